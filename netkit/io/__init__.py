@@ -1,0 +1,101 @@
+"""Waiting: one description of a dialogue, driven blocking or under asyncio.
+
+Why flows
+---------
+Everything netkit does with a peer (connect, a TLS handshake, a DNS exchange, an HTTP exchange) has to
+exist twice: for a program that blocks and for one that awaits. Written twice by hand the two drift
+apart; generated one from the other, only one of them is ever read; a blocking shell over a hidden event
+loop costs 40 ms of import and a thread. So each dialogue here is written once, as a *flow*: a generator
+that makes non-blocking calls and yields what it must wait for. Two short drivers do the waiting:
+
+    run(flow, deadline=..., cancel=...)                poll(2), in the calling thread
+    await run_async(flow, deadline=..., cancel=...)    asyncio, uvloop included
+
+and a test can be a third, stepping a flow by hand with a clock of its own. Flows are joined with
+`yield from` in sequence, and with `first_of`, `all_of` and `before` side by side; there are no tasks and
+no threads underneath.
+
+The rules that keep it sound
+----------------------------
+ 1. Bytes taken off a socket belong to the stream's buffer, never to a flow's locals, so an interruption
+    loses nothing. A write interrupted in its middle marks the stream broken: what followed would be read
+    as its rest.
+ 2. Under asyncio a registration lasts; an event that finds no waiter removes it; interest in writing
+    exists only after EAGAIN. Otherwise one unread byte is a callback without end.
+ 3. A second reader or a second writer gets BusyError; one reader beside one writer is what a stream is for.
+ 4. Descriptors are registered by number, and a number may be another connection a moment after it is
+    released. So closing fails the waiters, unregisters, closes, in this order; from another thread it
+    shuts down and wakes, and the waiter closes.
+ 5. A driver looks at cancellation and deadline, and gives the loop its turn, at least every 32 operations
+    that did not wait: a peer that floods must not be able to freeze the loop.
+ 6. Cancellation, a deadline and Ctrl-C are thrown in where the flow waits. The flow may clean up there
+    but not wait again; a farewell (close_notify, a Close frame) is a flow of its own with its own deadline.
+ 7. `CancellationToken.cancel` takes no lock: a flag, and a byte to a descriptor. Any thread, any signal.
+ 8. TLS: one ordered outbox of ciphertext; a reader may append to it but never blocks on flushing it.
+ 9. A connection that carries many requests is pumped by one waiter at a time; the others wait on events,
+    and the pump is handed on when its holder leaves.
+10. A stream belongs to one loop, or to one reader and one writer thread. A token, and whatever holds
+    streams for others (a resolver, a pool), may be used from any thread.
+11. O_NONBLOCK is never set on a descriptor that was inherited or will be: it belongs to the open file,
+    which other processes share.
+12. `_async` means asyncio. Another loop would be another driver. Where descriptors cannot be watched
+    (Windows' proactor loop) LoopUnsupported says what to do instead.
+
+Where things are: `flow` (Want, Descriptor, Event), `compose`, `blocking`, `aio`, `token`, `stream` (what
+every byte stream offers), `protocols`, `errors`.
+"""
+
+from netkit.io.aio import run_async
+from netkit.io.blocking import run
+from netkit.io.compose import Outcome, all_of, before, first_of
+from netkit.io.errors import (
+    BrokenStreamError,
+    BusyError,
+    CancellationError,
+    ClosedError,
+    DeadlineExceeded,
+    LimitExceeded,
+    LoopUnsupported,
+    NoneSucceeded,
+    UnexpectedEof,
+    phase,
+)
+from netkit.io.flow import OPERATIONS_PER_TURN, PAUSE, AnyWant, Descriptor, Event, Flow, Want, sleep_until
+from netkit.io.protocols import AsyncRead, AsyncWrite, Buffer, Read, Write
+from netkit.io.stream import ByteStream, ReadBuffer
+from netkit.io.token import CancellationToken
+
+__all__ = [
+    "OPERATIONS_PER_TURN",
+    "PAUSE",
+    "AnyWant",
+    "AsyncRead",
+    "AsyncWrite",
+    "BrokenStreamError",
+    "Buffer",
+    "BusyError",
+    "ByteStream",
+    "CancellationError",
+    "CancellationToken",
+    "ClosedError",
+    "DeadlineExceeded",
+    "Descriptor",
+    "Event",
+    "Flow",
+    "LimitExceeded",
+    "LoopUnsupported",
+    "NoneSucceeded",
+    "Outcome",
+    "Read",
+    "ReadBuffer",
+    "UnexpectedEof",
+    "Want",
+    "Write",
+    "all_of",
+    "before",
+    "first_of",
+    "phase",
+    "run",
+    "run_async",
+    "sleep_until",
+]

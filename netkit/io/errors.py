@@ -1,0 +1,181 @@
+"""What can go wrong while waiting, or while using a stream.
+
+    NetkitError
+    ├── CancellationError        a CancellationToken was cancelled
+    ├── DeadlineExceeded         (TimeoutError) the time given for the operation ran out
+    ├── BusyError                a second reader or a second writer on one stream
+    ├── ClosedError              (OSError EBADF) the stream was closed, perhaps while this waited
+    ├── BrokenStreamError        (ConnectionError) an earlier interruption left a half-sent message
+    ├── UnexpectedEof            (EOFError) the peer finished before what was awaited was there
+    ├── LimitExceeded            (ValueError) more bytes than the caller allowed
+    ├── LoopUnsupported          (NotImplementedError) an event loop that cannot watch descriptors
+    └── NoneSucceeded            every branch of a `first_of` failed
+"""
+
+from __future__ import annotations
+
+import errno
+
+from netkit.errors import NetkitError
+
+
+class CancellationError(NetkitError):
+    """The operation's `CancellationToken` was cancelled before the operation ended."""
+
+    layer = "io"
+    fault = "caller"
+
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"cancelled: {self.reason}" if self.reason else "cancelled"
+
+
+class DeadlineExceeded(NetkitError, TimeoutError):
+    """The time given for the operation ran out.
+
+    `doing` says which phase it was in, such as `"connecting to 192.0.2.1:443"`; the innermost
+    `phase` that was open when time ran out writes it.
+    """
+
+    layer = "io"
+    fault = "network"
+
+    def __init__(self, doing: str | None = None) -> None:
+        super().__init__(doing)
+        self.doing = doing
+
+    @property
+    def kind(self) -> str:
+        return "Timeout"
+
+    def __str__(self) -> str:
+        return f"timed out while {self.doing}" if self.doing else "timed out"
+
+
+class BusyError(NetkitError, RuntimeError):
+    """Another reader (or writer) is using the stream; one of each at a time is what a stream allows."""
+
+    layer = "io"
+    fault = "caller"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.what} is already in use by another reader, writer or loop"
+
+
+class ClosedError(NetkitError, OSError):
+    """The stream is closed on this side: before the operation began, or under it."""
+
+    layer = "io"
+    fault = "caller"
+
+    def __init__(self, what: str = "stream") -> None:
+        super().__init__(errno.EBADF, what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.what} is closed"
+
+
+class BrokenStreamError(NetkitError, ConnectionError):
+    """A write was interrupted after part of it was sent; what follows would be read as its rest."""
+
+    layer = "io"
+    fault = "caller"
+
+    def __init__(self, sent: int, total: int) -> None:
+        super().__init__(sent, total)
+        self.sent = sent
+        self.total = total
+
+    def __str__(self) -> str:
+        return f"an earlier write was interrupted after {self.sent} of {self.total} bytes"
+
+
+class UnexpectedEof(NetkitError, EOFError):
+    """The peer finished sending before `wanted` bytes (or the awaited separator) were there.
+
+    The `had` bytes that did arrive are still in the stream's buffer, and can be read.
+    """
+
+    layer = "io"
+    fault = "peer"
+
+    def __init__(self, wanted: int | None, had: int) -> None:
+        super().__init__(wanted, had)
+        self.wanted = wanted
+        self.had = had
+
+    def __str__(self) -> str:
+        wanted = "the separator" if self.wanted is None else f"{self.wanted} bytes"
+        return f"the peer finished after {self.had} bytes, before {wanted}"
+
+
+class LimitExceeded(NetkitError, ValueError):
+    """More bytes arrived than the caller allowed; they are still in the stream's buffer."""
+
+    layer = "io"
+    fault = "peer"
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(what, limit)
+        self.what = what
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"{self.what} exceeds the limit of {self.limit} bytes"
+
+
+class LoopUnsupported(NetkitError, NotImplementedError):
+    """The running event loop cannot watch descriptors, as Windows' proactor loop cannot."""
+
+    layer = "io"
+    fault = "caller"
+    hint = "run under a selector event loop (asyncio.SelectorEventLoop), or use the blocking form"
+
+    def __init__(self, loop: str) -> None:
+        super().__init__(loop)
+        self.loop = loop
+
+    def __str__(self) -> str:
+        return f"{self.loop} cannot watch file descriptors"
+
+
+class NoneSucceeded(NetkitError):
+    """Every branch of a `first_of` raised; `errors` holds what each raised, in the branches' order."""
+
+    layer = "io"
+    fault = "network"
+
+    def __init__(self, errors: list[Exception]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+    def __str__(self) -> str:
+        return "; ".join(str(error) for error in self.errors) or "nothing to try"
+
+
+class phase:
+    """Name what the enclosed part of a flow is doing, for a deadline that runs out inside it.
+
+        with phase("connecting to 192.0.2.1:443"):
+            yield from connect(...)
+    """
+
+    __slots__ = ("doing",)
+
+    def __init__(self, doing: str) -> None:
+        self.doing = doing
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, DeadlineExceeded) and error.doing is None:
+            error.doing = self.doing

@@ -1,0 +1,276 @@
+"""Flows, and the things a flow can wait for.
+
+A *flow* is a generator that makes non-blocking calls and yields what it must wait for. It says nothing
+about how the waiting is done: a driver does that (`run` with poll(2), `run_async` under asyncio), sends
+True when something it waited for is ready, or False when only the wake-up time passed. A wake-up is a
+hint: a flow tries its call again and yields again if it was not.
+
+    def receive(sock, descriptor):
+        while True:
+            try:
+                return sock.recv(65536)
+            except BlockingIOError:
+                yield descriptor.want_read
+
+What is here is all that flows and drivers share: `Want` (what to wait for), `Descriptor` (a file
+descriptor, who waits on it, and how it is closed under them), `Event` (set by another flow or thread),
+and the `Waiter` and `Reactor` shapes that let a driver and a composed flow wait in the same way. The
+essay on why this is one mechanism, and the rules that keep it sound, is in `netkit.io`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from netkit.io.errors import BusyError, ClosedError
+
+T = TypeVar("T")
+
+#: How many operations may succeed without waiting before a loop of them must `yield PAUSE`, so that
+#: cancellation and deadlines are looked at and an event loop gets its turn.
+OPERATIONS_PER_TURN = 32
+
+
+class Want:
+    """What a flow waits for: any of a readable or writable descriptor, an event, or a moment.
+
+    `until` is a moment of `time.monotonic()`, in seconds. A want that names nothing is `PAUSE`.
+    """
+
+    __slots__ = ("event", "read", "until", "write")
+
+    def __init__(
+        self,
+        *,
+        read: Descriptor | None = None,
+        write: Descriptor | None = None,
+        event: Event | None = None,
+        until: float | None = None,
+    ) -> None:
+        self.read = read
+        self.write = write
+        self.event = event
+        self.until = until
+
+    def __repr__(self) -> str:
+        named = ((name, getattr(self, name)) for name in ("read", "write", "event", "until"))
+        return f"Want({', '.join(f'{name}={value!r}' for name, value in named if value is not None)})"
+
+
+class Group:
+    """The want of a composed flow: the wants of all its branches, kept armed from one turn to the next.
+
+    A branch that wakes puts itself in `ready`; only those are stepped, and only the `fresh` ones are
+    armed again, so that waiting for one of a thousand costs the one and not the thousand.
+    """
+
+    __slots__ = ("branches", "fresh", "parent", "ready")
+
+    def __init__(self) -> None:
+        self.branches: dict[Waiter, None] = {}  # those which have not ended (an ordered set)
+        self.fresh: list[Waiter] = []  # those not armed since their last step
+        self.ready: list[Waiter] = []  # those that woke
+        self.parent: Waiter | None = None  # whom to wake, while the group waits
+
+
+AnyWant: TypeAlias = "Want | Group"
+Flow: TypeAlias = Generator[AnyWant, bool, T]
+
+#: Nothing to wait for: let the driver look at cancellation and deadline, and others have their turn.
+PAUSE = Want()
+
+
+class Waiter:
+    """Somebody suspended on a want: the driver of a whole flow, or one branch of a composed flow."""
+
+    __slots__ = ("deadline", "failure", "reactor", "timer", "want")
+
+    def __init__(self) -> None:
+        self.want: AnyWant = PAUSE
+        self.reactor: Reactor | None = None  # where it is armed; None while it is not
+        self.timer: Any = None
+        self.deadline: float | None = None
+        self.failure: Exception | None = None  # why it could not be armed, to be thrown into its flow
+
+    def wake(self, ready: bool) -> None:
+        """Something it waits for is there (True), or its wake-up time passed (False).
+
+        Called once for each arming, in the reactor's thread, after it has been disarmed.
+        """
+        raise NotImplementedError
+
+
+class Reactor(Protocol):
+    """The part of a driver that watches descriptors, events and times for waiters."""
+
+    def arm(self, waiter: Waiter) -> None:
+        """Start to wait for `waiter.want`."""
+
+    def disarm(self, waiter: Waiter) -> None:
+        """Stop waiting for it (no effect on a waiter that is not armed)."""
+
+    def post(self, waiter: Waiter) -> None:
+        """Wake an armed waiter, from any thread."""
+
+
+class Descriptor:
+    """A non-blocking descriptor, who waits on it, and how it goes away under those who do.
+
+    The two wants are made once and yielded again at every wait. `shutdown` wakes a thread that is
+    inside poll(2) on the descriptor; `close` releases the number. Closing from the thread that waits
+    unregisters first; from another thread it shuts down, wakes, and leaves the closing to the waiter,
+    because a number released under a poll may be another connection by the time poll returns.
+    """
+
+    __slots__ = ("_close", "_shutdown", "closed", "fd", "reader", "want_read", "want_write", "watch", "writer")
+
+    def __init__(
+        self, fd: int, *, close: Callable[[], None], shutdown: Callable[[], None] | None = None
+    ) -> None:
+        self.fd = fd
+        self.want_read = Want(read=self)
+        self.want_write = Want(write=self)
+        self.reader: Waiter | None = None
+        self.writer: Waiter | None = None
+        self.watch: Any = None  # the lasting registration with an event loop, if there is one
+        self.closed = False
+        self._close: Callable[[], None] | None = close
+        self._shutdown = shutdown
+
+    def __repr__(self) -> str:
+        return f"<Descriptor {self.fd}{' closed' if self.closed else ''}>"
+
+    def claim(self, waiter: Waiter, *, read: bool, write: bool) -> None:
+        """Enter `waiter` as the one reader and/or writer. Raises BusyError if the place is taken."""
+        if self.closed:
+            raise ClosedError
+        if (read and self.reader is not None) or (write and self.writer is not None):
+            raise BusyError(f"descriptor {self.fd}")
+        if read:
+            self.reader = waiter
+        if write:
+            self.writer = waiter
+        if self.closed:  # by another thread, between the check above and the entry: it saw no waiter
+            self.release(waiter)
+            raise ClosedError
+
+    def release(self, waiter: Waiter) -> None:
+        """Take `waiter` out; the last one out of a closed descriptor closes the number."""
+        if self.reader is waiter:
+            self.reader = None
+        if self.writer is waiter:
+            self.writer = None
+        if self.closed:
+            self._close_if_unused()
+
+    def close(self) -> None:
+        """Fail whoever waits with ClosedError, unregister, close. Any thread; a second call does nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        waiters = [waiter for waiter in {self.reader, self.writer} if waiter is not None]
+        if waiters and self._shutdown is not None:
+            try:
+                self._shutdown()
+            except OSError:
+                pass  # not connected, or already gone: waking the waiters below is what counts
+        for waiter in waiters:
+            reactor = waiter.reactor
+            if reactor is not None:
+                reactor.post(waiter)
+        self._close_if_unused()
+
+    def detach(self) -> None:
+        """Give the number up without closing it: the caller has another use for it."""
+        self._close = _nothing
+        self._shutdown = None
+        self.close()
+
+    def _close_if_unused(self) -> None:
+        if self.reader is not None or self.writer is not None:
+            return  # a waiter in another thread or loop turn: its release comes back here
+        close, self._close = self._close, None
+        if close is None:
+            return
+        watch, self.watch = self.watch, None
+        if watch is None:
+            close()
+        else:
+            watch.forget(close)
+
+
+def _nothing() -> None:
+    return None
+
+
+class Event:
+    """A flag that flows wait for; `set` may be called from any thread, flow or callback."""
+
+    __slots__ = ("_set", "_waiters")
+
+    def __init__(self) -> None:
+        self._set = False
+        self._waiters: dict[Waiter, None] = {}
+
+    @property
+    def is_set(self) -> bool:
+        """Whether `set` was called (and `clear` has not been since)."""
+        return self._set
+
+    def set(self) -> None:
+        """Set the flag and wake everyone who waits for it."""
+        self._set = True
+        for waiter in list(self._waiters):
+            reactor = waiter.reactor
+            if reactor is not None:
+                reactor.post(waiter)
+
+    def clear(self) -> None:
+        """Lower the flag; those who wait from now on wait for the next `set`."""
+        self._set = False
+
+    def wait(self) -> Flow[None]:
+        """Flow: suspend until the flag is set."""
+        want = Want(event=self)
+        while not self._set:
+            yield want
+
+    def _add(self, waiter: Waiter) -> None:
+        self._waiters[waiter] = None
+
+    def _discard(self, waiter: Waiter) -> None:
+        self._waiters.pop(waiter, None)
+
+
+def sleep_until(moment: float) -> Flow[None]:
+    """Flow: suspend until `time.monotonic()` has reached `moment`."""
+    want = Want(until=moment)
+    while (yield want):
+        pass  # woken by something else: the driver says False when the time has passed
+
+
+def resume(flow: Flow[T], want: AnyWant, ready: bool) -> AnyWant:
+    """Step a suspended flow: `ready` is sent in, or ClosedError thrown in if its descriptor was closed.
+
+    Returns what it wants next; raises StopIteration with its value when it has ended.
+    """
+    if type(want) is Want:
+        read, write = want.read, want.write
+        if (read is not None and read.closed) or (write is not None and write.closed):
+            return flow.throw(ClosedError())
+    return flow.send(ready)
+
+
+def abort(flow: Flow[T], error: BaseException) -> BaseException:
+    """Throw `error` in at a flow's yield, where it may clean up but not wait; give back what came out."""
+    try:
+        flow.throw(error)
+    except StopIteration:
+        return error  # it swallowed the interruption and returned: interrupted all the same
+    except BaseException as raised:
+        return raised
+    flow.close()
+    problem = RuntimeError("a flow that was interrupted waited again instead of ending")
+    problem.__cause__ = error
+    return problem

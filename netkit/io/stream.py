@@ -1,0 +1,358 @@
+"""What every byte stream offers, over the three flows that a kind of stream must write.
+
+`TcpStream`, `UnixStream` and `TlsStream` differ in how bytes arrive, leave and end; all else is here,
+once: the buffer in front of them, one reader beside one writer, timeouts, blocking and async forms.
+
+What is received goes into the stream's buffer and is taken out after the waiting has ended, outside the
+flow. So a read that is cancelled, timed out or interrupted has lost nothing: the next read finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from netkit.io.aio import run_async
+from netkit.io.blocking import run
+from netkit.io.errors import BrokenStreamError, BusyError, ClosedError, LimitExceeded, UnexpectedEof, phase
+from netkit.io.flow import OPERATIONS_PER_TURN, PAUSE, Flow
+from netkit.io.protocols import Buffer
+from netkit.io.token import CancellationToken
+
+#: The most that one receive call is asked for, in bytes.
+RECEIVE_SIZE = 65536
+
+#: The most that `read_until` looks through unless told otherwise, in bytes.
+READ_UNTIL_LIMIT = 65536
+
+
+class ReadBuffer:
+    """Received bytes that nobody has taken yet.
+
+    One received piece that is taken whole is never copied; only what is taken in parts becomes a
+    bytearray, whose front is dropped without moving the rest.
+    """
+
+    __slots__ = ("_data",)
+
+    def __init__(self) -> None:
+        self._data: bytes | bytearray = b""
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def put(self, data: bytes) -> None:
+        """Append `data`."""
+        if not self._data:
+            self._data = data
+        elif isinstance(self._data, bytearray):
+            self._data += data
+        else:
+            self._data = bytearray(self._data)
+            self._data += data
+
+    def put_back(self, data: bytes) -> None:
+        """Put `data` in front again, as if it had not been taken."""
+        self._data = data + bytes(self._data) if self._data else data
+
+    def take(self, size: int) -> bytes:
+        """Remove and return up to `size` bytes."""
+        data = self._data
+        if len(data) <= size:
+            self._data = b""
+            return data if isinstance(data, bytes) else bytes(data)
+        if not isinstance(data, bytearray):
+            data = self._data = bytearray(data)
+        taken = bytes(memoryview(data)[:size])
+        del data[:size]
+        return taken
+
+    def find(self, separator: bytes, start: int = 0) -> int:
+        """Where `separator` begins at or after `start`; -1 if it is not there."""
+        return self._data.find(separator, start)
+
+
+class ByteStream:
+    """A connected stream of bytes: read, write, half-close, close.
+
+    A subclass writes `_receive` (one piece into `self._buffer`, or `self._eof = True`), `_send`
+    (some of the data; how much), `_finish` (say that no more will be sent), and `close`.
+
+    Every method that can wait has a blocking form and an `_async` one with the same arguments, result
+    and errors; both take `timeout` (seconds for the whole operation; without it the stream's own
+    `read_timeout` or `write_timeout`) and `cancel` (a `CancellationToken`).
+    """
+
+    _what = "stream"
+
+    def __init__(self) -> None:
+        self._buffer = ReadBuffer()
+        self._eof = False
+        self._reading = False
+        self._writing = False
+        self._broken: BrokenStreamError | None = None
+        self.read_timeout: float | None = None
+        self.write_timeout: float | None = None
+
+    # The three flows a kind of stream is made of.
+
+    def _receive(self) -> Flow[None]:
+        raise NotImplementedError
+
+    def _send(self, data: memoryview) -> Flow[int]:
+        raise NotImplementedError
+
+    def _finish(self) -> Flow[None]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Release the stream at once, from any thread. Whoever waits on it gets ClosedError."""
+        raise NotImplementedError
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        raise NotImplementedError
+
+    # Flows for other flows to `yield from`.
+
+    def fill(self, size: int = 1) -> Flow[bool]:
+        """Flow: wait until `size` bytes are in the buffer. False if the stream ends before that."""
+        if len(self._buffer) >= size:
+            return True
+        if self._reading:
+            raise BusyError(f"{self._what}'s reading side")
+        self._reading = True
+        turns = 0
+        try:
+            while len(self._buffer) < size and not self._eof:
+                yield from self._receive()
+                turns += 1
+                if turns % OPERATIONS_PER_TURN == 0:
+                    yield PAUSE
+        finally:
+            self._reading = False
+        return len(self._buffer) >= size
+
+    def receive(self, size: int = RECEIVE_SIZE) -> Flow[bytes]:
+        """Flow: up to `size` bytes, as soon as there are any; `b""` at the end of the stream."""
+        yield from self.fill(1)
+        return self._buffer.take(size)
+
+    def receive_exactly(self, size: int) -> Flow[bytes]:
+        """Flow: `size` bytes. Raises UnexpectedEof if the stream ends before; what came stays buffered."""
+        yield from self._fill_exactly(size)
+        return self._buffer.take(size)
+
+    def send_all(self, data: Buffer) -> Flow[None]:
+        """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
+        view = memoryview(data).cast("B") if not isinstance(data, bytes) else memoryview(data)
+        self._begin_writing()
+        sent = 0
+        turns = 0
+        try:
+            total = len(view)
+            while sent < total:
+                sent += yield from self._send(view[sent:] if sent else view)
+                turns += 1
+                if turns % OPERATIONS_PER_TURN == 0 and sent < total:
+                    yield PAUSE
+        except BaseException:
+            if 0 < sent < total:
+                self._broken = BrokenStreamError(sent, total)
+            raise
+        finally:
+            self._writing = False
+
+    def send_some(self, data: Buffer) -> Flow[int]:
+        """Flow: send what can be sent of `data` at once, at least one byte; how many bytes that was."""
+        view = memoryview(data).cast("B")
+        if not view:
+            return 0
+        self._begin_writing()
+        try:
+            return (yield from self._send(view))
+        finally:
+            self._writing = False
+
+    def finish(self) -> Flow[None]:
+        """Flow: say that no more will be sent; the other direction stays open."""
+        self._begin_writing()
+        try:
+            yield from self._finish()
+        finally:
+            self._writing = False
+
+    def _begin_writing(self) -> None:
+        if self._writing:
+            raise BusyError(f"{self._what}'s writing side")
+        if self._broken is not None:
+            raise self._broken
+        self._writing = True
+
+    def _fill_exactly(self, size: int) -> Flow[None]:
+        if not (yield from self.fill(size)):
+            raise UnexpectedEof(size, len(self._buffer))
+
+    def _fill_until(self, separator: bytes, limit: int) -> Flow[int]:
+        searched = 0
+        while True:
+            found = self._buffer.find(separator, searched)
+            end = found + len(separator)
+            if found >= 0 and end <= limit:
+                return end
+            have = len(self._buffer)
+            if found >= 0 or have >= limit:
+                raise LimitExceeded(f"{self._what}'s line", limit)
+            searched = max(0, have - len(separator) + 1)
+            if not (yield from self.fill(have + 1)):
+                raise UnexpectedEof(None, have)
+
+    # Blocking and async forms.
+
+    def read(
+        self,
+        size: int = RECEIVE_SIZE,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> bytes:
+        """Up to `size` bytes, as soon as there are any; `b""` at the end of the stream."""
+        with phase("reading"):
+            run(self.fill(1), deadline=self._read_deadline(timeout), cancel=cancel)
+        return self._buffer.take(size)
+
+    async def read_async(
+        self,
+        size: int = RECEIVE_SIZE,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> bytes:
+        """Up to `size` bytes, as soon as there are any; `b""` at the end of the stream."""
+        with phase("reading"):
+            await run_async(self.fill(1), deadline=self._read_deadline(timeout), cancel=cancel)
+        return self._buffer.take(size)
+
+    def read_exactly(
+        self, size: int, *, timeout: float | None = None, cancel: CancellationToken | None = None
+    ) -> bytes:
+        """Exactly `size` bytes. Raises UnexpectedEof if the stream ends before."""
+        with phase("reading"):
+            run(self._fill_exactly(size), deadline=self._read_deadline(timeout), cancel=cancel)
+        return self._buffer.take(size)
+
+    async def read_exactly_async(
+        self, size: int, *, timeout: float | None = None, cancel: CancellationToken | None = None
+    ) -> bytes:
+        """Exactly `size` bytes. Raises UnexpectedEof if the stream ends before."""
+        with phase("reading"):
+            await run_async(self._fill_exactly(size), deadline=self._read_deadline(timeout), cancel=cancel)
+        return self._buffer.take(size)
+
+    def read_until(
+        self,
+        separator: bytes,
+        *,
+        limit: int = READ_UNTIL_LIMIT,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> bytes:
+        """Everything up to and with `separator`.
+
+        Raises UnexpectedEof if the stream ends before it comes, LimitExceeded if it does not come
+        within `limit` bytes; either way nothing is lost from the buffer.
+        """
+        flow = self._fill_until(separator, limit)
+        with phase("reading"):
+            size = run(flow, deadline=self._read_deadline(timeout), cancel=cancel)
+        return self._buffer.take(size)
+
+    async def read_until_async(
+        self,
+        separator: bytes,
+        *,
+        limit: int = READ_UNTIL_LIMIT,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> bytes:
+        """Everything up to and with `separator`; errors as `read_until`."""
+        flow = self._fill_until(separator, limit)
+        with phase("reading"):
+            size = await run_async(flow, deadline=self._read_deadline(timeout), cancel=cancel)
+        return self._buffer.take(size)
+
+    def write(
+        self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
+    ) -> int:
+        """Send what can be sent of `data` at once, at least one byte; how many bytes that was."""
+        with phase("writing"):
+            return run(self.send_some(data), deadline=self._write_deadline(timeout), cancel=cancel)
+
+    async def write_async(
+        self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
+    ) -> int:
+        """Send what can be sent of `data` at once, at least one byte; how many bytes that was."""
+        with phase("writing"):
+            return await run_async(
+                self.send_some(data), deadline=self._write_deadline(timeout), cancel=cancel
+            )
+
+    def write_all(
+        self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
+    ) -> None:
+        """Send all of `data`. Interrupted after part of it was sent, it leaves the stream broken."""
+        with phase("writing"):
+            run(self.send_all(data), deadline=self._write_deadline(timeout), cancel=cancel)
+
+    async def write_all_async(
+        self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
+    ) -> None:
+        """Send all of `data`. Interrupted after part of it was sent, it leaves the stream broken."""
+        with phase("writing"):
+            await run_async(self.send_all(data), deadline=self._write_deadline(timeout), cancel=cancel)
+
+    def set_read_timeout(self, timeout: float | None) -> None:
+        """Give every read that names no timeout of its own `timeout` seconds; None waits for ever."""
+        self.read_timeout = timeout
+
+    def set_write_timeout(self, timeout: float | None) -> None:
+        """Give every write that names no timeout of its own `timeout` seconds; None waits for ever."""
+        self.write_timeout = timeout
+
+    def _read_deadline(self, timeout: float | None) -> float | None:
+        if timeout is None:
+            timeout = self.read_timeout
+        return None if timeout is None else monotonic() + timeout
+
+    def _write_deadline(self, timeout: float | None) -> float | None:
+        if timeout is None:
+            timeout = self.write_timeout
+        return None if timeout is None else monotonic() + timeout
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The pieces as they arrive, to the end of the stream (blocking)."""
+        while data := self.read():
+            yield data
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self.is_closed:
+            raise ClosedError(self._what)

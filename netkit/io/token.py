@@ -1,0 +1,77 @@
+"""Cancellation from outside: one token, handed to any number of operations, cancelled once.
+
+`cancel()` takes no lock: it sets a flag and makes a descriptor readable that was made when somebody
+first waited with the token. So it may be called from any thread and from a signal handler, also one
+that interrupted a wait on this very token.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from netkit.io.bell import Bell
+from netkit.io.errors import CancellationError
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+class CancellationToken:
+    """Pass it as `cancel=token` to any operation; `token.cancel()` makes all of them raise.
+
+    What was received before the cancellation stays in the streams' buffers. A token cannot be
+    un-cancelled: make a new one.
+    """
+
+    __slots__ = ("__weakref__", "_bell", "_cancelled", "_loops", "reason")
+
+    _making = threading.Lock()  # held by waiters while they make a bell, never by cancel()
+
+    def __init__(self) -> None:
+        self._cancelled = False
+        self._bell: Bell | None = None
+        self._loops: dict[tuple[asyncio.AbstractEventLoop, Callable[[], None]], None] = {}
+        self.reason: str | None = None
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled
+
+    def cancel(self, reason: str | None = None) -> None:
+        """Cancel every operation that holds this token, now or later. Idempotent; any thread, any signal."""
+        if self._cancelled:
+            return
+        self.reason = reason
+        self._cancelled = True
+        bell = self._bell
+        if bell is not None:
+            bell.ring()
+        for loop, wake in list(self._loops):
+            try:
+                loop.call_soon_threadsafe(wake)
+            except RuntimeError:
+                pass  # that loop is closed, and what waited in it with it
+
+    def check(self) -> None:
+        """Raise CancellationError if the token was cancelled."""
+        if self._cancelled:
+            raise CancellationError(self.reason)
+
+    def __repr__(self) -> str:
+        return f"<CancellationToken {'cancelled' if self._cancelled else 'live'}>"
+
+    def _fileno(self) -> int:
+        """The descriptor that a blocking wait polls beside its own."""
+        bell = self._bell
+        if bell is None or bell.pid != os.getpid():
+            with self._making:
+                bell = self._bell
+                if bell is None or bell.pid != os.getpid():
+                    bell = self._bell = Bell()
+            if self._cancelled:
+                bell.ring()  # cancel() ran before the bell hung
+        return bell.fd
