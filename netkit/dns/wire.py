@@ -1,0 +1,304 @@
+"""Reading and writing octets: a cursor that checks every bound, and a buffer that compresses names.
+
+RFC 1035 sections 3.1, 3.3 and 4.1.4 (names, character strings, compression).
+
+Every read names the field it is for, so that an error can say which one and at which octet; whoever calls
+a reader for a part of a message adds the path to that part (`DnsInvalidResponse.field`).
+
+A compression pointer must point before the beginning of the labels it continues. Each jump so goes to a
+lower octet than the one before, which no loop and no pointer forward can do, and no encoder needs to break:
+RFC 1035 allows pointers to a *prior* name only. The number of jumps is bounded as well, so that a chain of
+thousands of pointers, each valid, cannot be made to cost that much for every name that refers to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from netkit.dns.errors import DnsError
+from netkit.dns.name import MAX_NAME, Name
+
+if TYPE_CHECKING:
+    from typing import Self
+
+#: The longest message (RFC 1035 section 4.2.2: its length over TCP is 16 bits).
+MAX_MESSAGE = 0xFFFF
+#: The most pointers followed for one name: one before each of the at most 127 labels.
+MAX_POINTERS = 127
+#: RFC 1035 section 3.3: a character string has one length octet.
+MAX_STRING = 255
+# A pointer has 14 bits for its offset (RFC 1035 section 4.1.4).
+_MAX_POINTER_OFFSET = 0x3FFF
+
+
+class WireReader:
+    """A cursor over `data` from `offset` to `end`, which never reads past it.
+
+    `compression` says whether names may contain pointers: not in data that was taken out of its message.
+    Every method raises DnsError.InvalidResponse, with the name of the field and the octet.
+    """
+
+    __slots__ = ("_compression", "_data", "_end", "_names", "_outer", "offset")
+
+    def __init__(
+        self,
+        data: bytes | bytearray | memoryview,
+        offset: int = 0,
+        end: int | None = None,
+        *,
+        compression: bool = True,
+    ) -> None:
+        self._data = bytes(data)
+        #: The octet that will be read next.
+        self.offset = offset
+        self._end = len(self._data) if end is None else end
+        self._compression = compression
+        # The ends to go back to, and what is called the part, when a restricted part is finished.
+        self._outer: list[tuple[int, str]] = []
+        # Names by where they begin, with the number of jumps each took: most owner names are one pointer
+        # to a name that was read before.
+        self._names: dict[int, tuple[Name, int]] = {}
+
+    @property
+    def remaining(self) -> int:
+        """How many octets are left before the end, or the end of the restricted part."""
+        return self._end - self.offset
+
+    def u8(self, field: str) -> int:
+        """One octet."""
+        at = self.offset
+        if at >= self._end:
+            self._short(field, 1, at, self._end)
+        self.offset = at + 1
+        return self._data[at]
+
+    def u16(self, field: str) -> int:
+        """Two octets, the high one first, as all numbers here."""
+        at = self.offset
+        if at + 2 > self._end:
+            self._short(field, 2, at, self._end)
+        self.offset = at + 2
+        return self._data[at] << 8 | self._data[at + 1]
+
+    def u32(self, field: str) -> int:
+        """Four octets."""
+        at = self.offset
+        if at + 4 > self._end:
+            self._short(field, 4, at, self._end)
+        self.offset = at + 4
+        return int.from_bytes(self._data[at : at + 4], "big")
+
+    def take(self, count: int, field: str) -> bytes:
+        """The next `count` octets."""
+        at = self.offset
+        if at + count > self._end:
+            self._short(field, count, at, self._end)
+        self.offset = at + count
+        return self._data[at : at + count]
+
+    def rest(self) -> bytes:
+        """Everything up to the end, or the end of the restricted part."""
+        at, self.offset = self.offset, self._end
+        return self._data[at : self._end]
+
+    def character_string(self, field: str) -> bytes:
+        """A length octet and that many octets (RFC 1035 section 3.3)."""
+        return self.take(self.u8(field), field)
+
+    def name(self, field: str) -> Name:
+        """A domain name, compressed or not; octets keep their case.
+
+        RFC 1035 section 4.1.4, with the limits of section 2.3.4.
+        """
+        data, end, names = self._data, self._end, self._names
+        start = segment = at = self.offset
+        after = 0  # where the name ends in its own place: behind its first pointer
+        jumps = 0
+        length = 0  # of the labels before `segment`, with their length octets
+        pieces: list[bytes] = []
+        visited: list[tuple[int, int, int]] = []  # each pointer's target, and `length` and `jumps` there
+        while True:
+            if at >= end:
+                self._short(field, 1, at, end)
+            octet = data[at]
+            if 0 < octet <= 63:
+                if length + at + 1 + octet - segment >= MAX_NAME:
+                    self.fail(field, f"name longer than {MAX_NAME} octets", at, MAX_NAME)
+                at += 1 + octet
+            elif octet == 0:
+                pieces.append(data[segment : at + 1])
+                after = after or at + 1
+                name = Name._trusted(b"".join(pieces))
+                break
+            elif octet >= 0xC0:
+                if at + 2 > end:
+                    self._short(field, 2, at, end)
+                target = (octet & 0x3F) << 8 | data[at + 1]
+                if not self._compression:
+                    self.fail(field, "a compression pointer where none is allowed", at)
+                if target >= segment:
+                    self.fail(field, f"compression pointer to octet {target} does not point back", at)
+                jumps += 1
+                if jumps > MAX_POINTERS:
+                    self.fail(field, f"more than {MAX_POINTERS} compression pointers", at, MAX_POINTERS)
+                pieces.append(data[segment:at])
+                after = after or at + 2
+                length += at - segment
+                if target in names:
+                    known, more = names[target]
+                    # A name that breaks a limit is walked to the octet where it does.
+                    if length + len(known._wire) <= MAX_NAME and jumps + more <= MAX_POINTERS:
+                        pieces.append(known._wire)
+                        name = Name._trusted(b"".join(pieces)) if length else known
+                        jumps += more
+                        break
+                visited.append((target, length, jumps))
+                segment = at = target
+                end = len(data)  # a restricted part bounds what is in its place, not what is pointed at
+            else:
+                # RFC 6891 section 5: 0b01 was tried and given up; 0b10 was never assigned.
+                self.fail(field, f"undefined label type 0x{octet & 0xC0:02x}", at)
+        for target, skipped, before in visited:
+            names[target] = (Name._trusted(name._wire[skipped:]), jumps - before)
+        names[start] = (name, jumps)
+        self.offset = after
+        return name
+
+    def restrict_to(self, count: int, part: str) -> Self:
+        """Bound what follows to the next `count` octets, as a context: all of them must be read in it.
+
+        with reader.restrict_to(rdlength, "rdata"):
+            ...
+        """
+        if self.offset + count > self._end:
+            self._short(part, count, self.offset, self._end)
+        self._outer.append((self._end, part))
+        self._end = self.offset + count
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        inner, (self._end, part) = self._end, self._outer.pop()
+        if error is None and self.offset != inner:
+            left = inner - self.offset
+            self.fail(part, f"{left} octet{'s' * (left > 1)} left over")
+
+    def fail(self, field: str, reason: str, offset: int | None = None, limit: int | None = None) -> NoReturn:
+        """Raise DnsError.InvalidResponse at `offset`, by default the octet to be read next."""
+        raise DnsError.InvalidResponse(field, self.offset if offset is None else offset, reason, limit)
+
+    def _short(self, field: str, wanted: int, at: int, end: int) -> NoReturn:
+        octets = "1 octet" if wanted == 1 else f"{wanted} octets"
+        what = "message" if end == len(self._data) else "part it is in"
+        self.fail(field, f"needs {octets}, but {max(end - at, 0)} are left of the {what}", at)
+
+
+class WireWriter:
+    """A growing message: numbers, octets, and names compressed against those written before.
+
+    With `compress` off, names are written whole everywhere (the canonical form of RFC 4034 section 6.2 has
+    them so). Only suffixes equal in case are shared, so that every name is read back as it was.
+    """
+
+    __slots__ = ("_compress", "_suffixes", "data")
+
+    def __init__(self, compress: bool = True) -> None:
+        #: What was written so far.
+        self.data = bytearray()
+        self._compress = compress
+        # Where each suffix in wire form was first written.
+        self._suffixes: dict[bytes, int] = {}
+
+    def u8(self, value: int) -> None:
+        """One octet."""
+        self.data.append(value)
+
+    def u16(self, value: int) -> None:
+        """Two octets, the high one first, as all numbers here."""
+        self.data += value.to_bytes(2, "big")
+
+    def u32(self, value: int) -> None:
+        """Four octets."""
+        self.data += value.to_bytes(4, "big")
+
+    def write(self, octets: bytes) -> None:
+        """Octets as they are."""
+        self.data += octets
+
+    def character_string(self, octets: bytes) -> None:
+        """A length octet and the octets. Raises DnsError.InvalidValue for more than 255."""
+        if len(octets) > MAX_STRING:
+            raise DnsError.InvalidValue(
+                "character string", octets, f"longer than {MAX_STRING} octets", limit=MAX_STRING
+            )
+        self.data.append(len(octets))
+        self.data += octets
+
+    def name(self, name: Name, compress: bool = True) -> None:
+        """A domain name; `compress` says whether a pointer may end it.
+
+        Only the names RFC 3597 section 4 lists may be compressed; a name that may not can still be pointed
+        at. Raises DnsError.InvalidName for a relative name.
+        """
+        wire = name.to_wire()
+        if not self._compress:
+            self.data += wire
+            return
+        data, suffixes = self.data, self._suffixes
+        base = len(data)
+        at = 0
+        while wire[at]:
+            suffix = wire[at:]
+            found = suffixes.get(suffix)
+            if found is None:
+                if base + at <= _MAX_POINTER_OFFSET:
+                    suffixes[suffix] = base + at
+            elif compress:
+                data += wire[:at]
+                data += (0xC000 | found).to_bytes(2, "big")
+                return
+            at += 1 + wire[at]
+        data += wire
+
+    def mark(self) -> int:
+        """A point to `rewind` to."""
+        return len(self.data)
+
+    def rewind(self, mark: int) -> None:
+        """Forget everything that was written since `mark`, as a target for pointers too."""
+        del self.data[mark:]
+        for suffix, offset in reversed(list(self._suffixes.items())):
+            if offset < mark:
+                break
+            del self._suffixes[suffix]
+
+    def length_prefix(self) -> LengthPrefix:
+        """Two octets that will hold the length of what is written in the context.
+
+        with writer.length_prefix():
+            ...
+        """
+        return LengthPrefix(self)
+
+
+class LengthPrefix:
+    """The context of `WireWriter.length_prefix`."""
+
+    __slots__ = ("_at", "_writer")
+
+    def __init__(self, writer: WireWriter) -> None:
+        self._writer = writer
+
+    def __enter__(self) -> None:
+        self._at = len(self._writer.data)
+        self._writer.data += b"\0\0"
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            return
+        length = len(self._writer.data) - self._at - 2
+        if length > 0xFFFF:
+            raise DnsError.InvalidValue("length", length, "longer than 65535 octets", limit=0xFFFF)
+        self._writer.data[self._at : self._at + 2] = length.to_bytes(2, "big")
