@@ -1,0 +1,210 @@
+"""Connecting to a name by Happy Eyeballs version 2 (RFC 8305): the first address that answers wins.
+
+The addresses are taken in the order the resolver gave them (RFC 6724), interleaved by family so that one
+broken family costs one delay and not a dozen (section 4), and tried one after another, each
+`ATTEMPT_DELAY` after the one before it was begun, or at once when that one failed (section 5). All go on
+side by side; the first to be connected wins and the rest are closed.
+
+Each attempt is a branch of one `first_of`, waiting for two things: its predecessor's failure, or its
+moment. What became of every address is kept, so that an error can say all of it, and so can `-v`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any
+
+from netkit.addr import HostPort, SocketAddr, SocketAddrsLike, to_socket_addrs_parts
+from netkit.io import (
+    CancellationError,
+    DeadlineExceeded,
+    Descriptor,
+    Event,
+    Flow,
+    NoneSucceeded,
+    Outcome,
+    Want,
+    first_of,
+    phase,
+)
+from netkit.net.errors import Attempt, ConnectError, connect_error
+from netkit.net.resolve import NameResolver, resolve
+
+#: RFC 8305 section 8: the delay between two attempts is 250 ms, never under 10 ms nor over 2 s.
+ATTEMPT_DELAY = 0.25
+ATTEMPT_DELAY_MINIMUM = 0.01
+ATTEMPT_DELAY_MAXIMUM = 2.0
+
+#: What connect(2) says of a non-blocking socket that is under way.
+_UNDER_WAY = frozenset(
+    (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY, errno.EINTR, getattr(errno, "WSAEWOULDBLOCK", -1))
+)
+
+
+class Connected:
+    """A connected socket, its descriptor, and the attempts it took."""
+
+    __slots__ = ("addr", "attempts", "descriptor", "sock")
+
+    def __init__(self, sock: socket.socket, descriptor: Descriptor, addr: SocketAddr, attempts: list[Attempt]):
+        self.sock = sock
+        self.descriptor = descriptor
+        self.addr = addr
+        self.attempts = attempts
+
+
+def descriptor_of(sock: socket.socket) -> Descriptor:
+    """The descriptor of a socket that is ours: closing it closes the socket."""
+    return Descriptor(sock.fileno(), close=sock.close, shutdown=lambda: sock.shutdown(socket.SHUT_RDWR))
+
+
+def interleave(addrs: Sequence[SocketAddr], first_family_count: int = 1) -> list[SocketAddr]:
+    """Order addresses so that families alternate after the first `first_family_count` of the first one.
+
+    The family of the first address leads; order within a family is kept. RFC 8305 section 4.
+    """
+    if not addrs:
+        return []
+    lead = [addr for addr in addrs if addr.family == addrs[0].family]
+    other = [addr for addr in addrs if addr.family != addrs[0].family]
+    ordered = lead[:first_family_count]
+    lead = lead[first_family_count:]
+    while lead or other:
+        ordered += other[:1] + lead[:1]
+        other, lead = other[1:], lead[1:]
+    return ordered
+
+
+def connect(
+    target: SocketAddrsLike,
+    *,
+    default_port: int | None = None,
+    family: int = 0,
+    prefer: int = 0,
+    source: SocketAddr | None = None,
+    attempt_delay: float = ATTEMPT_DELAY,
+    resolver: NameResolver | None = None,
+    configure: Callable[[socket.socket], None] | None = None,
+) -> Flow[Connected]:
+    """Flow: resolve `target` and connect to the first of its addresses that answers.
+
+    `family` limits to one (`socket.AF_INET`, `AF_INET6`), `prefer` only puts it first; `source` is the
+    local address to connect from; `configure` is called with each new socket before it connects.
+
+    Raises AddrParseError, ResolveError, or ConnectError with every attempt.
+    """
+    addrs = yield from resolve(target, default_port=default_port, family=family, resolver=resolver)
+    if prefer:
+        addrs = sorted(addrs, key=lambda addr: addr.family != prefer)
+    endpoint = target if isinstance(target, SocketAddr) else _endpoint(target, default_port)
+    return (yield from connect_first(interleave(addrs), endpoint, source, attempt_delay, configure))
+
+
+def connect_first(
+    addrs: Sequence[SocketAddr],
+    endpoint: HostPort | SocketAddr | str | None = None,
+    source: SocketAddr | None = None,
+    attempt_delay: float = ATTEMPT_DELAY,
+    configure: Callable[[socket.socket], None] | None = None,
+) -> Flow[Connected]:
+    """Flow: connect to the first of `addrs`, tried in this order, that answers. Raises ConnectError."""
+    delay = min(max(attempt_delay, ATTEMPT_DELAY_MINIMUM), ATTEMPT_DELAY_MAXIMUM)
+    named = endpoint if endpoint is not None else addrs[0]
+    attempts: list[Attempt] = []
+    clock = monotonic()
+    begun = [Event() for _ in addrs]
+    failed = [Event() for _ in addrs]
+
+    def attempt(index: int) -> Flow[Connected]:
+        if index:
+            yield from begun[index - 1].wait()
+            if not failed[index - 1].is_set:
+                yield Want(event=failed[index - 1], until=monotonic() + delay)
+        record = Attempt(addrs[index], monotonic() - clock)
+        attempts.append(record)
+        begun[index].set()
+        try:
+            sock, descriptor = yield from connect_one(addrs[index], source, configure)
+        except OSError as error:
+            record.error = error
+            raise
+        finally:
+            record.ended_s = monotonic() - clock
+            failed[index].set()
+        record.won = True
+        return Connected(sock, descriptor, addrs[index], attempts)
+
+    try:
+        if len(addrs) == 1:
+            return (yield from attempt(0))
+        outcome: Outcome[Connected] = yield from first_of(*(attempt(index) for index in range(len(addrs))))
+        return outcome.unwrap()
+    except (CancellationError, ConnectError):
+        raise
+    except DeadlineExceeded as error:
+        for record in attempts:
+            record.error = record.error or TimeoutError(errno.ETIMEDOUT, "timed out")
+        raise connect_error(named, attempts) from error
+    except NoneSucceeded as error:
+        unexpected = next((each for each in error.errors if not isinstance(each, OSError)), None)
+        if unexpected is not None:
+            raise unexpected from None
+        raise connect_error(named, attempts) from None
+    except OSError as error:
+        raise connect_error(named, attempts) from error
+
+
+def connect_one(
+    addr: SocketAddr,
+    source: SocketAddr | None = None,
+    configure: Callable[[socket.socket], None] | None = None,
+) -> Flow[tuple[socket.socket, Descriptor]]:
+    """Flow: a new socket connected to `addr`. Raises the system's OSError; the socket is closed then."""
+    sock = socket.socket(addr.family, socket.SOCK_STREAM)
+    descriptor = descriptor_of(sock)
+    try:
+        sock.setblocking(False)
+        if configure is not None:
+            configure(sock)
+        if source is not None:
+            sock.bind(source.to_sockaddr())
+        code = sock.connect_ex(addr.to_sockaddr())
+        if code in _UNDER_WAY:
+            with phase(f"connecting to {addr}"):
+                code = yield from _connected(sock, descriptor)
+        if not code and sock.getsockname() == sock.getpeername():
+            # A connect to a free local port may be given that very port to connect from, and TCP's
+            # simultaneous open then connects the socket to itself (RFC 9293 section 3.5). Nobody is there.
+            code = errno.ECONNREFUSED
+        if code:
+            raise OSError(code, os.strerror(code))
+    except BaseException:
+        descriptor.close()
+        raise
+    return sock, descriptor
+
+
+def _connected(sock: socket.socket, descriptor: Descriptor) -> Flow[int]:
+    """Flow: wait until a connect under way has ended; its error number, or 0."""
+    while True:
+        yield descriptor.want_write
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            return code
+        try:
+            sock.getpeername()
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
+        else:
+            return 0
+
+
+def _endpoint(target: Any, default_port: int | None) -> HostPort | str:
+    if isinstance(target, (str, tuple, HostPort)):
+        return to_socket_addrs_parts(target, default_port)
+    return str(target)

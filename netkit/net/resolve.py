@@ -1,0 +1,112 @@
+"""From a name to addresses, as this system does it, without blocking anyone else.
+
+getaddrinfo(3) knows hosts files, search lists, mDNS and whatever else nsswitch.conf names, and orders the
+addresses by RFC 6724; but it blocks, for seconds at times. So it runs in a thread of its own, and the flow
+waits for that thread's event: a deadline or a cancellation ends the waiting, and the thread, which cannot
+be interrupted, ends when it ends. Addresses written as numbers never come here.
+
+Callers that have a resolver of their own (`netkit.dns`) hand in a function of this module's type.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from typing import TypeAlias
+
+from netkit.addr import AddrParseError, HostPort, SocketAddr, SocketAddrsLike, to_socket_addrs_parts
+from netkit.io import Event, Flow, phase
+from netkit.net.errors import ResolveError
+
+#: Looks a host name up: `resolver(host, port, family)` is a flow of the addresses to try, in order.
+#: `family` is 0 for both, `socket.AF_INET` or `socket.AF_INET6`.
+NameResolver: TypeAlias = Callable[[str, int, int], Flow[list[SocketAddr]]]
+
+
+def resolve(
+    target: SocketAddrsLike,
+    *,
+    default_port: int | None = None,
+    family: int = 0,
+    resolver: NameResolver | None = None,
+) -> Flow[list[SocketAddr]]:
+    """Flow: the socket addresses that `target` stands for, in the order to try them; never empty.
+
+    Raises AddrParseError for text that is no endpoint, ResolveError where the system knows no address
+    (of that family), and what `resolver` raises where one is given.
+    """
+    if not isinstance(target, (str, tuple, HostPort, SocketAddr)) and hasattr(target, "to_socket_addrs"):
+        found = list(target.to_socket_addrs())
+        host = str(target)
+    else:
+        if isinstance(target, SocketAddr):
+            found, host = [target], str(target.ip)
+        else:
+            parts = to_socket_addrs_parts(target, default_port)
+            host = str(parts.host)
+            numeric = parts.socket_addr
+            if numeric is not None:
+                found = [numeric]
+            else:
+                with phase(f"resolving {host}"):
+                    return (yield from (resolver or system_resolver)(host, parts.port, family))
+    found = [addr for addr in found if family in (0, addr.family)]
+    if not found:
+        version = 4 if family == socket.AF_INET else 6
+        raise ResolveError(host, getattr(socket, "EAI_ADDRFAMILY", None), f"not an IPv{version} address")
+    return found
+
+
+def listening_addrs(target: SocketAddrsLike) -> Flow[list[SocketAddr]]:
+    """Flow: as `resolve`, for a listener, to whom `":PORT"` means every address of this machine.
+
+    IPv6's wildcard comes first, since it takes IPv4 along; IPv4's is for a machine without IPv6.
+    """
+    if isinstance(target, str) and target.startswith(":") and not target.startswith("::"):
+        port = to_socket_addrs_parts(target).port
+        return [SocketAddr.new(wildcard, port) for wildcard in ("::", "0.0.0.0")]
+    return (yield from resolve(target))
+
+
+def system_resolver(host: str, port: int, family: int = 0) -> Flow[list[SocketAddr]]:
+    """Flow: what getaddrinfo(3) says of `host`, in its order (RFC 6724), each address once.
+
+    An empty host is the loopback address. Raises ResolveError.
+    """
+    done = Event()
+    found: list[SocketAddr] = []
+    failed: list[Exception] = []
+
+    def look_up() -> None:
+        try:
+            for *_, sockaddr in socket.getaddrinfo(
+                host.encode("idna") if not host.isascii() else host or None,
+                port,
+                socket.AddressFamily(family) if family else 0,
+                socket.SOCK_STREAM,
+            ):
+                try:
+                    addr = SocketAddr.from_sockaddr(sockaddr)
+                except AddrParseError:
+                    continue  # a system that answers with a family this one does not know
+                if addr not in found:
+                    found.append(addr)
+        except Exception as error:
+            failed.append(error)
+        finally:
+            done.set()
+
+    # A daemon, because a program that was told to end must not wait for a name server that is silent.
+    threading.Thread(target=look_up, name=f"netkit-resolve-{host}", daemon=True).start()
+    yield from done.wait()
+    if failed:
+        error = failed[0]
+        if isinstance(error, socket.gaierror):
+            raise ResolveError(host, error.errno, error.strerror or str(error)) from None
+        if isinstance(error, (UnicodeError, ValueError)):
+            raise ResolveError(host, getattr(socket, "EAI_NONAME", None), "not a valid host name") from None
+        raise error
+    if not found:
+        raise ResolveError(host, getattr(socket, "EAI_NONAME", None), "no address")
+    return found
