@@ -1,0 +1,306 @@
+"""Flows under every driver: what they wait for, how they end, and how they are joined."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from time import monotonic
+
+import pytest
+
+from netkit.io import (
+    PAUSE,
+    CancellationError,
+    CancellationToken,
+    DeadlineExceeded,
+    Event,
+    Flow,
+    NoneSucceeded,
+    Outcome,
+    Want,
+    all_of,
+    before,
+    first_of,
+    phase,
+    sleep_until,
+)
+
+from .conftest import Drive, Pair
+
+
+def value_of(value: int, *, pauses: int = 0) -> Flow[int]:
+    for _ in range(pauses):
+        yield PAUSE
+    return value
+
+
+def raising(error: BaseException, *, pauses: int = 0) -> Flow[int]:
+    for _ in range(pauses):
+        yield PAUSE
+    raise error
+
+
+def never() -> Flow[int]:
+    yield from Event().wait()
+    return 0
+
+
+class TestOneFlow:
+    def test_returns_what_the_flow_returns(self, drive: Drive) -> None:
+        assert drive(value_of(3)) == 3
+        assert drive(value_of(3, pauses=5)) == 3
+
+    def test_raises_what_the_flow_raises(self, drive: Drive) -> None:
+        with pytest.raises(KeyError):
+            drive(raising(KeyError("x")))
+        with pytest.raises(KeyError):
+            drive(raising(KeyError("x"), pauses=2))
+
+    def test_waits_until_readable(self, drive: Drive, pair: Pair) -> None:
+        threading.Timer(0.02, pair.theirs.send, [b"hello"]).start()
+        assert drive(pair.receive(), timeout=5) == b"hello"
+
+    def test_the_end_of_the_stream_is_readable(self, drive: Drive, pair: Pair) -> None:
+        threading.Timer(0.02, pair.theirs.close).start()
+        assert drive(pair.receive(), timeout=5) == b""
+
+    def test_waits_until_writable(self, drive: Drive, pair: Pair) -> None:
+        sent = pair.fill_up()
+
+        def empty() -> None:
+            left = sent
+            while left:
+                left -= len(pair.theirs.recv(65536))
+
+        def flow() -> Flow[bool]:
+            return (yield pair.descriptor.want_write)
+
+        threading.Timer(0.02, empty).start()
+        assert drive(flow(), timeout=5) is True
+
+    def test_says_false_when_only_the_time_has_come(self, drive: Drive, pair: Pair) -> None:
+        def flow() -> Flow[bool]:
+            return (yield Want(read=pair.descriptor, until=monotonic() + 0.02))
+
+        begun = monotonic()
+        assert drive(flow(), timeout=5) is False
+        assert monotonic() - begun >= 0.02
+
+    def test_an_event_of_another_thread(self, drive: Drive) -> None:
+        event = Event()
+        threading.Timer(0.02, event.set).start()
+        drive(event.wait(), timeout=5)
+        drive(event.wait(), timeout=5)  # it stays set
+
+    def test_any_of_several_wants(self, drive: Drive, pair: Pair) -> None:
+        event = Event()
+
+        def flow() -> Flow[bool]:
+            ready = yield Want(read=pair.descriptor, event=event, until=monotonic() + 5)
+            return ready and event.is_set
+
+        threading.Timer(0.02, event.set).start()
+        assert drive(flow(), timeout=5) is True
+        assert pair.descriptor.reader is None
+
+
+class TestEnding:
+    def test_deadline(self, drive: Drive, pair: Pair) -> None:
+        with pytest.raises(DeadlineExceeded) as caught:
+            drive(pair.receive(), timeout=0.02)
+        assert isinstance(caught.value, TimeoutError)
+        assert pair.descriptor.reader is None
+
+    def test_deadline_while_also_waiting_for_a_later_moment(self, drive: Drive) -> None:
+        begun = monotonic()
+        with pytest.raises(DeadlineExceeded):
+            drive(sleep_until(monotonic() + 60), timeout=0.02)
+        assert monotonic() - begun < 5
+
+    def test_a_deadline_already_past_ends_it_before_it_begins(self, drive: Drive) -> None:
+        begun: list[int] = []
+
+        def flow() -> Flow[None]:
+            begun.append(1)
+            yield PAUSE
+
+        with pytest.raises(DeadlineExceeded):
+            drive(flow(), timeout=0.0)
+        assert begun == []
+
+    def test_the_innermost_phase_names_what_it_was_doing(self, drive: Drive) -> None:
+        def flow() -> Flow[None]:
+            with phase("the whole"), phase("one part of it"):
+                yield from Event().wait()
+
+        with pytest.raises(DeadlineExceeded, match="timed out while one part of it"):
+            drive(flow(), timeout=0.01)
+
+    def test_cancel_from_another_thread(self, drive: Drive, pair: Pair) -> None:
+        token = CancellationToken()
+        threading.Timer(0.02, token.cancel, ["enough"]).start()
+        with pytest.raises(CancellationError, match="enough"):
+            drive(pair.receive(), timeout=5, cancel=token)
+        assert pair.descriptor.reader is None
+
+    def test_cancelled_before(self, drive: Drive) -> None:
+        token = CancellationToken()
+        token.cancel()
+        with pytest.raises(CancellationError):
+            drive(value_of(1), cancel=token)
+
+    def test_what_was_not_read_is_there_for_the_next(self, drive: Drive, pair: Pair) -> None:
+        token = CancellationToken()
+        threading.Timer(0.01, token.cancel).start()
+        with pytest.raises(CancellationError):
+            drive(pair.receive(), timeout=5, cancel=token)
+        pair.theirs.send(b"still here")
+        assert drive(pair.receive(), timeout=5) == b"still here"
+
+
+class TestFirstOf:
+    def test_the_first_to_return_wins_and_the_rest_are_closed(self, drive: Drive) -> None:
+        closed: list[str] = []
+
+        def slow() -> Flow[int]:
+            try:
+                yield from Event().wait()
+            finally:
+                closed.append("slow")
+            return 1
+
+        outcome: Outcome[int] = drive(first_of(slow(), value_of(2, pauses=3), slow()), timeout=5)
+        assert (outcome.index, outcome.value) == (1, 2)
+        assert closed == ["slow", "slow"]
+
+    def test_one_that_raises_drops_out(self, drive: Drive) -> None:
+        outcome = drive(first_of(raising(OSError("a")), value_of(7, pauses=9)), timeout=5)
+        assert outcome.value == 7
+
+    def test_all_raised(self, drive: Drive) -> None:
+        first, second = OSError("first"), OSError("second")
+        with pytest.raises(NoneSucceeded) as caught:
+            drive(first_of(raising(first, pauses=4), raising(second)), timeout=5)
+        assert caught.value.errors == [first, second]
+
+    def test_the_losers_descriptors_are_free_again(self, drive: Drive, pair: Pair) -> None:
+        drive(first_of(pair.receive(), sleep_until(monotonic() + 0.01)), timeout=5)
+        pair.theirs.send(b"x")
+        assert drive(pair.receive(), timeout=5) == b"x"
+
+    def test_an_interruption_reaches_every_branch(self, drive: Drive) -> None:
+        seen: list[str] = []
+
+        def branch(name: str) -> Flow[int]:
+            try:
+                yield from Event().wait()
+            except DeadlineExceeded:
+                seen.append(name)
+                raise
+            return 0
+
+        with pytest.raises(DeadlineExceeded):
+            drive(first_of(branch("a"), branch("b")), timeout=0.02)
+        assert sorted(seen) == ["a", "b"]
+
+
+class TestAllOf:
+    def test_in_the_order_given(self, drive: Drive) -> None:
+        outcomes = drive(all_of([value_of(1, pauses=5), value_of(2), value_of(3, pauses=2)]), timeout=5)
+        assert [outcome.unwrap() for outcome in outcomes] == [1, 2, 3]
+
+    def test_the_first_error_ends_the_others(self, drive: Drive) -> None:
+        with pytest.raises(KeyError):
+            drive(all_of([never(), raising(KeyError(), pauses=2)]), timeout=5)
+
+    def test_errors_kept(self, drive: Drive) -> None:
+        outcomes = drive(all_of([raising(KeyError()), value_of(1)], return_errors=True), timeout=5)
+        assert isinstance(outcomes[0].error, KeyError)
+        assert outcomes[1].value == 1
+
+    def test_no_more_at_once_than_the_limit_and_taken_lazily(self, drive: Drive) -> None:
+        running = most = taken = 0
+
+        def one() -> Flow[int]:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            yield PAUSE
+            yield PAUSE
+            running -= 1
+            return 1
+
+        def many() -> Iterator[Flow[int]]:
+            nonlocal taken
+            for _ in range(100):
+                taken += 1
+                assert taken - done <= 7
+                yield one()
+
+        done = 0
+
+        def settle(index: int, outcome: Outcome[int]) -> None:
+            nonlocal done
+            done += 1
+
+        assert drive(all_of(many(), limit=7, on_result=settle), timeout=5) == []
+        assert (most, done) == (7, 100)
+
+    def test_a_thousand_that_sleep_cost_one_step_each(self, drive: Drive) -> None:
+        steps = 0
+
+        def one(event: Event) -> Flow[None]:
+            nonlocal steps
+            while not event.is_set:
+                steps += 1
+                yield Want(event=event)
+
+        events = [Event() for _ in range(1000)]
+
+        def setter() -> Flow[None]:
+            for event in events:
+                event.set()
+                yield PAUSE
+
+        drive(all_of([*(one(event) for event in events), setter()]), timeout=30)
+        assert steps == 1000
+
+    def test_pace(self, drive: Drive) -> None:
+        begun = monotonic()
+        drive(all_of((value_of(i) for i in range(6)), pace=0.01), timeout=5)
+        assert monotonic() - begun >= 0.04
+
+    def test_nested(self, drive: Drive) -> None:
+        def pick(value: int) -> Flow[int]:
+            outcome = yield from first_of(never(), value_of(value, pauses=value))
+            return outcome.unwrap()
+
+        outcomes = drive(all_of([pick(1), pick(2), pick(3)]), timeout=5)
+        assert [outcome.value for outcome in outcomes] == [1, 2, 3]
+
+    def test_flows_that_never_wait_can_be_interrupted(self, drive: Drive) -> None:
+        def endless() -> Iterator[Flow[int]]:
+            while True:
+                yield value_of(1)
+
+        with pytest.raises(DeadlineExceeded):
+            drive(all_of(endless(), on_result=lambda index, outcome: None), timeout=0.02)
+
+
+class TestBefore:
+    def test_in_time(self, drive: Drive) -> None:
+        assert drive(before(monotonic() + 5, value_of(4, pauses=3)), timeout=5) == 4
+
+    def test_too_late(self, drive: Drive) -> None:
+        def flow() -> Flow[str]:
+            try:
+                yield from before(monotonic() + 0.01, never(), "asking")
+            except DeadlineExceeded as error:
+                return str(error)
+            return "?"
+
+        assert drive(flow(), timeout=5) == "timed out while asking"
+
+    def test_the_outer_deadline_counts_too(self, drive: Drive) -> None:
+        with pytest.raises(DeadlineExceeded):
+            drive(before(monotonic() + 60, never()), timeout=0.01)
