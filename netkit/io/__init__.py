@@ -47,7 +47,7 @@ every byte stream offers), `protocols`, `errors`.
 
 from netkit.io.aio import run_async
 from netkit.io.blocking import run
-from netkit.io.compose import Outcome, all_of, before, first_of
+from netkit.io.compose import Outcome, Spawner, all_of, before, first_of
 from netkit.io.errors import (
     BrokenStreamError,
     BusyError,
@@ -88,6 +88,7 @@ __all__ = [
     "Outcome",
     "Read",
     "ReadBuffer",
+    "Spawner",
     "UnexpectedEof",
     "Want",
     "Write",

@@ -17,16 +17,17 @@ Two decisions carry its speed, and a third its soundness:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netkit.io.errors import BusyError, CancellationError, DeadlineExceeded, LoopUnsupported
 from netkit.io.flow import OPERATIONS_PER_TURN, PAUSE, AnyWant, Descriptor, Flow, Group, Waiter, abort, resume
-from netkit.io.token import CancellationToken
 
 if TYPE_CHECKING:
     import asyncio  # at run time the caller has imported it: blocking programs never pay for it
+    from collections.abc import Callable, Generator
+
+    from netkit.io.token import CancellationToken
 
 T = TypeVar("T")
 
@@ -73,7 +74,7 @@ async def run_async(
     except BaseException as error:
         if task.future.cancelled() or not task.future.done():  # else the flow itself raised this
             task.leave()
-            raise abort(flow, error)
+            raise abort(flow, error)  # noqa: B904  # it is that error, as a rule
         raise
     finally:
         task.end()
@@ -328,7 +329,6 @@ class LoopReactor:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._thread = threading.get_ident()
 
     def arm(self, waiter: Waiter) -> None:
         want = waiter.want
@@ -383,9 +383,9 @@ class LoopReactor:
         watch: _Watch | None = descriptor.watch
         if watch is None or watch.loop is not self._loop:
             if watch is not None:
+                if watch.loop.is_running():
+                    raise BusyError(f"descriptor {descriptor.fd}")
                 if not watch.loop.is_closed():
-                    if watch.loop.is_running():
-                        raise BusyError(f"descriptor {descriptor.fd}")
                     watch._unregister()
             descriptor.watch = _Watch(self._loop, descriptor)
         descriptor.claim(waiter, read=read, write=write)
@@ -409,12 +409,8 @@ class LoopReactor:
             want.event._discard(waiter)
 
     def post(self, waiter: Waiter) -> None:
-        want = waiter.want
-        if threading.get_ident() == self._thread:
-            self._loop.call_soon(self._fire, waiter, want)
-            return
-        try:
-            self._loop.call_soon_threadsafe(self._fire, waiter, want)
+        try:  # "threadsafe" also from the loop's own thread, where a signal handler may be the caller
+            self._loop.call_soon_threadsafe(self._fire, waiter, waiter.want)
         except RuntimeError:
             pass  # that loop is closed, and what waited in it with it
 

@@ -13,12 +13,14 @@ from heapq import heappop, heappush
 from itertools import count
 from math import ceil
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from netkit.io.bell import Bell, thread_bell
 from netkit.io.errors import BusyError, CancellationError, ClosedError, DeadlineExceeded
 from netkit.io.flow import PAUSE, AnyWant, Descriptor, Flow, Group, Waiter, abort, resume
-from netkit.io.token import CancellationToken
+
+if TYPE_CHECKING:
+    from netkit.io.token import CancellationToken
 
 T = TypeVar("T")
 
@@ -56,7 +58,7 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
                 if isinstance(error, (BusyError, ClosedError)):
                     want = flow.throw(error)  # the flow's own doing: it may handle it and go on
                     continue
-                raise abort(flow, error)
+                raise abort(flow, error)  # noqa: B904  # it is that error, as a rule
             want = resume(flow, want, ready)
     except StopIteration as end:
         value: T = end.value
@@ -128,6 +130,7 @@ class PollReactor:
         self._soon: list[Waiter] = []
         self._thread = threading.get_ident()
         self._bell: Bell = thread_bell()
+        self._polling = False
         self._cancel = cancel
         self._poll.register(self._bell.fd, READ)
         if cancel is not None:
@@ -209,7 +212,8 @@ class PollReactor:
 
     def post(self, waiter: Waiter) -> None:
         self._posted.append(waiter)
-        if threading.get_ident() != self._thread:
+        # Also a signal handler of this very thread: poll goes on after it (PEP 475) unless something rings.
+        if self._polling or threading.get_ident() != self._thread:
             self._bell.ring()
 
     def _watch(self, descriptor: Descriptor, bit: int) -> None:
@@ -248,7 +252,12 @@ class PollReactor:
         # Rounded up: a wake-up a fraction early would find nothing due, and poll again for no time at all.
         timeout = None if until is None else max(0, ceil((until - monotonic()) * 1000))
         bell = self._bell
-        for fd, events in self._poll.poll(timeout):
+        self._polling = True
+        try:
+            found = self._poll.poll(0 if self._posted else timeout)
+        finally:
+            self._polling = False
+        for fd, events in found:
             descriptor = self._descriptors.get(fd)
             if descriptor is None:
                 if fd == bell.fd:

@@ -8,9 +8,9 @@ wake-up is for the branches that woke, however many sleep.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from netkit.io.errors import DeadlineExceeded, NoneSucceeded
 from netkit.io.flow import (
@@ -24,6 +24,9 @@ from netkit.io.flow import (
     resume,
     sleep_until,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 T = TypeVar("T")
 
@@ -51,6 +54,32 @@ class Outcome(Generic[T]):
     def __repr__(self) -> str:
         shown = f"value={self.value!r}" if self.error is None else f"error={self.error!r}"
         return f"Outcome(index={self.index}, {shown})"
+
+
+class Spawner(Generic[T]):
+    """Flows for `all_of` that come while others run: an accept loop adds one for every connection.
+
+        spawner = Spawner()
+        spawner.add(accept_loop(spawner))
+        yield from all_of(spawner, on_result=...)
+
+    It ends when every flow added so far has ended. Use it from flows that run in it.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Flow[T]] = deque()
+
+    def add(self, flow: Flow[T]) -> None:
+        """Start `flow` beside the others, at the next turn."""
+        self._waiting.append(flow)
+
+    def __iter__(self) -> Spawner[T]:
+        return self
+
+    def __next__(self) -> Flow[T]:
+        if not self._waiting:
+            raise StopIteration
+        return self._waiting.popleft()
 
 
 class _Branch(Waiter, Generic[T]):
@@ -171,10 +200,10 @@ def all_of(
 ) -> Flow[list[Outcome[T]]]:
     """Flow: run every flow of `flows` to its end, side by side.
 
-    `flows` may be a lazy iterator: at most `limit` run at once, and `pace` seconds lie between two starts
-    (a late start is made up for, within 10 ms). `on_result(index, outcome)` is called as each ends, in order of ending; then outcomes are
-    not kept, so that a million flows need no memory, and the list returned is empty. Without it the
-    outcomes are returned in the order of the flows.
+    `flows` may be a lazy iterator, or a `Spawner`: at most `limit` run at once, and `pace` seconds lie
+    between two starts (a late start is made up for, within 10 ms). `on_result(index, outcome)` is called
+    as each ends, in order of ending; then outcomes are not kept, so that a million flows need no memory,
+    and the list returned is empty. Without it the outcomes are returned in the order of the flows.
 
     The first branch to raise ends the others, and its error is raised; with `return_errors` they go on
     and each error is in its outcome.
@@ -227,7 +256,8 @@ def _join(
                 try:
                     flow = next(flows)
                 except StopIteration:
-                    exhausted = True
+                    # A spawner may have more later; its running branches are what could add them.
+                    exhausted = not (isinstance(flows, Spawner) and group.branches)
                     break
                 if pace is not None:
                     next_start = max(next_start, now - _CATCH_UP) + pace
@@ -244,7 +274,7 @@ def _join(
             if not group.branches:
                 if exhausted:
                     return None
-                continue
+                continue  # the last ended while `flows` was being looked at: look again
             if busy >= OPERATIONS_PER_TURN:
                 busy = 0
                 yield PAUSE

@@ -1,15 +1,15 @@
 """What can go wrong while waiting, or while using a stream.
 
-    NetkitError
-    ├── CancellationError        a CancellationToken was cancelled
-    ├── DeadlineExceeded         (TimeoutError) the time given for the operation ran out
-    ├── BusyError                a second reader or a second writer on one stream
-    ├── ClosedError              (OSError EBADF) the stream was closed, perhaps while this waited
-    ├── BrokenStreamError        (ConnectionError) an earlier interruption left a half-sent message
-    ├── UnexpectedEof            (EOFError) the peer finished before what was awaited was there
-    ├── LimitExceeded            (ValueError) more bytes than the caller allowed
-    ├── LoopUnsupported          (NotImplementedError) an event loop that cannot watch descriptors
-    └── NoneSucceeded            every branch of a `first_of` failed
+NetkitError
+├── CancellationError        a CancellationToken was cancelled
+├── DeadlineExceeded         (TimeoutError) the time given for the operation ran out
+├── BusyError                a second reader or a second writer on one stream
+├── ClosedError              (OSError EBADF) the stream was closed, perhaps while this waited
+├── BrokenStreamError        (ConnectionError) an earlier interruption left a half-sent message
+├── UnexpectedEof            (EOFError) the peer finished before what was awaited was there
+├── LimitExceeded            (ValueError) more bytes than the caller allowed
+├── LoopUnsupported          (NotImplementedError) an event loop that cannot watch descriptors
+└── NoneSucceeded            every branch of a `first_of` failed
 """
 
 from __future__ import annotations
@@ -161,11 +161,11 @@ class NoneSucceeded(NetkitError):
         return "; ".join(str(error) for error in self.errors) or "nothing to try"
 
 
-class phase:
+class phase:  # noqa: N801  # used as a statement: with phase("...")
     """Name what the enclosed part of a flow is doing, for a deadline that runs out inside it.
 
-        with phase("connecting to 192.0.2.1:443"):
-            yield from connect(...)
+    with phase("connecting to 192.0.2.1:443"):
+        yield from connect(...)
     """
 
     __slots__ = ("doing",)

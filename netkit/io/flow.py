@@ -123,7 +123,17 @@ class Descriptor:
     because a number released under a poll may be another connection by the time poll returns.
     """
 
-    __slots__ = ("_close", "_shutdown", "closed", "fd", "reader", "want_read", "want_write", "watch", "writer")
+    __slots__ = (
+        "_close",
+        "_shutdown",
+        "closed",
+        "fd",
+        "reader",
+        "want_read",
+        "want_write",
+        "watch",
+        "writer",
+    )
 
     def __init__(
         self, fd: int, *, close: Callable[[], None], shutdown: Callable[[], None] | None = None

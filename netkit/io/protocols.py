@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-from netkit.io.token import CancellationToken
+if TYPE_CHECKING:
+    from netkit.io.token import CancellationToken
 
 #: Anything that can be sent: an object with a contiguous buffer.
 Buffer: TypeAlias = "bytes | bytearray | memoryview"

@@ -9,17 +9,20 @@ flow. So a read that is cancelled, timed out or interrupted has lost nothing: th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from time import monotonic
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from netkit.io.aio import run_async
 from netkit.io.blocking import run
 from netkit.io.errors import BrokenStreamError, BusyError, ClosedError, LimitExceeded, UnexpectedEof, phase
 from netkit.io.flow import OPERATIONS_PER_TURN, PAUSE, Flow
-from netkit.io.protocols import Buffer
-from netkit.io.token import CancellationToken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from netkit.io.protocols import Buffer
+    from netkit.io.token import CancellationToken
 
 #: The most that one receive call is asked for, in bytes.
 RECEIVE_SIZE = 65536

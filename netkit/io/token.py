@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from netkit.io.bell import Bell
@@ -17,6 +16,7 @@ from netkit.io.errors import CancellationError
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
 
 class CancellationToken:

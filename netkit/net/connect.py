@@ -14,9 +14,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netkit.addr import HostPort, SocketAddr, SocketAddrsLike, to_socket_addrs_parts
 from netkit.io import (
@@ -34,6 +33,9 @@ from netkit.io import (
 from netkit.net.errors import Attempt, ConnectError, connect_error
 from netkit.net.resolve import NameResolver, resolve
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 #: RFC 8305 section 8: the delay between two attempts is 250 ms, never under 10 ms nor over 2 s.
 ATTEMPT_DELAY = 0.25
 ATTEMPT_DELAY_MINIMUM = 0.01
@@ -50,7 +52,9 @@ class Connected:
 
     __slots__ = ("addr", "attempts", "descriptor", "sock")
 
-    def __init__(self, sock: socket.socket, descriptor: Descriptor, addr: SocketAddr, attempts: list[Attempt]):
+    def __init__(
+        self, sock: socket.socket, descriptor: Descriptor, addr: SocketAddr, attempts: list[Attempt]
+    ):
         self.sock = sock
         self.descriptor = descriptor
         self.addr = addr

@@ -18,10 +18,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from netkit.addr import HostPort, SocketAddr
 from netkit.errors import Fault, NetkitError
+
+if TYPE_CHECKING:
+    from netkit.addr import HostPort, SocketAddr
 
 
 class ResolveError(NetkitError, socket.gaierror):
@@ -32,7 +34,9 @@ class ResolveError(NetkitError, socket.gaierror):
 
     #: Codes that say "there is no such host", as far as systems define them.
     _ABSENT: ClassVar[frozenset[int]] = frozenset(
-        getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY") if hasattr(socket, name)
+        getattr(socket, name)
+        for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY")
+        if hasattr(socket, name)
     )
 
     def __init__(self, host: str, code: int | None, reason: str) -> None:
@@ -99,7 +103,9 @@ class ConnectError(NetkitError, OSError):
     TimedOut: ClassVar[type[ConnectError]]
     Failed: ClassVar[type[ConnectError]]
 
-    def __init__(self, endpoint: HostPort | SocketAddr | str, attempts: list[Attempt], code: int | None) -> None:
+    def __init__(
+        self, endpoint: HostPort | SocketAddr | str, attempts: list[Attempt], code: int | None
+    ) -> None:
         super().__init__(code, os.strerror(code) if code else "no connection")
         self.endpoint = endpoint
         self.attempts = attempts

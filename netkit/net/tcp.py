@@ -13,8 +13,7 @@ import struct
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from time import monotonic
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from netkit.addr import SocketAddr, SocketAddrsLike
 from netkit.io import BusyError, CancellationToken, ClosedError, Descriptor, Flow, phase, run, run_async
@@ -22,6 +21,9 @@ from netkit.net.connect import ATTEMPT_DELAY, Connected, connect, connect_first,
 from netkit.net.errors import Attempt, ListenError
 from netkit.net.resolve import NameResolver, listening_addrs
 from netkit.net.sockets import Shutdown, SocketStream
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 __all__ = ["Incoming", "Shutdown", "TcpListener", "TcpStream"]
 

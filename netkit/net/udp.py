@@ -8,14 +8,16 @@ from __future__ import annotations
 import socket
 from collections import deque
 from time import monotonic
-from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from netkit.addr import SocketAddr, SocketAddrsLike
 from netkit.io import Buffer, BusyError, CancellationToken, ClosedError, Flow, phase, run, run_async
 from netkit.net.connect import descriptor_of
 from netkit.net.errors import ListenError
 from netkit.net.resolve import listening_addrs
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 #: The largest payload of a datagram: 65,535 bytes less the UDP header (IPv6); IPv4 allows 20 less.
 MAX_DATAGRAM = 65527

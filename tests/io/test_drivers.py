@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,7 +25,10 @@ from netkit.io import (
     sleep_until,
 )
 
-from .conftest import Drive, Pair
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .conftest import Drive, Pair
 
 
 def value_of(value: int, *, pauses: int = 0) -> Flow[int]:

@@ -198,14 +198,17 @@ class TestUdpSocket:
             assert one.recv(timeout=5) == b"pong"
 
     def test_connected_hears_its_peer_only(self) -> None:
-        with UdpSocket.bind("127.0.0.1:0") as peer, UdpSocket.bind("127.0.0.1:0") as stranger:
-            with UdpSocket.connected(peer.local_addr) as sock:
-                assert sock.peer_addr == peer.local_addr
-                stranger.send_to(b"spoofed", sock.local_addr)
-                sock.send(b"hello")
-                data, back = peer.recv_from(timeout=5)
-                peer.send_to(data.upper(), back)
-                assert sock.recv(timeout=5) == b"HELLO"
+        with (
+            UdpSocket.bind("127.0.0.1:0") as peer,
+            UdpSocket.bind("127.0.0.1:0") as stranger,
+            UdpSocket.connected(peer.local_addr) as sock,
+        ):
+            assert sock.peer_addr == peer.local_addr
+            stranger.send_to(b"spoofed", sock.local_addr)
+            sock.send(b"hello")
+            data, back = peer.recv_from(timeout=5)
+            peer.send_to(data.upper(), back)
+            assert sock.recv(timeout=5) == b"HELLO"
 
     def test_nobody_there_is_said_to_a_connected_socket(self) -> None:
         with UdpSocket.bind("127.0.0.1:0") as gone:

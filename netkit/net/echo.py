@@ -1,0 +1,59 @@
+"""The echo service (RFC 862), over TCP and UDP: what comes is sent back, unchanged and in order."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from netkit.io import ClosedError, Event, Flow, before, first_of
+
+if TYPE_CHECKING:
+    from netkit.net.tcp import TcpStream
+    from netkit.net.udp import UdpSocket
+
+
+class Echoed:
+    """What was echoed: connections or datagrams, and bytes."""
+
+    __slots__ = ("bytes", "messages")
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.bytes = 0
+
+
+def echo_stream(stream: TcpStream, *, counts: Echoed, idle_timeout: float | None = None) -> Flow[None]:
+    """Flow: send back what `stream` brings, until the peer has finished sending; then finish too.
+
+    A peer that is silent, or does not read, for `idle_timeout` seconds: DeadlineExceeded. To end it
+    early without losing what has arrived, shut the stream's reading half down.
+    """
+    counts.messages += 1
+    if idle_timeout is None:
+        while data := (yield from stream.receive()):
+            yield from stream.send_all(data)
+            counts.bytes += len(data)
+    else:
+        while data := (yield from before(monotonic() + idle_timeout, stream.receive(), "waiting for data")):
+            yield from before(monotonic() + idle_timeout, stream.send_all(data), "sending back")
+            counts.bytes += len(data)
+    yield from stream.finish()
+
+
+def echo_datagrams(sock: UdpSocket, *, counts: Echoed, stop: Event) -> Flow[None]:
+    """Flow: send each datagram back to where it came from, until `stop` is set."""
+
+    def echoing() -> Flow[None]:
+        while True:
+            yield from sock.receive()
+            data, peer = sock.take_received()
+            try:
+                yield from sock.transmit(data, peer)
+            except ClosedError:
+                raise
+            except OSError:
+                continue  # that peer cannot be sent to: the next may
+            counts.messages += 1
+            counts.bytes += len(data)
+
+    yield from first_of(echoing(), stop.wait())
