@@ -27,13 +27,14 @@ class Value:
 
     def replace(self, **changes: Any) -> Self:
         """The same value with some fields changed, checked as the constructor does."""
-        fields = {field: getattr(self, field) for field in self.__match_args__}
+        fields = dict(zip(self.__match_args__, self._values(), strict=True))
         unknown = changes.keys() - fields.keys()
         if unknown:
             raise TypeError(f"{type(self).__qualname__} has no field {', '.join(sorted(unknown))}")
         return type(self)(**(fields | changes))
 
     def _values(self) -> tuple[Any, ...]:
+        """What the constructor is to be given for the same value, in the order of `__match_args__`."""
         return tuple([getattr(self, field) for field in self.__match_args__])
 
     def __eq__(self, other: object) -> bool:
@@ -45,7 +46,8 @@ class Value:
         return hash((type(self).__qualname__, self._values()))
 
     def __repr__(self) -> str:
-        fields = ", ".join(f"{field}={getattr(self, field)!r}" for field in self.__match_args__)
+        values = zip(self.__match_args__, self._values(), strict=True)
+        fields = ", ".join(f"{field}={value!r}" for field, value in values)
         return f"{type(self).__qualname__}({fields})"
 
     def __reduce__(self) -> tuple[Any, ...]:

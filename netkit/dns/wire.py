@@ -2,8 +2,8 @@
 
 RFC 1035 sections 3.1, 3.3 and 4.1.4 (names, character strings, compression).
 
-Every read names the field it is for, so that an error can say which one and at which octet; whoever calls
-a reader for a part of a message adds the path to that part (`DnsInvalidResponse.field`).
+Every read names the field it is for, so that an error can say which one and at which octet; whoever reads
+the parts of a message adds which part it was (`DnsInvalidResponse.field`).
 
 A compression pointer must point before the beginning of the labels it continues. Each jump so goes to a
 lower octet than the one before, which no loop and no pointer forward can do, and no encoder needs to break:
@@ -13,6 +13,7 @@ thousands of pointers, each valid, cannot be made to cost that much for every na
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import TYPE_CHECKING, NoReturn
 
 from netkit.dns.errors import DnsError
@@ -29,6 +30,7 @@ MAX_POINTERS = 127
 MAX_STRING = 255
 # A pointer has 14 bits for its offset (RFC 1035 section 4.1.4).
 _MAX_POINTER_OFFSET = 0x3FFF
+_RECORD_FIELDS = Struct("!HHIH").unpack_from
 
 
 class WireReader:
@@ -87,6 +89,15 @@ class WireReader:
             self._short(field, 4, at, self._end)
         self.offset = at + 4
         return int.from_bytes(self._data[at : at + 4], "big")
+
+    def record_fields(self) -> tuple[int, int, int, int]:
+        """A record's type, class, TTL and RDATA length (RFC 1035 section 4.1.3), in one step."""
+        at = self.offset
+        if at + 10 > self._end:
+            # One by one, for the error to say which.
+            return self.u16("type"), self.u16("class"), self.u32("ttl"), self.u16("rdlength")
+        self.offset = at + 10
+        return _RECORD_FIELDS(self._data, at)
 
     def take(self, count: int, field: str) -> bytes:
         """The next `count` octets."""
@@ -167,8 +178,10 @@ class WireReader:
     def restrict_to(self, count: int, part: str) -> Self:
         """Bound what follows to the next `count` octets, as a context: all of them must be read in it.
 
-        with reader.restrict_to(rdlength, "rdata"):
-            ...
+            with reader.restrict_to(rdlength, "rdata"):
+                ...
+
+        An error in the context is told with the part before its field: `rdata.exchange`.
         """
         if self.offset + count > self._end:
             self._short(part, count, self.offset, self._end)
@@ -181,7 +194,9 @@ class WireReader:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         inner, (self._end, part) = self._end, self._outer.pop()
-        if error is None and self.offset != inner:
+        if isinstance(error, DnsError.InvalidResponse):
+            error.field = f"{part}.{error.field}"
+        elif error is None and self.offset != inner:
             left = inner - self.offset
             self.fail(part, f"{left} octet{'s' * (left > 1)} left over")
 

@@ -1,0 +1,188 @@
+"""`DnsRecord`, what all resource records have in common, and the table of its variants.
+
+RFC 1035 section 3.2.1 (the fields around the RDATA), RFC 2181 section 8 (31 bits of TTL), RFC 3597 (types
+that are not known).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from netkit.dns.constants import DnsClass, DnsRecordType
+from netkit.dns.name import Name
+from netkit.dns.value import Value, assign, checked_int
+from netkit.dns.wire import WireWriter
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from netkit.dns.wire import WireReader
+    from netkit.dns.zonefile import RdataTokens
+
+#: RFC 2181 section 8: a TTL is a number of 31 bits, in seconds.
+MAX_TTL = 0x7FFFFFFF
+
+
+class _Variant:
+    """A type's place in `DnsRecord`: imports the type's file when it is first asked for."""
+
+    def __init__(
+        self, module: str, rdtype: DnsRecordType | None = None, only_in: DnsClass | None = None
+    ) -> None:
+        self._module = module
+        # RFC 3597 section 4: in another class the same number may be another type.
+        self.only_in = only_in
+        self._loaded: type[DnsRecord] | None = None
+        if rdtype is not None:
+            _VARIANTS[rdtype] = self
+
+    def __set_name__(self, owner: type[DnsRecord], attribute: str) -> None:
+        self._attribute = attribute
+
+    def __get__(self, instance: DnsRecord | None, owner: type[DnsRecord]) -> type[DnsRecord]:
+        return self._loaded or self.load()
+
+    def load(self) -> type[DnsRecord]:
+        """The class itself."""
+        if self._loaded is None:
+            loaded = getattr(import_module(f"netkit.dns.records.{self._module}"), self._attribute)
+            loaded.__qualname__ = f"DnsRecord.{self._attribute}"
+            self._loaded = loaded
+        return self._loaded
+
+
+_VARIANTS: dict[int, _Variant] = {}
+
+
+class DnsRecord(Value):
+    """A resource record. What is made or matched is one of the variants: `DnsRecord.MX(...)`.
+
+        DnsRecord.A(name="www.example.com", ttl=300, address="192.0.2.1")
+        match record:
+            case DnsRecord.MX(priority=priority, exchange=exchange): ...
+
+    `name` and every other domain name in a record is a `Name`; constructors take text as well. `ttl` is in
+    seconds, `rdclass` is IN unless said otherwise, `rdtype` goes with the variant. Immutable; records are
+    equal if all of them is, `ttl` included (see `same_data`). `str` gives a line as dig prints it.
+    """
+
+    __slots__ = ("name", "rdclass", "ttl")
+
+    name: Name
+    ttl: int
+    rdclass: DnsClass
+    rdtype: DnsRecordType
+
+    if TYPE_CHECKING:
+        from netkit.dns.records.a import A
+        from netkit.dns.records.aaaa import AAAA
+        from netkit.dns.records.cname import CNAME
+        from netkit.dns.records.mx import MX
+        from netkit.dns.records.ns import NS
+        from netkit.dns.records.ptr import PTR
+        from netkit.dns.records.soa import SOA
+        from netkit.dns.records.srv import SRV
+        from netkit.dns.records.txt import TXT
+        from netkit.dns.records.unknown import Unknown
+    else:
+        A = _Variant("a", DnsRecordType.A, only_in=DnsClass.IN)
+        AAAA = _Variant("aaaa", DnsRecordType.AAAA, only_in=DnsClass.IN)
+        CNAME = _Variant("cname", DnsRecordType.CNAME)
+        MX = _Variant("mx", DnsRecordType.MX)
+        NS = _Variant("ns", DnsRecordType.NS)
+        PTR = _Variant("ptr", DnsRecordType.PTR)
+        SOA = _Variant("soa", DnsRecordType.SOA)
+        SRV = _Variant("srv", DnsRecordType.SRV, only_in=DnsClass.IN)
+        TXT = _Variant("txt", DnsRecordType.TXT)
+        Unknown = _Variant("unknown")
+
+    def __init__(self, name: Name | str, ttl: int, rdclass: int) -> None:
+        assign(self, "name", name if isinstance(name, Name) else Name.parse(name))
+        assign(self, "ttl", checked_int("ttl", ttl, MAX_TTL))
+        assign(self, "rdclass", rdclass if isinstance(rdclass, DnsClass) else DnsClass(rdclass))
+
+    @classmethod
+    def parse(cls, text: str, *, origin: Name | str | None = None, ttl: int | None = None) -> DnsRecord:
+        """One record written as in a master file: `www.example.com. 300 IN A 192.0.2.1`.
+
+        Relative names are completed with `origin` (by default the root), `ttl` is for a line without one.
+        Raises ZoneFileError.
+        """
+        from netkit.dns.zonefile import parse_record
+
+        return parse_record(text, origin=origin, ttl=ttl)
+
+    @classmethod
+    def from_wire(cls, name: Name, ttl: int, rdclass: DnsClass, reader: WireReader) -> Self:
+        """The record whose RDATA is what `reader` is restricted to. Raises DnsError.InvalidResponse."""
+        raise NotImplementedError(cls.__qualname__)
+
+    def to_wire(self, writer: WireWriter) -> None:
+        """Write the RDATA (without its length)."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, tokens: RdataTokens) -> Self:
+        """The record whose RDATA the tokens of a master file spell. Raises ZoneFileError."""
+        raise NotImplementedError(cls.__qualname__)
+
+    def rdata_text(self) -> str:
+        """The RDATA as dig prints it: absolute names, quoted strings."""
+        raise NotImplementedError
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The RDATA's fields by name, in their order."""
+        return {
+            field: getattr(self, field)
+            for field in self.__match_args__
+            if field not in ("name", "ttl", "rdclass")
+        }
+
+    def rdata_wire(self) -> bytes:
+        """The RDATA alone, no name compressed."""
+        writer = WireWriter(compress=False)
+        self.to_wire(writer)
+        return bytes(writer.data)
+
+    def generic_text(self) -> str:
+        r"""The RDATA in the form that every type has: `\# 4 C0000201` (RFC 3597 section 5)."""
+        octets = self.rdata_wire()
+        digits = octets.hex().upper()
+        # In groups of 28 octets, where dig breaks them.
+        groups = [digits[at : at + 56] for at in range(0, len(digits), 56)]
+        return " ".join(["\\#", str(len(octets)), *groups])
+
+    def same_data(self, other: DnsRecord) -> bool:
+        """Whether both are the same but for their TTL: no set has two such (RFC 2181 section 5)."""
+        return self == other.replace(ttl=self.ttl)
+
+    def to_text(self) -> str:
+        """The record as a line of a master file, tabs between its parts."""
+        return f"{self.name}\t{self.ttl}\t{self.rdclass}\t{self.rdtype}\t{self.rdata_text()}"
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+
+def record_class(rdtype: int, rdclass: int) -> type[DnsRecord] | None:
+    """The class for records of this type in this class; None where only `DnsRecord.Unknown` will do."""
+    variant = _VARIANTS.get(rdtype)
+    if variant is None or (variant.only_in or rdclass) != rdclass:
+        return None
+    # RFC 2136 section 2.4: in these two an update has RDATA that is empty or only to be compared.
+    return None if rdclass in (DnsClass.NONE, DnsClass.ANY) else variant.load()
+
+
+def record_from_wire(
+    name: Name, rdtype: DnsRecordType, rdclass: DnsClass, ttl: int, reader: WireReader
+) -> DnsRecord:
+    """The record whose RDATA is what `reader` is restricted to.
+
+    Raises DnsError.InvalidResponse with the field's name and offset.
+    """
+    cls = record_class(rdtype, rdclass)
+    if cls is None:
+        return DnsRecord.Unknown(name, ttl, rdtype, reader.rest(), rdclass)
+    return cls.from_wire(name, ttl, rdclass, reader)

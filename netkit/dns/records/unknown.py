@@ -1,0 +1,46 @@
+"""Records of types that netkit has no fields for: octets that go through unharmed (RFC 3597).
+
+The type is not in the RDATA, so these are made by their constructor, in `records.base.record_from_wire` and
+where a master file has the generic form, and have no `from_wire` and `from_text`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netkit.dns.constants import DnsClass, DnsRecordType
+from netkit.dns.errors import DnsError
+from netkit.dns.records.base import DnsRecord
+from netkit.dns.value import assign
+
+if TYPE_CHECKING:
+    from netkit.dns.name import Name
+    from netkit.dns.wire import WireWriter
+
+
+class Unknown(DnsRecord):
+    """A record of any type, or of any class, with its RDATA as it is on the wire: at most 65535 octets.
+
+    Given the number of a type that netkit knows, it still is not that type's record.
+    """
+
+    __slots__ = ("rdata", "rdtype")
+    __match_args__ = ("name", "ttl", "rdtype", "rdata", "rdclass")
+
+    rdata: bytes
+    rdtype: DnsRecordType
+
+    def __init__(
+        self, name: Name | str, ttl: int, rdtype: int, rdata: bytes, rdclass: int = DnsClass.IN
+    ) -> None:
+        super().__init__(name, ttl, rdclass)
+        assign(self, "rdtype", DnsRecordType(rdtype))
+        assign(self, "rdata", bytes(rdata))
+        if len(self.rdata) > 0xFFFF:
+            raise DnsError.InvalidValue("rdata", self.rdata, "longer than 65535 octets", limit=0xFFFF)
+
+    def to_wire(self, writer: WireWriter) -> None:
+        writer.write(self.rdata)
+
+    def rdata_text(self) -> str:
+        return self.generic_text()
