@@ -1,0 +1,16 @@
+//! The thin layer: Python objects in, slices to the kernels, the Python twin's exceptions out.
+
+use pyo3::prelude::*;
+
+mod masking;
+
+/// The functions that `netkit._twins` chooses from.
+#[pymodule(name = "_rust")]
+mod module {
+    #[pymodule_export]
+    use super::masking::{apply_mask, apply_mask_in_place};
+
+    /// The version this was built at; `netkit._twins` takes no other than its own.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+}

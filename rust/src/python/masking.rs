@@ -1,0 +1,107 @@
+//! `netkit.websocket.masking`, seen from Python.
+
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
+
+use crate::masking::{mask_in_place, mask_into, turned, Key};
+
+/// Mask or unmask a payload, or the piece of one that has offset octets before it (RFC 6455 section 5.3).
+#[pyfunction]
+#[pyo3(signature = (data, key, offset = Offset(None)), text_signature = "(data, key, offset=0)")]
+pub(super) fn apply_mask<'py>(
+    data: &Bound<'py, PyAny>,
+    key: &Bound<'py, PyAny>,
+    offset: Offset<'py>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let py = data.py();
+    let key = turned(key_of(key)?, offset.octets()?);
+    if let Ok(data) = data.cast::<PyBytes>() {
+        let source = data.as_bytes();
+        return PyBytes::new_with(py, source.len(), |target| {
+            mask_into(source, key, target);
+            Ok(())
+        });
+    }
+    let data = octets(data)?;
+    PyBytes::new_with(py, data.len_bytes(), |target| {
+        data.copy_to_slice(py, target)?;
+        mask_in_place(target, key);
+        Ok(())
+    })
+}
+
+/// Mask or unmask a payload where it lies, or the piece of one that has offset octets before it.
+#[pyfunction]
+#[pyo3(signature = (buffer, key, offset = Offset(None)), text_signature = "(buffer, key, offset=0)")]
+pub(super) fn apply_mask_in_place<'py>(
+    buffer: &Bound<'py, PyAny>,
+    key: &Bound<'py, PyAny>,
+    offset: Offset<'py>,
+) -> PyResult<()> {
+    let key = turned(key_of(key)?, offset.octets()?);
+    let py = buffer.py();
+    let buffer = octets(buffer)?;
+    if buffer.readonly() {
+        return Err(PyTypeError::new_err("cannot modify read-only memory"));
+    }
+    // Out and back in, because no slice of the buffer may exist here: a thread that has released the
+    // interpreter's lock (a `recv_into`, say) may be writing to it.
+    let mut octets = buffer.to_vec(py)?;
+    mask_in_place(&mut octets, key);
+    buffer.copy_from_slice(py, &octets)
+}
+
+/// The offset as it was given, or nothing where it was left out. It is read in its turn, after the key, so
+/// that of two wrong arguments both twins complain about the same one.
+pub(super) struct Offset<'py>(Option<Bound<'py, PyAny>>);
+
+impl<'py> FromPyObject<'_, 'py> for Offset<'py> {
+    type Error = std::convert::Infallible;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> Result<Self, Self::Error> {
+        Ok(Self(Some(given.to_owned())))
+    }
+}
+
+impl Offset<'_> {
+    /// The offset, of which only the remainder by four matters: an integer of any size is one.
+    fn octets(&self) -> PyResult<usize> {
+        let Some(given) = &self.0 else { return Ok(0) };
+        let negative = || PyValueError::new_err("offset must not be negative");
+        match given.extract::<isize>() {
+            Ok(offset) => usize::try_from(offset).map_err(|_| negative()),
+            Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => {
+                let offset = given.call_method0("__index__")?;
+                if offset.lt(0)? {
+                    return Err(negative());
+                }
+                offset.call_method1("__and__", (3,))?.extract()
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The masking key in any bytes-like object.
+fn key_of(key: &Bound<'_, PyAny>) -> PyResult<Key> {
+    let octets: Vec<u8>;
+    let key = if let Ok(key) = key.cast::<PyBytes>() {
+        key.as_bytes()
+    } else {
+        octets = PyMemoryView::from(key)?.call_method0("tobytes")?.extract()?;
+        &octets
+    };
+    let wrong = |_| PyValueError::new_err(format!("a masking key is 4 bytes, not {}", key.len()));
+    key.try_into().map_err(wrong)
+}
+
+/// Any contiguous buffer as octets. What is no `bytearray` is made into octets by `memoryview` itself, as
+/// the Python twin does it, which also makes the errors the same.
+fn octets(data: &Bound<'_, PyAny>) -> PyResult<PyBuffer<u8>> {
+    if data.is_instance_of::<PyByteArray>() {
+        return PyBuffer::get(data);
+    }
+    PyBuffer::get(&PyMemoryView::from(data)?.call_method1("cast", ("B",))?)
+}
