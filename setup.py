@@ -1,0 +1,142 @@
+"""Whether the wheel has the Rust twin, decided by building it; everything else is in pyproject.toml.
+
+The twin is worth having, and not worth failing an installation for. So before setuptools settles what kind
+of wheel this will be, the crate is built. Where that works, the wheel is `cp311-abi3-<platform>` with the
+twin in it. Where it does not (no cargo, one that is too old, no way to the crates, no linker), the wheel is
+`py3-none-any`, and a note in it, `netkit/_build_note.py`, lets `netkit version` say why. setuptools-rust's
+own `optional=True` would build a platform wheel without the twin, and no word about it.
+
+`NETKIT_REQUIRE_RUST=1` makes the absence of the twin an error: releases and CI set it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from pathlib import Path
+
+from setuptools import Distribution, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_py import build_py
+from setuptools.errors import PlatformError
+from setuptools_rust import RustExtension
+
+MANIFEST = "rust/Cargo.toml"
+NOTE = "_build_note.py"
+REQUIRED = os.environ.get("NETKIT_REQUIRE_RUST", "0") not in ("", "0")
+
+#: CPython's stable ABI, where this interpreter has it: one wheel then serves every later CPython.
+STABLE_ABI = "cp311"
+HAS_STABLE_ABI = sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
+
+
+class NoTwin(Exception):
+    """The crate cannot be built here; the text says why, in a form fit for a user."""
+
+
+class settled_bdist_wheel(bdist_wheel):  # noqa: N801 - commands are named like functions
+    """A wheel that is of a platform exactly where the twin could be built."""
+
+    def finalize_options(self) -> None:
+        # The commands that only write metadata come here too; they are not to start a build.
+        if {"bdist_wheel", "editable_wheel"}.intersection(self.distribution.commands):
+            settle(self.distribution)
+        self.py_limited_api = STABLE_ABI if self.distribution.rust_extensions and HAS_STABLE_ABI else False
+        super().finalize_options()
+
+
+class noted_build_py(build_py):  # noqa: N801
+    """The package, with a note of why it has no twin where it has none."""
+
+    def run(self) -> None:
+        super().run()
+        package = Path("netkit") if self.editable_mode else Path(self.build_lib, "netkit")
+        reason = getattr(self.distribution, "no_twin", None)
+        if reason is None:
+            package.joinpath(NOTE).unlink(missing_ok=True)
+            return
+        # In an editable installation, the twin of an earlier build is older than the source beside it.
+        for twin in [*package.glob("_rust.*.so"), *package.glob("_rust*.pyd")]:
+            twin.unlink()
+        docstring = "Written by the build: why this installation has no Rust twin."
+        package.joinpath(NOTE).write_text(f'"""{docstring}"""\n\nNO_RUST = {reason!r}\n', encoding="utf-8")
+
+
+def settle(distribution: Distribution) -> None:
+    """Build the crate; where that fails, make the distribution a pure one, or give up if it is required."""
+    if getattr(distribution, "settled", False):
+        return
+    distribution.settled = True
+    # What comes after these is a machine without a network, not a slow one.
+    os.environ.setdefault("CARGO_NET_RETRY", "1")
+    os.environ.setdefault("CARGO_HTTP_TIMEOUT", "15")
+    try:
+        build_crate(distribution)
+    except NoTwin as error:
+        if REQUIRED:
+            raise PlatformError(f"NETKIT_REQUIRE_RUST is set, and there is no Rust twin: {error}") from error
+        print(f"netkit: no Rust twin, falling back to pure Python: {error}", file=sys.stderr)
+        distribution.no_twin = str(error)
+        distribution.rust_extensions = []
+        distribution.has_ext_modules = lambda: False
+
+
+def build_crate(distribution: Distribution) -> None:
+    """Compile the crate into cargo's target directory, from where the build proper takes it."""
+    cargo = os.environ.get("CARGO", "cargo")
+    if shutil.which(cargo) is None:
+        raise NoTwin("cargo was not found")
+    needed = tomllib.loads(Path(MANIFEST).read_text(encoding="utf-8"))["package"]["rust-version"]
+    found = output(os.environ.get("RUSTC", "rustc"), "--version", why="rustc does not run")
+    version = re.match(r"rustc (\d+)\.(\d+)", found)
+    if version is None:
+        raise NoTwin(f"rustc's version is not understood: {found.strip()!r}")
+    if tuple(map(int, version.groups())) < tuple(map(int, needed.split("."))):
+        raise NoTwin(f"{found.split(' (')[0].strip()} is older than the {needed} it needs")
+    output(cargo, "fetch", "--locked", "--manifest-path", MANIFEST, why="cargo cannot reach its crates")
+    build = distribution.get_command_obj("build_rust")
+    build.ensure_finalized()
+    for extension in distribution.rust_extensions:
+        try:
+            build.build_extension(extension)
+        except Exception as error:
+            raise NoTwin(f"the build failed: {first_error(str(error))}") from error
+
+
+def output(*command: str, why: str) -> str:
+    """What a command prints; raises NoTwin with why, and the command's own first error, if it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        raise NoTwin(f"{why}: {error.strerror}") from error
+    if done.returncode:
+        raise NoTwin(f"{why}: {first_error(done.stderr)}")
+    return done.stdout
+
+
+def first_error(text: str) -> str:
+    """The line of a tool's output that says what went wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error")]
+    return (errors or lines or ["no reason given"])[0].removeprefix("error: ")
+
+
+setup(
+    cmdclass={"bdist_wheel": settled_bdist_wheel, "build_py": noted_build_py},
+    rust_extensions=[
+        RustExtension(
+            "netkit._rust",
+            path=MANIFEST,
+            cargo_manifest_args=["--locked"],
+            # Also in editable installations, where setuptools-rust would take a debug build.
+            debug=False,
+            quiet=True,
+            optional=not REQUIRED,
+        )
+    ],
+)
