@@ -1,0 +1,92 @@
+"""What can be wrong with the text of an address.
+
+NetkitError
+├── AddrParseError          (AddressValueError, a ValueError)
+│   ├── .InvalidFormat      not the shape of an address, a socket address or an endpoint
+│   ├── .InvalidOctet       a decimal part of an IPv4 address is wrong
+│   └── .InvalidPort        the port is missing or wrong
+└── UnknownZone             (OSError ENODEV) the zone of an IPv6 address is no interface of this machine
+"""
+
+from __future__ import annotations
+
+import errno
+from ipaddress import AddressValueError
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from netkit.errors import NetkitError
+
+
+class AddrParseError(NetkitError, AddressValueError):
+    """Text (or numbers) that do not make an address, a port or an endpoint; the variants are its attributes.
+
+    `text` is the whole text, `offset` the index in it of what cannot be there (its length, if the text
+    ends too early; a number that is wrong is pointed at by its first digit), `reason` says why.
+    """
+
+    layer = "addr"
+    fault = "caller"
+
+    if TYPE_CHECKING:
+        InvalidFormat: TypeAlias = "AddrInvalidFormat"
+        InvalidOctet: TypeAlias = "AddrInvalidOctet"
+        InvalidPort: TypeAlias = "AddrInvalidPort"
+
+    def __init__(self, text: str, offset: int, reason: str, hint: str | None = None) -> None:
+        super().__init__(text, offset, reason, hint)
+        self.text = text
+        self.offset = offset
+        self.reason = reason
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{quoted(self.text)}: {self.reason} (at offset {self.offset})"
+
+
+class AddrInvalidFormat(AddrParseError):
+    """The text does not have the shape of what it should be."""
+
+
+class AddrInvalidOctet(AddrParseError):
+    """A decimal part of an IPv4 address is empty, over 255 or has a leading zero."""
+
+
+class AddrInvalidPort(AddrParseError):
+    """The port is missing, over 65535, or neither a number nor the name of a service."""
+
+
+for _variant in (AddrInvalidFormat, AddrInvalidOctet, AddrInvalidPort):
+    _variant.__name__ = _variant.__name__.removeprefix("Addr")
+    _variant.__qualname__ = f"AddrParseError.{_variant.__name__}"
+    setattr(AddrParseError, _variant.__name__, _variant)
+
+
+class UnknownZone(NetkitError, OSError):
+    """The zone of an IPv6 address (`%eth7`) is not an interface of this machine."""
+
+    layer = "addr"
+    fault = "caller"
+
+    def __init__(self, zone: str) -> None:
+        super().__init__(errno.ENODEV, zone)
+        self.zone = zone
+        self.hint = "the zone is an interface's name or number"
+        if zone.startswith("25"):
+            # RFC 6874 writes the percent sign as %25, in URIs only.
+            self.hint = f"outside a URL write %{zone[2:]}, not %{zone}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return UnknownZone, (self.zone,)
+
+    def __str__(self) -> str:
+        return f"no interface is named {quoted(self.zone)}"
+
+
+def quoted(text: str) -> str:
+    """Somebody else's text as a message may show it: in quotes, short, without control characters."""
+    return repr(shortened(text))
+
+
+def shortened(text: str) -> str:
+    """The text, or its first 79 characters and an ellipsis."""
+    return text if len(text) <= 80 else f"{text[:79]}…"
