@@ -7,7 +7,7 @@ that are not known).
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netkit.dns.constants import DnsClass, DnsRecordType
 from netkit.dns.name import Name
@@ -17,6 +17,7 @@ from netkit.dns.wire import WireWriter
 if TYPE_CHECKING:
     from typing import Self
 
+    from netkit.dns.records import a, aaaa, cname, mx, ns, ptr, soa, srv, txt, unknown
     from netkit.dns.wire import WireReader
     from netkit.dns.zonefile import RdataTokens
 
@@ -75,16 +76,16 @@ class DnsRecord(Value):
     rdtype: DnsRecordType
 
     if TYPE_CHECKING:
-        from netkit.dns.records.a import A
-        from netkit.dns.records.aaaa import AAAA
-        from netkit.dns.records.cname import CNAME
-        from netkit.dns.records.mx import MX
-        from netkit.dns.records.ns import NS
-        from netkit.dns.records.ptr import PTR
-        from netkit.dns.records.soa import SOA
-        from netkit.dns.records.srv import SRV
-        from netkit.dns.records.txt import TXT
-        from netkit.dns.records.unknown import Unknown
+        A: TypeAlias = a.A
+        AAAA: TypeAlias = aaaa.AAAA
+        CNAME: TypeAlias = cname.CNAME
+        MX: TypeAlias = mx.MX
+        NS: TypeAlias = ns.NS
+        PTR: TypeAlias = ptr.PTR
+        SOA: TypeAlias = soa.SOA
+        SRV: TypeAlias = srv.SRV
+        TXT: TypeAlias = txt.TXT
+        Unknown: TypeAlias = unknown.Unknown
     else:
         A = _Variant("a", DnsRecordType.A, only_in=DnsClass.IN)
         AAAA = _Variant("aaaa", DnsRecordType.AAAA, only_in=DnsClass.IN)

@@ -1,0 +1,275 @@
+"""A zone's data, and what a server that has it answers: `Zone.find`.
+
+RFC 1034 sections 4.3.2 (the algorithm) and 3.6.2 (CNAME); RFC 2181 sections 5 (record sets) and 10.1;
+RFC 2308 (negative answers); RFC 4592 (wildcards); RFC 6604 (the response code of a chain); RFC 8020 (nothing
+exists under a name that does not; what has names under it does, if empty).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from netkit.dns.constants import DnsClass, DnsRecordType, Rcode
+from netkit.dns.errors import DnsError
+from netkit.dns.name import Name
+from netkit.dns.records.base import DnsRecord
+from netkit.dns.value import Value, assign
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+#: The longest chain of aliases that is followed for one question.
+MAX_CNAMES = 16
+
+_T = DnsRecordType
+# RFC 4034 section 3: what may stand beside a CNAME (RRSIG, NSEC, and KEY, SIG, NXT of RFC 2535).
+_BESIDE_CNAME = frozenset((_T.CNAME, _T.RRSIG, _T.NSEC, _T.KEY, _T.SIG, _T.NXT))
+
+
+class RRset(Value):
+    """The records of one name, type and class: at least one, no two alike, all with the same TTL.
+
+    Records with different TTLs take the lowest, as RFC 2181 section 5.2 has it. Iterable.
+    """
+
+    __slots__ = ("records",)
+    __match_args__ = ("records",)
+
+    records: tuple[DnsRecord, ...]
+
+    def __init__(self, records: Iterable[DnsRecord]) -> None:
+        given = list(records)
+        if not given:
+            raise DnsError.InvalidValue("records", given, "a record set has at least one record")
+        ttl = min(record.ttl for record in given)
+        # A dict, as it keeps the order while it drops what is there twice.
+        unique = dict.fromkeys(record if record.ttl == ttl else record.replace(ttl=ttl) for record in given)
+        assign(self, "records", tuple(unique))
+        if len({(record.name, record.rdtype, record.rdclass) for record in unique}) > 1:
+            raise DnsError.InvalidValue("records", given, "of different names, types or classes")
+
+    @property
+    def name(self) -> Name:
+        """The owner."""
+        return self.records[0].name
+
+    @property
+    def rdtype(self) -> DnsRecordType:
+        """The type."""
+        return self.records[0].rdtype
+
+    @property
+    def rdclass(self) -> DnsClass:
+        """The class."""
+        return self.records[0].rdclass
+
+    @property
+    def ttl(self) -> int:
+        """The TTL, in seconds."""
+        return self.records[0].ttl
+
+    def __iter__(self) -> Iterator[DnsRecord]:
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+class ZoneAnswer(NamedTuple):
+    """What a zone has to say to a question: the sections of the response, and what kind of answer it is.
+
+    `kind` is about the last name of a chain of aliases: "answer"; "nodata" (it exists, without the type);
+    "nxdomain"; "delegation" (others know: their servers are in `authority`, addresses in `additional`);
+    "elsewhere" (not in this zone). `authoritative` is the AA bit: it is about the first name
+    (RFC 1035 section 4.1.1).
+    """
+
+    kind: Literal["answer", "nodata", "nxdomain", "delegation", "elsewhere"]
+    authoritative: bool = True
+    answer: tuple[DnsRecord, ...] = ()
+    authority: tuple[DnsRecord, ...] = ()
+    additional: tuple[DnsRecord, ...] = ()
+
+    @property
+    def rcode(self) -> Rcode:
+        """The response code: NXDOMAIN, REFUSED for a question that is not about this zone, or NOERROR."""
+        if self.kind == "nxdomain":
+            return Rcode.NXDOMAIN
+        return Rcode.REFUSED if self.kind == "elsewhere" and not self.answer else Rcode.NOERROR
+
+
+class Zone:
+    """The records of a zone: `origin` (its name), `rdclass`, `soa`, `rrsets` by (name, type).
+
+    Made by `parse_zone`, or by a `ZoneBuilder`. Not to be changed; may be read from several threads.
+    """
+
+    __slots__ = ("_types", "origin", "rdclass", "rrsets", "soa")
+
+    def __init__(
+        self, origin: Name, soa: DnsRecord.SOA, rrsets: dict[tuple[Name, DnsRecordType], RRset]
+    ) -> None:
+        self.origin = origin
+        self.rdclass = soa.rdclass
+        self.soa = soa
+        self.rrsets = rrsets
+        # The types at each name that exists, none at one that has only names under it (RFC 4592 section
+        # 2.2.2: an empty non-terminal exists).
+        self._types: dict[Name, list[DnsRecordType]] = {}
+        for name, rdtype in rrsets:
+            self._types.setdefault(name, []).append(rdtype)
+            for above in name.ancestors():
+                if above == origin or (above in self._types and above != name):
+                    break
+                self._types.setdefault(above, [])
+
+    def find(self, name: Name, rdtype: int) -> ZoneAnswer:
+        """What this zone answers to a question for `name` and `rdtype` (ANY: every type there is).
+
+        Aliases are followed while they stay in the zone, at most MAX_CNAMES of them. RFC 1034 section 4.3.2.
+        """
+        answer: list[DnsRecord] = []
+        seen: set[Name] = set()
+        while name.is_subdomain_of(self.origin):
+            owner, cut = self._descend(name, rdtype)
+            if cut is not None:
+                servers = self.rrsets[cut, _T.NS].records
+                return ZoneAnswer(
+                    "delegation", bool(answer), tuple(answer), servers, self._addresses(servers)
+                )
+            if owner is None:
+                return ZoneAnswer("nxdomain", True, tuple(answer), (self._negative_soa(),))
+            types = self._types[owner]
+            if _T.CNAME in types and rdtype not in (_T.CNAME, _T.ANY):
+                alias = self._records(owner, _T.CNAME, name)[0]
+                answer.append(alias)
+                seen.add(name)
+                assert isinstance(alias, DnsRecord.CNAME)
+                name = alias.canonical
+                if name in seen or len(seen) >= MAX_CNAMES:
+                    return ZoneAnswer("answer", True, tuple(answer))
+                continue
+            wanted = types if rdtype == _T.ANY else [known for known in types if known == rdtype]
+            found = [record for known in wanted for record in self._records(owner, known, name)]
+            if not found:
+                return ZoneAnswer("nodata", True, tuple(answer), (self._negative_soa(),))
+            answer += found
+            return ZoneAnswer("answer", True, tuple(answer), (), self._addresses(answer))
+        return ZoneAnswer("elsewhere", bool(answer), tuple(answer))
+
+    def _descend(self, name: Name, rdtype: int) -> tuple[Name | None, Name | None]:
+        """Whose records answer for `name` (its own, a wildcard's, None), or where the zone is cut."""
+        top, bottom = len(self.origin.labels), len(name.labels)
+        for depth in range(top, bottom + 1):
+            node = name.suffix(depth)
+            types = self._types.get(node)
+            if types is None:
+                # RFC 4592 section 3.3.1: only the wildcard under the closest name that exists counts.
+                wildcard = Name((b"*", *name.suffix(depth - 1).labels))
+                return (wildcard if wildcard in self._types else None), None
+            # RFC 4035 section 3.1.4.1: a DS is the parent's word on the cut, so the parent has it.
+            if depth > top and _T.NS in types and not (depth == bottom and rdtype == _T.DS):
+                return None, node
+        return name, None
+
+    def _records(self, owner: Name, rdtype: DnsRecordType, name: Name) -> tuple[DnsRecord, ...]:
+        """The records at `owner`, as those of `name` where that is a wildcard's doing."""
+        records = self.rrsets[owner, rdtype].records
+        if owner == name:
+            return records
+        return tuple([record.replace(name=name) for record in records])
+
+    def _negative_soa(self) -> DnsRecord.SOA:
+        # RFC 2308 section 3: its TTL says how long the absence may be remembered.
+        return self.soa.replace(ttl=min(self.soa.ttl, self.soa.minimum))
+
+    def _addresses(self, records: Iterable[DnsRecord]) -> tuple[DnsRecord, ...]:
+        """The addresses this zone has, glue included, of the hosts that records name."""
+        hosts: dict[Name, None] = {}
+        present = set()
+        for record in records:
+            present.add((record.name, record.rdtype))
+            match record:
+                case DnsRecord.NS(nameserver=host) | DnsRecord.MX(exchange=host) | DnsRecord.SRV(target=host):
+                    hosts[host] = None
+        found: list[DnsRecord] = []
+        for host in hosts:
+            for rdtype in (_T.A, _T.AAAA):
+                if (host, rdtype) in self.rrsets and (host, rdtype) not in present:
+                    found += self.rrsets[host, rdtype].records
+        return tuple(found)
+
+    def to_text(self) -> str:
+        """The zone as a master file that `parse_zone` reads: the SOA first, then in canonical order."""
+        ordered = sorted(self.rrsets, key=lambda key: (key[0], key[1] != _T.SOA, key[1]))
+        return "".join([f"{record}\n" for key in ordered for record in self.rrsets[key]])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Zone):
+            return NotImplemented
+        return self.origin == other.origin and self.rrsets == other.rrsets
+
+    __hash__ = None  # type: ignore[assignment]  # it holds a dictionary
+
+    def __repr__(self) -> str:
+        return f"<Zone {self.origin} {self.rdclass}, {len(self.rrsets)} record sets>"
+
+
+class ZoneBuilder:
+    """Puts a zone together from records, and refuses what cannot be in it.
+
+    Both methods raise DnsError.InvalidValue.
+    """
+
+    def __init__(self, origin: Name | str) -> None:
+        self._origin = Name.of(origin)
+        self._soa: DnsRecord.SOA | None = None
+        self._records: dict[tuple[Name, DnsRecordType], list[DnsRecord]] = {}
+        self._types: dict[Name, set[DnsRecordType]] = {}
+        self._class: DnsClass | None = None
+
+    def add(self, record: DnsRecord) -> None:
+        """Add one record; one that is there already changes nothing (RFC 2181 section 5)."""
+        name, rdtype = record.name, record.rdtype
+        if not name.is_subdomain_of(self._origin):
+            raise self._misfit(record, f"{name} is not in the zone {self._origin}")
+        if self._class is None:
+            self._class = record.rdclass
+        elif record.rdclass != self._class:
+            raise self._misfit(record, f"class {record.rdclass} in a zone of class {self._class}")
+        before = self._records.get((name, rdtype), [])
+        if any(record.same_data(other) for other in before):
+            return
+        if rdtype == _T.SOA:
+            self._check_soa(record)
+        self._check_cname(record, bool(before))
+        self._types.setdefault(name, set()).add(rdtype)
+        self._records.setdefault((name, rdtype), []).append(record)
+
+    def finish(self) -> Zone:
+        """The zone of what was added."""
+        if self._soa is None:
+            raise DnsError.InvalidValue("zone", str(self._origin), f"no SOA record for {self._origin}")
+        return Zone(self._origin, self._soa, {key: RRset(records) for key, records in self._records.items()})
+
+    def _check_soa(self, record: DnsRecord) -> None:
+        if record.name != self._origin:
+            raise self._misfit(record, f"an SOA record for {record.name} in the zone {self._origin}")
+        if self._soa is not None:
+            raise self._misfit(record, "a second SOA record: a zone has one")
+        assert isinstance(record, DnsRecord.SOA)
+        self._soa = record
+
+    def _check_cname(self, record: DnsRecord, more: bool) -> None:
+        types = self._types.get(record.name, set())
+        if record.rdtype == _T.CNAME:
+            if more:
+                raise self._misfit(record, f"a second CNAME record for {record.name}: a name has one")
+            if not types <= _BESIDE_CNAME:
+                raise self._misfit(record, f"{record.name} has other records: a CNAME stands alone")
+        elif _T.CNAME in types and record.rdtype not in _BESIDE_CNAME:
+            raise self._misfit(record, f"{record.name} has a CNAME record: nothing can stand beside it")
+
+    @staticmethod
+    def _misfit(record: DnsRecord, reason: str) -> DnsError.InvalidValue:
+        return DnsError.InvalidValue("record", str(record), reason)
