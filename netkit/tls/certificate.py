@@ -1,0 +1,592 @@
+"""X.509 certificates (RFC 5280): DER kept as it came, read part by part when asked.
+
+A certificate from a peer may be broken in one place and fine in the others, and the one who looks at it
+wants to see both. So nothing is read when a `Certificate` is made; a part that cannot be read raises
+`TlsError.InvalidCertificate` when it is asked for, naming the part; and `problems` and `to_dict` go through
+all parts and report the broken ones beside the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from netkit.tls import pem
+from netkit.tls.der import (
+    OBJECT_IDENTIFIER,
+    CertificateParts,
+    DerError,
+    element_at,
+    oid_text,
+    split_certificate,
+    with_only,
+)
+from netkit.tls.errors import TlsError
+from netkit.tls.extensions import (
+    AUTHORITY_KEY_IDENTIFIER,
+    BASIC_CONSTRAINTS,
+    SUBJECT_ALTERNATIVE_NAME,
+    SUBJECT_KEY_IDENTIFIER,
+    TLS_FEATURE,
+    Extensions,
+    SubjectAltNames,
+    extension_name,
+    quiet,
+)
+from netkit.tls.keys import PublicKeyInfo, public_key_info
+from netkit.tls.names import comparable_name, name_text
+from netkit.tls.signature import SIGNATURE_ALGORITHMS, verifies
+from netkit.tls.text import rfc4514_safe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from cryptography import x509
+
+    from netkit.tls.keys import KeyType
+
+T = TypeVar("T")
+
+_OCSP: Final = "1.3.6.1.5.5.7.48.1"
+_CA_ISSUERS: Final = "1.3.6.1.5.5.7.48.2"
+
+
+class Certificate:
+    """One certificate; `der_data` is all of it. Equal if the bytes are.
+
+    Every property but the fingerprints may raise `TlsError.InvalidCertificate` with its `field`.
+    """
+
+    def __init__(self, der_data: bytes | bytearray | memoryview) -> None:
+        self.der_data = bytes(der_data)
+
+    @classmethod
+    def from_der(cls, data: bytes | bytearray | memoryview) -> Certificate:
+        """From DER. Nothing is checked until a part is asked for; see `problems`."""
+        return cls(data)
+
+    @classmethod
+    def from_pem(cls, text: str | bytes) -> Certificate:
+        """The first certificate of a PEM text. Raises `TlsError.InvalidCertificate` if there is none."""
+        return cls.from_pem_chain(text)[0]
+
+    @classmethod
+    def from_pem_chain(cls, text: str | bytes) -> list[Certificate]:
+        """All certificates of a PEM text, in order; other blocks and text between are passed over.
+
+        Raises `TlsError.InvalidCertificate` if there is none, or a block is not what it should be.
+        """
+        found: list[Certificate] = []
+        others: set[str] = set()
+        try:
+            for block in pem.blocks(text):
+                if block.label in pem.CERTIFICATE_LABELS:
+                    found.append(cls(_first_element(block)))
+                else:
+                    others.add(block.label)
+        except pem.PemError as error:
+            raise TlsError.InvalidCertificate(str(error)) from None
+        if not found:
+            kinds = f"only {', '.join(sorted(others))}" if others else "no PEM block"
+            raise TlsError.InvalidCertificate(f"the text holds no certificate ({kinds})")
+        return found
+
+    @classmethod
+    def from_file_content(cls, data: bytes) -> list[Certificate]:
+        """The certificates of a file's content, PEM or DER. Raises `TlsError.InvalidCertificate`."""
+        if data[:1] != b"\x30":
+            return cls.from_pem_chain(data)
+        certificate = cls(data)
+        certificate._parts  # noqa: B018  # raises if that is no certificate
+        return [certificate]
+
+    @property
+    def der_bytes(self) -> bytes:
+        """The certificate's DER."""
+        return self.der_data
+
+    @property
+    def size(self) -> int:
+        """How many bytes its DER has."""
+        return len(self.der_data)
+
+    def to_pem(self) -> str:
+        """The certificate as one PEM block."""
+        return pem.encode("CERTIFICATE", self.der_data)
+
+    def to_cryptography(self) -> x509.Certificate:
+        """The same as the cryptography package's object. Raises InvalidCertificate if it rejects it."""
+        if self._loaded is None:
+            raise TlsError.InvalidCertificate(self._load_failure)
+        return self._loaded
+
+    # Fingerprints: of the bytes, so never unreadable.
+
+    @cached_property
+    def fingerprint_sha256(self) -> str:
+        """SHA-256 of the DER, in lower-case hexadecimal."""
+        return hashlib.sha256(self.der_data).hexdigest()
+
+    @cached_property
+    def fingerprint_sha1(self) -> str:
+        """SHA-1 of the DER, in lower-case hexadecimal: to find it in old tools, not to trust it by."""
+        return hashlib.sha1(self.der_data, usedforsecurity=False).hexdigest()
+
+    @property
+    def spki_der(self) -> bytes:
+        """Its public key, as SubjectPublicKeyInfo in DER."""
+        return self._parts.spki
+
+    @property
+    def spki_sha256_b64(self) -> str:
+        """SHA-256 of the public key's SubjectPublicKeyInfo in base64, the pin of RFC 7469 section 2.4."""
+        return b64encode(hashlib.sha256(self._parts.spki).digest()).decode("ascii")
+
+    @property
+    def channel_binding_hash(self) -> bytes:
+        """The hash for the channel binding tls-server-end-point (RFC 5929 section 4.1).
+
+        Of the hash function the certificate is signed with; SHA-256 instead of MD5 and SHA-1, and where
+        the signature has no one hash function of its own (Ed25519), which RFC 5929 leaves undefined.
+        """
+        name = self.signature_hash
+        if name in (None, "md2", "md5", "sha1"):
+            name = "sha256"
+        return hashlib.new(str(name), self.der_data).digest()
+
+    # The fields of the certificate.
+
+    @cached_property
+    def serial(self) -> int:
+        """Its serial number; RFC 5280 wants it positive, and nobody makes a peer keep to it."""
+        return int.from_bytes(self._parts.serial[2:], "big", signed=True)
+
+    @property
+    def serial_hex(self) -> str:
+        """Its serial number as pairs of hexadecimal digits: `"0A:1B"`."""
+        text = f"{abs(self.serial):X}"
+        text = text.zfill(len(text) + len(text) % 2)
+        pairs = ":".join(text[start : start + 2] for start in range(0, len(text), 2))
+        return f"-{pairs}" if self.serial < 0 else pairs
+
+    @cached_property
+    def version(self) -> int:
+        """1, 2 or 3."""
+        return self._parts.version[-1] + 1 if self._parts.version else 1
+
+    @cached_property
+    def subject(self) -> str:
+        """Whom it is for, as RFC 4514 text (the most specific part first); `""` for an empty name."""
+        return self._name("subject")
+
+    @cached_property
+    def issuer(self) -> str:
+        """Who issued it, as RFC 4514 text."""
+        return self._name("issuer")
+
+    @cached_property
+    def common_name(self) -> str | None:
+        """The subject's (last) common name: for people to read, never to verify a host by (RFC 9525)."""
+        names = [part.value for part in self._name_object("subject") if part.oid.dotted_string == "2.5.4.3"]
+        return rfc4514_safe(str(names[-1])) if names else None
+
+    @property
+    def subject_der(self) -> bytes:
+        """The subject's DER."""
+        return self._parts.subject
+
+    @property
+    def issuer_der(self) -> bytes:
+        """The issuer's DER."""
+        return self._parts.issuer
+
+    @cached_property
+    def subject_key(self) -> object:
+        """What to compare the subject by (RFC 5280 section 7.1: neither case nor spacing counts)."""
+        return self._name_key("subject")
+
+    @cached_property
+    def issuer_key(self) -> object:
+        """What to compare the issuer by."""
+        return self._name_key("issuer")
+
+    @cached_property
+    def not_before(self) -> datetime:
+        """The moment it begins to be valid, UTC."""
+        return self._read("validity", lambda view: view.not_valid_before_utc)
+
+    @cached_property
+    def not_after(self) -> datetime:
+        """The last moment it is valid at, UTC."""
+        return self._read("validity", lambda view: view.not_valid_after_utc)
+
+    def days_left(self, now: datetime) -> int:
+        """Whole days from `now` until it expires, rounded down: 0 on the last day, negative when expired."""
+        return (self.not_after - now).days
+
+    @cached_property
+    def public_key(self) -> PublicKeyInfo:
+        """The algorithm, size and curve of its key."""
+        return self._read("spki", public_key_info, "public key")
+
+    @property
+    def key_type(self) -> KeyType | None:
+        """Its key's type; None for one that TLS does not sign with here."""
+        return self.public_key.key_type
+
+    @cached_property
+    def signature_algorithm(self) -> str:
+        """How its issuer signed it: the RFCs' name, such as `"ecdsa-with-SHA256"`, or an identifier."""
+        return SIGNATURE_ALGORITHMS.get(self._signature_oid, (self._signature_oid, None))[0]
+
+    @cached_property
+    def signature_hash(self) -> str | None:
+        """The hash function that was signed (`"sha256"`); None where there is none or it is unknown."""
+        known = SIGNATURE_ALGORITHMS.get(self._signature_oid, (None, None))[1]
+        if known is not None:
+            return known
+        try:
+            algorithm = self._signature_view.signature_hash_algorithm
+        except Exception:  # an algorithm that cryptography does not know has no hash that is known here
+            return None
+        return algorithm.name if algorithm is not None else None
+
+    @property
+    def signature(self) -> bytes:
+        """The issuer's signature."""
+        value = self._parts.signature_value
+        bits = element_at(value, 0, len(value))
+        return value[bits.content + 1 : bits.end]  # the first byte of a BIT STRING counts unused bits
+
+    @property
+    def tbs_bytes(self) -> bytes:
+        """What is signed: the certificate without its signature, as DER."""
+        self._parts  # noqa: B018  # raises if this is no certificate
+        outer = element_at(self.der_data, 0, self.size)
+        tbs = element_at(self.der_data, outer.content, outer.end)
+        return self.der_data[tbs.start : tbs.end]
+
+    @property
+    def is_self_issued(self) -> bool:
+        """Whether subject and issuer are the same name."""
+        return bool(self.subject_key == self.issuer_key)
+
+    @cached_property
+    def is_self_signed(self) -> bool:
+        """Whether it is self-issued and its own key verifies its signature."""
+        return self.is_self_issued and self.is_signed_by(self)
+
+    def is_signed_by(self, issuer: Certificate) -> bool:
+        """Whether `issuer`'s key verifies this certificate's signature. Names do not count here.
+
+        False also where the algorithm is not supported or either certificate cannot be read.
+        """
+        return verifies(self, issuer)
+
+    # Extensions.
+
+    @cached_property
+    def sans(self) -> SubjectAltNames:
+        """The names and addresses it is for; all empty without the extension."""
+        return self._extensions.subject_alt_names()
+
+    @cached_property
+    def is_ca(self) -> bool:
+        """Whether it may issue certificates (basic constraints)."""
+        constraints = self._extensions.value(BASIC_CONSTRAINTS)
+        return constraints is not None and bool(constraints.ca)
+
+    @cached_property
+    def path_len(self) -> int | None:
+        """How many intermediates may follow below it; None if any number."""
+        constraints = self._extensions.value(BASIC_CONSTRAINTS)
+        return None if constraints is None else constraints.path_length
+
+    @cached_property
+    def key_usage(self) -> tuple[str, ...] | None:
+        """What the key may be used for, by RFC 5280's names; None if the certificate does not say."""
+        return self._extensions.key_usage()
+
+    @cached_property
+    def extended_key_usage(self) -> tuple[str, ...] | None:
+        """The purposes it is for (`"serverAuth"`); None if the certificate does not say."""
+        return self._extensions.extended_key_usage()
+
+    @cached_property
+    def ocsp_urls(self) -> tuple[str, ...]:
+        """Where its status can be asked for."""
+        return self._extensions.access_urls(_OCSP)
+
+    @cached_property
+    def ca_issuer_urls(self) -> tuple[str, ...]:
+        """Where its issuer's certificate can be fetched (authority information access)."""
+        return self._extensions.access_urls(_CA_ISSUERS)
+
+    @cached_property
+    def crl_urls(self) -> tuple[str, ...]:
+        """Where the revocation list is published."""
+        return self._extensions.crl_urls()
+
+    @cached_property
+    def subject_key_id(self) -> bytes | None:
+        """The identifier of its key, by which certificates it issued refer to it."""
+        value = self._extensions.value(SUBJECT_KEY_IDENTIFIER)
+        return None if value is None else bytes(value.digest)
+
+    @cached_property
+    def authority_key_id(self) -> bytes | None:
+        """The identifier of its issuer's key."""
+        value = self._extensions.value(AUTHORITY_KEY_IDENTIFIER)
+        return None if value is None or value.key_identifier is None else bytes(value.key_identifier)
+
+    @cached_property
+    def authority_issuer_key(self) -> object:
+        """What to compare the issuer's own issuer by, if the authority key identifier names it, else None."""
+        value = self._extensions.value(AUTHORITY_KEY_IDENTIFIER)
+        for name in (value.authority_cert_issuer or ()) if value is not None else ():
+            if hasattr(name.value, "rdns"):
+                return comparable_name(name.value)
+        return None
+
+    @cached_property
+    def must_staple(self) -> bool:
+        """Whether it wants its OCSP status stapled (RFC 7633)."""
+        features = self._extensions.value(TLS_FEATURE) or ()
+        return any(feature.name == "status_request" for feature in features)
+
+    @cached_property
+    def critical_extensions(self) -> tuple[str, ...]:
+        """The identifiers of its critical extensions: who does not know one must reject the certificate."""
+        return tuple(extension.oid for extension in self._extensions if extension.critical)
+
+    @cached_property
+    def extension_oids(self) -> tuple[str, ...]:
+        """The identifiers of all its extensions, in order."""
+        return tuple(extension.oid for extension in self._extensions)
+
+    # All of it.
+
+    @cached_property
+    def problems(self) -> tuple[TlsError, ...]:
+        """What of it cannot be read, or is there twice: one `TlsError.InvalidCertificate` each."""
+        try:
+            self._parts  # noqa: B018
+        except TlsError as error:
+            return (error,)
+        found: list[TlsError] = []
+
+        def probe(take: Callable[[], object]) -> None:
+            try:
+                take()
+            except TlsError as problem:
+                found.append(problem)
+
+        for name in _FIELDS:
+            probe(partial(getattr, self, name))
+        for extension in self._extensions:
+            if extension.oid != SUBJECT_ALTERNATIVE_NAME:  # its names are read one by one, below
+                probe(partial(self._extensions.value, extension.oid))
+        sans = self._or_none(lambda: self.sans)
+        found += (
+            TlsError.InvalidCertificate(reason, f"{extension_name(SUBJECT_ALTERNATIVE_NAME)} extension")
+            for reason in (sans.malformed if sans is not None else ())
+        )
+        found += (
+            TlsError.InvalidCertificate("it is there twice", f"{extension_name(oid)} extension")
+            for oid in self._extensions.duplicates
+        )
+        if not found and self._loaded is None:
+            found.append(TlsError.InvalidCertificate(self._load_failure))
+        # An extension behind several properties is one problem.
+        return tuple({str(problem): problem for problem in found}.values())
+
+    def to_dict(self, now: datetime | None = None) -> dict[str, Any]:
+        """All of it as plain data for JSON and tables; a part that cannot be read is None, and in `problems`.
+
+        With `now`, `days_left` is in it.
+        """
+        key = self._or_none(lambda: self.public_key)
+        sans = self._or_none(lambda: self.sans)
+        data: dict[str, Any] = {
+            "subject": self._or_none(lambda: self.subject),
+            "issuer": self._or_none(lambda: self.issuer),
+            "serial": self._or_none(lambda: self.serial_hex),
+            "version": self._or_none(lambda: self.version),
+            "not_before": self._or_none(lambda: rfc3339(self.not_before)),
+            "not_after": self._or_none(lambda: rfc3339(self.not_after)),
+        }
+        if now is not None:
+            data["days_left"] = self._or_none(lambda: self.days_left(now))
+        data |= {
+            "sans": None
+            if sans is None
+            else {
+                "dns": list(sans.dns),
+                "ip": list(sans.ip),
+                "email": list(sans.email),
+                "uri": list(sans.uri),
+                "other": list(sans.other),
+            },
+            "key": None
+            if key is None
+            else {"algorithm": key.algorithm, "bits": key.bits, "curve": key.curve},
+            "signature_algorithm": self._or_none(lambda: self.signature_algorithm),
+            "is_ca": self._or_none(lambda: self.is_ca),
+            "path_len": self._or_none(lambda: self.path_len),
+            "key_usage": self._or_none(lambda: _listed(self.key_usage)),
+            "extended_key_usage": self._or_none(lambda: _listed(self.extended_key_usage)),
+            "self_signed": self._or_none(lambda: self.is_self_signed),
+            "must_staple": self._or_none(lambda: self.must_staple),
+            "ocsp_urls": self._or_none(lambda: list(self.ocsp_urls)),
+            "ca_issuer_urls": self._or_none(lambda: list(self.ca_issuer_urls)),
+            "crl_urls": self._or_none(lambda: list(self.crl_urls)),
+            "sha256": self.fingerprint_sha256,
+            "sha1": self.fingerprint_sha1,
+            "spki_sha256_b64": self._or_none(lambda: self.spki_sha256_b64),
+            "size": self.size,
+            "problems": [str(problem) for problem in self.problems],
+        }
+        return data
+
+    def __repr__(self) -> str:
+        subject = self._or_none(lambda: self.subject)
+        return f"<Certificate {subject or self.fingerprint_sha256[:16]}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Certificate):
+            return NotImplemented
+        return self.der_data == other.der_data
+
+    def __hash__(self) -> int:
+        return hash(self.der_data)
+
+    def __reduce__(self) -> tuple[type[Certificate], tuple[bytes]]:
+        return type(self), (self.der_data,)
+
+    # How its parts are read.
+
+    @cached_property
+    def _parts(self) -> CertificateParts:
+        try:
+            return split_certificate(self.der_data)
+        except DerError as error:
+            raise TlsError.InvalidCertificate(str(error)) from None
+
+    @cached_property
+    def _loaded(self) -> x509.Certificate | None:
+        """cryptography's object; None, and why in `_load_failure`, if it rejects the whole."""
+        from cryptography import x509
+
+        parts = self._parts
+        # A serial number that is not positive is one that cryptography is about to reject: it is read
+        # from the parts anyway, so what stands for the rest gets another.
+        data = (
+            self.der_data
+            if self.serial > 0
+            else with_only(**parts._replace(serial=b"\x02\x01\x01")._asdict())
+        )
+        try:
+            with quiet():
+                return x509.load_der_x509_certificate(data)
+        except Exception as error:  # ValueError, InvalidVersion and others
+            self._load_failure = str(error) or type(error).__name__
+            return None
+
+    _load_failure = ""
+
+    @cached_property
+    def _extensions(self) -> Extensions:
+        return Extensions(self._parts, self._loaded)
+
+    def _view(self, part: str) -> x509.Certificate:
+        """An object of cryptography's that has `part` of this certificate, and the others if it can."""
+        if self._loaded is not None:
+            return self._loaded
+        from cryptography import x509
+
+        return x509.load_der_x509_certificate(with_only(**{part: getattr(self._parts, part)}))
+
+    def _read(self, part: str, take: Callable[[x509.Certificate], T], field: str | None = None) -> T:
+        try:
+            return take(self._view(part))
+        except TlsError:
+            raise
+        except Exception as error:  # cryptography raises many kinds; all say that it cannot be read
+            reason = str(error) or type(error).__name__
+            raise TlsError.InvalidCertificate(reason, field or part) from None
+
+    def _name_object(self, part: str) -> x509.Name:
+        name: x509.Name = self._read(part, lambda view: getattr(view, part))
+        return name
+
+    def _name(self, part: str) -> str:
+        return self._read(part, lambda view: name_text(getattr(view, part)))
+
+    def _name_key(self, part: str) -> object:
+        try:
+            name = self._name_object(part)
+        except TlsError:
+            return getattr(self._parts, part)
+        return comparable_name(name)
+
+    @cached_property
+    def _signature_view(self) -> x509.Certificate:
+        if self._loaded is not None:
+            return self._loaded
+        from cryptography import x509
+
+        parts = self._parts
+        return x509.load_der_x509_certificate(
+            with_only(signature=parts.signature, signature_algorithm=parts.signature_algorithm)
+        )
+
+    @cached_property
+    def _signature_oid(self) -> str:
+        data = self._parts.signature_algorithm
+        try:
+            outer = element_at(data, 0, len(data))
+            oid = element_at(data, outer.content, outer.end, OBJECT_IDENTIFIER)
+            return oid_text(data[oid.content : oid.end])
+        except DerError as error:
+            raise TlsError.InvalidCertificate(str(error), "signature algorithm") from None
+
+    @staticmethod
+    def _or_none(take: Callable[[], T]) -> T | None:
+        try:
+            return take()
+        except TlsError:
+            return None
+
+
+_FIELDS: Final = (
+    "subject",
+    "issuer",
+    "not_before",
+    "not_after",
+    "public_key",
+    "signature_algorithm",
+    "sans",
+)
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment in UTC as RFC 3339 text: `"2031-05-04T03:02:01Z"`."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year >= 1000 else moment.isoformat()
+
+
+def _listed(items: tuple[str, ...] | None) -> list[str] | None:
+    return None if items is None else list(items)
+
+
+def _first_element(block: pem.PemBlock) -> bytes:
+    data = block.decode()
+    if block.label != "TRUSTED CERTIFICATE":
+        return data
+    # OpenSSL's own format: the certificate, then its trust settings.
+    try:
+        return data[: element_at(data, 0, len(data)).end]
+    except DerError as error:
+        raise pem.PemError(str(error), block.line) from None

@@ -1,0 +1,164 @@
+"""What a TLS connection is to be like: versions, trust, identity, application protocols.
+
+A `TlsConfig` never changes; `with_...` and `replace` give another one. What contradicts itself raises
+`TlsError.InvalidConfig` when it is made; what is merely not there yet (a server's identity) when it is used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from netkit.tls.certificate import Certificate
+from netkit.tls.errors import TlsError
+from netkit.tls.versions import TlsVersion
+
+if TYPE_CHECKING:
+    from netkit.tls.keys import PrivateKey
+
+#: Called with the chain a peer sent and the name it was connected by; raises a TlsError to refuse it.
+Verifier: TypeAlias = Callable[[tuple[Certificate, ...], "str | None"], None]
+
+
+class CertVerifyMode(Enum):
+    """Who decides whether the peer's certificates are accepted."""
+
+    #: The chain must lead to a trusted root, be valid now, and be for the name that was asked for.
+    Full = "full"
+    #: Nobody: whatever the peer sends is accepted. For looking, never for secrets.
+    None_ = "none"
+    #: The `verifier` of the configuration, after a handshake that accepts anything.
+    Custom = "custom"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """The settings of one side.
+
+    `root_certs` are trusted instead of the system's; `use_system_certs` counts where there are none.
+    `identity_chain` are the intermediates sent after `identity_cert`. On a server `verify_mode` is about
+    the certificates of clients: None asks for none, the others require one. `cipher_suites` is a cipher
+    list in OpenSSL's notation for TLS 1.2 and older; None leaves Python's.
+    """
+
+    min_version: TlsVersion = TlsVersion.Tls12
+    max_version: TlsVersion = TlsVersion.Tls13
+    root_certs: tuple[Certificate, ...] = ()
+    identity_cert: Certificate | None = None
+    identity_key: PrivateKey | None = None
+    verify_mode: CertVerifyMode = CertVerifyMode.Full
+    alpn_protocols: tuple[str, ...] = ()
+    use_system_certs: bool = True
+    is_server: bool = False
+    identity_chain: tuple[Certificate, ...] = ()
+    verifier: Verifier | None = None
+    cipher_suites: str | None = None
+
+    def __post_init__(self) -> None:
+        # Any sequence is taken; a tuple is kept, so that the whole can be hashed.
+        for name in ("root_certs", "identity_chain", "alpn_protocols"):
+            value = getattr(self, name)
+            if isinstance(value, (str, Certificate)):
+                raise TlsError.InvalidConfig(name, f"a list is wanted, not one {type(value).__name__}")
+            object.__setattr__(self, name, tuple(value))
+        self._check_versions()
+        self._check_alpn()
+        self._check_identity()
+        self._check_trust()
+
+    def _check_versions(self) -> None:
+        if self.min_version > self.max_version:
+            problem = f"{self.min_version.as_str} is newer than max_version, {self.max_version.as_str}"
+            raise TlsError.InvalidConfig("min_version", problem)
+
+    def _check_alpn(self) -> None:
+        for protocol in self.alpn_protocols:
+            if not protocol or not protocol.isascii() or len(protocol) > 255:
+                problem = f"{protocol!r} is not a protocol name: 1 to 255 ASCII characters (RFC 7301)"
+                raise TlsError.InvalidConfig("alpn_protocols", problem)
+        if len(set(self.alpn_protocols)) < len(self.alpn_protocols):
+            raise TlsError.InvalidConfig("alpn_protocols", "a protocol is named twice")
+
+    def _check_identity(self) -> None:
+        if (self.identity_cert is None) != (self.identity_key is None):
+            missing = "identity_key" if self.identity_key is None else "identity_cert"
+            raise TlsError.InvalidConfig(
+                missing, "an identity is a certificate and its private key: one is missing"
+            )
+        if self.identity_chain and self.identity_cert is None:
+            raise TlsError.InvalidConfig("identity_chain", "there is no identity_cert for it to follow")
+
+    def _check_trust(self) -> None:
+        if (self.verify_mode is CertVerifyMode.Custom) != (self.verifier is not None):
+            problem = (
+                "CertVerifyMode.Custom needs a verifier"
+                if self.verifier is None
+                else f"a verifier is never asked with CertVerifyMode.{self.verify_mode.name}"
+            )
+            raise TlsError.InvalidConfig("verifier", problem, hint="use with_verifier(...)")
+        if self.verify_mode is not CertVerifyMode.Full or self.root_certs:
+            return
+        if self.is_server:
+            problem = "to verify clients, name the roots that issue to them"
+            raise TlsError.InvalidConfig("root_certs", problem, hint="use with_root_certs(...)")
+        if not self.use_system_certs:
+            problem = "nothing to verify the peer against: no root_certs, and use_system_certs is off"
+            raise TlsError.InvalidConfig("root_certs", problem, hint="use with_root_certs(...)")
+
+    @classmethod
+    def client(cls) -> TlsConfig:
+        """A client's: TLS 1.2 and 1.3, the system's trust, full verification."""
+        return cls()
+
+    @classmethod
+    def server(cls) -> TlsConfig:
+        """A server's: TLS 1.2 and 1.3, no certificates asked of clients. It needs `with_identity`."""
+        return cls(is_server=True, verify_mode=CertVerifyMode.None_, use_system_certs=False)
+
+    def replace(self, **changes: Any) -> TlsConfig:
+        """The same with the named fields changed. Raises `TlsError.InvalidConfig` as the constructor does."""
+        return dataclasses.replace(self, **changes)
+
+    def with_root_certs(self, certificates: Iterable[Certificate]) -> TlsConfig:
+        """Trust these instead of the system's. An empty list, which would trust nobody, is an error."""
+        roots = tuple(certificates)
+        if not roots:
+            raise TlsError.InvalidConfig("root_certs", "an empty list would trust nobody")
+        return self.replace(root_certs=roots)
+
+    def with_system_certs(self) -> TlsConfig:
+        """Trust what this system trusts."""
+        return self.replace(root_certs=(), use_system_certs=True)
+
+    def with_min_version(self, version: TlsVersion) -> TlsConfig:
+        """Refuse anything older. TLS 1.0 and 1.1 lower OpenSSL's security level, which bars them."""
+        return self.replace(min_version=version)
+
+    def with_max_version(self, version: TlsVersion) -> TlsConfig:
+        """Refuse anything newer."""
+        return self.replace(max_version=version)
+
+    def with_alpn(self, protocols: Iterable[str | bytes]) -> TlsConfig:
+        """Offer (or, as a server, choose among) these application protocols, preferred first."""
+        names = (name if isinstance(name, str) else name.decode("latin-1") for name in protocols)
+        return self.replace(alpn_protocols=tuple(names))
+
+    def with_identity(self, certificate: Certificate | Sequence[Certificate], key: PrivateKey) -> TlsConfig:
+        """Present this certificate; a sequence is the certificate and then its intermediates."""
+        if isinstance(certificate, Certificate):
+            return self.replace(identity_cert=certificate, identity_chain=(), identity_key=key)
+        if not certificate:
+            raise TlsError.InvalidConfig("identity_cert", "the chain is empty")
+        first, *rest = certificate
+        return self.replace(identity_cert=first, identity_chain=tuple(rest), identity_key=key)
+
+    def with_verify_mode(self, mode: CertVerifyMode) -> TlsConfig:
+        """Verify fully or not at all; for Custom use `with_verifier`."""
+        return self.replace(verify_mode=mode, verifier=None)
+
+    def with_verifier(self, verifier: Verifier) -> TlsConfig:
+        """Let `verifier(chain, server_name)` decide: it raises a TlsError to refuse."""
+        return self.replace(verify_mode=CertVerifyMode.Custom, verifier=verifier)

@@ -1,0 +1,120 @@
+"""What a verification says: the verdict, and each reason for it in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from netkit.tls import errors
+from netkit.tls.errors import TlsError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from netkit.tls.certificate import Certificate
+
+
+class Severity(Enum):
+    """How much a finding weighs."""
+
+    #: A client refuses the connection for it.
+    ERROR = "error"
+    #: Accepted by this client, and wrong all the same: another one may refuse it.
+    WARNING = "warning"
+    #: Worth knowing.
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing found: how much it weighs, a stable code for scripts, a sentence, and what to do.
+
+    `index` counts the certificates that the peer sent, from 0; None is about none of them, or about one
+    that came out of the trust store.
+    """
+
+    severity: Severity
+    code: str
+    message: str
+    index: int | None = None
+    hint: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return {
+            "severity": self.severity.value,
+            "code": self.code,
+            "message": self.message,
+            "certificate": self.index,
+            "hint": self.hint,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether a client would accept a chain, and why.
+
+    `findings` are in order of weight, the reason to lead with first. `path` is the way from the peer's
+    certificate towards a trusted root, as far as it goes. `openssl_code` and `openssl_message` are
+    OpenSSL's own verdict about the chain (0 and `"ok"` if it has nothing against it).
+    """
+
+    accepted: bool
+    findings: tuple[Finding, ...]
+    path: tuple[Certificate, ...]
+    server_name: str | None
+    checked_at: datetime
+    openssl_code: int
+    openssl_message: str
+
+    @property
+    def reasons(self) -> tuple[Finding, ...]:
+        """The findings for which a client refuses; empty if it accepts."""
+        return tuple(finding for finding in self.findings if finding.severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What is wrong without being refused."""
+        return tuple(finding for finding in self.findings if finding.severity is Severity.WARNING)
+
+    @property
+    def error(self) -> TlsError | None:
+        """The error that a refused connection would raise, None if it is accepted."""
+        reasons = self.reasons
+        if not reasons:
+            return None
+        first = reasons[0]
+        if first.code == "expired":
+            return TlsError.CertificateExpired(self._expired_at())
+        if first.code == "wrong-host" and self.server_name is not None:
+            return TlsError.HostnameMismatch(self.server_name, self._names())
+        code = self.openssl_code or errors.X509_V_ERR_UNSPECIFIED
+        return TlsError.CertificateVerificationFailed(first.message, code, hint=first.hint)
+
+    def _expired_at(self) -> datetime | None:
+        for certificate in self.path:
+            try:
+                if certificate.not_after < self.checked_at:
+                    return certificate.not_after
+            except TlsError:
+                continue
+        return None
+
+    def _names(self) -> tuple[str, ...]:
+        try:
+            names = self.path[0].sans
+        except (TlsError, IndexError):
+            return ()
+        return (*names.dns, *names.ip)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain data, the path as fingerprints."""
+        return {
+            "accepted": self.accepted,
+            "server_name": self.server_name,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "path": [certificate.fingerprint_sha256 for certificate in self.path],
+            "openssl_code": self.openssl_code,
+            "openssl_message": self.openssl_message,
+        }

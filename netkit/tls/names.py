@@ -1,0 +1,48 @@
+"""Distinguished names: as text for people, and as something to compare (RFC 4514, RFC 5280 section 7.1)."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from netkit.tls.text import rfc4514_safe
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+# Names that RFC 4514 leaves to the LDAP registry (RFC 4519) and that certificates do use.
+_ATTRIBUTES: Final[dict[str, str]] = {
+    "2.5.4.5": "serialNumber",
+    "2.5.4.15": "businessCategory",
+    "2.5.4.17": "postalCode",
+    "2.5.4.97": "organizationIdentifier",
+    "1.2.840.113549.1.9.1": "emailAddress",
+    "1.3.6.1.4.1.311.60.2.1.1": "jurisdictionL",
+    "1.3.6.1.4.1.311.60.2.1.2": "jurisdictionST",
+    "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionC",
+}
+
+
+@cache
+def _attribute_names() -> dict[x509.ObjectIdentifier, str]:
+    from cryptography import x509
+
+    return {x509.ObjectIdentifier(oid): name for oid, name in _ATTRIBUTES.items()}
+
+
+def name_text(name: x509.Name) -> str:
+    """The name as RFC 4514 text, the most specific part first, with nothing in it that moves a cursor."""
+    return rfc4514_safe(name.rfc4514_string(_attribute_names()))
+
+
+def comparable_name(name: x509.Name) -> object:
+    """What two names are equal by: neither case nor spacing counts, the order of the parts does."""
+    return tuple(
+        frozenset(
+            (item.oid.dotted_string, " ".join(item.value.lower().split()))
+            if isinstance(item.value, str)
+            else (item.oid.dotted_string, item.value)
+            for item in rdn
+        )
+        for rdn in name.rdns
+    )

@@ -1,0 +1,85 @@
+"""OpenSSL's own verdict about a chain, without a connection.
+
+The reasons that `verify` gives are made here, in Python, to be understood; the verdict is OpenSSL's, because
+the question is whether a client will accept the chain. pyOpenSSL's `X509StoreContext` asks OpenSSL the same
+as a handshake does, but for what depends on the connection: name, purpose and security level, which
+`verify` adds. cryptography's own verifier is not asked: it wants the profile of the public web (RFC 5280
+with the CA/Browser Forum's rules), and would refuse private authorities that every client accepts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from netkit.tls.certificate import Certificate
+from netkit.tls.errors import TlsError
+from netkit.tls.extensions import quiet
+from netkit.tls.roots import TrustLocations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from OpenSSL import crypto
+
+#: OpenSSL's result for a chain without fault.
+X509_V_OK = 0
+
+
+class Verdict(NamedTuple):
+    """OpenSSL's result: 0, or the code, its words, and how far from the peer's certificate (depth) it was.
+
+    `path` is the path OpenSSL verified, empty if it refused.
+    """
+
+    code: int
+    message: str
+    depth: int
+    path: tuple[Certificate, ...] = ()
+
+
+def openssl_verdict(
+    chain: Sequence[Certificate], roots: Sequence[Certificate] | TrustLocations, now: datetime
+) -> Verdict:
+    """What OpenSSL says of `chain` at the moment `now` (UTC).
+
+    `roots` are the trusted certificates, or where OpenSSL finds them. Raises `TlsError.InvalidCertificate`
+    for a certificate of the chain that OpenSSL cannot read.
+    """
+    from OpenSSL import crypto
+
+    store = crypto.X509Store()
+    store.set_time(now)
+    store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)  # as every context here has it
+    if isinstance(roots, TrustLocations):
+        store.load_locations(roots.cafile, roots.capath)
+    else:
+        for root in roots:
+            try:
+                store.add_cert(_load(root))
+            except TlsError:
+                continue  # what cannot be read cannot be trusted
+    leaf, *rest = (_load(certificate) for certificate in chain)
+    context = crypto.X509StoreContext(store, leaf, rest)
+    try:
+        verified = context.get_verified_chain()
+    except crypto.X509StoreContextError as error:
+        code, depth, message = error.errors
+        return Verdict(code, message, depth)
+    path = tuple(
+        Certificate(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)) for certificate in verified
+    )
+    return Verdict(X509_V_OK, "ok", 0, path)
+
+
+def _load(certificate: Certificate) -> crypto.X509:
+    from OpenSSL import crypto
+
+    try:
+        with quiet():
+            return crypto.load_certificate(crypto.FILETYPE_ASN1, certificate.der_data)
+    except crypto.Error as error:
+        reason = (
+            ", ".join(str(item[-1]) for item in (error.args[0] if error.args else ())) or "not a certificate"
+        )
+        raise TlsError.InvalidCertificate(reason) from None

@@ -1,0 +1,129 @@
+"""The certificates that this system trusts.
+
+On Linux and the BSDs a file, a directory of hashed names, or both, where OpenSSL was told to look
+(`SSL_CERT_FILE` and `SSL_CERT_DIR` come first), else where distributions put it; on Windows the ROOT
+and CA stores; on macOS the system keychains. Connections do not use this list where the platform has its
+own verifier (truststore asks that one): it is for looking, and for `with_root_certs`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+from netkit.tls.certificate import Certificate
+from netkit.tls.errors import TlsError
+
+#: Where distributions keep the bundle, when OpenSSL itself does not know.
+BUNDLES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Gentoo
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # Fedora, RHEL
+    "/etc/pki/tls/certs/ca-bundle.crt",  # older RHEL
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # Alpine, the BSDs
+    "/usr/local/share/certs/ca-root-nss.crt",  # FreeBSD
+)
+_HASHED: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+", re.ASCII)
+_KEYCHAINS: Final = (
+    "/System/Library/Keychains/SystemRootCertificates.keychain",
+    "/Library/Keychains/System.keychain",
+)
+_SERVER_AUTH: Final = "1.3.6.1.5.5.7.3.1"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustLocations:
+    """Where the trusted certificates are: a bundle, a directory of hashed names, or both."""
+
+    cafile: str | None
+    capath: str | None
+
+    @classmethod
+    def find(cls) -> TrustLocations:
+        """Where they are on this system. Raises `TlsError.NoTrustStore` if nowhere."""
+        import ssl
+
+        paths = ssl.get_default_verify_paths()
+        capath = paths.capath if paths.capath and _has_hashed(paths.capath) else None
+        if paths.cafile or capath:
+            return cls(paths.cafile, capath)
+        for bundle in BUNDLES:
+            if os.path.isfile(bundle):
+                return cls(bundle, None)
+        raise TlsError.NoTrustStore((paths.openssl_cafile, paths.openssl_capath, *BUNDLES))
+
+
+class SystemCerts:
+    """The platform's own store of trusted certificates."""
+
+    @staticmethod
+    def load() -> list[Certificate]:
+        """All of them, each once.
+
+        Raises `TlsError.NoTrustStore` if this system has none, `TlsError.InvalidCertificate` if its
+        bundle is damaged, OSError if it may not be read.
+        """
+        if sys.platform == "win32":
+            found = _from_windows()
+        elif sys.platform == "darwin":
+            found = _from_keychains()
+        else:
+            found = _from_files(TrustLocations.find())
+        return found
+
+
+def _from_files(where: TrustLocations) -> list[Certificate]:
+    found: dict[Certificate, None] = {}
+    if where.cafile:
+        with open(where.cafile, "rb") as file:
+            found.update(dict.fromkeys(Certificate.from_pem_chain(file.read())))
+    if where.capath:
+        for path in _hashed_files(where.capath):
+            try:
+                with open(path, "rb") as file:
+                    found.update(dict.fromkeys(Certificate.from_pem_chain(file.read())))
+            except (OSError, TlsError):
+                continue  # OpenSSL passes over what it cannot use in a directory, a dangling link say
+    if not found:
+        raise TlsError.NoTrustStore(tuple(filter(None, (where.cafile, where.capath))))
+    return list(found)
+
+
+def _has_hashed(directory: str) -> bool:
+    try:
+        return any(_HASHED.fullmatch(name) for name in os.listdir(directory))
+    except OSError:
+        return False
+
+
+def _hashed_files(directory: str) -> list[str]:
+    names = (name for name in os.listdir(directory) if _HASHED.fullmatch(name))
+    return sorted({os.path.realpath(os.path.join(directory, name)) for name in names})
+
+
+def _from_windows() -> list[Certificate]:
+    import ssl
+
+    found: dict[Certificate, None] = {}
+    enumerate_store = getattr(ssl, "enum_certificates")  # noqa: B009  # only there on Windows
+    for store in ("ROOT", "CA"):
+        for data, encoding, trust in enumerate_store(store):
+            if encoding == "x509_asn" and (trust is True or _SERVER_AUTH in trust):
+                found[Certificate(data)] = None
+    if not found:
+        raise TlsError.NoTrustStore(("the ROOT store", "the CA store"))
+    return list(found)
+
+
+def _from_keychains() -> list[Certificate]:
+    import subprocess
+
+    command = ["/usr/bin/security", "find-certificate", "-a", "-p", *_KEYCHAINS]
+    listing = subprocess.run(command, capture_output=True, check=False).stdout
+    try:
+        return list(dict.fromkeys(Certificate.from_pem_chain(listing)))
+    except TlsError:
+        raise TlsError.NoTrustStore(_KEYCHAINS) from None

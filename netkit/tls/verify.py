@@ -1,0 +1,169 @@
+"""Verification that explains itself: would a client accept this chain, and if not, for every reason.
+
+RFC 5280 section 6 (the path), RFC 9525 (the name), RFC 8446 section 4.4.2 (what a peer sends), and OpenSSL's
+security levels (SSL_CTX_set_security_level). The verdict is OpenSSL's (see `oracle`), with the name, the
+purpose and the security level that a connection adds; tests hold it against real handshakes. Each finding
+is this module's, and where OpenSSL refuses a chain for something that none of them is about, its own words
+are a finding too. So there is a reason for every refusal, and no refusal without OpenSSL's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from netkit.tls.checks import CHECKS, Purpose, Subject
+from netkit.tls.errors import TlsError
+from netkit.tls.findings import Finding, Severity, Verification
+from netkit.tls.oracle import X509_V_OK, Verdict, openssl_verdict
+from netkit.tls.path import End, Path, TrustIndex, follow
+from netkit.tls.roots import SystemCerts, TrustLocations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from netkit.tls.certificate import Certificate
+
+#: The security level that Python's contexts have: 112 bits, so RSA from 2048 bits on, and no SHA-1.
+DEFAULT_SECURITY_LEVEL: Final = 2
+
+#: The most certificates of a chain that are looked at; the rest is counted in a finding.
+MAX_CHAIN: Final = 64
+
+#: Which finding leads: the chain itself, then its time, its name, its purpose, its strength.
+_ORDER: Final = (
+    "no-certificate",
+    "malformed",
+    "no-trust-store",
+    "self-signed",
+    "unknown-issuer",
+    "missing-intermediate",
+    "bad-signature",
+    "expired",
+    "not-yet-valid",
+    "wrong-host",
+    "not-a-ca",
+    "path-too-long",
+    "wrong-purpose",
+    "wrong-key-usage",
+    "critical-extension",
+    "weak-signature",
+    "weak-key",
+    "openssl",
+)
+
+# OpenSSL's X509_V_ERR_ codes, and the finding that says the same.
+_CODES_TOLD: Final[dict[int, frozenset[str]]] = {
+    2: frozenset({"unknown-issuer", "missing-intermediate", "bad-signature"}),
+    7: frozenset({"bad-signature"}),
+    9: frozenset({"not-yet-valid"}),
+    10: frozenset({"expired"}),
+    18: frozenset({"self-signed"}),
+    19: frozenset({"unknown-issuer", "self-signed"}),
+    20: frozenset({"unknown-issuer", "missing-intermediate", "bad-signature"}),
+    21: frozenset({"unknown-issuer", "missing-intermediate", "bad-signature"}),
+    24: frozenset({"not-a-ca"}),
+    25: frozenset({"path-too-long"}),
+    32: frozenset({"not-a-ca"}),
+    34: frozenset({"critical-extension"}),
+    79: frozenset({"not-a-ca"}),
+}
+
+
+def verify_chain(
+    chain: Sequence[Certificate],
+    *,
+    server_name: str | None,
+    now: datetime,
+    roots: Sequence[Certificate] | None = None,
+    security_level: int = DEFAULT_SECURITY_LEVEL,
+    purpose: Purpose = "serverAuth",
+) -> Verification:
+    """Whether a client would accept `chain`, the certificates a peer sent, in the order it sent them.
+
+    `server_name` is the name or IP address that the connection was made to; None checks no name. `now` is
+    the moment to judge by, UTC. `roots` are what is trusted; None is what this system trusts.
+    `security_level` is OpenSSL's, 0 to 5. Never raises for what is in the certificates.
+    """
+    if not chain:
+        finding = Finding(Severity.ERROR, "no-certificate", "the peer sent no certificate")
+        return Verification(False, (finding,), (), server_name, now, 0, "no certificate")
+    judged = tuple(chain[:MAX_CHAIN])
+    findings: list[Finding] = []
+    anchors: Sequence[Certificate] | TrustLocations
+    trusted: Callable[[], TrustIndex]
+    if roots is None:
+        anchors, problem = _system_anchors()
+        findings += [problem] if problem else []
+        trusted = _system_index
+    else:
+        anchors = roots
+        trusted = lambda: TrustIndex(roots)  # noqa: E731
+    try:
+        verdict = openssl_verdict(judged, anchors, now)
+    except TlsError as error:
+        verdict = Verdict(1, str(error), 0)
+    accepted_path = verdict.code == X509_V_OK
+    path = Path(verdict.path, End.TRUSTED) if accepted_path else follow(judged, trusted())
+    subject = Subject(judged, path, server_name, now, security_level, purpose)
+    for check in CHECKS:
+        findings += check(subject)
+    if len(chain) > MAX_CHAIN:
+        message = (
+            f"the peer sent {len(chain)} certificates; those after the first {MAX_CHAIN} are not looked at"
+        )
+        findings.append(Finding(Severity.WARNING, "long-chain", message))
+    findings = _reconciled(findings, verdict)
+    findings.sort(key=_weight)
+    accepted = not any(finding.severity is Severity.ERROR for finding in findings)
+    return Verification(
+        accepted, tuple(findings), path.certificates, server_name, now, verdict.code, verdict.message
+    )
+
+
+def _system_anchors() -> tuple[Sequence[Certificate] | TrustLocations, Finding | None]:
+    import sys
+
+    try:
+        if sys.platform in ("win32", "darwin"):
+            return SystemCerts.load(), None
+        return TrustLocations.find(), None
+    except (TlsError, OSError) as error:
+        hint = getattr(error, "hint", None)
+        return (), Finding(Severity.ERROR, "no-trust-store", str(error), hint=hint)
+
+
+def _system_index() -> TrustIndex:
+    try:
+        return TrustIndex(SystemCerts.load())
+    except (TlsError, OSError):
+        return TrustIndex(())
+
+
+def _reconciled(findings: list[Finding], verdict: Verdict) -> list[Finding]:
+    """Bring both together: each refusal by OpenSSL has a reason, and a path is OpenSSL's to refuse."""
+    if verdict.code == X509_V_OK:
+        # OpenSSL found a path without fault: what is wrong beside it does not make a client refuse.
+        return [
+            Finding(Severity.WARNING, finding.code, finding.message, finding.index, finding.hint)
+            if finding.severity is Severity.ERROR and finding.code not in _BESIDE_THE_PATH
+            else finding
+            for finding in findings
+        ]
+    told = _CODES_TOLD.get(verdict.code, frozenset())
+    if any(finding.code in told and finding.severity is Severity.ERROR for finding in findings):
+        return findings
+    message = f"OpenSSL refuses the chain: {verdict.message} (code {verdict.code}, depth {verdict.depth})"
+    return [*findings, Finding(Severity.ERROR, "openssl", message)]
+
+
+#: What a connection refuses for although the chain is without fault.
+_BESIDE_THE_PATH: Final = frozenset(
+    {"wrong-host", "wrong-purpose", "wrong-key-usage", "weak-signature", "weak-key", "no-trust-store"}
+)
+
+
+def _weight(finding: Finding) -> tuple[int, int, int]:
+    severity = (Severity.ERROR, Severity.WARNING, Severity.NOTE).index(finding.severity)
+    order = _ORDER.index(finding.code) if finding.code in _ORDER else len(_ORDER)
+    return severity, order, -1 if finding.index is None else finding.index
