@@ -42,16 +42,30 @@ class NoTwin(Exception):
 class settled_bdist_wheel(bdist_wheel):  # noqa: N801 - commands are named like functions
     """A wheel that is of a platform exactly where the twin could be built."""
 
+    settling = False
+
     def finalize_options(self) -> None:
+        self.py_limited_api = STABLE_ABI if HAS_STABLE_ABI else False
+        if self.settling:
+            # The build of the crate asks for the ABI, which is settled; the rest follows from its outcome.
+            return
         # The commands that only write metadata come here too; they are not to start a build.
         if {"bdist_wheel", "editable_wheel"}.intersection(self.distribution.commands):
+            self.settling = True
             settle(self.distribution)
-        self.py_limited_api = STABLE_ABI if self.distribution.rust_extensions and HAS_STABLE_ABI else False
+            self.settling = False
+        if not self.distribution.rust_extensions:
+            self.py_limited_api = False
         super().finalize_options()
 
 
 class noted_build_py(build_py):  # noqa: N801
     """The package, with a note of why it has no twin where it has none."""
+
+    def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
+        # A note in the source tree is about the editable installation there, not about this build.
+        modules = super().find_package_modules(package, package_dir)
+        return [module for module in modules if Path(module[2]).name != NOTE]
 
     def run(self) -> None:
         super().run()
