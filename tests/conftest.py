@@ -1,0 +1,123 @@
+"""What the whole suite shares: both twins, real peers, and a summary of what was there to test with.
+
+    def test_something(twin):                   # runs once with each implementation
+        assert twin.apply_mask(b"", bytes(4)) == b""
+
+    def test_with_a_real_peer():
+        nsd = require_peer("nsd")               # its path; skips, or fails in CI, where it is absent
+
+What is absent is skipped with the reason. Two variables make it a failure instead, so that nothing is left
+out unnoticed where everything should be: `NETKIT_REQUIRE_RUST=1` for the Rust twin, and
+`NETKIT_REQUIRE_PEERS=1` for the peers.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from typing import Any, NoReturn
+
+import pytest
+from hypothesis import settings
+
+from netkit import _twins
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "0") not in ("", "0")
+
+
+#: Where the suite runs with the Python twin forced, only that one is tested.
+KINDS = ("python",) if _is_set("NETKIT_PURE") else ("python", "rust")
+
+# A machine under load is no finding, hence no deadline; CI repeats the same examples every time.
+settings.register_profile("netkit", deadline=None, derandomize=_is_set("CI"))
+settings.load_profile("netkit")
+
+
+class Twin:
+    """The functions of one implementation, as attributes: `twin.apply_mask(...)`.
+
+    A function is known from when the module that has it is imported, which the test does.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __repr__(self) -> str:
+        return f"Twin({self.kind!r})"
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _twins.python_functions:
+            raise AttributeError(f"no imported module has a twin called {name!r}")
+        return _twins.python_functions[name] if self.kind == "python" else getattr(_twins.rust, name)
+
+
+@pytest.fixture(params=KINDS, scope="session")
+def twin(request: pytest.FixtureRequest) -> Twin:
+    """Each implementation in turn."""
+    return _twin(request.param)
+
+
+@pytest.fixture(scope="session")
+def twins() -> tuple[Twin, Twin]:
+    """Both implementations, the Python one first, for tests that compare them."""
+    if "rust" not in KINDS:
+        pytest.skip("NETKIT_PURE is set")
+    return _twin("python"), _twin("rust")
+
+
+def _twin(kind: str) -> Twin:
+    if kind == "rust" and _twins.rust is None:
+        _absent(f"no Rust twin: {_twins.reason}", "NETKIT_REQUIRE_RUST")
+    return Twin(kind)
+
+
+def require_peer(program: str) -> str:
+    """The path of a program that netkit is tested against; skips the test where it is not installed."""
+    # Servers are in sbin, which is not in everybody's PATH.
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    found = shutil.which(program, path=path)
+    if found is None:
+        _absent(f"{program} is not installed (make peers)", "NETKIT_REQUIRE_PEERS")
+    return found
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that was free a moment ago over both TCP and UDP.
+
+    Only for a program that cannot be given port 0 and asked which it got; netkit's own servers can.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for _ in range(100):
+        with (
+            socket.socket(family, socket.SOCK_STREAM) as tcp,
+            socket.socket(family, socket.SOCK_DGRAM) as udp,
+        ):
+            tcp.bind((host, 0))
+            port: int = tcp.getsockname()[1]
+            try:
+                udp.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no port is free for both TCP and UDP")
+
+
+def _absent(what: str, required: str) -> NoReturn:
+    if _is_set(required):
+        pytest.fail(f"{what}, and {required} is set", pytrace=False)
+    pytest.skip(what)
+
+
+def _state() -> str:
+    return "Rust" if _twins.rust is not None else f"Python ({_twins.reason})"
+
+
+def pytest_report_header() -> str:
+    return f"netkit twins: {_state()}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"netkit twins: {_state()}")
