@@ -1,0 +1,251 @@
+"""The distribution: what is in it, and what becomes of it where Rust is not to be had.
+
+Each build starts from a copy of the tree, by the backend itself and without isolation, so that nothing is
+downloaded. `NETKIT_REQUIRE_RUST=1` makes the tests that need cargo fail where it is absent.
+"""
+
+from __future__ import annotations
+
+import email
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tomllib
+import venv
+import zipfile
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+from netkit import __version__
+
+ROOT = Path(__file__).parent.parent
+pytestmark = [pytest.mark.build, pytest.mark.slow, pytest.mark.timeout(300)]
+
+#: What is made in a working copy, and belongs to none of its copies.
+MADE = shutil.ignore_patterns(
+    ".*", "__pycache__", "build", "dist", "target", "*.egg-info", "*.so", "*.pyd", "_build_note.py"
+)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the working tree, as a clone would have it."""
+    copy = tmp_path / "tree"
+    shutil.copytree(ROOT, copy, ignore=MADE)
+    shutil.copy(ROOT / "rust" / ".rustfmt.toml", copy / "rust")
+    return copy
+
+
+def build(tree: Path, what: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a hook of the build backend (`build_wheel`, ...); what it makes goes to `dist` in the tree."""
+    program = f"import os, setuptools.build_meta as b; os.makedirs('dist', exist_ok=True); b.{what}('dist')"
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("NETKIT_", "PYTHON")) and name not in ("CARGO", "RUSTC")
+    }
+    return subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        cwd=tree,
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def wheel(tree: Path, what: str = "build_wheel", **environment: str) -> Path:
+    done = build(tree, what, **environment)
+    assert done.returncode == 0, done.stderr
+    [path] = (tree / "dist").glob("*.whl")
+    return path
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def metadata(files: dict[str, bytes], name: str) -> Message:
+    [content] = (data for path, data in files.items() if path.endswith(f".dist-info/{name}"))
+    return email.message_from_bytes(content)
+
+
+def without_cargo(tmp_path: Path) -> str:
+    """A PATH on which there is nothing."""
+    empty = tmp_path / "empty"
+    empty.mkdir(exist_ok=True)
+    return str(empty)
+
+
+def require_cargo() -> None:
+    if shutil.which("cargo") is None:
+        if os.environ.get("NETKIT_REQUIRE_RUST", "0") not in ("", "0"):
+            pytest.fail("cargo was not found, and NETKIT_REQUIRE_RUST is set", pytrace=False)
+        pytest.skip("cargo was not found")
+
+
+def the_note(files: dict[str, bytes]) -> str:
+    scope: dict[str, str] = {}
+    exec(files["netkit/_build_note.py"], scope)
+    return scope["NO_RUST"]
+
+
+def test_without_cargo_the_wheel_is_pure_and_says_why(tree: Path, tmp_path: Path) -> None:
+    # What earlier builds left in the tree must not get into this one.
+    (tree / "netkit" / "_rust.abi3.so").write_bytes(b"stale")
+    path = wheel(tree, PATH=without_cargo(tmp_path))
+    assert path.name == f"netkit_cli-{__version__}-py3-none-any.whl"
+    files = contents(path)
+    assert metadata(files, "WHEEL")["Tag"] == "py3-none-any"
+    assert metadata(files, "WHEEL")["Root-Is-Purelib"] == "true"
+    assert the_note(files) == "cargo was not found"
+    assert not [name for name in files if name.endswith((".so", ".pyd"))]
+
+    sources = {file.relative_to(tree).as_posix() for file in (tree / "netkit").rglob("*")}
+    sources = {name for name in sources if name.endswith((".py", ".pyi", "/py.typed"))}
+    assert {name for name in files if name.startswith("netkit/")} == sources | {"netkit/_build_note.py"}
+
+
+def test_the_metadata(tree: Path, tmp_path: Path) -> None:
+    files = contents(wheel(tree, PATH=without_cargo(tmp_path)))
+    about = metadata(files, "METADATA")
+    assert (about["Name"], about["Version"]) == ("netkit-cli", __version__)
+    assert (about["License-Expression"], about["Requires-Python"]) == ("MIT", ">=3.11")
+    assert set(about.get_all("Provides-Extra", [])) == {"quic", "compression", "uvloop", "full"}
+    [entry_points] = (data for name, data in files.items() if name.endswith("entry_points.txt"))
+    assert b"netkit = netkit.cli.main:main" in entry_points
+
+
+def test_the_pure_wheel_installs_and_runs(tree: Path, tmp_path: Path) -> None:
+    path = wheel(tree, PATH=without_cargo(tmp_path))
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=False)
+    python = home / "bin" / "python"
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-index", "--no-deps"]
+    subprocess.run([*install, "--quiet", "--disable-pip-version-check", str(path)], check=True)
+    # Its dependencies are those of the environment that the tests run in, behind the installed netkit.
+    [site] = home.glob("lib/python*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+
+    show = "from netkit import _twins; print(_twins.__file__, _twins.implementation, _twins.reason, sep='|')"
+    done = subprocess.run(
+        [python, "-P", "-c", show], cwd=tmp_path, env={}, capture_output=True, text=True, check=True
+    )
+    file, *state = done.stdout.strip().split("|")
+    assert Path(file).is_relative_to(home)
+    assert state == ["python", "built without it: cargo was not found"]
+    done = subprocess.run(
+        [home / "bin" / "netkit", "version"], cwd=tmp_path, env={}, capture_output=True, text=True, check=True
+    )
+    assert "cargo was not found" in done.stdout
+
+
+@pytest.mark.parametrize("what", ["build_wheel", "build_editable"])
+def test_required_and_absent_is_an_error(tree: Path, tmp_path: Path, what: str) -> None:
+    done = build(tree, what, PATH=without_cargo(tmp_path), NETKIT_REQUIRE_RUST="1")
+    assert done.returncode != 0
+    assert "NETKIT_REQUIRE_RUST is set, and there is no Rust twin: cargo was not found" in done.stderr
+    assert not list((tree / "dist").glob("*.whl"))
+
+
+def test_cargo_too_old(tree: Path, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("cargo", "rustc"):
+        script = tools / name
+        script.write_text(f"#!/bin/sh\necho '{name} 1.40.0 (73528e339 2019-12-16)'\n")
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    path = wheel(tree, PATH=str(tools))
+    needed = tomllib.loads((ROOT / "rust" / "Cargo.toml").read_text())["package"]["rust-version"]
+    assert path.name.endswith("-py3-none-any.whl")
+    assert the_note(contents(path)) == f"rustc 1.40.0 is older than the {needed} it needs"
+
+
+def test_crates_out_of_reach(tree: Path, tmp_path: Path) -> None:
+    require_cargo()
+    # The toolchain may be rustup's, which keeps it in a folder of its own.
+    path = wheel(tree, CARGO_HOME=str(tmp_path / "cargo"), CARGO_NET_OFFLINE="true")
+    assert path.name.endswith("-py3-none-any.whl")
+    assert the_note(contents(path)).startswith("cargo cannot reach its crates: ")
+
+
+def test_a_crate_that_does_not_compile(tree: Path, tmp_path: Path) -> None:
+    require_cargo()
+    (tree / "rust" / "src" / "lib.rs").write_text('compile_error!("not on this machine");\n')
+    path = wheel(tree, CARGO_NET_OFFLINE="true", CARGO_TARGET_DIR=str(tmp_path / "target"))
+    assert path.name.endswith("-py3-none-any.whl")
+    assert the_note(contents(path)) == "the build failed: not on this machine"
+
+
+def test_with_cargo_the_wheel_has_the_twin(tree: Path, tmp_path: Path) -> None:
+    require_cargo()
+    # A note from an earlier build without cargo must not get into this one.
+    (tree / "netkit" / "_build_note.py").write_text("NO_RUST = 'stale'\n")
+    # Built crates are taken from the working copy's own builds, where there were any.
+    path = wheel(tree, NETKIT_REQUIRE_RUST="1", CARGO_TARGET_DIR=str(ROOT / "rust" / "target"))
+    assert path.name.startswith(f"netkit_cli-{__version__}-cp311-abi3-")
+    files = contents(path)
+    assert metadata(files, "WHEEL")["Root-Is-Purelib"] == "false"
+    assert "netkit/_rust.pyi" in files
+    assert "netkit/_build_note.py" not in files
+    assert [name for name in files if name.endswith((".so", ".pyd"))]
+
+    unpacked = tmp_path / "unpacked"
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(unpacked)
+    show = "from netkit import _twins; print(_twins.__file__, _twins.implementation, sep='|')"
+    done = subprocess.run(
+        [sys.executable, "-c", show], cwd=unpacked, env={}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == f"{unpacked / 'netkit' / '_twins.py'}|rust"
+
+
+def test_editable_without_cargo_leaves_no_stale_twin(tree: Path, tmp_path: Path) -> None:
+    stale = tree / "netkit" / "_rust.abi3.so"
+    stale.write_bytes(b"stale")
+    files = contents(wheel(tree, "build_editable", PATH=without_cargo(tmp_path)))
+    assert not stale.exists()
+    assert "cargo was not found" in (tree / "netkit" / "_build_note.py").read_text()
+    # A line in a .pth file; an import hook would cost every interpreter of the environment time.
+    assert [name for name in files if name.endswith(".py")] == []
+    assert [name for name in files if name.endswith(".pth")]
+
+
+def test_the_source_distribution_builds_with_and_without_rust(tree: Path, tmp_path: Path) -> None:
+    (tree / "netkit" / "_rust.abi3.so").write_bytes(b"stale")
+    (tree / "netkit" / "_build_note.py").write_text("NO_RUST = 'stale'\n")
+    done = build(tree, "build_sdist", PATH=without_cargo(tmp_path))
+    assert done.returncode == 0, done.stderr
+    [path] = (tree / "dist").glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        archive.extractall(tmp_path, filter="data")
+    source = tmp_path / f"netkit_cli-{__version__}"
+    assert not list(source.rglob("*.so"))
+    assert not (source / "netkit" / "_build_note.py").exists()
+    for file in (
+        "rust/Cargo.toml",
+        "rust/Cargo.lock",
+        "rust/src/lib.rs",
+        "rust/src/python/masking.rs",
+        "LICENSE",
+    ):
+        assert (source / file).read_bytes() == (ROOT / file).read_bytes()
+    assert wheel(source, PATH=without_cargo(tmp_path)).name.endswith("-py3-none-any.whl")
+
+
+def test_versions_and_sources_agree() -> None:
+    """One version on both sides, and crates from nowhere but the default registry."""
+    manifest = tomllib.loads((ROOT / "rust" / "Cargo.toml").read_text())
+    lock = tomllib.loads((ROOT / "rust" / "Cargo.lock").read_text())
+    assert manifest["package"]["version"] == __version__
+    sources = {package["source"] for package in lock["package"] if "source" in package}
+    assert sources == {"registry+https://github.com/rust-lang/crates.io-index"}
+    [own] = (package for package in lock["package"] if package["name"] == manifest["package"]["name"])
+    assert own["version"] == __version__
