@@ -1,0 +1,70 @@
+# Everything a working copy needs is made here: `make demo` and `make test` work in a fresh clone.
+#
+#   make demo     netkit demo, after setting up what it needs
+#   make test     the suite over both twins, with real peers where they may be installed
+#   make check    format, lint, types, the crate, generated pages, and make test
+#   make peers    the programs that the interoperability tests talk to
+#   make bench    the benchmarks, each beside the peer it is measured against
+#   make docs     man pages, completions and schemas, from the commands' own declarations
+#   make clean    remove what was built
+#
+# PYTHON=python3.13 chooses the interpreter, VENV=DIRECTORY the environment, ARGS="-k dns" goes to pytest.
+
+PYTHON ?=
+VENV   ?= .venv
+ARGS   ?=
+export PYTHON
+
+python := $(VENV)/bin/python
+# What is compiled or installed; every other file is read where it lies.
+installed_from := pyproject.toml setup.py $(wildcard rust/Cargo.* rust/src/*.rs rust/src/*/*.rs)
+
+.PHONY: demo test check lint types rust generated peers bench docs clean
+.NOTPARALLEL:
+
+demo: $(VENV)/.netkit
+	@$(VENV)/bin/netkit demo
+
+test: $(VENV)/.dev
+	@tools/peers.sh
+	@tools/test.sh $(python) $(ARGS)
+
+check: lint types rust generated test
+
+lint: $(VENV)/.dev
+	$(python) -m ruff format --check .
+	$(python) -m ruff check .
+
+types: $(VENV)/.dev
+	$(python) -m mypy
+	$(python) -m mypy tests
+
+rust:
+	tools/rust.sh
+
+generated: $(VENV)/.netkit
+	$(python) -m netkit.cli.generate --check
+
+peers:
+	@tools/peers.sh
+
+bench: $(VENV)/.dev
+	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(python) $$benchmark || exit 1; done
+
+docs: $(VENV)/.netkit
+	$(python) -m netkit.cli.generate
+
+clean:
+	rm -rf build dist ./*.egg-info rust/target netkit/_rust*.so netkit/_build_note.py
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f $(VENV)/.netkit $(VENV)/.dev
+
+# The stamps: made anew when what they were made from changes.
+$(VENV)/.netkit: $(installed_from) tools/environment.sh
+	@tools/environment.sh $(VENV)
+	@$(python) -m netkit._twins
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.netkit pyproject.toml
+	@tools/environment.sh $(VENV) dev
+	@touch $@

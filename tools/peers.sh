@@ -1,0 +1,56 @@
+#!/bin/sh
+# Install the programs that the interoperability tests talk to, where that is allowed; name those absent.
+#
+# Installing takes root and apt-get. Anywhere else this only says what is missing, and how to get it; the
+# tests that need it are then skipped. With NETKIT_REQUIRE_PEERS=1 something missing is an error.
+set -eu
+
+# program:package. A package's services are not started: the tests run the programs themselves.
+peers='
+nsd:nsd knotd:knot kdig:knot-dnsutils dig:bind9-dnsutils
+nginx:nginx-light gnutls-serv:gnutls-bin openssl:openssl curl:curl
+socat:socat ncat:ncat ip:iproute2 systemd-socket-activate:systemd tmux:tmux
+'
+PATH=$PATH:/usr/sbin:/sbin
+policy=/usr/sbin/policy-rc.d
+
+say() { printf '%s\n' "netkit: $*" >&2; }
+
+# The packages of the programs that are not there.
+absent() {
+    for peer in $peers; do
+        command -v "${peer%%:*}" >/dev/null 2>&1 || printf '%s ' "${peer#*:}"
+    done
+}
+
+install() {
+    # Packages ask this file before they start a service (invoke-rc.d(8)); 101 is "not allowed".
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT
+        trap 'exit 1' INT TERM
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update --quiet=2 >&2 || true
+    # shellcheck disable=SC2086 # a list of words
+    apt-get install --yes --quiet=2 --no-install-recommends $1 >&2 && return
+    # One package that this release does not have must not keep the others out.
+    for package in $1; do
+        apt-get install --yes --quiet=2 --no-install-recommends "$package" >&2 || true
+    done
+}
+
+missing=$(absent)
+if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    say "installing the peers of the interoperability tests: $missing"
+    install "$missing"
+    missing=$(absent)
+fi
+if [ -z "$missing" ]; then
+    say "every peer of the interoperability tests is here"
+    exit 0
+fi
+say "absent, so that their tests are skipped: $missing"
+say "to install them: sudo apt-get install --no-install-recommends $missing"
+[ "${NETKIT_REQUIRE_PEERS:-0}" != 1 ]
