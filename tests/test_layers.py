@@ -1,0 +1,161 @@
+"""The layers of DESIGN.md section 2, held by walking the imports of every module.
+
+    foundation   errors, addr, and the helpers that import nothing else
+    codec        bytes to values and back: no socket, no clock, no randomness it was not handed
+    io           flows and the drivers that wait
+    flow         what to send, what to wait for, when to give up
+    net          sockets
+    api          the classes people use
+    cli          the commands
+
+Imports run one way, from a later line to an earlier one or along the same line; and `io` and `net` import
+no protocol. A module of a protocol is a codec unless it is named below, so that a new one which waits for
+something has to say where it stands.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+ORDER = ("foundation", "codec", "io", "flow", "net", "api", "cli")
+
+#: Where a package or a module stands; the longest prefix decides.
+ROOMS = {
+    "netkit": "foundation",
+    "netkit.addr": "foundation",
+    "netkit.cli": "cli",
+    "netkit.dns": "codec",
+    "netkit.dns.cache": "api",
+    "netkit.dns.exchange": "api",
+    "netkit.dns.lookup": "api",
+    "netkit.dns.resolution": "api",
+    "netkit.dns.resolver": "api",
+    "netkit.dns.server": "api",
+    "netkit.dns.transports": "api",
+    "netkit.errors": "foundation",
+    "netkit.io": "io",
+    "netkit.net": "net",
+    "netkit.tls": "codec",
+    "netkit.tls.oracle": "flow",
+    "netkit.tls.roots": "flow",
+    "netkit.tls.verify": "flow",
+    "netkit.websocket": "codec",
+}
+
+#: What only commands and their tables are made of.
+TERMINAL = {"click", "rich"}
+
+#: Sockets, clocks and randomness: a codec is handed what comes of them.
+IMPURE = {"asyncio", "random", "secrets", "select", "selectors", "socket", "subprocess", "threading", "time"}
+
+
+class Import(NamedTuple):
+    module: str
+    """The module imported, such as `netkit.dns.name` or `socket`."""
+    line: int
+
+
+MODULES = {
+    ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
+    for file in sorted((ROOT / "netkit").rglob("*.py"))
+    if file.name != "_build_note.py"
+}
+
+
+def room(module: str) -> str:
+    """The room that a module stands in."""
+    # A package's own __init__ hands on the names of everything in it, lazily.
+    if module in ROOMS and ROOMS[module] in ("codec", "flow") and MODULES[module].name == "__init__.py":
+        return "api"
+    prefix = module
+    while prefix not in ROOMS:
+        prefix = prefix.rpartition(".")[0]
+    return ROOMS[prefix]
+
+
+def imports(module: str) -> Iterator[Import]:
+    """Everything that a module imports, at its top, in functions and for its annotations."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(alias.name, node.lineno)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno}: imports are written out in full"
+            assert node.module is not None
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield Import(name if name in MODULES else node.module, node.lineno)
+
+
+def within(module: str, packages: set[str]) -> bool:
+    return module.partition(".")[0] in packages
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_run_one_way(module: str) -> None:
+    here = room(module)
+    upward = [
+        f"line {imported.line}: {module} ({here}) imports {imported.module} ({room(imported.module)})"
+        for imported in imports(module)
+        if within(imported.module, {"netkit"}) and not allowed(here, room(imported.module))
+    ]
+    assert not upward, "\n".join(upward)
+
+
+def allowed(importer: str, imported: str) -> bool:
+    if importer in ("io", "net") and imported in ("codec", "flow"):
+        return False
+    return ORDER.index(imported) <= ORDER.index(importer)
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if room(module) != "cli"])
+def test_only_the_command_line_knows_a_terminal(module: str) -> None:
+    found = [imported for imported in imports(module) if within(imported.module, TERMINAL)]
+    assert not found, f"{module} imports {found}"
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if room(module) == "codec"])
+def test_a_codec_is_pure(module: str) -> None:
+    found = [imported for imported in imports(module) if within(imported.module, IMPURE)]
+    assert not found, f"{module} imports {found}"
+    source = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    clocks = [
+        f"line {node.lineno}: {ast.unparse(node)}"
+        for node in ast.walk(source)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith((".now", ".today", ".utcnow", ".urandom"))
+    ]
+    assert not clocks, f"{module} asks for what it should be handed: {clocks}"
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "netkit._twins"])
+def test_one_place_chooses_the_twin(module: str) -> None:
+    assert not [
+        i for i in imports(module) if i.module == "netkit._rust" or i.module.startswith("netkit._rust.")
+    ]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_root_is_for_users(module: str) -> None:
+    """Inside the package, a name comes from the module that has it, not from the lazy root."""
+    source = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    names = {
+        alias.name
+        for node in ast.walk(source)
+        if isinstance(node, ast.ImportFrom) and node.module == "netkit"
+        for alias in node.names
+        if f"netkit.{alias.name}" not in MODULES
+    }
+    assert names <= {"__version__", "_rust"}
+
+
+def test_every_room_is_there() -> None:
+    """The table above names nothing that has moved or gone."""
+    assert not set(ROOMS) - set(MODULES)
