@@ -77,6 +77,8 @@ def load(table: Path = TABLE) -> list[Entry]:
                 raise ValueError(f"{section}: {name}: place goes with deferred")
             if entry.deferred is not None and entry.deferred not in WORKS:
                 raise ValueError(f"{section}: {name}: no work is called {entry.deferred!r}")
+            if any(name == other.name for other in entries):
+                raise ValueError(f"{section}: {name}: is there already")
             entries.append(entry)
     return entries
 
@@ -124,7 +126,8 @@ def sections(entries: list[Entry]) -> list[str]:
 # Where cells run together, and lists that only a reader sees: what is printed, what is meant.
 _MEANT = {
     "OpcodeContinuation / Textual / Binary / Close / Ping / Pong / Reserved": (
-        "Opcode.Continuation Opcode.Textual Opcode.Binary Opcode.Close Opcode.Ping Opcode.Pong Opcode.Reserved"
+        "Opcode.Continuation Opcode.Textual Opcode.Binary Opcode.Close"
+        " Opcode.Ping Opcode.Pong Opcode.Reserved"
     ),
     "CloseCode1000 NORMAL / 1001 GOING_AWAY / 1002 PROTOCOL_ERROR": (
         "CloseCode.NORMAL CloseCode.GOING_AWAY CloseCode.PROTOCOL_ERROR"
@@ -142,7 +145,7 @@ _MEANT = {
     "net-framework.md": "",
     "Security.framework": "",
 }
-_GLUED = re.compile(r"MAX_[A-Z_]+(?=\d)|\d+ (?:Ki)?B(?=[A-Z])|\b128(?=[A-Z])|\)(?=[A-Z][a-z])")
+_GLUED = re.compile(r"MAX_[A-Z_]+(?=\d)|\d+ (?:Ki)?B(?=[A-Z])|128(?=[A-Z])|\)(?=[A-Z][a-z])")
 
 # What a variable stands for, by section and where that is not enough by what the section begins with.
 _VARIABLES: dict[str, dict[str, str]] = {
@@ -201,14 +204,55 @@ _CHAINS: dict[str, str] = {
     "Graceful shutdown": "Stream",
 }
 _KEYWORDS = frozenset(
-    "as async await break const continue else fn for if impl in let loop match mount move mut pub return self"
-    " Self spawn type is while protocol".split()
+    (
+        *(
+            "as",
+            "async",
+            "await",
+            "break",
+            "const",
+            "continue",
+            "else",
+            "fn",
+            "for",
+            "if",
+            "impl",
+            "in",
+            "let",
+        ),
+        *(
+            "loop",
+            "match",
+            "mount",
+            "move",
+            "mut",
+            "protocol",
+            "pub",
+            "return",
+            "self",
+            "Self",
+            "spawn",
+            "type",
+        ),
+        *("is", "while"),
+    )
 )
-# Names of the examples' own variables, and of what is not code.
+# Variables of the examples, and words of the prose that look like names.
 _NOT_NAMES = frozenset(
-    "body_buf body_hdr handle_client peer_path total_length server_name client_key"
-    " ActivityPub ClientHello DoS GitHub KiB OpenSSL SChannel WebSocket Full Filesystem HTTPS IETF"
-    " W3C x86_64 cfg intrinsic".split()
+    (
+        *(
+            "body_buf",
+            "body_hdr",
+            "peer_path",
+            "total_length",
+            "server_name",
+            "client_key",
+            "cfg",
+            "intrinsic",
+        ),
+        *("ActivityPub", "ClientHello", "DoS", "Filesystem", "Full", "GitHub", "KiB", "OpenSSL", "SChannel"),
+        *("WebSocket", "x86_64"),
+    )
 )
 
 _STRING = re.compile(r'"[^"\n]*"')
@@ -240,15 +284,18 @@ class Found:
 def names_in(text: str, titles: list[str]) -> list[Found]:
     """Every name in the text, each time it stands there."""
     found: list[Found] = []
-    for title, start, lines in _split(text, titles):
+    for title, start, lines in _split(_as_meant(text), titles):
         body = "\n".join(lines)
-        for printed, meant in _MEANT.items():
-            body = body.replace(printed, meant)
-        body = _GLUED.sub(r"\g<0> ", body)
         for number, name, qualified, here in _names_of_section(title, body):
             if not _KEYWORDS.intersection(name.split(".")) and name not in _NOT_NAMES:
                 found.append(Found(name, title, start + number, qualified, here))
     return found
+
+
+def _as_meant(text: str) -> str:
+    for printed, meant in _MEANT.items():
+        text = text.replace(printed, meant)
+    return _GLUED.sub(r"\g<0> ", text)
 
 
 def _split(text: str, titles: list[str]) -> list[tuple[str, int, list[str]]]:
@@ -266,9 +313,7 @@ def _split(text: str, titles: list[str]) -> list[tuple[str, int, list[str]]]:
         at += 1
     end = next(number for number, line in enumerate(lines) if line.startswith("See also"))
     ends = [mark for _, mark in marks[1:]] + [end]
-    return [
-        (title, mark + 2, lines[mark + 1 : stop]) for (title, mark), stop in zip(marks, ends, strict=True)
-    ]
+    return [(title, mark + 1, lines[mark:stop]) for (title, mark), stop in zip(marks, ends, strict=True)]
 
 
 def _names_of_section(title: str, body: str) -> list[tuple[int, str, bool, bool]]:
@@ -285,7 +330,7 @@ def _names_of_section(title: str, body: str) -> list[tuple[int, str, bool, bool]
         names.append((number, name, qualified, here))
         owner = name.rpartition(".")[0]
         if qualified and owner[:1].isupper():
-            names.append((number, owner, "." in owner, False))
+            names.append((number, owner, True, False))
 
     def line_of(match: re.Match[str]) -> int:
         return body.count("\n", 0, match.start())
@@ -300,7 +345,7 @@ def _names_of_section(title: str, body: str) -> list[tuple[int, str, bool, bool]
     for match in re.finditer(r"^([a-z]+\.vr)(.*)$", body, re.MULTILINE):
         add(line_of(match), match[1])
         for name in re.findall(_WORD, re.sub(r"\(.*\)", "", match[2])):
-            add(line_of(match), name, qualified=False)
+            add(line_of(match), name)
     for match in _IMPLEMENTS.finditer(body):
         for name in match[1].split(", "):
             add(line_of(match), name, qualified=False)
@@ -310,8 +355,11 @@ def _names_of_section(title: str, body: str) -> list[tuple[int, str, bool, bool]
         for match in sorted((*_DOTTED.finditer(line), *_CALL.finditer(line)), key=lambda m: m.start()):
             parts = [part for part in match[0].split(".") if part != "await"]
             if len(parts) > 1 or "." in match[0]:
-                if parts[0] == "core":
-                    add(number, match[0])
+                if parts[0] == "core":  # a module, and perhaps a type in it
+                    inside = next((i for i, part in enumerate(parts) if part[0].isupper()), len(parts))
+                    add(number, ".".join(parts[:inside]))
+                    if inside < len(parts):
+                        add(number, ".".join(parts[inside:]))
                     continue
                 if parts[1].startswith("vr"):
                     continue
@@ -332,7 +380,7 @@ def _names_of_section(title: str, body: str) -> list[tuple[int, str, bool, bool]
         for rule in (_SNAKE, _CAPITALS, _CAMEL):
             for match in rule.finditer(line):
                 add(number, match[0], qualified=False)
-        if any(mark in line for mark in ("(", "->", "{", "<")):
+        if any(mark in line for mark in ("(", "->", "{", "<")) or re.match(r"\w+: [A-Z]", line):
             for match in _IN_TYPE_POSITION.finditer(line):
                 add(number, match[1], qualified=False)
     return names
@@ -391,13 +439,8 @@ def missing(found: list[Found], entries: list[Entry]) -> list[Found]:
 
 def unfounded(text: str, entries: list[Entry]) -> list[Entry]:
     """Entries whose name does not stand in the text."""
-    words = set(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", text))
-    glued = " ".join(words)
-    return [
-        entry
-        for entry in entries
-        if any(part not in words and part not in glued for part in entry.name.split(".")[-1:])
-    ]
+    meant = _as_meant(text)
+    return [entry for entry in entries if entry.last not in meant]
 
 
 # The commands.
