@@ -37,7 +37,7 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(python) -m mypy
-	$(python) -m mypy tests
+	$(python) -m mypy tests benchmarks
 
 rust:
 	tools/rust.sh
