@@ -1,0 +1,107 @@
+"""The start-up budget of DESIGN.md section 8, held by what a command does not import.
+
+Seconds depend on the machine, imports do not: `benchmarks/startup.py` shows the seconds, this keeps what
+they are made of. To find out who imported something, `python -X importtime -m netkit ...` shows the tree.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+#: What an import costs over an empty interpreter is in DESIGN.md; none of these is under 8 ms.
+HEAVY = {
+    "OpenSSL",
+    "ada_url",
+    "asyncio",
+    "cryptography",
+    "h2",
+    "importlib.metadata",
+    "logging",
+    "rich",
+    "ssl",
+    "truststore",
+    "uvloop",
+}
+
+#: A command line, and what it must do without besides; a module stands for everything in it.
+BUDGETS = [
+    (["--version"], {"netkit.dns", "netkit.io", "netkit.net", "netkit.tls", "idna", "socket"}),
+    (["--help"], {"netkit.dns", "netkit.io", "netkit.net", "netkit.tls", "idna", "socket"}),
+    (
+        ["dig", "--json", "@127.0.0.1", "-p", "PORT", "www.example.test", "A"],
+        {"netkit.tls", "netkit.dns.server", "idna"},
+    ),
+    (
+        ["dig", "--short", "@127.0.0.1", "-p", "PORT", "www.example.test", "A"],
+        {"netkit.tls", "netkit.dns.server", "idna"},
+    ),
+    (
+        ["dig", "--plain", "@127.0.0.1", "-p", "PORT", "www.example.test", "A"],
+        {"netkit.tls", "netkit.dns.server", "idna"},
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[int]:
+    """The port of a server that answers every query for an address with 192.0.2.1."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        thread = threading.Thread(target=_answer, args=(sock,), daemon=True)
+        thread.start()
+        yield port
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+            end.sendto(b"", ("127.0.0.1", port))
+        thread.join()
+
+
+def _answer(sock: socket.socket) -> None:
+    record = bytes.fromhex(
+        "c00c 0001 0001 0000003c 0004 c0000201"
+    )  # the name asked for, A, IN, 60, 192.0.2.1
+    while True:
+        query, peer = sock.recvfrom(4096)
+        if not query:
+            return
+        question = query[12 : query.index(0, 12) + 5]
+        counts = bytes.fromhex("0001 0001 0000 0000")
+        sock.sendto(query[:2] + bytes.fromhex("8580") + counts + question + record, peer)
+
+
+def imported(*arguments: str) -> tuple[set[str], str]:
+    """Every module that an interpreter imports while it runs, and what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *arguments], capture_output=True, text=True, check=True
+    )
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip() for line in lines}, done.stdout
+
+
+@pytest.fixture(scope="module")
+def bare() -> set[str]:
+    """What an interpreter of this environment imports before it does anything."""
+    return imported("-c", "pass")[0]
+
+
+@pytest.mark.parametrize(("command", "besides"), BUDGETS, ids=[" ".join(command) for command, _ in BUDGETS])
+def test_what_a_command_does_not_import(
+    command: list[str], besides: set[str], bare: set[str], server: int
+) -> None:
+    command = [str(server) if word == "PORT" else word for word in command]
+    modules, output = imported("-m", "netkit", *command)
+    if command[0] == "dig":
+        assert "192.0.2.1" in output
+    forbidden = HEAVY | besides
+    found = {
+        module
+        for module in modules - bare
+        if module in forbidden or any(module.startswith(f"{name}.") for name in forbidden)
+    }
+    assert not found, f"netkit {' '.join(command)} imports {sorted(found)}"
