@@ -43,8 +43,11 @@ ROOMS = {
     "netkit.io": "io",
     "netkit.net": "net",
     "netkit.tls": "codec",
+    "netkit.tls.backends": "flow",
     "netkit.tls.oracle": "flow",
+    "netkit.tls.probe": "api",
     "netkit.tls.roots": "flow",
+    "netkit.tls.stream": "api",
     "netkit.tls.verify": "flow",
     "netkit.websocket": "codec",
 }

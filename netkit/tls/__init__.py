@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from netkit.tls.hostname import matches_host, verify_host
     from netkit.tls.keys import KeyType, PrivateKey
     from netkit.tls.roots import SystemCerts
+    from netkit.tls.stream import TlsStream
     from netkit.tls.verify import verify_chain
     from netkit.tls.versions import TlsVersion
 
@@ -37,6 +38,7 @@ _WHERE = {
     "SystemCerts": "roots",
     "TlsConfig": "config",
     "TlsError": "errors",
+    "TlsStream": "stream",
     "TlsVersion": "versions",
     "Verification": "findings",
     "matches_host": "hostname",
@@ -54,6 +56,7 @@ __all__ = [
     "SystemCerts",
     "TlsConfig",
     "TlsError",
+    "TlsStream",
     "TlsVersion",
     "Verification",
     "matches_host",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import ssl
     from datetime import datetime
 
+    from netkit.tls.certificate import Certificate
     from netkit.tls.versions import TlsVersion
 
 
@@ -145,6 +146,8 @@ class CertificateVerificationFailed(TlsError):
         self.reason = reason
         self.code = code
         self.hint = hint if hint is not None else _VERIFY_HINTS.get(code or 0)
+        #: What the peer sent, where the error came out of a handshake.
+        self.chain: tuple[Certificate, ...] = ()
 
     def __str__(self) -> str:
         return f"the certificate was not accepted: {self.reason}"
@@ -376,19 +379,20 @@ def from_ssl_error(
     *,
     server_name: str | None = None,
     received: bytes = b"",
+    latest: bytes = b"",
     version: TlsVersion | None = None,
 ) -> TlsError:
     """The variant that an error of the standard `ssl` module means.
 
-    `server_name` is the name that was verified, `received` the first bytes that the peer sent, `version`
-    the one it chose: each makes the message better where it is known.
+    `server_name` is the name that was verified, `received` the first bytes that the peer sent and `latest`
+    the last, `version` the one it chose: each makes the message better where it is known.
     """
     verify_code = getattr(error, "verify_code", None)
     if verify_code is not None:
         return from_verify_code(verify_code, getattr(error, "verify_message", ""), server_name)
     reason = getattr(error, "reason", None) or ""
     # Python's table of reasons lacks some alerts; while a handshake is in the clear, the bytes tell.
-    alert = alert_of_reason(reason) if reason else fatal_alert_in(received)
+    alert = alert_of_reason(reason) if reason else fatal_alert_in(latest)
     if alert is not None:
         return AlertReceived(alert)
     if reason in _NOT_TLS and not _begins_like_tls(received):

@@ -95,7 +95,7 @@ def test_every_alert_that_openssl_here_can_name_is_understood():
 
 
 def test_an_alert_that_python_has_no_name_for_is_read_from_the_record():
-    error = from_ssl_error(ssl_error(None), received=bytes.fromhex("15030300020278"))
+    error = from_ssl_error(ssl_error(None), latest=bytes.fromhex("15030300020278"))
     assert isinstance(error, TlsError.AlertReceived)
     assert error.name == "no_application_protocol"
 

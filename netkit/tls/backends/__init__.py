@@ -1,0 +1,71 @@
+"""What does the cryptography of a connection: a session that turns bytes into bytes.
+
+A backend knows nothing of sockets, waiting or threads: ciphertext is fed to it and taken from it, and it
+says when it needs more. `TlsStream` does the rest, the same for every backend. The standard library's `ssl`
+is the one there is; another (pyOpenSSL for what `ssl` cannot do) is a module beside it with the same shape.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from netkit.tls.certificate import Certificate
+    from netkit.tls.config import TlsConfig
+    from netkit.tls.errors import TlsError
+    from netkit.tls.versions import TlsVersion
+
+
+class TlsSession(Protocol):
+    """One connection's TLS state. Not safe for two threads at once: its owner holds a lock around it."""
+
+    def feed(self, data: bytes) -> None:
+        """Take ciphertext that the peer sent."""
+
+    def feed_eof(self) -> None:
+        """Learn that the peer will send no more."""
+
+    def handshake(self) -> bool:
+        """Go on with the handshake: True when it is done, False when more must be fed. Raises TlsError."""
+
+    def read(self, size: int) -> bytes | None:
+        """Plaintext, `b""` after the peer's close_notify, None when more must be fed. Raises TlsError."""
+
+    def write(self, data: memoryview) -> int:
+        """Encrypt `data`; how much of it was taken. Raises TlsError."""
+
+    def close_notify(self) -> None:
+        """Put a close_notify alert into the output. Nothing may be written after it; reading goes on."""
+
+    @property
+    def pending_output(self) -> int:
+        """How many bytes of ciphertext wait to be taken."""
+
+    def take_output(self) -> bytes:
+        """The ciphertext to send to the peer, in order, each byte once."""
+
+    @property
+    def version(self) -> TlsVersion | None:
+        """The protocol version agreed on; None before it is."""
+
+    @property
+    def cipher(self) -> str | None:
+        """The cipher suite agreed on, by OpenSSL's name."""
+
+    @property
+    def alpn(self) -> str | None:
+        """The application protocol agreed on."""
+
+    @property
+    def peer_chain(self) -> tuple[Certificate, ...]:
+        """The certificates that the peer sent, its own first; also when it was they that failed."""
+
+    def explain(self, error: TlsError) -> TlsError:
+        """The same error with what the peer's certificates add to it."""
+
+
+def new_session(config: TlsConfig, server_name: str | None) -> TlsSession:
+    """A session of the standard backend. Raises TlsError for settings that cannot be."""
+    from netkit.tls.backends.standard import StandardSession
+
+    return StandardSession(config, server_name)

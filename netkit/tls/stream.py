@@ -1,0 +1,444 @@
+"""`TlsStream`: TLS over any byte stream, as a byte stream.
+
+The TLS state lives in a session (see `backends`) that turns bytes into bytes; everything here is about when
+bytes move. RFC 8446 and RFC 5246; closing as in RFC 8446 section 6.1.
+
+Rules (rule 8 of `netkit.io`, spelled out):
+- Ciphertext leaves in the order the session made it. It waits in the session's output until someone sends
+  it; `_flush`, one at a time, is who waits for the peer to take it.
+- Reading may produce ciphertext (the answer to a KeyUpdate). The reader offers it to the socket and goes on:
+  what does not fit leaves with the next write, which RFC 8446 section 4.6.3 allows. A peer that provokes
+  answers without reading them runs into `OUTBOX_LIMIT`.
+- A lock guards the session, for one reader and one writer thread; it is never held across a yield.
+- What was encrypted cannot be taken back: a write that is interrupted before its ciphertext has left marks
+  the stream broken.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Self
+
+from netkit.io import (
+    OPERATIONS_PER_TURN,
+    PAUSE,
+    BrokenStreamError,
+    ByteStream,
+    CancellationToken,
+    ClosedError,
+    Flow,
+    LimitExceeded,
+    phase,
+    run,
+    run_async,
+)
+from netkit.io.stream import RECEIVE_SIZE
+from netkit.net.sockets import SocketStream
+from netkit.tls.backends import TlsSession, new_session
+from netkit.tls.config import CertVerifyMode, TlsConfig
+from netkit.tls.errors import TlsError
+
+if TYPE_CHECKING:
+    from netkit.tls.certificate import Certificate
+    from netkit.tls.versions import TlsVersion
+
+#: How much plaintext is encrypted before it is sent: a few records of 16 KiB.
+SEND_SIZE = 65536
+
+#: How much ciphertext may wait that reading has produced, in bytes. A KeyUpdate's answer has about 30.
+OUTBOX_LIMIT = 262_144
+
+
+class TlsStream(ByteStream):
+    """A TLS connection over another stream: what `ByteStream` offers, encrypted.
+
+        config = TlsConfig.client()
+        with TlsStream.connect(TcpStream.connect("example.com:443"), "example.com", config) as stream:
+            stream.write_all(b"HEAD / HTTP/1.0\\r\\n\\r\\n")
+            print(stream.negotiated_version, stream.read())
+
+    Reading raises `TlsError.Truncated` where the connection ends without the peer's close_notify: what was
+    read until then may not be all. The stream below belongs to this one from the beginning of the handshake,
+    and is closed with it, also when the handshake fails.
+    """
+
+    _what = "TLS stream"
+
+    def __init__(
+        self, inner: ByteStream, session: TlsSession, config: TlsConfig, server_name: str | None = None
+    ) -> None:
+        """Around `inner`, before the handshake: `connect` and `accept` are what makes a connection."""
+        super().__init__()
+        self._inner = inner
+        self._session = session
+        self._config = config
+        self._lock = threading.Lock()
+        self._leaving = memoryview(b"")  # ciphertext taken from the session and not sent yet
+        self._flushing = False
+        self._read_ahead: list[bytes] = []  # plaintext that `_finish` had to read to get past it
+        self._failure: TlsError | None = None  # what ended the reading side
+        self._established = False
+        self._finished = False
+        self._closed = False
+        self.server_name = server_name
+
+    # Handshakes.
+
+    @classmethod
+    def connect_flow(cls, inner: ByteStream, server_name: str | None, config: TlsConfig) -> Flow[Self]:
+        """Flow: `connect`, for other flows to `yield from`."""
+        session = _session_or_close(inner, config, server_name, as_server=False)
+        stream = cls(inner, session, config, server_name)
+        yield from stream.handshake_flow()
+        return stream
+
+    @classmethod
+    def accept_flow(cls, inner: ByteStream, config: TlsConfig) -> Flow[Self]:
+        """Flow: `accept`, for other flows to `yield from`."""
+        stream = cls(inner, _session_or_close(inner, config, None, as_server=True), config)
+        yield from stream.handshake_flow()
+        return stream
+
+    @classmethod
+    def connect(
+        cls,
+        inner: ByteStream,
+        server_name: str | None,
+        config: TlsConfig | None = None,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> Self:
+        """Be the client of a handshake over `inner`, a stream that is connected.
+
+        `server_name` is the name or address that the peer must prove to be, and the SNI if it is a name;
+        None is for configurations that verify nothing. `timeout` is for the whole handshake, in seconds.
+
+        Raises TlsError (see its variants), DeadlineExceeded, CancellationError. `inner` is closed then.
+        """
+        flow = cls.connect_flow(inner, server_name, config or TlsConfig.client())
+        with phase(_doing(server_name)):
+            return run(flow, deadline=_deadline(timeout), cancel=cancel)
+
+    @classmethod
+    async def connect_async(
+        cls,
+        inner: ByteStream,
+        server_name: str | None,
+        config: TlsConfig | None = None,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> Self:
+        """Be the client of a handshake over `inner`; arguments and errors as `connect`."""
+        flow = cls.connect_flow(inner, server_name, config or TlsConfig.client())
+        with phase(_doing(server_name)):
+            return await run_async(flow, deadline=_deadline(timeout), cancel=cancel)
+
+    @classmethod
+    def accept(
+        cls,
+        inner: ByteStream,
+        config: TlsConfig,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> Self:
+        """Be the server of a handshake over `inner`, a stream that was accepted. Errors as `connect`."""
+        with phase("in the TLS handshake with a client"):
+            return run(cls.accept_flow(inner, config), deadline=_deadline(timeout), cancel=cancel)
+
+    @classmethod
+    async def accept_async(
+        cls,
+        inner: ByteStream,
+        config: TlsConfig,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> Self:
+        """Be the server of a handshake over `inner`; arguments and errors as `accept`."""
+        with phase("in the TLS handshake with a client"):
+            flow = cls.accept_flow(inner, config)
+            return await run_async(flow, deadline=_deadline(timeout), cancel=cancel)
+
+    def handshake_flow(self) -> Flow[None]:
+        """Flow: the handshake. Raises TlsError; the streams are closed whenever it does not succeed.
+
+        What was learnt of the peer until it failed can still be asked for.
+        """
+        try:
+            yield from self._shake_hands()
+            self._established = True
+            if self._config.verify_mode is CertVerifyMode.Custom and self._config.verifier is not None:
+                self._config.verifier(self.peer_chain, self.server_name)
+        except TlsError as error:
+            self._offer_output()  # the alert that says why, if the socket takes it at once
+            self.close()
+            raise self._session.explain(error) from None
+        except OSError as error:
+            self.close()
+            if isinstance(error, (ClosedError, TimeoutError)):
+                raise
+            reason = f"the connection failed during the handshake: {error.strerror or error}"
+            raise TlsError.IoError(reason, error.errno) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _shake_hands(self) -> Flow[None]:
+        turns = 0
+        while True:
+            with self._lock:
+                done = self._session.handshake()
+            yield from self._flush()
+            if done:
+                return
+            yield from self._feed()
+            turns += 1
+            if turns % OPERATIONS_PER_TURN == 0:
+                yield PAUSE
+
+    # The three flows of a ByteStream.
+
+    def _receive(self) -> Flow[None]:
+        turns = 0
+        while True:
+            self._check_open()
+            with self._lock:
+                data = self._read_session()
+            self._offer_output()
+            if data is not None:
+                if data:
+                    self._buffer.put(data)
+                else:
+                    self._eof = True
+                return
+            if self._session.pending_output > OUTBOX_LIMIT:
+                raise LimitExceeded("answers that the peer provokes without reading them", OUTBOX_LIMIT)
+            yield from self._feed()
+            turns += 1
+            if turns % OPERATIONS_PER_TURN == 0:
+                yield PAUSE
+
+    def _send(self, data: memoryview) -> Flow[int]:
+        self._check_open()
+        if self._finished:
+            raise ClosedError(f"{self._what}'s writing side")
+        with self._lock:
+            sent = self._session.write(data[:SEND_SIZE])
+        try:
+            yield from self._flush()
+        except BaseException:
+            self._broken = BrokenStreamError(0, sent)
+            raise
+        return sent
+
+    def _finish(self) -> Flow[None]:
+        self._check_open()
+        if not self._finished:
+            self._finished = True
+            with self._lock:
+                self._put_close_notify()
+        yield from self._flush()
+
+    def _put_close_notify(self) -> None:
+        # OpenSSL looks for the peer's close_notify at once, and stumbles over data that is still there.
+        while self._failure is None:
+            try:
+                data = self._session.read(RECEIVE_SIZE)
+            except TlsError as error:
+                self._failure = error
+                break
+            if data:
+                self._read_ahead.append(data)
+            else:
+                if data == b"":
+                    self._read_ahead.append(data)
+                break
+        self._session.close_notify()
+
+    def _read_session(self) -> bytes | None:
+        if self._read_ahead:
+            return self._read_ahead.pop(0)
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return self._session.read(RECEIVE_SIZE)
+        except TlsError as error:
+            self._failure = error  # a TLS connection does not recover: the next read says the same
+            raise
+
+    # Ciphertext, in and out.
+
+    def _feed(self) -> Flow[None]:
+        """Flow: wait for ciphertext from the peer, and give it to the session."""
+        data = yield from self._inner.receive(RECEIVE_SIZE)
+        with self._lock:
+            if data:
+                self._session.feed(data)
+            else:
+                self._session.feed_eof()
+
+    def _flush(self) -> Flow[None]:
+        """Flow: send all ciphertext there is. What an interruption leaves, the next one sends, in order."""
+        with self._lock:
+            self._flushing = True
+        try:
+            while True:
+                if not self._leaving:
+                    with self._lock:
+                        self._leaving = memoryview(self._session.take_output())
+                    if not self._leaving:
+                        return
+                sent = yield from self._inner.send_some(self._leaving)
+                self._leaving = self._leaving[sent:]
+        finally:
+            self._flushing = False
+
+    def _offer_output(self) -> None:
+        """Send ciphertext as far as the socket takes it at once, unless someone is sending anyway."""
+        # Only a socket's send is without memory when it is given up while it would wait.
+        if not isinstance(self._inner, SocketStream) or (
+            not self._session.pending_output and not self._leaving
+        ):
+            return
+        with self._lock:
+            if self._flushing or self._broken is not None:
+                return
+            if not self._leaving:
+                self._leaving = memoryview(self._session.take_output())
+            while self._leaving:
+                flow = self._inner.send_some(self._leaving)
+                try:
+                    flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
+                except StopIteration as end:
+                    self._leaving = self._leaving[end.value :]
+                except (OSError, RuntimeError):
+                    return  # whoever writes next is told
+                else:
+                    flow.close()
+                    return
+
+    # The end.
+
+    def shutdown(self, *, timeout: float | None = None, cancel: CancellationToken | None = None) -> None:
+        """Send close_notify: nothing will be written after it. Reading goes on, to the peer's own."""
+        with phase("closing TLS"):
+            run(self.finish(), deadline=self._write_deadline(timeout), cancel=cancel)
+
+    async def shutdown_async(
+        self, *, timeout: float | None = None, cancel: CancellationToken | None = None
+    ) -> None:
+        """Send close_notify; as `shutdown`."""
+        with phase("closing TLS"):
+            await run_async(self.finish(), deadline=self._write_deadline(timeout), cancel=cancel)
+
+    def close(self) -> None:
+        """Release the streams at once, from any thread; close_notify goes along if the socket takes it.
+
+        Whoever waits gets ClosedError.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if self._established and not self._finished and not self._inner.is_closed:
+            self._say_goodbye()
+        self._inner.close()
+
+    def _say_goodbye(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            return  # another thread is at it: closing does not wait
+        try:
+            if self._flushing or self._broken is not None:
+                return
+            self._put_close_notify()
+        finally:
+            self._lock.release()
+        self._offer_output()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether this stream, or the one below it, was closed."""
+        return self._closed or self._inner.is_closed
+
+    # What was agreed on.
+
+    @property
+    def negotiated_version(self) -> TlsVersion | None:
+        """The protocol version; None before the server chose one."""
+        return self._session.version
+
+    @property
+    def cipher(self) -> str | None:
+        """The cipher suite, by OpenSSL's name (`"TLS_AES_256_GCM_SHA384"`)."""
+        return self._session.cipher
+
+    @property
+    def alpn_protocol(self) -> str | None:
+        """The application protocol agreed on (`"h2"`), None if none was."""
+        return self._session.alpn
+
+    @property
+    def alpn(self) -> str | None:
+        """The same as `alpn_protocol`."""
+        return self._session.alpn
+
+    @property
+    def peer_certificate(self) -> Certificate | None:
+        """The peer's certificate, None if it sent none."""
+        chain = self.peer_chain
+        return chain[0] if chain else None
+
+    @property
+    def peer_chain(self) -> tuple[Certificate, ...]:
+        """All certificates that the peer sent, in its order, its own first."""
+        with self._lock:
+            return self._session.peer_chain
+
+    @property
+    def tls_server_end_point(self) -> bytes | None:
+        """The channel binding of RFC 5929 section 4.1: the peer's certificate hashed as its signature was.
+
+        32 bytes of SHA-256 for most certificates (and for those signed with MD5 or SHA-1), 48 of SHA-384
+        for one signed with that. This is what SCRAM-SHA-256-PLUS binds to.
+        """
+        certificate = self.peer_certificate
+        return None if certificate is None else certificate.channel_binding_hash
+
+    @property
+    def peer_cert_hash_sha256(self) -> bytes | None:
+        """SHA-256 of the peer's certificate, always 32 bytes; to bind a channel: `tls_server_end_point`."""
+        certificate = self.peer_certificate
+        return None if certificate is None else bytes.fromhex(certificate.fingerprint_sha256)
+
+    def get_ref(self) -> ByteStream:
+        """The stream below, to look at (addresses, options): reading or writing it breaks this one."""
+        return self._inner
+
+    def __repr__(self) -> str:
+        state = "closed" if self.is_closed else str(self._session.version or "in its handshake")
+        return f"<TlsStream {self.server_name or ''} {state} over {self._inner!r}>"
+
+
+def _session_or_close(
+    inner: ByteStream, config: TlsConfig, server_name: str | None, *, as_server: bool
+) -> TlsSession:
+    try:
+        if config.is_server is not as_server:
+            side, method = ("a server's", "accept") if config.is_server else ("a client's", "connect")
+            raise TlsError.InvalidConfig("is_server", f"these are {side} settings: use {method}")
+        return new_session(config, server_name)
+    except BaseException:
+        inner.close()
+        raise
+
+
+def _doing(server_name: str | None) -> str:
+    return f"in the TLS handshake with {server_name}" if server_name else "in the TLS handshake"
+
+
+def _deadline(timeout: float | None) -> float | None:
+    from time import monotonic
+
+    return None if timeout is None else monotonic() + timeout
