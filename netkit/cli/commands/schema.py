@@ -1,0 +1,82 @@
+"""`netkit schema`: the JSON Schema of what a command writes with --json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+import click
+
+from netkit.cli.command import NetkitCommand, Run, command
+from netkit.cli.messages import suggest
+from netkit.cli.options import WrongValue
+from netkit.cli.output import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from netkit.cli.context import Environment
+    from netkit.cli.output import Line
+
+
+class SchemaName(TypedDict):
+    """A command that has a schema."""
+
+    type: Literal["schema"]
+    command: Annotated[str, "What is typed after `netkit`"]
+    row_type: Annotated[str, "The value of `type` in its rows"]
+
+
+class SchemaView(View[NetkitCommand]):
+    """The commands that have a schema."""
+
+    type = "schema"
+    schema = SchemaName
+    has_input = False
+
+    def to_json(self, result: NetkitCommand) -> SchemaName:
+        return {"type": "schema", "command": result.path, "row_type": result.view.type}
+
+    def plain(self, result: NetkitCommand) -> Iterable[Line]:
+        yield result.path, result.view.type
+
+    def short(self, result: NetkitCommand) -> Iterable[Line]:
+        yield result.path
+
+    def table(self, result: NetkitCommand, env: Environment) -> Iterable[Any]:  # noqa: ARG002
+        yield f"{result.path:<16} {result.view.type}"
+
+
+@command("schema", view=SchemaView(), usage="[COMMAND]")
+@click.argument("words", nargs=-1, metavar="[COMMAND]")
+def schema(run: Run[NetkitCommand], words: tuple[str, ...]) -> None:
+    """Print the JSON Schema of a command's output.
+
+    The schema (2020-12) describes every line that the command writes with --json. Keys that end in `_s`
+    are seconds, in `_b64` base64; dates are RFC 3339. Without COMMAND, lists the commands.
+
+    Examples:
+
+        $ netkit schema
+        $ netkit schema version
+        $ netkit schema version | jq '."$defs" | keys'
+    """
+    from netkit.cli.frame import load
+    from netkit.cli.main import COMMANDS
+
+    if not words:
+        for entry in COMMANDS:
+            run.result(load(entry))
+        return
+    path = " ".join(word for word in words if word != "netkit").replace(".", " ")
+    for entry in COMMANDS:
+        if entry.path == path:
+            from json import dumps
+
+            from netkit.cli.schema import view_schema
+
+            made = view_schema(load(entry).view, f"netkit {path}")
+            run.env.write(dumps(made, indent=2, ensure_ascii=True) + "\n")
+            return
+    known = [entry.path for entry in COMMANDS]
+    hint = suggest(path, known) or f"there are: {', '.join(known)}"
+    raise WrongValue(f"there is no command `netkit {path}`", hint, ctx=click.get_current_context())

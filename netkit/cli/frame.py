@@ -1,0 +1,271 @@
+"""What surrounds a command: finding it by its name, its errors and signals, and the end of its output."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import netkit
+from netkit.cli import main as table
+from netkit.cli.command import NetkitCommand, help_option
+from netkit.cli.context import Environment, OutputFailed
+from netkit.cli.exits import BUG_HINT, Exit, Failure, Terminated, explain
+from netkit.cli.messages import suggest
+from netkit.cli.options import Option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from netkit.cli.main import Entry
+
+#: Help pages are no wider than this: longer lines are hard to read.
+MAX_WIDTH = 100
+
+
+class UnknownCommand(click.UsageError):
+    """A name that no command has; `hint` says which are close."""
+
+    def __init__(self, message: str, hint: str, ctx: click.Context) -> None:
+        super().__init__(message, ctx)
+        self.hint = hint
+
+
+class LazyGroup(click.Group):
+    """The commands of the table whose paths begin with `prefix`, imported one by one when named."""
+
+    def __init__(self, name: str, prefix: str = "", help: str | None = None) -> None:  # noqa: A002
+        super().__init__(name, help=help, no_args_is_help=False, invoke_without_command=True)
+        self.prefix = prefix
+        self.callback = None
+        if not prefix:
+            self.params.append(_version_option())
+
+    def entries(self) -> Iterator[tuple[str, Entry | None]]:
+        """The names below this group, with their entry; None for a group."""
+        seen = set()
+        for entry in table.COMMANDS:
+            if entry.path.startswith(self.prefix):
+                name, _, deeper = entry.path[len(self.prefix) :].partition(" ")
+                if name not in seen:
+                    seen.add(name)
+                    yield name, None if deeper else entry
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return [name for name, _ in self.entries()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        for name, entry in self.entries():
+            if name == cmd_name:
+                if entry is not None:
+                    return load(entry)
+                path = f"{self.prefix}{name}"
+                return LazyGroup(name, f"{path} ", table.GROUPS[path])
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        found = self.get_command(ctx, name)
+        if found is None:
+            path = f"{self.prefix}{name}"
+            known = self.list_commands(ctx)
+            hint = suggest(name, known) or _elsewhere(name) or f"there are: {', '.join(known)}"
+            raise UnknownCommand(f"there is no command `netkit {path}`", hint, ctx)
+        return name, found, args[1:]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if not (ctx.args or getattr(ctx, "_protected_args", None)):
+            ctx.find_root().obj.write(f"{self.get_help(ctx)}\n")
+            return Exit.OK if not self.prefix else Exit.USAGE
+        return super().invoke(ctx)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:  # noqa: ARG002
+        return help_option()
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return ["COMMAND ..."]
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_usage(ctx, formatter)
+        formatter.write(f"\n{self.help}\n")
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, entry in self.entries():
+            if entry is None:
+                section = "Groups of commands" if not self.prefix else "Commands"
+                sections.setdefault(section, []).append((name, table.GROUPS[f"{self.prefix}{name}"]))
+            else:
+                section = entry.section if not self.prefix else "Commands"
+                sections.setdefault(section, []).append((name, entry.help))
+        width = max(len(name) for name, _ in self.entries())
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), text) for name, text in rows])
+        with formatter.section("Options"):
+            records = [param.get_help_record(ctx) for param in self.get_params(ctx)]
+            formatter.write_dl([record for record in records if record is not None])
+        formatter.write(f"\n`{ctx.command_path} COMMAND --help` shows more about one.\n")
+
+
+def load(entry: Entry) -> NetkitCommand:
+    """Import the command of an entry of the table."""
+    module, _, name = entry.target.partition(":")
+    found = getattr(import_module(f"netkit.cli.commands.{module}"), name)
+    assert isinstance(found, NetkitCommand)
+    return found
+
+
+def root() -> LazyGroup:
+    """The command `netkit` itself."""
+    return LazyGroup("netkit", help=netkit.__doc__.splitlines()[0] if netkit.__doc__ else "")
+
+
+def _version_option() -> Option:
+    def show(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            ctx.find_root().obj.write(f"netkit {netkit.__version__}\n")
+            ctx.exit()
+
+    return Option(
+        ["-V", "--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Show the version (`netkit version` shows more).",
+    )
+
+
+def _elsewhere(name: str) -> str | None:
+    """The command that `name` is the last word of: `probe` is `netkit tls probe`."""
+    paths = [entry.path for entry in table.COMMANDS if entry.path.split()[-1] == name]
+    return f"did you mean netkit {' or netkit '.join(paths)}?" if paths else None
+
+
+def run_in(argv: Sequence[str], env: Environment) -> Exit:
+    """Run the command that `argv` names in `env`, whatever happens; the exit code."""
+    code = _guarded(env, lambda: _invoke(argv, env))
+    closing = _guarded(env, lambda: _close(env))
+    return closing if code is Exit.OK else code
+
+
+def _invoke(argv: Sequence[str], env: Environment) -> Exit:
+    command = root()
+    width = min(env.width, MAX_WIDTH)
+    try:
+        with command.make_context("netkit", list(argv), obj=env, terminal_width=width) as ctx:
+            code = command.invoke(ctx)
+    except click.exceptions.Exit as done:
+        return Exit(done.exit_code)
+    return code if isinstance(code, Exit) else Exit.OK
+
+
+def _close(env: Environment) -> Exit:
+    env.close()
+    return Exit.OK
+
+
+def _guarded(env: Environment, body: Any) -> Exit:
+    """What `body` returns, or the exit code of what it raises, said on standard error."""
+    try:
+        code: Exit = body()
+        return code
+    except click.UsageError as error:
+        env.warn(*usage_message(error))
+        return Exit.USAGE
+    except click.ClickException as error:
+        env.warn(None, error.format_message())
+        return Exit.LOCAL
+    except OutputFailed as error:
+        _discard_output(env)
+        if error.is_broken_pipe:
+            return Exit.BROKEN_PIPE
+        env.report(f"writing to {error.where}", explain(error.error))
+        return Exit.LOCAL
+    except (KeyboardInterrupt, click.Abort) as error:
+        env.status(None)
+        if env.debug:
+            env.report(None, explain(error))
+        return Exit.TERMINATED if isinstance(error, Terminated) else Exit.INTERRUPTED
+    except RecursionError as error:
+        failure = Failure(Exit.LOCAL, "netkit", "Unexpected", "nested too deeply", BUG_HINT, error)
+        env.report(None, failure)
+        return failure.exit
+    except Exception as error:
+        failure = explain(error)
+        env.report(None, failure)
+        return failure.exit
+
+
+def usage_message(error: click.UsageError) -> tuple[str | None, str, str | None]:
+    """What to say of a usage error: the command, what is wrong, and the right form if the error has it."""
+    ctx = error.ctx
+    doing = ctx.command_path.removeprefix("netkit").strip() or None if ctx is not None else None
+    hint = getattr(error, "hint", None)
+    message = error.message
+    if isinstance(error, click.MissingParameter):
+        param = error.param
+        name = param.make_metavar(ctx) if param is not None and ctx is not None else "an argument"
+        message = f"{name} is missing"
+    elif isinstance(error, click.NoSuchOption):
+        message = f"there is no option {error.option_name}"
+        close = suggest(error.option_name, list(error.possibilities or ()))
+        hint = hint or close
+    elif isinstance(error, click.BadParameter):
+        named = error.param is not None and getattr(error.param, "param_type_name", "") == "option"
+        if named and error.param is not None:
+            message = f"{error.param.opts[-1]}: {message}"
+    if hint is None and ctx is not None:
+        hint = " ".join(ctx.get_usage().removeprefix("Usage: ").split())
+    message = message.rstrip(".")
+    return doing, message[:1].lower() + message[1:] if message[1:2].islower() else message, hint
+
+
+def _discard_output(env: Environment) -> None:
+    """Nobody reads what is still buffered: keep the interpreter from trying again when it exits."""
+    stdout = env.stdout
+    if stdout is None or env.output is not None:
+        return
+    try:
+        fd = stdout.fileno()
+    except (OSError, ValueError):
+        return
+    if stdout is getattr(sys.stdout, "buffer", None):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, fd)
+        os.close(null)
+
+
+def run_process(arguments: Sequence[str]) -> Exit:
+    """`run_in` for the process itself: its streams, and SIGTERM as an end like Ctrl-C."""
+    _end_on_sigterm()
+    env = Environment.of_process()
+    code = run_in(arguments, env)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        _discard_output(env)
+        broken = getattr(error, "errno", errno.EBADF) in (errno.EPIPE, errno.EBADF)
+        return Exit.BROKEN_PIPE if broken else Exit.LOCAL
+    return code
+
+
+def _end_on_sigterm() -> None:
+    """Make SIGTERM unwind the stack, so that a terminal is restored and a journal complete.
+
+    Where it was ignored by whoever started us, it stays ignored.
+    """
+    import signal
+
+    def end(_signum: int, _frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
+        raise Terminated
+
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, end)

@@ -1,0 +1,86 @@
+"""`netkit`: the table of commands, and what happens around every one of them.
+
+A command is imported when it is named, so `netkit --version` pays for nothing and `netkit dig` only for
+what dig needs; the table below is all that a command costs the others. Adding one is a line in it.
+
+`main` is the program; `run` is the same with the environment handed in, and is what tests call.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+import netkit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from netkit.cli.context import Environment
+    from netkit.cli.exits import Exit
+
+
+class Entry(NamedTuple):
+    """A command: what is typed, the module and function it is in, its line of help, its section."""
+
+    path: str
+    target: str
+    help: str
+    section: str
+
+
+LOOK_UP, CONNECT, SERVE, ABOUT = "Look up", "Connect and probe", "Serve", "About netkit"
+
+#: The commands, in the order of the help page. The help is the first line of the command's docstring.
+COMMANDS: tuple[Entry, ...] = (
+    Entry("version", "version:version", "Show the versions of netkit and of what it runs on.", ABOUT),
+    Entry("schema", "schema:schema", "Print the JSON Schema of a command's output.", ABOUT),
+)
+
+#: The groups, which exist as soon as a command's path begins with them.
+GROUPS: dict[str, str] = {
+    "tcp": "TCP: connect, listen, measure.",
+    "udp": "UDP: send, listen, measure.",
+    "unix": "Unix sockets.",
+    "tls": "TLS: probe servers, inspect certificates.",
+    "http": "HTTP: fetch, parse, negotiate.",
+    "ws": "WebSocket.",
+    "serve": "Servers for tests: echo, DNS and more.",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run netkit with the arguments of the process (or `argv`), and exit."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        _occupy_closed()
+    if arguments in (["--version"], ["-V"]) and sys.stdout is not None:
+        try:
+            sys.stdout.write(f"netkit {netkit.__version__}\n")
+            sys.stdout.flush()
+        except OSError:
+            pass  # said, with the right exit code, on the way below
+        else:
+            sys.exit(0)
+    from netkit.cli.frame import run_process
+
+    sys.exit(run_process(arguments))
+
+
+def run(argv: Sequence[str], env: Environment) -> Exit:
+    """Run netkit with `argv` in `env`; the exit code. Raises nothing."""
+    from netkit.cli.frame import run_in
+
+    return run_in(argv, env)
+
+
+def _occupy_closed() -> None:
+    """Give closed standard descriptors (`>&-`) to /dev/null: otherwise the next socket gets the number,
+    and what was meant for the reader is sent to a peer."""
+    import os
+
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number free, which is this one

@@ -1,0 +1,65 @@
+"""Words for people: what goes to standard error, and text made safe to show.
+
+Everything that came from a peer (a TXT record, a certificate's subject, a server's banner) may hold bytes
+that a terminal would obey: colours at best, a rewritten window title or typed-in commands at worst; and
+marks that turn the reading direction make `gpj.exe` of `exe.jpg`. `visible` is the one function that
+takes them out, by showing them.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: C0 and C1 controls, DEL, line and paragraph separators, marks and overrides of direction, invisible
+#: operators and tags, the byte order mark, and halves of surrogate pairs.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+_UNSAFE_BUT_TAB = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0a-\x1f"))
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def visible(text: str, *, tabs: bool = False) -> str:
+    r"""`text` with every control character shown as an escape (`\x1b`), so that a terminal obeys none.
+
+    With `tabs` a tab stays a tab, for lines whose cells are separated by it.
+
+    >>> print(visible("a\x1b[31mb"))
+    a\x1b[31mb
+    """
+    if text.isprintable():
+        return text
+    return (_UNSAFE_BUT_TAB if tabs else _UNSAFE).sub(_escape, text)
+
+
+def message_lines(doing: str | None, happened: str, hint: str | None = None) -> list[str]:
+    """`netkit: <what was being done>: <what happened>`, and `hint: <what to do>` where there is one."""
+    words = f"{doing}: {happened}" if doing else happened
+    lines = [f"netkit: {visible(words)}"]
+    if hint:
+        lines.append(f"hint: {visible(hint)}")
+    return lines
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 input`, `3 inputs`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def suggest(wrong: str, known: list[str]) -> str | None:
+    """`did you mean X?`, where one of `known` is close to `wrong`."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(wrong, known, n=3, cutoff=0.6)
+    if not close:
+        return None
+    if len(close) == 1:
+        return f"did you mean {close[0]}?"
+    return f"did you mean {', '.join(close[:-1])} or {close[-1]}?"

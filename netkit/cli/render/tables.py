@@ -1,0 +1,156 @@
+"""Tables, fact sheets and marks in one style, and the function that turns them into text for a terminal.
+
+Colour is never the only carrier of meaning: a mark has a word or a sign beside its colour.
+"""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import TYPE_CHECKING, Any, Literal
+
+from rich import box
+from rich.columns import Columns
+from rich.console import Console
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from netkit.cli.messages import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import ConsoleOptions, RenderableType, RenderResult
+
+    from netkit.cli.context import Environment
+
+Verdict = Literal["good", "bad", "warn", "none"]
+_SIGNS: dict[Verdict, tuple[str, str, str]] = {
+    "good": ("✓", "+", "green"),
+    "bad": ("✗", "x", "bold red"),
+    "warn": ("!", "!", "yellow"),
+    "none": ("·", "-", "dim"),
+}
+
+
+def text(value: object, style: str = "") -> Text:
+    """A cell. Nothing is a dash, truth is yes or no; control characters are shown, not obeyed."""
+    if isinstance(value, Text):
+        return value
+    if value is None or value == "":
+        return Text("-", style or "dim")
+    if value is True or value is False:
+        return Text("yes" if value else "no", style)
+    lines = str(value).split("\n")
+    return Text("\n".join(visible(line) for line in lines), style)
+
+
+def mark(verdict: Verdict, words: object, env: Environment) -> Text:
+    """A sign and words: `✓ valid`, `✗ expired`."""
+    sign, ascii_sign, style = _SIGNS[verdict]
+    shown = sign if env.encoding.startswith("utf") else ascii_sign
+    return Text(f"{shown} ", style).append_text(text(words, style))
+
+
+def table(
+    titles: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    title: str | None = None,
+    right: Iterable[int] = (),
+    cut: Iterable[int] = (),
+) -> Table:
+    """A table with a header: `right` are the columns aligned right (numbers); `cut` those that a narrow
+    terminal may cut off, where the others wrap (in the middle of a long name, if need be)."""
+    made = Table(
+        title=None if title is None else text(title, "bold"),
+        title_justify="left",
+        box=box.ROUNDED,
+        header_style="bold",
+        border_style="dim",
+        expand=False,
+    )
+    right_set, cut_set = set(right), set(cut)
+    for index, name in enumerate(titles):
+        made.add_column(
+            text(name),
+            justify="right" if index in right_set else "left",
+            overflow="ellipsis" if index in cut_set else "fold",
+            no_wrap=index in cut_set,
+        )
+    for row in rows:
+        made.add_row(*(text(cell) for cell in row))
+    return made
+
+
+def facts(pairs: Iterable[tuple[str, object]], *, title: str | None = None) -> Table:
+    """A sheet of named facts: names on the left, values (which may wrap) on the right."""
+    made = Table(
+        title=None if title is None else text(title, "bold"),
+        title_justify="left",
+        box=None,
+        show_header=False,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in pairs:
+        made.add_row(text(name), text(value))
+    return made
+
+
+def columns(*renderables: RenderableType) -> Columns:
+    """Tables side by side where the terminal is wide enough, below each other where not."""
+    return Columns(renderables, padding=(0, 2))
+
+
+def render(env: Environment, renderables: Iterable[Any]) -> str:
+    """What to write to show `renderables` in the environment's width, colours and encoding."""
+    file = _Sheet(env.encoding)
+    console = Console(
+        file=file,
+        width=env.width,
+        force_terminal=env.color,
+        color_system="auto" if env.color else None,
+        no_color=not env.color,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+        _environ=dict(env.environ) if env.color else {"TERM": "dumb"},
+    )
+    for renderable in renderables:
+        console.print(_Safe(text(renderable) if isinstance(renderable, str) else renderable))
+    # Trailing blanks are only padding; a copied line should not carry them.
+    return "".join(f"{line.rstrip(' ')}\n" for line in file.getvalue().splitlines())
+
+
+class _Sheet(StringIO):
+    """What rich writes to; it asks for the encoding to know whether it may draw boxes."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__()
+        self._encoding = encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # StringIO's is always None
+        return self._encoding
+
+
+class _Safe:
+    """Renders what it holds with every control character that came with the text shown as an escape.
+
+    Cells made by `text` are safe already; this is for those that a view made itself.
+    """
+
+    def __init__(self, inner: RenderableType) -> None:
+        self._inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._inner, options):
+            if segment.control or segment.text == "\n" or segment.text.isprintable():
+                yield segment
+            else:
+                lines = segment.text.split("\n")
+                yield Segment("\n".join(visible(line) for line in lines), segment.style)
