@@ -1,0 +1,87 @@
+"""DNS: names, messages and records; lookups and a resolver; zones and a small authoritative server.
+
+    from netkit.dns import lookup_host, Resolver, DnsRecordType
+    lookup_host("www.example.com")
+    Resolver(nameservers=["192.0.2.53"]).query("example.com", DnsRecordType.MX)
+
+The quick helpers use one resolver made from this system's configuration when it is first needed.
+Everything is loaded when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netkit._lazy import lazy
+
+if TYPE_CHECKING:
+    from netkit.dns.constants import (
+        DNS_TYPE_A,
+        DNS_TYPE_AAAA,
+        DNS_TYPE_ANY,
+        DNS_TYPE_CNAME,
+        DNS_TYPE_MX,
+        DNS_TYPE_NS,
+        DNS_TYPE_PTR,
+        DNS_TYPE_SOA,
+        DNS_TYPE_SRV,
+        DNS_TYPE_TXT,
+        DnsClass,
+        DnsRecordType,
+        Opcode,
+        Rcode,
+    )
+    from netkit.dns.edns import Edns, EdnsOption
+    from netkit.dns.errors import DnsError, ZoneFileError
+    from netkit.dns.exchange import QueryOptions, ask
+    from netkit.dns.lookup import (
+        is_ip_address,
+        is_valid_domain,
+        lookup_addr,
+        lookup_addr_async,
+        lookup_host,
+        lookup_host_async,
+        lookup_host_v4,
+        lookup_host_v4_async,
+        lookup_host_v6,
+        lookup_host_v6_async,
+        resolve,
+        resolve_async,
+    )
+    from netkit.dns.message import Message, Question, make_query, make_response
+    from netkit.dns.name import Name
+    from netkit.dns.records import DnsRecord
+    from netkit.dns.resolution import Answer
+    from netkit.dns.resolver import Resolver
+    from netkit.dns.server import DnsServer
+    from netkit.dns.system import Hosts, ResolvConf
+    from netkit.dns.transports.reply import Reply
+    from netkit.dns.zone import Zone
+    from netkit.dns.zonefile import parse_zone
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "constants": (
+            "DNS_TYPE_A DNS_TYPE_AAAA DNS_TYPE_ANY DNS_TYPE_CNAME DNS_TYPE_MX DNS_TYPE_NS DNS_TYPE_PTR "
+            "DNS_TYPE_SOA DNS_TYPE_SRV DNS_TYPE_TXT DnsClass DnsRecordType Opcode Rcode"
+        ),
+        "edns": "Edns EdnsOption",
+        "errors": "DnsError ZoneFileError",
+        "exchange": "QueryOptions ask",
+        "lookup": (
+            "is_ip_address is_valid_domain lookup_addr lookup_addr_async lookup_host lookup_host_async "
+            "lookup_host_v4 lookup_host_v4_async lookup_host_v6 lookup_host_v6_async resolve resolve_async"
+        ),
+        "message": "Message Question make_query make_response",
+        "name": "Name",
+        "records": "DnsRecord",
+        "resolution": "Answer",
+        "resolver": "Resolver",
+        "server": "DnsServer",
+        "system": "Hosts ResolvConf",
+        "transports.reply": "Reply",
+        "zone": "Zone",
+        "zonefile": "parse_zone",
+    },
+)

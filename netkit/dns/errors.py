@@ -41,10 +41,12 @@ if TYPE_CHECKING:
 class DnsError(NetkitError):
     """Anything that went wrong in the DNS layer; the variants are its attributes.
 
-    `name` and `rdtype` are what was asked, `server` who was asked.
+    `name` and `rdtype` are what was asked, `server` who was asked; `negative_ttl` is for how many seconds a
+    "no" holds, where the server said so (RFC 2308 section 5).
     """
 
     layer = "dns"
+    negative_ttl: int | None = None
 
     if TYPE_CHECKING:
         NotFound: TypeAlias = "DnsNotFound"

@@ -1,0 +1,36 @@
+"""Public names of a package, loaded when they are first used (PEP 562).
+
+Importing `netkit.dns` must not cost what all of DNS costs: a package lists which of its modules has which
+names, and a name's module is imported when somebody asks for the name.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def lazy(
+    package: str, names: dict[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """`__getattr__`, `__dir__` and `__all__` for `package`: `names` maps a module in it to its names."""
+    homes = {name: module for module, listed in names.items() for name in listed.split()}
+    public = sorted(homes)
+
+    def __getattr__(name: str) -> Any:  # noqa: N807
+        try:
+            home = homes[name]
+        except KeyError:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}") from None
+        value = getattr(import_module(f"{package}.{home}"), name)
+        setattr(sys.modules[package], name, value)  # the next use finds it without coming here
+        return value
+
+    def __dir__() -> list[str]:  # noqa: N807
+        return sorted({*vars(sys.modules[package]), *public})
+
+    return __getattr__, __dir__, public

@@ -1,0 +1,148 @@
+"""The quick helpers: addresses of a host, names of an address, as this system would find them."""
+
+from __future__ import annotations
+
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from netkit.addr import AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr
+from netkit.dns.errors import DnsError
+from netkit.dns.name import Name
+from netkit.dns.resolver import Resolver
+from netkit.io import run, run_async
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+    from netkit.io import CancellationToken
+
+_making = threading.Lock()
+_resolver: Resolver | None = None
+
+
+def system_resolver() -> Resolver:
+    """The resolver that the helpers share, made from resolv.conf(5) and hosts(5) when first needed."""
+    global _resolver
+    with _making:
+        if _resolver is None:
+            _resolver = Resolver()
+        return _resolver
+
+
+def lookup_host(
+    host: str, *, timeout: float | None = None, cancel: CancellationToken | None = None
+) -> list[IpAddr]:
+    """The addresses of `host`, IPv6 first. Raises DnsError.HostNotFound and its other variants."""
+    return run(system_resolver().host_flow(host), deadline=_deadline(timeout), cancel=cancel)
+
+
+async def lookup_host_async(
+    host: str, *, timeout: float | None = None, cancel: CancellationToken | None = None
+) -> list[IpAddr]:
+    """The addresses of `host`, IPv6 first. Raises DnsError.HostNotFound and its other variants."""
+    return await run_async(system_resolver().host_flow(host), deadline=_deadline(timeout), cancel=cancel)
+
+
+def lookup_host_v4(
+    host: str, *, timeout: float | None = None, cancel: CancellationToken | None = None
+) -> list[Ipv4Addr]:
+    """The IPv4 addresses of `host`."""
+    found = run(system_resolver().host_flow(host, 4), deadline=_deadline(timeout), cancel=cancel)
+    return [address for address in found if isinstance(address, Ipv4Addr)]
+
+
+async def lookup_host_v4_async(
+    host: str, *, timeout: float | None = None, cancel: CancellationToken | None = None
+) -> list[Ipv4Addr]:
+    """The IPv4 addresses of `host`."""
+    flow = system_resolver().host_flow(host, 4)
+    found = await run_async(flow, deadline=_deadline(timeout), cancel=cancel)
+    return [address for address in found if isinstance(address, Ipv4Addr)]
+
+
+def lookup_host_v6(
+    host: str, *, timeout: float | None = None, cancel: CancellationToken | None = None
+) -> list[Ipv6Addr]:
+    """The IPv6 addresses of `host`."""
+    found = run(system_resolver().host_flow(host, 6), deadline=_deadline(timeout), cancel=cancel)
+    return [address for address in found if isinstance(address, Ipv6Addr)]
+
+
+async def lookup_host_v6_async(
+    host: str, *, timeout: float | None = None, cancel: CancellationToken | None = None
+) -> list[Ipv6Addr]:
+    """The IPv6 addresses of `host`."""
+    flow = system_resolver().host_flow(host, 6)
+    found = await run_async(flow, deadline=_deadline(timeout), cancel=cancel)
+    return [address for address in found if isinstance(address, Ipv6Addr)]
+
+
+def lookup_addr(
+    address: IPv4Address | IPv6Address | str,
+    *,
+    timeout: float | None = None,
+    cancel: CancellationToken | None = None,
+) -> str:
+    """The name of an address (the first, where it has several). Raises DnsError."""
+    flow = system_resolver().reverse_flow(address)
+    return _first(run(flow, deadline=_deadline(timeout), cancel=cancel), address)
+
+
+async def lookup_addr_async(
+    address: IPv4Address | IPv6Address | str,
+    *,
+    timeout: float | None = None,
+    cancel: CancellationToken | None = None,
+) -> str:
+    """The name of an address (the first, where it has several). Raises DnsError."""
+    flow = system_resolver().reverse_flow(address)
+    return _first(await run_async(flow, deadline=_deadline(timeout), cancel=cancel), address)
+
+
+def resolve(
+    host: str, port: int, *, timeout: float | None = None, cancel: CancellationToken | None = None
+) -> list[SocketAddr]:
+    """The socket addresses of `host` and `port`."""
+    return [SocketAddr.new(address, port) for address in lookup_host(host, timeout=timeout, cancel=cancel)]
+
+
+async def resolve_async(
+    host: str, port: int, *, timeout: float | None = None, cancel: CancellationToken | None = None
+) -> list[SocketAddr]:
+    """The socket addresses of `host` and `port`."""
+    addresses = await lookup_host_async(host, timeout=timeout, cancel=cancel)
+    return [SocketAddr.new(address, port) for address in addresses]
+
+
+def is_valid_domain(text: str) -> bool:
+    """Whether `text` is a host name: letters, digits and inner hyphens (RFC 1123 section 2.1), or in Unicode.
+
+    The root and addresses are none.
+    """
+    if is_ip_address(text):
+        return False
+    try:
+        name = Name.parse(text)
+    except DnsError:
+        return False
+    return name.is_hostname and not name.is_root
+
+
+def is_ip_address(text: str) -> bool:
+    """Whether `text` is an IPv4 or IPv6 address."""
+    try:
+        IpAddr.parse(text)
+    except AddrParseError:
+        return False
+    return True
+
+
+def _deadline(timeout: float | None) -> float | None:
+    return None if timeout is None else monotonic() + timeout
+
+
+def _first(names: list[str], address: object) -> str:
+    if not names:
+        raise DnsError.NoData(name=str(address))
+    return names[0]

@@ -1,0 +1,356 @@
+"""`Resolver`: look names up, blocking or async, as this system does or as it is told.
+
+    Resolver().lookup_a("www.example.com")
+    Resolver(nameservers=["192.0.2.53"], timeout=3, tries=2).query("example.com", DnsRecordType.MX)
+
+It asks recursive servers (resolv.conf's, by default) through `resolution.resolve_question` and keeps what
+they say as long as it is good for. Host lookups know the hosts file and the search list besides. One
+resolver may be used from any thread and any event loop.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+from netkit.addr import IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr
+from netkit.dns.cache import DEFAULT_CAPACITY, Cache
+from netkit.dns.constants import DnsClass, DnsRecordType
+from netkit.dns.errors import DnsError
+from netkit.dns.exchange import DEFAULT_TIMEOUT, QueryOptions
+from netkit.dns.message import Question
+from netkit.dns.name import Name
+from netkit.dns.records.base import DnsRecord
+from netkit.dns.resolution import Answer, resolve_question
+from netkit.dns.system import DNS_PORT, Hosts, ResolvConf
+from netkit.io import all_of, run, run_async
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from ipaddress import IPv4Address, IPv6Address
+    from typing import Any
+
+    from netkit.io import CancellationToken, Flow, Outcome
+
+    #: A server: `"192.0.2.53"`, `"192.0.2.53:5353"`, `"[2001:db8::53]:53"`, an address, a SocketAddr.
+    Nameserver = str | IPv4Address | IPv6Address | SocketAddr
+
+T = TypeVar("T")
+R = TypeVar("R", bound=DnsRecord)
+
+
+class Resolver:
+    """A stub resolver with a cache.
+
+    `nameservers` and `search` replace what resolv.conf(5) says, `hosts` what the hosts file says.
+    `timeout` is how many seconds to wait for one answer, `tries` how often each server is asked;
+    `options` sets those and everything else about how questions are asked. `cache_size` 0 keeps nothing.
+
+    The lookups return plain values (addresses, text, tuples); `query` returns records, `resolve` the whole
+    `Answer`. Each has an `_async` form. All raise DnsError: NotFound where the name does not exist, NoData
+    where it has no such records, Timeout, and the rest of its variants; and take `cancel`.
+    """
+
+    def __init__(
+        self,
+        nameservers: Iterable[Nameserver] | None = None,
+        *,
+        search: Iterable[Name | str] | None = None,
+        timeout: float | None = None,
+        tries: int | None = None,
+        options: QueryOptions | None = None,
+        hosts: Hosts | None = None,
+        resolv_conf: ResolvConf | None = None,
+        cache_size: int = DEFAULT_CAPACITY,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._conf = resolv_conf or (ResolvConf() if nameservers is not None else ResolvConf.load())
+        if search is not None:
+            self._conf.search = tuple(Name.of(suffix) for suffix in search)
+        self.nameservers: tuple[SocketAddr, ...] = (
+            self._conf.servers
+            if nameservers is None
+            else tuple(nameserver_addr(server) for server in nameservers)
+        )
+        changes: dict[str, Any] = {}
+        if options is None:
+            options = QueryOptions(
+                timeout=self._conf.timeout if nameservers is None else DEFAULT_TIMEOUT,
+                tries=self._conf.attempts,
+                tcp=self._conf.use_vc,
+            )
+        if timeout is not None:
+            changes["timeout"] = timeout
+        if tries is not None:
+            changes["tries"] = tries
+        self.options: QueryOptions = options.replace(**changes) if changes else options
+        self._hosts = hosts
+        self._cache = Cache(cache_size, clock)
+        self._next = 0
+
+    # Flows.
+
+    def resolve_flow(self, name: Name | str, rdtype: int, rdclass: int = DnsClass.IN) -> Flow[Answer]:
+        """Flow: the answer to one question, from the cache or from the servers."""
+        question = Question(name, rdtype, rdclass)
+        kept = self._cache.find(question)
+        if kept is not None:
+            return kept
+        try:
+            answer = yield from resolve_question(question, self._servers(), self.options)
+        except (DnsError.NotFound, DnsError.NoData) as error:
+            self._cache.keep(question, error, error.negative_ttl or 0)
+            raise
+        self._cache.keep(question, answer, answer.ttl)
+        return answer
+
+    def host_flow(self, host: str, family: int = 0) -> Flow[list[IpAddr]]:
+        """Flow: the addresses of `host`: itself if it is one, the hosts file's, or A and AAAA records.
+
+        A and AAAA are asked side by side, for each name of the search list in turn. `family` 4 or 6
+        keeps to one. Raises DnsError.HostNotFound, and what prevented the finding out.
+        """
+        return (yield from self.host_with_source(host, family))[0]
+
+    def host_with_source(self, host: str, family: int = 0) -> Flow[tuple[list[IpAddr], str, list[Answer]]]:
+        """Flow: as `host_flow`, and whence: `"literal"`, `"hosts"` or `"dns"`, with the answers."""
+        literal = _literal(host)
+        if literal is not None:
+            found, source = [literal], "literal"
+        else:
+            found, source = self._host_table().addresses(host), "hosts"
+        if found:
+            fitting = [address for address in found if family in (0, address.version)]
+            if fitting:
+                return fitting, source, []
+            raise DnsError.HostNotFound(name=host, hint=f"it has no IPv{family} address in {source}")
+        return (yield from self._host_from_dns(host, family))
+
+    def _host_from_dns(self, host: str, family: int) -> Flow[tuple[list[IpAddr], str, list[Answer]]]:
+        kinds = [
+            kind
+            for kind, version in ((DnsRecordType.AAAA, 6), (DnsRecordType.A, 4))
+            if family in (0, version)
+        ]
+        denial: DnsError | None = None
+        for name in self._conf.candidates(host):
+            flows = [self.resolve_flow(name, kind) for kind in kinds]
+            outcomes: list[Outcome[Answer]] = yield from all_of(flows, return_errors=True)
+            answers = [outcome.value for outcome in outcomes if outcome.value is not None]
+            if answers:
+                records = [record for answer in answers for record in answer.records]
+                addresses: list[IpAddr] = [
+                    record.address for record in records if isinstance(record, (DnsRecord.A, DnsRecord.AAAA))
+                ]
+                return addresses, "dns", answers
+            for outcome in outcomes:
+                assert outcome.error is not None
+                if not isinstance(outcome.error, (DnsError.NotFound, DnsError.NoData)):
+                    raise outcome.error
+                denial = outcome.error
+        raise DnsError.HostNotFound(name=host) from denial
+
+    def reverse_flow(self, address: IPv4Address | IPv6Address | str) -> Flow[list[str]]:
+        """Flow: the names of an address: the hosts file's, or PTR records."""
+        parsed = IpAddr.of(address)
+        names = self._host_table().names(parsed)
+        if names:
+            return names
+        answer = yield from self.resolve_flow(Name.reverse(address), DnsRecordType.PTR)
+        return [
+            record.domain.to_text(omit_final_dot=True)
+            for record in answer.records
+            if isinstance(record, DnsRecord.PTR)
+        ]
+
+    def name_resolver(self, host: str, port: int, family: int = 0) -> Flow[list[SocketAddr]]:
+        """Flow: the socket addresses of a host: what `TcpStream.connect(resolver=...)` takes."""
+        version = {0: 0, 2: 4}.get(int(family), 6)
+        addresses = yield from self.host_flow(host or "localhost", version)
+        return [SocketAddr.new(address, port) for address in addresses]
+
+    def _servers(self) -> Sequence[SocketAddr]:
+        if not self._conf.rotate or len(self.nameservers) < 2:
+            return self.nameservers
+        self._next = (self._next + 1) % len(self.nameservers)
+        return self.nameservers[self._next :] + self.nameservers[: self._next]
+
+    def _host_table(self) -> Hosts:
+        if self._hosts is None:
+            self._hosts = Hosts.load()
+        return self._hosts
+
+    # Records.
+
+    def resolve(
+        self,
+        name: Name | str,
+        rdtype: int,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> Answer:
+        """The whole answer: records, aliases, the servers' messages. `timeout` seconds for all of it."""
+        return run(self.resolve_flow(name, rdtype), deadline=_deadline(timeout), cancel=cancel)
+
+    async def resolve_async(
+        self,
+        name: Name | str,
+        rdtype: int,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> Answer:
+        """The whole answer: records, aliases, the servers' messages. `timeout` seconds for all of it."""
+        return await run_async(self.resolve_flow(name, rdtype), deadline=_deadline(timeout), cancel=cancel)
+
+    def query(
+        self, name: Name | str, rdtype: int, *, cancel: CancellationToken | None = None
+    ) -> list[DnsRecord]:
+        """The records of a type at a name, aliases followed."""
+        return list(self.resolve(name, rdtype, cancel=cancel).records)
+
+    async def query_async(
+        self, name: Name | str, rdtype: int, *, cancel: CancellationToken | None = None
+    ) -> list[DnsRecord]:
+        """The records of a type at a name, aliases followed."""
+        return list((await self.resolve_async(name, rdtype, cancel=cancel)).records)
+
+    # One type each.
+
+    def _records(self, name: Name | str, kind: type[R]) -> Flow[list[R]]:
+        answer = yield from self.resolve_flow(name, kind.rdtype)
+        return [record for record in answer.records if isinstance(record, kind)]
+
+    def lookup_a(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[Ipv4Addr]:
+        """The IPv4 addresses of a name."""
+        return [record.address for record in run(self._records(name, DnsRecord.A), cancel=cancel)]
+
+    async def lookup_a_async(
+        self, name: Name | str, *, cancel: CancellationToken | None = None
+    ) -> list[Ipv4Addr]:
+        """The IPv4 addresses of a name."""
+        return [r.address for r in await run_async(self._records(name, DnsRecord.A), cancel=cancel)]
+
+    def lookup_aaaa(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[Ipv6Addr]:
+        """The IPv6 addresses of a name."""
+        return [record.address for record in run(self._records(name, DnsRecord.AAAA), cancel=cancel)]
+
+    async def lookup_aaaa_async(
+        self, name: Name | str, *, cancel: CancellationToken | None = None
+    ) -> list[Ipv6Addr]:
+        """The IPv6 addresses of a name."""
+        return [r.address for r in await run_async(self._records(name, DnsRecord.AAAA), cancel=cancel)]
+
+    def lookup_cname(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[str]:
+        """What a name is an alias of."""
+        return [_text(r.canonical) for r in run(self._records(name, DnsRecord.CNAME), cancel=cancel)]
+
+    async def lookup_cname_async(
+        self, name: Name | str, *, cancel: CancellationToken | None = None
+    ) -> list[str]:
+        """What a name is an alias of."""
+        records = await run_async(self._records(name, DnsRecord.CNAME), cancel=cancel)
+        return [_text(record.canonical) for record in records]
+
+    def lookup_mx(
+        self, name: Name | str, *, cancel: CancellationToken | None = None
+    ) -> list[tuple[int, str]]:
+        """The mail exchanges of a domain as (priority, host), best first."""
+        return _exchanges(run(self._records(name, DnsRecord.MX), cancel=cancel))
+
+    async def lookup_mx_async(
+        self, name: Name | str, *, cancel: CancellationToken | None = None
+    ) -> list[tuple[int, str]]:
+        """The mail exchanges of a domain as (priority, host), best first."""
+        return _exchanges(await run_async(self._records(name, DnsRecord.MX), cancel=cancel))
+
+    def lookup_srv(
+        self, service: str, proto: str, domain: Name | str, *, cancel: CancellationToken | None = None
+    ) -> list[DnsRecord.SRV]:
+        """Where a service of a domain is: `lookup_srv("_imap", "_tcp", "example.com")`, best priority first.
+
+        RFC 2782; choosing by weight among equals is the caller's.
+        """
+        return _by_priority(run(self._records(_srv(service, proto, domain), DnsRecord.SRV), cancel=cancel))
+
+    async def lookup_srv_async(
+        self, service: str, proto: str, domain: Name | str, *, cancel: CancellationToken | None = None
+    ) -> list[DnsRecord.SRV]:
+        """Where a service of a domain is; see `lookup_srv`."""
+        flow = self._records(_srv(service, proto, domain), DnsRecord.SRV)
+        return _by_priority(await run_async(flow, cancel=cancel))
+
+    def lookup_txt(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[str]:
+        """The texts of a name, each record's strings joined."""
+        return [record.data for record in run(self._records(name, DnsRecord.TXT), cancel=cancel)]
+
+    async def lookup_txt_async(
+        self, name: Name | str, *, cancel: CancellationToken | None = None
+    ) -> list[str]:
+        """The texts of a name, each record's strings joined."""
+        return [r.data for r in await run_async(self._records(name, DnsRecord.TXT), cancel=cancel)]
+
+    def lookup_ptr(
+        self, address: IPv4Address | IPv6Address | str, *, cancel: CancellationToken | None = None
+    ) -> list[str]:
+        """The names of an address, from PTR records alone (`lookup_addr` knows the hosts file too)."""
+        records = run(self._records(Name.reverse(address), DnsRecord.PTR), cancel=cancel)
+        return [_text(record.domain) for record in records]
+
+    async def lookup_ptr_async(
+        self, address: IPv4Address | IPv6Address | str, *, cancel: CancellationToken | None = None
+    ) -> list[str]:
+        """The names of an address, from PTR records alone."""
+        records = await run_async(self._records(Name.reverse(address), DnsRecord.PTR), cancel=cancel)
+        return [_text(record.domain) for record in records]
+
+    def cache_clear(self) -> None:
+        """Forget every answer kept."""
+        self._cache.clear()
+
+    def __repr__(self) -> str:
+        return f"<Resolver {', '.join(map(str, self.nameservers))}>"
+
+
+def nameserver_addr(server: Nameserver) -> SocketAddr:
+    """The socket address of a name server, port 53 unless it says otherwise. Raises AddrParseError."""
+    from netkit.addr import HostPort
+
+    if isinstance(server, SocketAddr):
+        return server
+    if isinstance(server, str):
+        found = HostPort.parse(server, DNS_PORT, "udp").socket_addr
+        if found is None:
+            raise DnsError.InvalidValue("nameserver", server, "must be an address, such as 192.0.2.53")
+        return found
+    return SocketAddr.new(server, DNS_PORT)
+
+
+def _deadline(timeout: float | None) -> float | None:
+    return None if timeout is None else monotonic() + timeout
+
+
+def _literal(host: str) -> IpAddr | None:
+    from netkit.addr import AddrParseError
+
+    try:
+        return IpAddr.parse(host)
+    except AddrParseError:
+        return None
+
+
+def _text(name: Name) -> str:
+    return name.to_text(omit_final_dot=True)
+
+
+def _srv(service: str, proto: str, domain: Name | str) -> Name:
+    return Name.parse(f"{service}.{proto}", Name.of(domain))
+
+
+def _exchanges(records: list[DnsRecord.MX]) -> list[tuple[int, str]]:
+    return sorted((record.priority, _text(record.exchange)) for record in records)
+
+
+def _by_priority(records: list[DnsRecord.SRV]) -> list[DnsRecord.SRV]:
+    return sorted(records, key=lambda record: (record.priority, -record.weight))

@@ -1,0 +1,228 @@
+"""A small authoritative name server: zones in memory, over UDP and TCP.
+
+`respond` is the whole of its mind: the octets of a query in, the octets of the response out, no socket.
+The flows around it receive and send. What it does not do: recursion, transfers, updates, DNSSEC signing.
+
+RFC 1034 section 4.3, RFC 1035 section 4.2, RFC 6891 (EDNS), RFC 7766 (TCP), RFC 8482 is not applied: ANY
+gives everything, since this server is for looking at.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from netkit._log import Log
+from netkit.dns.constants import DnsClass, Opcode, Rcode
+from netkit.dns.edns import Edns
+from netkit.dns.errors import DnsError
+from netkit.dns.message import MIN_MESSAGE, QR, RD, Header, Message, make_response
+from netkit.dns.transports.tcp import framed, receive_framed
+from netkit.dns.wire import MAX_MESSAGE, WireReader
+from netkit.io import ClosedError, DeadlineExceeded, UnexpectedEof, all_of, before, first_of
+from netkit.net.serve import Served, serve
+from netkit.net.tcp import Shutdown, TcpListener, TcpStream
+from netkit.net.udp import UdpSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from netkit.addr import SocketAddr, SocketAddrsLike
+    from netkit.dns.name import Name
+    from netkit.dns.zone import Zone
+    from netkit.io import Event, Flow
+
+log = Log("netkit.dns.server")
+
+#: The largest response over UDP, whatever the client says it takes: fits an unfragmented IPv6 packet.
+MAX_UDP_PAYLOAD = 1232
+#: Seconds an idle TCP connection is kept (RFC 7766 section 6.2.3 asks for the order of seconds).
+TCP_IDLE_TIMEOUT = 10.0
+
+
+class Zones:
+    """The zones a server has, found by the name in question."""
+
+    def __init__(self, zones: Iterable[Zone]) -> None:
+        self._zones: dict[tuple[Name, DnsClass], Zone] = {(zone.origin, zone.rdclass): zone for zone in zones}
+
+    def __len__(self) -> int:
+        return len(self._zones)
+
+    def __iter__(self) -> Iterator[Zone]:
+        return iter(self._zones.values())
+
+    def find(self, name: Name, rdclass: DnsClass) -> Zone | None:
+        """The zone closest to `name`; None if it is in none."""
+        for ancestor in name.ancestors():
+            zone = self._zones.get((ancestor, rdclass))
+            if zone is not None:
+                return zone
+        return None
+
+
+def respond(zones: Zones, wire: bytes, *, over_tcp: bool) -> bytes | None:
+    """The response to a query; None where there should be none (it is a response, or shorter than a header).
+
+    Never raises for what is in `wire`: what cannot be read is answered with FORMERR.
+    """
+    try:
+        header = Header.from_wire(WireReader(wire))
+    except DnsError:
+        return None
+    if header.flags & QR:
+        return None  # RFC 5358: answering a response is how two servers keep each other busy for ever
+    try:
+        query = Message.from_wire(wire)
+    except DnsError as error:
+        log.debug("malformed query: %s", error)
+        return Message(header.id, QR | header.flags & RD, header.opcode, Rcode.FORMERR).to_wire()
+    response = _answer(zones, query)
+    if over_tcp:
+        limit = MAX_MESSAGE
+    elif query.edns is None:
+        limit = MIN_MESSAGE
+    else:
+        limit = min(max(query.edns.payload_size, MIN_MESSAGE), MAX_UDP_PAYLOAD)
+    return response.to_wire(limit)
+
+
+def _answer(zones: Zones, query: Message) -> Message:
+    own = Edns(MAX_UDP_PAYLOAD, dnssec_ok=query.edns is not None and query.edns.dnssec_ok)
+    if query.edns is not None and query.edns.version > 0:
+        return make_response(query, rcode=Rcode.BADVERS, edns=own)  # RFC 6891 section 6.1.3
+    if query.opcode != Opcode.QUERY:
+        return make_response(query, rcode=Rcode.NOTIMP, edns=own)
+    if len(query.question) != 1:
+        return make_response(query, rcode=Rcode.FORMERR, edns=own)  # RFC 9619
+    question = query.question[0]
+    zone = zones.find(question.name, question.rdclass)
+    if zone is None:
+        return make_response(query, rcode=Rcode.REFUSED, edns=own)
+    found = zone.find(question.name, question.rdtype)
+    return make_response(
+        query,
+        rcode=found.rcode,
+        aa=found.authoritative,
+        answer=found.answer,
+        authority=found.authority,
+        additional=found.additional,
+        edns=own,
+    )
+
+
+class DnsServer:
+    """An authoritative server for `zones`, bound to UDP and TCP at one address.
+
+        server = DnsServer.bind("127.0.0.1:0", zones)
+        run(server.serve(stop))          # or await run_async(server.serve(stop))
+
+    `queries` and `responses` count what it did, `tcp` the connections.
+    """
+
+    def __init__(self, udp: UdpSocket, tcp: TcpListener, zones: Iterable[Zone]) -> None:
+        self.zones = Zones(zones)
+        self.queries = 0
+        self.responses = 0
+        self.tcp = Served()
+        self._udp = udp
+        self._tcp = tcp
+
+    @classmethod
+    def bind(cls, addr: SocketAddrsLike, zones: Iterable[Zone]) -> DnsServer:
+        """Bind UDP and TCP to the same port; port 0 takes one that is free for both. Raises ListenError."""
+        for attempt in range(16):
+            tcp = TcpListener.bind(addr)
+            try:
+                return cls(UdpSocket.bind_addr(tcp.local_addr), tcp, zones)
+            except OSError:
+                chosen = tcp.local_addr
+                tcp.close()
+                if attempt == 15 or not _asks_for_any_port(addr, chosen):
+                    raise
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    @property
+    def local_addr(self) -> SocketAddr:
+        """Where it answers."""
+        return self._tcp.local_addr
+
+    def serve(self, stop: Event, *, drain: float | None = 5.0) -> Flow[None]:
+        """Flow: answer until `stop` is set; connections under way then have `drain` seconds."""
+        try:
+            tcp = serve(
+                self._tcp,
+                self._converse,
+                stop=stop,
+                drain=drain,
+                hurry=lambda stream: stream.shutdown(Shutdown.Read),
+                served=self.tcp,
+            )
+            flows: list[Flow[object]] = [self._datagrams(stop), tcp]
+            yield from all_of(flows)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Release both sockets, from any thread."""
+        self._udp.close()
+        self._tcp.close()
+
+    def _datagrams(self, stop: Event) -> Flow[object]:
+        return (yield from first_of(self._answering(), stop.wait()))
+
+    def _answering(self) -> Flow[None]:
+        while True:
+            try:
+                yield from self._udp.receive()
+            except ClosedError:
+                raise
+            except OSError:
+                continue  # an ICMP error for something sent before: the next datagram is another matter
+            wire, peer = self._udp.take_received()
+            response = self._respond(wire, str(peer), over_tcp=False)
+            if response is None:
+                continue
+            try:
+                yield from self._udp.transmit(response, peer)
+            except ClosedError:
+                raise
+            except OSError as error:
+                log.debug("%s: cannot be answered: %s", peer, error)
+
+    def _converse(self, stream: TcpStream) -> Flow[None]:
+        while True:
+            until = monotonic() + TCP_IDLE_TIMEOUT
+            try:
+                wire = yield from before(until, receive_framed(stream), "waiting for a query")
+            except (UnexpectedEof, DeadlineExceeded):
+                return
+            response = self._respond(wire, str(stream.peer_addr), over_tcp=True)
+            if response is None:
+                return  # RFC 7766 section 8: a broken dialogue is ended
+            yield from before(
+                until + TCP_IDLE_TIMEOUT, stream.send_all(framed(response)), "sending a response"
+            )
+
+    def _respond(self, wire: bytes, peer: str, *, over_tcp: bool) -> bytes | None:
+        self.queries += 1
+        response = respond(self.zones, wire, over_tcp=over_tcp)
+        if response is not None:
+            self.responses += 1
+        if log.enabled:
+            log.debug("%s: %d octets over %s, %s octets back", peer, len(wire),
+                      "TCP" if over_tcp else "UDP", len(response) if response else "no")  # fmt: skip
+        return response
+
+
+def _asks_for_any_port(addr: SocketAddrsLike, chosen: SocketAddr) -> bool:
+    """Whether the port was the system's choice, so that another attempt may bring another."""
+    from netkit.addr import AddrParseError, HostPort, SocketAddr, to_socket_addrs_parts
+
+    if isinstance(addr, SocketAddr):
+        return addr.port == 0
+    try:
+        parts = addr if isinstance(addr, HostPort) else to_socket_addrs_parts(addr)
+    except (AddrParseError, TypeError):
+        return False
+    return parts.port == 0 and chosen.port != 0

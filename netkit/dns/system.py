@@ -1,0 +1,193 @@
+"""How this system resolves: resolv.conf(5), hosts(5), the `hosts` line of nsswitch.conf(5).
+
+Read as the C library reads them: what it ignores is ignored, what it limits is limited (MAXNS is not:
+three servers were a limit of its arrays).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from netkit.addr import AddrParseError, IpAddr, Ipv6Addr, SocketAddr
+from netkit.dns.errors import DnsError
+from netkit.dns.name import Name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+RESOLV_CONF = "/etc/resolv.conf"
+HOSTS = "/etc/hosts" if os.name != "nt" else r"C:\Windows\System32\drivers\etc\hosts"
+NSSWITCH_CONF = "/etc/nsswitch.conf"
+DNS_PORT = 53
+
+
+class ResolvConf:
+    """What resolv.conf(5) says: servers, search list, and the options that concern a resolver.
+
+    Without the file, or without a `nameserver` in it, the server is the one on this machine.
+    """
+
+    def __init__(
+        self,
+        servers: Iterable[SocketAddr] = (),
+        search: Iterable[Name] = (),
+        *,
+        ndots: int = 1,
+        timeout: float = 5.0,
+        attempts: int = 2,
+        rotate: bool = False,
+        use_vc: bool = False,
+    ) -> None:
+        self.servers = tuple(servers) or (SocketAddr.new("127.0.0.1", DNS_PORT),)
+        self.search = tuple(search)
+        self.ndots = ndots
+        self.timeout = timeout
+        self.attempts = attempts
+        self.rotate = rotate
+        self.use_vc = use_vc
+
+    @classmethod
+    def load(cls, path: str = RESOLV_CONF) -> ResolvConf:
+        """Read the file; an absent one is an empty one. Raises OSError if it cannot be read."""
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return cls.parse(file.read())
+        except FileNotFoundError:
+            return cls()
+
+    @classmethod
+    def parse(cls, text: str) -> ResolvConf:
+        """What `text` says; lines and options that make no sense are passed over, as the C library does."""
+        servers: list[SocketAddr] = []
+        search: list[Name] = []
+        options: dict[str, str] = {}
+        for line in text.splitlines():
+            if line[:1] in "#;":
+                continue
+            keyword, *values = line.split() or [""]
+            if keyword == "nameserver" and values:
+                try:
+                    servers.append(SocketAddr.new(IpAddr.parse(values[0]), DNS_PORT))
+                except AddrParseError:
+                    continue
+            elif keyword in ("search", "domain"):  # the last of them counts
+                search = list(_names(values if keyword == "search" else values[:1]))
+            elif keyword == "options":
+                options.update((name, value) for name, _, value in (each.partition(":") for each in values))
+        return cls(
+            servers,
+            search,
+            ndots=min(_number(options.get("ndots"), 1), 15),
+            timeout=float(min(max(_number(options.get("timeout"), 5), 1), 30)),
+            attempts=min(max(_number(options.get("attempts"), 2), 1), 5),
+            rotate="rotate" in options,
+            use_vc="use-vc" in options,
+        )
+
+    def candidates(self, host: str) -> list[Name]:
+        """The names to try for `host`, in order: with the search list, or as it is first.
+
+        A final dot means the name alone; so many dots inside as `ndots` means that it goes first.
+        Raises DnsError.InvalidName.
+        """
+        name = Name.parse(host, relative=True)
+        if name.is_absolute:
+            return [name]
+        absolute = name.concatenate(Name.root)
+        searched = []
+        for suffix in self.search:
+            try:
+                searched.append(name.concatenate(suffix))
+            except DnsError.InvalidName:
+                continue  # too long with this one
+        if len(name.labels) - 1 >= self.ndots:
+            return [absolute, *searched]
+        return [*searched, absolute]
+
+
+class Hosts:
+    """hosts(5): addresses by name and names by address."""
+
+    def __init__(self, lines: Iterable[tuple[IpAddr, list[str]]] = ()) -> None:
+        self._addresses: dict[str, list[IpAddr]] = {}
+        self._names: dict[IpAddr, list[str]] = {}
+        for address, names in lines:
+            for name in names:
+                known = self._addresses.setdefault(name.rstrip(".").lower(), [])
+                if address not in known:
+                    known.append(address)
+            self._names.setdefault(_unscoped(address), []).extend(names)
+
+    @classmethod
+    def load(cls, path: str = HOSTS) -> Hosts:
+        """Read the file; an absent one is an empty one. Raises OSError if it cannot be read."""
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return cls.parse(file.read())
+        except FileNotFoundError:
+            return cls()
+
+    @classmethod
+    def parse(cls, text: str) -> Hosts:
+        """What `text` says; lines that do not begin with an address are passed over."""
+        return cls(_host_lines(text))
+
+    def addresses(self, host: str) -> list[IpAddr]:
+        """The addresses of `host`, in the file's order; none if it is not there."""
+        return list(self._addresses.get(host.rstrip(".").lower(), ()))
+
+    def names(self, address: IpAddr) -> list[str]:
+        """The names of `address`, its canonical one first."""
+        return list(self._names.get(_unscoped(address), ()))
+
+
+def lookup_order(path: str = NSSWITCH_CONF) -> list[str]:
+    """The sources of the `hosts` line of nsswitch.conf(5), in order, such as `["files", "dns"]`."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                database, _, sources = line.partition("#")[0].partition(":")
+                if database.strip() == "hosts":
+                    return _without_reactions(sources)
+    except OSError:
+        pass
+    return ["files", "dns"]
+
+
+def _without_reactions(sources: str) -> list[str]:
+    """The sources alone: what stands in brackets is a reaction to the one before it."""
+    kept, depth = [], 0
+    for word in sources.replace("[", " [ ").replace("]", " ] ").split():
+        if word == "[":
+            depth += 1
+        elif word == "]":
+            depth -= 1
+        elif not depth:
+            kept.append(word)
+    return kept
+
+
+def _host_lines(text: str) -> Iterator[tuple[IpAddr, list[str]]]:
+    for line in text.splitlines():
+        address, *names = line.partition("#")[0].split() or [""]
+        try:
+            yield IpAddr.parse(address), names
+        except AddrParseError:
+            continue
+
+
+def _names(texts: list[str]) -> Iterator[Name]:
+    for text in texts:
+        try:
+            yield Name.parse(text)
+        except DnsError.InvalidName:
+            continue
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text) if text is not None and text.isascii() and text.isdigit() else otherwise
+
+
+def _unscoped(address: IpAddr) -> IpAddr:
+    return Ipv6Addr(int(address)) if isinstance(address, Ipv6Addr) else address

@@ -1,0 +1,90 @@
+"""A query over TCP: two octets of length before each message (RFC 1035 section 4.2.2, RFC 7766)."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from netkit.dns.errors import DnsError
+from netkit.dns.transports.reply import Reply, decode_reply
+from netkit.io import DeadlineExceeded, UnexpectedEof, before
+from netkit.net.connect import connect_first
+from netkit.net.errors import ConnectError
+from netkit.net.tcp import TcpStream
+
+if TYPE_CHECKING:
+    from netkit.addr import SocketAddr
+    from netkit.dns.message import Message
+    from netkit.io import ByteStream, Flow
+
+
+def exchange_tcp(
+    query: Message,
+    server: SocketAddr,
+    *,
+    until: float | None,
+    source: SocketAddr | None = None,
+    exact_case: bool = True,
+) -> Flow[Reply]:
+    """Flow: connect to `server`, send `query`, and wait for its answer until the moment `until`.
+
+    Raises DnsError.Timeout, NetworkError (also where the server closes without an answer), and
+    InvalidResponse.
+    """
+    asked = query.question[0] if query.question else None
+    about: dict[str, Any] = {
+        "name": asked.name if asked else None,
+        "rdtype": asked.rdtype if asked else None,
+        "server": server,
+    }
+    begun = monotonic()
+    try:
+        return (yield from before(until, _exchange(query, server, source, exact_case, begun)))
+    except (DeadlineExceeded, ConnectError.TimedOut) as error:
+        if until is None or monotonic() < until:
+            raise  # the caller's own deadline, not this query's
+        raise DnsError.Timeout(monotonic() - begun, 1, **about) from error
+    except UnexpectedEof as error:
+        reason = "the server closed the connection without an answer"
+        raise DnsError.NetworkError(reason, **about) from error
+    except ConnectError as error:
+        reason = error.attempts[-1].outcome if error.attempts else str(error)
+        raise DnsError.NetworkError(reason, error.errno, **about) from error
+    except OSError as error:
+        if isinstance(error, DnsError):
+            raise
+        raise DnsError.NetworkError.from_os_error(error, **about) from error
+
+
+def _exchange(
+    query: Message, server: SocketAddr, source: SocketAddr | None, exact_case: bool, begun: float
+) -> Flow[Reply]:
+    made = yield from connect_first([server], source=source)
+    with TcpStream(made.sock, made.descriptor, peer=server) as stream:
+        yield from stream.send_all(framed(query.to_wire()))
+        ignored = 0
+        while True:
+            wire = yield from receive_framed(stream)
+            message = decode_reply(query, wire, server, exact_case=exact_case)
+            if message is not None:
+                return Reply(
+                    query,
+                    message,
+                    server=server,
+                    transport="tcp",
+                    wire=wire,
+                    elapsed_s=monotonic() - begun,
+                    ignored=ignored,
+                )
+            ignored += 1
+
+
+def framed(wire: bytes) -> bytes:
+    """A message with its length in front, to be sent in one piece (RFC 7766 section 8)."""
+    return len(wire).to_bytes(2, "big") + wire
+
+
+def receive_framed(stream: ByteStream) -> Flow[bytes]:
+    """Flow: the next message. Raises UnexpectedEof where the stream ends before it is whole."""
+    length = int.from_bytes((yield from stream.receive_exactly(2)), "big")
+    return (yield from stream.receive_exactly(length))

@@ -1,0 +1,76 @@
+"""A query over UDP: one datagram there, and the one datagram back that is its answer.
+
+Every query has a socket of its own, so that its port is the system's random choice (RFC 5452 section 4.5),
+and the socket is connected, so that only the server is heard and a closed port is told at once.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from netkit.dns.errors import DnsError
+from netkit.dns.transports.reply import Reply, decode_reply
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, DeadlineExceeded, before
+from netkit.net.udp import UdpSocket
+
+if TYPE_CHECKING:
+    from netkit.addr import SocketAddr
+    from netkit.dns.message import Message
+    from netkit.io import Flow
+
+
+def exchange_udp(
+    query: Message,
+    server: SocketAddr,
+    *,
+    until: float | None,
+    source: SocketAddr | None = None,
+    exact_case: bool = True,
+) -> Flow[Reply]:
+    """Flow: send `query` to `server` and wait for its answer until the moment `until`.
+
+    Raises DnsError.Timeout (having counted what was ignored), NetworkError, and InvalidResponse for an
+    answer that is malformed.
+    """
+    asked = query.question[0] if query.question else None
+    name, rdtype = (asked.name, asked.rdtype) if asked else (None, None)
+    ignored = 0
+    begun = monotonic()
+    try:
+        sock = UdpSocket.connected(server, source=source)
+    except OSError as error:
+        raise DnsError.NetworkError.from_os_error(error, name=name, rdtype=rdtype, server=server) from error
+    try:
+        yield from sock.transmit(query.to_wire())
+        while True:
+            yield from before(until, sock.receive())
+            wire, _ = sock.take_received()
+            message = decode_reply(query, wire, server, exact_case=exact_case)
+            if message is not None:
+                elapsed = monotonic() - begun
+                return Reply(
+                    query,
+                    message,
+                    server=server,
+                    transport="udp",
+                    wire=wire,
+                    elapsed_s=elapsed,
+                    ignored=ignored,
+                )
+            ignored += 1
+            if ignored % OPERATIONS_PER_TURN == 0:
+                yield PAUSE
+    except DeadlineExceeded as error:
+        if until is None or monotonic() < until:
+            raise  # the caller's own deadline, not this query's
+        hint = f"{ignored} datagrams came that were not the answer" if ignored else None
+        raise DnsError.Timeout(
+            monotonic() - begun, 1, name=name, rdtype=rdtype, server=server, hint=hint
+        ) from error
+    except OSError as error:
+        if isinstance(error, DnsError):
+            raise
+        raise DnsError.NetworkError.from_os_error(error, name=name, rdtype=rdtype, server=server) from error
+    finally:
+        sock.close()
