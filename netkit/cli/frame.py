@@ -115,7 +115,7 @@ class LazyGroup(click.Group):
 def load(entry: Entry) -> NetkitCommand:
     """Import the command of an entry of the table."""
     module, _, name = entry.target.partition(":")
-    found = getattr(import_module(f"netkit.cli.commands.{module}"), name)
+    found = getattr(import_module(module if "." in module else f"netkit.cli.commands.{module}"), name)
     assert isinstance(found, NetkitCommand)
     return found
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 class Entry(NamedTuple):
-    """A command: what is typed, the module and function it is in, its line of help, its section."""
+    """A command: what is typed, the module (below `netkit.cli.commands`) and function it is in, its line of
+    help, its section."""
 
     path: str
     target: str

@@ -1,0 +1,29 @@
+"""Fixtures of the command tests.
+
+def test_something(netkit):
+    result = netkit("version", "--json")           # in this process
+    assert result.json[0]["type"] == "version"     # validated against the schema
+
+def test_as_a_process(netkit_process):
+    assert netkit_process("version").exit_code == 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.cli.helpers import Result, run_netkit, run_netkit_process
+
+
+@pytest.fixture
+def netkit() -> Callable[..., Result]:
+    """`netkit(*args, stdin=b"", tty=False, width=80, env={}, encoding="utf-8")` in this process."""
+    return run_netkit
+
+
+@pytest.fixture
+def netkit_process() -> Callable[..., Result]:
+    """`netkit_process(*args, stdin=b"", env={}, timeout=20.0, **subprocess_arguments)`."""
+    return run_netkit_process

@@ -1,0 +1,137 @@
+"""Run netkit in a test: in this process (fast, any terminal you like) or as a process of its own."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from netkit.cli import main as table
+from netkit.cli.command import NetkitCommand
+from netkit.cli.context import Environment
+from netkit.cli.frame import load, run_in
+from netkit.cli.schema import view_schema
+
+ROOT = Path(__file__).parents[2]
+
+
+class Result:
+    """What a command did: `stdout`, `stderr` (text; `raw` is standard output's bytes), `exit_code`.
+
+    `json` are the objects of a run with --json, each validated against the command's own schema.
+    """
+
+    def __init__(self, args: tuple[str, ...], stdout: bytes, stderr: bytes, exit_code: int) -> None:
+        self.args = args
+        self.raw = stdout
+        self.stderr = stderr.decode("utf-8", "backslashreplace")
+        self.exit_code = exit_code
+
+    @property
+    def stdout(self) -> str:
+        return self.raw.decode("utf-8", "backslashreplace")
+
+    @property
+    def lines(self) -> list[str]:
+        return self.stdout.splitlines()
+
+    @property
+    def json(self) -> list[dict[str, Any]]:
+        command = command_of(self.args)
+        validator = validator_of(command)
+        rows = [json.loads(line) for line in self.raw.decode().split("\n") if line]
+        for row in rows:
+            errors = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(row)]
+            assert not errors, f"{row} does not follow the schema of netkit {command.path}: {errors}"
+        return rows
+
+    def __repr__(self) -> str:
+        shown = " ".join(self.args)
+        return f"<netkit {shown}: {self.exit_code}\n{self.stdout}--- stderr\n{self.stderr}>"
+
+
+def command_of(args: tuple[str, ...]) -> NetkitCommand:
+    """The command that the first words of a command line name."""
+    for entry in table.COMMANDS:
+        words = entry.path.split()
+        if list(args[: len(words)]) == words:
+            return load(entry)
+    raise AssertionError(f"no command in {args}")
+
+
+def validator_of(command: NetkitCommand) -> jsonschema.Draft202012Validator:
+    """What validates the command's JSON, after its schema itself was checked."""
+    schema = view_schema(command.view, f"netkit {command.path}")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(
+        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+
+
+def run_netkit(
+    *args: str,
+    stdin: str | bytes = b"",
+    tty: bool = False,
+    width: int = 80,
+    env: dict[str, str] | None = None,
+    encoding: str = "utf-8",
+) -> Result:
+    """Run `netkit ARGS` in this process; with `tty`, all three streams are terminals `width` wide."""
+    stdout, stderr = io.BytesIO(), io.BytesIO()
+    environment = Environment(
+        stdin=io.BytesIO(stdin.encode() if isinstance(stdin, str) else stdin),
+        stdout=stdout,
+        stderr=stderr,
+        stdin_tty=tty,
+        stdout_tty=tty,
+        stderr_tty=tty,
+        environ={"TERM": "xterm-256color", **(env or {})},
+        encoding=encoding,
+        width=width,
+    )
+    code = run_in(args, environment)
+    return Result(args, stdout.getvalue(), stderr.getvalue(), int(code))
+
+
+def process_environment(**more: str) -> dict[str, str]:
+    """The variables for a netkit process: this tree first on the path, nothing of the tester's taste."""
+    kept = {
+        key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS", "NETKIT_DEBUG")
+    }
+    return {**kept, "PYTHONPATH": str(ROOT), **more}
+
+
+def netkit_argv(*args: str) -> list[str]:
+    """The command line of a netkit process."""
+    return [sys.executable, "-m", "netkit", *args]
+
+
+def run_netkit_process(
+    *args: str,
+    stdin: str | bytes = b"",
+    env: dict[str, str] | None = None,
+    timeout: float = 20.0,
+    **more: Any,
+) -> Result:
+    """Run `netkit ARGS` as a process; `more` goes to subprocess.run."""
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    more.setdefault("stdout", subprocess.PIPE)
+    more.setdefault("stderr", subprocess.PIPE)
+    if "stdin" not in more and "preexec_fn" not in more:
+        more["input"] = data
+    done = subprocess.run(
+        netkit_argv(*args), env=process_environment(**(env or {})), timeout=timeout, check=False, **more
+    )
+    return Result(args, done.stdout or b"", done.stderr or b"", done.returncode)
+
+
+def add_commands(monkeypatch: pytest.MonkeyPatch, *entries: table.Entry) -> None:
+    """Put commands of a test's own into the table."""
+    monkeypatch.setattr(table, "COMMANDS", (*table.COMMANDS, *entries))
