@@ -186,7 +186,7 @@ class _Cookie(EdnsOption):
     def from_wire(cls, reader: WireReader) -> _Cookie:
         client = reader.take(8, "client")
         if reader.remaining and not 8 <= reader.remaining <= 32:
-            reader.fail("server", f"a server cookie of {reader.remaining} octets, not 8 to 32", limit=32)
+            reader.fail("server", f"a server cookie has 8 to 32 octets, not {reader.remaining}", limit=32)
         return cls(client, reader.rest())
 
     def to_wire(self, writer: WireWriter) -> None:
@@ -370,10 +370,11 @@ class Edns(Value):
                 code = reader.u16("code")
                 with reader.restrict_to(reader.u16("length"), "data"):
                     known = _DECODED.get(code)
-                    options.append(known.from_wire(reader) if known else _UnknownOption(code, reader.rest()))
+                    option = known.from_wire(reader) if known else _UnknownOption(code, reader.rest())
             except DnsError.InvalidResponse as error:
                 error.field = f"option[{len(options)}].{error.field}"
                 raise
+            options.append(option)
         flags = ttl & 0xFFFF
         return cls(payload_size, ttl >> 16 & 0xFF, bool(flags & _DNSSEC_OK), flags & 0x7FFF, options)
 

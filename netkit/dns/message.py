@@ -246,12 +246,10 @@ class Message(Value):
         additional = 0
         if not cut:
             additional, cut = self._write_additional(writer, room)
-        left_out = (
-            len(self.answer) - answer + len(self.authority) - authority + len(self.additional) - additional
-        )
-        if left_out and max_size is None:
+        everything = len(self.answer), len(self.authority), len(self.additional)
+        if max_size is None and (answer, authority, additional) != everything:
             raise DnsError.InvalidValue(
-                "message", left_out, f"records left that {MAX_MESSAGE} octets cannot hold", limit=MAX_MESSAGE
+                "message", sum(everything), f"records do not fit in {MAX_MESSAGE} octets", limit=MAX_MESSAGE
             )
         writer.write(bytes(opt.data))
 

@@ -135,6 +135,8 @@ class WireReader:
             if 0 < octet <= 63:
                 if length + at + 1 + octet - segment >= MAX_NAME:
                     self.fail(field, f"name longer than {MAX_NAME} octets", at, MAX_NAME)
+                if at + 1 + octet >= end:  # another length octet or a pointer must follow
+                    self._short(field, 2 + octet, at, end)
                 at += 1 + octet
             elif octet == 0:
                 pieces.append(data[segment : at + 1])
@@ -206,8 +208,8 @@ class WireReader:
 
     def _short(self, field: str, wanted: int, at: int, end: int) -> NoReturn:
         octets = "1 octet" if wanted == 1 else f"{wanted} octets"
-        what = "message" if end == len(self._data) else "part it is in"
-        self.fail(field, f"needs {octets}, but {max(end - at, 0)} are left of the {what}", at)
+        what = "message" if end == len(self._data) or not self._outer else self._outer[-1][1]
+        self.fail(field, f"needs {octets}; left of the {what}: {max(end - at, 0)}", at)
 
 
 class WireWriter:

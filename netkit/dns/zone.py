@@ -233,6 +233,9 @@ class ZoneBuilder:
         name, rdtype = record.name, record.rdtype
         if not name.is_subdomain_of(self._origin):
             raise self._misfit(record, f"{name} is not in the zone {self._origin}")
+        if rdtype == _T.OPT or 128 <= rdtype <= 255 or rdtype == 0:
+            # RFC 6895 section 3.1: these are for questions and messages, never data.
+            raise self._misfit(record, f"{rdtype} records do not belong in a zone")
         if self._class is None:
             self._class = record.rdclass
         elif record.rdclass != self._class:

@@ -236,9 +236,7 @@ class RdataTokens:
         try:
             return parse(token.text)
         except AddrParseError as error:
-            raise token.inside(error.offset).error(
-                f"{field}: {_shown(token.text)}: {error.reason}", hint=error.hint
-            ) from None
+            raise token.inside(error.offset).error(f"{field}: {_shown(token.text)}: {error.reason}") from None
 
     def _character_string(self, field: str) -> bytes:
         token = self.token(field)
@@ -270,7 +268,7 @@ def parse_name(token: Token, origin: Name | None, field: str) -> Name:
 _ORIGIN_HINT = "write $ORIGIN before it, or end the name with a dot"
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_TIME = re.compile(r"(?:[0-9]{1,10}[smhdw])*(?:[0-9]{1,10}[smhdw]?)", re.IGNORECASE)
+_TIME = re.compile(r"(?:[0-9]{1,18}[smhdw])*(?:[0-9]{1,18}[smhdw]?)", re.IGNORECASE)
 
 
 def _seconds(token: Token, field: str, limit: int) -> int:
@@ -495,9 +493,6 @@ class _Reader:
         if rdclass is not None:
             self._class = rdclass
         rdtype = _parsed(token, DnsRecordType.parse)
-        if rdtype == DnsRecordType.OPT or 128 <= rdtype <= 255 or rdtype == 0:
-            # RFC 6895 section 3.1: these are for questions and messages, never data.
-            raise token.place.error(f"{rdtype} records do not belong in a zone")
         if ttl is None:
             # RFC 2308 section 4; without $TTL, the last TTL said (RFC 1035 section 5.1).
             ttl = self._last_ttl if self._default_ttl is None else self._default_ttl
@@ -506,7 +501,8 @@ class _Reader:
         return ttl, rdtype
 
 
-_CLASSES = ("IN", "CH", "HS")
+# ANY would be a type here; NONE is the class of some records in updates (RFC 2136 section 2.4).
+_CLASSES = ("IN", "CH", "HS", "NONE")
 
 
 def _parsed(token: Token, parse: Callable[[str], _T]) -> _T:
@@ -543,7 +539,7 @@ def _generic_rdata(
     place = tokens.place
     octets = tokens.hexadecimal("data")
     if len(octets) != length:
-        raise place.error(f"length {length}, but {len(octets)} octets follow")
+        raise place.error(f"length {length} is not that of the data, {len(octets)}")
     reader = WireReader(octets, compression=False)
     try:
         with reader.restrict_to(length, "data"):
