@@ -224,7 +224,8 @@ class ZoneBuilder:
     def __init__(self, origin: Name | str) -> None:
         self._origin = Name.of(origin)
         self._soa: DnsRecord.SOA | None = None
-        self._records: dict[tuple[Name, DnsRecordType], list[DnsRecord]] = {}
+        # By what they say without their TTL, so that what is there twice is found at once.
+        self._records: dict[tuple[Name, DnsRecordType], dict[DnsRecord, DnsRecord]] = {}
         self._types: dict[Name, set[DnsRecordType]] = {}
         self._class: DnsClass | None = None
 
@@ -240,20 +241,23 @@ class ZoneBuilder:
             self._class = record.rdclass
         elif record.rdclass != self._class:
             raise self._misfit(record, f"class {record.rdclass} in a zone of class {self._class}")
-        before = self._records.get((name, rdtype), [])
-        if any(record.same_data(other) for other in before):
+        before = self._records.get((name, rdtype), {})
+        data = record.replace(ttl=0)
+        if data in before:
             return
         if rdtype == _T.SOA:
             self._check_soa(record)
         self._check_cname(record, bool(before))
         self._types.setdefault(name, set()).add(rdtype)
-        self._records.setdefault((name, rdtype), []).append(record)
+        self._records.setdefault((name, rdtype), {})[data] = record
 
     def finish(self) -> Zone:
         """The zone of what was added."""
         if self._soa is None:
             raise DnsError.InvalidValue("zone", str(self._origin), f"no SOA record for {self._origin}")
-        return Zone(self._origin, self._soa, {key: RRset(records) for key, records in self._records.items()})
+        return Zone(
+            self._origin, self._soa, {key: RRset(records.values()) for key, records in self._records.items()}
+        )
 
     def _check_soa(self, record: DnsRecord) -> None:
         if record.name != self._origin:
