@@ -273,19 +273,38 @@ class NetkitCommand(click.Command):
                 formatter.write_dl(list(section.rows))
         for title, options in self.option_sections(ctx).items():
             with formatter.section(title):
-                formatter.write_dl([record for _, record in options])
+                formatter.write_dl([option_record(option) for option in options])
         if doc.examples:
             formatter.write("\nExamples:\n")
             formatter.write("".join(f"  {line}".rstrip() + "\n" for line in doc.examples))
 
-    def option_sections(self, ctx: click.Context) -> dict[str, list[tuple[click.Option, tuple[str, str]]]]:
-        """The visible options with their lines of help, under the headings they belong to."""
-        found: dict[str, list[tuple[click.Option, tuple[str, str]]]] = {}
+    def option_sections(self, ctx: click.Context) -> dict[str, list[click.Option]]:
+        """The visible options under the headings they belong to."""
+        found: dict[str, list[click.Option]] = {}
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None and isinstance(param, click.Option):
-                found.setdefault(getattr(param, "section", "Options"), []).append((param, record))
+            if isinstance(param, click.Option) and not param.hidden:
+                found.setdefault(getattr(param, "section", "Options"), []).append(param)
         return found
+
+
+def option_record(option: click.Option) -> tuple[str, str]:
+    """An option's line on the help page and in the manual: its names with its value, and its text."""
+    names = ", ".join(option.opts + option.secondary_opts)
+    metavar = option_metavar(option)
+    text = option.help or ""
+    if isinstance(option.show_default, str):
+        text = f"{text} [default: {option.show_default}]"
+    return f"{names} {metavar}" if metavar else names, text
+
+
+def option_metavar(option: click.Option) -> str | None:
+    """What stands for an option's value; None where it takes none."""
+    if option.is_flag or option.count:
+        return None
+    choices = getattr(option.type, "choices", None)
+    if choices:
+        return "|".join(map(str, choices))
+    return option.metavar or option.type.name.upper()
 
 
 def command(

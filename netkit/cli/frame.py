@@ -12,7 +12,7 @@ import click
 
 import netkit
 from netkit.cli import main as table
-from netkit.cli.command import NetkitCommand, help_option
+from netkit.cli.command import NetkitCommand, help_option, option_record
 from netkit.cli.context import Environment, OutputFailed
 from netkit.cli.exits import BUG_HINT, Exit, Failure, Terminated, explain
 from netkit.cli.messages import suggest
@@ -107,8 +107,8 @@ class LazyGroup(click.Group):
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(width), text) for name, text in rows])
         with formatter.section("Options"):
-            records = [param.get_help_record(ctx) for param in self.get_params(ctx)]
-            formatter.write_dl([record for record in records if record is not None])
+            options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+            formatter.write_dl([option_record(option) for option in options])
         formatter.write(f"\n`{ctx.command_path} COMMAND --help` shows more about one.\n")
 
 
