@@ -19,11 +19,15 @@ python := $(VENV)/bin/python
 # What is compiled or installed; every other file is read where it lies.
 installed_from := pyproject.toml setup.py $(wildcard rust/Cargo.* rust/src/*.rs rust/src/*/*.rs)
 
+# One line: whether the hot functions are in Rust or in Python, and why.
+twins := $(VENV)/bin/netkit version --plain | awk -F '\t' '$$1 == "twins" { print "netkit: twins: " $$2 }' >&2
+
 .PHONY: demo test check lint types rust generated peers bench docs clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.netkit
 	@$(VENV)/bin/netkit demo
+	@$(twins)
 
 test: $(VENV)/.dev
 	@tools/peers.sh
@@ -62,7 +66,7 @@ clean:
 # The stamps: made anew when what they were made from changes.
 $(VENV)/.netkit: $(installed_from) tools/environment.sh
 	@tools/environment.sh $(VENV)
-	@$(python) -m netkit._twins
+	@$(twins)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.netkit pyproject.toml

@@ -29,6 +29,7 @@ ORDER = ("foundation", "codec", "io", "flow", "net", "api", "cli")
 #: Where a package or a module stands; the longest prefix decides.
 ROOMS = {
     "netkit": "foundation",
+    "netkit.__main__": "cli",
     "netkit.addr": "foundation",
     "netkit.cli": "cli",
     "netkit.dns": "codec",
