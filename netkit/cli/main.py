@@ -34,6 +34,12 @@ LOOK_UP, CONNECT, SERVE, ABOUT = "Look up", "Connect and probe", "Serve", "About
 
 #: The commands, in the order of the help page. The help is the first line of the command's docstring.
 COMMANDS: tuple[Entry, ...] = (
+    Entry(
+        "tls probe",
+        "tls:probe",
+        "Show what a TLS server sends, and whether a client would accept it.",
+        CONNECT,
+    ),
     Entry("version", "version:version", "Show the versions of netkit and of what it runs on.", ABOUT),
     Entry("schema", "schema:schema", "Print the JSON Schema of a command's output.", ABOUT),
 )

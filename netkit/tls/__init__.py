@@ -9,7 +9,7 @@ Three rooms, as in every protocol package:
     flow    TLS over any byte stream        backends/ stream.py
     API     TlsStream; what a server shows  stream.py probe.py
 
-Names are loaded when they are first used.
+Names are loaded when they are first used. `probe.probe` stays where it is: its name is its module's.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from netkit.tls.findings import Finding, Severity, Verification
     from netkit.tls.hostname import matches_host, verify_host
     from netkit.tls.keys import KeyType, PrivateKey
+    from netkit.tls.probe import ProbeReport, probe_async, probe_flow
     from netkit.tls.roots import SystemCerts
     from netkit.tls.stream import TlsStream
     from netkit.tls.verify import verify_chain
@@ -34,6 +35,7 @@ _WHERE = {
     "Finding": "findings",
     "KeyType": "keys",
     "PrivateKey": "keys",
+    "ProbeReport": "probe",
     "Severity": "findings",
     "SystemCerts": "roots",
     "TlsConfig": "config",
@@ -42,6 +44,8 @@ _WHERE = {
     "TlsVersion": "versions",
     "Verification": "findings",
     "matches_host": "hostname",
+    "probe_async": "probe",
+    "probe_flow": "probe",
     "verify_chain": "verify",
     "verify_host": "hostname",
 }
@@ -52,6 +56,7 @@ __all__ = [
     "Finding",
     "KeyType",
     "PrivateKey",
+    "ProbeReport",
     "Severity",
     "SystemCerts",
     "TlsConfig",
@@ -60,6 +65,8 @@ __all__ = [
     "TlsVersion",
     "Verification",
     "matches_host",
+    "probe_async",
+    "probe_flow",
     "verify_chain",
     "verify_host",
 ]

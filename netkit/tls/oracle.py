@@ -9,6 +9,9 @@ with the CA/Browser Forum's rules), and would refuse private authorities that ev
 
 from __future__ import annotations
 
+import os
+import threading
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from netkit.tls.certificate import Certificate
@@ -48,28 +51,55 @@ def openssl_verdict(
     """
     from OpenSSL import crypto
 
-    store = crypto.X509Store()
-    store.set_time(now)
-    store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)  # as every context here has it
-    if isinstance(roots, TrustLocations):
-        store.load_locations(roots.cafile, roots.capath)
-    else:
-        for root in roots:
-            try:
-                store.add_cert(_load(root))
-            except TlsError:
-                continue  # what cannot be read cannot be trusted
     leaf, *rest = (_load(certificate) for certificate in chain)
-    context = crypto.X509StoreContext(store, leaf, rest)
-    try:
-        verified = context.get_verified_chain()
-    except crypto.X509StoreContextError as error:
-        code, depth, message = error.errors
-        return Verdict(code, message, depth)
+    if isinstance(roots, TrustLocations):
+        store, lock = _kept_store(roots, _changed_at(roots)), _lock
+    else:
+        store, lock = _store_of(roots), threading.Lock()
+    with lock:  # the moment to judge by is the store's, not the question's
+        store.set_time(now)
+        store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)  # as every context here has it
+        try:
+            verified = crypto.X509StoreContext(store, leaf, rest).get_verified_chain()
+        except crypto.X509StoreContextError as error:
+            code, depth, message = error.errors
+            return Verdict(code, message, depth)
     path = tuple(
         Certificate(crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)) for certificate in verified
     )
     return Verdict(X509_V_OK, "ok", 0, path)
+
+
+_lock = threading.Lock()
+
+
+@lru_cache(4)
+def _kept_store(where: TrustLocations, _changed_at: object) -> crypto.X509Store:
+    """The system's roots, read once: that takes 25 ms, and a probe of many servers needs them for each."""
+    from OpenSSL import crypto
+
+    store = crypto.X509Store()
+    store.load_locations(where.cafile, where.capath)
+    return store
+
+
+def _changed_at(where: TrustLocations) -> object:
+    try:
+        return os.stat(where.cafile).st_mtime_ns if where.cafile else None
+    except OSError:
+        return None
+
+
+def _store_of(roots: Sequence[Certificate]) -> crypto.X509Store:
+    from OpenSSL import crypto
+
+    store = crypto.X509Store()
+    for root in roots:
+        try:
+            store.add_cert(_load(root))
+        except TlsError:
+            continue  # what cannot be read cannot be trusted
+    return store
 
 
 def _load(certificate: Certificate) -> crypto.X509:

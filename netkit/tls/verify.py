@@ -9,6 +9,7 @@ are a finding too. So there is a reason for every refusal, and no refusal withou
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from netkit.tls.checks import CHECKS, Purpose, Subject
@@ -135,9 +136,14 @@ def _system_anchors() -> tuple[Sequence[Certificate] | TrustLocations, Finding |
 
 def _system_index() -> TrustIndex:
     try:
-        return TrustIndex(SystemCerts.load())
+        return _kept_index(tuple(SystemCerts.load()))
     except (TlsError, OSError):
         return TrustIndex(())
+
+
+@lru_cache(2)
+def _kept_index(certificates: tuple[Certificate, ...]) -> TrustIndex:
+    return TrustIndex(certificates)
 
 
 def _reconciled(findings: list[Finding], verdict: Verdict) -> list[Finding]:

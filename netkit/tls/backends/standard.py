@@ -35,6 +35,7 @@ class StandardSession:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._server_name = server_name
+        self._is_server = config.is_server
         self._first = b""
         self._latest = b""
         self._eof = False
@@ -102,7 +103,14 @@ class StandardSession:
     @property
     def version(self) -> TlsVersion | None:
         name = self._object.version()
-        return None if name is None else _VERSIONS.get(name)
+        if name is not None:
+            return _VERSIONS.get(name)
+        # OpenSSL tells it only after the handshake. Before, the cipher suite does for TLS 1.3, and else
+        # the ServerHello.
+        cipher = self._object.cipher()
+        if cipher is None or self._is_server:
+            return None
+        return TlsVersion.Tls13 if cipher[1] == "TLSv1.3" else chosen_version(self._first)
 
     @property
     def cipher(self) -> str | None:

@@ -1,0 +1,511 @@
+"""`netkit tls probe`: what a TLS server shows of itself, and whether a client would accept it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypedDict, cast
+
+from netkit.cli import inputs, options
+from netkit.cli.command import Run, command
+from netkit.cli.exits import Exit
+from netkit.cli.options import Endpoint, Number, Value, WrongValue, option
+from netkit.cli.output import Column, View, rfc3339
+from netkit.cli.schema import Format
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import click
+
+    from netkit.addr import HostPort, IpAddr
+    from netkit.cli.context import Environment
+    from netkit.cli.inputs import Inputs
+    from netkit.cli.output import Line
+    from netkit.io import Flow
+    from netkit.tls.certificate import Certificate
+    from netkit.tls.errors import TlsError
+    from netkit.tls.findings import Finding
+    from netkit.tls.probe import ProbeReport
+    from netkit.tls.versions import TlsVersion
+
+HTTPS = 443
+
+Sign: TypeAlias = Literal["good", "bad", "warn", "none"]
+
+#: Terminals from this width on show the chain as one table; narrower ones a sheet for each certificate.
+WIDE = 140
+
+
+class SansRow(TypedDict):
+    """Whom a certificate is for."""
+
+    dns: list[str]
+    ip: list[str]
+    email: list[str]
+    uri: list[str]
+    other: list[str]
+
+
+class KeyRow(TypedDict):
+    """A certificate's key."""
+
+    algorithm: Annotated[str, "RSA, EC, Ed25519, ... or an object identifier"]
+    bits: int | None
+    curve: str | None
+
+
+class PemRow(TypedDict, total=False):
+    """What --pem adds."""
+
+    pem: Annotated[str, "With --pem"]
+
+
+class CertificateRow(PemRow):
+    """One certificate as the server sent it; what cannot be read is null, and told in `problems`."""
+
+    subject: Annotated[str | None, "RFC 4514 text"]
+    issuer: Annotated[str | None, "RFC 4514 text"]
+    serial: Annotated[str | None, "Hexadecimal"]
+    version: int | None
+    not_before: Annotated[str | None, Format("date-time")]
+    not_after: Annotated[str | None, Format("date-time")]
+    days_left: Annotated[int | None, "Whole days until it expires; negative when it has"]
+    sans: Annotated[SansRow | None, "Subject alternative names"]
+    key: KeyRow | None
+    signature_algorithm: str | None
+    is_ca: bool | None
+    path_len: int | None
+    key_usage: Annotated[list[str] | None, "null where it does not say"]
+    extended_key_usage: Annotated[list[str] | None, "null where it does not say"]
+    self_signed: bool | None
+    must_staple: bool | None
+    ocsp_urls: list[str] | None
+    ca_issuer_urls: list[str] | None
+    crl_urls: list[str] | None
+    sha256: Annotated[str, "Fingerprint, hexadecimal"]
+    sha1: Annotated[str, "Fingerprint, hexadecimal"]
+    spki_sha256_b64: Annotated[str | None, "Pin of the public key"]
+    size: Annotated[int, "Bytes of DER"]
+    problems: list[str]
+
+
+class FindingRow(TypedDict):
+    """One thing found in a chain."""
+
+    severity: Annotated[Literal["error", "warning", "note"], "An error is what a client refuses for"]
+    code: Annotated[str, "Stable: expired, wrong-host, self-signed, unknown-issuer, ..."]
+    message: str
+    certificate: Annotated[int | None, "Which one it is about, counted from 0"]
+    hint: str | None
+
+
+class VerificationRow(TypedDict):
+    """Whether a client accepts the chain, and why."""
+
+    accepted: bool
+    server_name: Annotated[str | None, "The name it was judged by"]
+    findings: list[FindingRow]
+    path: Annotated[list[str], "SHA-256 fingerprints, from the server's certificate to the trusted root"]
+    openssl_code: Annotated[int, "OpenSSL's X509_V_ERR number; 0 where it has nothing against the chain"]
+    openssl_message: str
+
+
+class ProbeRow(TypedDict):
+    """What a TLS server shows of itself."""
+
+    type: Literal["tls.probe"]
+    host: str
+    port: int
+    address: Annotated[str, "The address that answered"]
+    server_name: Annotated[str, "The name asked for (SNI, if it is a name) and judged by"]
+    resolve_s: Annotated[float | None, "Looking the name up; null for an address"]
+    connect_s: Annotated[float, "Connecting (TCP)"]
+    handshake_s: Annotated[float | None, "The TLS handshake; null if it failed"]
+    protocol: Annotated[str | None, "TLS 1.2, TLS 1.3, ..."]
+    cipher: Annotated[str | None, "OpenSSL's name of the cipher suite"]
+    alpn: Annotated[str | None, "The application protocol agreed on"]
+    alpn_offered: list[str]
+    accepted: Annotated[bool, "Whether an ordinary client would have connected"]
+    days_left: Annotated[int | None, "Until the first certificate of the path expires"]
+    probed_at: Annotated[str, Format("date-time")]
+    certificates: Annotated[list[CertificateRow], "As sent"]
+    verification: Annotated[VerificationRow | None, "null if no certificate was sent"]
+
+
+class Probed(NamedTuple):
+    """A report, and what was asked about it."""
+
+    report: ProbeReport
+    insecure: bool
+    warn_days: int | None
+    pem: bool
+
+    @property
+    def target(self) -> str:
+        host = self.report.host
+        return f"[{host}]:{self.report.port}" if ":" in host else f"{host}:{self.report.port}"
+
+    @property
+    def expires_soon(self) -> bool:
+        left = self.report.days_left
+        return self.warn_days is not None and left is not None and left < self.warn_days
+
+
+class ProbeView(View[Probed]):
+    """Facts, the chain, the verdict."""
+
+    type = "tls.probe"
+    schema = ProbeRow
+    columns = (Column("server", 32), Column("protocol", 8), Column("days", 5), Column("verdict", 60))
+
+    def to_json(self, result: Probed) -> ProbeRow:
+        report = result.report
+        certificates = []
+        for certificate in report.chain:
+            row = certificate.to_dict(report.probed_at)
+            if result.pem:
+                row["pem"] = certificate.to_pem()
+            certificates.append(cast(CertificateRow, row))
+        judged = report.verification
+        return {
+            "type": "tls.probe",
+            "host": report.host,
+            "port": report.port,
+            "address": str(report.addr),
+            "server_name": report.server_name,
+            "resolve_s": _rounded(report.resolve_s),
+            "connect_s": round(report.connect_s, 6),
+            "handshake_s": _rounded(report.handshake_s),
+            "protocol": None if report.version is None else report.version.as_str,
+            "cipher": report.cipher,
+            "alpn": report.alpn,
+            "alpn_offered": list(report.alpn_offered),
+            "accepted": report.accepted,
+            "days_left": report.days_left,
+            "probed_at": rfc3339(report.probed_at),
+            "certificates": certificates,
+            "verification": None if judged is None else cast(VerificationRow, judged.to_dict()),
+        }
+
+    def plain(self, result: Probed) -> Iterable[Line]:
+        report, target = result.report, result.target
+        if result.pem:
+            yield from _pem(report.chain)
+            return
+        for name, value in (*_facts(report), *_times(report)):
+            yield target, name, value
+        for index, certificate in enumerate(report.chain):
+            for name, value in _sheet(certificate, result):
+                yield target, "certificate", index, name, value
+        for finding in _findings(report):
+            yield target, finding.severity.value, finding.code, finding.index, finding.message
+        yield target, "verdict", "accepted" if report.accepted else "refused", *_why(result)
+
+    def short(self, result: Probed) -> Iterable[Line]:
+        if result.pem:
+            yield from _pem(result.report.chain)
+            return
+        reasons = _reasons(result.report)
+        yield from reasons or ["accepted"]
+
+    def row(self, result: Probed) -> Sequence[object]:
+        report = result.report
+        protocol = report.version.as_str if report.version is not None else "-"
+        days = "-" if report.days_left is None else report.days_left
+        return result.target, protocol, days, _verdict(result)
+
+    def table(self, result: Probed, env: Environment) -> Iterable[Any]:
+        from rich.padding import Padding
+
+        from netkit.cli.render import facts, mark, table, text
+
+        report = result.report
+        blank = text(" ")
+        if result.pem:
+            yield from map(text, _pem(report.chain))
+            return
+        yield facts(_present([*_facts(report), ("times", ", ".join(map(" ".join, _times(report))))]))
+        yield blank
+        if env.width >= WIDE and report.chain:
+            rows = [_wide_row(index, one, result) for index, one in enumerate(report.chain)]
+            yield table(
+                ("#", "subject, issuer", "names", "valid", "key, signature", "fingerprints"), rows, right=(0,)
+            )
+            yield blank
+        else:
+            for index, certificate in enumerate(report.chain):
+                yield facts(_sheet(certificate, result), title=f"Certificate {index}")
+                yield blank
+        for finding in _findings(report):
+            yield mark(_SIGNS[finding.severity.value], f"{finding.code}: {finding.message}", env)
+            if finding.hint is not None:
+                yield Padding(text(finding.hint, "dim"), (0, 0, 0, 2))
+        good: Sign = "good" if not result.expires_soon else "warn"
+        yield mark(good if report.accepted else "bad", _verdict(result), env)
+
+    def failure(self, result: Probed) -> TlsError | None:
+        if result.insecure and result.report.error is None:
+            return None
+        return result.report.failure
+
+    def exit_code(self, result: Probed) -> Exit:
+        return Exit.NO if result.expires_soon else Exit.OK
+
+
+_SIGNS: dict[str, Sign] = {"error": "bad", "warning": "warn", "note": "none"}
+
+
+def _present(pairs: Iterable[tuple[str, str | None]]) -> list[tuple[str, object]]:
+    return [(name, value) for name, value in pairs if value is not None]
+
+
+def _facts(report: ProbeReport) -> list[tuple[str, str | None]]:
+    offered = ", ".join(report.alpn_offered)
+    alpn = None
+    if report.cipher is not None and offered:
+        alpn = f"{report.alpn} (offered: {offered})" if report.alpn else f"none (offered: {offered})"
+    return [
+        ("address", str(report.addr)),
+        ("name", report.server_name),
+        ("protocol", None if report.version is None else report.version.as_str),
+        ("cipher", report.cipher),
+        ("ALPN", alpn),
+    ]
+
+
+def _times(report: ProbeReport) -> list[tuple[str, str]]:
+    phases = (("lookup", report.resolve_s), ("connect", report.connect_s), ("handshake", report.handshake_s))
+    return [(name, f"{seconds * 1000:.1f} ms") for name, seconds in phases if seconds is not None]
+
+
+def _sheet(certificate: Certificate, result: Probed) -> list[tuple[str, str | None]]:
+    row = certificate.to_dict(result.report.probed_at)
+    sans = row["sans"] or {}
+    names = [*sans.get("dns", ()), *sans.get("ip", ()), *sans.get("email", ()), *sans.get("uri", ())]
+    pairs: list[tuple[str, str | None]] = [
+        ("subject", row["subject"]),
+        ("issuer", row["issuer"]),
+        ("names", ", ".join(names) or None),
+        ("valid", _validity(row)),
+        ("key", _key(row)),
+        ("signature", row["signature_algorithm"]),
+        ("usage", _usage(row)),
+        ("serial", row["serial"]),
+        ("SHA-256", row["sha256"]),
+        ("SHA-1", row["sha1"]),
+        ("pin", row["spki_sha256_b64"]),
+    ]
+    pairs += [("problem", problem) for problem in row["problems"]]
+    return [
+        (name, value) for name, value in pairs if value is not None or name in ("subject", "issuer", "valid")
+    ]
+
+
+def _wide_row(index: int, certificate: Certificate, result: Probed) -> tuple[object, ...]:
+    sheet = dict(_sheet(certificate, result))
+    # In halves of 128 bits, so that it fits beside the rest.
+    digest = sheet["SHA-256"] or ""
+    prints = [f"SHA-256 {digest[:32]}", f"        {digest[32:]}", f"SHA-1 {sheet['SHA-1']}"]
+    return (
+        index,
+        f"{sheet['subject'] or '-'}\n{sheet['issuer'] or '-'}",
+        "\n".join((sheet.get("names") or "-").split(", ")[:12]),
+        "\n".join((sheet["valid"] or "-").split(", ")),
+        f"{sheet.get('key') or '-'}\n{sheet.get('signature') or '-'}",
+        "\n".join([*prints, f"pin {sheet.get('pin') or '-'}"]),
+    )
+
+
+def _validity(row: dict[str, Any]) -> str | None:
+    if row["not_before"] is None:
+        return None
+    left = row["days_left"]
+    # Whole days that have passed: one that expired an hour ago has -1 days left.
+    words = f"{left} days left" if left >= 0 else f"expired {-left - 1} days ago" if left < -1 else "expired"
+    return f"{row['not_before'][:10]} to {row['not_after'][:10]}, {words}"
+
+
+def _key(row: dict[str, Any]) -> str | None:
+    key = row["key"]
+    if key is None:
+        return None
+    return " ".join(str(part) for part in (key["algorithm"], key["curve"] or key["bits"]) if part)
+
+
+def _usage(row: dict[str, Any]) -> str | None:
+    parts = [*(row["extended_key_usage"] or ()), *(row["key_usage"] or ())]
+    if row["is_ca"]:
+        below = f", at most {row['path_len']} intermediates below" if row["path_len"] is not None else ""
+        parts.insert(0, f"authority{below}")
+    return ", ".join(parts) or None
+
+
+def _findings(report: ProbeReport) -> tuple[Finding, ...]:
+    return () if report.verification is None else report.verification.findings
+
+
+def _reasons(report: ProbeReport) -> list[str]:
+    """Codes of why it is refused, the handshake's own first."""
+    first = [] if report.error is None else [report.error.kind]
+    reasons = () if report.verification is None else report.verification.reasons
+    return first + [finding.code for finding in reasons]
+
+
+def _why(result: Probed) -> tuple[str, ...]:
+    """What is to be said of the verdict: reasons, or how long it stays so."""
+    report = result.report
+    if report.error is not None:
+        return (str(report.error),)
+    if not report.accepted:
+        return (", ".join(_reasons(report)),)
+    left = report.days_left
+    if left is None:
+        return ()
+    soon = f", under the {result.warn_days} asked for" if result.expires_soon else ""
+    return (f"{left} days left{soon}",)
+
+
+def _verdict(result: Probed) -> str:
+    report = result.report
+    if report.error is not None:
+        return str(report.error)
+    return ": ".join(("accepted" if report.accepted else "refused", *_why(result)))
+
+
+def _pem(chain: Iterable[Certificate]) -> Iterable[str]:
+    for certificate in chain:
+        yield from certificate.to_pem().splitlines()
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 6)
+
+
+class Version(Value):
+    """A TLS version: `1.2`, `TLSv1.3`."""
+
+    name = "version"
+    form = "write 1.0, 1.1, 1.2 or 1.3"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> TlsVersion:
+        from netkit.tls.versions import TlsVersion
+
+        if isinstance(value, TlsVersion):
+            return value
+        try:
+            return TlsVersion.parse(str(value))
+        except ValueError:
+            self.wrong(f"{value!r} is not a TLS version", param, ctx)
+
+
+@command("tls probe", view=ProbeView(), doing="probing {}", see_also=("openssl-s_client(1)",))
+@inputs.many("HOST[:PORT]", parse=Endpoint(HTTPS).parse)
+@option("--servername", metavar="NAME", help="Ask for, and judge by, this name instead of the host's.")
+@option(
+    "--alpn",
+    metavar="LIST",
+    default="h2,http/1.1",
+    show_default="h2,http/1.1",
+    help="Offer these application protocols, separated by commas; '' offers none.",
+)
+@option(
+    "--min-version", type=Version(), metavar="VERSION", default="1.2", show_default="1.2", help="Oldest TLS."
+)
+@option(
+    "--max-version", type=Version(), metavar="VERSION", default="1.3", show_default="1.3", help="Newest TLS."
+)
+@options.ca
+@options.insecure
+@option(
+    "--warn-days",
+    type=Number(0, 100_000),
+    metavar="N",
+    help="End with 1 if a certificate expires in less than N days.",
+)
+@option("--pem", is_flag=True, help="Print the certificates that the server sent, in PEM.")
+@options.family
+@options.source
+@options.timeout(10.0)
+def probe(
+    run: Run[Probed],
+    targets: Inputs[HostPort],
+    servername: str | None,
+    alpn: str,
+    min_version: TlsVersion,
+    max_version: TlsVersion,
+    ca: str | None,
+    insecure: bool,
+    warn_days: int | None,
+    pem: bool,
+    family: int | None,
+    source: IpAddr | None,
+    timeout: float,
+) -> None:
+    """Show what a TLS server sends, and whether a client would accept it.
+
+    One handshake is made that accepts anything, so that everything the server sends is shown; then the
+    chain is judged as an ordinary client would. Every reason is told, not only the first, with a code for
+    scripts: expired, not-yet-valid, wrong-host, self-signed, unknown-issuer, missing-intermediate,
+    weak-key, weak-signature, wrong-purpose and more.
+
+    The exit code is 5 where the handshake failed or a client would refuse the certificates; what was learnt
+    is shown all the same. With --insecure only the handshake counts.
+
+    TLS 1.0 and 1.1 are tried only where --min-version asks for them.
+
+    Examples:
+
+        $ netkit tls probe example.com
+        $ netkit tls probe 192.0.2.1:8443 --servername example.com --ca root.pem
+        $ netkit tls probe -f servers.txt --warn-days 21 --json
+        $ netkit tls probe example.com --pem > chain.pem
+    """
+    if min_version > max_version:
+        raise WrongValue("--min-version is newer than --max-version")
+    roots = None if ca is None else _roots(ca)
+    offered = tuple(name.strip() for name in alpn.split(",") if name.strip())
+    address = None if source is None else _local(source)
+
+    def flow(target: HostPort) -> Flow[Probed]:
+        from netkit.tls.probe import probe_flow
+
+        report = yield from probe_flow(
+            str(target.host),
+            target.port,
+            server_name=servername,
+            alpn=offered,
+            min_version=min_version,
+            max_version=max_version,
+            roots=roots,
+            family=_socket_family(family),
+            source=address,
+        )
+        return Probed(report, insecure, warn_days, pem)
+
+    run.each(targets, flow, timeout=timeout)
+
+
+def _roots(path: str) -> list[Certificate]:
+    """The certificates of a --ca file. Raises OSError, TlsError.InvalidCertificate."""
+    from netkit.tls.certificate import Certificate
+    from netkit.tls.errors import TlsError
+
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        return Certificate.from_file_content(data)
+    except TlsError as error:
+        raise WrongValue(
+            f"{path}: {error}", "--ca takes a file of certificates in PEM (or one in DER)"
+        ) from error
+
+
+def _local(source: IpAddr) -> Any:
+    from netkit.addr import SocketAddr
+
+    return SocketAddr.new(source, 0)
+
+
+def _socket_family(family: int | None) -> int:
+    import socket
+
+    return {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}.get(family or 0, 0)

@@ -1,0 +1,255 @@
+"""What a TLS server shows of itself: one handshake, and a judgement of what came out of it.
+
+The handshake accepts any certificate, so that nothing the peer sends stays unseen for being wrong; then the
+chain is judged as a verifying client would (`verify`). A handshake that breaks down is a result, too: how
+far it came, what the peer had sent by then, and the error. Only where there is no connection is there none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from netkit._log import Log
+from netkit.io import CancellationToken, Flow, phase, run, run_async
+from netkit.net import Attempt, NameResolver, TcpStream, system_resolver
+from netkit.tls.backends import new_session
+from netkit.tls.config import CertVerifyMode, TlsConfig
+from netkit.tls.errors import TlsError
+from netkit.tls.stream import TlsStream
+from netkit.tls.verify import DEFAULT_SECURITY_LEVEL, verify_chain
+from netkit.tls.versions import TlsVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from netkit.addr import SocketAddr
+    from netkit.tls.certificate import Certificate
+    from netkit.tls.findings import Verification
+
+#: What is offered unless the caller says otherwise: what a browser offers.
+DEFAULT_ALPN = ("h2", "http/1.1")
+
+log = Log("netkit.tls")
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """What one probe found.
+
+    `server_name` is the name (or address) that was asked for and judged by. `addr` is the address that
+    answered, `attempts` are all that were tried. Times are in seconds; `resolve_s` is None where there was
+    nothing to look up, `handshake_s` where the handshake did not end. `chain` is what the peer sent, in its
+    order; `verification` judges it, None if nothing was sent. `error` is why the handshake failed.
+    """
+
+    host: str
+    port: int
+    server_name: str
+    addr: SocketAddr
+    attempts: tuple[Attempt, ...]
+    probed_at: datetime
+    resolve_s: float | None
+    connect_s: float
+    handshake_s: float | None
+    version: TlsVersion | None
+    cipher: str | None
+    alpn: str | None
+    alpn_offered: tuple[str, ...]
+    chain: tuple[Certificate, ...]
+    verification: Verification | None
+    error: TlsError | None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether an ordinary client would have connected."""
+        return self.error is None and self.verification is not None and self.verification.accepted
+
+    @property
+    def failure(self) -> TlsError | None:
+        """Why an ordinary client would not have: the handshake's error, or what is wrong with the chain."""
+        if self.error is not None:
+            return self.error
+        return None if self.verification is None else self.verification.error
+
+    @property
+    def days_left(self) -> int | None:
+        """Whole days until the first certificate of the path expires; None if no date could be read."""
+        path = self.verification.path if self.verification is not None else self.chain
+        found: list[int] = []
+        for certificate in path:
+            try:
+                found.append(certificate.days_left(self.probed_at))
+            except TlsError:
+                continue
+        return min(found, default=None)
+
+
+def probe_flow(
+    host: str,
+    port: int = 443,
+    *,
+    server_name: str | None = None,
+    alpn: Sequence[str] = DEFAULT_ALPN,
+    min_version: TlsVersion = TlsVersion.Tls12,
+    max_version: TlsVersion = TlsVersion.Tls13,
+    roots: Sequence[Certificate] | None = None,
+    family: int = 0,
+    source: SocketAddr | None = None,
+    resolver: NameResolver | None = None,
+    now: datetime | None = None,
+) -> Flow[ProbeReport]:
+    """Flow: `probe`, for other flows to `yield from`."""
+    name = server_name if server_name is not None else host
+    config = TlsConfig(
+        min_version=min_version,
+        max_version=max_version,
+        verify_mode=CertVerifyMode.None_,
+        alpn_protocols=tuple(alpn),
+    )
+    session = new_session(config, name)  # first: what is wrong with the settings costs no connection
+    clock = _Clock(resolver or system_resolver)
+    tcp = yield from TcpStream.connect_flow(
+        (host, port), family=family, source=source, resolver=clock.resolve
+    )
+    connect_s = clock.lap()
+    log.debug("connected to %s in %.1f ms", tcp.peer_addr, connect_s * 1000)
+    stream = TlsStream(tcp, session, config, name)
+    error: TlsError | None = None
+    handshake_s: float | None = None
+    with stream:
+        try:
+            with phase(f"in the TLS handshake with {name}"):
+                yield from stream.handshake_flow()
+        except TlsError as raised:
+            error = raised
+            log.debug("the handshake failed: %s", error)
+        else:
+            handshake_s = clock.lap()
+            log.debug("%s, %s in %.1f ms", stream.negotiated_version, stream.cipher, handshake_s * 1000)
+        version, cipher = stream.negotiated_version, stream.cipher
+        agreed, chain = stream.alpn_protocol, stream.peer_chain
+    moment = now or datetime.now(UTC)
+    verification: Verification | None = None
+    if chain or error is None:
+        level = 0 if min_version < TlsVersion.Tls12 else DEFAULT_SECURITY_LEVEL
+        verification = verify_chain(chain, server_name=name, now=moment, roots=roots, security_level=level)
+        log.debug("%d certificates: %s", len(chain), "accepted" if verification.accepted else "refused")
+    return ProbeReport(
+        host=host,
+        port=port,
+        server_name=name,
+        addr=tcp.peer_addr,
+        attempts=tuple(tcp.attempts),
+        probed_at=moment,
+        resolve_s=clock.resolve_s,
+        connect_s=connect_s,
+        handshake_s=handshake_s,
+        version=version,
+        cipher=cipher,
+        alpn=agreed,
+        alpn_offered=tuple(alpn),
+        chain=chain,
+        verification=verification,
+        error=error,
+    )
+
+
+def probe(
+    host: str,
+    port: int = 443,
+    *,
+    server_name: str | None = None,
+    alpn: Sequence[str] = DEFAULT_ALPN,
+    min_version: TlsVersion = TlsVersion.Tls12,
+    max_version: TlsVersion = TlsVersion.Tls13,
+    roots: Sequence[Certificate] | None = None,
+    family: int = 0,
+    source: SocketAddr | None = None,
+    resolver: NameResolver | None = None,
+    now: datetime | None = None,
+    timeout: float | None = None,
+    cancel: CancellationToken | None = None,
+) -> ProbeReport:
+    """Connect, shake hands, and judge what the peer shows of itself.
+
+    `server_name` is asked for (SNI) and judged by instead of `host`. `roots` are trusted instead of what
+    this system trusts. `family` (`socket.AF_INET`, `AF_INET6`) allows one family of addresses. `now` is the
+    moment to judge by, UTC. `timeout` is for all of it, in seconds.
+
+    A handshake that fails, and a chain that does not verify, are in the report. Raises ResolveError and
+    ConnectError where there is no connection, DeadlineExceeded, CancellationError, and
+    `TlsError.InvalidConfig` for settings that cannot be.
+    """
+    flow = probe_flow(
+        host,
+        port,
+        server_name=server_name,
+        alpn=alpn,
+        min_version=min_version,
+        max_version=max_version,
+        roots=roots,
+        family=family,
+        source=source,
+        resolver=resolver,
+        now=now,
+    )
+    return run(flow, deadline=None if timeout is None else monotonic() + timeout, cancel=cancel)
+
+
+async def probe_async(
+    host: str,
+    port: int = 443,
+    *,
+    server_name: str | None = None,
+    alpn: Sequence[str] = DEFAULT_ALPN,
+    min_version: TlsVersion = TlsVersion.Tls12,
+    max_version: TlsVersion = TlsVersion.Tls13,
+    roots: Sequence[Certificate] | None = None,
+    family: int = 0,
+    source: SocketAddr | None = None,
+    resolver: NameResolver | None = None,
+    now: datetime | None = None,
+    timeout: float | None = None,
+    cancel: CancellationToken | None = None,
+) -> ProbeReport:
+    """Connect, shake hands, and judge what the peer shows of itself; arguments and errors as `probe`."""
+    flow = probe_flow(
+        host,
+        port,
+        server_name=server_name,
+        alpn=alpn,
+        min_version=min_version,
+        max_version=max_version,
+        roots=roots,
+        family=family,
+        source=source,
+        resolver=resolver,
+        now=now,
+    )
+    deadline = None if timeout is None else monotonic() + timeout
+    return await run_async(flow, deadline=deadline, cancel=cancel)
+
+
+class _Clock:
+    """Laps of one probe; what a resolver takes is a lap of its own."""
+
+    def __init__(self, resolver: NameResolver) -> None:
+        self._resolver = resolver
+        self._since = monotonic()
+        self.resolve_s: float | None = None
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        now = monotonic()
+        taken, self._since = now - self._since, now
+        return taken
+
+    def resolve(self, host: str, port: int, family: int) -> Flow[list[SocketAddr]]:
+        """Flow: the resolver, timed."""
+        self.lap()
+        found = yield from self._resolver(host, port, family)
+        self.resolve_s = self.lap()
+        return found
