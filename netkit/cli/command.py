@@ -280,11 +280,11 @@ class NetkitCommand(click.Command):
 
     def option_sections(self, ctx: click.Context) -> dict[str, list[click.Option]]:
         """The visible options under the headings they belong to."""
-        found: dict[str, list[click.Option]] = {}
+        found: dict[str, list[click.Option]] = {"Options": []}
         for param in self.get_params(ctx):
             if isinstance(param, click.Option) and not param.hidden:
                 found.setdefault(getattr(param, "section", "Options"), []).append(param)
-        return found
+        return {title: options for title, options in found.items() if options}
 
 
 def option_record(option: click.Option) -> tuple[str, str]:

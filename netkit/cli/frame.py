@@ -81,8 +81,13 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         if not (ctx.args or getattr(ctx, "_protected_args", None)):
-            ctx.find_root().obj.write(f"{self.get_help(ctx)}\n")
-            return Exit.OK if not self.prefix else Exit.USAGE
+            env = ctx.find_root().obj
+            if not self.prefix:
+                env.write(f"{self.get_help(ctx)}\n")
+                return Exit.OK
+            env.warn(self.prefix.strip(), "a command is missing")
+            env.say("", *self.get_help(ctx).splitlines())
+            return Exit.USAGE
         return super().invoke(ctx)
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:  # noqa: ARG002

@@ -10,11 +10,11 @@ def test_as_a_process(netkit_process):
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.cli.helpers import Result, run_netkit, run_netkit_process
+from tests.cli.helpers import Result, add_commands, run_netkit, run_netkit_process
 
 
 @pytest.fixture
@@ -27,3 +27,16 @@ def netkit() -> Callable[..., Result]:
 def netkit_process() -> Callable[..., Result]:
     """`netkit_process(*args, stdin=b"", env={}, timeout=20.0, **subprocess_arguments)`."""
     return run_netkit_process
+
+
+@pytest.fixture
+def sample(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The commands of tests/cli/sample.py, beside the real ones."""
+    from tests.cli import sample
+
+    add_commands(monkeypatch, sample.ENTRIES, sample.GROUPS)
+    sample.EVENTS.clear()
+    sample.ASKED.clear()
+    sample.FLIGHT.update(now=0, most=0)
+    yield
+    sample.EVENTS.clear()

@@ -108,9 +108,9 @@ def process_environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **more}
 
 
-def netkit_argv(*args: str) -> list[str]:
+def netkit_argv(*args: str, module: str = "netkit") -> list[str]:
     """The command line of a netkit process."""
-    return [sys.executable, "-m", "netkit", *args]
+    return [sys.executable, "-m", module, *args]
 
 
 def run_netkit_process(
@@ -118,6 +118,7 @@ def run_netkit_process(
     stdin: str | bytes = b"",
     env: dict[str, str] | None = None,
     timeout: float = 20.0,
+    module: str = "netkit",
     **more: Any,
 ) -> Result:
     """Run `netkit ARGS` as a process; `more` goes to subprocess.run."""
@@ -127,11 +128,18 @@ def run_netkit_process(
     if "stdin" not in more and "preexec_fn" not in more:
         more["input"] = data
     done = subprocess.run(
-        netkit_argv(*args), env=process_environment(**(env or {})), timeout=timeout, check=False, **more
+        netkit_argv(*args, module=module),
+        env=process_environment(**(env or {})),
+        timeout=timeout,
+        check=False,
+        **more,
     )
     return Result(args, done.stdout or b"", done.stderr or b"", done.returncode)
 
 
-def add_commands(monkeypatch: pytest.MonkeyPatch, *entries: table.Entry) -> None:
+def add_commands(
+    monkeypatch: pytest.MonkeyPatch, entries: tuple[table.Entry, ...], groups: dict[str, str]
+) -> None:
     """Put commands of a test's own into the table."""
     monkeypatch.setattr(table, "COMMANDS", (*table.COMMANDS, *entries))
+    monkeypatch.setattr(table, "GROUPS", {**table.GROUPS, **groups})

@@ -22,8 +22,12 @@ def title_line(env: Environment, columns: Sequence[Column]) -> str:
 
 
 def row_line(env: Environment, columns: Sequence[Column], cells: Sequence[str], *, failed: bool) -> str:
-    """One input's line. Fewer cells than columns: the last takes the rest (why an input failed)."""
-    line = _fit(env, columns, cells)
+    """One input's line. With fewer cells than columns it is the input and why it failed, whole."""
+    if len(cells) < len(columns):
+        first, *rest = cells
+        line = _GAP.join([first + " " * (columns[0].width - display_width(first)), *rest])
+    else:
+        line = _fit(env, columns, cells)
     return f"{_RED}{line}{_RESET}" if failed and env.color else line
 
 
