@@ -193,13 +193,17 @@ class NetkitCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if self.rewrite is not None:
             args = self.rewrite(args)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # so that the message can say whose usage it is
+            raise
 
     def invoke(self, ctx: click.Context) -> Exit:
         try:
             return self._invoke(ctx)
         except click.UsageError as error:
-            error.ctx = error.ctx or ctx  # so that the message can say whose usage it is
+            error.ctx = error.ctx or ctx
             raise
 
     def _invoke(self, ctx: click.Context) -> Exit:

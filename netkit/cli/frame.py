@@ -213,14 +213,15 @@ def usage_message(error: click.UsageError) -> tuple[str | None, str, str | None]
     doing = ctx.command_path.removeprefix("netkit").strip() or None if ctx is not None else None
     hint = getattr(error, "hint", None)
     message = error.message
+    if isinstance(error, UnknownCommand):
+        doing = None  # the message has the whole of what was typed
     if isinstance(error, click.MissingParameter):
         param = error.param
         name = param.make_metavar(ctx) if param is not None and ctx is not None else "an argument"
         message = f"{name} is missing"
     elif isinstance(error, click.NoSuchOption):
         message = f"there is no option {error.option_name}"
-        close = suggest(error.option_name, list(error.possibilities or ()))
-        hint = hint or close
+        hint = hint or suggest(error.option_name, list(error.possibilities or ()), cutoff=0.75)
     elif isinstance(error, click.BadParameter):
         named = error.param is not None and getattr(error.param, "param_type_name", "") == "option"
         if named and error.param is not None:

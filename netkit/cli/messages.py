@@ -53,11 +53,11 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def suggest(wrong: str, known: list[str]) -> str | None:
-    """`did you mean X?`, where one of `known` is close to `wrong`."""
+def suggest(wrong: str, known: list[str], cutoff: float = 0.6) -> str | None:
+    """`did you mean X?`, where one of `known` is close to `wrong` (`cutoff` from 0, anything, to 1)."""
     from difflib import get_close_matches
 
-    close = get_close_matches(wrong, known, n=3, cutoff=0.6)
+    close = get_close_matches(wrong, known, n=3, cutoff=cutoff)
     if not close:
         return None
     if len(close) == 1:

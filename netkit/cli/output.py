@@ -142,7 +142,11 @@ class Output(Generic[R]):
         elif env.mode == "short":
             env.write_lines(_lines(view.short(result)))
         elif self.many and view.columns:
-            self._columns(view.row(result), failed=failure is not None or code is not Exit.OK)
+            from netkit.cli.render.columns import row_line
+
+            cells = [visible(_cell(cell)) for cell in view.row(result)]
+            failed = failure is not None or code is not Exit.OK
+            self._write_under_titles(row_line(env, view.columns, cells, failed=failed))
         else:
             from netkit.cli.render import render
 
@@ -163,7 +167,10 @@ class Output(Generic[R]):
             why = (text or "", "error", f"{failure.layer}.{failure.kind}", failure.message)
             env.write_lines(_lines([why]))
         elif self.many and env.mode == "table" and self.view.columns:
-            self._columns((text or "", failure.message), failed=True)
+            from netkit.cli.render.columns import failed_line
+
+            line = failed_line(env, self.view.columns, visible(text or ""), visible(failure.message))
+            self._write_under_titles(line)
         self._say_why(failure, text)
         self.count(failure.exit, failure.kind)
         return failure.exit
@@ -199,14 +206,13 @@ class Output(Generic[R]):
             failure = Failure(failure.exit, failure.layer, failure.kind, failure.message, None, failure.error)
         self.env.report(doing, failure)
 
-    def _columns(self, cells: Sequence[object], *, failed: bool) -> None:
-        from netkit.cli.render.columns import row_line, title_line
-
-        columns = self.view.columns
-        lines = [row_line(self.env, columns, [visible(str(cell)) for cell in cells], failed=failed)]
+    def _write_under_titles(self, line: str) -> None:
+        lines = [line]
         if self._header:
+            from netkit.cli.render.columns import title_line
+
             self._header = False
-            lines.insert(0, title_line(self.env, columns))
+            lines.insert(0, title_line(self.env, self.view.columns))
         self.env.write_lines(lines)
 
 

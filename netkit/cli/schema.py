@@ -99,6 +99,15 @@ def _is_union(annotation: Any) -> bool:
     return get_origin(annotation) in (Union, types.UnionType)
 
 
+def _is_required(declared: Any, key: str, hint: Any) -> bool:
+    """Whether a key must be there. `__required_keys__` knows of `total=False`, but not of a `NotRequired`
+    in annotations that are strings, as they are in every module here."""
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    marker = get_origin(hint)
+    return marker is Required or (marker is not NotRequired and key in declared.__required_keys__)
+
+
 class _Maker:
     """Makes schemas of annotations, and collects the definitions they refer to."""
 
@@ -149,7 +158,7 @@ class _Maker:
         if name not in self.definitions:
             self.definitions[name] = {}  # entered before its fields, which may refer to it
             hints = get_type_hints(declared, include_extras=True)
-            required = [key for key in hints if key in declared.__required_keys__]
+            required = [key for key, hint in hints.items() if _is_required(declared, key, hint)]
             properties = {key: self._field(key, hint) for key, hint in hints.items()}
             if frame is not None:
                 if "type" not in required:

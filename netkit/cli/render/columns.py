@@ -22,13 +22,15 @@ def title_line(env: Environment, columns: Sequence[Column]) -> str:
 
 
 def row_line(env: Environment, columns: Sequence[Column], cells: Sequence[str], *, failed: bool) -> str:
-    """One input's line. With fewer cells than columns it is the input and why it failed, whole."""
-    if len(cells) < len(columns):
-        first, *rest = cells
-        line = _GAP.join([first + " " * (columns[0].width - display_width(first)), *rest])
-    else:
-        line = _fit(env, columns, cells)
+    """One input's line."""
+    line = _fit(env, columns, cells)
     return f"{_RED}{line}{_RESET}" if failed and env.color else line
+
+
+def failed_line(env: Environment, columns: Sequence[Column], input_text: str, why: str) -> str:
+    """The line of an input that has no cells: the input and why, neither of them cut off."""
+    line = input_text + " " * (columns[0].width - display_width(input_text)) + _GAP + why
+    return f"{_RED}{line}{_RESET}" if env.color else line
 
 
 def display_width(text: str) -> int:
