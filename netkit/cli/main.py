@@ -40,6 +40,20 @@ COMMANDS: tuple[Entry, ...] = (
         "Show what a TLS server sends, and whether a client would accept it.",
         CONNECT,
     ),
+    Entry(
+        "tcp connect",
+        "tcp:connect",
+        "Connect to a TCP port; send standard input, write what comes back.",
+        CONNECT,
+    ),
+    Entry("serve echo", "serve:echo", "Send back everything that comes, over TCP and UDP (RFC 862).", SERVE),
+    Entry(
+        "serve dns",
+        "serve:dns",
+        "Answer for the zones of zone files, over UDP and TCP: a small authoritative name server.",
+        SERVE,
+    ),
+    Entry("demo", "demo:demo", "Show the commands at work, against servers of its own on loopback.", ABOUT),
     Entry("version", "version:version", "Show the versions of netkit and of what it runs on.", ABOUT),
     Entry("schema", "schema:schema", "Print the JSON Schema of a command's output.", ABOUT),
 )

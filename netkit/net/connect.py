@@ -17,6 +17,7 @@ import socket
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from netkit._log import Log
 from netkit.addr import HostPort, SocketAddr, SocketAddrsLike, to_socket_addrs_parts
 from netkit.io import (
     CancellationError,
@@ -35,6 +36,8 @@ from netkit.net.resolve import NameResolver, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+log = Log("netkit.net")
 
 #: RFC 8305 section 8: the delay between two attempts is 250 ms, never under 10 ms nor over 2 s.
 ATTEMPT_DELAY = 0.25
@@ -131,15 +134,18 @@ def connect_first(
         record = Attempt(addrs[index], monotonic() - clock)
         attempts.append(record)
         begun[index].set()
+        log.debug("%s: connecting", addrs[index])
         try:
             sock, descriptor = yield from connect_one(addrs[index], source, configure)
         except OSError as error:
             record.error = error
+            log.debug("%s: %s", addrs[index], record.outcome)
             raise
         finally:
             record.ended_s = monotonic() - clock
             failed[index].set()
         record.won = True
+        log.debug("%s: connected in %.1f ms", addrs[index], (record.ended_s - record.started_s) * 1000)
         return Connected(sock, descriptor, addrs[index], attempts)
 
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,12 @@ def run_netkit(
     )
     code = run_in(args, environment)
     return Result(args, stdout.getvalue(), stderr.getvalue(), int(code))
+
+
+def address_of(sock: socket.socket) -> str:
+    """Where an IPv4 socket is bound, as it is typed: `127.0.0.1:8007`."""
+    host, port = sock.getsockname()
+    return f"{host}:{port}"
 
 
 def process_environment(**more: str) -> dict[str, str]:

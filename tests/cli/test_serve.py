@@ -1,0 +1,162 @@
+"""`netkit serve echo` and `netkit serve dns`: where they listen, what they answer, how they end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from netkit.addr import SocketAddr
+from netkit.dns import DnsRecordType, Resolver
+from netkit.io import run
+from netkit.net import TcpStream, UdpSocket
+from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
+
+ZONE = """\
+$ORIGIN example.test.
+@ 300 IN SOA ns1 hostmaster 1 3600 600 86400 60
+@ 300 NS ns1
+ns1 300 A 127.0.0.1
+"""
+
+
+class Server:
+    """A running `netkit serve ... --json`, and the events it has written."""
+
+    def __init__(self, process: subprocess.Popen[bytes], sockets: int) -> None:
+        self.process = process
+        assert process.stdout is not None
+        self.listening = [json.loads(process.stdout.readline()) for _ in range(sockets)]
+
+    def addr(self, transport: str) -> SocketAddr:
+        return next(
+            SocketAddr.parse(event["address"]) for event in self.listening if event["transport"] == transport
+        )
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, dict[str, int]]:
+        """Send it a signal; its exit code, and what it says that it did."""
+        self.process.send_signal(how)
+        out, _ = self.process.communicate(timeout=20)
+        return self.process.returncode, json.loads(out.splitlines()[-1])["counts"]
+
+
+@contextmanager
+def serving(*args: str, sockets: int) -> Iterator[Server]:
+    with subprocess.Popen(
+        netkit_argv("serve", *args, "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=process_environment(),
+    ) as process:
+        try:
+            yield Server(process, sockets)
+        finally:
+            process.kill()
+
+
+class TestEcho:
+    def test_tcp_and_udp_at_one_port(self) -> None:
+        with serving("echo", sockets=2) as server:
+            assert server.addr("tcp") == server.addr("udp")
+            with TcpStream.connect(server.addr("tcp"), timeout=5) as stream:
+                stream.write_all(b"over tcp")
+                assert stream.read_exactly(8, timeout=5) == b"over tcp"
+            with UdpSocket.connected(server.addr("udp")) as sock:
+                sock.send(b"over udp")
+                assert sock.recv(timeout=5) == b"over udp"
+            code, counts = server.end()
+            assert code == 0
+            assert counts == {"connections": 1, "datagrams": 1, "bytes": 16, "failed": 0, "cut_off": 0}
+
+    def test_sigterm_sends_back_everything_that_had_arrived(self) -> None:
+        with serving("echo", "--tcp", sockets=1) as server:
+            clients = [TcpStream.connect(server.addr("tcp"), timeout=5) for _ in range(20)]
+            for client in clients:
+                client.write_all(b"y" * 50_000)
+                client.read_exactly(1, timeout=5)  # it is being served
+            code, counts = server.end()
+            assert [len(b"".join(client)) for client in clients] == [49_999] * 20
+            assert (code, counts["cut_off"], counts["bytes"]) == (0, 0, 1_000_000)
+            for client in clients:
+                client.close()
+
+    def test_ctrl_c_ends_it_at_once_with_what_was_done(self) -> None:
+        with serving("echo", "--tcp", sockets=1) as server, TcpStream.connect(server.addr("tcp")) as stream:
+            stream.write_all(b"z")
+            stream.read_exactly(1, timeout=5)
+            code, counts = server.end(signal.SIGINT)
+            assert (code, counts["connections"]) == (130, 1)
+
+    def test_a_port_in_use_is_8_and_says_what_to_do(self, netkit: Callable[..., Result]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            result = netkit("serve", "echo", address_of(taken))
+        assert result.exit_code == 8
+        assert "address already in use" in result.stderr
+        assert "hint: " in result.stderr
+
+    def test_two_addresses(self) -> None:
+        with serving("echo", "--udp", "127.0.0.1:0", "127.0.0.2:0", sockets=2) as server:
+            assert {str(SocketAddr.parse(event["address"]).ip) for event in server.listening} == {
+                "127.0.0.1",
+                "127.0.0.2",
+            }
+
+    def test_short_is_the_address_alone(self) -> None:
+        with subprocess.Popen(
+            netkit_argv("serve", "echo", "--tcp", "--short"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=process_environment(),
+        ) as process:
+            assert process.stdout is not None
+            SocketAddr.parse(process.stdout.readline().decode().strip())
+            process.terminate()
+            assert process.wait(10) == 0
+
+    def test_a_bind_that_is_none(self, netkit: Callable[..., Result]) -> None:
+        result = netkit("serve", "echo", "127.0.0.1:http:x")
+        assert result.exit_code == 2
+        assert "hint: " in result.stderr
+
+
+class TestDns:
+    def test_answers_over_udp_and_tcp(self, tmp_path: Path) -> None:
+        (tmp_path / "zone").write_text(ZONE)
+        with serving("dns", "--zone", str(tmp_path / "zone"), sockets=2) as server:
+            resolver = Resolver([server.addr("udp")], timeout=5)
+            assert [str(address) for address in resolver.lookup_a("ns1.example.test")] == ["127.0.0.1"]
+            over_tcp = Resolver([server.addr("tcp")], options=resolver.options.replace(tcp=True))
+            answer = run(over_tcp.resolve_flow("example.test", DnsRecordType.SOA))
+            assert answer.replies[0].transport == "tcp"
+            code, counts = server.end()
+            assert (code, counts["queries"], counts["responses"]) == (0, 2, 2)
+
+    @pytest.mark.parametrize(
+        ("text", "says"),
+        [
+            ("@ IN SOA a b 1 2 3 4 5\nx 5 IN A 192.0.2.999\n", ":4:18: "),
+            ("x IN A 192.0.2.1\n", ": no SOA"),
+            ('@ IN SOA a b 1 2 3 4 5\nx TXT "open\n', ":4:7: "),
+        ],
+    )
+    def test_a_malformed_zone_is_8_with_file_line_and_column(
+        self, netkit: Callable[..., Result], tmp_path: Path, text: str, says: str
+    ) -> None:
+        path = tmp_path / "bad.zone"
+        path.write_text(f"$ORIGIN t.test.\n$TTL 60\n{text}")
+        result = netkit("serve", "dns", "--zone", str(path))
+        assert result.exit_code == 8
+        assert str(path) in result.stderr
+        assert says in result.stderr
+        assert "Traceback" not in result.stderr
+
+    def test_no_such_file_is_8(self, netkit: Callable[..., Result], tmp_path: Path) -> None:
+        result = netkit("serve", "dns", "--zone", str(tmp_path / "nowhere"))
+        assert result.exit_code == 8
+        assert "no such file" in result.stderr.lower()
