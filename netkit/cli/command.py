@@ -77,11 +77,9 @@ class Run(Output[R], Generic[R]):
         if inputs.single:
             (text,) = inputs.texts
             try:
-                result = self.wait(flow_for(inputs.parse(text)), timeout)
+                self.result(self.wait(flow_for(inputs.parse(text)), timeout), text)
             except Exception as error:
                 self.failed(error, text)
-            else:
-                self.result(result, text)
             return
         from netkit.cli.inputs import Batch
 

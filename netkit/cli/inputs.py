@@ -481,7 +481,10 @@ class Batch(Generic[T, R]):
         if isinstance(outcome, Failure):
             code = self.output.failed(outcome, text)
         else:
-            code = self.output.result(outcome, text)
+            try:
+                code = self.output.result(outcome, text)
+            except Exception as error:  # a view that did not expect this result costs one row, not the run
+                code = self.output.failed(error, text)
         if self.journal is not None:
             self.journal.done(item.number, item.text, code)
         if self._progress is not None:

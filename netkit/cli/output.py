@@ -203,7 +203,9 @@ class Output(Generic[R]):
         if self.many:
             if text and text not in doing and text not in failure.message:
                 doing = f"{doing}: {text}" if doing else text
-            failure = Failure(failure.exit, failure.layer, failure.kind, failure.message, None, failure.error)
+            # The same advice for each of a thousand would bury what it is about.
+            hint = failure.hint if failure.kind == "Unexpected" else None
+            failure = Failure(failure.exit, failure.layer, failure.kind, failure.message, hint, failure.error)
         self.env.report(doing, failure)
 
     def _write_under_titles(self, line: str) -> None:

@@ -1,0 +1,384 @@
+"""Many inputs: a row for each, whatever happens, as they finish or in order, and resumed where it ended."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from netkit.cli import inputs
+from netkit.cli.context import Environment
+from netkit.cli.exits import Exit
+from netkit.cli.frame import run_in
+from netkit.cli.journal import Journal, JournalError
+from netkit.cli.output import Output
+from netkit.cli.progress import Progress
+from netkit.errors import NetkitError
+from netkit.io import Event, Flow, Want
+from tests.cli import sample
+from tests.cli.helpers import Result, netkit_argv, process_environment
+
+Netkit = Callable[..., Result]
+pytestmark = pytest.mark.usefixtures("sample")
+
+
+def words(result: Result) -> list[str]:
+    return [row["input"] for row in result.json]
+
+
+# -- where inputs come from
+
+
+def test_lists_have_comments_blank_lines_and_any_line_end(netkit: Netkit, tmp_path: Path) -> None:
+    path = tmp_path / "words"
+    path.write_bytes(b"# a list\n\n one \r\ntwo\n   # more\nthree")
+    assert words(netkit("say", "zero", "-f", str(path), "--json")) == ["zero", "one", "two", "three"]
+    assert words(netkit("say", "--file", "-", "--json", stdin=path.read_bytes())) == ["one", "two", "three"]
+    assert words(netkit("say", "a", "-", "b", "--json", stdin="x\n")) == ["a", "x", "b"]
+
+
+def test_an_empty_list_is_no_failure(netkit: Netkit) -> None:
+    result = netkit("say", "-", stdin="# nothing\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_a_closed_standard_input_is_an_empty_list() -> None:
+    env = Environment(stdin=None, stdout=io.BytesIO())
+    assert run_in(["say", "-"], env) == 0
+
+
+def test_a_bad_line_is_a_row_that_says_where(netkit: Netkit, tmp_path: Path) -> None:
+    path = tmp_path / "words"
+    path.write_text("good\n\nbad1\nalso\n")
+    result = netkit("say", "-f", str(path), "--json")
+    assert words(result) == ["good", "bad1", "also"]
+    assert result.exit_code == 9
+    error = result.json[1]["error"]
+    assert (error["layer"], error["kind"]) == ("usage", "BadInput")
+    assert error["message"] == f"{path}:3: 'bad1' has a digit in it"
+    assert netkit("say", "good", "bad1").exit_code == 2, "on the command line it is wrong usage"
+    assert sample.ASKED == ["good", "also"], "and nothing is asked"
+
+
+def test_a_list_that_is_not_there(netkit: Netkit, tmp_path: Path) -> None:
+    result = netkit("say", "first", "-f", str(tmp_path / "absent"))
+    assert result.exit_code == 8
+    assert sample.ASKED == [], "before anything was asked"
+    assert "absent: no such file or directory" in result.stderr
+
+
+def test_lines_too_long_and_bytes_that_are_no_text(netkit: Netkit) -> None:
+    long = b"x" * (inputs.MAX_LINE + 1)
+    result = netkit("say", "-", "--json", stdin=long + b"\n" + long * 9 + b"\nok\n\xff\xfe\n")
+    assert [len(word) for word in words(result)] == [101, 101, 2, 2]
+    assert "a line over 16,384 bytes" in result.json[1]["error"]["message"]
+    assert result.json[3]["word"] == "\udcff\udcfe"
+    assert netkit("say", "-", stdin=b"\xff\n").stdout == "\\udcff\t1\n"
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 7, 65536])
+def test_lines_across_reads(monkeypatch: pytest.MonkeyPatch, netkit: Netkit, chunk: int) -> None:
+    monkeypatch.setattr(inputs, "_CHUNK", chunk)
+    assert words(netkit("say", "-", "--json", stdin="alpha\r\nbeta\n\n\ngamma")) == ["alpha", "beta", "gamma"]
+
+
+# -- how they are gone through
+
+
+def test_rows_as_they_finish_and_in_order(netkit: Netkit) -> None:
+    assert words(netkit("say", "waits-x", "a", "wakes-x", "b", "--json")) == ["a", "wakes-x", "b", "waits-x"]
+    sample.EVENTS.clear()
+    ordered = netkit("say", "waits-x", "a", "wakes-x", "b", "--json", "--ordered")
+    assert words(ordered) == ["waits-x", "a", "wakes-x", "b"]
+
+
+def test_no_more_than_so_many_at_once(netkit: Netkit) -> None:
+    many = [f"turn-{index}" for index in range(50)]
+    netkit("say", *many, "--concurrency", "4")
+    assert sample.FLIGHT["most"] == 4
+    sample.FLIGHT["most"] = 0
+    netkit("say", *many, "--concurrency", "1")
+    assert sample.FLIGHT["most"] == 1
+
+
+def test_order_is_kept_with_bounded_memory(netkit: Netkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No input begins that is more than WINDOW ahead of the one whose row is due."""
+    monkeypatch.setattr(inputs, "WINDOW", 5)
+    begun_while_waiting: list[int] = []
+
+    def say_flow(word: str) -> Flow[str]:
+        if word == "first":
+            event = sample.EVENTS.setdefault("first", Event())
+            while not event.is_set:
+                yield Want(event=event)
+            begun_while_waiting.append(len(sample.ASKED))
+        else:
+            sample.ASKED.append(word)
+            if len(sample.ASKED) == 4:
+                sample.EVENTS.setdefault("first", Event()).set()
+        return word
+        yield
+
+    monkeypatch.setattr(sample, "say_flow", say_flow)
+    many = [chr(ord("a") + index) for index in range(20)]
+    result = netkit("say", "first", *many, "--json", "--ordered", "--concurrency", "20")
+    assert words(result) == ["first", *many]
+    assert begun_while_waiting == [4], "and those beyond the window had not begun"
+
+
+def test_a_rate_spreads_what_begins(netkit: Netkit) -> None:
+    began = time.monotonic()
+    result = netkit("say", *"abcdefghijk", "--rate", "100/s")
+    elapsed = time.monotonic() - began
+    assert len(result.lines) == 11
+    assert 0.08 <= elapsed < 2
+
+
+def test_a_timeout_is_each_inputs_own(netkit: Netkit) -> None:
+    result = netkit("say", "never-a", "x", "never-b", "--timeout", "20ms", "--json")
+    assert words(result) == ["x", "never-a", "never-b"]
+    assert [row.get("error", {}).get("kind") for row in result.json] == [None, "Timeout", "Timeout"]
+    assert result.exit_code == 9
+    alone = netkit("say", "never-a", "--timeout", "10ms")
+    assert alone.exit_code == 7
+    assert "timed out" in alone.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["a", "b"], 0),
+        (["fails-refused", "fails-refused"], 4),
+        (["a", "fails-refused"], 9),
+        (["fails-silent", "fails-refused"], 9),
+        (["no", "no"], 1),
+        (["no", "yes"], 9),
+        (["fails-unresolved"], 3),
+        (["doubtful", "doubtful"], 5),
+    ],
+)
+def test_the_exit_code_of_several(netkit: Netkit, arguments: list[str], code: int) -> None:
+    result = netkit("say", *arguments, "--json")
+    assert result.exit_code == code
+    assert len(result.json) == len(arguments)
+
+
+def test_a_view_that_fails_costs_one_row(netkit: Netkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample.SayView, "plain", lambda _self, result: [result] if result != "b" else 1 / 0)
+    result = netkit("say", "a", "b", "c")
+    assert result.exit_code == 9
+    assert result.lines == ["a", "b\terror\tnetkit.Unexpected\tZeroDivisionError: division by zero", "c"]
+    assert "please report it" in result.stderr
+    alone = netkit("say", "b")
+    assert (alone.exit_code, alone.stdout) == (8, "")
+    assert "netkit: saying b: ZeroDivisionError" in alone.stderr
+
+
+# -- interruption and --resume
+
+
+def test_an_interruption_leaves_what_was_written(netkit: Netkit) -> None:
+    result = netkit("say", "a", "b", "interrupts-", "c")
+    assert result.exit_code == 130
+    assert result.lines == ["a\t1", "b\t1"]
+    assert result.stderr == "netkit: interrupted after 2 inputs\n"
+
+
+def test_resuming_asks_nothing_twice(netkit: Netkit, tmp_path: Path) -> None:
+    journal, out = str(tmp_path / "journal"), tmp_path / "out"
+    common = ["--resume", journal, "-o", str(out), "--concurrency", "1"]
+    first = netkit("say", "a", "same", "interrupts-", "same", "fails-refused", *common)
+    assert first.exit_code == 130
+    assert "the same command goes on where this ended" in first.stderr
+    assert out.read_text() == "a\t1\nsame\t4\n"
+    assert sample.ASKED == ["a", "same", "interrupts-"]
+
+    sample.ASKED.clear()
+    with out.open("a") as file:
+        file.write("interr")  # a row that was cut off when power failed
+    second = netkit("say", "a", "same", "b", "same", "fails-refused", *common)
+    assert sample.ASKED == ["b", "same", "fails-refused"], "the second `same` is another input"
+    assert out.read_text().splitlines() == [
+        "a\t1",
+        "same\t4",
+        "b\t1",
+        "same\t4",
+        "fails-refused\terror\ttcp.Refused\tconnection refused",
+    ]
+    assert second.exit_code == 9, "those of the first run count"
+
+    sample.ASKED.clear()
+    third = netkit("say", "a", "same", "b", "same", "fails-refused", *common)
+    assert (sample.ASKED, third.exit_code) == ([], 9)
+    assert "all 5 inputs were done before" in third.stderr
+    assert len(out.read_text().splitlines()) == 5
+
+
+def test_resuming_in_order(netkit: Netkit, tmp_path: Path) -> None:
+    journal = str(tmp_path / "journal")
+    assert netkit("say", "a", "interrupts-", "--resume", journal, "--ordered").exit_code == 130
+    result = netkit("say", "a", "b", "c", "--resume", journal, "--ordered", "--json")
+    assert words(result) == ["b", "c"]
+
+
+def test_an_edited_list_is_asked_again_from_the_edit_on(tmp_path: Path) -> None:
+    journal = Journal(str(tmp_path / "j"), "say")
+    for index, word in enumerate(["a", "b", "c"]):
+        journal.done(index, word, index)
+    journal.close()
+    again = Journal(str(tmp_path / "j"), "say")
+    assert [again.code(i, word) for i, word in enumerate(["a", "x", "c", "d"])] == [0, None, 2, None]
+    assert again.count == 3
+    again.close()
+
+
+def test_a_line_cut_off_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    path.write_bytes(b"netkit journal 1 of say\n0 0 a\n1 0 bc")
+    journal = Journal(str(path), "say")
+    assert (journal.code(0, "a"), journal.code(1, "bc")) == (0, None)
+    journal.done(1, "bcd", 4)
+    journal.close()
+    assert path.read_bytes() == b"netkit journal 1 of say\n0 0 a\n1 4 bcd\n"
+
+
+def test_a_title_cut_off_is_written_anew(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    path.write_bytes(b"netkit jour")
+    Journal(str(path), "say").close()
+    assert path.read_bytes() == b"netkit journal 1 of say\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"important notes\n", "not a journal"),
+        (b"important", "not a journal"),
+        (b"netkit journal 1 of dig\n", "the journal of `netkit dig`, not of `netkit say`"),
+        (b"netkit journal 1 of say\nnonsense\n", "a line that no journal has"),
+        (b"netkit journal 1 of say\n0 999 a\n", "a line that no journal has"),
+        (b"netkit journal 1 of say\n99999999999 0 a\n", "out of order"),
+    ],
+)
+def test_no_file_is_taken_for_a_journal(netkit: Netkit, tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "j"
+    path.write_bytes(content)
+    result = netkit("say", "a", "b", "--resume", str(path))
+    assert result.exit_code == 8
+    assert reason in result.stderr
+    assert path.read_bytes() == content, "and none is harmed"
+
+
+def test_one_journal_one_user(tmp_path: Path) -> None:
+    journal = Journal(str(tmp_path / "j"), "say")
+    with pytest.raises(JournalError, match="in use"):
+        Journal(str(tmp_path / "j"), "say")
+    journal.close()
+    assert isinstance(JournalError("x", "y"), NetkitError)
+
+
+# -- progress
+
+
+def test_progress_is_shown_on_a_terminal_and_wiped(netkit: Netkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netkit.cli.progress.INTERVAL", 0.0)
+    shown = netkit("say", "a", "turn-b", "fails-refused", "turn-c", tty=True, env={"NO_COLOR": "1"}).stderr
+    assert " done" in shown
+    assert "1 failed" in shown
+    assert shown.rpartition("\r\x1b[2K")[2].startswith("netkit: 1 of 4"), "nothing of it is left"
+    assert "done" not in netkit("say", "a", "turn-b").stderr
+    assert netkit("say", "a", "turn-b", "-q", tty=True).stderr == ""
+    assert "done" not in netkit("say", "a", "turn-b", tty=True, env={"TERM": "dumb"}).stderr
+
+
+def test_the_words_of_progress() -> None:
+    env = Environment(stdout=io.BytesIO())
+    output = Output(env, sample.SayView())
+    lines = inputs.Lines(inputs.Inputs(inputs.Spec("WORD", str, True), ["a"]), env)
+    progress = Progress(output, lines)
+    for _ in range(30):
+        output.count(Exit.OK)
+    output.count(Exit.TIMEOUT, "Timeout")
+    began = progress._began
+    assert progress.text(began + 2) == "31 done  1 failed  16/s"
+    lines.read, lines.size = 250, 1000
+    assert progress.text(began + 10) == "#####---------------  25%  31 done  1 failed  3.1/s  0:30 left"
+
+
+# -- as a process
+
+
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        netkit_argv(*arguments, module="tests.cli.sample_main"),
+        env=process_environment(PYTHONUNBUFFERED="0"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_a_slow_pipe_is_answered_line_by_line_and_stays_blocking() -> None:
+    """Each line has its row before the next is written, while another input is still in flight."""
+    process = start("say", "never-x", "-", "--timeout", "30")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for word in (b"one", b"two"):
+        process.stdin.write(word + b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == word + b"\t3\n"
+    assert os.get_blocking(process.stdin.fileno())
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert errors.startswith(b"netkit: interrupted after ")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_it_at_once_with_the_rows_so_far(number: signal.Signals, code: int) -> None:
+    process = start("say", "a", "never-x", "--timeout", "30")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"a\t1\n"
+    process.send_signal(number)
+    rest, errors = process.communicate()
+    assert (process.returncode, rest) == (code, b"")
+    assert b"Traceback" not in errors
+
+
+def test_a_reader_that_leaves_ends_it_quietly() -> None:
+    process = start("say", "-")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.write(b"a\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == b"a\t1\n"
+    process.stdout.close()
+
+    def feed() -> None:
+        assert process.stdin is not None
+        try:
+            while True:
+                process.stdin.write(b"word\n" * 1000)
+                process.stdin.flush()
+        except BrokenPipeError:
+            pass
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    errors = process.stderr.read()
+    assert process.wait() == 141
+    thread.join()
+    process.stderr.close()
+    try:
+        process.stdin.close()
+    except BrokenPipeError:
+        pass
+    assert errors == b""
