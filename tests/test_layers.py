@@ -49,6 +49,7 @@ ROOMS = {
     "netkit.tls.probe": "api",
     "netkit.tls.roots": "flow",
     "netkit.tls.stream": "api",
+    "netkit.tls.throwaway": "api",
     "netkit.tls.verify": "flow",
     "netkit.websocket": "codec",
 }
