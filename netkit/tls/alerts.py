@@ -50,7 +50,7 @@ ALERT_NAMES: Final[dict[int, str]] = {
 }
 
 _HINTS: Final[dict[int, str]] = {
-    40: "the peer found no cipher suite, group, signature algorithm or certificate it could agree on",
+    40: "the peer found no version, cipher suite, group, signature algorithm or certificate to agree on",
     42: "the peer could not read the certificate it was sent",
     45: "the peer finds the certificate it was sent expired: compare the clocks of both sides",
     46: "the peer did not accept the certificate it was sent, and does not say why",

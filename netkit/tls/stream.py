@@ -33,7 +33,6 @@ from netkit.io import (
     run_async,
 )
 from netkit.io.stream import RECEIVE_SIZE
-from netkit.net.sockets import SocketStream
 from netkit.tls.backends import TlsSession, new_session
 from netkit.tls.config import CertVerifyMode, TlsConfig
 from netkit.tls.errors import TlsError
@@ -298,10 +297,8 @@ class TlsStream(ByteStream):
 
     def _offer_output(self) -> None:
         """Send ciphertext as far as the socket takes it at once, unless someone is sending anyway."""
-        # Only a socket's send is without memory when it is given up while it would wait.
-        if not isinstance(self._inner, SocketStream) or (
-            not self._session.pending_output and not self._leaving
-        ):
+        # A socket's send remembers nothing when it is given up where it would wait; a TlsStream's does.
+        if isinstance(self._inner, TlsStream) or not (self._session.pending_output or self._leaving):
             return
         with self._lock:
             if self._flushing or self._broken is not None:

@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import partial
 from time import monotonic
 from typing import Any, Self
 
@@ -319,6 +320,16 @@ class TestRefusals:
         assert isinstance(error, TlsError.AlertReceived)
         assert error.name == "no_application_protocol"
 
+    def test_an_echo_server(self) -> None:
+        ours, theirs = sockets()
+        with theirs:
+            talking = beside(lambda: TlsStream.connect(ours, HOST, CLIENT, timeout=5))
+            theirs.write_all(theirs.read(timeout=5))
+            error = talking.exception(5)
+        assert isinstance(error, TlsError.HandshakeFailed)
+        assert "ClientHello" in str(error)
+        assert "echo" in (error.hint or "")
+
     def test_a_peer_that_leaves(self) -> None:
         ours, theirs = sockets()
         theirs.close()
@@ -408,13 +419,9 @@ class TestSettings:
 class TestData:
     def test_both_directions_at_once(self, both: Both) -> None:
         data = os.urandom(1_500_000)
-        writers = [
-            beside(lambda end=end: end.write_all(data, timeout=20)) for end in (both.client, both.server)
-        ]
-        readers = [
-            beside(lambda end=end: end.read_exactly(len(data), timeout=20))
-            for end in (both.client, both.server)
-        ]
+        ends = (both.client, both.server)
+        writers = [beside(partial(end.write_all, data, timeout=20)) for end in ends]
+        readers = [beside(partial(end.read_exactly, len(data), timeout=20)) for end in ends]
         assert [reader.result(20) == data for reader in readers] == [True, True]
         assert [writer.result(20) for writer in writers] == [None, None]
 

@@ -150,6 +150,9 @@ class StandardSession:
         return error
 
     def _translated(self, error: ssl.SSLError) -> TlsError:
+        if not self._is_server and self._first[:1] == b"\x16" and self._first[5:6] == b"\x01":
+            hint = "an echo server, or another TLS client? check the port"
+            return TlsError.HandshakeFailed("the peer sends a ClientHello, as a client does", hint=hint)
         return from_ssl_error(
             error,
             server_name=self._server_name,
