@@ -263,7 +263,8 @@ class NetkitCommand(click.Command):
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         doc = self.doc
         self.format_usage(ctx, formatter)
-        formatter.write(f"\n{doc.summary}\n")
+        formatter.write("\n")
+        formatter.write_text(doc.summary)
         for block in doc.blocks:
             formatter.write("\n")
             if block.startswith(" "):

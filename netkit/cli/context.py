@@ -181,19 +181,35 @@ class Environment:
         stream = self._file or self.stdout
         if stream is None:
             raise OutputFailed(OSError(errno.EBADF, "closed"), self._where)
+        rest = memoryview(data)
         try:
-            stream.write(data)
+            while rest:
+                try:
+                    # Unbuffered (python -u), a stream may take a part only; and it may be non-blocking,
+                    # made so by another process that shares the open file.
+                    taken = stream.write(rest)
+                except BlockingIOError as error:
+                    taken = error.characters_written
+                    _wait_writable(stream)
+                if taken is None:
+                    taken = 0
+                    _wait_writable(stream)
+                rest = rest[taken:]
         except (OSError, ValueError) as error:
             raise self._output_failed(error) from None
 
     def flush(self) -> None:
         """Let the reader see what was written so far. Raises OutputFailed."""
         stream = self._file or self.stdout
-        if stream is not None:
+        while stream is not None:
             try:
                 stream.flush()
+            except BlockingIOError:
+                _wait_writable(stream)
             except (OSError, ValueError) as error:
                 raise self._output_failed(error) from None
+            else:
+                return
 
     @property
     def _where(self) -> str:
@@ -282,6 +298,15 @@ class Environment:
         self._handler = Dialogue(logging.DEBUG)
         logger.addHandler(self._handler)
 
+    def abandon_output(self) -> None:
+        """Give up the file of -o after it failed, so that the same failure is not met again at the end."""
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError:
+                pass  # said when it first failed
+
     def close(self) -> None:
         """Flush and close what `configure` opened. Raises OutputFailed if the last rows cannot be written."""
         self.status(None)
@@ -300,6 +325,12 @@ class Environment:
                 file.close()
             except OSError as error:
                 raise OutputFailed(error, self._where) from None
+
+
+def _wait_writable(stream: BinaryIO) -> None:
+    import select
+
+    select.select([], [stream], [])
 
 
 def _binary(stream: TextIO | None) -> BinaryIO | None:

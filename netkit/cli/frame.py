@@ -234,8 +234,11 @@ def usage_message(error: click.UsageError) -> tuple[str | None, str, str | None]
 
 def _discard_output(env: Environment) -> None:
     """Nobody reads what is still buffered: keep the interpreter from trying again when it exits."""
+    if env.output is not None:
+        env.abandon_output()
+        return
     stdout = env.stdout
-    if stdout is None or env.output is not None:
+    if stdout is None:
         return
     try:
         fd = stdout.fileno()

@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from netkit.cli.context import Environment, OutputFailed
 from netkit.cli.messages import visible
