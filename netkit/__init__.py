@@ -1,3 +1,96 @@
-"""netkit: a network from the bottom up, as a command and as a library."""
+"""netkit: a network from the bottom up, as a command and as a library.
+
+    netkit.addr         addresses and endpoints: IpAddr, SocketAddr, HostPort
+    netkit.io           waiting: flows, the blocking and the asyncio driver, cancellation, byte streams
+    netkit.net          sockets: TcpStream, TcpListener, UdpSocket, Happy Eyeballs, serving
+    netkit.dns          names, messages, records; Resolver, lookups; zones and an authoritative server
+    netkit.tls          TlsConfig, TlsStream, Certificate; verification that explains itself; the probe
+    netkit.websocket    the masking of frames
+    netkit.errors       NetkitError, the root of every error
+    netkit.cli          the command, thin over all of the above
+
+Every call that can wait has a blocking form and an `_async` one, with the same arguments (`timeout` in
+seconds, `cancel` a CancellationToken), results and errors. The names below are loaded when first used.
+
+    import netkit
+    with netkit.TcpStream.connect("localhost:7", timeout=5) as stream:
+        stream.write_all(b"hello")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netkit._lazy import lazy
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from netkit.addr import (
+        AddrParseError as AddrParseError,
+        HostPort as HostPort,
+        IpAddr as IpAddr,
+        Ipv4Addr as Ipv4Addr,
+        Ipv6Addr as Ipv6Addr,
+        SocketAddr as SocketAddr,
+        SocketAddrV4 as SocketAddrV4,
+        SocketAddrV6 as SocketAddrV6,
+        ToSocketAddrs as ToSocketAddrs,
+    )
+    from netkit.dns import (
+        DnsError as DnsError,
+        DnsRecord as DnsRecord,
+        DnsRecordType as DnsRecordType,
+        Resolver as Resolver,
+        is_ip_address as is_ip_address,
+        is_valid_domain as is_valid_domain,
+        lookup_addr as lookup_addr,
+        lookup_addr_async as lookup_addr_async,
+        lookup_host as lookup_host,
+        lookup_host_async as lookup_host_async,
+        lookup_host_v4 as lookup_host_v4,
+        lookup_host_v6 as lookup_host_v6,
+        resolve as resolve,
+        resolve_async as resolve_async,
+    )
+    from netkit.errors import NetkitError as NetkitError
+    from netkit.io import (
+        CancellationError as CancellationError,
+        CancellationToken as CancellationToken,
+        DeadlineExceeded as DeadlineExceeded,
+    )
+    from netkit.net import (
+        ConnectError as ConnectError,
+        Shutdown as Shutdown,
+        TcpListener as TcpListener,
+        TcpStream as TcpStream,
+        UdpSocket as UdpSocket,
+    )
+    from netkit.tls import (
+        Certificate as Certificate,
+        PrivateKey as PrivateKey,
+        SystemCerts as SystemCerts,
+        TlsConfig as TlsConfig,
+        TlsError as TlsError,
+        TlsStream as TlsStream,
+        TlsVersion as TlsVersion,
+    )
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "addr": (
+            "AddrParseError HostPort IpAddr Ipv4Addr Ipv6Addr SocketAddr SocketAddrV4 SocketAddrV6 "
+            "ToSocketAddrs"
+        ),
+        "dns": (
+            "DnsError DnsRecord DnsRecordType Resolver is_ip_address is_valid_domain lookup_addr "
+            "lookup_addr_async lookup_host lookup_host_async lookup_host_v4 lookup_host_v6 resolve "
+            "resolve_async"
+        ),
+        "errors": "NetkitError",
+        "io": "CancellationError CancellationToken DeadlineExceeded",
+        "net": "ConnectError Shutdown TcpListener TcpStream UdpSocket",
+        "tls": "Certificate PrivateKey SystemCerts TlsConfig TlsError TlsStream TlsVersion",
+    },
+)

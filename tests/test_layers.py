@@ -77,7 +77,9 @@ MODULES = {
 def room(module: str) -> str:
     """The room that a module stands in."""
     # A package's own __init__ hands on the names of everything in it, lazily.
-    if module in ROOMS and ROOMS[module] in ("codec", "flow") and MODULES[module].name == "__init__.py":
+    if module == "netkit" or (
+        module in ROOMS and ROOMS[module] in ("codec", "flow") and MODULES[module].name == "__init__.py"
+    ):
         return "api"
     prefix = module
     while prefix not in ROOMS:

@@ -24,8 +24,8 @@ from typing import (
     get_args,
     get_origin,
     get_type_hints,
+    is_typeddict as is_typed_dict,
 )
-from typing import is_typeddict as is_typed_dict
 
 from netkit.cli.exits import ErrorObject
 

@@ -16,48 +16,53 @@ from netkit._lazy import lazy
 
 if TYPE_CHECKING:
     from netkit.dns.constants import (
-        DNS_TYPE_A,
-        DNS_TYPE_AAAA,
-        DNS_TYPE_ANY,
-        DNS_TYPE_CNAME,
-        DNS_TYPE_MX,
-        DNS_TYPE_NS,
-        DNS_TYPE_PTR,
-        DNS_TYPE_SOA,
-        DNS_TYPE_SRV,
-        DNS_TYPE_TXT,
-        DnsClass,
-        DnsRecordType,
-        Opcode,
-        Rcode,
+        DNS_TYPE_A as DNS_TYPE_A,
+        DNS_TYPE_AAAA as DNS_TYPE_AAAA,
+        DNS_TYPE_ANY as DNS_TYPE_ANY,
+        DNS_TYPE_CNAME as DNS_TYPE_CNAME,
+        DNS_TYPE_MX as DNS_TYPE_MX,
+        DNS_TYPE_NS as DNS_TYPE_NS,
+        DNS_TYPE_PTR as DNS_TYPE_PTR,
+        DNS_TYPE_SOA as DNS_TYPE_SOA,
+        DNS_TYPE_SRV as DNS_TYPE_SRV,
+        DNS_TYPE_TXT as DNS_TYPE_TXT,
+        DnsClass as DnsClass,
+        DnsRecordType as DnsRecordType,
+        Opcode as Opcode,
+        Rcode as Rcode,
     )
-    from netkit.dns.edns import Edns, EdnsOption
-    from netkit.dns.errors import DnsError, ZoneFileError
-    from netkit.dns.exchange import QueryOptions, ask
+    from netkit.dns.edns import Edns as Edns, EdnsOption as EdnsOption
+    from netkit.dns.errors import DnsError as DnsError, ZoneFileError as ZoneFileError
+    from netkit.dns.exchange import QueryOptions as QueryOptions, ask as ask
     from netkit.dns.lookup import (
-        is_ip_address,
-        is_valid_domain,
-        lookup_addr,
-        lookup_addr_async,
-        lookup_host,
-        lookup_host_async,
-        lookup_host_v4,
-        lookup_host_v4_async,
-        lookup_host_v6,
-        lookup_host_v6_async,
-        resolve,
-        resolve_async,
+        is_ip_address as is_ip_address,
+        is_valid_domain as is_valid_domain,
+        lookup_addr as lookup_addr,
+        lookup_addr_async as lookup_addr_async,
+        lookup_host as lookup_host,
+        lookup_host_async as lookup_host_async,
+        lookup_host_v4 as lookup_host_v4,
+        lookup_host_v4_async as lookup_host_v4_async,
+        lookup_host_v6 as lookup_host_v6,
+        lookup_host_v6_async as lookup_host_v6_async,
+        resolve as resolve,
+        resolve_async as resolve_async,
     )
-    from netkit.dns.message import Message, Question, make_query, make_response
-    from netkit.dns.name import Name
-    from netkit.dns.records import DnsRecord
-    from netkit.dns.resolution import Answer
-    from netkit.dns.resolver import Resolver
-    from netkit.dns.server import DnsServer
-    from netkit.dns.system import Hosts, ResolvConf
-    from netkit.dns.transports.reply import Reply
-    from netkit.dns.zone import Zone
-    from netkit.dns.zonefile import parse_zone
+    from netkit.dns.message import (
+        Message as Message,
+        Question as Question,
+        make_query as make_query,
+        make_response as make_response,
+    )
+    from netkit.dns.name import Name as Name
+    from netkit.dns.records import DnsRecord as DnsRecord
+    from netkit.dns.resolution import Answer as Answer
+    from netkit.dns.resolver import Resolver as Resolver
+    from netkit.dns.server import DnsServer as DnsServer
+    from netkit.dns.system import Hosts as Hosts, ResolvConf as ResolvConf
+    from netkit.dns.transports.reply import Reply as Reply
+    from netkit.dns.zone import Zone as Zone
+    from netkit.dns.zonefile import parse_zone as parse_zone
 
 __getattr__, __dir__, __all__ = lazy(
     __name__,

@@ -16,72 +16,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from netkit._lazy import lazy
+
 if TYPE_CHECKING:
-    from netkit.tls.certificate import Certificate
-    from netkit.tls.config import CertVerifyMode, TlsConfig
-    from netkit.tls.errors import TlsError
-    from netkit.tls.findings import Finding, Severity, Verification
-    from netkit.tls.hostname import matches_host, verify_host
-    from netkit.tls.keys import KeyType, PrivateKey
-    from netkit.tls.probe import ProbeReport, probe_async, probe_flow
-    from netkit.tls.roots import SystemCerts
-    from netkit.tls.stream import TlsStream
-    from netkit.tls.verify import verify_chain
-    from netkit.tls.versions import TlsVersion
+    from netkit.tls.certificate import Certificate as Certificate
+    from netkit.tls.config import CertVerifyMode as CertVerifyMode, TlsConfig as TlsConfig
+    from netkit.tls.errors import TlsError as TlsError
+    from netkit.tls.findings import Finding as Finding, Severity as Severity, Verification as Verification
+    from netkit.tls.hostname import matches_host as matches_host, verify_host as verify_host
+    from netkit.tls.keys import KeyType as KeyType, PrivateKey as PrivateKey
+    from netkit.tls.probe import (
+        ProbeReport as ProbeReport,
+        probe_async as probe_async,
+        probe_flow as probe_flow,
+    )
+    from netkit.tls.roots import SystemCerts as SystemCerts
+    from netkit.tls.stream import TlsStream as TlsStream
+    from netkit.tls.verify import verify_chain as verify_chain
+    from netkit.tls.versions import TlsVersion as TlsVersion
 
-_WHERE = {
-    "CertVerifyMode": "config",
-    "Certificate": "certificate",
-    "Finding": "findings",
-    "KeyType": "keys",
-    "PrivateKey": "keys",
-    "ProbeReport": "probe",
-    "Severity": "findings",
-    "SystemCerts": "roots",
-    "TlsConfig": "config",
-    "TlsError": "errors",
-    "TlsStream": "stream",
-    "TlsVersion": "versions",
-    "Verification": "findings",
-    "matches_host": "hostname",
-    "probe_async": "probe",
-    "probe_flow": "probe",
-    "verify_chain": "verify",
-    "verify_host": "hostname",
-}
-
-__all__ = [
-    "CertVerifyMode",
-    "Certificate",
-    "Finding",
-    "KeyType",
-    "PrivateKey",
-    "ProbeReport",
-    "Severity",
-    "SystemCerts",
-    "TlsConfig",
-    "TlsError",
-    "TlsStream",
-    "TlsVersion",
-    "Verification",
-    "matches_host",
-    "probe_async",
-    "probe_flow",
-    "verify_chain",
-    "verify_host",
-]
-
-
-def __getattr__(name: str) -> object:
-    module = _WHERE.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "certificate": "Certificate",
+        "config": "CertVerifyMode TlsConfig",
+        "errors": "TlsError",
+        "findings": "Finding Severity Verification",
+        "hostname": "matches_host verify_host",
+        "keys": "KeyType PrivateKey",
+        "probe": "ProbeReport probe_async probe_flow",
+        "roots": "SystemCerts",
+        "stream": "TlsStream",
+        "verify": "verify_chain",
+        "versions": "TlsVersion",
+    },
+)

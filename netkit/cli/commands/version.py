@@ -125,8 +125,7 @@ def _openssl() -> str | None:
 
 def _library_versions() -> dict[str, str | None]:
     """Versions as installed, without importing the libraries; optional ones only where they are there."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
+    from importlib.metadata import PackageNotFoundError, version as installed
 
     found: dict[str, str | None] = {}
     for name in LIBRARIES + OPTIONAL:

@@ -11,6 +11,8 @@ and a line in `DnsRecord`, from where its file is loaded when the type is first 
 `DnsRecord.Unknown` and go through unharmed (RFC 3597).
 """
 
-from netkit.dns.records.base import DnsRecord as DnsRecord
-from netkit.dns.records.base import record_class as record_class
-from netkit.dns.records.base import record_from_wire as record_from_wire
+from netkit.dns.records.base import (
+    DnsRecord as DnsRecord,
+    record_class as record_class,
+    record_from_wire as record_from_wire,
+)
