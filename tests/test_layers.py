@@ -98,7 +98,8 @@ def imports(module: str) -> Iterator[Import]:
             assert node.module is not None
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
-                yield Import(name if name in MODULES else node.module, node.lineno)
+                known = name in MODULES or node.module == "netkit"  # `_rust` is there only when built
+                yield Import(name if known else node.module, node.lineno)
 
 
 def within(module: str, packages: set[str]) -> bool:
