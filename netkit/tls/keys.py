@@ -245,7 +245,8 @@ def _load(loader: Any, data: bytes, password: str | bytes | None) -> PrivateKey:
     except TlsError:
         raise
     except Exception as error:  # ValueError, UnsupportedAlgorithm and others, with no key material in them
-        if secret is not None and "password" in str(error).lower():
+        if secret is not None:
+            # A wrong password shows as bad padding, or, one time in 256, as nonsense behind good padding.
             raise TlsError.InvalidKey("the password is wrong, or the key is damaged") from None
         raise TlsError.InvalidKey(f"it cannot be read ({type(error).__name__})") from None
     kinds = (
