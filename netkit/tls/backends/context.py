@@ -160,8 +160,3 @@ def _load_from_disk(context: ssl.SSLContext, text: str, password: str) -> None:
         context.load_cert_chain(file.name, password=password)
     finally:
         os.unlink(file.name)
-
-
-def clear_kept() -> None:
-    """Forget the kept contexts, for a process that learnt of a change in the system's trust."""
-    _kept_context.cache_clear()
