@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
 from netkit.cli import inputs, options
 from netkit.cli.command import Run, command
 from netkit.cli.exits import Exit
+from netkit.cli.messages import plural
 from netkit.cli.options import Endpoint, Number, Value, WrongValue, option
 from netkit.cli.output import Column, View, rfc3339
 from netkit.cli.schema import Format
@@ -320,7 +321,10 @@ def _validity(row: dict[str, Any]) -> str | None:
         return None
     left = row["days_left"]
     # Whole days that have passed: one that expired an hour ago has -1 days left.
-    words = f"{left} days left" if left >= 0 else f"expired {-left - 1} days ago" if left < -1 else "expired"
+    if left >= 0:
+        words = f"{plural(left, 'day')} left"
+    else:
+        words = f"expired {plural(-left - 1, 'day')} ago" if left < -1 else "expired"
     return f"{row['not_before'][:10]} to {row['not_after'][:10]}, {words}"
 
 
