@@ -108,8 +108,9 @@ def _options(command: click.Command, context: click.Context) -> Iterator[Value]:
 
 
 def _first_sentence(text: str) -> str:
-    """Up to the first full stop or semicolon: a menu has one line."""
-    return re.split(r"[.;:](?:\s|$)", " ".join(text.split()))[0].replace("`", "")
+    """What is said first, without what is in parentheses: a menu has one line."""
+    bare = re.sub(r"\s*\([^)]*\)", "", " ".join(text.split()))
+    return re.split(r"[.;:](?:\s|$)", bare)[0].replace("`", "")
 
 
 # -- bash
@@ -118,9 +119,7 @@ def _first_sentence(text: str) -> str:
 def bash(places: list[Node]) -> str:
     """The script for bash; it needs nothing of the bash-completion package."""
     steps = [f"{node.path}/{name}" for node in places for name, _ in node.children]
-    parents = " | ".join(
-        _bash_quote(f"{step.rpartition(' ')[0]}/{step.rpartition(' ')[2]}") for step in steps
-    )
+    parents = " | ".join(_bash_quote(step) for step in steps)
     lines = [
         "# bash completion for netkit",
         _NOTICE,
@@ -260,8 +259,8 @@ def _zsh_command(node: Node) -> list[str]:
     if node.words:
         lines += ["    local state ret=1", "    local -a flags"]
         specs.append("'*: :->argument'")
-    elif helper:
-        specs.append(f"'*: :{helper}'")
+    else:  # also where nothing is known of the arguments: options may follow them
+        specs.append(f"'*: :{helper or ' '}'")
     indented = " \\\n".join(f"        {spec}" for spec in specs)
     if not node.words:
         return [*lines, f"    _arguments -s -S \\\n{indented}"]

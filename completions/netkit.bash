@@ -1,0 +1,121 @@
+# bash completion for netkit
+# Made from the commands' own declarations by `make docs`: do not edit.
+
+_netkit() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local place= options= words= positional= takes=none i IFS=$' \t\n'
+    # `--color=al` arrives as three words.
+    if [[ $cur == = ]]; then
+        cur=
+    elif [[ $prev == = && COMP_CWORD -gt 1 ]]; then
+        prev=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case "$place/${COMP_WORDS[i]}" in
+            '/tls' | '/tcp' | '/serve' | '/demo' | '/version' | '/schema' | 'tls/probe' | 'tcp/connect' | 'serve/echo' | 'serve/dns') place="${place:+$place }${COMP_WORDS[i]}" ;;
+        esac
+    done
+    case $place in
+        '')
+            options='-V --version -h --help'
+            words='tls tcp serve demo version schema'
+            ;;
+        'tls')
+            options='-h --help'
+            words='probe'
+            ;;
+        'tcp')
+            options='-h --help'
+            words='connect'
+            ;;
+        'serve')
+            options='-h --help'
+            words='echo dns'
+            ;;
+        'tls probe')
+            options='-f --file --concurrency --rate --ordered --resume --servername --alpn --min-version --max-version --ca --insecure --warn-days --pem -4 -6 --source --timeout --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            positional=host
+            case $prev in
+                -f | --file | --resume | --ca | -o | --output) takes='file' ;;
+                --concurrency | --rate | --servername | --alpn | --min-version | --max-version | --warn-days | --source | --timeout) takes='value' ;;
+                --color) takes='words auto always never' ;;
+            esac
+            ;;
+        'tcp connect')
+            options='--timeout -4 -6 --source --json --color -o --output -v --verbose -q --quiet -h --help'
+            positional=host
+            case $prev in
+                --timeout | --source) takes='value' ;;
+                --color) takes='words auto always never' ;;
+                -o | --output) takes='file' ;;
+            esac
+            ;;
+        'serve echo')
+            options='--tcp --udp --drain --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            case $prev in
+                --drain) takes='value' ;;
+                --color) takes='words auto always never' ;;
+                -o | --output) takes='file' ;;
+            esac
+            ;;
+        'serve dns')
+            options='--zone --drain --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            positional=file
+            case $prev in
+                --zone | -o | --output) takes='file' ;;
+                --drain) takes='value' ;;
+                --color) takes='words auto always never' ;;
+            esac
+            ;;
+        'demo')
+            options='--json --plain --color -o --output -v --verbose -q --quiet -h --help'
+            case $prev in
+                --color) takes='words auto always never' ;;
+                -o | --output) takes='file' ;;
+            esac
+            ;;
+        'version')
+            options='--json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            case $prev in
+                --color) takes='words auto always never' ;;
+                -o | --output) takes='file' ;;
+            esac
+            ;;
+        'schema')
+            options='--json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            case $prev in
+                --color) takes='words auto always never' ;;
+                -o | --output) takes='file' ;;
+            esac
+            ;;
+    esac
+    COMPREPLY=()
+    case $takes in
+        value) return ;;
+        file) _netkit_files "$cur" ;;
+        host) COMPREPLY=($(compgen -A hostname -- "$cur")) ;;
+        words*) COMPREPLY=($(compgen -W "${takes#words }" -- "$cur")) ;;
+        *)
+            if [[ $cur == -* ]]; then
+                COMPREPLY=($(compgen -W "$options" -- "$cur"))
+                return
+            fi
+            COMPREPLY=($(compgen -W "$words" -- "$cur"))
+            if [[ $positional == file && ${#COMPREPLY[@]} -eq 0 ]]; then
+                _netkit_files "$cur"
+            elif [[ $positional == host && $cur != [+@]* ]]; then
+                COMPREPLY+=($(compgen -A hostname -- "$cur"))
+            fi
+            [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2>/dev/null
+            ;;
+    esac
+    return 0
+}
+
+_netkit_files() {
+    local IFS=$'\n'
+    compopt -o filenames 2>/dev/null
+    COMPREPLY=($(compgen -f -- "$1"))
+}
+
+complete -F _netkit netkit

@@ -1,0 +1,230 @@
+#compdef netkit
+# Made from the commands' own declarations by `make docs`: do not edit.
+
+_netkit() {
+    local state ret=1
+    local -a commands
+    _arguments -C \
+        '(-V --version)'{-V,--version}'[Show the version]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '1: :->command' '*:: :->rest' && ret=0
+    case $state in
+        command)
+            commands=(
+                'tls:TLS\: probe servers, inspect certificates'
+                'tcp:TCP\: connect, listen, measure'
+                'serve:Servers for tests\: echo, DNS and more'
+                'demo:Show the commands at work, against servers of its own on loopback'
+                'version:Show the versions of netkit and of what it runs on'
+                'schema:Print the JSON Schema of a command'\''s output'
+            )
+            _describe -t commands command commands && ret=0
+            ;;
+        rest)
+            case $words[1] in
+                tls) _netkit_tls && ret=0 ;;
+                tcp) _netkit_tcp && ret=0 ;;
+                serve) _netkit_serve && ret=0 ;;
+                demo) _netkit_demo && ret=0 ;;
+                version) _netkit_version && ret=0 ;;
+                schema) _netkit_schema && ret=0 ;;
+            esac
+            ;;
+    esac
+    return ret
+}
+
+_netkit_tls() {
+    local state ret=1
+    local -a commands
+    _arguments -C \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '1: :->command' '*:: :->rest' && ret=0
+    case $state in
+        command)
+            commands=(
+                'probe:Show what a TLS server sends, and whether a client would accept it'
+            )
+            _describe -t commands command commands && ret=0
+            ;;
+        rest)
+            case $words[1] in
+                probe) _netkit_tls_probe && ret=0 ;;
+            esac
+            ;;
+    esac
+    return ret
+}
+
+_netkit_tcp() {
+    local state ret=1
+    local -a commands
+    _arguments -C \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '1: :->command' '*:: :->rest' && ret=0
+    case $state in
+        command)
+            commands=(
+                'connect:Connect to a TCP port; send standard input, write what comes back'
+            )
+            _describe -t commands command commands && ret=0
+            ;;
+        rest)
+            case $words[1] in
+                connect) _netkit_tcp_connect && ret=0 ;;
+            esac
+            ;;
+    esac
+    return ret
+}
+
+_netkit_serve() {
+    local state ret=1
+    local -a commands
+    _arguments -C \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '1: :->command' '*:: :->rest' && ret=0
+    case $state in
+        command)
+            commands=(
+                'echo:Send back everything that comes, over TCP and UDP (RFC 862)'
+                'dns:Answer for the zones of zone files, over UDP and TCP\: a small authoritative name server'
+            )
+            _describe -t commands command commands && ret=0
+            ;;
+        rest)
+            case $words[1] in
+                echo) _netkit_serve_echo && ret=0 ;;
+                dns) _netkit_serve_dns && ret=0 ;;
+            esac
+            ;;
+    esac
+    return ret
+}
+
+_netkit_tls_probe() {
+    _arguments -s -S \
+        '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HOST\[\:PORT\] a line]:FILE:_files' \
+        --concurrency='[How many are in flight at once]:N: ' \
+        --rate='[Begin no more than this]:N/s: ' \
+        --ordered'[Rows in the order of the inputs, not as they finish]' \
+        --resume='[Keep a journal in FILE]:FILE:_files' \
+        --servername='[Ask for, and judge by, this name instead of the host'\''s]:NAME: ' \
+        --alpn='[Offer these application protocols, separated by commas]:LIST: ' \
+        --min-version='[Oldest TLS]:VERSION: ' \
+        --max-version='[Newest TLS]:VERSION: ' \
+        --ca='[Trust the certificates in FILE, not the system'\''s]:FILE:_files' \
+        --insecure'[Go on although the certificate does not verify]' \
+        --warn-days='[End with 1 if a certificate expires in less than N days]:N: ' \
+        --pem'[Print the certificates that the server sent, in PEM]' \
+        -4'[Use IPv4 only]' \
+        -6'[Use IPv6 only]' \
+        --source='[Send from this local address]:ADDR: ' \
+        --timeout='[Give up after this time, for the whole operation]:SECONDS: ' \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: :_hosts'
+}
+
+_netkit_tcp_connect() {
+    _arguments -s -S \
+        --timeout='[Give up after this time, for the whole operation]:SECONDS: ' \
+        -4'[Use IPv4 only]' \
+        -6'[Use IPv6 only]' \
+        --source='[Send from this local address]:ADDR: ' \
+        --json'[One JSON object a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: :_hosts'
+}
+
+_netkit_serve_echo() {
+    _arguments -s -S \
+        --tcp'[TCP only]' \
+        --udp'[UDP only]' \
+        --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: : '
+}
+
+_netkit_serve_dns() {
+    _arguments -s -S \
+        '*'--zone='[A zone file]:FILE:_files' \
+        --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: :_files'
+}
+
+_netkit_demo() {
+    _arguments -s -S \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: : '
+}
+
+_netkit_version() {
+    _arguments -s -S \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: : '
+}
+
+_netkit_schema() {
+    _arguments -s -S \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: : '
+}
+
+if [[ ${funcstack[1]} == _netkit ]]; then
+    _netkit "$@"
+else
+    compdef _netkit netkit
+fi

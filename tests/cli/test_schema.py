@@ -1,0 +1,155 @@
+"""JSON Schemas from TypedDicts: every form that a row may have, and a refusal of what JSON has not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, NotRequired, Required, TypedDict
+
+import jsonschema
+import pytest
+
+from netkit.cli.output import Line, View
+from netkit.cli.schema import DIALECT, Format, Pattern, view_schema
+
+
+class Part(TypedDict, total=False):
+    """A part.
+
+    More about it.
+    """
+
+    name: Required[str]
+    data_b64: str
+
+
+class Whole(TypedDict):
+    type: Literal["whole"]
+    text: Annotated[str, "Some text"]
+    number: int
+    time_s: Annotated[float, "How long"]
+    flag: bool
+    nothing: str | None
+    kind: Literal["a", "b"]
+    many: list[Part]
+    several: Sequence[int]
+    named: dict[str, int]
+    mapped: Mapping[str, Part | None]
+    either: Annotated[int | list[str], "One or the other"]
+    anything: Any
+    at: Annotated[str, Format("date-time"), "When"]
+    code: Annotated[NotRequired[str], Pattern("^[0-9A-F]{2}$")]
+
+
+class Event(TypedDict):
+    type: Literal["whole.event"]
+    part: Part
+
+
+class WholeView(View[Any]):
+    type = "whole"
+    schema: ClassVar[Any] = Whole | Event
+
+    def plain(self, result: Any) -> Iterable[Line]:
+        return ()
+
+
+GOOD: dict[str, Any] = {
+    "type": "whole",
+    "input": "x",
+    "text": "t",
+    "number": 1,
+    "time_s": 0.5,
+    "flag": True,
+    "nothing": None,
+    "kind": "a",
+    "many": [{"name": "n", "data_b64": "AA=="}],
+    "several": [1, 2],
+    "named": {"x": 1},
+    "mapped": {"x": None},
+    "either": ["a"],
+    "anything": {"a": [1]},
+    "at": "2026-03-01T12:00:00Z",
+}
+
+
+def validator() -> jsonschema.Draft202012Validator:
+    schema = view_schema(WholeView(), "netkit whole")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+ERROR = {"layer": "tcp", "kind": "Refused", "message": "m", "hint": None}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        GOOD,
+        {**GOOD, "code": "0F"},
+        {**GOOD, "error": ERROR},
+        {**GOOD, "either": 3, "mapped": {"x": {"name": "n"}}},
+        {"type": "whole.event", "input": "x", "part": {"name": "n"}},
+        {"type": "whole", "input": "x", "error": ERROR},
+        {"type": "whole", "error": ERROR},
+    ],
+)
+def test_rows_that_are_as_declared(row: dict[str, Any]) -> None:
+    validator().validate(row)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {key: value for key, value in GOOD.items() if key != "number"},
+        {key: value for key, value in GOOD.items() if key != "input"},
+        {**GOOD, "more": 1},
+        {**GOOD, "type": "other"},
+        {**GOOD, "number": 1.5},
+        {**GOOD, "nothing": 1},
+        {**GOOD, "kind": "c"},
+        {**GOOD, "many": [{"data_b64": "AA=="}]},
+        {**GOOD, "many": [{"name": "n", "more": 1}]},
+        {**GOOD, "code": "xx"},
+        {**GOOD, "error": {"kind": "x"}},
+        {"type": "whole.event", "input": "x"},
+        {"type": "whole", "input": "x"},
+    ],
+)
+def test_rows_that_are_not(row: dict[str, Any]) -> None:
+    assert not validator().is_valid(row)
+
+
+def test_what_is_said_about_fields_is_in_the_schema() -> None:
+    schema = view_schema(WholeView(), "netkit whole")
+    assert schema["$schema"] == DIALECT
+    whole = schema["$defs"]["Whole"]["properties"]
+    assert list(whole)[:2] == ["type", "input"]
+    assert whole["text"] == {"type": "string", "description": "Some text"}
+    assert whole["nothing"] == {"type": ["string", "null"]}
+    assert whole["at"]["format"] == "date-time"
+    assert schema["$defs"]["Part"]["description"] == "A part"
+    assert schema["$defs"]["Part"]["properties"]["data_b64"]["contentEncoding"] == "base64"
+    assert "code" not in schema["$defs"]["Whole"]["required"]
+
+
+def test_what_json_has_not_is_refused() -> None:
+    class Odd(TypedDict):
+        type: Literal["odd"]
+        data: bytes
+
+    class OddView(WholeView):
+        schema = Odd
+
+    with pytest.raises(TypeError, match=r"no JSON Schema for .*bytes"):
+        view_schema(OddView(), "netkit odd")
+
+
+def test_a_row_says_its_type() -> None:
+    class Untyped(TypedDict):
+        text: str
+
+    class UntypedView(WholeView):
+        schema = Untyped
+
+    with pytest.raises(TypeError, match="without `type"):
+        view_schema(UntypedView(), "netkit untyped")
