@@ -107,6 +107,7 @@ class Run(Output[R], Generic[R]):
         self.summary()
 
     def _interrupted(self, inputs: Inputs[Any]) -> None:
+        self.env.interrupted()
         hint = None if inputs.resume is None else "the same command goes on where this ended"
         self.env.warn(None, f"interrupted after {self.rows:,} inputs", hint)
 

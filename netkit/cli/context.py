@@ -90,6 +90,7 @@ class Environment:
         self.output: str | None = None
         self._file: BinaryIO | None = None
         self._status = ""  # the progress line that stands on the terminal now
+        self._interrupted = False
         self._handler: Handler | None = None
 
     @classmethod
@@ -258,6 +259,14 @@ class Environment:
         if text and self.shows_status and text != self._status:
             self._status = text
             self._write_error(f"{text[: self.width - 1]}")
+
+    def interrupted(self) -> None:
+        """After Ctrl-C: leave the line on which the terminal showed `^C`, once."""
+        if self._status:
+            self.status(None)
+        elif self.stderr_tty and not self._interrupted:
+            self._write_error("\n")
+        self._interrupted = True
 
     @property
     def shows_status(self) -> bool:

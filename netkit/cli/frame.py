@@ -96,19 +96,26 @@ class LazyGroup(click.Group):
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return ["COMMAND ..."]
 
+    def _below(self) -> list[Entry]:
+        return [entry for entry in table.COMMANDS if entry.path.startswith(self.prefix)]
+
+    def _sections(self) -> dict[str, list[tuple[str, str]]]:
+        """All commands below this group and their help, under the headings of the page."""
+        if self.prefix:
+            return {
+                "Commands": [(entry.path.removeprefix(self.prefix), entry.help) for entry in self._below()]
+            }
+        titles = (table.LOOK_UP, table.CONNECT, table.SERVE, table.ABOUT)
+        found: dict[str, list[tuple[str, str]]] = {title: [] for title in titles}
+        for entry in self._below():
+            found.setdefault(entry.section, []).append((entry.path, entry.help))
+        return {title: rows for title, rows in found.items() if rows}
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         self.format_usage(ctx, formatter)
         formatter.write(f"\n{self.help}\n")
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for name, entry in self.entries():
-            if entry is None:
-                section = "Groups of commands" if not self.prefix else "Commands"
-                sections.setdefault(section, []).append((name, table.GROUPS[f"{self.prefix}{name}"]))
-            else:
-                section = entry.section if not self.prefix else "Commands"
-                sections.setdefault(section, []).append((name, entry.help))
-        width = max(len(name) for name, _ in self.entries())
-        for title, rows in sections.items():
+        width = max(len(entry.path) - len(self.prefix) for entry in self._below())
+        for title, rows in self._sections().items():
             with formatter.section(title):
                 formatter.write_dl([(name.ljust(width), text) for name, text in rows])
         with formatter.section("Options"):
@@ -193,7 +200,7 @@ def _guarded(env: Environment, body: Any) -> Exit:
         env.report(f"writing to {error.where}", explain(error.error))
         return Exit.LOCAL
     except (KeyboardInterrupt, click.Abort) as error:
-        env.status(None)
+        env.interrupted()
         if env.debug:
             env.report(None, explain(error))
         return Exit.TERMINATED if isinstance(error, Terminated) else Exit.INTERRUPTED

@@ -11,6 +11,7 @@ import click
 import netkit
 from netkit.cli.command import NetkitCommand, option_record
 from netkit.cli.exits import EXIT_TEXTS
+from netkit.cli.main import ABOUT, CONNECT, LOOK_UP, SERVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,7 +110,10 @@ def main_page(entries: Iterable[Entry]) -> str:
     page.section("DESCRIPTION")
     page.text(_INTRODUCTION.split("\n\n"))
     page.section("COMMANDS")
-    for section in dict.fromkeys(entry.section for entry in entries):
+    sections = dict.fromkeys([LOOK_UP, CONNECT, SERVE, ABOUT, *(entry.section for entry in entries)])
+    for section in sections:
+        if not any(entry.section == section for entry in entries):
+            continue
         page.subsection(section)
         page.terms((f"netkit {e.path}", e.help) for e in entries if e.section == section)
     for title, text in (("OUTPUT", _OUTPUT), ("SEVERAL INPUTS", _INPUTS)):

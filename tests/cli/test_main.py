@@ -124,13 +124,14 @@ def test_netkit_alone_shows_what_there_is(netkit: Netkit) -> None:
     assert result.exit_code == 0
     assert result.stdout == netkit("--help").stdout
     for entry in table.COMMANDS:
-        assert f"\n  {entry.path.split()[0]} " in result.stdout
+        assert f"\n  {entry.path} " in result.stdout
     assert "About netkit:" in result.stdout
 
 
 @pytest.mark.usefixtures("sample")
 def test_groups_show_their_commands(netkit: Netkit) -> None:
-    assert re.search(r"\n  raw +What is raw\.", netkit().stdout)
+    assert re.search(r"\n  raw count +Count up to a number\.", netkit().stdout)
+    assert "\nWhat is raw.\n" in netkit("raw", "--help").stdout
     assert "\n  count  Count up to a number.\n" in netkit("raw", "--help").stdout
 
 
@@ -200,6 +201,7 @@ def test_what_a_command_raises_or_returns_is_its_exit_code(netkit: Netkit) -> No
     assert refused.exit_code == 4
     assert refused.json == [{"type": "raw", "error": {**refused.json[0]["error"], "kind": "Refused"}}]
     assert refused.stderr.startswith("netkit: raw count: connection refused\n")
+    assert netkit("raw", "count", "--raise", "interrupt", tty=True).stderr == "\n", "the line that has ^C"
     interrupted = netkit("raw", "count", "--raise", "interrupt")
     assert (interrupted.exit_code, interrupted.stdout, interrupted.stderr) == (130, "", "")
 
