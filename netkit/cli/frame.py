@@ -39,9 +39,9 @@ class LazyGroup(click.Group):
     """The commands of the table whose paths begin with `prefix`, imported one by one when named."""
 
     def __init__(self, name: str, prefix: str = "", help: str | None = None) -> None:  # noqa: A002
-        super().__init__(name, help=help, no_args_is_help=False, invoke_without_command=True)
+        super().__init__(name, help=help)
+        self.no_args_is_help = False
         self.prefix = prefix
-        self.callback = None
         if not prefix:
             self.params.append(_version_option())
 
@@ -79,16 +79,16 @@ class LazyGroup(click.Group):
             raise UnknownCommand(f"there is no command `netkit {path}`", hint, ctx)
         return name, found, args[1:]
 
-    def invoke(self, ctx: click.Context) -> Any:
-        if not (ctx.args or getattr(ctx, "_protected_args", None)):
-            env = ctx.find_root().obj
-            if not self.prefix:
-                env.write(f"{self.get_help(ctx)}\n")
-                return Exit.OK
-            env.warn(self.prefix.strip(), "a command is missing")
-            env.say("", *self.get_help(ctx).splitlines())
-            return Exit.USAGE
-        return super().invoke(ctx)
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args or ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        env = ctx.find_root().obj
+        if not self.prefix:
+            env.write(f"{self.get_help(ctx)}\n")
+            raise click.exceptions.Exit(Exit.OK)
+        env.warn(self.prefix.strip(), "a command is missing")
+        env.say("", *self.get_help(ctx).splitlines())
+        raise click.exceptions.Exit(Exit.USAGE)
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:  # noqa: ARG002
         return help_option()
