@@ -51,6 +51,8 @@ and its line in the table of `netkit/cli/main.py`:
 
 Then `python -m netkit.cli.generate` writes its pages. What to know beyond that:
 
+- A row's TypedDict is read at run time to make the schema: what its annotations name is imported for
+  real, not under TYPE_CHECKING.
 - Imports: at the top of a command's module only what every call needs; `netkit.cli.render` (rich) inside
   `table` only. `View.table` yields rich renderables: `table(...)`, `facts(...)`, text.
 - Errors: let them rise. `explain` (exits.py) makes an exit code, a message and the JSON error of each. A
@@ -60,7 +62,7 @@ Then `python -m netkit.cli.generate` writes its pages. What to know beyond that:
   for each event if `run.json`, else `run.env.write_bytes(payload)`; `run.env.say(...)` and `.warn(...)`
   for standard error. `run.env.stdin` and `.stdout` are binary streams, None where closed.
 - Options: `netkit.cli.options` has those that several commands share (`timeout`, `tries`, `family`,
-  `source`, `proxy`, `ca`, `insecure`) and value types (`Seconds`, `Number`, `Port`, `Address`, `Network`,
+  `source`, `ca`, `insecure`) and value types (`Seconds`, `Number`, `Port`, `Address`, `Network`,
   `Endpoint`, `Rate`, `File`); `options.option(...)` is click's with `section` and `complete`. A wrong
   combination: `raise WrongValue(message, right_form)`.
 - A grammar of one's own (dig): `command(..., rewrite=function_of_argv, short_letters=False, usage=...,

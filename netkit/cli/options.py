@@ -310,13 +310,6 @@ def source(function: F) -> F:
     return option("--source", type=Address(), metavar="ADDR", help="Send from this local address.")(function)
 
 
-def proxy(function: F) -> F:
-    """`--proxy URL`: connect through a proxy."""
-    return option("--proxy", metavar="URL", help="Connect through this proxy (socks5:// or http://).")(
-        function
-    )
-
-
 def ca(function: F) -> F:
     """`--ca FILE`: trust these roots instead of the system's."""
     return option(
