@@ -151,9 +151,10 @@ class ByteStream:
 
     def send_all(self, data: Buffer) -> Flow[None]:
         """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
-        view = memoryview(data).cast("B") if not isinstance(data, bytes) else memoryview(data)
+        yield from self._send_rest(memoryview(data).cast("B"), 0)
+
+    def _send_rest(self, view: memoryview, sent: int) -> Flow[None]:
         self._begin_writing()
-        sent = 0
         turns = 0
         try:
             total = len(view)

@@ -11,7 +11,7 @@ import enum
 import errno
 import socket
 
-from netkit.io import ByteStream, Descriptor, Flow
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, Buffer, BusyError, ByteStream, ClosedError, Descriptor, Flow
 from netkit.io.stream import RECEIVE_SIZE
 
 
@@ -31,6 +31,55 @@ class SocketStream(ByteStream):
         self._sock = sock
         self._descriptor = descriptor
         self._flags = socket.MSG_DONTWAIT if inherited else 0
+
+    # `fill` and `send_all` are ByteStream's, with `_receive` and `_send` written into them: a generator less
+    # for each message, which a server feels.
+
+    def fill(self, size: int = 1) -> Flow[bool]:
+        """Flow: wait until `size` bytes are in the buffer. False if the stream ends before that."""
+        buffer = self._buffer
+        if len(buffer) >= size:
+            return True
+        if self._reading:
+            raise BusyError(f"{self._what}'s reading side")
+        self._reading = True
+        recv, flags = self._sock.recv, self._flags
+        turns = 0
+        try:
+            while not self._eof:
+                if self._descriptor.closed:
+                    raise ClosedError(self._what)
+                try:
+                    data = recv(RECEIVE_SIZE, flags)
+                except BlockingIOError:
+                    yield self._descriptor.want_read
+                    continue
+                if not data:
+                    self._eof = True
+                    return False
+                buffer.put(data)
+                if len(buffer) >= size:
+                    return True
+                turns += 1
+                if turns % OPERATIONS_PER_TURN == 0:
+                    yield PAUSE
+        finally:
+            self._reading = False
+        return False
+
+    def send_all(self, data: Buffer) -> Flow[None]:
+        """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
+        if type(data) is bytes and data and not self._writing and self._broken is None:
+            self._check_open()
+            try:
+                sent = self._sock.send(data, self._flags)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(data):
+                return
+            yield from self._send_rest(memoryview(data), sent)
+        else:
+            yield from super().send_all(data)
 
     def _receive(self) -> Flow[None]:
         recv = self._sock.recv
