@@ -10,27 +10,29 @@ resolver may be used from any thread and any event loop.
 
 from __future__ import annotations
 
+from copy import copy
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from netkit.addr import IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr
 from netkit.dns.cache import DEFAULT_CAPACITY, Cache
-from netkit.dns.constants import DnsClass, DnsRecordType
+from netkit.dns.constants import DnsClass
 from netkit.dns.errors import DnsError
 from netkit.dns.exchange import DEFAULT_TIMEOUT, QueryOptions
+from netkit.dns.host import FoundHost, FoundNames, find_addresses, find_names
 from netkit.dns.message import Question
 from netkit.dns.name import Name
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.resolution import Answer, resolve_question
-from netkit.dns.system import DNS_PORT, Hosts, ResolvConf
-from netkit.io import all_of, run, run_async
+from netkit.dns.system import DNS_PORT, Hosts, HostSource, ResolvConf, load_sources
+from netkit.io import run, run_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from ipaddress import IPv4Address, IPv6Address
     from typing import Any
 
-    from netkit.io import CancellationToken, Flow, Outcome
+    from netkit.io import CancellationToken, Flow
 
     #: A server: `"192.0.2.53"`, `"192.0.2.53:5353"`, `"[2001:db8::53]:53"`, an address, a SocketAddr.
     Nameserver = str | IPv4Address | IPv6Address | SocketAddr
@@ -42,7 +44,8 @@ R = TypeVar("R", bound=DnsRecord)
 class Resolver:
     """A stub resolver with a cache.
 
-    `nameservers` and `search` replace what resolv.conf(5) says, `hosts` what the hosts file says.
+    `nameservers` and `search` replace what resolv.conf(5) says, `hosts` what the hosts file says, `sources`
+    what nsswitch.conf(5) says of where hosts are looked up.
     `timeout` is how many seconds to wait for one answer, `tries` how often each server is asked;
     `options` sets those and everything else about how questions are asked. `cache_size` 0 keeps nothing.
 
@@ -60,12 +63,14 @@ class Resolver:
         tries: int | None = None,
         options: QueryOptions | None = None,
         hosts: Hosts | None = None,
+        sources: Iterable[HostSource] | None = None,
         resolv_conf: ResolvConf | None = None,
         cache_size: int = DEFAULT_CAPACITY,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._conf = resolv_conf or (ResolvConf() if nameservers is not None else ResolvConf.load())
         if search is not None:
+            self._conf = copy(self._conf)  # the caller's own stays as it is
             self._conf.search = tuple(Name.of(suffix) for suffix in search)
         self.nameservers: tuple[SocketAddr, ...] = (
             self._conf.servers
@@ -85,6 +90,7 @@ class Resolver:
             changes["tries"] = tries
         self.options: QueryOptions = options.replace(**changes) if changes else options
         self._hosts = hosts
+        self._sources = None if sources is None else tuple(sources)
         self._cache = Cache(cache_size, clock)
         self._next = 0
 
@@ -105,63 +111,27 @@ class Resolver:
         return answer
 
     def host_flow(self, host: str, family: int = 0) -> Flow[list[IpAddr]]:
-        """Flow: the addresses of `host`: itself if it is one, the hosts file's, or A and AAAA records.
+        """Flow: the addresses of `host`, in the order to try them (RFC 6724); see `find_host_flow`."""
+        found = yield from self.find_host_flow(host, family)
+        return [each.address for each in found.addresses]
+
+    def find_host_flow(self, host: str, family: int = 0) -> Flow[FoundHost]:
+        """Flow: the addresses of `host` with their circumstances: itself if it is one, the hosts file's, or
+        A and AAAA records, in the order that nsswitch.conf(5) says.
 
         A and AAAA are asked side by side, for each name of the search list in turn. `family` 4 or 6
         keeps to one. Raises DnsError.HostNotFound, and what prevented the finding out.
         """
-        return (yield from self.host_with_source(host, family))[0]
+        return find_addresses(self, host, family)
 
-    def host_with_source(self, host: str, family: int = 0) -> Flow[tuple[list[IpAddr], str, list[Answer]]]:
-        """Flow: as `host_flow`, and whence: `"literal"`, `"hosts"` or `"dns"`, with the answers."""
-        literal = _literal(host)
-        if literal is not None:
-            found, source = [literal], "literal"
-        else:
-            found, source = self._host_table().addresses(host), "hosts"
-        if found:
-            fitting = [address for address in found if family in (0, address.version)]
-            if fitting:
-                return fitting, source, []
-            raise DnsError.HostNotFound(name=host, hint=f"it has no IPv{family} address in {source}")
-        return (yield from self._host_from_dns(host, family))
-
-    def _host_from_dns(self, host: str, family: int) -> Flow[tuple[list[IpAddr], str, list[Answer]]]:
-        kinds = [
-            kind
-            for kind, version in ((DnsRecordType.AAAA, 6), (DnsRecordType.A, 4))
-            if family in (0, version)
-        ]
-        denial: DnsError | None = None
-        for name in self._conf.candidates(host):
-            flows = [self.resolve_flow(name, kind) for kind in kinds]
-            outcomes: list[Outcome[Answer]] = yield from all_of(flows, return_errors=True)
-            answers = [outcome.value for outcome in outcomes if outcome.value is not None]
-            if answers:
-                records = [record for answer in answers for record in answer.records]
-                addresses: list[IpAddr] = [
-                    record.address for record in records if isinstance(record, (DnsRecord.A, DnsRecord.AAAA))
-                ]
-                return addresses, "dns", answers
-            for outcome in outcomes:
-                assert outcome.error is not None
-                if not isinstance(outcome.error, (DnsError.NotFound, DnsError.NoData)):
-                    raise outcome.error
-                denial = outcome.error
-        raise DnsError.HostNotFound(name=host) from denial
+    def find_names_flow(self, address: IPv4Address | IPv6Address | str) -> Flow[FoundNames]:
+        """Flow: the names of an address, with their circumstances: the hosts file's, or PTR records."""
+        return find_names(self, address)
 
     def reverse_flow(self, address: IPv4Address | IPv6Address | str) -> Flow[list[str]]:
         """Flow: the names of an address: the hosts file's, or PTR records."""
-        parsed = IpAddr.of(address)
-        names = self._host_table().names(parsed)
-        if names:
-            return names
-        answer = yield from self.resolve_flow(Name.reverse(address), DnsRecordType.PTR)
-        return [
-            record.domain.to_text(omit_final_dot=True)
-            for record in answer.records
-            if isinstance(record, DnsRecord.PTR)
-        ]
+        found = yield from self.find_names_flow(address)
+        return [each.name for each in found.names]
 
     def name_resolver(self, host: str, port: int, family: int = 0) -> Flow[list[SocketAddr]]:
         """Flow: the socket addresses of a host: what `TcpStream.connect(resolver=...)` takes."""
@@ -175,10 +145,67 @@ class Resolver:
         self._next = (self._next + 1) % len(self.nameservers)
         return self.nameservers[self._next :] + self.nameservers[: self._next]
 
-    def _host_table(self) -> Hosts:
+    @property
+    def hosts(self) -> Hosts:
+        """The hosts file, read when it is first needed."""
         if self._hosts is None:
             self._hosts = Hosts.load()
         return self._hosts
+
+    @property
+    def sources(self) -> tuple[HostSource, ...]:
+        """Where hosts are looked up, in order: nsswitch.conf(5), read when it is first needed."""
+        if self._sources is None:
+            self._sources = load_sources()
+        return self._sources
+
+    def candidates(self, host: str) -> list[Name]:
+        """The names to ask for `host`, in order: the search list applied. Raises DnsError.InvalidName."""
+        return self._conf.candidates(host)
+
+    # Hosts.
+
+    def find_host(
+        self,
+        host: str,
+        family: int = 0,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> FoundHost:
+        """The addresses of a host with their circumstances. `timeout` seconds for all of it."""
+        return run(self.find_host_flow(host, family), deadline=_deadline(timeout), cancel=cancel)
+
+    async def find_host_async(
+        self,
+        host: str,
+        family: int = 0,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> FoundHost:
+        """The addresses of a host with their circumstances. `timeout` seconds for all of it."""
+        return await run_async(self.find_host_flow(host, family), deadline=_deadline(timeout), cancel=cancel)
+
+    def find_names(
+        self,
+        address: IPv4Address | IPv6Address | str,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> FoundNames:
+        """The names of an address with their circumstances. `timeout` seconds for all of it."""
+        return run(self.find_names_flow(address), deadline=_deadline(timeout), cancel=cancel)
+
+    async def find_names_async(
+        self,
+        address: IPv4Address | IPv6Address | str,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> FoundNames:
+        """The names of an address with their circumstances. `timeout` seconds for all of it."""
+        return await run_async(self.find_names_flow(address), deadline=_deadline(timeout), cancel=cancel)
 
     # Records.
 
@@ -329,15 +356,6 @@ def nameserver_addr(server: Nameserver) -> SocketAddr:
 
 def _deadline(timeout: float | None) -> float | None:
     return None if timeout is None else monotonic() + timeout
-
-
-def _literal(host: str) -> IpAddr | None:
-    from netkit.addr import AddrParseError
-
-    try:
-        return IpAddr.parse(host)
-    except AddrParseError:
-        return None
 
 
 def _text(name: Name) -> str:

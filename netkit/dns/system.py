@@ -7,7 +7,7 @@ three servers were a limit of its arrays).
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from netkit.addr import AddrParseError, IpAddr, Ipv6Addr, SocketAddr
 from netkit.dns.errors import DnsError
@@ -142,30 +142,61 @@ class Hosts:
         return list(self._names.get(_unscoped(address), ()))
 
 
-def lookup_order(path: str = NSSWITCH_CONF) -> list[str]:
-    """The sources of the `hosts` line of nsswitch.conf(5), in order, such as `["files", "dns"]`."""
+class HostSource(NamedTuple):
+    """A source of the `hosts` line of nsswitch.conf(5): its name, and the outcomes after which the sources
+    behind it are not asked any more (of SUCCESS, NOTFOUND, UNAVAIL, TRYAGAIN)."""
+
+    name: str
+    ends_on: frozenset[str] = frozenset({"SUCCESS"})
+
+
+#: Without the file, or without a `hosts` line in it.
+DEFAULT_SOURCES = (HostSource("files"), HostSource("dns"))
+
+_OUTCOMES = frozenset({"SUCCESS", "NOTFOUND", "UNAVAIL", "TRYAGAIN"})
+
+
+def load_sources(path: str = NSSWITCH_CONF) -> tuple[HostSource, ...]:
+    """Where this system looks hosts up, in order; an absent file is an empty one. Raises OSError."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                database, _, sources = line.partition("#")[0].partition(":")
-                if database.strip() == "hosts":
-                    return _without_reactions(sources)
-    except OSError:
-        pass
-    return ["files", "dns"]
+            return parse_sources(file.read())
+    except FileNotFoundError:
+        return DEFAULT_SOURCES
 
 
-def _without_reactions(sources: str) -> list[str]:
-    """The sources alone: what stands in brackets is a reaction to the one before it."""
-    kept, depth = [], 0
-    for word in sources.replace("[", " [ ").replace("]", " ] ").split():
-        if word == "[":
-            depth += 1
-        elif word == "]":
-            depth -= 1
-        elif not depth:
-            kept.append(word)
-    return kept
+def parse_sources(text: str) -> tuple[HostSource, ...]:
+    """The sources of the `hosts` line in the text of nsswitch.conf(5), with their reactions.
+
+    `dns [NOTFOUND=return] files` asks files only where dns gave no answer; `[!UNAVAIL=return]` is about
+    every outcome but that.
+    """
+    for line in text.splitlines():
+        database, separator, words = line.partition("#")[0].partition(":")
+        if separator and database.strip() == "hosts":
+            return tuple(_sources(words))
+    return DEFAULT_SOURCES
+
+
+def _sources(words: str) -> list[HostSource]:
+    sources: list[HostSource] = []
+    inside = False
+    for word in words.replace("[", " [ ").replace("]", " ] ").split():
+        if word in "[]":
+            inside = word == "["
+        elif not inside:
+            sources.append(HostSource(word))
+        elif sources:
+            sources[-1] = sources[-1]._replace(ends_on=_reaction(word.upper(), sources[-1].ends_on))
+    return sources
+
+
+def _reaction(word: str, ends_on: frozenset[str]) -> frozenset[str]:
+    outcome, _, action = word.partition("=")
+    named = _OUTCOMES & {outcome.removeprefix("!")}
+    if outcome.startswith("!") and named:
+        named = _OUTCOMES - named
+    return ends_on | named if action == "RETURN" else ends_on - named
 
 
 def _host_lines(text: str) -> Iterator[tuple[IpAddr, list[str]]]:

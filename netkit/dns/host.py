@@ -1,0 +1,289 @@
+"""From a host to its addresses and back, as this system does it, told with all its circumstances.
+
+`find_addresses` goes through the sources of nsswitch.conf(5) in order: `files` is the hosts file, `dns` asks
+A and AAAA side by side for each name of the search list in turn. Another source (mdns, resolve, myhostname)
+is not asked, and said not to have been. What is found is ordered by RFC 6724, as a connect would try it.
+
+`Resolver.find_host` and `Resolver.find_names` are the forms to call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from netkit._log import Log
+from netkit.addr import AddrParseError, IpAddr
+from netkit.dns.constants import DnsRecordType, Rcode
+from netkit.dns.errors import DnsError
+from netkit.dns.name import Name
+from netkit.dns.records.base import DnsRecord
+from netkit.io import all_of
+from netkit.net.order import order_destinations, source_address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from ipaddress import IPv4Address, IPv6Address
+
+    from netkit.dns.resolution import Answer
+    from netkit.dns.resolver import Resolver
+    from netkit.io import Flow, Outcome
+
+    SourceOf = Callable[[IpAddr], IpAddr | None]
+
+log = Log("netkit.dns")
+
+#: Where an address may come from: written as one, the hosts file, name servers, getaddrinfo(3).
+LITERAL, HOSTS, DNS, SYSTEM = "literal", "hosts", "dns", "system"
+
+
+class HostAddress(NamedTuple):
+    """One address of a host.
+
+    `source` is `"literal"`, `"hosts"`, `"dns"` or `"system"`; `name` the name it was found under (with the
+    search list applied and aliases followed); `ttl` how many seconds that is good for (None: not said).
+    `reached_from` is this machine's address that a connection would come from; None: no route to it.
+    """
+
+    address: IpAddr
+    source: str
+    name: str
+    ttl: int | None
+    reached_from: IpAddr | None
+
+
+class HostName(NamedTuple):
+    """One name of an address; `source` and `ttl` as in HostAddress."""
+
+    name: str
+    source: str
+    ttl: int | None
+
+
+class FoundHost:
+    """The addresses of `host`, in the order to try them, and how they were come by.
+
+    `not_asked` are the sources of nsswitch.conf(5) that came before and that netkit does not know;
+    `problems` what kept one of the families from being known although the other is; `answers` what the
+    name servers said.
+    """
+
+    __slots__ = ("addresses", "answers", "host", "not_asked", "problems")
+
+    def __init__(
+        self,
+        host: str,
+        addresses: Iterable[HostAddress],
+        *,
+        not_asked: Iterable[str] = (),
+        problems: Iterable[DnsError] = (),
+        answers: Iterable[Answer] = (),
+    ) -> None:
+        self.host = host
+        self.addresses = tuple(addresses)
+        self.not_asked = tuple(not_asked)
+        self.problems = tuple(problems)
+        self.answers = tuple(answers)
+
+    def __repr__(self) -> str:
+        return f"<FoundHost {self.host}: {', '.join(str(each.address) for each in self.addresses)}>"
+
+
+class FoundNames:
+    """The names of `address`, its canonical one first; `not_asked` as in FoundHost."""
+
+    __slots__ = ("address", "names", "not_asked")
+
+    def __init__(self, address: IpAddr, names: Iterable[HostName], *, not_asked: Iterable[str] = ()) -> None:
+        self.address = address
+        self.names = tuple(names)
+        self.not_asked = tuple(not_asked)
+
+    def __repr__(self) -> str:
+        return f"<FoundNames {self.address}: {', '.join(each.name for each in self.names)}>"
+
+
+def find_addresses(
+    resolver: Resolver, host: str, family: int = 0, *, source_of: SourceOf = source_address
+) -> Flow[FoundHost]:
+    """Flow: the addresses of `host`, from the first source that knows it. `family` 4 or 6 keeps to one.
+
+    Raises DnsError.HostNotFound where every source says no, else what kept one from saying anything.
+    """
+    literal = _literal(host)
+    if literal is not None:
+        if family not in (0, literal.version):
+            raise DnsError.HostNotFound(name=host, hint=f"it is an IPv{literal.version} address")
+        return FoundHost(host, _ordered([HostAddress(literal, LITERAL, host, None, None)], source_of))
+    host = host or "localhost"
+    not_asked: list[str] = []
+    failure: DnsError | None = None
+    for source in resolver.sources:
+        found: FoundHost | None = None
+        if source.name == "files":
+            here = [one for one in resolver.hosts.addresses(host) if family in (0, one.version)]
+            log.debug("hosts file: %s: %s", host, ", ".join(map(str, here)) or "not there")
+            if here:
+                found = FoundHost(host, [HostAddress(one, HOSTS, host, None, None) for one in here])
+            status = "SUCCESS" if here else "NOTFOUND"
+        elif source.name == "dns":
+            try:
+                found = yield from _addresses_from_dns(resolver, host, family)
+                status = "SUCCESS"
+            except DnsError.InvalidName:
+                raise
+            except DnsError as error:
+                failure, status = _worse(failure, error), _status(error)
+        else:
+            log.debug("%s is not asked: netkit does not know this source", source.name)
+            not_asked.append(source.name)
+            continue
+        if found is not None:
+            found.addresses = tuple(_ordered(found.addresses, source_of))
+            found.not_asked = tuple(not_asked)
+            return found
+        if status in source.ends_on:
+            break
+    raise _not_found(host, failure, not_asked)
+
+
+def find_addresses_by_system(
+    host: str, family: int = 0, *, source_of: SourceOf = source_address
+) -> Flow[FoundHost]:
+    """Flow: what getaddrinfo(3) says of `host`, in its own order: a second opinion.
+
+    Raises netkit.net.ResolveError.
+    """
+    import socket
+
+    from netkit.net.resolve import system_resolver
+
+    only = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}.get(family, 0)
+    found = yield from system_resolver(host, 0, only)
+    return FoundHost(
+        host,
+        [HostAddress(addr.ip, SYSTEM, host, None, source_of(addr.ip)) for addr in found],
+    )
+
+
+def find_names(resolver: Resolver, address: IPv4Address | IPv6Address | str) -> Flow[FoundNames]:
+    """Flow: the names of an address, from the first source that knows it.
+
+    Raises DnsError.NotFound or NoData where none does, else what kept one from saying anything.
+    """
+    parsed = IpAddr.of(address)
+    not_asked: list[str] = []
+    failure: DnsError | None = None
+    for source in resolver.sources:
+        names: list[HostName] = []
+        status = "NOTFOUND"
+        if source.name == "files":
+            here = resolver.hosts.names(parsed)
+            log.debug("hosts file: %s: %s", parsed, ", ".join(here) or "not there")
+            names = [HostName(name, HOSTS, None) for name in here]
+        elif source.name == "dns":
+            try:
+                names = yield from _names_from_dns(resolver, parsed)
+            except DnsError as error:
+                failure, status = _worse(failure, error), _status(error)
+        else:
+            log.debug("%s is not asked: netkit does not know this source", source.name)
+            not_asked.append(source.name)
+            continue
+        if names:
+            return FoundNames(parsed, names, not_asked=not_asked)
+        if status in source.ends_on:
+            break
+    raise failure or DnsError.NotFound(name=str(parsed), hint=_instead(not_asked))
+
+
+def _addresses_from_dns(resolver: Resolver, host: str, family: int) -> Flow[FoundHost]:
+    kinds = [
+        kind for kind, version in ((DnsRecordType.AAAA, 6), (DnsRecordType.A, 4)) if family in (0, version)
+    ]
+    refusal: DnsError | None = None
+    tried: list[str] = []
+    for name in resolver.candidates(host):
+        flows = [resolver.resolve_flow(name, kind) for kind in kinds]
+        outcomes: list[Outcome[Answer]] = yield from all_of(flows, return_errors=True)
+        errors: list[DnsError] = []
+        for outcome in outcomes:
+            if isinstance(outcome.error, DnsError):
+                errors.append(outcome.error)
+            elif outcome.error is not None:
+                raise outcome.error
+        problems = [error for error in errors if not _is_denial(error)]
+        answers = [outcome.value for outcome in outcomes if outcome.value is not None]
+        if answers:
+            addresses = [
+                HostAddress(record.address, DNS, record.name.to_text(omit_final_dot=True), answer.ttl, None)
+                for answer in answers
+                for record in answer.records
+                if isinstance(record, (DnsRecord.A, DnsRecord.AAAA))
+            ]
+            return FoundHost(host, addresses, problems=problems, answers=answers)
+        if problems:
+            # SERVFAIL may be about this name only: as the C library does, the search goes on.
+            if getattr(problems[0], "rcode", None) != Rcode.SERVFAIL:
+                raise problems[0]
+            refusal = refusal or problems[0]
+        absent = any(isinstance(error, DnsError.NotFound) for error in errors)
+        tried.append(f"{name} ({'does not exist' if absent else 'no address'})")
+    if refusal is not None:
+        raise refusal
+    raise DnsError.HostNotFound(name=host, hint=f"asked for {', '.join(tried)}")
+
+
+def _names_from_dns(resolver: Resolver, address: IpAddr) -> Flow[list[HostName]]:
+    answer = yield from resolver.resolve_flow(Name.reverse(str(address)), DnsRecordType.PTR)
+    return [
+        HostName(record.domain.to_text(omit_final_dot=True), DNS, answer.ttl)
+        for record in answer.records
+        if isinstance(record, DnsRecord.PTR)
+    ]
+
+
+def _ordered(addresses: Iterable[HostAddress], source_of: SourceOf) -> list[HostAddress]:
+    """By RFC 6724, each with the address it is reached from."""
+    by_address: dict[IpAddr, HostAddress] = {}
+    for each in addresses:
+        by_address.setdefault(each.address, each)
+    return [
+        by_address[destination.address]._replace(reached_from=destination.source)
+        for destination in order_destinations(by_address, source_of)
+    ]
+
+
+def _literal(host: str) -> IpAddr | None:
+    try:
+        return IpAddr.parse(host)
+    except AddrParseError:
+        return None
+
+
+def _is_denial(error: DnsError) -> bool:
+    """Whether it is an answer (there is none), not the lack of one."""
+    return isinstance(error, (DnsError.NotFound, DnsError.NoData, DnsError.HostNotFound))
+
+
+def _status(error: DnsError) -> str:
+    """What nsswitch.conf(5) calls it."""
+    if _is_denial(error):
+        return "NOTFOUND"
+    return "TRYAGAIN" if isinstance(error, (DnsError.Timeout, DnsError.ServerError)) else "UNAVAIL"
+
+
+def _worse(one: DnsError | None, other: DnsError) -> DnsError:
+    """Which of two is to be told: that somebody could not tell, before that somebody said no."""
+    return other if one is None or _is_denial(one) else one
+
+
+def _not_found(host: str, failure: DnsError | None, not_asked: list[str]) -> DnsError:
+    if failure is None:
+        return DnsError.HostNotFound(name=host, hint=_instead(not_asked) or "asked the hosts file only")
+    if _is_denial(failure) and not_asked:
+        failure.hint = f"{failure.hint}; {_instead(not_asked)}"
+    return failure
+
+
+def _instead(not_asked: list[str]) -> str | None:
+    return f"not asked: {', '.join(not_asked)} (nsswitch.conf names it)" if not_asked else None
