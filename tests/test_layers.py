@@ -35,6 +35,7 @@ ROOMS = {
     "netkit.dns": "codec",
     "netkit.dns.cache": "api",
     "netkit.dns.exchange": "api",
+    "netkit.dns.host": "api",
     "netkit.dns.lookup": "api",
     "netkit.dns.resolution": "api",
     "netkit.dns.resolver": "api",
