@@ -10,7 +10,7 @@ peers='
 nsd:nsd knotd:knot kdig:knot-dnsutils dig:bind9-dnsutils
 nginx:nginx-light gnutls-serv:gnutls-bin openssl:openssl curl:curl
 socat:socat ncat:ncat ip:iproute2 systemd-socket-activate:systemd tmux:tmux
-  mandoc:mandoc zsh:zsh fish:fish
+mandoc:mandoc zsh:zsh fish:fish
 '
 PATH=$PATH:/usr/sbin:/sbin
 policy=/usr/sbin/policy-rc.d
