@@ -12,8 +12,7 @@ import sys
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from netkit.addr import (
     AddrParseError,

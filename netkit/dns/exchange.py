@@ -6,6 +6,8 @@ What `dig` needs: whatever a server answers is the result, SERVFAIL and NXDOMAIN
 - a query over UDP that is not answered in `timeout` is sent again, to each server in turn, `tries` times
   round (RFC 1035 section 7.2);
 - an answer that was truncated is asked for again over TCP (RFC 7766 section 5);
+- a server that answers in another letter case than it was asked in is asked again in plain letter case, once
+  the answer in the right one has not come either;
 - FORMERR to a query with EDNS is asked again without (RFC 6891 section 7), BADVERS likewise.
 """
 
@@ -19,6 +21,7 @@ from netkit._log import Log
 from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
 from netkit.dns.message import DEFAULT_EDNS, make_query
+from netkit.dns.transports.reply import Ignored
 from netkit.dns.transports.tcp import exchange_tcp
 from netkit.dns.transports.udp import exchange_udp
 from netkit.dns.value import Value, assign
@@ -187,16 +190,24 @@ class _Asker:
         until = monotonic() + self.options.timeout
         exchange = exchange_tcp if tcp else exchange_udp
         log.debug("%s: asking over %s: %s (id %d)", server, "TCP" if tcp else "UDP", self.question, query.id)
+        ignored = Ignored()
         try:
             reply = yield from exchange(
-                query, server, until=until, source=self.options.source, exact_case=self.randomize_case
+                query,
+                server,
+                until=until,
+                source=self.options.source,
+                exact_case=self.randomize_case,
+                ignored=ignored,
             )
-        except DnsError.Timeout as error:
-            if self.randomize_case and error.hint is not None:
-                # What was ignored may have been the answer, from a server that does not keep letter case.
-                log.debug("%s: asking again in plain letter case", server)
-                self.randomize_case = False
-            raise
+        except DnsError.Timeout:
+            if not ignored.miscased:
+                raise
+            # The server may be one that does not keep letter case. Only this allows to go without: not
+            # silence, nor any message that is wrong otherwise, which anybody could send.
+            log.debug("%s: answered in another letter case: asking again in plain", server)
+            self.randomize_case = False
+            return (yield from self._once(server, tcp=tcp))
         log.debug(
             "%s: %s over %s, %d octets in %.1f ms",
             server, reply.message.rcode, reply.transport, reply.size, reply.elapsed_s * 1000,

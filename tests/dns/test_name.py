@@ -10,8 +10,7 @@ import sys
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from netkit.addr import AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr
 from netkit.dns.errors import DnsError

@@ -8,8 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from netkit.addr import AddrParseError, Ipv4Addr, Ipv6Addr
 from netkit.dns import constants

@@ -63,6 +63,30 @@ class Reply:
         return f"<Reply {self.message.rcode} from {self.server} over {self.transport}>"
 
 
+class Ignored:
+    """Messages that were not the answer: how many, and whether one was in all but its letter case."""
+
+    __slots__ = ("count", "miscased")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.miscased = False
+
+    def add(self, query: Message, wire: bytes, server: SocketAddr) -> None:
+        """Count a message that `decode_reply` did not take."""
+        self.count += 1
+        if not self.miscased:
+            self.miscased = decode_reply(query, wire, server, exact_case=False) is not None
+
+    @property
+    def hint(self) -> str | None:
+        """What to say of them where nothing else came."""
+        if not self.count:
+            return None
+        came = "1 message" if self.count == 1 else f"{self.count} messages"
+        return f"{came} came, but not the answer"
+
+
 def decode_reply(
     query: Message, wire: bytes, server: SocketAddr, *, exact_case: bool = True
 ) -> Message | None:

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from netkit.dns.errors import DnsError
-from netkit.dns.transports.reply import Reply, decode_reply
+from netkit.dns.transports.reply import Ignored, Reply, decode_reply
 from netkit.io import DeadlineExceeded, UnexpectedEof, before
 from netkit.net.connect import connect_first
 from netkit.net.errors import ConnectError
@@ -25,11 +25,12 @@ def exchange_tcp(
     until: float | None,
     source: SocketAddr | None = None,
     exact_case: bool = True,
+    ignored: Ignored | None = None,
 ) -> Flow[Reply]:
     """Flow: connect to `server`, send `query`, and wait for its answer until the moment `until`.
 
-    Raises DnsError.Timeout, NetworkError (also where the server closes without an answer), and
-    InvalidResponse.
+    `ignored` is as in `exchange_udp`. Raises DnsError.Timeout, NetworkError (also where the server closes
+    without an answer), and InvalidResponse.
     """
     asked = query.question[0] if query.question else None
     about: dict[str, Any] = {
@@ -37,13 +38,14 @@ def exchange_tcp(
         "rdtype": asked.rdtype if asked else None,
         "server": server,
     }
+    ignored = ignored or Ignored()
     begun = monotonic()
     try:
-        return (yield from before(until, _exchange(query, server, source, exact_case, begun)))
+        return (yield from before(until, _exchange(query, server, source, exact_case, ignored, begun)))
     except (DeadlineExceeded, ConnectError.TimedOut) as error:
         if until is None or monotonic() < until:
             raise  # the caller's own deadline, not this query's
-        raise DnsError.Timeout(monotonic() - begun, 1, **about) from error
+        raise DnsError.Timeout(monotonic() - begun, 1, hint=ignored.hint, **about) from error
     except UnexpectedEof as error:
         reason = "the server closed the connection without an answer"
         raise DnsError.NetworkError(reason, **about) from error
@@ -57,12 +59,16 @@ def exchange_tcp(
 
 
 def _exchange(
-    query: Message, server: SocketAddr, source: SocketAddr | None, exact_case: bool, begun: float
+    query: Message,
+    server: SocketAddr,
+    source: SocketAddr | None,
+    exact_case: bool,
+    ignored: Ignored,
+    begun: float,
 ) -> Flow[Reply]:
     made = yield from connect_first([server], source=source)
     with TcpStream(made.sock, made.descriptor, peer=server) as stream:
         yield from stream.send_all(framed(query.to_wire()))
-        ignored = 0
         while True:
             wire = yield from receive_framed(stream)
             message = decode_reply(query, wire, server, exact_case=exact_case)
@@ -74,9 +80,9 @@ def _exchange(
                     transport="tcp",
                     wire=wire,
                     elapsed_s=monotonic() - begun,
-                    ignored=ignored,
+                    ignored=ignored.count,
                 )
-            ignored += 1
+            ignored.add(query, wire, server)
 
 
 def framed(wire: bytes) -> bytes:
