@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from netkit.dns.errors import DnsError
-from netkit.dns.transports.reply import Reply, decode_reply
+from netkit.dns.transports.reply import Ignored, Reply, decode_reply
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, DeadlineExceeded, before
 from netkit.net.udp import UdpSocket
 
@@ -27,15 +27,16 @@ def exchange_udp(
     until: float | None,
     source: SocketAddr | None = None,
     exact_case: bool = True,
+    ignored: Ignored | None = None,
 ) -> Flow[Reply]:
     """Flow: send `query` to `server` and wait for its answer until the moment `until`.
 
-    Raises DnsError.Timeout (having counted what was ignored), NetworkError, and InvalidResponse for an
-    answer that is malformed.
+    `ignored` is where messages are counted that are not the answer, for who wants to know after a failure.
+    Raises DnsError.Timeout, NetworkError, and InvalidResponse for an answer that is malformed.
     """
     asked = query.question[0] if query.question else None
     name, rdtype = (asked.name, asked.rdtype) if asked else (None, None)
-    ignored = 0
+    ignored = ignored or Ignored()
     begun = monotonic()
     try:
         sock = UdpSocket.connected(server, source=source)
@@ -56,17 +57,16 @@ def exchange_udp(
                     transport="udp",
                     wire=wire,
                     elapsed_s=elapsed,
-                    ignored=ignored,
+                    ignored=ignored.count,
                 )
-            ignored += 1
-            if ignored % OPERATIONS_PER_TURN == 0:
+            ignored.add(query, wire, server)
+            if ignored.count % OPERATIONS_PER_TURN == 0:
                 yield PAUSE
     except DeadlineExceeded as error:
         if until is None or monotonic() < until:
             raise  # the caller's own deadline, not this query's
-        hint = f"{ignored} datagrams came that were not the answer" if ignored else None
         raise DnsError.Timeout(
-            monotonic() - begun, 1, name=name, rdtype=rdtype, server=server, hint=hint
+            monotonic() - begun, 1, name=name, rdtype=rdtype, server=server, hint=ignored.hint
         ) from error
     except OSError as error:
         if isinstance(error, DnsError):
