@@ -12,13 +12,13 @@ _netkit() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$place/${COMP_WORDS[i]}" in
-            '/tls' | '/tcp' | '/serve' | '/demo' | '/version' | '/schema' | 'tls/probe' | 'tcp/connect' | 'serve/echo' | 'serve/dns') place="${place:+$place }${COMP_WORDS[i]}" ;;
+            '/resolve' | '/tls' | '/tcp' | '/serve' | '/demo' | '/version' | '/schema' | 'tls/probe' | 'tcp/connect' | 'serve/echo' | 'serve/dns') place="${place:+$place }${COMP_WORDS[i]}" ;;
         esac
     done
     case $place in
         '')
             options='-V --version -h --help'
-            words='tls tcp serve demo version schema'
+            words='resolve tls tcp serve demo version schema'
             ;;
         'tls')
             options='-h --help'
@@ -31,6 +31,15 @@ _netkit() {
         'serve')
             options='-h --help'
             words='echo dns'
+            ;;
+        'resolve')
+            options='-f --file --concurrency --rate --ordered --resume -x -4 -6 --server --system --hosts --resolv-conf --nsswitch --timeout --tries --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            positional=host
+            case $prev in
+                -f | --file | --resume | --hosts | --resolv-conf | --nsswitch | -o | --output) takes='file' ;;
+                --concurrency | --rate | --server | --timeout | --tries) takes='value' ;;
+                --color) takes='words auto always never' ;;
+            esac
             ;;
         'tls probe')
             options='-f --file --concurrency --rate --ordered --resume --servername --alpn --min-version --max-version --ca --insecure --warn-days --pem -4 -6 --source --timeout --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'

@@ -5,7 +5,7 @@ function __netkit_at --description 'Whether the words typed so far lead to this 
     set -l place
     for word in (commandline -opc)[2..]
         switch "$place/$word"
-            case '/tls' '/tcp' '/serve' '/demo' '/version' '/schema' 'tls/probe' 'tcp/connect' 'serve/echo' 'serve/dns'
+            case '/resolve' '/tls' '/tcp' '/serve' '/demo' '/version' '/schema' 'tls/probe' 'tcp/connect' 'serve/echo' 'serve/dns'
                 set place (string trim -- "$place $word")
         end
     end
@@ -13,6 +13,7 @@ function __netkit_at --description 'Whether the words typed so far lead to this 
 end
 
 complete -c netkit -f
+complete -c netkit -n '__netkit_at \'\'' -a 'resolve' -d 'Show what this system would connect to: the addresses of a name, in the order to try them'
 complete -c netkit -n '__netkit_at \'\'' -a 'tls' -d 'TLS: probe servers, inspect certificates'
 complete -c netkit -n '__netkit_at \'\'' -a 'tcp' -d 'TCP: connect, listen, measure'
 complete -c netkit -n '__netkit_at \'\'' -a 'serve' -d 'Servers for tests: echo, DNS and more'
@@ -28,6 +29,30 @@ complete -c netkit -n '__netkit_at \'tcp\'' -s h -l help -d 'Show this page'
 complete -c netkit -n '__netkit_at \'serve\'' -a 'echo' -d 'Send back everything that comes, over TCP and UDP (RFC 862)'
 complete -c netkit -n '__netkit_at \'serve\'' -a 'dns' -d 'Answer for the zones of zone files, over UDP and TCP: a small authoritative name server'
 complete -c netkit -n '__netkit_at \'serve\'' -s h -l help -d 'Show this page'
+complete -c netkit -n '__netkit_at \'resolve\'' -a '(__fish_print_hostnames)'
+complete -c netkit -n '__netkit_at \'resolve\'' -s f -l file -r -F -d 'Read inputs from FILE, a NAME[:PORT] a line'
+complete -c netkit -n '__netkit_at \'resolve\'' -l concurrency -x -d 'How many are in flight at once'
+complete -c netkit -n '__netkit_at \'resolve\'' -l rate -x -d 'Begin no more than this'
+complete -c netkit -n '__netkit_at \'resolve\'' -l ordered -d 'Rows in the order of the inputs, not as they finish'
+complete -c netkit -n '__netkit_at \'resolve\'' -l resume -r -F -d 'Keep a journal in FILE'
+complete -c netkit -n '__netkit_at \'resolve\'' -s x -d 'The inputs are addresses'
+complete -c netkit -n '__netkit_at \'resolve\'' -s 4 -d 'Use IPv4 only'
+complete -c netkit -n '__netkit_at \'resolve\'' -s 6 -d 'Use IPv6 only'
+complete -c netkit -n '__netkit_at \'resolve\'' -l server -x -d 'Ask this name server, not resolv.conf\'s'
+complete -c netkit -n '__netkit_at \'resolve\'' -l system -d 'Ask getaddrinfo, and keep its order'
+complete -c netkit -n '__netkit_at \'resolve\'' -l hosts -r -F -d 'Read this hosts file, not the system\'s'
+complete -c netkit -n '__netkit_at \'resolve\'' -l resolv-conf -r -F -d 'Read this resolv.conf'
+complete -c netkit -n '__netkit_at \'resolve\'' -l nsswitch -r -F -d 'Read this nsswitch.conf'
+complete -c netkit -n '__netkit_at \'resolve\'' -l timeout -x -d 'Give up after this time, for the whole operation'
+complete -c netkit -n '__netkit_at \'resolve\'' -l tries -x -d 'How often to ask each name server'
+complete -c netkit -n '__netkit_at \'resolve\'' -l json -d 'One JSON object a line'
+complete -c netkit -n '__netkit_at \'resolve\'' -l plain -d 'Plain text without boxes, for awk'
+complete -c netkit -n '__netkit_at \'resolve\'' -l short -d 'Only the bare values, one a line'
+complete -c netkit -n '__netkit_at \'resolve\'' -l color -x -a 'auto always never' -d 'Colour on a terminal, always or never'
+complete -c netkit -n '__netkit_at \'resolve\'' -s o -l output -r -F -d 'Write results to FILE'
+complete -c netkit -n '__netkit_at \'resolve\'' -s v -l verbose -d 'Show the dialogue, step by step with timings, on standard error'
+complete -c netkit -n '__netkit_at \'resolve\'' -s q -l quiet -d 'Nothing but results and the exit code'
+complete -c netkit -n '__netkit_at \'resolve\'' -s h -l help -d 'Show this page'
 complete -c netkit -n '__netkit_at \'tls probe\'' -a '(__fish_print_hostnames)'
 complete -c netkit -n '__netkit_at \'tls probe\'' -s f -l file -r -F -d 'Read inputs from FILE, a HOST[:PORT] a line'
 complete -c netkit -n '__netkit_at \'tls probe\'' -l concurrency -x -d 'How many are in flight at once'

@@ -11,6 +11,7 @@ _netkit() {
     case $state in
         command)
             commands=(
+                'resolve:Show what this system would connect to\: the addresses of a name, in the order to try them'
                 'tls:TLS\: probe servers, inspect certificates'
                 'tcp:TCP\: connect, listen, measure'
                 'serve:Servers for tests\: echo, DNS and more'
@@ -22,6 +23,7 @@ _netkit() {
             ;;
         rest)
             case $words[1] in
+                resolve) _netkit_resolve && ret=0 ;;
                 tls) _netkit_tls && ret=0 ;;
                 tcp) _netkit_tcp && ret=0 ;;
                 serve) _netkit_serve && ret=0 ;;
@@ -100,6 +102,35 @@ _netkit_serve() {
             ;;
     esac
     return ret
+}
+
+_netkit_resolve() {
+    _arguments -s -S \
+        '(-f --file)'{-f,--file=}'[Read inputs from FILE, a NAME\[\:PORT\] a line]:FILE:_files' \
+        --concurrency='[How many are in flight at once]:N: ' \
+        --rate='[Begin no more than this]:N/s: ' \
+        --ordered'[Rows in the order of the inputs, not as they finish]' \
+        --resume='[Keep a journal in FILE]:FILE:_files' \
+        -x'[The inputs are addresses]' \
+        -4'[Use IPv4 only]' \
+        -6'[Use IPv6 only]' \
+        '*'--server='[Ask this name server, not resolv.conf'\''s]:ADDR: ' \
+        --system'[Ask getaddrinfo, and keep its order]' \
+        --hosts='[Read this hosts file, not the system'\''s]:FILE:_files' \
+        --resolv-conf='[Read this resolv.conf]:FILE:_files' \
+        --nsswitch='[Read this nsswitch.conf]:FILE:_files' \
+        --timeout='[Give up after this time, for the whole operation]:SECONDS: ' \
+        --tries='[How often to ask each name server]:N: ' \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: :_hosts'
 }
 
 _netkit_tls_probe() {

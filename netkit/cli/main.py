@@ -35,6 +35,12 @@ LOOK_UP, CONNECT, SERVE, ABOUT = "Look up", "Connect and probe", "Serve", "About
 #: The commands, in the order of the help page. The help is the first line of the command's docstring.
 COMMANDS: tuple[Entry, ...] = (
     Entry(
+        "resolve",
+        "resolve:resolve",
+        "Show what this system would connect to: the addresses of a name, in the order to try them.",
+        LOOK_UP,
+    ),
+    Entry(
         "tls probe",
         "tls:probe",
         "Show what a TLS server sends, and whether a client would accept it.",
