@@ -189,7 +189,10 @@ class _Asker:
         query = self._query()
         until = monotonic() + self.options.timeout
         exchange = exchange_tcp if tcp else exchange_udp
-        log.debug("%s: asking over %s: %s (id %d)", server, "TCP" if tcp else "UDP", self.question, query.id)
+        log.debug(
+            "%s: asking over %s: %s %s (id %d)",
+            server, "TCP" if tcp else "UDP", self.question.name, self.question.rdtype, query.id,
+        )  # fmt: skip
         ignored = Ignored()
         try:
             reply = yield from exchange(
@@ -200,8 +203,9 @@ class _Asker:
                 exact_case=self.randomize_case,
                 ignored=ignored,
             )
-        except DnsError.Timeout:
-            if not ignored.miscased:
+        except DnsError as error:
+            if not (isinstance(error, DnsError.Timeout) and ignored.miscased):
+                error.name = error.name and self.question.name  # in the caller's letter case
                 raise
             # The server may be one that does not keep letter case. Only this allows to go without: not
             # silence, nor any message that is wrong otherwise, which anybody could send.
@@ -209,8 +213,9 @@ class _Asker:
             self.randomize_case = False
             return (yield from self._once(server, tcp=tcp))
         log.debug(
-            "%s: %s over %s, %d octets in %.1f ms",
-            server, reply.message.rcode, reply.transport, reply.size, reply.elapsed_s * 1000,
+            "%s: %s over %s: %s %s, %d octets in %.1f ms",
+            server, reply.message.rcode, reply.transport.upper(), self.question.name, self.question.rdtype,
+            reply.size, reply.elapsed_s * 1000,
         )  # fmt: skip
         if self.randomize_case:
             reply.message = _in_the_case_asked(reply.message, self.question)
