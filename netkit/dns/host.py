@@ -200,7 +200,8 @@ def _addresses_from_dns(resolver: Resolver, host: str, family: int) -> Flow[Foun
     kinds = [
         kind for kind, version in ((DnsRecordType.AAAA, 6), (DnsRecordType.A, 4)) if family in (0, version)
     ]
-    refusal: DnsError | None = None
+    failure: DnsError | None = None
+    exists = False
     tried: list[str] = []
     for name in resolver.candidates(host):
         flows = [resolver.resolve_flow(name, kind) for kind in kinds]
@@ -221,15 +222,18 @@ def _addresses_from_dns(resolver: Resolver, host: str, family: int) -> Flow[Foun
                 if isinstance(record, (DnsRecord.A, DnsRecord.AAAA))
             ]
             return FoundHost(host, addresses, problems=problems, answers=answers)
+        exists = exists or any(isinstance(error, DnsError.NoData) for error in errors)
+        absent = any(isinstance(error, DnsError.NotFound) for error in errors)
+        told = problems[0].kind if problems else "does not exist" if absent else "no address"
+        tried.append(f"{name} ({told})")
         if problems:
+            failure = failure or problems[0]
             # SERVFAIL may be about this name only: as the C library does, the search goes on.
             if getattr(problems[0], "rcode", None) != Rcode.SERVFAIL:
-                raise problems[0]
-            refusal = refusal or problems[0]
-        absent = any(isinstance(error, DnsError.NotFound) for error in errors)
-        tried.append(f"{name} ({'does not exist' if absent else 'no address'})")
-    if refusal is not None:
-        raise refusal
+                break
+    if failure is not None and not exists:
+        raise failure
+    # Where one name exists, that another could not be asked about does not matter: it would not be used.
     raise DnsError.HostNotFound(name=host, hint=f"asked for {', '.join(tried)}")
 
 
