@@ -73,7 +73,8 @@ class TestRule1BytesBelongToTheBuffer:
                             reading.cancel()
 
                 ours._buffer = Cancelling()
-                await asyncio.sleep(0)
+                while ours._descriptor.reader is None:  # until it waits: its first turn may be another's
+                    await asyncio.sleep(0)
                 theirs.write_all(b"abc")
                 with pytest.raises(asyncio.CancelledError):
                     await reading
@@ -179,7 +180,8 @@ class TestRule3OneReaderOneWriter:
             ours, theirs = connected()
             with ours, theirs:
                 first = asyncio.create_task(ours.read_async())
-                await asyncio.sleep(0)
+                while ours._descriptor.reader is None:
+                    await asyncio.sleep(0)
                 with pytest.raises(BusyError):
                     await ours.read_async()
                 await ours.write_all_async(b"a writer beside it is fine")
@@ -211,7 +213,8 @@ class TestRule3OneReaderOneWriter:
             ours, theirs = connected()
             with ours, theirs:
                 first = asyncio.create_task(ours.write_all_async(bytes(50_000_000)))
-                await asyncio.sleep(0)
+                while ours._descriptor.writer is None:
+                    await asyncio.sleep(0)
                 with pytest.raises(BusyError):
                     await ours.write_all_async(b"x")
                 first.cancel()
@@ -410,7 +413,8 @@ class TestRule6Interruptions:
 
         async def main() -> None:
             task = asyncio.create_task(run_async(flow()))
-            await asyncio.sleep(0)
+            while pair.descriptor.reader is None:
+                await asyncio.sleep(0)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
