@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from netkit._log import Log
 from netkit.addr import AddrParseError, IpAddr
-from netkit.dns.constants import DnsRecordType, Rcode
+from netkit.dns.constants import DnsRecordType
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
 from netkit.dns.records.base import DnsRecord
@@ -228,8 +228,8 @@ def _addresses_from_dns(resolver: Resolver, host: str, family: int) -> Flow[Foun
         tried.append(f"{name} ({told})")
         if problems:
             failure = failure or problems[0]
-            # SERVFAIL may be about this name only: as the C library does, the search goes on.
-            if getattr(problems[0], "rcode", None) != Rcode.SERVFAIL:
+            # What a server answers may be about this name only, so the search goes on; silence is not.
+            if not isinstance(problems[0], (DnsError.ServerError, DnsError.Refused)):
                 break
     if failure is not None and not exists:
         raise failure
