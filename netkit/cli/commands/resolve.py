@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from netkit.io import Flow
 
 UNREACHABLE = "unreachable"
+#: Terminals from this width on have room for a column that says no more than the address beside it.
+WIDE = 100
 
 
 class AddressRow(TypedDict):
@@ -195,21 +197,23 @@ class ResolveView(View["Resolved | Named"]):
         return result.text, source, ", ".join(map(str, self.short(result)))
 
     def table(self, result: Resolved | Named, env: Environment) -> Iterable[Any]:
+        from netkit.addr import SocketAddr
         from netkit.cli.render import table, text
 
-        rows = list(result.rows())
+        rows: list[tuple[object, ...]] = list(result.rows())
         if isinstance(result, Named):
             yield table(("#", "name", "source", "TTL"), rows, right=(0, 3))
             return
-        titles = ("#", "address", "port", "family", "source", "name", "TTL", "reached from")
-        # Without a port there is nothing to say of it; in plain text the columns stay where they are.
-        kept = [index for index in range(len(titles)) if index != 2 or result.target.port is not None]
-        cells = [[row[index] for index in kept] for row in rows]
-        for line in cells:
-            if line[-1] == UNREACHABLE:
-                line[-1] = text(UNREACHABLE, "red")
-        right = [kept.index(index) for index in (0, 2, 6) if index in kept]
-        yield table([titles[index] for index in kept], cells, right=right)
+        titles = ["#", "address", "family", "source", "name", "TTL", "reached from"]
+        cells: list[list[Any]] = []
+        for order, address, port, family, source, name, ttl, reached_from in rows:
+            endpoint = address if port is None else SocketAddr.new(cast(Any, address), cast(Any, port))
+            last = text(UNREACHABLE, "red") if reached_from is UNREACHABLE else reached_from
+            cells.append([order, endpoint, family, source, name, ttl, last])
+        if env.width < WIDE:  # an address shows its family, and needs the room
+            for line in (titles, *cells):
+                del line[2]
+        yield table(titles, cells, right=(0, len(titles) - 2))
         if result.aliases:
             arrow = " → " if env.encoding.startswith("utf") else " -> "
             yield text(f"aliases: {arrow.join([*result.aliases, result.found.addresses[0].name])}", "dim")
