@@ -1,14 +1,19 @@
 """A bell: a descriptor that becomes readable when another thread, or a signal handler, rings it.
 
-poll(2) cannot wait for a Python object, so whatever must wake it from outside writes a byte. One pipe
-(an eventfd where there is one) serves; ringing takes no lock and never blocks, which is what makes it
-safe in a signal handler. A child process after fork(2) would share the descriptor and steal the
-parent's rings, so a bell belongs to the process that made it.
+poll(2) cannot wait for a Python object, so whatever must wake it from outside sends a byte through a socket
+pair (sockets, because select(2) on Windows takes nothing else). Ringing takes no lock and never blocks,
+which is what makes it safe in a signal handler. A child process after fork(2) would share the descriptor
+and steal the parent's rings, so a bell belongs to the process that made it.
+
+The main thread's bell is rung by the system's signals as well, while it waits (`rung_by_signals`): a signal
+that arrives after Python's last look for signals and before the poll has no call to interrupt, and without
+a byte to wake it the poll would sleep with the handler still to be run.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 
@@ -16,56 +21,62 @@ import threading
 class Bell:
     """Readable from the first `ring` until `silence`."""
 
-    __slots__ = ("_pair", "fd", "pid")
+    __slots__ = ("_ours", "_theirs", "fd", "pid")
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self._pair: tuple[socket.socket, socket.socket] | None = None
-        if hasattr(os, "eventfd"):
-            self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        else:  # a socket pair, since select(2) on Windows takes nothing but sockets
-            self._pair = socket.socketpair()
-            for end in self._pair:
-                end.setblocking(False)
-            self.fd = self._pair[0].fileno()
+        self._ours, self._theirs = socket.socketpair()
+        self._ours.setblocking(False)
+        self._theirs.setblocking(False)
+        self.fd = self._ours.fileno()
 
     def ring(self) -> None:
         """Make the bell readable. Any thread, or a signal handler; silent in a forked child."""
-        if self.fd < 0 or self.pid != os.getpid():
+        if self.pid != os.getpid():
             return
         try:
-            if self._pair is None:
-                os.eventfd_write(self.fd, 1)
-            else:
-                self._pair[1].send(b"\x01")
+            self._theirs.send(b"\0")
         except OSError:
             pass  # full, so readable, which is all that was wanted; or closed in this instant
 
     def silence(self) -> None:
         """Make it unreadable again."""
         try:
-            if self._pair is None:
-                os.eventfd_read(self.fd)
-            else:
-                while self._pair[0].recv(4096):
-                    pass
+            while self._ours.recv(4096):
+                pass
         except OSError:
             pass  # nothing (more) to read
 
+    def rung_by_signals(self) -> bool:
+        """Have every signal of this process ring the bell, until `silent_to_signals`.
+
+        False, and nothing changed, outside the main thread or where something else has that place.
+        """
+        if threading.get_ident() != threading.main_thread().ident:
+            return False
+        try:
+            before = signal.set_wakeup_fd(self._theirs.fileno(), warn_on_full_buffer=False)
+        except ValueError:
+            return False  # a main thread of an interpreter that is not the main one
+        if before != -1:
+            signal.set_wakeup_fd(before)
+            return False
+        return True
+
+    def silent_to_signals(self) -> None:
+        """Undo `rung_by_signals`."""
+        signal.set_wakeup_fd(-1)
+
     def close(self) -> None:
         """Release the descriptors."""
-        fd, self.fd = self.fd, -1
-        if self._pair is not None:
-            for end in self._pair:
-                end.close()
-        elif fd >= 0:
-            os.close(fd)
+        self._ours.close()
+        self._theirs.close()
 
     def __del__(self) -> None:
-        try:
-            self.close()
-        except Exception:  # at interpreter shutdown the system releases it
-            pass
+        for end in ("_ours", "_theirs"):
+            sock = getattr(self, end, None)
+            if sock is not None:
+                sock.close()
 
 
 _local = threading.local()

@@ -63,6 +63,9 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
     except StopIteration as end:
         value: T = end.value
         return value
+    finally:
+        if reactor is not None:
+            reactor.close()
 
 
 def _look(deadline: float | None, cancel: CancellationToken | None) -> None:
@@ -130,11 +133,18 @@ class PollReactor:
         self._soon: list[Waiter] = []
         self._thread = threading.get_ident()
         self._bell: Bell = thread_bell()
+        self._signals = self._bell.rung_by_signals()
         self._polling = False
         self._cancel = cancel
         self._poll.register(self._bell.fd, READ)
         if cancel is not None:
             self._poll.register(cancel._fileno(), READ)
+
+    def close(self) -> None:
+        """Give back what the call had of the process: its signals."""
+        if self._signals:
+            self._signals = False
+            self._bell.silent_to_signals()
 
     def wait(self, root: _Root, want: AnyWant, deadline: float | None) -> bool:
         """Wait for what the flow wants; what to send it. Raises when time or the token runs out first."""

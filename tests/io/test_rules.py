@@ -29,6 +29,7 @@ from netkit.io import (
     UnexpectedEof,
     run,
     run_async,
+    sleep_until,
 )
 from netkit.net import TcpListener, TcpStream
 from netkit.net.sockets import SocketStream
@@ -432,6 +433,45 @@ class TestRule7CancelTakesNoLock:
             threading.Timer(0.02, os.kill, [os.getpid(), signal.SIGUSR1]).start()
             with pytest.raises(CancellationError, match="signal"):
                 run(pair.receive(), deadline=monotonic() + 5, cancel=token)
+        finally:
+            signal.signal(signal.SIGUSR1, previous)
+
+    def test_while_it_waits_signals_ring_the_bell(self) -> None:
+        """A signal that comes after Python's last look for one and before the poll interrupts nothing."""
+        places: list[int] = []
+
+        def flow() -> Flow[None]:
+            yield PAUSE
+            places.append(signal.set_wakeup_fd(-1))
+            signal.set_wakeup_fd(places[0])
+
+        run(flow())
+        assert places[0] != -1
+        assert signal.set_wakeup_fd(-1) == -1  # taken away after it
+
+    def test_a_place_that_is_taken_is_left_alone(self, pair: Pair) -> None:
+        signal.set_wakeup_fd(pair.ours.fileno())
+        try:
+            run(sleep_until(monotonic() + 0.001))
+        finally:
+            assert signal.set_wakeup_fd(-1) == pair.ours.fileno()
+
+    def test_signals_of_another_process_at_any_moment(self) -> None:
+        """Many times a child sends one while this process goes in and out of its wait."""
+        stop = [Event()]
+        previous = signal.signal(signal.SIGUSR1, lambda number, frame: stop[0].set())
+        try:
+            for delay in range(200):
+                stop[0] = Event()
+                child = os.fork()
+                if child == 0:
+                    until = monotonic() + delay * 2e-6
+                    while monotonic() < until:
+                        pass
+                    os.kill(os.getppid(), signal.SIGUSR1)
+                    os._exit(0)
+                run(stop[0].wait(), deadline=monotonic() + 5)
+                os.waitpid(child, 0)
         finally:
             signal.signal(signal.SIGUSR1, previous)
 
