@@ -266,5 +266,5 @@ def _most_telling(
     hint = next((error.hint for error in silent if error.hint != DnsError.Timeout.hint), None)
     server = ", ".join(map(str, servers))
     return DnsError.Timeout(
-        elapsed, len(errors), name=question.name, rdtype=question.rdtype, server=server, hint=hint
+        round(elapsed, 3), len(errors), name=question.name, rdtype=question.rdtype, server=server, hint=hint
     )
