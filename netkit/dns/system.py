@@ -138,8 +138,8 @@ class Hosts:
         return list(self._addresses.get(host.rstrip(".").lower(), ()))
 
     def names(self, address: IpAddr) -> list[str]:
-        """The names of `address`, its canonical one first."""
-        return list(self._names.get(_unscoped(address), ()))
+        """The names of `address`, each once, its canonical one first."""
+        return list(dict.fromkeys(self._names.get(_unscoped(address), ())))
 
 
 class HostSource(NamedTuple):
