@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from netkit.addr import AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr
+from netkit.addr.text import ends_in_a_number
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
 from netkit.dns.resolver import Resolver
@@ -33,14 +34,14 @@ def system_resolver() -> Resolver:
 def lookup_host(
     host: str, *, timeout: float | None = None, cancel: CancellationToken | None = None
 ) -> list[IpAddr]:
-    """The addresses of `host`, IPv6 first. Raises DnsError.HostNotFound and its other variants."""
+    """The addresses of `host`, in the order to try them (RFC 6724). Raises DnsError.HostNotFound and its other variants."""
     return run(system_resolver().host_flow(host), deadline=_deadline(timeout), cancel=cancel)
 
 
 async def lookup_host_async(
     host: str, *, timeout: float | None = None, cancel: CancellationToken | None = None
 ) -> list[IpAddr]:
-    """The addresses of `host`, IPv6 first. Raises DnsError.HostNotFound and its other variants."""
+    """The addresses of `host`, in the order to try them (RFC 6724). Raises DnsError.HostNotFound and its other variants."""
     return await run_async(system_resolver().host_flow(host), deadline=_deadline(timeout), cancel=cancel)
 
 
@@ -118,9 +119,10 @@ async def resolve_async(
 def is_valid_domain(text: str) -> bool:
     """Whether `text` is a host name: letters, digits and inner hyphens (RFC 1123 section 2.1), or in Unicode.
 
-    The root and addresses are none.
+    The root and addresses are none, nor is what ends in a number, which some systems read as an address
+    (WHATWG URL section 3.5; RFC 3696 section 2: no top-level domain is all digits).
     """
-    if is_ip_address(text):
+    if is_ip_address(text) or ends_in_a_number(text):
         return False
     try:
         name = Name.parse(text)
