@@ -1,0 +1,319 @@
+"""The authoritative server: `respond` by itself, then over real sockets."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from time import process_time
+
+import pytest
+from hypothesis import example, given, settings, strategies as st
+
+from netkit.dns import server as module
+from netkit.dns.constants import DnsRecordType, Opcode, Rcode
+from netkit.dns.edns import Edns, EdnsOption
+from netkit.dns.message import QR, RD, Message, Question, make_query
+from netkit.dns.resolver import Resolver
+from netkit.dns.server import MAX_UDP_PAYLOAD, DnsServer, Zones, respond
+from netkit.dns.zonefile import parse_zone
+from netkit.io import Event, run
+from netkit.net import ListenError
+from tests.dns.scripted import framed
+from tests.dns.strategies import messages
+
+ZONE = (
+    """
+$ORIGIN example.
+$TTL 300
+@    SOA ns hostmaster 1 2 3 4 60
+@    NS ns
+ns   A 192.0.2.53
+www  A 192.0.2.1
+sub  NS ns.sub
+ns.sub A 192.0.2.54
+big  TXT """
+    + " ".join(f'"{chr(97 + number) * 200}"' for number in range(10))
+    + "\n"
+    + "".join(f"many A 192.0.2.{number}\n" for number in range(100))
+)
+CHILD = """
+$ORIGIN child.example.
+$TTL 60
+@ SOA ns.example. h.example. 1 2 3 4 5
+@ NS ns.example.
+www A 192.0.2.9
+"""
+ZONES = Zones([parse_zone(ZONE), parse_zone(CHILD)])
+
+
+def asked(query: Message | bytes, *, over_tcp: bool = False) -> Message:
+    """The response of `respond`."""
+    wire = respond(ZONES, query if isinstance(query, bytes) else query.to_wire(), over_tcp=over_tcp)
+    assert wire is not None
+    return Message.from_wire(wire)
+
+
+def query(name: str = "www.example.", rdtype: int = DnsRecordType.A, **how: object) -> Message:
+    return make_query(name, rdtype, id=77, **how)  # type: ignore[arg-type]
+
+
+class TestRespond:
+    def test_answers(self) -> None:
+        response = asked(query())
+        assert (response.id, response.rcode, len(response.answer)) == (77, Rcode.NOERROR, 1)
+        assert response.authoritative and response.is_response
+        assert response.recursion_desired and not response.recursion_available
+        assert response.question == query().question
+
+    def test_the_question_comes_back_in_its_letter_case(self) -> None:
+        name = asked(query("wWw.ExAmPlE.")).question[0].name
+        assert str(name) == "wWw.ExAmPlE."
+
+    def test_the_closest_zone_answers(self) -> None:
+        assert str(asked(query("www.child.example.")).answer[0]).endswith("192.0.2.9")
+        assert asked(query("none.child.example.")).authority[0].name == parse_zone(CHILD).origin
+
+    def test_denials_and_referrals(self) -> None:
+        assert asked(query("none.example.")).rcode == Rcode.NXDOMAIN
+        assert asked(query(rdtype=DnsRecordType.MX)).rcode == Rcode.NOERROR
+        referral = asked(query("x.sub.example."))
+        assert not referral.authoritative
+        assert [record.rdtype for record in referral.authority] == [DnsRecordType.NS]
+        assert len(referral.additional) == 1
+
+    @pytest.mark.parametrize("name", ["example.net.", ".", "xexample."])
+    def test_other_zones_are_refused(self, name: str) -> None:
+        assert asked(query(name)).rcode == Rcode.REFUSED
+
+    def test_other_classes_are_refused(self) -> None:
+        assert asked(query(rdclass=3)).rcode == Rcode.REFUSED
+
+    @pytest.mark.parametrize("opcode", [Opcode.STATUS, Opcode.NOTIFY, Opcode.UPDATE, 9])
+    def test_other_operations_are_not_implemented(self, opcode: int) -> None:
+        response = asked(query().replace(opcode=opcode))
+        assert (response.rcode, response.opcode) == (Rcode.NOTIMP, opcode)
+
+    def test_one_question_it_must_be(self) -> None:
+        question = Question("www.example.", 1)
+        assert asked(Message(1)).rcode == Rcode.FORMERR
+        assert asked(Message(1, question=[question] * 2)).rcode == Rcode.FORMERR
+
+    @pytest.mark.parametrize("wire", [b"", b"\x00" * 11, query().replace(flags=QR).to_wire(), b"\xff" * 40])
+    def test_no_response_to_what_is_no_query(self, wire: bytes) -> None:
+        assert respond(ZONES, wire, over_tcp=False) is None
+
+    @pytest.mark.parametrize(
+        "rest",
+        [
+            struct.pack(">HHHH", 1, 0, 0, 0),
+            struct.pack(">HHHH", 1, 0, 0, 0) + b"\xc0\x0c\x00\x01\x00\x01",
+            struct.pack(">HHHH", 65535, 65535, 65535, 65535) + b"\x00\x00\x01\x00\x01",
+            struct.pack(">HHHH", 1, 0, 0, 0) + b"\x03www",
+            struct.pack(">HHHH", 0, 0, 0, 0) + b"left over",
+        ],
+    )
+    def test_malformed(self, rest: bytes) -> None:
+        wire = struct.pack(">HH", 77, RD) + rest
+        response = asked(wire)
+        assert (response.id, response.rcode, response.flags) == (77, Rcode.FORMERR, QR | RD)
+        assert response.question == ()
+
+
+class TestEdns:
+    def test_not_unless_asked_with(self) -> None:
+        assert asked(query(edns=None)).edns is None
+
+    def test_says_its_own_size(self) -> None:
+        edns = asked(query(edns=Edns(4096))).edns
+        assert edns is not None
+        assert (edns.payload_size, edns.version, edns.options) == (MAX_UDP_PAYLOAD, 0, ())
+
+    @pytest.mark.parametrize("dnssec_ok", [False, True])
+    def test_do_comes_back(self, dnssec_ok: bool) -> None:
+        """RFC 3225 section 3."""
+        edns = asked(query(edns=Edns(dnssec_ok=dnssec_ok))).edns
+        assert edns is not None
+        assert edns.dnssec_ok is dnssec_ok
+
+    def test_options_do_not(self) -> None:
+        edns = asked(query(edns=Edns(options=[EdnsOption.Nsid(b""), EdnsOption.Padding(8)]))).edns
+        assert edns is not None
+        assert edns.options == ()
+
+    def test_unknown_version(self) -> None:
+        response = asked(query(edns=Edns(version=1)))
+        assert response.rcode == Rcode.BADVERS
+        assert response.edns is not None
+        assert response.edns.version == 0
+        assert response.answer == ()
+
+
+class TestSize:
+    @pytest.mark.parametrize(
+        ("edns", "limit"),
+        [
+            (None, 512),
+            (Edns(0), 512),
+            (Edns(512), 512),
+            (Edns(1000), 1000),
+            (Edns(1232), 1232),
+            (Edns(65535), MAX_UDP_PAYLOAD),
+        ],
+    )
+    @pytest.mark.parametrize("name", ["many.example.", "big.example."])
+    def test_udp_is_cut_at_what_the_client_takes(self, edns: Edns | None, limit: int, name: str) -> None:
+        rdtype = DnsRecordType.A if name.startswith("many") else DnsRecordType.TXT
+        wire = respond(ZONES, query(name, rdtype, edns=edns).to_wire(), over_tcp=False)
+        assert wire is not None
+        assert len(wire) <= limit
+        response = Message.from_wire(wire)
+        assert response.truncated
+        assert (response.edns is None) == (edns is None)
+
+    def test_tcp_is_whole(self) -> None:
+        response = asked(query("many.example.", edns=None), over_tcp=True)
+        assert not response.truncated
+        assert len(response.answer) == 100
+
+
+@given(st.binary(max_size=600))
+@example(b"")
+@example(b"\x00" * 12)
+@example(struct.pack(">HHHHHH", 1, 0, 1, 0, 0, 0) + b"\xc0\x0c" * 200)
+def test_any_bytes(wire: bytes) -> None:
+    begun = process_time()
+    response = respond(ZONES, wire, over_tcp=False)
+    assert process_time() - begun < 0.25
+    if response is not None:
+        message = Message.from_wire(response)
+        assert message.is_response
+        assert message.id == int.from_bytes(wire[:2], "big")
+        assert len(response) <= MAX_UDP_PAYLOAD
+
+
+@given(messages(), st.booleans())
+@settings(max_examples=30)
+def test_any_message(message: Message, over_tcp: bool) -> None:
+    response = respond(ZONES, message.to_wire(), over_tcp=over_tcp)
+    assert (response is None) == message.is_response
+    if response is not None:
+        assert Message.from_wire(response).id == message.id
+
+
+@given(st.data())
+def test_any_mutation_of_a_query(data: st.DataObject) -> None:
+    wire = bytearray(query("www.example.", edns=Edns(options=[EdnsOption.Nsid(b"x")])).to_wire())
+    for _ in range(data.draw(st.integers(1, 4))):
+        wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.integers(0, 255))
+    response = respond(ZONES, bytes(wire), over_tcp=False)
+    if response is not None:
+        Message.from_wire(response)
+
+
+@pytest.fixture
+def server() -> Iterator[DnsServer]:
+    made = DnsServer.bind("127.0.0.1:0", list(ZONES))
+    stop = Event()
+    thread = threading.Thread(target=run, args=(made.serve(stop),), daemon=True)
+    thread.start()
+    yield made
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def receive(stream: socket.socket) -> Message:
+    """The next message on a TCP connection."""
+
+    def exactly(count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            more = stream.recv(count - len(data))
+            assert more, "the server closed the connection"
+            data += more
+        return data
+
+    return Message.from_wire(exactly(int.from_bytes(exactly(2), "big")))
+
+
+def connect(server: DnsServer) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.local_addr.port), timeout=5)
+
+
+class TestServing:
+    def test_udp_and_truncation(self, server: DnsServer) -> None:
+        resolver = Resolver([server.local_addr])
+        assert len(resolver.lookup_a("www.example")) == 1
+        found = resolver.resolve("many.example", DnsRecordType.A)
+        assert (len(found.records), found.replies[0].transport) == (100, "tcp")
+        assert server.queries == server.responses == 3
+
+    def test_garbage_over_udp_is_survived(self, server: DnsServer) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(5)
+            sock.connect(("127.0.0.1", server.local_addr.port))
+            for wire in (b"", b"\x00", b"\xff" * 100, query().replace(flags=QR).to_wire()):
+                sock.send(wire)
+            sock.send(query().to_wire())
+            assert Message.from_wire(sock.recv(4096)).rcode == Rcode.NOERROR
+        assert (server.queries, server.responses) == (5, 1)
+
+    def test_a_client_that_went_away(self, server: DnsServer) -> None:
+        for _ in range(3):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                sock.sendto(query().to_wire(), ("127.0.0.1", server.local_addr.port))
+        assert Resolver([server.local_addr]).lookup_a("www.example")
+
+    def test_pipelined_over_tcp(self, server: DnsServer) -> None:
+        """RFC 7766 section 6.2.1.1."""
+        with connect(server) as stream:
+            names = [f"n{number}.example." for number in range(20)]
+            stream.sendall(b"".join(framed(query(name).replace(id=number).to_wire())
+                                    for number, name in enumerate(names)))  # fmt: skip
+            assert sorted(receive(stream).id for _ in names) == list(range(20))
+        assert server.tcp.accepted == 1
+
+    def test_byte_by_byte_over_tcp(self, server: DnsServer) -> None:
+        with connect(server) as stream:
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for octet in framed(query().to_wire()):
+                stream.sendall(bytes([octet]))
+            assert receive(stream).rcode == Rcode.NOERROR
+
+    def test_half_closed_connections_are_answered(self, server: DnsServer) -> None:
+        with connect(server) as stream:
+            stream.sendall(framed(query().to_wire()))
+            stream.shutdown(socket.SHUT_WR)
+            assert receive(stream).rcode == Rcode.NOERROR
+            assert stream.recv(1) == b""
+
+    @pytest.mark.parametrize("data", [b"\x00\x00", b"\x00\x05hello", framed(b"\xff" * 30)])
+    def test_a_broken_dialogue_is_ended(self, server: DnsServer, data: bytes) -> None:
+        with connect(server) as stream:
+            stream.sendall(data)
+            assert stream.recv(1) == b""
+        assert Resolver([server.local_addr]).lookup_a("www.example")
+
+    def test_idle_connections_are_ended(self, server: DnsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "TCP_IDLE_TIMEOUT", 0.02)
+        with connect(server) as stream:
+            stream.sendall(b"\x00")
+            assert stream.recv(1) == b""
+
+    def test_one_port_for_both(self, server: DnsServer) -> None:
+        with pytest.raises(ListenError):
+            DnsServer.bind(server.local_addr, [])
+
+    def test_a_port_that_udp_has_already(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", 0))
+            with pytest.raises(ListenError):
+                DnsServer.bind(f"127.0.0.1:{sock.getsockname()[1]}", [])
+
+    def test_closing_frees_the_port(self) -> None:
+        made = DnsServer.bind("127.0.0.1:0", [])
+        addr = made.local_addr
+        made.close()
+        DnsServer.bind(addr, []).close()
