@@ -12,13 +12,13 @@ _netkit() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$place/${COMP_WORDS[i]}" in
-            '/resolve' | '/tls' | '/tcp' | '/serve' | '/demo' | '/version' | '/schema' | 'tls/probe' | 'tcp/connect' | 'serve/echo' | 'serve/dns') place="${place:+$place }${COMP_WORDS[i]}" ;;
+            '/dig' | '/resolve' | '/tls' | '/tcp' | '/serve' | '/demo' | '/version' | '/schema' | 'tls/probe' | 'tcp/connect' | 'serve/echo' | 'serve/dns') place="${place:+$place }${COMP_WORDS[i]}" ;;
         esac
     done
     case $place in
         '')
             options='-V --version -h --help'
-            words='resolve tls tcp serve demo version schema'
+            words='dig resolve tls tcp serve demo version schema'
             ;;
         'tls')
             options='-h --help'
@@ -31,6 +31,17 @@ _netkit() {
         'serve')
             options='-h --help'
             words='echo dns'
+            ;;
+        'dig')
+            options='--server -p --port -q --name -t --type -c --class -x --reverse -b --source -4 -6 --tcp --no-tcp --recurse --no-recurse --authentic-data --no-authentic-data --checking-disabled --no-checking-disabled --dnssec --no-dnssec --edns --no-edns --bufsize --nsid --no-nsid --subnet --cookie --no-cookie --ignore-truncation --no-ignore-truncation --try-timeout --timeout --tries --retry --show --ttl --no-ttl --resolv-conf -f --file --concurrency --rate --ordered --resume --json --plain --short --color --output --verbose --quiet -h --help'
+            words='+tcp +recurse +short +dnssec +cdflag +adflag +edns= +bufsize= +time= +tries= +retry= +ignore +nsid +subnet= +cookie= +ttlid +all +comments +question +answer +authority +additional +stats'
+            positional=host
+            case $prev in
+                --server) takes='host' ;;
+                -p | --port | -q | --name | -t | --type | -c | --class | -x | --reverse | -b | --source | --edns | --bufsize | --subnet | --cookie | --try-timeout | --timeout | --tries | --retry | --show | --concurrency | --rate) takes='value' ;;
+                --resolv-conf | -f | --file | --resume | --output) takes='file' ;;
+                --color) takes='words auto always never' ;;
+            esac
             ;;
         'resolve')
             options='-f --file --concurrency --rate --ordered --resume -x -4 -6 --server --system --hosts --resolv-conf --nsswitch --timeout --tries --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'

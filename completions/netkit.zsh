@@ -11,6 +11,7 @@ _netkit() {
     case $state in
         command)
             commands=(
+                'dig:Ask name servers for records, and show the whole answer'
                 'resolve:Show what this system would connect to\: the addresses of a name, in the order to try them'
                 'tls:TLS\: probe servers, inspect certificates'
                 'tcp:TCP\: connect, listen, measure'
@@ -23,6 +24,7 @@ _netkit() {
             ;;
         rest)
             case $words[1] in
+                dig) _netkit_dig && ret=0 ;;
                 resolve) _netkit_resolve && ret=0 ;;
                 tls) _netkit_tls && ret=0 ;;
                 tcp) _netkit_tcp && ret=0 ;;
@@ -101,6 +103,87 @@ _netkit_serve() {
             esac
             ;;
     esac
+    return ret
+}
+
+_netkit_dig() {
+    local state ret=1
+    local -a flags
+    _arguments -s -S \
+        --server='[Ask this name server]:SERVER:_hosts' \
+        '(-p --port)'{-p,--port=}'[The server'\''s port, 53 unless said]:PORT: ' \
+        '*'-q'[A name, also where it looks like a type]:NAME: ' \
+        '*'--name='[A name, also where it looks like a type]:NAME: ' \
+        '(-t --type)'{-t,--type=}'[The record type]:TYPE: ' \
+        '(-c --class)'{-c,--class=}'[The class]:CLASS: ' \
+        '*'-x'[The names of an address]:ADDR: ' \
+        '*'--reverse='[The names of an address]:ADDR: ' \
+        '(-b --source)'{-b,--source=}'[Ask from this local address]:ADDR: ' \
+        -4'[Use IPv4 only]' \
+        -6'[Use IPv6 only]' \
+        '(--tcp --no-tcp)'{--tcp,--no-tcp}'[Ask over TCP from the start]' \
+        '(--recurse --no-recurse)'{--recurse,--no-recurse}'[Ask for recursion]' \
+        '(--authentic-data --no-authentic-data)'{--authentic-data,--no-authentic-data}'[Ask to be told of validation]' \
+        '(--checking-disabled --no-checking-disabled)'{--checking-disabled,--no-checking-disabled}'[Ask not to validate]' \
+        '(--dnssec --no-dnssec)'{--dnssec,--no-dnssec}'[Ask for DNSSEC records]' \
+        --edns='[The version of EDNS]:VERSION: ' \
+        --no-edns'[Ask without EDNS]' \
+        --bufsize='[The largest UDP answer to take]:N: ' \
+        '(--nsid --no-nsid)'{--nsid,--no-nsid}'[Ask which server it is]' \
+        --subnet='[Ask on behalf of a network]:ADDR/LEN: ' \
+        --cookie='[Send this DNS cookie]:HEX: ' \
+        --no-cookie'[Send none]' \
+        '(--ignore-truncation --no-ignore-truncation)'{--ignore-truncation,--no-ignore-truncation}'[Take a truncated answer as it is]' \
+        --try-timeout='[Wait this long for one answer]:SECONDS: ' \
+        --timeout='[Give up after this time, for the whole of it]:SECONDS: ' \
+        --tries='[How often to ask each server]:N: ' \
+        --retry='[How often to ask each server again]:N: ' \
+        --show='[Only these sections, with commas]:SECTIONS: ' \
+        '(--ttl --no-ttl)'{--ttl,--no-ttl}'[Show TTLs]' \
+        --resolv-conf='[Take the servers from FILE, not /etc/resolv.conf]:FILE:_files' \
+        '(-f --file)'{-f,--file=}'[Read inputs from FILE, a NAME a line]:FILE:_files' \
+        --concurrency='[How many are in flight at once]:N: ' \
+        --rate='[Begin no more than this]:N/s: ' \
+        --ordered'[Rows in the order of the inputs, not as they finish]' \
+        --resume='[Keep a journal in FILE]:FILE:_files' \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        --output='[Write results to FILE]:FILE:_files' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        --quiet'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: :->argument' && ret=0
+    if [[ $state == argument ]]; then
+        flags=(
+            '+tcp:Ask over TCP from the start'
+            '+recurse:Ask for recursion'
+            '+short:The bare values, one a line'
+            '+dnssec:Ask for DNSSEC records'
+            '+cdflag:Ask not to validate'
+            '+adflag:Ask to be told of validation'
+            '+edns=:EDNS version, 0 unless said'
+            '+bufsize=:The largest UDP answer to take, in octets'
+            '+time=:Seconds to wait for one answer'
+            '+tries=:How often to ask each server'
+            '+retry=:How often to ask again'
+            '+ignore:Take a truncated answer as it is'
+            '+nsid:Ask which server it is'
+            '+subnet=:Ask on behalf of ADDR/LENGTH'
+            '+cookie=:Send a DNS cookie, one of its own unless said'
+            '+ttlid:Show TTLs'
+            '+all:Show every section'
+            '+comments:Show the comments'
+            '+question:Show the question'
+            '+answer:Show the answer'
+            '+authority:Show the authority'
+            '+additional:Show the additional'
+            '+stats:Show the stats'
+        )
+        _describe -t flags flag flags && ret=0
+        _hosts && ret=0
+    fi
     return ret
 }
 

@@ -180,6 +180,8 @@ def _code(error: NetkitError, lookup: bool) -> Exit:
         return Exit.TIMEOUT
     layer, kind = error.layer, _kind(error)
     if layer == "dns":
+        if isinstance(error, OSError) and error.errno in _CONNECTION_ERRNOS:
+            return Exit.NO_CONNECTION  # the name server could not be reached: nobody was asked
         if kind in _DNS_NO:
             return Exit.NO if lookup else Exit.UNRESOLVED
         return _DNS_KINDS.get(kind, Exit.UNRESOLVED)

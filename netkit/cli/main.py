@@ -34,6 +34,7 @@ LOOK_UP, CONNECT, SERVE, ABOUT = "Look up", "Connect and probe", "Serve", "About
 
 #: The commands, in the order of the help page. The help is the first line of the command's docstring.
 COMMANDS: tuple[Entry, ...] = (
+    Entry("dig", "dig:dig", "Ask name servers for records, and show the whole answer.", LOOK_UP),
     Entry(
         "resolve",
         "resolve:resolve",

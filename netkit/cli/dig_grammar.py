@@ -1,0 +1,595 @@
+"""dig's grammar: the words of a command line, and of a line of a file, made into queries.
+
+    [@SERVER] NAME [TYPE] [CLASS] [+flags]     in any order but for what belongs to which name
+
+As BIND's dig has it: what stands before the first name holds for every query, what follows a name for that
+one; a type or class is whatever is spelled like one; `-q`, `-t`, `-c` and `-x` say which a word is. Flags may
+be shortened as far as they stay unambiguous. One departure: after a name without a type, a word without a dot
+is a mistyped type and not a second name, unless it is written `name.` or `-q name`.
+
+A query has one form as text (`www.example.com MX +tcp`), which is what a line of a file is, too; so the same
+function reads both, and the many inputs of netkit.cli.inputs are these texts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from netkit.cli.messages import suggest
+from netkit.cli.options import Number, Option, Seconds, Value, WrongValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import NoReturn
+
+    from netkit.addr import HostPort
+    from netkit.dns.constants import DnsClass, DnsRecordType
+    from netkit.dns.edns import EdnsOption
+    from netkit.dns.name import Name
+
+USAGE = "[@SERVER] NAME [TYPE] [CLASS] [+FLAGS] [OPTIONS] [NAME ...]"
+FORM = "write netkit dig [@SERVER] NAME [TYPE], as in: netkit dig @192.0.2.53 www.example.com AAAA"
+DNS_PORT = 53
+
+#: Mnemonics of classes that have a second one.
+_CLASS_ALIASES = {"CHAOS": "CH", "HESIOD": "HS"}
+
+
+# -- values of flags
+
+
+class Subnet(Value):
+    """A client's network for EDNS (RFC 7871); `0` is nobody's."""
+
+    name = "subnet"
+    form = "write an address and a prefix length, as in 192.0.2.0/24, 2001:db8::/56, or 0 to give none"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> EdnsOption:
+        from netkit.dns.edns import EdnsOption
+
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]  # converted before
+        address, slash, bits = value.partition("/")
+        try:
+            if value in ("0", "0/0"):
+                return EdnsOption.ClientSubnet("0.0.0.0", 0)
+            if slash and not (bits.isascii() and bits.isdigit() and len(bits) <= 3):
+                raise ValueError(f"{bits!r} is not a prefix length")
+            return EdnsOption.ClientSubnet(address, int(bits) if slash else 128 if ":" in address else 32)
+        except ValueError as error:
+            self.wrong(f"{value!r} is not a subnet: {error}", param, ctx)
+
+
+class Cookie(Value):
+    """A DNS cookie in hexadecimal: the client's eight octets, and the server's where it gave some."""
+
+    name = "hex"
+    form = "write 16 hexadecimal digits, and up to 64 more of the server's; or nothing for a random cookie"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> EdnsOption:
+        from netkit.dns.edns import EdnsOption
+
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]  # converted before
+        try:
+            octets = bytes.fromhex(value)
+            return EdnsOption.Cookie(octets[:8], octets[8:])
+        except ValueError as error:
+            self.wrong(f"{value!r} is not a cookie: {error}", param, ctx)
+
+
+# -- flags
+
+
+class Flag(NamedTuple):
+    """A `+flag`: its name, what it is for, and how its value is read (None: it is on or off).
+
+    `optional` says that the value may be left out, `off` that `+no` may precede a flag with a value. `long`
+    is its long option, the name unless said otherwise.
+    """
+
+    name: str
+    help: str
+    value: Value | None = None
+    metavar: str = ""
+    aliases: tuple[str, ...] = ()
+    optional: bool = False
+    off: bool = False
+    long: str = ""
+
+    @property
+    def option(self) -> str:
+        """The long option without its hyphens."""
+        return self.long or self.name
+
+    @property
+    def spelled(self) -> str:
+        """The flag as the help page has it."""
+        no = "[no]" if self.value is None or self.off else ""
+        value = f"[={self.metavar}]" if self.optional else f"={self.metavar}" if self.value else ""
+        return f"+{no}{self.name}{value}"
+
+
+FLAGS = (
+    Flag("tcp", "Ask over TCP from the start.", aliases=("vc",)),
+    Flag("ignore", "Take a truncated answer as it is; otherwise it is asked for again over TCP."),
+    Flag("recurse", "Ask the server to ask others (RD); on by itself.", aliases=("rdflag",)),
+    Flag("ad", "Ask whether the answer is authentic (AD); on by itself.", aliases=("adflag",)),
+    Flag("cd", "Ask the server not to check DNSSEC (CD).", aliases=("cdflag",)),
+    Flag("dnssec", "Ask for DNSSEC records (DO).", aliases=("do",)),
+    Flag("edns", "Which version of EDNS to speak, 0; +noedns for none.", Number(0, 255), "N",
+         optional=True, off=True),
+    Flag("bufsize", "The largest answer to take over UDP, in octets; 1232.", Number(0, 65535), "N",
+         ("bufsiz",)),
+    Flag("nsid", "Ask which of many servers it is (RFC 5001)."),
+    Flag("subnet", "Ask on behalf of this client's network (RFC 7871).", Subnet(), "ADDR/LEN", ("client",),
+         off=True),
+    Flag("cookie", "Send a DNS cookie (RFC 7873), a random one by itself.", Cookie(), "HEX", optional=True,
+         off=True),
+    Flag("time", "How long to wait for one answer; 5 seconds.", Seconds(), "SECONDS", ("timeout",)),
+    Flag("tries", "How often to ask each server; 3.", Number(1, 100), "N"),
+)  # fmt: skip
+
+SHOWN = (
+    Flag("all", "Show, or do not show, everything that is not named by itself: +noall +answer."),
+    Flag("question", "Show the question."),
+    Flag("answer", "Show the answer."),
+    Flag("authority", "Show the authority section."),
+    Flag("additional", "Show the additional section."),
+    Flag("comments", "Show what is not a record: status, flags, EDNS, section titles."),
+    Flag("stats", "Show server, time and size."),
+    Flag("ttlid", "Show the TTL of records.", aliases=("ttl",), long="show-ttl"),
+    Flag("class", "Show the class of records.", long="show-class"),
+)
+
+_FLAGS: dict[str, Flag] = {
+    name: flag for flag in (*FLAGS, *SHOWN) for name in (flag.name, *flag.aliases)
+}  # fmt: skip
+_RETRY = Flag("retry", "How often to ask again; 2.", Number(0, 99), "N")
+_SHORT = Flag("short", "Only the bare values; --short.")
+_FLAGS |= {"retry": _RETRY, "short": _SHORT}
+
+#: Flags of dig without a counterpart here; those in the second set change nothing when switched off.
+_ABSENT_ON = frozenset(("cmd", "crypto", "split", "fail", "rrcomments"))
+_ABSENT = frozenset((
+    "aaflag", "aaonly", "besteffort", "badcookie", "defname", "domain", "ednsflags", "ednsnegotiation",
+    "ednsopt", "expandaaaa", "expire", "header-only", "https", "https-get", "https-post", "identify", "idnin",
+    "idnout", "keepalive", "keepopen", "mapped", "multiline", "ndots", "nssearch", "onesoa", "opcode",
+    "padding", "proxy", "qid", "qr", "raflag", "search", "showbadcookie", "showbadvers", "showsearch",
+    "tcflag", "tls", "trace", "ttlunits", "unexpected", "unknownformat", "yaml", "zflag",
+))  # fmt: skip
+#: `+nocmd` is in every script; there is no such line to leave out.
+_NOTHING = Flag("cmd", "")
+
+
+def flag_rows(flags: Iterable[Flag]) -> list[tuple[str, str]]:
+    """Rows for the help page and the manual."""
+    return [(flag.spelled, flag.help) for flag in flags]
+
+
+def read_flag(word: str) -> tuple[Flag, Any]:
+    """The flag that `+word` is, and its value (True or False where it is on or off).
+
+    Raises WrongValue for an unknown or ambiguous flag, and for a wrong value.
+    """
+    name, equals, text = word[1:].partition("=")
+    name = name.lower()
+    on = not name.startswith("no")
+    flag = _find_flag(name if on else name[2:], word, on)
+    if flag.value is None:
+        if equals and flag is not _NOTHING:
+            raise WrongValue(f"{word}: +{flag.name} takes no value", f"write +{flag.name} or +no{flag.name}")
+        return flag, on
+    if not on:
+        if not flag.off or equals:
+            raise WrongValue(f"{word}: +{flag.name} cannot be switched off", f"write {flag.spelled}")
+        return flag, False
+    if not equals:
+        if not flag.optional:
+            raise WrongValue(f"{word}: a value is missing", f"write {flag.spelled}")
+        return flag, True
+    try:
+        value = flag.value.convert(text, None, None)
+    except WrongValue as error:
+        error.message = f"{word}: {error.message}"
+        raise
+    return (_FLAGS["tries"], value + 1) if flag is _RETRY else (flag, value)
+
+
+def _find_flag(name: str, word: str, on: bool) -> Flag:
+    if name in _FLAGS:
+        return _FLAGS[name]
+    absent = _ABSENT | _ABSENT_ON
+    close = {known for known in (*_FLAGS, *absent) if known.startswith(name)} if name else set()
+    if name in absent:
+        close = {name}
+    found = {_FLAGS[known].name if known in _FLAGS else known for known in close}
+    if len(found) == 1:
+        only = found.pop()
+        if only in _FLAGS:
+            return _FLAGS[only]
+        if only == "cmd" or (not on and only in _ABSENT):
+            return _NOTHING
+        raise WrongValue(
+            f"{word}: dig has it, netkit dig has not", "`netkit dig --help` lists the flags there are"
+        )
+    if found:
+        raise WrongValue(
+            f"{word} could be {_either([f'+{each}' for each in sorted(found)])}", "write more of it"
+        )
+    no = "" if on else "no"
+    hint = suggest(f"+{no}{name}", [f"+{no}{known}" for known in _FLAGS])
+    raise WrongValue(f"there is no flag {word}", hint or "`netkit dig --help` lists the flags there are")
+
+
+def _either(words: list[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def flag_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The long option of each flag; what is given arrives as `flag_NAME`."""
+    for title, flags in (("Asking", FLAGS), ("Showing", SHOWN)):
+        for flag in reversed(flags):
+            for option in reversed(_options_of(flag, title)):
+                click.option(*option[0], cls=Option, section=title, **option[1])(function)
+    return function
+
+
+def _options_of(flag: Flag, _title: str) -> list[tuple[list[str], dict[str, Any]]]:
+    dest, long = f"flag_{flag.name}", flag.option
+    if flag.value is None:
+        return [([f"--{long}/--no-{long}", dest], {"default": None, "help": flag.help})]
+    how: dict[str, Any] = {"type": flag.value, "metavar": flag.metavar, "help": flag.help}
+    made: list[tuple[list[str], dict[str, Any]]] = [([f"--{long}", dest], how)]
+    if flag.optional:
+        # Given alone; the words are prepared so that a value is only what follows an equals sign.
+        how |= {"is_flag": False, "flag_value": _ALONE, "metavar": f"[={flag.metavar}]"}
+        how["type"] = _Optional(flag.value)
+    if flag.off:
+        made.append(
+            ([f"--no-{long}", f"no_{dest}"], {"is_flag": True, "help": f"Without it: +no{flag.name}."})
+        )
+    return made
+
+
+_ALONE = ""
+
+
+class _Optional(Value):
+    """A value that may be missing: then it is True."""
+
+    def __init__(self, inner: Value) -> None:
+        self.inner = inner
+        self.name = inner.name
+        self.form = inner.form
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return True if value in (_ALONE, True) else self.inner.convert(value, param, ctx)
+
+
+def flags_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that long options gave, by name; those not given are absent."""
+    given = {}
+    for name, value in params.items():
+        if name.startswith("flag_") and value is not None:
+            given[name.removeprefix("flag_")] = value
+        elif name.startswith("no_flag_") and value:
+            given[name.removeprefix("no_flag_")] = False
+    return given
+
+
+# -- words
+
+
+class Word(NamedTuple):
+    """A word of a query: `kind` is server, flag, type, class, name or reverse; `text` writes it again."""
+
+    kind: str
+    text: str
+    value: Any
+
+
+class Words(NamedTuple):
+    """A command line taken apart: `options` for click, words that hold for all, and those of each query."""
+
+    options: list[str]
+    shared: list[Word]
+    queries: list[list[Word]]
+
+
+#: Short options of dig that change nothing here: no .digrc to leave out, no bits to microseconds.
+_IDLE = frozenset(("-r", "-i", "-u", "-m"))
+_SIGNING = "TSIG signatures are not there yet"
+_WORD_OPTIONS = {"-t": "type", "-c": "class", "-q": "name", "-x": "reverse"}
+_WORD_OPTIONS |= {"--type": "type", "--class": "class", "--name": "name", "--reverse": "reverse"}
+
+
+def read_words(words: Sequence[str], takes_value: Mapping[str, bool]) -> Words:
+    """Take the words of a command line, or of a line of a file, apart.
+
+    `takes_value` are click's options, and whether a value follows each. Raises WrongValue.
+    """
+    found = Words([], [], [])
+    rest = list(reversed(words))
+    spelled = False  # -t or -c was used: then bare words are names
+    while rest:
+        word = rest.pop()
+        if word == "--":
+            while rest:
+                _open(found, "name", rest.pop())
+        elif word.startswith("@"):
+            _add(found, "server", word)
+        elif word.startswith("+"):
+            _add_flag(found, word)
+        elif word == "-":
+            found.queries.append([Word("stdin", "-", None)])
+        elif word.startswith("-"):
+            option, value = _split_option(word)
+            kind = _WORD_OPTIONS.get(option)
+            if kind is not None:
+                if value is None:
+                    value = rest.pop() if rest else _missing(option, kind)
+                spelled = spelled or kind in ("type", "class")
+                (_add if kind in ("type", "class") else _open)(found, kind, value)
+            elif option in ("-k", "-y"):
+                raise WrongValue(f"{option}: {_SIGNING}", "ask without it, or with BIND's dig")
+            elif option not in _IDLE:
+                option = "--output" if option == "-o" else option
+                found.options.append(option if value is None else _joined(option, value))
+                if value is None and takes_value.get(option) and rest:
+                    found.options.append(rest.pop())
+        elif not spelled and _type_or_none(word) is not None:
+            _add(found, "type", word)
+        elif not spelled and _class_or_none(word) is not None:
+            _add(found, "class", word)
+        else:
+            _check_second_name(found, word)
+            _open(found, "name", word)
+    return found
+
+
+def _split_option(word: str) -> tuple[str, str | None]:
+    if word.startswith("--"):
+        option, equals, value = word.partition("=")
+        return option, value if equals else None
+    return word[:2], word[2:] or None
+
+
+def _joined(option: str, value: str) -> str:
+    return f"{option}={value}" if option.startswith("--") else f"{option}{value}"
+
+
+def _missing(option: str, kind: str) -> NoReturn:
+    what = {"type": "a record type, as in -t MX", "class": "a class, as in -c CH", "name": "a name",
+            "reverse": "an address, as in -x 192.0.2.1"}[kind]  # fmt: skip
+    raise WrongValue(f"{option}: a value is missing", f"write {what}")
+
+
+def _add(found: Words, kind: str, text: str) -> None:
+    """Add a word to the query that is open, or to what holds for all of them."""
+    value: object
+    if kind == "type":
+        value, text = parse_type(text), text.upper()
+    elif kind == "class":
+        value, text = parse_class(text), text.upper()
+    else:
+        value = parse_server(text[1:])
+        _check_blanks(text)
+    here = found.queries[-1] if found.queries else found.shared
+    if kind != "server":
+        for word in here:
+            if word.kind == kind and word.value != value:
+                hint = (
+                    f"for a name that is also a {kind}, write {word.text.lower()}. or -q {word.text.lower()}"
+                )
+                raise WrongValue(f"two {kind}s for one query, {word.text} and {text}", hint)
+    here.append(Word(kind, text, value))
+
+
+def _add_flag(found: Words, word: str) -> None:
+    _check_blanks(word)
+    flag, value = read_flag(word)
+    if flag is _SHORT:
+        found.options.extend(["--short"] if value else [])
+    elif flag is not _NOTHING:
+        # A value is written as it came, so that a line of a file says what its author wrote.
+        equals, text = word.partition("=")[1:]
+        if word.lower().startswith("+ret"):
+            text = str(value)
+        no = "no" if value is False else ""
+        here = found.queries[-1] if found.queries else found.shared
+        here.append(Word("flag", f"+{no}{flag.name}{equals}{text}", (flag, value)))
+
+
+def _open(found: Words, kind: str, text: str) -> None:
+    """Begin a query with its name."""
+    _check_blanks(text)
+    written = text
+    if kind == "reverse":
+        written = f"-x {text}"
+    elif text[:1] in ("@", "+", "-", "#", ";") or _type_or_none(text) or _class_or_none(text):
+        written = f"-q {text}"
+    found.queries.append([Word(kind, written, text)])
+
+
+def _check_blanks(text: str) -> None:
+    if not text:
+        raise WrongValue("an empty word", FORM)
+    if text.split() != [text]:
+        raise WrongValue(f"{text!r} has a blank in it", "a blank in a name is written \\032")
+
+
+def _check_second_name(found: Words, word: str) -> None:
+    """Refuse what is a mistyped type rather than another name."""
+    if word.upper().startswith(("TYPE", "CLASS")) and word[4:].lstrip("sS").isdigit():
+        parse_type(word)
+    if not found.queries or "." in word or "\\" in word:
+        return
+    known = [word for word in (*found.shared, *found.queries[-1]) if word.kind in ("type", "reverse")]
+    if not known:
+        hint = _close_type(word) or f"another name is written {word}. or -q {word}"
+        raise WrongValue(f"{word!r} is not a record type", hint)
+
+
+def _close_type(word: str) -> str | None:
+    from netkit.dns.constants import DnsRecordType
+
+    return suggest(word.upper(), list(DnsRecordType._mnemonics.values()))
+
+
+def _type_or_none(text: str) -> DnsRecordType | None:
+    from netkit.dns.constants import DnsRecordType
+    from netkit.dns.errors import DnsError
+
+    if text.lower().startswith("ixfr="):
+        return DnsRecordType.IXFR
+    try:
+        return DnsRecordType.parse(text)
+    except DnsError.InvalidValue:
+        return None
+
+
+def _class_or_none(text: str) -> DnsClass | None:
+    from netkit.dns.constants import DnsClass
+    from netkit.dns.errors import DnsError
+
+    try:
+        return DnsClass.parse(_CLASS_ALIASES.get(text.upper(), text))
+    except DnsError.InvalidValue:
+        return None
+
+
+def parse_type(text: str) -> DnsRecordType:
+    """The record type that `text` names. Raises WrongValue."""
+    found = _type_or_none(text)
+    if found is None:
+        hint = _close_type(text) or "write a mnemonic, as in AAAA, or TYPE and a number up to 65535"
+        raise WrongValue(f"{text!r} is not a record type", hint)
+    if str(found) in ("AXFR", "IXFR"):
+        raise WrongValue(
+            f"{text}: zone transfers are not there yet", "ask for single records, or use BIND's dig"
+        )
+    return found
+
+
+def parse_class(text: str) -> DnsClass:
+    """The class that `text` names. Raises WrongValue."""
+    found = _class_or_none(text)
+    if found is None:
+        raise WrongValue(
+            f"{text!r} is not a class", "write IN, CH, HS, ANY, or CLASS and a number up to 65535"
+        )
+    return found
+
+
+def parse_server(text: str) -> tuple[str | Any, int | None]:
+    """A server as host and port (None: not said): `192.0.2.53`, `ns1:5353`, `[::1]:53`, dig's `::1#53`.
+
+    Raises WrongValue.
+    """
+    from netkit.addr import AddrParseError, HostPort, parse_port
+
+    form = "write @ADDRESS or @NAME, with a port if it is not 53: @192.0.2.53:5353, @[2001:db8::53]:5353"
+    host, sign, port = text.partition("#")
+    try:
+        if sign:
+            return HostPort.parse(host, DNS_PORT, "udp").host, parse_port(port, "udp")
+        without = HostPort.parse(text, 0, "udp")
+        if not without.host:
+            raise WrongValue(f"@{text}: the server's address is missing", form)
+        return without.host, without.port or None
+    except AddrParseError as error:
+        raise WrongValue(f"@{text} is not a server: {error.reason}", form) from None
+
+
+# -- queries
+
+
+class Query(NamedTuple):
+    """What is asked, of whom, and how: `servers` may be empty, `flags` has those that were given."""
+
+    name: Name
+    rdtype: DnsRecordType
+    rdclass: DnsClass
+    servers: tuple[tuple[Any, int | None], ...]
+    flags: Mapping[str, Any]
+
+
+class Defaults(NamedTuple):
+    """What holds for every query that does not say otherwise."""
+
+    rdtype: DnsRecordType | None = None
+    rdclass: DnsClass | None = None
+    servers: tuple[tuple[Any, int | None], ...] = ()
+    flags: Mapping[str, Any] = {}
+
+    def parse(self, text: str) -> Query:
+        """The query that a text is, `www.example.com MX +tcp`. Raises WrongValue and DnsError.InvalidName."""
+        found = read_words(text.split(), {})
+        if found.options:
+            raise WrongValue(f"{found.options[0]} belongs on the command line", FORM)
+        if len(found.queries) != 1:
+            what = "two names in one query" if found.queries else "a name is missing"
+            raise WrongValue(f"{what}: {text!r}", "a line is NAME [TYPE] [CLASS] [+flags]")
+        return self._query([*found.shared, *found.queries[0]])
+
+    def _query(self, words: Iterable[Word]) -> Query:
+        from netkit.dns.constants import DnsClass, DnsRecordType
+        from netkit.dns.name import Name
+
+        rdtype, rdclass = self.rdtype, self.rdclass
+        servers: list[tuple[Any, int | None]] = []
+        flags = dict(self.flags)
+        name: Name = Name.root
+        for kind, text, value in words:
+            if kind == "server":
+                servers.append(value)
+            elif kind == "flag":
+                flags[value[0].name] = value[1]
+            elif kind == "type":
+                rdtype = value
+            elif kind == "class":
+                rdclass = value
+            elif kind == "name":
+                name = Name.parse(value)
+            elif kind == "reverse":
+                name = parse_reverse(value)
+                rdtype = rdtype or DnsRecordType.PTR
+            else:
+                raise WrongValue(f"{text!r} is not a name", FORM)
+        check_edns(flags)
+        return Query(
+            name,
+            rdtype or DnsRecordType.A,
+            rdclass or DnsClass.IN,
+            tuple(servers) or self.servers,
+            flags,
+        )
+
+
+def check_edns(flags: Mapping[str, Any]) -> None:
+    """Raise WrongValue where flags ask for EDNS and for none of it."""
+    if flags.get("edns") is False:
+        for name in ("dnssec", "nsid", "subnet", "cookie", "bufsize"):
+            if flags.get(name):
+                raise WrongValue(f"+noedns leaves out what +{name} asks for", "leave one of the two out")
+
+
+def parse_reverse(text: str) -> Name:
+    """The name under which the names of an address are: of a network too, where it ends at an octet.
+
+    Raises WrongValue.
+    """
+    from netkit.addr import AddrParseError
+    from netkit.dns.name import Name
+
+    try:
+        return Name.reverse(text)
+    except AddrParseError as error:
+        octets = text.rstrip(".").split(".")
+        if len(octets) < 4 and all(each.isascii() and each.isdigit() and int(each) < 256 for each in octets):
+            return Name.parse(".".join([*reversed(octets), "in-addr.arpa."]))
+        form = "write an IP address, as in -x 192.0.2.1 or -x 2001:db8::1"
+        raise WrongValue(f"{text!r} is not an address: {error.reason}", form) from None
