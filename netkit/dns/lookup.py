@@ -34,14 +34,14 @@ def system_resolver() -> Resolver:
 def lookup_host(
     host: str, *, timeout: float | None = None, cancel: CancellationToken | None = None
 ) -> list[IpAddr]:
-    """The addresses of `host`, in the order to try them (RFC 6724). Raises DnsError.HostNotFound and its other variants."""
+    """The addresses of `host`, in the order to try them (RFC 6724). Raises DnsError."""
     return run(system_resolver().host_flow(host), deadline=_deadline(timeout), cancel=cancel)
 
 
 async def lookup_host_async(
     host: str, *, timeout: float | None = None, cancel: CancellationToken | None = None
 ) -> list[IpAddr]:
-    """The addresses of `host`, in the order to try them (RFC 6724). Raises DnsError.HostNotFound and its other variants."""
+    """The addresses of `host`, in the order to try them (RFC 6724). Raises DnsError."""
     return await run_async(system_resolver().host_flow(host), deadline=_deadline(timeout), cancel=cancel)
 
 
