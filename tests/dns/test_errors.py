@@ -183,7 +183,7 @@ def test_hints() -> None:
 def test_what_the_system_reports() -> None:
     error = DnsError.NetworkError.from_os_error(OSError(113, "No route to host"), name="a")
     assert isinstance(error, DnsNetworkError)
-    assert (error.errno, error.reason, str(error)) == (113, "No route to host", "a: No route to host")
+    assert (error.errno, error.reason, str(error)) == (113, "no route to host", "a: no route to host")
     assert DnsError.NetworkError.from_os_error(ConnectionResetError()).reason == "ConnectionResetError"
 
 
