@@ -320,8 +320,8 @@ class DnsNetworkError(DnsError, OSError):
     @classmethod
     def from_os_error(cls, error: OSError, **asked: Any) -> DnsNetworkError:
         """The same failure as a DnsError; raise it `from` the original."""
-        reason = error.strerror or str(error) or type(error).__name__
-        return cls(reason[:1].lower() + reason[1:], error.errno, **asked)
+        words = error.strerror or str(error)
+        return cls(words[:1].lower() + words[1:] or type(error).__name__, error.errno, **asked)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # OSError keeps errno outside the instance's dictionary.
