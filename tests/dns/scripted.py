@@ -15,7 +15,6 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from typing import Any, NamedTuple, Self, TypeAlias
 
 from netkit.addr import SocketAddr
@@ -92,7 +91,7 @@ class ScriptedServer:
         self.script = script
         self.asked: list[Asked] = []
         self.errors: list[BaseException] = []
-        self._open = ExitStack()
+        self._closed = False
         for _ in range(50):
             self._tcp = socket.create_server(("127.0.0.1", 0))
             self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -120,7 +119,13 @@ class ScriptedServer:
         self.close()
 
     def close(self) -> None:
-        """Stop, and raise what the script raised."""
+        """Stop when all that has come is dealt with, and raise what the script raised.
+
+        A client that gave up may do so before its last query is in `asked`: close first, then count.
+        """
+        if self._closed:
+            return
+        self._closed = True
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
             end.sendto(b"", self._udp.getsockname())
         self._tcp.shutdown(socket.SHUT_RDWR)

@@ -42,7 +42,7 @@ RECORD = "www.example.com. 60 A 192.0.2.1"
 #: Long enough for a busy machine, and never waited for: an answer comes.
 PATIENT = QueryOptions(timeout=5.0, tries=1)
 #: Waited for to its end.
-SHORT = QueryOptions(timeout=0.03, tries=1)
+SHORT = QueryOptions(timeout=0.06, tries=1)
 
 
 def right(asked: Asked) -> bytes:
@@ -153,7 +153,7 @@ class TestWhatCounts:
             return answer(asked, RECORD).replace(question=[Question(name, DnsRecordType.A)])
 
         server = scripted(lowercases)
-        reply = drive(ask(QUESTION, [server.addr], QueryOptions(timeout=0.05, tries=1, tcp=tcp)))
+        reply = drive(ask(QUESTION, [server.addr], QueryOptions(timeout=0.1, tries=1, tcp=tcp)))
         assert reply.message.answer
         assert len(server.asked) == 2
         assert server.asked[1].message.question[0].name.is_identical(QUESTION.name)
@@ -164,6 +164,7 @@ class TestWhatCounts:
         name = Name.parse("a-long-name-with-many-letters.example.com.")
         with pytest.raises(DnsError.Timeout):
             drive(ask(Question(name, 1), [server.addr], QueryOptions(timeout=0.02, tries=3)))
+        server.close()
         assert len(server.asked) == 3
         assert not any(asked.message.question[0].name.is_identical(name) for asked in server.asked)
 
@@ -360,6 +361,8 @@ class TestTries:
         begun = monotonic()
         with pytest.raises(DnsError.Timeout) as caught:
             drive(ask(QUESTION, [server.addr for server in servers], QueryOptions(timeout=0.02, tries=2)))
+        for server in servers:
+            server.close()
         assert [len(server.asked) for server in servers] == [2, 2, 2]
         assert caught.value.attempts == 6
         assert 0.1 < monotonic() - begun < 2

@@ -192,6 +192,7 @@ class TestHosts:
         resolver = resolver_of(server, search=["a.example", "b.example"], options=options)
         with pytest.raises(DnsError.Timeout):
             self.find(resolver, "www")
+        server.close()
         assert {asked.name for asked in server.asked} == {"www.a.example."}
 
     def test_a_denial_beside_a_failure_is_none(self, scripted: Scripted) -> None:
@@ -361,6 +362,7 @@ class TestLimits:
         server = scripted(lambda asked: None)
         with pytest.raises(DnsError.Timeout) as caught:
             resolver_of(server, timeout=0.02, tries=3).lookup_a("www.example")
+        server.close()
         assert len(server.asked) == caught.value.attempts == 3
 
     def test_options_of_resolv_conf(self) -> None:
