@@ -371,7 +371,7 @@ class TestTries:
 
     def test_the_second_server_answers(self, scripted: Scripted, drive: Drive) -> None:
         silent, good = scripted(lambda asked: None), scripted(right)
-        options = QueryOptions(timeout=0.03, tries=2)
+        options = QueryOptions(timeout=0.1, tries=2)
         assert drive(ask(QUESTION, [silent.addr, good.addr], options)).server == good.addr
         assert (len(silent.asked), len(good.asked)) == (1, 1)
 
