@@ -190,9 +190,9 @@ class NetkitCommand(click.Command):
         return read_doc(self.help)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if self.rewrite is not None:
-            args = self.rewrite(args)
         try:
+            if self.rewrite is not None:
+                args = self.rewrite(args)
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx  # so that the message can say whose usage it is
