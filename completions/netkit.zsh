@@ -110,42 +110,47 @@ _netkit_dig() {
     local state ret=1
     local -a flags
     _arguments -s -S \
-        --server='[Ask this name server]:SERVER:_hosts' \
-        '(-p --port)'{-p,--port=}'[The server'\''s port, 53 unless said]:PORT: ' \
-        '*'-q'[A name, also where it looks like a type]:NAME: ' \
-        '*'--name='[A name, also where it looks like a type]:NAME: ' \
-        '(-t --type)'{-t,--type=}'[The record type]:TYPE: ' \
-        '(-c --class)'{-c,--class=}'[The class]:CLASS: ' \
-        '*'-x'[The names of an address]:ADDR: ' \
-        '*'--reverse='[The names of an address]:ADDR: ' \
-        '(-b --source)'{-b,--source=}'[Ask from this local address]:ADDR: ' \
-        -4'[Use IPv4 only]' \
-        -6'[Use IPv6 only]' \
-        '(--tcp --no-tcp)'{--tcp,--no-tcp}'[Ask over TCP from the start]' \
-        '(--recurse --no-recurse)'{--recurse,--no-recurse}'[Ask for recursion]' \
-        '(--authentic-data --no-authentic-data)'{--authentic-data,--no-authentic-data}'[Ask to be told of validation]' \
-        '(--checking-disabled --no-checking-disabled)'{--checking-disabled,--no-checking-disabled}'[Ask not to validate]' \
-        '(--dnssec --no-dnssec)'{--dnssec,--no-dnssec}'[Ask for DNSSEC records]' \
-        --edns='[The version of EDNS]:VERSION: ' \
-        --no-edns'[Ask without EDNS]' \
-        --bufsize='[The largest UDP answer to take]:N: ' \
-        '(--nsid --no-nsid)'{--nsid,--no-nsid}'[Ask which server it is]' \
-        --subnet='[Ask on behalf of a network]:ADDR/LEN: ' \
-        --cookie='[Send this DNS cookie]:HEX: ' \
-        --no-cookie'[Send none]' \
-        '(--ignore-truncation --no-ignore-truncation)'{--ignore-truncation,--no-ignore-truncation}'[Take a truncated answer as it is]' \
-        --try-timeout='[Wait this long for one answer]:SECONDS: ' \
-        --timeout='[Give up after this time, for the whole of it]:SECONDS: ' \
-        --tries='[How often to ask each server]:N: ' \
-        --retry='[How often to ask each server again]:N: ' \
-        --show='[Only these sections, with commas]:SECTIONS: ' \
-        '(--ttl --no-ttl)'{--ttl,--no-ttl}'[Show TTLs]' \
-        --resolv-conf='[Take the servers from FILE, not /etc/resolv.conf]:FILE:_files' \
-        '(-f --file)'{-f,--file=}'[Read inputs from FILE, a NAME a line]:FILE:_files' \
+        '(-f --file)'{-f,--file=}'[Read queries from FILE, NAME \[TYPE\] \[+flags\] a line]:FILE:_files' \
         --concurrency='[How many are in flight at once]:N: ' \
         --rate='[Begin no more than this]:N/s: ' \
         --ordered'[Rows in the order of the inputs, not as they finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
+        '*'--server='[Ask this server, an address or a name]:SERVER:_hosts' \
+        '(-p --port)'{-p,--port=}'[The server'\''s port, where @SERVER does not say]:PORT: ' \
+        '(-t --type)'{-t,--type=}'[The record type, A by itself]:TYPE: ' \
+        '(-c --class)'{-c,--class=}'[The class, IN by itself]:CLASS: ' \
+        '(-q --name)'{-q,--name=}'[The name, whatever it looks like]:NAME: ' \
+        '(-x --reverse)'{-x,--reverse=}'[The names of an address]:ADDR: ' \
+        '(-b --source)'{-b,--source=}'[Ask from this local address]:ADDR\[#PORT\]: ' \
+        -4'[Use IPv4 only]' \
+        -6'[Use IPv6 only]' \
+        --timeout='[Give up after this time, for the whole operation]:SECONDS: ' \
+        '(--all --no-all)'{--all,--no-all}'[Show, or do not show, everything that is not named by itself]' \
+        '(--question --no-question)'{--question,--no-question}'[Show the question]' \
+        '(--answer --no-answer)'{--answer,--no-answer}'[Show the answer]' \
+        '(--authority --no-authority)'{--authority,--no-authority}'[Show the authority section]' \
+        '(--additional --no-additional)'{--additional,--no-additional}'[Show the additional section]' \
+        '(--comments --no-comments)'{--comments,--no-comments}'[Show what is not a record]' \
+        '(--stats --no-stats)'{--stats,--no-stats}'[Show server, time and size]' \
+        '(--show-ttl --no-show-ttl)'{--show-ttl,--no-show-ttl}'[Show the TTL of records]' \
+        '(--show-class --no-show-class)'{--show-class,--no-show-class}'[Show the class of records]' \
+        '(--tcp --no-tcp)'{--tcp,--no-tcp}'[Ask over TCP from the start]' \
+        '(--ignore --no-ignore)'{--ignore,--no-ignore}'[Take a truncated answer as it is]' \
+        '(--recurse --no-recurse)'{--recurse,--no-recurse}'[Ask the server to ask others]' \
+        '(--ad --no-ad)'{--ad,--no-ad}'[Ask whether the answer is authentic]' \
+        '(--cd --no-cd)'{--cd,--no-cd}'[Ask the server not to check DNSSEC]' \
+        '(--dnssec --no-dnssec)'{--dnssec,--no-dnssec}'[Ask for DNSSEC records]' \
+        --edns='[Which version of EDNS to speak, 0]:\[=N\]: ' \
+        --no-edns'[Without it]' \
+        --bufsize='[The largest answer to take over UDP, in octets]:N: ' \
+        '(--nsid --no-nsid)'{--nsid,--no-nsid}'[Ask which of many servers it is]' \
+        --subnet='[Ask on behalf of this client'\''s network]:ADDR/LEN: ' \
+        --no-subnet'[Without it]' \
+        --cookie='[Send a DNS cookie, a random one by itself]:\[=HEX\]: ' \
+        --no-cookie'[Without it]' \
+        --time='[How long to wait for one answer]:SECONDS: ' \
+        --tries='[How often to ask each server]:N: ' \
+        -v'[Show the version, as dig'\''s -v does]' \
         --json'[One JSON object a line]' \
         --plain'[Plain text without boxes, for awk]' \
         --short'[Only the bare values, one a line]' \
@@ -158,28 +163,47 @@ _netkit_dig() {
     if [[ $state == argument ]]; then
         flags=(
             '+tcp:Ask over TCP from the start'
-            '+recurse:Ask for recursion'
-            '+short:The bare values, one a line'
-            '+dnssec:Ask for DNSSEC records'
-            '+cdflag:Ask not to validate'
-            '+adflag:Ask to be told of validation'
-            '+edns=:EDNS version, 0 unless said'
-            '+bufsize=:The largest UDP answer to take, in octets'
-            '+time=:Seconds to wait for one answer'
-            '+tries=:How often to ask each server'
-            '+retry=:How often to ask again'
+            '+notcp:Ask over TCP from the start'
             '+ignore:Take a truncated answer as it is'
-            '+nsid:Ask which server it is'
-            '+subnet=:Ask on behalf of ADDR/LENGTH'
-            '+cookie=:Send a DNS cookie, one of its own unless said'
-            '+ttlid:Show TTLs'
-            '+all:Show every section'
-            '+comments:Show the comments'
+            '+noignore:Take a truncated answer as it is'
+            '+recurse:Ask the server to ask others'
+            '+norecurse:Ask the server to ask others'
+            '+ad:Ask whether the answer is authentic'
+            '+noad:Ask whether the answer is authentic'
+            '+cd:Ask the server not to check DNSSEC'
+            '+nocd:Ask the server not to check DNSSEC'
+            '+dnssec:Ask for DNSSEC records'
+            '+nodnssec:Ask for DNSSEC records'
+            '+edns[=:Which version of EDNS to speak, 0'
+            '+noedns[=:Which version of EDNS to speak, 0'
+            '+bufsize=:The largest answer to take over UDP, in octets'
+            '+nsid:Ask which of many servers it is'
+            '+nonsid:Ask which of many servers it is'
+            '+subnet=:Ask on behalf of this client'\''s network'
+            '+nosubnet=:Ask on behalf of this client'\''s network'
+            '+cookie[=:Send a DNS cookie, a random one by itself'
+            '+nocookie[=:Send a DNS cookie, a random one by itself'
+            '+time=:How long to wait for one answer'
+            '+tries=:How often to ask each server'
+            '+short:Only the bare values, one a line'
+            '+all:Show, or do not show, everything that is not named by itself'
+            '+noall:Show, or do not show, everything that is not named by itself'
             '+question:Show the question'
+            '+noquestion:Show the question'
             '+answer:Show the answer'
-            '+authority:Show the authority'
-            '+additional:Show the additional'
-            '+stats:Show the stats'
+            '+noanswer:Show the answer'
+            '+authority:Show the authority section'
+            '+noauthority:Show the authority section'
+            '+additional:Show the additional section'
+            '+noadditional:Show the additional section'
+            '+comments:Show what is not a record'
+            '+nocomments:Show what is not a record'
+            '+stats:Show server, time and size'
+            '+nostats:Show server, time and size'
+            '+ttlid:Show the TTL of records'
+            '+nottlid:Show the TTL of records'
+            '+class:Show the class of records'
+            '+noclass:Show the class of records'
         )
         _describe -t flags flag flags && ret=0
         _hosts && ret=0

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import NoReturn
 
-    from netkit.addr import HostPort
     from netkit.dns.constants import DnsClass, DnsRecordType
     from netkit.dns.edns import EdnsOption
     from netkit.dns.name import Name
@@ -193,8 +192,7 @@ def read_flag(word: str) -> tuple[Flag, Any]:
     try:
         value = flag.value.convert(text, None, None)
     except WrongValue as error:
-        error.message = f"{word}: {error.message}"
-        raise
+        raise WrongValue(f"{word}: {error.message}", error.hint) from None
     return (_FLAGS["tries"], value + 1) if flag is _RETRY else (flag, value)
 
 
@@ -377,7 +375,7 @@ def _add(found: Words, kind: str, text: str) -> None:
     else:
         value = parse_server(text[1:])
         _check_blanks(text)
-    here = found.queries[-1] if found.queries else found.shared
+    here = _here(found)
     if kind != "server":
         for word in here:
             if word.kind == kind and word.value != value:
@@ -399,8 +397,14 @@ def _add_flag(found: Words, word: str) -> None:
         if word.lower().startswith("+ret"):
             text = str(value)
         no = "no" if value is False else ""
-        here = found.queries[-1] if found.queries else found.shared
-        here.append(Word("flag", f"+{no}{flag.name}{equals}{text}", (flag, value)))
+        _here(found).append(Word("flag", f"+{no}{flag.name}{equals}{text}", (flag, value)))
+
+
+def _here(found: Words) -> list[Word]:
+    """Where a word belongs: to the query whose name came last, else to all of them."""
+    if found.queries and found.queries[-1][0].kind != "stdin":
+        return found.queries[-1]
+    return found.shared
 
 
 def _open(found: Words, kind: str, text: str) -> None:
@@ -425,10 +429,10 @@ def _check_second_name(found: Words, word: str) -> None:
     """Refuse what is a mistyped type rather than another name."""
     if word.upper().startswith(("TYPE", "CLASS")) and word[4:].lstrip("sS").isdigit():
         parse_type(word)
-    if not found.queries or "." in word or "\\" in word:
+    before = _here(found)
+    if before is found.shared or "." in word or "\\" in word:
         return
-    known = [word for word in (*found.shared, *found.queries[-1]) if word.kind in ("type", "reverse")]
-    if not known:
+    if not any(each.kind in ("type", "reverse") for each in (*found.shared, *before)):
         hint = _close_type(word) or f"another name is written {word}. or -q {word}"
         raise WrongValue(f"{word!r} is not a record type", hint)
 

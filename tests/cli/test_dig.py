@@ -9,12 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from netkit.cli.dig_words import questions, rewrite
-from netkit.cli.options import WrongValue
+from netkit import __version__
 from netkit.dns import DnsServer, parse_zone
 from netkit.dns.message import Message
 from netkit.io import Event, run
-from tests.cli.helpers import Result, address_of
+from tests.cli.helpers import Result, address_of, run_netkit
 
 ZONE = """\
 $ORIGIN example.test.
@@ -72,72 +71,295 @@ def good(query: bytes) -> bytes:
     return asked.replace(flags=asked.flags | 0x8000, edns=None).to_wire()
 
 
+def refuse(query: bytes) -> bytes:
+    asked = Message.from_wire(query)
+    return asked.replace(flags=asked.flags | 0x8000, rcode=5, edns=None).to_wire()
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[Message]]]:
+    """`@ADDRESS:PORT` of a server that refuses everything, and the queries it was sent."""
+    asked: list[Message] = []
+
+    def keep(query: bytes) -> bytes:
+        asked.append(Message.from_wire(query))
+        return refuse(query)
+
+    with answering(keep) as server:
+        yield server, asked
+
+
+def questions(words: list[str], stdin: str = "") -> list[str]:
+    """What `netkit dig` asks when it is given these words."""
+    with listening() as (server, asked):
+        result = run_netkit("dig", *[word.replace("SERVER", server) for word in words], stdin=stdin)
+    assert result.exit_code == 3, result
+    return [" ".join(str(message.question[0]).split()) for message in asked]
+
+
 class TestGrammar:
-    @pytest.mark.parametrize(
-        ("words", "becomes"),
-        [
-            (["@192.0.2.1", "a.test"], ["--server", "192.0.2.1", "a.test"]),
-            (["+tcp", "+norec"], ["--tcp", "--no-recurse"]),
-            (["+vc", "+nodnssec"], ["--tcp", "--no-dnssec"]),
-            (["+noedns"], ["--no-edns"]),
-            (["+edns", "+edns=1"], ["--edns", "0", "--edns", "1"]),
-            (
-                ["+bufsize=512", "+time=2", "+tries=1"],
-                ["--bufsize", "512", "--try-timeout", "2", "--tries", "1"],
-            ),
-            (["+noall", "+answer"], ["--show", "answer"]),
-            (["+nocomments", "+nostats"], ["--show", "question,answer,authority,additional"]),
-            (["+cookie"], ["--cookie", "new"]),
-            (["--", "+tcp"], ["--", "+tcp"]),
-        ],
-    )
-    def test_flags_are_long_options(self, words: list[str], becomes: list[str]) -> None:
-        assert rewrite(words) == becomes
-
-    @pytest.mark.parametrize("flag", ["+frob", "+tcp=1", "+bufsize", "+notries=2", "+t"])
-    def test_flags_that_are_none(self, flag: str, netkit: Netkit) -> None:
-        with pytest.raises(WrongValue):
-            rewrite([flag])
-        result = netkit("dig", "@127.0.0.1", "a.test", flag)
-        assert result.exit_code == 2
-        assert "hint: " in result.stderr
-
     @pytest.mark.parametrize(
         ("words", "asked"),
         [
-            (["a.test"], ["a.test A"]),
-            (["a.test", "MX"], ["a.test MX"]),
-            (["mx", "a.test"], ["a.test MX"]),
-            (["a.test", "CH", "TXT"], ["a.test TXT CH"]),
-            (["a.test", "A", "b.test", "mx", "c.test"], ["a.test A", "b.test MX", "c.test A"]),
-            (["a.test", "TYPE65280"], ["a.test TYPE65280"]),
-            (["SOA"], [". SOA"]),
-            ([], [". NS"]),
+            (["a.test"], ["a.test. IN A"]),
+            (["a.test", "MX"], ["a.test. IN MX"]),
+            (["mx", "a.test"], ["a.test. IN MX"]),
+            (["a.test", "CH", "TXT"], ["a.test. CH TXT"]),
+            (["chaos", "txt", "version.bind"], ["version.bind. CH TXT"]),
+            (["a.test", "type65280", "class32"], ["a.test. CLASS32 TYPE65280"]),
+            (["a.test", "TYPE1"], ["a.test. IN A"]),
+            (["a.test", "ANY"], ["a.test. IN ANY"]),
+            (["."], [". IN A"]),
+            ([".", "NS"], [". IN NS"]),
+            (["localhost"], ["localhost. IN A"]),
+            (["-t", "MX", "a.test"], ["a.test. IN MX"]),
+            (["-tMX", "a.test"], ["a.test. IN MX"]),
+            (["--type", "MX", "a.test"], ["a.test. IN MX"]),
+            (["--type=mx", "a.test", "b.test"], ["a.test. IN MX", "b.test. IN MX"]),
+            (["a.test", "-t", "MX", "-c", "CH"], ["a.test. CH MX"]),
+            (["-t", "MX", "mx"], ["mx. IN MX"]),
+            (["-q", "mx"], ["mx. IN A"]),
+            (["-q", "mx", "txt"], ["mx. IN TXT"]),
+            (["-q", "@odd", "--", "-odd"], [r"\@odd. IN A", "-odd. IN A"]),
+            (["-x", "192.0.2.1"], ["1.2.0.192.in-addr.arpa. IN PTR"]),
+            (["-x192.0.2.1"], ["1.2.0.192.in-addr.arpa. IN PTR"]),
+            (["-x", "10.2"], ["2.10.in-addr.arpa. IN PTR"]),
+            (["-x", "192.0.2.1", "SOA"], ["1.2.0.192.in-addr.arpa. IN SOA"]),
+            (["-x", "::1"], ["1" + ".0" * 31 + ".ip6.arpa. IN PTR"]),
+            (["Ab.TEST"], ["Ab.TEST. IN A"]),
+            (["bücher.test"], ["xn--bcher-kva.test. IN A"]),
+            # dig's own repetition
+            (["a.test", "A", "b.test", "mx", "c.test"], ["a.test. IN A", "b.test. IN MX", "c.test. IN A"]),
+            (["a", "A", "b", "MX"], ["b. IN MX"]),
+            (["host", "A", "b", "MX"], ["host. IN A", "b. IN MX"]),
+            (["-t", "MX", "a.test", "-q", "b.test"], ["a.test. IN MX", "b.test. IN MX"]),
+            (["-t", "MX", "a.test", "-t", "NS", "b.test"], ["a.test. IN NS", "b.test. IN MX"]),
+            (["-x", "10.0.0.1", "a.test"], ["1.0.0.10.in-addr.arpa. IN PTR", "a.test. IN A"]),
         ],
     )
     def test_words(self, words: list[str], asked: list[str]) -> None:
-        assert questions(words) == asked
+        assert questions(["SERVER", "--concurrency=1", *words]) == asked
 
-    def test_names_that_look_like_types(self) -> None:
-        assert questions([], names=["mx"]) == ["mx A"]
-        assert questions(["mx"], names=["a"]) == ["a MX"]
-
-    def test_reverse(self) -> None:
-        assert questions([], reverse=["192.0.2.1"]) == ["1.2.0.192.in-addr.arpa. PTR"]
+    def test_lines_of_a_file_are_of_the_same_form(self) -> None:
+        lines = "a.test\nb.test MX\nch txt c.test\n-x 10.0.0.1\n-q mx +norec\n-t NS d.test\n"
+        asked = questions(["SERVER", "--concurrency=1", "-f", "-"], lines)
+        assert asked == [
+            "a.test. IN A",
+            "b.test. IN MX",
+            "c.test. CH TXT",
+            "1.0.0.10.in-addr.arpa. IN PTR",
+            "mx. IN A",
+            "d.test. IN NS",
+        ]
+        assert questions(["SERVER", "-", "MX"], "a.test\n") == ["a.test. IN MX"]
 
     @pytest.mark.parametrize(
-        "words",
-        [["a.test", "MX", "AAAA"], ["a.test", "FROB"], ["-t", "FROB", "a.test"], ["-x", "nowhere"], ["a..b"]],
+        ("server", "more"),
+        [
+            ("@127.0.0.1:{port}", []),
+            ("@127.0.0.1#{port}", []),
+            ("@127.0.0.1", ["-p", "{port}"]),
+            ("@127.0.0.1", ["-p{port}"]),
+            ("@127.0.0.1", ["--port={port}"]),
+            ("@localhost:{port}", ["-4"]),
+            ("@localhost", ["-4", "-p", "{port}"]),
+            ("--server=127.0.0.1:{port}", []),
+            ("@127.0.0.1:{port}", ["-p", "1"]),
+            ("@127.0.0.1:{port}", ["-b", "127.0.0.1"]),
+            ("@127.0.0.1:{port}", ["--source=127.0.0.1#0"]),
+        ],
     )
-    def test_wrong_words_are_2_and_show_the_right_form(self, words: list[str], netkit: Netkit) -> None:
-        result = netkit("dig", "@127.0.0.1", *words)
+    def test_servers(self, netkit: Netkit, server: str, more: list[str]) -> None:
+        with listening() as (where, asked):
+            port = where.rpartition(":")[2]
+            result = netkit("dig", *[word.format(port=port) for word in (server, "a.test", *more)])
+        assert (result.exit_code, len(asked)) == (3, 1), result
+
+    def test_a_server_at_an_ipv6_address(self, netkit: Netkit) -> None:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.bind(("::1", 0))
+            except OSError:
+                pytest.skip("this machine has no IPv6 loopback")
+            port = sock.getsockname()[1]
+            for server in (f"@[::1]:{port}", f"@::1#{port}"):
+                assert netkit("dig", server, "a.test", "+time=0.01", "+tries=1").exit_code == 7
+                sock.recv(4096)
+
+    def test_the_header_of_a_query_is_that_of_dig(self, netkit: Netkit) -> None:
+        with listening() as (server, asked):
+            netkit("dig", server, "a.test")
+        edns = asked[0].edns
+        assert edns is not None
+        assert asked[0].flag_names == ("rd", "ad")
+        assert (edns.payload_size, edns.version, edns.dnssec_ok, edns.options) == (1232, 0, False, ())
+
+    @pytest.mark.parametrize(
+        ("flags", "header", "edns"),
+        [
+            (["+norec"], ("ad",), "EDNS: version: 0, flags:; udp: 1232"),
+            (["+norecurse", "+noad", "+cd"], ("cd",), "EDNS: version: 0, flags:; udp: 1232"),
+            (["+NORDFLAG", "+noadflag", "+cdflag"], ("cd",), "EDNS: version: 0, flags:; udp: 1232"),
+            (["--no-recurse", "--no-ad", "--cd"], ("cd",), "EDNS: version: 0, flags:; udp: 1232"),
+            (["+dnssec"], ("rd", "ad"), "EDNS: version: 0, flags: do; udp: 1232"),
+            (["+do"], ("rd", "ad"), "EDNS: version: 0, flags: do; udp: 1232"),
+            (["--dnssec", "--bufsize=512"], ("rd", "ad"), "EDNS: version: 0, flags: do; udp: 512"),
+            (["+do", "+nodnssec"], ("rd", "ad"), "EDNS: version: 0, flags:; udp: 1232"),
+            (["+bufsize=4000"], ("rd", "ad"), "EDNS: version: 0, flags:; udp: 4000"),
+            (["+edns"], ("rd", "ad"), "EDNS: version: 0, flags:; udp: 1232"),
+            (["+edns=7"], ("rd", "ad"), "EDNS: version: 7, flags:; udp: 1232"),
+            (["--edns"], ("rd", "ad"), "EDNS: version: 0, flags:; udp: 1232"),
+            (["+noedns"], ("rd", "ad"), "None"),
+            (["--no-edns"], ("rd", "ad"), "None"),
+            (["+nocmd", "+nomultiline"], ("rd", "ad"), "EDNS: version: 0, flags:; udp: 1232"),
+        ],
+    )
+    @pytest.mark.parametrize("where", ["before", "after"])
+    def test_flags(
+        self, netkit: Netkit, flags: list[str], header: tuple[str, ...], edns: str, where: str
+    ) -> None:
+        with listening() as (server, asked):
+            words = [*flags, "a.test"] if where == "before" else ["a.test", *flags]
+            netkit("dig", server, *words)
+        assert (asked[0].flag_names, str(asked[0].edns)) == (header, edns)
+
+    @pytest.mark.parametrize(
+        ("flag", "option"),
+        [
+            ("+nsid", "NSID:"),
+            ("+subnet=192.0.2.77/24", "CLIENT-SUBNET: 192.0.2.0/24/0"),
+            ("+client=2001:db8::1/56", "CLIENT-SUBNET: 2001:db8::/56/0"),
+            ("+subnet=192.0.2.1", "CLIENT-SUBNET: 192.0.2.1/32/0"),
+            ("+subnet=0", "CLIENT-SUBNET: 0.0.0.0/0/0"),
+            ("--subnet=192.0.2.0/24", "CLIENT-SUBNET: 192.0.2.0/24/0"),
+            ("+cookie=0123456789abcdef", "COOKIE: 0123456789abcdef"),
+            ("--cookie=0123456789abcdef", "COOKIE: 0123456789abcdef"),
+        ],
+    )
+    def test_edns_options(self, netkit: Netkit, flag: str, option: str) -> None:
+        with listening() as (server, asked):
+            netkit("dig", server, flag, "a.test")
+        assert asked[0].edns is not None
+        assert [str(each) for each in asked[0].edns.options] == [option]
+
+    def test_a_cookie_of_its_own_is_random(self, netkit: Netkit) -> None:
+        with listening() as (server, asked):
+            netkit("dig", server, "+cookie", "a.test", "b.test")
+            netkit("dig", server, "--cookie", "a.test")
+        cookies = {str(message.edns.options[0]) for message in asked if message.edns}
+        assert len(cookies) == 3
+        assert all(len(cookie) == len("COOKIE: ") + 16 for cookie in cookies)
+
+    def test_flags_after_a_name_are_its_own(self, netkit: Netkit) -> None:
+        with listening() as (server, asked):
+            netkit("dig", server, "--concurrency=1", "+cd", "a.test", "+norec", "b.test", "+nocd", "--no-ad")
+        assert [message.flag_names for message in asked] == [("cd",), ("rd",)]
+
+    def test_each_name_may_have_its_server(self, netkit: Netkit) -> None:
+        with listening() as (one, first), listening() as (two, second):
+            netkit("dig", "a.test", one, "b.test", two)
+        assert [str(message.question[0].name) for message in first] == ["a.test."]
+        assert [str(message.question[0].name) for message in second] == ["b.test."]
+
+    @pytest.mark.parametrize(("flag", "count"), [("+tries=2", 2), ("+retry=2", 3), ("--tries=1", 1)])
+    def test_tries(self, netkit: Netkit, flag: str, count: int) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            result = netkit("dig", f"@{address_of(silent)}", "a.test", "+time=0.01", flag)
+            came = 0
+            silent.setblocking(False)
+            while True:
+                try:
+                    silent.recv(4096)
+                except BlockingIOError:
+                    break
+                came += 1
+        assert (result.exit_code, came) == (7, count)
+
+    @pytest.mark.parametrize(
+        ("words", "message", "hint"),
+        [
+            ([], "a name is missing", "write netkit dig [@SERVER] NAME [TYPE]"),
+            (["@192.0.2.1"], "a name is missing", "write netkit dig [@SERVER] NAME [TYPE]"),
+            (["mx"], "a name is missing (MX was read as a type or class)", "write mx. or -q mx"),
+            (["a.test", "AAAAA"], "'AAAAA' is not a record type", "did you mean AAAA"),
+            (["a.test", "frob"], "'frob' is not a record type", "another name is written frob. or -q frob"),
+            (["a.test", "TYPE65536"], "'TYPE65536' is not a record type", "up to 65535"),
+            (["-t", "MXX", "a.test"], "'MXX' is not a record type", "did you mean MX"),
+            (["-t"], "-t: a value is missing", "as in -t MX"),
+            (["-c", "INN", "a.test"], "'INN' is not a class", "IN, CH, HS"),
+            (["a.test", "MX", "AAAA"], "two types for one query, MX and AAAA", "-q mx"),
+            (["a.test", "AXFR"], "zone transfers", "single records"),
+            (["a.test", "ixfr=1"], "zone transfers", "single records"),
+            (["a..test"], "not a domain name: 'a..test': an empty label at character 3", ""),
+            (["a b.test"], "'a b.test' has a blank in it", "\\032"),
+            ([""], "an empty word", "NAME [TYPE]"),
+            (["-x", "nowhere"], "'nowhere' is not an address", "-x 192.0.2.1"),
+            (["-x", "10.300"], "'10.300' is not an address", "-x 192.0.2.1"),
+            (["@127.0.0.1:x", "a.test"], "@127.0.0.1:x is not a server", "@192.0.2.53:5353"),
+            (["@", "a.test"], "@ is not a server", "@192.0.2.53:5353"),
+            (["-p", "domain99", "a.test"], "'domain99' is not a port", "0 to 65535"),
+            (["-b", "here", "a.test"], "'here' is not an address", "192.0.2.1"),
+            (["-y", "hmac:k:s", "a.test"], "TSIG", "BIND's dig"),
+            (["-Z", "a.test"], "there is no option -Z", ""),
+            (["--shot", "a.test"], "there is no option --shot", "did you mean --short"),
+            (["+frob", "a.test"], "there is no flag +frob", "netkit dig --help"),
+            (["+shrt", "a.test"], "there is no flag +shrt", "did you mean +short?"),
+            (["+nodnsec", "a.test"], "there is no flag +nodnsec", "did you mean +nodnssec"),
+            (["+", "a.test"], "there is no flag +", "netkit dig --help"),
+            (["+t", "a.test"], "+t could be", "write more of it"),
+            (["+trace", "a.test"], "+trace: dig has it, netkit dig has not", "netkit dig --help"),
+            (["+tcp=1", "a.test"], "+tcp takes no value", "+tcp or +notcp"),
+            (["+bufsize", "a.test"], "+bufsize: a value is missing", "+bufsize=N"),
+            (["+bufsize=70000", "a.test"], "+bufsize=70000: '70000' is out of range", "from 0 to 65535"),
+            (["a.test", "+tries=0"], "+tries=0: '0' is out of range", "from 1 to 100"),
+            (["+notries", "a.test"], "+tries cannot be switched off", "+tries=N"),
+            (["+time=soon", "a.test"], "'soon' is not a time", "seconds"),
+            (["+subnet=192.0.2.0/33", "a.test"], "'192.0.2.0/33' is not a subnet", "192.0.2.0/24"),
+            (["+cookie=12", "a.test"], "'12' is not a cookie", "16 hexadecimal digits"),
+            (["+noedns", "+dnssec", "a.test"], "+noedns leaves out what +dnssec asks for", ""),
+            (["--json", "--plain", "a.test"], "--json and --plain exclude each other", ""),
+            (["-4", "-6", "a.test"], "-4 and -6 exclude each other", ""),
+        ],
+    )
+    def test_wrong_usage_is_2_and_shows_the_right_form(
+        self, words: list[str], message: str, hint: str, netkit: Netkit
+    ) -> None:
+        result = netkit("dig", *words)
         assert result.exit_code == 2, result
         assert result.stdout == ""
+        first, *rest = result.stderr.splitlines()
+        assert first.startswith("netkit: dig: ")
+        assert message in first
+        assert hint in "".join(rest)
 
-    def test_a_wrong_server(self, netkit: Netkit) -> None:
-        result = netkit("dig", "@127.0.0.1:x:y", "a.test")
+    @pytest.mark.parametrize(
+        "line", ["a.test b.test", "+tcp", "a.test --json", "a.test FROB", "+short a.test"]
+    )
+    def test_a_wrong_line_is_a_row_that_says_where(self, line: str, netkit: Netkit) -> None:
+        result = netkit("dig", "@127.0.0.1:1", "-f", "-", "--json", stdin=f"\n{line}\n")
         assert result.exit_code == 2
-        assert "hint: " in result.stderr
+        (row,) = result.json
+        assert row["input"] == line
+        assert row["error"]["kind"] == "BadInput"
+        assert row["error"]["message"].startswith("standard input:2: ")
+
+    def test_the_version_as_digs_v_has_it(self, netkit: Netkit) -> None:
+        result = netkit("dig", "-v")
+        assert (result.stdout, result.exit_code) == (f"netkit {__version__}\n", 0)
+
+    def test_help_lists_flags_and_options(self, netkit: Netkit) -> None:
+        page = netkit("dig", "--help").stdout
+        for word in (
+            "+[no]tcp",
+            "+[no]cookie[=HEX]",
+            "--no-recurse",
+            "-x, --reverse",
+            "-f, --file",
+            "+[no]answer",
+            "-q,",
+        ):
+            assert word in page
 
 
 class TestOutput:
@@ -145,7 +367,7 @@ class TestOutput:
         result = netkit("dig", at, "www.example.test")
         records = [line for line in result.lines if not line.startswith(";")]
         assert records == [f"www.example.test.\t300\tIN\tA\t192.0.2.{last}" for last in (1, 2)]
-        assert result.lines[0].startswith(";; status: NOERROR")
+        assert any("status: NOERROR" in line for line in result.lines if line.startswith(";"))
         assert (result.stderr, result.exit_code) == ("", 0)
 
     def test_short(self, netkit: Netkit, at: str) -> None:

@@ -1,26 +1,38 @@
-"""`netkit dig`: ask name servers, with the grammar a hand already knows."""
+"""`netkit dig`: what a name server says, whole and unjudged, in the grammar of BIND's dig."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, cast
 
 import click
 
-from netkit.cli import inputs
+import netkit
+from netkit.cli import inputs, options
 from netkit.cli.command import Run, Section, command
-from netkit.cli.dig_words import (
+from netkit.cli.dig_grammar import (
+    DNS_PORT,
     FLAGS,
-    SECTIONS,
-    Asked,
-    check_class,
-    check_type,
-    parse_question,
-    questions,
-    rewrite,
+    FORM,
+    SHOWN,
+    USAGE,
+    Defaults,
+    Query,
+    flag_options,
+    flag_rows,
+    flags_of,
+    parse_class,
+    parse_server,
+    parse_type,
+    read_words,
 )
-from netkit.cli.exits import Exit
-from netkit.cli.options import FILE, HOST, Address, Number, Port, Seconds, Value, WrongValue, option
-from netkit.cli.output import Column, View
+from netkit.cli.options import Port, Value, WrongValue, option
+from netkit.cli.output import Column, View, b64
+from netkit.dns.constants import DnsRecordType, Rcode
+from netkit.dns.edns import Edns, EdnsOption
+from netkit.dns.errors import DnsError
+from netkit.dns.exchange import QueryOptions, ask, random_bits
+from netkit.dns.message import Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,100 +41,199 @@ if TYPE_CHECKING:
     from netkit.cli.context import Environment
     from netkit.cli.inputs import Inputs
     from netkit.cli.output import Line
-    from netkit.dns.edns import Edns, EdnsOption
-    from netkit.dns.exchange import QueryOptions
     from netkit.dns.message import Message
     from netkit.dns.records.base import DnsRecord
     from netkit.dns.transports.reply import Reply
-    from netkit.io import Flow
+    from netkit.io import Event, Flow
 
-FLAG_WORDS = {
-    "qr": "response",
-    "aa": "authoritative",
-    "tc": "truncated",
-    "rd": "recursion desired",
-    "ra": "recursion available",
-    "ad": "authentic data",
-    "cd": "checking disabled",
-}
+#: dig's own defaults: seconds to wait for one answer, and how often each server is asked.
+TIME = 5.0
+TRIES = 3
+
+SECTIONS = ("answer", "authority", "additional")
 
 
-class Result(NamedTuple):
-    """What was asked and what came back; `show` are the sections to show, `ttl` whether with TTLs."""
-
-    asked: Asked
-    reply: Reply
-    show: frozenset[str]
-    ttl: bool
+# -- what --json writes
 
 
+class FieldsRow(TypedDict, total=False):
+    """The fields of a record's data, those that its type has."""
+
+    address: Annotated[str, "A, AAAA"]
+    canonical: Annotated[str, "CNAME: the name this one stands for"]
+    nameserver: Annotated[str, "NS"]
+    domain: Annotated[str, "PTR: the name of the address"]
+    priority: Annotated[int, "MX, SRV: the lowest first"]
+    exchange: Annotated[str, "MX"]
+    weight: Annotated[int, "SRV"]
+    port: Annotated[int, "SRV"]
+    target: Annotated[str, "SRV"]
+    data: Annotated[str, "TXT: the strings put together, as UTF-8"]
+    strings_b64: Annotated[list[str], "TXT: each string, octet for octet"]
+    mname: Annotated[str, "SOA: the primary server"]
+    rname: Annotated[str, "SOA: the mailbox of who runs the zone"]
+    serial: Annotated[int, "SOA"]
+    refresh: Annotated[int, "SOA, in seconds"]
+    retry: Annotated[int, "SOA, in seconds"]
+    expire: Annotated[int, "SOA, in seconds"]
+    minimum: Annotated[int, "SOA: how long a no may be kept, in seconds"]
+    rdata_b64: Annotated[str, "Types that netkit has no fields for"]
+
+
+QuestionRow = TypedDict("QuestionRow", {"name": str, "class": str, "type": str})
 RecordRow = TypedDict(
     "RecordRow",
     {
         "name": str,
-        "ttl": Annotated[int, "Seconds"],
+        "ttl": Annotated[int, "Seconds it may be kept"],
         "class": str,
         "type": str,
-        "rdata": Annotated[str, "As a zone file has it"],
-        "fields": Annotated[dict[str, Any], "The parts of the rdata, by name"],
+        "rdata": Annotated[str, "As a master file has it"],
+        "fields": FieldsRow,
     },
 )
 
-AskedRow = TypedDict("AskedRow", {"name": str, "type": str, "class": str})
+
+class EdnsOptionRow(TypedDict):
+    """An EDNS option."""
+
+    code: int
+    name: Annotated[str, "As dig has it: NSID, COOKIE, CLIENT-SUBNET, EDE; OPT=CODE for others"]
+    text: Annotated[str, "As dig has it"]
+
+
+class ExtendedErrorRow(TypedDict):
+    """Why the answer is what it is (RFC 8914)."""
+
+    info_code: int
+    purpose: Annotated[str | None, "What IANA says of the code; null where it is not assigned"]
+    extra_text: Annotated[str, "The server's own words"]
 
 
 class EdnsRow(TypedDict):
-    """The OPT record of the answer (RFC 6891)."""
+    """What the answer's OPT record says (RFC 6891)."""
 
     version: int
-    payload_size: Annotated[int, "The largest UDP message that the server takes, in octets"]
+    payload_size: Annotated[int, "Octets that the server takes over UDP"]
     dnssec_ok: bool
-    options: Annotated[list[str], "Each option in words"]
+    options: list[EdnsOptionRow]
+    extended_errors: list[ExtendedErrorRow]
 
 
 class DigRow(TypedDict):
-    """A name server's answer."""
+    """A server's answer to one question."""
 
     type: Literal["dig"]
-    question: AskedRow
-    server: Annotated[str, "Who answered"]
-    transport: Literal["udp", "tcp"]
-    fell_back: Annotated[bool, "Whether the answer over UDP was truncated, and this is the one over TCP"]
-    elapsed_s: float
-    size: Annotated[int, "Octets of the message"]
-    ignored: Annotated[int, "Messages that came and were not the answer"]
+    question: QuestionRow
+    server: Annotated[str, "Who answered: address and port"]
+    transport: Annotated[Literal["udp", "tcp"], "What the answer came over"]
+    elapsed_s: Annotated[float, "From sending the query to having the answer"]
+    size: Annotated[int, "Octets of the answer"]
     id: int
     opcode: str
-    rcode: Annotated[str, "The response code, such as NOERROR"]
-    flags: Annotated[list[str], "The header's flags that are set, such as aa"]
-    edns: EdnsRow | None
+    rcode: Annotated[str, "NOERROR, NXDOMAIN, ..."]
+    flags: Annotated[list[str], "Those set of qr, aa, tc, rd, ra, ad, cd"]
+    edns: Annotated[EdnsRow | None, "null where the answer is without EDNS"]
     answer: list[RecordRow]
     authority: list[RecordRow]
     additional: list[RecordRow]
+    truncated: Annotated[bool, "Whether this answer is cut short"]
+    fell_back: Annotated[bool, "Whether it was asked for over TCP because UDP's was truncated"]
+    ignored: Annotated[int, "Messages that came and were not the answer"]
 
 
-class DigView(View[Result]):
-    """The message: its header in words, a table a section."""
+# -- results
+
+
+class Answered:
+    """A server's reply to a query."""
+
+    __slots__ = ("query", "reply")
+
+    def __init__(self, query: Query, reply: Reply) -> None:
+        self.query = query
+        self.reply = reply
+
+    @property
+    def message(self) -> Message:
+        """The answer itself."""
+        return self.reply.message
+
+    @property
+    def is_found(self) -> bool:
+        """Whether what was asked for is there: records of the type, or an alias that leads elsewhere.
+
+        An alias beside the SOA record of a negative answer leads to a name without such records (RFC 2308
+        section 2.2).
+        """
+        message, rdtype = self.message, self.query.rdtype
+        if message.rcode != Rcode.NOERROR:
+            return False
+        if rdtype == DnsRecordType.ANY or any(record.rdtype == rdtype for record in message.answer):
+            return bool(message.answer)
+        negative = any(record.rdtype == DnsRecordType.SOA for record in message.authority)
+        return bool(message.answer) and not negative
+
+    @property
+    def is_referral(self) -> bool:
+        """Whether the server only says who knows more (RFC 2308 section 2.2)."""
+        message = self.message
+        types = {record.rdtype for record in message.authority}
+        return (
+            message.rcode == Rcode.NOERROR
+            and not message.answer
+            and not message.authoritative
+            and DnsRecordType.NS in types
+            and DnsRecordType.SOA not in types
+        )
+
+    def shows(self, part: str) -> bool:
+        """Whether a part of the output is wanted: `+[no]part`, else `+[no]all`."""
+        flags = self.query.flags
+        return bool(flags.get(part, flags.get("all", True)))
+
+    def section(self, name: str) -> tuple[DnsRecord, ...]:
+        """The records of a section, none where it is not to be shown."""
+        found: tuple[DnsRecord, ...] = getattr(self.message, name)
+        return found if self.shows(name) else ()
+
+
+class Referral(DnsError.NoData):
+    """The server knows no more than who does (RFC 1034 section 4.3.1): neither records nor a denial."""
+
+    hint = "ask one of the servers of the authority section, or one that recurses"
+
+    @property
+    def kind(self) -> str:
+        return "NoData"
+
+    def __str__(self) -> str:
+        return f"{self._subject}: no answer, only a referral to other servers{self._from_server}"
+
+
+# -- how it is shown
+
+
+class DigView(View[Answered]):
+    """The reply as a table for each section, as dig's lines, as bare rdata, and as an object."""
 
     type = "dig"
     schema = DigRow
-    columns = (Column("question", 40), Column("status", 10), Column("ms", 8), Column("answer", 60))
+    columns = (Column("query", 36), Column("status", 9), Column("answer", 120))
 
-    def to_json(self, result: Result) -> Mapping[str, Any]:
-        question, reply, message = result.asked.question, result.reply, result.reply.message
-        row: DigRow = {
+    def to_json(self, result: Answered) -> DigRow:
+        reply, message, query = result.reply, result.message, result.query
+        return {
             "type": "dig",
             "question": {
-                "name": str(question.name),
-                "type": str(question.rdtype),
-                "class": str(question.rdclass),
+                "name": str(query.name),
+                "class": str(query.rdclass),
+                "type": str(query.rdtype),
             },
             "server": str(reply.server),
-            "transport": "tcp" if reply.transport == "tcp" else "udp",
-            "fell_back": reply.fell_back,
-            "elapsed_s": reply.elapsed_s,
+            "transport": cast(Literal["udp", "tcp"], reply.transport),
+            "elapsed_s": round(reply.elapsed_s, 6),
             "size": reply.size,
-            "ignored": reply.ignored,
             "id": message.id,
             "opcode": str(message.opcode),
             "rcode": str(message.rcode),
@@ -131,153 +242,117 @@ class DigView(View[Result]):
             "answer": [_record_row(record) for record in message.answer],
             "authority": [_record_row(record) for record in message.authority],
             "additional": [_record_row(record) for record in message.additional],
+            "truncated": message.truncated,
+            "fell_back": reply.fell_back,
+            "ignored": reply.ignored,
         }
-        return row
 
-    def plain(self, result: Result) -> Iterable[Line]:
-        message = result.reply.message
-        if "comments" in result.show:
-            for title, words in _facts(result):
-                yield f";; {title}: {words}"
-        if "question" in result.show:
-            for question in message.question:
+    def plain(self, result: Answered) -> Iterable[Line]:
+        comments = result.shows("comments")
+        if comments:
+            yield from _header_lines(result)
+        if result.shows("question") and result.message.question:
+            if comments:
+                yield ";; QUESTION SECTION:"
+            for question in result.message.question:
                 yield f";{question}"
-        for title, records in _sections(result):
-            if "comments" in result.show:
-                yield f";; {title}:"
+        for name in SECTIONS:
+            records = result.section(name)
+            if records and comments:
+                yield f";; {name.upper()} SECTION:"
             for record in records:
-                yield _cells(record, ttl=result.ttl)
-        if "stats" in result.show:
-            yield f";; {_stats(result.reply)}"
+                yield _record_cells(result, record)
+        if result.shows("stats"):
+            reply = result.reply
+            host, port = reply.server.ip, reply.server.port
+            yield f";; Query time: {reply.elapsed_s * 1000:.1f} msec"
+            yield f";; SERVER: {host}#{port}({host}) ({reply.transport.upper()})"
+            yield f";; MSG SIZE  rcvd: {reply.size}"
 
-    def short(self, result: Result) -> Iterable[Line]:
-        return [record.rdata_text() for record in result.reply.message.answer]
+    def short(self, result: Answered) -> Iterable[Line]:
+        for record in result.message.answer:
+            yield record.rdata_text()
 
-    def table(self, result: Result, env: Environment) -> Iterable[Any]:
-        from netkit.cli.render import facts, mark, table
+    def table(self, result: Answered, env: Environment) -> Iterable[Any]:
+        from netkit.cli.render.dns import reply_sheet
 
-        message = result.reply.message
-        if "comments" in result.show:
-            pairs: list[tuple[str, object]] = list(_facts(result))
-            verdict: Any = "good" if self.exit_code(result) is Exit.OK else "bad"
-            pairs[0] = ("status", mark(verdict, pairs[0][1], env))
-            yield facts(pairs)
-        if "question" in result.show and not message.question:
-            yield "(the server gave no question back)"
-        titles = ["name", "TTL", "class", "type", "data"]
-        if not result.ttl:
-            titles.remove("TTL")
-        for title, records in _sections(result):
-            rows = [_cells(record, ttl=result.ttl) for record in records]
-            yield table(titles, rows, title=title, right=(1,) if result.ttl else ())
-        if "stats" in result.show:
-            yield _stats(result.reply)
+        return reply_sheet(result, env)
 
-    def row(self, result: Result) -> Sequence[object]:
-        message = result.reply.message
-        found = ", ".join(record.rdata_text() for record in message.answer)
-        return result.asked.text, message.rcode, f"{result.reply.elapsed_s * 1000:.1f}", found or "-"
+    def row(self, result: Answered) -> Sequence[object]:
+        query, message = result.query, result.message
+        asked = f"{query.name} {query.rdtype}"
+        if message.answer:
+            return asked, message.rcode, ", ".join([record.rdata_text() for record in message.answer])
+        if message.rcode != Rcode.NOERROR:
+            return asked, message.rcode, None
+        return asked, message.rcode, "(a referral)" if result.is_referral else "(no data)"
 
-    def failure(self, result: Result) -> Exception | None:
-        from netkit.dns.constants import Rcode
-        from netkit.dns.errors import DnsError
-
-        message, question = result.reply.message, result.asked.question
-        about: dict[str, Any] = {
-            "name": question.name,
-            "rdtype": question.rdtype,
-            "server": result.reply.server,
-        }
-        explanations = _explanations(message)
-        match message.rcode:
-            case Rcode.NOERROR:
-                return None if message.answer else DnsError.NoData(**about)
-            case Rcode.NXDOMAIN:
-                return DnsError.NotFound(**about)
-            case Rcode.REFUSED:
-                return DnsError.Refused(explanations, **about)
-            case rcode:
-                return DnsError.ServerError(rcode, explanations, **about)
-
-    def exit_code(self, result: Result) -> Exit:
-        from netkit.cli.exits import explain
-
-        failed = self.failure(result)
-        return Exit.OK if failed is None else explain(failed, lookup=True).exit
+    def failure(self, result: Answered) -> Exception | None:
+        if result.is_found:
+            return None
+        message, query = result.message, result.query
+        asked: dict[str, Any] = {
+            "name": query.name, "rdtype": query.rdtype, "server": result.reply.server,
+        }  # fmt: skip
+        if message.rcode == Rcode.NOERROR:
+            return Referral(**asked) if result.is_referral else DnsError.NoData(**asked)
+        if message.rcode == Rcode.NXDOMAIN:
+            return DnsError.NotFound(**asked)
+        why = () if message.edns is None else tuple([str(each) for each in message.edns.extended_errors])
+        if message.rcode == Rcode.REFUSED:
+            return DnsError.Refused(why, **asked)
+        return DnsError.ServerError(message.rcode, why, **asked)
 
 
-def _explanations(message: Message) -> tuple[str, ...]:
-    errors = message.edns.extended_errors if message.edns is not None else ()
-    return tuple(error.text() for error in errors)
-
-
-def _facts(result: Result) -> list[tuple[str, str]]:
-    message, reply = result.reply.message, result.reply
-    named = ", ".join(
-        f"{flag} ({FLAG_WORDS[flag]})" if flag in FLAG_WORDS else flag for flag in message.flag_names
-    )
-    found = [
-        ("status", f"{message.rcode}, {message.opcode}, id {message.id}"),
-        ("flags", named or "none"),
-    ]
-    if message.edns is not None:
-        edns = message.edns
-        do = ", DNSSEC OK" if edns.dnssec_ok else ""
-        found.append(("EDNS", f"version {edns.version}, {edns.payload_size} octets over UDP{do}"))
-        found += [("option", str(each)) for each in edns.options]
+def _header_lines(result: Answered) -> Iterable[str]:
+    """What dig says above the sections."""
+    message, reply = result.message, result.reply
+    header = message.header
     if reply.fell_back:
-        found.append(("transport", "over UDP the answer was truncated: asked again over TCP"))
+        yield ";; Truncated, retrying in TCP mode."
     if reply.ignored:
-        found.append(("ignored", f"{reply.ignored} messages that were not the answer"))
-    return found
+        yield f";; Ignored, for not being the answer: {reply.ignored}"
+    yield f";; ->>HEADER<<- opcode: {message.opcode}, status: {message.rcode}, id: {message.id}"
+    yield (
+        f";; flags: {' '.join(message.flag_names)}; QUERY: {header.qdcount}, ANSWER: {header.ancount}, "
+        f"AUTHORITY: {header.nscount}, ADDITIONAL: {header.arcount}"
+    )
+    if message.recursion_desired and not message.recursion_available:
+        yield ";; WARNING: recursion requested but not available"
+    if message.edns is not None:
+        yield ";; OPT PSEUDOSECTION:"
+        yield f"; {message.edns}"
+        for each in message.edns.options:
+            yield f"; {each}"
 
 
-def _stats(reply: Reply) -> str:
-    how = reply.transport.upper()
-    return f"{reply.size} octets from {reply.server} over {how} in {reply.elapsed_s * 1000:.1f} ms"
-
-
-def _sections(result: Result) -> list[tuple[str, tuple[DnsRecord, ...]]]:
-    """The sections that are to be shown and have something in them."""
-    message = result.reply.message
-    return [
-        (name, records)
-        for name, records in (
-            ("answer", message.answer),
-            ("authority", message.authority),
-            ("additional", message.additional),
-        )
-        if records and name in result.show
-    ]
-
-
-def _cells(record: DnsRecord, *, ttl: bool) -> list[object]:
-    cells: list[object] = [record.name, record.ttl, record.rdclass, record.rdtype, record.rdata_text()]
-    if not ttl:
-        del cells[1]
-    return cells
+def _record_cells(result: Answered, record: DnsRecord) -> list[object]:
+    cells: list[object] = [record.name]
+    flags = result.query.flags
+    if flags.get("ttlid", True):
+        cells.append(record.ttl)
+    if flags.get("class", True):
+        cells.append(record.rdclass)
+    return [*cells, record.rdtype, record.rdata_text()]
 
 
 def _record_row(record: DnsRecord) -> RecordRow:
+    fields: dict[str, Any] = {}
+    for name, value in record.fields.items():
+        if isinstance(value, bytes):
+            fields[f"{name}_b64"] = b64(value)
+        elif isinstance(value, tuple):
+            fields[f"{name}_b64"] = [b64(each) for each in value]
+        elif name != "rdtype":  # an unknown record's, which is in the row already
+            fields[name] = value if isinstance(value, int) else str(value)
     return {
         "name": str(record.name),
         "ttl": record.ttl,
         "class": str(record.rdclass),
         "type": str(record.rdtype),
         "rdata": record.rdata_text(),
-        "fields": {name: _field(value) for name, value in record.fields.items()},
+        "fields": cast(FieldsRow, fields),
     }
-
-
-def _field(value: object) -> Any:
-    """A field as JSON has it: numbers as they are, octets as text where they are text, all else in words."""
-    if isinstance(value, bool) or type(value) is int:
-        return value
-    if isinstance(value, (tuple, list)):
-        return [_field(each) for each in value]
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    return str(value)
 
 
 def _edns_row(edns: Edns) -> EdnsRow:
@@ -285,238 +360,274 @@ def _edns_row(edns: Edns) -> EdnsRow:
         "version": edns.version,
         "payload_size": edns.payload_size,
         "dnssec_ok": edns.dnssec_ok,
-        "options": [str(each) for each in edns.options],
+        "options": [
+            {"code": each.code, "name": str(each).partition(":")[0], "text": each.text()}
+            for each in edns.options
+        ],
+        "extended_errors": [
+            {"info_code": each.info_code, "purpose": each.purpose, "extra_text": each.extra_text}
+            for each in edns.extended_errors
+        ],
     }
 
 
-class Type(Value):
-    """A record type's mnemonic."""
-
-    name = "type"
-    form = "write a mnemonic such as A, AAAA or MX, or TYPE and a number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
-        return check_type(str(value))
+# -- the command
 
 
-class Class(Value):
-    """A class."""
+class Source(Value):
+    """Where to ask from: an address, with a port where one is wanted (dig's form has a # before it)."""
 
-    name = "class"
-    form = "write IN, CH, HS, or CLASS and a number"
+    name = "source"
+    form = "write an address of this machine, as in 192.0.2.1, or with a port, as in 192.0.2.1#5353"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
-        return check_class(str(value))
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> SocketAddr:
+        from netkit.addr import AddrParseError, IpAddr, SocketAddr, parse_port
+
+        address, sign, port = str(value).partition("#")
+        try:
+            return SocketAddr.new(IpAddr.parse(address), parse_port(port, "udp") if sign else 0)
+        except AddrParseError as error:
+            self.wrong(f"{value!r} is not an address: {error.reason}", param, ctx)
 
 
-_FLAG_ROWS = [
-    (f"+{name}{'=VALUE' if flag.value else ''}", flag.help) for name, flag in FLAGS.items() if flag.help
-]
+def rewrite(words: list[str]) -> list[str]:
+    """The command line as click takes it: options first, then each query as one argument."""
+    takes_value = {
+        name: not param.is_flag and not param.count and param.flag_value != ""
+        for param in dig.params
+        if isinstance(param, click.Option)
+        for name in param.opts
+    }
+    found = read_words(words, takes_value)
+    arguments = list(found.options)
+    for kind, text, value in found.shared:
+        if kind == "flag":
+            flag = value[0]
+            off = "no-" if value[1] is False else ""
+            equals, written = text.partition("=")[1:]
+            arguments.append(f"--{off}{flag.option}{equals}{written}")
+        else:
+            arguments.append(f"--{kind}={text.removeprefix('@')}")
+    return [*arguments, "--", *(" ".join([word.text for word in query]) for query in found.queries)]
+
+
+def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        ctx.find_root().obj.write(f"netkit {netkit.__version__}\n")
+        ctx.exit()
 
 
 @command(
     "dig",
     view=DigView(),
-    usage="[@SERVER] NAME [TYPE] [CLASS] [+FLAG | OPTION]...",
-    doing="asking for {}",
+    usage=USAGE,
+    doing="dig",
     lookup=True,
     short_letters=False,
     rewrite=rewrite,
-    sections=(Section("Flags (each with `no` before it to turn it off)", _FLAG_ROWS, complete=True),),
-    see_also=("netkit-resolve(1)", "netkit-serve-dns(1)", "dig(1)"),
+    sections=(
+        Section("Flags: how it is asked", flag_rows(FLAGS), complete=True),
+        Section(
+            "Flags: what is shown",
+            [("+short", "Only the bare values, one a line (--short)."), *flag_rows(SHOWN)],
+            complete=True,
+        ),
+    ),
+    see_also=("netkit-resolve(1)", "netkit-serve-dns(1)", "dig(1)", "resolv.conf(5)"),
 )
-@click.argument("words", nargs=-1, metavar="[NAME [TYPE] [CLASS]]...")
-@option(
-    "--server",
-    metavar="SERVER",
-    complete=HOST,
-    help="Ask this name server (@SERVER); ADDR:PORT is taken too.",
+@inputs.many(
+    "NAME [TYPE]", parse=str, help="Read queries from FILE, `NAME [TYPE] [+flags]` a line (`-`: stdin)."
 )
-@option("-p", "--port", type=Port("udp"), metavar="PORT", help="The server's port, 53 unless said.")
-@option(
-    "-q", "--name", "names", multiple=True, metavar="NAME", help="A name, also where it looks like a type."
-)
-@option("-t", "--type", "rdtype", type=Type(), metavar="TYPE", help="The record type: A unless said.")
-@option("-c", "--class", "rdclass", type=Class(), metavar="CLASS", help="The class: IN unless said.")
-@option("-x", "--reverse", multiple=True, metavar="ADDR", help="The names of an address (PTR).")
-@option("-b", "--source", metavar="ADDR", type=Address(), help="Ask from this local address.")
-@option("-4", "family_4", is_flag=True, help="Use IPv4 only.")
-@option("-6", "family_6", is_flag=True, help="Use IPv6 only.")
-@option("--tcp/--no-tcp", help="Ask over TCP from the start.")
-@option("--recurse/--no-recurse", default=True, help="Ask for recursion (RD).")
-@option("--authentic-data/--no-authentic-data", default=True, help="Ask to be told of validation (AD).")
-@option("--checking-disabled/--no-checking-disabled", help="Ask not to validate (CD).")
-@option("--dnssec/--no-dnssec", help="Ask for DNSSEC records (DO).")
-@option(
-    "--edns", type=Number(0, 255), default=0, metavar="VERSION", help="The version of EDNS: 0 unless said."
-)
-@option("--no-edns", is_flag=True, help="Ask without EDNS.")
-@option(
-    "--bufsize",
-    type=Number(0, 65535),
-    default=1232,
-    metavar="N",
-    help="The largest UDP answer to take: 1232.",
-)
-@option("--nsid/--no-nsid", help="Ask which server it is (RFC 5001).")
-@option("--subnet", metavar="ADDR/LEN", help="Ask on behalf of a network (RFC 7871).")
-@option("--cookie", metavar="HEX", help="Send this DNS cookie (RFC 7873); `new` makes one.")
-@option("--no-cookie", is_flag=True, help="Send none.")
-@option("--ignore-truncation/--no-ignore-truncation", help="Take a truncated answer as it is.")
-@option(
-    "--try-timeout", type=Seconds(), default=5.0, metavar="SECONDS", help="Wait this long for one answer: 5."
-)
-@option("--timeout", type=Seconds(), metavar="SECONDS", help="Give up after this time, for the whole of it.")
-@option("--tries", type=Number(1, 100), default=3, metavar="N", help="How often to ask each server: 3.")
-@option("--retry", type=Number(0, 99), metavar="N", help="How often to ask each server again.")
-@option("--show", metavar="SECTIONS", help=f"Only these sections, with commas: {', '.join(SECTIONS)}.")
-@option("--ttl/--no-ttl", "ttl", default=True, help="Show TTLs.")
-@option(
-    "--resolv-conf", metavar="FILE", complete=FILE, help="Take the servers from FILE, not /etc/resolv.conf."
-)
-@inputs.many("NAME", parse=parse_question, argument=False, required=False)
+@option("--server", "servers", multiple=True, metavar="SERVER", complete="host",
+        help="Ask this server, an address or a name: @SERVER. Without one, resolv.conf's.")  # fmt: skip
+@option("-p", "--port", type=Port("udp"), metavar="PORT", default=DNS_PORT, show_default="53",
+        help="The server's port, where @SERVER does not say.")  # fmt: skip
+@option("-t", "--type", "rdtype", metavar="TYPE", help="The record type, A by itself; TYPE257 for a number.")
+@option("-c", "--class", "rdclass", metavar="CLASS", help="The class, IN by itself.")
+@option("-q", "--name", "_name", metavar="NAME", expose_value=False, help="The name, whatever it looks like.")
+@option("-x", "--reverse", "_reverse", metavar="ADDR", expose_value=False,
+        help="The names of an address (PTR).")  # fmt: skip
+@option("-b", "--source", type=Source(), metavar="ADDR[#PORT]", help="Ask from this local address.")
+@options.family
+@options.timeout(None)
+@flag_options
+@option("-v", "_version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+        help="Show the version, as dig's -v does.")  # fmt: skip
 def dig(
-    run: Run[Result],
-    targets: Inputs[Asked],
-    words: tuple[str, ...],
-    server: str | None,
-    port: int | None,
-    names: tuple[str, ...],
+    run: Run[Answered],
+    targets: Inputs[Query],
+    servers: tuple[str, ...],
+    port: int,
     rdtype: str | None,
     rdclass: str | None,
-    reverse: tuple[str, ...],
-    source: IpAddr | None,
+    source: SocketAddr | None,
     family: int | None,
     timeout: float | None,
-    show: str | None,
-    ttl: bool,
-    resolv_conf: str | None,
-    **how: Any,
+    **flags: Any,
 ) -> None:
     """Ask name servers for records, and show the whole answer.
 
-    The grammar is dig's: a server after @, a name, a type, a class and +flags in any order; several names
-    are several questions. Every +flag has a long option. The servers are those of /etc/resolv.conf unless
-    one is named, and are asked in turn, over UDP and, where the answer is truncated, over TCP.
+    The grammar is that of BIND's dig: @SERVER, NAME, TYPE, CLASS and +flags in any order. Flags may be
+    shortened (+norec), and each has a long option. What stands before the first name holds for all of
+    them, what follows a name only for that one; long options hold for all. After a name without a type, a
+    word without a dot is a type: write `host.` or -q host for a second name of one label. -f takes lines of
+    the same form.
 
-    An answer counts only if it comes from the server asked, with the ID and the question that were sent;
-    what else arrives is counted and shown. The exit code is 0 if the answer section has records, 1 for no
-    such name and no such records, 3 for an error of the server.
+    An answer over UDP that was truncated is asked for again over TCP. Messages that are not the answer
+    (another ID, another question) are ignored and counted. SERVFAIL and REFUSED are shown, and exit with 3.
 
-    With -f FILE, each line is NAME [TYPE] [CLASS] or -x ADDRESS.
+    Plain text is dig's: records as NAME, TTL, CLASS, TYPE and RDATA, tabs between them; all else in lines
+    that begin with a semicolon. --json has everything whatever the flags say that choose what is shown.
 
     Examples:
 
-        $ netkit dig example.com
-        $ netkit dig @192.0.2.53 example.com MX +norecurse
-        $ netkit dig +short -x 127.0.0.1
-        $ netkit dig -f names.txt --concurrency 200 --json
+        $ netkit dig www.example.com
+        $ netkit dig @192.0.2.53 example.com MX +short
+        $ netkit dig @[2001:db8::53]:5353 -x 192.0.2.1 +tcp
+        $ netkit dig example.com NS example.org SOA +norec
+        $ netkit dig --json -f names.txt --concurrency 100 --rate 500/s
     """
-    if words or names or reverse or targets.file is None:
-        targets = targets.of(questions(words, names=names, reverse=reverse, rdtype=rdtype, rdclass=rdclass))
-    servers = _servers(run, server, port, family, resolv_conf)
-    options = _options(source, **how)
-    shown = _shown(show)
-
-    def ask_for(asked: Asked) -> Flow[Result]:
-        from netkit.dns.exchange import ask
-
-        return Result(asked, (yield from ask(asked.question, servers, options)), shown, ttl)
-
-    run.each(targets, ask_for, timeout=timeout)
-
-
-def _shown(show: str | None) -> frozenset[str]:
-    if show is None:
-        return frozenset(SECTIONS)
-    wanted = frozenset(part for part in show.split(",") if part)
-    for part in wanted - set(SECTIONS):
-        raise WrongValue(f"there is no section {part!r}", f"write some of {','.join(SECTIONS)}")
-    return wanted
+    given = flags_of(flags)
+    defaults = Defaults(
+        None if rdtype is None else parse_type(rdtype),
+        None if rdclass is None else parse_class(rdclass),
+        tuple([parse_server(server) for server in servers]),
+        given,
+    )
+    if not targets.texts and targets.file is None:
+        read = rdtype or rdclass
+        if read is None:
+            raise WrongValue("a name is missing", FORM)
+        raise WrongValue(f"a name is missing ({read} was read as a type or class)",
+                         f"for that name, write {read.lower()}. or -q {read.lower()}")  # fmt: skip
+    asker = _Asker(_Servers(port, family), source, timeout)
+    run.each(targets.of(targets.texts, defaults.parse), asker.ask, timeout=timeout)
 
 
-def _servers(
-    run: Run[Result], server: str | None, port: int | None, family: int | None, resolv_conf: str | None
-) -> list[SocketAddr]:
-    """Whom to ask: the server named, looked up by the system if it is a name, or those of resolv.conf."""
-    import socket
+class _Asker:
+    """Asks queries; what holds for all of them."""
 
-    from netkit.addr import AddrParseError, HostPort, SocketAddr
-    from netkit.dns.system import DNS_PORT, ResolvConf
+    def __init__(self, servers: _Servers, source: SocketAddr | None, timeout: float | None) -> None:
+        self._servers = servers
+        self._source = source
+        self._timeout = timeout
 
-    only = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}.get(family or 0, 0)
-    if server is None:
-        conf = ResolvConf.load() if resolv_conf is None else ResolvConf.parse(_read(resolv_conf))
-        found = [SocketAddr.new(each.ip, port or each.port) for each in conf.servers]
-        found = [each for each in found if only in (0, each.family)]
-        if not found:
-            raise WrongValue(f"resolv.conf names no IPv{family} server", "name a server, as in @192.0.2.53")
-        return found
-    try:
-        target = HostPort.parse(server, port or DNS_PORT, "udp")
-    except AddrParseError as error:
-        raise WrongValue(f"@{server}: {error}", "write @ADDRESS, @NAME or @ADDRESS:PORT") from None
-    from netkit.net.resolve import resolve
+    def ask(self, query: Query) -> Flow[Answered]:
+        """Flow: the reply to one query. Raises DnsError, and what a server's name brings."""
+        begun = monotonic()
+        servers = yield from self._servers.addresses(query.servers)
+        how = self._options(query.flags, len(servers), monotonic() - begun)
+        question = Question(query.name, query.rdtype, query.rdclass)
+        try:
+            reply = yield from ask(question, servers, how)
+        except DnsError.Truncated as error:
+            over_tcp = error.__cause__
+            if not isinstance(over_tcp, DnsError):
+                raise
+            # What happened over TCP decides what to do; that it was tried at all needs saying.
+            over_tcp.hint = f"over UDP the answer was truncated at {error.size} octets; +ignore takes it so"
+            raise over_tcp from None
+        return Answered(query, reply)
 
-    return run.wait(resolve(target, family=only), 10.0)
+    def _options(self, flags: Mapping[str, Any], servers: int, spent: float) -> QueryOptions:
+        tries = flags.get("tries", TRIES)
+        time = flags.get("time", TIME)
+        if self._timeout is not None and "time" not in flags:
+            # A little under its share: then each server has its turn, and its silence is what is told.
+            time = min(time, max((self._timeout - spent) * 0.96 / (servers * tries), 0.001))
+        return QueryOptions(
+            timeout=time,
+            tries=tries,
+            tcp=flags.get("tcp", False),
+            ignore_truncation=flags.get("ignore", False),
+            rd=flags.get("recurse", True),
+            ad=flags.get("ad", True),
+            cd=flags.get("cd", False),
+            edns=_edns(flags),
+            randomize_case=False,  # the name is sent as it was typed
+            source=self._source,
+        )
 
 
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
-
-
-def _options(source: IpAddr | None, **how: Any) -> QueryOptions:
-    from netkit.addr import SocketAddr
-    from netkit.dns.edns import Edns
-    from netkit.dns.exchange import QueryOptions
-
-    edns = None
-    if not how["no_edns"]:
-        edns = Edns(how["bufsize"], how["edns"], how["dnssec"], options=_edns_options(how))
-    return QueryOptions(
-        timeout=how["try_timeout"],
-        tries=how["tries"] if how["retry"] is None else how["retry"] + 1,
-        tcp=how["tcp"],
-        ignore_truncation=how["ignore_truncation"],
-        rd=how["recurse"],
-        ad=how["authentic_data"],
-        cd=how["checking_disabled"],
-        edns=edns,
-        randomize_case=False,
-        source=SocketAddr.new(source, 0) if source is not None else None,
+def _edns(flags: Mapping[str, Any]) -> Edns | None:
+    version = flags.get("edns", True)
+    if version is False:
+        return None
+    sent: list[EdnsOption] = [EdnsOption.Nsid()] if flags.get("nsid") else []
+    if flags.get("subnet"):
+        sent.append(flags["subnet"])
+    cookie = flags.get("cookie")
+    if cookie:
+        sent.append(EdnsOption.Cookie(random_bits(64).to_bytes(8, "big")) if cookie is True else cookie)
+    return Edns(
+        flags.get("bufsize", 1232),
+        0 if version is True else version,
+        flags.get("dnssec", False),
+        options=sent,
     )
 
 
-def _edns_options(how: Mapping[str, Any]) -> list[EdnsOption]:
-    from netkit.dns.edns import EdnsOption
-    from netkit.dns.errors import DnsError
+class _Servers:
+    """Addresses of servers: a name is looked up once, however many queries go there."""
 
-    found: list[EdnsOption] = []
-    if how["nsid"]:
-        found.append(EdnsOption.Nsid())
-    if how["subnet"] is not None:
-        found.append(_subnet(how["subnet"]))
-    if how["cookie"] is not None and not how["no_cookie"]:
-        import os
+    def __init__(self, port: int, family: int | None) -> None:
+        self._port = port
+        self._family = family
+        self._system: list[SocketAddr] | None = None
+        self._known: dict[str, list[SocketAddr] | Exception] = {}
+        self._sought: dict[str, Event] = {}
 
-        try:
-            octets = os.urandom(8) if how["cookie"] == "new" else bytes.fromhex(how["cookie"])
-            found.append(EdnsOption.Cookie(octets[:8], octets[8:]))
-        except (ValueError, DnsError):
-            form = "write 16 hexadecimal digits, or 32 to 80 with the server's part"
-            raise WrongValue(f"{how['cookie']!r} is not a DNS cookie", form) from None
-    return found
+    def addresses(self, servers: Sequence[tuple[Any, int | None]]) -> Flow[list[SocketAddr]]:
+        """Flow: the addresses to ask, in order: resolv.conf's if none is named. Raises ResolveError."""
+        if not servers:
+            return self._system_servers()
+        found: list[SocketAddr] = []
+        for host, port in servers:
+            if isinstance(host, str):
+                addresses = yield from self._look_up(host)
+            else:
+                addresses = [_at(host, 0)]
+            found += [_at(each, port or self._port) for each in self._usable(addresses, str(host))]
+        return found
+
+    def _system_servers(self) -> list[SocketAddr]:
+        if self._system is None:
+            from netkit.dns.system import ResolvConf
+
+            servers = self._usable(ResolvConf.load().servers, "the servers of resolv.conf")
+            self._system = [each if self._port == DNS_PORT else _at(each, self._port) for each in servers]
+        return self._system
+
+    def _usable(self, addresses: Iterable[SocketAddr], host: str) -> list[SocketAddr]:
+        found = [each for each in addresses if self._family in (None, each.ip.version)]
+        if not found:
+            from netkit.net.errors import ResolveError
+
+            raise ResolveError(host, None, f"no IPv{self._family} address")
+        return found
+
+    def _look_up(self, host: str) -> Flow[list[SocketAddr]]:
+        from netkit.io import Event
+        from netkit.net.resolve import resolve
+
+        if host in self._sought:
+            yield from self._sought[host].wait()
+        else:
+            self._sought[host] = Event()
+            try:
+                self._known[host] = yield from resolve((host, self._port))
+            except Exception as error:
+                self._known[host] = error
+            finally:
+                self._sought[host].set()
+        found = self._known[host]
+        if isinstance(found, Exception):
+            raise found
+        return found
 
 
-def _subnet(text: str) -> EdnsOption:
-    from ipaddress import ip_network
+def _at(address: SocketAddr | IpAddr, port: int) -> SocketAddr:
+    """The same address with another port; an IPv6 address keeps its scope."""
+    from netkit.addr import SocketAddr
 
-    from netkit.addr import IpAddr
-    from netkit.dns.edns import EdnsOption
-
-    try:
-        network = ip_network("0.0.0.0/0" if text == "0" else text, strict=False)
-    except ValueError:
-        raise WrongValue(f"{text!r} is not a network", "write ADDR/LENGTH, as in 192.0.2.0/24") from None
-    return EdnsOption.ClientSubnet(IpAddr.of(network.network_address), network.prefixlen)
+    return SocketAddr.new(address.ip if isinstance(address, SocketAddr) else address, port)

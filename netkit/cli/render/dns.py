@@ -1,0 +1,130 @@
+"""A DNS answer for people: what it says in words, and a table for each section."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from netkit.cli.messages import plural
+from netkit.cli.render.tables import facts, mark, table, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from netkit.cli.commands.dig import Answered
+    from netkit.cli.context import Environment
+    from netkit.cli.render.tables import Verdict
+    from netkit.dns.edns import Edns
+
+#: RFC 1035 section 4.1.1, RFC 4035 section 3.2: what the flags of an answer mean. Without `qr` it were none.
+FLAG_WORDS = {
+    "aa": "authoritative",
+    "tc": "truncated",
+    "rd": "recursion desired",
+    "ra": "recursion available",
+    "ad": "authentic data",
+    "cd": "checking disabled",
+}
+
+#: What the response codes mean that are met in practice.
+RCODE_WORDS = {
+    "FORMERR": "the server could not read the question",
+    "SERVFAIL": "the server failed to find the answer",
+    "NXDOMAIN": "there is no such name",
+    "NOTIMP": "the server does not do this kind of query",
+    "REFUSED": "the server refuses to answer",
+    "NOTAUTH": "the server is no authority for the name",
+    "BADVERS": "the server does not know this version of EDNS",
+    "BADCOOKIE": "the server wants its own cookie back",
+}
+
+
+def reply_sheet(result: Answered, env: Environment) -> Iterable[Any]:
+    """What is printed for one answer: facts in words, the sections that hold records, its origin."""
+    message = result.message
+    if result.shows("comments"):
+        yield facts(_facts(result, env))
+    if result.shows("question") and not result.shows("comments"):
+        for question in message.question:
+            yield text(f"{question.name} {question.rdclass} {question.rdtype}", "bold")
+    for name in ("answer", "authority", "additional"):
+        records = result.section(name)
+        if records:
+            yield _records(result, name, records)
+    if result.shows("stats"):
+        reply = result.reply
+        how = f"{reply.transport.upper()} in {reply.elapsed_s * 1000:.1f} ms"
+        yield text(f"{plural(reply.size, 'octet')} from {reply.server} over {how}", "dim")
+
+
+def _records(result: Answered, name: str, records: Iterable[Any]) -> Any:
+    shown = result.query.flags
+    titles = ["name", "TTL", "class", "type", "data"]
+    kept = [
+        index
+        for index, title in enumerate(titles)
+        if not (title == "TTL" and not shown.get("ttlid", True))
+        and not (title == "class" and not shown.get("class", True))
+    ]
+    rows = []
+    for record in records:
+        cells = (record.name, record.ttl, record.rdclass, record.rdtype, record.rdata_text())
+        rows.append([cells[index] for index in kept])
+    # Of a name much longer than the data, its end is what the other names share.
+    return table(
+        [titles[index] for index in kept],
+        rows,
+        title=name.capitalize(),
+        right=[kept.index(1)] if 1 in kept else (),
+    )
+
+
+def _facts(result: Answered, env: Environment) -> list[tuple[str, object]]:
+    message, query = result.message, result.query
+    found: list[tuple[str, object]] = []
+    if result.shows("question"):
+        found.append(("question", f"{query.name} {query.rdclass} {query.rdtype}"))
+    verdict, words = _status(result)
+    found.append(("status", mark(verdict, words, env)))
+    flags = [f"{flag} {FLAG_WORDS[flag]}" for flag in message.flag_names if flag in FLAG_WORDS]
+    found.append(("flags", ", ".join(flags) or "none"))
+    if message.edns is not None:
+        found.append(("EDNS", _edns(message.edns)))
+        for option in message.edns.options:
+            title, _, words = str(option).partition(": ")
+            found.append((title, text(words, "yellow" if title == "EDE" else "")))
+    found += [("note", text(note, "yellow")) for note in _notes(result)]
+    return found
+
+
+def _status(result: Answered) -> tuple[Verdict, str]:
+    rcode = str(result.message.rcode)
+    if rcode == "NXDOMAIN":
+        return "warn", f"NXDOMAIN: {RCODE_WORDS[rcode]}"
+    if rcode != "NOERROR":
+        words = RCODE_WORDS.get(rcode)
+        return "bad", f"{rcode}: {words}" if words else rcode
+    if result.is_found:
+        return "good", f"NOERROR: {plural(len(result.message.answer), 'record')}"
+    if result.is_referral:
+        return "warn", "NOERROR: a referral; the servers below know more"
+    return "warn", f"NOERROR: the name exists, without records of type {result.query.rdtype}"
+
+
+def _edns(edns: Edns) -> str:
+    do = ", with DNSSEC records (do)" if edns.dnssec_ok else ""
+    return f"version {edns.version}, takes {plural(edns.payload_size, 'octet')} over UDP{do}"
+
+
+def _notes(result: Answered) -> Iterable[str]:
+    message, reply = result.message, result.reply
+    if reply.fell_back:
+        yield "over UDP the answer was truncated: asked again over TCP"
+    elif message.truncated:
+        yield "the answer is truncated: there is more than is shown"
+    if message.recursion_desired and not message.recursion_available:
+        yield "recursion was asked for and is not available here"
+    if reply.ignored:
+        yield f"{plural(reply.ignored, 'message')} came besides, and not as the answer: ignored"
+    asked_of_edns = reply.query.edns is None and result.query.flags.get("edns") is not False
+    if asked_of_edns:
+        yield "the server does not take EDNS: asked without"
