@@ -180,8 +180,8 @@ def _code(error: NetkitError, lookup: bool) -> Exit:
         return Exit.TIMEOUT
     layer, kind = error.layer, _kind(error)
     if layer == "dns":
-        if isinstance(error, OSError) and error.errno in _CONNECTION_ERRNOS:
-            return Exit.NO_CONNECTION  # the name server could not be reached: nobody was asked
+        if lookup and isinstance(error, OSError) and error.errno in _CONNECTION_ERRNOS:
+            return Exit.NO_CONNECTION  # where the name server is whom one wanted to talk to
         if kind in _DNS_NO:
             return Exit.NO if lookup else Exit.UNRESOLVED
         return _DNS_KINDS.get(kind, Exit.UNRESOLVED)
