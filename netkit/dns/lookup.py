@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from netkit.addr import AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr
@@ -11,7 +10,7 @@ from netkit.addr.text import ends_in_a_number
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
 from netkit.dns.resolver import Resolver
-from netkit.io import run, run_async
+from netkit.io import deadline_after, run, run_async
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
@@ -35,21 +34,21 @@ def lookup_host(
     host: str, *, timeout: float | None = None, cancel: CancellationToken | None = None
 ) -> list[IpAddr]:
     """The addresses of `host`, in the order to try them (RFC 6724). Raises DnsError."""
-    return run(system_resolver().host_flow(host), deadline=_deadline(timeout), cancel=cancel)
+    return run(system_resolver().host_flow(host), deadline=deadline_after(timeout), cancel=cancel)
 
 
 async def lookup_host_async(
     host: str, *, timeout: float | None = None, cancel: CancellationToken | None = None
 ) -> list[IpAddr]:
     """The addresses of `host`, in the order to try them (RFC 6724). Raises DnsError."""
-    return await run_async(system_resolver().host_flow(host), deadline=_deadline(timeout), cancel=cancel)
+    return await run_async(system_resolver().host_flow(host), deadline=deadline_after(timeout), cancel=cancel)
 
 
 def lookup_host_v4(
     host: str, *, timeout: float | None = None, cancel: CancellationToken | None = None
 ) -> list[Ipv4Addr]:
     """The IPv4 addresses of `host`."""
-    found = run(system_resolver().host_flow(host, 4), deadline=_deadline(timeout), cancel=cancel)
+    found = run(system_resolver().host_flow(host, 4), deadline=deadline_after(timeout), cancel=cancel)
     return [address for address in found if isinstance(address, Ipv4Addr)]
 
 
@@ -58,7 +57,7 @@ async def lookup_host_v4_async(
 ) -> list[Ipv4Addr]:
     """The IPv4 addresses of `host`."""
     flow = system_resolver().host_flow(host, 4)
-    found = await run_async(flow, deadline=_deadline(timeout), cancel=cancel)
+    found = await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
     return [address for address in found if isinstance(address, Ipv4Addr)]
 
 
@@ -66,7 +65,7 @@ def lookup_host_v6(
     host: str, *, timeout: float | None = None, cancel: CancellationToken | None = None
 ) -> list[Ipv6Addr]:
     """The IPv6 addresses of `host`."""
-    found = run(system_resolver().host_flow(host, 6), deadline=_deadline(timeout), cancel=cancel)
+    found = run(system_resolver().host_flow(host, 6), deadline=deadline_after(timeout), cancel=cancel)
     return [address for address in found if isinstance(address, Ipv6Addr)]
 
 
@@ -75,7 +74,7 @@ async def lookup_host_v6_async(
 ) -> list[Ipv6Addr]:
     """The IPv6 addresses of `host`."""
     flow = system_resolver().host_flow(host, 6)
-    found = await run_async(flow, deadline=_deadline(timeout), cancel=cancel)
+    found = await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
     return [address for address in found if isinstance(address, Ipv6Addr)]
 
 
@@ -87,7 +86,7 @@ def lookup_addr(
 ) -> str:
     """The name of an address (the first, where it has several). Raises DnsError."""
     flow = system_resolver().reverse_flow(address)
-    return _first(run(flow, deadline=_deadline(timeout), cancel=cancel), address)
+    return _first(run(flow, deadline=deadline_after(timeout), cancel=cancel), address)
 
 
 async def lookup_addr_async(
@@ -98,7 +97,7 @@ async def lookup_addr_async(
 ) -> str:
     """The name of an address (the first, where it has several). Raises DnsError."""
     flow = system_resolver().reverse_flow(address)
-    return _first(await run_async(flow, deadline=_deadline(timeout), cancel=cancel), address)
+    return _first(await run_async(flow, deadline=deadline_after(timeout), cancel=cancel), address)
 
 
 def resolve(
@@ -138,10 +137,6 @@ def is_ip_address(text: str) -> bool:
     except AddrParseError:
         return False
     return True
-
-
-def _deadline(timeout: float | None) -> float | None:
-    return None if timeout is None else monotonic() + timeout
 
 
 def _first(names: list[str], address: object) -> str:

@@ -25,7 +25,7 @@ from netkit.dns.name import Name
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.resolution import Answer, resolve_question
 from netkit.dns.system import DNS_PORT, Hosts, HostSource, ResolvConf, load_sources
-from netkit.io import run, run_async
+from netkit.io import deadline_after, run, run_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -174,7 +174,7 @@ class Resolver:
         cancel: CancellationToken | None = None,
     ) -> FoundHost:
         """The addresses of a host with their circumstances. `timeout` seconds for all of it."""
-        return run(self.find_host_flow(host, family), deadline=_deadline(timeout), cancel=cancel)
+        return run(self.find_host_flow(host, family), deadline=deadline_after(timeout), cancel=cancel)
 
     async def find_host_async(
         self,
@@ -185,7 +185,9 @@ class Resolver:
         cancel: CancellationToken | None = None,
     ) -> FoundHost:
         """The addresses of a host with their circumstances. `timeout` seconds for all of it."""
-        return await run_async(self.find_host_flow(host, family), deadline=_deadline(timeout), cancel=cancel)
+        return await run_async(
+            self.find_host_flow(host, family), deadline=deadline_after(timeout), cancel=cancel
+        )
 
     def find_names(
         self,
@@ -195,7 +197,7 @@ class Resolver:
         cancel: CancellationToken | None = None,
     ) -> FoundNames:
         """The names of an address with their circumstances. `timeout` seconds for all of it."""
-        return run(self.find_names_flow(address), deadline=_deadline(timeout), cancel=cancel)
+        return run(self.find_names_flow(address), deadline=deadline_after(timeout), cancel=cancel)
 
     async def find_names_async(
         self,
@@ -205,7 +207,7 @@ class Resolver:
         cancel: CancellationToken | None = None,
     ) -> FoundNames:
         """The names of an address with their circumstances. `timeout` seconds for all of it."""
-        return await run_async(self.find_names_flow(address), deadline=_deadline(timeout), cancel=cancel)
+        return await run_async(self.find_names_flow(address), deadline=deadline_after(timeout), cancel=cancel)
 
     # Records.
 
@@ -218,7 +220,7 @@ class Resolver:
         cancel: CancellationToken | None = None,
     ) -> Answer:
         """The whole answer: records, aliases, the servers' messages. `timeout` seconds for all of it."""
-        return run(self.resolve_flow(name, rdtype), deadline=_deadline(timeout), cancel=cancel)
+        return run(self.resolve_flow(name, rdtype), deadline=deadline_after(timeout), cancel=cancel)
 
     async def resolve_async(
         self,
@@ -229,7 +231,9 @@ class Resolver:
         cancel: CancellationToken | None = None,
     ) -> Answer:
         """The whole answer: records, aliases, the servers' messages. `timeout` seconds for all of it."""
-        return await run_async(self.resolve_flow(name, rdtype), deadline=_deadline(timeout), cancel=cancel)
+        return await run_async(
+            self.resolve_flow(name, rdtype), deadline=deadline_after(timeout), cancel=cancel
+        )
 
     def query(
         self, name: Name | str, rdtype: int, *, cancel: CancellationToken | None = None
@@ -352,10 +356,6 @@ def nameserver_addr(server: Nameserver) -> SocketAddr:
             raise DnsError.InvalidValue("nameserver", server, "must be an address, such as 192.0.2.53")
         return found
     return SocketAddr.new(server, DNS_PORT)
-
-
-def _deadline(timeout: float | None) -> float | None:
-    return None if timeout is None else monotonic() + timeout
 
 
 def _text(name: Name) -> str:

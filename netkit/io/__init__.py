@@ -47,6 +47,7 @@ every byte stream offers), `protocols`, `errors`.
 
 from netkit.io.aio import run_async
 from netkit.io.blocking import run
+from netkit.io.closing import Closing, Timed, deadline_after
 from netkit.io.compose import Outcome, Spawner, all_of, before, first_of
 from netkit.io.errors import (
     BrokenStreamError,
@@ -78,6 +79,7 @@ __all__ = [
     "CancellationError",
     "CancellationToken",
     "ClosedError",
+    "Closing",
     "DeadlineExceeded",
     "Descriptor",
     "Event",
@@ -89,11 +91,13 @@ __all__ = [
     "Read",
     "ReadBuffer",
     "Spawner",
+    "Timed",
     "UnexpectedEof",
     "Want",
     "Write",
     "all_of",
     "before",
+    "deadline_after",
     "first_of",
     "phase",
     "run",

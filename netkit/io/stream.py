@@ -9,17 +9,16 @@ flow. So a read that is cancelled, timed out or interrupted has lost nothing: th
 
 from __future__ import annotations
 
-from time import monotonic
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from netkit.io.aio import run_async
 from netkit.io.blocking import run
+from netkit.io.closing import Closing, Timed
 from netkit.io.errors import BrokenStreamError, BusyError, ClosedError, LimitExceeded, UnexpectedEof, phase
 from netkit.io.flow import OPERATIONS_PER_TURN, PAUSE, Flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     from netkit.io.protocols import Buffer
     from netkit.io.token import CancellationToken
@@ -77,7 +76,7 @@ class ReadBuffer:
         return self._data.find(separator, start)
 
 
-class ByteStream:
+class ByteStream(Closing, Timed):
     """A connected stream of bytes: read, write, half-close, close.
 
     A subclass writes `_receive` (one piece into `self._buffer`, or `self._eof = True`), `_send`
@@ -96,8 +95,6 @@ class ByteStream:
         self._reading = False
         self._writing = False
         self._broken: BrokenStreamError | None = None
-        self.read_timeout: float | None = None
-        self.write_timeout: float | None = None
 
     # The three flows a kind of stream is made of.
 
@@ -318,44 +315,10 @@ class ByteStream:
         with phase("writing"):
             await run_async(self.send_all(data), deadline=self._write_deadline(timeout), cancel=cancel)
 
-    def set_read_timeout(self, timeout: float | None) -> None:
-        """Give every read that names no timeout of its own `timeout` seconds; None waits for ever."""
-        self.read_timeout = timeout
-
-    def set_write_timeout(self, timeout: float | None) -> None:
-        """Give every write that names no timeout of its own `timeout` seconds; None waits for ever."""
-        self.write_timeout = timeout
-
-    def _read_deadline(self, timeout: float | None) -> float | None:
-        if timeout is None:
-            timeout = self.read_timeout
-        return None if timeout is None else monotonic() + timeout
-
-    def _write_deadline(self, timeout: float | None) -> float | None:
-        if timeout is None:
-            timeout = self.write_timeout
-        return None if timeout is None else monotonic() + timeout
-
     def __iter__(self) -> Iterator[bytes]:
         """The pieces as they arrive, to the end of the stream (blocking)."""
         while data := self.read():
             yield data
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _check_open(self) -> None:
         if self.is_closed:

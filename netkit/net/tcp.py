@@ -12,18 +12,25 @@ import socket
 import struct
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from time import monotonic
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from netkit.addr import SocketAddr, SocketAddrsLike
-from netkit.io import BusyError, CancellationToken, ClosedError, Descriptor, Flow, phase, run, run_async
+from netkit.io import (
+    BusyError,
+    CancellationToken,
+    ClosedError,
+    Closing,
+    Descriptor,
+    Flow,
+    deadline_after,
+    phase,
+    run,
+    run_async,
+)
 from netkit.net.connect import ATTEMPT_DELAY, Connected, connect, connect_first, descriptor_of
 from netkit.net.errors import Attempt, ListenError
 from netkit.net.resolve import NameResolver, listening_addrs
 from netkit.net.sockets import Shutdown, SocketStream
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["Incoming", "Shutdown", "TcpListener", "TcpStream"]
 
@@ -119,7 +126,7 @@ class TcpStream(SocketStream):
             attempt_delay=attempt_delay,
             resolver=resolver,
         )
-        return run(flow, deadline=_deadline(timeout), cancel=cancel)
+        return run(flow, deadline=deadline_after(timeout), cancel=cancel)
 
     @classmethod
     async def connect_async(
@@ -145,21 +152,23 @@ class TcpStream(SocketStream):
             attempt_delay=attempt_delay,
             resolver=resolver,
         )
-        return await run_async(flow, deadline=_deadline(timeout), cancel=cancel)
+        return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
 
     @classmethod
     def connect_addr(
         cls, addr: SocketAddr, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> Self:
         """Connect to this one address. Raises ConnectError."""
-        return cls._of(run(connect_first([addr]), deadline=_deadline(timeout), cancel=cancel))
+        return cls._of(run(connect_first([addr]), deadline=deadline_after(timeout), cancel=cancel))
 
     @classmethod
     async def connect_addr_async(
         cls, addr: SocketAddr, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> Self:
         """Connect to this one address. Raises ConnectError."""
-        return cls._of(await run_async(connect_first([addr]), deadline=_deadline(timeout), cancel=cancel))
+        return cls._of(
+            await run_async(connect_first([addr]), deadline=deadline_after(timeout), cancel=cancel)
+        )
 
     @classmethod
     def _of(cls, made: Connected) -> Self:
@@ -207,7 +216,7 @@ class TcpStream(SocketStream):
         return "closed" if self.is_closed else f"{self._peer or 'connected'} fd={self._sock.fileno()}"
 
 
-class TcpListener:
+class TcpListener(Closing):
     """A listening TCP socket.
 
         with TcpListener.bind("127.0.0.1:0") as listener:
@@ -324,7 +333,7 @@ class TcpListener:
     ) -> tuple[TcpStream, SocketAddr]:
         """Wait for a connection: the stream, and the address it comes from."""
         with phase("waiting for a connection"):
-            run(self.accept_flow(), deadline=_deadline(timeout), cancel=cancel)
+            run(self.accept_flow(), deadline=deadline_after(timeout), cancel=cancel)
         return self.take_accepted()
 
     async def accept_async(
@@ -332,7 +341,7 @@ class TcpListener:
     ) -> tuple[TcpStream, SocketAddr]:
         """Wait for a connection: the stream, and the address it comes from."""
         with phase("waiting for a connection"):
-            await run_async(self.accept_flow(), deadline=_deadline(timeout), cancel=cancel)
+            await run_async(self.accept_flow(), deadline=deadline_after(timeout), cancel=cancel)
         return self.take_accepted()
 
     def incoming(self, *, cancel: CancellationToken | None = None) -> Incoming:
@@ -378,22 +387,6 @@ class TcpListener:
         if self._descriptor.closed:
             raise ClosedError("listener")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"<TcpListener {'closed' if self.is_closed else self.local_addr}>"
 
@@ -407,10 +400,6 @@ class Incoming(Iterator[TcpStream]):
 
     def __next__(self) -> TcpStream:
         return self._listener.accept(cancel=self._cancel)[0]
-
-
-def _deadline(timeout: float | None) -> float | None:
-    return None if timeout is None else monotonic() + timeout
 
 
 def _set_ttl(sock: socket.socket, ttl: int) -> None:

@@ -7,23 +7,30 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from time import monotonic
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from netkit.addr import SocketAddr, SocketAddrsLike
-from netkit.io import Buffer, BusyError, CancellationToken, ClosedError, Flow, phase, run, run_async
+from netkit.io import (
+    Buffer,
+    BusyError,
+    CancellationToken,
+    ClosedError,
+    Closing,
+    Flow,
+    Timed,
+    phase,
+    run,
+    run_async,
+)
 from netkit.net.connect import descriptor_of
 from netkit.net.errors import ListenError
 from netkit.net.resolve import listening_addrs
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 #: The largest payload of a datagram: 65,535 bytes less the UDP header (IPv6); IPv4 allows 20 less.
 MAX_DATAGRAM = 65527
 
 
-class UdpSocket:
+class UdpSocket(Closing, Timed):
     """A UDP socket.
 
         with UdpSocket.bind("127.0.0.1:0") as sock:
@@ -42,8 +49,6 @@ class UdpSocket:
         self._receiving = False
         self._sending = False
         self._peer: SocketAddr | None = None
-        self.read_timeout: float | None = None
-        self.write_timeout: float | None = None
 
     # Making one.
 
@@ -229,14 +234,6 @@ class UdpSocket:
         """The connected peer; None where there is none."""
         return self._peer
 
-    def set_read_timeout(self, timeout: float | None) -> None:
-        """Give every receive that names no timeout of its own `timeout` seconds; None waits for ever."""
-        self.read_timeout = timeout
-
-    def set_write_timeout(self, timeout: float | None) -> None:
-        """Give every send that names no timeout of its own `timeout` seconds; None waits for ever."""
-        self.write_timeout = timeout
-
     def as_raw_fd(self) -> int:
         """The socket's descriptor number; the socket keeps it. -1 once closed."""
         return self._sock.fileno()
@@ -255,32 +252,6 @@ class UdpSocket:
     def _check_open(self) -> None:
         if self._descriptor.closed:
             raise ClosedError("UDP socket")
-
-    def _read_deadline(self, timeout: float | None) -> float | None:
-        if timeout is None:
-            timeout = self.read_timeout
-        return None if timeout is None else monotonic() + timeout
-
-    def _write_deadline(self, timeout: float | None) -> float | None:
-        if timeout is None:
-            timeout = self.write_timeout
-        return None if timeout is None else monotonic() + timeout
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<UdpSocket {'closed' if self.is_closed else self.local_addr}>"
