@@ -134,7 +134,7 @@ _netkit_dig() {
         '(--stats --no-stats)'{--stats,--no-stats}'[Show server, time and size]' \
         '(--show-ttl --no-show-ttl)'{--show-ttl,--no-show-ttl}'[Show the TTL of records]' \
         '(--show-class --no-show-class)'{--show-class,--no-show-class}'[Show the class of records]' \
-        '(--tcp --no-tcp)'{--tcp,--no-tcp}'[Ask over TCP from the start]' \
+        '(--tcp --no-tcp)'{--tcp,--no-tcp}'[Ask over TCP from the start, as is done for ANY]' \
         '(--ignore --no-ignore)'{--ignore,--no-ignore}'[Take a truncated answer as it is]' \
         '(--recurse --no-recurse)'{--recurse,--no-recurse}'[Ask the server to ask others]' \
         '(--ad --no-ad)'{--ad,--no-ad}'[Ask whether the answer is authentic]' \
@@ -162,8 +162,8 @@ _netkit_dig() {
         '*: :->argument' && ret=0
     if [[ $state == argument ]]; then
         flags=(
-            '+tcp:Ask over TCP from the start'
-            '+notcp:Ask over TCP from the start'
+            '+tcp:Ask over TCP from the start, as is done for ANY'
+            '+notcp:Ask over TCP from the start, as is done for ANY'
             '+ignore:Take a truncated answer as it is'
             '+noignore:Take a truncated answer as it is'
             '+recurse:Ask the server to ask others'

@@ -112,7 +112,7 @@ class Flag(NamedTuple):
 
 
 FLAGS = (
-    Flag("tcp", "Ask over TCP from the start.", aliases=("vc",)),
+    Flag("tcp", "Ask over TCP from the start, as is done for ANY.", aliases=("vc",)),
     Flag("ignore", "Take a truncated answer as it is; otherwise it is asked for again over TCP."),
     Flag("recurse", "Ask the server to ask others (RD); on by itself.", aliases=("rdflag",)),
     Flag("ad", "Ask whether the answer is authentic (AD); on by itself.", aliases=("adflag",)),

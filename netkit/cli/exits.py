@@ -180,8 +180,11 @@ def _code(error: NetkitError, lookup: bool) -> Exit:
         return Exit.TIMEOUT
     layer, kind = error.layer, _kind(error)
     if layer == "dns":
-        if lookup and isinstance(error, OSError) and error.errno in _CONNECTION_ERRNOS:
-            return Exit.NO_CONNECTION  # where the name server is whom one wanted to talk to
+        if kind == "NetworkError" and isinstance(error, OSError):
+            if error.errno in _LOCAL_ERRNOS:
+                return Exit.LOCAL
+            if lookup:  # where the name server is whom one wanted to talk to; it may have hung up, too
+                return Exit.NO_CONNECTION
         if kind in _DNS_NO:
             return Exit.NO if lookup else Exit.UNRESOLVED
         return _DNS_KINDS.get(kind, Exit.UNRESOLVED)

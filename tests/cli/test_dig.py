@@ -108,7 +108,7 @@ class TestGrammar:
             (["chaos", "txt", "version.bind"], ["version.bind. CH TXT"]),
             (["a.test", "type65280", "class32"], ["a.test. CLASS32 TYPE65280"]),
             (["a.test", "TYPE1"], ["a.test. IN A"]),
-            (["a.test", "ANY"], ["a.test. IN ANY"]),
+            (["a.test", "ANY", "+notcp"], ["a.test. IN ANY"]),
             (["."], [". IN A"]),
             ([".", "NS"], [". IN NS"]),
             (["localhost"], ["localhost. IN A"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from errno import EADDRNOTAVAIL, ECONNREFUSED, EMFILE, ENETUNREACH
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, cast
 
@@ -33,6 +34,7 @@ from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.errors import DnsError
 from netkit.dns.exchange import QueryOptions, ask, random_bits
 from netkit.dns.message import Question
+from netkit.io import phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -209,6 +211,29 @@ class Referral(DnsError.NoData):
 
     def __str__(self) -> str:
         return f"{self._subject}: no answer, only a referral to other servers{self._from_server}"
+
+
+class NoServer(DnsError):
+    """There is nobody to ask: the server's name has no address, or none of the family wanted."""
+
+    fault = "caller"
+    hint = "name the server by its address, as in @192.0.2.53"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+#: What to do about the system's errors.
+_HINTS = {
+    ECONNREFUSED: "no name server listens there: is the address right, and the port (-p)?",
+    ENETUNREACH: "there is no route: is the network up, also for this family (-4, -6)?",
+    EADDRNOTAVAIL: "-b takes an address that this machine has",
+    EMFILE: "raise the limit with `ulimit -n`, or lower --concurrency",
+}
 
 
 # -- how it is shown
@@ -513,13 +538,14 @@ class _Asker:
         self._timeout = timeout
 
     def ask(self, query: Query) -> Flow[Answered]:
-        """Flow: the reply to one query. Raises DnsError, and what a server's name brings."""
+        """Flow: the reply to one query. Raises DnsError, NoServer."""
         begun = monotonic()
         servers = yield from self._servers.addresses(query.servers)
-        how = self._options(query.flags, len(servers), monotonic() - begun)
+        how = self._options(query, len(servers), monotonic() - begun)
         question = Question(query.name, query.rdtype, query.rdclass)
         try:
-            reply = yield from ask(question, servers, how)
+            with phase(f"waiting for an answer to {query.name} {query.rdtype}"):
+                reply = yield from ask(question, servers, how)
         except DnsError.Truncated as error:
             over_tcp = error.__cause__
             if not isinstance(over_tcp, DnsError):
@@ -527,9 +553,13 @@ class _Asker:
             # What happened over TCP decides what to do; that it was tried at all needs saying.
             over_tcp.hint = f"over UDP the answer was truncated at {error.size} octets; +ignore takes it so"
             raise over_tcp from None
+        except DnsError.NetworkError as error:
+            error.hint = error.hint or _HINTS.get(error.errno or 0)
+            raise
         return Answered(query, reply)
 
-    def _options(self, flags: Mapping[str, Any], servers: int, spent: float) -> QueryOptions:
+    def _options(self, query: Query, servers: int, spent: float) -> QueryOptions:
+        flags = query.flags
         tries = flags.get("tries", TRIES)
         time = flags.get("time", TIME)
         if self._timeout is not None and "time" not in flags:
@@ -538,7 +568,8 @@ class _Asker:
         return QueryOptions(
             timeout=time,
             tries=tries,
-            tcp=flags.get("tcp", False),
+            # As dig has it: everything there is about a name is more than servers like to send over UDP.
+            tcp=flags.get("tcp", query.rdtype == DnsRecordType.ANY),
             ignore_truncation=flags.get("ignore", False),
             rd=flags.get("recurse", True),
             ad=flags.get("ad", True),
@@ -578,7 +609,7 @@ class _Servers:
         self._sought: dict[str, Event] = {}
 
     def addresses(self, servers: Sequence[tuple[Any, int | None]]) -> Flow[list[SocketAddr]]:
-        """Flow: the addresses to ask, in order: resolv.conf's if none is named. Raises ResolveError."""
+        """Flow: the addresses to ask, in order: resolv.conf's if none is named. Raises NoServer."""
         if not servers:
             return self._system_servers()
         found: list[SocketAddr] = []
@@ -587,7 +618,7 @@ class _Servers:
                 addresses = yield from self._look_up(host)
             else:
                 addresses = [_at(host, 0)]
-            found += [_at(each, port or self._port) for each in self._usable(addresses, str(host))]
+            found += [_at(each, port or self._port) for each in self._usable(addresses, f"the server {host}")]
         return found
 
     def _system_servers(self) -> list[SocketAddr]:
@@ -598,16 +629,15 @@ class _Servers:
             self._system = [each if self._port == DNS_PORT else _at(each, self._port) for each in servers]
         return self._system
 
-    def _usable(self, addresses: Iterable[SocketAddr], host: str) -> list[SocketAddr]:
+    def _usable(self, addresses: Iterable[SocketAddr], whose: str) -> list[SocketAddr]:
         found = [each for each in addresses if self._family in (None, each.ip.version)]
         if not found:
-            from netkit.net.errors import ResolveError
-
-            raise ResolveError(host, None, f"no IPv{self._family} address")
+            raise NoServer(f"{whose}: no IPv{self._family} address")
         return found
 
     def _look_up(self, host: str) -> Flow[list[SocketAddr]]:
         from netkit.io import Event
+        from netkit.net.errors import ResolveError
         from netkit.net.resolve import resolve
 
         if host in self._sought:
@@ -616,7 +646,9 @@ class _Servers:
             self._sought[host] = Event()
             try:
                 self._known[host] = yield from resolve((host, self._port))
-            except Exception as error:
+            except ResolveError as error:
+                self._known[host] = NoServer(f"the server {host}: {error.reason}")
+            except OSError as error:
                 self._known[host] = error
             finally:
                 self._sought[host].set()

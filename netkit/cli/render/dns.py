@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from netkit.cli.messages import plural
 from netkit.cli.render.tables import facts, mark, table, text
+from netkit.dns.constants import DnsClass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from netkit.cli.commands.dig import Answered
     from netkit.cli.context import Environment
     from netkit.cli.render.tables import Verdict
     from netkit.dns.edns import Edns
+    from netkit.dns.records.base import DnsRecord
 
 #: RFC 1035 section 4.1.1, RFC 4035 section 3.2: what the flags of an answer mean. Without `qr` it were none.
 FLAG_WORDS = {
@@ -56,26 +58,21 @@ def reply_sheet(result: Answered, env: Environment) -> Iterable[Any]:
         yield text(f"{plural(reply.size, 'octet')} from {reply.server} over {how}", "dim")
 
 
-def _records(result: Answered, name: str, records: Iterable[Any]) -> Any:
+def _records(result: Answered, name: str, records: Sequence[DnsRecord]) -> Any:
     shown = result.query.flags
-    titles = ["name", "TTL", "class", "type", "data"]
-    kept = [
-        index
-        for index, title in enumerate(titles)
-        if not (title == "TTL" and not shown.get("ttlid", True))
-        and not (title == "class" and not shown.get("class", True))
-    ]
+    kept = [0, 1, 2, 3, 4]
+    if not shown.get("ttlid", True):
+        kept.remove(1)
+    # The class is IN wherever nobody asked for another: said where that is not so, or on demand.
+    if not shown.get("class", any(record.rdclass != DnsClass.IN for record in records)):
+        kept.remove(2)
+    titles = ("name", "TTL", "class", "type", "data")
     rows = []
     for record in records:
         cells = (record.name, record.ttl, record.rdclass, record.rdtype, record.rdata_text())
         rows.append([cells[index] for index in kept])
-    # Of a name much longer than the data, its end is what the other names share.
-    return table(
-        [titles[index] for index in kept],
-        rows,
-        title=name.capitalize(),
-        right=[kept.index(1)] if 1 in kept else (),
-    )
+    right = [kept.index(1)] if 1 in kept else []
+    return table([titles[index] for index in kept], rows, title=name.capitalize(), right=right)
 
 
 def _facts(result: Answered, env: Environment) -> list[tuple[str, object]]:
@@ -121,7 +118,7 @@ def _notes(result: Answered) -> Iterable[str]:
         yield "over UDP the answer was truncated: asked again over TCP"
     elif message.truncated:
         yield "the answer is truncated: there is more than is shown"
-    if message.recursion_desired and not message.recursion_available:
+    if message.recursion_desired and not (message.recursion_available or message.authoritative):
         yield "recursion was asked for and is not available here"
     if reply.ignored:
         yield f"{plural(reply.ignored, 'message')} came besides, and not as the answer: ignored"
