@@ -140,7 +140,7 @@ SHOWN = (
     Flag("comments", "Show what is not a record: status, flags, EDNS, section titles."),
     Flag("stats", "Show server, time and size."),
     Flag("ttlid", "Show the TTL of records.", aliases=("ttl",), long="show-ttl"),
-    Flag("class", "Show the class of records.", long="show-class"),
+    Flag("class", "Show the class of records.", aliases=("cl",), long="show-class"),
 )
 
 _FLAGS: dict[str, Flag] = {

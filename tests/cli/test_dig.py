@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +25,14 @@ ns1 300 A 127.0.0.1
 www 300 A 192.0.2.1
 www 300 A 192.0.2.2
 evil 300 TXT "\\027[2Jboo" "tab\\009here"
+types 300 A 192.0.2.1
+types 300 AAAA 2001:db8::1
+types 300 MX 10 mail
+types 300 TXT "two" "strings"
+types 300 PTR www
+types 300 SRV 1 2 53 ns1
+types 300 TYPE65280 \\# 3 010203
+alias 300 CNAME www
 """
 
 Netkit = Callable[..., Result]
@@ -363,12 +372,92 @@ class TestGrammar:
 
 
 class TestOutput:
-    def test_plain(self, netkit: Netkit, at: str) -> None:
+    def test_plain_is_digs(self, netkit: Netkit, at: str) -> None:
         result = netkit("dig", at, "www.example.test")
-        records = [line for line in result.lines if not line.startswith(";")]
-        assert records == [f"www.example.test.\t300\tIN\tA\t192.0.2.{last}" for last in (1, 2)]
-        assert any("status: NOERROR" in line for line in result.lines if line.startswith(";"))
+        header, query_time = result.lines[0], result.lines[-3]
+        assert re.fullmatch(r";; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: \d+", header)
+        assert re.fullmatch(r";; Query time: \d+\.\d msec", query_time)
+        host, port = at[1:].split(":")
+        assert [line for line in result.lines if line not in (header, query_time)] == [
+            ";; flags: qr aa rd; QUERY: 1, ANSWER: 2, AUTHORITY: 0, ADDITIONAL: 1",
+            ";; WARNING: recursion requested but not available",
+            ";; OPT PSEUDOSECTION:",
+            "; EDNS: version: 0, flags:; udp: 1232",
+            ";; QUESTION SECTION:",
+            ";www.example.test.\tIN\tA",
+            ";; ANSWER SECTION:",
+            "www.example.test.\t300\tIN\tA\t192.0.2.1",
+            "www.example.test.\t300\tIN\tA\t192.0.2.2",
+            f";; SERVER: {host}#{port}({host}) (UDP)",
+            ";; MSG SIZE  rcvd: 77",
+        ]
         assert (result.stderr, result.exit_code) == ("", 0)
+
+    @pytest.mark.parametrize(
+        ("flags", "shown"),
+        [
+            (["+noall", "+authority"], ["example.test.\t60\tIN\tSOA"]),
+            (["+noall", "+question"], [";nowhere.example.test.\tIN\tA"]),
+            (["+nocomments", "+nostats", "+noquestion"], ["example.test.\t60\tIN\tSOA"]),
+            (["--no-all", "--authority"], ["example.test.\t60\tIN\tSOA"]),
+            (["+noall", "+auth", "+nottl", "+nocl"], ["example.test.\tSOA\t"]),
+            (["+noall", "+authority", "--no-show-ttl"], ["example.test.\tIN\tSOA\t"]),
+            (["+noall", "+answer"], []),
+            (["+noall"], []),
+        ],
+    )
+    def test_what_is_shown(self, netkit: Netkit, at: str, flags: list[str], shown: list[str]) -> None:
+        result = netkit("dig", at, "nowhere.example.test", *flags)
+        assert len(result.lines) == len(shown)
+        assert all(line.startswith(start) for line, start in zip(result.lines, shown, strict=True))
+        assert result.exit_code == 1
+
+    def test_flags_that_choose_what_is_shown_are_each_names_own(self, netkit: Netkit, at: str) -> None:
+        words = ("+noall", "+answer", "www.example.test", "+nottlid", "example.test", "MX")
+        result = netkit("dig", at, "--ordered", *words)
+        assert result.lines == [
+            "www.example.test.\tIN\tA\t192.0.2.1",
+            "www.example.test.\tIN\tA\t192.0.2.2",
+            "example.test.\t300\tIN\tMX\t10 mail.example.test.",
+        ]
+
+    #: Each type's fields in JSON.
+    FIELDS: dict[str, dict[str, object]] = {  # noqa: RUF012 - a constant
+        "A": {"address": "192.0.2.1"},
+        "AAAA": {"address": "2001:db8::1"},
+        "MX": {"priority": 10, "exchange": "mail.example.test."},
+        "TXT": {"data": "twostrings", "strings_b64": ["dHdv", "c3RyaW5ncw=="]},
+        "PTR": {"domain": "www.example.test."},
+        "SRV": {"priority": 1, "weight": 2, "port": 53, "target": "ns1.example.test."},
+        "TYPE65280": {"rdata_b64": "AQID"},
+    }
+
+    @pytest.mark.parametrize("rdtype", FIELDS)
+    def test_fields_of_types(self, netkit: Netkit, at: str, rdtype: str) -> None:
+        (row,) = netkit("dig", at, "types.example.test", rdtype, "+norec", "--json").json
+        records = row["answer"]
+        assert [(each["type"], each["fields"]) for each in records] == [(rdtype, self.FIELDS[rdtype])]
+
+    def test_fields_of_an_apex(self, netkit: Netkit, at: str) -> None:
+        rows = netkit(
+            "dig", at, "--ordered", "example.test", "NS", "-q", "example.test", "SOA", "--json"
+        ).json
+        assert rows[0]["answer"][0]["fields"] == {"nameserver": "ns1.example.test."}
+        assert rows[1]["answer"][0]["fields"] == {
+            "mname": "ns1.example.test.",
+            "rname": "hostmaster.example.test.",
+            "serial": 1,
+            "refresh": 3600,
+            "retry": 600,
+            "expire": 86400,
+            "minimum": 60,
+        }
+        (row,) = netkit("dig", at, "alias.example.test", "--json").json
+        assert row["answer"][0]["fields"] == {"canonical": "www.example.test."}
+
+    def test_json_has_everything_whatever_is_shown(self, netkit: Netkit, at: str) -> None:
+        (row,) = netkit("dig", at, "www.example.test", "+noall", "+nottlid", "--json").json
+        assert [record["ttl"] for record in row["answer"]] == [300, 300]
 
     def test_short(self, netkit: Netkit, at: str) -> None:
         assert netkit("dig", at, "www.example.test", "+short").stdout == "192.0.2.1\n192.0.2.2\n"
@@ -388,12 +477,41 @@ class TestOutput:
         assert (row["rcode"], row["transport"]) == ("NOERROR", "udp")
         assert "aa" in row["flags"]
 
-    @pytest.mark.parametrize("width", [80, 160])
+    @pytest.mark.parametrize("width", [40, 80, 160])
     def test_table(self, netkit: Netkit, at: str, width: int) -> None:
         result = netkit("dig", at, "www.example.test", tty=True, width=width, env={"NO_COLOR": "1"})
-        assert "192.0.2.2" in result.stdout
-        assert "authoritative" in result.stdout
-        assert max(map(len, result.lines)) <= width
+        assert all(len(line) <= width for line in result.lines)
+        shown = " ".join(result.stdout.split())
+        for words in (
+            "www.example.test. IN A",
+            "✓ NOERROR: 2 records",
+            "aa authoritative",
+            "192.0.2.2",
+            "over UDP",
+        ):
+            assert words in shown
+
+    @pytest.mark.parametrize(
+        ("words", "status"),
+        [
+            (["nowhere.example.test"], "! NXDOMAIN: there is no such name"),
+            (["www.example.test", "MX"], "! NOERROR: the name exists, without records of type MX"),
+            (["elsewhere.test"], "✗ REFUSED: the server refuses to answer"),
+        ],
+    )
+    def test_table_of_a_no(self, netkit: Netkit, at: str, words: list[str], status: str) -> None:
+        result = netkit("dig", at, *words, tty=True, env={"NO_COLOR": "1"})
+        assert status in result.stdout
+        assert ("SOA" in result.stdout) == ("elsewhere" not in words[0])
+
+    def test_table_columns(self, netkit: Netkit, at: str) -> None:
+        def titles(*flags: str) -> list[str]:
+            shown = netkit("dig", at, "www.example.test", "+noall", "+answer", *flags, tty=True).lines
+            return re.findall(r"[A-Za-z]+", re.sub("\x1b[^m]*m", "", shown[2]))
+
+        assert titles() == ["name", "TTL", "type", "data"]
+        assert titles("+class") == ["name", "TTL", "class", "type", "data"]
+        assert titles("+nottlid") == ["name", "type", "data"]
 
     def test_text_of_a_peer_moves_no_cursor(self, netkit: Netkit, at: str) -> None:
         for tty in (False, True):
