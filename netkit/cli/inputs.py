@@ -221,7 +221,8 @@ class Item(NamedTuple):
 
 
 class Lines:
-    """The inputs as they come: arguments, then the lines of the file, blank ones and # comments skipped."""
+    """The inputs as they come: arguments, then the lines of the file; blank ones and comments (# and ;) are
+    skipped."""
 
     def __init__(self, inputs: Inputs[Any], env: Environment) -> None:
         texts = list(inputs.texts)
@@ -261,7 +262,7 @@ class Lines:
                         self._stream = None
                         continue
                     text = line.strip()
-                    if text and not text.startswith("#"):
+                    if text and text[0] not in "#;":  # the latter are zone files' and dig's
                         return self._item(text, f"{self._stream.name}:{self._stream.number}")
                     continue
                 try:
