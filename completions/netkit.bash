@@ -33,13 +33,13 @@ _netkit() {
             words='echo dns'
             ;;
         'dig')
-            options='-f --file --concurrency --rate --ordered --resume --server -p --port -t --type -c --class -q --name -x --reverse -b --source -4 -6 --timeout --all --no-all --question --no-question --answer --no-answer --authority --no-authority --additional --no-additional --comments --no-comments --stats --no-stats --show-ttl --no-show-ttl --show-class --no-show-class --tcp --no-tcp --ignore --no-ignore --recurse --no-recurse --ad --no-ad --cd --no-cd --dnssec --no-dnssec --edns --no-edns --bufsize --nsid --no-nsid --subnet --no-subnet --cookie --no-cookie --time --tries -v --json --plain --short --color --output --verbose --quiet -h --help'
-            words='+tcp +notcp +ignore +noignore +recurse +norecurse +ad +noad +cd +nocd +dnssec +nodnssec +edns[= +noedns[= +bufsize= +nsid +nonsid +subnet= +nosubnet= +cookie[= +nocookie[= +time= +tries= +short +all +noall +question +noquestion +answer +noanswer +authority +noauthority +additional +noadditional +comments +nocomments +stats +nostats +ttlid +nottlid +class +noclass'
+            options='--server -p --port -t --type -c --class -q --name -x --reverse -b --source -4 -6 --timeout --all --no-all --question --no-question --answer --no-answer --authority --no-authority --additional --no-additional --comments --no-comments --stats --no-stats --show-ttl --no-show-ttl --show-class --no-show-class --tcp --no-tcp --ignore --no-ignore --recurse --no-recurse --ad --no-ad --cd --no-cd --dnssec --no-dnssec --edns --no-edns --bufsize --nsid --no-nsid --subnet --no-subnet --cookie --no-cookie --time --tries -v -f --file --concurrency --rate --ordered --resume --json --plain --short --color --output --verbose --quiet -h --help'
+            words='+tcp +notcp +ignore +noignore +recurse +norecurse +ad +noad +cd +nocd +dnssec +nodnssec +edns[= +noedns[= +bufsize= +nsid +nonsid +subnet= +nosubnet= +cookie[= +nocookie[= +time= +tries= +retry= +short +all +noall +question +noquestion +answer +noanswer +authority +noauthority +additional +noadditional +comments +nocomments +stats +nostats +ttlid +nottlid +class +noclass'
             positional=host
             case $prev in
-                -f | --file | --resume | --output) takes='file' ;;
-                --concurrency | --rate | -p | --port | -t | --type | -c | --class | -q | --name | -x | --reverse | -b | --source | --timeout | --edns | --bufsize | --subnet | --cookie | --time | --tries) takes='value' ;;
                 --server) takes='host' ;;
+                -p | --port | -t | --type | -c | --class | -q | --name | -x | --reverse | -b | --source | --timeout | --edns | --bufsize | --subnet | --cookie | --time | --tries | --concurrency | --rate) takes='value' ;;
+                -f | --file | --resume | --output) takes='file' ;;
                 --color) takes='words auto always never' ;;
             esac
             ;;

@@ -110,11 +110,6 @@ _netkit_dig() {
     local state ret=1
     local -a flags
     _arguments -s -S \
-        '(-f --file)'{-f,--file=}'[Read queries from FILE, NAME \[TYPE\] \[+flags\] a line]:FILE:_files' \
-        --concurrency='[How many are in flight at once]:N: ' \
-        --rate='[Begin no more than this]:N/s: ' \
-        --ordered'[Rows in the order of the inputs, not as they finish]' \
-        --resume='[Keep a journal in FILE]:FILE:_files' \
         '*'--server='[Ask this server, an address or a name]:SERVER:_hosts' \
         '(-p --port)'{-p,--port=}'[The server'\''s port, where @SERVER does not say]:PORT: ' \
         '(-t --type)'{-t,--type=}'[The record type, A by itself]:TYPE: ' \
@@ -141,16 +136,21 @@ _netkit_dig() {
         '(--cd --no-cd)'{--cd,--no-cd}'[Ask the server not to check DNSSEC]' \
         '(--dnssec --no-dnssec)'{--dnssec,--no-dnssec}'[Ask for DNSSEC records]' \
         --edns='[Which version of EDNS to speak, 0]:\[=N\]: ' \
-        --no-edns'[Without it]' \
+        --no-edns'[Ask without]' \
         --bufsize='[The largest answer to take over UDP, in octets]:N: ' \
         '(--nsid --no-nsid)'{--nsid,--no-nsid}'[Ask which of many servers it is]' \
         --subnet='[Ask on behalf of this client'\''s network]:ADDR/LEN: ' \
-        --no-subnet'[Without it]' \
+        --no-subnet'[Ask without]' \
         --cookie='[Send a DNS cookie, a random one by itself]:\[=HEX\]: ' \
-        --no-cookie'[Without it]' \
+        --no-cookie'[Ask without]' \
         --time='[How long to wait for one answer]:SECONDS: ' \
         --tries='[How often to ask each server]:N: ' \
         -v'[Show the version, as dig'\''s -v does]' \
+        '(-f --file)'{-f,--file=}'[Read queries from FILE, NAME \[TYPE\] \[+flags\] a line]:FILE:_files' \
+        --concurrency='[How many are in flight at once]:N: ' \
+        --rate='[Begin no more than this]:N/s: ' \
+        --ordered'[Rows in the order of the inputs, not as they finish]' \
+        --resume='[Keep a journal in FILE]:FILE:_files' \
         --json'[One JSON object a line]' \
         --plain'[Plain text without boxes, for awk]' \
         --short'[Only the bare values, one a line]' \
@@ -185,6 +185,7 @@ _netkit_dig() {
             '+nocookie[=:Send a DNS cookie, a random one by itself'
             '+time=:How long to wait for one answer'
             '+tries=:How often to ask each server'
+            '+retry=:How often to ask each server again'
             '+short:Only the bare values, one a line'
             '+all:Show, or do not show, everything that is not named by itself'
             '+noall:Show, or do not show, everything that is not named by itself'

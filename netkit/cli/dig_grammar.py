@@ -146,9 +146,9 @@ SHOWN = (
 _FLAGS: dict[str, Flag] = {
     name: flag for flag in (*FLAGS, *SHOWN) for name in (flag.name, *flag.aliases)
 }  # fmt: skip
-_RETRY = Flag("retry", "How often to ask again; 2.", Number(0, 99), "N")
+RETRY = Flag("retry", "How often to ask each server again; 2, which is +tries=3.", Number(0, 99), "N")
 _SHORT = Flag("short", "Only the bare values; --short.")
-_FLAGS |= {"retry": _RETRY, "short": _SHORT}
+_FLAGS |= {"retry": RETRY, "short": _SHORT}
 
 #: Flags of dig without a counterpart here; those in the second set change nothing when switched off.
 _ABSENT_ON = frozenset(("cmd", "crypto", "split", "fail", "rrcomments"))
@@ -193,7 +193,7 @@ def read_flag(word: str) -> tuple[Flag, Any]:
         value = flag.value.convert(text, None, None)
     except WrongValue as error:
         raise WrongValue(f"{word}: {error.message}", error.hint) from None
-    return (_FLAGS["tries"], value + 1) if flag is _RETRY else (flag, value)
+    return (_FLAGS["tries"], value + 1) if flag is RETRY else (flag, value)
 
 
 def _find_flag(name: str, word: str, on: bool) -> Flag:
@@ -247,7 +247,7 @@ def _options_of(flag: Flag, _title: str) -> list[tuple[list[str], dict[str, Any]
         how["type"] = _Optional(flag.value)
     if flag.off:
         made.append(
-            ([f"--no-{long}", f"no_{dest}"], {"is_flag": True, "help": f"Without it: +no{flag.name}."})
+            ([f"--no-{long}", f"no_{dest}"], {"is_flag": True, "help": f"Ask without: +no{flag.name}."})
         )
     return made
 

@@ -150,7 +150,8 @@ class TestGrammar:
         assert questions(["SERVER", "--concurrency=1", *words]) == asked
 
     def test_lines_of_a_file_are_of_the_same_form(self) -> None:
-        lines = "a.test\nb.test MX\nch txt c.test\n-x 10.0.0.1\n-q mx +norec\n-t NS d.test\n"
+        lines = "; a comment\na.test\n# another\nb.test MX\nch txt c.test\n"
+        lines += "-x 10.0.0.1\n-q mx +norec\n-t NS d.test\n"
         asked = questions(["SERVER", "--concurrency=1", "-f", "-"], lines)
         assert asked == [
             "a.test. IN A",

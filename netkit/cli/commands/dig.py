@@ -15,6 +15,7 @@ from netkit.cli.dig_grammar import (
     DNS_PORT,
     FLAGS,
     FORM,
+    RETRY,
     SHOWN,
     USAGE,
     Defaults,
@@ -451,17 +452,14 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
     short_letters=False,
     rewrite=rewrite,
     sections=(
-        Section("Flags: how it is asked", flag_rows(FLAGS), complete=True),
+        Section("Flags that say how to ask", flag_rows((*FLAGS, RETRY)), complete=True),
         Section(
-            "Flags: what is shown",
+            "Flags that say what to show",
             [("+short", "Only the bare values, one a line (--short)."), *flag_rows(SHOWN)],
             complete=True,
         ),
     ),
     see_also=("netkit-resolve(1)", "netkit-serve-dns(1)", "dig(1)", "resolv.conf(5)"),
-)
-@inputs.many(
-    "NAME [TYPE]", parse=str, help="Read queries from FILE, `NAME [TYPE] [+flags]` a line (`-`: stdin)."
 )
 @option("--server", "servers", multiple=True, metavar="SERVER", complete="host",
         help="Ask this server, an address or a name: @SERVER. Without one, resolv.conf's.")  # fmt: skip
@@ -478,6 +476,9 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 @flag_options
 @option("-v", "_version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
         help="Show the version, as dig's -v does.")  # fmt: skip
+@inputs.many(
+    "NAME [TYPE]", parse=str, help="Read queries from FILE, `NAME [TYPE] [+flags]` a line (`-`: stdin)."
+)
 def dig(
     run: Run[Answered],
     targets: Inputs[Query],
