@@ -336,8 +336,8 @@ def read_words(words: Sequence[str], takes_value: Mapping[str, bool]) -> Words:
             elif option not in _IDLE:
                 option = "--output" if option == "-o" else option
                 found.options.append(option if value is None else _joined(option, value))
-                if value is None and takes_value.get(option) and rest:
-                    found.options.append(rest.pop())
+                if value is None and takes_value.get(option):
+                    found.options.append(rest.pop() if rest else _missing(option, "option"))
         elif not spelled and _type_or_none(word) is not None:
             _add(found, "type", word)
         elif not spelled and _class_or_none(word) is not None:
@@ -360,9 +360,13 @@ def _joined(option: str, value: str) -> str:
 
 
 def _missing(option: str, kind: str) -> NoReturn:
-    what = {"type": "a record type, as in -t MX", "class": "a class, as in -c CH", "name": "a name",
-            "reverse": "an address, as in -x 192.0.2.1"}[kind]  # fmt: skip
-    raise WrongValue(f"{option}: a value is missing", f"write {what}")
+    forms = {
+        "type": "write a record type, as in -t MX",
+        "class": "write a class, as in -c CH",
+        "name": "write a name, as in -q www.example.com",
+        "reverse": "write an address, as in -x 192.0.2.1",
+    }
+    raise WrongValue(f"{option}: a value is missing", forms.get(kind))
 
 
 def _add(found: Words, kind: str, text: str) -> None:

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import given, strategies as st
 
 from netkit import __version__
-from netkit.dns import DnsServer, parse_zone
+from netkit.cli.dig_grammar import Defaults, read_words
+from netkit.cli.options import WrongValue
+from netkit.dns import DnsError, DnsServer, parse_zone
 from netkit.dns.message import Message
 from netkit.io import Event, run
 from tests.cli.helpers import Result, address_of, run_netkit
@@ -104,6 +107,14 @@ def questions(words: list[str], stdin: str = "") -> list[str]:
         result = run_netkit("dig", *[word.replace("SERVER", server) for word in words], stdin=stdin)
     assert result.exit_code == 3, result
     return [" ".join(str(message.question[0]).split()) for message in asked]
+
+
+#: Words that mean something to dig.
+WORDS = """
+    a.test A aaaa ANY type65280 TYPE99999 AXFR ch class32 any none mx. @ @127.0.0.1 @::1#53 + - -- -t -tMX -c
+    -q -x -x10.2 -p -p53 --json -4 +tcp +notcp +norec +bufsize=1 +retry=1 +subnet=0 +noedns +do +short +nocmd
+    \\. a..b é.test 192.0.2.1
+""".split()  # noqa: SIM905 - a list of 44 is a page
 
 
 class TestGrammar:
@@ -297,6 +308,7 @@ class TestGrammar:
             (["a.test", "TYPE65536"], "'TYPE65536' is not a record type", "up to 65535"),
             (["-t", "MXX", "a.test"], "'MXX' is not a record type", "did you mean MX"),
             (["-t"], "-t: a value is missing", "as in -t MX"),
+            (["@127.0.0.1", "a.test", "-p"], "-p: a value is missing", "[@SERVER] NAME [TYPE]"),
             (["-c", "INN", "a.test"], "'INN' is not a class", "IN, CH, HS"),
             (["a.test", "MX", "AAAA"], "two types for one query, MX and AAAA", "-q mx"),
             (["a.test", "AXFR"], "zone transfers", "single records"),
@@ -342,6 +354,19 @@ class TestGrammar:
         assert first.startswith("netkit: dig: ")
         assert message in first
         assert hint in "".join(rest)
+
+    @given(st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=6))
+    def test_whatever_is_typed_is_a_query_or_a_usage_error(self, words: list[str]) -> None:
+        try:
+            found = read_words(words, {"-p": True, "--json": False})
+            texts = [" ".join(word.text for word in query) for query in found.queries]
+            asked = {text: Defaults().parse(text) for text in texts if text != "-"}
+        except (WrongValue, DnsError.InvalidName):
+            return
+        for text, query in asked.items():
+            again = read_words(text.split(), {})
+            assert (again.options, again.shared) == ([], []), "the text says all of it after the name"
+            assert Defaults().parse(" ".join(word.text for word in again.queries[0])) == query
 
     @pytest.mark.parametrize(
         "line", ["a.test b.test", "+tcp", "a.test --json", "a.test FROB", "+short a.test"]
