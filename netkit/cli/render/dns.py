@@ -11,8 +11,8 @@ from netkit.dns.constants import DnsClass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from netkit.cli.commands.dig import Answered
     from netkit.cli.context import Environment
+    from netkit.cli.dig_view import Answered
     from netkit.cli.render.tables import Verdict
     from netkit.dns.edns import Edns
     from netkit.dns.records.base import DnsRecord
