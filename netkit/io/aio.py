@@ -422,6 +422,11 @@ class LoopReactor:
 
     def _time_passed(self, waiter: Waiter) -> None:
         if waiter.reactor is self:
+            until = getattr(waiter.want, "until", None)
+            if until is not None and monotonic() < until:
+                # uvloop's clock goes in milliseconds: its timers may come a fraction of one too early.
+                waiter.timer = call_at(self._loop, until, lambda: self._time_passed(waiter))
+                return
             self.disarm(waiter)
             waiter.wake(False)
 

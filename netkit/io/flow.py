@@ -21,6 +21,7 @@ essay on why this is one mechanism, and the rules that keep it sound, is in `net
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from time import monotonic
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from netkit.io.errors import BusyError, ClosedError
@@ -256,8 +257,8 @@ class Event:
 def sleep_until(moment: float) -> Flow[None]:
     """Flow: suspend until `time.monotonic()` has reached `moment`."""
     want = Want(until=moment)
-    while (yield want):
-        pass  # woken by something else: the driver says False when the time has passed
+    while monotonic() < moment:
+        yield want
 
 
 def resume(flow: Flow[T], want: AnyWant, ready: bool) -> AnyWant:

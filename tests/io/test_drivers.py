@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from netkit.io import (
     before,
     first_of,
     phase,
+    run_async,
     sleep_until,
 )
 
@@ -303,6 +305,19 @@ class TestBefore:
             return "?"
 
         assert drive(flow(), timeout=5) == "timed out while asking"
+
+    def test_a_timer_that_comes_too_early_is_waited_out(self) -> None:
+        class Early(asyncio.SelectorEventLoop):
+            """Every timer comes a millisecond before its time, as uvloop's may by a part of one."""
+
+            def call_later(self, delay: float, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:  # type: ignore[override]
+                return super().call_later(max(0.0, delay - 0.001), *args, **kwargs)
+
+        async def main() -> None:
+            await run_async(before(monotonic() + 0.01, never(), "asking"), deadline=monotonic() + 5)
+
+        with asyncio.Runner(loop_factory=Early) as runner, pytest.raises(DeadlineExceeded, match="asking"):
+            runner.run(main())
 
     def test_the_outer_deadline_counts_too(self, drive: Drive) -> None:
         with pytest.raises(DeadlineExceeded):
