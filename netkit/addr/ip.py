@@ -312,6 +312,9 @@ class Ipv6Addr(IPv6Address, IpAddr):
         """In fc00::/7 (RFC 4193)."""
         return int(self) >> 121 == 0xFC >> 1
 
+    def __reduce__(self) -> tuple[type[Ipv6Addr], tuple[str]]:
+        return type(self), (IPv6Address.__str__(self),)  # the standard library's own loses the zone in 3.11.2
+
     def with_scope(self, zone: str | int | None) -> Ipv6Addr:
         """The same address in another zone, an interface's name or number; in none for None or 0.
 

@@ -58,6 +58,8 @@ def _kept_context(config: TlsConfig, _trust: object, keylog: str | None) -> ssl.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # No renegotiation (TLS 1.2): it would make a reader wait for its own writing.
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    # Set by default in some builds of Python, it makes a connection that was cut off look ended.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0x80)
     _set_versions(context, config)
     _set_trust(context, config)
     if config.alpn_protocols:
