@@ -22,7 +22,6 @@ nothing could fail. It may return an `Exit`, or nothing: then the rows written d
 from __future__ import annotations
 
 from inspect import cleandoc
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import click
@@ -62,9 +61,9 @@ class Run(Output[R], Generic[R]):
 
     def wait(self, flow: Flow[T], timeout: float | None = None, cancel: CancellationToken | None = None) -> T:
         """Drive a flow of the library to its end; `timeout` is in seconds, for the whole of it."""
-        from netkit.io import run
+        from netkit.io import deadline_after, run
 
-        return run(flow, deadline=None if timeout is None else monotonic() + timeout, cancel=cancel)
+        return run(flow, deadline=deadline_after(timeout), cancel=cancel)
 
     def each(
         self, inputs: Inputs[T], flow_for: Callable[[T], Flow[R]], *, timeout: float | None = None

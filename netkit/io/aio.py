@@ -359,7 +359,7 @@ class LoopReactor:
                     write.watch.keep_time(1, waiter.deadline)
             return
         if until is not None:
-            waiter.timer = call_at(self._loop, until, lambda: self._time_passed(waiter))
+            waiter.timer = call_at(self._loop, until, lambda: self._time_passed(waiter, until))
         if event is not None:
             event._add(waiter)
             if event.is_set:
@@ -420,12 +420,11 @@ class LoopReactor:
             self.disarm(waiter)
             waiter.wake(True)
 
-    def _time_passed(self, waiter: Waiter) -> None:
+    def _time_passed(self, waiter: Waiter, until: float) -> None:
         if waiter.reactor is self:
-            until = getattr(waiter.want, "until", None)
-            if until is not None and monotonic() < until:
+            if monotonic() < until:
                 # uvloop's clock goes in milliseconds: its timers may come a fraction of one too early.
-                waiter.timer = call_at(self._loop, until, lambda: self._time_passed(waiter))
+                waiter.timer = call_at(self._loop, until, lambda: self._time_passed(waiter, until))
                 return
             self.disarm(waiter)
             waiter.wake(False)

@@ -55,10 +55,6 @@ class ReadBuffer:
             self._data = bytearray(self._data)
             self._data += data
 
-    def put_back(self, data: bytes) -> None:
-        """Put `data` in front again, as if it had not been taken."""
-        self._data = data + bytes(self._data) if self._data else data
-
     def take(self, size: int) -> bytes:
         """Remove and return up to `size` bytes."""
         data = self._data

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from netkit._log import Log
-from netkit.io import CancellationToken, Flow, phase, run, run_async
+from netkit.io import CancellationToken, Flow, deadline_after, phase, run, run_async
 from netkit.net import Attempt, NameResolver, TcpStream, system_resolver
 from netkit.tls.backends import new_session
 from netkit.tls.config import CertVerifyMode, TlsConfig
@@ -196,7 +196,7 @@ def probe(
         resolver=resolver,
         now=now,
     )
-    return run(flow, deadline=None if timeout is None else monotonic() + timeout, cancel=cancel)
+    return run(flow, deadline=deadline_after(timeout), cancel=cancel)
 
 
 async def probe_async(
@@ -229,8 +229,7 @@ async def probe_async(
         resolver=resolver,
         now=now,
     )
-    deadline = None if timeout is None else monotonic() + timeout
-    return await run_async(flow, deadline=deadline, cancel=cancel)
+    return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
 
 
 class _Clock:

@@ -28,6 +28,7 @@ from netkit.io import (
     ClosedError,
     Flow,
     LimitExceeded,
+    deadline_after,
     phase,
     run,
     run_async,
@@ -117,7 +118,7 @@ class TlsStream(ByteStream):
         """
         flow = cls.connect_flow(inner, server_name, config or TlsConfig.client())
         with phase(_doing(server_name)):
-            return run(flow, deadline=_deadline(timeout), cancel=cancel)
+            return run(flow, deadline=deadline_after(timeout), cancel=cancel)
 
     @classmethod
     async def connect_async(
@@ -132,7 +133,7 @@ class TlsStream(ByteStream):
         """Be the client of a handshake over `inner`; arguments and errors as `connect`."""
         flow = cls.connect_flow(inner, server_name, config or TlsConfig.client())
         with phase(_doing(server_name)):
-            return await run_async(flow, deadline=_deadline(timeout), cancel=cancel)
+            return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
 
     @classmethod
     def accept(
@@ -145,7 +146,7 @@ class TlsStream(ByteStream):
     ) -> Self:
         """Be the server of a handshake over `inner`, a stream that was accepted. Errors as `connect`."""
         with phase("in the TLS handshake with a client"):
-            return run(cls.accept_flow(inner, config), deadline=_deadline(timeout), cancel=cancel)
+            return run(cls.accept_flow(inner, config), deadline=deadline_after(timeout), cancel=cancel)
 
     @classmethod
     async def accept_async(
@@ -159,7 +160,7 @@ class TlsStream(ByteStream):
         """Be the server of a handshake over `inner`; arguments and errors as `accept`."""
         with phase("in the TLS handshake with a client"):
             flow = cls.accept_flow(inner, config)
-            return await run_async(flow, deadline=_deadline(timeout), cancel=cancel)
+            return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
 
     def handshake_flow(self) -> Flow[None]:
         """Flow: the handshake. Raises TlsError; the streams are closed whenever it does not succeed.
@@ -433,9 +434,3 @@ def _session_or_close(
 
 def _doing(server_name: str | None) -> str:
     return f"in the TLS handshake with {server_name}" if server_name else "in the TLS handshake"
-
-
-def _deadline(timeout: float | None) -> float | None:
-    from time import monotonic
-
-    return None if timeout is None else monotonic() + timeout
