@@ -13,7 +13,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import NamedTuple
 
 from netkit.dns.server import DnsServer
 from netkit.dns.zonefile import parse_zone
-from netkit.io import Event, run
+from netkit.net.serve import in_background
 
 ROUNDS = 40
 
@@ -89,14 +88,8 @@ def measure(subjects: list[Subject], rounds: int) -> list[list[float]]:
 def dns_server() -> Iterator[int]:
     """The port of a server on loopback that has the zone above."""
     server = DnsServer.bind("127.0.0.1:0", [parse_zone(ZONE)])
-    stop = Event()
-    thread = threading.Thread(target=run, args=(server.serve(stop),))
-    thread.start()
-    try:
+    with in_background(server.serve):
         yield server.local_addr.port
-    finally:
-        stop.set()
-        thread.join()
 
 
 if __name__ == "__main__":

@@ -8,12 +8,14 @@ end it: the connection waits in the backlog, and accepting is tried again after 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import TypeAlias
 
 from netkit._log import Log
-from netkit.io import ClosedError, Event, Flow, Outcome, Spawner, Want, all_of, sleep_until
+from netkit.io import ClosedError, Event, Flow, Outcome, Spawner, Want, all_of, run, sleep_until
 from netkit.net.tcp import TcpListener, TcpStream
 
 log = Log("netkit.net.serve")
@@ -121,6 +123,25 @@ def serve(
         for stream in list(done.active):
             stream.close()
     return done
+
+
+@contextmanager
+def in_background(flow_for: Callable[[Event], Flow[object]]) -> Iterator[None]:
+    """Drive a server's flow in a thread of its own; at the end of the block it is told to stop.
+
+        with in_background(server.serve):
+            ...
+
+    `flow_for` is given the event that stops it.
+    """
+    stop = Event()
+    thread = threading.Thread(target=run, args=[flow_for(stop)], daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10.0)
 
 
 def _raise_if_failed(_index: int, outcome: Outcome[None]) -> None:

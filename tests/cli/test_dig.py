@@ -16,7 +16,7 @@ from netkit.cli.dig_grammar import Defaults, read_words
 from netkit.cli.options import WrongValue
 from netkit.dns import DnsError, DnsServer, parse_zone
 from netkit.dns.message import Message
-from netkit.io import Event, run
+from netkit.net.serve import in_background
 from tests.cli.helpers import Result, address_of, run_netkit
 
 ZONE = """\
@@ -45,12 +45,8 @@ Netkit = Callable[..., Result]
 def at() -> Iterator[str]:
     """`@ADDRESS:PORT` of a server that has the zone."""
     server = DnsServer.bind("127.0.0.1:0", [parse_zone(ZONE, file="zone")])
-    stop = Event()
-    thread = threading.Thread(target=run, args=[server.serve(stop)])
-    thread.start()
-    yield f"@{server.local_addr}"
-    stop.set()
-    thread.join(10)
+    with in_background(server.serve):
+        yield f"@{server.local_addr}"
 
 
 @contextmanager

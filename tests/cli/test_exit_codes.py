@@ -16,7 +16,7 @@ import pytest
 from netkit.cli.exits import EXIT_TEXTS, Exit
 from netkit.dns import DnsServer, parse_zone
 from netkit.dns.message import Message
-from netkit.io import Event, run
+from netkit.net.serve import in_background
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
 
 ZONE = "$ORIGIN example.test.\n@ 60 IN SOA ns1 h 1 2 3 4 5\nwww 60 A 192.0.2.1\n"
@@ -27,11 +27,7 @@ class World:
 
     def __init__(self, stack: ExitStack) -> None:
         server = DnsServer.bind("127.0.0.1:0", [parse_zone(ZONE, file="zone")])
-        stop = Event()
-        thread = threading.Thread(target=run, args=[server.serve(stop)])
-        thread.start()
-        stack.callback(thread.join, 10)
-        stack.callback(stop.set)
+        stack.enter_context(in_background(server.serve))
         self.dns = f"@{server.local_addr}"
         silent = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         silent.bind(("127.0.0.1", 0))

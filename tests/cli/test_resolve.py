@@ -15,7 +15,7 @@ import pytest
 
 from netkit.dns import DnsServer, parse_zone
 from netkit.dns.constants import Rcode
-from netkit.io import Event, run
+from netkit.net.serve import in_background
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
 from tests.dns.scripted import Asked, ScriptedServer, answer
 
@@ -57,12 +57,8 @@ fe80::70     six.example.com
 def server() -> Iterator[DnsServer]:
     zones = [parse_zone(text) for text in (ZONE, REVERSE)]
     made = DnsServer.bind("127.0.0.1:0", zones)
-    stop = Event()
-    thread = threading.Thread(target=run, args=(made.serve(stop),), daemon=True)
-    thread.start()
-    yield made
-    stop.set()
-    thread.join(5)
+    with in_background(made.serve):
+        yield made
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,8 @@ import pytest
 from netkit.addr import SocketAddr
 from netkit.dns import DnsError, QueryOptions, Question, ask, parse_zone
 from netkit.dns.server import DnsServer
-from netkit.io import Event, run
+from netkit.io import run
+from netkit.net.serve import in_background
 from tests.cli.helpers import Result, run_netkit
 from tests.conftest import free_port, require_peer
 
@@ -182,14 +182,8 @@ zone:
 @contextmanager
 def netkit_server(folder: Path) -> Iterator[int]:
     server = DnsServer.bind("127.0.0.1:0", [parse_zone((folder / "zone").read_text(), file="zone")])
-    stop = Event()
-    thread = threading.Thread(target=run, args=[server.serve(stop)])
-    thread.start()
-    try:
+    with in_background(server.serve):
         yield server.local_addr.port
-    finally:
-        stop.set()
-        thread.join(10)
 
 
 SERVERS: dict[str, Callable[[Path], object]] = {"nsd": nsd, "knot": knot, "netkit": netkit_server}

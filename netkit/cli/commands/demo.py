@@ -192,6 +192,7 @@ def servers() -> Iterator[list[Step]]:
     from netkit.dns.server import DnsServer
     from netkit.dns.zonefile import parse_zone
     from netkit.net.echo import Echoed, echo_stream
+    from netkit.net.serve import in_background
     from netkit.net.tcp import TcpListener
     from netkit.tls.config import TlsConfig
     from netkit.tls.throwaway import ThrowawayAuthority
@@ -203,11 +204,11 @@ def servers() -> Iterator[list[Step]]:
         with open(ca, "w", encoding="ascii") as file:
             file.write(authority.certificate.to_pem())
         names = DnsServer.bind("127.0.0.1:0", [parse_zone(ZONE, file="demo zone")])
-        stack.enter_context(_in_background(names.serve))
+        stack.enter_context(in_background(names.serve))
         echo = TcpListener.bind("127.0.0.1:0")
         echo_addr = echo.local_addr
         handler = partial(echo_stream, counts=Echoed())
-        stack.enter_context(_in_background(_serving(echo, handler)))
+        stack.enter_context(in_background(_serving(echo, handler)))
         yesterday = datetime.now(UTC) - timedelta(days=1)
         tls_addrs = []
         for not_after in (None, yesterday):
@@ -218,7 +219,7 @@ def servers() -> Iterator[list[Step]]:
             listener = TcpListener.bind("127.0.0.1:0")
             tls_addrs.append(listener.local_addr)
             greet = _tls_echo(config)
-            stack.enter_context(_in_background(_serving(listener, greet)))
+            stack.enter_context(in_background(_serving(listener, greet)))
         dns = ("@127.0.0.1", "-p", str(names.local_addr.port))
         good, expired = tls_addrs
         yield [
@@ -242,23 +243,6 @@ def servers() -> Iterator[list[Step]]:
                 ends=Exit.TLS,
             ),
         ]
-
-
-@contextmanager
-def _in_background(flow_for: Callable[[Event], Flow[Any]]) -> Iterator[None]:
-    """Drive a server's flow in a thread of its own; it is told to stop at the end."""
-    import threading
-
-    from netkit.io import Event, run
-
-    stop = Event()
-    thread = threading.Thread(target=run, args=[flow_for(stop)], daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(5.0)
 
 
 def _serving(
