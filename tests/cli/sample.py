@@ -89,6 +89,14 @@ def say_flow(word: str) -> Flow[str]:
             EVENTS.setdefault(which, Event()).set()
         elif kind == "turn":
             yield from sleep_until(0.0)
+        elif kind == "crowd":
+            # Together with so many others, and then for long enough that one too many would be seen.
+            event = EVENTS.setdefault(kind, Event())
+            if FLIGHT["now"] >= int(which):
+                event.set()
+            yield from event.wait()
+            for _ in range(20):
+                yield from sleep_until(0.0)
         elif kind == "never":
             yield Want(event=Event())
         elif kind == "interrupts":

@@ -100,11 +100,10 @@ def test_rows_as_they_finish_and_in_order(netkit: Netkit) -> None:
 
 
 def test_no_more_than_so_many_at_once(netkit: Netkit) -> None:
-    many = [f"turn-{index}" for index in range(50)]
-    netkit("say", *many, "--concurrency", "4")
+    netkit("say", *["crowd-4"] * 50, "--concurrency", "4")
     assert sample.FLIGHT["most"] == 4
     sample.FLIGHT["most"] = 0
-    netkit("say", *many, "--concurrency", "1")
+    netkit("say", *["crowd-1"] * 50, "--concurrency", "1")
     assert sample.FLIGHT["most"] == 1
 
 
