@@ -13,19 +13,17 @@ from heapq import heappop, heappush
 from itertools import count
 from math import ceil
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from netkit.io.bell import Bell, thread_bell
 from netkit.io.errors import BusyError, CancellationError, ClosedError, DeadlineExceeded
 from netkit.io.flow import PAUSE, AnyWant, Descriptor, Flow, Group, Waiter, abort, resume
+from netkit.io.pollers import MANY, READ, WRITE, Epoll, Poller, Select
 
 if TYPE_CHECKING:
     from netkit.io.token import CancellationToken
 
 T = TypeVar("T")
-
-READ = 0x001  # POLLIN's value wherever there is poll(2); also what the select(2) stand-in below uses
-WRITE = 0x004
 
 
 def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationToken | None = None) -> T:
@@ -88,43 +86,12 @@ class _Root(Waiter):
         self.woken = ready
 
 
-class _Poller(Protocol):
-    def register(self, fd: int, events: int, /) -> None: ...
-    def unregister(self, fd: int, /) -> None: ...
-    def poll(self, timeout: float | None = None, /) -> list[tuple[int, int]]: ...
-
-
-class _Select:
-    """poll's interface over select(2), for Windows."""
-
-    def __init__(self) -> None:
-        self._events: dict[int, int] = {}
-
-    def register(self, fd: int, events: int, /) -> None:
-        self._events[fd] = events
-
-    def unregister(self, fd: int, /) -> None:
-        del self._events[fd]
-
-    def poll(self, timeout: float | None = None, /) -> list[tuple[int, int]]:
-        reading = [fd for fd, events in self._events.items() if events & READ]
-        writing = [fd for fd, events in self._events.items() if events & WRITE]
-        seconds = None if timeout is None else timeout / 1000
-        # A failed connect is an exceptional condition there, not a writable socket.
-        readable, writable, failed = select.select(reading, writing, writing, seconds)
-        found = dict.fromkeys(failed, READ | WRITE)
-        for fd in readable:
-            found[fd] = found.get(fd, 0) | READ
-        for fd in writable:
-            found[fd] = found.get(fd, 0) | WRITE
-        return list(found.items())
-
-
 class PollReactor:
     """What one blocking call waits for: descriptors, times, events of other threads, its token."""
 
     def __init__(self, cancel: CancellationToken | None) -> None:
-        self._poll: _Poller = select.poll() if hasattr(select, "poll") else _Select()
+        self._poll: Poller = select.poll() if hasattr(select, "poll") else Select()
+        self._many: Epoll | None = None  # `_poll`, once it has to be one that takes many
         self._descriptors: dict[int, Descriptor] = {}
         self._masks: dict[int, int] = {}
         self._times: list[tuple[float, int, Waiter]] = []
@@ -141,7 +108,9 @@ class PollReactor:
             self._poll.register(cancel._fileno(), READ)
 
     def close(self) -> None:
-        """Give back what the call had of the process: its signals."""
+        """Give back what the call had of the process: its signals, and epoll's descriptor."""
+        if self._many is not None:
+            self._many.close()
         if self._signals:
             self._signals = False
             self._bell.silent_to_signals()
@@ -232,6 +201,17 @@ class PollReactor:
         self._masks[fd] = mask
         self._descriptors[fd] = descriptor
         self._poll.register(fd, mask)
+        if self._many is None and len(self._masks) > MANY and hasattr(select, "epoll"):
+            self._take_many()
+
+    def _take_many(self) -> None:
+        """Go on with epoll."""
+        self._poll = self._many = Epoll()
+        for fd, mask in self._masks.items():
+            self._many.register(fd, mask)
+        self._many.register(self._bell.fd, READ)
+        if self._cancel is not None:
+            self._many.register(self._cancel._fileno(), READ)
 
     def _unwatch(self, descriptor: Descriptor, bit: int) -> None:
         fd = descriptor.fd
@@ -272,6 +252,7 @@ class PollReactor:
             if descriptor is None:
                 if fd == bell.fd:
                     bell.silence()
+                    self._poll.register(fd, READ)  # epoll's has fired: once
                 continue
             # Errors and hang-ups wake both sides: the call itself tells what happened.
             if events & ~WRITE:

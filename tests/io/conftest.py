@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections.abc import Callable, Iterator
 from time import monotonic
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from netkit.io import CancellationToken, Descriptor, Flow, run, run_async
+from netkit.io import CancellationToken, Descriptor, Flow, blocking, run, run_async
 
 #: Drives a flow to its end: drive(flow, timeout=None, cancel=None).
 Drive = Callable[..., Any]
@@ -41,10 +42,14 @@ def _uvloop() -> asyncio.AbstractEventLoop:
 LOOPS = {"asyncio": asyncio.SelectorEventLoop, "uvloop": _uvloop}
 
 
-@pytest.fixture(params=["blocking", "asyncio", "uvloop"])
-def drive(request: pytest.FixtureRequest) -> Drive:
-    """Each driver in turn."""
-    return _blocking if request.param == "blocking" else _under(LOOPS[request.param])
+@pytest.fixture(params=["blocking", "epoll", "asyncio", "uvloop"])
+def drive(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Drive:
+    """Each driver in turn; the blocking one with epoll from the first descriptor on, too."""
+    if request.param == "epoll":
+        if not hasattr(select, "epoll"):
+            pytest.skip("no epoll on this system")
+        monkeypatch.setattr(blocking, "MANY", 0)
+    return _blocking if request.param in ("blocking", "epoll") else _under(LOOPS[request.param])
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
