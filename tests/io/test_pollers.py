@@ -1,4 +1,4 @@
-"""epoll behind poll's interface: what fires, what does not, and numbers that are another connection by now."""
+"""epoll behind poll's interface: what fires, what does not, and numbers that are reused."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_many_descriptors_are_epolls_and_leave_nothing_behind(monkeypatch: pytes
 
     flows = [answering(pair, after) for pair, after in zip(pairs, [*pairs[1:], None], strict=True)]
     pairs[0].theirs.send(b"handed on")
-    outcomes = run(all_of(flows))
+    outcomes = run(all_of(reversed(flows)))  # so that each waits before its predecessor sends
     assert [outcome.value for outcome in outcomes] == [b"handed on"] * len(pairs)
     assert len(made) == 1
     for pair in pairs:
