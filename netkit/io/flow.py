@@ -175,6 +175,13 @@ class Descriptor:
         if self.closed:
             self._close_if_unused()
 
+    def wake_reader(self) -> None:
+        """Have whoever waits to read look again. Any thread."""
+        waiter = self.reader
+        reactor = waiter.reactor if waiter is not None else None
+        if waiter is not None and reactor is not None:
+            reactor.post(waiter)
+
     def close(self) -> None:
         """Fail whoever waits with ClosedError, unregister, close. Any thread; a second call does nothing."""
         if self.closed:

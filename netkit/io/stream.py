@@ -30,6 +30,10 @@ RECEIVE_SIZE = 65536
 READ_UNTIL_LIMIT = 65536
 
 
+#: How long a lingering close waits, in seconds, for a peer from which nothing comes.
+LINGER = 1.0
+
+
 class ReadBuffer:
     """Received bytes that nobody has taken yet.
 
@@ -101,6 +105,23 @@ class ByteStream(Closing, Timed):
         raise NotImplementedError
 
     def _finish(self) -> Flow[None]:
+        raise NotImplementedError
+
+    def stop_reading(self) -> None:
+        """Read what has arrived by now, and then find the stream at its end, whatever more may come.
+
+        This is how a server that is told to end lets the connections under way come to theirs: nothing
+        that was received is lost, and a peer that goes on sending cannot keep it. Never waits; a reader
+        that waits is woken.
+        """
+        raise NotImplementedError
+
+    def linger(self, quiet: float = LINGER) -> Flow[None]:
+        """Flow: after `finish`, read and drop what comes until the peer has finished too, and then close.
+
+        Closing with bytes unread resets the connection, and may destroy what was sent and not yet read
+        at the other end (RFC 9112 section 9.6). Ends as well when nothing came for `quiet` seconds.
+        """
         raise NotImplementedError
 
     def close(self) -> None:

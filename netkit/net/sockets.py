@@ -10,9 +10,21 @@ from __future__ import annotations
 import enum
 import errno
 import socket
+import struct
+from time import monotonic
 
-from netkit.io import OPERATIONS_PER_TURN, PAUSE, Buffer, BusyError, ByteStream, ClosedError, Descriptor, Flow
-from netkit.io.stream import RECEIVE_SIZE
+from netkit.io import (
+    OPERATIONS_PER_TURN,
+    PAUSE,
+    Buffer,
+    BusyError,
+    ByteStream,
+    ClosedError,
+    Descriptor,
+    Flow,
+    Want,
+)
+from netkit.io.stream import LINGER, RECEIVE_SIZE
 
 
 class Shutdown(enum.IntEnum):
@@ -31,6 +43,8 @@ class SocketStream(ByteStream):
         self._sock = sock
         self._descriptor = descriptor
         self._flags = socket.MSG_DONTWAIT if inherited else 0
+        self._receive_size = RECEIVE_SIZE
+        self._left: int | None = None  # how much more is read, once reading has been stopped
 
     # `fill` and `send_all` are ByteStream's, with `_receive` and `_send` written into them: a generator less
     # for each message, which a server feels.
@@ -50,7 +64,7 @@ class SocketStream(ByteStream):
                 if self._descriptor.closed:
                     raise ClosedError(self._what)
                 try:
-                    data = recv(RECEIVE_SIZE, flags)
+                    data = recv(self._receive_size, flags)
                 except BlockingIOError:
                     yield self._descriptor.want_read
                     continue
@@ -58,6 +72,8 @@ class SocketStream(ByteStream):
                     self._eof = True
                     return False
                 buffer.put(data)
+                if self._left is not None:
+                    self._count_down(len(data))
                 if len(buffer) >= size:
                     return True
                 turns += 1
@@ -85,13 +101,17 @@ class SocketStream(ByteStream):
         recv = self._sock.recv
         while True:
             self._check_open()
+            if self._eof:
+                return  # reading was stopped while this waited
             try:
-                data = recv(RECEIVE_SIZE, self._flags)
+                data = recv(self._receive_size, self._flags)
             except BlockingIOError:
                 yield self._descriptor.want_read
                 continue
             if data:
                 self._buffer.put(data)
+                if self._left is not None:
+                    self._count_down(len(data))
             else:
                 self._eof = True
             return
@@ -115,6 +135,41 @@ class SocketStream(ByteStream):
             # The peer has gone: there is nobody to tell.
         return
         yield  # a flow, though it never waits
+
+    def stop_reading(self) -> None:
+        """Read what has arrived by now, and then find the stream at its end, whatever more may come."""
+        self._check_open()
+        if self._left is None and not self._eof:
+            self._left = 0
+            self._count_down(-unread(self._sock))
+            self._descriptor.wake_reader()
+
+    def _count_down(self, size: int) -> None:
+        assert self._left is not None
+        self._left -= size
+        # It may be over by an operation of another thread that was under way: then it is the end as well.
+        self._eof = self._left <= 0
+        self._receive_size = max(1, min(RECEIVE_SIZE, self._left))
+
+    def linger(self, quiet: float = LINGER) -> Flow[None]:
+        """Flow: after `finish`, read and drop what comes until the peer has finished too, and then close."""
+        turns = 0
+        try:
+            while True:
+                self._check_open()
+                try:
+                    if not self._sock.recv(RECEIVE_SIZE, self._flags):
+                        return
+                except BlockingIOError:
+                    if not (yield Want(read=self._descriptor, until=monotonic() + quiet)):
+                        return
+                turns += 1
+                if turns % OPERATIONS_PER_TURN == 0:
+                    yield PAUSE
+        except ConnectionError:
+            return  # gone: nobody is left to lose anything
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Release the socket at once, from any thread. Whoever waits on it gets ClosedError."""
@@ -150,3 +205,17 @@ class SocketStream(ByteStream):
 
     def _describe(self) -> str:
         return "closed" if self.is_closed else f"fd={self._sock.fileno()}"
+
+
+def unread(sock: socket.socket) -> int:
+    """How many bytes a stream socket has received that nobody has read yet."""
+    try:
+        import fcntl
+        from termios import FIONREAD
+    except ImportError:  # Windows: what can be seen without taking it
+        try:
+            return len(sock.recv(RECEIVE_SIZE, socket.MSG_PEEK))
+        except BlockingIOError:
+            return 0
+    counted = struct.unpack("i", fcntl.ioctl(sock, FIONREAD, bytes(4)))
+    return int(counted[0])

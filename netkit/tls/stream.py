@@ -33,7 +33,7 @@ from netkit.io import (
     run,
     run_async,
 )
-from netkit.io.stream import RECEIVE_SIZE
+from netkit.io.stream import LINGER, RECEIVE_SIZE
 from netkit.tls.backends import TlsSession, new_session
 from netkit.tls.config import CertVerifyMode, TlsConfig
 from netkit.tls.errors import TlsError
@@ -79,6 +79,7 @@ class TlsStream(ByteStream):
         self._failure: TlsError | None = None  # what ended the reading side
         self._established = False
         self._finished = False
+        self._stopped = False
         self._closed = False
         self.server_name = server_name
 
@@ -216,7 +217,8 @@ class TlsStream(ByteStream):
                 return
             if self._session.pending_output > OUTBOX_LIMIT:
                 raise LimitExceeded("answers that the peer provokes without reading them", OUTBOX_LIMIT)
-            yield from self._feed()
+            if not (yield from self._feed()):
+                return
             turns += 1
             if turns % OPERATIONS_PER_TURN == 0:
                 yield PAUSE
@@ -271,14 +273,36 @@ class TlsStream(ByteStream):
 
     # Ciphertext, in and out.
 
-    def _feed(self) -> Flow[None]:
-        """Flow: wait for ciphertext from the peer, and give it to the session."""
+    def _feed(self) -> Flow[bool]:
+        """Flow: wait for ciphertext from the peer, and give it to the session.
+
+        False where there is none because reading was stopped: the stream is at its end, and whole.
+        """
         data = yield from self._inner.receive(RECEIVE_SIZE)
+        if not data and self._stopped:
+            self._eof = True
+            return False
         with self._lock:
             if data:
                 self._session.feed(data)
             else:
                 self._session.feed_eof()
+        return True
+
+    def stop_reading(self) -> None:
+        """Read what has arrived by now, and then find the stream at its end, whatever more may come."""
+        self._check_open()
+        if self._established:  # a handshake that is cut off is one that failed
+            self._stopped = True
+        self._inner.stop_reading()
+
+    def linger(self, quiet: float = LINGER) -> Flow[None]:
+        """Flow: after `finish`, end the connection below too, drop what comes until the peer has, and close."""
+        try:
+            yield from self._inner.finish()
+            yield from self._inner.linger(quiet)
+        finally:
+            self.close()
 
     def _flush(self) -> Flow[None]:
         """Flow: send all ciphertext there is. What an interruption leaves, the next one sends, in order."""
