@@ -21,7 +21,7 @@ from netkit.dns.transports.tcp import framed, receive_framed
 from netkit.dns.wire import MAX_MESSAGE, WireReader
 from netkit.io import ClosedError, DeadlineExceeded, UnexpectedEof, all_of, before, first_of
 from netkit.net.serve import Served, serve
-from netkit.net.tcp import Shutdown, TcpListener, TcpStream
+from netkit.net.tcp import TcpListener, TcpStream
 from netkit.net.udp import UdpSocket
 
 if TYPE_CHECKING:
@@ -155,7 +155,6 @@ class DnsServer:
                 self._converse,
                 stop=stop,
                 drain=drain,
-                hurry=lambda stream: stream.shutdown(Shutdown.Read),
                 served=self.tcp,
             )
             flows: list[Flow[object]] = [self._datagrams(stop), tcp]

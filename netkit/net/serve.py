@@ -12,16 +12,28 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from netkit._log import Log
-from netkit.io import ClosedError, Event, Flow, Outcome, Spawner, Want, all_of, run, sleep_until
-from netkit.net.tcp import TcpListener, TcpStream
+from netkit.io import (
+    ByteStream,
+    ClosedError,
+    Event,
+    Flow,
+    Outcome,
+    Spawner,
+    Want,
+    all_of,
+    run,
+    sleep_until,
+)
 
 log = Log("netkit.net.serve")
 
+S_co = TypeVar("S_co", bound=ByteStream, covariant=True)
+
 #: Serves one connection to its end; the stream is closed after it, however it ends.
-Handler: TypeAlias = Callable[[TcpStream], Flow[None]]
+Handler: TypeAlias = Callable[[Any], Flow[None]]
 
 #: How long accepting pauses, in seconds, when no descriptor is left.
 NO_DESCRIPTOR_PAUSE = 0.1
@@ -29,16 +41,25 @@ NO_DESCRIPTOR_PAUSE = 0.1
 _NO_DESCRIPTOR = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
+class Listener(Protocol[S_co]):
+    """What connections are accepted from: `TcpListener`, `UnixListener`."""
+
+    def accept_flow(self) -> Flow[None]: ...
+    def take_accepted(self) -> tuple[S_co, object]: ...
+    def close(self) -> None: ...
+
+
 class Served:
     """What a server did: connections accepted, ended in an error, and cut off when draining ran out."""
 
-    __slots__ = ("accepted", "active", "cut_off", "failed")
+    __slots__ = ("accepted", "active", "cut_off", "failed", "unaccepted")
 
     def __init__(self) -> None:
         self.accepted = 0
-        self.active: set[TcpStream] = set()
+        self.active: dict[ByteStream, ByteStream] = {}  # as accepted, and as its handler has it
         self.failed = 0
         self.cut_off = 0
+        self.unaccepted = 0  # how often accepting failed for want of a descriptor
 
     def __repr__(self) -> str:
         return (
@@ -48,26 +69,37 @@ class Served:
 
 
 def serve(
-    listener: TcpListener,
+    listener: Listener[S_co],
     handler: Handler,
     *,
     stop: Event,
     drain: float | None = None,
-    hurry: Callable[[TcpStream], object] | None = None,
+    wrap: Callable[[S_co], Flow[ByteStream]] | None = None,
+    hurry: Callable[[Any], object] | None = None,
+    max_connections: int | None = None,
     served: Served | None = None,
 ) -> Flow[Served]:
     """Flow: accept connections and serve each with `handler`, until `stop` is set; what was done.
 
     Then the listener is closed, and the connections under way have `drain` seconds to end (None: as
-    long as they take); those that have not are cut off. `hurry` is called with each stream when draining
-    begins, to make its handler come to an end. `served` may be handed in, to be read meanwhile.
+    long as they take); those that have not are cut off. What they have received by then is still read,
+    and nothing more (`ByteStream.stop_reading`, or `hurry(stream)` in its place); a connection whose
+    handler has ended is closed when its peer has finished too, so that nothing sent to it is lost.
+
+    `wrap` makes of a stream what its handler gets, such as a TLS connection. No more than
+    `max_connections` are served at once; others wait in the backlog. `served` may be handed in, to be
+    read meanwhile.
     """
     done = served if served is not None else Served()
+    ours: dict[ByteStream, ByteStream] = {}  # those of this listener
     crew: Spawner[None] = Spawner()
-    idle = Event()
+    idle, room = Event(), Event()
 
     def accepting() -> Flow[None]:
         while True:
+            while max_connections is not None and len(ours) >= max_connections and not stop.is_set:
+                room.clear()
+                yield from room.wait()
             try:
                 yield from listener.accept_flow()
             except ClosedError:
@@ -75,17 +107,24 @@ def serve(
             except OSError as error:
                 if error.errno not in _NO_DESCRIPTOR:
                     raise
+                done.unaccepted += 1
                 log.warning("cannot accept a connection: %s; trying again", error.strerror)
                 yield from sleep_until(monotonic() + NO_DESCRIPTOR_PAUSE)
                 continue
             stream, _ = listener.take_accepted()
             done.accepted += 1
-            done.active.add(stream)
+            done.active[stream] = ours[stream] = stream
             crew.add(serving(stream))
 
-    def serving(stream: TcpStream) -> Flow[None]:
+    def serving(stream: ByteStream) -> Flow[None]:
+        outer: ByteStream = stream
         try:
-            yield from handler(stream)
+            if wrap is not None:
+                outer = yield from wrap(stream)  # type: ignore[arg-type]  # it is of this listener
+                done.active[stream] = ours[stream] = outer
+            yield from handler(outer)
+            if stop.is_set and not outer.is_closed:
+                yield from lingering(outer)
         except Exception as error:
             if isinstance(error, ClosedError):
                 done.cut_off += 1
@@ -93,25 +132,37 @@ def serve(
                 done.failed += 1
             log.debug("%s: %s", stream, error)
         finally:
+            outer.close()
             stream.close()
-            done.active.discard(stream)
-            if not done.active:
+            done.active.pop(stream, None)
+            ours.pop(stream, None)
+            room.set()
+            if not ours:
                 idle.set()
+
+    def lingering(stream: ByteStream) -> Flow[None]:
+        try:
+            yield from stream.linger()
+        except (ClosedError, ConnectionError) as error:
+            log.debug("%s: %s", stream, error)  # it was served; only its peer never finished
 
     def stopping() -> Flow[None]:
         yield from stop.wait()
         listener.close()
+        room.set()
         idle.clear()
         until = None if drain is None else monotonic() + drain
-        if hurry is not None:
-            for stream in list(done.active):
-                try:
+        for stream in list(ours.values()):
+            try:
+                if hurry is None:
+                    stream.stop_reading()
+                else:
                     hurry(stream)
-                except OSError as error:
-                    log.debug("%s: %s", stream, error)  # it ended in this instant
-        while done.active and (until is None or monotonic() < until):
+            except OSError as error:
+                log.debug("%s: %s", stream, error)  # it ended in this instant
+        while ours and (until is None or monotonic() < until):
             yield Want(event=idle, until=until)
-        for stream in list(done.active):
+        for stream in list(ours.values()):
             stream.close()  # its handler gets ClosedError where it waits
 
     try:
@@ -120,7 +171,7 @@ def serve(
         yield from all_of(crew, on_result=_raise_if_failed)
     finally:
         listener.close()
-        for stream in list(done.active):
+        for stream in list(ours.values()):
             stream.close()
     return done
 

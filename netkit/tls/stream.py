@@ -297,7 +297,7 @@ class TlsStream(ByteStream):
         self._inner.stop_reading()
 
     def linger(self, quiet: float = LINGER) -> Flow[None]:
-        """Flow: after `finish`, end the connection below too, drop what comes until the peer has, and close."""
+        """Flow: after `finish`, end the connection below, drop what comes until the peer has, close."""
         try:
             yield from self._inner.finish()
             yield from self._inner.linger(quiet)

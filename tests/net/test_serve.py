@@ -34,7 +34,6 @@ class Running:
                 partial(echo_stream, counts=self.counts, idle_timeout=idle_timeout),
                 stop=self.stop,
                 drain=drain,
-                hurry=partial(TcpStream.shutdown, how=Shutdown.Read),
                 served=self.served,
             ),
             echo_datagrams(self.udp, counts=self.counts, stop=self.stop),

@@ -61,7 +61,7 @@ def echo(run: Run[Any], binds: tuple[str, ...], tcp: bool, udp: bool, drain: flo
     from netkit.io import all_of
     from netkit.net.echo import Echoed, echo_datagrams, echo_stream
     from netkit.net.serve import Served, serve
-    from netkit.net.tcp import Shutdown, TcpListener, TcpStream
+    from netkit.net.tcp import TcpListener
     from netkit.net.udp import UdpSocket
 
     both = tcp == udp
@@ -84,7 +84,6 @@ def echo(run: Run[Any], binds: tuple[str, ...], tcp: bool, udp: bool, drain: flo
                     partial(echo_stream, counts=connections),
                     stop=stop,
                     drain=drain,
-                    hurry=partial(TcpStream.shutdown, how=Shutdown.Read),
                     served=served,
                 )
                 for listener in listeners
