@@ -12,7 +12,7 @@ that makes non-blocking calls and yields what it must wait for. Two short driver
     await run_async(flow, deadline=..., cancel=...)    asyncio, uvloop included
 
 and a test can be a third, stepping a flow by hand with a clock of its own. Flows are joined with
-`yield from` in sequence, and with `first_of`, `all_of` and `before` side by side; there are no tasks and
+`yield from` in sequence, and with `first_of`, `all_of`, `beside` and `before` side by side; there are no tasks and
 no threads underneath.
 
 The rules that keep it sound
@@ -48,7 +48,7 @@ every byte stream offers), `protocols`, `errors`.
 from netkit.io.aio import run_async
 from netkit.io.blocking import run
 from netkit.io.closing import Closing, Timed, deadline_after
-from netkit.io.compose import Outcome, Spawner, all_of, before, first_of
+from netkit.io.compose import Outcome, Spawner, all_of, before, beside, first_of
 from netkit.io.errors import (
     BrokenStreamError,
     BusyError,
@@ -97,6 +97,7 @@ __all__ = [
     "Write",
     "all_of",
     "before",
+    "beside",
     "deadline_after",
     "first_of",
     "phase",

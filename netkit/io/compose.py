@@ -190,6 +190,19 @@ def first_of(*flows: Flow[T]) -> Flow[Outcome[T]]:
     return winner
 
 
+def beside(flow: Flow[T], *others: Flow[object]) -> Flow[T]:
+    """Flow: `flow` to its end, with `others` side by side; they are closed where they wait when it returns.
+
+    An error of any of them ends all, and is raised. Others that return are not waited for.
+    """
+    branches: tuple[Flow[object], ...] = (flow, *others)
+    decided = yield from _join(
+        iter(branches), None, None, lambda outcome: outcome.index == 0 or outcome.error is not None
+    )
+    assert decided is not None  # `flow` decides, however it ends
+    return decided.unwrap()  # type: ignore[return-value]  # of `flow`, or raised
+
+
 def all_of(
     flows: Iterable[Flow[T]],
     *,
