@@ -2,7 +2,7 @@
 
     netkit.addr         addresses and endpoints: IpAddr, SocketAddr, HostPort
     netkit.io           waiting: flows, the blocking and the asyncio driver, cancellation, byte streams
-    netkit.net          sockets: TcpStream, TcpListener, UdpSocket, Happy Eyeballs, serving
+    netkit.net          sockets: TCP, UDP, Unix-domain; Happy Eyeballs, serving, activation
     netkit.dns          names, messages, records; Resolver, lookups; zones and an authoritative server
     netkit.tls          TlsConfig, TlsStream, Certificate; verification that explains itself; the probe
     netkit.websocket    the masking of frames
@@ -65,6 +65,9 @@ if TYPE_CHECKING:
         TcpListener as TcpListener,
         TcpStream as TcpStream,
         UdpSocket as UdpSocket,
+        UnixError as UnixError,
+        UnixListener as UnixListener,
+        UnixStream as UnixStream,
     )
     from netkit.tls import (
         Certificate as Certificate,
@@ -90,7 +93,7 @@ __getattr__, __dir__, __all__ = lazy(
         ),
         "errors": "NetkitError",
         "io": "CancellationError CancellationToken DeadlineExceeded",
-        "net": "ConnectError Shutdown TcpListener TcpStream UdpSocket",
+        "net": "ConnectError Shutdown TcpListener TcpStream UdpSocket UnixError UnixListener UnixStream",
         "tls": "Certificate PrivateKey SystemCerts TlsConfig TlsError TlsStream TlsVersion",
     },
 )

@@ -16,6 +16,7 @@ Two decisions carry its speed, and a third its soundness:
 
 from __future__ import annotations
 
+import os
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from netkit.io.token import CancellationToken
 
 T = TypeVar("T")
+
+_POSIX = os.name == "posix"
 
 #: The mark of a waiter whose deadline is kept by its descriptor's timer.
 _BY_DESCRIPTOR = object()
@@ -233,7 +236,7 @@ class _Watch:
     def want_read(self) -> None:
         if not self._reading:
             try:
-                self.loop.add_reader(self.fd, self._readable)
+                self._add(self.loop.add_reader, self._readable)
             except NotImplementedError:
                 raise LoopUnsupported(type(self.loop).__name__) from None
             self._reading = True
@@ -241,10 +244,17 @@ class _Watch:
     def want_write(self) -> None:
         if not self._writing:
             try:
-                self.loop.add_writer(self.fd, self._writable)
+                self._add(self.loop.add_writer, self._writable)
             except NotImplementedError:
                 raise LoopUnsupported(type(self.loop).__name__) from None
             self._writing = True
+
+    def _add(self, add: Callable[[int, Callable[[], None]], None], callback: Callable[[], None]) -> None:
+        # libuv makes whatever it watches non-blocking, and with it everybody's who shares it (rule 11).
+        blocking = _POSIX and os.get_blocking(self.fd)
+        add(self.fd, callback)
+        if blocking:
+            os.set_blocking(self.fd, True)
 
     def _readable(self) -> None:
         waiter = self.descriptor.reader

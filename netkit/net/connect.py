@@ -64,8 +64,14 @@ class Connected:
         self.attempts = attempts
 
 
-def descriptor_of(sock: socket.socket) -> Descriptor:
-    """The descriptor of a socket that is ours: closing it closes the socket."""
+def descriptor_of(sock: socket.socket, *, shared: bool = False) -> Descriptor:
+    """The descriptor of a socket that is ours: closing it closes the socket.
+
+    A `shared` one (a listener, a descriptor that was inherited) is only closed and never shut down: that
+    would end it for every process that has it.
+    """
+    if shared:
+        return Descriptor(sock.fileno(), close=sock.close)
     return Descriptor(sock.fileno(), close=sock.close, shutdown=lambda: sock.shutdown(socket.SHUT_RDWR))
 
 
@@ -185,7 +191,7 @@ def connect_one(
         code = sock.connect_ex(addr.to_sockaddr())
         if code in _UNDER_WAY:
             with phase(f"connecting to {addr}"):
-                code = yield from _connected(sock, descriptor)
+                code = yield from connected_code(sock, descriptor)
         if not code and sock.getsockname() == sock.getpeername():
             # A connect to a free local port may be given that very port to connect from, and TCP's
             # simultaneous open then connects the socket to itself (RFC 9293 section 3.5). Nobody is there.
@@ -198,7 +204,7 @@ def connect_one(
     return sock, descriptor
 
 
-def _connected(sock: socket.socket, descriptor: Descriptor) -> Flow[int]:
+def connected_code(sock: socket.socket, descriptor: Descriptor) -> Flow[int]:
     """Flow: wait until a connect under way has ended; its error number, or 0."""
     while True:
         yield descriptor.want_write

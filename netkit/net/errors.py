@@ -8,9 +8,29 @@
     │   ├── .Reset                (ConnectionResetError) cut off while connecting
     │   ├── .TimedOut             (TimeoutError) no answer in time
     │   └── .Failed               anything else the system reported
-    └── ListenError               (OSError) an address could not be listened on
+    ├── ListenError               (OSError) an address could not be listened on
+    ├── UnixError                 (OSError) a Unix-domain address could not be used
+    │   ├── .InvalidAddress       (ValueError) empty, or with a NUL byte inside
+    │   ├── .PathTooLong          (ValueError) more bytes than a socket address holds
+    │   ├── .NotFound             (FileNotFoundError) no socket file there
+    │   ├── .Refused              (ConnectionRefusedError) nobody listens behind that socket file
+    │   ├── .PermissionDenied     (PermissionError) the file's or the directory's permissions
+    │   ├── .AddressInUse         somebody listens there
+    │   ├── .NotASocket           a file that is not a socket: it is never removed
+    │   ├── .WrongType            a socket of another type (datagram, sequenced packets)
+    │   ├── .TimedOut             (TimeoutError) the listener did not take the connection in time
+    │   ├── .Unsupported          this system has no such thing
+    │   └── .Failed               anything else the system reported
+    └── FdPassingError            (OSError) descriptors could not be passed, or were refused
+        ├── .EmptyData            (ValueError) descriptors travel with at least one byte
+        ├── .TooMany              more descriptors than one message, or the receiver, takes
+        ├── .Truncated            (peer or this process) some did not fit in this process
+        ├── .NotExpected          a descriptor came to a stream that takes none
+        ├── .BadDescriptor        one to be sent is not open
+        └── .InFlight             too many descriptors sent and not received yet
 
-What the system reports on an open socket (reset, broken pipe) stays the OSError it is.
+`netkit.net.activation` keeps its own: AdoptError and ActivationError. What the system reports on an open
+socket (reset, broken pipe) stays the OSError it is.
 """
 
 from __future__ import annotations
@@ -193,6 +213,245 @@ class ListenError(NetkitError, OSError):
 
     def __str__(self) -> str:
         return f"cannot listen on {self.addr}: {self.strerror}"
+
+
+class UnixError(NetkitError, OSError):
+    """A Unix-domain socket could not be connected, bound or asked. `addr` is the address as text."""
+
+    layer = "unix"
+    fault: Fault = "local"
+
+    InvalidAddress: ClassVar[type[UnixError]]
+    PathTooLong: ClassVar[type[UnixPathTooLong]]
+    NotFound: ClassVar[type[UnixError]]
+    Refused: ClassVar[type[UnixError]]
+    PermissionDenied: ClassVar[type[UnixError]]
+    AddressInUse: ClassVar[type[UnixError]]
+    NotASocket: ClassVar[type[UnixError]]
+    WrongType: ClassVar[type[UnixError]]
+    TimedOut: ClassVar[type[UnixError]]
+    Unsupported: ClassVar[type[UnixError]]
+    Failed: ClassVar[type[UnixError]]
+
+    def __init__(self, addr: object, code: int, reason: str, doing: str = "use") -> None:
+        super().__init__(code, reason)
+        self.addr = str(addr)
+        self.reason = reason
+        self.doing = doing
+
+    @property
+    def kind(self) -> str:
+        return type(self).__name__.removeprefix("Unix")
+
+    def __str__(self) -> str:
+        return f"cannot {self.doing} {self.addr}: {self.reason}"
+
+
+class UnixInvalidAddress(UnixError, ValueError):
+    """Text that is no address of a Unix-domain socket: empty, or with a NUL byte inside."""
+
+    fault = "caller"
+
+
+class UnixPathTooLong(UnixError, ValueError):
+    """An address of `length` bytes, where sun_path holds `limit` (unix(7))."""
+
+    fault = "caller"
+    hint = "use a shorter path, or a relative one from nearer by"
+
+    def __init__(self, addr: object, length: int, limit: int) -> None:
+        super().__init__(addr, errno.ENAMETOOLONG, f"{length} bytes, and an address holds {limit}")
+        self.length = length
+        self.limit = limit
+
+
+class UnixNotFound(UnixError, FileNotFoundError):
+    """There is no file at that path (or no directory to put it in), no listener of that abstract name."""
+
+    fault = "peer"
+    hint = "is the server running, and the path right?"
+
+
+class UnixRefused(UnixError, ConnectionRefusedError):
+    """Nobody listens there: a socket file whose server has gone without removing it, or an unused name."""
+
+    fault = "peer"
+    hint = "the server behind that socket has gone: start it again"
+
+
+class UnixPermissionDenied(UnixError, PermissionError):
+    """The permissions of the socket file, or of the directories above it, do not allow it."""
+
+
+class UnixAddressInUse(UnixError):
+    """A listener has this address."""
+
+    hint = "another process listens there: stop it, or choose another path"
+
+
+class UnixNotASocket(UnixError):
+    """The file at that path is not a socket. Such a file is never removed."""
+
+    hint = "choose another path, or move the file away"
+
+
+class UnixWrongType(UnixError):
+    """The socket there is of another type: datagrams or sequenced packets, where a stream was wanted."""
+
+
+class UnixTimedOut(UnixError, TimeoutError):
+    """The listener's backlog stayed full for all of the time given."""
+
+    fault = "peer"
+
+    @property
+    def kind(self) -> str:
+        return "Timeout"
+
+
+class UnixUnsupported(UnixError):
+    """This system has no Unix-domain sockets, no abstract names, or no way to ask."""
+
+
+class UnixFailed(UnixError):
+    """Anything else the system reported."""
+
+
+UnixError.InvalidAddress = UnixInvalidAddress
+UnixError.PathTooLong = UnixPathTooLong
+UnixError.NotFound = UnixNotFound
+UnixError.Refused = UnixRefused
+UnixError.PermissionDenied = UnixPermissionDenied
+UnixError.AddressInUse = UnixAddressInUse
+UnixError.NotASocket = UnixNotASocket
+UnixError.WrongType = UnixWrongType
+UnixError.TimedOut = UnixTimedOut
+UnixError.Unsupported = UnixUnsupported
+UnixError.Failed = UnixFailed
+
+_UNIX_KINDS: dict[int | None, type[UnixError]] = {
+    errno.ENOENT: UnixNotFound,
+    errno.ECONNREFUSED: UnixRefused,
+    errno.EACCES: UnixPermissionDenied,
+    errno.EPERM: UnixPermissionDenied,
+    errno.EROFS: UnixPermissionDenied,
+    errno.EADDRINUSE: UnixAddressInUse,
+    errno.ENOTSOCK: UnixNotASocket,
+    errno.EPROTOTYPE: UnixWrongType,
+    errno.ETIMEDOUT: UnixTimedOut,
+    errno.EAFNOSUPPORT: UnixUnsupported,
+}
+
+
+def unix_error(addr: object, error: OSError, doing: str = "use") -> UnixError:
+    """The UnixError for what the system said of `addr`; `doing` is a verb such as `"connect to"`."""
+    kind = _UNIX_KINDS.get(error.errno, UnixFailed)
+    return kind(addr, error.errno or 0, _words(error), doing)
+
+
+class FdPassingError(NetkitError, OSError):
+    """Descriptors could not be passed, or some that came were refused. Those that came are closed."""
+
+    layer = "unix"
+    fault: Fault = "peer"
+
+    EmptyData: ClassVar[type[FdEmptyData]]
+    TooMany: ClassVar[type[FdTooMany]]
+    Truncated: ClassVar[type[FdTruncated]]
+    NotExpected: ClassVar[type[FdNotExpected]]
+    BadDescriptor: ClassVar[type[FdBadDescriptor]]
+    InFlight: ClassVar[type[FdInFlight]]
+
+    @property
+    def kind(self) -> str:
+        return type(self).__name__.removeprefix("Fd")
+
+
+class FdEmptyData(FdPassingError, ValueError):
+    """Descriptors travel beside bytes, at least one (unix(7), SCM_RIGHTS)."""
+
+    fault = "caller"
+
+    def __init__(self) -> None:
+        super().__init__(errno.EINVAL, "no data")
+
+    def __str__(self) -> str:
+        return "descriptors need at least one byte to travel with"
+
+
+class FdTooMany(FdPassingError):
+    """`count` descriptors, where `limit` are allowed: by the receiver's `max_fds`, or in one message."""
+
+    def __init__(self, count: int, limit: int, *, sending: bool = False) -> None:
+        super().__init__(errno.E2BIG, "too many descriptors")
+        self.count = count
+        self.limit = limit
+        self.sending = sending
+        self.fault = "caller" if sending else "peer"
+
+    def __str__(self) -> str:
+        if self.sending:
+            return f"{self.count} descriptors, where one message takes {self.limit}"
+        return f"the peer sent {self.count} descriptors, where {self.limit} are allowed: all were closed"
+
+
+class FdTruncated(FdPassingError):
+    """More descriptors were sent than this process could open; the `count` that arrived were closed."""
+
+    fault = "local"
+    hint = "this process may have run out of descriptors (ulimit -n)"
+
+    def __init__(self, count: int) -> None:
+        super().__init__(errno.EMFILE, "descriptors were lost")
+        self.count = count
+
+    def __str__(self) -> str:
+        return f"the peer's descriptors were cut short: the {self.count} that arrived were closed"
+
+
+class FdNotExpected(FdPassingError):
+    """The peer sent descriptors to a stream that takes none; the system closed them, the bytes are kept."""
+
+    hint = "call expect_fds() on the stream before anything is read from it"
+
+    def __init__(self) -> None:
+        super().__init__(errno.EBADMSG, "descriptors were sent to a stream that takes none")
+
+    def __str__(self) -> str:
+        return "the peer sent descriptors, and this stream takes none"
+
+
+class FdBadDescriptor(FdPassingError):
+    """`fd`, which was to be sent, is not an open descriptor."""
+
+    fault = "caller"
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(errno.EBADF, "not open")
+        self.fd = fd
+
+    def __str__(self) -> str:
+        return f"descriptor {self.fd} is not open"
+
+
+class FdInFlight(FdPassingError):
+    """Too many descriptors of this user are sent and not received yet (ETOOMANYREFS)."""
+
+    fault = "peer"
+
+    def __init__(self) -> None:
+        super().__init__(errno.ETOOMANYREFS, "too many descriptors in flight")
+
+    def __str__(self) -> str:
+        return "too many descriptors are on their way already, and their receivers do not take them"
+
+
+FdPassingError.EmptyData = FdEmptyData
+FdPassingError.TooMany = FdTooMany
+FdPassingError.Truncated = FdTruncated
+FdPassingError.NotExpected = FdNotExpected
+FdPassingError.BadDescriptor = FdBadDescriptor
+FdPassingError.InFlight = FdInFlight
 
 
 def _words(error: OSError) -> str:

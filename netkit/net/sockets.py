@@ -12,6 +12,7 @@ import errno
 import socket
 import struct
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from netkit.io import (
     OPERATIONS_PER_TURN,
@@ -26,6 +27,9 @@ from netkit.io import (
 )
 from netkit.io.stream import LINGER, RECEIVE_SIZE
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Shutdown(enum.IntEnum):
     """Which half of a connection to end."""
@@ -37,6 +41,9 @@ class Shutdown(enum.IntEnum):
 
 class SocketStream(ByteStream):
     """A `ByteStream` over a connected stream socket."""
+
+    #: How bytes are taken off the socket where it is not `socket.recv`: UnixStream looks beside them.
+    _recv: Callable[[int, int], bytes] | None = None
 
     def __init__(self, sock: socket.socket, descriptor: Descriptor, *, inherited: bool = False) -> None:
         super().__init__()
@@ -57,7 +64,7 @@ class SocketStream(ByteStream):
         if self._reading:
             raise BusyError(f"{self._what}'s reading side")
         self._reading = True
-        recv, flags = self._sock.recv, self._flags
+        recv, flags = self._recv or self._sock.recv, self._flags
         turns = 0
         try:
             while not self._eof:
@@ -98,7 +105,7 @@ class SocketStream(ByteStream):
             yield from super().send_all(data)
 
     def _receive(self) -> Flow[None]:
-        recv = self._sock.recv
+        recv = self._recv or self._sock.recv
         while True:
             self._check_open()
             if self._eof:

@@ -10,32 +10,45 @@ import errno
 import os
 import socket
 import struct
-from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from typing import Self
+from math import ceil
+from typing import Any, NamedTuple, Self
 
 from netkit.addr import SocketAddr, SocketAddrsLike
-from netkit.io import (
-    BusyError,
-    CancellationToken,
-    ClosedError,
-    Closing,
-    Descriptor,
-    Flow,
-    deadline_after,
-    phase,
-    run,
-    run_async,
-)
+from netkit.io import CancellationToken, Descriptor, Flow, deadline_after, run, run_async
 from netkit.net.connect import ATTEMPT_DELAY, Connected, connect, connect_first, descriptor_of
 from netkit.net.errors import Attempt, ListenError
+from netkit.net.listening import BACKLOG, AsyncIncoming, Incoming, StreamListener
 from netkit.net.resolve import NameResolver, listening_addrs
 from netkit.net.sockets import Shutdown, SocketStream
 
-__all__ = ["Incoming", "Shutdown", "TcpListener", "TcpStream"]
+__all__ = ["BACKLOG", "AsyncIncoming", "Incoming", "KeepAlive", "Shutdown", "TcpListener", "TcpStream"]
 
-#: How many connections the system keeps for a listener that has not accepted them yet.
-BACKLOG = 1024
+#: The options of each part of `set_keepalive`, as far as this system has them.
+_KEEPALIVE: dict[str, int] = {
+    part: getattr(socket, name)
+    for name, part in (
+        ("TCP_KEEPALIVE", "idle"),  # macOS's name for it
+        ("TCP_KEEPIDLE", "idle"),
+        ("TCP_KEEPINTVL", "interval"),
+        ("TCP_KEEPCNT", "count"),
+    )
+    if hasattr(socket, name)
+}
+
+#: struct linger: l_onoff and l_linger.
+_LINGER = "hh" if os.name == "nt" else "ii"
+
+
+class KeepAlive(NamedTuple):
+    """How an idle connection is probed; None where this system does not tell.
+
+    `idle` and `interval` are seconds, `probes` is how many stay without an answer before it is reset.
+    """
+
+    enabled: bool
+    idle: int | None
+    interval: int | None
+    probes: int | None
 
 
 class TcpStream(SocketStream):
@@ -59,7 +72,7 @@ class TcpStream(SocketStream):
         attempts: list[Attempt] | None = None,
         inherited: bool = False,
     ) -> None:
-        super().__init__(sock, descriptor or descriptor_of(sock), inherited=inherited)
+        super().__init__(sock, descriptor or descriptor_of(sock, shared=inherited), inherited=inherited)
         self._peer = peer
         self.attempts = attempts or []
         try:
@@ -195,28 +208,74 @@ class TcpStream(SocketStream):
         self._check_open()
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(enable))
 
-    def set_keepalive(self, enable: bool) -> None:
-        """Probe an idle connection so that a dead peer is noticed (RFC 9293 section 3.8.4)."""
+    @property
+    def nodelay(self) -> bool:
+        """Whether small writes are sent at once."""
         self._check_open()
+        return bool(self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    def set_keepalive(
+        self,
+        enable: bool,
+        *,
+        idle: float | None = None,
+        interval: float | None = None,
+        count: int | None = None,
+    ) -> None:
+        """Probe an idle connection so that a dead peer is noticed (RFC 9293 section 3.8.4).
+
+        The first probe is sent after `idle` seconds of silence, the next ones each `interval` seconds;
+        after `count` of them without an answer the connection is reset. Seconds are rounded up to whole
+        ones; None leaves what the system does. Raises OSError (ENOPROTOOPT) for one of the three that
+        this system cannot set for a single connection.
+        """
+        self._check_open()
+        for name, value in (("idle", idle), ("interval", interval), ("count", count)):
+            if value is not None:
+                self._sock.setsockopt(socket.IPPROTO_TCP, _keepalive_option(name), ceil(value))
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(enable))
+
+    @property
+    def keepalive(self) -> KeepAlive:
+        """Whether and how an idle connection is probed."""
+        self._check_open()
+        idle, interval, count = (
+            None if name is None else self._sock.getsockopt(socket.IPPROTO_TCP, name)
+            for name in map(_KEEPALIVE.get, ("idle", "interval", "count"))
+        )
+        enabled = bool(self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        return KeepAlive(enabled, idle, interval, count)
 
     def set_linger(self, seconds: float | None) -> None:
         """What `close` does with unsent bytes: None sends them in the background; 0 resets the connection."""
         self._check_open()
         on, whole = (0, 0) if seconds is None else (1, int(seconds))
-        layout = "hh" if os.name == "nt" else "ii"
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(layout, on, whole))
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(_LINGER, on, whole))
+
+    @property
+    def linger(self) -> int | None:
+        """What `close` does with unsent bytes: None sends them in the background; else seconds."""
+        self._check_open()
+        value = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.calcsize(_LINGER))
+        on, seconds = struct.unpack(_LINGER, value)
+        return seconds if on else None
 
     def set_ttl(self, ttl: int) -> None:
         """How many routers a packet may pass (IPv4 TTL, IPv6 hop limit), 1 to 255."""
         self._check_open()
         _set_ttl(self._sock, ttl)
 
+    @property
+    def ttl(self) -> int:
+        """How many routers a packet may pass."""
+        self._check_open()
+        return _ttl(self._sock)
+
     def _describe(self) -> str:
         return "closed" if self.is_closed else f"{self._peer or 'connected'} fd={self._sock.fileno()}"
 
 
-class TcpListener(Closing):
+class TcpListener(StreamListener[TcpStream, SocketAddr]):
     """A listening TCP socket.
 
         with TcpListener.bind("127.0.0.1:0") as listener:
@@ -225,31 +284,39 @@ class TcpListener(Closing):
     A connection that was accepted when the waiting was interrupted is kept for the next `accept`.
     """
 
-    def __init__(
-        self, sock: socket.socket, descriptor: Descriptor | None = None, *, inherited: bool = False
-    ) -> None:
-        self._sock = sock
-        self._descriptor = descriptor or descriptor_of(sock)
-        self._inherited = inherited
-        self._accepted: deque[TcpStream] = deque()
-        self._accepting = False
-
     # Binding.
 
     @classmethod
-    def bind(cls, addr: SocketAddrsLike, *, backlog: int = BACKLOG, reuse_port: bool = False) -> Self:
+    def bind(
+        cls,
+        addr: SocketAddrsLike,
+        *,
+        backlog: int = BACKLOG,
+        reuse_port: bool = False,
+        only_v6: bool | None = None,
+    ) -> Self:
         """Listen on the first address of `addr` that can be bound; port 0 takes a free one.
+
+        `backlog` is how many connections wait for being accepted, `reuse_port` shares the address with
+        other sockets (SO_REUSEPORT). `only_v6` (IPV6_V6ONLY): True takes no IPv4 connections and no IPv4
+        address, False takes both families where the system can; None takes both for `[::]` and leaves
+        other addresses to the system.
 
         Raises AddrParseError, ResolveError, ListenError.
         """
-        return cls._bind_first(run(listening_addrs(addr)), backlog, reuse_port)
+        return cls._bind_first(run(listening_addrs(addr)), backlog, reuse_port, only_v6)
 
     @classmethod
     async def bind_async(
-        cls, addr: SocketAddrsLike, *, backlog: int = BACKLOG, reuse_port: bool = False
+        cls,
+        addr: SocketAddrsLike,
+        *,
+        backlog: int = BACKLOG,
+        reuse_port: bool = False,
+        only_v6: bool | None = None,
     ) -> Self:
-        """Listen on the first address of `addr` that can be bound; errors as `bind`."""
-        return cls._bind_first(await run_async(listening_addrs(addr)), backlog, reuse_port)
+        """Listen on the first address of `addr` that can be bound; arguments and errors as `bind`."""
+        return cls._bind_first(await run_async(listening_addrs(addr)), backlog, reuse_port, only_v6)
 
     @classmethod
     def bind_addr(cls, addr: SocketAddr) -> Self:
@@ -272,17 +339,23 @@ class TcpListener(Closing):
         return cls._bind_first([addr], backlog, True)
 
     @classmethod
-    def _bind_first(cls, addrs: list[SocketAddr], backlog: int, reuse_port: bool) -> Self:
+    def _bind_first(
+        cls, addrs: list[SocketAddr], backlog: int, reuse_port: bool, only_v6: bool | None = None
+    ) -> Self:
         failure: ListenError | None = None
         for addr in addrs:
+            if only_v6 and addr.family != socket.AF_INET6:
+                refused = OSError(errno.EAFNOSUPPORT, "not an IPv6 address")
+                failure = failure or ListenError(addr, refused)
+                continue
             sock = socket.socket(addr.family, socket.SOCK_STREAM)
             try:
                 sock.setblocking(False)
                 if os.name == "posix":  # elsewhere the option lets another process steal the port
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if addr.family == socket.AF_INET6 and addr.ip.is_unspecified:
+                if addr.family == socket.AF_INET6 and (only_v6 is not None or addr.ip.is_unspecified):
                     # "::" takes IPv4 connections too, whatever this system's default is.
-                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bool(only_v6)))
                 if reuse_port:
                     if not hasattr(socket, "SO_REUSEPORT"):
                         raise OSError(errno.ENOPROTOOPT, "this system has no SO_REUSEPORT")
@@ -297,62 +370,6 @@ class TcpListener(Closing):
         assert failure is not None  # resolve never gives an empty list
         raise failure
 
-    # Accepting.
-
-    def accept_flow(self) -> Flow[None]:
-        """Flow: wait until a connection is accepted; `take_accepted` hands it out.
-
-        A connection that ended before it was accepted is passed over. Raises OSError where the process
-        or the system has no descriptor left (EMFILE, ENFILE): the connection stays in the backlog.
-        """
-        if self._accepting:
-            raise BusyError("listener")
-        self._accepting = True
-        try:
-            while not self._accepted:
-                self._check_open()
-                try:
-                    sock, sockaddr = self._sock.accept()
-                except BlockingIOError:
-                    yield self._descriptor.want_read
-                    continue
-                except ConnectionAbortedError:
-                    continue
-                sock.setblocking(False)
-                self._accepted.append(TcpStream(sock, peer=SocketAddr.from_sockaddr(sockaddr)))
-        finally:
-            self._accepting = False
-
-    def take_accepted(self) -> tuple[TcpStream, SocketAddr]:
-        """The connection that `accept_flow` has waited for. Raises IndexError if there is none."""
-        stream = self._accepted.popleft()
-        return stream, stream.peer_addr
-
-    def accept(
-        self, *, timeout: float | None = None, cancel: CancellationToken | None = None
-    ) -> tuple[TcpStream, SocketAddr]:
-        """Wait for a connection: the stream, and the address it comes from."""
-        with phase("waiting for a connection"):
-            run(self.accept_flow(), deadline=deadline_after(timeout), cancel=cancel)
-        return self.take_accepted()
-
-    async def accept_async(
-        self, *, timeout: float | None = None, cancel: CancellationToken | None = None
-    ) -> tuple[TcpStream, SocketAddr]:
-        """Wait for a connection: the stream, and the address it comes from."""
-        with phase("waiting for a connection"):
-            await run_async(self.accept_flow(), deadline=deadline_after(timeout), cancel=cancel)
-        return self.take_accepted()
-
-    def incoming(self, *, cancel: CancellationToken | None = None) -> Incoming:
-        """The connections as they come, one blocking `accept` after another, without end."""
-        return Incoming(self, cancel)
-
-    async def incoming_async(self, *, cancel: CancellationToken | None = None) -> AsyncIterator[TcpStream]:
-        """The connections as they come, for `async for`."""
-        while True:
-            yield (await self.accept_async(cancel=cancel))[0]
-
     # The listener itself.
 
     @property
@@ -366,44 +383,61 @@ class TcpListener(Closing):
         self._check_open()
         _set_ttl(self._sock, ttl)
 
-    def as_raw_fd(self) -> int:
-        """The socket's descriptor number; the listener keeps it. -1 once closed."""
-        return self._sock.fileno()
-
-    fileno = as_raw_fd
+    @property
+    def ttl(self) -> int:
+        """How many routers a packet of accepted connections may pass."""
+        self._check_open()
+        return _ttl(self._sock)
 
     @property
-    def is_closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._descriptor.closed
+    def only_v6(self) -> bool:
+        """Whether an IPv6 listener takes no IPv4 connections. Raises OSError for an IPv4 one."""
+        self._check_open()
+        return bool(self._sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
 
-    def close(self) -> None:
-        """Stop listening, from any thread. Whoever waits in `accept` gets ClosedError."""
-        self._descriptor.close()
-        while self._accepted:
-            self._accepted.popleft().close()
+    def set_only_v6(self, only: bool) -> None:
+        """Take IPv6 connections only, or both families (IPV6_V6ONLY, RFC 3493 section 5.3).
 
-    def _check_open(self) -> None:
-        if self._descriptor.closed:
-            raise ClosedError("listener")
+        Most systems fix this when the address is bound: then ListenError, unless it is that way already.
+        `bind(addr, only_v6=...)` is for those. Raises OSError for an IPv4 listener.
+        """
+        if self.only_v6 == only:
+            return
+        try:
+            self._sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(only))
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            fixed = ListenError(
+                self.local_addr, OSError(error.errno, "the families are fixed when it is bound")
+            )
+            fixed.hint = "give only_v6 to TcpListener.bind"
+            raise fixed from None
 
-    def __repr__(self) -> str:
-        return f"<TcpListener {'closed' if self.is_closed else self.local_addr}>"
+    def _connection(self, sock: socket.socket, sockaddr: Any) -> tuple[TcpStream, SocketAddr]:
+        peer = SocketAddr.from_sockaddr(sockaddr)
+        return TcpStream(sock, peer=peer), peer
 
 
-class Incoming(Iterator[TcpStream]):
-    """A listener's connections as a blocking iterator without end."""
-
-    def __init__(self, listener: TcpListener, cancel: CancellationToken | None = None) -> None:
-        self._listener = listener
-        self._cancel = cancel
-
-    def __next__(self) -> TcpStream:
-        return self._listener.accept(cancel=self._cancel)[0]
+def _keepalive_option(part: str) -> int:
+    try:
+        return _KEEPALIVE[part]
+    except KeyError:
+        raise OSError(errno.ENOPROTOOPT, f"this system has no keepalive {part}") from None
 
 
 def _set_ttl(sock: socket.socket, ttl: int) -> None:
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
+        try:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)  # what speaks IPv4 on "::"
+        except OSError:
+            pass  # a system, or a socket, on which IPv6 does not
     else:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+
+
+def _ttl(sock: socket.socket) -> int:
+    if sock.family == socket.AF_INET6:
+        return sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)
+    return sock.getsockopt(socket.IPPROTO_IP, socket.IP_TTL)

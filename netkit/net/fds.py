@@ -1,0 +1,363 @@
+"""Descriptors that travel beside the bytes of a Unix-domain stream (SCM_RIGHTS; unix(7), cmsg(3)).
+
+`FdPassing` gives a stream `send_fds` and `recv_fds`. What is decided here:
+
+- A stream takes descriptors when it is told to, by `expect_fds` or the first `recv_fds`. Before that nothing
+  that a peer sends can take a place in this process's table: the system closes it, the bytes are kept, and
+  the read that met it raises FdPassingError.NotExpected, so that nothing is lost unsaid.
+- From then on every read keeps them, `read` and `read_until` too: they wait in the stream, at most `limit`
+  of them, for the next `recv_fds`; and are closed with the stream.
+- Each is close-on-exec from the moment it exists here (MSG_CMSG_CLOEXEC). The room for them is always that
+  of a whole message, so that "too many" is told by counting; and a message that was cut short all the same
+  (MSG_CTRUNC: no place left in this process) is refused as a whole.
+- What recvmsg(2) returns goes into the queue inside one C call (`deque.extend`), so that not even a Ctrl-C
+  between two bytecodes can lose the numbers of descriptors that are open already.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from array import array
+from collections import deque
+from itertools import starmap
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from netkit.io import Buffer, BusyError, CancellationToken, Descriptor, Flow, phase, run, run_async
+from netkit.io.stream import RECEIVE_SIZE, ReadBuffer
+from netkit.net.errors import FdPassingError
+from netkit.net.sockets import SocketStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class HasFileno(Protocol):
+    """A file, a socket, a stream, a listener: what has a descriptor."""
+
+    def fileno(self) -> int:
+        """The descriptor's number."""
+        ...
+
+
+#: What can be passed.
+FdLike: TypeAlias = "int | HasFileno"
+
+#: The most descriptors that one message carries (Linux's SCM_MAX_FD).
+SCM_MAX_FD = 253
+
+_INT = array("i").itemsize
+_SCM_RIGHTS: int = getattr(socket, "SCM_RIGHTS", 1)
+_CLOEXEC: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_CTRUNC: int = getattr(socket, "MSG_CTRUNC", 0)
+#: Room for a whole message's descriptors, and for credentials where somebody asked for those (SO_PASSCRED).
+_ROOM: int = socket.CMSG_SPACE(SCM_MAX_FD * _INT) + 128 if hasattr(socket, "CMSG_SPACE") else 0
+
+#: One recvmsg(2): data, ancillary messages, flags, address.
+_Message: TypeAlias = "tuple[bytes, list[tuple[int, int, bytes]], int, Any]"
+
+
+class _Held:
+    """Descriptors that came with one message, and where in the stream its bytes begin."""
+
+    __slots__ = ("ancillary", "fds", "offset")
+
+    def __init__(self, offset: int, fds: list[int], ancillary: object) -> None:
+        self.offset = offset
+        self.fds = fds
+        self.ancillary = ancillary  # whose they are, to know a message that was looked at before
+
+
+class FdQueue:
+    """How a Unix-domain stream receives: bytes go to its buffer, descriptors wait here to be taken."""
+
+    __slots__ = ("_arrived", "_buffer", "_closed", "_held", "_received", "_sock", "limit")
+
+    def __init__(self, sock: socket.socket, buffer: ReadBuffer) -> None:
+        self._sock = sock
+        self._buffer = buffer
+        self._arrived: deque[_Message] = deque()  # one at most: received, and not looked at yet
+        self._held: deque[_Held] = deque()
+        self._received = 0  # bytes, since the beginning
+        self._closed = False
+        #: How many descriptors may wait here; 0 takes none.
+        self.limit = 0
+
+    def __len__(self) -> int:
+        return sum(len(held.fds) for held in self._held)
+
+    def recv(self, size: int, flags: int) -> bytes:
+        """As `socket.recv`. Descriptors that come along are kept, or refused by FdPassingError."""
+        if not self.limit:
+            data, ancillary, got, _ = self._sock.recvmsg(size, 0, flags)
+            if got & _CTRUNC and not self._has_credentials():
+                self._received += len(data)
+                self._buffer.put(data)
+                raise FdPassingError.NotExpected
+            self._received += len(data)
+            return data
+        if not self._arrived:
+            self._arrived.extend(starmap(self._sock.recvmsg, ((size, _ROOM, flags | _CLOEXEC),)))
+        data, ancillary, got, _ = self._arrived[0]
+        refused = self._keep(ancillary, got) if ancillary or got & _CTRUNC else None
+        self._arrived.clear()
+        self._received += len(data)
+        if self._closed:  # by another thread, while this one was receiving
+            self.close()
+        if refused is not None:
+            if data:
+                self._buffer.put(data)
+            raise refused
+        return data
+
+    def _keep(self, ancillary: list[tuple[int, int, bytes]], got: int) -> FdPassingError | None:
+        """Enter a message's descriptors, or close them all and say why."""
+        if self._held and self._held[-1].ancillary is ancillary:
+            return None  # entered already, and interrupted then
+        fds = _descriptors(ancillary)
+        if not _CLOEXEC:
+            for fd in fds:
+                os.set_inheritable(fd, False)
+        waiting = len(self)
+        if fds:
+            self._held.append(_Held(self._received, fds, ancillary))
+        if got & _CTRUNC:
+            refused: FdPassingError = FdPassingError.Truncated(len(fds))
+        elif waiting + len(fds) > self.limit:
+            refused = FdPassingError.TooMany(waiting + len(fds), self.limit)
+        else:
+            return None
+        if fds:
+            _close(self._held.pop().fds)
+        return refused
+
+    @property
+    def is_due(self) -> bool:
+        """Whether descriptors wait whose bytes have been read, so that no byte has to come for them."""
+        return bool(self._held) and self._held[0].offset < self._received - len(self._buffer)
+
+    def take(self, size: int, max_fds: int) -> tuple[bytes, list[int]]:
+        """Up to `size` bytes of the buffer and the descriptors that came with them; never of two messages.
+
+        Those whose bytes were read before are among them. More than `max_fds`: all of these are closed,
+        FdPassingError.TooMany is raised, and the bytes stay.
+        """
+        start = self._received - len(self._buffer)
+        end = start + min(size, len(self._buffer))
+        count = sum(held.offset < start for held in self._held)
+        if not count and self._held and self._held[0].offset < end:
+            count = 1
+        if count < len(self._held):
+            end = min(end, max(start, self._held[count].offset))
+        number = sum(len(self._held[index].fds) for index in range(count))
+        if number > max_fds:
+            for _ in range(count):
+                _close(self._held.popleft().fds)
+            raise FdPassingError.TooMany(number, max_fds)
+        data = self._buffer.take(end - start)
+        fds: list[int] = []
+        for _ in range(count):
+            fds += self._held.popleft().fds
+        return data, fds
+
+    def close(self) -> None:
+        """Close what waits here."""
+        self._closed = True
+        while self._arrived:
+            _, ancillary, _, _ = self._arrived.popleft()
+            if not self._held or self._held[-1].ancillary is not ancillary:
+                _close(_descriptors(ancillary))
+        while self._held:
+            _close(self._held.popleft().fds)
+
+    def __del__(self) -> None:
+        if getattr(self, "_held", None) or getattr(self, "_arrived", None):
+            self.close()
+
+    def _has_credentials(self) -> bool:
+        """Whether somebody who had this socket before asked for credentials: those are cut short as well."""
+        option: int | None = getattr(socket, "SO_PASSCRED", None)
+        return option is not None and bool(self._sock.getsockopt(socket.SOL_SOCKET, option))
+
+
+class FdPassing(SocketStream):
+    """A `SocketStream` of the Unix domain, with `send_fds` and `recv_fds`."""
+
+    def __init__(self, sock: socket.socket, descriptor: Descriptor, *, inherited: bool = False) -> None:
+        super().__init__(sock, descriptor, inherited=inherited)
+        self._fds = FdQueue(sock, self._buffer)
+        self._recv = self._fds.recv
+        self._outgoing: list[tuple[int, int, array[int]]] | None = None
+
+    # Sending.
+
+    def send_fds_flow(self, fds: Iterable[FdLike], data: Buffer) -> Flow[None]:
+        """Flow: `send_fds`, for other flows to `yield from`."""
+        numbers = [fd if isinstance(fd, int) else fd.fileno() for fd in fds]
+        view = memoryview(data).cast("B")
+        if not view:
+            raise FdPassingError.EmptyData
+        if len(numbers) > SCM_MAX_FD:
+            raise FdPassingError.TooMany(len(numbers), SCM_MAX_FD, sending=True)
+        for fd in numbers:
+            try:
+                os.get_inheritable(fd)
+            except OSError:
+                raise FdPassingError.BadDescriptor(fd) from None
+        if self._writing:
+            raise BusyError(f"{self._what}'s writing side")
+        if numbers:
+            self._outgoing = [(socket.SOL_SOCKET, _SCM_RIGHTS, array("i", numbers))]
+        try:
+            yield from self._send_rest(view, 0)
+        finally:
+            self._outgoing = None
+
+    def send_fds(
+        self,
+        fds: Iterable[FdLike],
+        data: Buffer,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> None:
+        """Send `data`, at least one byte, and with its first byte these descriptors, at most 253.
+
+        `fds` are numbers or what has a `fileno()`. The receiver gets descriptors of its own for the same
+        open files; yours stay open and yours. Interrupted after part of `data`, as `write_all`.
+
+        Raises FdPassingError.EmptyData, .TooMany, .BadDescriptor, .InFlight (receivers that do not take
+        what is on its way), and what `write_all` raises.
+        """
+        with phase("writing"):
+            run(self.send_fds_flow(fds, data), deadline=self._write_deadline(timeout), cancel=cancel)
+
+    async def send_fds_async(
+        self,
+        fds: Iterable[FdLike],
+        data: Buffer,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> None:
+        """Send `data` and with its first byte these descriptors; arguments and errors as `send_fds`."""
+        flow = self.send_fds_flow(fds, data)
+        with phase("writing"):
+            await run_async(flow, deadline=self._write_deadline(timeout), cancel=cancel)
+
+    def _send(self, data: memoryview) -> Flow[int]:
+        if self._outgoing is None:
+            return (yield from super()._send(data))
+        while True:
+            self._check_open()
+            try:
+                sent = self._sock.sendmsg([data], self._outgoing, self._flags)
+            except BlockingIOError:
+                yield self._descriptor.want_write
+                continue
+            except OSError as error:
+                if error.errno == errno.ETOOMANYREFS:
+                    raise FdPassingError.InFlight from None
+                raise
+            self._outgoing = None  # they have gone with the first byte
+            return sent
+
+    # Receiving.
+
+    def expect_fds(self, limit: int = SCM_MAX_FD) -> None:
+        """Take descriptors from now on: with every read, at most `limit` that wait for `recv_fds`; 0: none.
+
+        Call it before the first read where descriptors may come beside bytes that `read` takes.
+        """
+        self._fds.limit = limit
+
+    @property
+    def waiting_fds(self) -> int:
+        """How many descriptors have been received and not been taken by `recv_fds`."""
+        return len(self._fds)
+
+    def fill_fds(self) -> Flow[None]:
+        """Flow: wait until there is something for `take_fds`: bytes, descriptors, or the stream's end."""
+        if not self._fds.limit:
+            self.expect_fds()
+        if not self._fds.is_due:
+            yield from self.fill(1)
+
+    def take_fds(self, size: int = RECEIVE_SIZE, max_fds: int = SCM_MAX_FD) -> tuple[bytes, list[int]]:
+        """What `fill_fds` has waited for; never waits. Arguments, result and errors as `recv_fds`."""
+        return self._fds.take(size, max_fds)
+
+    def recv_fds(
+        self,
+        size: int = RECEIVE_SIZE,
+        max_fds: int = SCM_MAX_FD,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> tuple[bytes, list[int]]:
+        """Up to `size` bytes, as soon as there are any, and the descriptors that came with them.
+
+        Of two messages that carry descriptors never more than one. `(b"", [])` is the end of the stream;
+        `b""` with descriptors are some whose bytes an ordinary read took before. The descriptors are the
+        caller's to close, and close-on-exec.
+
+        Raises FdPassingError.TooMany if the peer sent more than `max_fds` at once and
+        FdPassingError.Truncated if this process had no place for some: all of them are closed then, the
+        bytes stay in the stream's buffer. And what `read` raises.
+        """
+        with phase("reading"):
+            run(self.fill_fds(), deadline=self._read_deadline(timeout), cancel=cancel)
+        return self.take_fds(size, max_fds)
+
+    async def recv_fds_async(
+        self,
+        size: int = RECEIVE_SIZE,
+        max_fds: int = SCM_MAX_FD,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> tuple[bytes, list[int]]:
+        """Up to `size` bytes and the descriptors that came with them; arguments and errors as `recv_fds`."""
+        with phase("reading"):
+            await run_async(self.fill_fds(), deadline=self._read_deadline(timeout), cancel=cancel)
+        return self.take_fds(size, max_fds)
+
+    def recv_fds_flow(
+        self, size: int = RECEIVE_SIZE, max_fds: int = SCM_MAX_FD
+    ) -> Flow[tuple[bytes, list[int]]]:
+        """Flow: `recv_fds`, for other flows to `yield from`: what it returns is theirs to close.
+
+        Not to be driven by itself, where the result of a flow that ended as its task was cancelled is
+        dropped: `fill_fds` and then `take_fds` is for that, as `recv_fds_async` does it.
+        """
+        yield from self.fill_fds()
+        return self.take_fds(size, max_fds)
+
+    def close(self) -> None:
+        """Release the socket, and the descriptors that nobody took. Any thread."""
+        super().close()
+        self._fds.close()
+
+    def into_socket(self) -> socket.socket:
+        """Give the socket up to the caller; what was received and not taken is closed."""
+        sock = super().into_socket()
+        self._fds.close()
+        return sock
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    """The numbers in a message's SCM_RIGHTS parts (a last one that was cut in its middle is none)."""
+    fds: list[int] = []
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == _SCM_RIGHTS:
+            fds += array("i", data[: len(data) - len(data) % _INT])
+    return fds
+
+
+def _close(fds: list[int]) -> None:
+    while fds:
+        try:
+            os.close(fds.pop())
+        except OSError:
+            pass  # closed all the same (Linux), or somebody closed a number that was not theirs

@@ -1,0 +1,65 @@
+"""The drivers that the flows of the sockets are tried under, and the descriptors that are open."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.io.conftest import LOOPS, Drive, drive, loop_runner
+
+#: Calls one of the two forms of a method: call(stream.read, 5, timeout=1).
+Call = Callable[..., Any]
+
+
+@pytest.fixture(params=["blocking", "asyncio", "uvloop"])
+def call(request: pytest.FixtureRequest) -> Iterator[Call]:
+    """Each form of a method in turn: the blocking one, and the `_async` one under each loop."""
+    if request.param == "blocking":
+        yield lambda method, *arguments, **named: method(*arguments, **named)
+        return
+    with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
+
+        def call_async(method: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+            async_form = getattr(method.__self__, f"{method.__name__}_async")  # type: ignore[attr-defined]
+
+            async def main() -> Any:
+                return await async_form(*arguments, **named)
+
+            return runner.run(main())
+
+        yield call_async
+
+
+def open_fds() -> dict[int, str]:
+    """Every descriptor of this process, and what it is open on."""
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+        except OSError:
+            continue  # the one that the listing itself used
+    return found
+
+
+@pytest.fixture
+def no_leak() -> Iterator[None]:
+    """No descriptor is open after the test that was not before. Put it before what makes loops."""
+    from netkit.io.bell import thread_bell
+
+    thread_bell()  # the thread's own, made at its first wait, which stays
+    asyncio.new_event_loop().close()
+    LOOPS["uvloop"]().close()  # libuv's own, made with its first loop, which stay
+    gc.collect()
+    before = open_fds()
+    yield
+    gc.collect()
+    left = {fd: what for fd, what in open_fds().items() if before.get(fd) != what}
+    assert not left
+
+
+__all__ = ["Call", "Drive", "call", "drive", "loop_runner", "no_leak", "open_fds"]
