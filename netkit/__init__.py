@@ -5,6 +5,7 @@
     netkit.net          sockets: TCP, UDP, Unix-domain; Happy Eyeballs, serving, activation
     netkit.dns          names, messages, records; Resolver, lookups; zones and an authoritative server
     netkit.tls          TlsConfig, TlsStream, Certificate; verification that explains itself; the probe
+    netkit.proxy        SOCKS 5 and HTTP CONNECT: connect_through; the PROXY protocol's headers
     netkit.websocket    the masking of frames
     netkit.errors       NetkitError, the root of every error
     netkit.cli          the command, thin over all of the above

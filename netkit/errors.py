@@ -7,6 +7,7 @@ Each layer grows its own branch in its own `errors.py`:
     ├── IoError branches        netkit.io       cancellation, deadlines, misuse of a stream
     ├── NetError branches       netkit.net      names, connections, listeners
     ├── DnsError                netkit.dns      lookups, messages, zone files
+    ├── ProxyError              netkit.proxy    SOCKS, HTTP CONNECT, the PROXY protocol
     ├── TlsError                netkit.tls      handshakes, certificates, keys
     └── HttpError, ParseError, WebSocketError   with the layers that raise them
 

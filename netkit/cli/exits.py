@@ -106,6 +106,8 @@ _DNS_KINDS = {
     "InvalidValue": Exit.USAGE,
     "ZoneFileError": Exit.LOCAL,
 }
+#: Kinds of the proxy's layer that are not "no connection": it broke its protocol.
+_PROXY_PROTOCOL = frozenset({"InvalidReply", "LimitExceeded", "InvalidHeader"})
 _DNS_NO = frozenset({"NotFound", "HostNotFound", "NoData"})
 
 _BY_FAULT = {
@@ -196,6 +198,8 @@ def _code(error: NetkitError, lookup: bool) -> Exit:
         if error.fault == "caller":  # a file that is not what it should be, or settings that contradict
             return Exit.USAGE if kind == "InvalidConfig" else Exit.LOCAL
         return Exit.TLS
+    if layer == "proxy" and kind in _PROXY_PROTOCOL and error.fault == "peer":
+        return Exit.PROTOCOL
     if layer in _CONNECTION_LAYERS and error.fault in ("peer", "network"):
         return Exit.NO_CONNECTION
     return _BY_FAULT[error.fault]

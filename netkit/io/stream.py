@@ -163,6 +163,11 @@ class ByteStream(Closing, Timed):
         yield from self._fill_exactly(size)
         return self._buffer.take(size)
 
+    def receive_until(self, separator: bytes, limit: int = READ_UNTIL_LIMIT) -> Flow[bytes]:
+        """Flow: everything up to and with `separator`; errors as `read_until`."""
+        size = yield from self._fill_until(separator, limit)
+        return self._buffer.take(size)
+
     def send_all(self, data: Buffer) -> Flow[None]:
         """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
         yield from self._send_rest(memoryview(data).cast("B"), 0)

@@ -1,0 +1,279 @@
+"""Asking a proxy for a connection, as flows over any byte stream, and the same blocking and async.
+
+    socks5_flow(stream, target)    RFC 1928, RFC 1929
+    http_flow(stream, target)      RFC 9110 section 9.3.6
+
+    receive_header_flow(stream)    haproxy's proxy-protocol.txt, the side that is told who is talking
+
+When they return, the stream is the connection to the target: the next byte read is the first that the
+target sent. When they raise, it is of no more use: what of an answer was read is gone, so the caller closes
+it. Time is the caller's: give a deadline, for a proxy may keep silent, or send a byte a minute.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from netkit import __version__
+from netkit._log import Log
+from netkit.addr import HostPort, to_socket_addrs_parts
+from netkit.io import Flow, LimitExceeded, UnexpectedEof, deadline_after, phase, run, run_async
+from netkit.proxy import http_connect, socks5
+from netkit.proxy.errors import ProxyError
+from netkit.proxy.header import SIGNATURE, V1_LONGEST, V2_LONGEST, ProxyHeader, v2_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from netkit.addr import SocketAddrsLike
+    from netkit.io import ByteStream, CancellationToken
+    from netkit.proxy.http_connect import ConnectReply
+    from netkit.proxy.socks5 import Bound
+
+T = TypeVar("T")
+
+log = Log("netkit.proxy")
+
+
+def socks5_flow(
+    stream: ByteStream,
+    target: SocketAddrsLike,
+    *,
+    username: str | None = None,
+    password: str | None = None,
+) -> Flow[Bound]:
+    """Flow: `socks5`, for other flows to `yield from`."""
+    where = to_socket_addrs_parts(target)
+    request = socks5.connect_request(where)
+    credentials = username is not None
+    login = b"" if username is None else socks5.authentication(username, password or "")
+
+    yield from stream.send_all(socks5.greeting(credentials=credentials))
+    answer = yield from _exactly(stream, 2, "the method it chose")
+    if socks5.chosen_method(answer, credentials=credentials) == socks5.USER_PASSWORD:
+        log.debug("SOCKS: authenticating as %s", username)
+        yield from stream.send_all(login)
+        socks5.check_authentication((yield from _exactly(stream, 2, "its verdict")), username or "")
+
+    log.debug("SOCKS: asking for %s", where)
+    yield from stream.send_all(request)
+    socks5.check_reply((yield from _exactly(stream, 2, "its reply")), where)
+    what = "the rest of its reply"
+    size = socks5.bound_size((yield from _exactly(stream, 2, what)))
+    if size is None:
+        (length,) = yield from _exactly(stream, 1, what)
+        bound = socks5.bound_address((yield from _exactly(stream, length + 2, what)), name=True)
+    else:
+        bound = socks5.bound_address((yield from _exactly(stream, size, what)), name=False)
+    log.debug("SOCKS: connected to %s, from %s port %d", where, *bound)
+    return bound
+
+
+def http_flow(
+    stream: ByteStream,
+    target: SocketAddrsLike,
+    *,
+    username: str | None = None,
+    password: str | None = None,
+    fields: Iterable[tuple[str, str]] = (),
+    limit: int = http_connect.HEAD_LIMIT,
+) -> Flow[ConnectReply]:
+    """Flow: `http_tunnel`, for other flows to `yield from`."""
+    where = to_socket_addrs_parts(target)
+    # RFC 9110 section 10.1.5: a user agent SHOULD send this field in each request.
+    agent = [("User-Agent", f"netkit/{__version__}")]
+    given = list(fields)
+    if any(name.lower() == "user-agent" for name, _ in given):
+        agent = []
+    request = http_connect.connect_request(where, username=username, password=password, fields=agent + given)
+    log.debug("HTTP: CONNECT %s", where)
+    yield from stream.send_all(request)
+
+    left = limit
+    for _ in range(http_connect.INTERIM_LIMIT + 1):
+        lines, left = yield from _head(stream, left, limit)
+        reply = http_connect.read_head(lines)
+        log.debug("HTTP: %d %s", reply.status, reply.reason[:80])
+        # RFC 9110 section 15.2: "A client MUST be able to parse one or more 1xx responses received prior to
+        # a final response". To switch protocols (101) was not asked for, and would not be a tunnel.
+        if not 100 <= reply.status <= 199 or reply.status == 101:
+            http_connect.judge(reply, where, username)
+            return reply
+    raise ProxyError.LimitExceeded("interim answers", http_connect.INTERIM_LIMIT)
+
+
+def receive_header_flow(stream: ByteStream, *, limit: int = V2_LONGEST) -> Flow[ProxyHeader]:
+    """Flow: `receive_header`, for other flows to `yield from`."""
+    what = "a PROXY protocol header"
+    # Both versions are longer than the signature by which they are told apart.
+    data = yield from _exactly(stream, len(SIGNATURE), what)
+    if data == SIGNATURE:
+        data += yield from _exactly(stream, 4, what)
+        data += yield from _exactly(stream, v2_size(data, limit) - 16, what)
+    elif data.startswith(b"PROXY "):
+        try:
+            data += yield from stream.receive_until(b"\n", V1_LONGEST - len(data))
+        except LimitExceeded:
+            raise ProxyError.InvalidHeader(f"no line end within {V1_LONGEST} bytes", V1_LONGEST) from None
+        except UnexpectedEof as error:
+            raise ProxyError.Closed(what, len(data) + error.had) from None
+    parsed = ProxyHeader.parse(data, limit=limit)
+    assert parsed is not None  # it is all there, or not a header
+    log.debug("PROXY protocol: %s", parsed[0])
+    return parsed[0]
+
+
+def _head(stream: ByteStream, left: int, limit: int) -> Flow[tuple[list[bytes], int]]:
+    """Flow: the lines of one head up to its empty line, and how many bytes of `limit` are left then."""
+    lines: list[bytes] = []
+    while True:
+        # "a recipient MAY recognize a single LF as a line terminator and ignore any preceding CR"
+        # (RFC 9112 section 2.2)
+        line = yield from _line(stream, left, limit, first=not lines)
+        left -= len(line)
+        line = line[:-1].removesuffix(b"\r")
+        if not line:
+            if lines:
+                return lines, left
+            continue  # section 2.2 again, of servers and requests: an empty line before is no harm
+        if not lines:
+            http_connect.read_head([line])  # what is no answer at all is not waited for to its end
+        lines.append(line)
+        if len(lines) > http_connect.FIELDS_LIMIT + 1:
+            raise ProxyError.LimitExceeded("header fields", http_connect.FIELDS_LIMIT)
+
+
+def _line(stream: ByteStream, left: int, limit: int, *, first: bool) -> Flow[bytes]:
+    try:
+        return (yield from stream.receive_until(b"\n", left))
+    except LimitExceeded:
+        raise ProxyError.LimitExceeded("bytes of head", limit) from None
+    except UnexpectedEof as error:
+        begun = yield from stream.receive(80)
+        if first and not begun.startswith(b"HTTP/"[: len(begun)]):
+            http_connect.read_head([begun])  # a SOCKS proxy hangs up after two bytes, say
+        raise ProxyError.Closed("the head of its answer", error.had) from None
+
+
+def _exactly(stream: ByteStream, size: int, what: str) -> Flow[bytes]:
+    try:
+        return (yield from stream.receive_exactly(size))
+    except UnexpectedEof as error:
+        raise ProxyError.Closed(what, error.had) from None
+
+
+# Blocking and async forms.
+
+
+def socks5_tunnel(
+    stream: ByteStream,
+    target: SocketAddrsLike,
+    *,
+    username: str | None = None,
+    password: str | None = None,
+    timeout: float | None = None,
+    cancel: CancellationToken | None = None,
+) -> Bound:
+    """Have the SOCKS 5 proxy at the other end of `stream` connect to `target`; where it did so from.
+
+    A name in `target` is looked up by the proxy. With `username`, user name and password are offered beside
+    no authentication, and the proxy chooses. `timeout` is for the whole dialogue, in seconds.
+
+    Raises ProxyError (InvalidProxy before anything is sent; AuthRequired, AuthFailed, SocksReply, Closed,
+    InvalidReply), DeadlineExceeded, CancellationError, OSError; the stream is to be closed then.
+    """
+    flow = socks5_flow(stream, target, username=username, password=password)
+    with phase(asking(target)):
+        return run(flow, deadline=deadline_after(timeout), cancel=cancel)
+
+
+async def socks5_tunnel_async(
+    stream: ByteStream,
+    target: SocketAddrsLike,
+    *,
+    username: str | None = None,
+    password: str | None = None,
+    timeout: float | None = None,
+    cancel: CancellationToken | None = None,
+) -> Bound:
+    """Have the SOCKS 5 proxy at the other end connect to `target`; all else as `socks5_tunnel`."""
+    flow = socks5_flow(stream, target, username=username, password=password)
+    with phase(asking(target)):
+        return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
+
+
+def http_tunnel(
+    stream: ByteStream,
+    target: SocketAddrsLike,
+    *,
+    username: str | None = None,
+    password: str | None = None,
+    fields: Iterable[tuple[str, str]] = (),
+    limit: int = http_connect.HEAD_LIMIT,
+    timeout: float | None = None,
+    cancel: CancellationToken | None = None,
+) -> ConnectReply:
+    """Have the HTTP proxy at the other end of `stream` connect to `target`; the head of its answer.
+
+    A name in `target` is looked up by the proxy. With `username`, Basic credentials are sent along. `fields`
+    are further header fields of the request. `limit` is the longest head that is read, in bytes; `timeout`
+    is for the whole dialogue, in seconds.
+
+    Raises ProxyError (InvalidProxy before anything is sent; AuthRequired, AuthFailed, Status, Closed,
+    InvalidReply, LimitExceeded), DeadlineExceeded, CancellationError, OSError; the stream is to be closed
+    then.
+    """
+    flow = http_flow(stream, target, username=username, password=password, fields=fields, limit=limit)
+    with phase(asking(target)):
+        return run(flow, deadline=deadline_after(timeout), cancel=cancel)
+
+
+async def http_tunnel_async(
+    stream: ByteStream,
+    target: SocketAddrsLike,
+    *,
+    username: str | None = None,
+    password: str | None = None,
+    fields: Iterable[tuple[str, str]] = (),
+    limit: int = http_connect.HEAD_LIMIT,
+    timeout: float | None = None,
+    cancel: CancellationToken | None = None,
+) -> ConnectReply:
+    """Have the HTTP proxy at the other end connect to `target`; arguments and errors as `http_tunnel`."""
+    flow = http_flow(stream, target, username=username, password=password, fields=fields, limit=limit)
+    with phase(asking(target)):
+        return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
+
+
+def receive_header(
+    stream: ByteStream,
+    *,
+    limit: int = V2_LONGEST,
+    timeout: float | None = None,
+    cancel: CancellationToken | None = None,
+) -> ProxyHeader:
+    """Read the PROXY protocol header, of either version, that a connection must begin with.
+
+    `limit` is the longest header of version 2, in bytes. Raises `ProxyError.InvalidHeader`,
+    `ProxyError.Closed`, DeadlineExceeded, CancellationError, OSError.
+    """
+    with phase("waiting for a PROXY protocol header"):
+        return run(receive_header_flow(stream, limit=limit), deadline=deadline_after(timeout), cancel=cancel)
+
+
+async def receive_header_async(
+    stream: ByteStream,
+    *,
+    limit: int = V2_LONGEST,
+    timeout: float | None = None,
+    cancel: CancellationToken | None = None,
+) -> ProxyHeader:
+    """Read the PROXY protocol header that a connection begins with; as `receive_header`."""
+    flow = receive_header_flow(stream, limit=limit)
+    with phase("waiting for a PROXY protocol header"):
+        return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
+
+
+def asking(target: SocketAddrsLike | HostPort) -> str:
+    """What a dialogue is doing, for the message of a deadline."""
+    return f"asking the proxy for {to_socket_addrs_parts(target)}"

@@ -1,0 +1,330 @@
+"""The PROXY protocol: what a proxy says first about the connection it hands on. haproxy's proxy-protocol.txt.
+
+Version 1 (section 2.1) is a line of text, `PROXY TCP4 192.0.2.1 198.51.100.7 56324 443`; version 2 (section
+2.2) is binary, knows datagrams, Unix sockets and a connection of the proxy's own (LOCAL), and carries
+type-length-values. Neither is authenticated: who accepts one from anybody lets anybody choose his address.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from netkit.addr import AddrParseError, Ipv4Addr, Ipv6Addr, SocketAddr
+from netkit.proxy.errors import ProxyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+#: Section 2.2: what begins a header of version 2, and can begin nothing else.
+SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
+#: Section 2.1: "the maximum line lengths the receiver must support", its CR LF included.
+V1_LONGEST: Final = 107
+#: The longest header of version 2 that is read unless told otherwise, in bytes, its first 16 included.
+V2_LONGEST: Final = 4096
+
+#: Section 2.2.2: the type of a CRC32c of the whole header.
+CRC32C: Final = 0x03
+
+_UNIX_PATH: Final = 108
+
+
+class Transport(IntEnum):
+    """What kind of socket the connection came in on (the lower half of version 2's family byte)."""
+
+    Unspecified = 0
+    Stream = 1
+    Datagram = 2
+
+
+class ProxyHeader:
+    """Who is really talking: `source` and `destination` of the connection that is handed on. Immutable.
+
+    Both are `SocketAddr` of one family, both `bytes` (paths of Unix sockets), or both None: unknown. `local`
+    says that the connection is the proxy's own, a health check. `tlvs` are pairs of a type and its bytes, in
+    order; version 2 only, as are Unix sockets, datagrams and `local`.
+
+    Raises `ProxyError.InvalidHeader` for what no header can say.
+    """
+
+    __slots__ = ("destination", "local", "source", "tlvs", "transport")
+
+    source: SocketAddr | bytes | None
+    destination: SocketAddr | bytes | None
+    transport: Transport
+    local: bool
+    tlvs: tuple[tuple[int, bytes], ...]
+
+    def __init__(
+        self,
+        source: SocketAddr | bytes | None = None,
+        destination: SocketAddr | bytes | None = None,
+        *,
+        transport: Transport = Transport.Stream,
+        local: bool = False,
+        tlvs: Sequence[tuple[int, bytes]] = (),
+    ) -> None:
+        source, destination = _unmapped(source, destination)
+        for which, addr in (("source", source), ("destination", destination)):
+            if isinstance(addr, bytes) and len(addr) > _UNIX_PATH:
+                raise _impossible(f"the {which}'s path has {len(addr)} bytes, more than {_UNIX_PATH}")
+        if _family(source) != _family(destination):
+            raise _impossible("source and destination are not of one family")
+        if source is None and tlvs:
+            raise _impossible("TLVs without addresses: nobody could tell where they begin")
+        if source is not None and local:
+            raise _impossible("LOCAL says nothing about addresses")
+        put = object.__setattr__
+        put(self, "source", source)
+        put(self, "destination", destination)
+        put(self, "transport", Transport.Unspecified if source is None else transport)
+        put(self, "local", local)
+        put(self, "tlvs", tuple((kind, bytes(value)) for kind, value in tlvs))
+
+    # Out.
+
+    def to_bytes(self, version: int = 2, *, checksum: bool = False) -> bytes:
+        """The header as it is sent, once, before all else; with `checksum`, version 2 carries a CRC32c.
+
+        Raises `ProxyError.InvalidHeader` for what this version cannot say.
+        """
+        if version == 1:
+            return self._v1()
+        if version != 2:
+            raise _impossible(f"there is no version {version}")
+        return self._v2(checksum)
+
+    def _v1(self) -> bytes:
+        if self.local or self.tlvs or isinstance(self.source, bytes) or self.transport is Transport.Datagram:
+            raise _impossible("only version 2 knows LOCAL, datagrams, Unix sockets and TLVs")
+        if not isinstance(self.source, SocketAddr) or not isinstance(self.destination, SocketAddr):
+            return b"PROXY UNKNOWN\r\n"
+        family = "TCP4" if _family(self.source) == 1 else "TCP6"
+        ends = [_plain(addr.ip) for addr in (self.source, self.destination)]
+        return f"PROXY {family} {ends[0]} {ends[1]} {self.source.port} {self.destination.port}\r\n".encode()
+
+    def _v2(self, checksum: bool) -> bytes:
+        family = _family(self.source)
+        if isinstance(self.source, SocketAddr) and isinstance(self.destination, SocketAddr):
+            ports = struct.pack("!HH", self.source.port, self.destination.port)
+            body = _plain(self.source.ip).packed + _plain(self.destination.ip).packed + ports
+        elif isinstance(self.source, bytes) and isinstance(self.destination, bytes):
+            body = struct.pack("108s108s", self.source, self.destination)
+        else:
+            body = b""
+        for kind, value in self.tlvs:
+            if not 0 <= kind <= 255 or len(value) > 65535:
+                raise _impossible(f"a TLV of type {kind} and {len(value)} bytes")
+            body += struct.pack("!BH", kind, len(value)) + value
+        if checksum and not family:
+            raise _impossible("a CRC32c without addresses: nobody could tell where it is")
+        if checksum:
+            body += struct.pack("!BHI", CRC32C, 4, 0)
+        if len(body) > 65535:
+            raise _impossible(f"{len(body)} bytes of addresses and TLVs are more than 65535")
+        command = 0x20 if self.local else 0x21
+        head = SIGNATURE + struct.pack("!BBH", command, family << 4 | self.transport, len(body))
+        if not checksum:
+            return head + body
+        # "a 32-bit number which is the CRC32c of the header with the 4 bytes of the checksum set to zero"
+        return head + body[:-4] + crc32c(head + body).to_bytes(4, "big")
+
+    # In.
+
+    @classmethod
+    def parse(
+        cls, data: bytes | bytearray | memoryview, *, limit: int = V2_LONGEST
+    ) -> tuple[ProxyHeader, int] | None:
+        """The header that `data` begins with and how many bytes it takes; None where more are needed.
+
+        `limit` is the longest header of version 2, in bytes. Raises `ProxyError.InvalidHeader`.
+        """
+        view = bytes(data[: max(limit, V1_LONGEST)])
+        if view.startswith(SIGNATURE[: len(view)]):
+            if len(view) < 16:
+                return None
+            size = v2_size(view, limit)
+            return (cls._read_v2(view[:size]), size) if len(view) >= size else None
+        if not view.startswith(b"PROXY "[: len(view)]):
+            raise ProxyError.InvalidHeader("it begins with neither PROXY nor the signature of version 2", 0)
+        end = view.find(b"\n", 0, V1_LONGEST)
+        if end < 0:
+            if len(view) >= V1_LONGEST:
+                raise ProxyError.InvalidHeader(f"no line end within {V1_LONGEST} bytes", V1_LONGEST)
+            return None
+        return cls._read_v1(view[: end + 1]), end + 1
+
+    @classmethod
+    def _read_v1(cls, line: bytes) -> ProxyHeader:
+        if not line.endswith(b"\r\n"):
+            raise ProxyError.InvalidHeader("its line ends without CR LF", len(line) - 1)
+        family, _, rest = line[6:-2].partition(b" ")
+        if family == b"UNKNOWN":  # "the receiver must ignore anything presented before the CRLF is found"
+            return cls()
+        kind = {b"TCP4": Ipv4Addr, b"TCP6": Ipv6Addr}.get(family)
+        if kind is None:
+            raise ProxyError.InvalidHeader(f"{family[:20]!r} is none of TCP4, TCP6 and UNKNOWN", 6)
+        words = rest.split(b" ")
+        if len(words) != 4:
+            raise ProxyError.InvalidHeader(f"{len(words)} words after {family.decode()}, not 4", 11)
+        addresses = []
+        for word, port in ((words[0], words[2]), (words[1], words[3])):
+            try:
+                ip = kind(word.decode("ascii"))
+            except (AddrParseError, ValueError):
+                raise ProxyError.InvalidHeader(f"{word[:50]!r} is not such an address", 11) from None
+            plain = port.isdigit() and len(port) <= 5 and (port == b"0" or port[:1] != b"0")
+            if not plain or int(port) > 65535:
+                raise ProxyError.InvalidHeader(f"{port[:20]!r} is not a port", 11)
+            addresses.append(SocketAddr.new(ip, int(port)))
+        return cls(*addresses)
+
+    @classmethod
+    def _read_v2(cls, data: bytes) -> ProxyHeader:
+        command = data[12] & 0x0F
+        if command > 1:
+            raise ProxyError.InvalidHeader(f"command {command} is neither LOCAL nor PROXY", 12)
+        if command == 0:
+            # Section 2.2: "the receiver must accept this connection as valid and must use the real connection
+            # endpoints and discard the protocol block including the family which is ignored"
+            return cls(local=True)
+        family, transport = data[13] >> 4, data[13] & 0x0F
+        if family > 3 or transport > 2 or (family == 0) != (transport == 0):
+            raise ProxyError.InvalidHeader(f"{data[13]:#04x} is no address family and transport", 13)
+        size = {0: 0, 1: 12, 2: 36, 3: 216}[family]
+        if len(data) - 16 < size:
+            raise ProxyError.InvalidHeader(f"{len(data) - 16} bytes are less than its addresses take", 14)
+        # Of UNSPEC there is nothing to know where addresses end and TLVs begin, so that there are none.
+        tlvs = tuple(_tlvs(data, 16 + size)) if family else ()
+        _check_crc(data, tlvs)
+        source: SocketAddr | bytes | None = None
+        destination: SocketAddr | bytes | None = None
+        body = data[16 : 16 + size]
+        if family in (1, 2):
+            width = 4 if family == 1 else 16
+            kind = Ipv4Addr if family == 1 else Ipv6Addr
+            ports = struct.unpack("!HH", body[-4:])
+            source = SocketAddr.new(kind(body[:width]), ports[0])
+            destination = SocketAddr.new(kind(body[width : 2 * width]), ports[1])
+        elif family == 3:
+            source, destination = _path(body[:_UNIX_PATH]), _path(body[_UNIX_PATH:])
+        return cls(source, destination, transport=Transport(transport), tlvs=tlvs)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a ProxyHeader does not change: {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ProxyHeader) and self._all() == other._all()
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def _all(self) -> tuple[object, ...]:
+        return self.source, self.destination, self.transport, self.local, self.tlvs
+
+    def __repr__(self) -> str:
+        if self.local:
+            return "<ProxyHeader LOCAL>"
+        if self.source is None:
+            return "<ProxyHeader UNKNOWN>"
+        ends = (end if isinstance(end, SocketAddr) else repr(end) for end in (self.source, self.destination))
+        return f"<ProxyHeader {' to '.join(map(str, ends))}>"
+
+
+def v2_size(data: bytes, limit: int = V2_LONGEST) -> int:
+    """How many bytes a version 2 header takes, from its first 16. Raises `ProxyError.InvalidHeader`."""
+    if data[12] >> 4 != 2:
+        raise ProxyError.InvalidHeader(f"version {data[12] >> 4} after the signature of version 2", 12)
+    size = 16 + int.from_bytes(data[14:16], "big")
+    if size > limit:
+        raise ProxyError.InvalidHeader(f"{size} bytes are more than the limit of {limit}", 14)
+    return size
+
+
+def crc32c(data: bytes) -> int:
+    """The CRC32c of RFC 9260 appendix A (Castagnoli's polynomial, reflected)."""
+    table = _crc_table()
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
+    return crc ^ 0xFFFFFFFF
+
+
+@cache
+def _crc_table() -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+        table.append(crc)
+    return tuple(table)
+
+
+def _check_crc(data: bytes, tlvs: tuple[tuple[int, bytes], ...]) -> None:
+    """Section 2.2.2: "if the checksum does not match, the receiver must drop the connection"."""
+    sums = [value for kind, value in tlvs if kind == CRC32C]
+    if not sums:
+        return
+    at = len(data)
+    for kind, value in reversed(tlvs):
+        at -= len(value)
+        if kind == CRC32C:
+            break
+        at -= 3
+    if len(sums) > 1 or len(sums[0]) != 4:
+        raise ProxyError.InvalidHeader("a CRC32c that is not 4 bytes, once", at)
+    if crc32c(data[:at] + bytes(4) + data[at + 4 :]) != int.from_bytes(sums[0], "big"):
+        raise ProxyError.InvalidHeader("its CRC32c is wrong", at)
+
+
+def _tlvs(data: bytes, at: int) -> Iterable[tuple[int, bytes]]:
+    while at < len(data):
+        if at + 3 > len(data):
+            raise ProxyError.InvalidHeader("a TLV is cut off", at)
+        kind, size = struct.unpack_from("!BH", data, at)
+        if at + 3 + size > len(data):
+            raise ProxyError.InvalidHeader(f"a TLV of {size} bytes goes over the header's end", at)
+        yield kind, data[at + 3 : at + 3 + size]
+        at += 3 + size
+
+
+def _unmapped(
+    source: SocketAddr | bytes | None, destination: SocketAddr | bytes | None
+) -> tuple[SocketAddr | bytes | None, SocketAddr | bytes | None]:
+    """An IPv4 connection to a socket that takes both families has IPv4-mapped addresses: IPv4's instead."""
+    if not isinstance(source, SocketAddr) or not isinstance(destination, SocketAddr):
+        return source, destination
+    mapped = [getattr(addr.ip, "ipv4_mapped", None) for addr in (source, destination)]
+    if mapped[0] is None or mapped[1] is None:
+        return source, destination
+    return tuple(  # type: ignore[return-value]  # two, of two
+        SocketAddr.new(Ipv4Addr(ip.packed), addr.port)
+        for ip, addr in zip(mapped, (source, destination), strict=True)
+        if ip is not None
+    )
+
+
+def _plain(ip: Ipv4Addr | Ipv6Addr) -> Ipv4Addr | Ipv6Addr:
+    """Without a zone, which means nothing to another machine."""
+    return Ipv6Addr(ip.packed) if isinstance(ip, Ipv6Addr) else ip
+
+
+def _family(addr: SocketAddr | bytes | None) -> int:
+    """Version 2's number for the family: 0 unspecified, 1 IPv4, 2 IPv6, 3 Unix."""
+    if addr is None:
+        return 0
+    if isinstance(addr, bytes):
+        return 3
+    return 1 if isinstance(addr.ip, Ipv4Addr) else 2
+
+
+def _path(field: bytes) -> bytes:
+    """A path up to its padding; an abstract name begins with NUL, and keeps it."""
+    return field[:1] + field[1:].rstrip(b"\0") if field[:1] == b"\0" else field.partition(b"\0")[0]
+
+
+def _impossible(reason: str) -> ProxyError:
+    return ProxyError.InvalidHeader(reason, None, "caller")
