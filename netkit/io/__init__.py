@@ -12,8 +12,8 @@ that makes non-blocking calls and yields what it must wait for. Two short driver
     await run_async(flow, deadline=..., cancel=...)    asyncio, uvloop included
 
 and a test can be a third, stepping a flow by hand with a clock of its own. Flows are joined with
-`yield from` in sequence, and with `first_of`, `all_of`, `beside` and `before` side by side; there are no tasks and
-no threads underneath.
+`yield from` in sequence, and with `first_of`, `all_of`, `beside` and `before` side by side; there are no
+tasks and no threads underneath.
 
 The rules that keep it sound
 ----------------------------

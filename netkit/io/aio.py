@@ -358,6 +358,9 @@ class LoopReactor:
         waiter.reactor = self
         if read is not None:
             read.watch.want_read()
+            if read.nudged:
+                read.nudged = False
+                self._loop.call_soon(self._fire, waiter, want)
         if write is not None:
             write.watch.want_write()
         if event is None and until is None:

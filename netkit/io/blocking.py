@@ -150,6 +150,9 @@ class PollReactor:
         waiter.reactor = self
         if read is not None:
             self._watch(read, READ)
+            if read.nudged:
+                read.nudged = False
+                self._soon.append(waiter)
         if write is not None:
             self._watch(write, WRITE)
         if until is not None:

@@ -129,6 +129,7 @@ class Descriptor:
         "_shutdown",
         "closed",
         "fd",
+        "nudged",
         "reader",
         "want_read",
         "want_write",
@@ -146,6 +147,7 @@ class Descriptor:
         self.writer: Waiter | None = None
         self.watch: Any = None  # the lasting registration with an event loop, if there is one
         self.closed = False
+        self.nudged = False  # the next to wait for reading is woken at once
         self._close: Callable[[], None] | None = close
         self._shutdown = shutdown
 
@@ -176,7 +178,8 @@ class Descriptor:
             self._close_if_unused()
 
     def wake_reader(self) -> None:
-        """Have whoever waits to read look again. Any thread."""
+        """Have whoever waits to read, or is about to, look again. Any thread."""
+        self.nudged = True  # before the look: who enters after it finds this
         waiter = self.reader
         reactor = waiter.reactor if waiter is not None else None
         if waiter is not None and reactor is not None:

@@ -116,7 +116,7 @@ class ByteStream(Closing, Timed):
         """
         raise NotImplementedError
 
-    def linger(self, quiet: float = LINGER) -> Flow[None]:
+    def lingering_close(self, quiet: float = LINGER) -> Flow[None]:
         """Flow: after `finish`, read and drop what comes until the peer has finished too, and then close.
 
         Closing with bytes unread resets the connection, and may destroy what was sent and not yet read

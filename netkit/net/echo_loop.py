@@ -54,6 +54,8 @@ class EchoLoop:
         """Flow: wait until `stream` was echoed to its end; raises what ended it otherwise."""
         self._counts.messages += 1
         connection = _Connection(self, stream)
+        if connection.left is not None:
+            self._serve(connection, select.EPOLLIN)
         try:
             yield from connection.done.wait()
         finally:
@@ -64,10 +66,12 @@ class EchoLoop:
     def stop_reading(self, stream: SocketStream) -> None:
         """Send back what has arrived on `stream` by now, and let that be its end."""
         connection = self._connections.get(stream.fileno())
-        if connection is not None:
-            connection.left = unread(connection.sock)
-            if not connection.pending:
-                self._serve(connection, select.EPOLLIN)
+        if connection is None:
+            stream.stop_reading()  # it is about to come to `connection`
+            return
+        connection.left = unread(connection.sock)
+        if not connection.pending:
+            self._serve(connection, select.EPOLLIN)
 
     def run(self) -> Flow[None]:
         """Flow: serve, until `close`."""
@@ -202,7 +206,7 @@ class _Connection:
         self.send = self.sock.send
         self.fd = stream.fileno()
         self.pending = memoryview(b"")  # received, and not yet taken by the peer
-        self.left: int | None = None  # how much more is read, once reading has been stopped
+        self.left = stream._left  # how much more is read, once reading has been stopped
         self.moved = monotonic()
         self.done = Event()
         self.error: Exception | None = None

@@ -56,6 +56,9 @@ A = TypeVar("A")
 #: How many connections the system keeps for a listener that has not accepted them yet.
 BACKLOG = 1024
 
+#: The most that `stop_accepting` still accepts, so that a flood of connections ends as well.
+BACKLOG_AT_STOP = 4096
+
 #: How long a process waits, in seconds, when another one that shares the listener is accepting.
 SHARED_PAUSE = 0.001
 
@@ -88,6 +91,7 @@ class StreamListener(Closing, Generic[S, A]):
         self._inherited = inherited
         self._accepted: deque[tuple[S, A]] = deque()
         self._accepting = False
+        self._left: int | None = None  # how many more are accepted, once accepting has been stopped
 
     def _connection(self, sock: socket.socket, sockaddr: Any) -> tuple[S, A]:
         """The stream and the peer's address, of a socket that accept(2) gave."""
@@ -108,12 +112,18 @@ class StreamListener(Closing, Generic[S, A]):
         try:
             while not self._accepted:
                 self._check_open()
+                if self._left is not None:
+                    if self._left == 0:
+                        raise ClosedError("listener")
+                    self._left -= 1
                 try:
                     sock, sockaddr = _accept_shared(self._sock) if self._inherited else self._sock.accept()
                 except _Contended:
                     yield Want(until=monotonic() + SHARED_PAUSE)
                     continue
                 except BlockingIOError:
+                    if self._left is not None:
+                        raise ClosedError("listener") from None
                     yield self._descriptor.want_read
                     continue
                 except OSError as error:
@@ -127,6 +137,16 @@ class StreamListener(Closing, Generic[S, A]):
                 self._accepted.append(self._connection(sock, sockaddr))
         finally:
             self._accepting = False
+
+    def stop_accepting(self) -> None:
+        """Accept what waits in the backlog by now, and then find the listener closed. Never waits.
+
+        A connection in the backlog is one whose peer believes itself served, and may have sent already;
+        closing the listener would reset it. The listener itself is still to be closed.
+        """
+        if self._left is None:
+            self._left = BACKLOG_AT_STOP
+            self._descriptor.wake_reader()
 
     def take_accepted(self) -> tuple[S, A]:
         """The connection that `accept_flow` has waited for. Raises IndexError if there is none."""

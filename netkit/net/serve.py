@@ -46,7 +46,10 @@ class Listener(Protocol[S_co]):
 
     def accept_flow(self) -> Flow[None]: ...
     def take_accepted(self) -> tuple[S_co, object]: ...
+    def stop_accepting(self) -> None: ...
     def close(self) -> None: ...
+    @property
+    def is_closed(self) -> bool: ...
 
 
 class Served:
@@ -81,10 +84,11 @@ def serve(
 ) -> Flow[Served]:
     """Flow: accept connections and serve each with `handler`, until `stop` is set; what was done.
 
-    Then the listener is closed, and the connections under way have `drain` seconds to end (None: as
-    long as they take); those that have not are cut off. What they have received by then is still read,
-    and nothing more (`ByteStream.stop_reading`, or `hurry(stream)` in its place); a connection whose
-    handler has ended is closed when its peer has finished too, so that nothing sent to it is lost.
+    Then what waits in the backlog is accepted and the listener closed. The connections under way have
+    `drain` seconds to end (None: as long as they take); those that have not are cut off. What they have
+    received by then is still read, and nothing more (`ByteStream.stop_reading`, or `hurry(stream)` in its
+    place); a connection whose handler has ended is closed when its peer has finished too, so that nothing
+    sent to it is lost.
 
     `wrap` makes of a stream what its handler gets, such as a TLS connection. No more than
     `max_connections` are served at once; others wait in the backlog. `served` may be handed in, to be
@@ -93,22 +97,25 @@ def serve(
     done = served if served is not None else Served()
     ours: dict[ByteStream, ByteStream] = {}  # those of this listener
     crew: Spawner[None] = Spawner()
-    idle, room = Event(), Event()
+    idle, room, accepted_all = Event(), Event(), Event()
 
     def accepting() -> Flow[None]:
         while True:
-            while max_connections is not None and len(ours) >= max_connections and not stop.is_set:
+            while max_connections is not None and len(ours) >= max_connections and not listener.is_closed:
                 room.clear()
                 yield from room.wait()
             try:
                 yield from listener.accept_flow()
             except ClosedError:
+                accepted_all.set()
                 return
             except OSError as error:
                 if error.errno not in _NO_DESCRIPTOR:
                     raise
                 done.unaccepted += 1
                 log.warning("cannot accept a connection: %s; trying again", error.strerror)
+                if stop.is_set:
+                    listener.close()  # no use: those in the backlog are lost
                 yield from sleep_until(monotonic() + NO_DESCRIPTOR_PAUSE)
                 continue
             stream, _ = listener.take_accepted()
@@ -122,6 +129,8 @@ def serve(
             if wrap is not None:
                 outer = yield from wrap(stream)  # type: ignore[arg-type]  # it is of this listener
                 done.active[stream] = ours[stream] = outer
+            if stop.is_set:
+                hurry_up(outer)
             yield from handler(outer)
             if stop.is_set and not outer.is_closed:
                 yield from lingering(outer)
@@ -140,26 +149,33 @@ def serve(
             if not ours:
                 idle.set()
 
+    def hurry_up(stream: ByteStream) -> None:
+        try:
+            if hurry is None:
+                stream.stop_reading()
+            else:
+                hurry(stream)
+        except OSError as error:
+            log.debug("%s: %s", stream, error)  # it ended in this instant
+
     def lingering(stream: ByteStream) -> Flow[None]:
         try:
-            yield from stream.linger()
+            yield from stream.lingering_close()
         except (ClosedError, ConnectionError) as error:
             log.debug("%s: %s", stream, error)  # it was served; only its peer never finished
 
     def stopping() -> Flow[None]:
         yield from stop.wait()
+        until = None if drain is None else monotonic() + drain
+        for stream in list(ours.values()):
+            hurry_up(stream)
+        listener.stop_accepting()
+        room.set()
+        while not accepted_all.is_set and (until is None or monotonic() < until):
+            yield Want(event=accepted_all, until=until)
         listener.close()
         room.set()
         idle.clear()
-        until = None if drain is None else monotonic() + drain
-        for stream in list(ours.values()):
-            try:
-                if hurry is None:
-                    stream.stop_reading()
-                else:
-                    hurry(stream)
-            except OSError as error:
-                log.debug("%s: %s", stream, error)  # it ended in this instant
         while ours and (until is None or monotonic() < until):
             yield Want(event=idle, until=until)
         for stream in list(ours.values()):

@@ -158,7 +158,7 @@ class SocketStream(ByteStream):
         self._eof = self._left <= 0
         self._receive_size = max(1, min(RECEIVE_SIZE, self._left))
 
-    def linger(self, quiet: float = LINGER) -> Flow[None]:
+    def lingering_close(self, quiet: float = LINGER) -> Flow[None]:
         """Flow: after `finish`, read and drop what comes until the peer has finished too, and then close."""
         turns = 0
         try:

@@ -296,11 +296,11 @@ class TlsStream(ByteStream):
             self._stopped = True
         self._inner.stop_reading()
 
-    def linger(self, quiet: float = LINGER) -> Flow[None]:
+    def lingering_close(self, quiet: float = LINGER) -> Flow[None]:
         """Flow: after `finish`, end the connection below, drop what comes until the peer has, close."""
         try:
             yield from self._inner.finish()
-            yield from self._inner.linger(quiet)
+            yield from self._inner.lingering_close(quiet)
         finally:
             self.close()
 

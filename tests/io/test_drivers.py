@@ -21,6 +21,7 @@ from netkit.io import (
     Want,
     all_of,
     before,
+    beside,
     first_of,
     phase,
     run_async,
@@ -322,3 +323,52 @@ class TestBefore:
     def test_the_outer_deadline_counts_too(self, drive: Drive) -> None:
         with pytest.raises(DeadlineExceeded):
             drive(before(monotonic() + 60, never()), timeout=0.01)
+
+
+class TestWakingAReader:
+    def test_one_that_waits(self, drive: Drive, pair: Pair) -> None:
+        woken = []
+
+        def waiting() -> Flow[None]:
+            yield pair.descriptor.want_read
+            woken.append(True)
+
+        threading.Timer(0.02, pair.descriptor.wake_reader).start()
+        drive(waiting(), timeout=30)
+        assert woken
+
+    def test_one_that_is_about_to_wait(self, drive: Drive, pair: Pair) -> None:
+        """In the same turn as its flow came to the yield, before any driver knows of it."""
+
+        def waking() -> Flow[None]:
+            pair.descriptor.wake_reader()
+            return
+            yield
+
+        def waiting() -> Flow[None]:
+            yield pair.descriptor.want_read
+
+        drive(all_of([waiting(), waking()]), timeout=30)
+        assert not pair.descriptor.nudged
+
+
+class TestBeside:
+    def test_the_first_flow_decides_and_the_others_are_closed(self, drive: Drive) -> None:
+        closed = []
+
+        def background() -> Flow[None]:
+            try:
+                yield from Event().wait()
+            finally:
+                closed.append(True)
+
+        assert drive(beside(value_of(7, pauses=3), background(), value_of(1)), timeout=30) == 7
+        assert closed
+
+    def test_an_error_of_any_ends_all(self, drive: Drive) -> None:
+        def failing() -> Flow[None]:
+            yield PAUSE
+            raise ValueError("the background's")
+
+        with pytest.raises(ValueError, match="background"):
+            drive(beside(Event().wait(), failing()), timeout=30)
