@@ -24,6 +24,21 @@ from netkit.net.tcp import KeepAlive, TcpListener, TcpStream
 from netkit.net.udp import UdpSocket
 
 if TYPE_CHECKING:
+    from netkit.net.activation import (
+        ActivationError as ActivationError,
+        AdoptError as AdoptError,
+        ListenFd as ListenFd,
+        listen_fd as listen_fd,
+        listen_fds as listen_fds,
+        listen_fds_named as listen_fds_named,
+        sd_notify as sd_notify,
+        tcp_listener_from_raw_fd as tcp_listener_from_raw_fd,
+        tcp_stream_from_raw_fd as tcp_stream_from_raw_fd,
+        udp_socket_from_raw_fd as udp_socket_from_raw_fd,
+        unix_listener_from_raw_fd as unix_listener_from_raw_fd,
+        unix_stream_from_raw_fd as unix_stream_from_raw_fd,
+        watchdog_interval as watchdog_interval,
+    )
     from netkit.net.unix import (
         PeerCred as PeerCred,
         UnixAddr as UnixAddr,
@@ -33,12 +48,22 @@ if TYPE_CHECKING:
         UnixStream as UnixStream,
     )
 
-__getattr__, __dir__, _later = lazy(
-    __name__, {"unix": "PeerCred UnixAddr UnixAddrLike UnixIncoming UnixListener UnixStream"}
+__getattr__, __dir__, _ = lazy(
+    __name__,
+    {
+        "activation": (
+            "ActivationError AdoptError ListenFd listen_fd listen_fds listen_fds_named sd_notify "
+            "tcp_listener_from_raw_fd tcp_stream_from_raw_fd udp_socket_from_raw_fd "
+            "unix_listener_from_raw_fd unix_stream_from_raw_fd watchdog_interval"
+        ),
+        "unix": "PeerCred UnixAddr UnixAddrLike UnixIncoming UnixListener UnixStream",
+    },
 )
 
 __all__ = [
     "ATTEMPT_DELAY",
+    "ActivationError",
+    "AdoptError",
     "AsyncIncoming",
     "Attempt",
     "ConnectError",
@@ -46,17 +71,33 @@ __all__ = [
     "Incoming",
     "KeepAlive",
     "ListenError",
+    "ListenFd",
     "NameResolver",
+    "PeerCred",
     "ResolveError",
     "Shutdown",
     "StreamListener",
     "TcpListener",
     "TcpStream",
     "UdpSocket",
+    "UnixAddr",
+    "UnixAddrLike",
     "UnixError",
+    "UnixIncoming",
+    "UnixListener",
+    "UnixStream",
     "connect_first",
     "interleave",
+    "listen_fd",
+    "listen_fds",
+    "listen_fds_named",
     "resolve",
+    "sd_notify",
     "system_resolver",
-    *_later,
+    "tcp_listener_from_raw_fd",
+    "tcp_stream_from_raw_fd",
+    "udp_socket_from_raw_fd",
+    "unix_listener_from_raw_fd",
+    "unix_stream_from_raw_fd",
+    "watchdog_interval",
 ]
