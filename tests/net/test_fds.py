@@ -359,6 +359,7 @@ class TestHostile:
             raise Interrupted
 
         pair.ours.expect_fds()
+        timer = signal.getitimer(signal.ITIMER_REAL)  # the test's own timeout may be by it
         before = signal.signal(signal.SIGALRM, interrupt)
         interrupted = 0
         try:
@@ -378,6 +379,7 @@ class TestHostile:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_REAL, *timer)
         assert interrupted
 
     def test_closed_under_a_read(self, pair: Pair, call: Call) -> None:
