@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from netkit.dns.name import Name
     from netkit.dns.zone import Zone
     from netkit.io import Event, Flow
+    from netkit.net.faults import Faults, FaultyStream
+    from netkit.net.serve import Handler
 
 log = Log("netkit.dns.server")
 
@@ -147,12 +149,22 @@ class DnsServer:
         """Where it answers."""
         return self._tcp.local_addr
 
-    def serve(self, stop: Event, *, drain: float | None = 5.0) -> Flow[None]:
-        """Flow: answer until `stop` is set; connections under way then have `drain` seconds."""
+    def serve(self, stop: Event, *, drain: float | None = 5.0, faults: Faults | None = None) -> Flow[None]:
+        """Flow: answer until `stop` is set; connections under way then have `drain` seconds.
+
+        With `faults`, responses come late, damaged or not at all, over UDP and TCP.
+        """
+        converse: Handler = self._converse
+        if faults is not None:
+            from netkit.net.faults import faulty
+            from netkit.net.faulty_udp import FaultyUdpSocket
+
+            converse = faulty(converse, faults)
+            self._udp = FaultyUdpSocket(self._udp, faults.datagrams())
         try:
             tcp = serve(
                 self._tcp,
-                self._converse,
+                converse,
                 stop=stop,
                 drain=drain,
                 served=self.tcp,
@@ -189,7 +201,7 @@ class DnsServer:
             except OSError as error:
                 log.debug("%s: cannot be answered: %s", peer, error)
 
-    def _converse(self, stream: TcpStream) -> Flow[None]:
+    def _converse(self, stream: TcpStream | FaultyStream) -> Flow[None]:
         while True:
             until = monotonic() + TCP_IDLE_TIMEOUT
             try:

@@ -126,6 +126,7 @@ class Descriptor:
 
     __slots__ = (
         "_close",
+        "_gone",
         "_shutdown",
         "closed",
         "fd",
@@ -150,6 +151,7 @@ class Descriptor:
         self.nudged = False  # the next to wait for reading is woken at once
         self._close: Callable[[], None] | None = close
         self._shutdown = shutdown
+        self._gone: Event | None = None
 
     def __repr__(self) -> str:
         return f"<Descriptor {self.fd}{' closed' if self.closed else ''}>"
@@ -190,6 +192,8 @@ class Descriptor:
         if self.closed:
             return
         self.closed = True
+        if self._gone is not None:
+            self._gone.set()
         waiters = [waiter for waiter in {self.reader, self.writer} if waiter is not None]
         if waiters and self._shutdown is not None:
             try:
@@ -201,6 +205,20 @@ class Descriptor:
             if reactor is not None:
                 reactor.post(waiter)
         self._close_if_unused()
+
+    def abort(self) -> None:
+        """Close without shutdown(2), which would send a FIN: so that with linger 0 the peer sees a reset."""
+        self._shutdown = None
+        self.close()
+
+    @property
+    def gone(self) -> Event:
+        """Set when it is closed: for a flow that waits for something else, and must not outlast it."""
+        if self._gone is None:
+            self._gone = Event()
+            if self.closed:  # perhaps by another thread, just now
+                self._gone.set()
+        return self._gone
 
     def detach(self) -> None:
         """Give the number up without closing it: the caller has another use for it."""

@@ -6,6 +6,7 @@
     socket_file, fds          the file of a Unix-domain listener; descriptors that travel along (SCM_RIGHTS)
     activation                listeners handed over by a service manager, and what it is told
     serve, echo, pump         serving connections; the echo service; carrying bytes both ways
+    faults, faulty_udp        a server's faults on purpose, to test clients with
 
 What only some programs need is loaded when it is first used.
 """

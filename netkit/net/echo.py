@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from netkit.io import ClosedError, Event, Flow, before, first_of
 
 if TYPE_CHECKING:
-    from netkit.net.tcp import TcpStream
+    from netkit.io import ByteStream
     from netkit.net.udp import UdpSocket
 
 
@@ -22,7 +22,7 @@ class Echoed:
         self.bytes = 0
 
 
-def echo_stream(stream: TcpStream, *, counts: Echoed, idle_timeout: float | None = None) -> Flow[None]:
+def echo_stream(stream: ByteStream, *, counts: Echoed, idle_timeout: float | None = None) -> Flow[None]:
     """Flow: send back what `stream` brings, until the peer has finished sending; then finish too.
 
     A peer that is silent, or does not read, for `idle_timeout` seconds: DeadlineExceeded. To end it

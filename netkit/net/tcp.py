@@ -260,6 +260,15 @@ class TcpStream(SocketStream):
         on, seconds = struct.unpack(_LINGER, value)
         return seconds if on else None
 
+    def reset(self) -> None:
+        """Close at once, and tell the peer by a reset: it gets ECONNRESET (RFC 9293 section 3.10.5).
+
+        What was not sent yet is dropped. From any thread; whoever waits on the stream gets ClosedError.
+        """
+        if not self.is_closed:
+            self.set_linger(0)
+            self._descriptor.abort()
+
     def set_ttl(self, ttl: int) -> None:
         """How many routers a packet may pass (IPv4 TTL, IPv6 hop limit), 1 to 255."""
         self._check_open()

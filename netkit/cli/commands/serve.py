@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netkit.cli.command import Run, command
+from netkit.cli.faults import faults, injected
 from netkit.cli.options import FILE, File, Value, option
 from netkit.cli.serving import ServeView, drain, serve_until_told
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from netkit.addr import SocketAddr
     from netkit.dns.zone import Zone
     from netkit.io import Event, Flow
+    from netkit.net.faults import Faults
 
 
 class Bind(Value):
@@ -44,7 +46,10 @@ class Bind(Value):
 @option("--tcp", is_flag=True, help="TCP only (without --tcp and --udp: both).")
 @option("--udp", is_flag=True, help="UDP only.")
 @drain
-def echo(run: Run[Any], binds: tuple[str, ...], tcp: bool, udp: bool, drain: float) -> None:
+@faults
+def echo(
+    run: Run[Any], binds: tuple[str, ...], tcp: bool, udp: bool, drain: float, faults: Faults | None
+) -> None:
     """Send back everything that comes, over TCP and UDP (RFC 862).
 
     BIND is ADDR:PORT or :PORT; without one, it is a free port of 127.0.0.1. Each socket's address is
@@ -60,6 +65,8 @@ def echo(run: Run[Any], binds: tuple[str, ...], tcp: bool, udp: bool, drain: flo
     """
     from netkit.io import all_of
     from netkit.net.echo import Echoed, echo_datagrams, echo_stream
+    from netkit.net.faults import faulty
+    from netkit.net.faulty_udp import FaultyUdpSocket
     from netkit.net.serve import Served, serve
     from netkit.net.tcp import TcpListener
     from netkit.net.udp import UdpSocket
@@ -75,13 +82,14 @@ def echo(run: Run[Any], binds: tuple[str, ...], tcp: bool, udp: bool, drain: flo
                 listeners.append(TcpListener.bind(where))
                 where = listeners[-1].local_addr  # UDP at the same port, where the system chose it
             if udp or both:
-                sockets.append(UdpSocket.bind(where))
+                sock = UdpSocket.bind(where)
+                sockets.append(sock if faults is None else FaultyUdpSocket(sock, faults.datagrams()))
 
         def flow_for(stop: Event) -> Flow[Any]:
             flows: list[Flow[Any]] = [
                 serve(
                     listener,
-                    partial(echo_stream, counts=connections),
+                    faulty(partial(echo_stream, counts=connections), faults),
                     stop=stop,
                     drain=drain,
                     served=served,
@@ -103,6 +111,7 @@ def echo(run: Run[Any], binds: tuple[str, ...], tcp: bool, udp: bool, drain: flo
                 "bytes": connections.bytes + datagrams.bytes,
                 "failed": served.failed,
                 "cut_off": served.cut_off,
+                **injected(faults),
             },
         )
     finally:
@@ -125,7 +134,8 @@ def echo(run: Run[Any], binds: tuple[str, ...], tcp: bool, udp: bool, drain: flo
     help="A zone file (RFC 1035 section 5); may be given several times.",
 )
 @drain
-def dns(run: Run[Any], bind: str, zones: tuple[str, ...], drain: float) -> None:
+@faults
+def dns(run: Run[Any], bind: str, zones: tuple[str, ...], drain: float, faults: Faults | None) -> None:
     """Answer for the zones of zone files, over UDP and TCP: a small authoritative name server.
 
     A zone file needs an SOA record; $ORIGIN, or the SOA's own name, says which zone it is. $INCLUDE is
@@ -144,11 +154,12 @@ def dns(run: Run[Any], bind: str, zones: tuple[str, ...], drain: float) -> None:
     serve_until_told(
         run,
         [("udp", server.local_addr), ("tcp", server.local_addr)],
-        lambda stop: server.serve(stop, drain=drain),
+        lambda stop: server.serve(stop, drain=drain, faults=faults),
         lambda: {
             "queries": server.queries,
             "responses": server.responses,
             "connections": server.tcp.accepted,
+            **injected(faults),
         },
     )
 
