@@ -358,9 +358,9 @@ class FaultyStream(ByteStream):
         """Read what has arrived by now, and then find the stream at its end, whatever more may come."""
         self._inner.stop_reading()
 
-    def linger(self, quiet: float = LINGER) -> Flow[None]:
+    def lingering_close(self, quiet: float = LINGER) -> Flow[None]:
         """Flow: after `finish`, read and drop what comes until the peer has finished too, and then close."""
-        return self._inner.linger(quiet)
+        return self._inner.lingering_close(quiet)
 
     def close(self) -> None:
         """Release the stream at once, from any thread. Whoever waits on it gets ClosedError."""
