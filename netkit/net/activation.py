@@ -299,6 +299,18 @@ def udp_socket_from_raw_fd(fd: int) -> UdpSocket:
     return UdpSocket(_adopt(fd, _INET, socket.SOCK_DGRAM))
 
 
+def server_socket_from_raw_fd(
+    fd: int, *, unlink_on_close: bool = False
+) -> TcpListener | UnixListener | UdpSocket:
+    """Whichever descriptor `fd` is of the three that a server is given. Arguments and errors as theirs."""
+    try:
+        return tcp_listener_from_raw_fd(fd)
+    except WrongFamily:
+        return unix_listener_from_raw_fd(fd, unlink_on_close=unlink_on_close)
+    except WrongType:
+        return udp_socket_from_raw_fd(fd)
+
+
 def tcp_stream_from_raw_fd(fd: int) -> TcpStream:
     """The TCP connection that descriptor `fd` is (such as inetd's standard input). Raises AdoptError."""
     return TcpStream(_adopt(fd, _INET, socket.SOCK_STREAM, listening=False), inherited=True)

@@ -22,21 +22,35 @@ class Echoed:
         self.bytes = 0
 
 
-def echo_stream(stream: ByteStream, *, counts: Echoed, idle_timeout: float | None = None) -> Flow[None]:
+def echo_stream(
+    stream: ByteStream,
+    *,
+    counts: Echoed,
+    idle_timeout: float | None = None,
+    stall_timeout: float | None = None,
+) -> Flow[None]:
     """Flow: send back what `stream` brings, until the peer has finished sending; then finish too.
 
-    A peer that is silent, or does not read, for `idle_timeout` seconds: DeadlineExceeded. To end it
-    early without losing what has arrived, shut the stream's reading half down.
+    A peer that is silent for `idle_timeout` seconds, or does not take its echo for `stall_timeout`
+    seconds: DeadlineExceeded. To end it early without losing what has arrived: `stream.stop_reading()`.
     """
     counts.messages += 1
-    if idle_timeout is None:
-        while data := (yield from stream.receive()):
-            yield from stream.send_all(data)
-            counts.bytes += len(data)
-    else:
-        while data := (yield from before(monotonic() + idle_timeout, stream.receive(), "waiting for data")):
-            yield from before(monotonic() + idle_timeout, stream.send_all(data), "sending back")
-            counts.bytes += len(data)
+    while True:
+        if idle_timeout is None:
+            data = yield from stream.receive()
+        else:
+            data = yield from before(monotonic() + idle_timeout, stream.receive(), "waiting for data")
+        if not data:
+            break
+        view = memoryview(data)
+        while view:
+            # Piece by piece: a slow peer is one that takes nothing, not one that takes it slowly.
+            if stall_timeout is None:
+                sent = yield from stream.send_some(view)
+            else:
+                sent = yield from before(monotonic() + stall_timeout, stream.send_some(view), "sending back")
+            counts.bytes += sent
+            view = view[sent:]
     yield from stream.finish()
 
 
