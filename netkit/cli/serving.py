@@ -2,12 +2,14 @@
 they did.
 
 SIGTERM stops accepting and drains: what is under way has `--drain` seconds, and the command ends in 0. A
-second one, and Ctrl-C, end it at once. Where it listens is the result: one line (or JSON event) a socket,
+second one, and Ctrl-C, end it at once. SIGUSR1 has it say what it has done so far. Where it listens is the result: one line (or JSON event) a socket,
 written when connections are taken, so that a script can wait for it and read the port from it.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
@@ -20,11 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import FrameType
 
-    from netkit.addr import SocketAddr
     from netkit.cli.command import Run
     from netkit.cli.context import Environment
     from netkit.cli.output import Line
     from netkit.io import Event, Flow
+    from netkit.net.handover import Handover
+    from netkit.net.workers import Workers
 
 
 class Listening(TypedDict):
@@ -32,20 +35,20 @@ class Listening(TypedDict):
 
     type: Annotated[str, "The command's own, such as serve.echo"]
     event: Literal["listening"]
-    transport: Annotated[Literal["tcp", "udp"], "What is listened for"]
+    transport: Annotated[Literal["tcp", "udp", "unix"], "What is listened for"]
     address: Annotated[str, "Where, with the port that the system chose if 0 was asked for"]
 
 
 class Ended(TypedDict):
-    """The server has ended."""
+    """What the server has done: in the end, and so far where SIGUSR1 asked."""
 
     type: Annotated[str, "The command's own, such as serve.echo"]
-    event: Literal["ended"]
+    event: Literal["ended", "counts"]
     elapsed_s: Annotated[float, "How long it served"]
     counts: Annotated[dict[str, int], "What it did"]
 
 
-class ServeView(View["tuple[str, SocketAddr]"]):
+class ServeView(View["tuple[str, object]"]):
     """Where a server listens: a line a socket."""
 
     schema = Listening | Ended
@@ -54,17 +57,17 @@ class ServeView(View["tuple[str, SocketAddr]"]):
     def __init__(self, type: str) -> None:  # noqa: A002  # the field's own name
         self.type = type  # type: ignore[misc]  # of the instance: one class serves every server
 
-    def to_json(self, result: tuple[str, SocketAddr]) -> Mapping[str, Any]:
+    def to_json(self, result: tuple[str, object]) -> Mapping[str, Any]:
         transport, addr = result
         return {"type": self.type, "event": "listening", "transport": transport, "address": str(addr)}
 
-    def plain(self, result: tuple[str, SocketAddr]) -> Iterable[Line]:
+    def plain(self, result: tuple[str, object]) -> Iterable[Line]:
         yield ("listening", *map(str, result))
 
-    def short(self, result: tuple[str, SocketAddr]) -> Iterable[Line]:
+    def short(self, result: tuple[str, object]) -> Iterable[Line]:
         yield str(result[1])
 
-    def table(self, result: tuple[str, SocketAddr], env: Environment) -> Iterable[Any]:  # noqa: ARG002
+    def table(self, result: tuple[str, object], env: Environment) -> Iterable[Any]:  # noqa: ARG002
         yield f"listening on {result[1]} ({result[0].upper()})"
 
 
@@ -80,32 +83,92 @@ drain = option(
 
 def serve_until_told(
     run: Run[Any],
-    listening: Sequence[tuple[str, SocketAddr]],
+    listening: Sequence[tuple[str, object]],
     flow_for: Callable[[Event], Flow[Any]],
     counts: Callable[[], Mapping[str, int]],
+    *,
+    workers: int = 1,
+    ready: Callable[[], object] | None = None,
+    handover: Handover | None = None,
 ) -> None:
-    """Say where, run `flow_for(stop)` until it ends or SIGTERM sets `stop`, and say what was done."""
-    from netkit.io import Event
+    """Say where, run `flow_for(stop)` until it ends or SIGTERM sets `stop`, and say what was done.
 
-    stop = Event()
+    SIGUSR1 says what was done so far. With several `workers`, each is a process that runs the flow. `ready`
+    is called when connections are taken; `handover` is offered all the while, and ends the server well when
+    a successor has taken it. A service manager that wants to know (sd_notify(3)) is told.
+    """
+    from netkit.io import Event, beside
+
+    stop, asked = Event(), Event()
     begun = monotonic()
+    server: Workers | None = None
+    if workers > 1:
+        from netkit.net.workers import Workers
+
+        server = Workers(workers, flow_for, counts)
+        counts = server.counts
 
     def on_sigterm(_signum: int, _frame: FrameType | None) -> None:
         if stop.is_set:
             raise Terminated
         stop.set()
 
-    previous = signal.signal(signal.SIGTERM, on_sigterm)
+    def say_counts(event: str) -> None:
+        _say_counts(run, event, monotonic() - begun, counts())
+
+    def reporting() -> Flow[None]:
+        while True:
+            yield from asked.wait()
+            asked.clear()
+            if server is not None:
+                yield from server.ask()
+            say_counts("counts")
+
+    def handing_over() -> Flow[None]:
+        if handover is not None:
+            yield from handover.offer()
+            run.env.say(f"process {handover.successor} has taken over")
+            stop.set()
+
+    handlers: list[tuple[signal.Signals, Any]] = [(signal.SIGTERM, on_sigterm)]
+    if hasattr(signal, "SIGUSR1"):
+        handlers.append((signal.SIGUSR1, lambda _signum, _frame: asked.set()))
+    before = [(number, signal.signal(number, handler)) for number, handler in handlers]
     try:
         for each in listening:
             run.result(each)
-        run.wait(flow_for(stop))
+        if ready is not None:
+            ready()
+        main = flow_for(stop) if server is None else server.supervise(stop)
+        run.wait(beside(main, reporting(), handing_over(), _notifying(stop)))
+        if server is not None and server.failed:
+            raise ChildProcessError(errno.ECHILD, f"{server.failed} of {workers} workers ended badly")
     finally:
-        signal.signal(signal.SIGTERM, previous)
-        elapsed = monotonic() - begun
-        done = dict(counts())
-        if run.json:
-            run.write_object({"event": "ended", "elapsed_s": elapsed, "counts": done})
-        elif not run.env.quiet:
-            words = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in done.items())
-            run.env.say(f"served for {elapsed:.1f} s: {words}")
+        for number, handler in before:
+            signal.signal(number, handler)
+        say_counts("ended")
+
+
+def _say_counts(run: Run[Any], event: str, elapsed: float, counts: Mapping[str, int]) -> None:
+    done = dict(counts)
+    if run.json:
+        run.write_object({"event": event, "elapsed_s": elapsed, "counts": done})
+    elif not run.env.quiet:
+        words = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in done.items())
+        run.env.say(f"served for {elapsed:.1f} s: {words}")
+
+
+def _notifying(stop: Event) -> Flow[None]:
+    """Flow: tell the service manager that started this, if one did, that it serves, lives, and stops."""
+    if "NOTIFY_SOCKET" not in os.environ:
+        return
+    from netkit.io import Want
+    from netkit.net.activation import sd_notify, watchdog_interval
+
+    interval = watchdog_interval()
+    sd_notify(ready=True, main_pid=os.getpid())
+    while not stop.is_set:
+        yield Want(event=stop, until=None if interval is None else monotonic() + interval / 2)
+        if interval is not None:
+            sd_notify(watchdog=True)
+    sd_notify(stopping=True)

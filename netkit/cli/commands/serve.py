@@ -7,118 +7,130 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netkit.cli.bind import Bind, Sockets, names_of
 from netkit.cli.command import Run, command
 from netkit.cli.faults import faults, injected
-from netkit.cli.options import FILE, File, Value, option
+from netkit.cli.options import FILE, File, Number, Seconds, WrongValue, option
+from netkit.cli.server_tls import ServerTls, handshake, server_tls
 from netkit.cli.serving import ServeView, drain, serve_until_told
 
 if TYPE_CHECKING:
-    from netkit.addr import SocketAddr
     from netkit.dns.zone import Zone
-    from netkit.io import Event, Flow
     from netkit.net.faults import Faults
 
 
-class Bind(Value):
-    """Where to listen: `ADDR:PORT`, `[v6]:PORT`, `:PORT` for every address; port 0 takes a free one."""
-
-    name = "bind"
-
-    def __init__(self, default_port: int = 0) -> None:
-        self.default_port = default_port
-        self.form = (
-            "write ADDR:PORT, [v6]:PORT, or :PORT for all addresses of this machine, as in 127.0.0.1:8007"
-        )
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from netkit.addr import AddrParseError, HostPort
-
-        text = str(value)
-        try:
-            parsed = HostPort.parse(text, self.default_port)
-        except AddrParseError as error:
-            self.wrong(str(error), param, ctx, error.hint)
-        return text if text.startswith(":") and not text.startswith("::") else str(parsed)
-
-
 @command("serve echo", view=ServeView("serve.echo"), usage="[OPTIONS] [BIND]...", doing="serve echo")
-@click.argument("binds", nargs=-1, metavar="[BIND]...", type=Bind())
+@click.argument("binds", nargs=-1, metavar="[BIND]...", type=Bind(unix=True))
 @option("--tcp", is_flag=True, help="TCP only (without --tcp and --udp: both).")
 @option("--udp", is_flag=True, help="UDP only.")
+@server_tls
+@option(
+    "--workers",
+    type=Number(1, 1024),
+    metavar="N",
+    default=1,
+    show_default="1",
+    help="Serve with so many processes, which share the sockets.",
+)
+@option(
+    "--max-conns",
+    type=Number(1, 1_000_000),
+    metavar="N",
+    help="Serve so many connections at once; others wait.",
+)
+@option(
+    "--idle-timeout",
+    type=Seconds(),
+    metavar="SECONDS",
+    help="End a connection on which nothing came for so long.",
+)
+@option(
+    "--stall-timeout",
+    type=Seconds(),
+    metavar="SECONDS",
+    default=60.0,
+    show_default="60",
+    help="End a connection whose peer did not take its echo for so long.",
+)
+@option(
+    "--control",
+    metavar="PATH",
+    complete=FILE,
+    help="Listen at this Unix-domain socket for a successor (--upgrade).",
+)
+@option(
+    "--upgrade",
+    is_flag=True,
+    help="Take the sockets of the server behind --control over; it drains and ends.",
+)
 @drain
 @faults
-def echo(
-    run: Run[Any], binds: tuple[str, ...], tcp: bool, udp: bool, drain: float, faults: Faults | None
-) -> None:
-    """Send back everything that comes, over TCP and UDP (RFC 862).
+def echo(run: Run[Any], binds: tuple[str, ...], drain: float, faults: Faults | None, **given: Any) -> None:
+    """Send back everything that comes (RFC 862), over TCP, UDP, Unix-domain sockets and TLS.
 
-    BIND is ADDR:PORT or :PORT; without one, it is a free port of 127.0.0.1. Each socket's address is
-    printed when it takes connections, so that a script can read the port from it.
+    BIND is ADDR:PORT or :PORT, or the path of a Unix-domain socket (with a slash in it, or unix:PATH), or
+    @NAME for an abstract one; without any, it is a free port of 127.0.0.1. Each socket's address is printed
+    when it takes connections, so that a script can read the port from it. With --tls, connections over TCP
+    and Unix-domain sockets are TLS.
 
-    SIGTERM stops accepting, sends back what has arrived, and ends in 0; Ctrl-C ends at once.
+    Started by a service manager that passes sockets (systemd's socket activation), it serves those, and no
+    BIND is given; it tells the manager when it is ready, and that it is alive.
+
+    SIGTERM stops accepting, sends back what has arrived, and ends in 0; a second one, or Ctrl-C, ends at
+    once. SIGUSR1 prints the counters.
+
+    To replace a running server without refusing anybody, start it with --control PATH, and its successor
+    with --upgrade --control PATH: it is handed the sockets, says that it is ready, and the old one stops
+    accepting, drains, and ends.
 
     Examples:
 
         $ netkit serve echo 127.0.0.1:7007
         $ netkit serve echo --udp :7007 --json
         $ netkit serve echo --tcp --short > address.txt &
+        $ netkit serve echo --tls --write-ca ca.pem localhost:7443
+        $ netkit serve echo --delay 20ms..80ms --drop 1% 127.0.0.1:7007
+        $ netkit serve echo --control /run/user/1000/echo.control :7007
+        $ netkit serve echo --control /run/user/1000/echo.control --upgrade
     """
-    from netkit.io import all_of
-    from netkit.net.echo import Echoed, echo_datagrams, echo_stream
-    from netkit.net.faults import faulty
-    from netkit.net.faulty_udp import FaultyUdpSocket
-    from netkit.net.serve import Served, serve
-    from netkit.net.tcp import TcpListener
-    from netkit.net.udp import UdpSocket
+    from contextlib import ExitStack
 
-    both = tcp == udp
-    connections, datagrams, served = Echoed(), Echoed(), Served()
-    listeners: list[TcpListener] = []
-    sockets: list[UdpSocket] = []
-    try:
-        for bind in binds or ("127.0.0.1:0",):
-            where: str | SocketAddr = bind
-            if tcp or both:
-                listeners.append(TcpListener.bind(where))
-                where = listeners[-1].local_addr  # UDP at the same port, where the system chose it
-            if udp or both:
-                sock = UdpSocket.bind(where)
-                sockets.append(sock if faults is None else FaultyUdpSocket(sock, faults.datagrams()))
+    from netkit.net.echo_server import EchoServer
 
-        def flow_for(stop: Event) -> Flow[Any]:
-            flows: list[Flow[Any]] = [
-                serve(
-                    listener,
-                    faulty(partial(echo_stream, counts=connections), faults),
-                    stop=stop,
-                    drain=drain,
-                    served=served,
-                )
-                for listener in listeners
-            ]
-            flows += [echo_datagrams(sock, counts=datagrams, stop=stop) for sock in sockets]
-            return all_of(flows)
-
-        listening = [("tcp", listener.local_addr) for listener in listeners]
-        listening += [("udp", sock.local_addr) for sock in sockets]
+    tls = ServerTls(run, given)
+    control: str | None = given["control"]
+    both = given["tcp"] == given["udp"]
+    if given["upgrade"] and control is None:
+        raise WrongValue("--upgrade without --control", "--control PATH --upgrade")
+    if given["upgrade"] and binds:
+        raise WrongValue("--upgrade takes the sockets of the running server", "leave BIND away")
+    with ExitStack() as stack:
+        sockets = Sockets.of(
+            binds,
+            tcp=given["tcp"] or both,
+            udp=given["udp"] or both,
+            control=control,
+            upgrade=given["upgrade"],
+        )
+        stack.callback(sockets.close)
+        config = tls.config(names_of(binds[0] if binds else "127.0.0.1:0"))
+        server = EchoServer(
+            [each for _, each in sockets.served],
+            wrap=None if config is None else partial(handshake, config=config),
+            faults=faults,
+            idle_timeout=given["idle_timeout"],
+            stall_timeout=given["stall_timeout"],
+            max_connections=given["max_conns"],
+        )
         serve_until_told(
             run,
-            listening,
-            flow_for,
-            lambda: {
-                "connections": served.accepted,
-                "datagrams": datagrams.messages,
-                "bytes": connections.bytes + datagrams.bytes,
-                "failed": served.failed,
-                "cut_off": served.cut_off,
-                **injected(faults),
-            },
+            [(transport, each.local_addr) for transport, each in sockets.served],
+            lambda stop: server.serve(stop, drain=drain),
+            server.counts,
+            workers=given["workers"],
+            ready=sockets.ready,
+            handover=sockets.handover(),
         )
-    finally:
-        for listener in listeners:
-            listener.close()
-        for sock in sockets:
-            sock.close()
 
 
 @command("serve dns", view=ServeView("serve.dns"), usage="[OPTIONS] --zone FILE [BIND]", doing="serve dns")
