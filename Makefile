@@ -5,6 +5,7 @@
 #   make check    format, lint, types, the crate, generated pages, and make test
 #   make peers    the programs that the interoperability tests talk to
 #   make bench    the benchmarks, each beside the peer it is measured against
+#   make load     what the suite does for a minute, for ten: connections idle and busy, compared byte by byte
 #   make docs     man pages, completions and schemas, from the commands' own declarations
 #   make clean    remove what was built
 #
@@ -22,7 +23,7 @@ installed_from := pyproject.toml setup.py $(wildcard rust/Cargo.* rust/src/*.rs 
 # One line: whether the hot functions are in Rust or in Python, and why.
 twins := $(VENV)/bin/netkit version --plain | awk -F '\t' '$$1 == "twins" { print "netkit: twins: " $$2 }' >&2
 
-.PHONY: demo test check lint types rust generated peers bench docs clean
+.PHONY: demo test check lint types rust generated peers bench load docs clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.netkit
@@ -54,6 +55,9 @@ peers:
 
 bench: $(VENV)/.dev
 	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(python) $$benchmark || exit 1; done
+
+load: $(VENV)/.dev
+	NETKIT_LOAD_SECONDS=600 $(python) -m pytest tests/load
 
 docs: $(VENV)/.netkit
 	$(python) -m netkit.cli.generate

@@ -2,8 +2,9 @@
 they did.
 
 SIGTERM stops accepting and drains: what is under way has `--drain` seconds, and the command ends in 0. A
-second one, and Ctrl-C, end it at once. SIGUSR1 has it say what it has done so far. Where it listens is the result: one line (or JSON event) a socket,
-written when connections are taken, so that a script can wait for it and read the port from it.
+second one, and Ctrl-C, end it at once. SIGUSR1 has it say what it has done so far. Where it listens is the
+result: one line (or JSON event) a socket, written when connections are taken, so that a script can wait for
+it and read the port from it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from netkit.io import Event, Flow
     from netkit.net.handover import Handover
     from netkit.net.workers import Workers
+
+
+#: How many descriptors a server asks the system for.
+MOST_DESCRIPTORS = 1 << 20
 
 
 class Listening(TypedDict):
@@ -99,6 +104,7 @@ def serve_until_told(
     """
     from netkit.io import Event, beside
 
+    _allow_descriptors()
     stop, asked = Event(), Event()
     begun = monotonic()
     server: Workers | None = None
@@ -147,6 +153,19 @@ def serve_until_told(
         for number, handler in before:
             signal.signal(number, handler)
         say_counts("ended")
+
+
+def _allow_descriptors() -> None:
+    """Let this process open as many descriptors as the system's limit for it allows (the soft limit is for
+    programs that still use select)."""
+    try:
+        import resource
+    except ImportError:
+        return  # Windows: there is no such limit
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _say_counts(run: Run[Any], event: str, elapsed: float, counts: Mapping[str, int]) -> None:

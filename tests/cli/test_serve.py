@@ -72,7 +72,14 @@ class TestEcho:
                 assert sock.recv(timeout=5) == b"over udp"
             code, counts = server.end()
             assert code == 0
-            assert counts == {"connections": 1, "datagrams": 1, "bytes": 16, "failed": 0, "cut_off": 0}
+            assert counts == {
+                "connections": 1,
+                "active": 0,
+                "datagrams": 1,
+                "bytes": 16,
+                "failed": 0,
+                "cut_off": 0,
+            }
 
     def test_sigterm_sends_back_everything_that_had_arrived(self) -> None:
         with serving("echo", "--tcp", sockets=1) as server:
