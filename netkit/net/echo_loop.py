@@ -53,6 +53,8 @@ class EchoLoop:
     def connection(self, stream: SocketStream) -> Flow[None]:
         """Flow: wait until `stream` was echoed to its end; raises what ended it otherwise."""
         self._counts.messages += 1
+        if not self._connections:
+            self._descriptor.wake_reader()  # there is something to keep time for again
         connection = _Connection(self, stream)
         if connection.left is not None:
             self._serve(connection, select.EPOLLIN)

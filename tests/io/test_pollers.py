@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from netkit.io import Flow, all_of, blocking, run
-from netkit.io.pollers import READ, WRITE, Epoll
+from netkit.io.pollers import MANY, READ, WRITE, Epoll
 from tests.io.conftest import Pair
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="no epoll on this system")
@@ -92,7 +92,7 @@ def test_many_descriptors_are_epolls_and_leave_nothing_behind(monkeypatch: pytes
 
     monkeypatch.setattr(blocking, "Epoll", Counted)
     before = len(os.listdir("/proc/self/fd"))
-    pairs = [Pair() for _ in range(blocking.MANY + 2)]
+    pairs = [Pair() for _ in range(MANY + 2)]
 
     def answering(pair: Pair, next_pair: Pair | None) -> Flow[bytes]:
         data = yield from pair.receive()
