@@ -89,7 +89,7 @@ class FdQueue:
 
     def recv(self, size: int, flags: int) -> bytes:
         """As `socket.recv`. Descriptors that come along are kept, or refused by FdPassingError."""
-        if not self.limit:
+        if not self.limit and not self._arrived:
             data, ancillary, got, _ = self._sock.recvmsg(size, 0, flags)
             if got & _CTRUNC and not self._has_credentials():
                 self._received += len(data)

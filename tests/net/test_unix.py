@@ -12,6 +12,8 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,39 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The working directory, so that paths are short wherever the tests' directory is."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def nobody(home: Path) -> Iterator[None]:
+    """A directory that may not be written, by a user to whom that says something."""
+    home.chmod(0o555)
+    try:
+        with unprivileged():
+            yield
+    finally:
+        home.chmod(0o755)
+
+
+@pytest.fixture
+def nobodys(home: Path) -> Iterator[Path]:
+    """A live listener that its own user may not connect to."""
+    with UnixListener.bind("app.sock", mode=0o000):
+        home.chmod(0o755)
+        with unprivileged():
+            yield Path("app.sock")
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """As somebody else for a while, where the tests are run by root, who may do everything."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 class TestUnixAddr:
@@ -388,11 +423,16 @@ class TestUnixListener:
         with pytest.raises(UnixError.PathTooLong):
             UnixListener.bind("x" * 200)
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-    def test_a_directory_that_may_not_be_written(self, no_leak, home: Path) -> None:
-        home.chmod(0o500)
+    def test_a_directory_that_may_not_be_written(self, no_leak, home: Path, nobody: None) -> None:
         with pytest.raises(UnixError.PermissionDenied):
             UnixListener.bind("app.sock")
+
+    def test_a_socket_that_may_not_be_connected_to(self, no_leak, home: Path, nobodys: Path) -> None:
+        with pytest.raises(UnixError.PermissionDenied) as caught:
+            UnixStream.connect(nobodys)
+        assert isinstance(caught.value, PermissionError)
+        with pytest.raises(UnixError.AddressInUse, match="permission denied when tried"):
+            UnixListener.bind(nobodys)
 
     def test_a_directory_that_cannot_be_locked(
         self, no_leak, home: Path, monkeypatch: pytest.MonkeyPatch
