@@ -34,7 +34,7 @@ import errno
 import os
 import socket
 import stat
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from netkit.errors import Fault, NetkitError
 from netkit.net.errors import UnixError, unix_error
@@ -296,7 +296,10 @@ def udp_socket_from_raw_fd(fd: int) -> UdpSocket:
     """The UDP socket that descriptor `fd` is. It is the UdpSocket's from now on. Raises AdoptError."""
     from netkit.net.udp import UdpSocket
 
-    return UdpSocket(_adopt(fd, _INET, socket.SOCK_DGRAM))
+    sock = _adopt(fd, _INET, socket.SOCK_DGRAM)
+    # One that knows of inherited descriptors leaves this one's O_NONBLOCK as it is.
+    told: dict[str, Any] = {"inherited": True} if "inherited" in UdpSocket.__init__.__annotations__ else {}
+    return UdpSocket(sock, **told)
 
 
 def server_socket_from_raw_fd(
@@ -341,8 +344,12 @@ def _adopt(
         raise Closed(fd, errno.EBADF, "it is not open") from None
     if not stat.S_ISSOCK(mode):
         raise NotASocket(fd, errno.ENOTSOCK, "it is not a socket")
+    blocking = os.get_blocking(fd)
     sock = socket.socket(fileno=fd)  # which asks the system for family, type and protocol
     try:
+        if sock.gettimeout() is not None:  # socket.setdefaulttimeout was called: that sets O_NONBLOCK
+            sock.settimeout(None)
+            os.set_blocking(fd, blocking)
         if sock.family not in families:
             wanted = " or ".join(socket.AddressFamily(family).name for family in families)
             raise WrongFamily(

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from netkit.io import DeadlineExceeded
 from netkit.net import activation
 from netkit.net.activation import (
     ActivationError,
@@ -32,6 +33,7 @@ from netkit.net.activation import (
 )
 from netkit.net.errors import UnixError
 from netkit.net.tcp import TcpStream
+from netkit.net.udp import UdpSocket
 from netkit.net.unix import UnixStream
 from tests.net.conftest import Call
 
@@ -350,10 +352,28 @@ class TestAdopting:
         with ADOPTERS[as_what](fd) as adopted:
             assert adopted.as_raw_fd() == fd
             assert not os.get_inheritable(fd)
-            if as_what != "udp":
+            if as_what != "udp" or "inherited" in UdpSocket.__init__.__annotations__:
                 assert os.get_blocking(fd)
         with pytest.raises(OSError):  # noqa: PT011
             os.fstat(fd)
+
+    @pytest.mark.parametrize("blocking", [True, False])
+    def test_a_default_timeout_of_the_program_changes_nothing(
+        self, things: Things, call: Call, blocking: bool
+    ) -> None:
+        fd = os.dup(things.by_name["tcp listener"].fileno())
+        os.set_blocking(fd, blocking)
+        socket.setdefaulttimeout(30)
+        try:
+            with pytest.raises(AdoptError.WrongFamily):
+                unix_listener_from_raw_fd(fd)
+            assert os.get_blocking(fd) == blocking
+            with tcp_listener_from_raw_fd(fd) as listener:
+                assert os.get_blocking(fd) == blocking
+                with pytest.raises(DeadlineExceeded):
+                    call(listener.accept, timeout=0.01)
+        finally:
+            socket.setdefaulttimeout(None)
 
     def test_ipv6_datagrams(self, things: Things) -> None:
         udp_socket_from_raw_fd(os.dup(things.by_name["udp6"].fileno())).close()
