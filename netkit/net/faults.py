@@ -143,11 +143,10 @@ class Faults:
         corrupt: float = 0.0,
         seed: int | None = None,
     ) -> None:
-        self.delay = low, high = delay if isinstance(delay, tuple) else (delay, delay)
-        if not 0 <= low <= high <= MAX_DELAY:
-            raise InvalidFaults(
-                "delay", delay, f"seconds from 0 to {MAX_DELAY:g}, or two of them, the shorter one first"
-            )
+        times = delay if isinstance(delay, tuple) else (delay, delay)
+        if len(times) != 2 or not 0 <= times[0] <= times[1] <= MAX_DELAY:
+            rule = f"seconds from 0 to {MAX_DELAY:g}, or two of them, the shorter one first"
+            raise InvalidFaults("delay", delay, rule)
         for name, share in (("drop", drop), ("corrupt", corrupt)):
             if not 0 <= share <= 1:
                 raise InvalidFaults(name, share, "a share from 0 to 1")
@@ -161,6 +160,7 @@ class Faults:
             seed = randbits(32)
         elif seed < 0:
             raise InvalidFaults("seed", seed, "a whole number from 0 up")
+        self.delay = times
         self.drop = drop
         self.reset_after = reset_after
         self.throttle = throttle
@@ -417,7 +417,8 @@ class _Bucket:
         wanted = min(size, self._quantum)
         if self.level < wanted - 1e-6:
             self.moment = now + (wanted - self.level) / self._rate
-            return 0
+            if self.moment > now:  # else it is nearer than the clock can tell
+                return 0
         return min(size, max(1, int(self.level)))
 
 
