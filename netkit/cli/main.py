@@ -53,6 +53,24 @@ COMMANDS: tuple[Entry, ...] = (
         "Connect to a TCP port; send standard input, write what comes back.",
         CONNECT,
     ),
+    Entry(
+        "tcp listen",
+        "tcp:listen",
+        "Wait for a TCP connection; send standard input, write what comes.",
+        CONNECT,
+    ),
+    Entry(
+        "unix connect",
+        "unix:connect",
+        "Connect to a Unix-domain socket; send standard input, write what comes back.",
+        CONNECT,
+    ),
+    Entry(
+        "unix listen",
+        "unix:listen",
+        "Wait for a connection to a Unix-domain socket; send standard input, write what comes.",
+        CONNECT,
+    ),
     Entry("serve echo", "serve:echo", "Send back everything that comes, over TCP and UDP (RFC 862).", SERVE),
     Entry(
         "serve dns",

@@ -1,20 +1,26 @@
 """Carrying bytes between a stream and something local, both ways, with the half-closes right.
 
-When the local side has no more to say, the stream's sending half is ended and receiving goes on until the
-peer has finished: `printf 'x' | netkit tcp connect ...` prints all of the reply. When the peer finishes
-first, what is still being sent goes on being sent (it may be reading), unless somebody types it.
+When the local side has no more to say, what happens is a choice (`AtEnd`): as a rule the stream's sending
+half is ended and receiving goes on until the peer has finished, so that `printf 'x' | netkit tcp connect ...`
+prints all of the reply. When the peer finishes first, what is still being sent goes on being sent (it may be
+reading), unless somebody types it.
+
+The local side is a `Source` and a `Sink`: standard input and a function that writes, or both of them another
+stream, such as the one to a command that was started.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from enum import Enum
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from netkit.io import Event, all_of, first_of
+from netkit.io import DeadlineExceeded, Event, Want, all_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from netkit.io import ByteStream, Flow
+    from netkit.io import Buffer, ByteStream, Flow
 
 
 class Source(Protocol):
@@ -23,6 +29,30 @@ class Source(Protocol):
     def receive(self, size: int = 65536) -> Flow[bytes]:
         """Flow: the next bytes; `b""` at the end."""
         ...
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Where the received bytes go, if that may take its time; a function will do where it may not."""
+
+    def send_all(self, data: Buffer) -> Flow[None]:
+        """Flow: take `data`. A ConnectionError says that nobody wants any more: the rest is dropped."""
+        ...
+
+    def finish(self) -> Flow[None]:
+        """Flow: there will be no more."""
+        ...
+
+
+class AtEnd(Enum):
+    """What happens when the local side has no more to send."""
+
+    #: The peer is told so (a half-close), and what it still sends is received.
+    HALF_CLOSE = "half-close"
+    #: Nothing: the peer may go on for as long as it likes, and decides when it is over.
+    KEEP = "keep"
+    #: The peer is told so, and it is over.
+    CLOSE = "close"
 
 
 class Pumped:
@@ -36,25 +66,39 @@ class Pumped:
         self.finished_first: str | None = None
 
 
+class _Over(Exception):
+    """The conversation has ended: raised in one branch to end the others."""
+
+
 def pump(
     stream: ByteStream,
-    source: Source,
-    sink: Callable[[bytes], object],
+    source: Source | None,
+    sink: Sink | Callable[[bytes], object],
     *,
+    at_end: AtEnd = AtEnd.HALF_CLOSE,
     interactive: bool = False,
+    idle_timeout: float | None = None,
     on_sent: Callable[[bytes], object] | None = None,
     pumped: Pumped | None = None,
 ) -> Flow[Pumped]:
     """Flow: send what `source` gives, hand what the peer sends to `sink`, until both have finished.
 
-    `interactive` ends it as soon as the peer has: nobody should have to type an end-of-file at a closed
-    connection. A peer that does not take what is sent any more, but has sent its own to the end, is no
-    error. `on_sent` sees what was sent; `pumped` may be handed in, to be read meanwhile.
+    Without a `source` nothing is sent, and the peer decides when it is over. `interactive` ends it as soon as
+    the peer has finished: nobody should have to type an end-of-file at a closed connection. `idle_timeout` is
+    how long nothing may go either way, in seconds. A peer that does not take what is sent any more, but has
+    sent its own to the end, is no error. `on_sent` sees what was sent; `pumped` may be handed in, to be read
+    meanwhile.
+
+    Raises DeadlineExceeded where nothing went either way for too long, and what the streams raise.
     """
     done = pumped if pumped is not None else Pumped()
     peer_finished = Event()
+    active = monotonic()
 
     def sending() -> Flow[None]:
+        nonlocal active
+        if source is None:
+            return
         while data := (yield from source.receive()):
             try:
                 yield from stream.send_all(data)
@@ -62,28 +106,55 @@ def pump(
                 if peer_finished.is_set:
                     return
                 raise
+            active = monotonic()
             done.sent += len(data)
             if on_sent is not None:
                 on_sent(data)
         done.finished_first = done.finished_first or "local"
-        yield from stream.finish()
+        if at_end is not AtEnd.KEEP or peer_finished.is_set:
+            yield from stream.finish()
+        if at_end is AtEnd.CLOSE:
+            raise _Over
 
     def receiving() -> Flow[None]:
+        nonlocal active
+        flowing = sink if isinstance(sink, Sink) else None
+        wanted = True
         while data := (yield from stream.receive()):
+            active = monotonic()
             done.received += len(data)
-            sink(data)
+            if flowing is None:
+                sink(data)  # type: ignore[operator]  # a function, where it is not a Sink
+            elif wanted:
+                wanted = yield from _delivered(flowing, data)
         done.finished_first = done.finished_first or "peer"
         peer_finished.set()
+        if flowing is not None:
+            yield from flowing.finish()
+        if interactive or source is None:
+            raise _Over
 
-    def sending_until_nobody_cares() -> Flow[None]:
-        if interactive:
-            yield from first_of(sending_then_wait(), peer_finished.wait())
-        else:
-            yield from sending()
+    def both() -> Flow[None]:
+        yield from all_of([receiving(), sending()])
+        raise _Over
 
-    def sending_then_wait() -> Flow[None]:
-        yield from sending()
-        yield from peer_finished.wait()
+    def watching() -> Flow[None]:
+        assert idle_timeout is not None
+        while (until := active + idle_timeout) > monotonic():
+            yield Want(until=until)
+        raise DeadlineExceeded(f"waiting for data: nothing was sent or received for {idle_timeout:g} s")
 
-    yield from all_of([receiving(), sending_until_nobody_cares()])
+    branches = [both()] if idle_timeout is None else [both(), watching()]
+    try:
+        yield from all_of(branches)
+    except _Over:
+        pass
     return done
+
+
+def _delivered(sink: Sink, data: bytes) -> Flow[bool]:
+    try:
+        yield from sink.send_all(data)
+    except ConnectionError:
+        return False
+    return True

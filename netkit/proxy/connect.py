@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from netkit._log import Log
 from netkit.addr import HostPort, to_socket_addrs_parts
 from netkit.io import Flow, deadline_after, phase, run, run_async
+from netkit.net.errors import ConnectError, ResolveError
 from netkit.net.resolve import resolve
 from netkit.net.tcp import TcpStream
 from netkit.proxy.dialogue import http_flow, socks5_flow
@@ -53,9 +54,13 @@ def connect_through_flow(
         targets = list((yield from resolve(where, resolver=resolver)))
     refused: ProxyError | None = None
     for one in targets:
-        stream = yield from TcpStream.connect_flow(
-            through.endpoint, family=family, source=source, resolver=resolver
-        )
+        try:
+            stream = yield from TcpStream.connect_flow(
+                through.endpoint, family=family, source=source, resolver=resolver
+            )
+        except (ConnectError, ResolveError) as error:
+            error.hint = "that is the proxy: is it running, and at that address?"
+            raise
         try:
             yield from tunnel_flow(stream, through, one)
         except ProxyError.Refused as error:

@@ -1,4 +1,4 @@
-"""`netkit tcp connect`: a TCP connection as a pair of pipes."""
+"""`netkit tcp connect` and `netkit tcp listen`: a TCP connection as a pair of pipes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import click
 
-from netkit.cli import options
+from netkit.cli import listening, options, talking
 from netkit.cli.command import Run, command
-from netkit.cli.output import View, b64
+from netkit.cli.listening import ListenView
+from netkit.cli.options import Network, Value, option
+from netkit.cli.output import View
+from netkit.cli.serving import drain
+from netkit.cli.talking import Closed, Data, TlsRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from ipaddress import IPv4Network, IPv6Network
 
-    from netkit.addr import HostPort, IpAddr
-    from netkit.cli.context import Environment
-    from netkit.io import Flow
+    from netkit.addr import HostPort, IpAddr, SocketAddr
+    from netkit.cli.talking import ClientTls
+    from netkit.io import ByteStream, Flow
     from netkit.net.errors import Attempt
-    from netkit.net.pump import Pumped, Source
     from netkit.net.tcp import TcpStream
+    from netkit.proxy.url import Proxy
 
 
 class AttemptRow(TypedDict):
@@ -36,29 +40,12 @@ class Connected(TypedDict):
 
     type: Literal["tcp.connect"]
     event: Literal["connected"]
-    peer: Annotated[str, "The address that answered"]
+    peer: Annotated[str, "The address that answered; with a proxy, the proxy's"]
     local: Annotated[str, "This end"]
-    elapsed_s: Annotated[float, "How long connecting took, the look-up of the name included"]
+    elapsed_s: Annotated[float, "How long connecting took: looking the name up, the proxy and TLS included"]
     attempts: Annotated[list[AttemptRow], "Every address that was tried (RFC 8305)"]
-
-
-class Data(TypedDict):
-    """Bytes, as they came or went."""
-
-    type: Literal["tcp.connect"]
-    event: Literal["sent", "received"]
-    data_b64: Annotated[str, "The bytes"]
-
-
-class Closed(TypedDict):
-    """Both directions have ended."""
-
-    type: Literal["tcp.connect"]
-    event: Literal["closed"]
-    finished_first: Annotated[Literal["local", "peer"] | None, "Who had no more to send first"]
-    sent: Annotated[int, "Bytes"]
-    received: Annotated[int, "Bytes"]
-    elapsed_s: Annotated[float, "How long the connection was open"]
+    proxy: Annotated[str | None, "The proxy it goes through, without the password"]
+    tls: Annotated[TlsRow | None, "What TLS agreed on"]
 
 
 class ConnectView(View[Any]):
@@ -69,112 +56,163 @@ class ConnectView(View[Any]):
     has_input = False
 
 
+class ProxyUrl(Value):
+    """A proxy's URL. The text is never quoted back: there may be a password in it."""
+
+    name = "url"
+    form = (
+        "write socks5://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ before the host if it asks for it"
+    )
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Proxy:
+        from netkit.proxy.errors import ProxyError
+        from netkit.proxy.url import Proxy
+
+        if isinstance(value, Proxy):
+            return value
+        try:
+            return Proxy.parse(str(value))
+        except ProxyError as error:
+            self.wrong(str(error), param, ctx, error.hint)
+
+
 @command(
     "tcp connect",
     view=ConnectView(),
     usage="[OPTIONS] HOST:PORT",
     doing="tcp connect {}",
     modes=("json",),
-    see_also=("netkit-serve-echo(1)", "nc(1)", "socat(1)"),
+    see_also=("netkit-tcp-listen(1)", "netkit-serve-echo(1)", "nc(1)", "socat(1)"),
 )
 @click.argument("endpoint", metavar="HOST:PORT", type=options.Endpoint())
 @options.timeout(10.0)
 @options.family
 @options.source
+@option(
+    "--proxy",
+    type=ProxyUrl(),
+    metavar="URL",
+    help="Connect through this proxy: socks5://[USER:PASSWORD@]HOST:PORT or http://...",
+)
+@option(
+    "--proxy-protocol",
+    type=click.Choice(["v1", "v2"]),
+    help="Begin with a PROXY protocol header that tells this connection's addresses.",
+)
+@talking.keepalive
+@talking.client_tls
+@talking.options
 def connect(
-    run: Run[Any], endpoint: HostPort, timeout: float, family: int | None, source: IpAddr | None
+    run: Run[Any],
+    endpoint: HostPort,
+    timeout: float,
+    family: int | None,
+    source: IpAddr | None,
+    proxy: Proxy | None,
+    proxy_protocol: str | None,
+    keepalive: int | None,
+    **given: Any,
 ) -> None:
     """Connect to a TCP port; send standard input, write what comes back.
 
     The addresses of HOST are tried by Happy Eyeballs (RFC 8305); -v shows each. When standard input ends,
-    the sending half is closed and everything the peer still sends is written before the command ends.
-    When the peer closes first, what is piped in goes on being sent as long as the peer takes it; typed at
-    a terminal, the session ends.
+    the sending half is closed and everything the peer still sends is written before the command ends;
+    --on-eof chooses otherwise. When the peer closes first, what is piped in goes on being sent as long as
+    the peer takes it; typed at a terminal, the session ends.
 
     Bytes pass unchanged in both directions: the terminal's own line editing applies while typing, and
-    nothing is added to it. --timeout is for connecting.
+    nothing is added to it unless --crlf asks for that. --timeout is for connecting, with the proxy's dialogue
+    and the TLS handshake; --idle-timeout for what comes after.
+
+    With --proxy, names are looked up by the proxy, and --source, -4 and -6 are about the connection to
+    it. With --tls the server is verified as `netkit tls probe` does, and a connection that ends
+    without TLS's own farewell is an error: something may be missing.
+
+    --hexdump shows both directions on standard error, > for what was sent and < for what was received. On a
+    terminal it takes the place of the payload; elsewhere the payload stays on standard output as it is.
 
     Examples:
 
         $ printf 'GET / HTTP/1.0\\r\\n\\r\\n' | netkit tcp connect localhost:8080
         $ netkit tcp connect -4 mail.example.com:smtp
+        $ netkit tcp connect --tls --crlf --hexdump example.com:443
+        $ netkit tcp connect --proxy socks5://127.0.0.1:1080 example.com:80
         $ netkit tcp connect --json [::1]:7 < request.bin
     """
-    from netkit.net.pump import Pumped, pump
+    from netkit.net.pump import Pumped
 
     env = run.env
-    begun = monotonic()
-    stream = run.wait(_open(endpoint, family, source), timeout)
-    elapsed = monotonic() - begun
-    on_sent: Callable[[bytes], object] | None = None
-    with stream:
-        if run.json:
-            run.write_object(_connected(stream, elapsed))
-            on_sent = _event_writer(run, "sent")
-            sink = _event_writer(run, "received")
-        else:
-            sink = _payload_writer(env)
-        if env.stdout_tty and not env.quiet and not run.json:
-            env.say(f"connected to {stream.peer_addr} in {elapsed * 1000:.1f} ms")
-        done = Pumped()
-        opened = monotonic()
-        interactive = env.stdin_tty
-        try:
-            run.wait(pump(stream, _stdin(env), sink, interactive=interactive, on_sent=on_sent, pumped=done))
-        finally:
+    tls = talking.take_client_tls(given, str(endpoint.host) or "localhost")
+    hint = "behind a proxy, the addresses of the connection to the target are not known here"
+    talking.exclude("--proxy", proxy, "--proxy-protocol", proxy_protocol, hint)
+    with talking.Talk(run, **given) as talk:
+        begun = monotonic()
+        tcp, stream = run.wait(_open(endpoint, family, source, proxy, proxy_protocol, tls), timeout)
+        elapsed = monotonic() - begun
+        with stream:
+            talking.set_keepalive(tcp, keepalive)
+            words = f"connected to {tcp.peer_addr if proxy is None else endpoint}{talking.tls_words(stream)}"
+            talk.note(f"{words}, from {tcp.local_addr}")
             if run.json:
-                run.write_object(_closed(done, monotonic() - opened))
+                run.write_object(_connected(tcp, stream, elapsed, proxy))
+            elif env.stdout_tty and not env.quiet:
+                env.say(f"{words} in {elapsed * 1000:.1f} ms")
+            done = Pumped()
+            opened = monotonic()
+            try:
+                run.wait(talk.over(stream, done))
+            finally:
+                if run.json:
+                    run.write_object(talking.closed_row(done, monotonic() - opened))
 
 
-def _open(endpoint: HostPort, family: int | None, source: IpAddr | None) -> Flow[TcpStream]:
+def _open(
+    endpoint: HostPort,
+    family: int | None,
+    source: IpAddr | None,
+    proxy: Proxy | None,
+    proxy_protocol: str | None,
+    tls: ClientTls | None,
+) -> Flow[tuple[TcpStream, ByteStream]]:
+    """Flow: the connection, and the stream to talk over: the same, or TLS on top of it."""
     import socket
 
     from netkit.addr import SocketAddr
-    from netkit.net.tcp import TcpStream
 
     only = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}.get(family or 0, 0)
     bound = SocketAddr.new(source, 0) if source is not None else None
     if bound is not None and not only:
         only = int(bound.family)
-    return TcpStream.connect_flow(endpoint, family=only, source=bound)
+    if proxy is not None:
+        from netkit.proxy.connect import connect_through_flow
 
+        tcp = yield from connect_through_flow(proxy, endpoint, family=only, source=bound)
+    else:
+        from netkit.net.tcp import TcpStream
 
-def _stdin(env: Environment) -> Source:
-    """Standard input as a flow reads it; a closed one is empty."""
-    from netkit.io.files import FileSource, MemorySource
-
-    if env.stdin is None:
-        return MemorySource(b"")
+        tcp = yield from TcpStream.connect_flow(endpoint, family=only, source=bound)
     try:
-        return FileSource(env.stdin.fileno())
-    except (OSError, ValueError):
-        return MemorySource(env.stdin.read())
+        if proxy_protocol is not None:
+            from netkit.proxy.header import ProxyHeader
+
+            header = ProxyHeader(tcp.local_addr, tcp.peer_addr)
+            yield from tcp.send_all(header.to_bytes(int(proxy_protocol[1:])))
+        return tcp, tcp if tls is None else (yield from tls.over(tcp))
+    except BaseException:
+        tcp.close()
+        raise
 
 
-def _payload_writer(env: Environment) -> Callable[[bytes], object]:
-    def write(data: bytes) -> None:
-        env.write_bytes(data)
-        env.flush()
-
-    return write
-
-
-def _event_writer(run: Run[Any], event: Literal["sent", "received"]) -> Callable[[bytes], object]:
-    def write(data: bytes) -> None:
-        row: Data = {"type": "tcp.connect", "event": event, "data_b64": b64(data)}
-        run.write_object(row)
-
-    return write
-
-
-def _connected(stream: TcpStream, elapsed: float) -> Connected:
+def _connected(tcp: TcpStream, stream: ByteStream, elapsed: float, proxy: Proxy | None) -> Connected:
     return {
         "type": "tcp.connect",
         "event": "connected",
-        "peer": str(stream.peer_addr),
-        "local": str(stream.local_addr),
+        "peer": str(tcp.peer_addr),
+        "local": str(tcp.local_addr),
         "elapsed_s": elapsed,
-        "attempts": [_attempt(attempt) for attempt in stream.attempts],
+        "attempts": [_attempt(attempt) for attempt in tcp.attempts],
+        "proxy": None if proxy is None else str(proxy),
+        "tls": talking.tls_row(stream),
     }
 
 
@@ -187,13 +225,94 @@ def _attempt(attempt: Attempt) -> AttemptRow:
     }
 
 
-def _closed(done: Pumped, elapsed: float) -> Closed:
-    first: Any = done.finished_first
+@command(
+    "tcp listen",
+    view=ListenView("tcp.listen"),
+    usage="[OPTIONS] [BIND]",
+    doing="tcp listen",
+    modes=("json",),
+    see_also=("netkit-tcp-connect(1)", "netkit-serve-echo(1)", "nc(1)", "socat(1)"),
+)
+@click.argument("bind", required=False, default="127.0.0.1:0", metavar="[BIND]", type=listening.Bind())
+@listening.options
+@option("--allow", type=Network(), metavar="NETWORK", multiple=True, help="Take connections from there only.")
+@option("--deny", type=Network(), metavar="NETWORK", multiple=True, help="Take none from there.")
+@option("--proxy-protocol", is_flag=True, help="Expect a PROXY protocol header (v1 or v2) first.")
+@talking.keepalive
+@listening.server_tls
+@drain
+@talking.options
+def listen(
+    run: Run[Any],
+    bind: str,
+    allow: tuple[IPv4Network | IPv6Network, ...],
+    deny: tuple[IPv4Network | IPv6Network, ...],
+    proxy_protocol: bool,
+    keepalive: int | None,
+    **given: Any,
+) -> None:
+    """Wait for a TCP connection; send standard input, write what comes.
+
+    BIND is ADDR:PORT or :PORT; without one, it is a free port of 127.0.0.1. Where it listens is said on
+    standard error (with --json it is the first event), when connections are taken; with --exec it is the
+    result, on standard output, as in `netkit serve`.
+
+    One connection is taken, and the command ends with it. With -k, one follows the other: what is typed
+    goes to the one that is connected, the others wait. --max-conns takes that many at the same time: what
+    they send is written as it comes (--json says from which), and standard input is not read. SIGTERM
+    then stops accepting and gives those under way --drain seconds.
+
+    --exec starts a command for each connection, which reads and writes it as its standard input and output:
+    words as a shell splits them, but no shell (for one, write sh -c '...'). With -k, 100 at the same time
+    unless --max-conns says otherwise. It finds the addresses in TCPREMOTEIP, TCPREMOTEPORT, TCPLOCALIP and
+    TCPLOCALPORT.
+
+    With --tls and no --cert, a certificate is made on the spot, for localhost, this machine's name and the
+    address listened on; --write-ca writes the certificate that clients have to trust.
+
+    --deny goes before --allow. A connection that is not let in is closed at once.
+
+    Examples:
+
+        $ netkit tcp listen 127.0.0.1:9000 > received.bin
+        $ netkit tcp listen -k :9000 --allow 192.0.2.0/24 --json
+        $ netkit tcp listen -k :9000 --exec 'cat motd.txt'
+        $ netkit tcp listen --tls --write-ca ca.pem 127.0.0.1:8443
+    """
+    from netkit.net.tcp import TcpListener
+
+    def admit(stream: TcpStream) -> str | None:
+        talking.set_keepalive(stream, keepalive)
+        return _why_not(stream.peer_addr, allow, deny)
+
+    talking_to = listening.Listening(
+        run, given, admit=admit, environment=_environment, proxy_protocol=proxy_protocol
+    )
+    talking_to.serve(TcpListener.bind(bind), "tcp", listening.names_of(bind))
+
+
+def _why_not(
+    peer: SocketAddr,
+    allow: tuple[IPv4Network | IPv6Network, ...],
+    deny: tuple[IPv4Network | IPv6Network, ...],
+) -> str | None:
+    """Why a connection from `peer` is not let in; None where it is."""
+    # A socket that takes both families shows IPv4 clients with IPv4-mapped addresses (RFC 4291, 2.5.5.2).
+    ip = getattr(peer.ip, "ipv4_mapped", None) or peer.ip
+    for network in deny:
+        if ip in network:
+            return f"denied by {network}"
+    if allow and not any(ip in network for network in allow):
+        return "not allowed"
+    return None
+
+
+def _environment(local: Any, peer: Any, stream: Any) -> dict[str, str]:  # noqa: ARG001
+    """What a command is told of its connection, under the names of tcpserver(1)."""
     return {
-        "type": "tcp.connect",
-        "event": "closed",
-        "finished_first": first,
-        "sent": done.sent,
-        "received": done.received,
-        "elapsed_s": elapsed,
+        "PROTO": "TCP",
+        "TCPLOCALIP": str(local.ip),
+        "TCPLOCALPORT": str(local.port),
+        "TCPREMOTEIP": str(peer.ip),
+        "TCPREMOTEPORT": str(peer.port),
     }
