@@ -11,16 +11,22 @@ stream, such as the one to a command that was started.
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from netkit.io import DeadlineExceeded, Event, Want, all_of
+from netkit.io import PAUSE, DeadlineExceeded, Event, Want, all_of
+from netkit.net.tcp import TcpStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netkit.io import Buffer, ByteStream, Flow
+
+
+#: How long to wait, in seconds, for the peer to take what was sent, where the system does not tell.
+LINGER = 1.0
 
 
 class Source(Protocol):
@@ -51,7 +57,7 @@ class AtEnd(Enum):
     HALF_CLOSE = "half-close"
     #: Nothing: the peer may go on for as long as it likes, and decides when it is over.
     KEEP = "keep"
-    #: The peer is told so, and it is over.
+    #: The peer is told so, and it is over as soon as what was sent has arrived.
     CLOSE = "close"
 
 
@@ -114,6 +120,7 @@ def pump(
         if at_end is not AtEnd.KEEP or peer_finished.is_set:
             yield from stream.finish()
         if at_end is AtEnd.CLOSE:
+            yield from _taken(stream, peer_finished)
             raise _Over
 
     def receiving() -> Flow[None]:
@@ -150,6 +157,36 @@ def pump(
     except _Over:
         pass
     return done
+
+
+def _taken(stream: ByteStream, peer_finished: Event) -> Flow[None]:
+    """Flow: wait until the peer's system has all that was sent, its end included, or the peer has finished.
+
+    To close a TCP connection while received bytes are unread resets it (RFC 9293 section 3.10.4; RFC 2525
+    section 2.17), and a reset throws away what is still on its way. So receiving goes on meanwhile.
+    """
+    delay = 0.001
+    until = monotonic() + LINGER
+    yield PAUSE
+    while not peer_finished.is_set and (left := _unacknowledged(stream)) != 0:
+        if left is None and monotonic() >= until:
+            return
+        yield Want(event=peer_finished, until=monotonic() + delay)
+        delay = min(delay * 2, 0.05)
+
+
+def _unacknowledged(stream: ByteStream) -> int | None:
+    """How many bytes that were sent the peer's system has not acknowledged; None where ours does not tell."""
+    while hasattr(stream, "get_ref"):  # TLS on top of it
+        stream = stream.get_ref()
+    if not isinstance(stream, TcpStream):
+        return 0  # what a Unix-domain socket has taken is with the peer
+    if sys.platform != "linux":
+        return None
+    from fcntl import ioctl
+    from termios import TIOCOUTQ
+
+    return int.from_bytes(ioctl(stream.fileno(), TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def _delivered(sink: Sink, data: bytes) -> Flow[bool]:

@@ -27,7 +27,7 @@ class Said:
         self._pieces = list(pieces)
         self._more = more
 
-    def receive(self, size: int = 65536) -> Flow[bytes]:  # noqa: ARG002
+    def receive(self, size: int = 65536) -> Flow[bytes]:
         if self._pieces:
             return self._pieces.pop(0)
         if self._more is not None:
