@@ -411,7 +411,7 @@ class Listening:
                     self._say_connected(taken, number, child.pid)
                     yield from self.talk.between(taken.channel, ours, done, number=number)
             except Exception:  # the connection is dead: the command reads the end of its input
-                yield from self._soon_ended(child, KILL_AFTER)
+                yield from self._soon_ended(child, min(KILL_AFTER, self.drain))
                 raise
             taken.channel.close()
         else:
