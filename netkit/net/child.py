@@ -40,6 +40,7 @@ class Child:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         self._ended = Event()
+        self._said = False
         self._pidfd: Descriptor | None = None
         try:
             pidfd = os.pidfd_open(process.pid)
@@ -92,10 +93,12 @@ class Child:
             pass  # it has ended in this instant
 
     def _reaped(self) -> int:
+        status = self._process.wait()  # it has ended
+        if not self._said:
+            self._said = True
+            log.debug("process %d ended with status %d", self.pid, status)
         if self._pidfd is not None:
             self._pidfd.close()
-        status = self._process.wait()  # it has ended
-        log.debug("process %d ended with status %d", self.pid, status)
         return status
 
     def _wait_in_thread(self) -> None:
