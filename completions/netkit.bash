@@ -12,13 +12,13 @@ _netkit() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$place/${COMP_WORDS[i]}" in
-            '/dig' | '/resolve' | '/tls' | '/tcp' | '/serve' | '/demo' | '/version' | '/schema' | 'tls/probe' | 'tcp/connect' | 'serve/echo' | 'serve/dns') place="${place:+$place }${COMP_WORDS[i]}" ;;
+            '/dig' | '/resolve' | '/tls' | '/tcp' | '/unix' | '/serve' | '/demo' | '/version' | '/schema' | 'tls/probe' | 'tcp/connect' | 'tcp/listen' | 'unix/connect' | 'unix/listen' | 'serve/echo' | 'serve/dns') place="${place:+$place }${COMP_WORDS[i]}" ;;
         esac
     done
     case $place in
         '')
             options='-V --version -h --help'
-            words='dig resolve tls tcp serve demo version schema'
+            words='dig resolve tls tcp unix serve demo version schema'
             ;;
         'tls')
             options='-h --help'
@@ -26,7 +26,11 @@ _netkit() {
             ;;
         'tcp')
             options='-h --help'
-            words='connect'
+            words='connect listen'
+            ;;
+        'unix')
+            options='-h --help'
+            words='connect listen'
             ;;
         'serve')
             options='-h --help'
@@ -62,28 +66,57 @@ _netkit() {
             esac
             ;;
         'tcp connect')
-            options='--timeout -4 -6 --source --json --color -o --output -v --verbose -q --quiet -h --help'
+            options='--timeout -4 -6 --source --proxy --proxy-protocol --keepalive --tls --servername --alpn --ca --insecure --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
             positional=host
             case $prev in
-                --timeout | --source) takes='value' ;;
+                --timeout | --source | --proxy | --keepalive | --servername | --alpn | --idle-timeout) takes='value' ;;
+                --proxy-protocol) takes='words v1 v2' ;;
+                --ca | --transcript | -o | --output) takes='file' ;;
+                --on-eof) takes='words half-close keep close' ;;
                 --color) takes='words auto always never' ;;
-                -o | --output) takes='file' ;;
+            esac
+            ;;
+        'tcp listen')
+            options='-k --keep --max-conns --exec --timeout --allow --deny --proxy-protocol --keepalive --tls --cert --key --alpn --write-ca --drain --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
+            case $prev in
+                --max-conns | --exec | --timeout | --allow | --deny | --keepalive | --alpn | --drain | --idle-timeout) takes='value' ;;
+                --cert | --key | --write-ca | --transcript | -o | --output) takes='file' ;;
+                --on-eof) takes='words half-close keep close' ;;
+                --color) takes='words auto always never' ;;
+            esac
+            ;;
+        'unix connect')
+            options='--timeout --tls --servername --alpn --ca --insecure --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
+            case $prev in
+                --timeout | --servername | --alpn | --idle-timeout) takes='value' ;;
+                --ca | --transcript | -o | --output) takes='file' ;;
+                --on-eof) takes='words half-close keep close' ;;
+                --color) takes='words auto always never' ;;
+            esac
+            ;;
+        'unix listen')
+            options='-k --keep --max-conns --exec --timeout --mode --tls --cert --key --alpn --write-ca --drain --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
+            case $prev in
+                --max-conns | --exec | --timeout | --mode | --alpn | --drain | --idle-timeout) takes='value' ;;
+                --cert | --key | --write-ca | --transcript | -o | --output) takes='file' ;;
+                --on-eof) takes='words half-close keep close' ;;
+                --color) takes='words auto always never' ;;
             esac
             ;;
         'serve echo')
-            options='--tcp --udp --drain --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            options='--tcp --udp --tls --cert --key --alpn --write-ca --workers --max-conns --idle-timeout --stall-timeout --control --upgrade --drain --delay --drop --reset-after --throttle --corrupt --seed --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
             case $prev in
-                --drain) takes='value' ;;
+                --cert | --key | --write-ca | --control | -o | --output) takes='file' ;;
+                --alpn | --workers | --max-conns | --idle-timeout | --stall-timeout | --drain | --delay | --drop | --reset-after | --throttle | --corrupt | --seed) takes='value' ;;
                 --color) takes='words auto always never' ;;
-                -o | --output) takes='file' ;;
             esac
             ;;
         'serve dns')
-            options='--zone --drain --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            options='--zone --drain --delay --drop --reset-after --throttle --corrupt --seed --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
             positional=file
             case $prev in
                 --zone | -o | --output) takes='file' ;;
-                --drain) takes='value' ;;
+                --drain | --delay | --drop | --reset-after | --throttle | --corrupt | --seed) takes='value' ;;
                 --color) takes='words auto always never' ;;
             esac
             ;;

@@ -15,6 +15,7 @@ _netkit() {
                 'resolve:Show what this system would connect to\: the addresses of a name, in the order to try them'
                 'tls:TLS\: probe servers, inspect certificates'
                 'tcp:TCP\: connect, listen, measure'
+                'unix:Unix sockets'
                 'serve:Servers for tests\: echo, DNS and more'
                 'demo:Show the commands at work, against servers of its own on loopback'
                 'version:Show the versions of netkit and of what it runs on'
@@ -28,6 +29,7 @@ _netkit() {
                 resolve) _netkit_resolve && ret=0 ;;
                 tls) _netkit_tls && ret=0 ;;
                 tcp) _netkit_tcp && ret=0 ;;
+                unix) _netkit_unix && ret=0 ;;
                 serve) _netkit_serve && ret=0 ;;
                 demo) _netkit_demo && ret=0 ;;
                 version) _netkit_version && ret=0 ;;
@@ -70,12 +72,38 @@ _netkit_tcp() {
         command)
             commands=(
                 'connect:Connect to a TCP port; send standard input, write what comes back'
+                'listen:Wait for a TCP connection; send standard input, write what comes'
             )
             _describe -t commands command commands && ret=0
             ;;
         rest)
             case $words[1] in
                 connect) _netkit_tcp_connect && ret=0 ;;
+                listen) _netkit_tcp_listen && ret=0 ;;
+            esac
+            ;;
+    esac
+    return ret
+}
+
+_netkit_unix() {
+    local state ret=1
+    local -a commands
+    _arguments -C \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '1: :->command' '*:: :->rest' && ret=0
+    case $state in
+        command)
+            commands=(
+                'connect:Connect to a Unix-domain socket; send standard input, write what comes back'
+                'listen:Wait for a connection to a Unix-domain socket; send standard input, write what comes'
+            )
+            _describe -t commands command commands && ret=0
+            ;;
+        rest)
+            case $words[1] in
+                connect) _netkit_unix_connect && ret=0 ;;
+                listen) _netkit_unix_listen && ret=0 ;;
             esac
             ;;
     esac
@@ -278,6 +306,22 @@ _netkit_tcp_connect() {
         -4'[Use IPv4 only]' \
         -6'[Use IPv6 only]' \
         --source='[Send from this local address]:ADDR: ' \
+        --proxy='[Connect through this proxy]:URL: ' \
+        --proxy-protocol='[Begin with a PROXY protocol header that tells this connection'\''s addresses]:v1|v2:(v1 v2)' \
+        --keepalive='[Probe a connection that is idle for this time, again and again, so that a dead peer is noticed]:SECONDS: ' \
+        --tls'[Talk TLS, and verify the server]' \
+        --servername='[Ask for, and verify, this name instead of the host'\''s]:NAME: ' \
+        --alpn='[Offer these application protocols, separated by commas]:LIST: ' \
+        --ca='[Trust the certificates in FILE, not the system'\''s]:FILE:_files' \
+        --insecure'[Go on although the certificate does not verify]' \
+        --crlf'[Send each line end as CR LF]' \
+        --hexdump'[Show what goes both ways on standard error, with offsets, in hexadecimal and ASCII]' \
+        --transcript='[Write what goes both ways to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
+        --send-only'[Throw away what is received, and end after standard input]' \
+        --recv-only'[Do not read standard input]' \
+        --on-eof='[After standard input]:half-close|keep|close:(half-close keep close)' \
+        -N'[The same as --on-eof half-close, as nc has it]' \
+        --idle-timeout='[Give up when nothing was sent or received for this time]:SECONDS: ' \
         --json'[One JSON object a line]' \
         --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
@@ -288,11 +332,119 @@ _netkit_tcp_connect() {
         '*: :_hosts'
 }
 
+_netkit_tcp_listen() {
+    _arguments -s -S \
+        '(-k --keep)'{-k,--keep}'[Take one connection after another, until told to stop]' \
+        --max-conns='[With -k]:N: ' \
+        --exec='[Start COMMAND for each connection, as its standard input and output]:COMMAND: ' \
+        --timeout='[Give up when no connection came in this time]:SECONDS: ' \
+        '*'--allow='[Take connections from there only]:NETWORK: ' \
+        '*'--deny='[Take none from there]:NETWORK: ' \
+        --proxy-protocol'[Expect a PROXY protocol header first]' \
+        --keepalive='[Probe a connection that is idle for this time, again and again, so that a dead peer is noticed]:SECONDS: ' \
+        --tls'[Talk TLS, with a certificate made on the spot unless --cert has one]' \
+        --cert='[Present this certificate, and the chain after it]:FILE:_files' \
+        --key='[Its private key]:FILE:_files' \
+        --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
+        --write-ca='[Write the root of the certificate made here]:FILE:_files' \
+        --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --crlf'[Send each line end as CR LF]' \
+        --hexdump'[Show what goes both ways on standard error, with offsets, in hexadecimal and ASCII]' \
+        --transcript='[Write what goes both ways to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
+        --send-only'[Throw away what is received, and end after standard input]' \
+        --recv-only'[Do not read standard input]' \
+        --on-eof='[After standard input]:half-close|keep|close:(half-close keep close)' \
+        -N'[The same as --on-eof half-close, as nc has it]' \
+        --idle-timeout='[Give up when nothing was sent or received for this time]:SECONDS: ' \
+        --json'[One JSON object a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: : '
+}
+
+_netkit_unix_connect() {
+    _arguments -s -S \
+        --timeout='[Give up after this time, for the whole operation]:SECONDS: ' \
+        --tls'[Talk TLS, and verify the server]' \
+        --servername='[Ask for, and verify, this name instead of the host'\''s]:NAME: ' \
+        --alpn='[Offer these application protocols, separated by commas]:LIST: ' \
+        --ca='[Trust the certificates in FILE, not the system'\''s]:FILE:_files' \
+        --insecure'[Go on although the certificate does not verify]' \
+        --crlf'[Send each line end as CR LF]' \
+        --hexdump'[Show what goes both ways on standard error, with offsets, in hexadecimal and ASCII]' \
+        --transcript='[Write what goes both ways to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
+        --send-only'[Throw away what is received, and end after standard input]' \
+        --recv-only'[Do not read standard input]' \
+        --on-eof='[After standard input]:half-close|keep|close:(half-close keep close)' \
+        -N'[The same as --on-eof half-close, as nc has it]' \
+        --idle-timeout='[Give up when nothing was sent or received for this time]:SECONDS: ' \
+        --json'[One JSON object a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: : '
+}
+
+_netkit_unix_listen() {
+    _arguments -s -S \
+        '(-k --keep)'{-k,--keep}'[Take one connection after another, until told to stop]' \
+        --max-conns='[With -k]:N: ' \
+        --exec='[Start COMMAND for each connection, as its standard input and output]:COMMAND: ' \
+        --timeout='[Give up when no connection came in this time]:SECONDS: ' \
+        --mode='[The file'\''s permissions]:MODE: ' \
+        --tls'[Talk TLS, with a certificate made on the spot unless --cert has one]' \
+        --cert='[Present this certificate, and the chain after it]:FILE:_files' \
+        --key='[Its private key]:FILE:_files' \
+        --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
+        --write-ca='[Write the root of the certificate made here]:FILE:_files' \
+        --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --crlf'[Send each line end as CR LF]' \
+        --hexdump'[Show what goes both ways on standard error, with offsets, in hexadecimal and ASCII]' \
+        --transcript='[Write what goes both ways to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
+        --send-only'[Throw away what is received, and end after standard input]' \
+        --recv-only'[Do not read standard input]' \
+        --on-eof='[After standard input]:half-close|keep|close:(half-close keep close)' \
+        -N'[The same as --on-eof half-close, as nc has it]' \
+        --idle-timeout='[Give up when nothing was sent or received for this time]:SECONDS: ' \
+        --json'[One JSON object a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: : '
+}
+
 _netkit_serve_echo() {
     _arguments -s -S \
         --tcp'[TCP only]' \
         --udp'[UDP only]' \
+        --tls'[Talk TLS, with a certificate made on the spot unless --cert has one]' \
+        --cert='[Present this certificate, and the chain after it]:FILE:_files' \
+        --key='[Its private key]:FILE:_files' \
+        --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
+        --write-ca='[Write the root of the certificate made here]:FILE:_files' \
+        --workers='[Serve with so many processes, which share the sockets]:N: ' \
+        --max-conns='[Serve so many connections at once]:N: ' \
+        --idle-timeout='[End a connection on which nothing came for so long]:SECONDS: ' \
+        --stall-timeout='[End a connection whose peer did not take its echo for so long]:SECONDS: ' \
+        --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
+        --upgrade'[Take the sockets of the server behind --control over]' \
         --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
+        --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
+        --reset-after='[Reset a connection when so many bytes were sent on it]:SIZE: ' \
+        --throttle='[Send no faster than this on each connection, or UDP socket]:SIZE/s: ' \
+        --corrupt='[Flip a bit in this share of pieces or datagrams]:SHARE: ' \
+        --seed='[Choose what meets which fault as in the run that said this seed]:N: ' \
         --json'[One JSON object a line]' \
         --plain'[Plain text without boxes, for awk]' \
         --short'[Only the bare values, one a line]' \
@@ -309,6 +461,12 @@ _netkit_serve_dns() {
     _arguments -s -S \
         '*'--zone='[A zone file]:FILE:_files' \
         --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
+        --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
+        --reset-after='[Reset a connection when so many bytes were sent on it]:SIZE: ' \
+        --throttle='[Send no faster than this on each connection, or UDP socket]:SIZE/s: ' \
+        --corrupt='[Flip a bit in this share of pieces or datagrams]:SHARE: ' \
+        --seed='[Choose what meets which fault as in the run that said this seed]:N: ' \
         --json'[One JSON object a line]' \
         --plain'[Plain text without boxes, for awk]' \
         --short'[Only the bare values, one a line]' \

@@ -23,12 +23,12 @@ UNIX = "unix:"
 class Bind(Value):
     """Where to listen: `ADDR:PORT`, `[v6]:PORT`, `:PORT` for every address; port 0 takes a free one.
 
-    With `unix`, also a path, `unix:PATH` or `@NAME`; the value then begins with `unix:`.
+    With `default_port` None it has to be written. With `unix`, also a path, `unix:PATH` or `@NAME`; the value then begins with `unix:`.
     """
 
     name = "bind"
 
-    def __init__(self, default_port: int = 0, *, unix: bool = False) -> None:
+    def __init__(self, default_port: int | None = 0, *, unix: bool = False) -> None:
         self.default_port = default_port
         self.unix = unix
         self.form = (

@@ -18,7 +18,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypedDict
 
 from netkit.cli.exits import explain
-from netkit.cli.options import File, Number, Seconds, Value, WrongValue, option
+from netkit.cli.options import Number, Seconds, WrongValue, option
+from netkit.cli.server_tls import HANDSHAKE_TIMEOUT, ServerTls, handshake
 from netkit.cli.serving import Ended, ServeView, serve_until_told
 from netkit.cli.talking import (
     Closed,
@@ -26,19 +27,15 @@ from netkit.cli.talking import (
     OfConnection,
     Talk,
     TlsRow,
-    certificates,
     closed_row,
     exclude,
     only_with,
-    protocols,
     tls_row,
     tls_words,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    import click
 
     from netkit.cli.command import Run
     from netkit.cli.options import F
@@ -50,9 +47,6 @@ if TYPE_CHECKING:
 
 #: How many commands run at the same time, unless --max-conns says otherwise.
 MOST_COMMANDS = 100
-
-#: How long a client has for the TLS handshake and for a PROXY protocol header, in seconds.
-HANDSHAKE_TIMEOUT = 10.0
 
 
 class Where(TypedDict):
@@ -96,23 +90,6 @@ class ListenView(ServeView):
     schema = Where | Accepted | Refused | Data | Finished | Ended
 
 
-class Bind(Value):
-    """Where to listen: `ADDR:PORT`, `[v6]:PORT`, `:PORT` for every address; port 0 takes a free one."""
-
-    name = "bind"
-    form = "write ADDR:PORT, [v6]:PORT, or :PORT for all addresses of this machine, as in 127.0.0.1:9000"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from netkit.addr import AddrParseError, HostPort
-
-        text = str(value)
-        try:
-            parsed = HostPort.parse(text)
-        except AddrParseError as error:
-            self.wrong(str(error), param, ctx, error.hint)
-        return text if text.startswith(":") and not text.startswith("::") else str(parsed)
-
-
 def options(function: F) -> F:
     """The options of listening; taken out by `Listening`."""
     for decorate in reversed(_OPTIONS):
@@ -142,29 +119,6 @@ _OPTIONS = (
     ),
 )
 
-
-def server_tls(function: F) -> F:
-    """`--tls` and what goes with it, on the side that listens; taken out by `Listening`."""
-    for decorate in reversed(_SERVER_TLS):
-        function = decorate(function)
-    return function
-
-
-_SERVER_TLS = (
-    option(
-        "--tls", is_flag=True, help="Talk TLS, with a certificate made on the spot unless --cert has one."
-    ),
-    option(
-        "--cert", type=File(), metavar="FILE", help="Present this certificate, and the chain after it (PEM)."
-    ),
-    option("--key", type=File(), metavar="FILE", help="Its private key (PEM)."),
-    option(
-        "--alpn", metavar="LIST", help="Agree on one of these application protocols, separated by commas."
-    ),
-    option(
-        "--write-ca", type=File(), metavar="FILE", help="Write the root of the certificate made here (PEM)."
-    ),
-)
 
 #: Says why a connection is not let in; None lets it in.
 Admit: TypeAlias = "Callable[[Any], str | None]"
@@ -216,26 +170,12 @@ class Listening:
             for name in ("send_only", "crlf", "half_close", "on_eof"):
                 exclude("--max-conns", True, _spelt(name), given[name], hint)
             given["recv_only"] = True
-        self._take_tls(given)
+        self.server_tls = ServerTls(run, given)
         self.talk = Talk(run, **given, command=self.argv is not None)
         self.numbers = count(1)
         self.counts = {"connections": 0, "refused": 0, "failed": 0, "sent": 0, "received": 0}
         self.children: dict[Child, None] = {}
         self.tls: TlsConfig | None = None
-
-    def _take_tls(self, given: dict[str, Any]) -> None:
-        self.wants_tls: bool = given.pop("tls", False)
-        self.cert: str | None = given.pop("cert", None)
-        self.key: str | None = given.pop("key", None)
-        self.alpn: str | None = given.pop("alpn", None)
-        self.write_ca: str | None = given.pop("write_ca", None)
-        if not self.wants_tls:
-            only_with("--tls", cert=self.cert, key=self.key, alpn=self.alpn, write_ca=self.write_ca)
-        if (self.cert is None) != (self.key is None):
-            raise WrongValue("--cert and --key belong together", "give both, or neither")
-        exclude(
-            "--cert", self.cert, "--write-ca", self.write_ca, "only a certificate made here has a root here"
-        )
 
     # -- one connection, or many
 
@@ -251,8 +191,7 @@ class Listening:
             stack.enter_context(listener)
             stack.callback(lambda: end_all(self.children))
             where = str(listener.local_addr)
-            if self.wants_tls:
-                self.tls = self._server_config(names)
+            self.tls = self.server_tls.config(names)
             announced = self._announce(transport, where)
             if self.keep:
                 self._many(listener, announced)
@@ -285,7 +224,9 @@ class Listening:
 
         def flow_for(stop: Event) -> Flow[Any]:
             handler = partial(self._handle, stop=stop)
-            return serve(listener, handler, stop=stop, drain=self.drain, hurry=_leave, max_connections=self.most)
+            return serve(
+                listener, handler, stop=stop, drain=self.drain, hurry=_leave, max_connections=self.most
+            )
 
         serve_until_told(self.run, announced, flow_for, self._counted)
 
@@ -299,7 +240,7 @@ class Listening:
     def _relays(self) -> bool:
         """Whether a command's bytes go through this process."""
         # What a PROXY protocol header's reading left in the buffer would never come to the command.
-        return self.wants_tls or self.proxy_protocol or self.talk.watches
+        return self.server_tls.wanted or self.proxy_protocol or self.talk.watches
 
     def _handle(self, stream: Any, *, stop: Event) -> Flow[None]:
         if self._lets_in(stream):
@@ -340,7 +281,7 @@ class Listening:
             if self.proxy_protocol:
                 peer = (yield from self._told_peer(stream)) or peer
             if self.tls is not None:
-                channel = yield from self._shake_hands(stream, self.tls)
+                channel = yield from handshake(stream, config=self.tls)
             taken = Taken(stream, channel, local, peer, number or 0)
             connected = True
             if self.argv is None:
@@ -372,14 +313,6 @@ class Listening:
         until = monotonic() + HANDSHAKE_TIMEOUT
         header = yield from before(until, receive_header_flow(stream), "waiting for a PROXY protocol header")
         return None if isinstance(header.source, bytes) else header.source
-
-    def _shake_hands(self, stream: Any, config: TlsConfig) -> Flow[ByteStream]:
-        from netkit.io import before
-        from netkit.tls.stream import TlsStream
-
-        until = monotonic() + HANDSHAKE_TIMEOUT
-        doing = "in the TLS handshake with a client"
-        return (yield from before(until, TlsStream.accept_flow(stream, config), doing))
 
     def _say_connected(self, taken: Taken, number: int | None, pid: int | None) -> None:
         words = f"connection from {taken.peer}{tls_words(taken.channel)}"
@@ -440,28 +373,6 @@ class Listening:
         self.children.pop(child, None)
         return status
 
-    # -- TLS
-
-    def _server_config(self, names: Sequence[str]) -> TlsConfig:
-        from netkit.tls.config import TlsConfig
-
-        config = TlsConfig.server().with_alpn(protocols(self.alpn))
-        if self.cert is not None and self.key is not None:
-            from netkit.tls.keys import PrivateKey
-
-            with open(self.key, "rb") as file:
-                key = PrivateKey.from_pem(file.read())
-            return config.with_identity(certificates(self.cert, "--cert"), key)
-        from netkit.tls.throwaway import ThrowawayAuthority
-
-        authority = ThrowawayAuthority()
-        certificate, key = authority.issue(names)
-        if self.write_ca is not None:
-            with open(self.write_ca, "w", encoding="ascii") as file:
-                file.write(authority.certificate.to_pem())
-        self.run.env.say(f"certificate for {', '.join(names)}; SHA-256 {certificate.fingerprint_sha256}")
-        return config.with_identity(certificate, key)
-
 
 def split_command(line: str) -> list[str]:
     """The words of a command, as a shell splits them. Raises WrongValue where there is none to start."""
@@ -479,19 +390,6 @@ def split_command(line: str) -> list[str]:
     if which(words[0]) is None:
         raise FileNotFoundError(2, "no such command", words[0])
     return words
-
-
-def names_of(bind: str) -> list[str]:
-    """Whom a certificate made here is for: this machine, and the address that is listened on."""
-    import socket
-
-    from netkit.addr import to_socket_addrs_parts
-
-    host = to_socket_addrs_parts(bind).host
-    names = ["localhost", "127.0.0.1", "::1", socket.gethostname()]
-    if str(host) and not getattr(host, "is_unspecified", False):
-        names.insert(0, str(host))
-    return list(dict.fromkeys(name for name in names if name))
 
 
 def _of(number: int | None, row: dict[str, Any]) -> dict[str, Any]:

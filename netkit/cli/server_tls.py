@@ -6,6 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from netkit.cli.options import FILE, File, WrongValue, option
+from netkit.cli.tls_files import certificates, private_key, protocols
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,10 +82,9 @@ class ServerTls:
             return None
         from netkit.tls.config import TlsConfig
 
-        protocols = [name.strip() for name in (self._alpn or "").split(",") if name.strip()]
-        config = TlsConfig.server().with_alpn(protocols)
+        config = TlsConfig.server().with_alpn(protocols(self._alpn))
         if self._cert is not None and self._key is not None:
-            return config.with_identity(_certificates(self._cert), _key(self._key))
+            return config.with_identity(certificates(self._cert, "--cert"), private_key(self._key, "--key"))
         from netkit.tls.throwaway import ThrowawayAuthority
 
         authority = ThrowawayAuthority()
@@ -104,29 +104,3 @@ def handshake(stream: ByteStream, *, config: TlsConfig) -> Flow[ByteStream]:
     until = monotonic() + HANDSHAKE_TIMEOUT
     doing = "in the TLS handshake with a client"
     return (yield from before(until, TlsStream.accept_flow(stream, config), doing))
-
-
-def _certificates(path: str) -> list[Any]:
-    from netkit.tls.certificate import Certificate
-    from netkit.tls.errors import TlsError
-
-    with open(path, "rb") as file:
-        data = file.read()
-    try:
-        return Certificate.from_file_content(data)
-    except TlsError as error:
-        raise WrongValue(
-            f"{path}: {error}", "--cert takes a file of certificates in PEM (or one in DER)"
-        ) from error
-
-
-def _key(path: str) -> Any:
-    from netkit.tls.errors import TlsError
-    from netkit.tls.keys import PrivateKey
-
-    with open(path, "rb") as file:
-        data = file.read()
-    try:
-        return PrivateKey.from_pem(data)
-    except TlsError as error:
-        raise WrongValue(f"{path}: {error}", "--key takes an unencrypted private key in PEM") from error

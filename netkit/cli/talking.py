@@ -24,6 +24,7 @@ import click
 
 from netkit.cli.options import File as Path, Number, Seconds, WrongValue, ca, insecure, option
 from netkit.cli.output import b64
+from netkit.cli.tls_files import certificates, protocols
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -218,25 +219,6 @@ def take_client_tls(given: dict[str, Any], host: str | None) -> ClientTls | None
     if unverified:
         config = config.with_verify_mode(CertVerifyMode.None_)
     return ClientTls(name, config)
-
-
-def protocols(alpn: str | None) -> list[str]:
-    """The application protocols of `--alpn`."""
-    return [name.strip() for name in (alpn or "").split(",") if name.strip()]
-
-
-def certificates(path: str, named: str) -> list[Any]:
-    """The certificates in a file. Raises OSError, WrongValue."""
-    from netkit.tls.certificate import Certificate
-    from netkit.tls.errors import TlsError
-
-    with open(path, "rb") as file:
-        data = file.read()
-    try:
-        return Certificate.from_file_content(data)
-    except TlsError as error:
-        form = f"{named} takes a file of certificates in PEM (or one in DER)"
-        raise WrongValue(f"{path}: {error}", form) from error
 
 
 # -- talking

@@ -144,7 +144,8 @@ class Faults:
         seed: int | None = None,
     ) -> None:
         times = delay if isinstance(delay, tuple) else (delay, delay)
-        if len(times) != 2 or not 0 <= times[0] <= times[1] <= MAX_DELAY:
+        pair: tuple[float, ...] = times
+        if len(pair) != 2 or not 0 <= times[0] <= times[1] <= MAX_DELAY:
             rule = f"seconds from 0 to {MAX_DELAY:g}, or two of them, the shorter one first"
             raise InvalidFaults("delay", delay, rule)
         for name, share in (("drop", drop), ("corrupt", corrupt)):

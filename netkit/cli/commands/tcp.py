@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 import click
 
 from netkit.cli import listening, options, talking
+from netkit.cli.bind import Bind, names_of
 from netkit.cli.command import Run, command
 from netkit.cli.listening import ListenView
 from netkit.cli.options import Network, Value, option
 from netkit.cli.output import View
+from netkit.cli.server_tls import server_tls
 from netkit.cli.serving import drain
 from netkit.cli.talking import Closed, Data, TlsRow
 
@@ -233,13 +235,13 @@ def _attempt(attempt: Attempt) -> AttemptRow:
     modes=("json",),
     see_also=("netkit-tcp-connect(1)", "netkit-serve-echo(1)", "nc(1)", "socat(1)"),
 )
-@click.argument("bind", required=False, default="127.0.0.1:0", metavar="[BIND]", type=listening.Bind())
+@click.argument("bind", required=False, default="127.0.0.1:0", metavar="[BIND]", type=Bind(None))
 @listening.options
 @option("--allow", type=Network(), metavar="NETWORK", multiple=True, help="Take connections from there only.")
 @option("--deny", type=Network(), metavar="NETWORK", multiple=True, help="Take none from there.")
 @option("--proxy-protocol", is_flag=True, help="Expect a PROXY protocol header (v1 or v2) first.")
 @talking.keepalive
-@listening.server_tls
+@server_tls
 @drain
 @talking.options
 def listen(
@@ -288,7 +290,7 @@ def listen(
     talking_to = listening.Listening(
         run, given, admit=admit, environment=_environment, proxy_protocol=proxy_protocol
     )
-    talking_to.serve(TcpListener.bind(bind), "tcp", listening.names_of(bind))
+    talking_to.serve(TcpListener.bind(bind), "tcp", names_of(bind))
 
 
 def _why_not(

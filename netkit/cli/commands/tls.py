@@ -11,6 +11,7 @@ from netkit.cli.messages import plural
 from netkit.cli.options import Endpoint, Number, Value, WrongValue, option
 from netkit.cli.output import Column, View, rfc3339
 from netkit.cli.schema import Format
+from netkit.cli.tls_files import certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -465,7 +466,7 @@ def probe(
     """
     if min_version > max_version:
         raise WrongValue("--min-version is newer than --max-version")
-    roots = None if ca is None else _roots(ca)
+    roots = None if ca is None else certificates(ca, "--ca")
     offered = tuple(name.strip() for name in alpn.split(",") if name.strip())
     address = None if source is None else _local(source)
 
@@ -486,21 +487,6 @@ def probe(
         return Probed(report, insecure, warn_days, pem)
 
     run.each(targets, flow, timeout=timeout)
-
-
-def _roots(path: str) -> list[Certificate]:
-    """The certificates of a --ca file. Raises OSError, TlsError.InvalidCertificate."""
-    from netkit.tls.certificate import Certificate
-    from netkit.tls.errors import TlsError
-
-    with open(path, "rb") as file:
-        data = file.read()
-    try:
-        return Certificate.from_file_content(data)
-    except TlsError as error:
-        raise WrongValue(
-            f"{path}: {error}", "--ca takes a file of certificates in PEM (or one in DER)"
-        ) from error
 
 
 def _local(source: IpAddr) -> Any:

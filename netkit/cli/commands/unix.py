@@ -12,6 +12,7 @@ from netkit.cli.command import Run, command
 from netkit.cli.listening import ListenView
 from netkit.cli.options import FILE, Value, option
 from netkit.cli.output import View
+from netkit.cli.server_tls import server_tls
 from netkit.cli.serving import drain
 from netkit.cli.talking import Closed, Data, TlsRow
 
@@ -168,7 +169,7 @@ def _credentials(stream: UnixStream) -> PeerRow | None:
 @option(
     "--mode", type=FileMode(), metavar="MODE", help="The file's permissions: who may write to it may connect."
 )
-@listening.server_tls
+@server_tls
 @drain
 @talking.options
 def listen(run: Run[Any], path: UnixAddr, mode: int | None, **given: Any) -> None:
