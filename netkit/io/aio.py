@@ -51,12 +51,9 @@ async def run_async(
     As `netkit.io.run`: `deadline` is a moment of `time.monotonic()`; DeadlineExceeded, CancellationError
     and asyncio's own CancelledError are thrown in where the flow waits.
     """
-    global _unwaited
     try:
-        _unwaited += 1
-        if _unwaited >= OPERATIONS_PER_TURN:
-            _unwaited = 0
-            await _Turn()
+        if turn_is_due():
+            await Turn()
         if cancel is not None and cancel.is_cancelled:
             raise CancellationError(cancel.reason)
         if deadline is not None and monotonic() >= deadline:
@@ -83,7 +80,17 @@ async def run_async(
         task.end()
 
 
-class _Turn:
+def turn_is_due() -> bool:
+    """Count an operation that did not wait; whether it is time to `await Turn()` (rule 5)."""
+    global _unwaited
+    _unwaited += 1
+    if _unwaited < OPERATIONS_PER_TURN:
+        return False
+    _unwaited = 0
+    return True
+
+
+class Turn:
     """Awaited, it lets the loop run everything else that is ready."""
 
     def __await__(self) -> Generator[None, None, None]:

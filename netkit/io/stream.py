@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netkit.io.aio import run_async
+from netkit.io.aio import Turn, run_async, turn_is_due
 from netkit.io.blocking import run
 from netkit.io.closing import Closing, Timed
 from netkit.io.errors import BrokenStreamError, BusyError, ClosedError, LimitExceeded, UnexpectedEof, phase
@@ -32,6 +32,10 @@ READ_UNTIL_LIMIT = 65536
 
 #: How long a lingering close waits, in seconds, for a peer from which nothing comes.
 LINGER = 1.0
+
+
+#: What operations are doing when time runs out.
+READING, WRITING = phase("reading"), phase("writing")
 
 
 class ReadBuffer:
@@ -168,6 +172,14 @@ class ByteStream(Closing, Timed):
         size = yield from self._fill_until(separator, limit)
         return self._buffer.take(size)
 
+    def _try_send(self, data: Buffer) -> int:  # noqa: ARG002
+        """Send as much of `data` as goes without waiting, and without the cost of a flow; how much."""
+        return 0
+
+    def _send_what_is_left(self, view: memoryview, sent: int) -> Flow[None]:
+        self._broken = None
+        yield from self._send_rest(view, sent)
+
     def send_all(self, data: Buffer) -> Flow[None]:
         """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
         yield from self._send_rest(memoryview(data).cast("B"), 0)
@@ -243,7 +255,7 @@ class ByteStream(Closing, Timed):
         cancel: CancellationToken | None = None,
     ) -> bytes:
         """Up to `size` bytes, as soon as there are any; `b""` at the end of the stream."""
-        with phase("reading"):
+        with READING:
             run(self.fill(1), deadline=self._read_deadline(timeout), cancel=cancel)
         return self._buffer.take(size)
 
@@ -255,7 +267,7 @@ class ByteStream(Closing, Timed):
         cancel: CancellationToken | None = None,
     ) -> bytes:
         """Up to `size` bytes, as soon as there are any; `b""` at the end of the stream."""
-        with phase("reading"):
+        with READING:
             await run_async(self.fill(1), deadline=self._read_deadline(timeout), cancel=cancel)
         return self._buffer.take(size)
 
@@ -263,7 +275,7 @@ class ByteStream(Closing, Timed):
         self, size: int, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> bytes:
         """Exactly `size` bytes. Raises UnexpectedEof if the stream ends before."""
-        with phase("reading"):
+        with READING:
             run(self._fill_exactly(size), deadline=self._read_deadline(timeout), cancel=cancel)
         return self._buffer.take(size)
 
@@ -271,7 +283,7 @@ class ByteStream(Closing, Timed):
         self, size: int, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> bytes:
         """Exactly `size` bytes. Raises UnexpectedEof if the stream ends before."""
-        with phase("reading"):
+        with READING:
             await run_async(self._fill_exactly(size), deadline=self._read_deadline(timeout), cancel=cancel)
         return self._buffer.take(size)
 
@@ -289,7 +301,7 @@ class ByteStream(Closing, Timed):
         within `limit` bytes; either way nothing is lost from the buffer.
         """
         flow = self._fill_until(separator, limit)
-        with phase("reading"):
+        with READING:
             size = run(flow, deadline=self._read_deadline(timeout), cancel=cancel)
         return self._buffer.take(size)
 
@@ -303,7 +315,7 @@ class ByteStream(Closing, Timed):
     ) -> bytes:
         """Everything up to and with `separator`; errors as `read_until`."""
         flow = self._fill_until(separator, limit)
-        with phase("reading"):
+        with READING:
             size = await run_async(flow, deadline=self._read_deadline(timeout), cancel=cancel)
         return self._buffer.take(size)
 
@@ -311,14 +323,14 @@ class ByteStream(Closing, Timed):
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> int:
         """Send what can be sent of `data` at once, at least one byte; how many bytes that was."""
-        with phase("writing"):
+        with WRITING:
             return run(self.send_some(data), deadline=self._write_deadline(timeout), cancel=cancel)
 
     async def write_async(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> int:
         """Send what can be sent of `data` at once, at least one byte; how many bytes that was."""
-        with phase("writing"):
+        with WRITING:
             return await run_async(
                 self.send_some(data), deadline=self._write_deadline(timeout), cancel=cancel
             )
@@ -327,15 +339,28 @@ class ByteStream(Closing, Timed):
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> None:
         """Send all of `data`. Interrupted after part of it was sent, it leaves the stream broken."""
-        with phase("writing"):
+        with WRITING:
             run(self.send_all(data), deadline=self._write_deadline(timeout), cancel=cancel)
 
     async def write_all_async(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> None:
         """Send all of `data`. Interrupted after part of it was sent, it leaves the stream broken."""
-        with phase("writing"):
-            await run_async(self.send_all(data), deadline=self._write_deadline(timeout), cancel=cancel)
+        flow = None
+        if cancel is None and (timeout is None or timeout > 0):
+            sent = self._try_send(data)
+            if sent and sent == len(data):
+                if turn_is_due():
+                    await Turn()
+                return
+            if sent:
+                view = memoryview(data).cast("B")
+                self._broken = BrokenStreamError(sent, len(view))  # unless the rest gets its turn
+                flow = self._send_what_is_left(view, sent)
+        with WRITING:
+            await run_async(
+                flow or self.send_all(data), deadline=self._write_deadline(timeout), cancel=cancel
+            )
 
     def __iter__(self) -> Iterator[bytes]:
         """The pieces as they arrive, to the end of the stream (blocking)."""

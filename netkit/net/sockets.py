@@ -50,6 +50,7 @@ class SocketStream(ByteStream):
         self._sock = sock
         self._descriptor = descriptor
         self._flags = socket.MSG_DONTWAIT if inherited else 0
+        self._drained = False
         self._receive_size = RECEIVE_SIZE
         self._left: int | None = None  # how much more is read, once reading has been stopped
 
@@ -67,6 +68,10 @@ class SocketStream(ByteStream):
         recv, flags = self._recv or self._sock.recv, self._flags
         turns = 0
         try:
+            # What was less than asked for left nothing behind: the next will have to be waited for.
+            if self._drained:
+                self._drained = False
+                yield self._descriptor.want_read
             while not self._eof:
                 if self._descriptor.closed:
                     raise ClosedError(self._what)
@@ -75,6 +80,9 @@ class SocketStream(ByteStream):
                 except BlockingIOError:
                     yield self._descriptor.want_read
                     continue
+                except OSError:
+                    self._check_open()  # it may have been closed by another thread in this instant
+                    raise
                 if not data:
                     self._eof = True
                     return False
@@ -82,6 +90,7 @@ class SocketStream(ByteStream):
                 if self._left is not None:
                     self._count_down(len(data))
                 if len(buffer) >= size:
+                    self._drained = len(data) < RECEIVE_SIZE
                     return True
                 turns += 1
                 if turns % OPERATIONS_PER_TURN == 0:
@@ -89,6 +98,15 @@ class SocketStream(ByteStream):
         finally:
             self._reading = False
         return False
+
+    def _try_send(self, data: Buffer) -> int:
+        if type(data) is not bytes or self._writing or self._broken is not None:
+            return 0  # the flow does it, or says why not
+        self._check_open()
+        try:
+            return self._sock.send(data, self._flags)
+        except BlockingIOError:
+            return 0
 
     def send_all(self, data: Buffer) -> Flow[None]:
         """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
@@ -115,6 +133,9 @@ class SocketStream(ByteStream):
             except BlockingIOError:
                 yield self._descriptor.want_read
                 continue
+            except OSError:
+                self._check_open()
+                raise
             if data:
                 self._buffer.put(data)
                 if self._left is not None:
@@ -131,6 +152,9 @@ class SocketStream(ByteStream):
                 return send(data, self._flags)
             except BlockingIOError:
                 yield self._descriptor.want_write
+            except OSError:
+                self._check_open()
+                raise
 
     def _finish(self) -> Flow[None]:
         self._check_open()
