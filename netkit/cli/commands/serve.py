@@ -159,6 +159,7 @@ def dns(run: Run[Any], bind: str, zones: tuple[str, ...], drain: float, faults: 
 
         $ netkit serve dns --zone example.test.zone 127.0.0.1:5353
         $ netkit serve dns --zone a.zone --zone b.zone --json
+        $ netkit serve dns --zone a.zone --drop 20% --delay 100ms
     """
     from netkit.dns.server import DnsServer
 
