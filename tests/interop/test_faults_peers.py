@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -74,13 +75,15 @@ class TestDig:
         done = ran(require_peer("dig"), "@127.0.0.1", "-p", str(port), HOST, "A", "+tries=1", *more)
         return done.returncode, done.stdout.decode()
 
-    def test_a_delay_is_in_the_query_time(self) -> None:
+    def test_an_answer_that_is_late(self) -> None:
+        """By the clock outside: dig takes the time when it was told that its query is on its way."""
         with naming(Faults(delay=0.05)) as port:
             for more in ((), ("+tcp",)):
+                began = monotonic()
                 code, out = self.dig(port, *more)
-                took = re.search(r"Query time: (\d+) msec", out)
-                assert took is not None, out
-                assert (code, int(took[1]) >= 49) == (0, True)
+                assert monotonic() - began >= 0.05
+                assert code == 0
+                assert "192.0.2.1" in out
 
     def test_a_dropped_connection_is_a_reset(self) -> None:
         with naming(Faults(drop=1.0)) as port:

@@ -515,6 +515,15 @@ class TestOverTcp:
         assert faults.injected.delayed >= 5
 
 
+@pytest.mark.usefixtures("no_leak")
+def test_no_descriptor_is_left(drive: Drive) -> None:
+    for faults in (Faults(drop=1.0), Faults(reset_after=3), Faults(delay=60.0), Faults(throttle=1.0)):
+        ours, client = connected()
+        stream = FaultyStream(ours, faults.session())
+        with client, stream, pytest.raises((InjectedReset, DeadlineExceeded)):
+            drive(stream.send_all(bytes(5000)), timeout=0.05)
+
+
 class TestCutShort:
     """Nothing outlasts a deadline, a cancellation, the closing of the stream or a server's stop."""
 
