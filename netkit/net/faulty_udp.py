@@ -12,12 +12,12 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from netkit._log import Log
-from netkit.addr import SocketAddr
-from netkit.io import OPERATIONS_PER_TURN, PAUSE, BusyError, Descriptor, Event, Want
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, Descriptor, Event, Want
 from netkit.net.faults import QUANTUM, flipped
-from netkit.net.udp import MAX_DATAGRAM, UdpSocket
+from netkit.net.udp import UdpSocket
 
 if TYPE_CHECKING:
+    from netkit.addr import SocketAddr
     from netkit.io import Buffer, Flow
     from netkit.net.faults import FaultSession
 
@@ -38,13 +38,7 @@ class FaultyUdpSocket(UdpSocket):
     """
 
     def __init__(self, sock: UdpSocket, session: FaultSession) -> None:
-        self._sock = sock._sock
-        self._descriptor = sock._descriptor
-        self._received = sock._received
-        self._receiving = False
-        self._sending = False
-        self._peer = sock._peer
-        self.read_timeout, self.write_timeout = sock.read_timeout, sock.write_timeout
+        self.__dict__.update(sock.__dict__)  # the same socket, descriptor and timeouts
         self._session = session
         self._held: list[tuple[float, int, bytes, SocketAddr | None]] = []  # a heap, by moment
         self._held_bytes = 0
@@ -59,24 +53,23 @@ class FaultyUdpSocket(UdpSocket):
 
     def receive(self) -> Flow[None]:
         """Flow: wait until a datagram is there, and send what is due meanwhile; errors as `UdpSocket`'s."""
-        if self._receiving:
-            raise BusyError("UDP socket's receiving side")
-        self._receiving = True
+        receiving = super().receive()
+        self._turns += 1
         try:
-            self._turns += 1
             if self._turns % OPERATIONS_PER_TURN == 0:
                 yield PAUSE
-            while not self._received:
-                self._check_open()
+            ready = None
+            while True:
                 blocked = self._send_due()
                 try:
-                    data, sockaddr = self._sock.recvfrom(MAX_DATAGRAM)
-                except BlockingIOError:
-                    yield self._want(blocked, read=self._descriptor)
-                    continue
-                self._received.append((data, SocketAddr.from_sockaddr(sockaddr)))
+                    want = receiving.send(ready)  # type: ignore[arg-type]  # its first is None
+                except StopIteration:
+                    return
+                if self._held and want is self._descriptor.want_read:
+                    want = self._want(blocked, read=self._descriptor)
+                ready = yield want
         finally:
-            self._receiving = False
+            receiving.close()
 
     def transmit(self, data: Buffer, addr: SocketAddr | None = None) -> Flow[int]:
         """Flow: send one datagram to `addr`, or to the connected peer, or lose it, or keep it for later.
