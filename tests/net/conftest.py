@@ -54,12 +54,16 @@ def no_leak() -> Iterator[None]:
     thread_bell()  # the thread's own, made at its first wait, which stays
     asyncio.new_event_loop().close()
     LOOPS["uvloop"]().close()  # libuv's own, made with its first loop, which stay
-    gc.collect()
     before = open_fds()
     yield
-    gc.collect()
-    left = {fd: what for fd, what in open_fds().items() if before.get(fd) != what}
-    assert not left
+    if opened_since(before):
+        gc.collect()  # which is slow, and what only waits for it is no leak
+    assert not opened_since(before)
+
+
+def opened_since(before: dict[int, str]) -> dict[int, str]:
+    """What is open and was not."""
+    return {fd: what for fd, what in open_fds().items() if before.get(fd) != what}
 
 
 __all__ = ["Call", "Drive", "call", "drive", "loop_runner", "no_leak", "open_fds"]

@@ -349,6 +349,9 @@ class TestHostile:
             else:
                 pair.ours.close()
 
+    # An interruption that falls into a destructor is only printed.
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    @pytest.mark.slow
     def test_interrupted_by_a_signal_without_end(self, pair: Pair, pipe: tuple[int, int]) -> None:
         """A real one, again and again, at whatever moment it comes."""
 
@@ -363,7 +366,7 @@ class TestHostile:
         before = signal.signal(signal.SIGALRM, interrupt)
         interrupted = 0
         try:
-            for turn in range(500):
+            for turn in range(200):
                 pair.send([pipe[0]])
                 try:
                     signal.setitimer(signal.ITIMER_REAL, 0.000005 + turn % 50 * 0.000001)
@@ -373,9 +376,11 @@ class TestHostile:
                         signal.setitimer(signal.ITIMER_REAL, 0)
                 except Interrupted:
                     interrupted += 1
-                if pair.ours.waiting_fds > 100:
-                    while pair.ours.waiting_fds:
-                        close(pair.ours.recv_fds(timeout=5)[1])
+                while True:  # so that nothing piles up, however often it is interrupted
+                    try:
+                        close(pair.ours.recv_fds(timeout=0.0005)[1])
+                    except DeadlineExceeded:
+                        break
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
