@@ -23,7 +23,8 @@ UNIX = "unix:"
 class Bind(Value):
     """Where to listen: `ADDR:PORT`, `[v6]:PORT`, `:PORT` for every address; port 0 takes a free one.
 
-    With `default_port` None it has to be written. With `unix`, also a path, `unix:PATH` or `@NAME`; the value then begins with `unix:`.
+    With `default_port` None it has to be written. With `unix`, also a path, `unix:PATH` or `@NAME`; the
+    value then begins with `unix:`.
     """
 
     name = "bind"
@@ -53,6 +54,11 @@ class Bind(Value):
         return text if text.startswith(":") and not text.startswith("::") else str(parsed)
 
 
+def is_unix(bind: str) -> bool:
+    """Whether a converted BIND names a Unix-domain socket."""
+    return bind.startswith(UNIX)
+
+
 def names_of(bind: str) -> list[str]:
     """Whom a certificate made for a server at `bind` is for: this machine, and the address it listens on."""
     import socket
@@ -60,7 +66,7 @@ def names_of(bind: str) -> list[str]:
     from netkit.addr import to_socket_addrs_parts
 
     names = ["localhost", "127.0.0.1", "::1", socket.gethostname()]
-    if not bind.startswith(UNIX):
+    if not is_unix(bind):
         host = to_socket_addrs_parts(bind).host
         if str(host) and not getattr(host, "is_unspecified", False):
             names.insert(0, str(host))
@@ -104,7 +110,7 @@ class Sockets:
         from netkit.net.udp import UdpSocket
 
         for bind in binds:
-            if bind.startswith(UNIX):
+            if is_unix(bind):
                 from netkit.net.unix import UnixListener
 
                 self.served.append(("unix", UnixListener.bind(bind.removeprefix(UNIX))))

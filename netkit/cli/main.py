@@ -71,7 +71,24 @@ COMMANDS: tuple[Entry, ...] = (
         "Wait for a connection to a Unix-domain socket; send standard input, write what comes.",
         CONNECT,
     ),
-    Entry("serve echo", "serve:echo", "Send back everything that comes, over TCP and UDP (RFC 862).", SERVE),
+    Entry(
+        "serve echo",
+        "serve:echo",
+        "Send back everything that comes (RFC 862), over TCP, UDP, Unix-domain sockets and TLS.",
+        SERVE,
+    ),
+    Entry(
+        "tcp echo",
+        "serve:tcp_echo",
+        "Send back everything that comes over TCP (RFC 862): short for `netkit serve echo --tcp`.",
+        SERVE,
+    ),
+    Entry(
+        "udp echo",
+        "serve:udp_echo",
+        "Send back every datagram that comes (RFC 862): short for `netkit serve echo --udp`.",
+        SERVE,
+    ),
     Entry(
         "serve dns",
         "serve:dns",

@@ -7,6 +7,7 @@ bell is always polled along, so that a stream closed, or an event set, by anothe
 from __future__ import annotations
 
 import select
+import sys
 import threading
 from collections import deque
 from heapq import heappop, heappush
@@ -92,6 +93,7 @@ class PollReactor:
     def __init__(self, cancel: CancellationToken | None) -> None:
         self._poll: Poller = select.poll() if hasattr(select, "poll") else Select()
         self._many: Epoll | None = None  # `_poll`, once it has to be one that takes many
+        self._many_from = MANY if hasattr(select, "epoll") else sys.maxsize
         self._descriptors: dict[int, Descriptor] = {}
         self._masks: dict[int, int] = {}
         self._times: list[tuple[float, int, Waiter]] = []
@@ -204,12 +206,16 @@ class PollReactor:
         self._masks[fd] = mask
         self._descriptors[fd] = descriptor
         self._poll.register(fd, mask)
-        if self._many is None and len(self._masks) > MANY and hasattr(select, "epoll"):
+        if self._many is None and len(self._masks) > self._many_from:
             self._take_many()
 
     def _take_many(self) -> None:
-        """Go on with epoll."""
-        self._poll = self._many = Epoll()
+        """Go on with epoll, if there is a descriptor left for it."""
+        try:
+            self._poll = self._many = Epoll()
+        except OSError:
+            self._many_from = 2 * len(self._masks)
+            return
         for fd, mask in self._masks.items():
             self._many.register(fd, mask)
         self._many.register(self._bell.fd, READ)

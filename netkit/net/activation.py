@@ -62,7 +62,7 @@ class AdoptError(NetkitError, OSError):
     """Descriptor `fd` is not what it should be. It is left as it is found, and its caller's."""
 
     layer = "net"
-    fault: Fault = "caller"
+    fault: Fault = "local"
 
     Closed: ClassVar[type[AdoptError]]
     NotASocket: ClassVar[type[AdoptError]]

@@ -16,6 +16,8 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from netkit._log import Log
 from netkit.io import (
+    OPERATIONS_PER_TURN,
+    PAUSE,
     ByteStream,
     ClosedError,
     Event,
@@ -55,7 +57,7 @@ class Listener(Protocol[S_co]):
 class Served:
     """What a server did: connections accepted, ended in an error, and cut off when draining ran out."""
 
-    __slots__ = ("accepted", "active", "cut_off", "failed", "unaccepted")
+    __slots__ = ("accepted", "active", "cut_off", "failed", "on_unaccepted", "unaccepted")
 
     def __init__(self) -> None:
         self.accepted = 0
@@ -63,6 +65,7 @@ class Served:
         self.failed = 0
         self.cut_off = 0
         self.unaccepted = 0  # how often accepting failed for want of a descriptor
+        self.on_unaccepted: Callable[[OSError], object] | None = None  # called each time
 
     def __repr__(self) -> str:
         return (
@@ -101,6 +104,9 @@ def serve(
 
     def accepting() -> Flow[None]:
         while True:
+            # The driver's own descriptors are made at the first wait: before connections have taken all.
+            if done.accepted % OPERATIONS_PER_TURN == 0:
+                yield PAUSE
             while max_connections is not None and len(ours) >= max_connections and not listener.is_closed:
                 room.clear()
                 yield from room.wait()
@@ -113,6 +119,8 @@ def serve(
                 if error.errno not in _NO_DESCRIPTOR:
                     raise
                 done.unaccepted += 1
+                if done.on_unaccepted is not None:
+                    done.on_unaccepted(error)
                 log.warning("cannot accept a connection: %s; trying again", error.strerror)
                 if stop.is_set:
                     listener.close()  # no use: those in the backlog are lost

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netkit.cli.bind import Bind, Sockets, names_of
+from netkit.cli.bind import Bind, Sockets, is_unix, names_of
 from netkit.cli.command import Run, command
 from netkit.cli.faults import faults, injected
 from netkit.cli.options import FILE, File, Number, Seconds, WrongValue, option
@@ -15,57 +15,78 @@ from netkit.cli.server_tls import ServerTls, handshake, server_tls
 from netkit.cli.serving import ServeView, drain, serve_until_told
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netkit.cli.options import F
     from netkit.dns.zone import Zone
     from netkit.net.faults import Faults
 
 
+def _options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, in their order."""
+
+    def decorate(function: F) -> F:
+        for each in reversed(decorators):
+            function = each(function)
+        return function
+
+    return decorate
+
+
+_BINDS = click.argument("binds", nargs=-1, metavar="[BIND]...", type=Bind(unix=True))
+
+_COMMON = _options(
+    option(
+        "--workers",
+        type=Number(1, 1024),
+        metavar="N",
+        default=1,
+        show_default="1",
+        help="Serve with so many processes, which share the sockets.",
+    ),
+    option(
+        "--max-conns",
+        type=Number(1, 1_000_000),
+        metavar="N",
+        help="Serve so many connections at once; others wait.",
+    ),
+    option(
+        "--idle-timeout",
+        type=Seconds(),
+        metavar="SECONDS",
+        help="End a connection on which nothing came for so long.",
+    ),
+    option(
+        "--stall-timeout",
+        type=Seconds(),
+        metavar="SECONDS",
+        default=60.0,
+        show_default="60",
+        help="End a connection whose peer did not take its echo for so long.",
+    ),
+    option(
+        "--control",
+        metavar="PATH",
+        complete=FILE,
+        help="Listen at this Unix-domain socket for a successor (--upgrade).",
+    ),
+    option(
+        "--upgrade",
+        is_flag=True,
+        help="Take the sockets of the server behind --control over; it drains and ends.",
+    ),
+    drain,
+    faults,
+)
+
+
 @command("serve echo", view=ServeView("serve.echo"), usage="[OPTIONS] [BIND]...", doing="serve echo")
-@click.argument("binds", nargs=-1, metavar="[BIND]...", type=Bind(unix=True))
+@_BINDS
 @option("--tcp", is_flag=True, help="TCP only (without --tcp and --udp: both).")
 @option("--udp", is_flag=True, help="UDP only.")
 @server_tls
-@option(
-    "--workers",
-    type=Number(1, 1024),
-    metavar="N",
-    default=1,
-    show_default="1",
-    help="Serve with so many processes, which share the sockets.",
-)
-@option(
-    "--max-conns",
-    type=Number(1, 1_000_000),
-    metavar="N",
-    help="Serve so many connections at once; others wait.",
-)
-@option(
-    "--idle-timeout",
-    type=Seconds(),
-    metavar="SECONDS",
-    help="End a connection on which nothing came for so long.",
-)
-@option(
-    "--stall-timeout",
-    type=Seconds(),
-    metavar="SECONDS",
-    default=60.0,
-    show_default="60",
-    help="End a connection whose peer did not take its echo for so long.",
-)
-@option(
-    "--control",
-    metavar="PATH",
-    complete=FILE,
-    help="Listen at this Unix-domain socket for a successor (--upgrade).",
-)
-@option(
-    "--upgrade",
-    is_flag=True,
-    help="Take the sockets of the server behind --control over; it drains and ends.",
-)
-@drain
-@faults
-def echo(run: Run[Any], binds: tuple[str, ...], drain: float, faults: Faults | None, **given: Any) -> None:
+@_COMMON
+def echo(run: Run[Any], tcp: bool, udp: bool, **given: Any) -> None:
     """Send back everything that comes (RFC 862), over TCP, UDP, Unix-domain sockets and TLS.
 
     BIND is ADDR:PORT or :PORT, or the path of a Unix-domain socket (with a slash in it, or unix:PATH), or
@@ -93,13 +114,57 @@ def echo(run: Run[Any], binds: tuple[str, ...], drain: float, faults: Faults | N
         $ netkit serve echo --control /run/user/1000/echo.control :7007
         $ netkit serve echo --control /run/user/1000/echo.control --upgrade
     """
+    both = tcp == udp
+    _echo(run, tcp or both, udp or both, **given)
+
+
+@command("tcp echo", view=ServeView("tcp.echo"), usage="[OPTIONS] [BIND]...", doing="tcp echo")
+@_BINDS
+@server_tls
+@_COMMON
+def tcp_echo(run: Run[Any], **given: Any) -> None:
+    """Send back everything that comes over TCP (RFC 862): short for `netkit serve echo --tcp`.
+
+    Examples:
+
+        $ netkit tcp echo 127.0.0.1:7007
+        $ netkit tcp echo --tls --short
+    """
+    _echo(run, True, False, **given)
+
+
+@command("udp echo", view=ServeView("udp.echo"), usage="[OPTIONS] [BIND]...", doing="udp echo")
+@_BINDS
+@_COMMON
+def udp_echo(run: Run[Any], **given: Any) -> None:
+    """Send back every datagram that comes (RFC 862): short for `netkit serve echo --udp`.
+
+    Examples:
+
+        $ netkit udp echo 127.0.0.1:7007
+        $ netkit udp echo --drop 5% --delay 10ms..50ms :7007
+    """
+    _echo(run, False, True, **given)
+
+
+def _echo(
+    run: Run[Any],
+    over_tcp: bool,
+    over_udp: bool,
+    *,
+    binds: tuple[str, ...],
+    drain: float,
+    faults: Faults | None,
+    **given: Any,
+) -> None:
     from contextlib import ExitStack
 
     from netkit.net.echo_server import EchoServer
 
-    tls = ServerTls(run, given)
+    tls = ServerTls(run, given) if "tls" in given else None
+    if tls is not None and tls.wanted and not over_tcp and not any(map(is_unix, binds)):
+        raise WrongValue("--tls with nothing but UDP", "leave --udp away, or --tls")
     control: str | None = given["control"]
-    both = given["tcp"] == given["udp"]
     if given["upgrade"] and control is None:
         raise WrongValue("--upgrade without --control", "--control PATH --upgrade")
     if given["upgrade"] and binds:
@@ -107,13 +172,13 @@ def echo(run: Run[Any], binds: tuple[str, ...], drain: float, faults: Faults | N
     with ExitStack() as stack:
         sockets = Sockets.of(
             binds,
-            tcp=given["tcp"] or both,
-            udp=given["udp"] or both,
+            tcp=over_tcp,
+            udp=over_udp,
             control=control,
             upgrade=given["upgrade"],
         )
         stack.callback(sockets.close)
-        config = tls.config(names_of(binds[0] if binds else "127.0.0.1:0"))
+        config = None if tls is None else tls.config(names_of(binds[0] if binds else "127.0.0.1:0"))
         server = EchoServer(
             [each for _, each in sockets.served],
             wrap=None if config is None else partial(handshake, config=config),
@@ -122,6 +187,7 @@ def echo(run: Run[Any], binds: tuple[str, ...], drain: float, faults: Faults | N
             stall_timeout=given["stall_timeout"],
             max_connections=given["max_conns"],
         )
+        server.connections.on_unaccepted = _warn_once(run)
         serve_until_told(
             run,
             [(transport, each.local_addr) for transport, each in sockets.served],
@@ -131,6 +197,22 @@ def echo(run: Run[Any], binds: tuple[str, ...], drain: float, faults: Faults | N
             ready=sockets.ready,
             handover=sockets.handover(),
         )
+
+
+def _warn_once(run: Run[Any]) -> Callable[[OSError], None]:
+    """Says the first time, and that time only, that connections have to wait for a descriptor."""
+    said: list[OSError] = []
+
+    def warn(error: OSError) -> None:
+        if not said:
+            said.append(error)
+            run.env.warn(
+                run.doing,
+                f"{str(error.strerror).lower()}: connections wait until others have ended",
+                "raise the limit with `ulimit -Hn`, or serve fewer at once with --max-conns",
+            )
+
+    return warn
 
 
 @command("serve dns", view=ServeView("serve.dns"), usage="[OPTIONS] --zone FILE [BIND]", doing="serve dns")

@@ -1,0 +1,317 @@
+"""`netkit serve echo`: every kind of socket, TLS, workers, a service manager's sockets, a successor."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netkit.net import Shutdown, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream
+from tests.cli.helpers import Result, netkit_argv, process_environment
+
+
+class Server:
+    """A running `netkit ... --json`, and what it has written."""
+
+    def __init__(self, argv: list[str], sockets: int, **more: Any) -> None:
+        environment = process_environment(**more.pop("env", {}))
+        self.process = subprocess.Popen(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **more
+        )
+        self.listening = [self.event() for _ in range(sockets)]
+
+    def event(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(self.process.communicate()[1].decode())
+        event: dict[str, Any] = json.loads(line)
+        return event
+
+    @property
+    def addr(self) -> str:
+        address: str = self.listening[0]["address"]
+        return address
+
+    def end(self, how: signal.Signals | None = signal.SIGTERM) -> tuple[int, dict[str, int]]:
+        """Send it a signal, or just wait; its exit code, and what it says that it did."""
+        if how is not None:
+            self.process.send_signal(how)
+        out, _ = self.process.communicate(timeout=30)
+        counts: dict[str, int] = json.loads(out.splitlines()[-1])["counts"]
+        return self.process.returncode, counts
+
+
+@contextmanager
+def serving(*args: str, sockets: int = 1, command: str = "serve echo", **more: Any) -> Iterator[Server]:
+    server = Server(netkit_argv(*command.split(), *args, "--json"), sockets, **more)
+    try:
+        yield server
+    finally:
+        server.process.kill()
+        server.process.communicate()
+
+
+def echoed(stream: TcpStream | UnixStream, data: bytes = b"hello") -> bytes:
+    with stream:
+        stream.write_all(data)
+        stream.shutdown(Shutdown.Write)
+        return b"".join(stream)
+
+
+def test_unix_domain_sockets(tmp_path: Path) -> None:
+    path = str(tmp_path / "echo")
+    with serving(path, "unix:@netkit-test-%d" % os.getpid(), sockets=2) as server:  # noqa: UP031
+        assert [event["transport"] for event in server.listening] == ["unix", "unix"]
+        assert echoed(UnixStream.connect(path)) == b"hello"
+        assert echoed(UnixStream.connect(server.listening[1]["address"])) == b"hello"
+        assert server.end()[0] == 0
+    assert not os.path.exists(path)
+
+
+def test_short_for_tcp_and_for_udp() -> None:
+    with serving(command="tcp echo") as server:
+        assert server.listening[0]["type"] == "tcp.echo"
+        assert echoed(TcpStream.connect(server.addr)) == b"hello"
+    with serving(command="udp echo") as server:
+        assert server.listening[0]["transport"] == "udp"
+        with UdpSocket.bind("127.0.0.1:0") as sock:
+            from netkit.addr import SocketAddr
+
+            sock.send_to(b"hello", SocketAddr.parse(server.addr))
+            assert sock.recv(timeout=10) == b"hello"
+
+
+def test_tls_with_a_certificate_made_on_the_spot(tmp_path: Path) -> None:
+    root = str(tmp_path / "ca.pem")
+    with serving("--tcp", "--tls", "--write-ca", root, "--alpn", "echo", "localhost:0") as server:
+        context = ssl.create_default_context(cafile=root)
+        context.set_alpn_protocols(["echo"])
+        port = int(server.addr.rpartition(":")[2])
+        with (
+            socket.create_connection(("localhost", port), timeout=10) as raw,
+            context.wrap_socket(raw, server_hostname="localhost") as stream,
+        ):
+            stream.sendall(b"over TLS")
+            assert stream.recv(100) == b"over TLS"
+            assert stream.selected_alpn_protocol() == "echo"
+            server.process.send_signal(signal.SIGTERM)
+            assert stream.recv(100) == b"", "ended by close_notify, or this would raise"
+        code, counts = server.end(None)
+        assert (code, counts["failed"], counts["cut_off"]) == (0, 0, 0)
+
+
+def test_workers_and_their_counts() -> None:
+    with serving("--tcp", "--workers", "2") as server:
+        for _ in range(8):
+            assert echoed(TcpStream.connect(server.addr)) == b"hello"
+        server.process.send_signal(signal.SIGUSR1)
+        event = server.event()
+        assert event["event"] == "counts"
+        assert event["counts"]["connections"] == 8
+        code, counts = server.end()
+        assert (code, counts["bytes"]) == (0, 40)
+
+
+def test_sigusr1_says_what_was_done_so_far() -> None:
+    with serving("--tcp") as server:
+        assert echoed(TcpStream.connect(server.addr)) == b"hello"
+        for _ in range(2):
+            server.process.send_signal(signal.SIGUSR1)
+            event = server.event()
+            assert (event["event"], event["counts"]["bytes"]) == ("counts", 5)
+
+
+def test_limits() -> None:
+    with (
+        serving("--tcp", "--max-conns", "1", "--idle-timeout", "100ms") as server,
+        TcpStream.connect(server.addr) as first,
+        TcpStream.connect(server.addr) as second,
+    ):
+        second.write_all(b"x")
+        assert first.read(timeout=20) == b"", "it said nothing for so long"
+        assert second.read_exactly(1, timeout=20) == b"x", "and the next one had its turn"
+
+
+class TestServiceManager:
+    """systemd's protocol: LISTEN_FDS, LISTEN_PID, NOTIFY_SOCKET. Its own tools are in tests/interop."""
+
+    @contextmanager
+    def activated(
+        self, *passed: Any, args: tuple[str, ...] = (), sockets: int = 0, **env: str
+    ) -> Iterator[Server]:
+        # The descriptors go to 3, 4, ...; LISTEN_PID is the server's own, so a shell becomes it.
+        moves = "".join(f" {3 + index}<&{each.fileno()}" for index, each in enumerate(passed))
+        command = f'export LISTEN_PID=$$; exec "$0" "$@"{moves}'
+        server = Server(
+            ["bash", "-c", command, *netkit_argv("serve", "echo", *args, "--json")],
+            sockets,
+            pass_fds=[each.fileno() for each in passed],
+            env={"LISTEN_FDS": str(len(passed)), **env},
+        )
+        try:
+            yield server
+        finally:
+            server.process.kill()
+            server.process.communicate()
+
+    def test_its_sockets_are_served(self, tmp_path: Path) -> None:
+        with (
+            TcpListener.bind("127.0.0.1:0") as tcp,
+            UnixListener.bind(str(tmp_path / "echo")) as unix,
+            UdpSocket.bind("127.0.0.1:0") as udp,
+            self.activated(tcp, unix, udp, sockets=3) as server,
+        ):
+            assert [event["transport"] for event in server.listening] == ["tcp", "unix", "udp"]
+            assert echoed(TcpStream.connect(tcp.local_addr)) == b"hello"
+            assert echoed(UnixStream.connect(unix.local_addr)) == b"hello"
+            with UdpSocket.connected(udp.local_addr) as sock:
+                sock.send(b"hello")
+                assert sock.recv(timeout=10) == b"hello"
+            assert server.end()[0] == 0
+            assert os.path.exists(tmp_path / "echo"), "the file is the manager's"
+
+    def test_no_bind_beside_them(self) -> None:
+        with TcpListener.bind("127.0.0.1:0") as tcp, self.activated(tcp, args=("127.0.0.1:0",)) as server:
+            _, said = server.process.communicate(timeout=20)
+            assert server.process.returncode == 2
+            assert b"given its sockets" in said
+
+    def test_what_is_not_a_listener(self, tmp_path: Path) -> None:
+        with (tmp_path / "file").open("wb") as file, self.activated(file) as server:
+            _, said = server.process.communicate(timeout=20)
+            assert server.process.returncode == 8
+            assert b"not a socket" in said
+            assert b"Traceback" not in said
+
+    def test_those_of_another_process_are_left_alone(self) -> None:
+        with serving("--tcp", env={"LISTEN_FDS": "1", "LISTEN_PID": "1"}) as server:
+            assert echoed(TcpStream.connect(server.addr)) == b"hello"
+
+    def test_it_is_told(self, tmp_path: Path) -> None:
+        path = str(tmp_path / "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(20)
+            with serving("--tcp", env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "100000"}) as server:
+                ready = manager.recv(4096).decode().splitlines()
+                assert "READY=1" in ready
+                assert f"MAINPID={server.process.pid}" in ready
+                assert [manager.recv(4096) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+                server.process.send_signal(signal.SIGTERM)
+                while (said := manager.recv(4096)) == b"WATCHDOG=1":
+                    pass
+                assert said == b"STOPPING=1"
+
+
+class TestSuccessor:
+    def test_takes_over_and_the_old_one_ends(self, tmp_path: Path) -> None:
+        control, path = str(tmp_path / "control"), str(tmp_path / "echo")
+        with (
+            serving("--control", control, path, "127.0.0.1:0", sockets=3) as old,
+            TcpStream.connect(old.listening[1]["address"]) as under_way,
+        ):
+            under_way.write_all(b"x")
+            assert under_way.read_exactly(1, timeout=10) == b"x"
+            with serving("--control", control, "--upgrade", sockets=3) as new:
+                assert new.listening == old.listening
+                assert under_way.read(timeout=10) == b"", "drained"
+                under_way.close()
+                assert old.end(None)[0] == 0
+                assert echoed(UnixStream.connect(path)) == b"hello"
+                assert echoed(TcpStream.connect(new.listening[1]["address"])) == b"hello"
+                assert new.end()[0] == 0
+        assert os.listdir(tmp_path) == []
+
+    def test_nobody_to_take_over_from(self, netkit: Callable[..., Result], tmp_path: Path) -> None:
+        result = netkit("serve", "echo", "--upgrade", "--control", str(tmp_path / "control"))
+        assert result.exit_code in (4, 8)
+        assert "Traceback" not in result.stderr
+
+    def test_a_control_socket_in_use(self, netkit: Callable[..., Result], tmp_path: Path) -> None:
+        control = str(tmp_path / "control")
+        with UnixListener.bind(control):
+            result = netkit("serve", "echo", "--control", control)
+        assert result.exit_code == 8
+        assert "in use" in result.stderr
+
+    def test_a_dead_control_socket_is_in_nobodys_way(self, tmp_path: Path) -> None:
+        control = str(tmp_path / "control")
+        with serving("--tcp", "--control", control) as killed:
+            killed.process.kill()
+            killed.process.wait()
+        assert os.path.exists(control)
+        with serving("--tcp", "--control", control) as server:
+            assert echoed(TcpStream.connect(server.addr)) == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--upgrade",), "--control"),
+        (("--upgrade", "--control", "x", "127.0.0.1:0"), "leave BIND away"),
+        (("--cert", "x.pem"), "--tls"),
+        (("--tls", "--cert", "x.pem"), "belong together"),
+        (("--udp", "--tls"), "leave --udp away"),
+        (("--workers", "0"), "--workers"),
+        (("unix:",), "names no socket"),
+    ],
+)
+def test_wrong_usage(netkit: Callable[..., Result], args: tuple[str, ...], words: str) -> None:
+    result = netkit("serve", "echo", *args)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_a_successor_that_cannot_serve_leaves_the_old_one_alone(tmp_path: Path) -> None:
+    control = str(tmp_path / "control")
+    with serving("--tcp", "--control", control) as old:
+        failed = subprocess.run(
+            netkit_argv("serve", "echo", "--upgrade", "--control", control, "--tls", "--cert", "/dev/null",
+                        "--key", "/dev/null"),
+            capture_output=True,
+            timeout=30,
+            env=process_environment(),
+            check=False,
+        )  # fmt: skip
+        assert failed.returncode == 2
+        assert echoed(TcpStream.connect(old.addr)) == b"hello"
+        assert old.process.poll() is None
+        assert old.end()[0] == 0
+
+
+def test_out_of_descriptors_is_survived() -> None:
+    program = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
+sys.argv = sys.argv[1:]
+runpy.run_module("netkit", run_name="__main__", alter_sys=True)
+"""
+    server = Server(
+        [sys.executable, "-c", program, "netkit", "serve", "echo", "--tcp", "--json", "127.0.0.1:0"], 1
+    )
+    try:
+        streams = [TcpStream.connect(server.addr) for _ in range(30)]
+        for stream in streams:
+            stream.write_all(b"x")
+        for stream in streams:  # the later ones when the earlier ones have gone
+            assert stream.read_exactly(1, timeout=20) == b"x"
+            stream.close()
+        server.process.send_signal(signal.SIGTERM)
+        out, said = server.process.communicate(timeout=30)
+        counts = json.loads(out.splitlines()[-1])["counts"]
+        assert (server.process.returncode, counts["connections"], counts["failed"]) == (0, 30, 0)
+        assert said.count(b"too many open files: connections wait") == 1
+    finally:
+        server.process.kill()
+        server.process.communicate()
