@@ -11,7 +11,9 @@ carries them between the two.
 from __future__ import annotations
 
 import shlex
-from contextlib import ExitStack
+import signal
+import threading
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import count
 from time import monotonic
@@ -35,7 +37,8 @@ from netkit.cli.talking import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import FrameType
 
     from netkit.cli.command import Run
     from netkit.cli.options import F
@@ -337,8 +340,9 @@ class Listening:
         assert self.argv is not None
         variables = self.environment(taken.local, taken.peer, taken.stream)
         if self._relays:
-            child, ours = start_beside(self.argv, env=variables)
-            self.children[child] = None
+            with _uninterrupted():
+                child, ours = start_beside(self.argv, env=variables)
+                self.children[child] = None
             try:
                 with ours:
                     self._say_connected(taken, number, child.pid)
@@ -348,8 +352,9 @@ class Listening:
                 raise
             taken.channel.close()
         else:
-            child = start_on(taken.stream, self.argv, env=variables)
-            self.children[child] = None
+            with _uninterrupted():
+                child = start_on(taken.stream, self.argv, env=variables)
+                self.children[child] = None
             self._say_connected(taken, number, child.pid)
         return (yield from self._ended(child, stop))
 
@@ -372,6 +377,33 @@ class Listening:
         status = yield from child.end()
         self.children.pop(child, None)
         return status
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C and SIGTERM off to the end of the block: a command that has been started is known by then.
+
+    Blocking the signals would do, but a command inherits what is blocked.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    previous = {
+        number: signal.signal(number, lambda number, frame: came.append((number, frame)))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for which, handler in previous.items():
+            signal.signal(which, signal.SIG_DFL if handler is None else handler)
+    for number, frame in came:
+        handler = previous[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+        elif handler is not signal.SIG_IGN:
+            signal.raise_signal(number)
 
 
 def split_command(line: str) -> list[str]:

@@ -133,7 +133,7 @@ _OPTIONS = (
         "--on-eof",
         type=click.Choice(["half-close", "keep", "close"]),
         help="After standard input: end sending and go on receiving, only go on, or close. "
-        "[default: half-close; close with --send-only]",
+        "[default: half-close; keep with --proxy or --tls; close with --send-only]",
     ),
     option("-N", "half_close", is_flag=True, help="The same as --on-eof half-close, as nc has it."),
     option(
@@ -243,6 +243,7 @@ class Talk:
         half_close: bool,
         idle_timeout: float | None,
         command: bool = False,
+        stays_open: bool = False,
     ) -> None:
         self.run = run
         self.crlf = crlf
@@ -252,7 +253,9 @@ class Talk:
         self.idle_timeout = idle_timeout
         self._check(on_eof, half_close, command)
         chosen = on_eof or ("half-close" if half_close else None)
-        self._at_end = chosen or ("close" if send_only else "half-close")
+        # Many proxies, and by RFC 5246 section 7.2.1 every TLS up to 1.2, take the end of one direction for
+        # the end of both, and what was to come is lost.
+        self._at_end = chosen or ("close" if send_only else "keep" if stays_open else "half-close")
         self._stdin: Source | None = None
         self._transcript: Transcript | None = None
         if transcript is not None:

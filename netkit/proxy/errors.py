@@ -186,6 +186,8 @@ class Status(Refused):
         super().__init__(target, code, reason)
         if code in (400, 404, 405, 501):
             self.hint = "is that a proxy? a web server answers CONNECT like this"
+        elif code == 401:
+            self.hint = "some proxies say so of a user name and password that they do not accept"
 
     def __str__(self) -> str:
         status = f"{self.code} {self.reason[:SHOWN]}".rstrip()

@@ -20,6 +20,7 @@ import pexpect
 import pytest
 
 from netkit.addr import SocketAddr
+from netkit.cli.listening import _uninterrupted
 from netkit.proxy import ProxyHeader
 from tests.cli.helpers import Result, command_of, netkit_argv, process_environment, validator_of
 
@@ -405,6 +406,20 @@ def test_ctrl_c_ends_the_commands() -> None:
         assert listener.finish()[2] == 130
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_ctrl_c_while_a_command_is_started_comes_after_it() -> None:
+    done = []
+
+    def start() -> None:
+        with _uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append("started")
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert done == ["started"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="Linux only")

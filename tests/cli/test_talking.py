@@ -16,9 +16,11 @@ from hypothesis import given, strategies as st
 
 from netkit.cli.hexdump import HexDump
 from netkit.cli.talking import CrlfSource
-from netkit.io import Flow, run
+from netkit.io import DeadlineExceeded, Flow, run
+from netkit.net import TcpStream
 from netkit.proxy import ProxyHeader
 from netkit.tls.config import TlsConfig
+from netkit.tls.stream import TlsStream
 from netkit.tls.throwaway import ThrowawayAuthority
 from tests.cli.helpers import Result, netkit_argv, process_environment
 from tests.cli.test_tcp import echo_address, peer, read_all  # noqa: F401  # the first is a fixture
@@ -347,11 +349,27 @@ def tls_echo(authority: ThrowawayAuthority, *names: str) -> Iterator[str]:
 def test_tls(netkit: Netkit, authority: ThrowawayAuthority, ca: str) -> None:
     with tls_echo(authority, "127.0.0.1") as address:
         result = netkit(
-            "tcp", "connect", "--tls", "--ca", ca, "--alpn", "z, y", "--json", address, stdin=b"hi"
+            "tcp", "connect", "-N", "--tls", "--ca", ca, "--alpn", "z, y", "--json", address, stdin=b"hi"
         )
     assert result.exit_code == 0
     assert result.json[0]["tls"]["alpn"] == "y"
     assert result.json[-1]["received"] == 2
+
+
+def test_tls_stays_open_for_the_answer(netkit: Netkit, authority: ThrowawayAuthority, ca: str) -> None:
+    """A peer that ends both directions at our close_notify, as RFC 5246 has it, has said all before."""
+    config = TlsConfig.server().with_identity(*authority.issue(["127.0.0.1"]))
+
+    def serve(stream: TcpStream) -> None:
+        with TlsStream.accept(stream, config, timeout=20) as tls:
+            assert tls.read_exactly(2, timeout=20) == b"hi"
+            with pytest.raises(DeadlineExceeded):
+                tls.read(timeout=0.1)
+            tls.write_all(b"answer", timeout=20)
+
+    with listening(serve) as port:
+        result = netkit("tcp", "connect", "--tls", "--ca", ca, f"127.0.0.1:{port}", stdin=b"hi")
+    assert (result.raw, result.exit_code) == (b"answer", 0)
 
 
 def test_tls_verifies(netkit: Netkit, authority: ThrowawayAuthority, ca: str) -> None:
@@ -359,9 +377,9 @@ def test_tls_verifies(netkit: Netkit, authority: ThrowawayAuthority, ca: str) ->
         assert netkit("tcp", "connect", "--tls", "--ca", ca, address).exit_code == 5
     with tls_echo(authority, "a.example") as address:
         named = ["--servername", "a.example"]
-        assert netkit("tcp", "connect", "--tls", "--ca", ca, *named, address, stdin=b"hi").raw == b"hi"
+        assert netkit("tcp", "connect", "-N", "--tls", "--ca", ca, *named, address, stdin=b"hi").raw == b"hi"
     with tls_echo(authority, "a.example") as address:
-        assert netkit("tcp", "connect", "--tls", "--insecure", address, stdin=b"hi").raw == b"hi"
+        assert netkit("tcp", "connect", "-N", "--tls", "--insecure", address, stdin=b"hi").raw == b"hi"
 
 
 def test_no_tls_there_is_5(netkit: Netkit) -> None:

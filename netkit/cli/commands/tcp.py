@@ -127,8 +127,10 @@ def connect(
     and the TLS handshake; --idle-timeout for what comes after.
 
     With --proxy, names are looked up by the proxy, and --source, -4 and -6 are about the connection to
-    it. With --tls the server is verified as `netkit tls probe` does, and a connection that ends
-    without TLS's own farewell is an error: something may be missing.
+    it. With --tls the server is verified as `netkit tls probe` does, and a connection that ends without
+    TLS's own farewell is an error: something may be missing. Many proxies, and TLS before 1.3, take the end
+    of one direction for the end of both. So with --proxy and --tls the sending half stays open after
+    standard input, and the peer decides when it is over, unless -N or --on-eof say otherwise.
 
     --hexdump shows both directions on standard error, > for what was sent and < for what was received. On a
     terminal it takes the place of the payload; elsewhere the payload stays on standard output as it is.
@@ -147,7 +149,7 @@ def connect(
     tls = talking.take_client_tls(given, str(endpoint.host) or "localhost")
     hint = "behind a proxy, the addresses of the connection to the target are not known here"
     talking.exclude("--proxy", proxy, "--proxy-protocol", proxy_protocol, hint)
-    with talking.Talk(run, **given) as talk:
+    with talking.Talk(run, **given, stays_open=bool(proxy or tls)) as talk:
         begun = monotonic()
         tcp, stream = run.wait(_open(endpoint, family, source, proxy, proxy_protocol, tls), timeout)
         elapsed = monotonic() - begun

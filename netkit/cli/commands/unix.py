@@ -112,7 +112,7 @@ def connect(run: Run[Any], path: UnixAddr, timeout: float, **given: Any) -> None
 
     env = run.env
     tls = talking.take_client_tls(given, None)
-    with talking.Talk(run, **given) as talk:
+    with talking.Talk(run, **given, stays_open=tls is not None) as talk:
         begun = monotonic()
         unix, stream = run.wait(_open(path, tls), timeout)
         elapsed = monotonic() - begun
