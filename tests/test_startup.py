@@ -33,6 +33,10 @@ HEAVY = {
 BUDGETS = [
     (["--version"], {"netkit.dns", "netkit.io", "netkit.net", "netkit.tls", "idna", "socket"}),
     (["--help"], {"netkit.dns", "netkit.io", "netkit.net", "netkit.tls", "idna", "socket"}),
+    *(
+        ([*command, "--help"], {"netkit.dns", "netkit.io", "netkit.net", "netkit.proxy", "netkit.tls"})
+        for command in (["tcp", "connect"], ["tcp", "listen"], ["unix", "connect"], ["unix", "listen"])
+    ),
     (
         ["dig", "--json", "@127.0.0.1", "-p", "PORT", "www.example.test", "A"],
         {"netkit.tls", "netkit.dns.server", "idna"},

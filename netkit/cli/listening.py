@@ -20,6 +20,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypedDict
 
 from netkit.cli.exits import explain
+from netkit.cli.messages import visible
 from netkit.cli.options import Number, Seconds, WrongValue, option
 from netkit.cli.server_tls import HANDSHAKE_TIMEOUT, ServerTls, handshake
 from netkit.cli.serving import Ended, ServeView, serve_until_told
@@ -259,7 +260,7 @@ class Listening:
             return True
         stream.close()
         self.counts["refused"] += 1
-        self.talk.note(f"refused {peer}: {why}")
+        self.talk.note(visible(f"refused {peer}: {why}"))
         if self.run.json:
             self.run.write_object({"event": "refused", "peer": peer, "reason": why})
         else:
@@ -318,7 +319,7 @@ class Listening:
         return None if isinstance(header.source, bytes) else header.source
 
     def _say_connected(self, taken: Taken, number: int | None, pid: int | None) -> None:
-        words = f"connection from {taken.peer}{tls_words(taken.channel)}"
+        words = visible(f"connection from {taken.peer}{tls_words(taken.channel)}")  # a path is the peer's
         self.talk.note(words, number)
         if self.run.json:
             row = {

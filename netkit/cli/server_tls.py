@@ -84,7 +84,12 @@ class ServerTls:
 
         config = TlsConfig.server().with_alpn(protocols(self._alpn))
         if self._cert is not None and self._key is not None:
-            return config.with_identity(certificates(self._cert, "--cert"), private_key(self._key, "--key"))
+            from netkit.tls.backends import new_session
+
+            key = private_key(self._key, "--key")
+            config = config.with_identity(certificates(self._cert, "--cert"), key)
+            new_session(config, None)  # a key of another certificate is said now, not to the first client
+            return config
         from netkit.tls.throwaway import ThrowawayAuthority
 
         authority = ThrowawayAuthority()

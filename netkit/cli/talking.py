@@ -133,7 +133,7 @@ _OPTIONS = (
         "--on-eof",
         type=click.Choice(["half-close", "keep", "close"]),
         help="After standard input: end sending and go on receiving, only go on, or close. "
-        "[default: half-close; keep with --proxy or --tls; close with --send-only]",
+        "[default: half-close; keep if connected with --proxy or --tls; close with --send-only]",
     ),
     option("-N", "half_close", is_flag=True, help="The same as --on-eof half-close, as nc has it."),
     option(

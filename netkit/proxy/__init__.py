@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     )
     from netkit.proxy.errors import ProxyError as ProxyError
     from netkit.proxy.header import ProxyHeader as ProxyHeader, Transport as Transport
+    from netkit.proxy.http_connect import ConnectReply as ConnectReply
+    from netkit.proxy.socks5 import Bound as Bound
     from netkit.proxy.url import Proxy as Proxy
 
 __getattr__, __dir__, __all__ = lazy(
@@ -44,6 +46,8 @@ __getattr__, __dir__, __all__ = lazy(
         "receive_header_flow socks5_flow socks5_tunnel socks5_tunnel_async",
         "errors": "ProxyError",
         "header": "ProxyHeader Transport",
+        "http_connect": "ConnectReply",
+        "socks5": "Bound",
         "url": "Proxy",
     },
 )

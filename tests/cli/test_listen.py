@@ -492,6 +492,18 @@ def test_tls_with_a_certificate_of_ones_own(tmp_path: Path) -> None:
             assert sock.recv(100) == b"hello"
 
 
+def test_a_key_of_another_certificate(tmp_path: Path, netkit: Callable[..., Result]) -> None:
+    from netkit.tls.throwaway import ThrowawayAuthority
+
+    authority = ThrowawayAuthority()
+    (tmp_path / "cert.pem").write_text(authority.issue(["www.example"])[0].to_pem())
+    (tmp_path / "key.pem").write_text(authority.issue(["www.example"])[1].to_pem())
+    given = ["--cert", str(tmp_path / "cert.pem"), "--key", str(tmp_path / "key.pem")]
+    result = netkit("tcp", "listen", "--tls", *given)
+    assert result.exit_code == 8
+    assert "private key" in result.stderr
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_proxy_protocol(version: int) -> None:
     header = ProxyHeader(SocketAddr.parse("192.0.2.1:1234"), SocketAddr.parse("192.0.2.2:80"))
