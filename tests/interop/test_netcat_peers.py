@@ -16,9 +16,8 @@ from tests.cli.test_listen import listening
 from tests.conftest import free_port, require_peer
 
 WAIT = 20.0
-DATA = bytes(range(256)) * 1000
 #: As much as a pipe holds that nobody reads yet.
-PIPEFUL = DATA[:50_000]
+PIPEFUL = bytes(range(256)) * 200
 
 
 @contextmanager
@@ -54,7 +53,7 @@ def output(process: subprocess.Popen[bytes]) -> bytes:
 
 
 def socat_listens(port: int) -> list[str]:
-    return [require_peer("socat"), "-", f"TCP-LISTEN:{port},bind=127.0.0.1"]
+    return [require_peer("socat"), "-t", "20", "-", f"TCP-LISTEN:{port},bind=127.0.0.1"]
 
 
 def ncat_listens(port: int) -> list[str]:
@@ -65,9 +64,9 @@ def ncat_listens(port: int) -> list[str]:
 def test_connect(argv: object) -> None:
     port = free_port()
     with running(*argv(port), stdin=b"from the peer") as process:  # type: ignore[operator]
-        result = connected("tcp", "connect", f"127.0.0.1:{port}", stdin=DATA)
+        result = connected("tcp", "connect", f"127.0.0.1:{port}", stdin=PIPEFUL)
         assert (result.raw, result.exit_code) == (b"from the peer", 0)
-        assert output(process) == DATA
+        assert output(process) == PIPEFUL
 
 
 def test_connect_over_tls_to_openssl(tmp_path: Path) -> None:
@@ -104,10 +103,11 @@ def test_connect_over_tls_to_ncat(tmp_path: Path) -> None:
 
 def test_unix_connect_to_socat(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
-    with running(require_peer("socat"), "-", f"UNIX-LISTEN:{path}", stdin=b"from the peer") as process:
-        result = connected("unix", "connect", path, stdin=DATA)
+    socat = [require_peer("socat"), "-t", "20", "-"]
+    with running(*socat, f"UNIX-LISTEN:{path}", stdin=b"from the peer") as process:
+        result = connected("unix", "connect", path, stdin=PIPEFUL)
         assert (result.raw, result.exit_code) == (b"from the peer", 0)
-        assert output(process) == DATA
+        assert output(process) == PIPEFUL
 
 
 # -- listening
