@@ -197,6 +197,17 @@ def test_idle_timeout_is_7(netkit: Netkit) -> None:
     assert "nothing was sent or received for 0.05 s" in result.stderr
 
 
+def test_a_peer_that_never_reads_runs_into_the_idle_timeout(netkit: Netkit) -> None:
+    go = threading.Event()
+    with peer(lambda _connection: go.wait(20)) as address:
+        result = netkit(
+            "tcp", "connect", "--idle-timeout", "200ms", "--json", address, stdin=bytes(20_000_000)
+        )
+        go.set()
+    assert result.exit_code == 7
+    assert 0 < result.json[-2]["sent"] < 20_000_000
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [

@@ -274,7 +274,8 @@ def listen(
     With --tls and no --cert, a certificate is made on the spot, for localhost, this machine's name and the
     address listened on; --write-ca writes the certificate that clients have to trust.
 
-    --deny goes before --allow. A connection that is not let in is closed at once.
+    --deny goes before --allow, and both are about who really connects, whatever a PROXY protocol header says.
+    A connection that is not let in is closed at once.
 
     Examples:
 
