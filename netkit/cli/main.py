@@ -60,6 +60,18 @@ COMMANDS: tuple[Entry, ...] = (
         CONNECT,
     ),
     Entry(
+        "tcp ping",
+        "ping:tcp",
+        "Measure how long connecting to a TCP port takes, again and again.",
+        CONNECT,
+    ),
+    Entry(
+        "udp ping",
+        "ping:udp",
+        "Measure how long a datagram to an echo server and back takes, again and again.",
+        CONNECT,
+    ),
+    Entry(
         "unix connect",
         "unix:connect",
         "Connect to a Unix-domain socket; send standard input, write what comes back.",

@@ -1,0 +1,364 @@
+"""`netkit tcp ping` and `netkit udp ping`: how long a round trip takes, again and again."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
+
+import click
+
+from netkit.cli import options
+from netkit.cli.command import Run, command
+from netkit.cli.exits import Exit, Failure, explain
+from netkit.cli.options import Number, Seconds, option
+from netkit.cli.output import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from netkit.addr import HostPort, IpAddr, SocketAddr
+    from netkit.cli.context import Environment
+    from netkit.cli.options import F
+    from netkit.cli.output import Line
+    from netkit.io import Flow
+    from netkit.net.ping import PingStatistics, Reply
+
+
+class ReplyRow(TypedDict):
+    """What became of one probe."""
+
+    type: Annotated[Literal["tcp.ping", "udp.ping"], "The command's own"]
+    event: Literal["reply"]
+    sequence: Annotated[int, "The probe's number, from 0"]
+    outcome: Annotated[
+        Literal["reply", "reordered", "late", "duplicate", "lost", "failed"],
+        "What became of it: late came after its time, and has been said to be lost before",
+    ]
+    time_s: Annotated[float | None, "The round trip"]
+    reason: Annotated[str | None, "Why it failed"]
+
+
+class StatisticsRow(TypedDict):
+    """All probes together, at the end."""
+
+    type: Annotated[Literal["tcp.ping", "udp.ping"], "The command's own"]
+    event: Literal["statistics"]
+    address: Annotated[str | None, "Whom it went to"]
+    sent: Annotated[int, "Probes sent"]
+    received: Annotated[int, "Those with a reply in time"]
+    lost: Annotated[int, "Those without, whether time ran out or an error came"]
+    loss: Annotated[float, "Their share, from 0 to 1"]
+    duplicates: Annotated[int, "Replies to a probe that had its reply"]
+    late: Annotated[int, "Replies after their time"]
+    reordered: Annotated[int, "Replies that came after one to a later probe"]
+    min_s: Annotated[float | None, "The shortest round trip"]
+    median_s: Annotated[float | None, "Half took no longer"]
+    mean_s: Annotated[float | None, "The mean"]
+    p95_s: Annotated[float | None, "95 % took no longer"]
+    p99_s: Annotated[float | None, "99 % took no longer"]
+    max_s: Annotated[float | None, "The longest"]
+    jitter_s: Annotated[float | None, "How much successive ones differ (RFC 3550 section 6.4.1)"]
+    elapsed_s: Annotated[float, "From the first probe to the end"]
+
+
+class Pinged(NamedTuple):
+    """A run of probes, when it is over."""
+
+    address: SocketAddr | None
+    statistics: PingStatistics
+    elapsed: float
+    failure: Failure | None
+    """Why there was no reply at all."""
+
+
+class PingView(View[Pinged]):
+    """A line a probe, and what they come to."""
+
+    schema = ReplyRow | StatisticsRow
+    has_input = False
+
+    def __init__(self, type: Literal["tcp.ping", "udp.ping"]) -> None:  # noqa: A002  # the field's own name
+        self.type = type  # type: ignore[misc]  # of the instance: one class serves both
+
+    def to_json(self, result: Pinged) -> StatisticsRow:
+        found = result.statistics
+        return {
+            "type": self.type,  # type: ignore[typeddict-item]
+            "event": "statistics",
+            "address": None if result.address is None else str(result.address),
+            "sent": found.sent,
+            "received": found.received,
+            "lost": found.failed,
+            "loss": found.loss,
+            "duplicates": found.duplicates,
+            "late": found.late,
+            "reordered": found.reordered,
+            "min_s": found.min,
+            "median_s": found.median,
+            "mean_s": found.mean,
+            "p95_s": found.percentile(95),
+            "p99_s": found.percentile(99),
+            "max_s": found.max,
+            "jitter_s": found.jitter,
+            "elapsed_s": result.elapsed,
+        }
+
+    def plain(self, result: Pinged) -> Iterable[Line]:
+        row = self.to_json(result)
+        for name in ("sent", "received", "lost", "loss", "duplicates", "late", "reordered"):
+            yield "statistics", name, row[name]
+        for name in ("min", "median", "mean", "p95", "p99", "max", "jitter"):
+            yield "statistics", f"{name}_ms", _ms(row[f"{name}_s"])  # type: ignore[literal-required]
+
+    def short(self, result: Pinged) -> Iterable[Line]:  # noqa: ARG002  # the replies were all
+        return ()
+
+    def table(self, result: Pinged, env: Environment) -> Iterable[Any]:  # noqa: ARG002
+        from netkit.cli.render import facts
+
+        found = result.statistics
+        whom = "nobody" if result.address is None else str(result.address)
+        odd = (("duplicate", found.duplicates), ("late", found.late), ("reordered", found.reordered))
+        counts = f"{found.sent:,} sent, {found.received:,} received, {found.loss:.1%} lost" + "".join(
+            f", {count:,} {name}" for name, count in odd if count
+        )
+        rows: list[tuple[str, str]] = [("probes", counts)]
+        if found.received:
+            spread = " / ".join(_ms(value) for value in (found.min, found.median, found.mean, found.max))
+            tail = " / ".join(_ms(found.percentile(percent)) for percent in (95, 99))
+            rows.append(("min/median/mean/max", f"{spread} ms"))
+            rows.append(("p95/p99", f"{tail} ms"))
+            rows.append(("jitter", "-" if found.jitter is None else f"{_ms(found.jitter)} ms"))
+        yield facts(rows, title=f"{whom}, {result.elapsed:.1f} s")
+
+    def failure(self, result: Pinged) -> Exception | Failure | None:
+        return result.failure
+
+
+def _ms(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1000:.3f}"
+
+
+def _options(function: F) -> F:
+    for decorate in reversed(_SHARED):
+        function = decorate(function)
+    return function
+
+
+_SHARED = (
+    option("-c", "--count", type=Number(1), metavar="N", help="Stop after so many probes."),
+    option(
+        "-i",
+        "--interval",
+        type=Seconds(),
+        metavar="SECONDS",
+        default=1.0,
+        show_default="1",
+        help="Send one every so often, whatever becomes of those before.",
+    ),
+    option(
+        "--timeout",
+        type=Seconds(),
+        metavar="SECONDS",
+        default=2.0,
+        show_default="2",
+        help="Give up each probe after so long.",
+    ),
+    options.family,
+    options.source,
+)
+
+_SIZE = option(
+    "--size",
+    type=Number(20, 65_507),
+    metavar="BYTES",
+    default=56,
+    show_default="56",
+    help="Send echoes of so many bytes.",
+)
+
+
+@command(
+    "tcp ping",
+    view=PingView("tcp.ping"),
+    usage="[OPTIONS] HOST:PORT",
+    doing="tcp ping {}",
+    see_also=("netkit-tcp-scan(1)", "netkit-serve-echo(1)", "ping(8)"),
+)
+@click.argument("endpoint", metavar="HOST:PORT", type=options.Endpoint())
+@option("--echo", is_flag=True, help="Send echoes over one connection to an echo server, and compare them.")
+@_SIZE
+@_options
+def tcp(run: Run[Pinged], endpoint: HostPort, echo: bool, **given: Any) -> None:
+    """Measure how long connecting to a TCP port takes, again and again.
+
+    Each probe is a connection that is closed as soon as it is there: one round trip of the network, and
+    nothing of the server's program. With --echo it is a message over one connection to an echo server
+    (such as `netkit serve echo`), whose every byte is compared.
+
+    Without -c it goes on until Ctrl-C, which ends it with the statistics. The exit code is 0 if there was
+    a reply; else that of what went wrong: 4 where the connection was refused, 7 where time ran out.
+
+    The name is looked up once. Of several addresses the first one is taken that can be connected to.
+    Jitter is that of RFC 3550; percentiles are exact for the first 100,000 replies, and those of a random
+    sample of as many after that. --short prints the bare times in milliseconds.
+
+    Examples:
+
+        $ netkit tcp ping -c 5 example.com:443
+        $ netkit tcp ping --echo -i 0.1 127.0.0.1:7007
+        $ netkit tcp ping --json -c 10 [::1]:22 | jq -c 'select(.event == "statistics")'
+    """
+    _ping(run, endpoint, "echo" if echo else "connect", **given)
+
+
+@command(
+    "udp ping",
+    view=PingView("udp.ping"),
+    usage="[OPTIONS] HOST:PORT",
+    doing="udp ping {}",
+    see_also=("netkit-udp-echo(1)", "ping(8)"),
+)
+@click.argument("endpoint", metavar="HOST:PORT", type=options.Endpoint(proto="udp"))
+@_SIZE
+@_options
+def udp(run: Run[Pinged], endpoint: HostPort, **given: Any) -> None:
+    """Measure how long a datagram to an echo server and back takes, again and again.
+
+    Each datagram carries a number and a mark of this run, and all of it is compared when it comes back.
+    What is lost, late, duplicated or out of order is counted.
+
+    Without -c it goes on until Ctrl-C, which ends it with the statistics. The exit code is 0 if there was
+    a reply; else that of what went wrong: 4 where nobody receives there, 7 where time ran out.
+
+    Examples:
+
+        $ netkit udp ping -c 5 127.0.0.1:7007
+        $ netkit udp ping -i 0.01 --size 1400 echo.example.com:7
+    """
+    _ping(run, endpoint, "datagrams", **given)
+
+
+def _ping(
+    run: Run[Pinged],
+    endpoint: HostPort,
+    what: Literal["connect", "echo", "datagrams"],
+    *,
+    size: int,
+    count: int | None,
+    interval: float,
+    timeout: float,
+    family: int | None,
+    source: IpAddr | None,
+) -> None:
+    import socket
+
+    from netkit.addr import SocketAddr
+    from netkit.io import DeadlineExceeded
+    from netkit.net.ping import PingStatistics, ping_connect, ping_datagrams, ping_stream
+    from netkit.net.tcp import TcpStream
+    from netkit.net.udp import UdpSocket
+
+    only = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}.get(family or 0, 0)
+    bound = SocketAddr.new(source, 0) if source is not None else None
+    if bound is not None and not only:
+        only = int(bound.family)
+    found = PingStatistics()
+    shown = _Shown(run, found)
+    asked = {
+        "count": count,
+        "interval": interval,
+        "timeout": timeout,
+        "statistics": found,
+        "on_reply": shown.reply,
+    }
+    begun = monotonic()
+    try:
+        shown.address = run.wait(
+            _address(endpoint, only, bound, connect=what != "datagrams"), max(timeout, 5.0)
+        )
+        begun = monotonic()
+        addr = shown.address
+        if what == "connect":
+            run.wait(ping_connect(lambda: TcpStream.connect_flow(addr, source=bound), **asked))  # type: ignore[arg-type]
+        elif what == "echo":
+            with TcpStream.connect(addr, source=bound, timeout=timeout) as stream:
+                run.wait(ping_stream(stream, size=size, **asked))  # type: ignore[arg-type]
+        else:
+            with UdpSocket.connected(addr, source=bound) as sock:
+                run.wait(ping_datagrams(sock, size=size, **asked))  # type: ignore[arg-type]
+    except KeyboardInterrupt:
+        run.env.interrupted()
+        raise
+    except DeadlineExceeded as error:
+        if not found.sent:
+            raise
+        shown.failure = explain(error)
+    finally:
+        run.env.status(None)
+        if found.sent:
+            why = shown.failure if not found.received else None
+            run.result(Pinged(shown.address, found, monotonic() - begun, why))
+
+
+def _address(endpoint: HostPort, family: int, bound: SocketAddr | None, *, connect: bool) -> Flow[SocketAddr]:
+    """Flow: the address to ping: of several, the first that can be connected to, if any can."""
+    from netkit.net.errors import ConnectError
+    from netkit.net.resolve import resolve
+    from netkit.net.tcp import TcpStream
+
+    found = yield from resolve(endpoint, family=family)
+    if connect and len(found) > 1:
+        try:
+            stream = yield from TcpStream.connect_flow(endpoint, family=family, source=bound)
+        except ConnectError:
+            return found[0]
+        with stream:
+            return stream.peer_addr
+    return found[0]
+
+
+class _Shown:
+    """Shows replies as they come; remembers why there is none."""
+
+    def __init__(self, run: Run[Pinged], statistics: PingStatistics) -> None:
+        self._run = run
+        self._statistics = statistics
+        self.address: SocketAddr | None = None
+        self.failure: Failure | None = None
+
+    def reply(self, reply: Reply) -> None:
+        run, env = self._run, self._run.env
+        outcome = reply.note or "reply"
+        reason = None
+        if reply.error is not None:
+            self.failure = explain(reply.error)
+            outcome = "lost" if self.failure.exit is Exit.TIMEOUT else "failed"
+            reason = self.failure.message
+        if run.json:
+            run.write_object(
+                {
+                    "event": "reply",
+                    "sequence": reply.number,
+                    "outcome": outcome,
+                    "time_s": reply.time,
+                    "reason": reason,
+                }
+            )
+        elif env.mode == "short":
+            if outcome in ("reply", "reordered"):
+                env.write_lines([_ms(reply.time)])
+        elif env.mode == "plain":
+            env.write_lines([f"{outcome}\t{reply.number}\t{_ms(reply.time)}\t{reason or '-'}"])
+        else:
+            words = f"{_ms(reply.time)} ms" if reply.time is not None else reason or ""
+            note = "" if outcome == "reply" else f"  {outcome}"
+            env.write_lines([f"{reply.number:>5}  {words}{note}"])
+            env.status(self._line())
+
+    def _line(self) -> str:
+        found = self._statistics
+        spread = "" if found.min is None else f"  min {_ms(found.min)}  max {_ms(found.max)} ms"
+        return (
+            f"{self.address}: {found.sent:,} sent, {found.received:,} received, {found.loss:.1%} lost{spread}"
+        )
