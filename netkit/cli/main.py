@@ -65,6 +65,7 @@ COMMANDS: tuple[Entry, ...] = (
         "Measure how long connecting to a TCP port takes, again and again.",
         CONNECT,
     ),
+    Entry("tcp scan", "scan:scan", "Find the TCP ports that take connections.", CONNECT),
     Entry(
         "udp ping",
         "ping:udp",

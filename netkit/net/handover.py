@@ -102,10 +102,10 @@ class Handover:
 
     def _hand_over(self, stream: UnixStream) -> Flow[None]:
         who = stream.peer_cred
+        asked = yield from _hear(stream, REPLY_TIMEOUT)  # first: closing over it would reset the answer
         if who.uid not in (os.geteuid(), 0):
             yield from _say(stream, {"refused": "it runs as another user"})
             raise HandoverError(f"asked for by user {who.uid}")
-        asked = yield from _hear(stream, REPLY_TIMEOUT)
         if asked.get("take_over") != _VERSION:
             yield from _say(stream, {"refused": f"it speaks version {_VERSION} of the take-over"})
             raise HandoverError("asked for in a way that is not understood")

@@ -1,0 +1,349 @@
+"""`netkit tcp scan`: which ports of which hosts take connections."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
+
+import click
+
+from netkit.cli import options
+from netkit.cli.command import Run, command
+from netkit.cli.exits import Exit, explain
+from netkit.cli.options import FILE, File, Number, Rate, Seconds, WrongValue, option
+from netkit.cli.output import Column, View, b64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from netkit.addr import IpAddr, SocketAddr
+    from netkit.cli.output import Line
+    from netkit.io import Flow
+    from netkit.net.scan import PortResult
+
+#: The largest network that is written as one HOST, in addresses.
+MOST_ADDRESSES = 65_536
+
+State = Literal["open", "closed", "filtered", "unreachable"]
+
+
+class PortRow(TypedDict):
+    """One port of one host."""
+
+    type: Literal["tcp.scan"]
+    event: Literal["port"]
+    host: Annotated[str, "As it was written"]
+    address: Annotated[str, "Its address"]
+    port: Annotated[int, "The port"]
+    state: Annotated[State, "What became of connecting; filtered: no answer in time"]
+    service: Annotated[str | None, "What this system calls the port; not what is found there"]
+    time_s: Annotated[float, "How long that took to find out"]
+    banner: Annotated[str | None, "With --banners: what it said by itself, as text where it is text"]
+    banner_b64: Annotated[str | None, "The same, byte for byte"]
+    reason: Annotated[str | None, "What the system said, where it is not open"]
+
+
+class SummaryRow(TypedDict):
+    """All ports together, at the end; and once for each host that was not scanned, with its error."""
+
+    type: Literal["tcp.scan"]
+    event: Literal["summary"]
+    ports: Annotated[int, "Ports tried"]
+    open: Annotated[int, "Open"]
+    closed: Annotated[int, "Closed"]
+    filtered: Annotated[int, "Without an answer"]
+    unreachable: Annotated[int, "Out of reach"]
+    elapsed_s: Annotated[float, "How long all of it took"]
+
+
+class Unresolved(TypedDict):
+    """A host that was not scanned."""
+
+    type: Literal["tcp.scan"]
+    event: Literal["host"]
+    host: Annotated[str, "As it was written"]
+
+
+class Scanned(NamedTuple):
+    """A port, and the host it is of."""
+
+    host: str
+    found: PortResult
+
+
+class ScanView(View[Scanned]):
+    """A line a port."""
+
+    type = "tcp.scan"
+    schema = PortRow | SummaryRow | Unresolved
+    has_input = False
+    columns = (
+        Column("host", 24),
+        Column("port", 6),
+        Column("state", 11),
+        Column("service", 14),
+        Column("ms", 9),
+        Column("banner", 40),
+    )
+
+    def to_json(self, result: Scanned) -> PortRow:
+        found = result.found
+        return {
+            "type": "tcp.scan",
+            "event": "port",
+            "host": result.host,
+            "address": str(found.addr.ip),
+            "port": found.addr.port,
+            "state": found.state.value,
+            "service": _service(found.addr.port),
+            "time_s": found.time,
+            "banner": None if found.banner is None else _text(found.banner),
+            "banner_b64": None if found.banner is None else b64(found.banner),
+            "reason": found.reason,
+        }
+
+    def plain(self, result: Scanned) -> Iterable[Line]:
+        found = result.found
+        yield (
+            result.host,
+            found.addr.ip,
+            found.addr.port,
+            found.state.value,
+            _service(found.addr.port),
+            f"{found.time * 1000:.3f}",
+            _first_line(found.banner) or found.reason,
+        )
+
+    def short(self, result: Scanned) -> Iterable[Line]:
+        yield str(result.found.addr)
+
+    def row(self, result: Scanned) -> Sequence[object]:
+        found = result.found
+        told = _first_line(found.banner) or found.reason
+        state = found.state.value
+        return (
+            result.host,
+            found.addr.port,
+            state,
+            _service(found.addr.port),
+            f"{found.time * 1000:.1f}",
+            told,
+        )
+
+
+def _service(port: int) -> str | None:
+    from netkit.net.scan import service_name
+
+    return service_name(port)
+
+
+def _text(banner: bytes) -> str | None:
+    try:
+        return banner.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _first_line(banner: bytes | None) -> str | None:
+    if banner is None:
+        return None
+    return banner.decode("utf-8", "backslashreplace").strip().partition("\n")[0].rstrip()
+
+
+@command(
+    "tcp scan",
+    view=ScanView(),
+    usage="[OPTIONS] HOST... PORTS",
+    doing="tcp scan",
+    see_also=("netkit-tcp-ping(1)", "nmap(1)", "nc(1)"),
+)
+@click.argument("words", nargs=-1, required=True, metavar="HOST... PORTS")
+@option(
+    "-f",
+    "--file",
+    "hosts_file",
+    type=File(),
+    metavar="FILE",
+    complete=FILE,
+    help="Scan the hosts of this file too, one a line; - is standard input.",
+)
+@option("--all", "show_all", is_flag=True, help="Show the ports that are not open as well.")
+@option("--banners", is_flag=True, help="Read what open ports say by themselves.")
+@option(
+    "--banner-timeout",
+    type=Seconds(),
+    metavar="SECONDS",
+    default=2.0,
+    show_default="2",
+    help="Wait so long for that.",
+)
+@option(
+    "--timeout",
+    type=Seconds(),
+    metavar="SECONDS",
+    default=3.0,
+    show_default="3",
+    help="Call a port filtered that has not answered in this time.",
+)
+@option(
+    "--concurrency",
+    type=Number(1, 10_000),
+    metavar="N",
+    default=100,
+    show_default="100",
+    help="Try so many ports at the same time.",
+)
+@option("--rate", type=Rate(), metavar="N/s", help="Begin no more attempts than this: 50/s, 600/m.")
+@options.family
+@options.source
+def scan(
+    run: Run[Scanned],
+    words: tuple[str, ...],
+    hosts_file: str | None,
+    show_all: bool,
+    banners: bool,
+    banner_timeout: float,
+    timeout: float,
+    concurrency: int,
+    rate: float | None,
+    family: int | None,
+    source: IpAddr | None,
+) -> Exit:
+    """Find the TCP ports that take connections.
+
+    HOST is a name, an address, or a network such as 192.0.2.0/28; PORTS are ports, ranges and services,
+    separated by commas: 22,80,8000-8100,https. A range may leave its end away (8000-), and - is every port.
+    A name is looked up once, and its first address is scanned.
+
+    Each port is connected to, and the connection closed again: open where that works, closed where it is
+    refused, filtered where nothing comes back in time. Only open ones are shown unless --all is given; the
+    count of the others is on standard error. The service is the name of the port in this system's list, not
+    what was found there.
+
+    The exit code is 0 if a port is open and 1 if none is; 3 where no host could be looked up, and 9 where
+    only some could.
+
+    Scan what is yours, or what you were asked to.
+
+    Examples:
+
+        $ netkit tcp scan localhost 1-1024
+        $ netkit tcp scan --banners --all 192.0.2.1 192.0.2.2 22,25,80,https
+        $ netkit tcp scan --json --rate 50/s -f hosts.txt 443
+        $ netkit tcp scan --short 127.0.0.1 8000-
+    """
+    import socket
+
+    from netkit.addr import SocketAddr
+    from netkit.io import Outcome, Want, all_of, beside
+    from netkit.net.scan import PortsError, PortState, parse_ports, scan_order, scan_port
+
+    try:
+        ports = parse_ports(words[-1])
+    except PortsError as error:
+        raise WrongValue(str(error), error.hint) from None
+    names = [*words[:-1], *_read_hosts(run, hosts_file)]
+    if not names:
+        raise WrongValue("there is no host", "netkit tcp scan HOST... PORTS")
+    only = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}.get(family or 0, 0)
+    bound = SocketAddr.new(source, 0) if source is not None else None
+    if bound is not None and not only:
+        only = int(bound.family)
+
+    begun = monotonic()
+    looked_up = run.wait(
+        all_of((_look_up(name, only) for name in names), limit=concurrency, return_errors=True)
+    )
+    hosts: dict[Any, tuple[str, SocketAddr]] = {}
+    unresolved: list[tuple[str, Exception]] = []
+    for name, outcome in zip(names, looked_up, strict=True):
+        if outcome.error is not None:
+            unresolved.append((name, outcome.error))
+        else:
+            for addr in outcome.unwrap():
+                hosts.setdefault(addr.ip, (name, addr))
+    run.start_many()
+    tally = dict.fromkeys(PortState, 0)
+    total = len(hosts) * len(ports)
+
+    def show(_: int, outcome: Outcome[PortResult]) -> None:
+        found = outcome.unwrap()
+        tally[found.state] += 1
+        if show_all or found.state is PortState.OPEN:
+            run.result(Scanned(hosts[found.addr.ip][0], found))
+
+    def progress() -> Flow[None]:
+        while run.env.shows_status:
+            done = sum(tally.values())
+            run.env.status(f"{done:,} of {total:,} ports, {tally[PortState.OPEN]:,} open")
+            yield Want(until=monotonic() + 0.1)
+
+    scanning = all_of(
+        (
+            scan_port(addr, timeout=timeout, source=bound, banner=banner_timeout if banners else None)
+            for addr in scan_order([addr for _, addr in hosts.values()], ports)
+        ),
+        limit=concurrency,
+        pace=rate,
+        on_result=show,
+    )
+    try:
+        run.wait(beside(scanning, progress()))
+    except KeyboardInterrupt:
+        run.env.interrupted()
+        raise
+    finally:
+        run.env.status(None)
+        _summarise(run, {state.value: count for state, count in tally.items()}, monotonic() - begun)
+    codes: set[Exit] = set()
+    for name, why in unresolved:
+        failure = explain(why)
+        codes.add(failure.exit)
+        if run.json:
+            run.write_object({"event": "host", "host": name}, failure=failure)
+        run.env.report(f"tcp scan {name}", failure)
+    if hosts:
+        codes.add(Exit.OK if tally[PortState.OPEN] else Exit.NO)
+    return codes.pop() if len(codes) == 1 else Exit.MIXED
+
+
+def _look_up(name: str, family: int) -> Flow[list[SocketAddr]]:
+    """Flow: the address of a host, or those of a network."""
+    from ipaddress import ip_network
+
+    from netkit.addr import HostPort, SocketAddr
+    from netkit.net.resolve import resolve
+
+    if "/" in name:
+        try:
+            network = ip_network(name, strict=False)
+        except ValueError as error:
+            raise WrongValue(str(error), "write a network as 192.0.2.0/28") from None
+        if network.num_addresses > MOST_ADDRESSES:
+            raise WrongValue(f"{name} has more than {MOST_ADDRESSES:,} addresses", "scan a part of it")
+        hosts = list(network.hosts()) or [network.network_address]
+        return [SocketAddr.new(str(address), 0) for address in hosts]
+    return (yield from resolve(HostPort.parse(name, 0), family=family))[:1]
+
+
+def _read_hosts(run: Run[Any], path: str | None) -> Iterator[str]:
+    """The hosts of a file, one a line; blank lines and comments are passed over."""
+    if path is None:
+        return
+    if path == "-":
+        lines = [] if run.env.stdin is None else run.env.stdin.read().decode("utf-8", "replace").splitlines()
+    else:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    for line in lines:
+        text = line.partition("#")[0].strip()
+        if text and not text.startswith(";"):
+            yield text
+
+
+def _summarise(run: Run[Any], tally: dict[str, int], elapsed: float) -> None:
+    total = sum(tally.values())
+    if run.json:
+        run.write_object({"event": "summary", "ports": total, **tally, "elapsed_s": elapsed})
+    words = ", ".join(f"{count:,} {state}" for state, count in tally.items() if count)
+    run.env.say(f"{total:,} ports in {elapsed:.1f} s: {words or 'none'}")
