@@ -34,7 +34,7 @@ import errno
 import os
 import socket
 import stat
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from netkit.errors import Fault, NetkitError
 from netkit.net.errors import UnixError, unix_error
@@ -296,10 +296,7 @@ def udp_socket_from_raw_fd(fd: int) -> UdpSocket:
     """The UDP socket that descriptor `fd` is. It is the UdpSocket's from now on. Raises AdoptError."""
     from netkit.net.udp import UdpSocket
 
-    sock = _adopt(fd, _INET, socket.SOCK_DGRAM)
-    # One that knows of inherited descriptors leaves this one's O_NONBLOCK as it is.
-    told: dict[str, Any] = {"inherited": True} if "inherited" in UdpSocket.__init__.__annotations__ else {}
-    return UdpSocket(sock, **told)
+    return UdpSocket(_adopt(fd, _INET, socket.SOCK_DGRAM), inherited=True)
 
 
 def server_socket_from_raw_fd(

@@ -5,9 +5,13 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from netkit.io import ClosedError, Event, Flow, before, first_of
+from netkit.io import ClosedError, Event, Flow, before, beside
+
+#: How many datagrams that had come before the end are still sent back, so that a flood has one as well.
+LAST_DATAGRAMS = 10_000
 
 if TYPE_CHECKING:
+    from netkit.addr import SocketAddr
     from netkit.io import ByteStream
     from netkit.net.udp import UdpSocket
 
@@ -55,19 +59,34 @@ def echo_stream(
 
 
 def echo_datagrams(sock: UdpSocket, *, counts: Echoed, stop: Event) -> Flow[None]:
-    """Flow: send each datagram back to where it came from, until `stop` is set."""
+    """Flow: send each datagram back to where it came from, until `stop` is set, and those that had come."""
+
+    def send_back(data: bytes, peer: SocketAddr) -> Flow[None]:
+        try:
+            yield from sock.transmit(data, peer)
+        except ClosedError:
+            raise
+        except OSError:
+            return  # that peer cannot be sent to: the next may
+        counts.messages += 1
+        counts.bytes += len(data)
 
     def echoing() -> Flow[None]:
         while True:
-            yield from sock.receive()
-            data, peer = sock.take_received()
             try:
-                yield from sock.transmit(data, peer)
+                yield from sock.receive()
             except ClosedError:
                 raise
             except OSError:
-                continue  # that peer cannot be sent to: the next may
-            counts.messages += 1
-            counts.bytes += len(data)
+                continue  # an ICMP error for something sent before: the next datagram is another matter
+            yield from send_back(*sock.take_received())
 
-    yield from first_of(echoing(), stop.wait())
+    yield from beside(stop.wait(), echoing())
+    for _ in range(LAST_DATAGRAMS):
+        try:
+            found = sock.recv_from_nonblock()
+        except OSError:
+            continue
+        if found is None:
+            return
+        yield from send_back(*found)

@@ -28,7 +28,13 @@ BANNER_SIZE = 1024
 #: How long to wait, in seconds, when this process has no descriptor left, before a port is tried again.
 NO_DESCRIPTOR_PAUSE = 0.05
 
-_NO_DESCRIPTOR = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL))
+#: For how long, in seconds, that is done.
+NO_DESCRIPTOR_PATIENCE = 30.0
+
+_NO_DESCRIPTOR = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+
+_LOCAL = frozenset((errno.EACCES, errno.EPERM, errno.EINVAL, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL))
 
 
 class PortState(Enum):
@@ -129,9 +135,11 @@ def scan_port(
 ) -> Flow[PortResult]:
     """Flow: try one port; `timeout` and `banner` are seconds, for the connection and for what it says.
 
-    Where this process has no descriptor (or local port) left, it waits until there is one again; that
-    does not count as the port's time. Raises only what is neither's fault.
+    Where this process has no descriptor left, it waits for NO_DESCRIPTOR_PATIENCE until there is one again;
+    that does not count as the port's time. Raises what is this system's own doing: no descriptor for so
+    long, a source address that is not its own, a firewall of its own.
     """
+    patience = monotonic() + NO_DESCRIPTOR_PATIENCE
     while True:
         begun = monotonic()
         try:
@@ -140,10 +148,10 @@ def scan_port(
             return PortResult(addr, PortState.FILTERED, monotonic() - begun, None, "no answer")
         except ConnectError as error:
             code = error.errno
-            if code in _NO_DESCRIPTOR:
+            if code in _NO_DESCRIPTOR and monotonic() < patience:
                 yield from sleep_until(monotonic() + NO_DESCRIPTOR_PAUSE)
                 continue
-            if code in (errno.EACCES, errno.EPERM, errno.EINVAL, errno.EAFNOSUPPORT):
+            if code in _NO_DESCRIPTOR or code in _LOCAL:
                 raise  # this system's own doing: no packet was sent
             state = _STATES.get(code or 0, PortState.UNREACHABLE)
             return PortResult(addr, state, monotonic() - begun, None, error.strerror)
@@ -154,7 +162,7 @@ def scan_port(
 
 
 def _banner(stream: TcpStream, timeout: float, size: int) -> Flow[bytes | None]:
-    """Flow: what comes by itself: the first piece, and what follows it up to the end of a line."""
+    """Flow: what comes by itself, up to the piece with the end of its first line."""
     until = monotonic() + timeout
     said = b""
     try:
@@ -163,7 +171,7 @@ def _banner(stream: TcpStream, timeout: float, size: int) -> Flow[bytes | None]:
             if not piece:
                 break
             said += piece
-            if said.endswith(b"\n"):
+            if b"\n" in said:
                 break
     except (DeadlineExceeded, OSError):
         pass  # what came is the banner

@@ -250,3 +250,22 @@ def unread(sock: socket.socket) -> int:
             return 0
     counted = struct.unpack("i", fcntl.ioctl(sock, FIONREAD, bytes(4)))
     return int(counted[0])
+
+
+def set_ttl(sock: socket.socket, ttl: int) -> None:
+    """How many routers a packet may pass (IPv4 TTL, IPv6 hop limit), 1 to 255."""
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
+        try:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)  # what speaks IPv4 on "::"
+        except OSError:
+            pass  # a system, or a socket, on which IPv6 does not
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+
+
+def ttl_of(sock: socket.socket) -> int:
+    """What `set_ttl` set."""
+    if sock.family == socket.AF_INET6:
+        return sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)
+    return sock.getsockopt(socket.IPPROTO_IP, socket.IP_TTL)

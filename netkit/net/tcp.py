@@ -19,7 +19,7 @@ from netkit.net.connect import ATTEMPT_DELAY, Connected, connect, connect_first,
 from netkit.net.errors import Attempt, ListenError
 from netkit.net.listening import BACKLOG, AsyncIncoming, Incoming, StreamListener
 from netkit.net.resolve import NameResolver, listening_addrs
-from netkit.net.sockets import Shutdown, SocketStream
+from netkit.net.sockets import Shutdown, SocketStream, set_ttl, ttl_of
 
 __all__ = ["BACKLOG", "AsyncIncoming", "Incoming", "KeepAlive", "Shutdown", "TcpListener", "TcpStream"]
 
@@ -272,13 +272,13 @@ class TcpStream(SocketStream):
     def set_ttl(self, ttl: int) -> None:
         """How many routers a packet may pass (IPv4 TTL, IPv6 hop limit), 1 to 255."""
         self._check_open()
-        _set_ttl(self._sock, ttl)
+        set_ttl(self._sock, ttl)
 
     @property
     def ttl(self) -> int:
         """How many routers a packet may pass."""
         self._check_open()
-        return _ttl(self._sock)
+        return ttl_of(self._sock)
 
     def _describe(self) -> str:
         return "closed" if self.is_closed else f"{self._peer or 'connected'} fd={self._sock.fileno()}"
@@ -390,13 +390,13 @@ class TcpListener(StreamListener[TcpStream, SocketAddr]):
     def set_ttl(self, ttl: int) -> None:
         """How many routers a packet of accepted connections may pass, 1 to 255."""
         self._check_open()
-        _set_ttl(self._sock, ttl)
+        set_ttl(self._sock, ttl)
 
     @property
     def ttl(self) -> int:
         """How many routers a packet of accepted connections may pass."""
         self._check_open()
-        return _ttl(self._sock)
+        return ttl_of(self._sock)
 
     @property
     def only_v6(self) -> bool:
@@ -433,20 +433,3 @@ def _keepalive_option(part: str) -> int:
         return _KEEPALIVE[part]
     except KeyError:
         raise OSError(errno.ENOPROTOOPT, f"this system has no keepalive {part}") from None
-
-
-def _set_ttl(sock: socket.socket, ttl: int) -> None:
-    if sock.family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
-        try:
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)  # what speaks IPv4 on "::"
-        except OSError:
-            pass  # a system, or a socket, on which IPv6 does not
-    else:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
-
-
-def _ttl(sock: socket.socket) -> int:
-    if sock.family == socket.AF_INET6:
-        return sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS)
-    return sock.getsockopt(socket.IPPROTO_IP, socket.IP_TTL)

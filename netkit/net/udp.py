@@ -1,16 +1,22 @@
-"""UDP: `UdpSocket`, connected to one peer or open to all. RFC 768.
+"""UDP: `UdpSocket`, connected to one peer or open to all, broadcast and multicast. RFC 768, 1112, 3493.
 
-A datagram that was received when the waiting was interrupted is kept for the next receive.
+At each wake-up the socket is drained: what has arrived is taken off it, DRAIN_DATAGRAMS and DRAIN_BYTES at
+most, and kept until it is asked for. So a burst costs one wait, a flood no more memory than that, and
+whatever interrupts the waiting loses nothing.
 """
 
 from __future__ import annotations
 
+import errno
 import socket
+import struct
 from collections import deque
 from typing import Self
 
-from netkit.addr import SocketAddr, SocketAddrsLike
+from netkit.addr import Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrsLike
 from netkit.io import (
+    OPERATIONS_PER_TURN,
+    PAUSE,
     Buffer,
     BusyError,
     CancellationToken,
@@ -25,9 +31,14 @@ from netkit.io import (
 from netkit.net.connect import descriptor_of
 from netkit.net.errors import ListenError
 from netkit.net.resolve import listening_addrs
+from netkit.net.sockets import set_ttl, ttl_of
 
 #: The largest payload of a datagram: 65,535 bytes less the UDP header (IPv6); IPv4 allows 20 less.
 MAX_DATAGRAM = 65527
+
+#: How much is taken off the socket at one wake-up and kept, at most.
+DRAIN_DATAGRAMS = 64
+DRAIN_BYTES = 1_048_576
 
 
 class UdpSocket(Closing, Timed):
@@ -41,11 +52,16 @@ class UdpSocket(Closing, Timed):
     and `cancel`.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
+    def __init__(self, sock: socket.socket, *, inherited: bool = False) -> None:
+        """Around `sock`. `inherited` says that others may share it: its O_NONBLOCK is left as it is."""
+        if not inherited:
+            sock.setblocking(False)
+        self._flags = socket.MSG_DONTWAIT if inherited else 0
         self._sock = sock
         self._descriptor = descriptor_of(sock)
         self._received: deque[tuple[bytes, SocketAddr]] = deque()
+        self._failed: OSError | None = None  # came after what is in there, and is not raised yet
+        self._turns = 0
         self._receiving = False
         self._sending = False
         self._peer: SocketAddr | None = None
@@ -53,17 +69,35 @@ class UdpSocket(Closing, Timed):
     # Making one.
 
     @classmethod
-    def bind(cls, addr: SocketAddrsLike) -> Self:
+    def bind(
+        cls,
+        addr: SocketAddrsLike,
+        *,
+        reuse_addr: bool = False,
+        reuse_port: bool = False,
+        only_v6: bool | None = None,
+    ) -> Self:
         """Receive at the first address of `addr` that can be bound; port 0 takes a free one.
+
+        `reuse_addr` lets others receive at the same address too, which is how several programs hear one
+        multicast group; with `reuse_port` each datagram goes to one of them. `only_v6` takes IPv4 out of
+        an IPv6 socket; without it `"::"` has both.
 
         Raises AddrParseError, ResolveError, ListenError.
         """
-        return cls._bind_first(run(listening_addrs(addr)))
+        return cls._bind_first(run(listening_addrs(addr)), reuse_addr, reuse_port, only_v6)
 
     @classmethod
-    async def bind_async(cls, addr: SocketAddrsLike) -> Self:
-        """Receive at the first address of `addr` that can be bound; errors as `bind`."""
-        return cls._bind_first(await run_async(listening_addrs(addr)))
+    async def bind_async(
+        cls,
+        addr: SocketAddrsLike,
+        *,
+        reuse_addr: bool = False,
+        reuse_port: bool = False,
+        only_v6: bool | None = None,
+    ) -> Self:
+        """Receive at the first address of `addr` that can be bound; arguments and errors as `bind`."""
+        return cls._bind_first(await run_async(listening_addrs(addr)), reuse_addr, reuse_port, only_v6)
 
     @classmethod
     def bind_addr(cls, addr: SocketAddr) -> Self:
@@ -85,13 +119,25 @@ class UdpSocket(Closing, Timed):
         return made
 
     @classmethod
-    def _bind_first(cls, addrs: list[SocketAddr]) -> Self:
+    def _bind_first(
+        cls,
+        addrs: list[SocketAddr],
+        reuse_addr: bool = False,
+        reuse_port: bool = False,
+        only_v6: bool | None = None,
+    ) -> Self:
         failure: ListenError | None = None
         for addr in addrs:
             sock = socket.socket(addr.family, socket.SOCK_DGRAM)
             try:
-                if addr.family == socket.AF_INET6 and addr.ip.is_unspecified:
-                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+                if addr.family == socket.AF_INET6 and (only_v6 is not None or addr.ip.is_unspecified):
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bool(only_v6)))
+                if reuse_addr:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if reuse_port:
+                    if not hasattr(socket, "SO_REUSEPORT"):
+                        raise OSError(errno.ENOPROTOOPT, "this system has no SO_REUSEPORT")
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
                 sock.bind(addr.to_sockaddr())
             except OSError as error:
                 sock.close()
@@ -119,16 +165,36 @@ class UdpSocket(Closing, Timed):
             raise BusyError("UDP socket's receiving side")
         self._receiving = True
         try:
+            self._turns += 1
+            if self._turns % OPERATIONS_PER_TURN == 0:
+                yield PAUSE  # whoever floods this socket must not keep everything else from its turn
             while not self._received:
                 self._check_open()
-                try:
-                    data, sockaddr = self._sock.recvfrom(MAX_DATAGRAM)
-                except BlockingIOError:
+                if not self._drain():
                     yield self._descriptor.want_read
-                    continue
-                self._received.append((data, SocketAddr.from_sockaddr(sockaddr)))
         finally:
             self._receiving = False
+
+    def _drain(self) -> bool:
+        """Take what has arrived off the socket; whether there was anything. Raises what is reported."""
+        if self._failed is not None:
+            error, self._failed = self._failed, None
+            raise error
+        recvfrom, flags, received = self._sock.recvfrom, self._flags, self._received
+        taken = 0
+        try:
+            while taken < DRAIN_BYTES and len(received) < DRAIN_DATAGRAMS:
+                data, sockaddr = recvfrom(MAX_DATAGRAM, flags)
+                received.append((data, SocketAddr.from_sockaddr(sockaddr)))
+                taken += len(data)
+        except BlockingIOError:
+            return bool(received)
+        except OSError as error:
+            self._check_open()  # it may have been closed by another thread in this instant
+            if not received:
+                raise
+            self._failed = error  # in its order: after those before it
+        return True
 
     def take_received(self) -> tuple[bytes, SocketAddr]:
         """The datagram that `receive` has waited for, and its source. Raises IndexError if there is none."""
@@ -144,8 +210,8 @@ class UdpSocket(Closing, Timed):
                 self._check_open()
                 try:
                     if addr is None:
-                        return self._sock.send(data)
-                    return self._sock.sendto(data, addr.to_sockaddr())
+                        return self._sock.send(data, self._flags)
+                    return self._sock.sendto(data, self._flags, addr.to_sockaddr())
                 except BlockingIOError:
                     yield self._descriptor.want_write
         finally:
@@ -221,6 +287,160 @@ class UdpSocket(Closing, Timed):
             await run_async(self.receive(), deadline=self._read_deadline(timeout), cancel=cancel)
         return self.take_received()
 
+    # Looking without taking, and not waiting.
+
+    def peek(self, *, timeout: float | None = None, cancel: CancellationToken | None = None) -> bytes:
+        """The next datagram, which the next receive gives again."""
+        return self.peek_from(timeout=timeout, cancel=cancel)[0]
+
+    async def peek_async(
+        self, *, timeout: float | None = None, cancel: CancellationToken | None = None
+    ) -> bytes:
+        """The next datagram, which the next receive gives again."""
+        return (await self.peek_from_async(timeout=timeout, cancel=cancel))[0]
+
+    def peek_from(
+        self, *, timeout: float | None = None, cancel: CancellationToken | None = None
+    ) -> tuple[bytes, SocketAddr]:
+        """The next datagram and where it came from, which the next receive gives again."""
+        with phase("waiting for a datagram"):
+            run(self.receive(), deadline=self._read_deadline(timeout), cancel=cancel)
+        return self._received[0]
+
+    async def peek_from_async(
+        self, *, timeout: float | None = None, cancel: CancellationToken | None = None
+    ) -> tuple[bytes, SocketAddr]:
+        """The next datagram and where it came from, which the next receive gives again."""
+        with phase("waiting for a datagram"):
+            await run_async(self.receive(), deadline=self._read_deadline(timeout), cancel=cancel)
+        return self._received[0]
+
+    def recv_nonblock(self) -> bytes | None:
+        """The next datagram, or None where there is none yet. Never waits."""
+        found = self.recv_from_nonblock()
+        return None if found is None else found[0]
+
+    def recv_from_nonblock(self) -> tuple[bytes, SocketAddr] | None:
+        """The next datagram and where it came from, or None where there is none yet. Never waits."""
+        self._check_open()
+        if self._receiving and not self._received:
+            raise BusyError("UDP socket's receiving side")
+        if not self._received and not self._drain():
+            return None
+        return self._received.popleft()
+
+    def send_nonblock(self, data: Buffer) -> int | None:
+        """Send one datagram to the connected peer; its size, or None where there is no room for it now."""
+        self._check_open()
+        try:
+            return self._sock.send(data, self._flags)
+        except BlockingIOError:
+            return None
+
+    def send_to_nonblock(self, data: Buffer, addr: SocketAddr) -> int | None:
+        """Send one datagram to `addr`; its size, or None where there is no room for it now. Never waits."""
+        self._check_open()
+        try:
+            return self._sock.sendto(data, self._flags, addr.to_sockaddr())
+        except BlockingIOError:
+            return None
+
+    # Options. What a system does not have raises OSError.
+
+    def set_broadcast(self, enable: bool) -> None:
+        """Allow datagrams to a broadcast address, such as 255.255.255.255; without it they are refused."""
+        self._set(socket.SOL_SOCKET, socket.SO_BROADCAST, int(enable))
+
+    @property
+    def broadcast(self) -> bool:
+        """Whether datagrams to a broadcast address are allowed."""
+        return bool(self._get(socket.SOL_SOCKET, socket.SO_BROADCAST))
+
+    def set_send_buffer_size(self, size: int) -> None:
+        """Ask for room for `size` bytes that have not left yet; the system may grant another size."""
+        self._set(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+
+    @property
+    def send_buffer_size(self) -> int:
+        """What the system granted, in bytes, its own bookkeeping included (Linux: twice what was asked)."""
+        return self._get(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+    def set_recv_buffer_size(self, size: int) -> None:
+        """Ask for room for `size` bytes that were not received yet; the system may grant another size."""
+        self._set(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+    @property
+    def recv_buffer_size(self) -> int:
+        """What the system granted, in bytes, its own bookkeeping included (Linux: twice what was asked)."""
+        return self._get(socket.SOL_SOCKET, socket.SO_RCVBUF)
+
+    def set_ttl(self, ttl: int) -> None:
+        """How many routers a datagram may pass (IPv4 TTL, IPv6 hop limit), 1 to 255. Not for multicast."""
+        self._check_open()
+        set_ttl(self._sock, ttl)
+
+    @property
+    def ttl(self) -> int:
+        """How many routers a datagram may pass."""
+        self._check_open()
+        return ttl_of(self._sock)
+
+    # Multicast: IPv4 by the interface's address, IPv6 by its number (`socket.if_nametoindex`).
+
+    def join_multicast_v4(self, multicast: Ipv4Addr | str, interface: Ipv4Addr | str = "0.0.0.0") -> None:
+        """Receive what is sent to a group, by the interface with an address (0.0.0.0: any).
+
+        Raises ValueError for an address that is no group, OSError where the system refuses.
+        """
+        self._set(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, _membership_v4(multicast, interface))
+
+    def leave_multicast_v4(self, multicast: Ipv4Addr | str, interface: Ipv4Addr | str = "0.0.0.0") -> None:
+        """Undo `join_multicast_v4`, with the same arguments."""
+        self._set(socket.IPPROTO_IP, socket.IP_DROP_MEMBERSHIP, _membership_v4(multicast, interface))
+
+    def set_multicast_ttl_v4(self, ttl: int) -> None:
+        """How many routers a multicast datagram may pass, 0 to 255; from the start 1, this network only."""
+        self._set(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
+
+    def set_multicast_loop_v4(self, enable: bool) -> None:
+        """Whether this machine's own members of a group hear what is sent here; from the start they do."""
+        self._set(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, int(enable))
+
+    def set_multicast_interface_v4(self, interface: Ipv4Addr | str) -> None:
+        """Send multicast by the interface that has this address."""
+        self._set(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, Ipv4Addr(interface).packed)
+
+    def join_multicast_v6(self, multicast: Ipv6Addr | str, interface: int = 0) -> None:
+        """Receive what is sent to a group, by the interface of this number (0: the system's choice).
+
+        Raises ValueError for an address that is no group, OSError where the system refuses.
+        """
+        self._set(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, _membership_v6(multicast, interface))
+
+    def leave_multicast_v6(self, multicast: Ipv6Addr | str, interface: int = 0) -> None:
+        """Undo `join_multicast_v6`, with the same arguments."""
+        self._set(socket.IPPROTO_IPV6, socket.IPV6_LEAVE_GROUP, _membership_v6(multicast, interface))
+
+    def set_multicast_hops_v6(self, hops: int) -> None:
+        """How many routers a multicast datagram may pass, 0 to 255; from the start 1."""
+        self._set(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, hops)
+
+    def set_multicast_loop_v6(self, enable: bool) -> None:
+        """Whether this machine's own members of a group hear what is sent here; from the start they do."""
+        self._set(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, int(enable))
+
+    def set_multicast_interface_v6(self, interface: int) -> None:
+        """Send multicast by the interface of this number."""
+        self._set(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, interface)
+
+    def _set(self, level: int, option: int, value: int | bytes) -> None:
+        self._check_open()
+        self._sock.setsockopt(level, option, value)
+
+    def _get(self, level: int, option: int) -> int:
+        self._check_open()
+        return self._sock.getsockopt(level, option)
+
     # The socket itself.
 
     @property
@@ -255,3 +475,19 @@ class UdpSocket(Closing, Timed):
 
     def __repr__(self) -> str:
         return f"<UdpSocket {'closed' if self.is_closed else self.local_addr}>"
+
+
+def _membership_v4(multicast: Ipv4Addr | str, interface: Ipv4Addr | str) -> bytes:
+    """A struct ip_mreq."""
+    group = Ipv4Addr(multicast)
+    if not group.is_multicast:
+        raise ValueError(f"{group} is no multicast group: those are 224.0.0.0 to 239.255.255.255")
+    return group.packed + Ipv4Addr(interface).packed
+
+
+def _membership_v6(multicast: Ipv6Addr | str, interface: int) -> bytes:
+    """A struct ipv6_mreq (RFC 3493 section 5.2)."""
+    group = Ipv6Addr(multicast)
+    if not group.is_multicast:
+        raise ValueError(f"{group} is no multicast group: those begin with ff")
+    return group.packed + struct.pack("@I", interface)

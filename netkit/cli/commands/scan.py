@@ -10,6 +10,7 @@ import click
 from netkit.cli import options
 from netkit.cli.command import Run, command
 from netkit.cli.exits import Exit, explain
+from netkit.cli.messages import plural
 from netkit.cli.options import FILE, File, Number, Rate, Seconds, WrongValue, option
 from netkit.cli.output import Column, View, b64
 
@@ -257,6 +258,8 @@ def scan(
     hosts: dict[Any, tuple[str, SocketAddr]] = {}
     unresolved: list[tuple[str, Exception]] = []
     for name, outcome in zip(names, looked_up, strict=True):
+        if isinstance(outcome.error, WrongValue):
+            raise outcome.error
         if outcome.error is not None:
             unresolved.append((name, outcome.error))
         else:
@@ -323,7 +326,10 @@ def _look_up(name: str, family: int) -> Flow[list[SocketAddr]]:
             raise WrongValue(f"{name} has more than {MOST_ADDRESSES:,} addresses", "scan a part of it")
         hosts = list(network.hosts()) or [network.network_address]
         return [SocketAddr.new(str(address), 0) for address in hosts]
-    return (yield from resolve(HostPort.parse(name, 0), family=family))[:1]
+    endpoint = HostPort.parse(name, 0)
+    if endpoint.port:
+        raise WrongValue(f"{name} names a port", "write the host alone; PORTS come last")
+    return (yield from resolve(endpoint, family=family))[:1]
 
 
 def _read_hosts(run: Run[Any], path: str | None) -> Iterator[str]:
@@ -346,4 +352,4 @@ def _summarise(run: Run[Any], tally: dict[str, int], elapsed: float) -> None:
     if run.json:
         run.write_object({"event": "summary", "ports": total, **tally, "elapsed_s": elapsed})
     words = ", ".join(f"{count:,} {state}" for state, count in tally.items() if count)
-    run.env.say(f"{total:,} ports in {elapsed:.1f} s: {words or 'none'}")
+    run.env.say(f"{plural(total, 'port')} in {elapsed:.1f} s: {words or 'none'}")
