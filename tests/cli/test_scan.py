@@ -1,0 +1,93 @@
+"""`netkit tcp scan`, against real ports."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.cli.helpers import Result
+
+Netkit = Callable[..., Result]
+
+
+@pytest.fixture
+def opened() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def dead() -> Iterator[int]:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def test_open_ports_and_exit_0(netkit: Netkit, opened: int, dead: int) -> None:
+    result = netkit("tcp", "scan", "--json", "127.0.0.1", f"{dead},{opened}", "--timeout", "30")
+    row, summary = result.json
+    assert (row["host"], row["port"], row["state"], row["banner_b64"]) == ("127.0.0.1", opened, "open", None)
+    assert (summary["event"], summary["ports"], summary["open"], summary["closed"]) == ("summary", 2, 1, 1)
+    assert result.exit_code == 0
+
+
+def test_no_port_open_is_1(netkit: Netkit, dead: int) -> None:
+    result = netkit("tcp", "scan", "--all", "--plain", "127.0.0.1", str(dead), "--timeout", "30")
+    assert result.stdout.split("\t")[:4] == ["127.0.0.1", "127.0.0.1", str(dead), "closed"]
+    assert result.exit_code == 1
+    assert netkit("tcp", "scan", "127.0.0.1", str(dead), "--timeout", "30").stdout == ""
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_the_table(netkit: Netkit, opened: int, dead: int, width: int) -> None:
+    args = ("tcp", "scan", "--all", "127.0.0.1", f"{dead},{opened}", "--timeout", "30", "--color", "never")
+    result = netkit(*args, tty=True, width=width)
+    assert all(len(line) <= width for line in result.lines)
+    assert {"open", "closed"} <= set(result.stdout.split())
+
+
+@pytest.mark.parametrize("mode", [("--plain",), ()])
+def test_a_banner_cannot_reach_the_terminal_raw(netkit: Netkit, mode: tuple[str, ...]) -> None:
+    said = b"\x1b]0;owned\x07\xff\xc2\x9b31m\r\nmore"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def work() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(said)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        port = str(server.getsockname()[1])
+        args = ("tcp", "scan", "--banners", *mode, "127.0.0.1", port, "--timeout", "30", "--color", "never")
+        result = netkit(*args, tty=True, width=160)
+        thread.join(30)
+    assert "owned" in result.stdout
+    assert not any(byte in result.raw for byte in (b"\x1b]", b"\x07", b"\xc2\x9b", b"\xff"))
+
+
+def test_banners_in_json(netkit: Netkit) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def work() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"220 here\r\n")
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        args = ("127.0.0.1", str(server.getsockname()[1]), "--timeout", "30")
+        row, _ = netkit("tcp", "scan", "--json", "--banners", *args).json
+        thread.join(30)
+    assert base64.b64decode(row["banner_b64"]) == b"220 here\r\n"
+
+
+@pytest.mark.parametrize("words", [("localhost",), ("localhost", "0"), ("localhost", "9-8")])
+def test_wrong_usage(netkit: Netkit, words: tuple[str, ...]) -> None:
+    result = netkit("tcp", "scan", *words)
+    assert result.exit_code == 2
+    assert "hint:" in result.stderr
