@@ -6,6 +6,7 @@
     netkit.dns          names, messages, records; Resolver, lookups; zones and an authoritative server
     netkit.tls          TlsConfig, TlsStream, Certificate; verification that explains itself; the probe
     netkit.proxy        SOCKS 5 and HTTP CONNECT: connect_through; the PROXY protocol's headers
+    netkit.http         Method, StatusCode, Headers, Request, Response, Url, Cookie
     netkit.websocket    the masking of frames
     netkit.errors       NetkitError, the root of every error
     netkit.cli          the command, thin over all of the above
@@ -55,6 +56,16 @@ if TYPE_CHECKING:
         resolve_async as resolve_async,
     )
     from netkit.errors import NetkitError as NetkitError
+    from netkit.http import (
+        Cookie as Cookie,
+        Headers as Headers,
+        HttpError as HttpError,
+        Method as Method,
+        Request as Request,
+        Response as Response,
+        StatusCode as StatusCode,
+        Url as Url,
+    )
     from netkit.io import (
         CancellationError as CancellationError,
         CancellationToken as CancellationToken,
@@ -93,6 +104,7 @@ __getattr__, __dir__, __all__ = lazy(
             "resolve_async"
         ),
         "errors": "NetkitError",
+        "http": "Cookie Headers HttpError Method Request Response StatusCode Url",
         "io": "CancellationError CancellationToken DeadlineExceeded",
         "net": "ConnectError Shutdown TcpListener TcpStream UdpSocket UnixError UnixListener UnixStream",
         "tls": "Certificate PrivateKey SystemCerts TlsConfig TlsError TlsStream TlsVersion",

@@ -42,6 +42,8 @@ ROOMS = {
     "netkit.dns.server": "api",
     "netkit.dns.transports": "api",
     "netkit.errors": "foundation",
+    "netkit.http": "codec",
+    "netkit.http.protocols": "api",
     "netkit.io": "io",
     "netkit.net": "net",
     "netkit.proxy": "codec",

@@ -110,6 +110,13 @@ _DNS_KINDS = {
 _PROXY_PROTOCOL = frozenset({"InvalidReply", "LimitExceeded", "InvalidHeader"})
 _DNS_NO = frozenset({"NotFound", "HostNotFound", "NoData"})
 
+#: Kinds of the HTTP layer that stand for a layer below it; the code of the others is their fault's.
+_HTTP_KINDS = {
+    "ConnectionError": Exit.NO_CONNECTION,
+    "DnsResolution": Exit.UNRESOLVED,
+    "TlsError": Exit.TLS,
+}
+
 _BY_FAULT = {
     "caller": Exit.USAGE,
     "peer": Exit.PROTOCOL,
@@ -200,6 +207,11 @@ def _code(error: NetkitError, lookup: bool) -> Exit:
         return Exit.TLS
     if layer == "proxy" and kind in _PROXY_PROTOCOL and error.fault == "peer":
         return Exit.PROTOCOL
+    if layer == "http":
+        if isinstance(error, OSError) and error.errno in _LOCAL_ERRNOS:
+            return Exit.LOCAL
+        if kind in _HTTP_KINDS and error.fault != "local":
+            return _HTTP_KINDS[kind]
     if layer in _CONNECTION_LAYERS and error.fault in ("peer", "network"):
         return Exit.NO_CONNECTION
     return _BY_FAULT[error.fault]

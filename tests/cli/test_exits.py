@@ -13,6 +13,7 @@ from netkit.addr import AddrParseError, IpAddr, SocketAddr
 from netkit.cli.exits import BUG_HINT, EXIT_TEXTS, Exit, Terminated, explain
 from netkit.dns.errors import DnsError
 from netkit.errors import NetkitError
+from netkit.http.errors import HttpError
 from netkit.io import CancellationError, DeadlineExceeded, LimitExceeded, NoneSucceeded, UnexpectedEof
 from netkit.net.errors import Attempt, ListenError, ResolveError, connect_error
 from netkit.tls.errors import TlsError
@@ -69,6 +70,35 @@ CASES: list[tuple[BaseException, Exit, str, str]] = [
     (TlsError.InvalidConfig("min_version", "above max_version"), Exit.USAGE, "tls", "InvalidConfig"),
     (TlsError.InvalidKey("not a key"), Exit.LOCAL, "tls", "InvalidKey"),
     (ssl.SSLError(1, "handshake failure"), Exit.TLS, "tls", "SSLError"),
+    # HTTP
+    (
+        HttpError.ConnectionError("refused", errno=errno.ECONNREFUSED),
+        Exit.NO_CONNECTION,
+        "http",
+        "ConnectionError",
+    ),
+    (
+        HttpError.ConnectionError("closed by the peer", fault="peer"),
+        Exit.NO_CONNECTION,
+        "http",
+        "ConnectionError",
+    ),
+    (HttpError.ConnectionError("no more", errno=errno.EMFILE), Exit.LOCAL, "http", "ConnectionError"),
+    (HttpError.DnsResolution("no such host", "nowhere.test"), Exit.UNRESOLVED, "http", "DnsResolution"),
+    (HttpError.TlsError("the certificate has expired"), Exit.TLS, "http", "TlsError"),
+    (HttpError.TlsError("no trusted certificates", fault="local"), Exit.LOCAL, "http", "TlsError"),
+    (HttpError.Timeout(5.0, "reading the response"), Exit.TIMEOUT, "http", "Timeout"),
+    (HttpError.InvalidUri("it has no scheme", "x"), Exit.USAGE, "http", "InvalidUri"),
+    (HttpError.InvalidUri("it has no host", fault="peer"), Exit.PROTOCOL, "http", "InvalidUri"),
+    (HttpError.InvalidRequest("no Host"), Exit.USAGE, "http", "InvalidRequest"),
+    (HttpError.InvalidRequest("no Host", fault="peer"), Exit.PROTOCOL, "http", "InvalidRequest"),
+    (HttpError.InvalidResponse("two lengths"), Exit.PROTOCOL, "http", "InvalidResponse"),
+    (HttpError.InvalidValue("header X", "NUL cannot stand in a value"), Exit.USAGE, "http", "InvalidValue"),
+    (HttpError.InvalidValue("cookie", "too long", fault="peer"), Exit.PROTOCOL, "http", "InvalidValue"),
+    (HttpError.BodyTooLarge(10, 11), Exit.PROTOCOL, "http", "BodyTooLarge"),
+    (HttpError.BodyEncoding("it is not 'utf-8'", "utf-8"), Exit.PROTOCOL, "http", "BodyEncoding"),
+    (HttpError.Other("odd"), Exit.PROTOCOL, "http", "Other"),
+    (HttpError.Other("odd", fault="network"), Exit.NO_CONNECTION, "http", "Other"),
     # protocols
     (UnexpectedEof(12, 3), Exit.PROTOCOL, "io", "UnexpectedEof"),
     (LimitExceeded("the header", 100), Exit.PROTOCOL, "io", "LimitExceeded"),

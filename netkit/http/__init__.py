@@ -1,0 +1,70 @@
+"""HTTP: the values of a message, and what is read from and written into them.
+
+    Method StatusCode Version      the words of a start line
+    Headers                        the fields: in any case, ordered, several values each, all checked
+    Request Response               a start line, headers and a body
+    Url                            a URL as browsers read it, and why a text is none
+    Cookie SameSite                Set-Cookie built and read; parse_cookie_header for the other direction
+    ClientConfig PoolConfig        the settings of a client
+    HttpClient HttpHandler         the shapes of what asks and what answers (and their Async twins)
+    HttpError                      everything that can go wrong, as variants: HttpError.InvalidUri
+
+Nothing here opens a socket or knows what time it is. Each name is loaded, with the module that has it, when
+it is first used.
+
+    >>> url = Url.parse("https://example.com/search").replace(query={"q": "a b"})
+    >>> Request(Method.Get, url.request_target, headers={"Host": url.host_header})
+    <Request GET /search?q=a+b HTTP/1.1, 1 header lines, no body>
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netkit._lazy import lazy
+
+if TYPE_CHECKING:
+    from netkit.http.config import ClientConfig as ClientConfig, PoolConfig as PoolConfig
+    from netkit.http.cookies import (
+        Cookie as Cookie,
+        SameSite as SameSite,
+        default_path as default_path,
+        domain_matches as domain_matches,
+        format_cookie_header as format_cookie_header,
+        parse_cookie_header as parse_cookie_header,
+        path_matches as path_matches,
+    )
+    from netkit.http.dates import format_http_date as format_http_date, parse_cookie_date as parse_cookie_date
+    from netkit.http.errors import HttpError as HttpError
+    from netkit.http.headers import Headers as Headers, HeadersLike as HeadersLike
+    from netkit.http.message import Request as Request, Response as Response
+    from netkit.http.protocols import (
+        AsyncHttpClient as AsyncHttpClient,
+        AsyncHttpHandler as AsyncHttpHandler,
+        HttpClient as HttpClient,
+        HttpHandler as HttpHandler,
+    )
+    from netkit.http.types import (
+        Method as Method,
+        StatusCode as StatusCode,
+        Version as Version,
+    )
+    from netkit.http.url import Url as Url
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "config": "ClientConfig PoolConfig",
+        "cookies": (
+            "Cookie SameSite default_path domain_matches "
+            "format_cookie_header parse_cookie_header path_matches"
+        ),
+        "dates": "format_http_date parse_cookie_date",
+        "errors": "HttpError",
+        "headers": "Headers HeadersLike",
+        "message": "Request Response",
+        "protocols": "AsyncHttpClient AsyncHttpHandler HttpClient HttpHandler",
+        "types": "Method StatusCode Version",
+        "url": "Url",
+    },
+)

@@ -1,0 +1,135 @@
+"""What an HTTP client is to be like: how long it waits, where it follows, how many connections it keeps.
+
+Both are values that never change; `replace` gives another one. All times are in seconds, None for no limit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from netkit import __version__
+from netkit._value import Value, assign
+from netkit.http.errors import HttpError
+from netkit.http.headers import Headers, checked_value
+
+if TYPE_CHECKING:
+    from netkit.http.headers import HeadersLike
+
+#: Times longer than this (a year) are refused: they are milliseconds, or a mistake.
+MAX_TIMEOUT = 366 * 86400.0
+
+
+class PoolConfig(Value):
+    """How connections are kept for the next request.
+
+    `max_connections` bounds those open at once, over all hosts, in use or not. One that was idle for
+    `idle_timeout` is closed; `read_timeout` and `write_timeout` bound each wait for a peer that sends or
+    takes nothing. Raises HttpError.InvalidValue for a number that cannot be meant.
+    """
+
+    __slots__ = ("idle_timeout", "max_connections", "read_timeout", "write_timeout")
+    __match_args__: ClassVar[tuple[str, ...]] = (
+        "max_connections",
+        "idle_timeout",
+        "read_timeout",
+        "write_timeout",
+    )
+
+    max_connections: int
+    idle_timeout: float | None
+    read_timeout: float | None
+    write_timeout: float | None
+
+    def __init__(
+        self,
+        max_connections: int = 100,
+        idle_timeout: float | None = 90.0,
+        read_timeout: float | None = 30.0,
+        write_timeout: float | None = 30.0,
+    ) -> None:
+        assign(self, "max_connections", _count("max_connections", max_connections, 1))
+        assign(self, "idle_timeout", _seconds("idle_timeout", idle_timeout, allow_zero=True))
+        assign(self, "read_timeout", _seconds("read_timeout", read_timeout))
+        assign(self, "write_timeout", _seconds("write_timeout", write_timeout))
+
+
+class ClientConfig(Value):
+    """The settings of a client.
+
+    `timeout` bounds a request from beginning to end, redirects included; `max_redirects` how many of those
+    are followed, if `follow_redirects` is on. `user_agent` None sends none. `default_headers` go with every
+    request that has no field of that name; they are copied and frozen.
+    Raises HttpError.InvalidValue for what cannot be meant.
+
+    >>> ClientConfig(timeout=5).replace(follow_redirects=False).timeout
+    5.0
+    """
+
+    __slots__ = (
+        "default_headers",
+        "follow_redirects",
+        "max_redirects",
+        "pool_config",
+        "timeout",
+        "user_agent",
+    )
+    __match_args__: ClassVar[tuple[str, ...]] = (
+        "timeout",
+        "max_redirects",
+        "follow_redirects",
+        "pool_config",
+        "user_agent",
+        "default_headers",
+    )
+
+    timeout: float | None
+    max_redirects: int
+    follow_redirects: bool
+    pool_config: PoolConfig
+    user_agent: str | None
+    default_headers: Headers
+
+    def __init__(
+        self,
+        timeout: float | None = 30.0,
+        max_redirects: int = 10,
+        follow_redirects: bool = True,
+        pool_config: PoolConfig | None = None,
+        user_agent: str | None = f"netkit/{__version__}",
+        default_headers: HeadersLike = (),
+    ) -> None:
+        if pool_config is not None and not isinstance(pool_config, PoolConfig):
+            raise TypeError(f"pool_config is a PoolConfig, not {type(pool_config).__name__}")
+        if user_agent is not None:
+            user_agent = checked_value("User-Agent", user_agent)
+        headers = default_headers if isinstance(default_headers, Headers) else Headers(default_headers)
+        assign(self, "timeout", _seconds("timeout", timeout))
+        assign(self, "max_redirects", _count("max_redirects", max_redirects, 0))
+        assign(self, "follow_redirects", bool(follow_redirects))
+        assign(self, "pool_config", PoolConfig() if pool_config is None else pool_config)
+        assign(self, "user_agent", user_agent)
+        assign(self, "default_headers", headers.frozen())
+
+
+def _seconds(field: str, value: float | None, *, allow_zero: bool = False) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{field} is a number of seconds, not {type(value).__name__}")
+    if not (0 <= value <= MAX_TIMEOUT) or (value == 0 and not allow_zero):  # also what is no number (NaN)
+        least = "0" if allow_zero else "more than 0"
+        raise HttpError.InvalidValue(
+            field,
+            f"{value:g} is not {least} to {MAX_TIMEOUT:g} seconds",
+            limit=int(MAX_TIMEOUT),
+            hint="None is no limit",
+        )
+    return float(value)
+
+
+def _count(field: str, value: int, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{field} is an int, not {type(value).__name__}")
+    if not least <= value <= 1_000_000:
+        raise HttpError.InvalidValue(field, f"{value} is not {least} to 1000000", limit=1_000_000)
+    return value

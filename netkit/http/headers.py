@@ -1,0 +1,361 @@
+"""Header fields: names in any case, several values each, in the order and the spelling they came in.
+
+RFC 9110 section 5.1 (names), 5.2 and 5.3 (several lines of one name, their order), 5.5 (values),
+5.6.2 (tokens).
+
+`Headers` maps a name to the tuple of its values, one for each line, because that is what a message holds:
+nothing is joined that could not be taken apart again (Set-Cookie). `get_first` gives the one value that most
+fields have, `combined` the list that the others make. Every name and value is checked when it is put in, so
+that what comes out can be written to a connection: no CR, LF or NUL ever gets that far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from netkit.http.errors import HttpError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+#: What a header field may be made of. Text is what HTTP calls it: octets, each as its ISO 8859-1 character.
+FieldText: TypeAlias = "str | bytes"
+#: What headers can be made from: other headers, a mapping (one value, or a list of them), or pairs.
+HeadersLike: TypeAlias = (
+    "Mapping[str, FieldText | Iterable[FieldText]] | Iterable[tuple[FieldText, FieldText]]"
+)
+
+#: RFC 9110 section 5.6.2: the characters of a token.
+TOKEN_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+#: Fields whose values are secrets: a log and `repr` show that they are there, not what they are.
+SENSITIVE = frozenset(
+    (
+        "authentication-info",
+        "authorization",
+        "cookie",
+        "proxy-authentication-info",
+        "proxy-authorization",
+        "set-cookie",
+    )
+)
+
+
+class Headers(MutableMapping[str, "tuple[str, ...]"]):
+    r"""The header fields of a message.
+
+        >>> headers = Headers({"Host": "example.com", "Accept": ["text/html", "*/*;q=0.1"]})
+        >>> headers["accept"], headers.get_first("HOST"), headers.get("Cookie")
+        (('text/html', '*/*;q=0.1'), 'example.com', None)
+        >>> headers.append("X-Note", "first\r\nSet-Cookie: x=y")
+        Traceback (most recent call last):
+        netkit.http.errors.HttpError.InvalidValue: header X-Note: a carriage return cannot stand in a value...
+
+    `max_count` bounds the lines, `max_line` the octets of each (with the colon and a space, without CRLF),
+    `max_total` those of all of them (with CRLF); each can be given another bound, None for none.
+
+    Two are equal if each name has the same values in the same order; the order of different names has no
+    meaning (RFC 9110 section 5.3), nor has the case of names. Whitespace around a value is no part of it.
+    Raises HttpError.InvalidValue for what cannot be in a header, and for what is over a limit.
+    """
+
+    __slots__ = ("_fields", "_frozen", "_index", "_total", "max_count", "max_line", "max_total")
+
+    #: The limits of the HTTP/1.1 parser, so that what is built can be read.
+    DEFAULT_MAX_COUNT: ClassVar[int] = 128
+    DEFAULT_MAX_LINE: ClassVar[int] = 16384
+    DEFAULT_MAX_TOTAL: ClassVar[int] = 65536
+
+    def __init__(
+        self,
+        fields: HeadersLike = (),
+        /,
+        *,
+        max_count: int | None = DEFAULT_MAX_COUNT,
+        max_line: int | None = DEFAULT_MAX_LINE,
+        max_total: int | None = DEFAULT_MAX_TOTAL,
+    ) -> None:
+        self.max_count = max_count
+        self.max_line = max_line
+        self.max_total = max_total
+        self._frozen = False
+        #: Each line: the name in lower case, the name as it was given, the value.
+        self._fields: list[tuple[str, str, str]] = []
+        #: The name in lower case to its values.
+        self._index: dict[str, list[str]] = {}
+        self._total = 0
+        self.extend(fields)
+
+    # Reading
+
+    def __getitem__(self, name: str) -> tuple[str, ...]:
+        return tuple(self._index[name.lower()])
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._index
+
+    def __iter__(self) -> Iterator[str]:
+        """Each name once, in the spelling of its first line, in the order of those lines."""
+        seen: set[str] = set()
+        for key, name, _ in self._fields:
+            if key not in seen:
+                seen.add(key)
+                yield name
+
+    def __len__(self) -> int:
+        """How many names there are; `len(headers.fields)` is how many lines."""
+        return len(self._index)
+
+    def get_first(self, name: str) -> str | None:
+        """The value of the first line of that name, or None."""
+        values = self._index.get(name.lower())
+        return values[0] if values else None
+
+    def get_all(self, name: str) -> tuple[str, ...]:
+        """The values of every line of that name, in order; () where there is none."""
+        return tuple(self._index.get(name.lower(), ()))
+
+    def combined(self, name: str) -> str | None:
+        """All values of that name as one list, as RFC 9110 section 5.3 joins them; None where there is none.
+
+        Raises HttpError.InvalidValue for several lines of Set-Cookie, whose values have commas of their own.
+        """
+        values = self._index.get(name.lower())
+        if not values:
+            return None
+        if len(values) > 1 and name.lower() == "set-cookie":
+            raise HttpError.InvalidValue("header Set-Cookie", "its lines cannot be joined: use get_all()")
+        return ", ".join(values)
+
+    def contains(self, name: str) -> bool:
+        """Whether a line of that name is there."""
+        return name.lower() in self._index
+
+    def iter(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Each name, as first spelled, with its values."""
+        return iter(self.items())
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """Every line as (name, value), in order, each name as it was given."""
+        return tuple([(name, value) for _, name, value in self._fields])
+
+    def to_bytes(self) -> bytes:
+        """The lines as HTTP/1.1 writes them, each with its CRLF, without the empty line at the end."""
+        return "".join([f"{name}: {value}\r\n" for _, name, value in self._fields]).encode("latin-1")
+
+    # Writing
+
+    def insert(self, name: FieldText, value: FieldText | Iterable[FieldText]) -> None:
+        """Set the value (or values, one line each) of that name, replacing any that are there.
+
+        They take the place of the first line replaced; no value at all removes the name.
+        """
+        self._check_mutable()
+        spelled = checked_name(name)
+        values = [value] if isinstance(value, (str, bytes)) else list(value)
+        checked = [checked_value(spelled, one) for one in values]
+        key = spelled.lower()
+        kept = [field for field in self._fields if field[0] != key]
+        if key in self._index:
+            place = next(at for at, field in enumerate(self._fields) if field[0] == key)
+        else:
+            place = len(kept)
+        freed = sum(map(_size, self._fields)) - sum(map(_size, kept)) if len(kept) < len(self._fields) else 0
+        new = [(key, spelled, one) for one in checked]
+        self._check_room(new, len(kept), self._total - freed)
+        self._total += sum(map(_size, new)) - freed
+        self._fields = kept[:place] + new + kept[place:]
+        if checked:
+            self._index[key] = checked
+        else:
+            self._index.pop(key, None)
+
+    def append(self, name: FieldText, value: FieldText) -> None:
+        """Add a line, after those that are there (RFC 9110 section 5.3)."""
+        self._check_mutable()
+        spelled = checked_name(name)
+        field = (spelled.lower(), spelled, checked_value(spelled, value))
+        self._check_room([field], len(self._fields), self._total)
+        self._fields.append(field)
+        self._index.setdefault(field[0], []).append(field[2])
+        self._total += _size(field)
+
+    def extend(self, fields: HeadersLike) -> None:
+        """Append every line of `fields`, which is whatever a Headers can be made from."""
+        if isinstance(fields, Headers):
+            for _, name, value in list(fields._fields):
+                self.append(name, value)
+        elif isinstance(fields, Mapping):
+            for key, values in fields.items():
+                for one in [values] if isinstance(values, (str, bytes)) else values:
+                    self.append(key, one)
+        else:
+            for field, content in fields:
+                self.append(field, content)
+
+    def remove(self, name: str) -> tuple[str, ...]:
+        """Take out every line of that name; the values that were there, () if none were."""
+        self._check_mutable()
+        key = name.lower()
+        values = tuple(self._index.pop(key, ()))
+        if values:
+            self._fields = [field for field in self._fields if field[0] != key]
+            self._total = sum(map(_size, self._fields))
+        return values
+
+    def clear(self) -> None:
+        """Take out everything."""
+        self._check_mutable()
+        self._fields.clear()
+        self._index.clear()
+        self._total = 0
+
+    def __setitem__(self, name: str, value: FieldText | Iterable[FieldText]) -> None:
+        self.insert(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        if not self.remove(name):
+            raise KeyError(name)
+
+    def _check_mutable(self) -> None:
+        if self._frozen:
+            raise TypeError("these headers are frozen: change a copy()")
+
+    def _check_room(self, new: list[tuple[str, str, str]], count: int, total: int) -> None:
+        """That `new` lines may join `count` others that are `total` octets together."""
+        for field in new:
+            count += 1
+            total += _size(field)
+            if self.max_line is not None and _size(field) - 2 > self.max_line:
+                what, limit = f"more than {self.max_line} octets in one line", self.max_line
+            elif self.max_count is not None and count > self.max_count:
+                what, limit = f"more than {self.max_count} lines of headers", self.max_count
+            elif self.max_total is not None and total > self.max_total:
+                what, limit = f"more than {self.max_total} octets of headers", self.max_total
+            else:
+                continue
+            raise HttpError.InvalidValue(f"header {field[1][:40]}", what, limit=limit)
+
+    # Copies and comparison
+
+    def copy(self) -> Self:
+        """Another Headers with the same lines and limits, which can be changed."""
+        made = type(self).__new__(type(self))
+        made.max_count, made.max_line, made.max_total = self.max_count, self.max_line, self.max_total
+        made._frozen = False
+        made._fields = list(self._fields)
+        made._index = {key: list(values) for key, values in self._index.items()}
+        made._total = self._total
+        return made
+
+    def frozen(self) -> Self:
+        """A copy that cannot be changed, and can be hashed."""
+        if self._frozen:
+            return self
+        made = self.copy()
+        made._frozen = True
+        return made
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether these can no longer be changed."""
+        return self._frozen
+
+    def __copy__(self) -> Self:
+        return self if self._frozen else self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.fields, self._frozen, self.max_count, self.max_line, self.max_total)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Headers):
+            return NotImplemented
+        return self._index == other._index
+
+    def __hash__(self) -> int:
+        if not self._frozen:
+            raise TypeError("headers that can change have no hash: use frozen()")
+        return hash(frozenset((key, tuple(values)) for key, values in self._index.items()))
+
+    def __repr__(self) -> str:
+        shown = [(name, "***" if key in SENSITIVE else value) for key, name, value in self._fields]
+        return f"Headers({shown!r})"
+
+
+def _size(field: tuple[str, str, str]) -> int:
+    return len(field[1]) + len(field[2]) + 4  # ": " and CRLF
+
+
+def _restored(
+    fields: tuple[tuple[str, str], ...],
+    frozen: bool,
+    max_count: int | None,
+    max_line: int | None,
+    max_total: int | None,
+) -> Headers:
+    made = Headers(fields, max_count=max_count, max_line=max_line, max_total=max_total)
+    made._frozen = frozen
+    return made
+
+
+def is_token(text: str) -> bool:
+    """Whether it is a token (RFC 9110 section 5.6.2): a name of a field, a method, a cookie."""
+    return bool(text) and TOKEN_CHARACTERS.issuperset(text)
+
+
+def checked_name(name: FieldText) -> str:
+    """A field's name, if it is one (RFC 9110 section 5.1). Raises HttpError.InvalidValue."""
+    text = _text(name, "header name")
+    if TOKEN_CHARACTERS.issuperset(text) and text:
+        return text
+    if not text:
+        raise HttpError.InvalidValue("header name", "it is empty")
+    at = next(at for at, char in enumerate(text) if char not in TOKEN_CHARACTERS)
+    raise HttpError.InvalidValue("header name", f"{named(text[at])} cannot stand in a name", offset=at)
+
+
+def checked_value(name: str, value: FieldText) -> str:
+    """The value, without whitespace around it, if it can be sent (RFC 9110 section 5.5).
+
+    Visible ASCII, space, tab, and what is over 0x7F as ISO 8859-1. Raises HttpError.InvalidValue, which names
+    the field.
+    """
+    text = _text(value, f"header {name[:40]}").strip(" \t")
+    if text.isascii() and text.isprintable():
+        return text
+    for at, char in enumerate(text):
+        if (char < " " and char != "\t") or char == "\x7f":
+            raise HttpError.InvalidValue(
+                f"header {name[:40]}", f"{named(char)} cannot stand in a value", offset=at
+            )
+        if char > "\xff":
+            raise HttpError.InvalidValue(
+                f"header {name[:40]}",
+                f"{named(char)} is not in ISO 8859-1",
+                offset=at,
+                hint="percent-encode it, or use the form of RFC 8187 (title*=UTF-8''...)",
+            )
+    return text
+
+
+_NAMES = {"\0": "NUL", "\t": "a tab", "\n": "a line feed", "\r": "a carriage return", " ": "a space"}
+
+
+def named(char: str) -> str:
+    """One character as a message may show it."""
+    if char in _NAMES:
+        return _NAMES[char]
+    return repr(char) if char.isascii() and char.isprintable() else f"U+{ord(char):04X}"
+
+
+def _text(value: FieldText, what: str) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return str(value, "latin-1")
+    raise TypeError(f"{what}: str or bytes wanted, not {type(value).__name__}")

@@ -1,0 +1,237 @@
+"""Requests and responses as values: a start line, headers, and a body that is there in full.
+
+RFC 9110 section 6 (messages), 7.1 (targets), 8.3 (Content-Type), 8.4 (Content-Encoding).
+
+Framing (Content-Length, Transfer-Encoding) is not their business: whoever sends a message frames it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from netkit._value import Value, assign
+from netkit.http.errors import HttpError, quoted
+from netkit.http.headers import Headers, named
+from netkit.http.types import Method, StatusCode, Version
+
+if TYPE_CHECKING:
+    from netkit.http.headers import HeadersLike
+    from netkit.http.url import Url
+
+#: Codecs of Python's that are no character sets, or that cost more than the text is long.
+_NOT_CHARSETS = frozenset(
+    ("idna", "mbcs", "oem", "punycode", "raw_unicode_escape", "undefined", "unicode_escape", "utf-7")
+)
+
+
+class _Message(Value):
+    """What requests and responses share."""
+
+    __slots__ = ()
+
+    headers: Headers
+    body: bytes | None
+
+    @property
+    def body_text(self) -> str | None:
+        """The body as text, in the character set its Content-Type names, else in UTF-8; None without a body.
+
+        Raises HttpError.BodyEncoding for a body that is compressed (Content-Encoding), a character set
+        nobody knows, and octets that are not in it.
+        """
+        if self.body is None:
+            return None
+        coding = self.headers.combined("Content-Encoding")
+        if coding is not None and coding.lower() != "identity":
+            raise HttpError.BodyEncoding(f"it is encoded as {quoted(coding)}", coding)
+        content_type = self.headers.get_first("Content-Type")
+        return decode_body(self.body, None if content_type is None else charset_of(content_type))
+
+    def __hash__(self) -> int:
+        return hash(tuple([part.frozen() if isinstance(part, Headers) else part for part in self._values()]))
+
+
+class Request(_Message):
+    """A request: `Request(Method.Get, "/index.html", headers={"Host": "example.com"})`.
+
+        >>> request = Request("POST", "/notes", headers={"Host": "example.com"}, body=b"caf\\xc3\\xa9")
+        >>> request.body_text, request.replace(method="PUT").method
+        ('café', <Method PUT>)
+
+    `method` may be text; `uri` is the target as it is sent (a path with its query, a whole URL, an authority
+    for CONNECT, `*` for OPTIONS), or a Url, which is taken whole but for its fragment.
+    `headers` are copied and frozen, `body` is any buffer, or None.
+
+    Raises HttpError.InvalidUri for a target with whitespace, control characters or anything else that is not
+    ASCII, HttpError.InvalidValue for a method or a header that cannot be one.
+    """
+
+    __slots__ = ("body", "headers", "method", "uri", "version")
+    __match_args__: ClassVar[tuple[str, ...]] = ("method", "uri", "version", "headers", "body")
+
+    method: Method
+    uri: str
+    version: Version
+
+    def __init__(
+        self,
+        method: Method | str,
+        uri: str | Url,
+        version: Version = Version.Http11,
+        headers: HeadersLike = (),
+        body: bytes | bytearray | memoryview | None = None,
+    ) -> None:
+        assign(self, "method", Method(method))
+        assign(self, "uri", checked_target(str(uri) if isinstance(uri, str) else str(uri).partition("#")[0]))
+        assign(self, "version", _checked_version(version))
+        assign(self, "headers", _frozen(headers))
+        assign(self, "body", _checked_body(body))
+
+    @property
+    def url(self) -> Url | None:
+        """The URL, where `uri` is a whole one; None for a path. Raises HttpError.InvalidUri."""
+        from netkit.http.url import Url
+
+        return Url.parse(self.uri) if "://" in self.uri and not self.uri.startswith("/") else None
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {_shown_uri(self.uri)} {self.version}{_shown(self)}>"
+
+
+class Response(_Message):
+    """A response: `Response(StatusCode.not_found(), body=b"no such note")`.
+
+        >>> response = Response(200, headers={"Content-Type": "text/html; charset=latin1"}, body=b"\\xe9")
+        >>> response.status.reason_phrase, response.body_text
+        ('OK', 'é')
+
+    `status` may be a number; `headers` are copied and frozen, `body` is any buffer, or None.
+    Raises HttpError.InvalidValue for a status or a header that cannot be one.
+    """
+
+    __slots__ = ("body", "headers", "status", "version")
+    __match_args__: ClassVar[tuple[str, ...]] = ("status", "version", "headers", "body")
+
+    status: StatusCode
+    version: Version
+
+    def __init__(
+        self,
+        status: StatusCode | int,
+        version: Version = Version.Http11,
+        headers: HeadersLike = (),
+        body: bytes | bytearray | memoryview | None = None,
+    ) -> None:
+        assign(self, "status", StatusCode(status))
+        assign(self, "version", _checked_version(version))
+        assign(self, "headers", _frozen(headers))
+        assign(self, "body", _checked_body(body))
+
+    def __repr__(self) -> str:
+        return f"<Response {self.version} {self.status}{_shown(self)}>"
+
+
+def checked_target(uri: str) -> str:
+    """A request target, if it can stand in a request line (RFC 9112 section 3.2): visible ASCII, not nothing.
+
+    Raises HttpError.InvalidUri.
+    """
+    if not uri:
+        raise HttpError.InvalidUri("a request needs a target, such as /")
+    for at, char in enumerate(uri):
+        if not "!" <= char <= "~":
+            reason = f"{named(char)} cannot stand in a request target (at offset {at})"
+            raise HttpError.InvalidUri(reason, hint="percent-encode it; Url.parse does")
+    return uri
+
+
+def charset_of(content_type: str) -> str | None:
+    """The charset parameter of a Content-Type, in lower case; None without one (RFC 9110 section 8.3.2)."""
+    position = content_type.find(";")
+    while 0 <= position < len(content_type):
+        position += 1
+        equals = content_type.find("=", position)
+        if equals < 0:
+            return None
+        # A parameter without a value ends at the next semicolon.
+        name = content_type[position:equals].rpartition(";")[2].strip(" \t").lower()
+        value, position = _parameter_value(content_type, equals + 1)
+        if name == "charset":
+            return value.strip(" \t").lower() or None
+    return None
+
+
+def _parameter_value(text: str, start: int) -> tuple[str, int]:
+    """A token or quoted string from `start` (RFC 9110 section 5.6.4), and where its semicolon is."""
+    if text[start : start + 1] != '"':
+        end = text.find(";", start)
+        end = len(text) if end < 0 else end
+        return text[start:end], end
+    value: list[str] = []
+    at = start + 1
+    while at < len(text) and text[at] != '"':
+        if text[at] == "\\" and at + 1 < len(text):
+            at += 1
+        value.append(text[at])
+        at += 1
+    end = text.find(";", at)
+    return "".join(value), len(text) if end < 0 else end
+
+
+def decode_body(body: bytes, charset: str | None = None) -> str:
+    """A body as text: in `charset`, or UTF-8 where it is None, without a byte order mark.
+
+    Raises HttpError.BodyEncoding.
+    """
+    import codecs
+
+    name = charset or "utf-8"
+    unknown = f"nobody knows the character set {quoted(name)}"
+    if not name.isascii() or len(name) > 40:
+        raise HttpError.BodyEncoding(unknown, name)
+    try:
+        codec = codecs.lookup(name)
+    except (LookupError, ValueError):
+        raise HttpError.BodyEncoding(unknown, name) from None
+    if codec.name.replace("-", "_") in {one.replace("-", "_") for one in _NOT_CHARSETS}:
+        raise HttpError.BodyEncoding(unknown, name)
+    try:
+        return body.decode("utf-8-sig" if codec.name == "utf-8" else codec.name)
+    except LookupError:  # a codec of Python's that makes no text
+        raise HttpError.BodyEncoding(unknown, name) from None
+    except UnicodeDecodeError as error:
+        raise HttpError.BodyEncoding(
+            f"it is not {quoted(name)}: {error.reason}", name, offset=error.start
+        ) from None
+
+
+def _frozen(headers: HeadersLike) -> Headers:
+    return (headers if isinstance(headers, Headers) else Headers(headers)).frozen()
+
+
+def _checked_version(version: Version) -> Version:
+    if not isinstance(version, Version):
+        raise TypeError(f"a version is a Version, not {type(version).__name__}")
+    return version
+
+
+def _checked_body(body: Any) -> bytes | None:
+    if body is None or type(body) is bytes:
+        return body
+    if isinstance(body, str):
+        raise TypeError("a body is bytes: encode the text")
+    return bytes(memoryview(body))
+
+
+def _shown(message: _Message) -> str:
+    size = "no body" if message.body is None else f"{len(message.body)} octets"
+    return f", {len(message.headers.fields)} header lines, {size}"
+
+
+def _shown_uri(uri: str) -> str:
+    """The target for a log: short, and without a password."""
+    scheme, slashes, rest = uri.partition("://")
+    authority, slash, path = rest.partition("/")
+    if "@" in authority:
+        uri = f"{scheme}{slashes}***@{authority.rpartition('@')[2]}{slash}{path}"
+    return uri if len(uri) <= 80 else f"{uri[:79]}…"
