@@ -157,7 +157,7 @@ def test_query_params_come_back(pairs):
 
     pairs = [(whole(name), whole(value)) for name, value in pairs]
     url = Url.parse("http://a/").replace(query=pairs)
-    assert url.query_params == tuple(pair for pair in pairs if pair != ("", "") or True)
+    assert url.query_params == tuple(pairs)
     assert tuple(ada_url.parse_search_params(url.query or "").keys()) == tuple(dict(pairs))
 
 
@@ -237,7 +237,7 @@ def test_equality():
         ("http://a%00b/", "NUL cannot stand in a host"),
         ("http://a<b/", "'<' cannot stand in a host"),
         ("http://a%2fb/", "'/' cannot stand in a host"),
-        ("http://xn--a/", "is not an internationalised name"),
+        ("http://\ufffd/", "is not an internationalised name"),
         ("http://a/\ud800", "half a character"),
         ("foo://a b/", "a space cannot stand in a host"),
         ("foo://a:x/", "the port 'x' is not a number"),
@@ -287,7 +287,7 @@ def test_no_text_is_too_odd(text):
     url = Url.parse(text)
     assert str(url) == href
     assert url.port in (int(ada_url.URL(text).port or 0) or url.port, 0)
-    assert href.isascii() and not any(char <= " " for char in href)
+    assert href.isascii() and href.isprintable()  # a space can be in an opaque path
     assert Url.parse(href) == url
     assert pickle.loads(pickle.dumps(url)) == url
     assert url.redacted and repr(url) and url.origin and url.host_header is not None
