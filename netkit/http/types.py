@@ -59,6 +59,8 @@ class Method(str):
     def __new__(cls, text: str) -> Self:
         if type(text) is cls:
             return text
+        if not isinstance(text, str):
+            raise TypeError(f"a method is text, not {type(text).__name__}")
         known = cls._known.get(text)
         if known is not None and cls is Method:
             return known  # type: ignore[return-value]  # of this very class

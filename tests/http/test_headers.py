@@ -48,7 +48,7 @@ def test_writing():
     del headers["c"]
     with pytest.raises(KeyError):
         del headers["c"]
-    headers.update({"X": "1"})
+    headers.update({"X": ("1",)})
     headers.setdefault("x", ("2",))
     assert headers.pop("X") == ("1",)
     headers.extend({"Y": ["1", "2"]})

@@ -106,8 +106,8 @@ def test_errors_are_what_the_built_ins_mean():
     assert issubclass(HttpError.Timeout, TimeoutError)
     for kind in (HttpError.DnsResolution, HttpError.TlsError):
         assert issubclass(kind, OSError)
-    for kind in (HttpError.InvalidUri, HttpError.InvalidRequest, HttpError.InvalidValue):
-        assert issubclass(kind, ValueError)
+    for wrong in (HttpError.InvalidUri, HttpError.InvalidRequest, HttpError.InvalidValue):
+        assert issubclass(wrong, ValueError)
     assert HttpError.ConnectionError("refused", errno=111).errno == 111
 
 
@@ -163,6 +163,11 @@ def test_what_is_no_method(text, offset):
     with pytest.raises(HttpError.InvalidValue) as caught:
         Method(text)
     assert caught.value.offset == offset
+
+
+def test_a_method_is_text():
+    with pytest.raises(TypeError):
+        Method(b"GET")
 
 
 def test_a_method_has_a_longest():
