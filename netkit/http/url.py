@@ -374,9 +374,11 @@ def _written_port(found: URL, text: str, base: Url | None) -> int | None:
     default = DEFAULT_PORTS.get(scheme)
     if default is None:
         return None
+    cleaned = _clean(text)
+    if str(default) not in cleaned and (base is None or base._port is None):
+        return None
     # A scheme with another port, read by the same rules, does not forget this one.
     sibling = _SIBLINGS[scheme]
-    cleaned = _clean(text)
     given = _scheme_of(cleaned)
     if given:
         cleaned = f"{sibling}{cleaned[len(given) :]}"
