@@ -66,6 +66,8 @@ COMMANDS: tuple[Entry, ...] = (
         CONNECT,
     ),
     Entry("tcp scan", "scan:scan", "Find the TCP ports that take connections.", CONNECT),
+    Entry("udp send", "udp:send", "Send datagrams; write what comes back.", CONNECT),
+    Entry("udp listen", "udp:listen", "Receive datagrams, and write what is in them.", CONNECT),
     Entry(
         "udp ping",
         "ping:udp",

@@ -1,0 +1,473 @@
+"""`netkit udp send` and `netkit udp listen`: datagrams, to one address, to everybody, to a group."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+import click
+
+from netkit.cli import options
+from netkit.cli.bind import Bind
+from netkit.cli.command import Run, command
+from netkit.cli.options import FILE, File, Number, Seconds, Value, WrongValue, option
+from netkit.cli.output import View, b64
+from netkit.cli.talking import stdin_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from netkit.addr import HostPort, IpAddr, SocketAddr
+    from netkit.cli.hexdump import Direction
+    from netkit.io import Flow
+    from netkit.net.udp import UdpSocket
+
+
+class Datagram(TypedDict):
+    """A datagram that was sent or received."""
+
+    type: Annotated[Literal["udp.send", "udp.listen"], "The command's own"]
+    event: Literal["sent", "received"]
+    peer: Annotated[str, "Where it went, or where it came from"]
+    size: Annotated[int, "Bytes; 0 is a datagram too"]
+    data_b64: Annotated[str, "What is in it"]
+
+
+class Listening(TypedDict):
+    """Where datagrams are received."""
+
+    type: Literal["udp.listen"]
+    event: Literal["listening"]
+    address: Annotated[str, "With the port that the system chose if 0 was asked for"]
+    groups: Annotated[list[str], "The multicast groups joined"]
+
+
+class Ended(TypedDict):
+    """It is over."""
+
+    type: Annotated[Literal["udp.send", "udp.listen"], "The command's own"]
+    event: Literal["ended"]
+    sent: Annotated[int, "Datagrams sent"]
+    received: Annotated[int, "Datagrams received"]
+    elapsed_s: Annotated[float, "How long it took"]
+
+
+class UdpView(View[None]):
+    """Payload as it is; with --json, events."""
+
+    schema = Datagram | Listening | Ended
+    has_input = False
+
+    def __init__(self, type: Literal["udp.send", "udp.listen"]) -> None:  # noqa: A002  # the field's own name
+        self.type = type  # type: ignore[misc]  # of the instance: one class serves both
+
+
+class Interface(Value):
+    """A network interface: its name, or an IPv4 address of it."""
+
+    name = "interface"
+    form = "write an interface's name, as in eth0, or an IPv4 address of it"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        import socket
+
+        from netkit.addr import AddrParseError, Ipv4Addr
+
+        text = str(value)
+        try:
+            return str(Ipv4Addr.parse(text))
+        except AddrParseError:
+            pass
+        try:
+            socket.if_nametoindex(text)
+        except OSError:
+            names = ", ".join(name for _, name in socket.if_nameindex())
+            self.wrong(f"{text!r} is no interface of this system", param, ctx, f"there are {names}")
+        return text
+
+
+class Hex(Value):
+    """Bytes in hexadecimal; blanks and colons between them are passed over."""
+
+    name = "hex"
+    form = "write two digits a byte, as in 48656c6c6f or '48:65 6c'"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        try:
+            return bytes.fromhex(str(value).replace(":", " "))
+        except ValueError:
+            self.wrong(f"{value!r} is not hexadecimal", param, ctx)
+
+
+class Traffic:
+    """What went and came: counted, and shown as it was asked for."""
+
+    def __init__(self, run: Run[None], hexdump: bool) -> None:
+        self._run = run
+        self._hexdump = hexdump
+        self._begun = monotonic()
+        self.sent = 0
+        self.received = 0
+        if hexdump and run.json:
+            raise WrongValue(
+                "--json and --hexdump exclude each other", "the events of --json carry the bytes"
+            )
+
+    def show(self, direction: Direction, peer: object, data: bytes) -> None:
+        """A datagram: an event, its dump, or, of one that came, its payload."""
+        run, env = self._run, self._run.env
+        if direction == "sent":
+            self.sent += 1
+        else:
+            self.received += 1
+        if run.json:
+            event = {"event": direction, "peer": str(peer), "size": len(data), "data_b64": b64(data)}
+            run.write_object(event)
+        elif self._hexdump:
+            from netkit.cli.hexdump import HexDump
+
+            arrow = ">" if direction == "sent" else "<"
+            env.write_lines([f"{arrow} {peer} {len(data)} bytes", *HexDump().lines(direction, data)])
+        elif direction == "received":
+            env.write_bytes(data)
+            env.flush()
+
+    def end(self) -> None:
+        """Say what it came to."""
+        run, elapsed = self._run, monotonic() - self._begun
+        if run.json:
+            event = {"event": "ended", "sent": self.sent, "received": self.received, "elapsed_s": elapsed}
+            run.write_object(event)
+
+
+_HEXDUMP = option("--hexdump", is_flag=True, help="Show every datagram in hexadecimal, instead of as it is.")
+
+_INTERFACE = option(
+    "--interface",
+    type=Interface(),
+    metavar="NAME|ADDR",
+    help="The interface for multicast.",
+)
+
+
+@command(
+    "udp send",
+    view=UdpView("udp.send"),
+    usage="[OPTIONS] HOST:PORT",
+    doing="udp send {}",
+    modes=("json",),
+    see_also=("netkit-udp-listen(1)", "netkit-udp-ping(1)", "nc(1)", "socat(1)"),
+)
+@click.argument("endpoint", metavar="HOST:PORT", type=options.Endpoint(proto="udp"))
+@option("--data", "text", metavar="TEXT", help="Send this.")
+@option("--hex", "octets", type=Hex(), metavar="HEX", help="Send these bytes.")
+@option("-f", "--file", "path", type=File(), metavar="FILE", complete=FILE, help="Send what is in this file.")
+@option("--lines", is_flag=True, help="Send each line of what is read as a datagram, without its end.")
+@option("--count", type=Number(1), metavar="N", default=1, show_default="1", help="Send it so many times.")
+@option(
+    "--interval",
+    type=Seconds(),
+    metavar="SECONDS",
+    default=0.0,
+    show_default="0",
+    help="Leave so much time between two datagrams.",
+)
+@option("--wait", type=Seconds(), metavar="SECONDS", help="Then write what comes back, for so long.")
+@option("--replies", type=Number(1), metavar="N", help="Wait for no more than so many replies.")
+@option("--broadcast", is_flag=True, help="Allow a broadcast address.")
+@option("--ttl", type=Number(0, 255), metavar="N", help="Let it pass so many routers.")
+@_INTERFACE
+@_HEXDUMP
+@options.family
+@options.source
+def send(
+    run: Run[None],
+    endpoint: HostPort,
+    text: str | None,
+    octets: bytes | None,
+    path: str | None,
+    lines: bool,
+    count: int,
+    interval: float,
+    wait: float | None,
+    replies: int | None,
+    broadcast: bool,
+    ttl: int | None,
+    interface: str | None,
+    hexdump: bool,
+    family: int | None,
+    source: IpAddr | None,
+) -> None:
+    """Send datagrams; write what comes back.
+
+    What is sent is --data, --hex, a file, or else standard input: all of it as one datagram, or each of its
+    lines with --lines. A datagram carries 65,507 bytes at most over IPv4.
+
+    With --wait, what comes back is written as it is, from whomever it comes; none at all is a timeout (7).
+    Where the other host says that nobody receives there, the exit code is 4, if it says so in time: UDP has
+    no connection that could be refused.
+
+    Examples:
+
+        $ netkit udp send --data hello --wait 1 127.0.0.1:7
+        $ printf 'metric:1|c' | netkit udp send localhost:8125
+        $ netkit udp send --lines --interval 0.1 -f lines.txt 192.0.2.1:514
+        $ netkit udp send --broadcast --data ping --wait 2 192.0.2.255:9999
+        $ netkit udp send --ttl 1 --interface eth0 --data hello 239.255.0.1:5000
+    """
+    if sum(given is not None for given in (text, octets, path)) > 1:
+        raise WrongValue("--data, --hex and --file exclude each other", "choose one of them")
+    if replies is not None and wait is None:
+        raise WrongValue("--replies without --wait", "add --wait SECONDS")
+    import socket
+
+    from netkit.addr import SocketAddr
+    from netkit.net.resolve import resolve
+
+    traffic = Traffic(run, hexdump)
+    only = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}.get(family or 0, 0)
+    if source is not None and not only:
+        only = int(SocketAddr.new(source, 0).family)
+    peer = run.wait(resolve(endpoint, family=only), 10.0)[0]
+    with _sending_socket(peer, source) as sock:
+        if broadcast:
+            sock.set_broadcast(True)
+        _prepare(sock, peer, ttl, interface)
+        flow = _sending(
+            sock,
+            peer,
+            _payloads(run, text, octets, path, lines),
+            traffic,
+            count=count,
+            interval=interval,
+        )
+        try:
+            run.wait(flow)
+            if wait is not None:
+                run.wait(_replies(sock, traffic, wait, replies))
+        finally:
+            traffic.end()
+
+
+def _sending_socket(peer: SocketAddr, source: IpAddr | None) -> UdpSocket:
+    """Not connected where answers come from elsewhere: those to a group, or to everybody, do."""
+    from netkit.addr import SocketAddr
+    from netkit.net.udp import UdpSocket
+
+    bound = SocketAddr.new(source, 0) if source is not None else None
+    if peer.ip.is_multicast or _is_broadcast(peer):
+        any_address = "0.0.0.0" if peer.is_ipv4 else "::"
+        return UdpSocket.bind_addr(bound or SocketAddr.new(any_address, 0))
+    return UdpSocket.connected(peer, source=bound)
+
+
+def _is_broadcast(peer: SocketAddr) -> bool:
+    return peer.is_ipv4 and str(peer.ip).endswith(".255")
+
+
+def _prepare(sock: UdpSocket, peer: SocketAddr, ttl: int | None, interface: str | None) -> None:
+    import socket
+
+    multicast = peer.ip.is_multicast
+    if interface is not None and not multicast:
+        raise WrongValue(f"--interface is for multicast, and {peer.ip} is no group", "leave it out")
+    if ttl is not None:
+        if multicast and peer.is_ipv4:
+            sock.set_multicast_ttl_v4(ttl)
+        elif multicast:
+            sock.set_multicast_hops_v6(ttl)
+        elif ttl == 0:
+            raise WrongValue("--ttl 0 is for multicast", "write 1 to 255")
+        else:
+            sock.set_ttl(ttl)
+    if interface is None:
+        return
+    if peer.is_ipv4:
+        sock.set_multicast_interface_v4(_ipv4_of(interface))
+    else:
+        sock.set_multicast_interface_v6(socket.if_nametoindex(interface))
+
+
+def _ipv4_of(interface: str) -> str:
+    """The IPv4 address of an interface. Raises OSError where it has none."""
+    import socket
+    import struct
+
+    from netkit.addr import AddrParseError, Ipv4Addr
+
+    try:
+        return str(Ipv4Addr.parse(interface))
+    except AddrParseError:
+        pass
+    try:
+        import fcntl
+    except ImportError:
+        raise WrongValue("--interface needs an address on this system", "write its IPv4 address") from None
+    ask = 0x8915  # SIOCGIFADDR (netdevice(7))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        found = fcntl.ioctl(sock, ask, struct.pack("256s", interface.encode()[:15]))
+    return socket.inet_ntoa(found[20:24])
+
+
+def _payloads(
+    run: Run[None], text: str | None, octets: bytes | None, path: str | None, lines: bool
+) -> Flow[Iterator[bytes]]:
+    """Flow: what to send, a datagram at a time."""
+    if text is not None:
+        data = text.encode("utf-8", "surrogateescape")
+    elif octets is not None:
+        data = octets
+    elif path is not None:
+        with open(path, "rb") as file:
+            data = file.read()
+    else:
+        source = stdin_source(run.env)
+        pieces = []
+        while piece := (yield from source.receive()):
+            pieces.append(piece)
+        data = b"".join(pieces)
+    if not lines:
+        return iter([data])
+    return iter([line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else [])
+
+
+def _sending(
+    sock: UdpSocket,
+    peer: SocketAddr,
+    payloads: Flow[Iterator[bytes]],
+    traffic: Traffic,
+    *,
+    count: int,
+    interval: float,
+) -> Flow[None]:
+    from netkit.io import sleep_until
+
+    due = monotonic()
+    first = True
+    for data in list((yield from payloads)):
+        for _ in range(count):
+            if not first and interval:
+                due += interval
+                yield from sleep_until(due)
+            first = False
+            yield from sock.transmit(data, None if sock.peer_addr is not None else peer)
+            traffic.show("sent", peer, data)
+
+
+def _replies(sock: UdpSocket, traffic: Traffic, wait: float, limit: int | None) -> Flow[None]:
+    from netkit.io import DeadlineExceeded, before
+
+    until = monotonic() + wait
+    try:
+        while limit is None or traffic.received < limit:
+            yield from before(until, sock.receive(), "waiting for a reply")
+            data, peer = sock.take_received()
+            traffic.show("received", peer, data)
+    except DeadlineExceeded:
+        if not traffic.received:
+            raise
+
+
+@command(
+    "udp listen",
+    view=UdpView("udp.listen"),
+    usage="[OPTIONS] [BIND]",
+    doing="udp listen",
+    modes=("json",),
+    see_also=("netkit-udp-send(1)", "netkit-udp-echo(1)", "nc(1)", "socat(1)"),
+)
+@click.argument("bind", required=False, default="127.0.0.1:0", metavar="[BIND]", type=Bind(None))
+@option("--count", type=Number(1), metavar="N", help="End after so many datagrams.")
+@option("--idle-timeout", type=Seconds(), metavar="SECONDS", help="End when nothing came for so long.")
+@option("--join", "groups", multiple=True, metavar="GROUP", help="Join this multicast group; more than once.")
+@_INTERFACE
+@option("--reply", metavar="TEXT", help="Send this back for every datagram.")
+@option("--reuse", is_flag=True, help="Let others receive at the same address; so it is with --join.")
+@_HEXDUMP
+def listen(
+    run: Run[None],
+    bind: str,
+    count: int | None,
+    idle_timeout: float | None,
+    groups: tuple[str, ...],
+    interface: str | None,
+    reply: str | None,
+    reuse: bool,
+    hexdump: bool,
+) -> None:
+    """Receive datagrams, and write what is in them.
+
+    BIND is ADDR:PORT or :PORT; without one, it is a free port of 127.0.0.1. Where it receives is said on
+    standard error, or is the first event of --json. What comes is written as it is, one datagram after the
+    other; --json and --hexdump tell them apart, and say where each came from.
+
+    It goes on until Ctrl-C or SIGTERM, or what --count and --idle-timeout say. When nothing at all has come
+    by then, that is a timeout (7).
+
+    Examples:
+
+        $ netkit udp listen 127.0.0.1:5514
+        $ netkit udp listen --count 1 --idle-timeout 5 :9999
+        $ netkit udp listen --join 239.255.0.1 --interface eth0 --json :5000
+        $ netkit udp listen --hexdump --reply ok :9999
+    """
+    from netkit.io import DeadlineExceeded
+    from netkit.net.udp import UdpSocket
+
+    if interface is not None and not groups:
+        raise WrongValue("--interface is for --join", "add --join GROUP, or leave it out")
+    traffic = Traffic(run, hexdump)
+    with UdpSocket.bind(bind, reuse_addr=reuse or bool(groups)) as sock:
+        joined = [_join(sock, group, interface) for group in groups]
+        where = str(sock.local_addr)
+        if run.json:
+            run.write_object({"event": "listening", "address": where, "groups": joined})
+        else:
+            run.env.say(f"listening on {where} (UDP){''.join(f', {group}' for group in joined)}")
+        try:
+            run.wait(_listening(sock, traffic, count, idle_timeout, reply))
+        except DeadlineExceeded:
+            if not traffic.received:
+                raise
+        except KeyboardInterrupt:
+            run.env.interrupted()
+            raise
+        finally:
+            traffic.end()
+
+
+def _listening(
+    sock: UdpSocket, traffic: Traffic, count: int | None, idle_timeout: float | None, reply: str | None
+) -> Flow[None]:
+    from netkit.io import before
+
+    while count is None or traffic.received < count:
+        until = None if idle_timeout is None else monotonic() + idle_timeout
+        yield from before(until, sock.receive(), "waiting for a datagram")
+        data, peer = sock.take_received()
+        traffic.show("received", peer, data)
+        if reply is not None:
+            answer = reply.encode("utf-8", "surrogateescape")
+            yield from sock.transmit(answer, peer)
+            traffic.show("sent", peer, answer)
+
+
+def _join(sock: UdpSocket, group: str, interface: str | None) -> str:
+    """Join a group by the interface that was named, with --interface or as GROUP%NAME."""
+    import socket
+
+    from netkit.addr import AddrParseError, IpAddr
+
+    text, _, zone = group.partition("%")
+    name = zone or interface
+    try:
+        addr = IpAddr.parse(text)
+        if addr.version == 4:
+            sock.join_multicast_v4(text, "0.0.0.0" if name is None else _ipv4_of(name))
+        else:
+            sock.join_multicast_v6(text, 0 if name is None else socket.if_nametoindex(name))
+    except (AddrParseError, ValueError) as error:
+        raise WrongValue(str(error), "write --join 239.255.0.1 or --join ff02::1%eth0") from None
+    return group
