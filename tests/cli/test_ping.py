@@ -1,0 +1,160 @@
+"""`netkit tcp ping` and `netkit udp ping`, as they are typed."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pexpect
+import pytest
+
+from netkit.net import TcpListener, UdpSocket
+from netkit.net.echo import Echoed, echo_datagrams, echo_stream
+from netkit.net.serve import in_background, serve
+from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
+from tests.conftest import free_port
+
+Netkit = Callable[..., Result]
+
+
+@pytest.fixture
+def echo() -> Iterator[str]:
+    listener = TcpListener.bind("127.0.0.1:0")
+    addr = str(listener.local_addr)
+    with in_background(lambda stop: serve(listener, partial(echo_stream, counts=Echoed()), stop=stop)):
+        yield addr
+
+
+@pytest.fixture
+def udp_echo() -> Iterator[str]:
+    with (
+        UdpSocket.bind("127.0.0.1:0") as sock,
+        in_background(lambda stop: echo_datagrams(sock, counts=Echoed(), stop=stop)),
+    ):
+        yield str(sock.local_addr)
+
+
+@pytest.mark.parametrize("how", ["connect", "echo", "udp"])
+def test_json(netkit: Netkit, echo: str, udp_echo: str, how: str) -> None:
+    words = ("udp", "ping", udp_echo) if how == "udp" else ("tcp", "ping", echo)
+    result = netkit(*words, *(["--echo"] if how == "echo" else []), "-c", "3", "-i", "1ms", "--json")
+    assert result.exit_code == 0
+    *replies, total = result.json
+    assert [row["outcome"] for row in replies] == ["reply"] * 3
+    assert sorted(row["sequence"] for row in replies) == [0, 1, 2]
+    assert (total["event"], total["sent"], total["received"], total["loss"]) == ("statistics", 3, 3, 0.0)
+    assert 0 < total["min_s"] <= total["median_s"] <= total["p95_s"] <= total["p99_s"] <= total["max_s"]
+
+
+def test_plain_and_short(netkit: Netkit, echo: str) -> None:
+    plain = [line.split("\t") for line in netkit("tcp", "ping", echo, "-c", "2", "-i", "1ms").lines]
+    assert [row[0] for row in plain[:2]] == ["reply", "reply"]
+    assert ["statistics", "received", "2"] in plain
+    short = netkit("tcp", "ping", echo, "-c", "2", "-i", "1ms", "--short").lines
+    assert len(short) == 2
+    assert all(float(line) > 0 for line in short)
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_on_a_terminal(netkit: Netkit, echo: str, width: int) -> None:
+    result = netkit("tcp", "ping", echo, "-c", "2", "-i", "1ms", tty=True, width=width, env={"NO_COLOR": "1"})
+    assert "2 sent, 2 received, 0.0% lost" in result.stdout
+    assert "min/median/mean/max" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= width
+
+
+def test_nobody_there(netkit: Netkit) -> None:
+    result = netkit("tcp", "ping", f"127.0.0.1:{free_port()}", "-c", "2", "-i", "1ms", "--json")
+    assert result.exit_code == 4
+    assert [row["event"] for row in result.json] == ["reply", "reply", "statistics"]
+    assert result.json[-1]["error"]["kind"] == "Refused"
+    assert netkit("udp", "ping", f"127.0.0.1:{free_port()}", "-c", "1").exit_code == 4
+
+
+def test_no_echo_in_time(netkit: Netkit) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        args = ("-c", "2", "-i", "1ms", "--timeout", "50ms", "--json")
+        result = netkit("udp", "ping", address_of(silent), *args)
+    assert result.exit_code == 7
+    assert [row["outcome"] for row in result.json[:2]] == ["lost", "lost"]
+    assert result.json[-1]["loss"] == 1.0
+
+
+def test_no_echo_server(netkit: Netkit) -> None:
+    """It takes the connection and says something of its own."""
+
+    def chatting(stream: object) -> Iterator[None]:
+        yield from stream.send_all(b"220 mail.example.com ESMTP ready to serve\r\n" * 2)  # type: ignore[attr-defined]
+        yield from stream.fill()  # type: ignore[attr-defined]
+
+    listener = TcpListener.bind("127.0.0.1:0")
+    addr = str(listener.local_addr)
+    with in_background(lambda stop: serve(listener, chatting, stop=stop)):  # type: ignore[arg-type]
+        result = netkit("tcp", "ping", "--echo", addr, "-c", "1")
+    assert result.exit_code == 6
+    assert "is it an echo server?" in result.stderr
+
+
+def test_a_name_with_several_addresses(netkit: Netkit, echo: str) -> None:
+    """localhost may be ::1 first, where nobody listens."""
+    result = netkit("tcp", "ping", f"localhost:{echo.rpartition(':')[2]}", "-c", "1")
+    assert result.exit_code == 0
+
+
+def test_ctrl_c_ends_it_with_the_statistics(echo: str) -> None:
+    with subprocess.Popen(
+        netkit_argv("tcp", "ping", echo, "-i", "10ms", "--plain"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=process_environment(),
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(3):
+            assert process.stdout.readline().startswith("reply\t")
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "statistics\tloss\t" in out
+    assert "Traceback" not in said
+
+
+def test_the_live_line(echo: str) -> None:
+    argv = netkit_argv("tcp", "ping", echo, "-i", "20ms", "-c", "5")
+    child = pexpect.spawn(
+        argv[0], argv[1:], env=process_environment(TERM="xterm"), timeout=30, encoding="utf-8"
+    )
+    child.expect(r"sent, \d+ received")
+    child.expect("min/median/mean/max")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+@pytest.mark.parametrize("args", [("127.0.0.1",), ("127.0.0.1:1", "-c", "0"), ("127.0.0.1:1", "--size", "3")])
+def test_wrong_usage(netkit: Netkit, args: tuple[str, ...]) -> None:
+    assert netkit("tcp", "ping", *args).exit_code == 2
+
+
+def test_a_closed_pipe() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        done = subprocess.run(
+            [
+                "sh",
+                "-c",
+                '"$@" | head -n 1',
+                "sh",
+                *netkit_argv("tcp", "ping", address_of(server), "-i", "1ms"),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env=process_environment(),
+            check=False,
+        )
+    assert done.stdout.startswith("reply\t")
+    assert done.stderr == ""

@@ -1,0 +1,219 @@
+"""`netkit udp send` and `netkit udp listen`, as they are typed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
+from tests.conftest import free_port
+
+Netkit = Callable[..., Result]
+
+
+@pytest.fixture
+def peer() -> Iterator[socket.socket]:
+    """Somebody who receives."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(20)
+        yield sock
+
+
+@contextmanager
+def listening(*args: str) -> Iterator[tuple[subprocess.Popen[bytes], tuple[str, int]]]:
+    """A `netkit udp listen` process, and where it receives, read from what it says."""
+    with subprocess.Popen(
+        netkit_argv("udp", "listen", *args),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=process_environment(),
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            if "--json" in args:
+                where = json.loads(process.stdout.readline())["address"]
+            else:
+                where = process.stderr.readline().split()[2].decode()
+            host, _, port = where.rpartition(":")
+            yield process, (host.strip("[]"), int(port))
+        finally:
+            process.kill()
+
+
+class TestSend:
+    @pytest.mark.parametrize(
+        ("args", "stdin", "expected"),
+        [
+            (("--data", "hello"), b"", [b"hello"]),
+            (("--data", ""), b"", [b""]),
+            (("--hex", "00:ff 0a"), b"", [b"\x00\xff\n"]),
+            ((), b"all of\nit\n", [b"all of\nit\n"]),
+            ((), b"", [b""]),
+            (("--lines",), b"one\ntwo\r\n\nfour", [b"one", b"two", b"", b"four"]),
+            (("--lines",), b"", []),
+            (("--data", "x", "--count", "3"), b"", [b"x", b"x", b"x"]),
+        ],
+    )
+    def test_what_is_sent(
+        self, netkit: Netkit, peer: socket.socket, args: tuple[str, ...], stdin: bytes, expected: list[bytes]
+    ) -> None:
+        result = netkit("udp", "send", *args, address_of(peer), stdin=stdin)
+        assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+        assert [peer.recv(100) for _ in expected] == expected
+        peer.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            peer.recv(100)
+
+    def test_a_file(self, netkit: Netkit, peer: socket.socket, tmp_path: Path) -> None:
+        (tmp_path / "payload").write_bytes(bytes(range(256)))
+        netkit("udp", "send", "-f", str(tmp_path / "payload"), address_of(peer))
+        assert peer.recv(1000) == bytes(range(256))
+
+    def test_replies_are_written_as_they_are(self, netkit: Netkit, peer: socket.socket) -> None:
+        thread = answering(peer, b"\x00one\n", b"\xfftwo")
+        result = netkit("udp", "send", "--data", "x", "--wait", "20", "--replies", "2", address_of(peer))
+        thread.join()
+        assert result.exit_code == 0
+        assert result.raw == b"\x00one\n\xfftwo"
+
+    def test_json(self, netkit: Netkit, peer: socket.socket) -> None:
+        thread = answering(peer, b"\xff")
+        args = ("--data", "x", "--wait", "20", "--replies", "1", "--json")
+        result = netkit("udp", "send", *args, address_of(peer))
+        thread.join()
+        sent, received, ended = result.json
+        assert (sent["event"], base64.b64decode(sent["data_b64"])) == ("sent", b"x")
+        assert (received["peer"], base64.b64decode(received["data_b64"])) == (address_of(peer), b"\xff")
+        assert (ended["sent"], ended["received"]) == (1, 1)
+
+    def test_no_reply_is_a_timeout(self, netkit: Netkit, peer: socket.socket) -> None:
+        assert netkit("udp", "send", "--data", "x", "--wait", "20ms", address_of(peer)).exit_code == 7
+
+    def test_nobody_receives_there(self, netkit: Netkit) -> None:
+        result = netkit("udp", "send", "--data", "x", "--wait", "20", f"127.0.0.1:{free_port()}")
+        assert result.exit_code == 4
+
+    def test_too_large_a_datagram(self, netkit: Netkit, peer: socket.socket) -> None:
+        result = netkit("udp", "send", address_of(peer), stdin=bytes(70_000))
+        assert result.exit_code == 8
+        assert "too long" in result.stderr
+
+    def test_broadcast_is_asked_for(self, netkit: Netkit) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as everybody:
+            everybody.bind(("", 0))
+            everybody.settimeout(20)
+            where = f"127.255.255.255:{everybody.getsockname()[1]}"
+            assert netkit("udp", "send", "--data", "x", where).exit_code == 8
+            assert netkit("udp", "send", "--broadcast", "--data", "x", where).exit_code == 0
+            assert everybody.recv(10) == b"x"
+
+    def test_a_dump(self, netkit: Netkit, peer: socket.socket) -> None:
+        thread = answering(peer, b"pong")
+        args = ("--data", "ping", "--wait", "20", "--replies", "1", "--hexdump")
+        result = netkit("udp", "send", *args, address_of(peer))
+        thread.join()
+        assert f"> {address_of(peer)} 4 bytes" in result.lines
+        assert "|pong|" in result.stdout
+
+    @pytest.mark.parametrize(
+        "args",
+        [
+            ("--data", "x", "--hex", "00", "127.0.0.1:1"),
+            ("--hex", "0", "127.0.0.1:1"),
+            ("--replies", "1", "--data", "x", "127.0.0.1:1"),
+            ("--data", "x", "127.0.0.1"),
+            ("--data", "x", "--interface", "lo", "127.0.0.1:1"),
+            ("--data", "x", "--interface", "nothing-like-it", "239.0.0.1:1"),
+            ("--data", "x", "--ttl", "0", "127.0.0.1:1"),
+            ("--data", "x", "--json", "--hexdump", "127.0.0.1:1"),
+        ],
+    )
+    def test_wrong_usage(self, netkit: Netkit, args: tuple[str, ...]) -> None:
+        result = netkit("udp", "send", *args)
+        assert result.exit_code == 2
+        assert "Traceback" not in result.stderr
+
+
+class TestListen:
+    def test_payload_is_written_as_it_is(self, peer: socket.socket) -> None:
+        with listening("--count", "3") as (process, where):
+            for data in (b"\x00one\n", b"", b"\xfftwo"):
+                peer.sendto(data, where)
+            out, said = process.communicate(timeout=30)
+        assert (process.returncode, out, said) == (0, b"\x00one\n\xfftwo", b"")
+
+    def test_json_and_replies(self, peer: socket.socket) -> None:
+        with listening("--count", "1", "--json", "--reply", "ok") as (process, where):
+            peer.sendto(b"question", where)
+            assert peer.recv(100) == b"ok"
+            out, _ = process.communicate(timeout=30)
+        events: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
+        assert [event["event"] for event in events] == ["received", "sent", "ended"]
+        assert events[0]["peer"] == address_of(peer)
+
+    def test_nothing_came(self, netkit: Netkit) -> None:
+        result = netkit("udp", "listen", "--idle-timeout", "20ms")
+        assert result.exit_code == 7
+        assert "listening on 127.0.0.1:" in result.stderr
+
+    def test_enough_came(self, peer: socket.socket) -> None:
+        with listening("--idle-timeout", "300ms") as (process, where):
+            peer.sendto(b"x", where)
+            out, _ = process.communicate(timeout=30)
+        assert (process.returncode, out) == (0, b"x")
+
+    def test_ctrl_c(self) -> None:
+        with listening() as (process, _):
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert b"Traceback" not in said
+
+    def test_over_ipv6(self) -> None:
+        with (
+            listening("--count", "1", "[::1]:0") as (process, where),
+            socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender,
+        ):
+            sender.sendto(b"six", where)
+            assert process.communicate(timeout=30)[0] == b"six"
+
+    def test_a_port_in_use(self, netkit: Netkit, peer: socket.socket) -> None:
+        assert netkit("udp", "listen", address_of(peer)).exit_code == 8
+
+    @pytest.mark.parametrize(
+        "args",
+        [
+            ("--join", "192.0.2.1"),
+            ("--join", "nonsense"),
+            ("--interface", "lo"),
+            ("nonsense",),
+            ("--count", "0"),
+        ],
+    )
+    def test_wrong_usage(self, netkit: Netkit, args: tuple[str, ...]) -> None:
+        assert netkit("udp", "listen", *args).exit_code == 2
+
+
+def answering(sock: socket.socket, *answers: bytes) -> threading.Thread:
+    """A thread in which `sock` receives one datagram and sends these back."""
+
+    def answer() -> None:
+        _, peer = sock.recvfrom(100)
+        for data in answers:
+            sock.sendto(data, peer)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    return thread
