@@ -12,13 +12,13 @@ _netkit() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$place/${COMP_WORDS[i]}" in
-            '/dig' | '/resolve' | '/tls' | '/tcp' | '/unix' | '/serve' | '/demo' | '/version' | '/schema' | 'tls/probe' | 'tcp/connect' | 'tcp/listen' | 'unix/connect' | 'unix/listen' | 'serve/echo' | 'serve/dns') place="${place:+$place }${COMP_WORDS[i]}" ;;
+            '/dig' | '/resolve' | '/tls' | '/tcp' | '/udp' | '/unix' | '/serve' | '/demo' | '/version' | '/schema' | 'tls/probe' | 'tcp/connect' | 'tcp/listen' | 'tcp/ping' | 'tcp/scan' | 'tcp/echo' | 'udp/send' | 'udp/listen' | 'udp/ping' | 'udp/echo' | 'unix/connect' | 'unix/listen' | 'serve/echo' | 'serve/dns') place="${place:+$place }${COMP_WORDS[i]}" ;;
         esac
     done
     case $place in
         '')
             options='-V --version -h --help'
-            words='dig resolve tls tcp unix serve demo version schema'
+            words='dig resolve tls tcp udp unix serve demo version schema'
             ;;
         'tls')
             options='-h --help'
@@ -26,7 +26,11 @@ _netkit() {
             ;;
         'tcp')
             options='-h --help'
-            words='connect listen'
+            words='connect listen ping scan echo'
+            ;;
+        'udp')
+            options='-h --help'
+            words='send listen ping echo'
             ;;
         'unix')
             options='-h --help'
@@ -85,6 +89,50 @@ _netkit() {
                 --color) takes='words auto always never' ;;
             esac
             ;;
+        'tcp ping')
+            options='--echo --size -c --count -i --interval --timeout -4 -6 --source --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            positional=host
+            case $prev in
+                --size | -c | --count | -i | --interval | --timeout | --source) takes='value' ;;
+                --color) takes='words auto always never' ;;
+                -o | --output) takes='file' ;;
+            esac
+            ;;
+        'tcp scan')
+            options='-f --file --all --banners --banner-timeout --timeout --concurrency --rate -4 -6 --source --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            positional=host
+            case $prev in
+                -f | --file | -o | --output) takes='file' ;;
+                --banner-timeout | --timeout | --concurrency | --rate | --source) takes='value' ;;
+                --color) takes='words auto always never' ;;
+            esac
+            ;;
+        'udp send')
+            options='--data --hex -f --file --lines --count --interval --wait --replies --broadcast --ttl --interface --hexdump -4 -6 --source --json --color -o --output -v --verbose -q --quiet -h --help'
+            positional=host
+            case $prev in
+                --data | --hex | --count | --interval | --wait | --replies | --ttl | --interface | --source) takes='value' ;;
+                -f | --file | -o | --output) takes='file' ;;
+                --color) takes='words auto always never' ;;
+            esac
+            ;;
+        'udp listen')
+            options='--count --idle-timeout --join --interface --reply --reuse --hexdump --json --color -o --output -v --verbose -q --quiet -h --help'
+            case $prev in
+                --count | --idle-timeout | --join | --interface | --reply) takes='value' ;;
+                --color) takes='words auto always never' ;;
+                -o | --output) takes='file' ;;
+            esac
+            ;;
+        'udp ping')
+            options='--size -c --count -i --interval --timeout -4 -6 --source --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            positional=host
+            case $prev in
+                --size | -c | --count | -i | --interval | --timeout | --source) takes='value' ;;
+                --color) takes='words auto always never' ;;
+                -o | --output) takes='file' ;;
+            esac
+            ;;
         'unix connect')
             options='--timeout --tls --servername --alpn --ca --insecure --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
             case $prev in
@@ -108,6 +156,22 @@ _netkit() {
             case $prev in
                 --cert | --key | --write-ca | --control | -o | --output) takes='file' ;;
                 --alpn | --workers | --max-conns | --idle-timeout | --stall-timeout | --drain | --delay | --drop | --reset-after | --throttle | --corrupt | --seed) takes='value' ;;
+                --color) takes='words auto always never' ;;
+            esac
+            ;;
+        'tcp echo')
+            options='--tls --cert --key --alpn --write-ca --workers --max-conns --idle-timeout --stall-timeout --control --upgrade --drain --delay --drop --reset-after --throttle --corrupt --seed --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            case $prev in
+                --cert | --key | --write-ca | --control | -o | --output) takes='file' ;;
+                --alpn | --workers | --max-conns | --idle-timeout | --stall-timeout | --drain | --delay | --drop | --reset-after | --throttle | --corrupt | --seed) takes='value' ;;
+                --color) takes='words auto always never' ;;
+            esac
+            ;;
+        'udp echo')
+            options='--workers --max-conns --idle-timeout --stall-timeout --control --upgrade --drain --delay --drop --reset-after --throttle --corrupt --seed --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            case $prev in
+                --workers | --max-conns | --idle-timeout | --stall-timeout | --drain | --delay | --drop | --reset-after | --throttle | --corrupt | --seed) takes='value' ;;
+                --control | -o | --output) takes='file' ;;
                 --color) takes='words auto always never' ;;
             esac
             ;;

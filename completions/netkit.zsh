@@ -15,6 +15,7 @@ _netkit() {
                 'resolve:Show what this system would connect to\: the addresses of a name, in the order to try them'
                 'tls:TLS\: probe servers, inspect certificates'
                 'tcp:TCP\: connect, listen, measure'
+                'udp:UDP\: send, listen, measure'
                 'unix:Unix sockets'
                 'serve:Servers for tests\: echo, DNS and more'
                 'demo:Show the commands at work, against servers of its own on loopback'
@@ -29,6 +30,7 @@ _netkit() {
                 resolve) _netkit_resolve && ret=0 ;;
                 tls) _netkit_tls && ret=0 ;;
                 tcp) _netkit_tcp && ret=0 ;;
+                udp) _netkit_udp && ret=0 ;;
                 unix) _netkit_unix && ret=0 ;;
                 serve) _netkit_serve && ret=0 ;;
                 demo) _netkit_demo && ret=0 ;;
@@ -73,6 +75,9 @@ _netkit_tcp() {
             commands=(
                 'connect:Connect to a TCP port; send standard input, write what comes back'
                 'listen:Wait for a TCP connection; send standard input, write what comes'
+                'ping:Measure how long connecting to a TCP port takes, again and again'
+                'scan:Find the TCP ports that take connections'
+                'echo:Send back everything that comes over TCP (RFC 862)\: short for `netkit serve echo --tcp`'
             )
             _describe -t commands command commands && ret=0
             ;;
@@ -80,6 +85,37 @@ _netkit_tcp() {
             case $words[1] in
                 connect) _netkit_tcp_connect && ret=0 ;;
                 listen) _netkit_tcp_listen && ret=0 ;;
+                ping) _netkit_tcp_ping && ret=0 ;;
+                scan) _netkit_tcp_scan && ret=0 ;;
+                echo) _netkit_tcp_echo && ret=0 ;;
+            esac
+            ;;
+    esac
+    return ret
+}
+
+_netkit_udp() {
+    local state ret=1
+    local -a commands
+    _arguments -C \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '1: :->command' '*:: :->rest' && ret=0
+    case $state in
+        command)
+            commands=(
+                'send:Send datagrams; write what comes back'
+                'listen:Receive datagrams, and write what is in them'
+                'ping:Measure how long a datagram to an echo server and back takes, again and again'
+                'echo:Send back every datagram that comes (RFC 862)\: short for `netkit serve echo --udp`'
+            )
+            _describe -t commands command commands && ret=0
+            ;;
+        rest)
+            case $words[1] in
+                send) _netkit_udp_send && ret=0 ;;
+                listen) _netkit_udp_listen && ret=0 ;;
+                ping) _netkit_udp_ping && ret=0 ;;
+                echo) _netkit_udp_echo && ret=0 ;;
             esac
             ;;
     esac
@@ -119,7 +155,7 @@ _netkit_serve() {
     case $state in
         command)
             commands=(
-                'echo:Send back everything that comes, over TCP and UDP (RFC 862)'
+                'echo:Send back everything that comes (RFC 862), over TCP, UDP, Unix-domain sockets and TLS'
                 'dns:Answer for the zones of zone files, over UDP and TCP\: a small authoritative name server'
             )
             _describe -t commands command commands && ret=0
@@ -366,6 +402,119 @@ _netkit_tcp_listen() {
         '*: : '
 }
 
+_netkit_tcp_ping() {
+    _arguments -s -S \
+        --echo'[Send echoes over one connection to an echo server, and compare them]' \
+        --size='[Send echoes of so many bytes]:BYTES: ' \
+        '(-c --count)'{-c,--count=}'[Stop after so many probes]:N: ' \
+        '(-i --interval)'{-i,--interval=}'[Send one every so often, whatever becomes of those before]:SECONDS: ' \
+        --timeout='[Give up each probe after so long]:SECONDS: ' \
+        -4'[Use IPv4 only]' \
+        -6'[Use IPv6 only]' \
+        --source='[Send from this local address]:ADDR: ' \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: :_hosts'
+}
+
+_netkit_tcp_scan() {
+    _arguments -s -S \
+        '(-f --file)'{-f,--file=}'[Scan the hosts of this file too, one a line]:FILE:_files' \
+        --all'[Show the ports that are not open as well]' \
+        --banners'[Read what open ports say by themselves]' \
+        --banner-timeout='[Wait so long for that]:SECONDS: ' \
+        --timeout='[Call a port filtered that has not answered in this time]:SECONDS: ' \
+        --concurrency='[Try so many ports at the same time]:N: ' \
+        --rate='[Begin no more attempts than this]:N/s: ' \
+        -4'[Use IPv4 only]' \
+        -6'[Use IPv6 only]' \
+        --source='[Send from this local address]:ADDR: ' \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: :_hosts'
+}
+
+_netkit_udp_send() {
+    _arguments -s -S \
+        --data='[Send this]:TEXT: ' \
+        --hex='[Send these bytes]:HEX: ' \
+        '(-f --file)'{-f,--file=}'[Send what is in this file]:FILE:_files' \
+        --lines'[Send each line of what is read as a datagram, without its end]' \
+        --count='[Send it so many times]:N: ' \
+        --interval='[Leave so much time between two datagrams]:SECONDS: ' \
+        --wait='[Then write what comes back, for so long]:SECONDS: ' \
+        --replies='[Wait for no more than so many replies]:N: ' \
+        --broadcast'[Allow a broadcast address]' \
+        --ttl='[Let it pass so many routers]:N: ' \
+        --interface='[The interface for multicast]:NAME|ADDR: ' \
+        --hexdump'[Show every datagram in hexadecimal, instead of as it is]' \
+        -4'[Use IPv4 only]' \
+        -6'[Use IPv6 only]' \
+        --source='[Send from this local address]:ADDR: ' \
+        --json'[One JSON object a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: :_hosts'
+}
+
+_netkit_udp_listen() {
+    _arguments -s -S \
+        --count='[End after so many datagrams]:N: ' \
+        --idle-timeout='[End when nothing came for so long]:SECONDS: ' \
+        '*'--join='[Join this multicast group]:GROUP: ' \
+        --interface='[The interface for multicast]:NAME|ADDR: ' \
+        --reply='[Send this back for every datagram]:TEXT: ' \
+        --reuse'[Let others receive at the same address]' \
+        --hexdump'[Show every datagram in hexadecimal, instead of as it is]' \
+        --json'[One JSON object a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: : '
+}
+
+_netkit_udp_ping() {
+    _arguments -s -S \
+        --size='[Send echoes of so many bytes]:BYTES: ' \
+        '(-c --count)'{-c,--count=}'[Stop after so many probes]:N: ' \
+        '(-i --interval)'{-i,--interval=}'[Send one every so often, whatever becomes of those before]:SECONDS: ' \
+        --timeout='[Give up each probe after so long]:SECONDS: ' \
+        -4'[Use IPv4 only]' \
+        -6'[Use IPv6 only]' \
+        --source='[Send from this local address]:ADDR: ' \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: :_hosts'
+}
+
 _netkit_unix_connect() {
     _arguments -s -S \
         --timeout='[Give up after this time, for the whole operation]:SECONDS: ' \
@@ -432,6 +581,65 @@ _netkit_serve_echo() {
         --key='[Its private key]:FILE:_files' \
         --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
         --write-ca='[Write the root of the certificate made here]:FILE:_files' \
+        --workers='[Serve with so many processes, which share the sockets]:N: ' \
+        --max-conns='[Serve so many connections at once]:N: ' \
+        --idle-timeout='[End a connection on which nothing came for so long]:SECONDS: ' \
+        --stall-timeout='[End a connection whose peer did not take its echo for so long]:SECONDS: ' \
+        --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
+        --upgrade'[Take the sockets of the server behind --control over]' \
+        --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
+        --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
+        --reset-after='[Reset a connection when so many bytes were sent on it]:SIZE: ' \
+        --throttle='[Send no faster than this on each connection, or UDP socket]:SIZE/s: ' \
+        --corrupt='[Flip a bit in this share of pieces or datagrams]:SHARE: ' \
+        --seed='[Choose what meets which fault as in the run that said this seed]:N: ' \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: : '
+}
+
+_netkit_tcp_echo() {
+    _arguments -s -S \
+        --tls'[Talk TLS, with a certificate made on the spot unless --cert has one]' \
+        --cert='[Present this certificate, and the chain after it]:FILE:_files' \
+        --key='[Its private key]:FILE:_files' \
+        --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
+        --write-ca='[Write the root of the certificate made here]:FILE:_files' \
+        --workers='[Serve with so many processes, which share the sockets]:N: ' \
+        --max-conns='[Serve so many connections at once]:N: ' \
+        --idle-timeout='[End a connection on which nothing came for so long]:SECONDS: ' \
+        --stall-timeout='[End a connection whose peer did not take its echo for so long]:SECONDS: ' \
+        --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
+        --upgrade'[Take the sockets of the server behind --control over]' \
+        --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
+        --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
+        --reset-after='[Reset a connection when so many bytes were sent on it]:SIZE: ' \
+        --throttle='[Send no faster than this on each connection, or UDP socket]:SIZE/s: ' \
+        --corrupt='[Flip a bit in this share of pieces or datagrams]:SHARE: ' \
+        --seed='[Choose what meets which fault as in the run that said this seed]:N: ' \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: : '
+}
+
+_netkit_udp_echo() {
+    _arguments -s -S \
         --workers='[Serve with so many processes, which share the sockets]:N: ' \
         --max-conns='[Serve so many connections at once]:N: ' \
         --idle-timeout='[End a connection on which nothing came for so long]:SECONDS: ' \

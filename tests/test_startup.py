@@ -35,7 +35,12 @@ BUDGETS = [
     (["--help"], {"netkit.dns", "netkit.io", "netkit.net", "netkit.tls", "idna", "socket"}),
     *(
         ([*command, "--help"], {"netkit.dns", "netkit.io", "netkit.net", "netkit.proxy", "netkit.tls"})
-        for command in (["tcp", "connect"], ["tcp", "listen"], ["unix", "connect"], ["unix", "listen"])
+        for command in (
+            *(["tcp", word] for word in ("connect", "listen", "echo", "ping", "scan")),
+            *(["udp", word] for word in ("send", "listen", "echo", "ping")),
+            *(["unix", word] for word in ("connect", "listen")),
+            *(["serve", word] for word in ("echo", "dns")),
+        )
     ),
     (
         ["dig", "--json", "@127.0.0.1", "-p", "PORT", "www.example.test", "A"],

@@ -5,7 +5,11 @@
     sockets, listening        what the streams, and what the listeners, have in common
     socket_file, fds          the file of a Unix-domain listener; descriptors that travel along (SCM_RIGHTS)
     activation                listeners handed over by a service manager, and what it is told
-    serve, echo, pump         serving connections; the echo service; carrying bytes both ways
+    serve, workers            serving connections, in one process or several
+    shutdown, handover        ending well; handing the listeners to a successor
+    echo, echo_loop, echo_server, pump
+                              the echo service; carrying bytes both ways
+    ping, scan                round trips measured; ports tried
     faults, faulty_udp        a server's faults on purpose, to test clients with
 
 What only some programs need is loaded when it is first used.
@@ -40,6 +44,12 @@ if TYPE_CHECKING:
         unix_stream_from_raw_fd as unix_stream_from_raw_fd,
         watchdog_interval as watchdog_interval,
     )
+    from netkit.net.shutdown import (
+        ConnectionGuard as ConnectionGuard,
+        GracefulShutdown as GracefulShutdown,
+        ShutdownSignals as ShutdownSignals,
+        shutdown_signals as shutdown_signals,
+    )
     from netkit.net.unix import (
         PeerCred as PeerCred,
         UnixAddr as UnixAddr,
@@ -57,6 +67,7 @@ __getattr__, __dir__, _ = lazy(
             "tcp_listener_from_raw_fd tcp_stream_from_raw_fd udp_socket_from_raw_fd "
             "unix_listener_from_raw_fd unix_stream_from_raw_fd watchdog_interval"
         ),
+        "shutdown": "ConnectionGuard GracefulShutdown ShutdownSignals shutdown_signals",
         "unix": "PeerCred UnixAddr UnixAddrLike UnixIncoming UnixListener UnixStream",
     },
 )
@@ -68,7 +79,9 @@ __all__ = [
     "AsyncIncoming",
     "Attempt",
     "ConnectError",
+    "ConnectionGuard",
     "FdPassingError",
+    "GracefulShutdown",
     "Incoming",
     "KeepAlive",
     "ListenError",
@@ -77,6 +90,7 @@ __all__ = [
     "PeerCred",
     "ResolveError",
     "Shutdown",
+    "ShutdownSignals",
     "StreamListener",
     "TcpListener",
     "TcpStream",
@@ -94,6 +108,7 @@ __all__ = [
     "listen_fds_named",
     "resolve",
     "sd_notify",
+    "shutdown_signals",
     "system_resolver",
     "tcp_listener_from_raw_fd",
     "tcp_stream_from_raw_fd",

@@ -207,7 +207,7 @@ def tcp(run: Run[Pinged], endpoint: HostPort, echo: bool, **given: Any) -> None:
 
         $ netkit tcp ping -c 5 example.com:443
         $ netkit tcp ping --echo -i 0.1 127.0.0.1:7007
-        $ netkit tcp ping --json -c 10 [::1]:22 | jq -c 'select(.event == "statistics")'
+        $ netkit tcp ping --json -c 10 [::1]:22 | tail -n 1 | jq .median_s
     """
     _ping(run, endpoint, "echo" if echo else "connect", **given)
 
