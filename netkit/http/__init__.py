@@ -7,6 +7,8 @@
     Cookie SameSite                Set-Cookie built and read; parse_cookie_header for the other direction
     ClientConfig PoolConfig        the settings of a client
     HttpClient HttpHandler         the shapes of what asks and what answers (and their Async twins)
+    HttpParser ChunkedDecoder      the HTTP/1.1 parser: a message's head, and a chunked body (RFC 9112)
+    ParseError Lenient             each way a message can be wrong, and what may be tolerated
     HttpError                      everything that can go wrong, as variants: HttpError.InvalidUri
 
 Nothing here opens a socket or knows what time it is. Each name is loaded, with the module that has it, when
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING
 from netkit._lazy import lazy
 
 if TYPE_CHECKING:
+    from netkit.http.chunked import ChunkedDecoder as ChunkedDecoder, ChunkProgress as ChunkProgress
     from netkit.http.config import ClientConfig as ClientConfig, PoolConfig as PoolConfig
     from netkit.http.cookies import (
         Cookie as Cookie,
@@ -36,8 +39,15 @@ if TYPE_CHECKING:
     )
     from netkit.http.dates import format_http_date as format_http_date, parse_cookie_date as parse_cookie_date
     from netkit.http.errors import HttpError as HttpError
+    from netkit.http.framing import Framing as Framing, Lenient as Lenient, TargetForm as TargetForm
     from netkit.http.headers import Headers as Headers, HeadersLike as HeadersLike
     from netkit.http.message import Request as Request, Response as Response
+    from netkit.http.parse_errors import ParseError as ParseError
+    from netkit.http.parser import (
+        HeaderView as HeaderView,
+        HttpParser as HttpParser,
+        ParseProgress as ParseProgress,
+    )
     from netkit.http.protocols import (
         AsyncHttpClient as AsyncHttpClient,
         AsyncHttpHandler as AsyncHttpHandler,
@@ -54,6 +64,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
+        "chunked": "ChunkedDecoder ChunkProgress",
         "config": "ClientConfig PoolConfig",
         "cookies": (
             "Cookie SameSite default_path domain_matches "
@@ -61,8 +72,11 @@ __getattr__, __dir__, __all__ = lazy(
         ),
         "dates": "format_http_date parse_cookie_date",
         "errors": "HttpError",
+        "framing": "Framing Lenient TargetForm",
         "headers": "Headers HeadersLike",
         "message": "Request Response",
+        "parse_errors": "ParseError",
+        "parser": "HeaderView HttpParser ParseProgress",
         "protocols": "AsyncHttpClient AsyncHttpHandler HttpClient HttpHandler",
         "types": "Method StatusCode Version",
         "url": "Url",

@@ -1,0 +1,229 @@
+"""Where the body of an HTTP/1.1 message ends (RFC 9112 section 6), and what a parser may be told to tolerate.
+
+The rules of section 6.3 are in `body_framing`, in their order. What they need from the headers is read by
+`read_content_length` and `read_transfer_encoding`, octet by octet: `int()` takes signs, underscores, spaces
+and the digits of every script, each of which has been used to make two parsers see two different bodies.
+
+Transfer-Encoding beside Content-Length is read as section 6.1 says: chunked wins. The result then carries
+`framing_conflict`, because whoever sent both is more likely to be smuggling than mistaken, and whoever
+serves such a request has to decide.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, Flag, StrEnum
+from typing import TYPE_CHECKING, Self
+
+from netkit.http.parse_errors import ParseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: The largest Content-Length: what a signed 64-bit integer holds, as any storage does.
+MAX_CONTENT_LENGTH = 2**63 - 1
+#: Every setting is at most this, so that any two of them add up in 32 bits.
+MAX_LIMIT = 2**30
+
+#: The methods that are known without being asked for: those of the IANA registry and of UPnP that are in
+#: use with HTTP/1.1, and PURGE.
+METHODS = frozenset(
+    b"ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL "
+    b"MOVE NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SUBSCRIBE "
+    b"TRACE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split()
+)
+
+#: The octets of a token (RFC 9110 section 5.6.2), as the inside of a character class.
+TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
+TOKEN_OCTETS = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+
+
+class Framing(StrEnum):
+    """How the end of a body is found."""
+
+    #: There is no body.
+    NONE = "none"
+    #: It has as many octets as Content-Length says.
+    LENGTH = "length"
+    #: It is chunked, and its last chunk says so.
+    CHUNKED = "chunked"
+    #: It goes on until the connection is closed.
+    UNTIL_CLOSE = "until-close"
+
+
+class TargetForm(StrEnum):
+    """The four forms of a request target (RFC 9112 section 3.2)."""
+
+    #: A path, and perhaps a query.
+    ORIGIN = "origin"
+    #: A whole URI, as to a proxy.
+    ABSOLUTE = "absolute"
+    #: A host and a port, for CONNECT.
+    AUTHORITY = "authority"
+    #: `*`, for OPTIONS.
+    ASTERISK = "asterisk"
+
+
+class Lenient(Flag):
+    """What a parser tolerates when told to. Each flag has a name on the command line: `bare-lf` and so on."""
+
+    #: Nothing: the default for requests.
+    NOTHING = 0
+    #: LF alone ends a line (RFC 9112 section 2.2 lets a recipient do so).
+    BARE_LF = 1
+    #: A header line that begins with whitespace continues the one before (RFC 9112 section 5.2), except
+    #: after Content-Length and Transfer-Encoding.
+    OBS_FOLD = 2
+    #: Whitespace may stand between a field name and its colon (RFC 9112 section 5.1 forbids it).
+    SPACE_BEFORE_COLON = 4
+    #: Content-Length may be repeated, in lines or in a list, if it is the same (RFC 9110 section 8.6).
+    CONTENT_LENGTH = 8
+    #: Transfer-Encoding may stand in an HTTP/1.0 message (RFC 9112 section 6.1 calls its framing faulty).
+    TRANSFER_ENCODING = 16
+    #: HTTP/1.2 to HTTP/1.9 are read as HTTP/1.1 (RFC 9110 section 2.5).
+    VERSION = 32
+    #: Any token is a method (RFC 9110 section 9.1), not only a known one.
+    UNKNOWN_METHOD = 64
+    #: A request target may have octets from 0x80 on, which RFC 3986 wants escaped.
+    NON_ASCII_TARGET = 128
+    #: A status line may end after the status code (RFC 9112 section 4 wants a space); responses default to
+    #: it, because so many servers do.
+    MISSING_REASON = 256
+    #: Spaces and tabs may follow a chunk's size and stand in its extensions (RFC 9112 section 7.1.1).
+    CHUNK_SPACE = 512
+    #: For those who judge `framing_conflict`; the parser reports it either way.
+    CL_TE = 1024
+
+    @classmethod
+    def named(cls, names: Iterable[str]) -> Self:
+        """The flags with these names, as the command line spells them. Raises ValueError for another."""
+        flags = cls(0)
+        for name in names:
+            try:
+                flags |= cls[name.upper().replace("-", "_")]
+            except KeyError:
+                known = ", ".join(flag.option for flag in cls)
+                raise ValueError(f"no tolerance is called {name!r}; there are {known}") from None
+        return flags
+
+    @property
+    def option(self) -> str:
+        """This flag as the command line spells it."""
+        return (self.name or "").lower().replace("_", "-")
+
+
+#: What responses are parsed with unless something else is asked for.
+RESPONSE_DEFAULT = Lenient.MISSING_REASON
+
+
+class TransferEncoding(Enum):
+    """What the Transfer-Encoding lines so far come to."""
+
+    ABSENT = 0
+    #: Codings, none of them `chunked`.
+    OTHER = 1
+    #: `chunked` is the last of them.
+    CHUNKED = 2
+
+
+def read_content_length(value: bytes, offset: int, repeats: bool = False) -> int:
+    """The number in one Content-Length field.
+
+    Args:
+        value: the field's value, without whitespace around it.
+        offset: where it begins, for the error.
+        repeats: whether `5, 5` is 5 (RFC 9110 section 8.6).
+
+    Raises:
+        ParseError.InvalidContentLength: it is no number, or one over MAX_CONTENT_LENGTH.
+        ParseError.ConflictingContentLength: it is a list of numbers that differ.
+    """
+    if repeats and b"," in value:
+        first, *others = (_digits(part.strip(b" \t"), value, offset) for part in value.split(b","))
+        for other in others:
+            if other != first:
+                raise ParseError.ConflictingContentLength(first, other, offset)
+        return first
+    return _digits(value, value, offset)
+
+
+def _digits(digits: bytes, value: bytes, offset: int) -> int:
+    """ASCII digits as the number they are; no sign, no space, no other script (RFC 9110 section 8.6)."""
+    if not digits:
+        raise ParseError.InvalidContentLength(value, offset)
+    length = 0
+    for octet in digits:
+        if not 0x30 <= octet <= 0x39:
+            raise ParseError.InvalidContentLength(value, offset)
+        length = length * 10 + octet - 0x30
+        if length > MAX_CONTENT_LENGTH:
+            raise ParseError.InvalidContentLength(value, offset)
+    return length
+
+
+def read_transfer_encoding(value: bytes, offset: int, before: TransferEncoding) -> TransferEncoding:
+    """What one more Transfer-Encoding field makes of those before it (RFC 9112 section 6.1).
+
+    Args:
+        value: the field's value, without whitespace around it.
+        offset: where it begins, for the error.
+        before: what the fields before it came to.
+
+    Raises:
+        ParseError.InvalidTransferEncoding: a coding after `chunked`, `chunked` twice, or no list of tokens.
+            Transfer codings with parameters are among the last: none is in use.
+    """
+    for coding in value.split(b","):
+        coding = coding.strip(b" \t").lower()
+        if not coding or not TOKEN_OCTETS.issuperset(coding):
+            raise ParseError.InvalidTransferEncoding(value, "not a list of transfer codings", offset)
+        if before is TransferEncoding.CHUNKED:
+            reason = "chunked twice" if coding == b"chunked" else "chunked is not the last"
+            raise ParseError.InvalidTransferEncoding(value, reason, offset)
+        before = TransferEncoding.CHUNKED if coding == b"chunked" else TransferEncoding.OTHER
+    return before
+
+
+def body_framing(
+    *,
+    is_request: bool,
+    request_method: bytes | None,
+    status: int,
+    coding: TransferEncoding,
+    length: int | None,
+) -> Framing:
+    """How the body's end is found: RFC 9112 section 6.3, in its order.
+
+    Args:
+        is_request: or a response.
+        request_method: for a response, the method that it answers; None if that is not known.
+        status: for a response, its status code.
+        coding: what Transfer-Encoding says.
+        length: what Content-Length says, None without one.
+
+    A request with a transfer coding that is not `chunked` has no end that can be found; the caller refuses
+    it, and does not ask.
+    """
+    if not is_request:
+        # 1. Responses to HEAD, and 1xx, 204 and 304, have no body, whatever their headers say.
+        if request_method == b"HEAD" or 100 <= status <= 199 or status in (204, 304):
+            return Framing.NONE
+        # 2. After a 2xx to CONNECT the connection is a tunnel.
+        if request_method == b"CONNECT" and 200 <= status <= 299:
+            return Framing.NONE
+    # 3., 4. Transfer-Encoding overrides Content-Length.
+    if coding is TransferEncoding.CHUNKED:
+        return Framing.CHUNKED
+    if coding is TransferEncoding.OTHER:
+        return Framing.UNTIL_CLOSE
+    # 5. is what read_content_length refuses. 6. A valid Content-Length.
+    if length is not None:
+        return Framing.LENGTH
+    # 7. and 8.
+    return Framing.NONE if is_request else Framing.UNTIL_CLOSE
+
+
+def check_limits(**settings: int) -> None:
+    """Refuse a limit that is out of range: ValueError, for each the same in both twins."""
+    for name, value in settings.items():
+        if not 0 <= value <= MAX_LIMIT:
+            raise ValueError(f"{name} must be from 0 to {MAX_LIMIT}, not {value}")
