@@ -24,8 +24,11 @@ one octet is otherwise a cheap way to make a server read.
 from __future__ import annotations
 
 import re
+from operator import index
+from typing import TYPE_CHECKING
 
-from netkit.http.framing import TOKEN_OCTETS, Lenient, check_limits
+from netkit import _twins
+from netkit.http.framing import TOKEN_OCTETS, Lenient, check_lenient, check_limits
 from netkit.http.lines import (
     CR,
     HTAB,
@@ -136,6 +139,8 @@ class ChunkedDecoder:
         max_headers_total: int = MAX_HEADERS_TOTAL,
         max_header_count: int = MAX_HEADER_COUNT,
     ) -> None:
+        check_lenient(lenient)
+        max_chunk_size = index(max_chunk_size)
         if not 0 <= max_chunk_size < 2**63:
             raise ValueError(f"max_chunk_size must be from 0 to {2**63 - 1}, not {max_chunk_size}")
         check_limits(
@@ -212,7 +217,7 @@ class ChunkedDecoder:
         self._scanned -= count
         self._trailers_start -= count
         if self._end is not None:
-            self._end = ChunkEnd(self._end.consumed, self._end.end - count)
+            self._end = _ChunkEnd(self._end.consumed, self._end.end - count)
 
     @property
     def safe_to_discard(self) -> int:
@@ -249,11 +254,11 @@ class ChunkedDecoder:
                 self._line = self._scanned = start + length
                 if not self._remaining:
                     self._state = _DATA_END
-                return ChunkOutput(start, length, self._remaining)
+                return _ChunkOutput(start, length, self._remaining)
             if not _STEPS[self._state](self, buffer, size):
                 return CHUNK_NEED_MORE
             if self._state == _ENDED:
-                self._end = ChunkEnd(self._line - self._base, self._line)
+                self._end = _ChunkEnd(self._line - self._base, self._line)
                 return self._end
 
     def _read_size(self, buffer: Buffer, size: int) -> bool:
@@ -430,3 +435,14 @@ _INTO_SPACE = {
     _VALUE_START: _VALUE_START,
     _VALUE: _BETWEEN,
 }
+
+
+# What the Python decoder itself makes, whichever twins are chosen below.
+_ChunkOutput, _ChunkEnd = ChunkOutput, ChunkEnd
+if not TYPE_CHECKING:
+    ChunkOutput = _twins.choose("ChunkOutput", ChunkOutput)
+    ChunkEnd = _twins.choose("ChunkEnd", ChunkEnd)
+    ChunkedDecoder = _twins.choose("ChunkedDecoder", ChunkedDecoder)
+    if ChunkOutput is not _ChunkOutput:
+        ChunkProgress.ChunkOutput = ChunkProgress.register(ChunkOutput)
+        ChunkProgress.ChunkEnd = ChunkProgress.register(ChunkEnd)

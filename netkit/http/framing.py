@@ -12,6 +12,7 @@ serves such a request has to decide.
 from __future__ import annotations
 
 from enum import Enum, Flag, StrEnum
+from operator import index
 from typing import TYPE_CHECKING, Self
 
 from netkit.http.parse_errors import ParseError
@@ -222,8 +223,14 @@ def body_framing(
     return Framing.NONE if is_request else Framing.UNTIL_CLOSE
 
 
+def check_lenient(lenient: object) -> None:
+    """Refuse what are no tolerances: TypeError."""
+    if not isinstance(lenient, Lenient):
+        raise TypeError(f"lenient is a Lenient, not {type(lenient).__name__}")
+
+
 def check_limits(**settings: int) -> None:
-    """Refuse a limit that is out of range: ValueError, for each the same in both twins."""
+    """Refuse a limit that is out of range: ValueError; or no integer: TypeError."""
     for name, value in settings.items():
-        if not 0 <= value <= MAX_LIMIT:
+        if not 0 <= index(value) <= MAX_LIMIT:
             raise ValueError(f"{name} must be from 0 to {MAX_LIMIT}, not {value}")

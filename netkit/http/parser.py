@@ -23,6 +23,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Self
 
+from netkit import _twins
 from netkit.http.framing import (
     RESPONSE_DEFAULT,
     TCHAR,
@@ -32,6 +33,7 @@ from netkit.http.framing import (
     TargetForm,
     TransferEncoding,
     body_framing,
+    check_lenient,
     check_limits,
     read_content_length,
     read_transfer_encoding,
@@ -157,6 +159,7 @@ class HttpParser:
         Raises:
             ValueError: a limit is negative, or over 2**30.
         """
+        check_lenient(lenient)
         check_limits(
             max_request_line=max_request_line,
             max_header_line=max_header_line,
@@ -288,7 +291,7 @@ class HttpParser:
     def headers(self) -> tuple[HeaderView, ...]:
         """Where each header field is, in order; those read so far where the head is not complete."""
         return tuple(
-            HeaderView(name, name_end - name, value, value_end - value)
+            _HeaderView(name, name_end - name, value, value_end - value)
             for name, name_end, value, value_end in self._spans
         )
 
@@ -547,7 +550,7 @@ class HttpParser:
         )
         lengths = {Framing.NONE: 0, Framing.LENGTH: self._length}
         conflict = coding is not TransferEncoding.ABSENT and self._length is not None
-        return Done(self._line - self._start, self._line, lengths.get(framing), framing, conflict)
+        return _Done(self._line - self._start, self._line, lengths.get(framing), framing, conflict)
 
 
 def _method_octets(method: bytes | str | None) -> bytes | None:
@@ -557,3 +560,13 @@ def _method_octets(method: bytes | str | None) -> bytes | None:
     if isinstance(method, str):
         return method.encode("utf-8")
     raise TypeError(f"a method is str or bytes, not {type(method).__name__}")
+
+
+# What the Python parser itself makes, whichever twins are chosen below.
+_Done, _HeaderView = Done, HeaderView
+if not TYPE_CHECKING:
+    HeaderView = _twins.choose("HeaderView", HeaderView)
+    Done = _twins.choose("Done", Done)
+    HttpParser = _twins.choose("HttpParser", HttpParser)
+    if Done is not _Done:
+        ParseProgress.Done = ParseProgress.register(Done)

@@ -69,7 +69,7 @@ class ParseProgress(ABC):
     Done: ClassVar[type[Done]]
 
 
-class NeedMore(_Fields, ParseProgress):
+class NeedMore(_Fields):
     """The head of the message is not complete. It counts as false."""
 
     __slots__ = ()
@@ -78,7 +78,7 @@ class NeedMore(_Fields, ParseProgress):
         return False
 
 
-class Done(_Fields, ParseProgress):
+class Done(_Fields):
     """The head of the message is complete.
 
     `consumed` is how many octets it has, the empty lines that were skipped before it and the one that ends
@@ -112,7 +112,7 @@ class ChunkProgress(ABC):
     ChunkEnd: ClassVar[type[ChunkEnd]]
 
 
-class ChunkNeedMore(_Fields, ChunkProgress):
+class ChunkNeedMore(_Fields):
     """All that is in the buffer was handed out. It counts as false."""
 
     __slots__ = ()
@@ -121,7 +121,7 @@ class ChunkNeedMore(_Fields, ChunkProgress):
         return False
 
 
-class ChunkOutput(_Fields, ChunkProgress):
+class ChunkOutput(_Fields):
     """Data: `data_len` octets from `data_start` of the buffer; of its chunk, `remaining` are to follow."""
 
     __slots__ = ("data_len", "data_start", "remaining")
@@ -137,7 +137,7 @@ class ChunkOutput(_Fields, ChunkProgress):
         return memoryview(buf)[self.data_start : self.data_start + self.data_len]
 
 
-class ChunkEnd(_Fields, ChunkProgress):
+class ChunkEnd(_Fields):
     """The body is complete: its encoding has `consumed` octets, and ends before octet `end` of the buffer."""
 
     __slots__ = ("consumed", "end")
@@ -178,11 +178,11 @@ def make_trailer(name: bytes, value: bytes) -> Trailer:
     return Trailer(name, value, name.lower() not in _TOO_LATE)
 
 
-ParseProgress.NeedMore = NeedMore
-ParseProgress.Done = Done
-ChunkProgress.ChunkNeedMore = ChunkNeedMore
-ChunkProgress.ChunkOutput = ChunkOutput
-ChunkProgress.ChunkEnd = ChunkEnd
+ParseProgress.NeedMore = ParseProgress.register(NeedMore)
+ParseProgress.Done = ParseProgress.register(Done)
+ChunkProgress.ChunkNeedMore = ChunkProgress.register(ChunkNeedMore)
+ChunkProgress.ChunkOutput = ChunkProgress.register(ChunkOutput)
+ChunkProgress.ChunkEnd = ChunkProgress.register(ChunkEnd)
 
 NEED_MORE = NeedMore()
 CHUNK_NEED_MORE = ChunkNeedMore()

@@ -2,11 +2,19 @@
 
 use pyo3::prelude::*;
 
+mod arguments;
+mod chunked;
+mod http;
 mod masking;
+mod parse_errors;
 
-/// The functions that `netkit._twins` chooses from.
+/// The functions and classes that `netkit._twins` chooses from.
 #[pymodule(name = "_rust")]
 mod module {
+    #[pymodule_export]
+    use super::chunked::{ChunkEnd, ChunkOutput, ChunkedDecoder};
+    #[pymodule_export]
+    use super::http::{Done, HeaderView, HttpParser};
     #[pymodule_export]
     use super::masking::{apply_mask, apply_mask_in_place};
 

@@ -1,0 +1,146 @@
+//! Where the body of a message ends (RFC 9112 section 6), and what may be tolerated.
+
+use super::error::{Error, Kind, Span};
+use super::lines::{is_space, spaces_end, trimmed_end};
+use super::tables::{run, TOKEN};
+
+/// How the end of a body is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Framing {
+    /// There is no body.
+    None,
+    /// It has as many octets as Content-Length says.
+    Length,
+    /// It is chunked.
+    Chunked,
+    /// It goes on until the connection is closed.
+    UntilClose,
+}
+
+/// What is tolerated: the bits of `netkit.http.framing.Lenient`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lenient(pub u32);
+
+#[allow(missing_docs)] // netkit/http/framing.py says what each is
+impl Lenient {
+    pub const BARE_LF: u32 = 1;
+    pub const OBS_FOLD: u32 = 2;
+    pub const SPACE_BEFORE_COLON: u32 = 4;
+    pub const CONTENT_LENGTH: u32 = 8;
+    pub const TRANSFER_ENCODING: u32 = 16;
+    pub const VERSION: u32 = 32;
+    pub const UNKNOWN_METHOD: u32 = 64;
+    pub const NON_ASCII_TARGET: u32 = 128;
+    pub const MISSING_REASON: u32 = 256;
+    pub const CHUNK_SPACE: u32 = 512;
+
+    /// Whether a flag is set.
+    #[must_use]
+    #[inline]
+    pub fn has(self, flag: u32) -> bool {
+        self.0 & flag != 0
+    }
+}
+
+/// What the Transfer-Encoding lines so far come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    Absent,
+    /// Codings, none of them `chunked`.
+    Other,
+    /// `chunked` is the last of them.
+    Chunked,
+}
+
+/// The largest Content-Length.
+const MAX_CONTENT_LENGTH: u64 = u64::MAX >> 1;
+
+/// The number in one Content-Length field; where repeats are tolerated, `5, 5` is 5.
+pub(super) fn read_content_length(buffer: &[u8], value: Span, repeats: bool) -> Result<u64, Error> {
+    let invalid = Error { offset: value.start, kind: Kind::InvalidContentLength { raw: value } };
+    let octets = value.of(buffer);
+    if !repeats || !octets.contains(&b',') {
+        return digits(octets).ok_or(invalid);
+    }
+    let numbers = || octets.split(|&octet| octet == b',').map(|part| digits(trimmed(part)));
+    // What is no number comes before what differs.
+    if numbers().any(|number| number.is_none()) {
+        return Err(invalid);
+    }
+    let mut numbers = numbers().flatten();
+    let first = numbers.next().ok_or(invalid)?;
+    match numbers.find(|&number| number != first) {
+        Some(second) => Kind::ConflictingContentLength { first, second }.at(value.start),
+        None => Ok(first),
+    }
+}
+
+fn trimmed(octets: &[u8]) -> &[u8] {
+    let start = spaces_end(octets, 0);
+    &octets[start..trimmed_end(octets, start, octets.len())]
+}
+
+/// ASCII digits as the number they are; no sign, no space (RFC 9110 section 8.6).
+fn digits(octets: &[u8]) -> Option<u64> {
+    if octets.is_empty() {
+        return None;
+    }
+    octets.iter().try_fold(0_u64, |number, octet| {
+        let digit = octet.is_ascii_digit().then(|| u64::from(octet - b'0'))?;
+        let number = number.checked_mul(10)?.checked_add(digit)?;
+        (number <= MAX_CONTENT_LENGTH).then_some(number)
+    })
+}
+
+/// What one more Transfer-Encoding field makes of those before it (RFC 9112 section 6.1).
+pub(super) fn read_transfer_encoding(buffer: &[u8], value: Span, before: Coding) -> Result<Coding, Error> {
+    let mut coding = before;
+    let refuse = |reason| Kind::InvalidTransferEncoding { raw: value, reason }.at(value.start);
+    for part in value.of(buffer).split(|&octet| octet == b',') {
+        let part = trimmed(part);
+        debug_assert!(!part.last().is_some_and(|&octet| is_space(octet)));
+        if part.is_empty() || run(part, TOKEN) < part.len() {
+            return refuse("not a list of transfer codings");
+        }
+        let chunked = part.eq_ignore_ascii_case(b"chunked");
+        if coding == Coding::Chunked {
+            return refuse(if chunked { "chunked twice" } else { "chunked is not the last" });
+        }
+        coding = if chunked { Coding::Chunked } else { Coding::Other };
+    }
+    Ok(coding)
+}
+
+/// What the method that a response answers means for its body (RFC 9112 section 6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// HEAD: no body.
+    Head,
+    /// CONNECT: no body after a 2xx.
+    Connect,
+    /// Another method, or none that is known.
+    Other,
+}
+
+/// How the body's end is found: RFC 9112 section 6.3, in its order. `answers` is None for a request.
+pub(super) fn body_framing(
+    answers: Option<Answers>,
+    status: u16,
+    coding: Coding,
+    length: Option<u64>,
+) -> Framing {
+    if let Some(answers) = answers {
+        let empty = matches!(status, 100..=199 | 204 | 304);
+        let tunnel = answers == Answers::Connect && matches!(status, 200..=299);
+        if empty || tunnel || answers == Answers::Head {
+            return Framing::None;
+        }
+    }
+    match (coding, length) {
+        (Coding::Chunked, _) => Framing::Chunked,
+        (Coding::Absent, Some(_)) => Framing::Length,
+        (Coding::Absent, None) if answers.is_none() => Framing::None,
+        (Coding::Other, _) | (Coding::Absent, None) => Framing::UntilClose,
+    }
+}

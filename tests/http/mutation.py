@@ -1,0 +1,115 @@
+"""Mutated messages: those of the vectors, with something done to them that has confused a parser before."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from tests.http.message_vectors import (
+    BAD_BODIES,
+    BAD_REQUESTS,
+    BAD_RESPONSES,
+    GOOD_BODIES,
+    GOOD_REQUESTS,
+    GOOD_RESPONSES,
+    TOLERATED_REQUESTS,
+)
+
+#: Messages to begin with. The long ones are left out: a limit is as well broken at ten octets.
+REQUESTS = [case.data for case in GOOD_REQUESTS + TOLERATED_REQUESTS] + [
+    case.message for case in BAD_REQUESTS if len(case.data) < 800
+]
+RESPONSES = [case.data for case in GOOD_RESPONSES] + [case.message for case in BAD_RESPONSES]
+BODIES = [case.data for case in GOOD_BODIES] + [case.message for case in BAD_BODIES if len(case.data) < 800]
+
+#: What is put into them.
+FRAGMENTS = [
+    *(bytes([octet]) for octet in b'\r\n\t :;,="\\\0\x0b\x1f\x7f\x80\xff+-_0159aAfFxX/*#[]@'),
+    b"\r\n",
+    b"\r\n\r\n",
+    b"\n\n",
+    b"\r\n ",
+    b"\r\r\n",
+    b" \r\n",
+    b": ",
+    b" HTTP/1.1",
+    b" HTTP/1.0",
+    b"HTTP/2.0",
+    b"GET",
+    b"CONNECT ",
+    b"OPTIONS * ",
+    b"http://h:80/",
+    b"[::1]:443",
+    b"\xd9\xa5",
+    b"\xe2\x80\xa8",
+    b"\r\nContent-Length: 5",
+    b"\r\nContent-Length: 05",
+    b"\r\nContent-Length : 5",
+    b"\r\nTransfer-Encoding: chunked",
+    b"\r\nTransfer-Encoding: gzip",
+    b"\r\ntransfer-encoding:\tCHUNKED, chunked",
+    b"\r\nX-Long: " + b"x" * 40,
+    b"\r\n\x00: x",
+    b"99999999999999999999",
+    b"FFFFFFFFF",
+    b';a="b"',
+    b"0\r\n\r\n",
+    b"5\r\nhello\r\n",
+]
+
+
+def _insert(data: bytes, at: int, fragment: bytes, _: int) -> bytes:
+    return data[:at] + fragment + data[at:]
+
+
+def _overwrite(data: bytes, at: int, fragment: bytes, _: int) -> bytes:
+    return data[:at] + fragment + data[at + len(fragment) :]
+
+
+def _delete(data: bytes, at: int, _: bytes, length: int) -> bytes:
+    return data[:at] + data[at + length :]
+
+
+def _repeat(data: bytes, at: int, _: bytes, length: int) -> bytes:
+    return data[:at] + data[at : at + length] * 2 + data[at + length :]
+
+
+def _truncate(data: bytes, at: int, _: bytes, __: int) -> bytes:
+    return data[:at]
+
+
+def _flip(data: bytes, at: int, _: bytes, length: int) -> bytes:
+    return data[:at] + bytes([octet ^ 1 << length % 8 for octet in data[at : at + 1]]) + data[at + 1 :]
+
+
+def _swap_case(data: bytes, at: int, _: bytes, length: int) -> bytes:
+    return data[:at] + data[at : at + length].swapcase() + data[at + length :]
+
+
+EDITS: list[Callable[[bytes, int, bytes, int], bytes]] = [
+    _insert,
+    _insert,
+    _overwrite,
+    _delete,
+    _repeat,
+    _truncate,
+    _flip,
+    _swap_case,
+]
+
+
+def edited(data: bytes, edits: Sequence[tuple[int, int, int, int]]) -> bytes:
+    """A message after edits: each is which one, where (in 256ths of the message), with what, how much."""
+    for edit, place, fragment, length in edits:
+        at = len(data) * place // 256
+        data = EDITS[edit % len(EDITS)](data, at, FRAGMENTS[fragment % len(FRAGMENTS)], length)
+    return data
+
+
+def mutated(rng: random.Random, messages: Sequence[bytes]) -> bytes:
+    """One of the messages after one to four edits at random."""
+    edits = [
+        (rng.randrange(len(EDITS)), rng.randrange(257), rng.randrange(len(FRAGMENTS)), rng.randrange(1, 20))
+        for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4)))
+    ]
+    return edited(rng.choice(messages), edits)

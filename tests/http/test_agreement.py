@@ -1,0 +1,136 @@
+"""Both twins agree about mutated messages: results, errors, every field of them, and offsets.
+
+`make fuzz-twins` runs these with a million examples; `NETKIT_EXAMPLES` says how many.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from netkit.http.framing import Lenient
+from tests.conftest import Twin
+from tests.http.feeding import body, head
+from tests.http.mutation import BODIES, EDITS, FRAGMENTS, REQUESTS, RESPONSES, edited
+
+EXAMPLES = int(os.environ.get("NETKIT_EXAMPLES", "300"))
+
+many = settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False
+)
+
+edits = st.lists(
+    st.tuples(
+        st.integers(0, len(EDITS) - 1),
+        st.integers(0, 256),
+        st.integers(0, len(FRAGMENTS) - 1),
+        st.integers(1, 20),
+    ),
+    max_size=4,
+)
+tolerances = st.just(0) | st.integers(0, 2047)
+cuts = st.none() | st.lists(st.integers(0, 300), max_size=6)
+#: Limits so low that the messages reach them.
+limits = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_request_line": st.integers(0, 60),
+        "max_header_line": st.integers(0, 60),
+        "max_headers_total": st.integers(0, 120),
+        "max_header_count": st.integers(0, 4),
+    },
+)
+chunk_limits = st.fixed_dictionaries(
+    {},
+    optional={
+        "max_chunk_size": st.integers(0, 20) | st.integers(0, 2**63 - 1),
+        "max_extension": st.integers(0, 10),
+        "max_extensions_total": st.integers(0, 20),
+        "max_header_line": st.integers(0, 20),
+        "max_headers_total": st.integers(0, 30),
+        "max_header_count": st.integers(0, 3),
+    },
+)
+
+
+def ends(cut: list[int] | None, size: int) -> list[int]:
+    return sorted({min(place, size) for place in cut or []} | {size})
+
+
+def same(twins: tuple[Twin, Twin], feed: Any, make: Any, data: bytes, cut: list[int] | None) -> None:
+    """One outcome, whichever twin it is and however the message arrives."""
+    python, rust = twins
+    expected = feed(make(python), data)
+    assert feed(make(rust), data) == expected
+    assert feed(make(rust), data, make=bytearray) == expected
+    pieces = feed(make(python), data, ends(cut, len(data)))
+    assert pieces == expected
+    assert feed(make(rust), data, ends(cut, len(data))) == expected
+    assert feed(make(rust), data, ends(cut, len(data)), bytearray) == expected
+
+
+@many
+@given(data=st.sampled_from(REQUESTS), edits=edits, flags=tolerances, limits=limits, cut=cuts)
+def test_requests(
+    twins: tuple[Twin, Twin],
+    data: bytes,
+    edits: list[tuple[int, int, int, int]],
+    flags: int,
+    limits: dict[str, int],
+    cut: list[int] | None,
+) -> None:
+    def make(twin: Twin) -> Any:
+        return twin.HttpParser.request(lenient=Lenient(flags), **limits)
+
+    same(twins, head, make, edited(data, edits), cut)
+
+
+@many
+@given(
+    data=st.sampled_from(RESPONSES),
+    edits=edits,
+    flags=tolerances,
+    limits=limits,
+    cut=cuts,
+    method=st.sampled_from([None, "GET", b"HEAD", "CONNECT"]),
+)
+def test_responses(
+    twins: tuple[Twin, Twin],
+    data: bytes,
+    edits: list[tuple[int, int, int, int]],
+    flags: int,
+    limits: dict[str, int],
+    cut: list[int] | None,
+    method: Any,
+) -> None:
+    def make(twin: Twin) -> Any:
+        return twin.HttpParser.response(request_method=method, lenient=Lenient(flags), **limits)
+
+    same(twins, head, make, edited(data, edits), cut)
+
+
+@many
+@given(data=st.sampled_from(BODIES), edits=edits, flags=tolerances, limits=chunk_limits, cut=cuts)
+def test_bodies(
+    twins: tuple[Twin, Twin],
+    data: bytes,
+    edits: list[tuple[int, int, int, int]],
+    flags: int,
+    limits: dict[str, int],
+    cut: list[int] | None,
+) -> None:
+    def make(twin: Twin) -> Any:
+        return twin.ChunkedDecoder(lenient=Lenient(flags), **limits)
+
+    same(twins, body, make, edited(data, edits), cut)
+
+
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@given(data=st.binary(max_size=200), cut=cuts)
+def test_anything(twins: tuple[Twin, Twin], data: bytes, cut: list[int] | None) -> None:
+    same(twins, head, lambda twin: twin.HttpParser.request(), data, cut)
+    same(twins, head, lambda twin: twin.HttpParser.response(), b"HTTP/1.1 " + data, cut)
+    same(twins, head, lambda twin: twin.HttpParser.request(), b"GET / HTTP/1.1\r\n" + data, cut)
+    same(twins, body, lambda twin: twin.ChunkedDecoder(), b"5" + data, cut)
