@@ -78,7 +78,8 @@ class Lenient(Flag):
     SPACE_BEFORE_COLON = 4
     #: Content-Length may be repeated, in lines or in a list, if it is the same (RFC 9110 section 8.6).
     CONTENT_LENGTH = 8
-    #: Transfer-Encoding may stand in an HTTP/1.0 message (RFC 9112 section 6.1 calls its framing faulty).
+    #: Transfer-Encoding may stand in an HTTP/1.0 message (RFC 9112 section 6.1 calls its framing faulty), and
+    #: have a tab behind it (which section 5 allows, and which has hidden `chunked` from other parsers).
     TRANSFER_ENCODING = 16
     #: HTTP/1.2 to HTTP/1.9 are read as HTTP/1.1 (RFC 9110 section 2.5).
     VERSION = 32

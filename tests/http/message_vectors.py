@@ -176,6 +176,13 @@ TOLERATED_REQUESTS = [
         None,
         options={"lenient": ["transfer-encoding"]},
     ),
+    Good(
+        "chunked and a tab",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\t\r\n\r\n",
+        "chunked",
+        None,
+        options={"lenient": ["transfer-encoding"]},
+    ),
     Good("HTTP/1.7", b"GET / HTTP/1.7\r\n\r\n", options={"lenient": ["version"]}),
     Good("any method", b"br3w~ / HTTP/1.1\r\n\r\n", options={"lenient": ["unknown-method"]}),
     Good(
@@ -445,6 +452,12 @@ BAD_REQUESTS = [
         "chunked and a space no one knows",
         b"PUT / HTTP/1.1\r\nTransfer-Encoding: @@chunked\xa0\r\n\r\n",
         "InvalidTransferEncoding",
+    ),
+    Bad(
+        "chunked and a tab",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: @@chunked \t\r\n\r\n",
+        "InvalidTransferEncoding",
+        {"raw": b"chunked", "reason": "a tab behind it"},
     ),
     Bad(
         "chunked in HTTP/1.0",

@@ -9,6 +9,7 @@ from tests.http.message_vectors import (
     BAD_BODIES,
     BAD_REQUESTS,
     BAD_RESPONSES,
+    BROWSER,
     GOOD_BODIES,
     GOOD_REQUESTS,
     GOOD_RESPONSES,
@@ -113,3 +114,43 @@ def mutated(rng: random.Random, messages: Sequence[bytes]) -> bytes:
         for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4)))
     ]
     return edited(rng.choice(messages), edits)
+
+
+def _with_body(head: bytes, body: bytes) -> bytes:
+    return head + b"\r\n\r\n" + body
+
+
+_CHUNKED = b"POST /upload?to=x HTTP/1.1\r\nHost: example.com\r\nTransfer-Encoding: chunked"
+_ANSWER = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nTransfer-Encoding: chunked"
+
+#: Whole requests, as programs send them, for comparing netkit with other parsers.
+WHOLE_REQUESTS = [
+    BROWSER,
+    b"GET / HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n\r\n",
+    _with_body(
+        b"POST /form HTTP/1.1\r\nHost: example.com\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"Content-Length: 11\r\nExpect: 100-continue",
+        b"a=1&b=2&c=3",
+    ),
+    b"HEAD /favicon.ico HTTP/1.0\r\nConnection: close\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: example.com\r\n\r\n",
+    b"GET http://example.com/through/a/proxy HTTP/1.1\r\nHost: example.com\r\n\r\n",
+    b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n",
+    b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    _with_body(
+        b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked", b"0\r\n\r\n"
+    ),
+    *(_with_body(_CHUNKED, case.data) for case in GOOD_BODIES if not case.options),
+]
+
+#: Whole responses to GET.
+WHOLE_RESPONSES = [
+    _with_body(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5", b"hello"),
+    _with_body(b"HTTP/1.1 404 Not Found\r\nServer: x\r\nContent-Length: 0\r\nConnection: close", b""),
+    b"HTTP/1.1 204 No Content\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n",
+    b'HTTP/1.1 304 Not Modified\r\nETag: "x"\r\nContent-Length: 5\r\n\r\n',
+    _with_body(b"HTTP/1.0 200 OK\r\nServer: y", b"until the end"),
+    _with_body(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked", b"0\r\n\r\n"),
+    _with_body(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip", b"\x1f\x8b"),
+    *(_with_body(_ANSWER, case.data) for case in GOOD_BODIES if not case.options),
+]

@@ -431,6 +431,11 @@ impl Parser {
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.coding = read_transfer_encoding(buffer, span, self.coding)?;
             self.coding_field = span;
+            // Allowed whitespace, which parsers have taken for a part of the coding's name.
+            let mut behind = buffer[value_end..].iter().take_while(|&&octet| is_space(octet));
+            if !self.lenient.has(Lenient::TRANSFER_ENCODING) && behind.any(|&octet| octet == b'\t') {
+                return Kind::InvalidTransferEncoding { raw: span, reason: "a tab behind it" }.at(value);
+            }
         }
         Ok(())
     }
