@@ -535,7 +535,7 @@ class HttpParser:
             self._check_behind_coding(buffer, value_end)
 
     def _check_behind_coding(self, buffer: Buffer, at: int) -> None:
-        """Refuse a tab behind a transfer coding: allowed whitespace, which parsers have taken for its name."""
+        """Refuse a tab behind a transfer coding: allowed whitespace, but taken for its name by some."""
         while buffer[at] in b" \t":
             if buffer[at] == HTAB and not self._lenient & Lenient.TRANSFER_ENCODING:
                 offset, raw = self._coding_field

@@ -174,6 +174,6 @@ def difference(peer: str, kind: str, data: bytes) -> tuple[str, str] | None:
         return "framing_conflict", theirs.what
     if ours.what == "refuses" and theirs.what != "waits":
         return f"refuses: {ours.reason}", theirs.what
-    if theirs.what == "refuses" and ours.what != "waits":
+    if theirs.what == "refuses" and (ours.what == "accepts" or (ours.what == "reads on" and peer == "h11")):
         return ours.what, f"refuses: {theirs.reason}"
     return ours.what, theirs.what
