@@ -6,6 +6,9 @@
 #   make peers    the programs that the interoperability tests talk to
 #   make bench    the benchmarks, each beside the peer it is measured against
 #   make load     what the suite does for a minute, for ten: connections idle and busy, compared byte by byte
+#   make fuzz     coverage-guided fuzzing of both twins, for DURATION seconds (an hour)
+#   make fuzz-twins    both twins fed EXAMPLES (1,000,000) mutated messages, with no difference between them
+#   make fuzz-parsers  the HTTP parser beside llhttp and h11, over EXAMPLES mutated messages
 #   make docs     man pages, completions and schemas, from the commands' own declarations
 #   make clean    remove what was built
 #
@@ -14,6 +17,8 @@
 PYTHON ?=
 VENV   ?= .venv
 ARGS   ?=
+DURATION ?= 3600
+EXAMPLES ?= 1000000
 export PYTHON
 
 python := $(VENV)/bin/python
@@ -23,7 +28,7 @@ installed_from := pyproject.toml setup.py $(wildcard rust/Cargo.* rust/src/*.rs 
 # One line: whether the hot functions are in Rust or in Python, and why.
 twins := $(VENV)/bin/netkit version --plain | awk -F '\t' '$$1 == "twins" { print "netkit: twins: " $$2 }' >&2
 
-.PHONY: demo test check lint types rust generated peers bench load docs clean
+.PHONY: demo test check lint types rust generated peers bench load fuzz fuzz-twins fuzz-parsers docs clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.netkit
@@ -59,11 +64,20 @@ bench: $(VENV)/.dev
 load: $(VENV)/.dev
 	NETKIT_LOAD_SECONDS=600 $(python) -m pytest tests/load
 
+fuzz: $(VENV)/.dev
+	@tools/fuzz.sh $(abspath $(python)) $(DURATION)
+
+fuzz-twins: $(VENV)/.dev
+	NETKIT_REQUIRE_RUST=1 NETKIT_EXAMPLES=$(EXAMPLES) $(python) -m pytest --timeout=0 tests/http/test_agreement.py $(ARGS)
+
+fuzz-parsers: $(VENV)/.dev
+	NETKIT_EXAMPLES=$(EXAMPLES) $(python) -m pytest tests/interop/test_http_parsers.py $(ARGS)
+
 docs: $(VENV)/.netkit
 	$(python) -m netkit.cli.generate
 
 clean:
-	rm -rf build dist ./*.egg-info rust/target netkit/_rust*.so netkit/_build_note.py
+	rm -rf build dist ./*.egg-info rust/target fuzz/target fuzz/artifacts netkit/_rust*.so netkit/_build_note.py
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -f $(VENV)/.netkit $(VENV)/.dev
 

@@ -175,5 +175,5 @@ def difference(peer: str, kind: str, data: bytes) -> tuple[str, str] | None:
     if ours.what == "refuses" and theirs.what != "waits":
         return f"refuses: {ours.reason}", theirs.what
     if theirs.what == "refuses" and (ours.what == "accepts" or (ours.what == "reads on" and peer == "h11")):
-        return ours.what, f"refuses: {theirs.reason}"
+        return "accepts", f"refuses: {theirs.reason}"
     return ours.what, theirs.what

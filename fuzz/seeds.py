@@ -1,0 +1,33 @@
+"""Write the messages of the tests as seeds: `python fuzz/seeds.py DIRECTORY`, a folder in it for each fuzzer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.http.mutation import BODIES, REQUESTS, RESPONSES, WHOLE_REQUESTS, WHOLE_RESPONSES
+
+#: The octets before a message, for each fuzzer: what it is for, nothing tolerated, limits as they are.
+REQUEST, RESPONSE = b"\0\0\0\x10", b"\0\x80\0\x10"
+BODY = b"\0\0\x05"
+TWIN_BODY, TWIN_RESPONSE, TWIN_REQUEST = b"\0\0\0\x05\x10", b"\1\0\0\x05\x10", b"\2\0\0\x05\x10"
+
+
+def main(target: Path) -> None:
+    requests, responses = REQUESTS + WHOLE_REQUESTS, RESPONSES + WHOLE_RESPONSES
+    seeds = {
+        "http_head": [REQUEST + data for data in requests] + [RESPONSE + data for data in responses],
+        "http_chunked": [BODY + data for data in BODIES],
+        "http_twins": [TWIN_REQUEST + data for data in requests]
+        + [TWIN_RESPONSE + data for data in responses]
+        + [TWIN_BODY + data for data in BODIES],
+    }
+    for fuzzer, messages in seeds.items():
+        folder = target / fuzzer
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, message in enumerate(messages):
+            (folder / f"seed-{number:03}").write_bytes(message)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
