@@ -1,4 +1,4 @@
-"""Write the messages of the tests as seeds: `python fuzz/seeds.py DIRECTORY`, a folder in it for each fuzzer."""
+"""Write the messages of the tests as seeds, a folder for each fuzzer: `python fuzz/seeds.py DIRECTORY`."""
 
 from __future__ import annotations
 

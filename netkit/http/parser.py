@@ -52,10 +52,17 @@ from netkit.http.lines import (
 )
 from netkit.http.parse_errors import ParseError
 from netkit.http.progress import NEED_MORE, Done, HeaderView, NeedMore, ParseProgress
-from netkit.http.start_line import RequestLine, StatusLine, read_request_line, read_status_line
+from netkit.http.start_line import (
+    RequestLine,
+    StatusLine,
+    quick_request_line,
+    quick_status_line,
+    read_request_line,
+    read_status_line,
+)
 
 if TYPE_CHECKING:
-    from re import Match
+    from re import Match, Pattern
 
 __all__ = [
     "MAX_HEADERS_TOTAL",
@@ -82,6 +89,12 @@ MAX_HEADERS_TOTAL = 64 * 1024
 #: Header fields.
 MAX_HEADER_COUNT = 128
 
+_FIELD = rb"[" + TCHAR + rb"]++:[ \t]*+[\t\x20-\x7e\x80-\xff]*+\r\n"
+# All header lines and the empty one.
+_SECTION = re.compile(rb"(?:" + _FIELD + rb")*+\r\n").match
+# Of such a section, names and values; these with what is behind them, where nothing is.
+_PARTS = re.compile(rb"([^:]++):[ \t]*+((?:[^ \t\r]++|[ \t]++(?!\r))*+)[ \t]*+\r\n")
+_PLAIN_PARTS = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
 # A header line; or the empty line; or, taking nothing, whatever else is there.
 _LINES = re.compile(rb"([" + TCHAR + rb"]++):[ \t]*+([\t\x20-\x7e\x80-\xff]*+)\r\n|(\r\n)|()").finditer
 
@@ -91,6 +104,7 @@ _FOLDS = re.compile(rb"(?:[ \t]*+\r?\n[ \t]++)++")
 _TLS_TYPES = (21, 22)
 
 _EMPTY_LINES, _START_LINE, _HEADERS = range(3)
+_ABSENT = TransferEncoding.ABSENT
 
 
 class HttpParser:
@@ -105,7 +119,7 @@ class HttpParser:
         "_coding_field",
         "_done",
         "_error",
-        "_form",
+        "_folds",
         "_headers_start",
         "_is_request",
         "_length",
@@ -116,15 +130,14 @@ class HttpParser:
         "_max_header_line",
         "_max_headers_total",
         "_max_request_line",
-        "_minor",
         "_request_method",
         "_scanned",
+        "_section",
         "_size",
         "_spans",
         "_start",
         "_start_line",
         "_state",
-        "_status",
     )
 
     _is_request: bool
@@ -134,6 +147,10 @@ class HttpParser:
     _max_header_line: int
     _max_headers_total: int
     _max_header_count: int
+    _headers_start: int
+    _coding_field: tuple[int, bytes]
+    #: Whether folds are tolerated, so that values may have to be unfolded.
+    _folds: bool
 
     def __init__(self) -> None:
         raise TypeError("use HttpParser.request() or HttpParser.response()")
@@ -171,6 +188,7 @@ class HttpParser:
         self._is_request = True
         self._request_method = None
         self._lenient = lenient
+        self._folds = bool(lenient & Lenient.OBS_FOLD)
         self._max_request_line = max_request_line
         self._max_header_line = max_header_line
         self._max_headers_total = max_headers_total
@@ -230,15 +248,11 @@ class HttpParser:
         self._line = start  # where the line begins that is being read
         self._scanned = start  # up to where there is no LF in it
         self._state = _EMPTY_LINES
-        self._headers_start = start
         self._start_line: RequestLine | StatusLine | None = None
-        self._form: TargetForm | None = None
-        self._minor: int | None = None
-        self._status: int | None = None
         self._spans: list[tuple[int, int, int, int]] = []
+        self._section: tuple[int, bytes] | None = None  # headers that are right, and not taken apart yet
         self._length: int | None = None
-        self._coding = TransferEncoding.ABSENT
-        self._coding_field = (start, b"")
+        self._coding = _ABSENT
         self._done: Done | None = None
         self._error: ParseError | None = None
         self._looked_at = 0
@@ -293,16 +307,29 @@ class HttpParser:
         """Where each header field is, in order; those read so far where the head is not complete."""
         return tuple(
             _HeaderView(name, name_end - name, value, value_end - value)
-            for name, name_end, value, value_end in self._spans
+            for name, name_end, value, value_end in self._fields()
         )
 
     def items(self, buf: Buffer) -> list[tuple[bytes, bytes]]:
         """Every header as a name, in the case it was sent in, and a value; a fold in it becomes a space."""
         data = buf if type(buf) is bytes else bytes(octets(buf)[: self._line])
-        items = [(data[name:name_end], data[value:end]) for name, name_end, value, end in self._spans]
-        if self._lenient & Lenient.OBS_FOLD:
+        if self._section is not None:
+            start, section = self._section
+            if data[start : start + len(section)] == section:
+                return _parts(section).findall(section)
+        items = [(data[name:name_end], data[value:end]) for name, name_end, value, end in self._fields()]
+        if self._folds:
             return [(name, _FOLDS.sub(b" ", value)) for name, value in items]
         return items
+
+    def _fields(self) -> list[tuple[int, int, int, int]]:
+        """Where each name and each value begins and ends."""
+        if self._section is not None and not self._spans:
+            start, section = self._section
+            for match in _parts(section).finditer(section):
+                (_, (name, name_end), (value, value_end)) = match.regs
+                self._spans.append((start + name, start + name_end, start + value, start + value_end))
+        return self._spans
 
     @property
     def start_line(self) -> dict[str, tuple[int, int]]:
@@ -329,17 +356,17 @@ class HttpParser:
     @property
     def target_form(self) -> TargetForm | None:
         """Which form a request's target has; None for a response, or before it was read."""
-        return self._form
+        return self._start_line.form if isinstance(self._start_line, RequestLine) else None
 
     @property
     def version(self) -> tuple[int, int] | None:
         """The version, such as (1, 1); None before it was read."""
-        return None if self._minor is None else (1, self._minor)
+        return None if self._start_line is None else (1, self._start_line.minor)
 
     @property
     def status(self) -> int | None:
         """A response's status code; None for a request, or before it was read."""
-        return self._status
+        return self._start_line.code if isinstance(self._start_line, StatusLine) else None
 
     @property
     def looked_at(self) -> int:
@@ -358,6 +385,13 @@ class HttpParser:
     def _read_start(self, buffer: Buffer, size: int) -> bool:
         """Read up to the end of the start line, if that is there."""
         if self._state == _EMPTY_LINES:
+            quick = quick_request_line if self._is_request else quick_status_line
+            line = quick(buffer, self._start, self._start + self._max_request_line + 2)
+            if line is not None:
+                at = line[2][1] + 2
+                self._looked_at += at - self._start
+                self._begin_headers(line, at)
+                return True
             if not self._skip_empty_lines(buffer, size) or not self._check_first(buffer, size):
                 return False
             self._state = _START_LINE
@@ -369,10 +403,14 @@ class HttpParser:
                 raise ParseError.RequestLineTooLong(self._max_request_line, limit, "max_request_line")
             return False
         self._looked_at += line_feed + 1 - self._line
-        self._read_start_line(buffer, self._line, line_feed)
-        self._state = _HEADERS
-        self._line = self._scanned = self._headers_start = line_feed + 1
+        read = read_request_line if self._is_request else read_status_line
+        self._begin_headers(read(buffer, self._line, line_feed, self._lenient), line_feed + 1)
         return True
+
+    def _begin_headers(self, line: RequestLine | StatusLine, at: int) -> None:
+        self._start_line = line
+        self._state = _HEADERS
+        self._line = self._scanned = self._headers_start = at
 
     def _find_line_feed(self, buffer: Buffer, size: int, window: int) -> int:
         """Where the LF is that ends the line; -1 if not before window, and then remember how far it was."""
@@ -423,17 +461,6 @@ class HttpParser:
             raise ParseError.InvalidStatusLine("it does not begin with an HTTP version", at)
         return True
 
-    def _read_start_line(self, buffer: Buffer, start: int, line_feed: int) -> None:
-        """The start line, which is complete."""
-        line: RequestLine | StatusLine
-        if self._is_request:
-            self._start_line = line = read_request_line(buffer, start, line_feed, self._lenient)
-            self._form = line.form
-        else:
-            self._start_line = line = read_status_line(buffer, start, line_feed, self._lenient)
-            self._status = line.code
-        self._minor = line.minor
-
     # The headers
 
     def _read_headers(self, buffer: Buffer, size: int) -> bool:
@@ -465,6 +492,8 @@ class HttpParser:
     def _read_lines(self, buffer: Buffer, end: int) -> bool:
         """Read lines as long as they are what they should be. True at the empty one."""
         spans = self._spans
+        if not spans and self._read_section(buffer, end):
+            return True
         room = self._max_header_count - len(spans)
         longest = self._max_header_line + 2
         begun = at = self._line
@@ -488,6 +517,27 @@ class HttpParser:
             self._line = at
         self._looked_at += self._line - begun
         return False
+
+    def _read_section(self, buffer: Buffer, end: int) -> bool:
+        """Read all lines at once, if they are what they should be and none of them is about the framing."""
+        start = self._line
+        match = _SECTION(buffer, start, end)
+        if match is None:
+            return False
+        after = match.end()
+        section = bytes(buffer[start : after - 2])
+        lower = section.lower()
+        if (
+            len(section) > self._max_header_line
+            or section.count(b"\n") > self._max_header_count
+            or b"content-length" in lower
+            or b"transfer-encoding" in lower
+        ):
+            return False
+        self._looked_at += 2 * (after - start)
+        self._section = (start, section)
+        self._line = after
+        return True
 
     def _read_line(self, buffer: Buffer, start: int, line_feed: int) -> bool:
         """Read a line the careful way. True if it is the empty one."""
@@ -545,22 +595,30 @@ class HttpParser:
     def _frame(self) -> Done:
         """The head is complete: how its body is framed."""
         coding = self._coding
-        if coding is not TransferEncoding.ABSENT:
+        if self._is_request and coding is _ABSENT and self._length is None:
+            return _Done(self._line - self._start, self._line, 0, Framing.NONE, False)
+        line = self._start_line
+        if coding is not _ABSENT:
             offset, raw = self._coding_field
-            if self._minor == 0 and not self._lenient & Lenient.TRANSFER_ENCODING:
+            if line is not None and line.minor == 0 and not self._lenient & Lenient.TRANSFER_ENCODING:
                 raise ParseError.InvalidTransferEncoding(raw, "in an HTTP/1.0 message", offset)
             if self._is_request and coding is TransferEncoding.OTHER:
                 raise ParseError.InvalidTransferEncoding(raw, "chunked is not the last", offset)
         framing = body_framing(
             is_request=self._is_request,
             request_method=self._request_method,
-            status=self._status or 0,
+            status=line.code if isinstance(line, StatusLine) else 0,
             coding=coding,
             length=self._length,
         )
-        lengths = {Framing.NONE: 0, Framing.LENGTH: self._length}
-        conflict = coding is not TransferEncoding.ABSENT and self._length is not None
-        return _Done(self._line - self._start, self._line, lengths.get(framing), framing, conflict)
+        length = self._length if framing is Framing.LENGTH else 0 if framing is Framing.NONE else None
+        conflict = coding is not _ABSENT and self._length is not None
+        return _Done(self._line - self._start, self._line, length, framing, conflict)
+
+
+def _parts(section: bytes) -> Pattern[bytes]:
+    """What takes a section apart; where no whitespace is behind a value, more quickly."""
+    return _PARTS if b" \r" in section or b"\t\r" in section else _PLAIN_PARTS
 
 
 def _method_octets(method: bytes | str | None) -> bytes | None:

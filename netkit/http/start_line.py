@@ -29,6 +29,9 @@ _HOST = rb"(?:\[[0-9A-Fa-f:.]++\]|[0-9A-Za-z\-._~%!$&'()*+,;=]++)"
 _ABSOLUTE_FORM = re.compile(rb"[A-Za-z]++://" + _HOST + rb"(?::[0-9]{0,5}+)?+(?:[/?]|\Z)").match
 _AUTHORITY_FORM = re.compile(_HOST + rb":[0-9]{1,5}+\Z").match
 
+# What a named tuple's own constructor comes down to, without the call of a Python function.
+_new = tuple.__new__
+
 _DIGITS = range(0x30, 0x3A)
 #: Octets of `HTTP/1.1`.
 _VERSION = 8
@@ -62,6 +65,26 @@ class StatusLine(NamedTuple):
         return {"version": self.version, "status": self.status, "reason": self.reason}
 
 
+def quick_request_line(buffer: Buffer, start: int, end: int) -> RequestLine | None:
+    """A request line that ends before `end`, if it is what nearly every one is: a known method and a path."""
+    match = _REQUEST_LINE(buffer, start, end)
+    if match is None or match[1] not in METHODS or match[1] == b"CONNECT":
+        return None
+    (_, after), method, target, _ = match.regs
+    version = (target[1] + 1, after - 2)
+    return _new(RequestLine, (method, target, version, match[3][0] - 0x30, TargetForm.ORIGIN))
+
+
+def quick_status_line(buffer: Buffer, start: int, end: int) -> StatusLine | None:
+    """A status line that ends before `end`, if it is as it should be."""
+    match = _STATUS_LINE(buffer, start, end)
+    if match is None:
+        return None
+    _, _, status, reason = match.regs
+    version = (start, start + _VERSION)
+    return _new(StatusLine, (version, status, reason, match[1][0] - 0x30, _three_digits(match[2])))
+
+
 def read_request_line(buffer: Buffer, start: int, line_feed: int, lenient: Lenient) -> RequestLine:
     """`method SP request-target SP HTTP-version` (RFC 9112 section 3).
 
@@ -74,11 +97,6 @@ def read_request_line(buffer: Buffer, start: int, line_feed: int, lenient: Lenie
     Raises:
         ParseError: the first octet that is wrong, or the method, target or version that is, by its variant.
     """
-    match = _REQUEST_LINE(buffer, start, line_feed + 1)
-    if match is not None and match[1] in METHODS and match[1] != b"CONNECT":
-        version = match.end(2) + 1
-        span = (version, version + _VERSION)
-        return RequestLine(match.span(1), match.span(2), span, match[3] == b"1", TargetForm.ORIGIN)
     end = line_end(buffer, start, line_feed)
     method_end = skip(_METHOD, buffer, start, end)
     if method_end == end:
@@ -109,10 +127,6 @@ def read_status_line(buffer: Buffer, start: int, line_feed: int, lenient: Lenien
     Arguments and errors are those of `read_request_line`.
     """
     version = (start, start + _VERSION)
-    match = _STATUS_LINE(buffer, start, line_feed + 1)
-    if match is not None:
-        code = _three_digits(match[2])
-        return StatusLine(version, match.span(2), match.span(3), match[1] == b"1", code)
     end = line_end(buffer, start, line_feed)
     minor = _read_version(buffer, start, end, lenient)
     status = start + _VERSION + 1

@@ -93,6 +93,7 @@ def test_views_do_not_copy(twin: Twin) -> None:
     assert http.target(buffer) == b"/a"
     assert http.target_form is TargetForm.ORIGIN
     assert http.version == (1, 1)
+    assert [type(part) for part in http.version] == [int, int]
     assert http.status is None
     assert http.start_line == {"method": (0, 3), "target": (4, 2), "version": (7, 8)}
     assert done.consumed == done.body_start == len(buffer)

@@ -290,6 +290,16 @@ impl Parser {
         let mut tried = false; // whether `read_lines` has looked at this line in vain
         loop {
             let line = self.line;
+            // A line of which something was seen before is tried only when its end has come, so that no
+            // octet is looked at for every piece that follows it.
+            if self.scanned == line && !tried {
+                if self.read_lines(&buffer[..buffer.len().min(total + 2)])? {
+                    return Ok(true);
+                }
+                self.scanned = self.line;
+                tried = true;
+                continue;
+            }
             let longest = line + self.limits.max_header_line as usize;
             let window = longest.min(total) + 2;
             let found = self.find_line_feed(buffer, window);
@@ -307,18 +317,14 @@ impl Parser {
                 };
                 return Kind::HeaderTooLong { limit: limit.into(), setting }.at(at);
             };
-            if self.read_lines(&buffer[..buffer.len().min(total + 2)])? {
-                return Ok(true);
-            }
-            tried = self.line != line;
             if tried {
-                self.scanned = self.line;
-            } else if self.read_line(buffer, line, line_feed)? {
-                return Ok(true);
-            } else {
+                if self.read_line(buffer, line, line_feed)? {
+                    return Ok(true);
+                }
                 self.line = line_feed + 1;
-                self.scanned = self.line;
             }
+            tried = false;
+            self.scanned = self.line;
         }
     }
 
@@ -362,7 +368,7 @@ impl Parser {
 
     /// Read a line the careful way. True if it is the empty one.
     fn read_line(&mut self, buffer: &[u8], start: usize, line_feed: usize) -> Result<bool, Error> {
-        self.look(2 * (line_feed + 1 - start)); // `read_lines` has tried
+        self.look(line_feed + 1 - start);
         if line_end(buffer, start, line_feed) == start {
             if buffer[start] == b'\n' {
                 check_terminator(start, line_feed, self.lenient)?;

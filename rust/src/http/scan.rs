@@ -4,67 +4,94 @@
 //! Header names and values are a few tens of octets long. Wider registers, chosen at run time behind a call,
 //! have no time to win in that.
 
-use super::tables::{is, run, TARGET, TOKEN, VALUE};
+use super::tables::{run, TARGET, TOKEN, VALUE};
 
 /// The first octet from `at` on that no field value may have; the length of the buffer if there is none.
 #[inline]
 pub(super) fn value_end(buffer: &[u8], at: usize) -> usize {
-    let at = wide::skip(buffer, at, wide::not_in_values);
-    at + run(&buffer[at..], VALUE)
+    let mut at = at;
+    loop {
+        match wide::skip_long(buffer, at, wide::control) {
+            // A tab is rare enough to be told from the other control characters only when there is one.
+            Ok(found) if buffer[found] == b'\t' => at = found + 1,
+            Ok(found) => return found,
+            Err(at) => return at + run(&buffer[at..], VALUE),
+        }
+    }
 }
 
 /// The first octet from `at` on that no token may have; the length of the buffer if there is none.
 #[inline]
 pub(super) fn token_end(buffer: &[u8], at: usize) -> usize {
-    // Letters, digits and hyphens are what names are made of. Other characters of a token are rare.
-    let mut at = wide::skip(buffer, at, wide::not_in_names);
-    while at < buffer.len() && is(buffer[at], TOKEN) {
-        at += 1;
-    }
-    at
+    // Letters, digits and hyphens are what names are made of, and a colon is what ends them.
+    let at = match wide::skip(buffer, at, wide::not_in_names) {
+        Ok(found) if buffer[found] == b':' => return found,
+        Ok(at) | Err(at) => at,
+    };
+    at + run(&buffer[at..], TOKEN)
 }
 
 /// The first octet from `at` on that no request target may have; the length of the buffer if there is none.
 #[inline]
 pub(super) fn target_end(buffer: &[u8], at: usize) -> usize {
-    let at = wide::skip(buffer, at, wide::not_in_targets);
-    at + run(&buffer[at..], TARGET)
+    match wide::skip_long(buffer, at, wide::not_in_targets) {
+        Ok(found) => found,
+        Err(at) => at + run(&buffer[at..], TARGET),
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod wide {
     use std::arch::x86_64::{
-        __m128i, _mm_add_epi8, _mm_and_si128, _mm_cmpeq_epi8, _mm_cmpgt_epi8, _mm_loadu_si128, _mm_min_epu8,
+        __m128i, _mm_add_epi8, _mm_cmpeq_epi8, _mm_cmpgt_epi8, _mm_loadu_si128, _mm_min_epu8,
         _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
     };
 
-    /// Go on from `at` by whole blocks of sixteen, up to the first octet that `mask` has a bit for. At the
-    /// end of the buffer, where there is no whole block, an octet before that one.
+    /// The first octet from `at` on that `mask` has a bit for; as an error, where there is no whole block left
+    /// to look at.
     #[inline]
-    pub(super) fn skip(buffer: &[u8], mut at: usize, mask: impl Fn(&[u8; 16]) -> u32) -> usize {
+    pub(super) fn skip(
+        buffer: &[u8],
+        mut at: usize,
+        mask: impl Fn(&[u8; 16]) -> u32,
+    ) -> Result<usize, usize> {
         while let Some(block) = buffer.get(at..).and_then(<[u8]>::first_chunk::<16>) {
             let bits = mask(block);
             if bits != 0 {
-                return at + bits.trailing_zeros() as usize;
+                return Ok(at + bits.trailing_zeros() as usize);
             }
             at += 16;
         }
-        at
+        Err(at)
     }
 
-    /// A bit for each octet that no field value may have: controls but HTAB, and DEL.
+    /// The same, by two blocks at a time as long as there are two.
     #[inline]
-    pub(super) fn not_in_values(block: &[u8; 16]) -> u32 {
+    pub(super) fn skip_long(
+        buffer: &[u8],
+        mut at: usize,
+        mask: impl Fn(&[u8; 16]) -> u32,
+    ) -> Result<usize, usize> {
+        while let Some(blocks) = buffer.get(at..).and_then(<[u8]>::first_chunk::<32>) {
+            let (Some(first), Some(second)) = (blocks.first_chunk(), blocks.last_chunk()) else { break };
+            let bits = mask(first) | mask(second) << 16;
+            if bits != 0 {
+                return Ok(at + bits.trailing_zeros() as usize);
+            }
+            at += 32;
+        }
+        skip(buffer, at, mask)
+    }
+
+    /// A bit for each control character, tabs and DEL included.
+    #[inline]
+    pub(super) fn control(block: &[u8; 16]) -> u32 {
         bits(block, |octets| {
             // SAFETY: these need SSE2 and nothing else; see `bits`.
             #[allow(unsafe_code)]
             unsafe {
-                let control = _mm_cmpeq_epi8(_mm_min_epu8(octets, _mm_set1_epi8(0x1f)), octets);
-                let tab = _mm_cmpeq_epi8(octets, _mm_set1_epi8(0x09));
-                let delete = _mm_cmpeq_epi8(octets, _mm_set1_epi8(0x7f));
-                // Of a control and a tab, both all ones or all zeros, the first without the second.
-                let control = _mm_and_si128(control, _mm_cmpeq_epi8(tab, _mm_set1_epi8(0)));
-                _mm_or_si128(control, delete)
+                let low = _mm_cmpeq_epi8(_mm_min_epu8(octets, _mm_set1_epi8(0x1f)), octets);
+                _mm_or_si128(low, _mm_cmpeq_epi8(octets, _mm_set1_epi8(0x7f)))
             }
         })
     }
@@ -131,12 +158,14 @@ mod wide {
 mod wide {
     /// Nothing is skipped: what is left is looked at one by one.
     #[inline]
-    pub(super) fn skip(_: &[u8], at: usize, (): ()) -> usize {
-        at
+    pub(super) fn skip(_: &[u8], at: usize, (): ()) -> Result<usize, usize> {
+        Err(at)
     }
 
+    pub(super) use skip as skip_long;
+
     #[allow(non_upper_case_globals)]
-    pub(super) const not_in_values: () = ();
+    pub(super) const control: () = ();
     #[allow(non_upper_case_globals)]
     pub(super) const not_in_targets: () = ();
     #[allow(non_upper_case_globals)]
@@ -145,6 +174,7 @@ mod wide {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tables::is;
     use super::*;
 
     /// Every octet at every place of buffers of several lengths, against the table.
