@@ -7,7 +7,7 @@ which are native classes of the same shape where the Rust twin is in use.
 from __future__ import annotations
 
 from abc import ABC
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     from netkit.http.framing import Framing
@@ -74,7 +74,7 @@ class NeedMore(_Fields):
 
     __slots__ = ()
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         return False
 
 
@@ -101,6 +101,9 @@ class Done(_Fields):
         self.framing = framing
         self.framing_conflict = framing_conflict
 
+    def __bool__(self) -> Literal[True]:
+        return True
+
 
 class ChunkProgress(ABC):
     """What `ChunkedDecoder.feed` returns: `ChunkNeedMore`, `ChunkOutput`, or `ChunkEnd`."""
@@ -117,7 +120,7 @@ class ChunkNeedMore(_Fields):
 
     __slots__ = ()
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         return False
 
 
@@ -131,6 +134,9 @@ class ChunkOutput(_Fields):
         self.data_start = data_start
         self.data_len = data_len
         self.remaining = remaining
+
+    def __bool__(self) -> Literal[True]:
+        return True
 
     def data(self, buf: Buffer) -> memoryview:
         """The data, as a view of the buffer that was fed."""
@@ -146,6 +152,9 @@ class ChunkEnd(_Fields):
     def __init__(self, consumed: int, end: int) -> None:
         self.consumed = consumed
         self.end = end
+
+    def __bool__(self) -> Literal[True]:
+        return True
 
 
 class Trailer(_Fields):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from netkit.http.chunked import ChunkedDecoder
+from netkit.http.chunked import ChunkedDecoder, ChunkEnd
 from netkit.http.framing import Framing
 from netkit.http.parse_errors import ParseError
 from netkit.http.parser import HttpParser
@@ -60,7 +60,7 @@ def _body(data: bytes, done: Any) -> bytes | None:
     decoder = ChunkedDecoder(start=done.body_start)
     body = b""
     while progress := decoder.feed(data):
-        if hasattr(progress, "consumed"):
+        if isinstance(progress, ChunkEnd):
             return body
         body += progress.data(data)
     return None

@@ -42,8 +42,8 @@ def parser(twin: Twin, kind: str, given: Mapping[str, Any]) -> Any:
 def refused(error: str, call: Any, *arguments: Any) -> ParseError:
     with pytest.raises(getattr(ParseError, error)) as caught:
         call(*arguments)
-    error: ParseError = caught.value
-    return error
+    found: ParseError = caught.value
+    return found
 
 
 @pytest.mark.parametrize("way", WAYS)
