@@ -32,7 +32,8 @@ pytestmark = [pytest.mark.build, pytest.mark.slow, pytest.mark.timeout(300)]
 
 #: What is made in a working copy, and belongs to none of its copies.
 MADE = shutil.ignore_patterns(
-    ".*", "__pycache__", "build", "dist", "target", "*.egg-info", "*.so", "*.pyd", "_build_note.py"
+    *(".*", "__pycache__", "build", "dist", "target", "*.egg-info", "*.so", "*.pyd", "_build_note.py"),
+    *("corpus", "artifacts"),  # what the fuzzers learn and find
 )
 
 
