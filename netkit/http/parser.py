@@ -24,6 +24,7 @@ import re
 from typing import TYPE_CHECKING, Self
 
 from netkit import _twins
+from netkit.http import sections
 from netkit.http.framing import (
     RESPONSE_DEFAULT,
     TCHAR,
@@ -62,7 +63,7 @@ from netkit.http.start_line import (
 )
 
 if TYPE_CHECKING:
-    from re import Match, Pattern
+    from re import Match
 
 __all__ = [
     "MAX_HEADERS_TOTAL",
@@ -89,16 +90,8 @@ MAX_HEADERS_TOTAL = 64 * 1024
 #: Header fields.
 MAX_HEADER_COUNT = 128
 
-_FIELD = rb"[" + TCHAR + rb"]++:[ \t]*+[\t\x20-\x7e\x80-\xff]*+\r\n"
-# All header lines and the empty one.
-_SECTION = re.compile(rb"(?:" + _FIELD + rb")*+\r\n").match
-# Of such a section, names and values; these with what is behind them, where nothing is.
-_PARTS = re.compile(rb"([^:]++):[ \t]*+((?:[^ \t\r]++|[ \t]++(?!\r))*+)[ \t]*+\r\n")
-_PLAIN_PARTS = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
 # A header line; or the empty line; or, taking nothing, whatever else is there.
 _LINES = re.compile(rb"([" + TCHAR + rb"]++):[ \t]*+([\t\x20-\x7e\x80-\xff]*+)\r\n|(\r\n)|()").finditer
-
-_FOLDS = re.compile(rb"(?:[ \t]*+\r?\n[ \t]++)++")
 
 # A TLS record begins with its type, of which an alert and a handshake come first, and with version 3.
 _TLS_TYPES = (21, 22)
@@ -316,19 +309,17 @@ class HttpParser:
         if self._section is not None:
             start, section = self._section
             if data[start : start + len(section)] == section:
-                return _parts(section).findall(section)
+                return sections.items(section)
         items = [(data[name:name_end], data[value:end]) for name, name_end, value, end in self._fields()]
         if self._folds:
-            return [(name, _FOLDS.sub(b" ", value)) for name, value in items]
+            return [(name, sections.unfolded(value)) for name, value in items]
         return items
 
     def _fields(self) -> list[tuple[int, int, int, int]]:
         """Where each name and each value begins and ends."""
         if self._section is not None and not self._spans:
             start, section = self._section
-            for match in _parts(section).finditer(section):
-                (_, (name, name_end), (value, value_end)) = match.regs
-                self._spans.append((start + name, start + name_end, start + value, start + value_end))
+            self._spans = sections.spans(section, start)
         return self._spans
 
     @property
@@ -492,8 +483,11 @@ class HttpParser:
     def _read_lines(self, buffer: Buffer, end: int) -> bool:
         """Read lines as long as they are what they should be. True at the empty one."""
         spans = self._spans
-        if not spans and self._read_section(buffer, end):
-            return True
+        times = 1
+        if not spans:
+            if self._read_section(buffer, end):
+                return True
+            times = 2  # that has looked at the same lines
         room = self._max_header_count - len(spans)
         longest = self._max_header_line + 2
         begun = at = self._line
@@ -502,7 +496,7 @@ class HttpParser:
             (_, at), (name, name_end), (value, value_end), _, _ = match.regs
             if name < 0:
                 if at > self._line:  # the empty line
-                    self._looked_at += at - begun
+                    self._looked_at += times * (at - begun)
                     self._line = at
                     return True
                 break
@@ -515,28 +509,18 @@ class HttpParser:
             if name_end - name in (14, 17):
                 self._note(buffer, name, name_end, value, value_end)
             self._line = at
-        self._looked_at += self._line - begun
+        self._looked_at += times * (self._line - begun)
         return False
 
     def _read_section(self, buffer: Buffer, end: int) -> bool:
         """Read all lines at once, if they are what they should be and none of them is about the framing."""
         start = self._line
-        match = _SECTION(buffer, start, end)
-        if match is None:
+        section = sections.take_section(buffer, start, end, self._max_header_line, self._max_header_count)
+        if section is None:
             return False
-        after = match.end()
-        section = bytes(buffer[start : after - 2])
-        lower = section.lower()
-        if (
-            len(section) > self._max_header_line
-            or section.count(b"\n") > self._max_header_count
-            or b"content-length" in lower
-            or b"transfer-encoding" in lower
-        ):
-            return False
-        self._looked_at += 2 * (after - start)
         self._section = (start, section)
-        self._line = after
+        self._line = start + len(section) + 2
+        self._looked_at += 2 * (self._line - start)
         return True
 
     def _read_line(self, buffer: Buffer, start: int, line_feed: int) -> bool:
@@ -614,11 +598,6 @@ class HttpParser:
         length = self._length if framing is Framing.LENGTH else 0 if framing is Framing.NONE else None
         conflict = coding is not _ABSENT and self._length is not None
         return _Done(self._line - self._start, self._line, length, framing, conflict)
-
-
-def _parts(section: bytes) -> Pattern[bytes]:
-    """What takes a section apart; where no whitespace is behind a value, more quickly."""
-    return _PARTS if b" \r" in section or b"\t\r" in section else _PLAIN_PARTS
 
 
 def _method_octets(method: bytes | str | None) -> bytes | None:

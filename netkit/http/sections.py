@@ -1,0 +1,73 @@
+"""A header section as a whole (RFC 9112 section 5): taken at once where nothing in it asks for more care.
+
+Nearly every section that a parser meets has lines that are as they should be, and its parts are often not
+asked for, or only as octets. One regular expression says that it is right, another takes it apart when
+somebody asks. What says anything about the framing, or might, is left to the parser, which reads it line by
+line.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from netkit.http.framing import TCHAR
+
+if TYPE_CHECKING:
+    from re import Pattern
+
+    from netkit.http.lines import Buffer
+
+# Quantifiers are possessive, here too.
+_FIELD = rb"[" + TCHAR + rb"]++:[ \t]*+[\t\x20-\x7e\x80-\xff]*+\r\n"
+_SECTION = re.compile(rb"(?:" + _FIELD + rb")*+\r\n").match
+
+# Of a section that is right, the names and the values; the second where no value has whitespace behind it.
+_PARTS = re.compile(rb"([^:]++):[ \t]*+((?:[^ \t\r]++|[ \t]++(?!\r))*+)[ \t]*+\r\n")
+_PLAIN_PARTS = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
+
+_FOLDS = re.compile(rb"(?:[ \t]*+\r?\n[ \t]++)++")
+
+
+def take_section(buffer: Buffer, start: int, end: int, max_line: int, max_count: int) -> bytes | None:
+    """A section that is complete, right, and not about the framing, without the empty line that ends it.
+
+    Args:
+        buffer: the message.
+        start: where the section begins.
+        end: where it ends at the latest.
+        max_line: octets of a line; a section that is longer is not taken, whatever its lines are.
+        max_count: lines.
+    """
+    match = _SECTION(buffer, start, end)
+    if match is None:
+        return None
+    section = bytes(buffer[start : match.end() - 2])
+    if len(section) > max_line or section.count(b"\n") > max_count:
+        return None
+    lower = section.lower()
+    # Anywhere in it will do: what is not taken here is read with more care.
+    return None if b"content-length" in lower or b"transfer-encoding" in lower else section
+
+
+def spans(section: bytes, offset: int) -> list[tuple[int, int, int, int]]:
+    """Where each name and each value of a section begins and ends in a buffer that has it at `offset`."""
+    found = []
+    for match in _parts(section).finditer(section):
+        _, (name, name_end), (value, value_end) = match.regs
+        found.append((offset + name, offset + name_end, offset + value, offset + value_end))
+    return found
+
+
+def items(section: bytes) -> list[tuple[bytes, bytes]]:
+    """The names and the values of a section."""
+    return _parts(section).findall(section)
+
+
+def unfolded(value: bytes) -> bytes:
+    """A value with a space for each run of folds (RFC 9112 section 5.2)."""
+    return _FOLDS.sub(b" ", value)
+
+
+def _parts(section: bytes) -> Pattern[bytes]:
+    return _PARTS if b" \r" in section or b"\t\r" in section else _PLAIN_PARTS
