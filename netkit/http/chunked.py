@@ -191,7 +191,7 @@ class ChunkedDecoder:
         if self._end is not None:
             return self._end
         if self._error is not None:
-            raise self._error
+            raise self._error.fresh()
         buffer = octets(data)
         size = len(buffer)
         if size < self._size:
@@ -200,7 +200,7 @@ class ChunkedDecoder:
         try:
             return self._next(buffer, size)
         except ParseError as error:
-            self._error = error
+            self._error = error.fresh()
             raise
 
     def discard(self, count: int) -> None:
@@ -227,10 +227,10 @@ class ChunkedDecoder:
     def finish(self) -> None:
         """The stream has ended. Raises ParseError.Incomplete if the body had not (RFC 9112 section 8)."""
         if self._error is not None:
-            raise self._error
+            raise self._error.fresh()
         if self._end is None:
             self._error = ParseError.Incomplete(self._size)
-            raise self._error
+            raise self._error.fresh()
 
     @property
     def trailers(self) -> tuple[Trailer, ...]:

@@ -39,7 +39,7 @@ All carry `offset`, the octet of the buffer where it went wrong; `status`, what 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 from netkit.errors import NetkitError
 
@@ -97,6 +97,12 @@ class ParseError(NetkitError, ValueError):
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception's own way calls the class with `args`, which is empty here.
         return _rebuild, (type(self), dict(self.__dict__))
+
+    def fresh(self) -> Self:
+        """The same error, never raised: kept, it keeps no traceback alive, nor what that refers to."""
+        error = type(self).__new__(type(self))
+        error.__dict__.update(self.__dict__)
+        return error
 
     def __repr__(self) -> str:
         return f"{type(self).__qualname__}({str(self)!r})"

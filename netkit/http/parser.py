@@ -268,7 +268,7 @@ class HttpParser:
         if self._done is not None:
             return self._done
         if self._error is not None:
-            raise self._error
+            raise self._error.fresh()
         buffer = octets(data)
         size = len(buffer)
         if size < self._size:
@@ -281,17 +281,17 @@ class HttpParser:
                 return NEED_MORE
             self._done = self._frame()
         except ParseError as error:
-            self._error = error
+            self._error = error.fresh()
             raise
         return self._done
 
     def finish(self) -> None:
         """The stream has ended. Raises ParseError.Incomplete if that was inside a message's head."""
         if self._error is not None:
-            raise self._error
+            raise self._error.fresh()
         if self._done is None and (self._state != _EMPTY_LINES or self._size > self._line):
             self._error = ParseError.Incomplete(self._size)
-            raise self._error
+            raise self._error.fresh()
 
     # What was read
 

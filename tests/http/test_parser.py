@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -199,6 +201,25 @@ def test_done_and_refused_stay_so(twin: Twin) -> None:
     second = refused("InvalidMethod", http.feed, b"GET / HTTP/1.1\r\n\r\n")
     assert vars(first) == vars(second)
     assert vars(refused("InvalidMethod", http.finish)) == vars(first)
+
+
+def test_a_kept_error_keeps_nothing_alive(twin: Twin) -> None:
+    """What was raised is gone once it is handled, without a collection: no parser is in a cycle with it."""
+
+    def refuse(make: Any, data: bytes) -> weakref.ref[ParseError]:
+        parser = make()
+        try:
+            parser.feed(data)
+        except ParseError as error:
+            return weakref.ref(error)
+        pytest.fail("not refused")
+
+    gc.disable()
+    try:
+        assert refuse(twin.HttpParser.request, b"(")() is None
+        assert refuse(twin.ChunkedDecoder, b"(")() is None
+    finally:
+        gc.enable()
 
 
 def test_misuse(twin: Twin) -> None:

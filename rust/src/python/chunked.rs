@@ -6,7 +6,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyTuple};
 
 use super::arguments::{import, shrunk, start, view, Given, Source};
-use super::parse_errors::{exception, incomplete};
+use super::parse_errors::{again, exception, incomplete};
 use crate::http::chunked::{Decoder, Limits, Step};
 use crate::http::Error;
 
@@ -82,7 +82,8 @@ pub(super) struct ChunkedDecoder {
     trailers: Vec<(Vec<u8>, Vec<u8>)>,
     /// The octets of the body, once it has ended.
     consumed: Option<i64>,
-    error: Option<PyErr>,
+    /// Never raised itself, so that it has no traceback, whose frames may refer to this object.
+    error: Option<Py<PyAny>>,
     /// What lies from `line` on, as far as it was copied, where buffers may change.
     copied: Vec<u8>,
 }
@@ -124,6 +125,12 @@ impl ChunkedDecoder {
             }
             more *= 2;
         }
+    }
+
+    /// Keep an error that is about to be raised.
+    fn keep(&mut self, py: Python<'_>, error: PyErr) -> PyErr {
+        self.error = Some(again(error.value(py)).into_value(py).into_any());
+        error
     }
 
     fn keep_trailer(&mut self, front: &[u8], step: Step) {
@@ -223,7 +230,7 @@ impl ChunkedDecoder {
             return Ok(Bound::new(py, self.ended(consumed))?.into_any());
         }
         if let Some(error) = &self.error {
-            return Err(error.clone_ref(py));
+            return Err(again(error.bind(py)));
         }
         let source = Source::new(data)?;
         if source.len() < self.size {
@@ -231,7 +238,7 @@ impl ChunkedDecoder {
         }
         self.size = source.len();
         loop {
-            let step = self.step(py, &source).inspect_err(|error| self.error = Some(error.clone_ref(py)))?;
+            let step = self.step(py, &source).map_err(|error| self.keep(py, error))?;
             match step {
                 Step::NeedMore => {
                     return import(py, &NEED_MORE, "netkit.http.progress", "CHUNK_NEED_MORE");
@@ -274,12 +281,11 @@ impl ChunkedDecoder {
     /// The stream has ended: refuse that if the body had not.
     fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
         if let Some(error) = &self.error {
-            return Err(error.clone_ref(py));
+            return Err(again(error.bind(py)));
         }
         if self.consumed.is_none() {
             let error = incomplete(py, self.size);
-            self.error = Some(error.clone_ref(py));
-            return Err(error);
+            return Err(self.keep(py, error));
         }
         Ok(())
     }

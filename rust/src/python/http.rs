@@ -6,7 +6,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple, PyType};
 
 use super::arguments::{answers, import, shrunk, start, view, Given, Source};
-use super::parse_errors::{exception, incomplete};
+use super::parse_errors::{again, exception, incomplete};
 use crate::http::head::{Head, Limits, Parser, StartLine, TargetForm};
 use crate::http::{Framing, Lenient, Span};
 
@@ -161,7 +161,8 @@ pub(super) struct HttpParser {
     /// Of the buffer that was fed last.
     size: usize,
     done: Option<Py<Done>>,
-    error: Option<PyErr>,
+    /// Never raised itself, so that it has no traceback, whose frames may refer to this object.
+    error: Option<Py<PyAny>>,
     /// The message from its start, as far as it was copied, where buffers may change.
     copied: Vec<u8>,
 }
@@ -216,6 +217,12 @@ impl HttpParser {
                 Err(error) => return Err(exception(py, &error, &self.copied, start)),
             }
         }
+    }
+
+    /// Keep an error that is about to be raised.
+    fn keep(&mut self, py: Python<'_>, error: PyErr) -> PyErr {
+        self.error = Some(again(error.value(py)).into_value(py).into_any());
+        error
     }
 
     fn part<'py>(
@@ -308,14 +315,14 @@ impl HttpParser {
             return Ok(done.bind(py).clone().into_any());
         }
         if let Some(error) = &self.error {
-            return Err(error.clone_ref(py));
+            return Err(again(error.bind(py)));
         }
         let source = Source::new(data)?;
         if source.len() < self.size {
             return Err(shrunk(self.size, source.len()));
         }
         self.size = source.len();
-        let head = self.parse(py, &source).inspect_err(|error| self.error = Some(error.clone_ref(py)))?;
+        let head = self.parse(py, &source).map_err(|error| self.keep(py, error))?;
         let Some(head) = head else {
             return import(py, &NEED_MORE, "netkit.http.progress", "NEED_MORE");
         };
@@ -336,12 +343,11 @@ impl HttpParser {
     /// The stream has ended: refuse that inside a message's head.
     fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
         if let Some(error) = &self.error {
-            return Err(error.clone_ref(py));
+            return Err(again(error.bind(py)));
         }
         if self.done.is_none() && self.kernel.has_begun(self.size - self.start) {
             let error = incomplete(py, self.size);
-            self.error = Some(error.clone_ref(py));
-            return Err(error);
+            return Err(self.keep(py, error));
         }
         Ok(())
     }

@@ -18,6 +18,11 @@ pub(super) fn incomplete(py: Python<'_>, offset: usize) -> PyErr {
     variant(py, "Incomplete", (offset,)).unwrap_or_else(|failed| failed)
 }
 
+/// The same error, to be raised again: a new exception, which has not been raised.
+pub(super) fn again(error: &Bound<'_, PyAny>) -> PyErr {
+    error.call_method0("fresh").map_or_else(|failed| failed, PyErr::from_value)
+}
+
 fn build(py: Python<'_>, error: &Error, octets: &[u8], base: usize) -> PyResult<PyErr> {
     let at = base.wrapping_add(error.offset);
     let raw = |span: Span| PyBytes::new(py, span.of(octets));
