@@ -190,7 +190,12 @@ def test_half_close(netkit: Netkit, echo_address: str, spelt: list[str]) -> None
 
 def test_idle_timeout_is_7(netkit: Netkit) -> None:
     go = threading.Event()
-    with peer(lambda connection: (connection.sendall(b"x"), go.wait(20))) as address:
+
+    def silent(connection: socket.socket) -> None:
+        connection.sendall(b"x")
+        go.wait(20)
+
+    with peer(silent) as address:
         result = netkit("tcp", "connect", "--idle-timeout", "50ms", address)
         go.set()
     assert result.exit_code == 7
