@@ -225,10 +225,30 @@ def call_at(loop: asyncio.AbstractEventLoop, moment: float, callback: Callable[[
     return loop.call_later(max(0.0, moment - monotonic()), callback)
 
 
+def _lasting(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a registration with `loop` outlives an error on the descriptor.
+
+    libuv's does not: at POLLERR uv_poll stops, and uvloop's reader stays in its table and is never called
+    again. An error is no end: behind it there may be data (a reset) or more datagrams (a refusal).
+    """
+    from asyncio import SelectorEventLoop
+
+    return isinstance(loop, SelectorEventLoop)
+
+
+def _error_poll(fd: int) -> Callable[[int], list[tuple[int, int]]]:
+    """What says, called with a timeout of 0, whether an error is pending on `fd`."""
+    from select import poll
+
+    poller = poll()
+    poller.register(fd, 0)  # errors and hang-ups are reported unasked
+    return poller.poll
+
+
 class _Watch:
     """A descriptor's lasting registration with one loop, and its two lazily re-armed timers."""
 
-    __slots__ = ("_alarms", "_due", "_reading", "_thread", "_writing", "descriptor", "fd", "loop")
+    __slots__ = ("_alarms", "_due", "_errors", "_reading", "_thread", "_writing", "descriptor", "fd", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, descriptor: Descriptor) -> None:
         self.loop = loop
@@ -238,6 +258,7 @@ class _Watch:
         self._writing = False
         self._alarms: list[asyncio.TimerHandle | None] = [None, None]
         self._due = [0.0, 0.0]
+        self._errors = _error_poll(self.fd) if _POSIX and not _lasting(loop) else None
         self._thread = threading.get_ident()
 
     def want_read(self) -> None:
@@ -263,7 +284,18 @@ class _Watch:
         if blocking:
             os.set_blocking(self.fd, True)
 
+    def _renew(self) -> None:
+        """Register anew what the loop has dropped without a word."""
+        reading, writing = self._reading, self._writing
+        self._unregister()
+        if reading:
+            self.want_read()
+        if writing:
+            self.want_write()
+
     def _readable(self) -> None:
+        if self._errors is not None and self._errors(0):
+            self._renew()
         waiter = self.descriptor.reader
         if waiter is None:
             self._reading = False
@@ -274,6 +306,8 @@ class _Watch:
         waiter.wake(True)
 
     def _writable(self) -> None:
+        if self._errors is not None and self._errors(0):
+            self._renew()
         waiter = self.descriptor.writer
         if waiter is not None:
             if waiter.reactor is not None:
@@ -315,12 +349,12 @@ class _Watch:
         if self.loop.is_closed():
             close()
         elif threading.get_ident() == self._thread or not self.loop.is_running():
-            self._unregister()
+            self._end()
             close()
         else:
 
             def finish() -> None:
-                self._unregister()
+                self._end()
                 close()
 
             try:
@@ -335,6 +369,9 @@ class _Watch:
         if self._writing:
             self._writing = False
             self.loop.remove_writer(self.fd)
+
+    def _end(self) -> None:
+        self._unregister()
         for alarm in self._alarms:
             if alarm is not None:
                 alarm.cancel()
@@ -406,7 +443,7 @@ class LoopReactor:
                 if watch.loop.is_running():
                     raise BusyError(f"descriptor {descriptor.fd}")
                 if not watch.loop.is_closed():
-                    watch._unregister()
+                    watch._end()
             descriptor.watch = _Watch(self._loop, descriptor)
         descriptor.claim(waiter, read=read, write=write)
 

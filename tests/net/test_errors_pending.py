@@ -1,0 +1,63 @@
+"""An error pending on a socket while something else is there too: on every driver it is told, and is no end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from netkit.addr import SocketAddr
+from netkit.io import PAUSE, Flow, all_of
+from netkit.net import TcpListener, TcpStream, UdpSocket
+from tests.conftest import free_port
+from tests.io.conftest import Drive, drive
+
+__all__ = ["drive"]
+
+
+@pytest.fixture
+def reset_behind_data() -> Iterator[TcpStream]:
+    """A stream whose peer sends five bytes and then resets, as soon as it has been waited for once."""
+    with TcpListener.bind("127.0.0.1:0") as listener:
+        ours = TcpStream.connect(listener.local_addr, timeout=5)
+        theirs, _ = listener.accept(timeout=5)
+    theirs.write_all(b"hello")
+    theirs.set_linger(0)
+    theirs.close()
+    with ours:
+        yield ours
+
+
+def test_a_reset_behind_data(reset_behind_data: TcpStream, drive: Drive) -> None:
+    ours = reset_behind_data
+
+    def both() -> Flow[bytes]:
+        data = b""
+        yield ours._descriptor.want_read  # the driver sees data and error at once
+        data += yield from ours.receive()
+        with pytest.raises(ConnectionResetError):
+            yield from ours.receive()
+        return data
+
+    assert drive(both(), timeout=5) == b"hello"
+
+
+def test_a_refusal_is_not_the_end_of_a_udp_socket(drive: Drive) -> None:
+    port = free_port()
+    with UdpSocket.connected(SocketAddr.parse(f"127.0.0.1:{port}")) as ours:
+        ours.send(b"anybody there?")
+
+        def refused() -> Flow[None]:
+            yield ours._descriptor.want_read  # the driver sees the error
+            with pytest.raises(ConnectionRefusedError):
+                yield from ours.receive()
+            with UdpSocket.bind(f"127.0.0.1:{port}") as peer:
+
+                def answer() -> Flow[None]:
+                    yield PAUSE  # the other branch waits by now
+                    peer.send_to(b"now there is", ours.local_addr)
+
+                yield from all_of([ours.receive(), answer()])
+
+        drive(refused(), timeout=5)
+        assert ours.recv(timeout=5) == b"now there is"
