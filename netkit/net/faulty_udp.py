@@ -51,9 +51,9 @@ class FaultyUdpSocket(UdpSocket):
         """How many datagrams wait for their moment."""
         return len(self._held)
 
-    def receive(self) -> Flow[None]:
+    def _arrive(self) -> Flow[None]:
         """Flow: wait until a datagram is there, and send what is due meanwhile; errors as `UdpSocket`'s."""
-        receiving = super().receive()
+        receiving = super()._arrive()
         self._turns += 1
         try:
             if self._turns % OPERATIONS_PER_TURN == 0:

@@ -40,6 +40,9 @@ MAX_DATAGRAM = 65527
 DRAIN_DATAGRAMS = 64
 DRAIN_BYTES = 1_048_576
 
+#: Of how many sources a socket keeps the address it has made: reading one takes longer than a datagram.
+REMEMBERED_PEERS = 256
+
 
 class UdpSocket(Closing, Timed):
     """A UDP socket.
@@ -61,6 +64,7 @@ class UdpSocket(Closing, Timed):
         self._descriptor = descriptor_of(sock)
         self._received: deque[tuple[bytes, SocketAddr]] = deque()
         self._failed: OSError | None = None  # came after what is in there, and is not raised yet
+        self._peers: dict[tuple[object, ...], SocketAddr] = {}  # those heard of late, as they are named here
         self._turns = 0
         self._receiving = False
         self._sending = False
@@ -161,6 +165,15 @@ class UdpSocket(Closing, Timed):
         Raises the system's OSError, such as ConnectionRefusedError where a connected peer's host
         answered that nobody receives there.
         """
+        yield from self._arrive()
+        self._report()
+
+    def _arrive(self) -> Flow[None]:
+        """Flow: wait until there is a datagram, or an error to be reported.
+
+        It takes neither: under asyncio, what a flow returns or raises is dropped where the task that
+        awaits it was cancelled in the same turn.
+        """
         if self._receiving:
             raise BusyError("UDP socket's receiving side")
         self._receiving = True
@@ -168,7 +181,7 @@ class UdpSocket(Closing, Timed):
             self._turns += 1
             if self._turns % OPERATIONS_PER_TURN == 0:
                 yield PAUSE  # whoever floods this socket must not keep everything else from its turn
-            while not self._received:
+            while not self._received and self._failed is None:
                 self._check_open()
                 if not self._drain():
                     yield self._descriptor.want_read
@@ -176,25 +189,34 @@ class UdpSocket(Closing, Timed):
             self._receiving = False
 
     def _drain(self) -> bool:
-        """Take what has arrived off the socket; whether there was anything. Raises what is reported."""
+        """Take what has arrived off the socket; whether there was anything, or an error to be reported."""
         if self._failed is not None:
-            error, self._failed = self._failed, None
-            raise error
-        recvfrom, flags, received = self._sock.recvfrom, self._flags, self._received
+            return True
+        recvfrom, flags, received, peers = self._sock.recvfrom, self._flags, self._received, self._peers
         taken = 0
         try:
             while taken < DRAIN_BYTES and len(received) < DRAIN_DATAGRAMS:
                 data, sockaddr = recvfrom(MAX_DATAGRAM, flags)
-                received.append((data, SocketAddr.from_sockaddr(sockaddr)))
+                peer = peers.get(sockaddr)
+                if peer is None:
+                    peer = SocketAddr.from_sockaddr(sockaddr)
+                    if len(peers) >= REMEMBERED_PEERS:
+                        peers.clear()
+                    peers[sockaddr] = peer
+                received.append((data, peer))
                 taken += len(data)
         except BlockingIOError:
             return bool(received)
         except OSError as error:
             self._check_open()  # it may have been closed by another thread in this instant
-            if not received:
-                raise
             self._failed = error  # in its order: after those before it
         return True
+
+    def _report(self) -> None:
+        """Raise the error that is next in order, if there is one. Once."""
+        if self._failed is not None and not self._received:
+            error, self._failed = self._failed, None
+            raise error
 
     def take_received(self) -> tuple[bytes, SocketAddr]:
         """The datagram that `receive` has waited for, and its source. Raises IndexError if there is none."""
@@ -276,7 +298,8 @@ class UdpSocket(Closing, Timed):
     ) -> tuple[bytes, SocketAddr]:
         """The next datagram, and where it came from."""
         with phase("waiting for a datagram"):
-            run(self.receive(), deadline=self._read_deadline(timeout), cancel=cancel)
+            run(self._arrive(), deadline=self._read_deadline(timeout), cancel=cancel)
+        self._report()
         return self.take_received()
 
     async def recv_from_async(
@@ -284,7 +307,8 @@ class UdpSocket(Closing, Timed):
     ) -> tuple[bytes, SocketAddr]:
         """The next datagram, and where it came from."""
         with phase("waiting for a datagram"):
-            await run_async(self.receive(), deadline=self._read_deadline(timeout), cancel=cancel)
+            await run_async(self._arrive(), deadline=self._read_deadline(timeout), cancel=cancel)
+        self._report()
         return self.take_received()
 
     # Looking without taking, and not waiting.
@@ -304,7 +328,8 @@ class UdpSocket(Closing, Timed):
     ) -> tuple[bytes, SocketAddr]:
         """The next datagram and where it came from, which the next receive gives again."""
         with phase("waiting for a datagram"):
-            run(self.receive(), deadline=self._read_deadline(timeout), cancel=cancel)
+            run(self._arrive(), deadline=self._read_deadline(timeout), cancel=cancel)
+        self._report()
         return self._received[0]
 
     async def peek_from_async(
@@ -312,7 +337,8 @@ class UdpSocket(Closing, Timed):
     ) -> tuple[bytes, SocketAddr]:
         """The next datagram and where it came from, which the next receive gives again."""
         with phase("waiting for a datagram"):
-            await run_async(self.receive(), deadline=self._read_deadline(timeout), cancel=cancel)
+            await run_async(self._arrive(), deadline=self._read_deadline(timeout), cancel=cancel)
+        self._report()
         return self._received[0]
 
     def recv_nonblock(self) -> bytes | None:
@@ -327,6 +353,7 @@ class UdpSocket(Closing, Timed):
             raise BusyError("UDP socket's receiving side")
         if not self._received and not self._drain():
             return None
+        self._report()
         return self._received.popleft()
 
     def send_nonblock(self, data: Buffer) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -100,6 +101,46 @@ class TestReceiving:
             assert set(found) == {b"before", "refused"}
             with pytest.raises(DeadlineExceeded):
                 sock.recv(timeout=0.01)
+
+    def test_an_error_outlives_a_task_that_is_cancelled_as_it_comes(
+        self, loop_runner: asyncio.Runner
+    ) -> None:
+        """In the same turn of the loop: the flow has ended, and the task that awaits it is cancelled."""
+
+        async def main() -> None:
+            with UdpSocket.bind("127.0.0.1:0") as gone:
+                addr = gone.local_addr
+            with UdpSocket.connected(addr) as sock:
+                receiving = asyncio.create_task(sock.recv_async(timeout=5))
+                while not sock._receiving:
+                    await asyncio.sleep(0)
+                loop = asyncio.get_running_loop()
+
+                def cancel_when_it_has_ended() -> None:
+                    if sock._receiving:
+                        loop.call_soon(cancel_when_it_has_ended)
+                    else:
+                        receiving.cancel()
+
+                loop.call_soon(cancel_when_it_has_ended)
+                sock.send(b"to nobody")
+                with pytest.raises((asyncio.CancelledError, ConnectionRefusedError)) as first:
+                    await receiving
+                if first.type is asyncio.CancelledError:
+                    with pytest.raises(ConnectionRefusedError):
+                        await sock.recv_async(timeout=5)
+
+        loop_runner.run(main())
+
+    def test_no_more_sources_are_remembered_than_that(
+        self, receiver: UdpSocket, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "REMEMBERED_PEERS", 2)
+        for _ in range(5):
+            with UdpSocket.connected(receiver.local_addr) as other:
+                other.send(b"from another")
+                assert receiver.recv_from(timeout=5) == (b"from another", other.local_addr)
+            assert len(receiver._peers) <= 2
 
     def test_interrupted_it_has_lost_nothing(self, receiver: UdpSocket, sender: UdpSocket) -> None:
         with pytest.raises(DeadlineExceeded, match="waiting for a datagram"):
