@@ -115,9 +115,18 @@ class TestSend:
             everybody.bind(("", 0))
             everybody.settimeout(20)
             where = f"127.255.255.255:{everybody.getsockname()[1]}"
-            assert netkit("udp", "send", "--data", "x", where).exit_code == 8
+            refused = netkit("udp", "send", "--data", "x", where)
+            assert refused.exit_code == 8
+            assert "takes --broadcast" in refused.stderr
             assert netkit("udp", "send", "--broadcast", "--data", "x", where).exit_code == 0
             assert everybody.recv(10) == b"x"
+
+    def test_one_host_whose_address_ends_in_255(self, netkit: Netkit) -> None:
+        """It is a host as any other where the network is larger than a /24: who refuses is heard."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+            gone.bind(("127.0.1.255", 0))
+            where = address_of(gone)
+        assert netkit("udp", "send", "--data", "x", "--wait", "20", where).exit_code == 4
 
     def test_a_dump(self, netkit: Netkit, peer: socket.socket) -> None:
         thread = answering(peer, b"pong")
@@ -162,6 +171,15 @@ class TestListen:
         events: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
         assert [event["event"] for event in events] == ["received", "sent", "ended"]
         assert events[0]["peer"] == address_of(peer)
+
+    def test_a_reply_that_cannot_be_sent_is_not_the_end(self, peer: socket.socket) -> None:
+        """As one to port 0 cannot, which whoever forges a datagram may put into it."""
+        with listening("--count", "2", "--reply", "x" * 70_000) as (process, where):
+            peer.sendto(b"one", where)
+            peer.sendto(b"two", where)
+            out, said = process.communicate(timeout=30)
+        assert (process.returncode, out) == (0, b"onetwo")
+        assert said.decode().count(f"cannot reply to {address_of(peer)}: message too long") == 2
 
     def test_nothing_came(self, netkit: Netkit) -> None:
         result = netkit("udp", "listen", "--idle-timeout", "20ms")

@@ -134,6 +134,11 @@ class Traffic:
             env.write_bytes(data)
             env.flush()
 
+    def unanswered(self, peer: object, error: OSError) -> None:
+        """A reply that the system did not send."""
+        words = (error.strerror or str(error)).lower()
+        self._run.env.warn("udp listen", f"cannot reply to {peer}: {words}")
+
     def end(self) -> None:
         """Say what it came to."""
         run, elapsed = self._run, monotonic() - self._begun
@@ -231,7 +236,7 @@ def send(
     if source is not None and not only:
         only = int(SocketAddr.new(source, 0).family)
     peer = run.wait(resolve(endpoint, family=only), 10.0)[0]
-    with _sending_socket(peer, source) as sock:
+    with _sending_socket(peer, source, broadcast) as sock:
         if broadcast:
             sock.set_broadcast(True)
         _prepare(sock, peer, ttl, interface)
@@ -251,20 +256,28 @@ def send(
             traffic.end()
 
 
-def _sending_socket(peer: SocketAddr, source: IpAddr | None) -> UdpSocket:
-    """Not connected where answers come from elsewhere: those to a group, or to everybody, do."""
+def _sending_socket(peer: SocketAddr, source: IpAddr | None, broadcast: bool) -> UdpSocket:
+    """Not connected where answers come from elsewhere: those to a group, or to everybody, do.
+
+    Which addresses reach everybody is the interfaces' matter (192.0.2.127 may, 10.0.1.255 may not): it is
+    --broadcast that says so.
+    """
+    import errno
+
     from netkit.addr import SocketAddr
     from netkit.net.udp import UdpSocket
 
     bound = SocketAddr.new(source, 0) if source is not None else None
-    if peer.ip.is_multicast or _is_broadcast(peer):
+    if broadcast or peer.ip.is_multicast:
         any_address = "0.0.0.0" if peer.is_ipv4 else "::"
         return UdpSocket.bind_addr(bound or SocketAddr.new(any_address, 0))
-    return UdpSocket.connected(peer, source=bound)
-
-
-def _is_broadcast(peer: SocketAddr) -> bool:
-    return peer.is_ipv4 and str(peer.ip).endswith(".255")
+    try:
+        return UdpSocket.connected(peer, source=bound)
+    except PermissionError as error:
+        if error.errno != errno.EACCES:
+            raise
+        words = f"permission denied: {peer.ip} seems to be a broadcast address, which takes --broadcast"
+        raise PermissionError(error.errno, words) from error
 
 
 def _prepare(sock: UdpSocket, peer: SocketAddr, ttl: int | None, interface: str | None) -> None:
@@ -441,7 +454,7 @@ def listen(
 def _listening(
     sock: UdpSocket, traffic: Traffic, count: int | None, idle_timeout: float | None, reply: str | None
 ) -> Flow[None]:
-    from netkit.io import before
+    from netkit.io import ClosedError, before
 
     while count is None or traffic.received < count:
         until = None if idle_timeout is None else monotonic() + idle_timeout
@@ -450,8 +463,15 @@ def _listening(
         traffic.show("received", peer, data)
         if reply is not None:
             answer = reply.encode("utf-8", "surrogateescape")
-            yield from sock.transmit(answer, peer)
-            traffic.show("sent", peer, answer)
+            try:
+                yield from sock.transmit(answer, peer)
+            except ClosedError:
+                raise
+            except OSError as error:
+                # Who sends chooses the source that stands in the datagram: it must not end the listening.
+                traffic.unanswered(peer, error)
+            else:
+                traffic.show("sent", peer, answer)
 
 
 def _join(sock: UdpSocket, group: str, interface: str | None) -> str:
