@@ -33,6 +33,9 @@ HEAVY = {
 BUDGETS = [
     (["--version"], {"netkit.dns", "netkit.io", "netkit.net", "netkit.tls", "idna", "socket"}),
     (["--help"], {"netkit.dns", "netkit.io", "netkit.net", "netkit.tls", "idna", "socket"}),
+    (["range", "bytes=0-4", "--length", "9"], {"netkit.dns", "netkit.net", "netkit.tls", "idna"}),
+    (["link", "</2>; rel=next", "--rel", "next"], {"netkit.dns", "netkit.net", "netkit.tls", "idna"}),
+    (["http", "negotiate", "text/*", "--offer", "text/html"], {"netkit.dns", "netkit.net", "netkit.tls"}),
     *(
         ([*command, "--help"], {"netkit.dns", "netkit.io", "netkit.net", "netkit.proxy", "netkit.tls"})
         for command in (

@@ -30,7 +30,7 @@ class Entry(NamedTuple):
     section: str
 
 
-LOOK_UP, CONNECT, SERVE, ABOUT = "Look up", "Connect and probe", "Serve", "About netkit"
+LOOK_UP, CONNECT, READ, SERVE, ABOUT = "Look up", "Connect and probe", "Read headers", "Serve", "About netkit"
 
 #: The commands, in the order of the help page. The help is the first line of the command's docstring.
 COMMANDS: tuple[Entry, ...] = (
@@ -85,6 +85,16 @@ COMMANDS: tuple[Entry, ...] = (
         "unix:listen",
         "Wait for a connection to a Unix-domain socket; send standard input, write what comes.",
         CONNECT,
+    ),
+    Entry(
+        "range", "range:range_", "Show what a Range header asks of a file, and how a server answers.", READ
+    ),
+    Entry("link", "link:link", "Show the links of a Link header.", READ),
+    Entry(
+        "http negotiate",
+        "http_negotiate:negotiate",
+        "Show which offer an Accept header asks for, and why.",
+        READ,
     ),
     Entry(
         "serve echo",

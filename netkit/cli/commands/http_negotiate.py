@@ -1,0 +1,195 @@
+"""`netkit http negotiate`: which of a server's offers a client's Accept header asks for, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
+
+import click
+
+from netkit.cli import inputs
+from netkit.cli.command import Run, command
+from netkit.cli.exits import Exit
+from netkit.cli.options import option
+from netkit.cli.output import Column, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from netkit.cli.context import Environment
+    from netkit.cli.inputs import Inputs
+    from netkit.cli.output import Line
+    from netkit.http.negotiation import Verdict
+    from netkit.io import Flow
+
+FIELDS = {
+    "accept": "media",
+    "accept-encoding": "encoding",
+    "accept-language": "language",
+    "accept-charset": "charset",
+}
+
+
+class OfferRow(TypedDict):
+    """What became of one offer."""
+
+    offer: str
+    acceptable: bool
+    q: Annotated[float, "The weight, from 0 to 1"]
+    match: Annotated[str | None, "The member of the header that decided; null: none"]
+    reason: str
+
+
+class NegotiateRow(TypedDict):
+    """An Accept header against offers."""
+
+    type: Literal["http.negotiate"]
+    field: Literal["media", "encoding", "language", "charset"]
+    chosen: Annotated[str | None, "What to send; null: nothing is acceptable (406)"]
+    offers: Annotated[list[OfferRow], "The best first"]
+
+
+class Outcome(NamedTuple):
+    """A header, what was chosen, and the reasoning."""
+
+    text: str
+    field: Literal["media", "encoding", "language", "charset"]
+    chosen: str | None
+    verdicts: list[Verdict]
+
+
+class NegotiateView(View[Outcome]):
+    """A row for each offer, the best first."""
+
+    type = "http.negotiate"
+    schema = NegotiateRow
+    columns = (Column("header", 60), Column("chosen", 40))
+
+    def to_json(self, result: Outcome) -> NegotiateRow:
+        return {
+            "type": "http.negotiate",
+            "field": result.field,
+            "chosen": result.chosen,
+            "offers": [
+                {
+                    "offer": each.offer,
+                    "acceptable": each.acceptable,
+                    "q": each.q,
+                    "match": each.match,
+                    "reason": each.reason,
+                }
+                for each in result.verdicts
+            ],
+        }
+
+    def plain(self, result: Outcome) -> Iterable[Line]:
+        for each in result.verdicts:
+            yield result.text, each.offer, self._state(result, each), f"{each.q:g}", each.match, each.reason
+
+    def short(self, result: Outcome) -> Iterable[Line]:
+        return [] if result.chosen is None else [result.chosen]
+
+    def row(self, result: Outcome) -> Sequence[object]:
+        return result.text, result.chosen
+
+    def table(self, result: Outcome, env: Environment) -> Iterable[Any]:
+        from netkit.cli.render import mark, table
+
+        rows = []
+        for order, each in enumerate(result.verdicts, 1):
+            state = self._state(result, each)
+            sign: Any = {"chosen": "good", "refused": "bad"}.get(state, "none")
+            rows.append((order, each.offer, mark(sign, state, env), f"{each.q:g}", each.reason))
+        yield table(("#", "offer", "verdict", "q", "why"), rows, right=(0, 3))
+
+    def exit_code(self, result: Outcome) -> Exit:
+        return Exit.OK if result.chosen is not None else Exit.NO
+
+    @staticmethod
+    def _state(result: Outcome, verdict: Verdict) -> str:
+        if not verdict.acceptable:
+            return "refused"
+        return "chosen" if verdict is result.verdicts[0] else "acceptable"
+
+
+class Header(NamedTuple):
+    """A header as given: the field it names, if it names one, and the value."""
+
+    text: str
+    field: str | None
+    value: str
+
+
+def parse(header: str) -> Header:
+    """`Accept-Language: de` names its field, `de` does not."""
+    name, colon, value = header.partition(":")
+    field = FIELDS.get(name.strip().lower()) if colon else None
+    return Header(header, field, header if field is None else value)
+
+
+def judge(field: str, value: str, offers: Sequence[str]) -> list[Verdict]:
+    """The reasoning for one header. Raises FieldError."""
+    from netkit.http import negotiation
+
+    if field == "media":
+        return negotiation.rank_media(negotiation.parse_accept(value), offers)
+    if field == "encoding":
+        verdicts = negotiation.rank_codings(negotiation.parse_accept_encoding(value), offers)
+        if not any(each.acceptable for each in verdicts) and "identity" not in map(str.lower, offers):
+            # What is sent when no coding will do; it is there without being offered.
+            return negotiation.rank_codings(negotiation.parse_accept_encoding(value), [*offers, "identity"])
+        return verdicts
+    if field == "language":
+        return negotiation.rank_languages(negotiation.parse_accept_language(value), offers)
+    return negotiation.rank_charsets(negotiation.parse_accept_charset(value), offers)
+
+
+@command("http negotiate", view=NegotiateView(), doing="negotiating {}", see_also=("netkit-range(1)",))
+@inputs.many("HEADER", parse=parse)
+@option(
+    "--offer",
+    "offers",
+    multiple=True,
+    required=True,
+    metavar="OFFER",
+    help="What the server has; several times, the one it would rather send first.",
+)
+@option(
+    "--field",
+    type=click.Choice(["media", "encoding", "language", "charset"]),
+    default="media",
+    show_default="media",
+    help="Which field a header is that does not begin with its name.",
+)
+def negotiate(run: Run[Outcome], targets: Inputs[Header], offers: tuple[str, ...], field: str) -> None:
+    """Show which offer an Accept header asks for, and why.
+
+    The header is an Accept, Accept-Encoding, Accept-Language or Accept-Charset, with its name and a colon
+    before it, or, with --field, without. For each offer the most specific member of the header that matches
+    decides; offers are then ranked by its weight, how specific it is, and the order they were given in.
+
+    The exit code is 1 where nothing is acceptable. Plain lines: header, offer, chosen or acceptable or refused,
+    weight, match, reason.
+
+    Examples:
+
+        $ netkit http negotiate 'Accept: text/html;q=0.9, application/json' --offer text/html \\
+            --offer application/json
+        $ netkit http negotiate --field encoding --short 'gzip, br;q=0' --offer br --offer gzip
+    """
+
+    def decide(header: Header) -> Outcome:
+        kind: Any = header.field or field
+        verdicts = judge(kind, header.value, offers)
+        best = verdicts[0]
+        return Outcome(header.text, kind, best.offer if best.acceptable else None, verdicts)
+
+    def flow(header: Header) -> Flow[Outcome]:
+        return decide(header)
+        yield  # nothing is waited for
+
+    def check(text: str) -> Header:
+        header = parse(text)
+        decide(header)
+        return header
+
+    run.each(targets.of(targets.texts, check), flow)

@@ -1,0 +1,207 @@
+"""`netkit link`: what a Link header says a resource is related to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
+
+from netkit.cli import inputs
+from netkit.cli.command import Run, command
+from netkit.cli.exits import Exit
+from netkit.cli.options import WrongValue, option
+from netkit.cli.output import Column, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from netkit.cli.context import Environment
+    from netkit.cli.inputs import Inputs
+    from netkit.cli.output import Line
+    from netkit.http.link_header import LinkEntry
+    from netkit.io import Flow
+
+
+class ParamRow(TypedDict):
+    """One parameter."""
+
+    name: str
+    value: Annotated[str | None, "Decoded; null where it has none"]
+    language: Annotated[str | None, "Of a value that names its language (RFC 8187)"]
+
+
+class EntryRow(TypedDict):
+    """One link."""
+
+    uri: Annotated[str, "The target, resolved where --base was given"]
+    target: Annotated[str, "The target as written"]
+    rels: Annotated[list[str], "The relations, in lower case"]
+    anchor: Annotated[str | None, "Where the link is from, if not from the resource itself"]
+    title: str | None
+    params: Annotated[list[ParamRow], "All parameters, in order"]
+
+
+class LinkRow(TypedDict):
+    """The links of a Link header."""
+
+    type: Literal["link"]
+    links: list[EntryRow]
+    rel: Annotated[str | None, "What --rel asked for"]
+
+
+class Resolved(NamedTuple):
+    """A link, its target and its anchor resolved."""
+
+    entry: LinkEntry
+    uri: str
+    anchor: str | None
+
+
+class Links(NamedTuple):
+    """What was found in a header; with --rel, one link or none."""
+
+    text: str
+    found: list[Resolved]
+    rel: str | None
+
+
+class LinkView(View[Links]):
+    """A row for each link; with --rel, the URI alone."""
+
+    type = "link"
+    schema = LinkRow
+    columns = (Column("header", 40), Column("links", 80))
+
+    def to_json(self, result: Links) -> LinkRow:
+        from netkit.http.link_header import ExtValue
+
+        links: list[EntryRow] = []
+        for entry, uri, anchor in result.found:
+            params: list[ParamRow] = [
+                {"name": name, "value": value.text, "language": value.language or None}
+                if isinstance(value, ExtValue)
+                else {"name": name, "value": value, "language": None}
+                for name, value in entry.params
+            ]
+            links.append(
+                {
+                    "uri": uri,
+                    "target": entry.uri,
+                    "rels": list(entry.rels),
+                    "anchor": anchor,
+                    "title": entry.title,
+                    "params": params,
+                }
+            )
+        return {"type": "link", "links": links, "rel": result.rel}
+
+    def plain(self, result: Links) -> Iterable[Line]:
+        for entry, uri, anchor in result.found:
+            if result.rel is not None:
+                yield uri
+            else:
+                yield result.text, " ".join(entry.rels), uri, anchor, entry.title
+
+    def short(self, result: Links) -> Iterable[Line]:
+        return [each.uri for each in result.found]
+
+    def row(self, result: Links) -> Sequence[object]:
+        return result.text, ", ".join(each.uri for each in result.found)
+
+    def table(self, result: Links, env: Environment) -> Iterable[Any]:  # noqa: ARG002
+        from netkit.cli.render import table
+
+        if result.rel is not None:
+            yield from self.short(result)
+            return
+        shown = {"rel", "anchor", "title", "title*"}
+        rows = []
+        for entry, uri, anchor in result.found:
+            others = [
+                name if value is None else f"{name}={value}"
+                for name, value in entry.params
+                if name not in shown
+            ]
+            rows.append((", ".join(entry.rels), uri, anchor, entry.title, "; ".join(others)))
+        yield table(("rel", "target", "anchor", "title", "other"), rows)
+
+    def exit_code(self, result: Links) -> Exit:
+        return Exit.OK if result.found else Exit.NO
+
+
+class Header(NamedTuple):
+    """A header as it was given, and its links."""
+
+    text: str
+    entries: list[LinkEntry]
+
+
+def parse(header: str) -> Header:
+    """The links; `Link:` may stand before them. Raises FieldError."""
+    from netkit.http.link_header import parse as parse_link
+
+    name, colon, value = header.partition(":")
+    return Header(header, parse_link(value if colon and name.strip().lower() == "link" else header))
+
+
+@command("link", view=LinkView(), doing="reading {}", see_also=("netkit-http-negotiate(1)",))
+@inputs.many("HEADER", parse=parse)
+@option(
+    "--rel", metavar="RELATION", help="The first link of this relation: its URI alone; exit code 1 without."
+)
+@option("--base", metavar="URL", help="Resolve targets and anchors against this URL.")
+@option("--anchored", is_flag=True, help="With --rel: also links from another resource (anchor=).")
+def link(run: Run[Links], targets: Inputs[Header], rel: str | None, base: str | None, anchored: bool) -> None:
+    """Show the links of a Link header.
+
+    A row for each link: its relations, its target, where it is from if not from the resource itself, and
+    its title. With --rel, the target of the first link of that relation is all that is written. A link with
+    an anchor is not about the resource that was asked for, so --rel passes it over without --anchored.
+
+    --base resolves relative references as browsers do. Plain lines: header, relations, target, anchor, title.
+
+    Examples:
+
+        $ netkit link '<https://api.example/items?page=2>; rel="next"'
+        $ netkit link '</items?page=2>; rel=next' --rel next --base https://api.example/items
+    """
+    if anchored and rel is None:
+        raise WrongValue("--anchored goes with --rel", "without --rel every link is shown")
+    if base is not None:
+        base = _absolute(base)
+
+    def resolve(reference: str) -> str:
+        if base is None:
+            return reference
+        from ada_url import join_url
+
+        try:
+            return str(join_url(base, reference))
+        except ValueError:
+            return reference  # shown as it is: a target that is no URL is the server's, and to be seen
+
+    def flow(header: Header) -> Flow[Links]:
+        from netkit.http.link_header import find_rel
+
+        entries = header.entries
+        if rel is not None:
+            found = find_rel(entries, rel, anchored=anchored)
+            entries = [] if found is None else [found]
+        resolved = []
+        for entry in entries:
+            anchor = None if entry.anchor is None else resolve(entry.anchor)
+            # RFC 8288 section 3.1: relative to what the field came with, whatever the anchor.
+            resolved.append(Resolved(entry, resolve(entry.uri), anchor))
+        return Links(header.text, resolved, rel)
+        yield  # nothing is waited for
+
+    run.each(targets, flow)
+
+
+def _absolute(base: str) -> str:
+    from ada_url import URL
+
+    try:
+        return str(URL(base).href)
+    except ValueError:
+        raise WrongValue(
+            f"--base {base!r} is not an absolute URL", "write it as in https://example.com/a/"
+        ) from None

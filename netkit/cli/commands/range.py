@@ -1,0 +1,268 @@
+"""`netkit range`: what a Range header asks of a file, and how a server answers it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
+
+from netkit.cli import inputs
+from netkit.cli.command import Run, command
+from netkit.cli.options import Number, WrongValue, option
+from netkit.cli.output import Column, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from netkit.cli.context import Environment
+    from netkit.cli.inputs import Inputs
+    from netkit.cli.output import Line
+    from netkit.http.field_errors import UnsatisfiableRange
+    from netkit.http.ranges import RangeSet, ResolvedRange
+    from netkit.io import Flow
+
+#: The longest representation, in bytes: what 20 digits hold would be no use to anybody.
+MAX_BYTES = 2**63 - 1
+#: The picture is no wider than this, whatever the terminal.
+WIDEST = 72
+
+
+class PartRow(TypedDict):
+    """One part to send."""
+
+    first: Annotated[int, "The first byte's position"]
+    last: Annotated[int, "The last byte's position"]
+    length: Annotated[int, "How many bytes"]
+    content_range: str
+
+
+class HeaderRow(TypedDict):
+    """One header to send."""
+
+    name: str
+    value: str
+
+
+class RangeRow(TypedDict):
+    """What a Range header asks of a representation, and how to answer."""
+
+    type: Literal["range"]
+    length: Annotated[int, "The whole representation, in bytes"]
+    status: Literal[206, 416]
+    asked: Annotated[list[str], "The ranges as they were asked for"]
+    dropped: Annotated[list[str], "Those of which nothing is in the representation"]
+    parts: Annotated[list[PartRow], "What to send; ranges that overlap or touch are one"]
+    headers: Annotated[list[HeaderRow], "The headers of the answer"]
+
+
+class Header(NamedTuple):
+    """A Range header as it was given, and what it asks for."""
+
+    text: str
+    wanted: RangeSet
+
+
+class Answer(NamedTuple):
+    """A Range header, and the answer to it."""
+
+    text: str
+    wanted: RangeSet
+    length: int
+    parts: list[ResolvedRange]
+    dropped: list[str]
+    headers: list[tuple[str, str]]
+    error: UnsatisfiableRange | None
+
+    @property
+    def status(self) -> Literal[206, 416]:
+        return 206 if self.error is None else 416
+
+
+class RangeView(View[Answer]):
+    """The parts, a picture of them, and the headers."""
+
+    type = "range"
+    schema = RangeRow
+    columns = (Column("range", 40), Column("status", 6), Column("parts", 60))
+
+    def to_json(self, result: Answer) -> RangeRow:
+        from netkit.http.ranges import encode_content_range
+
+        return {
+            "type": "range",
+            "length": result.length,
+            "status": result.status,
+            "asked": [str(spec) for spec in result.wanted.specs],
+            "dropped": result.dropped,
+            "parts": [
+                {
+                    "first": part.first,
+                    "last": part.last,
+                    "length": part.length,
+                    "content_range": encode_content_range(part, result.length),
+                }
+                for part in result.parts
+            ],
+            "headers": [{"name": name, "value": value} for name, value in result.headers],
+        }
+
+    def plain(self, result: Answer) -> Iterable[Line]:
+        yield result.text, "status", result.status
+        for part in result.parts:
+            yield result.text, "part", part.first, part.last, part.length
+        for spec in result.dropped:
+            yield result.text, "dropped", spec
+        for name, value in result.headers:
+            yield result.text, "header", name, value
+
+    def short(self, result: Answer) -> Iterable[Line]:
+        for part in result.parts:
+            yield f"{part.first}-{part.last}"
+
+    def row(self, result: Answer) -> Sequence[object]:
+        return result.text, result.status, ", ".join(map(str, self.short(result)))
+
+    def table(self, result: Answer, env: Environment) -> Iterable[Any]:
+        from netkit.cli.render import facts, table, text
+        from netkit.http.ranges import encode_content_range
+
+        if result.parts:
+            rows = [
+                (n, part.first, part.last, part.length, encode_content_range(part, result.length))
+                for n, part in enumerate(result.parts, 1)
+            ]
+            yield table(("#", "first", "last", "bytes", "Content-Range"), rows, right=(0, 1, 2, 3))
+        picture, scale = draw(result.parts, result.length, env)
+        yield text(picture)
+        yield text(scale, "dim")
+        if result.dropped:
+            yield text(f"dropped, as they start past the end: {', '.join(result.dropped)}", "yellow")
+        yield facts(result.headers, title=f"Answer {result.status}")
+
+    def failure(self, result: Answer) -> Any:
+        if result.error is None:
+            return None
+        from netkit.cli.exits import Exit, Failure
+
+        hint = "answer 416 with the Content-Range shown"
+        return Failure(Exit.NO, "http", result.error.kind, str(result.error), hint, result.error)
+
+
+def draw(parts: Sequence[ResolvedRange], length: int, env: Environment) -> tuple[str, str]:
+    """A picture of the representation with the parts marked, and the scale below it.
+
+    A cell of which any byte is sent is marked, so that the smallest part is seen.
+    """
+    width = max(1, min(WIDEST, env.width - 2, length))
+    on, off = ("█", "·") if env.encoding.startswith("utf") else ("#", ".")
+    cells = [off] * (width if length else 0)
+    for part in parts:
+        for cell in range(part.first * width // length, part.last * width // length + 1):
+            cells[cell] = on
+    end = str(max(0, length - 1))
+    scale = "0" + (end.rjust(width) if width > len(end) else f" to {end}") if length > 1 else "0"
+    return f"[{''.join(cells)}]", scale
+
+
+def parse(header: str) -> Header:
+    """What the header asks for; `Range:` may stand before it. Raises FieldError."""
+    from netkit.http.ranges import parse_range_header
+
+    name, colon, value = header.partition(":")
+    named = colon and name.strip().lower() == "range"
+    return Header(header, parse_range_header(value if named else header))
+
+
+def answer(header: Header, length: int, gap: int, content_type: str, boundary: str) -> Answer:
+    """How to answer, by RFC 9110 sections 15.3.7 and 15.5.17."""
+    from netkit.http.field_errors import UnsatisfiableRange
+    from netkit.http.ranges import (
+        encode_content_range,
+        multipart_length,
+        resolve_and_merge,
+        resolve_range,
+    )
+
+    text, wanted = header
+    dropped = [str(spec) for spec in wanted.specs if resolve_range(spec, length) is None]
+    try:
+        parts = resolve_and_merge(wanted, length, gap=gap)
+    except UnsatisfiableRange as error:
+        headers = [("Content-Range", error.content_range), ("Accept-Ranges", "bytes")]
+        return Answer(text, wanted, length, [], dropped, headers, error)
+    if len(parts) == 1:
+        headers = [
+            ("Content-Range", encode_content_range(parts[0], length)),
+            ("Content-Type", content_type),
+            ("Content-Length", str(parts[0].length)),
+        ]
+    else:
+        total = multipart_length(parts, length, content_type, boundary)
+        headers = [
+            ("Content-Type", f"multipart/byteranges; boundary={boundary}"),
+            ("Content-Length", str(total)),
+        ]
+    return Answer(text, wanted, length, parts, dropped, headers, None)
+
+
+@command("range", view=RangeView(), doing="resolving {}", see_also=("netkit-http-negotiate(1)",))
+@inputs.many("HEADER", parse=parse)
+@option(
+    "--length",
+    type=Number(0, MAX_BYTES),
+    metavar="N",
+    required=True,
+    help="The length of the whole representation, in bytes.",
+)
+@option(
+    "--gap",
+    type=Number(0, MAX_BYTES),
+    metavar="N",
+    default=0,
+    show_default="0",
+    help="Join parts that are no more than this many bytes apart, too.",
+)
+@option(
+    "--content-type",
+    metavar="TYPE",
+    default="application/octet-stream",
+    show_default="application/octet-stream",
+    help="The media type of the representation.",
+)
+@option(
+    "--boundary",
+    metavar="WORD",
+    default="netkit-part",
+    show_default="netkit-part",
+    help="What separates the parts where there are several.",
+)
+def range_(
+    run: Run[Answer], targets: Inputs[Header], length: int, gap: int, content_type: str, boundary: str
+) -> None:
+    """Show what a Range header asks of a file, and how a server answers.
+
+    The ranges are resolved against --length and merged where they overlap or touch; one that starts past
+    the end is dropped. Shown are the parts, a picture of the file with them marked, and the headers of the
+    answer: 206 with one part, multipart/byteranges with several, 416 where nothing is left (exit code 1).
+
+    Plain lines: header, then "status", "part" (first, last, bytes), "dropped" or "header" and its values.
+
+    Examples:
+
+        $ netkit range 'bytes=0-499, 600-899, -100' --length 10000
+        $ netkit range --short bytes=500- --length 1000
+    """
+    import re
+
+    from netkit.http.negotiation import parse_media_type
+
+    if not re.fullmatch(r"[0-9A-Za-z'()+_,\-./:=?]{1,70}", boundary):
+        raise WrongValue(f"--boundary {boundary!r} is none", "1 to 70 letters, digits and '()+_,-./:=?")
+    try:
+        parse_media_type(content_type)
+    except ValueError as error:
+        raise WrongValue(f"--content-type: {error}", "write it as in text/html; charset=utf-8") from None
+
+    def flow(header: Header) -> Flow[Answer]:
+        return answer(header, length, gap, content_type, boundary)
+        yield  # nothing is waited for
+
+    run.each(targets, flow)

@@ -1,0 +1,382 @@
+"""Content negotiation: what a client would rather have, and which of a server's offers that is.
+
+RFC 9110 section 12 (Accept, Accept-Charset, Accept-Encoding, Accept-Language), RFC 4647 sections 3.3.1
+(basic filtering) and 3.4 (lookup).
+
+    >>> prefs = parse_accept("text/html;q=0.9, application/json")
+    >>> select_best_media(prefs, ["text/html", "application/json"])
+    'application/json'
+
+Of an offer, the most specific range that matches decides, whatever its weight; then offers are ranked by
+weight, by that specificity, and by the order in which they are offered. A `rank_...` function gives that
+whole reasoning, a `select_best_...` its first. Preferences that are None mean that the field was not sent:
+everything is acceptable then. A weight is one of 1,001 numbers, so comparing the floats is exact.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from netkit.http.field_syntax import MAX_LENGTH, MAX_MEMBERS, Cursor, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+Params: TypeAlias = "tuple[tuple[str, str], ...]"
+
+_QVALUE = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
+_LANGUAGE_RANGE = re.compile(r"\*|[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
+#: RFC 9110 section 8.4.1: these are equivalent to the names without "x-".
+_CODING_ALIASES = {"x-gzip": "gzip", "x-compress": "compress"}
+#: How specific a match by name is, and one by "*"; media ranges have degrees between and above.
+_NAMED, _ANY, _IMPLICIT, _NONE = 2, 0, -1, -2
+
+
+class MediaRange(NamedTuple):
+    """A media range of Accept (or, as an offer, a media type): type and subtype in lower case, the
+    parameters without the weight, and the weight `q`, from 0 (not acceptable) to 1."""
+
+    type: str
+    subtype: str
+    params: Params = ()
+    q: float = 1.0
+
+    @property
+    def specificity(self) -> int:
+        """0 for `*/*`, 1 for `type/*`, 2 for `type/subtype`, and 1 more for each parameter."""
+        if self.type == "*":
+            return 0 + len(self.params)
+        return (1 if self.subtype == "*" else _NAMED) + len(self.params)
+
+    def matches(self, other: MediaRange) -> bool:
+        """Whether the media type `other` is in this range: it may have more parameters, but not fewer."""
+        if self.type not in ("*", other.type) or self.subtype not in ("*", other.subtype):
+            return False
+        return not self.params or set(map(_comparable, self.params)) <= set(map(_comparable, other.params))
+
+    def __str__(self) -> str:
+        params = "".join(f";{name}={quote(value, 'Accept')}" for name, value in self.params)
+        return f"{self.type}/{self.subtype}{params}"
+
+
+class Preference(NamedTuple):
+    """A member of Accept-Encoding, Accept-Language or Accept-Charset: what, or `*`, and its weight."""
+
+    value: str
+    q: float = 1.0
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Verdict(NamedTuple):
+    """What became of an offer: the range that decided (None: no range matched), its weight, how specific it
+    is, whether the offer is acceptable at all, and why, in words. `order` counts the offers from 0."""
+
+    offer: str
+    order: int
+    match: str | None
+    q: float
+    specificity: int
+    acceptable: bool
+    reason: str
+
+
+def parse_accept(
+    header: str | bytes, *, max_members: int = MAX_MEMBERS, max_length: int = MAX_LENGTH
+) -> list[MediaRange]:
+    """The media ranges of an Accept field, in the order they are written (RFC 9110 section 12.5.1).
+
+    A parameter named "q" is the weight wherever it stands. Several fields are joined with a comma first.
+
+    Args:
+        header: the field's value.
+        max_members: the most members, empty ones included.
+        max_length: the longest value, in characters.
+
+    Raises InvalidField with the offset where it breaks the grammar, FieldLimitExceeded over a limit.
+    """
+    cursor = Cursor(header, "Accept", max_length)
+    found = []
+    while cursor.next_member(max_members):
+        found.append(_media_range(cursor))
+    return found
+
+
+def parse_media_type(text: str | bytes, *, max_length: int = MAX_LENGTH) -> MediaRange:
+    """A media type such as `text/html; charset=utf-8`, as a server offers it (RFC 9110 section 8.3.1).
+
+    Raises InvalidField, also for a range (`text/*`).
+    """
+    cursor = Cursor(text, "media type", max_length)
+    cursor.skip()
+    kind, subtype = _type_and_subtype(cursor)
+    params = []
+    while (parameter := cursor.parameter()) is not None:
+        params.append(parameter)
+    cursor.skip()
+    if cursor.at != cursor.end:
+        cursor.expected("the end")
+    if "*" in (kind, subtype):
+        cursor.fail("a range is not a media type", 0)
+    return MediaRange(kind, subtype, tuple(params))
+
+
+def parse_accept_encoding(
+    header: str | bytes, *, max_members: int = MAX_MEMBERS, max_length: int = MAX_LENGTH
+) -> list[Preference]:
+    """The codings of an Accept-Encoding field, in lower case (RFC 9110 section 12.5.3).
+
+    An empty field is an empty list: nothing but identity is acceptable. `x-gzip` is given as `gzip`.
+    Arguments and errors as in `parse_accept`.
+    """
+    found = _preferences(header, "Accept-Encoding", "a content coding", max_members, max_length)
+    return [Preference(_CODING_ALIASES.get(name, name), q) for name, q in found]
+
+
+def parse_accept_charset(
+    header: str | bytes, *, max_members: int = MAX_MEMBERS, max_length: int = MAX_LENGTH
+) -> list[Preference]:
+    """The charsets of an Accept-Charset field, in lower case (RFC 9110 section 12.5.2, which deprecates it).
+
+    Arguments and errors as in `parse_accept`.
+    """
+    return _preferences(header, "Accept-Charset", "a charset", max_members, max_length)
+
+
+def parse_accept_language(
+    header: str | bytes, *, max_members: int = MAX_MEMBERS, max_length: int = MAX_LENGTH
+) -> list[Preference]:
+    """The language ranges of an Accept-Language field, as they are written (RFC 9110 section 12.5.4).
+
+    Arguments and errors as in `parse_accept`.
+    """
+    cursor = Cursor(header, "Accept-Language", max_length)
+    found = []
+    while cursor.next_member(max_members):
+        begun = cursor.at
+        name = cursor.token("a language range")
+        if not _LANGUAGE_RANGE.fullmatch(name):
+            cursor.fail(f"{name[:80]!r} is not a language range (RFC 4647)", begun)
+        found.append(Preference(name, _weight(cursor)))
+    return found
+
+
+def rank_media(prefs: Sequence[MediaRange] | None, offers: Iterable[str]) -> list[Verdict]:
+    """What becomes of each media type offered, the best first, those not acceptable last.
+
+    No preferences (None, or an empty Accept) make every offer acceptable. Raises InvalidField for an offer
+    that is no media type.
+    """
+
+    def judge(offer: str) -> tuple[str | None, float, int]:
+        wanted = parse_media_type(offer)
+        return _decide((str(each), each.q, each.specificity) for each in prefs or () if each.matches(wanted))
+
+    return _rank(offers, judge, open_to_all=not prefs)
+
+
+def rank_codings(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> list[Verdict]:
+    """What becomes of each content coding offered, the best first. RFC 9110 section 12.5.3: identity is
+    acceptable without being named, if less than whatever is, unless `identity;q=0` or `*;q=0` rejects it."""
+    listed = list(prefs or ())
+
+    def judge(offer: str) -> tuple[str | None, float, int]:
+        name = offer.lower()
+        name = _CODING_ALIASES.get(name, name)
+        found = _decide(
+            (each.value, each.q, _exact(each, name)) for each in listed if each.value in (name, "*")
+        )
+        return (None, 0.0, _IMPLICIT) if found[0] is None and name == "identity" else found
+
+    return _rank(offers, judge, open_to_all=prefs is None)
+
+
+def rank_charsets(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> list[Verdict]:
+    """What becomes of each charset offered, the best first. An empty field is as good as none."""
+
+    def judge(offer: str) -> tuple[str | None, float, int]:
+        name = offer.lower()
+        return _decide(
+            (each.value, each.q, _exact(each, name)) for each in prefs or () if each.value in (name, "*")
+        )
+
+    return _rank(offers, judge, open_to_all=not prefs)
+
+
+def rank_languages(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> list[Verdict]:
+    """What becomes of each language tag offered, the best first, matched by basic filtering: the longest
+    range that matches a tag decides. An empty field is as good as none."""
+
+    def judge(offer: str) -> tuple[str | None, float, int]:
+        return _decide(
+            (each.value, each.q, 0 if each.value == "*" else 1 + each.value.count("-"))
+            for each in prefs or ()
+            if basic_match(each.value, offer)
+        )
+
+    return _rank(offers, judge, open_to_all=not prefs)
+
+
+def select_best_media(prefs: Sequence[MediaRange] | None, offers: Iterable[str]) -> str | None:
+    """The offer to send, or None where none is acceptable (answer 406). As `rank_media`."""
+    return _first(rank_media(prefs, offers))
+
+
+def select_best_coding(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> str | None:
+    """The coding to send. Whatever is offered, `"identity"` is what remains where it is not rejected; None
+    means that not even that is acceptable. As `rank_codings`."""
+    given = list(offers)
+    best = _first(rank_codings(prefs, given))
+    if best is None and "identity" not in map(str.lower, given):
+        best = _first(rank_codings(prefs, ["identity"]))
+    return best
+
+
+def select_best_charset(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> str | None:
+    """The charset to send, or None where none is acceptable. As `rank_charsets`."""
+    return _first(rank_charsets(prefs, offers))
+
+
+def select_best_language(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> str | None:
+    """The language to send, or None where none matches. As `rank_languages`."""
+    return _first(rank_languages(prefs, offers))
+
+
+def basic_match(language_range: str, tag: str) -> bool:
+    """Whether a language tag is in a basic range: equal, or longer by whole subtags (RFC 4647, 3.3.1).
+
+    >>> basic_match("de-de", "de-DE-1996"), basic_match("de-de", "de-Deva")
+    (True, False)
+    """
+    wanted, given = language_range.lower(), tag.lower()
+    return wanted in ("*", given) or given.startswith(f"{wanted}-")
+
+
+def filter_languages(prefs: Sequence[Preference], tags: Iterable[str]) -> list[str]:
+    """Every tag that a range matches, those of heavier ranges first (basic filtering, RFC 4647, 3.3.1).
+
+    A tag is weighed by the longest range that matches it; where that has q=0, the tag is left out.
+    """
+    best = [verdict for verdict in rank_languages(prefs, tags) if verdict.acceptable] if prefs else []
+    return [verdict.offer for verdict in best]
+
+
+def lookup_language(
+    prefs: Sequence[Preference], tags: Iterable[str], default: str | None = None
+) -> str | None:
+    """The one tag that fits best, or `default` (lookup, RFC 4647 section 3.4).
+
+    Ranges are tried from the heaviest, each shortened from its end subtag by subtag until a tag equals it.
+    "*" says nothing here; a tag that a range with q=0 equals is never given.
+
+    >>> lookup_language([Preference("zh-Hant-CN-x-private1")], ["zh", "zh-Hant"])
+    'zh-Hant'
+    """
+    rejected = {each.value.lower() for each in prefs if each.q == 0}
+    known = {tag.lower(): tag for tag in reversed(list(tags)) if tag.lower() not in rejected}
+    for each in sorted((each for each in prefs if each.q > 0), key=lambda each: -each.q):
+        subtags = [] if each.value == "*" else each.value.lower().split("-")
+        while subtags:
+            if (found := known.get("-".join(subtags))) is not None:
+                return found
+            subtags.pop()
+            if subtags and len(subtags[-1]) == 1:  # "x" and other singletons go with what they introduce
+                subtags.pop()
+    return default
+
+
+def _media_range(cursor: Cursor) -> MediaRange:
+    kind, subtype = _type_and_subtype(cursor)
+    params: list[tuple[str, str]] = []
+    q: float | None = None
+    while True:
+        begun = cursor.at
+        parameter = cursor.parameter()
+        if parameter is None:
+            return MediaRange(kind, subtype, tuple(params), 1.0 if q is None else q)
+        name, value = parameter
+        if name != "q":
+            params.append((name, value))
+        elif q is not None:
+            cursor.fail("a second weight", begun)
+        else:
+            q = _qvalue(cursor, value, begun)
+
+
+def _type_and_subtype(cursor: Cursor) -> tuple[str, str]:
+    begun = cursor.at
+    kind = cursor.token("a type").lower()
+    if not cursor.take("/"):
+        cursor.expected("'/'")
+    subtype = cursor.token("a subtype").lower()
+    if kind == "*" and subtype != "*":
+        cursor.fail("'*' as a type goes with '*' as a subtype only", begun)
+    return kind, subtype
+
+
+def _preferences(
+    header: str | bytes, field: str, what: str, max_members: int, max_length: int
+) -> list[Preference]:
+    cursor = Cursor(header, field, max_length)
+    found = []
+    while cursor.next_member(max_members):
+        found.append(Preference(cursor.token(what).lower(), _weight(cursor)))
+    return found
+
+
+def _weight(cursor: Cursor) -> float:
+    """`;q=0.5`, or nothing, which is 1 (RFC 9110 section 12.4.2)."""
+    begun = cursor.at
+    parameter = cursor.parameter()
+    if parameter is None:
+        return 1.0
+    if parameter[0] != "q" or cursor.parameter() is not None:
+        cursor.fail("only a weight (;q=) may follow", begun)
+    return _qvalue(cursor, parameter[1], begun)
+
+
+def _qvalue(cursor: Cursor, text: str, offset: int) -> float:
+    if not _QVALUE.fullmatch(text):
+        cursor.fail(f"the weight {text[:80]!r} is not 0 to 1 with up to three decimals", offset)
+    return float(text)
+
+
+def _comparable(parameter: tuple[str, str]) -> tuple[str, str]:
+    """RFC 9110 section 8.3.2: charsets are compared without regard to case; other values as they are."""
+    name, value = parameter
+    return name, value.lower() if name == "charset" else value
+
+
+def _exact(preference: Preference, name: str) -> int:
+    return _NAMED if preference.value == name else _ANY
+
+
+def _decide(matching: Iterable[tuple[str, float, int]]) -> tuple[str | None, float, int]:
+    """The most specific match; of several as specific, the heaviest."""
+    return max(matching, key=lambda match: (match[2], match[1]), default=(None, 0.0, _NONE))
+
+
+def _rank(
+    offers: Iterable[str], judge: Callable[[str], tuple[str | None, float, int]], *, open_to_all: bool
+) -> list[Verdict]:
+    verdicts = []
+    for order, offer in enumerate(offers):
+        match, q, specificity = judge(offer)
+        if open_to_all:
+            verdicts.append(Verdict(offer, order, None, 1.0, _ANY, True, "no preference was sent"))
+            continue
+        acceptable = q > 0 or specificity == _IMPLICIT
+        if specificity == _IMPLICIT:
+            reason = "acceptable without being named"
+        elif match is None:
+            reason = "nothing in the field matches"
+        else:
+            reason = f"matched by {match}" if q > 0 else f"rejected by {match};q=0"
+        verdicts.append(Verdict(offer, order, match, q, specificity, acceptable, reason))
+    return sorted(verdicts, key=lambda each: (not each.acceptable, -each.q, -each.specificity, each.order))
+
+
+def _first(verdicts: Sequence[Verdict]) -> str | None:
+    return verdicts[0].offer if verdicts and verdicts[0].acceptable else None
