@@ -28,7 +28,9 @@ from netkit.http.negotiation import (
 )
 
 #: RFC 9110 section 12.5.1, the last example: each media type and the quality it is given there.
-PRECEDENCE = "text/*;q=0.3, text/plain;q=0.7, text/plain;format=flowed, text/plain;format=fixed;q=0.4, */*;q=0.5"
+PRECEDENCE = (
+    "text/*;q=0.3, text/plain;q=0.7, text/plain;format=flowed, text/plain;format=fixed;q=0.4, */*;q=0.5"
+)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,13 @@ def test_empty_members_are_ignored_and_counted() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["a/b," * 250_000, "a/b" + ";" * 1_000_000, 'a/b;c="' + "\\" * 1_000_000, "," * 1_000_000, "a" * 1_000_000],
+    [
+        "a/b," * 250_000,
+        "a/b" + ";" * 1_000_000,
+        'a/b;c="' + "\\" * 1_000_000,
+        "," * 1_000_000,
+        "a" * 1_000_000,
+    ],
     ids=["members", "semicolons", "backslashes", "commas", "token"],
 )
 def test_time_is_linear(header: str) -> None:
@@ -228,7 +236,9 @@ def test_nothing_but_documented_errors(header: str) -> None:
 
 
 WORD = st.text(alphabet="abcz019-+.", min_size=1, max_size=8)
-VALUE = st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_characters="\x7f"), max_size=9)
+VALUE = st.text(
+    alphabet=st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_characters="\x7f"), max_size=9
+)
 MEDIA = st.builds(
     MediaRange,
     WORD,

@@ -71,7 +71,9 @@ def test_close_parts_are_joined_on_demand() -> None:
     assert resolve_and_merge(wanted, 100, gap=10) == [(0, 39)]
 
 
-@pytest.mark.parametrize(("header", "length"), [("bytes=10-", 10), ("bytes=-0", 10), ("bytes=-5", 0), ("bytes=0-", 0)])
+@pytest.mark.parametrize(
+    ("header", "length"), [("bytes=10-", 10), ("bytes=-0", 10), ("bytes=-5", 0), ("bytes=0-", 0)]
+)
 def test_not_satisfiable(header: str, length: int) -> None:
     with pytest.raises(UnsatisfiableRange) as caught:
         resolve_and_merge(parse_range_header(header), length)
@@ -139,7 +141,17 @@ def test_content_range_both_ways(text: str, value: ContentRange) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["bytes 5-4/9", "bytes 0-9/9", "bytes */*", "bytes=0-4/9", "bytes 0-4", "bytes 0-4/9x", "bytes 0-/9", "", "bytes"],
+    [
+        "bytes 5-4/9",
+        "bytes 0-9/9",
+        "bytes */*",
+        "bytes=0-4/9",
+        "bytes 0-4",
+        "bytes 0-4/9x",
+        "bytes 0-/9",
+        "",
+        "bytes",
+    ],
 )
 def test_what_is_no_content_range(text: str) -> None:
     with pytest.raises(InvalidField):

@@ -167,8 +167,8 @@ def negotiate(run: Run[Outcome], targets: Inputs[Header], offers: tuple[str, ...
     before it, or, with --field, without. For each offer the most specific member of the header that matches
     decides; offers are then ranked by its weight, how specific it is, and the order they were given in.
 
-    The exit code is 1 where nothing is acceptable. Plain lines: header, offer, chosen or acceptable or refused,
-    weight, match, reason.
+    The exit code is 1 where nothing is acceptable. Plain lines: header, offer, chosen or acceptable or
+    refused, weight, match, reason.
 
     Examples:
 

@@ -158,7 +158,7 @@ def draw(parts: Sequence[ResolvedRange], length: int, env: Environment) -> tuple
         for cell in range(part.first * width // length, part.last * width // length + 1):
             cells[cell] = on
     end = str(max(0, length - 1))
-    scale = "0" + (end.rjust(width) if width > len(end) else f" to {end}") if length > 1 else "0"
+    scale = f" 0{end.rjust(width - 1)}" if width > len(end) + 1 else f" 0 to {end}"
     return f"[{''.join(cells)}]", scale
 
 

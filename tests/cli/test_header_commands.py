@@ -1,0 +1,195 @@
+"""`netkit range`, `netkit link` and `netkit http negotiate`: each form of output, and how each ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.cli.helpers import Result
+
+Netkit = Callable[..., Result]
+
+
+def test_range_shows_the_parts_and_the_answer(netkit: Netkit) -> None:
+    done = netkit("range", "bytes=0-499, 400-899, -100, 99999-", "--length", "10000", "--json")
+    assert done.exit_code == 0
+    (row,) = done.json
+    assert row["status"] == 206
+    assert [(part["first"], part["last"]) for part in row["parts"]] == [(0, 899), (9900, 9999)]
+    assert row["dropped"] == ["99999-"]
+    assert row["headers"][0]["value"] == "multipart/byteranges; boundary=netkit-part"
+    assert netkit("range", "Range: bytes=0-4", "--length", "9", "--short").lines == ["0-4"]
+    assert netkit("range", "bytes=0-4", "--length", "9").lines == [
+        "bytes=0-4\tstatus\t206",
+        "bytes=0-4\tpart\t0\t4\t5",
+        "bytes=0-4\theader\tContent-Range\tbytes 0-4/9",
+        "bytes=0-4\theader\tContent-Type\tapplication/octet-stream",
+        "bytes=0-4\theader\tContent-Length\t5",
+    ]
+
+
+def test_range_draws_a_picture(netkit: Netkit) -> None:
+    done = netkit("range", "bytes=0-4, 9-9", "--length", "10", "--color", "never", tty=True)
+    assert "[█████····█]" in done.stdout
+    assert " 0        9" in done.stdout
+    assert "bytes 0-4/10" in done.stdout
+    for length in ("1", "2", "9223372036854775807"):
+        assert netkit("range", "bytes=0-0", "--length", length, tty=True).exit_code == 0
+
+
+def test_range_that_cannot_be_satisfied_is_a_no(netkit: Netkit) -> None:
+    for length in ("100", "0"):
+        done = netkit("range", "bytes=500-", "--length", length, "--json")
+        assert done.exit_code == 1
+        (row,) = done.json
+        assert (row["status"], row["error"]["kind"], row["error"]["layer"]) == (
+            416,
+            "UnsatisfiableRange",
+            "http",
+        )
+        assert row["headers"][0] == {"name": "Content-Range", "value": f"bytes */{length}"}
+        assert netkit("range", "bytes=500-", "--length", length, tty=True).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("bytes=5-2", "--length", "9"),
+        ("items=1-2", "--length", "9"),
+        ("bytes=0-1",),
+        ("bytes=0-1", "--length", "-1"),
+        ("bytes=0-1", "--length", "9", "--boundary", "a b\n"),
+        ("bytes=0-1", "--length", "9", "--content-type", "text"),
+        ("--length", "9"),
+    ],
+)
+def test_range_used_wrongly(netkit: Netkit, args: tuple[str, ...]) -> None:
+    done = netkit("range", *args)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "hint: " in done.stderr
+
+
+def test_range_of_several_inputs(netkit: Netkit) -> None:
+    done = netkit(
+        "range", "--length", "9", "--json", "-f", "-", "--ordered", stdin=b"bytes=0-1\nbytes=9-\nnonsense\n"
+    )
+    assert done.exit_code == 9
+    assert [row.get("status") for row in done.json] == [206, 416, None]
+    assert done.json[2]["error"]["kind"] == "BadInput"
+
+
+LINKS = (
+    '<items?page=2>; rel="next"; title="Page 2", </items?page=9>; rel=last, '
+    "<https://other.example/>; rel=\"next\"; anchor=/x; title*=UTF-8'de'%C3%A4"
+)
+
+
+def test_link_shows_every_link(netkit: Netkit) -> None:
+    (row,) = netkit("link", f"Link: {LINKS}", "--json", "--base", "https://api.example/items").json
+    assert [link["uri"] for link in row["links"]] == [
+        "https://api.example/items?page=2",
+        "https://api.example/items?page=9",
+        "https://other.example/",
+    ]
+    assert [link["anchor"] for link in row["links"]] == [None, None, "https://api.example/x"]
+    assert row["links"][2]["title"] == "ä"
+    assert row["links"][2]["params"][2] == {"name": "title*", "value": "ä", "language": "de"}
+    table = netkit("link", LINKS, tty=True).stdout
+    assert "Page 2" in table
+    assert "items?page=2" in table
+    assert netkit("link", LINKS).lines[1] == f"{LINKS}\tlast\t/items?page=9\t-\t-"
+    assert len(netkit("link", LINKS, "--short").lines) == 3
+
+
+def test_link_rel_gives_the_uri_alone(netkit: Netkit) -> None:
+    for tty in (False, True):
+        done = netkit("link", LINKS, "--rel", "NEXT", "--base", "https://api.example/a/b", tty=tty)
+        assert (done.exit_code, done.stdout.strip()) == (0, "https://api.example/a/items?page=2")
+        absent = netkit("link", LINKS, "--rel", "prev", tty=tty)
+        assert (absent.exit_code, absent.stdout) == (1, "")
+    only = '<https://other.example/>; rel=next; anchor="/x"'
+    assert netkit("link", only, "--rel", "next").exit_code == 1
+    assert netkit("link", only, "--rel", "next", "--anchored").lines == ["https://other.example/"]
+
+
+def test_link_resolves_as_browsers_do(netkit: Netkit) -> None:
+    done = netkit("link", r"<\\\\host.example\a\..\b>;rel=x", "--rel", "x", "--base", "https://api.example/")
+    assert done.lines == ["https://host.example/b"]
+
+
+def test_link_writes_no_control_characters(netkit: Netkit) -> None:
+    done = netkit("link", "<a>; rel=x; title*=UTF-8''%1b%5b31m%0a")
+    assert "\x1b" not in done.stdout
+    assert len(done.lines) == 1
+
+
+@pytest.mark.parametrize(
+    "args", [("<a",), ("<a>; rel=x", "--anchored"), ("<a>; rel=x", "--base", "/relative"), ()]
+)
+def test_link_used_wrongly(netkit: Netkit, args: tuple[str, ...]) -> None:
+    done = netkit("link", *args)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "hint: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "chosen"),
+    [
+        (
+            (
+                "Accept: text/html;q=0.9, application/json",
+                "--offer",
+                "text/html",
+                "--offer",
+                "application/json",
+            ),
+            1,
+        ),
+        (("text/*;q=0.5, text/css;q=0", "--offer", "text/css", "--offer", "text/html"), 1),
+        (("--field", "encoding", "gzip, br;q=0", "--offer", "br", "--offer", "gzip"), 1),
+        (("Accept-Language: de-CH, en;q=0.5", "--offer", "en-GB", "--offer", "de-CH-1996"), 1),
+        (("--field", "charset", "utf-8", "--offer", "UTF-8"), 0),
+    ],
+)
+def test_negotiate_chooses(netkit: Netkit, args: tuple[str, ...], chosen: int) -> None:
+    offers = [args[index + 1] for index, word in enumerate(args) if word == "--offer"]
+    done = netkit("http", "negotiate", "--short", *args)
+    assert (done.exit_code, done.lines) == (0, [offers[chosen]])
+    (row,) = netkit("http", "negotiate", "--json", *args).json
+    assert row["chosen"] == offers[chosen] == row["offers"][0]["offer"]
+    assert len(row["offers"]) == len(offers)
+
+
+def test_negotiate_says_why(netkit: Netkit) -> None:
+    args = ("http", "negotiate", "text/*;q=0.5, text/css;q=0", "--offer", "text/css", "--offer", "text/html")
+    table = netkit(*args, "--color", "never", tty=True).stdout
+    assert "✓ chosen" in table
+    assert "rejected by text/css;q=0" in table
+    assert netkit(*args).lines == [
+        "text/*;q=0.5, text/css;q=0\ttext/html\tchosen\t0.5\ttext/*\tmatched by text/*",
+        "text/*;q=0.5, text/css;q=0\ttext/css\trefused\t0\ttext/css\trejected by text/css;q=0",
+    ]
+
+
+def test_negotiate_falls_back_to_identity_or_says_no(netkit: Netkit) -> None:
+    done = netkit("http", "negotiate", "Accept-Encoding: br;q=0", "--offer", "br", "--short")
+    assert (done.exit_code, done.lines) == (0, ["identity"])
+    for header in ("Accept-Encoding: identity;q=0", "Accept: image/png;q=0", "Accept: text/css"):
+        offer = "br" if "Encoding" in header else "image/png"
+        done = netkit("http", "negotiate", header, "--offer", offer, "--json")
+        assert (done.exit_code, done.json[0]["chosen"]) == (1, None)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("text/html",),
+        ("text/html;q=9", "--offer", "a/b"),
+        ("text/html", "--offer", "html"),
+        ("--offer", "a/b"),
+    ],
+)
+def test_negotiate_used_wrongly(netkit: Netkit, args: tuple[str, ...]) -> None:
+    done = netkit("http", "negotiate", *args)
+    assert (done.exit_code, done.stdout) == (2, "")
