@@ -34,7 +34,7 @@ def test_range_draws_a_picture(netkit: Netkit) -> None:
     assert "[█████····█]" in done.stdout
     assert " 0        9" in done.stdout
     assert "bytes 0-4/10" in done.stdout
-    for length in ("1", "2", "9223372036854775807"):
+    for length in ("1", "2", "999999999999999999"):
         assert netkit("range", "bytes=0-0", "--length", length, tty=True).exit_code == 0
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from netkit.http.ranges import RangeSet, ResolvedRange
     from netkit.io import Flow
 
-#: The longest representation, in bytes: what 20 digits hold would be no use to anybody.
-MAX_BYTES = 2**63 - 1
+#: The longest representation, in bytes: an exabyte, less one; no number of an option is longer.
+MAX_BYTES = 10**18 - 1
 #: The picture is no wider than this, whatever the terminal.
 WIDEST = 72
 
