@@ -12,13 +12,13 @@ _netkit() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$place/${COMP_WORDS[i]}" in
-            '/dig' | '/resolve' | '/tls' | '/tcp' | '/udp' | '/unix' | '/serve' | '/demo' | '/version' | '/schema' | 'tls/probe' | 'tcp/connect' | 'tcp/listen' | 'tcp/ping' | 'tcp/scan' | 'tcp/echo' | 'udp/send' | 'udp/listen' | 'udp/ping' | 'udp/echo' | 'unix/connect' | 'unix/listen' | 'serve/echo' | 'serve/dns') place="${place:+$place }${COMP_WORDS[i]}" ;;
+            '/dig' | '/resolve' | '/tls' | '/tcp' | '/udp' | '/unix' | '/range' | '/link' | '/http' | '/serve' | '/demo' | '/version' | '/schema' | 'tls/probe' | 'tcp/connect' | 'tcp/listen' | 'tcp/ping' | 'tcp/scan' | 'tcp/echo' | 'udp/send' | 'udp/listen' | 'udp/ping' | 'udp/echo' | 'unix/connect' | 'unix/listen' | 'http/negotiate' | 'serve/echo' | 'serve/dns') place="${place:+$place }${COMP_WORDS[i]}" ;;
         esac
     done
     case $place in
         '')
             options='-V --version -h --help'
-            words='dig resolve tls tcp udp unix serve demo version schema'
+            words='dig resolve tls tcp udp unix range link http serve demo version schema'
             ;;
         'tls')
             options='-h --help'
@@ -35,6 +35,10 @@ _netkit() {
         'unix')
             options='-h --help'
             words='connect listen'
+            ;;
+        'http')
+            options='-h --help'
+            words='negotiate'
             ;;
         'serve')
             options='-h --help'
@@ -148,6 +152,31 @@ _netkit() {
                 --max-conns | --exec | --timeout | --mode | --alpn | --drain | --idle-timeout) takes='value' ;;
                 --cert | --key | --write-ca | --transcript | -o | --output) takes='file' ;;
                 --on-eof) takes='words half-close keep close' ;;
+                --color) takes='words auto always never' ;;
+            esac
+            ;;
+        'range')
+            options='-f --file --concurrency --rate --ordered --resume --length --gap --content-type --boundary --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            case $prev in
+                -f | --file | --resume | -o | --output) takes='file' ;;
+                --concurrency | --rate | --length | --gap | --content-type | --boundary) takes='value' ;;
+                --color) takes='words auto always never' ;;
+            esac
+            ;;
+        'link')
+            options='-f --file --concurrency --rate --ordered --resume --rel --base --anchored --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            case $prev in
+                -f | --file | --resume | -o | --output) takes='file' ;;
+                --concurrency | --rate | --rel | --base) takes='value' ;;
+                --color) takes='words auto always never' ;;
+            esac
+            ;;
+        'http negotiate')
+            options='-f --file --concurrency --rate --ordered --resume --offer --field --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            case $prev in
+                -f | --file | --resume | -o | --output) takes='file' ;;
+                --concurrency | --rate | --offer) takes='value' ;;
+                --field) takes='words media encoding language charset' ;;
                 --color) takes='words auto always never' ;;
             esac
             ;;

@@ -17,6 +17,9 @@ _netkit() {
                 'tcp:TCP\: connect, listen, measure'
                 'udp:UDP\: send, listen, measure'
                 'unix:Unix sockets'
+                'range:Show what a Range header asks of a file, and how a server answers'
+                'link:Show the links of a Link header'
+                'http:HTTP\: fetch, parse, negotiate'
                 'serve:Servers for tests\: echo, DNS and more'
                 'demo:Show the commands at work, against servers of its own on loopback'
                 'version:Show the versions of netkit and of what it runs on'
@@ -32,6 +35,9 @@ _netkit() {
                 tcp) _netkit_tcp && ret=0 ;;
                 udp) _netkit_udp && ret=0 ;;
                 unix) _netkit_unix && ret=0 ;;
+                range) _netkit_range && ret=0 ;;
+                link) _netkit_link && ret=0 ;;
+                http) _netkit_http && ret=0 ;;
                 serve) _netkit_serve && ret=0 ;;
                 demo) _netkit_demo && ret=0 ;;
                 version) _netkit_version && ret=0 ;;
@@ -140,6 +146,28 @@ _netkit_unix() {
             case $words[1] in
                 connect) _netkit_unix_connect && ret=0 ;;
                 listen) _netkit_unix_listen && ret=0 ;;
+            esac
+            ;;
+    esac
+    return ret
+}
+
+_netkit_http() {
+    local state ret=1
+    local -a commands
+    _arguments -C \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '1: :->command' '*:: :->rest' && ret=0
+    case $state in
+        command)
+            commands=(
+                'negotiate:Show which offer an Accept header asks for, and why'
+            )
+            _describe -t commands command commands && ret=0
+            ;;
+        rest)
+            case $words[1] in
+                negotiate) _netkit_http_negotiate && ret=0 ;;
             esac
             ;;
     esac
@@ -563,6 +591,72 @@ _netkit_unix_listen() {
         -N'[The same as --on-eof half-close, as nc has it]' \
         --idle-timeout='[Give up when nothing was sent or received for this time]:SECONDS: ' \
         --json'[One JSON object a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: : '
+}
+
+_netkit_range() {
+    _arguments -s -S \
+        '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HEADER a line]:FILE:_files' \
+        --concurrency='[How many are in flight at once]:N: ' \
+        --rate='[Begin no more than this]:N/s: ' \
+        --ordered'[Rows in the order of the inputs, not as they finish]' \
+        --resume='[Keep a journal in FILE]:FILE:_files' \
+        --length='[The length of the whole representation, in bytes]:N: ' \
+        --gap='[Join parts that are no more than this many bytes apart, too]:N: ' \
+        --content-type='[The media type of the representation]:TYPE: ' \
+        --boundary='[What separates the parts where there are several]:WORD: ' \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: : '
+}
+
+_netkit_link() {
+    _arguments -s -S \
+        '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HEADER a line]:FILE:_files' \
+        --concurrency='[How many are in flight at once]:N: ' \
+        --rate='[Begin no more than this]:N/s: ' \
+        --ordered'[Rows in the order of the inputs, not as they finish]' \
+        --resume='[Keep a journal in FILE]:FILE:_files' \
+        --rel='[The first link of this relation]:RELATION: ' \
+        --base='[Resolve targets and anchors against this URL]:URL: ' \
+        --anchored'[With --rel]' \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: : '
+}
+
+_netkit_http_negotiate() {
+    _arguments -s -S \
+        '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HEADER a line]:FILE:_files' \
+        --concurrency='[How many are in flight at once]:N: ' \
+        --rate='[Begin no more than this]:N/s: ' \
+        --ordered'[Rows in the order of the inputs, not as they finish]' \
+        --resume='[Keep a journal in FILE]:FILE:_files' \
+        '*'--offer='[What the server has]:OFFER: ' \
+        --field='[Which field a header is that does not begin with its name]:media|encoding|language|charset:(media encoding language charset)' \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
         --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \

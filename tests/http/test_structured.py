@@ -177,7 +177,7 @@ def test_keys_are_checked() -> None:
 
 def test_tokens_and_strings_are_not_the_same() -> None:
     assert Token("a") != "a"
-    assert ["a"] != [Token("a")]
+    assert [Token("a")] != ["a"]
     assert DisplayString("a") != "a"
     assert len({Token("a"), "a", DisplayString("a")}) == 3
     assert repr(Token("a")) == "Token('a')"

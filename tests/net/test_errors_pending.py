@@ -1,4 +1,4 @@
-"""An error pending on a socket while something else is there too: on every driver it is told, and is no end."""
+"""An error pending on a socket while something else is there too: on every driver it is told, and no end."""
 
 from __future__ import annotations
 
