@@ -11,6 +11,9 @@
     ParseError Lenient             each way a message can be wrong, and what may be tolerated
     HttpError                      everything that can go wrong, as variants: HttpError.InvalidUri
 
+What is said within a field has a module each: `netkit.http.negotiation` (Accept and its kin), `ranges`,
+`link_header` and `structured` (RFC 9651).
+
 Nothing here opens a socket or knows what time it is. Each name is loaded, with the module that has it, when
 it is first used.
 
