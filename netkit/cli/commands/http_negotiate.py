@@ -172,9 +172,8 @@ def negotiate(run: Run[Outcome], targets: Inputs[Header], offers: tuple[str, ...
 
     Examples:
 
-        $ netkit http negotiate 'Accept: text/html;q=0.9, application/json' --offer text/html \\
-            --offer application/json
-        $ netkit http negotiate --field encoding --short 'gzip, br;q=0' --offer br --offer gzip
+        $ netkit http negotiate 'Accept: text/*;q=0.9' --offer text/html --offer a/b
+        $ netkit http negotiate --field encoding 'gzip, br;q=0' --offer br --short
     """
 
     def decide(header: Header) -> Outcome:

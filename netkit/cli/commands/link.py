@@ -161,7 +161,7 @@ def link(run: Run[Links], targets: Inputs[Header], rel: str | None, base: str | 
     Examples:
 
         $ netkit link '<https://api.example/items?page=2>; rel="next"'
-        $ netkit link '</items?page=2>; rel=next' --rel next --base https://api.example/items
+        $ netkit link '</?page=2>; rel=next' --rel next --base https://api.example
     """
     if anchored and rel is None:
         raise WrongValue("--anchored goes with --rel", "without --rel every link is shown")
