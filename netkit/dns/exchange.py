@@ -25,6 +25,7 @@ from netkit.dns.transports.reply import Ignored
 from netkit.dns.transports.tcp import exchange_tcp
 from netkit.dns.transports.udp import exchange_udp
 from netkit.dns.value import Value, assign
+from netkit.io import phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -195,14 +196,15 @@ class _Asker:
         )  # fmt: skip
         ignored = Ignored()
         try:
-            reply = yield from exchange(
-                query,
-                server,
-                until=until,
-                source=self.options.source,
-                exact_case=self.randomize_case,
-                ignored=ignored,
-            )
+            with phase(f"asking {server} for {self.question.name} {self.question.rdtype}"):
+                reply = yield from exchange(
+                    query,
+                    server,
+                    until=until,
+                    source=self.options.source,
+                    exact_case=self.randomize_case,
+                    ignored=ignored,
+                )
         except DnsError as error:
             if not (isinstance(error, DnsError.Timeout) and ignored.miscased):
                 error.name = error.name and self.question.name  # in the caller's letter case

@@ -316,10 +316,18 @@ def _join(
         _abandon(group)
 
 
-def before(moment: float | None, flow: Flow[T], doing: str | None = None) -> Flow[T]:
+def before(
+    moment: float | None,
+    flow: Flow[T],
+    doing: str | None = None,
+    *,
+    expired: Callable[[BaseException], BaseException] | None = None,
+) -> Flow[T]:
     """Flow: `flow`, with a deadline of its own inside the caller's.
 
-    When `time.monotonic()` reaches `moment` first, DeadlineExceeded is thrown in where `flow` waits.
+    When `time.monotonic()` reaches `moment` first, DeadlineExceeded is thrown in where `flow` waits. What
+    comes out then goes to `expired`, which makes the error to raise of it: whoever goes on after its own
+    deadline tells that from the caller's so, after which nobody may wait any more.
     """
     if moment is None:
         return (yield from flow)
@@ -340,6 +348,9 @@ def before(moment: float | None, flow: Flow[T], doing: str | None = None) -> Flo
                 ended = branch.throw(DeadlineExceeded(doing))
                 if not ended:
                     raise RuntimeError("a flow whose time ran out waited again instead of ending")
+                error = branch.outcome.error if branch.outcome is not None else None
+                if expired is not None and error is not None:
+                    raise expired(error) from error
             else:
                 ended = False
             if ended:

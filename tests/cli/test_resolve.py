@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
@@ -358,12 +358,16 @@ class TestExitCodes:
         assert "malformed" in result.stderr and "octet" in result.stderr
 
     def test_silence(self, netkit: Netkit, files: list[str], silent: str) -> None:
-        begun = monotonic()
-        result = netkit("resolve", "--server", silent, *files, "--timeout", "0.1", "x.example.")
-        assert monotonic() - begun < 2
+        result = netkit("resolve", "--server", silent, *files, "--timeout", "1", "x.example.")
         assert result.exit_code == 7
-        assert "x.example. AAAA: no answer within" in result.stderr
-        assert f"2 queries (from {silent})" in result.stderr
+        # Its share of the time is a little less than all of it; which is over first is up to the machine.
+        told = f"x.example. AAAA: no answer within .* 2 queries .from {silent}."
+        assert re.search(f"{told}|timed out while asking {silent} for x.example. AAAA", result.stderr)
+
+    def test_silence_that_outlasts_everything(self, netkit: Netkit, files: list[str], silent: str) -> None:
+        result = netkit("resolve", "--server", silent, *files, "--timeout", "0.001", "x.example.")
+        assert result.exit_code == 7
+        assert re.search("no answer within|timed out while asking", result.stderr)
 
     def test_every_server_has_its_turn(
         self, netkit: Netkit, files: list[str], server: DnsServer, silent: str

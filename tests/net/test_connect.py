@@ -88,9 +88,9 @@ class TestConnect:
         self, listener: TcpListener, closed_addr: SocketAddr
     ) -> None:
         begun = monotonic()
-        made = run(connect_first([closed_addr, listener.local_addr], attempt_delay=2.0))
+        made = run(connect_first([closed_addr, listener.local_addr], attempt_delay=20.0))
         made.descriptor.close()
-        assert monotonic() - begun < 1.0
+        assert monotonic() - begun < 10
         assert [attempt.outcome for attempt in made.attempts] == ["connection refused", "connected"]
 
     def test_a_silent_one_costs_one_delay(self, listener: TcpListener, silent_addr: SocketAddr) -> None:

@@ -40,12 +40,13 @@ def exchange_tcp(
     }
     ignored = ignored or Ignored()
     begun = monotonic()
+
+    def silence(_: BaseException) -> DnsError:
+        return DnsError.Timeout(monotonic() - begun, 1, hint=ignored.hint, **about)
+
+    exchange = _exchange(query, server, source, exact_case, ignored, begun)
     try:
-        return (yield from before(until, _exchange(query, server, source, exact_case, ignored, begun)))
-    except (DeadlineExceeded, ConnectError.TimedOut) as error:
-        if until is None or monotonic() < until:
-            raise  # the caller's own deadline, not this query's
-        raise DnsError.Timeout(monotonic() - begun, 1, hint=ignored.hint, **about) from error
+        return (yield from before(until, exchange, expired=silence))
     except UnexpectedEof as error:
         reason = "the server closed the connection without an answer"
         raise DnsError.NetworkError(reason, **about) from error
@@ -53,7 +54,7 @@ def exchange_tcp(
         reason = error.attempts[-1].outcome if error.attempts else str(error)
         raise DnsError.NetworkError(reason, error.errno, **about) from error
     except OSError as error:
-        if isinstance(error, DnsError):
+        if isinstance(error, (DnsError, DeadlineExceeded)):
             raise
         raise DnsError.NetworkError.from_os_error(error, **about) from error
 

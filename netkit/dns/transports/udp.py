@@ -42,10 +42,16 @@ def exchange_udp(
         sock = UdpSocket.connected(server, source=source)
     except OSError as error:
         raise DnsError.NetworkError.from_os_error(error, name=name, rdtype=rdtype, server=server) from error
+
+    def silence(_: BaseException) -> DnsError:
+        return DnsError.Timeout(
+            monotonic() - begun, 1, name=name, rdtype=rdtype, server=server, hint=ignored.hint
+        )
+
     try:
         yield from sock.transmit(query.to_wire())
         while True:
-            yield from before(until, sock.receive())
+            yield from before(until, sock.receive(), expired=silence)
             wire, _ = sock.take_received()
             message = decode_reply(query, wire, server, exact_case=exact_case)
             if message is not None:
@@ -62,14 +68,8 @@ def exchange_udp(
             ignored.add(query, wire, server)
             if ignored.count % OPERATIONS_PER_TURN == 0:
                 yield PAUSE
-    except DeadlineExceeded as error:
-        if until is None or monotonic() < until:
-            raise  # the caller's own deadline, not this query's
-        raise DnsError.Timeout(
-            monotonic() - begun, 1, name=name, rdtype=rdtype, server=server, hint=ignored.hint
-        ) from error
     except OSError as error:
-        if isinstance(error, DnsError):
+        if isinstance(error, (DnsError, DeadlineExceeded)):
             raise
         raise DnsError.NetworkError.from_os_error(error, name=name, rdtype=rdtype, server=server) from error
     finally:
