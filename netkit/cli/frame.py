@@ -225,6 +225,8 @@ def usage_message(error: click.UsageError) -> tuple[str | None, str, str | None]
     if isinstance(error, click.MissingParameter):
         param = error.param
         name = param.make_metavar(ctx) if param is not None and ctx is not None else "an argument"
+        if isinstance(param, click.Option):
+            name = f"{max(param.opts, key=len)} {name}"
         message = f"{name} is missing"
     elif isinstance(error, click.NoSuchOption):
         message = f"there is no option {error.option_name}"

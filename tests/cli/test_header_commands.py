@@ -193,3 +193,7 @@ def test_negotiate_falls_back_to_identity_or_says_no(netkit: Netkit) -> None:
 def test_negotiate_used_wrongly(netkit: Netkit, args: tuple[str, ...]) -> None:
     done = netkit("http", "negotiate", *args)
     assert (done.exit_code, done.stdout) == (2, "")
+
+
+def test_an_option_that_is_missing_is_named(netkit: Netkit) -> None:
+    assert netkit("range", "bytes=0-1").stderr.startswith("netkit: range: --length N is missing\n")
