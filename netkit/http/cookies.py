@@ -147,7 +147,8 @@ class Cookie(Value):
         Raises HttpError.InvalidValue, with the peer at fault, where a browser would ignore the cookie: a
         control character, a name and value over `max_pair` octets, neither of them, a prefix that promises
         what is not there, SameSite=None without Secure, a domain that is not ASCII; and for more than
-        `max_attributes` attributes.
+        `max_attributes` attributes, and for a value with an = in it and no name (`==1`), which a Cookie
+        header would say as another cookie.
         """
         header = _octets(text)
         pair, _, rest = header.partition(";")
@@ -157,6 +158,10 @@ class Cookie(Value):
         name, value = name.strip(" \t"), value.strip(" \t")
         if not name and not value:
             raise _refused("cookie", "it has neither a name nor a value", "peer")
+        if not name and "=" in value:
+            raise _refused(
+                "cookie", "it has no name, but an = in its value: it would go back as another", "peer"
+            )
         if len(name) + len(value) > max_pair:
             problem = f"name and value are more than {max_pair} octets"
             raise _refused("cookie", problem, "peer", limit=max_pair)

@@ -20,7 +20,18 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from netkit.errors import NetkitError
-from netkit.io import ClosedError, DeadlineExceeded, Event, Flow, Spawner, Want, all_of, before, beside
+from netkit.io import (
+    ClosedError,
+    DeadlineExceeded,
+    Event,
+    Flow,
+    Spawner,
+    UnexpectedEof,
+    Want,
+    all_of,
+    before,
+    beside,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,17 +224,28 @@ def ping_stream(
     Raises EchoMismatch, and what ends the stream.
     """
     run = _Echoes(size, count, timeout, statistics, on_reply)
+    refused: ConnectionError | None = None
 
     def send(number: int) -> Flow[None]:
+        nonlocal refused
         run.sent(number)
-        yield from before(
-            monotonic() + timeout, stream.send_all(run.payload(number)), f"sending probe {number}"
-        )
+        try:
+            yield from before(
+                monotonic() + timeout, stream.send_all(run.payload(number)), f"sending probe {number}"
+            )
+        except ConnectionError as error:
+            refused = error
+            yield Want(event=Event())  # what came before that says more, and the stream ends after it
 
     def receiving() -> Flow[None]:
         number = 0
         while count is None or number < count:
-            came = yield from stream.receive_exactly(size)
+            try:
+                came = yield from stream.receive_exactly(size)
+            except UnexpectedEof:
+                if refused is not None:
+                    raise refused from None
+                raise
             expected = run.payload(number)
             if came != expected:
                 raise EchoMismatch(number, _first_difference(came, expected))

@@ -13,7 +13,7 @@ import pytest
 
 from netkit.addr import SocketAddr
 from netkit.io import DeadlineExceeded, Event, UnexpectedEof
-from netkit.net import TcpListener, TcpStream, UdpSocket, ping as module
+from netkit.net import TcpListener, TcpStream, UdpSocket, UnixStream, ping as module
 from netkit.net.echo import Echoed, echo_datagrams, echo_stream
 from netkit.net.ping import EchoMismatch, PingStatistics, Reply, ping_connect, ping_datagrams, ping_stream
 from netkit.net.serve import in_background, serve
@@ -126,6 +126,20 @@ class TestEchoesOverTcp:
         ):
             drive(ping_stream(stream, size=56, **run.asked), timeout=30)  # type: ignore[arg-type]
         assert (caught.value.number, caught.value.offset) == (0, 21)
+
+    def test_what_came_before_the_end_is_read_though_nothing_can_be_sent(self, drive: Drive) -> None:
+        stream, peer = UnixStream.pair()
+        with stream:
+            peer.write_all(b"220 mail.example ESMTP, and more of the kind")
+            peer.close()
+            with pytest.raises(EchoMismatch, match="probe 0 "):
+                drive(ping_stream(stream, **Run().asked), timeout=30)  # type: ignore[arg-type]
+
+    def test_nothing_came_before_the_end(self, drive: Drive) -> None:
+        stream, peer = UnixStream.pair()
+        peer.close()
+        with stream, pytest.raises((BrokenPipeError, UnexpectedEof)):
+            drive(ping_stream(stream, **Run().asked), timeout=30)  # type: ignore[arg-type]
 
     def test_the_server_hangs_up(self, drive: Drive) -> None:
         def leaving(stream: TcpStream) -> Iterator[None]:
