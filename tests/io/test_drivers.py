@@ -81,8 +81,10 @@ class TestOneFlow:
         def flow() -> Flow[bool]:
             return (yield pair.descriptor.want_write)
 
-        threading.Timer(0.02, empty).start()
+        reader = threading.Timer(0.02, empty)
+        reader.start()
         assert drive(flow(), timeout=5) is True
+        reader.join(20)  # it is writable before all of it was read
 
     def test_says_false_when_only_the_time_has_come(self, drive: Drive, pair: Pair) -> None:
         def flow() -> Flow[bool]:
