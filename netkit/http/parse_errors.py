@@ -108,10 +108,10 @@ class ParseError(NetkitError, ValueError):
         return f"{type(self).__qualname__}({str(self)!r})"
 
     def __str__(self) -> str:
-        return f"{self._words} at octet {self.offset}"
+        return f"{self.problem} at octet {self.offset}"
 
     @property
-    def _words(self) -> str:
+    def problem(self) -> str:
         """What is wrong, without where."""
         return self._what
 
@@ -153,7 +153,7 @@ class _OverLimit(ParseError):
         self.hint = f"{setting}={limit} is the limit; a larger one is an argument away"
 
     @property
-    def _words(self) -> str:
+    def problem(self) -> str:
         return self._what.format(self.limit)
 
 
@@ -172,7 +172,7 @@ class ParseHeaderTooLong(_OverLimit):
     section = "RFC 9110 section 5.4"
 
     @property
-    def _words(self) -> str:
+    def problem(self) -> str:
         what = "headers" if self.setting == "max_headers_total" else "header line"
         return f"{what} longer than {self.limit} octets"
 
@@ -199,7 +199,7 @@ class ParseChunkExtensionTooLong(_OverLimit):
     section = "RFC 9112 section 7.1.1"
 
     @property
-    def _words(self) -> str:
+    def problem(self) -> str:
         what = "chunk extensions" if self.setting == "max_extensions_total" else "chunk extension"
         return f"{what} longer than {self.limit} octets"
 
@@ -214,7 +214,7 @@ class _BadOctet(ParseError):
         self.octet = octet
 
     @property
-    def _words(self) -> str:
+    def problem(self) -> str:
         return f"{_octet(self.octet)} {self._where}"
 
 
@@ -336,7 +336,7 @@ class _Reasoned(ParseError):
         self.reason = reason
 
     @property
-    def _words(self) -> str:
+    def problem(self) -> str:
         return f"{self._what}: {self.reason},"
 
 
@@ -371,7 +371,7 @@ class _Quoting(ParseError):
         self.raw = raw
 
     @property
-    def _words(self) -> str:
+    def problem(self) -> str:
         return f"{self._what} {_quoted(self.raw)}"
 
 
@@ -423,7 +423,7 @@ class ParseConflictingContentLength(ParseError):
         self.second = second
 
     @property
-    def _words(self) -> str:
+    def problem(self) -> str:
         if self.first == self.second:
             return f"Content-Length {self.first} repeated"
         return f"Content-Length {self.first} and then {self.second}"
@@ -441,7 +441,7 @@ class ParseInvalidTransferEncoding(ParseError):
         self.reason = reason
 
     @property
-    def _words(self) -> str:
+    def problem(self) -> str:
         return f"Transfer-Encoding {_quoted(self.raw)} ({self.reason})"
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from netkit.tls.certificate import Certificate as Certificate
     from netkit.tls.config import CertVerifyMode as CertVerifyMode, TlsConfig as TlsConfig
     from netkit.tls.errors import TlsError as TlsError
-    from netkit.tls.findings import Finding as Finding, Severity as Severity, Verification as Verification
+    from netkit.tls.findings import Finding as Finding, Verification as Verification
     from netkit.tls.hostname import matches_host as matches_host, verify_host as verify_host
     from netkit.tls.keys import KeyType as KeyType, PrivateKey as PrivateKey
     from netkit.tls.probe import (
@@ -41,7 +41,7 @@ __getattr__, __dir__, __all__ = lazy(
         "certificate": "Certificate",
         "config": "CertVerifyMode TlsConfig",
         "errors": "TlsError",
-        "findings": "Finding Severity Verification",
+        "findings": "Finding Verification",
         "hostname": "matches_host verify_host",
         "keys": "KeyType PrivateKey",
         "probe": "ProbeReport probe_async probe_flow",

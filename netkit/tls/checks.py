@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from netkit.severity import Severity
 from netkit.tls.errors import TlsError
 from netkit.tls.extensions import (
     AUTHORITY_INFORMATION_ACCESS,
@@ -24,7 +25,7 @@ from netkit.tls.extensions import (
     TLS_FEATURE,
     extension_name,
 )
-from netkit.tls.findings import Finding, Severity
+from netkit.tls.findings import Finding
 from netkit.tls.hostname import ip_reference, matches_host
 from netkit.tls.path import End, Path
 from netkit.tls.text import printable

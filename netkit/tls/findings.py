@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from netkit.severity import Severity
 from netkit.tls import errors
 from netkit.tls.errors import TlsError
 
@@ -13,17 +13,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from netkit.tls.certificate import Certificate
-
-
-class Severity(Enum):
-    """How much a finding weighs."""
-
-    #: A client refuses the connection for it.
-    ERROR = "error"
-    #: Accepted by this client, and wrong all the same: another one may refuse it.
-    WARNING = "warning"
-    #: Worth knowing.
-    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)

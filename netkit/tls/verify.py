@@ -12,9 +12,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from netkit.severity import Severity
 from netkit.tls.checks import CHECKS, Purpose, Subject
 from netkit.tls.errors import TlsError
-from netkit.tls.findings import Finding, Severity, Verification
+from netkit.tls.findings import Finding, Verification
 from netkit.tls.oracle import X509_V_OK, Verdict, openssl_verdict
 from netkit.tls.path import End, Path, TrustIndex, follow
 from netkit.tls.roots import SystemCerts, TrustLocations

@@ -1,0 +1,267 @@
+"""What an accepted message says, where that is wrong, ambiguous, or taken otherwise elsewhere."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from netkit.http.findings import Finding, Span
+from netkit.http.framing import Framing, TargetForm
+from netkit.severity import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from netkit.http.report import Field, MessageReport
+
+#: RFC 9112 section 3 wants start lines of 8000 octets to be understood; a longer one may not be.
+LONG_START_LINE = 8000
+
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]++\]|[0-9A-Za-z\-._~%!$&'()*+,;=]*+)(?::[0-9]{0,5}+)?+\Z").match
+_AUTHORITY = re.compile(rb"[A-Za-z]++://([^/?]*+)").match
+_OBS_TEXT = re.compile(rb"[\x80-\xff]+")
+_DEFAULT_PORTS = ((b"http://", b":80"), (b"https://", b":443"))
+
+#: Fields with one value, which a sender must not repeat (RFC 9110 section 5.3).
+_SINGLE = frozenset(
+    b"age authorization content-location content-range content-type date etag expires from if-modified-since "
+    b"if-range if-unmodified-since last-modified location max-forwards origin proxy-authorization range "
+    b"referer retry-after server user-agent".split()
+)
+#: Fields meant for whoever reads the content, so that Connection must not name them (section 7.6.1).
+_END_TO_END = frozenset(
+    b"accept authorization cache-control content-encoding content-length content-type cookie date etag "
+    b"expect forwarded host location set-cookie transfer-encoding x-forwarded-for x-forwarded-host "
+    b"x-forwarded-proto x-real-ip".split()
+)
+#: Fields of which a second one, spelled with an underscore, is an attack (CGI makes one name of both).
+_SENSITIVE = frozenset(
+    b"authorization content-length content-type cookie forwarded host transfer-encoding x-forwarded-for "
+    b"x-forwarded-host x-forwarded-proto x-real-ip".split()
+)
+#: Methods whose content has no meaning (RFC 9110 sections 9.3.1, 9.3.2, 9.3.5); TRACE must have none.
+_NO_CONTENT = frozenset((b"GET", b"HEAD", b"DELETE"))
+
+
+def meaning(message: MessageReport, behind: int) -> Iterator[Finding]:
+    """The findings of a message with a complete head; `behind` octets come after it."""
+    return _Meaning(message, behind).findings()
+
+
+class _Meaning:
+    def __init__(self, message: MessageReport, behind: int) -> None:
+        self.message = message
+        self.behind = behind
+        self.fields: dict[bytes, list[Field]] = {}
+        for one in message.headers:
+            self.fields.setdefault(one.name.lower(), []).append(one)
+
+    def findings(self) -> Iterator[Finding]:
+        yield from self._start_line()
+        if self.message.is_request:
+            yield from self._host()
+            yield from self._content_of_request()
+            yield from self._expect()
+        else:
+            yield from self._status()
+        yield from self._coding()
+        yield from self._connection()
+        yield from self._names_and_values()
+
+    def _finding(self, severity: Severity, code: str, span: Span, section: str, problem: str) -> Finding:
+        return Finding(severity, code, span.offset, span.length, section, problem, self.message.number)
+
+    def _named(self, name: bytes) -> list[Field]:
+        return self.fields.get(name, [])
+
+    # The start line
+
+    def _start_line(self) -> Iterator[Finding]:
+        message = self.message
+        parts = list(message.start_line.values())
+        start, end = parts[0].offset, parts[-1].end
+        if start > message.span.offset:
+            span = Span(message.span.offset, start - message.span.offset)
+            words = "empty lines before the request"
+            yield self._finding(Severity.NOTE, "leading-empty-lines", span, "RFC 9112 section 2.2", words)
+        if end - start > LONG_START_LINE:
+            words = f"a start line of {end - start} octets; only {LONG_START_LINE} can be counted on"
+            section = "RFC 9112 section 3"
+            yield self._finding(Severity.NOTE, "long-start-line", Span(start, end - start), section, words)
+
+    # Requests
+
+    def _host(self) -> Iterator[Finding]:
+        """RFC 9112 section 3.2: a server answers 400 where there is not exactly one Host that is valid."""
+        section = "RFC 9112 section 3.2"
+        message, hosts = self.message, self._named(b"host")
+        if not hosts and message.version == (1, 1):
+            span = Span(message.start_line["method"].offset, 0)
+            words = "an HTTP/1.1 request without Host, which a server has to refuse"
+            yield self._finding(Severity.ERROR, "missing-host", span, section, words)
+        for other in hosts[1:]:
+            words = f"Host again: {_quoted(other.value)} after {_quoted(hosts[0].value)}"
+            yield self._finding(Severity.ERROR, "repeated-host", _whole(other), section, words)
+        for host in hosts:
+            if not _HOST(host.value):
+                words = f"{_quoted(host.value)} is not a host and a port"
+                yield self._finding(Severity.ERROR, "invalid-host", host.value_span, section, words)
+        authority = self._authority()
+        if len(hosts) == 1 and authority is not None and hosts[0].value.lower() not in authority:
+            words = f"Host {_quoted(hosts[0].value)}, but the target names {_quoted(authority[0])}"
+            section = "RFC 9112 section 3.2.2"
+            yield self._finding(Severity.WARNING, "host-differs", _whole(hosts[0]), section, words)
+
+    def _authority(self) -> list[bytes] | None:
+        """The host that the target names, as Host may spell it; None where it names none."""
+        message = self.message
+        target = message.target or b""
+        if message.target_form is TargetForm.AUTHORITY:
+            return [target.lower(), target.lower().removesuffix(b":443")]
+        found = _AUTHORITY(target) if message.target_form is TargetForm.ABSOLUTE else None
+        if found is None:
+            return None
+        authority = found[1].lower()
+        spellings = [authority]
+        for scheme, port in _DEFAULT_PORTS:
+            if target.lower().startswith(scheme):
+                spellings += [authority.removesuffix(port), authority + port]
+        return spellings
+
+    def _content_of_request(self) -> Iterator[Finding]:
+        message = self.message
+        if message.framing is Framing.NONE or (message.complete and not message.content_length):
+            return
+        assert message.body is not None
+        method, span = message.method or b"", message.body
+        if method in _NO_CONTENT:
+            section = {b"GET": "9.3.1", b"HEAD": "9.3.2", b"DELETE": "9.3.5"}[method]
+            words = f"content in a {_text(method)} request: some refuse it, some do not read it"
+            code = "content-without-meaning"
+            yield self._finding(Severity.WARNING, code, span, f"RFC 9110 section {section}", words)
+        elif method in (b"TRACE", b"CONNECT"):
+            section = "RFC 9110 section 9.3.8" if method == b"TRACE" else "RFC 9110 section 9.3.6"
+            words = f"content in a {_text(method)} request, which has none"
+            yield self._finding(Severity.WARNING, "forbidden-content", span, section, words)
+
+    def _expect(self) -> Iterator[Finding]:
+        section = "RFC 9110 section 10.1.1"
+        for field in self._named(b"expect"):
+            if field.value.lower() == b"100-continue":
+                words = "the client waits for 100 Continue before it sends the body"
+                yield self._finding(Severity.NOTE, "expect-continue", _whole(field), section, words)
+            else:
+                words = f"an expectation that nobody registered, {_quoted(field.value)}: answered with 417"
+                yield self._finding(Severity.WARNING, "unknown-expectation", _whole(field), section, words)
+
+    # Responses
+
+    def _status(self) -> Iterator[Finding]:
+        message = self.message
+        status = message.status or 0
+        span = message.start_line["status"]
+        if status >= 600:
+            words = f"status {status} is over 599; clients take it for a server error"
+            yield self._finding(Severity.WARNING, "invalid-status", span, "RFC 9110 section 15", words)
+        if 100 <= status <= 199 or status == 204:
+            for name in (b"content-length", b"transfer-encoding"):
+                for field in self._named(name):
+                    section = "RFC 9110 section 8.6" if name == b"content-length" else "RFC 9112 section 6.1"
+                    words = f"{_text(field.name)} in a response with status {status}, which has no body"
+                    yield self._finding(
+                        Severity.WARNING, "framing-without-body", _whole(field), section, words
+                    )
+        if status == 205 and message.content_length and message.body is not None:
+            words = "content in a response with status 205, which has none"
+            section = "RFC 9110 section 15.3.6"
+            yield self._finding(Severity.WARNING, "forbidden-content", message.body, section, words)
+
+    # Both
+
+    def _coding(self) -> Iterator[Finding]:
+        section = "RFC 9112 section 7"
+        for field in self._named(b"transfer-encoding"):
+            codings = [coding.strip(b" \t").lower() for coding in field.value.split(b",")]
+            if self.message.version == (1, 0):
+                words = "Transfer-Encoding in an HTTP/1.0 message, whose framing is faulty then"
+                yield self._finding(
+                    Severity.WARNING, "old-transfer-encoding", _whole(field), "RFC 9112 section 6.1", words
+                )
+            if b"identity" in codings:
+                words = "the transfer coding `identity` was removed; some take it for none at all"
+                yield self._finding(Severity.WARNING, "identity-coding", field.value_span, section, words)
+            elif codings != [b"chunked"]:
+                words = f"a transfer coding besides chunked: {_quoted(field.value)}"
+                yield self._finding(Severity.NOTE, "transfer-coding", field.value_span, section, words)
+
+    def _connection(self) -> Iterator[Finding]:
+        options: set[bytes] = set()
+        section = "RFC 9110 section 7.6.1"
+        for field in self._named(b"connection"):
+            named = [option.strip(b" \t").lower() for option in field.value.split(b",")]
+            options.update(named)
+            for option in named:
+                if option in _END_TO_END:
+                    words = f"Connection names {_text(option)}: a proxy takes that field away"
+                    yield self._finding(
+                        Severity.WARNING, "connection-names-field", field.value_span, section, words
+                    )
+        for field in self._named(b"upgrade"):
+            if b"h2c" in [protocol.strip(b" \t").lower() for protocol in field.value.split(b",")]:
+                words = "an upgrade to HTTP/2 in the clear: a proxy that passes it on no longer sees requests"
+                yield self._finding(
+                    Severity.WARNING, "upgrade-h2c", _whole(field), "RFC 9113 section 3.1", words
+                )
+            elif b"upgrade" not in options:
+                words = "Upgrade, but Connection does not name it: it is to be ignored"
+                yield self._finding(
+                    Severity.NOTE, "upgrade-not-named", _whole(field), "RFC 9110 section 7.8", words
+                )
+        closes = b"close" in options or (self.message.version == (1, 0) and b"keep-alive" not in options)
+        if closes and self.behind and self.message.complete:
+            end = self.message.span.end
+            words = f"{self.behind} octets behind the last message of the connection"
+            yield self._finding(
+                Severity.WARNING, "octets-after-close", Span(end, self.behind), "RFC 9112 section 9.6", words
+            )
+
+    def _names_and_values(self) -> Iterator[Finding]:
+        for name, fields in self.fields.items():
+            if name in _SINGLE:
+                for field in fields[1:]:
+                    words = f"{_text(field.name)} again, which has one value: the first counts, or the last"
+                    yield self._finding(
+                        Severity.WARNING, "repeated-field", _whole(field), "RFC 9110 section 5.3", words
+                    )
+            if b"_" in name:
+                dashed = name.replace(b"_", b"-")
+                twin = dashed in self.fields or dashed in _SENSITIVE
+                words = f"{_text(fields[0].name)} is {_text(dashed)} to CGI and WSGI; nginx drops it"
+                yield self._finding(
+                    Severity.WARNING if twin else Severity.NOTE,
+                    "underscore-in-name",
+                    fields[0].name_span,
+                    "RFC 3875 section 4.1.18",
+                    words,
+                )
+        for field in self.message.headers:
+            found = _OBS_TEXT.search(field.value)
+            if found is not None and len(field.value) == field.value_span.length:
+                span = Span(field.value_span.offset + found.start(), found.end() - found.start())
+                words = "octets beyond ASCII, which have no meaning that all agree on"
+                yield self._finding(Severity.NOTE, "obs-text", span, "RFC 9110 section 5.5", words)
+
+
+def _whole(field: Field) -> Span:
+    """A field from its name to the end of its value."""
+    return Span(field.name_span.offset, field.value_span.end - field.name_span.offset)
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("latin-1")
+
+
+def _quoted(octets: bytes) -> str:
+    """A peer's octets as a sentence quotes them: escaped, and not too many."""
+    text = ascii(octets[:60])[1:]
+    return text if len(octets) <= 60 else f"{text}..."

@@ -1,0 +1,89 @@
+"""What `diagnose` returns: messages part by part, each with where it is, and what was found in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from netkit.http.findings import Finding, Span
+
+if TYPE_CHECKING:
+    from netkit.http.framing import Framing, TargetForm
+    from netkit.http.parse_errors import ParseError
+
+
+class Field(NamedTuple):
+    """A header or trailer field, as it was sent, and where; a fold in its value is a space."""
+
+    name: bytes
+    value: bytes
+    name_span: Span
+    value_span: Span
+
+
+class Chunk(NamedTuple):
+    """A chunk: its size, its size line (without the line's end), what follows the size in it, its data."""
+
+    size: int
+    line: Span
+    extension: bytes
+    data: Span
+
+
+@dataclass(slots=True)
+class MessageReport:
+    """One message: its parts, as far as they were read, each with where it is."""
+
+    number: int
+    is_request: bool
+    #: From the empty lines before it, if there are any, to its last octet that was read.
+    span: Span
+    #: `method`, `target` and `version`, or `version`, `status` and `reason`.
+    start_line: dict[str, Span] = field(default_factory=dict)
+    version: tuple[int, int] | None = None
+    method: bytes | None = None
+    target: bytes | None = None
+    target_form: TargetForm | None = None
+    status: int | None = None
+    reason: bytes | None = None
+    headers: list[Field] = field(default_factory=list)
+    #: How the end of the body is found, None where the head is not complete; the reason, and its rule.
+    framing: Framing | None = None
+    framing_reason: str = ""
+    framing_section: str = ""
+    framing_conflict: bool = False
+    #: The body as it is sent, chunk sizes and trailers included.
+    body: Span | None = None
+    #: Octets of content: those of the body, without what chunks put around them.
+    content_length: int = 0
+    #: The first of `chunk_count`.
+    chunks: list[Chunk] = field(default_factory=list)
+    chunk_count: int = 0
+    trailers: list[Field] = field(default_factory=list)
+    #: Whether its end was found; of a body until close, the end of the input is taken for it.
+    complete: bool = False
+    #: Why the parser refuses it.
+    error: ParseError | None = None
+
+
+@dataclass(slots=True)
+class Diagnosis:
+    """What `diagnose` found."""
+
+    size: int
+    is_request: bool
+    messages: list[MessageReport] = field(default_factory=list)
+    #: By message, the parser's own error first.
+    findings: list[Finding] = field(default_factory=list)
+    #: How many more there are of each code.
+    omitted: Counter[str] = field(default_factory=Counter)
+    #: What was not read: behind an error, or because it is no HTTP/1.1 any more.
+    rest: Span = field(default=Span(0, 0))
+    #: Whether nothing was found that is reason to refuse it.
+    accepted: bool = True
+
+    @property
+    def error(self) -> ParseError | None:
+        """Why the parser refuses a message, if it does."""
+        return next((message.error for message in self.messages if message.error is not None), None)
