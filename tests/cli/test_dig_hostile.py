@@ -140,7 +140,7 @@ def test_an_answer_from_another_port_is_silence(netkit: Netkit, serving: Serving
 def test_silence_with_a_time_for_the_whole_is_7_within_it(netkit: Netkit) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
-        result = netkit("dig", f"@{address_of(silent)}", "www.example", "--timeout", "60ms", "--json")
+        result = netkit("dig", f"@{address_of(silent)}", "www.example", "--timeout", "900ms", "--json")
     assert result.exit_code == 7
     (row,) = result.json
     assert row["error"]["kind"] == "Timeout"
