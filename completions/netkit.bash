@@ -12,7 +12,7 @@ _netkit() {
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$place/${COMP_WORDS[i]}" in
-            '/dig' | '/resolve' | '/tls' | '/tcp' | '/udp' | '/unix' | '/range' | '/link' | '/http' | '/serve' | '/demo' | '/version' | '/schema' | 'tls/probe' | 'tcp/connect' | 'tcp/listen' | 'tcp/ping' | 'tcp/scan' | 'tcp/echo' | 'udp/send' | 'udp/listen' | 'udp/ping' | 'udp/echo' | 'unix/connect' | 'unix/listen' | 'http/negotiate' | 'serve/echo' | 'serve/dns') place="${place:+$place }${COMP_WORDS[i]}" ;;
+            '/dig' | '/resolve' | '/tls' | '/tcp' | '/udp' | '/unix' | '/range' | '/link' | '/http' | '/serve' | '/demo' | '/version' | '/schema' | 'tls/probe' | 'tcp/connect' | 'tcp/listen' | 'tcp/ping' | 'tcp/scan' | 'tcp/echo' | 'udp/send' | 'udp/listen' | 'udp/ping' | 'udp/echo' | 'unix/connect' | 'unix/listen' | 'http/parse' | 'http/negotiate' | 'serve/echo' | 'serve/dns') place="${place:+$place }${COMP_WORDS[i]}" ;;
         esac
     done
     case $place in
@@ -38,7 +38,7 @@ _netkit() {
             ;;
         'http')
             options='-h --help'
-            words='negotiate'
+            words='parse negotiate'
             ;;
         'serve')
             options='-h --help'
@@ -169,6 +169,16 @@ _netkit() {
                 -f | --file | --resume | -o | --output) takes='file' ;;
                 --concurrency | --rate | --rel | --base) takes='value' ;;
                 --color) takes='words auto always never' ;;
+            esac
+            ;;
+        'http parse')
+            options='--request --response --request-method --lenient --strict --hexdump --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            positional=file
+            case $prev in
+                --request-method) takes='value' ;;
+                --lenient) takes='words bare-lf obs-fold space-before-colon content-length transfer-encoding version unknown-method non-ascii-target missing-reason chunk-space cl-te' ;;
+                --color) takes='words auto always never' ;;
+                -o | --output) takes='file' ;;
             esac
             ;;
         'http negotiate')

@@ -5,7 +5,7 @@ function __netkit_at --description 'Whether the words typed so far lead to this 
     set -l place
     for word in (commandline -opc)[2..]
         switch "$place/$word"
-            case '/dig' '/resolve' '/tls' '/tcp' '/udp' '/unix' '/range' '/link' '/http' '/serve' '/demo' '/version' '/schema' 'tls/probe' 'tcp/connect' 'tcp/listen' 'tcp/ping' 'tcp/scan' 'tcp/echo' 'udp/send' 'udp/listen' 'udp/ping' 'udp/echo' 'unix/connect' 'unix/listen' 'http/negotiate' 'serve/echo' 'serve/dns'
+            case '/dig' '/resolve' '/tls' '/tcp' '/udp' '/unix' '/range' '/link' '/http' '/serve' '/demo' '/version' '/schema' 'tls/probe' 'tcp/connect' 'tcp/listen' 'tcp/ping' 'tcp/scan' 'tcp/echo' 'udp/send' 'udp/listen' 'udp/ping' 'udp/echo' 'unix/connect' 'unix/listen' 'http/parse' 'http/negotiate' 'serve/echo' 'serve/dns'
                 set place (string trim -- "$place $word")
         end
     end
@@ -44,6 +44,7 @@ complete -c netkit -n '__netkit_at \'udp\'' -s h -l help -d 'Show this page'
 complete -c netkit -n '__netkit_at \'unix\'' -a 'connect' -d 'Connect to a Unix-domain socket; send standard input, write what comes back'
 complete -c netkit -n '__netkit_at \'unix\'' -a 'listen' -d 'Wait for a connection to a Unix-domain socket; send standard input, write what comes'
 complete -c netkit -n '__netkit_at \'unix\'' -s h -l help -d 'Show this page'
+complete -c netkit -n '__netkit_at \'http\'' -a 'parse' -d 'Show what is in HTTP/1.1 messages, how each is framed and why, and what is wrong'
 complete -c netkit -n '__netkit_at \'http\'' -a 'negotiate' -d 'Show which offer an Accept header asks for, and why'
 complete -c netkit -n '__netkit_at \'http\'' -s h -l help -d 'Show this page'
 complete -c netkit -n '__netkit_at \'serve\'' -a 'echo' -d 'Send back everything that comes (RFC 862), over TCP, UDP, Unix-domain sockets and TLS'
@@ -412,6 +413,21 @@ complete -c netkit -n '__netkit_at \'link\'' -s o -l output -r -F -d 'Write resu
 complete -c netkit -n '__netkit_at \'link\'' -s v -l verbose -d 'Show the dialogue, step by step with timings, on standard error'
 complete -c netkit -n '__netkit_at \'link\'' -s q -l quiet -d 'Nothing but results and the exit code'
 complete -c netkit -n '__netkit_at \'link\'' -s h -l help -d 'Show this page'
+complete -c netkit -n '__netkit_at \'http parse\'' -F
+complete -c netkit -n '__netkit_at \'http parse\'' -l request -d 'These are requests, whatever they begin with'
+complete -c netkit -n '__netkit_at \'http parse\'' -l response -d 'These are responses, whatever they begin with'
+complete -c netkit -n '__netkit_at \'http parse\'' -l request-method -x -d 'What a response answers'
+complete -c netkit -n '__netkit_at \'http parse\'' -l lenient -x -a 'bare-lf obs-fold space-before-colon content-length transfer-encoding version unknown-method non-ascii-target missing-reason chunk-space cl-te' -d 'Let one of the tolerances above pass, with a warning'
+complete -c netkit -n '__netkit_at \'http parse\'' -l strict -d 'Let nothing pass'
+complete -c netkit -n '__netkit_at \'http parse\'' -l hexdump -d 'The octets of each message, too'
+complete -c netkit -n '__netkit_at \'http parse\'' -l json -d 'One JSON object a line'
+complete -c netkit -n '__netkit_at \'http parse\'' -l plain -d 'Plain text without boxes, for awk'
+complete -c netkit -n '__netkit_at \'http parse\'' -l short -d 'Only the bare values, one a line'
+complete -c netkit -n '__netkit_at \'http parse\'' -l color -x -a 'auto always never' -d 'Colour on a terminal, always or never'
+complete -c netkit -n '__netkit_at \'http parse\'' -s o -l output -r -F -d 'Write results to FILE'
+complete -c netkit -n '__netkit_at \'http parse\'' -s v -l verbose -d 'Show the dialogue, step by step with timings, on standard error'
+complete -c netkit -n '__netkit_at \'http parse\'' -s q -l quiet -d 'Nothing but results and the exit code'
+complete -c netkit -n '__netkit_at \'http parse\'' -s h -l help -d 'Show this page'
 complete -c netkit -n '__netkit_at \'http negotiate\'' -s f -l file -r -F -d 'Read inputs from FILE, a HEADER a line'
 complete -c netkit -n '__netkit_at \'http negotiate\'' -l concurrency -x -d 'How many are in flight at once'
 complete -c netkit -n '__netkit_at \'http negotiate\'' -l rate -x -d 'Begin no more than this'

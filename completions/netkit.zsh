@@ -161,12 +161,14 @@ _netkit_http() {
     case $state in
         command)
             commands=(
+                'parse:Show what is in HTTP/1.1 messages, how each is framed and why, and what is wrong'
                 'negotiate:Show which offer an Accept header asks for, and why'
             )
             _describe -t commands command commands && ret=0
             ;;
         rest)
             case $words[1] in
+                parse) _netkit_http_parse && ret=0 ;;
                 negotiate) _netkit_http_negotiate && ret=0 ;;
             esac
             ;;
@@ -643,6 +645,26 @@ _netkit_link() {
         '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: : '
+}
+
+_netkit_http_parse() {
+    _arguments -s -S \
+        --request'[These are requests, whatever they begin with]' \
+        --response'[These are responses, whatever they begin with]' \
+        '*'--request-method='[What a response answers]:METHOD: ' \
+        '*'--lenient='[Let one of the tolerances above pass, with a warning]:FLAG:(bare-lf obs-fold space-before-colon content-length transfer-encoding version unknown-method non-ascii-target missing-reason chunk-space cl-te)' \
+        --strict'[Let nothing pass]' \
+        --hexdump'[The octets of each message, too]' \
+        --json'[One JSON object a line]' \
+        --plain'[Plain text without boxes, for awk]' \
+        --short'[Only the bare values, one a line]' \
+        --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
+        '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
+        '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
+        '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
+        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-h --help)'{-h,--help}'[Show this page]' \
+        '*: :_files'
 }
 
 _netkit_http_negotiate() {

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,10 @@ BUDGETS = [
     (["--help"], {"netkit.dns", "netkit.io", "netkit.net", "netkit.tls", "idna", "socket"}),
     (["range", "bytes=0-4", "--length", "9"], {"netkit.dns", "netkit.net", "netkit.tls", "idna"}),
     (["link", "</2>; rel=next", "--rel", "next"], {"netkit.dns", "netkit.net", "netkit.tls", "idna"}),
+    (
+        ["http", "parse", "--short", "MESSAGE"],
+        {"netkit.dns", "netkit.net", "netkit.tls", "netkit.io", "idna"},
+    ),
     (["http", "negotiate", "text/*", "--offer", "text/html"], {"netkit.dns", "netkit.net", "netkit.tls"}),
     *(
         ([*command, "--help"], {"netkit.dns", "netkit.io", "netkit.net", "netkit.proxy", "netkit.tls"})
@@ -104,9 +109,12 @@ def bare() -> set[str]:
 
 @pytest.mark.parametrize(("command", "besides"), BUDGETS, ids=[" ".join(command) for command, _ in BUDGETS])
 def test_what_a_command_does_not_import(
-    command: list[str], besides: set[str], bare: set[str], server: int
+    command: list[str], besides: set[str], bare: set[str], server: int, tmp_path: Path
 ) -> None:
-    command = [str(server) if word == "PORT" else word for word in command]
+    message = tmp_path / "message"
+    message.write_bytes(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    given = {"PORT": str(server), "MESSAGE": str(message)}
+    command = [given.get(word, word) for word in command]
     modules, output = imported("-m", "netkit", *command)
     if command[0] == "dig":
         assert "192.0.2.1" in output

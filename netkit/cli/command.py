@@ -305,7 +305,7 @@ def option_metavar(option: click.Option) -> str | None:
     if option.is_flag or option.count:
         return None
     choices = getattr(option.type, "choices", None)
-    if choices:
+    if choices and option.metavar is None:
         return "|".join(map(str, choices))
     return option.metavar or option.type.name.upper()
 

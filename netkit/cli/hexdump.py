@@ -20,6 +20,14 @@ ARROWS: dict[Direction, str] = {"sent": ">", "received": "<"}
 _PRINTABLE = bytes(byte if 0x20 <= byte < 0x7F else 0x2E for byte in range(256))
 
 
+def dump_rows(data: bytes, offset: int = 0) -> Iterator[str]:
+    """The rows for `data`, sixteen bytes each; the first is at `offset`."""
+    for at in range(0, len(data), 16):
+        row = data[at : at + 16]
+        text = row.translate(_PRINTABLE).decode("ascii")
+        yield f"{offset + at:08x}  {row[:8].hex(' '):23}  {row[8:].hex(' '):23}  |{text}|"
+
+
 class HexDump:
     """The dump of one conversation, piece by piece; `label` stands after the arrow."""
 
@@ -31,10 +39,8 @@ class HexDump:
         """The lines for `data`, which goes on where the last piece of its direction ended."""
         head = f"{ARROWS[direction]} {self._label}"
         offset = self._offsets[direction]
-        for at in range(0, len(data), 16):
-            row = data[at : at + 16]
-            text = row.translate(_PRINTABLE).decode("ascii")
-            yield f"{head}{offset + at:08x}  {row[:8].hex(' '):23}  {row[8:].hex(' '):23}  |{text}|"
+        for row in dump_rows(data, offset):
+            yield head + row
         self._offsets[direction] = offset + len(data)
 
 

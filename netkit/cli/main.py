@@ -91,6 +91,12 @@ COMMANDS: tuple[Entry, ...] = (
     ),
     Entry("link", "link:link", "Show the links of a Link header.", READ),
     Entry(
+        "http parse",
+        "http_parse:parse",
+        "Show what is in HTTP/1.1 messages, how each is framed and why, and what is wrong.",
+        READ,
+    ),
+    Entry(
         "http negotiate",
         "http_negotiate:negotiate",
         "Show which offer an Accept header asks for, and why.",

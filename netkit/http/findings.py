@@ -3,7 +3,7 @@
 A finding's code is for scripts. Those of octets that the parser refuses are the parser's own errors
 (`bare-line-feed` is ParseError.BareLineFeed), those of what a message means are listed here.
 
-`elsewhere` is what other parsers do with it, each as it comes: llhttp (Node.js; here 9, through httptools),
+`elsewhere` is what other parsers do with it, each as it comes: llhttp (of Node.js, through httptools 0.9),
 h11 0.16 and nginx 1.22. Where two of them differ, a proxy and the server behind it may, which is what request
 smuggling lives on. tests/interop/test_http_findings.py has a message for each and asks them.
 """
@@ -116,13 +116,68 @@ def _length(error: ParseError, octets: bytes) -> int:
 
 
 _NOTHING = Known()
-
-_LLHTTP, _H11, _NGINX = "llhttp", "h11", "nginx"
+_A, _R = "accepts", "refuses"
 
 
 def _known(llhttp: str, h11: str, nginx: str | None = None, risk: str | None = None) -> Known:
-    verdicts = ((_LLHTTP, llhttp), (_H11, h11), *(() if nginx is None else ((_NGINX, nginx),)))
-    return Known(verdicts, risk)
+    verdicts = {"llhttp": llhttp, "h11": h11, "nginx": nginx}
+    return Known(tuple((name, verdict) for name, verdict in verdicts.items() if verdict is not None), risk)
 
 
-KNOWN: dict[str, Known] = {}
+_LENGTH_RISK = "whoever takes another number for the length takes other octets for the next message"
+_CODING_RISK = "whoever does not see `chunked` here reads the chunks as the next message"
+_LINE_RISK = "where one parser sees a line's end and another does not, a header is there for one of them only"
+_HOST_RISK = "a proxy and the server behind it may answer for different sites, or cache one as the other"
+_CHUNK_RISK = "two readings of a chunk's line end the body at different octets"
+
+KNOWN: dict[str, Known] = {
+    "invalid-request-line": _known(_A, _R, _A, "the target may be read with the space, or without it"),
+    "invalid-method": _known(_R, _R, _R),
+    "unknown-method": _known(_R, _A, _A),
+    "invalid-target": _known(_R, _R, _R),
+    "invalid-version": _known(_R, _R, _R),
+    "unsupported-version": _known(_R, _A, _A),
+    "invalid-status-line": _known(_R, _R),
+    "invalid-header-name": _known(_R, _R, _R),
+    "missing-colon": _known(_R, _R, _A, "nginx drops the line and goes on; another may not"),
+    "space-before-colon": _known(_R, _R, _R, "with the space, a framing field has another name to some"),
+    "invalid-header-value": _known(_R, _R, _R, "a value that is cut at NUL is another value"),
+    "obsolete-fold": _known(
+        _R, _A, _R, "a folded line is a header of its own to some, and a value to others"
+    ),
+    "bare-line-feed": _known(_R, _A, _A, _LINE_RISK),
+    "bare-carriage-return": _known(_R, _R, _R, _LINE_RISK),
+    "invalid-content-length": _known(_R, _R, _R, _LENGTH_RISK),
+    "conflicting-content-length": _known(_R, _R, _R, _LENGTH_RISK),
+    "invalid-transfer-encoding": _known(_R, _R, _R, _CODING_RISK),
+    "invalid-chunk-size": _known(_R, _R, _R, _CHUNK_RISK),
+    "chunk-size-overflow": _known(_A, _A, _R, "a size that overflows is a small one"),
+    "invalid-chunk-extension": _known(_R, _R, _A, _CHUNK_RISK),
+    "invalid-chunk-end": _known(_R, _R, _R, _CHUNK_RISK),
+    "forbidden-trailer": _known(_R, _A, _A, "merged into the headers, it frames the message anew"),
+    "http2-preface": _known(_R, _A, _R),
+    "tls-bytes": _known(_R, _R, _R),
+    "framing-conflict": _known(
+        _R, _A, _R, "whoever goes by Content-Length sees another next message: the classic of smuggling"
+    ),
+    "missing-host": _known(_A, _R, _R, _HOST_RISK),
+    "repeated-host": _known(_A, _R, _R, _HOST_RISK),
+    "invalid-host": _known(_A, _A, _R, _HOST_RISK),
+    "host-differs": _known(_A, _A, _A, _HOST_RISK),
+    "leading-empty-lines": _known(_A, _R, _A),
+    "content-without-meaning": _known(
+        _A, _A, _A, "whoever leaves the content unread takes it for the next request"
+    ),
+    "forbidden-content": _known(
+        _A, _A, _R, "whoever leaves the content unread takes it for the next request"
+    ),
+    "old-transfer-encoding": _known(_A, _A, _R, _CODING_RISK),
+    "identity-coding": _known(_A, _R, _R, _CODING_RISK),
+    "transfer-coding": _known(_A, _R, _R),
+    "connection-names-field": _known(_A, _A, _A, "the server behind the proxy does not see the field"),
+    "upgrade-h2c": _known(_A, _A, _A, "what is asked in the tunnel passes every check of the proxy's"),
+    "octets-after-close": _known(_A, _A, _A, "they are nobody's, or the next message of a connection reused"),
+    "repeated-field": _known(_A, _A, _A, "which one counts is each recipient's choice"),
+    "underscore-in-name": _known(_A, _A, _A, "an application takes it for the field with the dash"),
+    "late-trailer": _known(_A, _A, _A, "merged into the headers, it takes the place of what was checked"),
+}

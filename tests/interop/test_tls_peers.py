@@ -6,7 +6,6 @@ it; then data goes both ways through `TlsStream`.
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 from contextlib import ExitStack, contextmanager
@@ -23,6 +22,7 @@ from netkit.tls.stream import TlsStream
 from netkit.tls.versions import TlsVersion
 from tests.cli.helpers import run_netkit
 from tests.conftest import free_port, require_peer
+from tests.interop.nginx import nginx as running_nginx
 from tests.tls.pki import DAY, NOW, SERVER_AUTH, Issued, issue
 from tests.tls.serving import listening
 
@@ -150,14 +150,7 @@ def gnutls(folder: Path, name: str, *more: str) -> Iterator[tuple[int, subproces
 
 @pytest.fixture(scope="module")
 def nginx(folder: Path) -> Iterator[dict[str, int]]:
-    """One nginx with a server for each identity: their ports.
-
-    It is handed sockets that listen already (as it hands them to itself in an upgrade), so that nobody has
-    to wait for it, and no port can be taken in between.
-    """
-    program = require_peer("nginx")
-    home = folder / "nginx"
-    home.mkdir()
+    """One nginx with a server for each identity: their ports."""
     with ExitStack() as stack:
         sockets = {
             name: stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -174,21 +167,8 @@ def nginx(folder: Path) -> Iterator[dict[str, int]]:
             )
             for name, port in ports.items()
         )
-        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        folders = "".join(f"{kind}_temp_path {home}/{kind};\n" for kind in kinds)
-        (home / "nginx.conf").write_text(
-            # A process of its own accepts: nginx in one process does not, from sockets it was handed.
-            f"daemon off; worker_processes 1; pid {home}/pid; error_log stderr;\n"
-            f"{'user root;' if os.geteuid() == 0 else ''}\n"
-            f"events {{}}\nhttp {{ access_log off; {folders}{servers} }}\n"
-        )
-        descriptors = [listener.fileno() for listener in sockets.values()]
-        with process(
-            [program, "-p", str(home), "-e", "stderr", "-c", str(home / "nginx.conf")],
-            pass_fds=descriptors,
-            env={**os.environ, "NGINX": "".join(f"{number};" for number in descriptors)},
-        ):
-            yield ports
+        stack.enter_context(running_nginx(folder / "nginx", servers, list(sockets.values())))
+        yield ports
 
 
 @pytest.fixture(params=["openssl", "gnutls", "nginx"])

@@ -11,9 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from netkit.severity import Severity
 from netkit.tls.certificate import Certificate
 from netkit.tls.errors import TlsError
-from netkit.tls.findings import Severity
 from netkit.tls.verify import MAX_CHAIN, verify_chain
 from tests.tls.pki import (
     DAY,

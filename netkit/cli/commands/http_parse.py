@@ -1,0 +1,512 @@
+"""`netkit http parse`: HTTP/1.1 messages part by part, and everything that is wrong with them."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
+
+import click
+
+from netkit.cli.command import Run, Section, command
+from netkit.cli.exits import Exit, Failure
+from netkit.cli.messages import plural
+from netkit.cli.options import WrongValue, option
+from netkit.cli.output import Column, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from netkit.cli.context import Environment
+    from netkit.cli.output import Line
+    from netkit.cli.render.tables import Verdict as Sign
+    from netkit.http.findings import Finding
+    from netkit.http.framing import Lenient
+    from netkit.http.report import Diagnosis, Field, MessageReport
+
+#: The longest input, in bytes.
+MAX_INPUT = 256 * 1024 * 1024
+#: Lenient's flags, which is not loaded for a help page.
+TOLERANCES = {
+    "bare-lf": "LF alone ends a line.",
+    "obs-fold": "A line that begins with whitespace continues the one before.",
+    "space-before-colon": "Whitespace between a field's name and its colon.",
+    "content-length": "Content-Length repeated, if it is the same.",
+    "transfer-encoding": "Transfer-Encoding in HTTP/1.0, or with a tab behind it.",
+    "version": "HTTP/1.2 to HTTP/1.9.",
+    "unknown-method": "Any token as a method.",
+    "non-ascii-target": "Octets beyond ASCII in a request's target.",
+    "missing-reason": "A status line that ends after the status; let pass without being asked.",
+    "chunk-space": "Whitespace around a chunk's size and in its extensions.",
+    "cl-te": "Content-Length beside Transfer-Encoding, which overrides it.",
+}
+
+Text = Annotated[str, "Each octet as the character of its number"]
+
+
+class SpanRow(TypedDict):
+    """Octets of the input."""
+
+    offset: int
+    length: int
+
+
+class PartRow(TypedDict):
+    """A part of the start line."""
+
+    name: Literal["method", "target", "version", "status", "reason"]
+    value: Text
+    offset: int
+    length: int
+
+
+class FieldRow(TypedDict):
+    """A header or trailer field."""
+
+    name: Text
+    value: Annotated[str, "Each octet as the character of its number; a fold is a space"]
+    offset: Annotated[int, "Of the name"]
+    value_offset: int
+    value_length: int
+
+
+class ChunkRow(TypedDict):
+    """A chunk of the body; the last has no data."""
+
+    size: int
+    offset: Annotated[int, "Of the line with the size"]
+    data_offset: int
+    extension: Text
+
+
+class MessageRow(TypedDict):
+    """One message, as far as it was read."""
+
+    offset: int
+    length: int
+    start_line: list[PartRow]
+    target_form: Annotated[Literal["origin", "absolute", "authority", "asterisk"] | None, "Of a request"]
+    status: int | None
+    headers: list[FieldRow]
+    framing: Annotated[
+        Literal["none", "length", "chunked", "until-close"] | None, "null: the head is not complete"
+    ]
+    framing_reason: str | None
+    framing_section: str | None
+    framing_conflict: Annotated[bool, "Both Content-Length and Transfer-Encoding"]
+    body: Annotated[SpanRow | None, "As it was sent, with what chunks put around it; null: none"]
+    content_length: Annotated[int, "Octets of content"]
+    chunks: Annotated[list[ChunkRow], "The first thousand"]
+    chunk_count: int
+    trailers: list[FieldRow]
+    complete: bool
+
+
+class FindingRow(TypedDict):
+    """One thing found."""
+
+    severity: Annotated[Literal["error", "warning", "note"], "For an error the input is refused"]
+    code: Annotated[str, "Stable: bare-line-feed, framing-conflict, missing-host, ..."]
+    message: Annotated[int, "Which one it is about, counted from 0"]
+    offset: int
+    length: Annotated[int, "0: something is not there"]
+    section: Annotated[str, "The rule, as in `RFC 9112 section 6.1`"]
+    problem: str
+    tolerance: Annotated[str | None, "The --lenient flag that lets it pass"]
+    elsewhere: Annotated[dict[str, str], "What llhttp, h11 and nginx do with it: `accepts`, `refuses`"]
+    risk: Annotated[str | None, "What comes of it where two parsers differ"]
+
+
+class ParseRow(TypedDict):
+    """What is in an input."""
+
+    type: Literal["http.parse"]
+    kind: Literal["request", "response"]
+    length: Annotated[int, "Octets of the input"]
+    accepted: Annotated[bool, "Whether nothing is reason to refuse it"]
+    messages: list[MessageRow]
+    findings: list[FindingRow]
+    omitted: Annotated[dict[str, int], "How many more there are of each code"]
+    rest: Annotated[SpanRow | None, "What was not read; null: all was"]
+
+
+class Parsed(NamedTuple):
+    """An input, and what is in it."""
+
+    name: str
+    octets: bytes
+    report: Diagnosis
+    hexdump: bool
+
+    @property
+    def kind(self) -> Literal["request", "response"]:
+        return "request" if self.report.is_request else "response"
+
+
+class ParseView(View[Parsed]):
+    """Each message with its parts and their offsets, and what was found in it, underlined."""
+
+    type = "http.parse"
+    schema = ParseRow
+    columns = (Column("file", 40), Column("messages", 14), Column("verdict", 60))
+
+    def to_json(self, result: Parsed) -> ParseRow:
+        report = result.report
+        return {
+            "type": "http.parse",
+            "kind": result.kind,
+            "length": report.size,
+            "accepted": report.accepted,
+            "messages": [_message_row(message, result.octets) for message in report.messages],
+            "findings": [finding.to_dict() for finding in report.findings],  # type: ignore[misc]
+            "omitted": dict(report.omitted),
+            "rest": _span_row(report.rest) if report.rest.length else None,
+        }
+
+    def plain(self, result: Parsed) -> Iterable[Line]:
+        name, octets, report, hexdump = result
+        for message in report.messages:
+            for cells in _plain_message(message, octets):
+                yield name, message.number, *cells
+            if hexdump:
+                for row in _dump(message, octets):
+                    yield name, message.number, "dump", row
+        for found in report.findings:
+            place = found.offset, found.length, found.section, found.problem
+            yield name, found.message, found.severity.value, found.code, *place
+        for code, count in report.omitted.items():
+            yield name, "omitted", code, count
+        yield name, "verdict", "accepted" if report.accepted else "refused", *_codes(report)
+
+    def short(self, result: Parsed) -> Iterable[Line]:
+        return _codes(result.report) or ["accepted"]
+
+    def row(self, result: Parsed) -> Sequence[object]:
+        return result.name, plural(len(result.report.messages), result.kind), _verdict(result)
+
+    def table(self, result: Parsed, env: Environment) -> Iterable[Any]:
+        from netkit.cli.render import mark, text
+
+        blank = text(" ")
+        report = result.report
+        by_message: dict[int, list[Finding]] = {}
+        for found in report.findings:
+            by_message.setdefault(found.message, []).append(found)
+        for message in report.messages:
+            yield from _sheet(message, result)
+            for found in by_message.pop(message.number, ()):
+                yield from _explained(found, result.octets, env)
+            yield blank
+        for found in chain.from_iterable(by_message.values()):
+            yield from _explained(found, result.octets, env)
+        for code, count in report.omitted.items():
+            yield mark("none", f"{code}: {count:,} more", env)
+        if report.rest.length:
+            words = f"{plural(report.rest.length, 'octet')} from octet {report.rest.offset} on were not read"
+            yield mark("none", words, env)
+        yield mark("good" if report.accepted else "bad", _verdict(result), env)
+
+    def failure(self, result: Parsed) -> Failure | None:
+        report = result.report
+        if report.accepted:
+            return None
+        error = report.error
+        found = _errors(report)[0] if _errors(report) else None
+        if error is not None and (found is None or found.offset == error.offset):
+            hint = error.hint or _hint(error.tolerance)
+            return Failure(Exit.NO, "http", error.kind, str(error), hint, error)
+        assert found is not None
+        kind = "".join(word.capitalize() for word in found.code.split("-"))
+        happened = f"{found.problem} (octet {found.offset})"
+        return Failure(Exit.NO, "http", kind, happened, _hint(found.tolerance))
+
+
+def _hint(tolerance: str | None) -> str | None:
+    return None if tolerance is None else f"--lenient {tolerance} lets it pass"
+
+
+def _errors(report: Diagnosis) -> list[Finding]:
+    return [found for found in report.findings if found.severity.value == "error"]
+
+
+def _codes(report: Diagnosis) -> list[str]:
+    """Why it is refused, each reason once."""
+    return list(dict.fromkeys(found.code for found in _errors(report)))
+
+
+def _verdict(result: Parsed) -> str:
+    report = result.report
+    if report.accepted:
+        return f"accepted: {plural(len(report.messages), result.kind)}"
+    return f"refused: {', '.join(_codes(report))}"
+
+
+def _latin(octets: bytes) -> str:
+    return octets.decode("latin-1")
+
+
+def _span_row(span: Any) -> SpanRow:
+    return {"offset": span.offset, "length": span.length}
+
+
+def _message_row(message: MessageReport, octets: bytes) -> MessageRow:
+    framing: Any = None if message.framing is None else message.framing.value
+    form: Any = None if message.target_form is None else message.target_form.value
+    names: Any = message.start_line.items()
+    return {
+        **_span_row(message.span),
+        "start_line": [
+            {"name": name, "value": _latin(octets[span.offset : span.end]), **_span_row(span)}
+            for name, span in names
+        ],
+        "target_form": form,
+        "status": message.status,
+        "headers": [_field_row(field) for field in message.headers],
+        "framing": framing,
+        "framing_reason": message.framing_reason or None,
+        "framing_section": message.framing_section or None,
+        "framing_conflict": message.framing_conflict,
+        "body": None if message.body is None else _span_row(message.body),
+        "content_length": message.content_length,
+        "chunks": [
+            {
+                "size": chunk.size,
+                "offset": chunk.line.offset,
+                "data_offset": chunk.data.offset,
+                "extension": _latin(chunk.extension),
+            }
+            for chunk in message.chunks
+        ],
+        "chunk_count": message.chunk_count,
+        "trailers": [_field_row(field) for field in message.trailers],
+        "complete": message.complete,
+    }
+
+
+def _field_row(field: Field) -> FieldRow:
+    return {
+        "name": _latin(field.name),
+        "value": _latin(field.value),
+        "offset": field.name_span.offset,
+        "value_offset": field.value_span.offset,
+        "value_length": field.value_span.length,
+    }
+
+
+def _plain_message(message: MessageReport, octets: bytes) -> Iterator[tuple[object, ...]]:
+    kind = "request" if message.is_request else "response"
+    yield kind, message.span.offset, message.span.length
+    for name, span in message.start_line.items():
+        yield name, span.offset, _latin(octets[span.offset : span.end])
+    for field in message.headers:
+        yield "header", field.name_span.offset, _latin(field.name), _latin(field.value)
+    if message.framing is not None:
+        yield "framing", message.framing.value, message.framing_reason, message.framing_section
+    if message.body is not None:
+        yield "body", message.body.offset, message.body.length, message.content_length
+    for chunk in message.chunks:
+        yield "chunk", chunk.line.offset, chunk.size, _latin(chunk.extension)
+    for field in message.trailers:
+        yield "trailer", field.name_span.offset, _latin(field.name), _latin(field.value)
+
+
+def _dump(message: MessageReport, octets: bytes) -> Iterator[str]:
+    """The octets of a message; where it is refused, a few of those that were not read."""
+    from netkit.cli.hexdump import dump_rows
+
+    span = message.span
+    end = span.end if message.error is None else span.end + 64
+    return dump_rows(octets[span.offset : end], span.offset)
+
+
+def _sheet(message: MessageReport, result: Parsed) -> Iterator[Any]:
+    """The parts of a message, on a terminal."""
+    from netkit.cli.octets import shown
+    from netkit.cli.render import facts, table, text
+
+    octets = result.octets
+    kind = "Request" if message.is_request else "Response"
+    where = f"octets {message.span.offset} to {message.span.end - 1}" if message.span.length else "nothing"
+    yield text(f"{kind} {message.number + 1}: {where}", "bold")
+    rows = [
+        (span.offset, name, shown(octets[span.offset : span.end]))
+        for name, span in message.start_line.items()
+    ]
+    parts = len(rows)
+    rows += [(field.name_span.offset, shown(field.name), shown(field.value)) for field in message.headers]
+    if rows:
+        made = table(("octet", "name", "value"), rows, right=(0,))
+        if 0 < parts < len(rows):
+            made.rows[parts - 1].end_section = True
+        yield made
+    if message.framing is not None:
+        yield facts(_framing_facts(message))
+    if len(message.chunks) > 1:
+        listed = message.chunks[:_CHUNKS]
+        rows = [(chunk.line.offset, str(chunk.size), shown(chunk.extension)) for chunk in listed]
+        yield table(("octet", "chunk", "extension"), rows, right=(0, 1))
+        if message.chunk_count > len(listed):
+            yield text(f"{message.chunk_count - len(listed):,} more chunks", "dim")
+    if message.trailers:
+        rows = [(field.name_span.offset, shown(field.name), shown(field.value)) for field in message.trailers]
+        yield table(("octet", "trailer", "value"), rows, right=(0,))
+    if result.hexdump:
+        for row in _dump(message, octets):
+            yield text(row)
+
+
+#: Chunks that a table shows.
+_CHUNKS = 20
+
+
+def _framing_facts(message: MessageReport) -> list[tuple[str, object]]:
+    assert message.framing is not None
+    why = f"{message.framing.value}: {message.framing_reason} ({message.framing_section})"
+    found: list[tuple[str, object]] = [("framing", why)]
+    body = message.body
+    if body is not None:
+        words = f"{plural(body.length, 'octet')} from octet {body.offset} on"
+        if message.chunk_count:
+            chunks = plural(message.chunk_count, "chunk")
+            words += f", {plural(message.content_length, 'octet')} of content in {chunks}"
+        found.append(("body", words if message.complete else f"{words}, not complete"))
+    return found
+
+
+_SIGNS: dict[str, Sign] = {"error": "bad", "warning": "warn", "note": "none"}
+
+
+def _explained(found: Finding, octets: bytes, env: Environment) -> Iterator[Any]:
+    """A finding: its sentence, the octets underlined, the rule, and what others do."""
+    from rich.padding import Padding
+
+    from netkit.cli.octets import underlined
+    from netkit.cli.render import mark, text
+
+    yield mark(_SIGNS[found.severity.value], f"{found.code}: {found.problem}", env)
+    if octets:
+        line, carets = underlined(octets, found.offset, found.length, max(20, env.width - 4))
+        yield Padding(text(line), (0, 0, 0, 4))
+        yield Padding(text(carets, "red" if found.severity.value == "error" else "yellow"), (0, 0, 0, 4))
+    rule = f"octet {found.offset}, {found.section}"
+    if found.tolerance is not None and found.severity.value == "error":
+        rule += f"; {_hint(found.tolerance)}"
+    yield Padding(text(rule, "dim"), (0, 0, 0, 4))
+    if found.elsewhere:
+        risk = f"; {found.risk}" if found.risk is not None else ""
+        yield Padding(text(f"elsewhere: {_elsewhere(found)}{risk}", "dim"), (0, 0, 0, 4))
+
+
+def _elsewhere(found: Finding) -> str:
+    """`llhttp and nginx refuse it, h11 accepts it`."""
+    clauses = []
+    for verdict in dict.fromkeys(found.elsewhere.values()):
+        names = [name for name, its in found.elsewhere.items() if its == verdict]
+        if len(names) == 1:
+            clauses.append(f"{names[0]} {verdict} it")
+        else:
+            clauses.append(f"{', '.join(names[:-1])} and {names[-1]} {verdict.removesuffix('s')} it")
+    return ", ".join(clauses)
+
+
+def _read(name: str, run: Run[Parsed]) -> bytes:
+    """The octets of a file, or of standard input. Raises OSError, and ValueError for too many."""
+    if name == "-":
+        data = b"" if run.env.stdin is None else run.env.stdin.read(MAX_INPUT + 1)
+    else:
+        with open(name, "rb") as file:
+            data = file.read(MAX_INPUT + 1)
+    if len(data) > MAX_INPUT:
+        import errno
+
+        raise OSError(errno.EFBIG, f"more than {MAX_INPUT:,} bytes", name)
+    return data
+
+
+def _lenient(names: Sequence[str], strict: bool) -> Lenient | None:
+    from netkit.http.framing import RESPONSE_DEFAULT, Lenient
+
+    if strict:
+        return Lenient.NOTHING
+    return RESPONSE_DEFAULT | Lenient.named(names) if names else None
+
+
+@command(
+    "http parse",
+    view=ParseView(),
+    doing="parsing {}",
+    sections=(Section("Tolerances", list(TOLERANCES.items())),),
+    see_also=("netkit-http-negotiate(1)",),
+)
+@click.argument("files", nargs=-1, metavar="FILE...")
+@option("--request", "requests", is_flag=True, help="These are requests, whatever they begin with.")
+@option("--response", "responses", is_flag=True, help="These are responses, whatever they begin with.")
+@option(
+    "--request-method",
+    "methods",
+    multiple=True,
+    metavar="METHOD",
+    help="What a response answers; several times, in order. The last is also for those that follow.",
+)
+@option(
+    "--lenient",
+    "tolerances",
+    multiple=True,
+    type=click.Choice(list(TOLERANCES)),
+    metavar="FLAG",
+    help="Let one of the tolerances above pass, with a warning; several times.",
+)
+@option("--strict", is_flag=True, help="Let nothing pass: not even a status line without a reason.")
+@option("--hexdump", is_flag=True, help="The octets of each message, too.")
+def parse(
+    run: Run[Parsed],
+    files: tuple[str, ...],
+    requests: bool,
+    responses: bool,
+    methods: tuple[str, ...],
+    tolerances: tuple[str, ...],
+    strict: bool,
+    hexdump: bool,
+) -> None:
+    """Show what is in HTTP/1.1 messages, how each is framed and why, and what is wrong.
+
+    FILE holds what was sent in one direction of a connection, - is standard input. Shown are the messages,
+    one after another, each with its start line, its header fields, where its body ends and by which rule,
+    and what was found in it: the octets underlined, the section of the RFC, and what other parsers do with
+    it (llhttp, which is Node's; h11; nginx). Where two of those differ, requests can be smuggled.
+
+    What begins with HTTP/ is taken for responses. The exit code is 1 where something has to be refused.
+
+    Plain lines: file, number of the message, then what it is about (method, header, framing, body, chunk,
+    error, warning, note), where, and what is there; at the end the verdict.
+
+    Examples:
+
+        $ netkit http parse request.http
+        $ netkit http parse --hexdump - < captured
+        $ netkit http parse --response --request-method HEAD answer.http --json
+    """
+    if not files:
+        raise WrongValue("FILE is missing", "name one or more, or - for standard input")
+    if requests and (responses or methods):
+        other = "--response" if responses else "--request-method"
+        raise WrongValue(f"--request and {other} exclude each other", "without them it is seen by itself")
+    if strict and tolerances:
+        raise WrongValue("--strict and --lenient exclude each other", "choose one of them")
+    from netkit.http.diagnose import diagnose
+
+    if len(files) > 1:
+        run.start_many()
+    for name in files:
+        try:
+            octets = _read(name, run)
+        except OSError as error:
+            run.failed(error, name)
+            continue
+        report = diagnose(
+            octets,
+            response=True if responses or methods else False if requests else None,
+            request_methods=methods,
+            lenient=_lenient(tolerances, strict),
+        )
+        run.result(Parsed(name, octets, report, hexdump), name)
+    run.summary()

@@ -1,0 +1,49 @@
+"""Octets on a line of text, and some of them underlined.
+
+    Content-Length: +5\\r\\n
+                    ^^
+
+What is not printable ASCII is an escape, so that no terminal obeys it and every octet is to be seen.
+"""
+
+from __future__ import annotations
+
+_ESCAPES = {0x09: "\\t", 0x0A: "\\n", 0x0D: "\\r", 0x5C: "\\\\"}
+_SHOWN = [
+    _ESCAPES.get(octet, chr(octet) if 0x20 <= octet < 0x7F else f"\\x{octet:02x}") for octet in range(256)
+]
+
+
+def shown(octets: bytes) -> str:
+    r"""Octets as text: `\r`, `\n`, `\x00` for what cannot be seen, and two backslashes for one.
+
+    >>> print(shown(b"caf\xe9\r\n"))
+    caf\xe9\r\n
+    """
+    return "".join([_SHOWN[octet] for octet in octets])
+
+
+def underlined(octets: bytes, offset: int, length: int, width: int) -> tuple[str, str]:
+    r"""The line that `offset` is in, and one of carets below it, neither longer than `width`.
+
+    What does not fit is left out where it is farthest from the octets underlined; no octets (length 0) are
+    underlined by one caret at the place.
+
+    >>> print("\n".join(underlined(b"A: b\r\nC : d\r\n", 7, 1, 40)))
+    C : d\r\n
+     ^
+    """
+    begin = max(octets.rfind(b"\n", max(0, offset - width), offset) + 1, offset - width, 0)
+    line_feed = octets.find(b"\n", offset, offset + width)
+    end = min(len(octets), offset + width) if line_feed < 0 else line_feed + 1
+    last = min(offset + length, end)
+    before, marked, after = (
+        shown(octets[first:behind]) for first, behind in ((begin, offset), (offset, last), (last, end))
+    )
+    if len(before) > width // 2:
+        before = "..." + before[3 - width // 2 :]
+    marked = marked[: width - len(before)]
+    room = width - len(before) - len(marked)
+    if len(after) > room:
+        after = after[: room - 3] + "..." if room >= 3 else ""
+    return before + marked + after, " " * min(len(before), width - 1) + "^" * max(1, len(marked))
