@@ -120,32 +120,38 @@ class Workers:
 
     def _start(self) -> _Worker:
         ours, theirs = socket.socketpair()
+        # A signal for a worker that still has its parent's handlers would be lost: it waits.
+        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         try:
             pid = os.fork()
+            if pid == 0:
+                status = 1
+                try:
+                    ours.close()
+                    for worker in self._workers.values():
+                        worker.stream.close()  # their parent is one process, not two
+                    status = self._be_worker(theirs, mask)
+                finally:
+                    os._exit(status)
         except BaseException:
             ours.close()
             theirs.close()
             raise
-        if pid == 0:
-            status = 1
-            try:
-                ours.close()
-                for worker in self._workers.values():
-                    worker.stream.close()  # their parent is one process, not two
-                status = self._be_worker(theirs)
-            finally:
-                os._exit(status)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.close()
         return _Worker(pid, ours)
 
-    def _be_worker(self, theirs: socket.socket) -> int:
-        """All that happens in a worker; its exit status."""
+    def _be_worker(self, theirs: socket.socket, mask: set[signal.Signals | int]) -> int:
+        """All that happens in a worker, which takes signals by `mask` then; its exit status."""
         signal.set_wakeup_fd(-1)  # the parent's
         stop, asked = Event(), Event()
         # A terminal's Ctrl-C goes to the parent as well, which decides.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
         signal.signal(signal.SIGUSR1, lambda _number, _frame: asked.set())
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.setblocking(False)
         stream = SocketStream(theirs, descriptor_of(theirs))
 

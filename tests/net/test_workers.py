@@ -129,3 +129,38 @@ def test_ctrl_c_is_the_parents() -> None:
         process.wait(20)
         assert process.stdout is not None
         assert process.stdout.read() == "", "the workers have gone too"
+
+
+HASTY = """
+import signal
+from netkit.io import Event, Flow, PAUSE, beside, run
+from netkit.net.workers import Workers
+
+stop = Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+for _ in range(40):
+    stop.clear()
+    workers = Workers(2, lambda stop: stop.wait(), dict)
+
+    def stopping() -> Flow[None]:
+        while len(workers.pids) < 2:
+            yield PAUSE
+        stop.set()
+
+    run(beside(workers.supervise(stop), stopping()))
+    assert not workers.failed
+print("ended")
+"""
+
+
+def test_a_worker_that_has_only_begun_hears_that_it_is_to_stop() -> None:
+    """The signal comes while it still has its parent's handlers, which would swallow it."""
+    done = subprocess.run(
+        [sys.executable, "-c", HASTY],
+        capture_output=True,
+        text=True,
+        env=process_environment(),
+        timeout=50,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("ended\n", 0), done.stderr
