@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
+from hypothesis import strategies as st
+
 from tests.http.message_vectors import (
     BAD_BODIES,
     BAD_REQUESTS,
@@ -105,6 +107,18 @@ def edited(data: bytes, edits: Sequence[tuple[int, int, int, int]]) -> bytes:
         at = len(data) * place // 256
         data = EDITS[edit % len(EDITS)](data, at, FRAGMENTS[fragment % len(FRAGMENTS)], length)
     return data
+
+
+#: A few of them, for hypothesis.
+edits = st.lists(
+    st.tuples(
+        st.integers(0, len(EDITS) - 1),
+        st.integers(0, 256),
+        st.integers(0, len(FRAGMENTS) - 1),
+        st.integers(1, 20),
+    ),
+    max_size=4,
+)
 
 
 def mutated(rng: random.Random, messages: Sequence[bytes]) -> bytes:

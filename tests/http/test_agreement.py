@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from netkit.http.framing import Lenient
 from tests.conftest import Twin
 from tests.http.feeding import body, head
-from tests.http.mutation import BODIES, EDITS, FRAGMENTS, REQUESTS, RESPONSES, edited
+from tests.http.mutation import BODIES, REQUESTS, RESPONSES, edited, edits
 
 EXAMPLES = int(os.environ.get("NETKIT_EXAMPLES", "300"))
 
@@ -21,15 +21,6 @@ many = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False
 )
 
-edits = st.lists(
-    st.tuples(
-        st.integers(0, len(EDITS) - 1),
-        st.integers(0, 256),
-        st.integers(0, len(FRAGMENTS) - 1),
-        st.integers(1, 20),
-    ),
-    max_size=4,
-)
 tolerances = st.just(0) | st.integers(0, 2047)
 cuts = st.none() | st.lists(st.integers(0, 300), max_size=6)
 #: Limits so low that the messages reach them.

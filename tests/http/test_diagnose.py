@@ -19,7 +19,7 @@ from netkit.http.parse_errors import ParseError
 from netkit.http.parser import HttpParser
 from netkit.severity import Severity
 from tests.http.finding_examples import EXAMPLES, Example
-from tests.http.mutation import EDITS, FRAGMENTS, WHOLE_REQUESTS, WHOLE_RESPONSES, edited
+from tests.http.mutation import WHOLE_REQUESTS, WHOLE_RESPONSES, edited, edits
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -367,16 +367,6 @@ def test_cost_grows_with_the_size(piece: bytes) -> None:
 
 
 # Agreement with the parser
-
-edits = st.lists(
-    st.tuples(
-        st.integers(0, len(EDITS) - 1),
-        st.integers(0, 256),
-        st.integers(0, len(FRAGMENTS) - 1),
-        st.integers(1, 20),
-    ),
-    max_size=4,
-)
 
 
 @settings(max_examples=400)
