@@ -29,10 +29,13 @@ class Verdict(NamedTuple):
     reason: str = ""
     content: Content | None = None
     conflict: bool = False
+    #: Of one that refuses: whether the head was accepted.
+    in_body: bool = False
 
 
 def by_netkit(data: bytes, kind: str) -> Verdict:
     parser = HttpParser.request() if kind == "request" else HttpParser.response(request_method="GET")
+    done = None
     try:
         done = parser.feed(data)
         if not done:
@@ -41,7 +44,7 @@ def by_netkit(data: bytes, kind: str) -> Verdict:
             return Verdict("reads on", conflict=done.framing_conflict)
         body = _body(data, done)
     except ParseError as error:
-        return Verdict("refuses", error.kind)
+        return Verdict("refuses", error.kind, in_body=done is not None)
     if body is None:
         return Verdict("reads on", conflict=done.framing_conflict)
     if kind == "request":
@@ -111,7 +114,7 @@ def by_llhttp(data: bytes, kind: str) -> Verdict:
     try:
         parser.feed_data(data)
     except httptools.HttpParserUpgrade:
-        pass
+        return Verdict("hands over", "", callbacks.content)
     except httptools.HttpParserError as error:
         if callbacks.content is None:
             return Verdict("refuses", str(error))
@@ -157,12 +160,27 @@ def by_h11(data: bytes, kind: str) -> Verdict:
 PEERS = {"llhttp": by_llhttp, "h11": by_h11}
 
 
+#: Interim statuses that llhttp does not know.
+_LATER_1XX = range(104, 200)
+
+
 def difference(peer: str, kind: str, data: bytes) -> tuple[str, str] | None:
     """What netkit and a peer make of a message, if that is not the same: each verdict in a word or two.
 
     The reason is given of whoever is the stricter, because that is what has to be explained.
     """
     ours, theirs = by_netkit(data, kind), PEERS[peer](data, kind)
+    if theirs.what == "hands over":
+        # What comes after the head is another protocol's to llhttp, right or wrong.
+        if (
+            (ours.what == "accepts" and ours.content != theirs.content)
+            or ours.what == "reads on"
+            or ours.in_body
+        ):
+            return "the body of a CONNECT or an upgrade", "hands over"
+        theirs = theirs._replace(what="accepts")
+    if ours.content is not None and ours.content.start[0] in _LATER_1XX and theirs.what != "refuses":
+        return None if ours.content == theirs.content else ("no body in 1xx", "reads one")
     if ours.what == theirs.what:
         if ours.content == theirs.content or ours.content is None or theirs.content is None:
             return None
