@@ -141,7 +141,7 @@ KNOWN: dict[str, Known] = {
     "invalid-header-name": _known(_R, _R, _R),
     "missing-colon": _known(_R, _R, _A, "nginx drops the line and goes on; another may not"),
     "space-before-colon": _known(_R, _R, _R, "with the space, a framing field has another name to some"),
-    "invalid-header-value": _known(_R, _R, _R, "a value that is cut at NUL is another value"),
+    "invalid-header-value": _known(_R, _R, _R, "to whoever ends the value at it, it is another value"),
     "obsolete-fold": _known(
         _R, _A, _R, "a folded line is a header of its own to some, and a value to others"
     ),
