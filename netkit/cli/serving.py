@@ -93,14 +93,16 @@ def serve_until_told(
     counts: Callable[[], Mapping[str, int]],
     *,
     workers: int = 1,
+    begin: Callable[[int], object] = lambda _place: None,
     ready: Callable[[], object] | None = None,
     handover: Handover | None = None,
 ) -> None:
     """Say where, run `flow_for(stop)` until it ends or SIGTERM sets `stop`, and say what was done.
 
-    SIGUSR1 says what was done so far. With several `workers`, each is a process that runs the flow. `ready`
-    is called when connections are taken; `handover` is offered all the while, and ends the server well when
-    a successor has taken it. A service manager that wants to know (sd_notify(3)) is told.
+    SIGUSR1 says what was done so far. With several `workers`, each is a process that runs the flow, after
+    `begin` was called in it with its place among them. `ready` is called when connections are taken;
+    `handover` is offered all the while, and ends the server well when a successor has taken it. A service
+    manager that wants to know (sd_notify(3)) is told.
     """
     from netkit.io import Event, beside
 
@@ -111,7 +113,7 @@ def serve_until_told(
     if workers > 1:
         from netkit.net.workers import Workers
 
-        server = Workers(workers, flow_for, counts)
+        server = Workers(workers, flow_for, counts, begin)
         counts = server.counts
 
     def on_sigterm(_signum: int, _frame: FrameType | None) -> None:

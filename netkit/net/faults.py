@@ -171,6 +171,11 @@ class Faults:
         self._connections = count()
         self._sockets = count()
 
+    def share(self, place: int, workers: int) -> None:
+        """Number sessions as worker `place` (from 0) of so many, so that no two make the same choices."""
+        self._connections = count(place, workers)
+        self._sockets = count(place, workers)
+
     def session(self, number: int | None = None, *, clock: Callable[[], float] = monotonic) -> FaultSession:
         """The faults of a connection: the next one, or that of this number (from 0)."""
         number = next(self._connections) if number is None else number

@@ -40,7 +40,8 @@ class Workers:
     """So many processes that do the same work, from the moment `supervise` is driven.
 
     `work(stop)` is the flow that each drives, until the `stop` it was given is set; `counts()` tells, in the
-    worker, what it has done so far. POSIX only: fork(2) is what it is made of.
+    worker, what it has done so far. `begin(place)` is called first in each, with its place among them from 0
+    on. POSIX only: fork(2) is what it is made of.
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class Workers:
         count: int,
         work: Callable[[Event], Flow[Any]],
         counts: Callable[[], Mapping[str, int]],
+        begin: Callable[[int], object] = lambda _place: None,
     ) -> None:
         self._count = count
         self._work = work
+        self._begin = begin
         self._counts = counts
         self._workers: dict[int, _Worker] = {}
         self._ended: Counter[str] = Counter()
@@ -70,7 +73,7 @@ class Workers:
         def keeping(place: int) -> Flow[None]:
             while not stop.is_set:
                 begun = monotonic()
-                worker = self._workers[place] = self._start()
+                worker = self._workers[place] = self._start(place)
                 yield from worker.listening()
                 del self._workers[place]
                 self._ended.update(worker.counts)
@@ -118,7 +121,7 @@ class Workers:
             total.update(worker.counts)
         return dict(total)
 
-    def _start(self) -> _Worker:
+    def _start(self, place: int) -> _Worker:
         ours, theirs = socket.socketpair()
         # A signal for a worker that still has its parent's handlers would be lost: it waits.
         signals = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -131,6 +134,7 @@ class Workers:
                     ours.close()
                     for worker in self._workers.values():
                         worker.stream.close()  # their parent is one process, not two
+                    self._begin(place)
                     status = self._be_worker(theirs, mask)
                 finally:
                     os._exit(status)

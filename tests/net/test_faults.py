@@ -601,3 +601,13 @@ class TestOverUnix:
         with other, FaultyStream(one, Faults(delay=0.001, corrupt=1.0, seed=1).session()) as stream:
             drive(stream.send_all(bytes(100)))
             assert len(flipped_bits(bytes(100), other.read_exactly(100, timeout=5))) == 1
+
+
+def test_workers_share_the_sessions() -> None:
+    """Each takes its own, and no other's, of those that one server alone would number."""
+    names = []
+    for place in range(2):
+        faults = Faults(drop=0.5, seed=3)
+        faults.share(place, 2)
+        names += [faults.session().name for _ in range(2)] + [faults.datagrams().name]
+    assert names == ["connection 0", "connection 2", "socket 0", "connection 1", "connection 3", "socket 1"]

@@ -164,3 +164,31 @@ def test_a_worker_that_has_only_begun_hears_that_it_is_to_stop() -> None:
         check=False,
     )
     assert (done.stdout, done.returncode) == ("ended\n", 0), done.stderr
+
+
+def test_each_begins_with_its_place() -> None:
+    program = """
+from netkit.io import Event, Flow, beside, run
+from netkit.net.workers import Workers
+
+places = []
+stop = Event()
+workers = Workers(3, lambda stop: stop.wait(), lambda: {"places": 10 ** places[0]}, places.append)
+
+def asking() -> Flow[None]:
+    while workers.counts().get("places") != 111:
+        yield from workers.ask()
+    stop.set()
+
+run(beside(workers.supervise(stop), asking()))
+print(workers.counts(), places)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=process_environment(),
+        timeout=50,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == ("{'places': 111} []\n", 0), done.stderr

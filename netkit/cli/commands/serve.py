@@ -164,6 +164,16 @@ def _echo(
     tls = ServerTls(run, given) if "tls" in given else None
     if tls is not None and tls.wanted and not over_tcp and not any(map(is_unix, binds)):
         raise WrongValue("--tls with nothing but UDP", "leave --udp away, or --tls")
+
+    def begin(place: int) -> None:
+        if faults is not None:
+            faults.share(place, given["workers"])
+
+    streams = over_tcp or any(map(is_unix, binds)) or not over_udp
+    if faults is not None and faults.reset_after is not None and not streams:
+        raise WrongValue(
+            "--reset-after with nothing but UDP", "datagrams have no connection to be reset: --drop"
+        )
     control: str | None = given["control"]
     if given["upgrade"] and control is None:
         raise WrongValue("--upgrade without --control", "--control PATH --upgrade")
@@ -194,6 +204,7 @@ def _echo(
             lambda stop: server.serve(stop, drain=drain),
             server.counts,
             workers=given["workers"],
+            begin=begin,
             ready=sockets.ready,
             handover=sockets.handover(),
         )
