@@ -330,6 +330,9 @@ UnixError.TimedOut = UnixTimedOut
 UnixError.Unsupported = UnixUnsupported
 UnixError.Failed = UnixFailed
 
+#: What is being done where the address is to be one's own.
+LISTEN = "listen on"
+
 _UNIX_KINDS: dict[int | None, type[UnixError]] = {
     errno.ENOENT: UnixNotFound,
     errno.ECONNREFUSED: UnixRefused,
@@ -347,7 +350,10 @@ _UNIX_KINDS: dict[int | None, type[UnixError]] = {
 def unix_error(addr: object, error: OSError, doing: str = "use") -> UnixError:
     """The UnixError for what the system said of `addr`; `doing` is a verb such as `"connect to"`."""
     kind = _UNIX_KINDS.get(error.errno, UnixFailed)
-    return kind(addr, error.errno or 0, _words(error), doing)
+    made = kind(addr, error.errno or 0, _words(error), doing)
+    if kind is UnixNotFound and doing == LISTEN:
+        made.fault, made.hint = "local", "the directory must be there"
+    return made
 
 
 class FdPassingError(NetkitError, OSError):

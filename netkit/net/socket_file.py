@@ -29,7 +29,7 @@ from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from netkit.net.errors import UnixError, unix_error
+from netkit.net.errors import LISTEN, UnixError, unix_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 #: How long to wait, in seconds, for another process that is binding in the same directory.
 LOCK_WAIT = 1.0
 
-_LISTEN = "listen on"
 #: What connect(2) on a non-blocking socket says of a listener that is alive.
 _ALIVE = frozenset((0, errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS))
 
@@ -82,10 +81,10 @@ def listen_at(
                 break
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
-                    raise unix_error(path, error, _LISTEN) from None
+                    raise unix_error(path, error, LISTEN) from None
             _make_way(path, locked=locked, remove_stale=remove_stale)
         else:
-            raise UnixError.AddressInUse(path, errno.EADDRINUSE, "its socket file keeps coming back", _LISTEN)
+            raise UnixError.AddressInUse(path, errno.EADDRINUSE, "its socket file keeps coming back", LISTEN)
         file = SocketFile(path)
         try:
             # Nobody can connect before the socket listens, so that the mode is right in time.
@@ -94,7 +93,7 @@ def listen_at(
             sock.listen(backlog)
         except OSError as error:
             file.remove()
-            raise unix_error(path, error, _LISTEN) from None
+            raise unix_error(path, error, LISTEN) from None
     return file
 
 
@@ -102,7 +101,7 @@ def _make_way(path: str, *, locked: bool, remove_stale: bool) -> None:
     """Remove the dead socket at `path`, or raise the UnixError that says why not."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise UnixError.NotASocket(path, errno.EADDRINUSE, "the file there is not a socket", _LISTEN)
+            raise UnixError.NotASocket(path, errno.EADDRINUSE, "the file there is not a socket", LISTEN)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.setblocking(False)
             code = probe.connect_ex(path)
@@ -110,12 +109,12 @@ def _make_way(path: str, *, locked: bool, remove_stale: bool) -> None:
             return
         if code != errno.ECONNREFUSED:
             words = "" if code in _ALIVE else f" ({os.strerror(code).lower()} when tried)"
-            raise UnixError.AddressInUse(path, errno.EADDRINUSE, f"address already in use{words}", _LISTEN)
+            raise UnixError.AddressInUse(path, errno.EADDRINUSE, f"address already in use{words}", LISTEN)
         if not (locked and remove_stale):
             reason = "a dead socket's file is there"
             if remove_stale:
                 reason += ", and its directory could not be locked to remove it"
-            refused = UnixError.AddressInUse(path, errno.EADDRINUSE, reason, _LISTEN)
+            refused = UnixError.AddressInUse(path, errno.EADDRINUSE, reason, LISTEN)
             refused.hint = "remove the file"
             raise refused
         os.unlink(path)
@@ -124,7 +123,7 @@ def _make_way(path: str, *, locked: bool, remove_stale: bool) -> None:
     except UnixError:
         raise
     except OSError as error:
-        raise unix_error(path, error, _LISTEN) from None
+        raise unix_error(path, error, LISTEN) from None
 
 
 def _limit_mode(sock: socket.socket, mode: int) -> None:

@@ -27,7 +27,7 @@ from netkit.io import (
     run_async,
 )
 from netkit.net.connect import connected_code, descriptor_of
-from netkit.net.errors import UnixError, unix_error
+from netkit.net.errors import LISTEN, UnixError, unix_error
 from netkit.net.fds import FdPassing
 from netkit.net.listening import BACKLOG, AsyncIncoming, Incoming, StreamListener
 from netkit.net.socket_file import SocketFile, listen_at
@@ -55,7 +55,6 @@ RETRY_DELAY_MAXIMUM = 0.05
 
 _AF_UNIX: int | None = getattr(socket, "AF_UNIX", None)
 _CONNECT = "connect to"
-_LISTEN = "listen on"
 
 
 class UnixAddr:
@@ -373,7 +372,7 @@ class UnixListener(StreamListener[UnixStream, UnixAddr]):
         .PathTooLong, .InvalidAddress, .Unsupported (abstract names outside Linux).
         """
         where = UnixAddr.parse(addr)
-        sock = _new_socket(where, _LISTEN)
+        sock = _new_socket(where, LISTEN)
         file: SocketFile | None = None
         try:
             sock.setblocking(False)
@@ -387,7 +386,7 @@ class UnixListener(StreamListener[UnixStream, UnixAddr]):
             raise
         except OSError as error:
             sock.close()
-            raise unix_error(where, error, _LISTEN) from None
+            raise unix_error(where, error, LISTEN) from None
         made = cls(sock, file=file)
         made.unlink_on_close = unlink_on_close
         return made

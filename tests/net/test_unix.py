@@ -418,8 +418,9 @@ class TestUnixListener:
         assert os.path.lexists(path)
 
     def test_no_such_directory(self, no_leak, home: Path) -> None:
-        with pytest.raises(UnixError.NotFound):
+        with pytest.raises(UnixError.NotFound) as caught:
             UnixListener.bind("absent/app.sock")
+        assert (caught.value.fault, caught.value.hint) == ("local", "the directory must be there")
         with pytest.raises(UnixError.PathTooLong):
             UnixListener.bind("x" * 200)
 

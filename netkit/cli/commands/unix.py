@@ -185,16 +185,10 @@ def listen(run: Run[Any], path: UnixAddr, mode: int | None, **given: Any) -> Non
         $ netkit unix listen /tmp/app.sock --mode 600 > received.bin
         $ netkit unix listen -k @name --exec cat
     """
-    from netkit.net.errors import UnixError
     from netkit.net.unix import UnixListener
 
     talking_to = listening.Listening(run, given, admit=_anybody, environment=_environment)
-    try:
-        listener = UnixListener.bind(path, mode=mode)
-    except UnixError.NotFound as error:
-        error.fault, error.hint = "local", "the directory must be there"
-        raise
-    talking_to.serve(listener, "unix", ["localhost"])
+    talking_to.serve(UnixListener.bind(path, mode=mode), "unix", ["localhost"])
 
 
 def _anybody(_stream: Any) -> None:
