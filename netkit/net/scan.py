@@ -154,7 +154,8 @@ def scan_port(
             if code in _NO_DESCRIPTOR or code in _LOCAL:
                 raise  # this system's own doing: no packet was sent
             state = _STATES.get(code or 0, PortState.UNREACHABLE)
-            return PortResult(addr, state, monotonic() - begun, None, error.strerror)
+            reason = "no answer" if state is PortState.FILTERED else error.strerror
+            return PortResult(addr, state, monotonic() - begun, None, reason)
         elapsed = monotonic() - begun
         with stream:
             said = None if banner is None else (yield from _banner(stream, banner, banner_size))
