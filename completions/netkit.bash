@@ -172,10 +172,10 @@ _netkit() {
             esac
             ;;
         'http parse')
-            options='--request --response --request-method --lenient --strict --hexdump --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            options='--request --response --request-method --lenient --limit --strict --hexdump --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
             positional=file
             case $prev in
-                --request-method) takes='value' ;;
+                --request-method | --limit) takes='value' ;;
                 --lenient) takes='words bare-lf obs-fold space-before-colon content-length transfer-encoding version unknown-method non-ascii-target missing-reason chunk-space cl-te' ;;
                 --color) takes='words auto always never' ;;
                 -o | --output) takes='file' ;;

@@ -5,11 +5,12 @@
         print(finding.severity.value, finding.code, finding.offset, finding.problem)
 
 The parser decides what is accepted. `diagnose` asks it about one message after another and goes on where it
-stops: behind an error the remaining lines of the head are judged one by one (`stray_lines`), and what the
-parser lets pass is judged for what it means and for who might read it otherwise (`meaning`).
+stops: behind an error the remaining lines of the head are judged one by one (`stray_lines`), and what is said
+in them is judged for what it means and for who might read it otherwise (`meaning`).
 
-Its cost grows with the size of the input alone. At most MAX_ALIKE findings of a code are kept for a message,
-MAX_FINDINGS in all, MAX_MESSAGES messages and MAX_CHUNKS chunks of each; what is left out is counted.
+Its cost grows with the size of the input alone. At most MAX_ALIKE findings of a code and a severity are kept
+for a message, MAX_FINDINGS errors and as many others in all, MAX_MESSAGES messages and MAX_CHUNKS chunks;
+what is left out is counted.
 """
 
 from __future__ import annotations
@@ -17,18 +18,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from netkit.http.chunked import ChunkedDecoder, ChunkEnd, ChunkOutput
+from netkit.http.chunk_report import BodyReader
 from netkit.http.findings import Finding, Span, of_error
-from netkit.http.framing import RESPONSE_DEFAULT, Framing, Lenient
+from netkit.http.framing import RESPONSE_DEFAULT, TOKEN_OCTETS, Framing, Lenient, read_content_length
 from netkit.http.meaning import meaning
 from netkit.http.parse_errors import ParseError
-from netkit.http.parser import HttpParser
-from netkit.http.report import Chunk, Diagnosis, Field, MessageReport
-from netkit.http.stray_lines import stray_lines, trailer_fields
+from netkit.http.parser import MAX_HEADER_LINE, HttpParser
+from netkit.http.report import Diagnosis, Field, MessageReport
+from netkit.http.start_line import RequestLine
+from netkit.http.stray_lines import Stray, StrayLines
 from netkit.severity import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from netkit.http.lines import Buffer
     from netkit.http.progress import Done
@@ -42,12 +44,15 @@ MAX_CHUNKS = 1000
 HEAD_LIMITS = ("max_request_line", "max_header_line", "max_headers_total", "max_header_count")
 BODY_LIMITS = (*HEAD_LIMITS[1:], "max_chunk_size", "max_extension", "max_extensions_total")
 
+#: Errors behind which no line is looked at: this is another protocol.
+_FOREIGN = ("TlsBytes", "Http2Preface")
+
 
 def diagnose(
     data: Buffer,
     *,
     response: bool | None = None,
-    request_methods: Sequence[bytes | str] = (),
+    request_methods: Iterable[bytes | str] = (),
     lenient: Lenient | None = None,
     **limits: int,
 ) -> Diagnosis:
@@ -63,7 +68,7 @@ def diagnose(
         limits: those of HttpParser and ChunkedDecoder, by name.
 
     Raises:
-        ValueError: a limit is out of range.
+        ValueError: a limit is out of range, or a method is none.
         TypeError: an argument of another type, or a limit that neither has.
     """
     unknown = limits.keys() - {*HEAD_LIMITS, *BODY_LIMITS}
@@ -73,7 +78,17 @@ def diagnose(
     is_request = not octets.startswith(b"HTTP/") if response is None else not response
     if lenient is None:
         lenient = Lenient.NOTHING if is_request else RESPONSE_DEFAULT
-    return _Walk(octets, is_request, lenient, request_methods, limits).run()
+    return _Walk(octets, is_request, lenient, _methods(request_methods), limits).run()
+
+
+def _methods(given: Iterable[bytes | str]) -> list[bytes]:
+    if isinstance(given, (bytes, str)):
+        raise TypeError("request_methods are several: a list with the method in it")
+    methods = [method.encode() if isinstance(method, str) else bytes(method) for method in given]
+    for method in methods:
+        if not method or not TOKEN_OCTETS.issuperset(method):
+            raise ValueError(f"{method!r} is not a method")
+    return methods
 
 
 class _Walk:
@@ -84,7 +99,7 @@ class _Walk:
         octets: bytes,
         is_request: bool,
         lenient: Lenient,
-        request_methods: Sequence[bytes | str],
+        request_methods: Sequence[bytes],
         limits: dict[str, int],
     ) -> None:
         self.octets = octets
@@ -92,12 +107,17 @@ class _Walk:
         self.lenient = lenient
         self.report = Diagnosis(self.size, is_request)
         self._methods = list(request_methods)
-        head_limits = {name: limits[name] for name in HEAD_LIMITS if name in limits}
-        body_limits = {name: limits[name] for name in BODY_LIMITS if name in limits}
-        make = HttpParser.request if is_request else HttpParser.response
-        self._parser = make(lenient=lenient, **head_limits)
-        self._decoder = ChunkedDecoder(lenient=lenient, **body_limits)
-        self._alike: Counter[tuple[int, str]] = Counter()
+        self._head_limits = {name: limits[name] for name in HEAD_LIMITS if name in limits}
+        self._body_limits = {name: limits[name] for name in BODY_LIMITS if name in limits}
+        self._parser = self._make_parser(lenient)
+        self._bodies = BodyReader(octets, lenient, self._body_limits, self._keep)
+        self._alike: Counter[tuple[int, str, Severity]] = Counter()
+        self._errors = 0
+        self._chunks = MAX_CHUNKS
+
+    def _make_parser(self, lenient: Lenient) -> HttpParser:
+        make = HttpParser.request if self.report.is_request else HttpParser.response
+        return make(lenient=lenient, **self._head_limits)
 
     def run(self) -> Diagnosis:
         """Message after message, until one that nothing can follow."""
@@ -116,33 +136,36 @@ class _Walk:
 
     def _message(self, start: int) -> int | None:
         """One message; returns where the next may begin, or None where none can."""
-        parser = self._parser
-        method = None
-        if not self.report.is_request and self._methods:
-            method = self._methods[0]
-        if self.report.is_request:
-            parser.reset(start)
-        else:
-            parser.reset(start, request_method=method)
         message = MessageReport(len(self.report.messages), self.report.is_request, Span(start, 0))
+        if not message.is_request and self._methods:
+            message.request_method = self._methods[0]
+        parser = self._parser
         try:
-            done = parser.feed(self.octets)
+            done = self._feed(parser, message)
             if not done:
                 parser.finish()
                 self._empty_lines(start)
                 return None
         except ParseError as error:
             self._open(message)
-            self._refused(message, error, self.size)
+            self._refuse_head(message, error)
             return None
         self._open(message)
-        self._frame(message, done, method)
-        if not self.report.is_request and len(self._methods) > 1 and (message.status or 0) >= 200:
+        self._frame(message, done)
+        if len(self._methods) > 1 and (message.status or 0) >= 200:
             del self._methods[0]
         end = self._read_body(message, done)
-        for finding in meaning(message, self.size - end):
+        handed_over = self._hands_over(message, end)
+        for finding in meaning(message, 0 if handed_over else self.size - end):
             self._keep(finding)
-        return end if message.complete and not self._hands_over(message, method, end) else None
+        return None if handed_over or not message.complete else end
+
+    def _feed(self, parser: HttpParser, message: MessageReport) -> Done | None:
+        if message.is_request:
+            parser.reset(message.span.offset)
+        else:
+            parser.reset(message.span.offset, request_method=message.request_method)
+        return parser.feed(self.octets) or None
 
     def _empty_lines(self, start: int) -> None:
         """Empty lines that no message follows."""
@@ -162,48 +185,95 @@ class _Walk:
         self.report.messages.append(message)
         for part, (start, length) in parser.start_line.items():
             message.start_line[part] = Span(start, length)
-        parts = message.start_line
-        if parts:
+        if message.start_line:
             message.version = parser.version
             message.status = parser.status
             message.target_form = parser.target_form
-        for part in ("method", "target", "reason"):
-            if part in parts:
-                setattr(message, part, octets[parts[part].offset : parts[part].end])
+            self._take_parts(message)
         for view, (name, value) in zip(parser.headers, parser.items(octets), strict=True):
             name_span = Span(view.key_start, view.key_len)
             message.headers.append(Field(name, value, name_span, Span(view.value_start, view.value_len)))
 
-    def _refused(self, message: MessageReport, error: ParseError, end: int) -> None:
-        """The parser's error, and whatever else is wrong with the lines of the head."""
+    def _take_parts(self, message: MessageReport) -> None:
+        for part in ("method", "target", "reason"):
+            if part in message.start_line:
+                span = message.start_line[part]
+                setattr(message, part, self.octets[span.offset : span.end])
+
+    def _refuse(self, message: MessageReport, error: ParseError) -> None:
+        """The parser's error."""
         message.error = error.fresh()
-        at = min(max(error.offset, message.span.offset), end)
+        at = max(error.offset, message.span.offset)
         message.span = Span(message.span.offset, at - message.span.offset)
         self.report.rest = Span(at, self.size - at)
-        self._keep(of_error(error, self.octets, message.number))
-        if message.framing is None:
-            self._strays(message, self.size, error.offset)
+        tolerance = self._tolerance(message, error)
+        self._keep(of_error(error, self.octets, message.number, tolerance=tolerance))
 
-    def _strays(self, message: MessageReport, end: int, but: int = -1) -> None:
-        """What a parser that tolerates nothing would say of each line of the head."""
-        if len(self.report.findings) >= MAX_FINDINGS:
+    def _tolerance(self, message: MessageReport, error: ParseError) -> str | None:
+        """The flag with which the parser gets past an error. What an error names is for its kind: tried."""
+        name = Lenient.BARE_LF.option if error.kind == "InvalidChunkEnd" else error.tolerance
+        if name is None:
+            return None
+        lenient = self.lenient | Lenient.named([name])
+        try:
+            done = self._feed(self._make_parser(lenient), message)
+            if done and done.framing is Framing.CHUNKED:
+                BodyReader(self.octets, lenient, self._body_limits).run_through(done.body_start)
+        except ParseError as other:
+            return None if other.offset <= error.offset else name
+        return name
+
+    def _refuse_head(self, message: MessageReport, error: ParseError) -> None:
+        """The parser's error, whatever else is wrong with the lines of the head, and what they say."""
+        strays = None if error.kind in (*_FOREIGN, "Incomplete") else self._stray_lines(message, self.size)
+        found = [] if strays is None else list(strays.find())
+        self._refuse(message, error)
+        for stray in found:
+            if (stray.error.kind, stray.error.offset) != (error.kind, error.offset):
+                self._keep_stray(message, stray)
+        if strays is None:
             return
-        for error in stray_lines(self.octets, message.span.offset, end, self.report.is_request):
-            if error.offset == but:
-                continue
-            tolerance = error.tolerance
-            tolerated = tolerance is not None and bool(self.lenient & Lenient.named([tolerance]))
-            self._keep(of_error(error, self.octets, message.number, tolerated=tolerated))
+        line = strays.start_line
+        if line is not None and not message.start_line:
+            message.start_line = {part: Span(at, end - at) for part, (at, end) in line.parts().items()}
+            message.version = (1, line.minor)
+            if isinstance(line, RequestLine):
+                message.target_form = line.form
+            else:
+                message.status = line.code
+            self._take_parts(message)
+        message.headers = strays.fields
+        names = {field.name.lower() for field in message.headers}
+        if {b"content-length", b"transfer-encoding"} <= names:
+            self._conflict(message, "Transfer-Encoding and Content-Length in one message")
+        for finding in meaning(message, 0, whole=strays.whole):
+            self._keep(finding)
 
-    def _frame(self, message: MessageReport, done: Done, method: bytes | str | None) -> None:
+    def _stray_lines(self, message: MessageReport, end: int) -> StrayLines:
+        return StrayLines(
+            self.octets,
+            message.span.offset,
+            end,
+            is_request=message.is_request,
+            lenient=self.lenient,
+            max_line=self._head_limits.get("max_header_line", MAX_HEADER_LINE),
+        )
+
+    def _keep_stray(self, message: MessageReport, stray: Stray) -> None:
+        error, tolerance, tolerated = stray
+        self._keep(of_error(error, self.octets, message.number, tolerance=tolerance, tolerated=tolerated))
+
+    def _frame(self, message: MessageReport, done: Done) -> None:
         """How the body ends, and why: RFC 9112 section 6.3."""
         message.framing = Framing(done.framing)
         message.framing_conflict = done.framing_conflict
-        message.framing_reason, item = _why(message, method)
+        message.framing_reason, item = _why(message)
         message.framing_section = f"RFC 9112 section 6.3, item {item}"
         message.span = Span(message.span.offset, done.consumed)
         if self.lenient & ~Lenient.CL_TE:
-            self._strays(message, done.body_start)
+            for stray in self._stray_lines(message, done.body_start).find():
+                if stray.tolerated:
+                    self._keep_stray(message, stray)
 
     # The body
 
@@ -229,113 +299,48 @@ class _Walk:
             message.body = Span(start, end - start)
         message.span = Span(message.span.offset, end - message.span.offset)
         if message.framing_conflict:
-            self._conflict(message, start, end)
+            self._conflict(message, self._two_ends(message, start, end))
+        return end
+
+    def _read_chunks(self, message: MessageReport, start: int) -> int:
+        """Chunks and trailers; returns where the body ends, or where it went wrong."""
+        try:
+            missing = self._bodies.read(message, start, self._chunks)
+        except ParseError as error:
+            self._refuse(message, error)
+            missing = None
+            end = min(error.offset, self.size)
+        else:
+            end = self._bodies.end
+        self._chunks -= len(message.chunks)
+        if missing is not None:
+            self._cut_off(message, missing)
         return end
 
     def _cut_off(self, message: MessageReport, words: str) -> None:
         error = ParseError.Incomplete(self.size)
         message.error = error
+        problem = f"{error.problem}: {words}"
+        span = Span(self.size, 0)
+        self._add(Severity.ERROR, "incomplete", span, error.section, problem, message.number)
+
+    def _two_ends(self, message: MessageReport, start: int, end: int) -> str:
+        """Where Content-Length and Transfer-Encoding would each have the body end."""
+        both = "Transfer-Encoding and Content-Length"
+        if message.framing is Framing.NONE:
+            return f"{both}, in a response that has no body"
+        named = next(field for field in message.headers if field.name.lower() == b"content-length")
+        length = read_content_length(named.value, named.value_span.offset, repeats=True)
+        if not message.complete:
+            return f"{both}: by the latter the body ends at octet {start + length}"
+        return f"{both}: the body ends at octet {end} by the one, at {start + length} by the other"
+
+    def _conflict(self, message: MessageReport, words: str) -> None:
+        named = next(field for field in message.headers if field.name.lower() == b"content-length")
         self._add(
-            Severity.ERROR,
-            "incomplete",
-            Span(self.size, 0),
-            error.section,
-            f"{error.problem}: {words}",
-            message.number,
-        )
-
-    def _read_chunks(self, message: MessageReport, start: int) -> int:
-        """Chunks and trailers; returns where the body ends, or where it went wrong."""
-        decoder, octets = self._decoder, self.octets
-        decoder.reset(start)
-        at = start  # where the next size line begins
-        left = 0
-        try:
-            while progress := decoder.feed(octets):
-                if isinstance(progress, ChunkEnd):
-                    self._chunk(message, at, -1, 0)
-                    message.complete = True
-                    break
-                if TYPE_CHECKING:
-                    assert isinstance(progress, ChunkOutput)
-                data, length, left = progress.data_start, progress.data_len, progress.remaining
-                self._chunk(message, at, data, length + left)
-                message.content_length += length
-                at = data + length
-                at += 2 if octets[at : at + 2] == b"\r\n" else 1
-            else:
-                words = f"{left} octets of a chunk are missing" if left else "its last chunk is missing"
-                self._cut_off(message, words)
-                return self.size
-        except ParseError as error:
-            self._refused(message, error, self.size)
-            return min(error.offset, self.size)
-        return self._end_of_chunks(message, at, progress.end)
-
-    def _chunk(self, message: MessageReport, at: int, data: int, size: int) -> None:
-        """A chunk whose size line begins at `at`; the last one has no data."""
-        octets = self.octets
-        line_feed = data - 1 if data >= 0 else octets.index(b"\n", at)
-        end = line_feed - 1 if octets[line_feed - 1 : line_feed] == b"\r" else line_feed
-        line = octets[at:end]
-        digits = len(line) - len(line.lstrip(b"0123456789abcdefABCDEF"))
-        message.chunk_count += 1
-        if len(message.chunks) < MAX_CHUNKS:
-            span = Span(data if data >= 0 else line_feed + 1, size)
-            message.chunks.append(Chunk(size, Span(at, end - at), line[digits:], span))
-        section = "RFC 9112 section 7.1"
-        if digits < len(line):
-            words = f"a chunk extension of {len(line) - digits} octets, which nobody reads"
-            span = Span(at + digits, len(line) - digits)
-            self._add(Severity.NOTE, "chunk-extension", span, f"{section}.1", words, message.number)
-        if digits > 1 and line[:1] == b"0":
-            words = "zeros before a chunk's size"
-            self._add(Severity.NOTE, "chunk-zeros", Span(at, digits), section, words, message.number)
-
-    def _end_of_chunks(self, message: MessageReport, last: int, end: int) -> int:
-        """The trailers, which lie between the line of the last chunk and the empty one."""
-        lines = self.octets.index(b"\n", last) + 1
-        for name, value, name_span, value_span in trailer_fields(self.octets, lines, end, self.lenient):
-            message.trailers.append(Field(name, value, name_span, value_span))
-        for trailer, found in zip(self._decoder.trailers, message.trailers, strict=True):
-            if not trailer.mergeable:
-                words = f"{_text(trailer.name)} comes too late in a trailer: who merges it into the headers?"
-                self._add(
-                    Severity.WARNING,
-                    "late-trailer",
-                    found.name_span,
-                    "RFC 9110 section 6.5.1",
-                    words,
-                    message.number,
-                )
-        if self.lenient & (Lenient.BARE_LF | Lenient.CHUNK_SPACE):
-            self._tolerated_chunks(message)
-        return end
-
-    def _tolerated_chunks(self, message: MessageReport) -> None:
-        """The first thing in the body that a parser which tolerates nothing would refuse."""
-        assert message.chunks
-        strict = ChunkedDecoder(start=message.chunks[0].line.offset)
-        try:
-            while (progress := strict.feed(self.octets)) and not isinstance(progress, ChunkEnd):
-                pass
-        except ParseError as error:
-            if error.tolerance is not None or error.kind == "InvalidChunkEnd":
-                self._keep(of_error(error, self.octets, message.number, tolerated=True))
-
-    def _conflict(self, message: MessageReport, start: int, end: int) -> None:
-        """Content-Length beside Transfer-Encoding: where each would have the body end."""
-        named = [field for field in message.headers if field.name.lower() == b"content-length"]
-        length = int(named[0].value.partition(b",")[0])
-        tolerated = bool(self.lenient & Lenient.CL_TE)
-        words = (
-            f"Transfer-Encoding and Content-Length: the body ends at octet {end} by the one, "
-            f"at {start + length} by the other"
-        )
-        self._add(
-            Severity.WARNING if tolerated else Severity.ERROR,
+            Severity.WARNING if self.lenient & Lenient.CL_TE else Severity.ERROR,
             "framing-conflict",
-            Span(named[0].name_span.offset, named[0].value_span.end - named[0].name_span.offset),
+            Span(named.name_span.offset, named.value_span.end - named.name_span.offset),
             "RFC 9112 section 6.1",
             words,
             message.number,
@@ -344,11 +349,9 @@ class _Walk:
 
     # What follows
 
-    def _hands_over(self, message: MessageReport, method: bytes | str | None, end: int) -> bool:
+    def _hands_over(self, message: MessageReport, end: int) -> bool:
         """Whether what follows is no HTTP/1.1 message: a tunnel, or what was upgraded to."""
-        if message.method == b"CONNECT" or (
-            method in ("CONNECT", b"CONNECT") and 200 <= (message.status or 0) <= 299
-        ):
+        if message.method == b"CONNECT" or _is_tunnel(message):
             words = "what follows belongs to the tunnel"
             section = "RFC 9110 section 9.3.6"
         elif message.status == 101:
@@ -356,7 +359,7 @@ class _Walk:
             section = "RFC 9110 section 15.2.2"
         else:
             return False
-        if end < self.size:
+        if end < self.size and message.complete:
             self.report.rest = Span(end, self.size - end)
             self._add(Severity.NOTE, "tunnel", self.report.rest, section, words, message.number)
         return True
@@ -376,30 +379,32 @@ class _Walk:
         self._keep(Finding(severity, code, span.offset, span.length, section, problem, message, tolerance))
 
     def _keep(self, finding: Finding) -> None:
-        """Keep a finding, unless there are enough of its kind."""
+        """Keep a finding, unless there are enough of its kind. Errors have room of their own."""
         report = self.report
-        if finding.severity is Severity.ERROR:
-            report.accepted = False
-        alike = (finding.message, finding.code)
+        is_error = finding.severity is Severity.ERROR
+        if is_error and finding.code not in report.reasons:
+            report.reasons.append(finding.code)
+        alike = (finding.message, finding.code, finding.severity)
         self._alike[alike] += 1
-        if self._alike[alike] > MAX_ALIKE or len(report.findings) >= MAX_FINDINGS:
+        kept = self._errors if is_error else len(report.findings) - self._errors
+        if self._alike[alike] > MAX_ALIKE or kept >= MAX_FINDINGS:
             report.omitted[finding.code] += 1
         else:
+            self._errors += is_error
             report.findings.append(finding)
 
 
-def _text(octets: bytes) -> str:
-    return octets.decode("latin-1")
+def _is_tunnel(message: MessageReport) -> bool:
+    return message.request_method == b"CONNECT" and 200 <= (message.status or 0) <= 299
 
 
-def _why(message: MessageReport, method: bytes | str | None) -> tuple[str, int]:
+def _why(message: MessageReport) -> tuple[str, int]:
     """The reason for a message's framing, and the item of RFC 9112 section 6.3 it is by."""
-    asked = method.decode() if isinstance(method, bytes) else method
     framing, status = message.framing, message.status
     if framing is Framing.NONE and not message.is_request:
-        if asked == "CONNECT" and status is not None and 200 <= status <= 299 and status != 204:
+        if _is_tunnel(message) and status != 204:
             return f"after {status} to CONNECT comes a tunnel", 2
-        if asked == "HEAD":
+        if message.request_method == b"HEAD":
             return "a response to HEAD has no body", 1
         return f"a response with status {status} has no body", 1
     if message.framing_conflict:

@@ -89,11 +89,18 @@ def code_of(error: ParseError) -> str:
     return _CAPITAL.sub("-", error.kind).lower()
 
 
-def of_error(error: ParseError, octets: bytes, message: int, *, tolerated: bool = False) -> Finding:
-    """What the parser says of these octets, as a finding; a warning where it was told to let it pass."""
+def of_error(
+    error: ParseError, octets: bytes, message: int, *, tolerance: str | None, tolerated: bool = False
+) -> Finding:
+    """What the parser says of these octets, as a finding; a warning where it was told to let it pass.
+
+    `tolerance` is the flag that does: an error names one for its kind, which does not take every one of it.
+    """
     problem = error.problem.rstrip(",")
     if error.kind == "MissingColon":
         problem += " here"
+    elif error.kind == "ChunkSizeOverflow" and octets.startswith(b"0", error.offset):
+        problem = "a chunk's size in more digits than are read"
     return Finding(
         Severity.WARNING if tolerated else Severity.ERROR,
         code_of(error),
@@ -102,7 +109,7 @@ def of_error(error: ParseError, octets: bytes, message: int, *, tolerated: bool 
         error.section,
         problem + (": tolerated" if tolerated else ""),
         message,
-        error.tolerance,
+        tolerance,
     )
 
 

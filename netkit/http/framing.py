@@ -20,6 +20,8 @@ from netkit.http.parse_errors import ParseError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from netkit.http.lines import Buffer
+
 #: The largest Content-Length: what a signed 64-bit integer holds, as any storage does.
 MAX_CONTENT_LENGTH = 2**63 - 1
 #: Every setting is at most this, so that any two of them add up in 32 bits.
@@ -183,6 +185,14 @@ def read_transfer_encoding(value: bytes, offset: int, before: TransferEncoding) 
             raise ParseError.InvalidTransferEncoding(value, reason, offset)
         before = TransferEncoding.CHUNKED if coding == b"chunked" else TransferEncoding.OTHER
     return before
+
+
+def check_behind_coding(buffer: Buffer, at: int, lenient: Lenient, value: bytes, offset: int) -> None:
+    """Refuse a tab behind a transfer coding, at `at`: allowed whitespace, but taken for its name by some."""
+    while buffer[at] in b" \t":
+        if buffer[at] == 0x09 and not lenient & Lenient.TRANSFER_ENCODING:
+            raise ParseError.InvalidTransferEncoding(value, "a tab behind it", offset)
+        at += 1
 
 
 def body_framing(

@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 #: RFC 9112 section 3 wants start lines of 8000 octets to be understood; a longer one may not be.
 LONG_START_LINE = 8000
 
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]++\]|[0-9A-Za-z\-._~%!$&'()*+,;=]*+)(?::[0-9]{0,5}+)?+\Z").match
-_AUTHORITY = re.compile(rb"[A-Za-z]++://([^/?]*+)").match
+# RFC 3986 section 3.2.2: an address in brackets, or a name, which may be empty; and a port.
+_HOST = re.compile(
+    rb"(?:\[([0-9A-Fa-f:.]++)\]|\[v[0-9A-Fa-f]++\.[0-9A-Za-z\-._~!$&'()*+,;=:]++\]"
+    rb"|(?:[0-9A-Za-z\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*+)(?::([0-9]*+))?+\Z"
+).match
+_AUTHORITY = re.compile(rb"([A-Za-z]++)://([^/?]*+)").match
 _OBS_TEXT = re.compile(rb"[\x80-\xff]+")
-_DEFAULT_PORTS = ((b"http://", b":80"), (b"https://", b":443"))
+_DEFAULT_PORTS = {b"http": b":80", b"ws": b":80", b"https": b":443", b"wss": b":443"}
+_MAX_PORT = 65535
 
 #: Fields with one value, which a sender must not repeat (RFC 9110 section 5.3).
 _SINGLE = frozenset(
@@ -43,15 +48,19 @@ _SENSITIVE = frozenset(
 _NO_CONTENT = frozenset((b"GET", b"HEAD", b"DELETE"))
 
 
-def meaning(message: MessageReport, behind: int) -> Iterator[Finding]:
-    """The findings of a message with a complete head; `behind` octets come after it."""
-    return _Meaning(message, behind).findings()
+def meaning(message: MessageReport, behind: int, *, whole: bool = True) -> Iterator[Finding]:
+    """The findings of a message's head; `behind` octets come after the message.
+
+    `whole` is false where there may be lines that could not be read: what is not there is no finding then.
+    """
+    return _Meaning(message, behind, whole).findings()
 
 
 class _Meaning:
-    def __init__(self, message: MessageReport, behind: int) -> None:
+    def __init__(self, message: MessageReport, behind: int, whole: bool) -> None:
         self.message = message
         self.behind = behind
+        self.whole = whole
         self.fields: dict[bytes, list[Field]] = {}
         for one in message.headers:
             self.fields.setdefault(one.name.lower(), []).append(one)
@@ -79,6 +88,8 @@ class _Meaning:
     def _start_line(self) -> Iterator[Finding]:
         message = self.message
         parts = list(message.start_line.values())
+        if not parts:
+            return
         start, end = parts[0].offset, parts[-1].end
         if start > message.span.offset:
             span = Span(message.span.offset, start - message.span.offset)
@@ -95,44 +106,42 @@ class _Meaning:
         """RFC 9112 section 3.2: a server answers 400 where there is not exactly one Host that is valid."""
         section = "RFC 9112 section 3.2"
         message, hosts = self.message, self._named(b"host")
-        if not hosts and message.version == (1, 1):
+        if not hosts and self.whole and message.version not in (None, (1, 0)):
             span = Span(message.start_line["method"].offset, 0)
-            words = "an HTTP/1.1 request without Host, which a server has to refuse"
+            words = "a request without Host, which a server has to refuse"
             yield self._finding(Severity.ERROR, "missing-host", span, section, words)
         for other in hosts[1:]:
             words = f"Host again: {_quoted(other.value)} after {_quoted(hosts[0].value)}"
             yield self._finding(Severity.ERROR, "repeated-host", _whole(other), section, words)
         for host in hosts:
-            if not _HOST(host.value):
+            if not _is_host(host.value):
                 words = f"{_quoted(host.value)} is not a host and a port"
                 yield self._finding(Severity.ERROR, "invalid-host", host.value_span, section, words)
         authority = self._authority()
-        if len(hosts) == 1 and authority is not None and hosts[0].value.lower() not in authority:
+        if len(hosts) == 1 and authority and hosts[0].value.lower() not in authority:
             words = f"Host {_quoted(hosts[0].value)}, but the target names {_quoted(authority[0])}"
             section = "RFC 9112 section 3.2.2"
             yield self._finding(Severity.WARNING, "host-differs", _whole(hosts[0]), section, words)
 
-    def _authority(self) -> list[bytes] | None:
-        """The host that the target names, as Host may spell it; None where it names none."""
+    def _authority(self) -> list[bytes]:
+        """The host that the target names, as Host may spell it; nothing where it names none."""
         message = self.message
         target = message.target or b""
         if message.target_form is TargetForm.AUTHORITY:
-            return [target.lower(), target.lower().removesuffix(b":443")]
+            # RFC 9112 section 3.2.3 shows Host without the port that the target has.
+            return [target.lower(), target.lower().rpartition(b":")[0]]
         found = _AUTHORITY(target) if message.target_form is TargetForm.ABSOLUTE else None
         if found is None:
-            return None
-        authority = found[1].lower()
-        spellings = [authority]
-        for scheme, port in _DEFAULT_PORTS:
-            if target.lower().startswith(scheme):
-                spellings += [authority.removesuffix(port), authority + port]
-        return spellings
+            return []
+        host, port = _split(found[2].lower())
+        default = _DEFAULT_PORTS.get(found[1].lower())
+        spellings = [host + port, found[2].lower()]
+        return [*spellings, host, host + (default or b"")] if port in (b"", default) else spellings
 
     def _content_of_request(self) -> Iterator[Finding]:
         message = self.message
-        if message.framing is Framing.NONE or (message.complete and not message.content_length):
+        if message.body is None or (message.complete and not message.content_length):
             return
-        assert message.body is not None
         method, span = message.method or b"", message.body
         if method in _NO_CONTENT:
             section = {b"GET": "9.3.1", b"HEAD": "9.3.2", b"DELETE": "9.3.5"}[method]
@@ -146,28 +155,39 @@ class _Meaning:
 
     def _expect(self) -> Iterator[Finding]:
         section = "RFC 9110 section 10.1.1"
+        message = self.message
         for field in self._named(b"expect"):
-            if field.value.lower() == b"100-continue":
-                words = "the client waits for 100 Continue before it sends the body"
-                yield self._finding(Severity.NOTE, "expect-continue", _whole(field), section, words)
-            else:
-                words = f"an expectation that nobody registered, {_quoted(field.value)}: answered with 417"
+            wanted = {member for each in field.value.split(b",") if (member := each.strip(b" \t").lower())}
+            for other in sorted(wanted - {b"100-continue"})[:1]:
+                words = f"an expectation that nobody registered, {_quoted(other)}: answered with 417"
                 yield self._finding(Severity.WARNING, "unknown-expectation", _whole(field), section, words)
+            if b"100-continue" not in wanted:
+                continue
+            severity, words = Severity.NOTE, "the client waits for 100 Continue before it sends the body"
+            if message.framing is Framing.NONE:
+                severity, words = Severity.WARNING, "100-continue, but there is no body to wait with"
+            elif message.version == (1, 0):
+                words = "100-continue in HTTP/1.0, where a server has to ignore it"
+            yield self._finding(severity, "expect-continue", _whole(field), section, words)
 
     # Responses
 
     def _status(self) -> Iterator[Finding]:
         message = self.message
-        status = message.status or 0
+        status = message.status
+        if status is None:
+            return
         span = message.start_line["status"]
         if status >= 600:
             words = f"status {status} is over 599; clients take it for a server error"
             yield self._finding(Severity.WARNING, "invalid-status", span, "RFC 9110 section 15", words)
-        if 100 <= status <= 199 or status == 204:
+        tunnel = message.request_method == b"CONNECT" and 200 <= status <= 299
+        if 100 <= status <= 199 or status == 204 or tunnel:
             for name in (b"content-length", b"transfer-encoding"):
                 for field in self._named(name):
                     section = "RFC 9110 section 8.6" if name == b"content-length" else "RFC 9112 section 6.1"
-                    words = f"{_text(field.name)} in a response with status {status}, which has no body"
+                    to = " to CONNECT" if tunnel else ""
+                    words = f"{_text(field.name)} in a response with status {status}{to}, which has no body"
                     yield self._finding(
                         Severity.WARNING, "framing-without-body", _whole(field), section, words
                     )
@@ -180,6 +200,12 @@ class _Meaning:
 
     def _coding(self) -> Iterator[Finding]:
         section = "RFC 9112 section 7"
+        for field in self._named(b"content-length"):
+            if field.value[:1] == b"0" and len(field.value) > 1:
+                words = "zeros before the length, which some take for an octal number"
+                yield self._finding(
+                    Severity.NOTE, "length-zeros", field.value_span, "RFC 9110 section 8.6", words
+                )
         for field in self._named(b"transfer-encoding"):
             codings = [coding.strip(b" \t").lower() for coding in field.value.split(b",")]
             if self.message.version == (1, 0):
@@ -198,14 +224,14 @@ class _Meaning:
         options: set[bytes] = set()
         section = "RFC 9110 section 7.6.1"
         for field in self._named(b"connection"):
-            named = [option.strip(b" \t").lower() for option in field.value.split(b",")]
-            options.update(named)
-            for option in named:
-                if option in _END_TO_END:
-                    words = f"Connection names {_text(option)}: a proxy takes that field away"
-                    yield self._finding(
-                        Severity.WARNING, "connection-names-field", field.value_span, section, words
-                    )
+            named = {option.strip(b" \t").lower() for option in field.value.split(b",")}
+            options |= named
+            taken = ", ".join(map(_text, sorted(named & _END_TO_END)))
+            if taken:
+                words = f"Connection names {taken}: a proxy takes away what it names"
+                yield self._finding(
+                    Severity.WARNING, "connection-names-field", field.value_span, section, words
+                )
         for field in self._named(b"upgrade"):
             if b"h2c" in [protocol.strip(b" \t").lower() for protocol in field.value.split(b",")]:
                 words = "an upgrade to HTTP/2 in the clear: a proxy that passes it on no longer sees requests"
@@ -218,7 +244,8 @@ class _Meaning:
                     Severity.NOTE, "upgrade-not-named", _whole(field), "RFC 9110 section 7.8", words
                 )
         closes = b"close" in options or (self.message.version == (1, 0) and b"keep-alive" not in options)
-        if closes and self.behind and self.message.complete:
+        interim = self.message.status is not None and self.message.status < 200
+        if closes and self.behind and self.message.complete and not interim:
             end = self.message.span.end
             words = f"{self.behind} octets behind the last message of the connection"
             yield self._finding(
@@ -250,6 +277,30 @@ class _Meaning:
                 span = Span(field.value_span.offset + found.start(), found.end() - found.start())
                 words = "octets beyond ASCII, which have no meaning that all agree on"
                 yield self._finding(Severity.NOTE, "obs-text", span, "RFC 9110 section 5.5", words)
+
+
+def _is_host(value: bytes) -> bool:
+    """Whether it is a host, or none, and perhaps a port that there can be."""
+    found = _HOST(value)
+    if found is None or (found[2] and (len(found[2].lstrip(b"0")) > 5 or int(found[2]) > _MAX_PORT)):
+        return False
+    if found[1] is None:
+        return True
+    from netkit.addr import AddrParseError, Ipv6Addr
+
+    try:
+        Ipv6Addr.parse(found[1].decode("ascii"))
+    except AddrParseError:
+        return False
+    return True
+
+
+def _split(authority: bytes) -> tuple[bytes, bytes]:
+    """A host, and its port with the colon before it; without one, or with an empty one, no octets."""
+    host, colon, port = authority.rpartition(b":")
+    if not colon or not (port.isdigit() or not port):
+        return authority, b""
+    return host, colon + port if port else b""
 
 
 def _whole(field: Field) -> Span:

@@ -34,6 +34,7 @@ from netkit.http.framing import (
     TargetForm,
     TransferEncoding,
     body_framing,
+    check_behind_coding,
     check_lenient,
     check_limits,
     read_content_length,
@@ -41,7 +42,6 @@ from netkit.http.framing import (
 )
 from netkit.http.lines import (
     CR,
-    HTAB,
     LF,
     Buffer,
     check_terminator,
@@ -566,15 +566,7 @@ class HttpParser:
             coding = bytes(buffer[value:value_end])
             self._coding = read_transfer_encoding(coding, value, self._coding)
             self._coding_field = (value, coding)
-            self._check_behind_coding(buffer, value_end)
-
-    def _check_behind_coding(self, buffer: Buffer, at: int) -> None:
-        """Refuse a tab behind a transfer coding: allowed whitespace, but taken for its name by some."""
-        while buffer[at] in b" \t":
-            if buffer[at] == HTAB and not self._lenient & Lenient.TRANSFER_ENCODING:
-                offset, raw = self._coding_field
-                raise ParseError.InvalidTransferEncoding(raw, "a tab behind it", offset)
-            at += 1
+            check_behind_coding(buffer, value_end, self._lenient, coding, value)
 
     def _frame(self) -> Done:
         """The head is complete: how its body is framed."""

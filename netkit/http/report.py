@@ -46,7 +46,10 @@ class MessageReport:
     target: bytes | None = None
     target_form: TargetForm | None = None
     status: int | None = None
+    #: What a response answers, where that is known.
+    request_method: bytes | None = None
     reason: bytes | None = None
+    #: Where the parser refuses the head, all the fields that could be read.
     headers: list[Field] = field(default_factory=list)
     #: How the end of the body is found, None where the head is not complete; the reason, and its rule.
     framing: Framing | None = None
@@ -78,10 +81,15 @@ class Diagnosis:
     findings: list[Finding] = field(default_factory=list)
     #: How many more there are of each code.
     omitted: Counter[str] = field(default_factory=Counter)
+    #: The codes of all errors, each once.
+    reasons: list[str] = field(default_factory=list)
     #: What was not read: behind an error, or because it is no HTTP/1.1 any more.
     rest: Span = field(default=Span(0, 0))
-    #: Whether nothing was found that is reason to refuse it.
-    accepted: bool = True
+
+    @property
+    def accepted(self) -> bool:
+        """Whether nothing was found that is reason to refuse it."""
+        return not self.reasons
 
     @property
     def error(self) -> ParseError | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_plain(netkit: Netkit, tmp_path: Path) -> None:
         f"{file}\t0\tframing\tnone\t{why}\tRFC 9112 section 6.3, item 7",
     ]
     assert f"{file}\t1\tchunk\t102\t3\t-" in lines
-    assert lines[-1] == f"{file}\tverdict\trefused\tframing-conflict"
+    assert lines[-1] == f"{file}\t-\tverdict\trefused\tframing-conflict"
 
 
 @pytest.mark.parametrize("width", [40, 80, 160])
@@ -155,6 +156,28 @@ def test_files_that_cannot_be_read(netkit: Netkit, tmp_path: Path) -> None:
     assert netkit("http", "parse", str(tmp_path / "none")).exit_code == 8
 
 
+def test_limits(netkit: Netkit) -> None:
+    octets = GET[:-2] + b"".join(b"A: b\r\n" for _ in range(200)) + b"\r\n"
+    done = netkit("http", "parse", "-", stdin=octets)
+    assert done.exit_code == 1
+    assert "hint: --limit max-header-count=N allows more" in done.stderr
+    assert netkit("http", "parse", "-", "--limit", "max-header-count=201", stdin=octets).exit_code == 0
+    assert netkit("http", "parse", "-", "--limit", "max-header-line=3", stdin=GET).exit_code == 1
+
+
+def test_limits_are_those_there_are() -> None:
+    from netkit.cli.commands.http_parse import LIMITS
+    from netkit.http.diagnose import BODY_LIMITS, HEAD_LIMITS
+
+    assert {name.replace("-", "_") for name in LIMITS} == {*HEAD_LIMITS, *BODY_LIMITS}
+
+
+def test_a_closed_standard_input() -> None:
+    done = run_netkit_process("http", "parse", "-", preexec_fn=lambda: os.close(0))
+    assert done.exit_code == 8
+    assert "standard input: it is closed" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -163,6 +186,11 @@ def test_files_that_cannot_be_read(netkit: Netkit, tmp_path: Path) -> None:
         (["-", "--request", "--request-method", "HEAD"], "--request and --request-method exclude"),
         (["-", "--strict", "--lenient", "bare-lf"], "--strict and --lenient exclude each other"),
         (["-", "--lenient", "everything"], "everything"),
+        (["-", "--request-method", "GE T"], "'GE T' is not a method"),
+        (["-", "--request-method", "\udcff"], "is not a method"),
+        (["-", "--limit", "max-lines=4"], "'max-lines' is not a limit"),
+        (["-", "--limit", "max-header-count=x"], "'x' is not a number"),
+        (["-", "--limit", "max-header-count=99999999999"], "is not a number from 0"),
     ],
 )
 def test_wrong_usage(netkit: Netkit, options: list[str], says: str) -> None:

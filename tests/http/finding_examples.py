@@ -147,6 +147,7 @@ EXAMPLES = [
         13,
         "note",
     ),
+    Example("length-zeros", _post(b"Content-Length: 01", body=b"x"), POST_FIELD + 16, 2, "note"),
     Example("connection-names-field", _get(b"Connection: close, Cookie"), FIELD + 12, 13, "warning"),
     Example(
         "upgrade-h2c",

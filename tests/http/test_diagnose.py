@@ -55,7 +55,9 @@ def test_every_error_of_the_parser_has_an_example() -> None:
 def test_every_code_in_the_source_has_an_example() -> None:
     """Whatever text in it looks like one."""
     folder = Path(module.__file__).parent
-    source = "".join((folder / name).read_text("utf-8") for name in ("diagnose.py", "meaning.py"))
+    source = "".join(
+        (folder / name).read_text("utf-8") for name in ("diagnose.py", "meaning.py", "chunk_report.py")
+    )
     found = set(re.findall(r'(?<!b)"([a-z0-9]+(?:-[a-z0-9]+)+)"', source)) - {"latin-1"}
     assert found <= {example.code for example in EXAMPLES} | {"more-messages"}
     assert len(found) >= 28
@@ -215,7 +217,6 @@ def test_what_was_tolerated_in_a_body_is_a_warning() -> None:
     report = diagnose(octets, lenient=Lenient.CHUNK_SPACE)
     assert report.accepted
     assert [(finding.code, finding.severity.value) for finding in report.findings] == [
-        ("chunk-extension", "note"),
         ("invalid-chunk-extension", "warning"),
     ]
 
@@ -262,6 +263,11 @@ def test_cut_off(octets: bytes, words: str) -> None:
         (b"a:80", b"https://a/", True),
         (b"a:8080", b"http://a/", True),
         (b"b", b"http://a/", True),
+        (b"a", b"http://a:/", False),
+        (b"a", b"ws://a:80/", False),
+        (b"a:80", b"ws://a/", False),
+        (b"[::1]", b"http://[::1]:80/", False),
+        (b"[::1]:8080", b"http://[::1]:8080/", False),
     ],
 )
 def test_host_beside_the_target(host: bytes, target: bytes, differs: bool) -> None:
@@ -269,14 +275,221 @@ def test_host_beside_the_target(host: bytes, target: bytes, differs: bool) -> No
     assert ("host-differs" in codes(octets)) is differs
 
 
-@pytest.mark.parametrize("host", [b"", b"a", b"a:1", b"[::1]", b"[::1]:80", b"a-b.c_d", b"a%20b"])
+@pytest.mark.parametrize("host", [b"www.example.com", b"www.example.com:80"])
+def test_host_beside_the_target_of_a_connect(host: bytes) -> None:
+    """The first is the example of RFC 9112 section 3.2.3."""
+    octets = b"CONNECT www.example.com:80 HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
+    assert codes(octets) == []
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"",
+        b"a",
+        b"a:1",
+        b"[::1]",
+        b"[::1]:80",
+        b"a-b.c_d",
+        b"a%20b",
+        b"a:",
+        b"a:000080",
+        b"a:65535",
+        b"[v1.a:b]",
+    ],
+)
 def test_a_valid_host(host: bytes) -> None:
     assert codes(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n") == []
 
 
-@pytest.mark.parametrize("host", [b"a b", b"a/", b"a@b", b"[::1", b"a:port", b"a,b:c", b"caf\xe9"])
+@pytest.mark.parametrize(
+    "host", [b"a b", b"a/", b"a@b", b"[::1", b"a:port", b"a,b:c", b"caf\xe9", b"a%zz", b"[::::]", b"a:65536"]
+)
 def test_a_host_that_is_none(host: bytes) -> None:
     assert "invalid-host" in codes(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+
+
+def test_errors_are_kept_beside_any_number_of_notes() -> None:
+    noisy = GET[:-2] + b"".join(b"X-%d: \xe9\r\n" % n for n in range(5)) + b"\r\n"
+    report = diagnose(noisy * 45 + b"GET / HTTP/1.1\r\nX : b\r\n\r\n")
+    assert not report.accepted
+    assert report.reasons == ["space-before-colon", "missing-host"]
+    assert report.omitted["obs-text"] == 25
+    assert [found.code for found in report.findings if found.severity is Severity.ERROR] == report.reasons
+
+
+def test_notes_do_not_stand_for_warnings_of_their_code() -> None:
+    fields = b"".join(b"A_%d: x\r\n" % n for n in range(5)) + b"Content_Length: 5\r\n"
+    report = diagnose(GET[:-2] + fields + b"\r\n")
+    assert [found.severity.value for found in report.findings] == ["note"] * 5 + ["warning"]
+
+
+def test_a_connection_field_that_names_many() -> None:
+    octets = GET[:-2] + b"Connection: accept, cookie, date, etag, expect, host, content-length\r\n\r\n"
+    (found,) = diagnose(octets).findings
+    assert found.problem.startswith(
+        "Connection names accept, content-length, cookie, date, etag, expect, host:"
+    )
+
+
+def test_a_length_of_many_digits() -> None:
+    zeros = b"0" * 5000
+    octets = (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: "
+        + zeros
+        + b"\r\n\r\n0\r\n\r\n"
+    )
+    assert diagnose(octets).reasons == ["framing-conflict"]
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.5"])
+def test_host_is_wanted_whatever_is_read_as_http_1_1(version: bytes) -> None:
+    octets = b"GET / HTTP/" + version + b"\r\n\r\n"
+    assert diagnose(octets, lenient=Lenient.VERSION).reasons == ["missing-host"]
+    assert diagnose(b"GET / HTTP/1.0\r\n\r\n").accepted
+
+
+def test_only_what_is_tolerated_is_said_to_be() -> None:
+    octets = (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nX\0: a\r\n"
+        b"Content-Length: 6\r\nContent-Length: -7\r\nContent-Length: 5, 5\r\n\r\n"
+    )
+    report = diagnose(octets, lenient=Lenient.CONTENT_LENGTH)
+    assert [(found.code, found.severity.value, found.tolerance) for found in report.findings] == [
+        ("invalid-header-name", "error", None),
+        ("conflicting-content-length", "error", None),
+        ("invalid-content-length", "error", None),
+        ("invalid-content-length", "warning", "content-length"),
+    ]
+    folded = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n"
+    assert diagnose(folded, lenient=Lenient.OBS_FOLD).findings[0].tolerance is None
+
+
+_OLD = b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("octets", "code", "tolerance"),
+    [
+        (b"GET / HTTP/1.1\nHost: a\r\n\r\n", "bare-line-feed", "bare-lf"),
+        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", "unsupported-version", None),
+        (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", "unsupported-version", "version"),
+        (b"GET /\r\n", "unsupported-version", None),
+        (b"GET /#a HTTP/1.1\r\n\r\n", "invalid-target", None),
+        (b"GET /\xe9 HTTP/1.1\r\n\r\n", "invalid-target", "non-ascii-target"),
+        (b"HTTP/1.1 20\r\n\r\n", "invalid-status-line", None),
+        (_OLD, "invalid-transfer-encoding", "transfer-encoding"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", "invalid-transfer-encoding", None),
+        (_CHUNKED + b"0x5\r\n", "invalid-chunk-extension", None),
+        (_CHUNKED + b"1 \r\nx\r\n0\r\n\r\n", "invalid-chunk-extension", "chunk-space"),
+        (_CHUNKED + b"1\r\nx\n0\r\n\r\n", "invalid-chunk-end", "bare-lf"),
+        (_CHUNKED + b"1\r\nxy0\r\n\r\n", "invalid-chunk-end", None),
+    ],
+)
+def test_the_tolerance_that_helps(octets: bytes, code: str, tolerance: str | None) -> None:
+    (found,) = [found for found in diagnose(octets).findings if found.code == code]
+    assert found.tolerance == tolerance
+
+
+def test_every_deviation_of_a_line() -> None:
+    octets = b"FOO /\xff HTTP/1.7\nHost: a\r\n\r\n"
+    wanted = ["unknown-method", "invalid-target", "unsupported-version", "bare-line-feed"]
+    assert [found.code for found in diagnose(octets).findings] == wanted
+    lenient = Lenient.named(["unknown-method", "non-ascii-target", "version", "bare-lf"])
+    report = diagnose(octets, lenient=lenient)
+    assert [found.code for found in report.findings] == wanted
+    assert report.accepted
+
+
+def test_tolerated_trailers() -> None:
+    octets = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX : a\r\n\r\n"
+    (found,) = diagnose(octets, lenient=Lenient.SPACE_BEFORE_COLON).findings
+    assert (found.code, found.severity.value, found.offset) == ("space-before-colon", "warning", 51)
+
+
+def test_a_refused_head_is_judged_for_what_it_says_all_the_same() -> None:
+    octets = (
+        b"POST / HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: 3\r\n"
+        b"Transfer-Encoding: chunked\r\nX : c\r\n\r\n"
+    )
+    report = diagnose(octets)
+    assert report.reasons == ["space-before-colon", "framing-conflict", "repeated-host"]
+    assert [field.name for field in report.messages[0].headers][-1] == b"X"
+
+
+def test_host_is_not_missed_where_a_line_cannot_be_read() -> None:
+    assert "missing-host" not in codes(b"GET / HTTP/1.1\r\nHost\0: a\r\n\r\n")
+    assert "missing-host" not in codes(b"GET / HTTP/1.1\r\nX : a\r\n")
+    assert "missing-host" in codes(b"GET / HTTP/1.1\r\nX : a\r\n\r\n")
+    assert "missing-host" not in codes(b"GET / HTTP/1.1\r\nHost : a\r\n\r\n")
+
+
+@pytest.mark.parametrize("other", [b"\x16\x03\x01\0\xa5\n\xff\n\xfe\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+def test_another_protocol_is_not_read_for_lines(other: bytes) -> None:
+    assert len(diagnose(other).findings) == 1
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"HTTP/1.0 200 Connection established\r\n\r\n\0",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\0",
+    ],
+)
+def test_a_tunnel_is_not_behind_the_last_message(octets: bytes) -> None:
+    assert codes(octets, request_methods=["CONNECT"]) == ["tunnel"]
+
+
+def test_an_interim_response_closes_nothing() -> None:
+    octets = b"HTTP/1.1 100 x\r\nConnection: close\r\n\r\nHTTP/1.1 200 x\r\nContent-Length: 0\r\n\r\n"
+    assert codes(octets) == []
+
+
+def test_framing_of_a_response_that_makes_a_tunnel() -> None:
+    octets = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+    assert codes(octets, request_methods=["CONNECT"]) == ["framing-without-body"]
+
+
+def test_a_conflict_where_there_is_no_body() -> None:
+    octets = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+    (found,) = diagnose(octets, request_methods=["HEAD"]).findings
+    assert found.problem == "Transfer-Encoding and Content-Length, in a response that has no body"
+
+
+@pytest.mark.parametrize(
+    ("version", "value", "length", "found"),
+    [
+        (b"1.1", b"100-continue", 1, [("expect-continue", "note")]),
+        (b"1.1", b"100-Continue, 100-continue", 1, [("expect-continue", "note")]),
+        (b"1.1", b"", 1, []),
+        (b"1.1", b"100-continue", None, [("expect-continue", "warning")]),
+        (b"1.1", b"100-continue, tea", 1, [("unknown-expectation", "warning"), ("expect-continue", "note")]),
+        (b"1.0", b"100-continue", 1, [("expect-continue", "note")]),
+    ],
+)
+def test_expectations(version: bytes, value: bytes, length: int | None, found: list[tuple[str, str]]) -> None:
+    octets = b"POST / HTTP/" + version + b"\r\nHost: a\r\nExpect: " + value + b"\r\n"
+    octets += b"\r\n" if length is None else b"Content-Length: 1\r\n\r\nx"
+    assert [(each.code, each.severity.value) for each in diagnose(octets).findings] == found
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"0" * 17 + b"5\r\nhello\r\n0\r\n\r\n", "a chunk's size in more digits than are read"),
+        (b"0\r\n", "the empty line that ends its trailers is missing"),
+        (b"0;a=b\r\nX: y\r\n", "the empty line that ends its trailers is missing"),
+    ],
+)
+def test_chunks_in_words(body: bytes, words: str) -> None:
+    octets = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+    assert any(words in found.problem for found in diagnose(octets).findings)
+
+
+def test_a_long_line_behind_an_error_is_not_read() -> None:
+    octets = b"GET / HTTP/1.1\r\nbad\r\nTransfer-Encoding: " + b"ab," * 100_000 + b"\r\n\r\n"
+    assert codes(octets) == ["missing-colon", "header-too-long"]
 
 
 # What may be given
@@ -289,6 +502,11 @@ def test_wrong_arguments() -> None:
         diagnose(GET, max_header_line=-1)
     with pytest.raises(TypeError):
         diagnose("GET")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="several"):
+        diagnose(GET, request_methods="HEAD")
+    for method in ("", "GE T", b"\xff"):
+        with pytest.raises(ValueError, match="is not a method"):
+            diagnose(GET, request_methods=[method])
 
 
 @pytest.mark.parametrize("make", [bytes, bytearray, memoryview])
@@ -398,6 +616,26 @@ def test_the_parser_decides(message: bytes, edits: list[tuple[int, int, int, int
         first = report.messages[0] if report.messages else None
         if first is not None and first.error is not None:
             assert first.error.kind == "Incomplete"
+
+
+@settings(max_examples=400)
+@given(message=st.sampled_from(WHOLE_REQUESTS + WHOLE_RESPONSES), edits=edits, flags=st.integers(0, 2047))
+def test_what_is_said_of_tolerances_is_true(
+    message: bytes, edits: list[tuple[int, int, int, int]], flags: int
+) -> None:
+    """Told to let an error pass by the flag that is named, it is no error any more."""
+    octets = edited(message, edits)
+    lenient = Lenient(flags)
+    for found in diagnose(octets, lenient=lenient).findings:
+        if found.tolerance is None:
+            assert not found.problem.endswith(": tolerated")
+            continue
+        flag = Lenient.named([found.tolerance])
+        assert bool(flag & lenient) is (found.severity is Severity.WARNING)
+        if found.severity is Severity.ERROR:
+            again = diagnose(octets, lenient=lenient | flag)
+            errors = [(each.code, each.offset) for each in again.findings if each.severity is Severity.ERROR]
+            assert (found.code, found.offset) not in errors
 
 
 @given(st.binary(max_size=200))

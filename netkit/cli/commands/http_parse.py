@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
@@ -10,7 +11,7 @@ import click
 from netkit.cli.command import Run, Section, command
 from netkit.cli.exits import Exit, Failure
 from netkit.cli.messages import plural
-from netkit.cli.options import WrongValue, option
+from netkit.cli.options import Value, WrongValue, option
 from netkit.cli.output import Column, View
 
 if TYPE_CHECKING:
@@ -38,6 +39,17 @@ TOLERANCES = {
     "missing-reason": "A status line that ends after the status; let pass without being asked.",
     "chunk-space": "Whitespace around a chunk's size and in its extensions.",
     "cl-te": "Content-Length beside Transfer-Encoding, which overrides it.",
+}
+
+#: The limits of HttpParser and ChunkedDecoder.
+LIMITS = {
+    "max-request-line": "Octets of the start line, with the empty lines before it (8192).",
+    "max-header-line": "Octets of a header or trailer line (16384).",
+    "max-headers-total": "Octets of all of them (65536).",
+    "max-header-count": "Header fields, or trailer fields (128).",
+    "max-chunk-size": "Octets of a chunk (4294967295).",
+    "max-extension": "Octets of a chunk's extension (1024).",
+    "max-extensions-total": "Octets of all of a body's extensions (16384).",
 }
 
 Text = Annotated[str, "Each octet as the character of its number"]
@@ -147,7 +159,7 @@ class ParseView(View[Parsed]):
 
     type = "http.parse"
     schema = ParseRow
-    columns = (Column("file", 40), Column("messages", 14), Column("verdict", 60))
+    columns = (Column("file", 20), Column("verdict", 100))
 
     def to_json(self, result: Parsed) -> ParseRow:
         report = result.report
@@ -174,14 +186,16 @@ class ParseView(View[Parsed]):
             place = found.offset, found.length, found.section, found.problem
             yield name, found.message, found.severity.value, found.code, *place
         for code, count in report.omitted.items():
-            yield name, "omitted", code, count
-        yield name, "verdict", "accepted" if report.accepted else "refused", *_codes(report)
+            yield name, None, "omitted", code, count
+        if report.rest.length:
+            yield name, None, "rest", *report.rest
+        yield name, None, "verdict", "accepted" if report.accepted else "refused", *report.reasons
 
     def short(self, result: Parsed) -> Iterable[Line]:
-        return _codes(result.report) or ["accepted"]
+        return result.report.reasons or ["accepted"]
 
     def row(self, result: Parsed) -> Sequence[object]:
-        return result.name, plural(len(result.report.messages), result.kind), _verdict(result)
+        return result.name, _verdict(result)
 
     def table(self, result: Parsed, env: Environment) -> Iterable[Any]:
         from netkit.cli.render import mark, text
@@ -209,12 +223,12 @@ class ParseView(View[Parsed]):
         report = result.report
         if report.accepted:
             return None
-        error = report.error
-        found = _errors(report)[0] if _errors(report) else None
-        if error is not None and (found is None or found.offset == error.offset):
-            hint = error.hint or _hint(error.tolerance)
-            return Failure(Exit.NO, "http", error.kind, str(error), hint, error)
-        assert found is not None
+        found = next(found for found in report.findings if found.severity.value == "error")
+        error = report.messages[found.message].error if report.messages else None
+        if error is not None and found.offset == error.offset:
+            setting = getattr(error, "setting", None)
+            hint = error.hint if setting is None else f"--limit {setting.replace('_', '-')}=N allows more"
+            return Failure(Exit.NO, "http", error.kind, str(error), hint or _hint(found.tolerance), error)
         kind = "".join(word.capitalize() for word in found.code.split("-"))
         happened = f"{found.problem} (octet {found.offset})"
         return Failure(Exit.NO, "http", kind, happened, _hint(found.tolerance))
@@ -224,20 +238,11 @@ def _hint(tolerance: str | None) -> str | None:
     return None if tolerance is None else f"--lenient {tolerance} lets it pass"
 
 
-def _errors(report: Diagnosis) -> list[Finding]:
-    return [found for found in report.findings if found.severity.value == "error"]
-
-
-def _codes(report: Diagnosis) -> list[str]:
-    """Why it is refused, each reason once."""
-    return list(dict.fromkeys(found.code for found in _errors(report)))
-
-
 def _verdict(result: Parsed) -> str:
     report = result.report
     if report.accepted:
         return f"accepted: {plural(len(report.messages), result.kind)}"
-    return f"refused: {', '.join(_codes(report))}"
+    return f"refused: {', '.join(report.reasons)}"
 
 
 def _latin(octets: bytes) -> str:
@@ -411,13 +416,13 @@ def _elsewhere(found: Finding) -> str:
 def _read(name: str, run: Run[Parsed]) -> bytes:
     """The octets of a file, or of standard input. Raises OSError, and ValueError for too many."""
     if name == "-":
-        data = b"" if run.env.stdin is None else run.env.stdin.read(MAX_INPUT + 1)
+        if run.env.stdin is None:
+            raise OSError(errno.EBADF, "it is closed", "standard input")
+        data = run.env.stdin.read(MAX_INPUT + 1)
     else:
         with open(name, "rb") as file:
             data = file.read(MAX_INPUT + 1)
     if len(data) > MAX_INPUT:
-        import errno
-
         raise OSError(errno.EFBIG, f"more than {MAX_INPUT:,} bytes", name)
     return data
 
@@ -430,11 +435,46 @@ def _lenient(names: Sequence[str], strict: bool) -> Lenient | None:
     return RESPONSE_DEFAULT | Lenient.named(names) if names else None
 
 
+class MethodName(Value):
+    """A method."""
+
+    name = "method"
+    form = "write it as in GET or HEAD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from netkit.http.framing import TOKEN_OCTETS
+
+        if not value or not TOKEN_OCTETS.issuperset(value.encode("utf-8", "surrogateescape")):
+            self.wrong(f"{value!r} is not a method", param, ctx)
+        return str(value)
+
+
+class Limit(Value):
+    """A limit by name: `max-header-count=500`."""
+
+    name = "limit"
+    form = "write it as in max-header-count=500"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        from netkit.http.framing import MAX_LIMIT
+
+        if isinstance(value, tuple):
+            return value
+        name, _, number = str(value).partition("=")
+        if name not in LIMITS:
+            self.wrong(f"{name!r} is not a limit", param, ctx)
+        if not (number.isascii() and number.isdigit() and len(number) < 12 and int(number) <= MAX_LIMIT):
+            self.wrong(f"{number!r} is not a number from 0 to {MAX_LIMIT}", param, ctx)
+        return name.replace("-", "_"), int(number)
+
+
 @command(
     "http parse",
     view=ParseView(),
     doing="parsing {}",
-    sections=(Section("Tolerances", list(TOLERANCES.items())),),
+    sections=(Section("Tolerances", list(TOLERANCES.items())), Section("Limits", list(LIMITS.items()))),
     see_also=("netkit-http-negotiate(1)",),
 )
 @click.argument("files", nargs=-1, metavar="FILE...")
@@ -444,6 +484,7 @@ def _lenient(names: Sequence[str], strict: bool) -> Lenient | None:
     "--request-method",
     "methods",
     multiple=True,
+    type=MethodName(),
     metavar="METHOD",
     help="What a response answers; several times, in order. The last is also for those that follow.",
 )
@@ -455,6 +496,14 @@ def _lenient(names: Sequence[str], strict: bool) -> Lenient | None:
     metavar="FLAG",
     help="Let one of the tolerances above pass, with a warning; several times.",
 )
+@option(
+    "--limit",
+    "limits",
+    multiple=True,
+    type=Limit(),
+    metavar="NAME=N",
+    help="Read with this limit; several times. The names are above.",
+)
 @option("--strict", is_flag=True, help="Let nothing pass: not even a status line without a reason.")
 @option("--hexdump", is_flag=True, help="The octets of each message, too.")
 def parse(
@@ -464,6 +513,7 @@ def parse(
     responses: bool,
     methods: tuple[str, ...],
     tolerances: tuple[str, ...],
+    limits: tuple[tuple[str, int], ...],
     strict: bool,
     hexdump: bool,
 ) -> None:
@@ -477,7 +527,7 @@ def parse(
     What begins with HTTP/ is taken for responses. The exit code is 1 where something has to be refused.
 
     Plain lines: file, number of the message, then what it is about (method, header, framing, body, chunk,
-    error, warning, note), where, and what is there; at the end the verdict.
+    error, warning, note), where, and what is there. The last, omitted, rest and verdict, are about the file.
 
     Examples:
 
@@ -507,6 +557,7 @@ def parse(
             response=True if responses or methods else False if requests else None,
             request_methods=methods,
             lenient=_lenient(tolerances, strict),
+            **dict(limits),
         )
         run.result(Parsed(name, octets, report, hexdump), name)
     run.summary()
