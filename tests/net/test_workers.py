@@ -131,6 +131,20 @@ def test_ctrl_c_is_the_parents() -> None:
         assert process.stdout.read() == "", "the workers have gone too"
 
 
+def output_of(program: str) -> str:
+    """What a program prints that ends well."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=process_environment(),
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 HASTY = """
 import signal
 from netkit.io import Event, Flow, PAUSE, beside, run
@@ -155,15 +169,7 @@ print("ended")
 
 def test_a_worker_that_has_only_begun_hears_that_it_is_to_stop() -> None:
     """The signal comes while it still has its parent's handlers, which would swallow it."""
-    done = subprocess.run(
-        [sys.executable, "-c", HASTY],
-        capture_output=True,
-        text=True,
-        env=process_environment(),
-        timeout=50,
-        check=False,
-    )
-    assert (done.stdout, done.returncode) == ("ended\n", 0), done.stderr
+    assert output_of(HASTY) == "ended\n"
 
 
 def test_each_begins_with_its_place() -> None:
@@ -183,12 +189,4 @@ def asking() -> Flow[None]:
 run(beside(workers.supervise(stop), asking()))
 print(workers.counts(), places)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        env=process_environment(),
-        timeout=50,
-        check=False,
-    )
-    assert (done.stdout, done.returncode) == ("{'places': 111} []\n", 0), done.stderr
+    assert output_of(program) == "{'places': 111} []\n"
