@@ -333,6 +333,8 @@ class _Parser:
         begun = self.cursor.at
         found = self._one(_BYTES, "a byte sequence that does not end, or is not base64")
         # Section 4.2.7: padding that is missing is made up for; bits left over need not be zero.
+        if len(found[2]) > -len(found[1]) % 4:
+            self.cursor.fail("more padding than base64 has", begun)
         try:
             return a2b_base64(found[1] + "=" * (-len(found[1]) % 4))
         except Base64Error:
