@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from netkit.http.chunked import ChunkedDecoder, ChunkEnd, ChunkOutput
-from netkit.http.findings import Finding, Span, of_error
+from netkit.http.findings import Finding, Span, of_error, tolerance_for
 from netkit.http.framing import Lenient
 from netkit.http.parse_errors import ParseError
 from netkit.http.report import Chunk
@@ -104,10 +104,12 @@ class BodyReader:
         if octets.find(b";", digits, end) >= 0:
             words = "a chunk extension, which nobody reads"
             span = Span(digits, end - digits)
-            self._add(Severity.NOTE, "chunk-extension", span, f"{section}.1", words, message)
+            self._keep(Finding(Severity.NOTE, "chunk-extension", span, f"{section}.1", words, message.number))
         if digits - at > 1 and octets[at] == 0x30:
             words = "zeros before a chunk's size"
-            self._add(Severity.NOTE, "chunk-zeros", Span(at, digits - at), section, words, message)
+            self._keep(
+                Finding(Severity.NOTE, "chunk-zeros", Span(at, digits - at), section, words, message.number)
+            )
 
     def _trailers(self, message: MessageReport, last: int, end: int) -> None:
         """The trailers, which lie between the line of the last chunk and the empty one."""
@@ -118,7 +120,9 @@ class BodyReader:
                 name = trailer.name.decode("latin-1")
                 words = f"{name} comes too late in a trailer: who merges it into the headers?"
                 section = "RFC 9110 section 6.5.1"
-                self._add(Severity.WARNING, "late-trailer", found.name_span, section, words, message)
+                self._keep(
+                    Finding(Severity.WARNING, "late-trailer", found.name_span, section, words, message.number)
+                )
 
     def _tolerated(self, message: MessageReport, start: int) -> None:
         """The first thing in the body that a decoder which tolerates nothing refuses."""
@@ -126,10 +130,5 @@ class BodyReader:
         try:
             strict.run_through(start)
         except ParseError as error:
-            tolerance = Lenient.BARE_LF.option if error.kind == "InvalidChunkEnd" else error.tolerance
+            tolerance = tolerance_for(error)
             self._keep(of_error(error, self._octets, message.number, tolerance=tolerance, tolerated=True))
-
-    def _add(
-        self, severity: Severity, code: str, span: Span, section: str, problem: str, message: MessageReport
-    ) -> None:
-        self._keep(Finding(severity, code, span.offset, span.length, section, problem, message.number))

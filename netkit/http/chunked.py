@@ -28,7 +28,7 @@ from operator import index
 from typing import TYPE_CHECKING
 
 from netkit import _twins
-from netkit.http.framing import TOKEN_OCTETS, Lenient, check_lenient, check_limits
+from netkit.http.framing import FRAMING_FIELDS, TOKEN_OCTETS, Lenient, check_lenient, check_limits
 from netkit.http.lines import (
     CR,
     HTAB,
@@ -380,7 +380,7 @@ class ChunkedDecoder:
                 name, before = trailers[-1]
                 trailers[-1] = (name, before + b" " + value if before else value)
             return
-        if name.lower() in (b"content-length", b"transfer-encoding"):
+        if name.lower() in FRAMING_FIELDS:
             raise ParseError.ForbiddenTrailer(name, start)
         trailers.append((name, value))
 

@@ -19,14 +19,21 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from netkit.http.chunk_report import BodyReader
-from netkit.http.findings import Finding, Span, of_error
-from netkit.http.framing import RESPONSE_DEFAULT, TOKEN_OCTETS, Framing, Lenient, read_content_length
+from netkit.http.findings import Finding, Span, of_error, tolerance_for
+from netkit.http.framing import (
+    FRAMING_FIELDS,
+    RESPONSE_DEFAULT,
+    TOKEN_OCTETS,
+    Framing,
+    Lenient,
+    read_content_length,
+)
 from netkit.http.meaning import meaning
 from netkit.http.parse_errors import ParseError
 from netkit.http.parser import MAX_HEADER_LINE, HttpParser
 from netkit.http.report import Diagnosis, Field, MessageReport
 from netkit.http.start_line import RequestLine
-from netkit.http.stray_lines import Stray, StrayLines
+from netkit.http.stray_lines import Stray, StrayLines, is_same
 from netkit.severity import Severity
 
 if TYPE_CHECKING:
@@ -44,8 +51,8 @@ MAX_CHUNKS = 1000
 HEAD_LIMITS = ("max_request_line", "max_header_line", "max_headers_total", "max_header_count")
 BODY_LIMITS = (*HEAD_LIMITS[1:], "max_chunk_size", "max_extension", "max_extensions_total")
 
-#: Errors behind which no line is looked at: this is another protocol.
-_FOREIGN = ("TlsBytes", "Http2Preface")
+#: Errors behind which no line is looked at: this is another protocol, or there is nothing more.
+_THE_LAST = ("TlsBytes", "Http2Preface", "Incomplete")
 
 
 def diagnose(
@@ -124,11 +131,17 @@ class _Walk:
         report = self.report
         at: int | None = 0
         if not self.size:
-            self._add(Severity.ERROR, "empty", Span(0, 0), "RFC 9112 section 2.1", "there is nothing to read")
+            self._keep(
+                Finding(
+                    Severity.ERROR, "empty", Span(0, 0), "RFC 9112 section 2.1", "there is nothing to read"
+                )
+            )
         while at is not None and at < self.size:
             if len(report.messages) == MAX_MESSAGES:
                 words = f"more than {MAX_MESSAGES} messages; the rest was not read"
-                self._add(Severity.NOTE, "more-messages", Span(at, 0), "RFC 9112 section 9.3.2", words)
+                self._keep(
+                    Finding(Severity.NOTE, "more-messages", Span(at, 0), "RFC 9112 section 9.3.2", words)
+                )
                 report.rest = Span(at, self.size - at)
                 break
             at = self._message(at)
@@ -171,11 +184,11 @@ class _Walk:
         """Empty lines that no message follows."""
         if start == 0:
             words = "there are only empty lines"
-            self._add(Severity.ERROR, "empty", Span(0, self.size), "RFC 9112 section 2.1", words)
+            self._keep(Finding(Severity.ERROR, "empty", Span(0, self.size), "RFC 9112 section 2.1", words))
         else:
             words = "empty lines behind the last message"
             span = Span(start, self.size - start)
-            self._add(Severity.NOTE, "trailing-empty-lines", span, "RFC 9112 section 2.2", words)
+            self._keep(Finding(Severity.NOTE, "trailing-empty-lines", span, "RFC 9112 section 2.2", words))
 
     # The head
 
@@ -211,7 +224,7 @@ class _Walk:
 
     def _tolerance(self, message: MessageReport, error: ParseError) -> str | None:
         """The flag with which the parser gets past an error. What an error names is for its kind: tried."""
-        name = Lenient.BARE_LF.option if error.kind == "InvalidChunkEnd" else error.tolerance
+        name = tolerance_for(error)
         if name is None:
             return None
         lenient = self.lenient | Lenient.named([name])
@@ -225,14 +238,13 @@ class _Walk:
 
     def _refuse_head(self, message: MessageReport, error: ParseError) -> None:
         """The parser's error, whatever else is wrong with the lines of the head, and what they say."""
-        strays = None if error.kind in (*_FOREIGN, "Incomplete") else self._stray_lines(message, self.size)
-        found = [] if strays is None else list(strays.find())
         self._refuse(message, error)
-        for stray in found:
-            if (stray.error.kind, stray.error.offset) != (error.kind, error.offset):
-                self._keep_stray(message, stray)
-        if strays is None:
+        if error.kind in _THE_LAST:
             return
+        strays = self._stray_lines(message, self.size)
+        for stray in strays.find():
+            if not is_same(stray.error, error):
+                self._keep_stray(message, stray)
         line = strays.start_line
         if line is not None and not message.start_line:
             message.start_line = {part: Span(at, end - at) for part, (at, end) in line.parts().items()}
@@ -243,8 +255,7 @@ class _Walk:
                 message.status = line.code
             self._take_parts(message)
         message.headers = strays.fields
-        names = {field.name.lower() for field in message.headers}
-        if {b"content-length", b"transfer-encoding"} <= names:
+        if {field.name.lower() for field in message.headers}.issuperset(FRAMING_FIELDS):
             self._conflict(message, "Transfer-Encoding and Content-Length in one message")
         for finding in meaning(message, 0, whole=strays.whole):
             self._keep(finding)
@@ -287,7 +298,7 @@ class _Walk:
             message.complete = True
             words = "the body ends with the connection: nobody can tell whether all of it came"
             section = message.framing_section
-            self._add(Severity.NOTE, "until-close", Span(end, 0), section, words, message.number)
+            self._keep(Finding(Severity.NOTE, "until-close", Span(end, 0), section, words, message.number))
         else:
             end = min(self.size, start + done.body_len)
             message.complete = end - start == done.body_len
@@ -322,36 +333,37 @@ class _Walk:
         message.error = error
         problem = f"{error.problem}: {words}"
         span = Span(self.size, 0)
-        self._add(Severity.ERROR, "incomplete", span, error.section, problem, message.number)
+        self._keep(Finding(Severity.ERROR, "incomplete", span, error.section, problem, message.number))
 
     def _two_ends(self, message: MessageReport, start: int, end: int) -> str:
         """Where Content-Length and Transfer-Encoding would each have the body end."""
         both = "Transfer-Encoding and Content-Length"
         if message.framing is Framing.NONE:
             return f"{both}, in a response that has no body"
-        named = next(field for field in message.headers if field.name.lower() == b"content-length")
+        named = _content_length(message)
         length = read_content_length(named.value, named.value_span.offset, repeats=True)
         if not message.complete:
             return f"{both}: by the latter the body ends at octet {start + length}"
         return f"{both}: the body ends at octet {end} by the one, at {start + length} by the other"
 
     def _conflict(self, message: MessageReport, words: str) -> None:
-        named = next(field for field in message.headers if field.name.lower() == b"content-length")
-        self._add(
-            Severity.WARNING if self.lenient & Lenient.CL_TE else Severity.ERROR,
-            "framing-conflict",
-            Span(named.name_span.offset, named.value_span.end - named.name_span.offset),
-            "RFC 9112 section 6.1",
-            words,
-            message.number,
-            Lenient.CL_TE.option,
+        self._keep(
+            Finding(
+                Severity.WARNING if self.lenient & Lenient.CL_TE else Severity.ERROR,
+                "framing-conflict",
+                _content_length(message).span,
+                "RFC 9112 section 6.1",
+                words,
+                message.number,
+                Lenient.CL_TE.option,
+            )
         )
 
     # What follows
 
     def _hands_over(self, message: MessageReport, end: int) -> bool:
         """Whether what follows is no HTTP/1.1 message: a tunnel, or what was upgraded to."""
-        if message.method == b"CONNECT" or _is_tunnel(message):
+        if message.method == b"CONNECT" or message.is_tunnel:
             words = "what follows belongs to the tunnel"
             section = "RFC 9110 section 9.3.6"
         elif message.status == 101:
@@ -361,22 +373,10 @@ class _Walk:
             return False
         if end < self.size and message.complete:
             self.report.rest = Span(end, self.size - end)
-            self._add(Severity.NOTE, "tunnel", self.report.rest, section, words, message.number)
+            self._keep(Finding(Severity.NOTE, "tunnel", self.report.rest, section, words, message.number))
         return True
 
     # Findings
-
-    def _add(
-        self,
-        severity: Severity,
-        code: str,
-        span: Span,
-        section: str,
-        problem: str,
-        message: int = 0,
-        tolerance: str | None = None,
-    ) -> None:
-        self._keep(Finding(severity, code, span.offset, span.length, section, problem, message, tolerance))
 
     def _keep(self, finding: Finding) -> None:
         """Keep a finding, unless there are enough of its kind. Errors have room of their own."""
@@ -394,15 +394,16 @@ class _Walk:
             report.findings.append(finding)
 
 
-def _is_tunnel(message: MessageReport) -> bool:
-    return message.request_method == b"CONNECT" and 200 <= (message.status or 0) <= 299
+def _content_length(message: MessageReport) -> Field:
+    """The first of its Content-Length fields, of which there is one."""
+    return next(field for field in message.headers if field.name.lower() == b"content-length")
 
 
 def _why(message: MessageReport) -> tuple[str, int]:
     """The reason for a message's framing, and the item of RFC 9112 section 6.3 it is by."""
     framing, status = message.framing, message.status
     if framing is Framing.NONE and not message.is_request:
-        if _is_tunnel(message) and status != 204:
+        if message.is_tunnel and status != 204:
             return f"after {status} to CONNECT comes a tunnel", 2
         if message.request_method == b"HEAD":
             return "a response to HEAD has no body", 1

@@ -46,17 +46,26 @@ class Finding:
     """One thing found in the octets of `message` (counted from 0): its weight, its code, and a sentence.
 
     `section` is where the rule is written; `tolerance` the flag of `Lenient` that lets it pass, None where
-    none does. `length` is 0 where it is about what is not there.
+    none does.
     """
 
     severity: Severity
     code: str
-    offset: int
-    length: int
+    span: Span
     section: str
     problem: str
     message: int = 0
     tolerance: str | None = None
+
+    @property
+    def offset(self) -> int:
+        """The first octet that it is about."""
+        return self.span.offset
+
+    @property
+    def length(self) -> int:
+        """How many octets it is about; 0 where that is what is not there."""
+        return self.span.length
 
     @property
     def elsewhere(self) -> dict[str, str]:
@@ -89,6 +98,11 @@ def code_of(error: ParseError) -> str:
     return _CAPITAL.sub("-", error.kind).lower()
 
 
+def tolerance_for(error: ParseError) -> str | None:
+    """The flag that may let an error pass: that of its kind, or LF alone where CRLF should end a chunk."""
+    return "bare-lf" if error.kind == "InvalidChunkEnd" else error.tolerance
+
+
 def of_error(
     error: ParseError, octets: bytes, message: int, *, tolerance: str | None, tolerated: bool = False
 ) -> Finding:
@@ -104,8 +118,7 @@ def of_error(
     return Finding(
         Severity.WARNING if tolerated else Severity.ERROR,
         code_of(error),
-        error.offset,
-        _length(error, octets),
+        Span(error.offset, _length(error, octets)),
         error.section,
         problem + (": tolerated" if tolerated else ""),
         message,

@@ -40,6 +40,10 @@ TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
 TOKEN_OCTETS = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
+#: The fields that say where a body ends, in lower case.
+FRAMING_FIELDS = (b"content-length", b"transfer-encoding")
+
+
 class Framing(StrEnum):
     """How the end of a body is found."""
 
@@ -129,25 +133,31 @@ class TransferEncoding(Enum):
     CHUNKED = 2
 
 
-def read_content_length(value: bytes, offset: int, repeats: bool = False) -> int:
+def read_content_length(
+    value: bytes, offset: int, before: int | None = None, *, repeats: bool = False
+) -> int:
     """The number in one Content-Length field.
 
     Args:
         value: the field's value, without whitespace around it.
         offset: where it begins, for the error.
-        repeats: whether `5, 5` is 5 (RFC 9110 section 8.6).
+        before: what the field before it says, None without one.
+        repeats: whether `5, 5` is 5, in one field or in two (RFC 9110 section 8.6).
 
     Raises:
         ParseError.InvalidContentLength: it is no number, or one over MAX_CONTENT_LENGTH.
-        ParseError.ConflictingContentLength: it is a list of numbers that differ.
+        ParseError.ConflictingContentLength: it is a list of numbers that differ, or one more field.
     """
     if repeats and b"," in value:
-        first, *others = (_digits(part.strip(b" \t"), value, offset) for part in value.split(b","))
+        length, *others = (_digits(part.strip(b" \t"), value, offset) for part in value.split(b","))
         for other in others:
-            if other != first:
-                raise ParseError.ConflictingContentLength(first, other, offset)
-        return first
-    return _digits(value, value, offset)
+            if other != length:
+                raise ParseError.ConflictingContentLength(length, other, offset)
+    else:
+        length = _digits(value, value, offset)
+    if before is not None and not (repeats and before == length):
+        raise ParseError.ConflictingContentLength(before, length, offset)
+    return length
 
 
 def _digits(digits: bytes, value: bytes, offset: int) -> int:

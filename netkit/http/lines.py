@@ -133,6 +133,17 @@ def read_header_line(
     return HeaderLine(start, name_end, value_start, trimmed_end(buffer, value_start, end))
 
 
+def take_line(fields: list[tuple[int, int, int, int]], line: HeaderLine) -> bool:
+    """Add a line to the fields before it: one of its own, or, false then, what continues the last."""
+    if line.name_end > line.name_start:
+        fields.append(line)
+        return True
+    if line.value_end > line.value_start:
+        name, name_end, value, value_end = fields[-1]
+        fields[-1] = (name, name_end, line.value_start if value == value_end else value, line.value_end)
+    return False
+
+
 def trimmed_end(buffer: Buffer, start: int, end: int) -> int:
     """Where a value ends without the spaces and tabs behind it, no part of it (RFC 9112 section 5.1)."""
     while end > start and buffer[end - 1] in (SP, HTAB):

@@ -1,4 +1,4 @@
-"""What an accepted message says, where that is wrong, ambiguous, or taken otherwise elsewhere."""
+"""What a message says, where that is wrong, ambiguous, or taken otherwise elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from netkit.http.findings import Finding, Span
-from netkit.http.framing import Framing, TargetForm
+from netkit.http.framing import FRAMING_FIELDS, Framing, TargetForm
+from netkit.http.parse_errors import quoted
 from netkit.severity import Severity
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class _Meaning:
         yield from self._names_and_values()
 
     def _finding(self, severity: Severity, code: str, span: Span, section: str, problem: str) -> Finding:
-        return Finding(severity, code, span.offset, span.length, section, problem, self.message.number)
+        return Finding(severity, code, span, section, problem, self.message.number)
 
     def _named(self, name: bytes) -> list[Field]:
         return self.fields.get(name, [])
@@ -111,17 +112,17 @@ class _Meaning:
             words = "a request without Host, which a server has to refuse"
             yield self._finding(Severity.ERROR, "missing-host", span, section, words)
         for other in hosts[1:]:
-            words = f"Host again: {_quoted(other.value)} after {_quoted(hosts[0].value)}"
-            yield self._finding(Severity.ERROR, "repeated-host", _whole(other), section, words)
+            words = f"Host again: {_shown(other.value)} after {_shown(hosts[0].value)}"
+            yield self._finding(Severity.ERROR, "repeated-host", other.span, section, words)
         for host in hosts:
             if not _is_host(host.value):
-                words = f"{_quoted(host.value)} is not a host and a port"
+                words = f"{_shown(host.value)} is not a host and a port"
                 yield self._finding(Severity.ERROR, "invalid-host", host.value_span, section, words)
         authority = self._authority()
         if len(hosts) == 1 and authority and hosts[0].value.lower() not in authority:
-            words = f"Host {_quoted(hosts[0].value)}, but the target names {_quoted(authority[0])}"
+            words = f"Host {_shown(hosts[0].value)}, but the target names {_shown(authority[0])}"
             section = "RFC 9112 section 3.2.2"
-            yield self._finding(Severity.WARNING, "host-differs", _whole(hosts[0]), section, words)
+            yield self._finding(Severity.WARNING, "host-differs", hosts[0].span, section, words)
 
     def _authority(self) -> list[bytes]:
         """The host that the target names, as Host may spell it; nothing where it names none."""
@@ -159,8 +160,8 @@ class _Meaning:
         for field in self._named(b"expect"):
             wanted = {member for each in field.value.split(b",") if (member := each.strip(b" \t").lower())}
             for other in sorted(wanted - {b"100-continue"})[:1]:
-                words = f"an expectation that nobody registered, {_quoted(other)}: answered with 417"
-                yield self._finding(Severity.WARNING, "unknown-expectation", _whole(field), section, words)
+                words = f"an expectation that nobody registered, {_shown(other)}: answered with 417"
+                yield self._finding(Severity.WARNING, "unknown-expectation", field.span, section, words)
             if b"100-continue" not in wanted:
                 continue
             severity, words = Severity.NOTE, "the client waits for 100 Continue before it sends the body"
@@ -168,7 +169,7 @@ class _Meaning:
                 severity, words = Severity.WARNING, "100-continue, but there is no body to wait with"
             elif message.version == (1, 0):
                 words = "100-continue in HTTP/1.0, where a server has to ignore it"
-            yield self._finding(severity, "expect-continue", _whole(field), section, words)
+            yield self._finding(severity, "expect-continue", field.span, section, words)
 
     # Responses
 
@@ -181,16 +182,13 @@ class _Meaning:
         if status >= 600:
             words = f"status {status} is over 599; clients take it for a server error"
             yield self._finding(Severity.WARNING, "invalid-status", span, "RFC 9110 section 15", words)
-        tunnel = message.request_method == b"CONNECT" and 200 <= status <= 299
-        if 100 <= status <= 199 or status == 204 or tunnel:
-            for name in (b"content-length", b"transfer-encoding"):
+        if 100 <= status <= 199 or status == 204 or message.is_tunnel:
+            for name in FRAMING_FIELDS:
                 for field in self._named(name):
                     section = "RFC 9110 section 8.6" if name == b"content-length" else "RFC 9112 section 6.1"
-                    to = " to CONNECT" if tunnel else ""
+                    to = " to CONNECT" if message.is_tunnel else ""
                     words = f"{_text(field.name)} in a response with status {status}{to}, which has no body"
-                    yield self._finding(
-                        Severity.WARNING, "framing-without-body", _whole(field), section, words
-                    )
+                    yield self._finding(Severity.WARNING, "framing-without-body", field.span, section, words)
         if status == 205 and message.content_length and message.body is not None:
             words = "content in a response with status 205, which has none"
             section = "RFC 9110 section 15.3.6"
@@ -211,13 +209,13 @@ class _Meaning:
             if self.message.version == (1, 0):
                 words = "Transfer-Encoding in an HTTP/1.0 message, whose framing is faulty then"
                 yield self._finding(
-                    Severity.WARNING, "old-transfer-encoding", _whole(field), "RFC 9112 section 6.1", words
+                    Severity.WARNING, "old-transfer-encoding", field.span, "RFC 9112 section 6.1", words
                 )
             if b"identity" in codings:
                 words = "the transfer coding `identity` was removed; some take it for none at all"
                 yield self._finding(Severity.WARNING, "identity-coding", field.value_span, section, words)
             elif codings != [b"chunked"]:
-                words = f"a transfer coding besides chunked: {_quoted(field.value)}"
+                words = f"a transfer coding besides chunked: {_shown(field.value)}"
                 yield self._finding(Severity.NOTE, "transfer-coding", field.value_span, section, words)
 
     def _connection(self) -> Iterator[Finding]:
@@ -236,12 +234,12 @@ class _Meaning:
             if b"h2c" in [protocol.strip(b" \t").lower() for protocol in field.value.split(b",")]:
                 words = "an upgrade to HTTP/2 in the clear: a proxy that passes it on no longer sees requests"
                 yield self._finding(
-                    Severity.WARNING, "upgrade-h2c", _whole(field), "RFC 9113 section 3.1", words
+                    Severity.WARNING, "upgrade-h2c", field.span, "RFC 9113 section 3.1", words
                 )
             elif b"upgrade" not in options:
                 words = "Upgrade, but Connection does not name it: it is to be ignored"
                 yield self._finding(
-                    Severity.NOTE, "upgrade-not-named", _whole(field), "RFC 9110 section 7.8", words
+                    Severity.NOTE, "upgrade-not-named", field.span, "RFC 9110 section 7.8", words
                 )
         closes = b"close" in options or (self.message.version == (1, 0) and b"keep-alive" not in options)
         interim = self.message.status is not None and self.message.status < 200
@@ -258,7 +256,7 @@ class _Meaning:
                 for field in fields[1:]:
                     words = f"{_text(field.name)} again, which has one value: the first counts, or the last"
                     yield self._finding(
-                        Severity.WARNING, "repeated-field", _whole(field), "RFC 9110 section 5.3", words
+                        Severity.WARNING, "repeated-field", field.span, "RFC 9110 section 5.3", words
                     )
             if b"_" in name:
                 dashed = name.replace(b"_", b"-")
@@ -303,16 +301,9 @@ def _split(authority: bytes) -> tuple[bytes, bytes]:
     return host, colon + port if port else b""
 
 
-def _whole(field: Field) -> Span:
-    """A field from its name to the end of its value."""
-    return Span(field.name_span.offset, field.value_span.end - field.name_span.offset)
-
-
 def _text(octets: bytes) -> str:
     return octets.decode("latin-1")
 
 
-def _quoted(octets: bytes) -> str:
-    """A peer's octets as a sentence quotes them: escaped, and not too many."""
-    text = ascii(octets[:60])[1:]
-    return text if len(octets) <= 60 else f"{text}..."
+def _shown(octets: bytes) -> str:
+    return quoted(octets, 60)

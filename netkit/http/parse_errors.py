@@ -130,10 +130,10 @@ def _variant(cls: type[ParseError]) -> type[ParseError]:
     return cls
 
 
-def _quoted(octets: bytes) -> str:
+def quoted(octets: bytes, most: int = _QUOTED) -> str:
     """The peer's text as it may be shown: ASCII, escaped, and not too much of it."""
-    text = ascii(octets[:_QUOTED])[1:]
-    return text if len(octets) <= _QUOTED else f"{text}..."
+    text = ascii(octets[:most])[1:]
+    return text if len(octets) <= most else f"{text}..."
 
 
 def _octet(octet: int | None) -> str:
@@ -372,7 +372,7 @@ class _Quoting(ParseError):
 
     @property
     def problem(self) -> str:
-        return f"{self._what} {_quoted(self.raw)}"
+        return f"{self._what} {quoted(self.raw)}"
 
 
 class ParseUnknownMethod(_Quoting):
@@ -442,7 +442,7 @@ class ParseInvalidTransferEncoding(ParseError):
 
     @property
     def problem(self) -> str:
-        return f"Transfer-Encoding {_quoted(self.raw)} ({self.reason})"
+        return f"Transfer-Encoding {quoted(self.raw)} ({self.reason})"
 
 
 for _cls in [value for value in globals().values() if isinstance(value, type)]:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Self
 from netkit import _twins
 from netkit.http import sections
 from netkit.http.framing import (
+    FRAMING_FIELDS,
     RESPONSE_DEFAULT,
     TCHAR,
     TOKEN_OCTETS,
@@ -49,6 +50,7 @@ from netkit.http.lines import (
     line_end,
     octets,
     read_header_line,
+    take_line,
     trimmed_end,
 )
 from netkit.http.parse_errors import ParseError
@@ -537,13 +539,8 @@ class HttpParser:
         line = read_header_line(
             buffer, start, line_feed, self._lenient, first=not spans, fold=not self._is_framing(buffer)
         )
-        if line.name_end > start:
-            spans.append(line)
+        if take_line(spans, line):
             self._note(buffer, *line)
-        elif line.value_end > line.value_start:
-            name, name_end, value, value_end = spans[-1]
-            value = line.value_start if value == value_end else value
-            spans[-1] = (name, name_end, value, line.value_end)
         return False
 
     def _is_framing(self, buffer: Buffer) -> bool:
@@ -551,17 +548,15 @@ class HttpParser:
         if not self._spans:
             return False
         name, name_end, _, _ = self._spans[-1]
-        return bytes(buffer[name:name_end]).lower() in (b"content-length", b"transfer-encoding")
+        return bytes(buffer[name:name_end]).lower() in FRAMING_FIELDS
 
     def _note(self, buffer: Buffer, name: int, name_end: int, value: int, value_end: int) -> None:
         """Take in what a field says about the framing, if it does."""
         key = bytes(buffer[name:name_end]).lower()
         if key == b"content-length":
             repeats = bool(self._lenient & Lenient.CONTENT_LENGTH)
-            length = read_content_length(bytes(buffer[value:value_end]), value, repeats)
-            if self._length is not None and not (repeats and self._length == length):
-                raise ParseError.ConflictingContentLength(self._length, length, value)
-            self._length = length
+            digits = bytes(buffer[value:value_end])
+            self._length = read_content_length(digits, value, self._length, repeats=repeats)
         elif key == b"transfer-encoding":
             coding = bytes(buffer[value:value_end])
             self._coding = read_transfer_encoding(coding, value, self._coding)

@@ -21,6 +21,11 @@ class Field(NamedTuple):
     name_span: Span
     value_span: Span
 
+    @property
+    def span(self) -> Span:
+        """From the name to the end of the value."""
+        return Span(self.name_span.offset, self.value_span.end - self.name_span.offset)
+
 
 class Chunk(NamedTuple):
     """A chunk: its size, its size line (without the line's end), what follows the size in it, its data."""
@@ -69,6 +74,11 @@ class MessageReport:
     #: Why the parser refuses it.
     error: ParseError | None = None
 
+    @property
+    def is_tunnel(self) -> bool:
+        """Whether it is a 2xx to CONNECT, after which the connection is a tunnel (RFC 9110 section 9.3.6)."""
+        return self.request_method == b"CONNECT" and 200 <= (self.status or 0) <= 299
+
 
 @dataclass(slots=True)
 class Diagnosis:
@@ -77,7 +87,7 @@ class Diagnosis:
     size: int
     is_request: bool
     messages: list[MessageReport] = field(default_factory=list)
-    #: By message, the parser's own error first.
+    #: By message; of a head that the parser refuses, its own error first.
     findings: list[Finding] = field(default_factory=list)
     #: How many more there are of each code.
     omitted: Counter[str] = field(default_factory=Counter)

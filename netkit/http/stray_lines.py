@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from netkit.http.findings import Span
 from netkit.http.framing import (
+    FRAMING_FIELDS,
     TOKEN_OCTETS,
     Lenient,
     TransferEncoding,
@@ -19,7 +20,7 @@ from netkit.http.framing import (
     read_content_length,
     read_transfer_encoding,
 )
-from netkit.http.lines import check_terminator, line_end, read_header_line
+from netkit.http.lines import check_terminator, line_end, read_header_line, take_line
 from netkit.http.parse_errors import ParseError
 from netkit.http.report import Field
 from netkit.http.sections import unfolded
@@ -35,8 +36,6 @@ T = TypeVar("T")
 
 #: Lines of one head that are looked at.
 MAX_LINES = 10_000
-
-_FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class Stray(NamedTuple):
@@ -118,7 +117,7 @@ class StrayLines:
             try:
                 value = read(flags)
             except ParseError as error:
-                again = tried is not None and _is_same(tried.error, error)
+                again = tried is not None and is_same(tried.error, error)
                 if tried is not None and not again:
                     yield tried
                 if again or error.tolerance is None:
@@ -150,15 +149,15 @@ class StrayLines:
 
         def read(flags: Lenient) -> HeaderLine:
             first = not fields
-            fold = first or octets[fields[-1][0] : fields[-1][1]].lower() not in _FRAMING
+            fold = first or octets[fields[-1][0] : fields[-1][1]].lower() not in FRAMING_FIELDS
             return read_header_line(octets, at, line_feed, flags, first=first, fold=fold)
 
         line = yield from self._deviations(read)
         if line is None:
             return False
-        take_line(fields, line, at)
+        take_line(fields, line)
         name = octets[line.name_start : line.name_end].lower()
-        if name not in _FRAMING:
+        if name not in FRAMING_FIELDS:
             return True
         value = octets[line.value_start : line.value_end]
         judge = self._content_length if name == b"content-length" else self._transfer_encoding
@@ -166,10 +165,7 @@ class StrayLines:
 
     def _content_length(self, value: bytes, line: HeaderLine, flags: Lenient) -> bool:
         repeats = bool(flags & Lenient.CONTENT_LENGTH)
-        length = read_content_length(value, line.value_start, repeats)
-        if self._length is not None and not (repeats and self._length == length):
-            raise ParseError.ConflictingContentLength(self._length, length, line.value_start)
-        self._length = length
+        self._length = read_content_length(value, line.value_start, self._length, repeats=repeats)
         return True
 
     def _transfer_encoding(self, value: bytes, line: HeaderLine, flags: Lenient) -> bool:
@@ -179,17 +175,9 @@ class StrayLines:
         return True
 
 
-def _is_same(one: ParseError, other: ParseError) -> bool:
+def is_same(one: ParseError, other: ParseError) -> bool:
+    """Whether two errors are about the same thing at the same place."""
     return (one.kind, one.offset) == (other.kind, other.offset)
-
-
-def take_line(fields: list[tuple[int, int, int, int]], line: HeaderLine, at: int) -> None:
-    """Add a line to the fields: one of its own, or what continues the last."""
-    if line.name_end > at:
-        fields.append(line)
-    elif line.value_end > line.value_start:
-        name, name_end, value, value_end = fields[-1]
-        fields[-1] = (name, name_end, line.value_start if value == value_end else value, line.value_end)
 
 
 def as_fields(octets: bytes, lines: list[tuple[int, int, int, int]]) -> list[Field]:
@@ -213,6 +201,6 @@ def trailer_fields(octets: bytes, start: int, end: int, lenient: Lenient) -> lis
         line_feed = octets.index(b"\n", at)
         if line_end(octets, at, line_feed) == at:
             break
-        take_line(lines, read_header_line(octets, at, line_feed, lenient, first=not lines, fold=True), at)
+        take_line(lines, read_header_line(octets, at, line_feed, lenient, first=not lines, fold=True))
         at = line_feed + 1
     return as_fields(octets, lines)

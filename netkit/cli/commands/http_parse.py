@@ -414,7 +414,7 @@ def _elsewhere(found: Finding) -> str:
 
 
 def _read(name: str, run: Run[Parsed]) -> bytes:
-    """The octets of a file, or of standard input. Raises OSError, and ValueError for too many."""
+    """The octets of a file, or of standard input. Raises OSError, also for too many."""
     if name == "-":
         if run.env.stdin is None:
             raise OSError(errno.EBADF, "it is closed", "standard input")
@@ -442,9 +442,9 @@ class MethodName(Value):
     form = "write it as in GET or HEAD"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from netkit.http.framing import TOKEN_OCTETS
+        from netkit.http.headers import is_token
 
-        if not value or not TOKEN_OCTETS.issuperset(value.encode("utf-8", "surrogateescape")):
+        if not is_token(value):
             self.wrong(f"{value!r} is not a method", param, ctx)
         return str(value)
 

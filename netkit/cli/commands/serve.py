@@ -162,14 +162,9 @@ def _echo(
     from netkit.net.echo_server import EchoServer
 
     tls = ServerTls(run, given) if "tls" in given else None
-    if tls is not None and tls.wanted and not over_tcp and not any(map(is_unix, binds)):
+    streams = over_tcp or any(map(is_unix, binds))
+    if tls is not None and tls.wanted and not streams:
         raise WrongValue("--tls with nothing but UDP", "leave --udp away, or --tls")
-
-    def begin(place: int) -> None:
-        if faults is not None:
-            faults.share(place, given["workers"])
-
-    streams = over_tcp or any(map(is_unix, binds)) or not over_udp
     if faults is not None and faults.reset_after is not None and not streams:
         raise WrongValue(
             "--reset-after with nothing but UDP", "datagrams have no connection to be reset: --drop"
@@ -179,6 +174,11 @@ def _echo(
         raise WrongValue("--upgrade without --control", "--control PATH --upgrade")
     if given["upgrade"] and binds:
         raise WrongValue("--upgrade takes the sockets of the running server", "leave BIND away")
+
+    def begin(place: int) -> None:
+        if faults is not None:
+            faults.share(place, given["workers"])
+
     with ExitStack() as stack:
         sockets = Sockets.of(
             binds,
