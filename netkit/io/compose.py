@@ -264,8 +264,9 @@ def _join(
                 now = monotonic() if pace is not None else 0.0
                 if now < next_start:
                     pacer = _Branch(group, -1, sleep_until(next_start))
-                    pacer.start()
-                    break
+                    if not pacer.start():
+                        break
+                    pacer = None  # the moment came while this was being set up
                 try:
                     flow = next(flows)
                 except StopIteration:
@@ -335,29 +336,21 @@ def before(
     branch = _Branch(group, 0, flow)
     alarm = _Branch(group, 1, sleep_until(moment))
     try:
-        if branch.start():
-            assert branch.outcome is not None
-            return branch.outcome.unwrap()
-        alarm.start()
-        while True:
+        ended = branch.start()
+        rang = not ended and alarm.start()  # at once, where the moment has passed
+        while not (ended or rang):
             yield group
             woken, group.ready = group.ready, []
             if branch in woken:
                 ended = branch.resume()
-            elif monotonic() >= moment:
-                ended = branch.throw(DeadlineExceeded(doing))
-                if not ended:
-                    raise RuntimeError("a flow whose time ran out waited again instead of ending")
-                error = branch.outcome.error if branch.outcome is not None else None
-                if expired is not None and error is not None:
-                    raise expired(error) from error
-            else:
-                ended = False
-            if ended:
-                assert branch.outcome is not None
-                return branch.outcome.unwrap()
-            if alarm in woken:
-                alarm.resume()
+            if not ended and alarm in woken:
+                rang = alarm.resume()  # false where its timer came too early: it sleeps on
+        if rang and not branch.throw(DeadlineExceeded(doing)):
+            raise RuntimeError("a flow whose time ran out waited again instead of ending")
+        assert branch.outcome is not None
+        if rang and expired is not None and branch.outcome.error is not None:
+            raise expired(branch.outcome.error) from branch.outcome.error
+        return branch.outcome.unwrap()
     except GeneratorExit:
         raise
     except BaseException as error:

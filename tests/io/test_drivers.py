@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import netkit.io.flow
 from netkit.io import (
     PAUSE,
     CancellationError,
@@ -286,6 +287,13 @@ class TestAllOf:
         outcomes = drive(all_of([pick(1), pick(2), pick(3)]), timeout=5)
         assert [outcome.value for outcome in outcomes] == [1, 2, 3]
 
+    def test_a_pace_whose_moment_comes_while_it_is_set_up(
+        self, drive: Drive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(netkit.io.flow, "monotonic", lambda: monotonic() + 1)
+        outcomes = drive(all_of((value_of(i) for i in range(3)), pace=0.5), timeout=5)
+        assert [outcome.value for outcome in outcomes] == [0, 1, 2]
+
     def test_flows_that_never_wait_can_be_interrupted(self, drive: Drive) -> None:
         def endless() -> Iterator[Flow[int]]:
             while True:
@@ -308,6 +316,23 @@ class TestBefore:
             return "?"
 
         assert drive(flow(), timeout=5) == "timed out while asking"
+
+    def test_too_late_from_the_start(self, drive: Drive) -> None:
+        with pytest.raises(DeadlineExceeded, match="asking"):
+            drive(before(monotonic() - 1, never(), "asking"), timeout=5)
+
+    def test_done_before_anybody_looked_at_the_time(self, drive: Drive) -> None:
+        assert drive(before(monotonic() - 1, value_of(4), "asking"), timeout=5) == 4
+
+    def test_woken_in_the_same_moment_and_not_done(self, drive: Drive) -> None:
+        moment = monotonic() + 0.01
+
+        def woken_once() -> Flow[None]:
+            yield Want(until=moment)
+            yield from never()
+
+        with pytest.raises(DeadlineExceeded, match="asking"):
+            drive(before(moment, woken_once(), "asking"), timeout=5)
 
     def test_a_timer_that_comes_too_early_is_waited_out(self) -> None:
         class Early(asyncio.SelectorEventLoop):
