@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from time import monotonic, process_time
+from time import monotonic, process_time, sleep
 from typing import Any
 
 import pytest
@@ -41,8 +41,8 @@ QUESTION = Question("www.Example.com.", DnsRecordType.A)
 RECORD = "www.example.com. 60 A 192.0.2.1"
 #: Long enough for a busy machine, and never waited for: an answer comes.
 PATIENT = QueryOptions(timeout=5.0, tries=1)
-#: Waited for to its end.
-SHORT = QueryOptions(timeout=0.06, tries=1)
+#: Waited for to its end, and long enough for what comes in it on a busy machine.
+SHORT = QueryOptions(timeout=0.3, tries=1)
 
 
 def right(asked: Asked) -> bytes:
@@ -116,7 +116,7 @@ class TestWhatCounts:
     def test_a_flood_ends_with_the_deadline(self, scripted: Scripted, drive: Drive) -> None:
         server = scripted(lambda asked: [asked.wire] * 200)
         with pytest.raises(DnsError.Timeout) as caught:
-            drive(ask(QUESTION, [server.addr], QueryOptions(timeout=0.1, tries=1)))
+            drive(ask(QUESTION, [server.addr], SHORT))
         assert "messages came, but not the answer" in (caught.value.hint or "")
 
     def test_each_query_has_an_id_a_case_and_a_port_of_its_own(self, scripted: Scripted) -> None:
@@ -153,7 +153,7 @@ class TestWhatCounts:
             return answer(asked, RECORD).replace(question=[Question(name, DnsRecordType.A)])
 
         server = scripted(lowercases)
-        reply = drive(ask(QUESTION, [server.addr], QueryOptions(timeout=0.1, tries=1, tcp=tcp)))
+        reply = drive(ask(QUESTION, [server.addr], SHORT.replace(tcp=tcp)))
         assert reply.message.answer
         assert len(server.asked) == 2
         assert server.asked[1].message.question[0].name.is_identical(QUESTION.name)
@@ -373,16 +373,15 @@ class TestTries:
     def test_when_all_time_is_over_nobody_is_asked_any_more(self, scripted: Scripted, tcp: bool) -> None:
         """The caller's deadline and the query's own have both passed when the flow hears of either."""
         servers = [scripted(lambda asked: None) for _ in range(2)]
-        flow = ask(
-            QUESTION, [server.addr for server in servers], QueryOptions(timeout=1e-9, tries=2, tcp=tcp)
-        )
+        flow = ask(QUESTION, [server.addr for server in servers], SHORT.replace(tries=2, tcp=tcp))
         next(flow)
+        sleep(SHORT.timeout)
         with pytest.raises(DeadlineExceeded, match=f"{servers[0].addr}"):
             flow.throw(DeadlineExceeded())
 
     def test_the_second_server_answers(self, scripted: Scripted, drive: Drive) -> None:
         silent, good = scripted(lambda asked: None), scripted(right)
-        options = QueryOptions(timeout=0.1, tries=2)
+        options = SHORT.replace(tries=2)
         assert drive(ask(QUESTION, [silent.addr, good.addr], options)).server == good.addr
         assert (len(silent.asked), len(good.asked)) == (1, 1)
 
@@ -394,7 +393,7 @@ class TestTries:
             return right(asked) if len(counted) > 1 else None
 
         server = scripted(second)
-        assert drive(ask(QUESTION, [server.addr], QueryOptions(timeout=0.1, tries=3))).message.answer
+        assert drive(ask(QUESTION, [server.addr], SHORT.replace(tries=3))).message.answer
         assert len(server.asked) == 2
         assert server.asked[0].message.id != server.asked[1].message.id
 
