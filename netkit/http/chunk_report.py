@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from netkit.http.chunked import ChunkedDecoder, ChunkEnd, ChunkOutput
-from netkit.http.findings import Finding, Span, of_error, tolerance_for
+from netkit.http.findings import Finding, Span, of_error
 from netkit.http.framing import Lenient
 from netkit.http.parse_errors import ParseError
 from netkit.http.report import Chunk
@@ -130,5 +130,6 @@ class BodyReader:
         try:
             strict.run_through(start)
         except ParseError as error:
-            tolerance = tolerance_for(error)
-            self._keep(of_error(error, self._octets, message.number, tolerance=tolerance, tolerated=True))
+            self._keep(
+                of_error(error, self._octets, message.number, tolerance=error.tolerance, tolerated=True)
+            )

@@ -19,7 +19,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from netkit.http.chunk_report import BodyReader
-from netkit.http.findings import Finding, Span, of_error, tolerance_for
+from netkit.http.findings import Finding, Span, of_error
 from netkit.http.framing import (
     FRAMING_FIELDS,
     RESPONSE_DEFAULT,
@@ -224,7 +224,7 @@ class _Walk:
 
     def _tolerance(self, message: MessageReport, error: ParseError) -> str | None:
         """The flag with which the parser gets past an error. What an error names is for its kind: tried."""
-        name = tolerance_for(error)
+        name = error.tolerance
         if name is None:
             return None
         lenient = self.lenient | Lenient.named([name])

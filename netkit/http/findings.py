@@ -98,11 +98,6 @@ def code_of(error: ParseError) -> str:
     return _CAPITAL.sub("-", error.kind).lower()
 
 
-def tolerance_for(error: ParseError) -> str | None:
-    """The flag that may let an error pass: that of its kind, or LF alone where CRLF should end a chunk."""
-    return "bare-lf" if error.kind == "InvalidChunkEnd" else error.tolerance
-
-
 def of_error(
     error: ParseError, octets: bytes, message: int, *, tolerance: str | None, tolerated: bool = False
 ) -> Finding:

@@ -56,7 +56,7 @@ class ParseError(NetkitError, ValueError):
     #: Where the rule is written.
     section: ClassVar[str] = "RFC 9112 section 2.2"
     #: The flag of `Lenient` that lets this pass, as the command line spells it.
-    tolerance: ClassVar[str | None] = None
+    tolerance: str | None = None
     _what: ClassVar[str] = "not an HTTP/1.1 message"
 
     if TYPE_CHECKING:
@@ -266,6 +266,10 @@ class ParseInvalidChunkEnd(_BadOctet):
 
     section = "RFC 9112 section 7.1"
     _where = "where CRLF should end a chunk"
+
+    def __init__(self, octet: int | None, offset: int) -> None:
+        super().__init__(octet, offset)
+        self.tolerance = "bare-lf" if octet == 0x0A else None
 
 
 class ParseMissingColon(ParseError):

@@ -190,7 +190,7 @@ def test_a_closed_standard_input() -> None:
         (["-", "--request-method", "\udcff"], "is not a method"),
         (["-", "--limit", "max-lines=4"], "'max-lines' is not a limit"),
         (["-", "--limit", "max-header-count=x"], "'x' is not a number"),
-        (["-", "--limit", "max-header-count=99999999999"], "is not a number from 0"),
+        (["-", "--limit", "max-header-count=99999999999"], "write a whole number from 0"),
     ],
 )
 def test_wrong_usage(netkit: Netkit, options: list[str], says: str) -> None:

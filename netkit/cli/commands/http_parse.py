@@ -11,7 +11,7 @@ import click
 from netkit.cli.command import Run, Section, command
 from netkit.cli.exits import Exit, Failure
 from netkit.cli.messages import plural
-from netkit.cli.options import Value, WrongValue, option
+from netkit.cli.options import Number, Value, WrongValue, option
 from netkit.cli.output import Column, View
 
 if TYPE_CHECKING:
@@ -465,9 +465,7 @@ class Limit(Value):
         name, _, number = str(value).partition("=")
         if name not in LIMITS:
             self.wrong(f"{name!r} is not a limit", param, ctx)
-        if not (number.isascii() and number.isdigit() and len(number) < 12 and int(number) <= MAX_LIMIT):
-            self.wrong(f"{number!r} is not a number from 0 to {MAX_LIMIT}", param, ctx)
-        return name.replace("-", "_"), int(number)
+        return name.replace("-", "_"), Number(0, MAX_LIMIT).convert(number, param, ctx)
 
 
 @command(
