@@ -310,7 +310,7 @@ class HttpParser:
         data = buf if type(buf) is bytes else bytes(octets(buf)[: self._line])
         if self._section is not None:
             start, section = self._section
-            if data[start : start + len(section)] == section:
+            if data.startswith(section, start):
                 return sections.items(section)
         items = [(data[name:name_end], data[value:end]) for name, name_end, value, end in self._fields()]
         if self._folds:

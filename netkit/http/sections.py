@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 from netkit.http.framing import TCHAR
 
 if TYPE_CHECKING:
-    from re import Pattern
-
     from netkit.http.lines import Buffer
 
-# Quantifiers are possessive, here too.
-_FIELD = rb"[" + TCHAR + rb"]++:[ \t]*+[\t\x20-\x7e\x80-\xff]*+\r\n"
+# Quantifiers are possessive, here too. A field whose name begins as one about the framing does is not taken.
+_FRAMING = rb"[Cc][Oo][Nn][Tt][Ee][Nn][Tt]-[Ll][Ee]|[Tt][Rr][Aa][Nn][Ss][Ff]"
+_FIELD = rb"(?!" + _FRAMING + rb")[" + TCHAR + rb"]++:[\t\x20-\x7e\x80-\xff]*+\r\n"
 _SECTION = re.compile(rb"(?:" + _FIELD + rb")*+\r\n").match
 
-# Of a section that is right, the names and the values; the second where no value has whitespace behind it.
+# Of a section that is right, the names and the values; the second takes no field with whitespace behind its
+# value, so that it finds fewer fields than there are lines if there is one.
 _PARTS = re.compile(rb"([^:]++):[ \t]*+((?:[^ \t\r]++|[ \t]++(?!\r))*+)[ \t]*+\r\n")
-_PLAIN_PARTS = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
+_PLAIN_PARTS = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)(?<![ \t])\r\n")
 
 _FOLDS = re.compile(rb"(?:[ \t]*+\r?\n[ \t]++)++")
 
@@ -43,31 +43,23 @@ def take_section(buffer: Buffer, start: int, end: int, max_line: int, max_count:
     if match is None:
         return None
     section = bytes(buffer[start : match.end() - 2])
-    if len(section) > max_line or section.count(b"\n") > max_count:
-        return None
-    lower = section.lower()
-    # Anywhere in it will do: what is not taken here is read with more care.
-    return None if b"content-length" in lower or b"transfer-encoding" in lower else section
+    return None if len(section) > max_line or section.count(b"\n") > max_count else section
 
 
 def spans(section: bytes, offset: int) -> list[tuple[int, int, int, int]]:
     """Where each name and each value of a section begins and ends in a buffer that has it at `offset`."""
-    found = []
-    for match in _parts(section).finditer(section):
-        _, (name, name_end), (value, value_end) = match.regs
-        found.append((offset + name, offset + name_end, offset + value, offset + value_end))
-    return found
+    return [
+        (offset + name, offset + name_end, offset + value, offset + value_end)
+        for _, (name, name_end), (value, value_end) in (found.regs for found in _PARTS.finditer(section))
+    ]
 
 
 def items(section: bytes) -> list[tuple[bytes, bytes]]:
     """The names and the values of a section."""
-    return _parts(section).findall(section)
+    found: list[tuple[bytes, bytes]] = _PLAIN_PARTS.findall(section)
+    return found if len(found) == section.count(b"\n") else _PARTS.findall(section)
 
 
 def unfolded(value: bytes) -> bytes:
     """A value with a space for each run of folds (RFC 9112 section 5.2)."""
     return _FOLDS.sub(b" ", value)
-
-
-def _parts(section: bytes) -> Pattern[bytes]:
-    return _PARTS if b" \r" in section or b"\t\r" in section else _PLAIN_PARTS
