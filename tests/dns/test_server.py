@@ -185,7 +185,7 @@ class TestSize:
 def test_any_bytes(wire: bytes) -> None:
     begun = process_time()
     response = respond(ZONES, wire, over_tcp=False)
-    assert process_time() - begun < 0.25
+    assert process_time() - begun < 2
     if response is not None:
         message = Message.from_wire(response)
         assert message.is_response

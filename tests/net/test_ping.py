@@ -180,7 +180,7 @@ class TestDatagrams:
         return run.statistics
 
     def test_loss(self) -> None:
-        run = Run(count=4, interval=0.005, timeout=0.1)
+        run = Run(count=4, interval=0.005, timeout=0.5)
         found = self.run_against(lambda number, data: [] if number % 2 else [data], run)
         assert (found.sent, found.received, found.failed, found.loss) == (4, 2, 2, 0.5)
 
@@ -197,7 +197,7 @@ class TestDatagrams:
             held.append(data)
             return [] if number < 2 else [held[0], data]
 
-        found = self.run_against(late, Run(count=3, interval=0.1, timeout=0.05))
+        found = self.run_against(late, Run(count=3, interval=0.6, timeout=0.5))
         assert (found.received, found.failed, found.late) == (1, 2, 1)
 
     def test_out_of_order(self) -> None:
