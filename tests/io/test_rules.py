@@ -401,8 +401,8 @@ class TestRule6Interruptions:
                 os.sched_yield()
             os.kill(os.getpid(), signal.SIGINT)
 
+        threading.Thread(target=interrupt, daemon=True).start()
         with pytest.raises(KeyboardInterrupt):
-            threading.Thread(target=interrupt, daemon=True).start()
             run(flow(), deadline=monotonic() + 30)
         assert seen == [KeyboardInterrupt]
         assert pair.descriptor.reader is None
