@@ -442,7 +442,7 @@ def test_keepalive(echo_address: str) -> None:  # noqa: F811
 
 def test_hexdump_at_a_terminal(echo_address: str) -> None:  # noqa: F811
     argv = netkit_argv("tcp", "connect", "--hexdump", "--crlf", echo_address)
-    child = pexpect.spawn(argv[0], argv[1:], env=process_environment(), timeout=20, encoding="utf-8")
+    child = pexpect.spawn(argv[0], argv[1:], env=process_environment(), timeout=30, encoding="utf-8")
     child.expect("connected to")
     child.sendline("hi")
     child.expect("> 00000000  68 69 0d 0a")

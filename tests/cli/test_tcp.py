@@ -180,7 +180,7 @@ def test_a_closed_pipe_ends_it_quietly(echo_address: str) -> None:
 
 def test_at_a_terminal(echo_address: str) -> None:
     argv = netkit_argv("tcp", "connect", echo_address)
-    child = pexpect.spawn(argv[0], argv[1:], env=process_environment(), timeout=10, encoding="utf-8")
+    child = pexpect.spawn(argv[0], argv[1:], env=process_environment(), timeout=30, encoding="utf-8")
     child.expect("connected to")
     child.sendline("hello there")
     child.expect("hello there\r\n")  # the terminal's own echo
@@ -194,7 +194,7 @@ def test_at_a_terminal(echo_address: str) -> None:
 def test_at_a_terminal_the_session_ends_with_the_peer() -> None:
     with peer(lambda connection: connection.sendall(b"bye\n")) as address:
         argv = netkit_argv("tcp", "connect", address)
-        child = pexpect.spawn(argv[0], argv[1:], env=process_environment(), timeout=10, encoding="utf-8")
+        child = pexpect.spawn(argv[0], argv[1:], env=process_environment(), timeout=30, encoding="utf-8")
         child.expect("bye")
         child.expect(pexpect.EOF)
         child.close()
@@ -203,7 +203,7 @@ def test_at_a_terminal_the_session_ends_with_the_peer() -> None:
 
 def test_ctrl_c_ends_it_at_once(echo_address: str) -> None:
     argv = netkit_argv("tcp", "connect", echo_address)
-    child = pexpect.spawn(argv[0], argv[1:], env=process_environment(), timeout=10, encoding="utf-8")
+    child = pexpect.spawn(argv[0], argv[1:], env=process_environment(), timeout=30, encoding="utf-8")
     child.expect("connected to")
     child.sendintr()
     child.expect(pexpect.EOF)
