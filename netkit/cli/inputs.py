@@ -51,6 +51,7 @@ WINDOW = 4096
 #: The longest line of a list of inputs, in bytes; a longer one is a row that says so.
 MAX_LINE = 16384
 _CHUNK = 65536
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _CATCH_UP = 0.01
 
 
@@ -201,7 +202,7 @@ class Inputs(Generic[T]):
 
     def parse(self, text: str, where: str | None = None) -> T:
         """The target that `text` names. Raises BadInput, which says where it stood."""
-        if len(text) > MAX_LINE:
+        if where is not None and len(text) > MAX_LINE:
             raise BadInput(f"a line over {MAX_LINE:,} bytes", where, "a list of inputs has one on each line")
         try:
             target: T = self.spec.parse(text)
@@ -333,6 +334,8 @@ class _Stream:
             for line in self._lines:
                 self.number += 1
                 self.taken += len(line) + 1
+                if self.number == 1:
+                    line = line.removeprefix(_BYTE_ORDER_MARK)
                 return line.decode("utf-8", "surrogateescape")
             if self._end:
                 return None

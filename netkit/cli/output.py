@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+#: Characters of an input that a message names it by.
+_NAMED = 200
+
 #: A line as it is, or its cells, which are joined by tabs.
 Line: TypeAlias = "str | Sequence[object]"
 
@@ -199,10 +202,11 @@ class Output(Generic[R]):
         mode = self.env.mode
         if self.many and (mode == "json" or (mode == "table" and self.view.columns)) and not self.env.debug:
             return
-        doing = self.doing.replace("{}", text) if text else self.doing.replace("{}", "").strip()
+        named = text if text is None or len(text) <= _NAMED else f"{text[:_NAMED]}..."
+        doing = self.doing.replace("{}", named) if named else self.doing.replace("{}", "").strip()
         if self.many:
-            if text and text not in doing and text not in failure.message:
-                doing = f"{doing}: {text}" if doing else text
+            if text and named and named not in doing and text not in failure.message:
+                doing = f"{doing}: {named}" if doing else named
             # The same advice for each of a thousand would bury what it is about.
             hint = failure.hint if failure.kind == "Unexpected" else None
             failure = Failure(failure.exit, failure.layer, failure.kind, failure.message, hint, failure.error)

@@ -46,15 +46,20 @@ class InvalidField(FieldError):
 
 
 class UnknownRangeUnit(FieldError):
-    """A Range in a unit that is not bytes. RFC 9110 section 14.2: a server ignores the field then."""
+    """A Range, or a Content-Range, in a unit that is not bytes.
 
-    def __init__(self, unit: str) -> None:
-        super().__init__("Range", 0)
-        self.args = (unit,)
+    RFC 9110 section 14.2: a server ignores such a Range. Section 14.4: a client must not put a part with
+    such a Content-Range together with others.
+    """
+
+    def __init__(self, unit: str, field: str = "Range") -> None:
+        super().__init__(field, 0)
+        self.args = (unit, field)
         self.unit = unit
 
     def __str__(self) -> str:
-        return f"the range unit {self.unit[:80]!r} is not bytes, so the whole representation is sent"
+        so = "the whole representation is sent" if self.field == "Range" else "the part cannot be placed"
+        return f"the range unit {self.unit[:80]!r} is not bytes, so {so}"
 
 
 class FieldLimitExceeded(FieldError):

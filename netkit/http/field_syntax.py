@@ -19,6 +19,7 @@ MAX_MEMBERS = 1_024
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++")
 #: Octets of 0x80 and over (obs-text) may have been decoded as Latin-1 or as UTF-8.
 QUOTED = re.compile(r'"((?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\U0010ffff]++|\\[\t \x21-\x7e\x80-\U0010ffff])*+)"')
+_LOWER = {upper: upper + 0x20 for upper in range(0x41, 0x5B)}
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 _OWS = re.compile(r"[ \t]*+")
 _UNQUOTABLE = re.compile(r"[^\t \x21-\x7e\x80-\U0010ffff]")
@@ -27,6 +28,15 @@ _UNQUOTABLE = re.compile(r"[^\t \x21-\x7e\x80-\U0010ffff]")
 def as_text(value: str | bytes) -> str:
     """A field's value as text; octets become the characters of the same numbers (Latin-1)."""
     return value if isinstance(value, str) else bytes(value).decode("latin-1")
+
+
+def lower_ascii(text: str) -> str:
+    """The text with A to Z in lower case, and nothing else: what a field calls "case-insensitive" is ASCII.
+
+    >>> lower_ascii("LIN\u212a")  # KELVIN SIGN
+    'lin\u212a'
+    """
+    return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
 def quote(value: str, field: str) -> str:

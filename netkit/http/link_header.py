@@ -19,7 +19,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from netkit.http.field_errors import FieldLimitExceeded, InvalidField
-from netkit.http.field_syntax import MAX_LENGTH, MAX_MEMBERS, TOKEN, Cursor, quote
+from netkit.http.field_syntax import MAX_LENGTH, MAX_MEMBERS, TOKEN, Cursor, lower_ascii, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +33,7 @@ _ONCE = frozenset({"anchor", "media", "rel", "title", "title*", "type"})
 _EXT_VALUE = re.compile(
     r"([!#$%&+\-^_`{}~0-9A-Za-z]++)'([0-9A-Za-z\-]*+)'((?:[!#$&+\-.^_`|~0-9A-Za-z]|%[0-9A-Fa-f]{2})*+)"
 )
+_RELATION = re.compile(r"[^ \t]+")
 _ATTR_CHARS = "!#$&+-.^_`|~"
 
 
@@ -72,18 +73,18 @@ class LinkEntry(NamedTuple):
     def get(self, name: str) -> str | None:
         """The first parameter of that name, as text; None if there is none, or it has no value."""
         for each, value in self.params:
-            if each == name.lower():
+            if each == lower_ascii(name):
                 return value.text if isinstance(value, ExtValue) else value
         return None
 
     @property
     def rels(self) -> tuple[str, ...]:
         """The relation types, in lower case (section 2.1: they are compared without regard to case)."""
-        return tuple((self.get("rel") or "").lower().split())
+        return tuple(_RELATION.findall(lower_ascii(self.get("rel") or "")))
 
     @property
     def anchor(self) -> str | None:
-        """Where the link is from, if not from the resource that was asked for (section 3.2)."""
+        """Where the link is from, if not from the resource that was asked for (section 3.2), as written."""
         return self.get("anchor")
 
     @property
@@ -138,7 +139,8 @@ def format(entries: Iterable[LinkEntry]) -> str:  # noqa: A001 - core-net.txt's 
     is a token. What it gives, `parse` reads as the same entries.
 
     Raises InvalidField, with `fault` "caller", for what no field can carry: a target with spaces or
-    brackets, a name that is no token, a control character.
+    brackets, a control character, a name that is no token in lower case, one twice that may stand but once,
+    an `ExtValue` whose name does not end in `*`, and one in plain text whose name does.
     """
     return ", ".join(_formatted(entry) for entry in entries)
 
@@ -147,11 +149,11 @@ def find_rel(entries: Iterable[LinkEntry], rel: str, *, anchored: bool = False) 
     """The first link that has the relation type `rel`, in any case, alone or among others; None if none.
 
     A link with an anchor is from some other resource, so it does not say what is next of this one; such are
-    looked at with `anchored=True` only (RFC 8288 section 3.2).
+    looked at with `anchored=True` only (RFC 8288 section 3.2). An anchor that is empty is this resource.
     """
-    wanted = rel.lower()
+    wanted = lower_ascii(rel)
     for entry in entries:
-        if wanted in entry.rels and (anchored or entry.anchor is None):
+        if wanted in entry.rels and (anchored or not entry.anchor):
             return entry
     return None
 
@@ -246,9 +248,17 @@ def _formatted(entry: LinkEntry) -> str:
     if not _URI.fullmatch(f"<{entry.uri}>"):
         raise InvalidField("Link", f"{entry.uri[:80]!r} cannot stand in <>", fault="caller")
     parts = [f"<{entry.uri}>"]
+    once: set[str] = set()
     for name, value in entry.params:
-        if not TOKEN.fullmatch(name):
-            raise InvalidField("Link", f"{name[:80]!r} is no parameter's name", fault="caller")
+        if not TOKEN.fullmatch(name) or name != name.lower():
+            raise InvalidField("Link", f"{name[:80]!r} is no parameter's name in lower case", fault="caller")
+        if name in once:
+            raise InvalidField("Link", f"{name} may stand but once", fault="caller")
+        once |= {name} & _ONCE
+        if isinstance(value, ExtValue) and not name.endswith("*"):
+            raise InvalidField("Link", f"an extended value, and {name} does not end in '*'", fault="caller")
+        if isinstance(value, str) and name.endswith("*") and decode_ext_value(value) is not None:
+            raise InvalidField("Link", f"an extended value as text, for {name}", fault="caller")
         if value is None:
             parts.append(name)
         elif isinstance(value, ExtValue):

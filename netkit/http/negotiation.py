@@ -18,19 +18,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from netkit.http.field_syntax import MAX_LENGTH, MAX_MEMBERS, Cursor, quote
+from netkit.http.field_errors import InvalidField
+from netkit.http.field_syntax import MAX_LENGTH, MAX_MEMBERS, TOKEN, Cursor, lower_ascii, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 Params: TypeAlias = "tuple[tuple[str, str], ...]"
+_Match: TypeAlias = "tuple[str | None, float, Specificity]"
 
 _QVALUE = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 _LANGUAGE_RANGE = re.compile(r"\*|[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
 #: RFC 9110 section 8.4.1: these are equivalent to the names without "x-".
 _CODING_ALIASES = {"x-gzip": "gzip", "x-compress": "compress"}
-#: How specific a match by name is, and one by "*"; media ranges have degrees between and above.
-_NAMED, _ANY, _IMPLICIT, _NONE = 2, 0, -1, -2
+
+#: How specific a match is: the more names it has, and then the more parameters.
+Specificity: TypeAlias = "tuple[int, int]"
+#: A match by name, one by "*", and what is acceptable without one; then no match.
+_NAMED, _ANY, _IMPLICIT, _NONE = (2, 0), (0, 0), (-1, 0), (-2, 0)
 
 
 class MediaRange(NamedTuple):
@@ -43,11 +48,10 @@ class MediaRange(NamedTuple):
     q: float = 1.0
 
     @property
-    def specificity(self) -> int:
-        """0 for `*/*`, 1 for `type/*`, 2 for `type/subtype`, and 1 more for each parameter."""
-        if self.type == "*":
-            return 0 + len(self.params)
-        return (1 if self.subtype == "*" else _NAMED) + len(self.params)
+    def specificity(self) -> Specificity:
+        """0 for `*/*`, 1 for `type/*`, 2 for `type/subtype`; of as many, how many parameters."""
+        names = 0 if self.type == "*" else 1 if self.subtype == "*" else 2
+        return names, len(set(map(_comparable, self.params)))
 
     def matches(self, other: MediaRange) -> bool:
         """Whether the media type `other` is in this range: it may have more parameters, but not fewer."""
@@ -72,13 +76,14 @@ class Preference(NamedTuple):
 
 class Verdict(NamedTuple):
     """What became of an offer: the range that decided (None: no range matched), its weight, how specific it
-    is, whether the offer is acceptable at all, and why, in words. `order` counts the offers from 0."""
+    is (larger: more so), whether the offer is acceptable at all, and why, in words. `order` counts the offers
+    from 0."""
 
     offer: str
     order: int
     match: str | None
     q: float
-    specificity: int
+    specificity: Specificity
     acceptable: bool
     reason: str
 
@@ -170,7 +175,7 @@ def rank_media(prefs: Sequence[MediaRange] | None, offers: Iterable[str]) -> lis
     that is no media type.
     """
 
-    def judge(offer: str) -> tuple[str | None, float, int]:
+    def judge(offer: str) -> _Match:
         wanted = parse_media_type(offer)
         return _decide((str(each), each.q, each.specificity) for each in prefs or () if each.matches(wanted))
 
@@ -179,11 +184,14 @@ def rank_media(prefs: Sequence[MediaRange] | None, offers: Iterable[str]) -> lis
 
 def rank_codings(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> list[Verdict]:
     """What becomes of each content coding offered, the best first. RFC 9110 section 12.5.3: identity is
-    acceptable without being named, if less than whatever is, unless `identity;q=0` or `*;q=0` rejects it."""
+    acceptable without being named, if less than whatever is, unless `identity;q=0` or `*;q=0` rejects it.
+
+    Raises InvalidField for an offer that is no coding.
+    """
     listed = list(prefs or ())
 
-    def judge(offer: str) -> tuple[str | None, float, int]:
-        name = offer.lower()
+    def judge(offer: str) -> _Match:
+        name = _name(offer, "content coding")
         name = _CODING_ALIASES.get(name, name)
         found = _decide(
             (each.value, each.q, _exact(each, name)) for each in listed if each.value in (name, "*")
@@ -194,10 +202,13 @@ def rank_codings(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> l
 
 
 def rank_charsets(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> list[Verdict]:
-    """What becomes of each charset offered, the best first. An empty field is as good as none."""
+    """What becomes of each charset offered, the best first. An empty field is as good as none.
 
-    def judge(offer: str) -> tuple[str | None, float, int]:
-        name = offer.lower()
+    Raises InvalidField for an offer that is no charset.
+    """
+
+    def judge(offer: str) -> _Match:
+        name = _name(offer, "charset")
         return _decide(
             (each.value, each.q, _exact(each, name)) for each in prefs or () if each.value in (name, "*")
         )
@@ -207,11 +218,16 @@ def rank_charsets(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> 
 
 def rank_languages(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> list[Verdict]:
     """What becomes of each language tag offered, the best first, matched by basic filtering: the longest
-    range that matches a tag decides. An empty field is as good as none."""
+    range that matches a tag decides. An empty field is as good as none.
 
-    def judge(offer: str) -> tuple[str | None, float, int]:
+    Raises InvalidField for an offer that is no language tag.
+    """
+
+    def judge(offer: str) -> _Match:
+        if offer == "*" or not _LANGUAGE_RANGE.fullmatch(offer):
+            raise InvalidField("language tag", f"{offer[:80]!r} is not one (RFC 5646)", fault="caller")
         return _decide(
-            (each.value, each.q, 0 if each.value == "*" else 1 + each.value.count("-"))
+            (each.value, each.q, (0 if each.value == "*" else 1 + each.value.count("-"), 0))
             for each in prefs or ()
             if basic_match(each.value, offer)
         )
@@ -250,7 +266,7 @@ def basic_match(language_range: str, tag: str) -> bool:
     >>> basic_match("de-de", "de-DE-1996"), basic_match("de-de", "de-Deva")
     (True, False)
     """
-    wanted, given = language_range.lower(), tag.lower()
+    wanted, given = lower_ascii(language_range), lower_ascii(tag)
     return wanted in ("*", given) or given.startswith(f"{wanted}-")
 
 
@@ -269,15 +285,16 @@ def lookup_language(
     """The one tag that fits best, or `default` (lookup, RFC 4647 section 3.4).
 
     Ranges are tried from the heaviest, each shortened from its end subtag by subtag until a tag equals it.
-    "*" says nothing here; a tag that a range with q=0 equals is never given.
+    "*" says nothing here; a tag that a range with q=0 equals is never given, unless another gives it weight.
 
     >>> lookup_language([Preference("zh-Hant-CN-x-private1")], ["zh", "zh-Hant"])
     'zh-Hant'
     """
-    rejected = {each.value.lower() for each in prefs if each.q == 0}
-    known = {tag.lower(): tag for tag in reversed(list(tags)) if tag.lower() not in rejected}
+    rejected = {lower_ascii(each.value) for each in prefs if each.q == 0}
+    rejected -= {lower_ascii(each.value) for each in prefs if each.q > 0}
+    known = {lower_ascii(tag): tag for tag in reversed(list(tags)) if lower_ascii(tag) not in rejected}
     for each in sorted((each for each in prefs if each.q > 0), key=lambda each: -each.q):
-        subtags = [] if each.value == "*" else each.value.lower().split("-")
+        subtags = [] if each.value == "*" else lower_ascii(each.value).split("-")
         while subtags:
             if (found := known.get("-".join(subtags))) is not None:
                 return found
@@ -349,18 +366,23 @@ def _comparable(parameter: tuple[str, str]) -> tuple[str, str]:
     return name, value.lower() if name == "charset" else value
 
 
-def _exact(preference: Preference, name: str) -> int:
+def _name(offer: str, what: str) -> str:
+    """An offer's name in lower case. Raises InvalidField for one that is no token, or "*"."""
+    if offer == "*" or not TOKEN.fullmatch(offer):
+        raise InvalidField(what, f"{offer[:80]!r} is not one", fault="caller")
+    return offer.lower()
+
+
+def _exact(preference: Preference, name: str) -> Specificity:
     return _NAMED if preference.value == name else _ANY
 
 
-def _decide(matching: Iterable[tuple[str, float, int]]) -> tuple[str | None, float, int]:
+def _decide(matching: Iterable[tuple[str, float, Specificity]]) -> _Match:
     """The most specific match; of several as specific, the heaviest."""
     return max(matching, key=lambda match: (match[2], match[1]), default=(None, 0.0, _NONE))
 
 
-def _rank(
-    offers: Iterable[str], judge: Callable[[str], tuple[str | None, float, int]], *, open_to_all: bool
-) -> list[Verdict]:
+def _rank(offers: Iterable[str], judge: Callable[[str], _Match], *, open_to_all: bool) -> list[Verdict]:
     verdicts = []
     for order, offer in enumerate(offers):
         match, q, specificity = judge(offer)
@@ -375,7 +397,9 @@ def _rank(
         else:
             reason = f"matched by {match}" if q > 0 else f"rejected by {match};q=0"
         verdicts.append(Verdict(offer, order, match, q, specificity, acceptable, reason))
-    return sorted(verdicts, key=lambda each: (not each.acceptable, -each.q, -each.specificity, each.order))
+    return sorted(
+        verdicts, key=lambda each: (each.acceptable, each.q, each.specificity, -each.order), reverse=True
+    )
 
 
 def _first(verdicts: Sequence[Verdict]) -> str | None:

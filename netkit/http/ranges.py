@@ -18,7 +18,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from netkit.http.field_errors import FieldLimitExceeded, InvalidField, UnknownRangeUnit, UnsatisfiableRange
-from netkit.http.field_syntax import MAX_LENGTH, Cursor, as_text
+from netkit.http.field_syntax import MAX_LENGTH, Cursor, as_text, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,9 @@ MAX_RANGES = 100
 MAX_DIGITS = 20
 
 _DIGITS = re.compile(r"[0-9]++")
+#: RFC 2046 section 5.1.1: up to 70 characters, the last of them no space.
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
+_NO_VALUE = re.compile(r"[^\t \x21-\x7e\x80-\xff]")
 _ENTITY_TAG = re.compile(r'"[\x21\x23-\x7e\x80-\U0010ffff]*+"')
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -102,7 +105,9 @@ class ContentRange(NamedTuple):
 
     def __str__(self) -> str:
         if self.range is None:
-            return encode_unsatisfiable(self.complete_length or 0)
+            if self.complete_length is None:
+                raise InvalidField("Content-Range", "neither a part nor a length", fault="caller")
+            return encode_unsatisfiable(self.complete_length)
         return encode_content_range(self.range, self.complete_length)
 
 
@@ -170,8 +175,10 @@ def resolve_and_merge(ranges: RangeSet, total_length: int, *, gap: int = 0) -> l
 
     RFC 9110 section 15.3.7.2: parts closer than the overhead of a part of its own (some 80 bytes) may be
     joined too, which `gap` does (in bytes between them); the order is that of the request, a joined part
-    standing where the first of its ranges did. Raises UnsatisfiableRange.
+    standing where the first of its ranges did. Raises UnsatisfiableRange; ValueError for a negative gap.
     """
+    if gap < 0:
+        raise ValueError("gap must not be negative")
     parts = resolve_ranges(ranges, total_length)
     joined: list[tuple[int, ResolvedRange]] = []
     for order, part in sorted(enumerate(parts), key=lambda each: each[1]):
@@ -196,7 +203,12 @@ def encode_content_range(part: ResolvedRange, total_length: int | None) -> str:
 
 
 def encode_unsatisfiable(total_length: int) -> str:
-    """The Content-Range of a 416: how long the representation is (RFC 9110 section 15.5.17)."""
+    """The Content-Range of a 416: how long the representation is (RFC 9110 section 15.5.17).
+
+    Raises InvalidField for a length that none has.
+    """
+    if total_length < 0:
+        raise InvalidField("Content-Range", f"no representation has {total_length} bytes", fault="caller")
     return f"bytes */{total_length}"
 
 
@@ -212,7 +224,7 @@ def parse_content_range(header: str | bytes, *, max_length: int = MAX_LENGTH) ->
     if not cursor.take(" "):
         cursor.expected("a space")
     if unit.lower() != "bytes":
-        raise UnknownRangeUnit(unit)
+        raise UnknownRangeUnit(unit, "Content-Range")
     part: ResolvedRange | None = None
     begun = cursor.at
     if not cursor.take("*"):
@@ -256,22 +268,38 @@ def if_range_matches(
     text = as_text(header).strip(" \t")
     if _ENTITY_TAG.fullmatch(text):
         return text == etag
-    if last_modified is None or (date is not None and (date - last_modified).total_seconds() < 1):
+    if last_modified is None:
+        return False
+    # Both as their fields say them: in whole seconds.
+    if date is not None and date.replace(microsecond=0) <= last_modified.replace(microsecond=0):
         return False
     return text in _http_dates(last_modified)
 
 
 def multipart_head(part: ResolvedRange, total_length: int | None, content_type: str, boundary: str) -> bytes:
-    """What stands before a part's bytes in a multipart/byteranges body (RFC 9110 section 14.6)."""
+    """What stands before a part's bytes in a multipart/byteranges body (RFC 9110 section 14.6).
+
+    Raises InvalidField for a content type that no field can carry, a boundary that is none (RFC 2046
+    section 5.1.1), and a part that is not in the representation.
+    """
+    if found := _NO_VALUE.search(content_type):
+        reason = f"{found[0]!r} cannot stand in a field"
+        raise InvalidField("Content-Type", reason, found.start(), fault="caller")
     content_range = encode_content_range(part, total_length)
     return (
-        f"\r\n--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: {content_range}\r\n\r\n"
+        f"\r\n--{_checked(boundary)}\r\n"
+        f"Content-Type: {content_type}\r\nContent-Range: {content_range}\r\n\r\n"
     ).encode("latin-1")
 
 
 def multipart_end(boundary: str) -> bytes:
-    """What stands after the last part's bytes."""
-    return f"\r\n--{boundary}--\r\n".encode("latin-1")
+    """What stands after the last part's bytes. Raises InvalidField for a boundary that is none."""
+    return f"\r\n--{_checked(boundary)}--\r\n".encode("latin-1")
+
+
+def multipart_type(boundary: str) -> str:
+    """The Content-Type of a multipart/byteranges body. Raises InvalidField for a boundary that is none."""
+    return f"multipart/byteranges; boundary={quote(_checked(boundary), 'Content-Type')}"
 
 
 def multipart_length(
@@ -280,6 +308,13 @@ def multipart_length(
     """The Content-Length of a multipart/byteranges body of these parts, in bytes."""
     heads = (len(multipart_head(part, total_length, content_type, boundary)) + part.length for part in parts)
     return sum(heads) + len(multipart_end(boundary))
+
+
+def _checked(boundary: str) -> str:
+    if not _BOUNDARY.fullmatch(boundary):
+        reason = f"{boundary[:80]!r} is no boundary: 1 to 70 letters, digits and '()+_,-./:=?"
+        raise InvalidField("Content-Type", reason, fault="caller")
+    return boundary
 
 
 def _spec(cursor: Cursor) -> RangeSpec:

@@ -19,15 +19,15 @@ from __future__ import annotations
 
 import re
 from binascii import Error as Base64Error, a2b_base64, b2a_base64
-from decimal import ROUND_HALF_EVEN, Decimal
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 from netkit.http.field_errors import FieldLimitExceeded, InvalidField
 from netkit.http.field_syntax import MAX_LENGTH, MAX_MEMBERS, Cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 #: The most parameters of one item, and the most items of one inner list (section 3.1: at least 256 each).
 MAX_PARAMS = 256
@@ -43,6 +43,9 @@ _BYTES = re.compile(r":([A-Za-z0-9+/]*+)(=*+):")
 _DISPLAY = re.compile(r'%"((?:[\x20\x21\x23\x24\x26-\x7e]++|%[0-9a-f]{2})*+)"')
 _SPACES = re.compile(r" *+")
 _MAX_INTEGER = 999_999_999_999_999
+_THOUSANDTH = Decimal("0.001")
+#: Whatever context the caller does his own sums in.
+_ROUNDING = Context(prec=40, rounding=ROUND_HALF_EVEN)
 
 
 class Token(str):
@@ -106,7 +109,30 @@ class Date:
 
 
 BareItem: TypeAlias = "int | Decimal | float | str | Token | bytes | bool | Date | DisplayString"
-_NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
+
+
+class _NoParams(Mapping[str, Any]):
+    """The one mapping that is empty and stays so."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> NoReturn:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return "{}"
+
+    def __reduce__(self) -> str:
+        return "_NO_PARAMS"  # also a copy is this one
+
+
+_NO_PARAMS = _NoParams()
 
 Params: TypeAlias = "Mapping[str, BareItem]"
 
@@ -400,6 +426,8 @@ def _bare(value: BareItem) -> str:
 
 
 def _integer(value: int) -> str:
+    if not isinstance(value, int):
+        _refuse(f"{value!r} is no integer")
     if not -_MAX_INTEGER <= value <= _MAX_INTEGER:
         _refuse("an integer of over 15 digits")
     return str(int(value))
@@ -407,13 +435,13 @@ def _integer(value: int) -> str:
 
 def _decimal(value: float | Decimal) -> str:
     """Section 4.1.5: rounded to three digits after the point, to the even one where both are as near."""
-    exact = Decimal(repr(value)) if isinstance(value, float) else value
-    if not exact.is_finite() or abs(exact) >= 10**12:
+    exact = Decimal(float.__repr__(value)) if isinstance(value, float) else value
+    if not exact.is_finite() or exact.copy_abs() >= 10**12:
         _refuse("a decimal of over 12 digits before the point, or not a number")
-    rounded = exact.quantize(Decimal("0.001"), rounding=ROUND_HALF_EVEN)
-    if abs(rounded) >= 10**12:
+    rounded = exact.quantize(_THOUSANDTH, context=_ROUNDING)
+    if rounded.copy_abs() >= 10**12:
         _refuse("a decimal of over 12 digits before the point")
-    text = f"{rounded:f}".rstrip("0")
+    text = f"{rounded or rounded.copy_abs():f}".rstrip("0")  # nothing is less than zero that is rounded to it
     return f"{text}0" if text.endswith(".") else text
 
 

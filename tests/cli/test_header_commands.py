@@ -60,7 +60,9 @@ def test_range_that_cannot_be_satisfied_is_a_no(netkit: Netkit) -> None:
         ("bytes=0-1",),
         ("bytes=0-1", "--length", "-1"),
         ("bytes=0-1", "--length", "9", "--boundary", "a b\n"),
+        ("bytes=0-1", "--length", "9", "--boundary", "a "),
         ("bytes=0-1", "--length", "9", "--content-type", "text"),
+        ("bytes=0-1", "--length", "9", "--content-type", 'text/html; a="\u20ac"'),
         ("--length", "9"),
     ],
 )
@@ -68,6 +70,11 @@ def test_range_used_wrongly(netkit: Netkit, args: tuple[str, ...]) -> None:
     done = netkit("range", *args)
     assert (done.exit_code, done.stdout) == (2, "")
     assert "hint: " in done.stderr
+
+
+def test_range_quotes_a_boundary_that_needs_it(netkit: Netkit) -> None:
+    done = netkit("range", "bytes=0-1,5-6", "--length", "9", "--boundary", "a:b", "--json")
+    assert done.json[0]["headers"][0]["value"] == 'multipart/byteranges; boundary="a:b"'
 
 
 def test_range_of_several_inputs(netkit: Netkit) -> None:
@@ -113,6 +120,38 @@ def test_link_rel_gives_the_uri_alone(netkit: Netkit) -> None:
     assert netkit("link", only, "--rel", "next", "--anchored").lines == ["https://other.example/"]
 
 
+def test_link_of_several_inputs_has_a_row_for_each(netkit: Netkit) -> None:
+    """With a byte order mark before them, as some editors put it."""
+    many = b"\xef\xbb\xbf<a>; rel=prev\n<b>; rel=next, <c>; rel=next\n,\n"
+    done = netkit("link", "-f", "-", "--rel", "next", "--ordered", stdin=many)
+    assert done.lines == ["<a>; rel=prev\t-", "<b>; rel=next, <c>; rel=next\tb", ",\t-"]
+    assert done.exit_code == 9
+    done = netkit("link", "-f", "-", "--ordered", stdin=many)
+    assert [line.split("\t")[1:3] for line in done.lines] == [
+        ["prev", "a"],
+        ["next", "b"],
+        ["next", "c"],
+        ["-", "-"],
+    ]
+
+
+def test_link_about_the_resource_itself(netkit: Netkit) -> None:
+    about = '</b>; rel=next; anchor="https://api.example/a"'
+    done = netkit("link", about, "--rel", "next", "--base", "https://api.example/a")
+    assert done.lines == ["https://api.example/b"]
+    assert netkit("link", about, "--rel", "next").exit_code == 1
+
+
+def test_link_takes_a_long_argument_and_names_it_shortly(netkit: Netkit) -> None:
+    assert netkit("link", f"<{'a' * 20_000}>; rel=x", "--rel", "x").lines == ["a" * 20_000]
+    done = netkit("link", f"<{'a' * 70_000}>")
+    assert done.exit_code == 2
+    assert len(done.stderr) < 1000
+    done = netkit("link", "-f", "-", stdin=b"<%s>" % (b"a" * 20_000))
+    assert "over 16,384 bytes" in done.stderr
+    assert len(done.stderr) < 1000
+
+
 def test_link_resolves_as_browsers_do(netkit: Netkit) -> None:
     done = netkit("link", r"<\\\\host.example\a\..\b>;rel=x", "--rel", "x", "--base", "https://api.example/")
     assert done.lines == ["https://host.example/b"]
@@ -125,7 +164,14 @@ def test_link_writes_no_control_characters(netkit: Netkit) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [("<a",), ("<a>; rel=x", "--anchored"), ("<a>; rel=x", "--base", "/relative"), ()]
+    "args",
+    [
+        ("<a",),
+        ("<a>; rel=x", "--anchored"),
+        ("<a>; rel=x", "--base", "/relative"),
+        ("<a>", "--base", "mailto:x@y"),
+        (),
+    ],
 )
 def test_link_used_wrongly(netkit: Netkit, args: tuple[str, ...]) -> None:
     done = netkit("link", *args)
@@ -159,6 +205,23 @@ def test_negotiate_chooses(netkit: Netkit, args: tuple[str, ...], chosen: int) -
     (row,) = netkit("http", "negotiate", "--json", *args).json
     assert row["chosen"] == offers[chosen] == row["offers"][0]["offer"]
     assert len(row["offers"]) == len(offers)
+
+
+@pytest.mark.parametrize(
+    ("header", "offer"),
+    [
+        ("Accept: */*", "de"),
+        ("Accept-Encoding: *", "*"),
+        ("Accept-Encoding: *", "a;q=1"),
+        ("Accept-Language: *", "en_GB"),
+        ("Accept-Charset: *", ""),
+    ],
+)
+def test_negotiate_says_what_cannot_be_offered(netkit: Netkit, header: str, offer: str) -> None:
+    done = netkit("http", "negotiate", header, "--offer", offer)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"--offer {offer!r} is no " in done.stderr
+    assert "hint: " in done.stderr
 
 
 def test_negotiate_says_why(netkit: Netkit) -> None:

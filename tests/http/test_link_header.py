@@ -57,6 +57,16 @@ def test_titles_and_languages() -> None:
     assert parse("<a>; hreflang=de; hreflang=en")[0].hreflang == ("de", "en")
 
 
+def test_relations_are_compared_as_ascii() -> None:
+    (entry,) = parse('<a>; rel="LIN\u212a\tnext\xa0prev"')
+    assert entry.rels == ("lin\u212a", "next\xa0prev")
+    assert find_rel([entry], "link") is None
+
+
+def test_an_anchor_that_is_empty_is_the_resource_itself() -> None:
+    assert find_rel(parse('<a>; rel=next; anchor=""'), "next") is not None
+
+
 def test_a_relation_is_found_in_any_case_and_among_others() -> None:
     entries = parse(
         '<1>; rel="nextish prev", <2>; rel="NEXT"; anchor="/other", <3>; rel="x Next", <4>; rel=next'
@@ -167,6 +177,10 @@ def test_the_shortest_form_is_written() -> None:
         LinkEntry("a", (("b", "c\r\nd"),)),
         LinkEntry("a", (("b*", ExtValue("c", "d'e")),)),
         LinkEntry("a", (("b*", ExtValue("\ud800")),)),
+        LinkEntry("a", (("b", ExtValue("c")),)),
+        LinkEntry("a", (("b*", "UTF-8''c"),)),
+        LinkEntry("a", (("rel", "x"), ("rel", "y"))),
+        LinkEntry("a", (("REL", "x"),)),
     ],
 )
 def test_what_no_field_can_carry_is_not_written(entry: LinkEntry) -> None:

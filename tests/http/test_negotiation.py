@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 
 import pytest
@@ -19,7 +20,9 @@ from netkit.http.negotiation import (
     parse_accept_encoding,
     parse_accept_language,
     parse_media_type,
+    rank_charsets,
     rank_codings,
+    rank_languages,
     rank_media,
     select_best_charset,
     select_best_coding,
@@ -71,6 +74,34 @@ def test_the_most_specific_range_gives_the_weight(offer: str, q: float) -> None:
 )
 def test_the_best_media_type(header: str, offers: list[str], best: str | None) -> None:
     assert select_best_media(parse_accept(header), offers) == best
+
+
+def test_names_count_before_parameters_and_each_of_these_once() -> None:
+    (verdict,) = rank_media(parse_accept("text/html;q=0, */*;a=1;b=2;c=3"), ["text/html;a=1;b=2;c=3"])
+    assert not verdict.acceptable
+    (verdict,) = rank_media(
+        parse_accept("text/html;a=1;a=1, text/html;b=1;c=1;q=0"), ["text/html;a=1;b=1;c=1"]
+    )
+    assert not verdict.acceptable
+
+
+@pytest.mark.parametrize(
+    ("rank", "offer"),
+    [
+        (rank_codings, "*"),
+        (rank_codings, "gzip;q=1"),
+        (rank_codings, ""),
+        (rank_charsets, "utf 8"),
+        (rank_languages, "*"),
+        (rank_languages, "en_GB"),
+        (rank_languages, "en-\x1b"),
+        (rank_languages, ""),
+    ],
+)
+def test_what_cannot_be_offered(rank: Callable[..., object], offer: str) -> None:
+    with pytest.raises(InvalidField) as caught:
+        rank([Preference("*")], [offer])
+    assert caught.value.fault == "caller"
 
 
 def test_without_the_field_everything_is_acceptable() -> None:
@@ -151,6 +182,15 @@ def test_basic_filtering_of_rfc_4647(tag: str, matched: bool) -> None:
 def test_lookup_falls_back_as_in_rfc_4647(tags: list[str], found: str) -> None:
     prefs = [Preference("*"), Preference("zh-Hant-CN-x-private1-private2")]
     assert lookup_language(prefs, tags, "the default") == found
+
+
+def test_tags_are_compared_as_ascii() -> None:
+    assert not basic_match("de-k", "de-\u212a")
+
+
+def test_of_one_language_twice_the_weight_counts() -> None:
+    prefs = parse_accept_language("en;q=0, en;q=0.5")
+    assert lookup_language(prefs, ["en"]) == select_best_language(prefs, ["en"]) == "en"
 
 
 def test_lookup_takes_the_heaviest_and_never_a_rejected_one() -> None:

@@ -29,6 +29,7 @@ from netkit.http.ranges import (
     multipart_end,
     multipart_head,
     multipart_length,
+    multipart_type,
     parse_content_range,
     parse_range_header,
     resolve_and_merge,
@@ -165,6 +166,24 @@ def test_a_part_that_is_none_is_not_written() -> None:
         assert caught.value.fault == "caller"
 
 
+def test_what_a_416_cannot_say() -> None:
+    with pytest.raises(InvalidField):
+        encode_unsatisfiable(-1)
+    with pytest.raises(InvalidField):
+        str(ContentRange(None, None))
+
+
+def test_a_gap_is_not_negative() -> None:
+    with pytest.raises(ValueError, match="gap"):
+        resolve_and_merge(parse_range_header("bytes=0-5,3-8"), 20, gap=-10)
+
+
+def test_another_unit_of_a_content_range() -> None:
+    with pytest.raises(UnknownRangeUnit, match="cannot be placed") as caught:
+        parse_content_range("items 0-1/2")
+    assert caught.value.field == "Content-Range"
+
+
 MODIFIED = datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)
 
 
@@ -195,6 +214,10 @@ def test_weak_validators_do_not_match() -> None:
     date = "Sun, 06 Nov 1994 08:49:37 GMT"
     assert not if_range_matches(date, last_modified=MODIFIED, date=MODIFIED)
     assert if_range_matches(date, last_modified=MODIFIED, date=MODIFIED + timedelta(seconds=1))
+    # In fields there are whole seconds only: 37 and 38, however close the moments are.
+    late = MODIFIED + timedelta(seconds=0.9)
+    assert if_range_matches(date, last_modified=late, date=MODIFIED + timedelta(seconds=1))
+    assert not if_range_matches(date, last_modified=MODIFIED, date=late)
 
 
 def test_the_length_of_a_multipart_body() -> None:
@@ -208,6 +231,31 @@ def test_the_length_of_a_multipart_body() -> None:
     message = BytesParser().parsebytes(b"Content-Type: multipart/byteranges; boundary=B\r\n" + body)
     carried = [part.get_payload(decode=True) for part in message.walk() if not part.is_multipart()]
     assert carried == [b"0123", b"6789"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "boundary"),
+    [
+        ("text/plain; a=\u20ac", "B"),
+        ("text/plain\r\nX: y", "B"),
+        ("text/plain", "B\r\n"),
+        ("text/plain", ""),
+        ("text/plain", "B "),
+        ("text/plain", "\u20ac"),
+        ("text/plain", "B" * 71),
+    ],
+)
+def test_what_no_part_can_carry_is_not_written(content_type: str, boundary: str) -> None:
+    with pytest.raises(InvalidField) as caught:
+        multipart_head(ResolvedRange(0, 1), 10, content_type, boundary)
+    assert caught.value.fault == "caller"
+
+
+def test_a_boundary_is_quoted_where_it_must_be() -> None:
+    assert multipart_type("netkit-part") == "multipart/byteranges; boundary=netkit-part"
+    assert multipart_type("a:b/c=d") == 'multipart/byteranges; boundary="a:b/c=d"'
+    with pytest.raises(InvalidField):
+        multipart_type('"')
 
 
 SPEC: st.SearchStrategy[RangeSpec] = st.one_of(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+import copy
+import pickle
+from decimal import Decimal, Inexact, localcontext
 from time import monotonic
 from typing import Any
 
@@ -167,6 +169,33 @@ def test_what_no_field_can_carry_is_not_written(value: Any) -> None:
     assert caught.value.fault == "caller"
     with pytest.raises(InvalidField):
         serialize_item(Item(1, {"a": value}))
+
+
+@pytest.mark.parametrize("value", [Decimal("-0.0001"), Decimal("-0.0"), -0.0, -0.0004])
+def test_zero_has_no_sign(value: float | Decimal) -> None:
+    """Section 4.1.5: "-" is written where the number is less than, and not equal to, zero."""
+    assert serialize_item(Item(value)) == "0.0"
+
+
+def test_numbers_are_written_alike_whatever_the_caller_counts_with() -> None:
+    class Float(float):
+        def __repr__(self) -> str:
+            return "Float(1.5)"
+
+    assert serialize_item(Item(Float(1.5))) == "1.5"
+    with localcontext() as context:
+        context.prec = 6
+        context.traps[Inexact] = True
+        assert serialize_item(Item(Decimal("999999999999.12349"))) == "999999999999.123"
+
+
+def test_items_are_copied_and_pickled() -> None:
+    for one in (Item(1), InnerList((Item(Token("a")),)), parse_item("a;b")):
+        assert copy.deepcopy(one) == one
+        assert pickle.loads(pickle.dumps(one)) == one
+    assert Item(1).params == {}
+    assert Item(1) == Item(1, {})
+    assert repr(Item(1)) == "Item(value=1, params={})"
 
 
 def test_keys_are_checked() -> None:

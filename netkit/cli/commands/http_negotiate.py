@@ -9,7 +9,7 @@ import click
 from netkit.cli import inputs
 from netkit.cli.command import Run, command
 from netkit.cli.exits import Exit
-from netkit.cli.options import option
+from netkit.cli.options import WrongValue, option
 from netkit.cli.output import Column, View
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ FIELDS = {
     "accept-language": "language",
     "accept-charset": "charset",
 }
+
+
+EXAMPLES = {"media": "text/html", "encoding": "gzip", "language": "de-CH", "charset": "utf-8"}
 
 
 class OfferRow(TypedDict):
@@ -122,25 +125,34 @@ class Header(NamedTuple):
 def parse(header: str) -> Header:
     """`Accept-Language: de` names its field, `de` does not."""
     name, colon, value = header.partition(":")
-    field = FIELDS.get(name.strip().lower()) if colon else None
+    field = FIELDS.get(name.strip(" \t").lower()) if colon else None
     return Header(header, field, header if field is None else value)
 
 
 def judge(field: str, value: str, offers: Sequence[str]) -> list[Verdict]:
-    """The reasoning for one header. Raises FieldError."""
+    """The reasoning for one header. Raises FieldError; WrongValue for an offer that is none."""
     from netkit.http import negotiation
+    from netkit.http.field_errors import InvalidField
 
-    if field == "media":
-        return negotiation.rank_media(negotiation.parse_accept(value), offers)
-    if field == "encoding":
-        verdicts = negotiation.rank_codings(negotiation.parse_accept_encoding(value), offers)
-        if not any(each.acceptable for each in verdicts) and "identity" not in map(str.lower, offers):
-            # What is sent when no coding will do; it is there without being offered.
-            return negotiation.rank_codings(negotiation.parse_accept_encoding(value), [*offers, "identity"])
-        return verdicts
-    if field == "language":
-        return negotiation.rank_languages(negotiation.parse_accept_language(value), offers)
-    return negotiation.rank_charsets(negotiation.parse_accept_charset(value), offers)
+    ways: dict[str, tuple[Any, Any]] = {
+        "media": (negotiation.parse_accept, negotiation.rank_media),
+        "encoding": (negotiation.parse_accept_encoding, negotiation.rank_codings),
+        "language": (negotiation.parse_accept_language, negotiation.rank_languages),
+        "charset": (negotiation.parse_accept_charset, negotiation.rank_charsets),
+    }
+    parse_value, rank = ways[field]
+    prefs = parse_value(value)
+    for offer in offers:
+        try:
+            rank(None, [offer])
+        except InvalidField as error:
+            hint = f"write it as in {EXAMPLES[field]}"
+            raise WrongValue(f"--offer {offer!r} is no {error.field}", hint) from None
+    verdicts: list[Verdict] = rank(prefs, offers)
+    if field == "encoding" and not verdicts[0].acceptable and "identity" not in map(str.lower, offers):
+        # What is sent when no coding will do; it is there without being offered.
+        verdicts = rank(prefs, [*offers, "identity"])
+    return verdicts
 
 
 @command("http negotiate", view=NegotiateView(), doing="negotiating {}", see_also=("netkit-range(1)",))

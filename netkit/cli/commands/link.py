@@ -61,6 +61,7 @@ class Links(NamedTuple):
     text: str
     found: list[Resolved]
     rel: str | None
+    alone: bool
 
 
 class LinkView(View[Links]):
@@ -94,11 +95,14 @@ class LinkView(View[Links]):
         return {"type": "link", "links": links, "rel": result.rel}
 
     def plain(self, result: Links) -> Iterable[Line]:
+        if result.rel is not None:
+            uris = [each.uri for each in result.found]
+            yield from uris if result.alone else [(result.text, uris[0] if uris else None)]
+            return
         for entry, uri, anchor in result.found:
-            if result.rel is not None:
-                yield uri
-            else:
-                yield result.text, " ".join(entry.rels), uri, anchor, entry.title
+            yield result.text, " ".join(entry.rels), uri, anchor, entry.title
+        if not result.found and not result.alone:
+            yield result.text, None, None, None, None
 
     def short(self, result: Links) -> Iterable[Line]:
         return [each.uri for each in result.found]
@@ -118,7 +122,7 @@ class LinkView(View[Links]):
             others = [
                 name if value is None else f"{name}={value}"
                 for name, value in entry.params
-                if name not in shown
+                if name not in shown or (name == "title*" and isinstance(value, str))
             ]
             rows.append((", ".join(entry.rels), uri, anchor, entry.title, "; ".join(others)))
         yield table(("rel", "target", "anchor", "title", "other"), rows)
@@ -139,7 +143,8 @@ def parse(header: str) -> Header:
     from netkit.http.link_header import parse as parse_link
 
     name, colon, value = header.partition(":")
-    return Header(header, parse_link(value if colon and name.strip().lower() == "link" else header))
+    named = colon and name.strip(" \t").lower() == "link"
+    return Header(header, parse_link(value if named else header))
 
 
 @command("link", view=LinkView(), doing="reading {}", see_also=("netkit-http-negotiate(1)",))
@@ -156,7 +161,8 @@ def link(run: Run[Links], targets: Inputs[Header], rel: str | None, base: str | 
     its title. With --rel, the target of the first link of that relation is all that is written. A link with
     an anchor is not about the resource that was asked for, so --rel passes it over without --anchored.
 
-    --base resolves relative references as browsers do. Plain lines: header, relations, target, anchor, title.
+    --base resolves relative references as browsers do. Plain lines: header, relations, target, anchor, title;
+    with --rel and several headers, header and target.
 
     Examples:
 
@@ -183,25 +189,28 @@ def link(run: Run[Links], targets: Inputs[Header], rel: str | None, base: str | 
 
         entries = header.entries
         if rel is not None:
-            found = find_rel(entries, rel, anchored=anchored)
+            if not anchored:  # an anchor that comes to the resource itself is none
+                entries = [each for each in entries if not each.anchor or resolve(each.anchor) == base]
+            found = find_rel(entries, rel, anchored=True)
             entries = [] if found is None else [found]
         resolved = []
         for entry in entries:
             anchor = None if entry.anchor is None else resolve(entry.anchor)
             # RFC 8288 section 3.1: relative to what the field came with, whatever the anchor.
             resolved.append(Resolved(entry, resolve(entry.uri), anchor))
-        return Links(header.text, resolved, rel)
+        return Links(header.text, resolved, rel, targets.single)
         yield  # nothing is waited for
 
     run.each(targets, flow)
 
 
 def _absolute(base: str) -> str:
-    from ada_url import URL
+    from ada_url import URL, join_url
 
     try:
+        join_url(base, "a")  # not so with mailto:, whose path is no path
         return str(URL(base).href)
     except ValueError:
         raise WrongValue(
-            f"--base {base!r} is not an absolute URL", "write it as in https://example.com/a/"
+            f"--base {base!r} is no URL to resolve against", "write it as in https://example.com/a/"
         ) from None

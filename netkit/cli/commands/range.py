@@ -167,7 +167,7 @@ def parse(header: str) -> Header:
     from netkit.http.ranges import parse_range_header
 
     name, colon, value = header.partition(":")
-    named = colon and name.strip().lower() == "range"
+    named = colon and name.strip(" \t").lower() == "range"
     return Header(header, parse_range_header(value if named else header))
 
 
@@ -177,6 +177,7 @@ def answer(header: Header, length: int, gap: int, content_type: str, boundary: s
     from netkit.http.ranges import (
         encode_content_range,
         multipart_length,
+        multipart_type,
         resolve_and_merge,
         resolve_range,
     )
@@ -197,7 +198,7 @@ def answer(header: Header, length: int, gap: int, content_type: str, boundary: s
     else:
         total = multipart_length(parts, length, content_type, boundary)
         headers = [
-            ("Content-Type", f"multipart/byteranges; boundary={boundary}"),
+            ("Content-Type", multipart_type(boundary)),
             ("Content-Length", str(total)),
         ]
     return Answer(text, wanted, length, parts, dropped, headers, None)
@@ -250,14 +251,19 @@ def range_(
         $ netkit range 'bytes=0-499, 600-899, -100' --length 10000
         $ netkit range --short bytes=500- --length 1000
     """
-    import re
-
     from netkit.http.negotiation import parse_media_type
+    from netkit.http.ranges import multipart_type
 
-    if not re.fullmatch(r"[0-9A-Za-z'()+_,\-./:=?]{1,70}", boundary):
-        raise WrongValue(f"--boundary {boundary!r} is none", "1 to 70 letters, digits and '()+_,-./:=?")
+    try:
+        multipart_type(boundary)
+    except ValueError:
+        hint = "1 to 70 letters, digits and '()+_,-./:=?"
+        raise WrongValue(f"--boundary {boundary!r} is none", hint) from None
+    content_type = content_type.strip(" \t")
     try:
         parse_media_type(content_type)
+        if not content_type.isascii():
+            raise ValueError("a character that is not ASCII")
     except ValueError as error:
         raise WrongValue(f"--content-type: {error}", "write it as in text/html; charset=utf-8") from None
 
