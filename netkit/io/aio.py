@@ -21,8 +21,20 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from netkit.io.closing import Closing
 from netkit.io.errors import BusyError, CancellationError, DeadlineExceeded, LoopUnsupported
-from netkit.io.flow import OPERATIONS_PER_TURN, PAUSE, AnyWant, Descriptor, Flow, Group, Waiter, abort, resume
+from netkit.io.flow import (
+    LONGEST_WAIT,
+    OPERATIONS_PER_TURN,
+    PAUSE,
+    AnyWant,
+    Descriptor,
+    Flow,
+    Group,
+    Waiter,
+    abort,
+    resume,
+)
 
 if TYPE_CHECKING:
     import asyncio  # at run time the caller has imported it: blocking programs never pay for it
@@ -72,12 +84,20 @@ async def run_async(
         result: T = await task.future
         return result
     except BaseException as error:
-        if task.future.cancelled() or not task.future.done():  # else the flow itself raised this
+        if task.future.cancelled() or not task.future.done():
             task.leave()
             raise abort(flow, error)  # noqa: B904  # it is that error, as a rule
+        if task.future.exception() is None:  # cancelled after the flow had ended
+            _dispose(task.future.result())
         raise
     finally:
         task.end()
+
+
+def _dispose(value: object) -> None:
+    """Close what a flow returned, where nobody will have it: a connection that was just made."""
+    if isinstance(value, Closing):
+        value.close()
 
 
 def turn_is_due() -> bool:
@@ -198,7 +218,11 @@ class _Task(Waiter):
 
     def _expired(self) -> None:
         self._alarm = None
-        if not self.future.done():
+        if self.future.done() or self.deadline is None:
+            return
+        if monotonic() < self.deadline:
+            self._alarm = call_at(self.loop, self.deadline, self._expired)
+        else:
             self.expire()
 
     def _cancelled(self) -> None:
@@ -210,7 +234,9 @@ class _Task(Waiter):
         self._fail(abort(self.flow, error))
 
     def _finish(self, value: object) -> None:
-        if not self.future.done():
+        if self.future.done():
+            _dispose(value)  # cancelled by what the flow itself did last
+        else:
             self.future.set_result(value)
 
     def _fail(self, error: BaseException) -> None:
@@ -221,8 +247,11 @@ class _Task(Waiter):
 
 
 def call_at(loop: asyncio.AbstractEventLoop, moment: float, callback: Callable[[], object]) -> Any:
-    """Schedule by `time.monotonic()`, whatever clock the loop goes by (uvloop's starts elsewhere)."""
-    return loop.call_later(max(0.0, moment - monotonic()), callback)
+    """Schedule by `time.monotonic()`, whatever clock the loop goes by (uvloop's starts elsewhere).
+
+    It may be called too early, by LONGEST_WAIT or a millisecond, and is to look.
+    """
+    return loop.call_later(min(max(0.0, moment - monotonic()), LONGEST_WAIT), callback)
 
 
 def _lasting(loop: asyncio.AbstractEventLoop) -> bool:
@@ -390,16 +419,11 @@ class LoopReactor:
             self._arm_group(waiter, want)
             return
         read, write, event, until = want.read, want.write, want.event, want.until
+        waiter.reactor = self  # first: who closes a descriptor that is claimed finds here whom to wake
         if read is not None:
             self._claim(read, waiter, read=True, write=read is write)
         if write is not None and write is not read:
-            try:
-                self._claim(write, waiter, read=False, write=True)
-            except BaseException:
-                if read is not None:
-                    read.release(waiter)
-                raise
-        waiter.reactor = self
+            self._claim(write, waiter, read=False, write=True)
         if read is not None:
             read.watch.want_read()
             if read.nudged:
@@ -450,10 +474,10 @@ class LoopReactor:
     def disarm(self, waiter: Waiter) -> None:
         if waiter.reactor is None:
             return
-        waiter.reactor = None
         want = waiter.want
         if isinstance(want, Group):
             want.parent = None
+            waiter.reactor = None
             return
         timer, waiter.timer = waiter.timer, None
         if timer is not None and timer is not _BY_DESCRIPTOR:
@@ -464,6 +488,7 @@ class LoopReactor:
             want.write.release(waiter)
         if want.event is not None:
             want.event._discard(waiter)
+        waiter.reactor = None
 
     def post(self, waiter: Waiter) -> None:
         try:  # "threadsafe" also from the loop's own thread, where a signal handler may be the caller

@@ -10,7 +10,7 @@ import select
 import sys
 import threading
 from collections import deque
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from math import ceil
 from time import monotonic
@@ -18,13 +18,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from netkit.io.bell import Bell, thread_bell
 from netkit.io.errors import BusyError, CancellationError, ClosedError, DeadlineExceeded
-from netkit.io.flow import PAUSE, AnyWant, Descriptor, Flow, Group, Waiter, abort, resume
+from netkit.io.flow import LONGEST_WAIT, PAUSE, AnyWant, Descriptor, Flow, Group, Waiter, abort, resume
 from netkit.io.pollers import MANY, READ, WRITE, Epoll, Poller, Select
 
 if TYPE_CHECKING:
     from netkit.io.token import CancellationToken
 
 T = TypeVar("T")
+
+#: Wake-up times, dead ones included, that are kept before the dead ones are looked for.
+MANY_TIMES = 1024
 
 
 def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationToken | None = None) -> T:
@@ -97,6 +100,7 @@ class PollReactor:
         self._descriptors: dict[int, Descriptor] = {}
         self._masks: dict[int, int] = {}
         self._times: list[tuple[float, int, Waiter]] = []
+        self._most_times = MANY_TIMES
         self._order = count()
         self._posted: deque[Waiter] = deque()
         self._soon: list[Waiter] = []
@@ -137,19 +141,15 @@ class PollReactor:
             self._arm_group(waiter, want)
             return
         read, write, event, until = want.read, want.write, want.event, want.until
-        if read is not None and read is write:
-            read.claim(waiter, read=True, write=True)
-        else:
+        waiter.reactor = self  # first: who closes a descriptor that is claimed finds here whom to wake
+        try:
             if read is not None:
-                read.claim(waiter, read=True, write=False)
-            if write is not None:
-                try:
-                    write.claim(waiter, read=False, write=True)
-                except BaseException:
-                    if read is not None:
-                        read.release(waiter)
-                    raise
-        waiter.reactor = self
+                read.claim(waiter, read=True, write=read is write)
+            if write is not None and write is not read:
+                write.claim(waiter, read=False, write=True)
+        except (BusyError, ClosedError):
+            self.disarm(waiter)
+            raise
         if read is not None:
             self._watch(read, READ)
             if read.nudged:
@@ -159,6 +159,8 @@ class PollReactor:
             self._watch(write, WRITE)
         if until is not None:
             waiter.timer = timer = (until, next(self._order), waiter)
+            if len(self._times) >= self._most_times:
+                self._drop_dead_times()
             heappush(self._times, timer)
         if event is not None:
             event._add(waiter)
@@ -181,18 +183,29 @@ class PollReactor:
     def disarm(self, waiter: Waiter) -> None:
         if waiter.reactor is None:
             return
-        waiter.reactor = None
         want = waiter.want
         if isinstance(want, Group):
             want.parent = None
+            waiter.reactor = None
             return
-        for descriptor, bit in ((want.read, READ), (want.write, WRITE)):
+        read, write = want.read, want.write
+        if read is not None and read.reader is waiter:
+            self._unwatch(read, READ)
+        if write is not None and write.writer is waiter:
+            self._unwatch(write, WRITE)
+        for descriptor in (read, write):
             if descriptor is not None:
-                self._unwatch(descriptor, bit)
                 descriptor.release(waiter)
         if want.event is not None:
             want.event._discard(waiter)
         waiter.timer = None  # its entry in the heap is recognised as dead by that
+        waiter.reactor = None  # last: interrupted before that, it is disarmed again
+
+    def _drop_dead_times(self) -> None:
+        """Forget the times of those that were disarmed before them, which wait at the bottom of the heap."""
+        self._times[:] = [entry for entry in self._times if entry[2].timer is entry]
+        heapify(self._times)
+        self._most_times = max(MANY_TIMES, 2 * len(self._times))
 
     def post(self, waiter: Waiter) -> None:
         self._posted.append(waiter)
@@ -249,7 +262,7 @@ class PollReactor:
             if times and (until is None or times[0][0] < until):
                 until = times[0][0]
         # Rounded up: a wake-up a fraction early would find nothing due, and poll again for no time at all.
-        timeout = None if until is None else max(0, ceil((until - monotonic()) * 1000))
+        timeout = None if until is None else max(0, ceil(min(until - monotonic(), LONGEST_WAIT) * 1000))
         bell = self._bell
         self._polling = True
         try:

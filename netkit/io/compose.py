@@ -157,18 +157,27 @@ class _Branch(Waiter, Generic[T]):
 
 
 def _abandon(group: Group, error: BaseException | None = None) -> None:
-    """End every branch that still waits: throw `error` in, or just close it."""
+    """End every branch that still waits: throw `error` in, or just close it.
+
+    Raises what one raised as it was closed, when all of them are.
+    """
     branches = list(group.branches)
     group.branches.clear()
     group.fresh.clear()
     group.ready.clear()
+    failure: BaseException | None = None
     for branch in branches:
         assert isinstance(branch, _Branch)
         branch.leave()
         if error is None:
-            branch.flow.close()
+            try:
+                branch.flow.close()
+            except BaseException as raised:
+                failure = failure or raised
         else:
             abort(branch.flow, error)
+    if failure is not None:
+        raise failure
 
 
 def first_of(*flows: Flow[T]) -> Flow[Outcome[T]]:
@@ -221,6 +230,8 @@ def all_of(
     The first branch to raise ends the others, and its error is raised; with `return_errors` they go on
     and each error is in its outcome.
     """
+    if limit is not None and limit < 1:
+        raise ValueError("limit must be at least 1")
     kept: dict[int, Outcome[T]] = {}
 
     def settle(outcome: Outcome[T]) -> bool:

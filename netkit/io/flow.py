@@ -32,6 +32,10 @@ T = TypeVar("T")
 #: cancellation and deadlines are looked at and an event loop gets its turn.
 OPERATIONS_PER_TURN = 32
 
+#: The longest that a driver waits at once, in seconds, before it looks again how long it still is: systems
+#: and event loops count milliseconds in integers of their own sizes.
+LONGEST_WAIT = 86_400.0
+
 
 class Want:
     """What a flow waits for: any of a readable or writable descriptor, an event, or a moment.

@@ -247,6 +247,17 @@ class ByteStream(Closing, Timed):
 
     # Blocking and async forms.
 
+    def _take(self, size: int, *, exactly: bool = False) -> bytes:
+        """Hand out what was waited for.
+
+        Raises BusyError where another reader, who is one too many, took it since: the end of the stream, or
+        less than was asked for, is nothing to make of that.
+        """
+        have = len(self._buffer)
+        if have < size if exactly else not (have or self._eof):
+            raise BusyError(f"{self._what}'s reading side")
+        return self._buffer.take(size)
+
     def read(
         self,
         size: int = RECEIVE_SIZE,
@@ -257,7 +268,7 @@ class ByteStream(Closing, Timed):
         """Up to `size` bytes, as soon as there are any; `b""` at the end of the stream."""
         with READING:
             run(self.fill(1), deadline=self._read_deadline(timeout), cancel=cancel)
-        return self._buffer.take(size)
+        return self._take(size)
 
     async def read_async(
         self,
@@ -269,7 +280,7 @@ class ByteStream(Closing, Timed):
         """Up to `size` bytes, as soon as there are any; `b""` at the end of the stream."""
         with READING:
             await run_async(self.fill(1), deadline=self._read_deadline(timeout), cancel=cancel)
-        return self._buffer.take(size)
+        return self._take(size)
 
     def read_exactly(
         self, size: int, *, timeout: float | None = None, cancel: CancellationToken | None = None
@@ -277,7 +288,7 @@ class ByteStream(Closing, Timed):
         """Exactly `size` bytes. Raises UnexpectedEof if the stream ends before."""
         with READING:
             run(self._fill_exactly(size), deadline=self._read_deadline(timeout), cancel=cancel)
-        return self._buffer.take(size)
+        return self._take(size, exactly=True)
 
     async def read_exactly_async(
         self, size: int, *, timeout: float | None = None, cancel: CancellationToken | None = None
@@ -285,7 +296,7 @@ class ByteStream(Closing, Timed):
         """Exactly `size` bytes. Raises UnexpectedEof if the stream ends before."""
         with READING:
             await run_async(self._fill_exactly(size), deadline=self._read_deadline(timeout), cancel=cancel)
-        return self._buffer.take(size)
+        return self._take(size, exactly=True)
 
     def read_until(
         self,
@@ -303,7 +314,7 @@ class ByteStream(Closing, Timed):
         flow = self._fill_until(separator, limit)
         with READING:
             size = run(flow, deadline=self._read_deadline(timeout), cancel=cancel)
-        return self._buffer.take(size)
+        return self._take(size, exactly=True)
 
     async def read_until_async(
         self,
@@ -317,7 +328,7 @@ class ByteStream(Closing, Timed):
         flow = self._fill_until(separator, limit)
         with READING:
             size = await run_async(flow, deadline=self._read_deadline(timeout), cancel=cancel)
-        return self._buffer.take(size)
+        return self._take(size, exactly=True)
 
     def write(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None

@@ -109,6 +109,7 @@ class EchoLoop:
                 self._serve(connection, events)
                 continue
             # The one case that matters: something came, and all of it goes back at once.
+            data = b""
             try:
                 data = connection.recv(RECEIVE_SIZE)
                 if not data:
@@ -116,6 +117,8 @@ class EchoLoop:
                     continue
                 sent = connection.send(data)
             except BlockingIOError:
+                if not data:
+                    continue  # a wake-up is a hint: there was nothing
                 sent = 0
             except OSError as error:
                 connection.end(error)

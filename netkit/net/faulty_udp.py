@@ -105,6 +105,8 @@ class FaultyUdpSocket(UdpSocket):
                 self._check_open()
         heappush(self._held, (due, next(self._order), whole, addr))
         self._held_bytes += cost
+        if self._held[0][0] == due:
+            self._descriptor.wake_reader()  # who waits to receive does not know of this moment yet
         return size
 
     def flush(self) -> Flow[None]:

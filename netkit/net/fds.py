@@ -308,7 +308,7 @@ class FdPassing(SocketStream):
         """
         with phase("reading"):
             run(self.fill_fds(), deadline=self._read_deadline(timeout), cancel=cancel)
-        return self.take_fds(size, max_fds)
+        return self._take_fds(size, max_fds)
 
     async def recv_fds_async(
         self,
@@ -321,7 +321,13 @@ class FdPassing(SocketStream):
         """Up to `size` bytes and the descriptors that came with them; arguments and errors as `recv_fds`."""
         with phase("reading"):
             await run_async(self.fill_fds(), deadline=self._read_deadline(timeout), cancel=cancel)
-        return self.take_fds(size, max_fds)
+        return self._take_fds(size, max_fds)
+
+    def _take_fds(self, size: int, max_fds: int) -> tuple[bytes, list[int]]:
+        data, fds = self.take_fds(size, max_fds)
+        if not data and not fds and size and not self._eof:
+            raise BusyError(f"{self._what}'s reading side")  # another reader took it since
+        return data, fds
 
     def recv_fds_flow(
         self, size: int = RECEIVE_SIZE, max_fds: int = SCM_MAX_FD

@@ -156,7 +156,7 @@ class StreamListener(Closing, Generic[S, A]):
         """Wait for a connection: the stream, and the address it comes from."""
         with phase("waiting for a connection"):
             run(self.accept_flow(), deadline=deadline_after(timeout), cancel=cancel)
-        return self.take_accepted()
+        return self._take()
 
     async def accept_async(
         self, *, timeout: float | None = None, cancel: CancellationToken | None = None
@@ -164,6 +164,12 @@ class StreamListener(Closing, Generic[S, A]):
         """Wait for a connection: the stream, and the address it comes from."""
         with phase("waiting for a connection"):
             await run_async(self.accept_flow(), deadline=deadline_after(timeout), cancel=cancel)
+        return self._take()
+
+    def _take(self) -> tuple[S, A]:
+        if not self._accepted:
+            self._check_open()
+            raise BusyError("listener")  # another, who is one too many, took it since
         return self.take_accepted()
 
     def incoming(self, *, cancel: CancellationToken | None = None) -> Incoming[S]:

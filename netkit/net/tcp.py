@@ -172,16 +172,18 @@ class TcpStream(SocketStream):
         cls, addr: SocketAddr, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> Self:
         """Connect to this one address. Raises ConnectError."""
-        return cls._of(run(connect_first([addr]), deadline=deadline_after(timeout), cancel=cancel))
+        return run(cls._connect_addr(addr), deadline=deadline_after(timeout), cancel=cancel)
 
     @classmethod
     async def connect_addr_async(
         cls, addr: SocketAddr, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> Self:
         """Connect to this one address. Raises ConnectError."""
-        return cls._of(
-            await run_async(connect_first([addr]), deadline=deadline_after(timeout), cancel=cancel)
-        )
+        return await run_async(cls._connect_addr(addr), deadline=deadline_after(timeout), cancel=cancel)
+
+    @classmethod
+    def _connect_addr(cls, addr: SocketAddr) -> Flow[Self]:
+        return cls._of((yield from connect_first([addr])))
 
     @classmethod
     def _of(cls, made: Connected) -> Self:

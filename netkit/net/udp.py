@@ -218,6 +218,13 @@ class UdpSocket(Closing, Timed):
             error, self._failed = self._failed, None
             raise error
 
+    def _first(self, *, take: bool) -> tuple[bytes, SocketAddr]:
+        """What was waited for: a datagram, or its error raised. BusyError where another receiver took it."""
+        self._report()
+        if not self._received:
+            raise BusyError("UDP socket's receiving side")
+        return self._received.popleft() if take else self._received[0]
+
     def take_received(self) -> tuple[bytes, SocketAddr]:
         """The datagram that `receive` has waited for, and its source. Raises IndexError if there is none."""
         return self._received.popleft()
@@ -299,8 +306,7 @@ class UdpSocket(Closing, Timed):
         """The next datagram, and where it came from."""
         with phase("waiting for a datagram"):
             run(self._arrive(), deadline=self._read_deadline(timeout), cancel=cancel)
-        self._report()
-        return self.take_received()
+        return self._first(take=True)
 
     async def recv_from_async(
         self, *, timeout: float | None = None, cancel: CancellationToken | None = None
@@ -308,8 +314,7 @@ class UdpSocket(Closing, Timed):
         """The next datagram, and where it came from."""
         with phase("waiting for a datagram"):
             await run_async(self._arrive(), deadline=self._read_deadline(timeout), cancel=cancel)
-        self._report()
-        return self.take_received()
+        return self._first(take=True)
 
     # Looking without taking, and not waiting.
 
@@ -329,8 +334,7 @@ class UdpSocket(Closing, Timed):
         """The next datagram and where it came from, which the next receive gives again."""
         with phase("waiting for a datagram"):
             run(self._arrive(), deadline=self._read_deadline(timeout), cancel=cancel)
-        self._report()
-        return self._received[0]
+        return self._first(take=False)
 
     async def peek_from_async(
         self, *, timeout: float | None = None, cancel: CancellationToken | None = None
@@ -338,8 +342,7 @@ class UdpSocket(Closing, Timed):
         """The next datagram and where it came from, which the next receive gives again."""
         with phase("waiting for a datagram"):
             await run_async(self._arrive(), deadline=self._read_deadline(timeout), cancel=cancel)
-        self._report()
-        return self._received[0]
+        return self._first(take=False)
 
     def recv_nonblock(self) -> bytes | None:
         """The next datagram, or None where there is none yet. Never waits."""

@@ -133,7 +133,7 @@ class Workers:
                 try:
                     ours.close()
                     for worker in self._workers.values():
-                        worker.stream.close()  # their parent is one process, not two
+                        worker.disown()
                     self._begin(place)
                     status = self._be_worker(theirs, mask)
                 finally:
@@ -186,9 +186,17 @@ class _Worker:
     def __init__(self, pid: int, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.pid = pid
+        self._sock = sock
         self.stream: ByteStream = SocketStream(sock, descriptor_of(sock))
         self.counts: dict[str, int] = {}
         self.reported = Event()
+
+    def disown(self) -> None:
+        """In a sibling: give the descriptor back, so that its parent is one process, not two.
+
+        Not by closing the stream, which would shut the connection down that is the parent's.
+        """
+        os.close(self._sock.detach())
 
     def listening(self) -> Flow[None]:
         """Flow: take in what it says it has counted, until it ends."""

@@ -23,8 +23,10 @@ from netkit.io import (
     all_of,
     before,
     beside,
+    blocking,
     first_of,
     phase,
+    run,
     run_async,
     sleep_until,
 )
@@ -111,6 +113,16 @@ class TestOneFlow:
         threading.Timer(0.02, event.set).start()
         assert drive(flow(), timeout=5) is True
         assert pair.descriptor.reader is None
+
+    @pytest.mark.parametrize("seconds", [3e6, 1e18, float("inf")])
+    def test_a_time_very_far_away(self, drive: Drive, seconds: float) -> None:
+        event = Event()
+
+        def flow() -> Flow[bool]:
+            return (yield Want(event=event, until=monotonic() + seconds))
+
+        threading.Timer(0.02, event.set).start()
+        assert drive(flow(), timeout=seconds) is True
 
 
 class TestEnding:
@@ -301,6 +313,47 @@ class TestAllOf:
 
         with pytest.raises(DeadlineExceeded):
             drive(all_of(endless(), on_result=lambda index, outcome: None), timeout=0.02)
+
+    def test_a_branch_that_fails_as_it_is_closed_leaves_none_behind(self, drive: Drive, pair: Pair) -> None:
+        def failing() -> Flow[None]:
+            try:
+                yield from never()
+            finally:
+                raise OSError("cleaning up")
+
+        def reading() -> Flow[None]:
+            yield pair.descriptor.want_read
+
+        flows = (sleep_until(monotonic() + 0.01), failing(), reading())
+        with pytest.raises(OSError, match="cleaning up"):
+            drive(first_of(*flows), timeout=5)
+        assert pair.descriptor.reader is None
+        assert next(flows[2], "ended") == "ended"
+
+    def test_a_limit_is_at_least_one(self, drive: Drive) -> None:
+        with pytest.raises(ValueError, match="limit"):
+            drive(all_of([value_of(1)], limit=0), timeout=5)
+
+
+def test_times_that_nobody_waits_for_any_more_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+    turn = blocking.PollReactor._turn
+
+    def counting(self: blocking.PollReactor, deadline: float | None) -> None:
+        kept.append(len(self._times))
+        turn(self, deadline)
+
+    monkeypatch.setattr(blocking.PollReactor, "_turn", counting)
+
+    def at_once() -> Flow[None]:
+        yield Want(until=monotonic())
+
+    def many() -> Flow[None]:
+        for _ in range(3 * blocking.MANY_TIMES):
+            yield from before(monotonic() + 60, at_once())
+
+    run(many())
+    assert max(kept) <= blocking.MANY_TIMES
 
 
 class TestBefore:

@@ -9,7 +9,9 @@ import os
 import signal
 import socket
 import threading
+from collections import deque
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -22,19 +24,22 @@ from netkit.io import (
     CancellationToken,
     ClosedError,
     DeadlineExceeded,
+    Descriptor,
     Event,
     Flow,
     LoopUnsupported,
     ReadBuffer,
     UnexpectedEof,
+    Want,
     run,
     run_async,
     sleep_until,
 )
-from netkit.net import TcpListener, TcpStream
+from netkit.io.flow import Waiter
+from netkit.net import TcpListener, TcpStream, UdpSocket
 from netkit.net.sockets import SocketStream
 
-from .conftest import Drive, Pair
+from .conftest import LOOPS, Drive, Pair
 
 
 def connected() -> tuple[TcpStream, TcpStream]:
@@ -224,6 +229,61 @@ class TestRule3OneReaderOneWriter:
 
         loop_runner.run(main())
 
+    def test_one_who_comes_in_between_is_found_out(self, loop_runner: asyncio.Runner) -> None:
+        """Between the end of a reader's flow and its task's turn another task takes what it waited for."""
+
+        class Robbed(ReadBuffer):
+            __slots__ = ()
+
+            def put(self, data: bytes) -> None:
+                super().put(data)
+                asyncio.get_running_loop().call_soon(self.take, 100)
+
+        class RobbedQueue(deque[Any]):
+            def append(self, item: Any) -> None:
+                super().append(item)
+                asyncio.get_running_loop().call_soon(self.rob)
+
+            def rob(self) -> None:
+                taken, _ = self.popleft()
+                if isinstance(taken, TcpStream):
+                    taken.close()
+
+        async def of_a_stream() -> None:
+            ours, theirs = connected()
+            with ours, theirs:
+                for reading in (ours.read_async(), ours.read_exactly_async(3), ours.read_until_async(b"c")):
+                    ours._buffer = Robbed()
+                    task = asyncio.create_task(reading)
+                    while ours._descriptor.reader is None:
+                        await asyncio.sleep(0)
+                    theirs.write_all(b"abc")
+                    with pytest.raises(BusyError):
+                        await task
+
+        async def of_a_datagram() -> None:
+            with UdpSocket.bind("127.0.0.1:0") as ours:
+                ours._received = RobbedQueue()
+                task = asyncio.create_task(ours.recv_from_async())
+                while ours._descriptor.reader is None:
+                    await asyncio.sleep(0)
+                ours.send_to_nonblock(b"x", ours.local_addr)
+                with pytest.raises(BusyError):
+                    await task
+
+        async def of_a_connection() -> None:
+            with TcpListener.bind("127.0.0.1:0") as listener:
+                listener._accepted = taken = RobbedQueue()
+                task = asyncio.create_task(listener.accept_async())
+                while listener._descriptor.reader is None:
+                    await asyncio.sleep(0)
+                with TcpStream.connect(listener.local_addr), pytest.raises(BusyError):
+                    await task
+                assert not taken
+
+        for each in (of_a_stream, of_a_datagram, of_a_connection):
+            loop_runner.run(each())
+
 
 class TestRule4Closing:
     def test_from_another_thread_under_a_blocking_read(self) -> None:
@@ -272,6 +332,34 @@ class TestRule4Closing:
             ours.read()
         with pytest.raises(ClosedError):
             ours.write_all(b"x")
+
+    @pytest.mark.parametrize("loop", ["none", "asyncio", "uvloop"])
+    def test_in_the_instant_in_which_somebody_begins_to_wait(
+        self, loop: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A listener's close has no shutdown to wake who polls: the waiter itself must be found."""
+        listener = TcpListener.bind("127.0.0.1:0")
+        claim = Descriptor.claim
+
+        def claim_and_be_closed(self: Descriptor, waiter: Waiter, **sides: bool) -> None:
+            claim(self, waiter, **sides)
+            if self is listener._descriptor:
+                closing = threading.Thread(target=listener.close)
+                closing.start()
+                closing.join()
+
+        monkeypatch.setattr(Descriptor, "claim", claim_and_be_closed)
+
+        def accept() -> None:
+            if loop == "none":
+                listener.accept(timeout=5)
+                return
+            with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+                runner.run(listener.accept_async(timeout=5))
+
+        with pytest.raises(ClosedError):
+            accept()
+        assert listener.as_raw_fd() == -1
 
     def test_accept_under_close(self) -> None:
         listener = TcpListener.bind("127.0.0.1:0")
@@ -406,6 +494,46 @@ class TestRule6Interruptions:
             run(flow(), deadline=monotonic() + 30)
         assert seen == [KeyboardInterrupt]
         assert pair.descriptor.reader is None
+
+    def test_ctrl_c_as_the_wait_begins(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ours, theirs = connected()
+        claim = Descriptor.claim
+
+        def claim_and_be_interrupted(self: Descriptor, waiter: Waiter, **sides: bool) -> None:
+            claim(self, waiter, **sides)
+            raise KeyboardInterrupt
+
+        with ours, theirs:
+            with monkeypatch.context() as patched:
+                patched.setattr(Descriptor, "claim", claim_and_be_interrupted)
+                with pytest.raises(KeyboardInterrupt):
+                    ours.read(timeout=5)
+            theirs.write_all(b"x")
+            assert ours.read(timeout=5) == b"x", "and not: in use by another"
+
+    @pytest.mark.parametrize("late", [False, True], ids=["before the flow ends", "after the flow ended"])
+    def test_what_a_flow_made_is_closed_if_its_task_was_cancelled_as_it_ended(
+        self, loop_runner: asyncio.Runner, late: bool
+    ) -> None:
+        async def main() -> None:
+            ours, theirs = connected()
+            tasks: list[asyncio.Task[TcpStream]] = []
+
+            def making() -> Flow[TcpStream]:
+                yield Want(until=monotonic())
+                if late:
+                    asyncio.get_running_loop().call_soon(tasks[0].cancel)
+                else:
+                    tasks[0].cancel()
+                return ours
+
+            with theirs:
+                tasks.append(asyncio.create_task(run_async(making())))
+                with pytest.raises(asyncio.CancelledError):
+                    await tasks[0]
+                assert ours.is_closed
+
+        loop_runner.run(main())
 
     def test_a_cancelled_task(self, loop_runner: asyncio.Runner, pair: Pair) -> None:
         seen: list[type[BaseException]] = []

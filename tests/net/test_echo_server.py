@@ -17,6 +17,7 @@ import pytest
 
 from netkit.io import ByteStream, Event, Flow, run
 from netkit.net import Shutdown, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream
+from netkit.net.echo import Echoed
 from netkit.net.echo_loop import EchoLoop
 from netkit.net.echo_server import EchoServer
 from netkit.net.faults import Faults
@@ -120,6 +121,32 @@ def test_an_idle_peer_is_let_go_where_that_is_asked_for(start: Callable[..., Run
     with TcpStream.connect(running.addrs[0]) as stream:
         assert stream.read(timeout=10) == b""
     assert running.end()["failed"] == 1
+
+
+@pytest.mark.skipif(not EchoLoop.available, reason="no epoll on this system")
+def test_a_wake_up_without_data_sends_nothing_of_another_connection() -> None:
+    loop = EchoLoop(counts=Echoed())
+    with TcpListener.bind("127.0.0.1:0") as listener, ExitStack() as stack:
+        clients, flows = [], []
+        for _ in range(2):
+            clients.append(stack.enter_context(TcpStream.connect(listener.local_addr)))
+            served = stack.enter_context(listener.accept()[0])
+            flows.append(loop.connection(served))
+            flows[-1].send(None)  # type: ignore[arg-type]  # a generator's first
+        _, other = loop._connections.values()
+
+        def nothing(_size: int) -> bytes:
+            raise BlockingIOError
+
+        other.recv = nothing  # type: ignore[method-assign, assignment]
+        for client in clients:
+            client.write_all(b"of one alone")
+        for _ in range(100):
+            loop._turn()
+        assert bytes(other.pending) == b""
+        for flow in flows:
+            flow.close()
+    loop.close()
 
 
 def test_a_peer_that_resets(start: Callable[..., Running]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from netkit.addr import SocketAddr
-from netkit.io import PAUSE, BusyError, ClosedError, DeadlineExceeded, Event, Flow, Want, all_of, run
+from netkit.io import PAUSE, BusyError, ClosedError, DeadlineExceeded, Event, Flow, Want, all_of, beside, run
 from netkit.net import UdpSocket
 from netkit.net.echo import Echoed, echo_datagrams
 from netkit.net.faults import Faults
@@ -200,6 +200,22 @@ def test_a_server_that_echoes_under_each_driver(ends: Ends, drive: Drive) -> Non
     damaged = [data for data in got if data not in asking]
     # A flipped bit may make one number of another: those are not seen.
     assert 0 < len(damaged) <= faults.injected.corrupted
+
+
+def test_one_that_is_sent_while_another_flow_receives_leaves_in_time(ends: Ends, drive: Drive) -> None:
+    server = ends.server(Faults(delay=0.01))
+
+    def receiving() -> Flow[None]:
+        while True:
+            yield from server.receive()
+
+    def client() -> Flow[bytes]:
+        yield PAUSE  # the receiver waits already, and knows of no moment
+        yield from server.transmit(b"late", ends.addr)
+        yield from ends.client.receive()
+        return ends.client.take_received()[0]
+
+    assert drive(beside(client(), receiving()), timeout=30) == b"late"
 
 
 def test_stopping_does_not_wait_for_what_is_late(ends: Ends, drive: Drive) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -55,9 +56,9 @@ print("ended", sorted(workers.counts().items()), workers.failed, flush=True)
 
 
 @contextmanager
-def running() -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(program: str = PROGRAM) -> Iterator[tuple[subprocess.Popen[str], str]]:
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -102,6 +103,31 @@ def test_a_worker_that_dies_is_replaced() -> None:
         assert process.stderr is not None
         assert "starting another" in process.stderr.readline()
         assert worker_of(addr) != killed
+        process.send_signal(signal.SIGTERM)
+        assert line(process).startswith("ended")
+        assert process.wait(20) == 0
+
+
+def test_the_others_go_on_when_one_is_replaced() -> None:
+    """A fork has its siblings' links to the parent too, and must not end them by giving them back."""
+    program = PROGRAM.replace("    2,\n", "    4,\n").replace(
+        "sorted(workers.counts().items())", "workers.pids"
+    )
+    with running(program) as (process, _):
+        process.send_signal(signal.SIGUSR1)
+        before = line(process)
+        pids = json.loads(before.removeprefix("counts ").rpartition(" ")[0])
+        assert len(pids) == 4
+        os.kill(pids[0], signal.SIGKILL)
+        assert process.stderr is not None
+        assert "starting another" in process.stderr.readline()
+        while True:  # until the fourth is there again
+            process.send_signal(signal.SIGUSR1)
+            now, _, restarts = line(process).removeprefix("counts ").rpartition(" ")
+            if len(json.loads(now)) == 4:
+                break
+        assert restarts == "1"
+        assert set(pids[1:]) < set(json.loads(now))
         process.send_signal(signal.SIGTERM)
         assert line(process).startswith("ended")
         assert process.wait(20) == 0
