@@ -186,7 +186,7 @@ class DnsServer:
         while True:
             try:
                 yield from self._udp.receive()
-            except ClosedError:
+            except (ClosedError, DeadlineExceeded):
                 raise
             except OSError:
                 continue  # an ICMP error for something sent before: the next datagram is another matter
@@ -196,7 +196,7 @@ class DnsServer:
                 continue
             try:
                 yield from self._udp.transmit(response, peer)
-            except ClosedError:
+            except (ClosedError, DeadlineExceeded):
                 raise
             except OSError as error:
                 log.debug("%s: cannot be answered: %s", peer, error)

@@ -159,7 +159,7 @@ class _Branch(Waiter, Generic[T]):
 def _abandon(group: Group, error: BaseException | None = None) -> None:
     """End every branch that still waits: throw `error` in, or just close it.
 
-    Raises what one raised as it was closed, when all of them are.
+    When all of them have, raises what one raised as it was closed, or that it would not end.
     """
     branches = list(group.branches)
     group.branches.clear()
@@ -168,14 +168,14 @@ def _abandon(group: Group, error: BaseException | None = None) -> None:
     failure: BaseException | None = None
     for branch in branches:
         assert isinstance(branch, _Branch)
-        branch.leave()
-        if error is None:
-            try:
+        try:
+            branch.leave()
+            if error is None:
                 branch.flow.close()
-            except BaseException as raised:
-                failure = failure or raised
-        else:
-            abort(branch.flow, error)
+            else:
+                abort(branch.flow, error)
+        except BaseException as raised:
+            failure = failure or raised
     if failure is not None:
         raise failure
 

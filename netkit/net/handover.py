@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import os
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from netkit._log import Log
 from netkit.errors import NetkitError
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from netkit.net.fds import HasFileno
     from netkit.net.unix import UnixListener
+
+T = TypeVar("T")
 
 log = Log("netkit.net.handover")
 
@@ -97,6 +99,8 @@ class Handover:
             with stream:
                 try:
                     yield from self._hand_over(stream)
+                except DeadlineExceeded:
+                    raise  # the caller's
                 except (OSError, EOFError, HandoverError, LimitExceeded, FdPassingError) as error:
                     log.warning("the sockets were not handed over: %s", error)
 
@@ -111,7 +115,7 @@ class Handover:
             raise HandoverError("asked for in a way that is not understood")
         names = [{"name": each.name} for each in self._sockets]
         offer = stream.send_fds_flow([each.socket for each in self._sockets], _line({"sockets": names}))
-        yield from before(monotonic() + REPLY_TIMEOUT, offer, "handing over sockets")
+        yield from _in_time(REPLY_TIMEOUT, offer)
         ready = yield from _hear(stream, READY_TIMEOUT)
         if ready.get("ready") is not True:
             raise HandoverError("the successor is not ready")
@@ -204,12 +208,21 @@ def _line(message: dict[str, Any]) -> bytes:
     return json.dumps(message).encode() + b"\n"
 
 
+def _in_time(timeout: float, flow: Flow[T]) -> Flow[T]:
+    """Flow: `flow`; HandoverError after `timeout` seconds, which is not the caller's own deadline."""
+
+    def late(_: BaseException) -> HandoverError:
+        return HandoverError(f"the other side did not answer within {timeout:g} s")
+
+    return (yield from before(monotonic() + timeout, flow, expired=late))
+
+
 def _say(stream: UnixStream, message: dict[str, Any]) -> Flow[None]:
-    yield from before(monotonic() + REPLY_TIMEOUT, stream.send_all(_line(message)), "taking over sockets")
+    yield from _in_time(REPLY_TIMEOUT, stream.send_all(_line(message)))
 
 
 def _hear(stream: UnixStream, timeout: float) -> Flow[dict[str, Any]]:
-    line = yield from before(monotonic() + timeout, stream.receive_until(b"\n"), "taking over sockets")
+    line = yield from _in_time(timeout, stream.receive_until(b"\n"))
     try:
         message = json.loads(line)
     except ValueError:

@@ -188,9 +188,12 @@ def ping_connect(
 
     def probe(number: int) -> Flow[None]:
         begun = monotonic()
+        late = DeadlineExceeded("connecting")
         try:
-            stream = yield from before(begun + timeout, connect(), "connecting")
+            stream = yield from before(begun + timeout, connect(), expired=lambda _: late)
         except (OSError, NetkitError) as error:
+            if isinstance(error, DeadlineExceeded) and error is not late:
+                raise  # the caller's own
             reply = Reply(number, None, error)
         else:
             reply = Reply(number, monotonic() - begun)
@@ -277,7 +280,7 @@ def ping_datagrams(
         run.sent(number)
         try:
             yield from sock.transmit(run.payload(number))
-        except ClosedError:
+        except (ClosedError, DeadlineExceeded):
             raise
         except OSError as error:
             run.failed(error)
@@ -286,7 +289,7 @@ def ping_datagrams(
         while True:
             try:
                 yield from sock.receive()
-            except ClosedError:
+            except (ClosedError, DeadlineExceeded):
                 raise
             except OSError as error:
                 run.failed(error)

@@ -107,12 +107,14 @@ def pump(
             return
         while data := (yield from source.receive()):
             try:
-                yield from stream.send_all(data)
+                left = memoryview(data)
+                while left:
+                    left = left[(yield from stream.send_some(left)) :]
+                    active = monotonic()  # a peer that takes its time is not idle
             except ConnectionError:
                 if peer_finished.is_set:
                     return
                 raise
-            active = monotonic()
             done.sent += len(data)
             if on_sent is not None:
                 on_sent(data)

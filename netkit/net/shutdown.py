@@ -84,8 +84,9 @@ class GracefulShutdown:
         want = Want(event=self._drained)
         while self._guards:
             self._drained.clear()
-            if not self._guards:
-                return  # the last went between the two looks
+            if not self._guards:  # the last went between the two looks
+                self._drained.set()  # what was cleared may be what another waiter is to be woken by
+                return
             yield want
 
     def wait_drained(self, timeout: float | None = None, *, cancel: CancellationToken | None = None) -> bool:
@@ -113,6 +114,7 @@ class GracefulShutdown:
         while self._guards:
             self._drained.clear()
             if not self._guards:
+                self._drained.set()
                 break
             if moment is not None and monotonic() >= moment:
                 return False
@@ -186,6 +188,7 @@ class ShutdownSignals:
         while not self._arrived:
             self._any.clear()
             if self._arrived:
+                self._any.set()
                 return
             yield want
 

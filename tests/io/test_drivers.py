@@ -330,6 +330,21 @@ class TestAllOf:
         assert pair.descriptor.reader is None
         assert next(flows[2], "ended") == "ended"
 
+    def test_a_branch_that_will_not_end_leaves_none_behind(self, drive: Drive, pair: Pair) -> None:
+        def stubborn() -> Flow[None]:
+            for _ in range(3):
+                try:
+                    yield from never()
+                except BaseException:
+                    continue
+
+        def reading() -> Flow[None]:
+            yield pair.descriptor.want_read
+
+        with pytest.raises((DeadlineExceeded, RuntimeError)):
+            drive(all_of([stubborn(), reading()]), timeout=0.02)
+        assert pair.descriptor.reader is None
+
     def test_a_limit_is_at_least_one(self, drive: Drive) -> None:
         with pytest.raises(ValueError, match="limit"):
             drive(all_of([value_of(1)], limit=0), timeout=5)

@@ -8,10 +8,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
-from netkit.io import Event, Flow, beside, run
+from netkit.io import DeadlineExceeded, Event, Flow, beside, run
 from netkit.net import (
     Shutdown,
     TcpListener,
@@ -19,6 +20,7 @@ from netkit.net import (
     UnixError,
     UnixListener,
     UnixStream,
+    handover,
 )
 from netkit.net.activation import server_socket_from_raw_fd
 from netkit.net.handover import CONTROL, Handover, HandoverError, Offered, TakenOver
@@ -128,6 +130,20 @@ def test_one_who_says_something_else_is_given_nothing(path: str, said: bytes) ->
         with TakenOver.connect(path) as taken:  # and the next one is
             assert len(taken.sockets) == 2
         assert not old.stop.is_set
+
+
+def test_the_callers_deadline_ends_the_offer(path: str) -> None:
+    silent = UnixListener.bind(path)
+    with silent as control, UnixStream.connect(path), pytest.raises(DeadlineExceeded):
+        run(Handover(control, []).offer(), deadline=monotonic() + 0.1)
+
+
+def test_a_successor_that_says_nothing_is_not_waited_for(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handover, "REPLY_TIMEOUT", 0.02)
+    with old_at(path), UnixStream.connect(path) as silent:
+        assert silent.read(timeout=20) == b""
+    with UnixListener.bind(path), pytest.raises(HandoverError, match="did not answer within"):
+        TakenOver.connect(path, timeout=20)
 
 
 def test_another_user_is_refused(path: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,12 @@ class TestConnecting:
         assert [type(reply.error) for reply in run.replies] == [DeadlineExceeded] * 3
         assert monotonic() - begun < 10, "side by side"
 
+    def test_the_callers_deadline_is_no_reply(self, drive: Drive) -> None:
+        run = Run(count=1, timeout=60)
+        with pytest.raises(DeadlineExceeded):
+            drive(ping_connect(lambda: Event().wait(), **run.asked), timeout=0.05)  # type: ignore[arg-type,return-value]
+        assert run.replies == []
+
 
 class TestEchoesOverTcp:
     @pytest.mark.parametrize("size", [20, 56, 65_507])
@@ -183,6 +189,16 @@ class TestDatagrams:
         run = Run(count=4, interval=0.005, timeout=0.5)
         found = self.run_against(lambda number, data: [] if number % 2 else [data], run)
         assert (found.sent, found.received, found.failed, found.loss) == (4, 2, 2, 0.5)
+
+    def test_the_callers_deadline_is_no_reply(self, drive: Drive) -> None:
+        run = Run(count=1, timeout=60)
+        with (
+            UdpSocket.bind("127.0.0.1:0") as silent,
+            UdpSocket.connected(silent.local_addr) as sock,
+            pytest.raises(DeadlineExceeded),
+        ):
+            drive(ping_datagrams(sock, **run.asked), timeout=0.05)  # type: ignore[arg-type]
+        assert run.replies == []
 
     def test_duplicates(self) -> None:
         run = Run(count=3, interval=0.02)

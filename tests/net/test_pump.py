@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from netkit.io import DeadlineExceeded, Event, Flow, all_of, run
+from netkit.io import DeadlineExceeded, Event, Flow, all_of, run, sleep_until
 from netkit.net.child import end_all, start_beside, start_on
 from netkit.net.pump import AtEnd, Pumped, pump
 from netkit.net.unix import UnixStream
@@ -118,6 +118,21 @@ def test_idle() -> None:
 
     with pytest.raises(DeadlineExceeded, match=r"nothing was sent or received for 0\.05 s"):
         pumped(Said(more=Event()), one_byte, idle_timeout=0.05)
+
+
+def test_a_peer_that_takes_its_time_is_not_idle() -> None:
+    def slowly(stream: UnixStream) -> Flow[None]:
+        left = len(piece)
+        while left:
+            yield from sleep_until(monotonic() + 0.03)
+            left -= len((yield from stream.receive()))
+        yield from stream.finish()
+
+    piece = bytes(4_000_000)
+    began = monotonic()
+    _, done = pumped(Said(piece), slowly, idle_timeout=1.2)
+    assert done.sent == len(piece)
+    assert monotonic() - began > 1.2
 
 
 def test_idle_does_not_count_what_ended_before() -> None:

@@ -13,7 +13,7 @@ from time import monotonic
 
 import pytest
 
-from netkit.io import CancellationError, DeadlineExceeded
+from netkit.io import CancellationError, DeadlineExceeded, Event, Want, run
 from netkit.net import TcpListener
 from netkit.net.shutdown import GracefulShutdown, shutdown_signals
 from tests.io.conftest import LOOPS
@@ -83,6 +83,36 @@ class TestGracefulShutdown:
         with pytest.raises(CancellationError):
             shutdown.wait_drained(cancel=token)
         guard.release()
+
+    @pytest.mark.parametrize("other", ["wait_drained", "drained_flow"])
+    def test_two_who_wait_do_not_take_the_wake_up_from_each_other(
+        self, other: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One has seen a guard and is about to wait, the last goes, the other lowers the flag."""
+        shutdown = GracefulShutdown()
+        guard = shutdown.track()
+        one = shutdown.drained_flow()
+        clear = Event.clear
+        begun: list[bool] = []
+        wanted: list[object] = []
+
+        def clear_at_a_bad_time(self: Event) -> None:
+            if not begun:
+                begun.append(True)
+                wanted.append(next(one))  # which clears as well
+                guard.release()
+            clear(self)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Event, "clear", clear_at_a_bad_time)
+            if other == "wait_drained":
+                assert shutdown.wait_drained(30)
+            else:
+                run(shutdown.drained_flow())
+        (want,) = wanted
+        assert isinstance(want, Want)
+        assert want.event is not None
+        assert want.event.is_set, "who is about to wait for it finds it set"
 
     def test_guards_from_many_threads(self) -> None:
         shutdown = GracefulShutdown()
