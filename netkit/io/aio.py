@@ -61,7 +61,8 @@ async def run_async(
     """Drive `flow` to its end under asyncio, suspending the calling task where it waits.
 
     As `netkit.io.run`: `deadline` is a moment of `time.monotonic()`; DeadlineExceeded, CancellationError
-    and asyncio's own CancelledError are thrown in where the flow waits.
+    and asyncio's own CancelledError are thrown in where the flow waits. Where the task was cancelled as the
+    flow ended, so that nobody has its result, a result that is `Closing` is closed.
     """
     try:
         if turn_is_due():
