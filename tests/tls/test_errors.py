@@ -87,9 +87,11 @@ def test_alerts_by_openssls_names(reason, number):
 
 
 def test_every_alert_that_openssl_here_can_name_is_understood():
-    from _ssl import err_codes_to_names
+    import _ssl
 
-    names = {name for name in err_codes_to_names.values() if name.startswith(("SSLV3_ALERT_", "TLSV1"))}
+    if not hasattr(_ssl, "err_codes_to_names"):
+        pytest.skip("from Python 3.12 on it does not tell what it calls OpenSSL's errors")
+    names = {name for name in _ssl.err_codes_to_names.values() if name.startswith(("SSLV3_ALERT_", "TLSV1"))}
     assert names
     assert {name for name in names if alert_of_reason(name) is None} == set()
 
