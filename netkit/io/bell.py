@@ -16,6 +16,25 @@ import os
 import signal
 import socket
 import threading
+from typing import Self
+
+
+class _End(socket.socket):
+    """One end of the pair, closed with the bell it belongs to.
+
+    Among objects that refer to each other in a circle a bell may be collected after its sockets, which
+    would say that nobody closed them.
+    """
+
+    @classmethod
+    def of(cls, sock: socket.socket) -> Self:
+        """The same socket, as one that closes itself."""
+        made = cls(sock.family, sock.type, sock.proto, fileno=sock.detach())
+        made.setblocking(False)
+        return made
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class Bell:
@@ -25,9 +44,7 @@ class Bell:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self._ours, self._theirs = socket.socketpair()
-        self._ours.setblocking(False)
-        self._theirs.setblocking(False)
+        self._ours, self._theirs = map(_End.of, socket.socketpair())
         self.fd = self._ours.fileno()
 
     def ring(self) -> None:
@@ -71,12 +88,6 @@ class Bell:
         """Release the descriptors."""
         self._ours.close()
         self._theirs.close()
-
-    def __del__(self) -> None:
-        for end in ("_ours", "_theirs"):
-            sock = getattr(self, end, None)
-            if sock is not None:
-                sock.close()
 
 
 _local = threading.local()

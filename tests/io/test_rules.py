@@ -35,6 +35,7 @@ from netkit.io import (
     run_async,
     sleep_until,
 )
+from netkit.io.bell import Bell
 from netkit.io.flow import Waiter
 from netkit.net import TcpListener, TcpStream, UdpSocket
 from netkit.net.sockets import SocketStream
@@ -768,3 +769,11 @@ def test_no_descriptor_is_left_behind(loop_runner: asyncio.Runner) -> None:
     start = count()
     loop_runner.run(main())
     assert count() <= start
+
+
+def test_the_ends_of_a_bell_close_themselves() -> None:
+    """They may be collected before it; "unclosed" is no word for what nobody was to close."""
+    bell = Bell()
+    before = len(os.listdir("/proc/self/fd"))
+    bell._theirs = bell._ours
+    assert len(os.listdir("/proc/self/fd")) == before - 1
