@@ -30,6 +30,8 @@ The rules that keep it sound
     that did not wait: a peer that floods must not be able to freeze the loop.
  6. Cancellation, a deadline and Ctrl-C are thrown in where the flow waits. The flow may clean up there
     but not wait again; a farewell (close_notify, a Close frame) is a flow of its own with its own deadline.
+    DeadlineExceeded is an OSError: a flow that handles those lets it pass, or has its own deadline raise
+    something else (`before`, `expired`).
  7. `CancellationToken.cancel` takes no lock: a flag, and a byte to a descriptor. Any thread, any signal.
  8. TLS: one ordered outbox of ciphertext; a reader may append to it but never blocks on flushing it.
  9. A connection that carries many requests is pumped by one waiter at a time; the others wait on events,
