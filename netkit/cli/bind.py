@@ -106,6 +106,7 @@ class Sockets:
         return made
 
     def _bind(self, binds: Sequence[str], tcp: bool, udp: bool) -> None:
+        from netkit.net.same_port import bind_same_port
         from netkit.net.tcp import TcpListener
         from netkit.net.udp import UdpSocket
 
@@ -115,13 +116,13 @@ class Sockets:
 
                 self.served.append(("unix", UnixListener.bind(bind.removeprefix(UNIX))))
                 continue
-            where: Any = bind
-            if tcp:
-                listener = TcpListener.bind(where)
-                self.served.append(("tcp", listener))
-                where = listener.local_addr  # UDP at the same port, where the system chose it
-            if udp:
-                self.served.append(("udp", UdpSocket.bind(where)))
+            if tcp and udp:
+                listener, sock = bind_same_port(bind)
+                self.served += [("tcp", listener), ("udp", sock)]
+            elif tcp:
+                self.served.append(("tcp", TcpListener.bind(bind)))
+            elif udp:
+                self.served.append(("udp", UdpSocket.bind(bind)))
 
     def _activate(self, binds: Sequence[str]) -> bool:
         """Take the service manager's sockets, if it has passed any."""

@@ -20,9 +20,8 @@ from netkit.dns.message import MIN_MESSAGE, QR, RD, Header, Message, make_respon
 from netkit.dns.transports.tcp import framed, receive_framed
 from netkit.dns.wire import MAX_MESSAGE, WireReader
 from netkit.io import ClosedError, DeadlineExceeded, UnexpectedEof, all_of, before, first_of
+from netkit.net.same_port import bind_same_port
 from netkit.net.serve import Served, serve
-from netkit.net.tcp import TcpListener, TcpStream
-from netkit.net.udp import UdpSocket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     from netkit.io import Event, Flow
     from netkit.net.faults import Faults, FaultyStream
     from netkit.net.serve import Handler
+    from netkit.net.tcp import TcpListener, TcpStream
+    from netkit.net.udp import UdpSocket
 
 log = Log("netkit.dns.server")
 
@@ -133,16 +134,8 @@ class DnsServer:
     @classmethod
     def bind(cls, addr: SocketAddrsLike, zones: Iterable[Zone]) -> DnsServer:
         """Bind UDP and TCP to the same port; port 0 takes one that is free for both. Raises ListenError."""
-        for attempt in range(16):
-            tcp = TcpListener.bind(addr)
-            try:
-                return cls(UdpSocket.bind_addr(tcp.local_addr), tcp, zones)
-            except OSError:
-                chosen = tcp.local_addr
-                tcp.close()
-                if attempt == 15 or not _asks_for_any_port(addr, chosen):
-                    raise
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        tcp, udp = bind_same_port(addr)
+        return cls(udp, tcp, zones)
 
     @property
     def local_addr(self) -> SocketAddr:
@@ -224,16 +217,3 @@ class DnsServer:
             log.debug("%s: %d octets over %s, %s octets back", peer, len(wire),
                       "TCP" if over_tcp else "UDP", len(response) if response else "no")  # fmt: skip
         return response
-
-
-def _asks_for_any_port(addr: SocketAddrsLike, chosen: SocketAddr) -> bool:
-    """Whether the port was the system's choice, so that another attempt may bring another."""
-    from netkit.addr import AddrParseError, HostPort, SocketAddr, to_socket_addrs_parts
-
-    if isinstance(addr, SocketAddr):
-        return addr.port == 0
-    try:
-        parts = addr if isinstance(addr, HostPort) else to_socket_addrs_parts(addr)
-    except (AddrParseError, TypeError):
-        return False
-    return parts.port == 0 and chosen.port != 0

@@ -32,7 +32,11 @@ class Server:
     def __init__(self, process: subprocess.Popen[bytes], sockets: int) -> None:
         self.process = process
         assert process.stdout is not None
-        self.listening = [json.loads(process.stdout.readline()) for _ in range(sockets)]
+        self.listening = []
+        for _ in range(sockets):
+            line = process.stdout.readline()
+            assert line, process.communicate()  # it has ended, and says why
+            self.listening.append(json.loads(line))
 
     def addr(self, transport: str) -> SocketAddr:
         return next(
@@ -42,7 +46,8 @@ class Server:
     def end(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, dict[str, int]]:
         """Send it a signal; its exit code, and what it says that it did."""
         self.process.send_signal(how)
-        out, _ = self.process.communicate(timeout=20)
+        out, errors = self.process.communicate(timeout=20)
+        assert out, (self.process.returncode, errors)
         return self.process.returncode, json.loads(out.splitlines()[-1])["counts"]
 
 
