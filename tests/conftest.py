@@ -14,8 +14,10 @@ out unnoticed where everything should be: `NETKIT_REQUIRE_RUST=1` for the Rust t
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -85,24 +87,36 @@ def require_peer(program: str) -> str:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that was free a moment ago over both TCP and UDP.
+    """A port that was free a moment ago over both TCP and UDP, and that the system gives nobody by itself.
 
-    Only for a program that cannot be given port 0 and asked which it got; netkit's own servers can.
+    For a program that cannot be given port 0 and asked which it got (netkit's own servers can), and for a
+    place where nobody listens. Below the ephemeral ports, because one of those may be given to whoever asks
+    next; and where client and server both set SO_REUSEPORT, as BIND's dig and knotd do, a client may be given
+    the very port it sends to, and reads its own question as the reply.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for _ in range(100):
+    for port in random.SystemRandom().sample(range(10_000, _first_ephemeral()), 1_000):
         with (
             socket.socket(family, socket.SOCK_STREAM) as tcp,
             socket.socket(family, socket.SOCK_DGRAM) as udp,
         ):
-            tcp.bind((host, 0))
-            port: int = tcp.getsockname()[1]
             try:
+                tcp.bind((host, port))
                 udp.bind((host, port))
             except OSError:
                 continue
             return port
     raise OSError("no port is free for both TCP and UDP")
+
+
+def _first_ephemeral() -> int:
+    """The lowest port that the system gives to a socket that asks for any."""
+    try:
+        low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        low = 32_768
+    # Where the range begins lower still, a port in it is the best there is.
+    return max(low, 12_000)
 
 
 def _absent(what: str, required: str) -> NoReturn:

@@ -18,6 +18,7 @@ from netkit.dns import DnsError, DnsServer, parse_zone
 from netkit.dns.message import Message
 from netkit.net.serve import in_background
 from tests.cli.helpers import Result, address_of, run_netkit
+from tests.conftest import free_port
 
 ZONE = """\
 $ORIGIN example.test.
@@ -597,10 +598,7 @@ class TestExitCodes:
         assert "SERVFAIL" in result.stderr
 
     def test_nobody_there_is_4(self, netkit: Netkit) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
-            gone.bind(("127.0.0.1", 0))
-            server = f"@{address_of(gone)}"
-        result = netkit("dig", server, "a.test")
+        result = netkit("dig", f"@127.0.0.1:{free_port()}", "a.test")
         assert result.exit_code == 4
         assert "connection refused" in result.stderr
 

@@ -18,6 +18,7 @@ from netkit.dns import DnsServer, parse_zone
 from netkit.dns.message import Message
 from netkit.net.serve import in_background
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
+from tests.conftest import free_port
 
 ZONE = "$ORIGIN example.test.\n@ 60 IN SOA ns1 h 1 2 3 4 5\nwww 60 A 192.0.2.1\n"
 
@@ -32,8 +33,7 @@ class World:
         silent = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         silent.bind(("127.0.0.1", 0))
         self.silent = f"@{address_of(silent)}"
-        with socket.create_server(("127.0.0.1", 0)) as gone:
-            self.closed = address_of(gone)
+        self.closed = f"127.0.0.1:{free_port()}"
         taken = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         self.taken = address_of(taken)
         self.not_tls = self._greeting(stack)

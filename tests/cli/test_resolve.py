@@ -17,6 +17,7 @@ from netkit.dns import DnsServer, parse_zone
 from netkit.dns.constants import Rcode
 from netkit.net.serve import in_background
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
+from tests.conftest import free_port
 from tests.dns.scripted import Asked, ScriptedServer, answer
 
 Netkit = Callable[..., Result]
@@ -344,9 +345,7 @@ class TestExitCodes:
         assert told in result.stderr
 
     def test_nobody_there(self, netkit: Netkit, files: list[str]) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.bind(("127.0.0.1", 0))
-            addr = address_of(sock)
+        addr = f"127.0.0.1:{free_port()}"
         result = netkit("resolve", "--server", addr, *files, "x.example.")
         assert result.exit_code == 4
         assert "refused" in result.stderr

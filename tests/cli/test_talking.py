@@ -24,6 +24,7 @@ from netkit.tls.stream import TlsStream
 from netkit.tls.throwaway import ThrowawayAuthority
 from tests.cli.helpers import Result, netkit_argv, process_environment
 from tests.cli.test_tcp import echo_address, peer, read_all  # noqa: F401  # the first is a fixture
+from tests.conftest import free_port
 from tests.tls.serving import echoing, listening
 
 Netkit = Callable[..., Result]
@@ -322,8 +323,7 @@ def test_a_silent_proxy_is_7(netkit: Netkit) -> None:
 
 
 def test_no_proxy_there_is_4(netkit: Netkit) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        address = f"127.0.0.1:{gone.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     result = netkit("tcp", "connect", "--proxy", f"socks5://{address}", "a.example:1")
     assert result.exit_code == 4
     assert "hint: that is the proxy" in result.stderr

@@ -16,6 +16,7 @@ import pexpect
 import pytest
 
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
+from tests.conftest import free_port
 
 
 @contextmanager
@@ -120,8 +121,7 @@ def test_wrong_targets(netkit: Callable[..., Result], target: str, code: int, sa
 
 
 def test_refused_is_4_and_says_which_address(netkit: Callable[..., Result]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        address = address_of(gone)
+    address = f"127.0.0.1:{free_port()}"
     result = netkit("tcp", "connect", address)
     assert result.exit_code == 4
     assert f"cannot connect to {address}: connection refused" in result.stderr

@@ -123,9 +123,7 @@ class TestSend:
 
     def test_one_host_whose_address_ends_in_255(self, netkit: Netkit) -> None:
         """It is a host as any other where the network is larger than a /24: who refuses is heard."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
-            gone.bind(("127.0.1.255", 0))
-            where = address_of(gone)
+        where = f"127.0.1.255:{free_port('127.0.1.255')}"
         assert netkit("udp", "send", "--data", "x", "--wait", "20", where).exit_code == 4
 
     def test_a_dump(self, netkit: Netkit, peer: socket.socket) -> None:

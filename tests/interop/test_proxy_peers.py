@@ -140,9 +140,7 @@ def test_through(proxy: tuple[Proxy, bool], target: int) -> None:
 
 def test_a_target_that_is_not_there(kind: str, tmp_path: Path) -> None:
     scheme, argv = PROXIES[kind]
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        nowhere = gone.getsockname()[1]
-    port = free_port()
+    nowhere, port = free_port(), free_port()
     with running(argv(port, tmp_path, False), port), pytest.raises(ProxyError) as caught:
         connect_through(f"{scheme}://127.0.0.1:{port}", f"127.0.0.1:{nowhere}", timeout=WAIT)
     assert isinstance(caught.value, (ProxyError.Refused, ProxyError.Closed))

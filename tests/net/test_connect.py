@@ -14,6 +14,7 @@ from netkit.addr import HostPort, SocketAddr
 from netkit.io import CancellationError, CancellationToken, Event, Flow, run
 from netkit.net import ConnectError, ResolveError, TcpListener, TcpStream, interleave
 from netkit.net.connect import connect_first
+from tests.conftest import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +33,7 @@ def listener() -> Iterator[TcpListener]:
 @pytest.fixture
 def closed_addr() -> SocketAddr:
     """An address where nobody listens."""
-    with TcpListener.bind("127.0.0.1:0") as made:
-        return made.local_addr
+    return SocketAddr.new("127.0.0.1", free_port())
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from netkit.addr import SocketAddr
 from netkit.io import AsyncRead, AsyncWrite, DeadlineExceeded, LimitExceeded, Read, UnexpectedEof, Write
 from netkit.net import ListenError, Shutdown, TcpListener, TcpStream, UdpSocket
+from tests.conftest import free_port
 
 
 def connected() -> tuple[TcpStream, TcpStream]:
@@ -211,9 +212,7 @@ class TestUdpSocket:
             assert sock.recv(timeout=5) == b"HELLO"
 
     def test_nobody_there_is_said_to_a_connected_socket(self) -> None:
-        with UdpSocket.bind("127.0.0.1:0") as gone:
-            addr = gone.local_addr
-        with UdpSocket.connected(addr) as sock:
+        with UdpSocket.connected(SocketAddr.new("127.0.0.1", free_port())) as sock:
             sock.send(b"x")
             with pytest.raises(ConnectionRefusedError):
                 sock.recv(timeout=5)

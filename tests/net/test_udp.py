@@ -25,7 +25,7 @@ from netkit.io import (
 )
 from netkit.net import ListenError, UdpSocket, udp as module
 from tests.cli.helpers import process_environment
-from tests.conftest import require_peer
+from tests.conftest import free_port, require_peer
 from tests.io.conftest import Drive
 
 Call = Callable[..., Any]
@@ -108,9 +108,7 @@ class TestReceiving:
         """In the same turn of the loop: the flow has ended, and the task that awaits it is cancelled."""
 
         async def main() -> None:
-            with UdpSocket.bind("127.0.0.1:0") as gone:
-                addr = gone.local_addr
-            with UdpSocket.connected(addr) as sock:
+            with UdpSocket.connected(SocketAddr.new("127.0.0.1", free_port())) as sock:
                 receiving = asyncio.create_task(sock.recv_async(timeout=5))
                 while not sock._receiving:
                     await asyncio.sleep(0)

@@ -17,6 +17,7 @@ from netkit.io import CancellationToken, DeadlineExceeded, run
 from netkit.net import ConnectError
 from netkit.proxy import Proxy, ProxyError, connect_through, connect_through_async, connect_through_flow
 from netkit.proxy.connect import tunnel_flow
+from tests.conftest import free_port
 from tests.io.conftest import Drive, drive  # noqa: F401  # the fixture
 from tests.proxy.scripted import ScriptedStream
 
@@ -113,8 +114,7 @@ def test_cancellation() -> None:
 
 
 def test_nobody_there() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        where = f"127.0.0.1:{gone.getsockname()[1]}"
+    where = f"127.0.0.1:{free_port()}"
     with pytest.raises(ConnectError.Refused, match=where):
         connect_through(f"http://{where}", "www.example:25", timeout=10)
 
