@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netkit.dns.constants import DnsRecordType, Rcode
+from netkit.dns.constants import DnsClass, DnsRecordType, Rcode
 from netkit.dns.errors import DnsError
 from netkit.dns.exchange import DEFAULT_OPTIONS, QueryOptions, ask
 from netkit.dns.message import Question
@@ -109,7 +109,7 @@ def follow(message: Message, question: Question) -> tuple[list[DnsRecord], list[
     """
     by_name: dict[Name, list[DnsRecord]] = {}
     for record in message.answer:
-        if record.rdclass == question.rdclass:
+        if question.rdclass in (record.rdclass, DnsClass.ANY):
             by_name.setdefault(record.name, []).append(record)
     name = question.name
     seen = {name}

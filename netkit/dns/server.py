@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from netkit._log import Log
-from netkit.dns.constants import DnsClass, Opcode, Rcode
+from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
 from netkit.dns.message import MIN_MESSAGE, QR, RD, Header, Message, make_response
@@ -42,6 +42,8 @@ MAX_UDP_PAYLOAD = 1232
 #: Seconds an idle TCP connection is kept (RFC 7766 section 6.2.3 asks for the order of seconds).
 TCP_IDLE_TIMEOUT = 10.0
 
+_TRANSFERS = frozenset((DnsRecordType.AXFR, DnsRecordType.IXFR))
+
 
 class Zones:
     """The zones a server has, found by the name in question."""
@@ -55,13 +57,25 @@ class Zones:
     def __iter__(self) -> Iterator[Zone]:
         return iter(self._zones.values())
 
-    def find(self, name: Name, rdclass: DnsClass) -> Zone | None:
-        """The zone closest to `name`; None if it is in none."""
+    def find(self, name: Name, rdclass: DnsClass, rdtype: int = 0) -> Zone | None:
+        """The zone closest to `name`; None if it is in none.
+
+        Of class ANY, the first in any class. For a DS record at the top of a zone, the zone that delegates
+        it where that is here too: a DS is the parent's word (RFC 4035 section 3.1.4.1).
+        """
+        closest: Zone | None = None
         for ancestor in name.ancestors():
             zone = self._zones.get((ancestor, rdclass))
-            if zone is not None:
+            if zone is None and rdclass == DnsClass.ANY:
+                zone = next((one for (origin, _), one in self._zones.items() if origin == ancestor), None)
+            if zone is None:
+                continue
+            if closest is not None:
+                return zone if (name, DnsRecordType.NS) in zone.rrsets else closest
+            if rdtype != DnsRecordType.DS or ancestor != name:
                 return zone
-        return None
+            closest = zone
+        return closest
 
 
 def respond(zones: Zones, wire: bytes, *, over_tcp: bool) -> bytes | None:
@@ -99,14 +113,18 @@ def _answer(zones: Zones, query: Message) -> Message:
     if len(query.question) != 1:
         return make_response(query, rcode=Rcode.FORMERR, edns=own)  # RFC 9619
     question = query.question[0]
-    zone = zones.find(question.name, question.rdclass)
+    if question.rdtype in _TRANSFERS:
+        # An empty answer would say that the zone has no such record.
+        return make_response(query, rcode=Rcode.NOTIMP, edns=own)
+    zone = zones.find(question.name, question.rdclass, question.rdtype)
     if zone is None:
         return make_response(query, rcode=Rcode.REFUSED, edns=own)
     found = zone.find(question.name, question.rdtype)
     return make_response(
         query,
         rcode=found.rcode,
-        aa=found.authoritative,
+        # RFC 1035 section 6.2: for all classes only where all of them are known to be here.
+        aa=found.authoritative and question.rdclass != DnsClass.ANY,
         answer=found.answer,
         authority=found.authority,
         additional=found.additional,

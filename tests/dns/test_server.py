@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from netkit.dns import server as module
-from netkit.dns.constants import DnsRecordType, Opcode, Rcode
+from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.message import QR, RD, Message, Question, make_query
 from netkit.dns.resolver import Resolver
@@ -89,6 +89,30 @@ class TestRespond:
 
     def test_other_classes_are_refused(self) -> None:
         assert asked(query(rdclass=3)).rcode == Rcode.REFUSED
+
+    def test_class_any_is_answered_without_authority(self) -> None:
+        """RFC 1035 section 6.2: nobody knows all classes."""
+        response = asked(query(rdclass=DnsClass.ANY))
+        assert (response.rcode, response.authoritative, len(response.answer)) == (Rcode.NOERROR, False, 1)
+        assert asked(query("example.net.", rdclass=DnsClass.ANY)).rcode == Rcode.REFUSED
+
+    @pytest.mark.parametrize("rdtype", [DnsRecordType.AXFR, DnsRecordType.IXFR])
+    @pytest.mark.parametrize("over_tcp", [False, True])
+    def test_transfers_are_not_implemented(self, rdtype: int, over_tcp: bool) -> None:
+        response = asked(query("example.", rdtype), over_tcp=over_tcp)
+        assert (response.rcode, response.authority) == (Rcode.NOTIMP, ())
+
+    def test_a_ds_is_the_parents_word(self) -> None:
+        """RFC 4035 section 3.1.4.1, where both zones are here and the parent delegates."""
+        cut = f"{ZONE}child NS ns.child\nchild TYPE43 \\# 36 00010802{'ab' * 32}\n"
+        zones = Zones([parse_zone(CHILD), parse_zone(cut)])
+        wire = respond(zones, query("child.example.", DnsRecordType.DS).to_wire(), over_tcp=False)
+        assert wire is not None
+        assert [record.rdtype for record in Message.from_wire(wire).answer] == [DnsRecordType.DS]
+        # Without a delegation, the parent knows nothing of it; below the top, the child has its own word.
+        for name in ("child.example.", "www.child.example."):
+            response = asked(query(name, DnsRecordType.DS))
+            assert (response.rcode, str(response.authority[0].name)) == (Rcode.NOERROR, "child.example.")
 
     @pytest.mark.parametrize("opcode", [Opcode.STATUS, Opcode.NOTIFY, Opcode.UPDATE, 9])
     def test_other_operations_are_not_implemented(self, opcode: int) -> None:
