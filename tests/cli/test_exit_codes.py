@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from netkit.cli.exits import EXIT_TEXTS, Exit
-from netkit.dns import DnsServer, parse_zone
+from netkit.dns import DnsError, DnsServer, parse_zone
 from netkit.dns.message import Message
 from netkit.net.serve import in_background
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
@@ -51,7 +51,13 @@ class World:
                 connection.sendall(b"220 not what you expect\r\n")
                 connection.recv(4096)
 
-        threading.Thread(target=work, daemon=True).start()
+        def end() -> None:
+            listener.shutdown(socket.SHUT_RDWR)  # wakes a thread that nobody connected to
+            thread.join(10)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        stack.callback(end)
         return address_of(listener)
 
     def _malformed(self, stack: ExitStack) -> str:
@@ -60,16 +66,25 @@ class World:
 
         def work() -> None:
             while True:
-                try:
-                    query, peer = sock.recvfrom(4096)
-                except OSError:
+                query, peer = sock.recvfrom(4096)
+                if query == b"end":
                     return
-                asked = Message.from_wire(query)
+                try:
+                    asked = Message.from_wire(query)
+                except DnsError:
+                    continue  # nothing of ours: the port may have been somebody else's before
                 plain = bytearray(asked.replace(flags=asked.flags | 0x8000, edns=None).to_wire())
                 plain[7] = 9  # nine answers, and none there
                 sock.sendto(bytes(plain), peer)
 
-        threading.Thread(target=work, daemon=True).start()
+        def end() -> None:
+            # Closing a socket wakes no thread that waits in it, and the port would stay taken.
+            sock.sendto(b"end", sock.getsockname())
+            thread.join(10)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        stack.callback(end)
         return f"@{address_of(sock)}"
 
 
