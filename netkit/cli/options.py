@@ -72,11 +72,14 @@ class Value(_ParamType):
 
 
 class Seconds(Value):
-    """A time: `5`, `0.25`, `250ms`, `2m`. Python sees seconds as a float."""
+    """A time: `5`, `0.25`, `250ms`, `2m`; 0 only with `zero`. Python sees seconds as a float."""
 
     name = "seconds"
     form = "write seconds, as in 5 or 0.25, or with a unit, as in 250ms or 2m"
     units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}  # noqa: RUF012 - a constant
+
+    def __init__(self, *, zero: bool = False) -> None:
+        self.zero = zero
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, (int, float)):
@@ -91,8 +94,8 @@ class Seconds(Value):
             found = float(number) * factor
         except ValueError:
             self.wrong(f"{value!r} is not a time", param, ctx)
-        if not 0 < found < float("inf"):
-            self.wrong(f"{value!r} is not a time above 0", param, ctx)
+        if not 0 <= found < float("inf") or (found == 0 and not self.zero):
+            self.wrong(f"{value!r} is not a time {'from 0 up' if self.zero else 'above 0'}", param, ctx)
         return found
 
 

@@ -231,9 +231,10 @@ class TestEcho:
 
         assert flipped() == flipped()
 
-    def test_sigterm_in_the_middle_of_it(self) -> None:
+    @pytest.mark.parametrize("drain", ["50ms", "0"])
+    def test_sigterm_in_the_middle_of_it(self, drain: str) -> None:
         with (
-            serving("echo", "--tcp", "--throttle", "1/s", "--drain", "50ms", sockets=1) as server,
+            serving("echo", "--tcp", "--throttle", "1/s", "--drain", drain, sockets=1) as server,
             socket.create_connection(_plain(server.addr("tcp")), timeout=20) as client,
         ):
             client.sendall(bytes(1000))
