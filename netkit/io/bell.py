@@ -19,22 +19,22 @@ import threading
 from typing import Self
 
 
-class _End(socket.socket):
+class _End(socket.SocketType):
     """One end of the pair, closed with the bell it belongs to.
 
     Among objects that refer to each other in a circle a bell may be collected after its sockets, which
-    would say that nobody closed them.
+    would say that nobody closed them. The class and its `__del__` are the interpreter's own: where Python
+    code runs, Ctrl-C may come in between, and what it raises in a `__del__` is printed and then forgotten.
     """
+
+    __del__ = socket.SocketType.close
 
     @classmethod
     def of(cls, sock: socket.socket) -> Self:
         """The same socket, as one that closes itself."""
-        made = cls(sock.family, sock.type, sock.proto, fileno=sock.detach())
+        made = cls(sock.family, sock.type, sock.proto, sock.detach())
         made.setblocking(False)
         return made
-
-    def __del__(self) -> None:
-        self.close()
 
 
 class Bell:

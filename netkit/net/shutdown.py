@@ -152,7 +152,8 @@ class ConnectionGuard:
         self.release()
 
     def __del__(self) -> None:
-        self.release()
+        if hasattr(self, "_number"):  # else it was interrupted while it was made
+            self.release()
 
 
 class ShutdownSignals:
