@@ -230,6 +230,8 @@ class NetkitCommand(click.Command):
             return failure.exit
         assert self.callback is not None
         try:
+            if env.on_start is not None:
+                env.on_start()
             code = ctx.invoke(self.callback, run, **params)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise

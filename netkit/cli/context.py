@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, TextIO
 from netkit.cli.messages import message_lines, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from logging import Handler
 
     from netkit.cli.exits import Failure
@@ -58,7 +58,8 @@ class Environment:
     terminals, `encoding` what the one on standard output understands, `width` how many columns it has.
 
     `mode`, `color` (whether results may carry colour), `verbosity` (-1 quiet, 0, 1 and more) and
-    `output` (the file named with -o) are set by `configure` when the command line has been read.
+    `output` (the file named with -o) are set by `configure` when the command line has been read. `on_start`
+    is called then, before the command begins.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Environment:
         self._status = ""  # the progress line that stands on the terminal now
         self._interrupted = False
         self._handler: Handler | None = None
+        self.on_start: Callable[[], None] | None = None
 
     @classmethod
     def of_process(cls) -> Environment:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import netkit
-from netkit.cli import main as table
+from netkit.cli import main as table, signals
 from netkit.cli.command import NetkitCommand, help_option, option_record
 from netkit.cli.context import Environment, OutputFailed
 from netkit.cli.exits import BUG_HINT, Exit, Failure, Terminated, explain
@@ -260,10 +260,11 @@ def _discard_output(env: Environment) -> None:
 
 
 def run_process(arguments: Sequence[str]) -> Exit:
-    """`run_in` for the process itself: its streams, and SIGTERM as an end like Ctrl-C."""
-    _end_on_sigterm()
+    """`run_in` for the process itself: its streams, and its signals."""
     env = Environment.of_process()
+    env.on_start = signals.ready
     code = run_in(arguments, env)
+    signals.unready()
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -272,18 +273,3 @@ def run_process(arguments: Sequence[str]) -> Exit:
         broken = getattr(error, "errno", errno.EBADF) in (errno.EPIPE, errno.EBADF)
         return Exit.BROKEN_PIPE if broken else Exit.LOCAL
     return code
-
-
-def _end_on_sigterm() -> None:
-    """Make SIGTERM unwind the stack, so that a terminal is restored and a journal complete.
-
-    Where it was ignored by whoever started us, it stays ignored.
-    """
-    import signal
-
-    def end(_signum: int, _frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
-        raise Terminated
-
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, end)

@@ -156,6 +156,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             pass  # said, with the right exit code, on the way below
         else:
             sys.exit(0)
+    from netkit.cli.signals import unready
+
+    unready()
     from netkit.cli.frame import run_process
 
     sys.exit(run_process(arguments))

@@ -308,14 +308,3 @@ def test_closed_descriptors_are_not_given_to_the_next_socket() -> None:
 def test_the_module_is_the_program(netkit_process: Netkit) -> None:
     assert netkit_process("schema", "--short").lines == [entry.path for entry in table.COMMANDS]
     assert netkit_process("no-such-command").exit_code == 2
-
-
-def test_an_ignored_sigterm_stays_ignored() -> None:
-    code = (
-        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-        "from netkit.cli.frame import _end_on_sigterm; _end_on_sigterm();"
-        "assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN"
-    )
-    assert (
-        subprocess.run([sys.executable, "-c", code], env=process_environment(), check=False).returncode == 0
-    )
