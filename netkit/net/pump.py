@@ -92,17 +92,18 @@ def pump(
     Without a `source` nothing is sent, and the peer decides when it is over. `interactive` ends it as soon as
     the peer has finished: nobody should have to type an end-of-file at a closed connection. `idle_timeout` is
     how long nothing may go either way, in seconds. A peer that does not take what is sent any more, but has
-    sent its own to the end, is no error. `on_sent` sees what was sent; `pumped` may be handed in, to be read
-    meanwhile.
+    sent its own to the end, is no error; where it resets the connection, what it had sent by then comes
+    before the error. `on_sent` sees what was sent; `pumped` may be handed in, to be read meanwhile.
 
     Raises DeadlineExceeded where nothing went either way for too long, and what the streams raise.
     """
     done = pumped if pumped is not None else Pumped()
     peer_finished = Event()
+    refused: ConnectionError | None = None
     active = monotonic()
 
     def sending() -> Flow[None]:
-        nonlocal active
+        nonlocal active, refused
         if source is None:
             return
         while data := (yield from source.receive()):
@@ -111,10 +112,10 @@ def pump(
                 while left:
                     left = left[(yield from stream.send_some(left)) :]
                     active = monotonic()  # a peer that takes its time is not idle
-            except ConnectionError:
-                if peer_finished.is_set:
-                    return
-                raise
+            except ConnectionError as error:
+                # What the peer had said before, such as why, may still wait to be received.
+                refused = error
+                return
             done.sent += len(data)
             if on_sent is not None:
                 on_sent(data)
@@ -140,6 +141,8 @@ def pump(
         peer_finished.set()
         if flowing is not None:
             yield from flowing.finish()
+        if refused is not None and not isinstance(refused, BrokenPipeError):
+            raise refused  # not a broken pipe: that is the system's word where the peer's end came first
         if interactive or source is None:
             raise _Over
 

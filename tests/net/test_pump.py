@@ -15,6 +15,7 @@ import pytest
 from netkit.io import DeadlineExceeded, Event, Flow, all_of, run, sleep_until
 from netkit.net.child import end_all, start_beside, start_on
 from netkit.net.pump import AtEnd, Pumped, pump
+from netkit.net.tcp import TcpStream
 from netkit.net.unix import UnixStream
 
 WAIT = 20.0
@@ -110,6 +111,42 @@ def test_interactive_ends_with_the_peer() -> None:
 
     came, done = pumped(Said(more=Event()), hang_up, interactive=True)
     assert (came, done.finished_first) == (b"bye", "peer")
+
+
+@pytest.mark.parametrize("ends_first", [False, True])
+def test_what_a_peer_said_before_it_reset_the_connection(ends_first: bool) -> None:
+    """As a server does that answers "too large" in the middle of an upload, and closes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        stream = TcpStream.connect(server.getsockname())
+        peer, _ = server.accept()
+
+    class Endless:
+        """Sends until it is refused; the peer answers and resets between the second piece and the third."""
+
+        sent = 0
+
+        def receive(self, size: int = 65536) -> Flow[bytes]:
+            self.sent += 1
+            if self.sent == 3:
+                assert peer.recv(10)
+                peer.sendall(b"too large" * 1000)
+                if ends_first:
+                    peer.shutdown(socket.SHUT_WR)
+                peer.close()  # with bytes unread, which makes it a reset
+            return bytes(10_000)
+            yield
+
+    came = bytearray()
+    source = Endless()
+    with stream:
+        flow = pump(stream, source, came.extend)
+        if ends_first:
+            go(flow)
+        else:
+            with pytest.raises(ConnectionResetError):
+                go(flow)
+    assert came == b"too large" * 1000
+    assert source.sent < 1000
 
 
 def test_idle() -> None:
