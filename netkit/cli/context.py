@@ -184,35 +184,20 @@ class Environment:
         stream = self._file or self.stdout
         if stream is None:
             raise OutputFailed(OSError(errno.EBADF, "closed"), self._where)
-        rest = memoryview(data)
         try:
-            while rest:
-                try:
-                    # Unbuffered (python -u), a stream may take a part only; and it may be non-blocking,
-                    # made so by another process that shares the open file.
-                    taken = stream.write(rest)
-                except BlockingIOError as error:
-                    taken = error.characters_written
-                    _wait_writable(stream)
-                if taken is None:
-                    taken = 0
-                    _wait_writable(stream)
-                rest = rest[taken:]
+            _write_all(stream, data)
         except (OSError, ValueError) as error:
             raise self._output_failed(error) from None
 
     def flush(self) -> None:
         """Let the reader see what was written so far. Raises OutputFailed."""
         stream = self._file or self.stdout
-        while stream is not None:
-            try:
-                stream.flush()
-            except BlockingIOError:
-                _wait_writable(stream)
-            except (OSError, ValueError) as error:
-                raise self._output_failed(error) from None
-            else:
-                return
+        if stream is None:
+            return
+        try:
+            _flush(stream)
+        except (OSError, ValueError) as error:
+            raise self._output_failed(error) from None
 
     @property
     def _where(self) -> str:
@@ -283,8 +268,8 @@ class Environment:
         if self.stderr is None:
             return
         try:
-            self.stderr.write(text.encode("utf-8", "backslashreplace"))
-            self.stderr.flush()
+            _write_all(self.stderr, text.encode("utf-8", "backslashreplace"))
+            _flush(self.stderr)
         except (OSError, ValueError):
             pass  # there is nowhere left to say it
 
@@ -336,6 +321,32 @@ class Environment:
                 file.close()
             except OSError as error:
                 raise OutputFailed(error, self._where) from None
+
+
+def _write_all(stream: BinaryIO, data: bytes | bytearray | memoryview) -> None:
+    """Write all of it. Unbuffered (python -u), a stream may take a part only; and it may be non-blocking,
+    made so by another process that shares the open file."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            taken = stream.write(rest)
+        except BlockingIOError as error:
+            taken = error.characters_written
+            _wait_writable(stream)
+        if taken is None:
+            taken = 0
+            _wait_writable(stream)
+        rest = rest[taken:]
+
+
+def _flush(stream: BinaryIO) -> None:
+    while True:
+        try:
+            stream.flush()
+        except BlockingIOError:
+            _wait_writable(stream)
+        else:
+            return
 
 
 def _wait_writable(stream: BinaryIO) -> None:

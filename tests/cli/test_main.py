@@ -254,6 +254,21 @@ def test_all_of_it_arrives_through_any_pipe(unbuffered: str, blocking: bool) -> 
     assert running.wait() == 0
 
 
+@pytest.mark.parametrize("blocking", [True, False])
+def test_all_messages_arrive_through_any_pipe(blocking: bool) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, blocking)
+    code = (
+        "from netkit.cli.context import Environment; env = Environment.of_process();"
+        "[env.say('x' * 100) for _ in range(5000)]"
+    )
+    running = subprocess.Popen([sys.executable, "-c", code], env=process_environment(), stderr=writer)
+    os.close(writer)
+    with open(reader, "rb") as stream:
+        assert stream.read() == (b"x" * 100 + b"\n") * 5000
+    assert running.wait() == 0
+
+
 @pytest.mark.parametrize(
     "arguments", [["tall"], ["--help"], ["--version"], ["version", "--json"], ["say", "a", "b"]]
 )
