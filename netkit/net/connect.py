@@ -31,7 +31,7 @@ from netkit.io import (
     first_of,
     phase,
 )
-from netkit.net.errors import Attempt, ConnectError, connect_error
+from netkit.net.errors import Attempt, ConnectError, SourceError, connect_error
 from netkit.net.resolve import NameResolver, resolve
 
 if TYPE_CHECKING:
@@ -187,7 +187,10 @@ def connect_one(
         if configure is not None:
             configure(sock)
         if source is not None:
-            sock.bind(source.to_sockaddr())
+            try:
+                sock.bind(source.to_sockaddr())
+            except OSError as error:
+                raise SourceError(source, error) from error
         code = sock.connect_ex(addr.to_sockaddr())
         if code in _UNDER_WAY:
             with phase(f"connecting to {addr}"):

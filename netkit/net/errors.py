@@ -193,7 +193,34 @@ def connect_error(endpoint: HostPort | SocketAddr | str, attempts: list[Attempt]
             kind = Reset
         case _:
             kind = Unreachable if telling.errno in _NO_ROUTE else Failed
-    return kind(endpoint, attempts, telling.errno)
+    made = kind(endpoint, attempts, telling.errno)
+    made.hint = getattr(telling, "hint", None)
+    if telling.errno == errno.EINVAL and any(_wants_zone(attempt.addr) for attempt in attempts):
+        made.hint = "a link-local address is one of an interface: name that as well, as in fe80::1%eth0"
+    return made
+
+
+def _wants_zone(addr: SocketAddr) -> bool:
+    return addr.is_ipv6 and addr.ip.is_link_local and addr.to_sockaddr()[3:] == (0,)
+
+
+class SourceError(NetkitError, OSError):
+    """The address to connect from, `source`, cannot be had."""
+
+    layer = "tcp"
+    fault = "local"
+
+    def __init__(self, source: SocketAddr, error: OSError) -> None:
+        super().__init__(error.errno, _words(error))
+        self.source = source
+        if error.errno == errno.EADDRNOTAVAIL:
+            self.hint = "connect from an address of this machine"
+        elif error.errno == errno.EADDRINUSE:
+            self.hint = "another socket has that port: leave it out, or choose another"
+
+    def __str__(self) -> str:
+        named = self.source if self.source.port else self.source.ip
+        return f"source {named}: {self.strerror}"
 
 
 class ListenError(NetkitError, OSError):
@@ -464,5 +491,7 @@ FdPassingError.InFlight = FdInFlight
 def _words(error: OSError) -> str:
     if isinstance(error, TimeoutError):
         return "timed out"
+    if isinstance(error, NetkitError):
+        return str(error)
     words = error.strerror or (os.strerror(error.errno) if error.errno else "") or str(error)
     return words[:1].lower() + words[1:]

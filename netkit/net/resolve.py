@@ -53,8 +53,10 @@ def resolve(
                     return (yield from (resolver or system_resolver)(host, parts.port, family))
     found = [addr for addr in found if family in (0, addr.family)]
     if not found:
-        version = 4 if family == socket.AF_INET else 6
-        raise ResolveError(host, getattr(socket, "EAI_ADDRFAMILY", None), f"not an IPv{version} address")
+        version, other = (4, 6) if family == socket.AF_INET else (6, 4)
+        failure = ResolveError(host, getattr(socket, "EAI_ADDRFAMILY", None), f"not an IPv{version} address")
+        failure.hint = f"it is an IPv{other} address; the family asked for, or the source, is IPv{version}"
+        raise failure
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -144,6 +145,25 @@ class TestErrors:
         with pytest.raises(ConnectError.Failed) as caught:
             TcpStream.connect(listener.local_addr, source=SocketAddr.parse("192.0.2.1:0"))
         assert caught.value.fault == "local"
+        assert "source 192.0.2.1: " in str(caught.value)
+        assert caught.value.hint == "connect from an address of this machine"
+
+    def test_a_source_port_that_is_taken(self, listener: TcpListener) -> None:
+        with pytest.raises(ConnectError.Failed, match=f"source {listener.local_addr}: ") as caught:
+            TcpStream.connect(listener.local_addr, source=listener.local_addr)
+        assert caught.value.hint is not None and "another socket" in caught.value.hint
+
+    def test_a_zone_that_is_not(self) -> None:
+        with pytest.raises(ConnectError.Failed, match="no interface is named 'nosuch7'") as caught:
+            TcpStream.connect("[fe80::1%nosuch7]:1")
+        assert caught.value.hint == "the zone is an interface's name or number"
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other words for it")
+    def test_a_link_local_address_without_its_interface(self) -> None:
+        with pytest.raises(ConnectError) as caught:
+            TcpStream.connect("[fe80::1]:1", timeout=5)
+        if isinstance(caught.value, ConnectError.Failed):  # where there is no IPv6 it is unreachable
+            assert caught.value.hint is not None and "fe80::1%eth0" in caught.value.hint
 
     def test_cancelled(self, silent_addr: SocketAddr) -> None:
         token = CancellationToken()
@@ -152,8 +172,9 @@ class TestErrors:
             TcpStream.connect(silent_addr, timeout=5, cancel=token)
 
     def test_the_other_family_is_refused_by_name(self, listener: TcpListener) -> None:
-        with pytest.raises(ResolveError):
+        with pytest.raises(ResolveError, match="not an IPv6 address") as caught:
             TcpStream.connect(listener.local_addr, family=socket.AF_INET6)
+        assert caught.value.hint is not None and "it is an IPv4 address" in caught.value.hint
 
 
 class TestNames:
