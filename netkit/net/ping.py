@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from netkit.errors import NetkitError
 from netkit.io import (
+    PAUSE,
+    CancellationError,
     ClosedError,
     DeadlineExceeded,
     Event,
@@ -358,6 +360,11 @@ class _Echoes:
             number, _ = self._awaited.popitem(last=False)
             self._settle(Reply(number, None, error))
 
+    def abandoned(self, error: Exception) -> None:
+        """It is over: no reply will come to the probes that are under way."""
+        while self._awaited:
+            self.failed(error)
+
     def expiring(self) -> Flow[None]:
         """Flow: give up what has not come in time; ends when every probe of a run with an end is settled."""
         while self._count is None or self._settled < self._count:
@@ -398,7 +405,12 @@ def _ping(
     statistics: PingStatistics,
 ) -> Flow[None]:
     """Flow: send on schedule and receive, until every probe has its reply or has run out of time."""
-    yield from beside(run.expiring(), _on_schedule(send, count, interval, statistics), receiving)
+    try:
+        yield from beside(run.expiring(), _on_schedule(send, count, interval, statistics), receiving)
+    except (OSError, NetkitError) as error:
+        if not isinstance(error, (DeadlineExceeded, CancellationError)):
+            run.abandoned(error)
+        raise
 
 
 def _on_schedule(
@@ -418,6 +430,7 @@ def _on_schedule(
         statistics.sent += 1
         yield from send(number)
         number += 1
+        yield PAUSE  # behind its time it would never wait, and what comes back would
 
 
 def _first_difference(came: bytes, expected: bytes) -> int:

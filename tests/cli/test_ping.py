@@ -140,6 +140,12 @@ def test_wrong_usage(netkit: Netkit, args: tuple[str, ...]) -> None:
     assert netkit("tcp", "ping", *args).exit_code == 2
 
 
+def test_a_size_is_for_echoes(netkit: Netkit) -> None:
+    result = netkit("tcp", "ping", "127.0.0.1:1", "--size", "100")
+    assert result.exit_code == 2
+    assert "--size is for --echo" in result.stderr
+
+
 def test_a_closed_pipe() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         done = subprocess.run(

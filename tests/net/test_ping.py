@@ -12,7 +12,7 @@ from time import monotonic
 import pytest
 
 from netkit.addr import SocketAddr
-from netkit.io import DeadlineExceeded, Event, UnexpectedEof
+from netkit.io import DeadlineExceeded, Event, Flow, UnexpectedEof
 from netkit.net import TcpListener, TcpStream, UdpSocket, UnixStream, ping as module
 from netkit.net.echo import Echoed, echo_datagrams, echo_stream
 from netkit.net.ping import EchoMismatch, PingStatistics, Reply, ping_connect, ping_datagrams, ping_stream
@@ -160,6 +160,24 @@ class TestEchoesOverTcp:
         ):
             drive(ping_stream(stream, **Run().asked), timeout=30)  # type: ignore[arg-type]
 
+    def test_probes_under_way_at_the_end_have_failed(self, drive: Drive) -> None:
+        stream, peer = UnixStream.pair()
+        run = Run(count=3, interval=0.01)
+        with (
+            stream,
+            in_background(lambda _stop: _after_two(peer)),
+            pytest.raises((UnexpectedEof, ConnectionError)),
+        ):
+            drive(ping_stream(stream, size=20, **run.asked), timeout=30)  # type: ignore[arg-type]
+        assert run.statistics.received == 0
+        assert run.statistics.failed == run.statistics.sent == len(run.replies) >= 2
+        assert all(reply.error is not None for reply in run.replies)
+
+
+def _after_two(peer: UnixStream) -> Flow[None]:
+    yield from peer.receive_exactly(40)
+    peer.close()
+
 
 class TestDatagrams:
     def test_there_and_back(self, udp_echo: SocketAddr, drive: Drive) -> None:
@@ -199,6 +217,15 @@ class TestDatagrams:
         ):
             drive(ping_datagrams(sock, **run.asked), timeout=0.05)  # type: ignore[arg-type]
         assert run.replies == []
+
+    def test_faster_than_it_can_be_what_comes_back_is_read(self, udp_echo: SocketAddr, drive: Drive) -> None:
+        run = Run(count=3000, interval=1e-6, timeout=0.2)
+        at_first: list[int] = []
+        run.asked["on_reply"] = lambda _: at_first or at_first.append(run.statistics.sent)
+        with UdpSocket.connected(udp_echo) as sock:
+            drive(ping_datagrams(sock, size=20, **run.asked), timeout=60)  # type: ignore[arg-type]
+        assert run.statistics.received
+        assert at_first[0] < 3000, "not only after the last was sent"
 
     def test_duplicates(self) -> None:
         run = Run(count=3, interval=0.02)

@@ -10,7 +10,7 @@ import click
 from netkit.cli import options
 from netkit.cli.command import Run, command
 from netkit.cli.exits import Exit, Failure, explain
-from netkit.cli.options import Number, Seconds, option
+from netkit.cli.options import Number, Seconds, WrongValue, option
 from netkit.cli.output import View
 
 if TYPE_CHECKING:
@@ -168,12 +168,14 @@ _SHARED = (
     options.source,
 )
 
+#: How many bytes an echo carries where nobody says, as with ping(8).
+SIZE = 56
+
 _SIZE = option(
     "--size",
     type=Number(20, 65_507),
     metavar="BYTES",
-    default=56,
-    show_default="56",
+    show_default=str(SIZE),
     help="Send echoes of so many bytes.",
 )
 
@@ -209,6 +211,8 @@ def tcp(run: Run[Pinged], endpoint: HostPort, echo: bool, **given: Any) -> None:
         $ netkit tcp ping --echo -i 0.1 127.0.0.1:7007
         $ netkit tcp ping --json -c 10 [::1]:22 | tail -n 1 | jq .median_s
     """
+    if given["size"] is not None and not echo:
+        raise WrongValue("--size is for --echo: a connection carries nothing", "add --echo, or leave it out")
     _ping(run, endpoint, "echo" if echo else "connect", **given)
 
 
@@ -244,7 +248,7 @@ def _ping(
     endpoint: HostPort,
     what: Literal["connect", "echo", "datagrams"],
     *,
-    size: int,
+    size: int | None,
     count: int | None,
     interval: float,
     timeout: float,
@@ -283,10 +287,10 @@ def _ping(
             run.wait(ping_connect(lambda: TcpStream.connect_flow(addr, source=bound), **asked))  # type: ignore[arg-type]
         elif what == "echo":
             with TcpStream.connect(addr, source=bound, timeout=timeout) as stream:
-                run.wait(ping_stream(stream, size=size, **asked))  # type: ignore[arg-type]
+                run.wait(ping_stream(stream, size=size or SIZE, **asked))  # type: ignore[arg-type]
         else:
             with UdpSocket.connected(addr, source=bound) as sock:
-                run.wait(ping_datagrams(sock, size=size, **asked))  # type: ignore[arg-type]
+                run.wait(ping_datagrams(sock, size=size or SIZE, **asked))  # type: ignore[arg-type]
     except KeyboardInterrupt:
         run.env.interrupted()
         raise
