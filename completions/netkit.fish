@@ -291,7 +291,7 @@ complete -c netkit -n '__netkit_at \'udp send\'' -s f -l file -r -F -d 'Send wha
 complete -c netkit -n '__netkit_at \'udp send\'' -l lines -d 'Send each line of what is read as a datagram, without its end'
 complete -c netkit -n '__netkit_at \'udp send\'' -l count -x -d 'Send it so many times'
 complete -c netkit -n '__netkit_at \'udp send\'' -l interval -x -d 'Leave so much time between two datagrams'
-complete -c netkit -n '__netkit_at \'udp send\'' -l wait -x -d 'Then write what comes back, for so long'
+complete -c netkit -n '__netkit_at \'udp send\'' -l wait -x -d 'Write what comes back, until so long after the last'
 complete -c netkit -n '__netkit_at \'udp send\'' -l replies -x -d 'Wait for no more than so many replies'
 complete -c netkit -n '__netkit_at \'udp send\'' -l broadcast -d 'Allow a broadcast address'
 complete -c netkit -n '__netkit_at \'udp send\'' -l ttl -x -d 'Let it pass so many routers'

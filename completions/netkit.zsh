@@ -486,7 +486,7 @@ _netkit_udp_send() {
         --lines'[Send each line of what is read as a datagram, without its end]' \
         --count='[Send it so many times]:N: ' \
         --interval='[Leave so much time between two datagrams]:SECONDS: ' \
-        --wait='[Then write what comes back, for so long]:SECONDS: ' \
+        --wait='[Write what comes back, until so long after the last]:SECONDS: ' \
         --replies='[Wait for no more than so many replies]:N: ' \
         --broadcast'[Allow a broadcast address]' \
         --ttl='[Let it pass so many routers]:N: ' \

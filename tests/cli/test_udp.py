@@ -88,6 +88,39 @@ class TestSend:
         assert result.exit_code == 0
         assert result.raw == b"\x00one\n\xfftwo"
 
+    def test_each_line_goes_as_it_comes_and_so_do_the_replies(self, peer: socket.socket) -> None:
+        with subprocess.Popen(
+            netkit_argv("udp", "send", "--lines", "--wait", "20", "--replies", "2", address_of(peer)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=process_environment(),
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            for line in (b"one", b"two"):  # standard input stays open meanwhile
+                process.stdin.write(line + b"\n")
+                process.stdin.flush()
+                data, back = peer.recvfrom(100)
+                assert data == line
+                peer.sendto(b"got " + line + b"\n", back)
+                assert process.stdout.readline() == b"got " + line + b"\n"
+            process.stdin.write(b"three, without a line end")
+            process.stdin.close()
+            assert peer.recv(100) == b"three, without a line end"
+            assert process.wait(30) == 0
+
+    def test_what_is_too_long_is_not_read_to_its_end(self) -> None:
+        """Not /dev/zero either, which has none."""
+        for args in ([], ["--lines"]):
+            done = subprocess.run(
+                netkit_argv("udp", "send", *args, "-f", "/dev/zero", "127.0.0.1:1"),
+                capture_output=True,
+                env=process_environment(),
+                timeout=50,
+                check=False,
+            )
+            assert (done.returncode, b"too long" in done.stderr) == (8, True)
+
     def test_json(self, netkit: Netkit, peer: socket.socket) -> None:
         thread = answering(peer, b"\xff")
         args = ("--data", "x", "--wait", "20", "--replies", "1", "--json")
@@ -216,10 +249,19 @@ class TestListen:
             ("--interface", "lo"),
             ("nonsense",),
             ("--count", "0"),
+            ("--join", "239.255.77.77", "127.0.0.1:0"),
         ],
     )
     def test_wrong_usage(self, netkit: Netkit, args: tuple[str, ...]) -> None:
         assert netkit("udp", "listen", *args).exit_code == 2
+
+    @pytest.mark.parametrize("bind", [(), ("239.255.77.77:0",), ("0.0.0.0:0",), (":0",)])
+    def test_a_group(self, netkit: Netkit, bind: tuple[str, ...]) -> None:
+        joining = ("--join", "239.255.77.77", "--interface", "127.0.0.1")
+        with listening("--count", "1", *joining, *bind) as (process, (_, port)):
+            sent = netkit("udp", "send", "--interface", "127.0.0.1", "--data", "x", f"239.255.77.77:{port}")
+            assert sent.exit_code == 0
+            assert process.communicate(timeout=30)[0] == b"x"
 
 
 def answering(sock: socket.socket, *answers: bytes) -> threading.Thread:

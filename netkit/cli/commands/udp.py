@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
@@ -16,11 +18,16 @@ from netkit.cli.talking import stdin_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import FileIO
 
     from netkit.addr import HostPort, IpAddr, SocketAddr
     from netkit.cli.hexdump import Direction
     from netkit.io import Flow
+    from netkit.net.pump import Source
     from netkit.net.udp import UdpSocket
+
+#: No datagram carries more, in bytes (a length of 16 bits); what is longer need not be read to its end.
+LONGEST = 65_535
 
 
 class Datagram(TypedDict):
@@ -179,7 +186,9 @@ _INTERFACE = option(
     show_default="0",
     help="Leave so much time between two datagrams.",
 )
-@option("--wait", type=Seconds(), metavar="SECONDS", help="Then write what comes back, for so long.")
+@option(
+    "--wait", type=Seconds(), metavar="SECONDS", help="Write what comes back, until so long after the last."
+)
 @option("--replies", type=Number(1), metavar="N", help="Wait for no more than so many replies.")
 @option("--broadcast", is_flag=True, help="Allow a broadcast address.")
 @option("--ttl", type=Number(0, 255), metavar="N", help="Let it pass so many routers.")
@@ -208,9 +217,10 @@ def send(
     """Send datagrams; write what comes back.
 
     What is sent is --data, --hex, a file, or else standard input: all of it as one datagram, or each of its
-    lines with --lines. A datagram carries 65,507 bytes at most over IPv4.
+    lines with --lines, as soon as it is there. A datagram carries 65,507 bytes at most over IPv4.
 
-    With --wait, what comes back is written as it is, from whomever it comes; none at all is a timeout (7).
+    With --wait, what comes back is written as it is, while there is more to send and for so long after
+    that, from whomever it comes; none at all is a timeout (7).
     Where the other host says that nobody receives there, the exit code is 4, if it says so in time: UDP has
     no connection that could be refused.
 
@@ -229,6 +239,7 @@ def send(
     import socket
 
     from netkit.addr import SocketAddr
+    from netkit.io import beside
     from netkit.net.resolve import resolve
 
     traffic = Traffic(run, hexdump)
@@ -240,20 +251,17 @@ def send(
         if broadcast:
             sock.set_broadcast(True)
         _prepare(sock, peer, ttl, interface)
-        flow = _sending(
-            sock,
-            peer,
-            _payloads(run, text, octets, path, lines),
-            traffic,
-            count=count,
-            interval=interval,
-        )
-        try:
-            run.wait(flow)
-            if wait is not None:
-                run.wait(_replies(sock, traffic, wait, replies))
-        finally:
-            traffic.end()
+        with nullcontext() if path is None else open(path, "rb", buffering=0) as file:
+            payloads = Payloads(_source(run, text, octets, file), lines)
+            flow = _sending(sock, peer, payloads, traffic, count=count, interval=interval)
+            try:
+                if wait is None:
+                    run.wait(flow)
+                else:
+                    run.wait(beside(flow, _receiving(sock, traffic, replies)))
+                    run.wait(_replies(sock, traffic, wait, replies))
+            finally:
+                traffic.end()
 
 
 def _sending_socket(peer: SocketAddr, source: IpAddr | None, broadcast: bool) -> UdpSocket:
@@ -324,63 +332,86 @@ def _ipv4_of(interface: str) -> str:
     return socket.inet_ntoa(found[20:24])
 
 
-def _payloads(
-    run: Run[None], text: str | None, octets: bytes | None, path: str | None, lines: bool
-) -> Flow[Iterator[bytes]]:
-    """Flow: what to send, a datagram at a time."""
+class Payloads:
+    """What to send, a datagram at a time: all of a source, or each of its lines as soon as it is there."""
+
+    def __init__(self, source: Source, lines: bool) -> None:
+        self._source = source
+        self._by_line = lines
+        self._lines: Iterator[bytes] = iter(())
+        self._rest = b""
+        self._ended = False
+
+    def next(self) -> Flow[bytes | None]:
+        """Flow: the next one; None when there is none."""
+        while True:
+            for line in self._lines:
+                return line.removesuffix(b"\r")
+            if self._ended:
+                return None
+            if not self._by_line:
+                return (yield from self._all())
+            data = yield from self._source.receive()
+            lines = (self._rest + data).split(b"\n")
+            self._rest = b""
+            self._ended = not data
+            if len(lines[-1]) <= LONGEST and not self._ended:
+                self._rest = lines.pop()
+            elif not lines[-1]:
+                lines.pop()
+            self._lines = iter(lines)
+
+    def _all(self) -> Flow[bytes]:
+        self._ended = True
+        whole = bytearray()
+        while len(whole) <= LONGEST and (data := (yield from self._source.receive())):
+            whole += data
+        return bytes(whole)
+
+
+def _source(run: Run[None], text: str | None, octets: bytes | None, file: FileIO | None) -> Source:
+    from netkit.io.files import FileSource, MemorySource
+
     if text is not None:
-        data = text.encode("utf-8", "surrogateescape")
-    elif octets is not None:
-        data = octets
-    elif path is not None:
-        with open(path, "rb") as file:
-            data = file.read()
-    else:
-        source = stdin_source(run.env)
-        pieces = []
-        while piece := (yield from source.receive()):
-            pieces.append(piece)
-        data = b"".join(pieces)
-    if not lines:
-        return iter([data])
-    return iter([line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else [])
+        return MemorySource(text.encode("utf-8", "surrogateescape"))
+    if octets is not None:
+        return MemorySource(octets)
+    return stdin_source(run.env) if file is None else FileSource(file.fileno())
 
 
 def _sending(
-    sock: UdpSocket,
-    peer: SocketAddr,
-    payloads: Flow[Iterator[bytes]],
-    traffic: Traffic,
-    *,
-    count: int,
-    interval: float,
+    sock: UdpSocket, peer: SocketAddr, payloads: Payloads, traffic: Traffic, *, count: int, interval: float
 ) -> Flow[None]:
-    from netkit.io import sleep_until
+    from netkit.io import PAUSE, sleep_until
 
     due = monotonic()
     first = True
-    for data in list((yield from payloads)):
+    while (data := (yield from payloads.next())) is not None:
         for _ in range(count):
             if not first and interval:
-                due += interval
+                due = max(due + interval, monotonic())
                 yield from sleep_until(due)
             first = False
             yield from sock.transmit(data, None if sock.peer_addr is not None else peer)
             traffic.show("sent", peer, data)
+            yield PAUSE  # for what comes back meanwhile
 
 
 def _replies(sock: UdpSocket, traffic: Traffic, wait: float, limit: int | None) -> Flow[None]:
     from netkit.io import DeadlineExceeded, before
 
-    until = monotonic() + wait
     try:
-        while limit is None or traffic.received < limit:
-            yield from before(until, sock.receive(), "waiting for a reply")
-            data, peer = sock.take_received()
-            traffic.show("received", peer, data)
+        yield from before(monotonic() + wait, _receiving(sock, traffic, limit), "waiting for a reply")
     except DeadlineExceeded:
         if not traffic.received:
             raise
+
+
+def _receiving(sock: UdpSocket, traffic: Traffic, limit: int | None) -> Flow[None]:
+    while limit is None or traffic.received < limit:
+        yield from sock.receive()
+        data, peer = sock.take_received()
+        traffic.show("received", peer, data)
 
 
 @command(
@@ -391,7 +422,7 @@ def _replies(sock: UdpSocket, traffic: Traffic, wait: float, limit: int | None) 
     modes=("json",),
     see_also=("netkit-udp-send(1)", "netkit-udp-echo(1)", "nc(1)", "socat(1)"),
 )
-@click.argument("bind", required=False, default="127.0.0.1:0", metavar="[BIND]", type=Bind(None))
+@click.argument("bind", required=False, metavar="[BIND]", type=Bind(None))
 @option("--count", type=Number(1), metavar="N", help="End after so many datagrams.")
 @option("--idle-timeout", type=Seconds(), metavar="SECONDS", help="End when nothing came for so long.")
 @option("--join", "groups", multiple=True, metavar="GROUP", help="Join this multicast group; more than once.")
@@ -401,7 +432,7 @@ def _replies(sock: UdpSocket, traffic: Traffic, wait: float, limit: int | None) 
 @_HEXDUMP
 def listen(
     run: Run[None],
-    bind: str,
+    bind: str | None,
     count: int | None,
     idle_timeout: float | None,
     groups: tuple[str, ...],
@@ -412,9 +443,10 @@ def listen(
 ) -> None:
     """Receive datagrams, and write what is in them.
 
-    BIND is ADDR:PORT or :PORT; without one, it is a free port of 127.0.0.1. Where it receives is said on
-    standard error, or is the first event of --json. What comes is written as it is, one datagram after the
-    other; --json and --hexdump tell them apart, and say where each came from.
+    BIND is ADDR:PORT or :PORT; without one, it is a free port of 127.0.0.1, or of every address with
+    --join: what is sent to a group arrives there, or where the group itself is bound, and nowhere else.
+    Where it receives is said on standard error, or is the first event of --json. What comes is written as
+    it is, one datagram after the other; --json and --hexdump tell them apart, and say where each came from.
 
     It goes on until Ctrl-C or SIGTERM, or what --count and --idle-timeout say. When nothing at all has come
     by then, that is a timeout (7).
@@ -432,7 +464,13 @@ def listen(
     if interface is not None and not groups:
         raise WrongValue("--interface is for --join", "add --join GROUP, or leave it out")
     traffic = Traffic(run, hexdump)
+    if bind is None:
+        bind = ":0" if groups else "127.0.0.1:0"
     with UdpSocket.bind(bind, reuse_addr=reuse or bool(groups)) as sock:
+        bound = sock.local_addr.ip
+        if groups and not (bound.is_unspecified or bound.is_multicast) and os.name == "posix":
+            hint = f"bind to :{sock.local_addr.port}, or to the group itself"
+            raise WrongValue(f"what is sent to a group does not arrive at {bound}", hint)
         joined = [_join(sock, group, interface) for group in groups]
         where = str(sock.local_addr)
         if run.json:
