@@ -145,16 +145,25 @@ def test_an_output_that_cannot_be_opened(netkit: Netkit, tmp_path: Path) -> None
 
 
 def test_several_inputs_are_a_line_each_on_a_terminal(netkit: Netkit) -> None:
-    result = netkit("say", "hello", "fails-refused", "a-rather-long-word", tty=True, env={"NO_COLOR": "1"})
+    words = ("hello", "fails-refused", "a-rather-long-word")
+    result = netkit("say", *words, tty=True, width=24, env={"NO_COLOR": "1"})
     assert result.exit_code == 9
     assert result.lines == [
-        "word          length",
-        "hello         5",
-        "fails-refused  connection refused",
-        "a-rather-lo…  18",
+        "word            length",
+        "hello           5",
+        "fails-refused   connection refused",
+        "a-rath…ng-word  18",
     ]
     assert "fails-refused" not in result.stderr, "its row says it"
     assert "1 of 3 inputs failed: 1 Refused" in result.stderr
+
+
+def test_a_wide_terminal_shows_the_whole_of_an_input(netkit: Netkit) -> None:
+    words = ("an-even-longer-one-1", "an-even-longer-one-2")
+    result = netkit("say", *words, tty=True, width=160, env={"NO_COLOR": "1"})
+    assert result.lines == ["word                      length", *(f"{word}      20" for word in words)]
+    narrow = netkit("say", *words, tty=True, width=20, env={"NO_COLOR": "1"})
+    assert narrow.lines == ["word          length", "an-ev…-one-1  20", "an-ev…-one-2  20"]
 
 
 def test_several_inputs_in_plain_text_have_a_row_each(netkit: Netkit) -> None:
