@@ -380,6 +380,8 @@ def unix_error(addr: object, error: OSError, doing: str = "use") -> UnixError:
     made = kind(addr, error.errno or 0, _words(error), doing)
     if kind is UnixNotFound and doing == LISTEN:
         made.fault, made.hint = "local", "the directory must be there"
+    elif kind is UnixNotASocket and doing != LISTEN:
+        made.fault, made.hint = "peer", "is the path right?"
     return made
 
 

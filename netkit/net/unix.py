@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import stat
 import struct
 import sys
 from time import monotonic
@@ -244,6 +245,8 @@ class UnixStream(FdPassing):
             sock.setblocking(False)
             with phase(f"connecting to {where}"):
                 code = yield from _connect(sock, descriptor, where)
+            if code == errno.ECONNREFUSED and _is_no_socket(where):  # Linux says the same of any file
+                raise unix_error(where, OSError(errno.ENOTSOCK, "the file there is no socket"), _CONNECT)
             if code:
                 raise unix_error(where, OSError(code, os.strerror(code)), _CONNECT)
         except DeadlineExceeded as error:
@@ -364,7 +367,8 @@ class UnixListener(StreamListener[UnixStream, UnixAddr]):
         """Listen at `addr`, a path or `"@name"`.
 
         `mode` is the permissions of the file, such as 0o600: who may write to it may connect. None leaves
-        them to the process's umask. `unlink_stale` removes the file of a socket that nobody listens behind
+        them to the process's umask; an abstract name has no file, so a mode for it is a ValueError.
+        `unlink_stale` removes the file of a socket that nobody listens behind
         any more, under a lock (see `socket_file`); a live socket's, or a file that is no socket, never.
         `unlink_on_close` removes the file at `close`.
 
@@ -372,6 +376,8 @@ class UnixListener(StreamListener[UnixStream, UnixAddr]):
         .PathTooLong, .InvalidAddress, .Unsupported (abstract names outside Linux).
         """
         where = UnixAddr.parse(addr)
+        if mode is not None and where.path is None:
+            raise ValueError(f"{where} has no file, whose mode could be {mode:o}: anybody may connect")
         sock = _new_socket(where, LISTEN)
         file: SocketFile | None = None
         try:
@@ -419,6 +425,16 @@ class UnixListener(StreamListener[UnixStream, UnixAddr]):
 
 class UnixIncoming(AsyncIncoming[UnixStream]):
     """A Unix-domain listener's connections for `async for`, as `AsyncIncoming`."""
+
+
+def _is_no_socket(where: UnixAddr) -> bool:
+    """Whether there is a file at that path, of another kind."""
+    if where.path is None:
+        return False
+    try:
+        return not stat.S_ISSOCK(os.stat(where.path).st_mode)
+    except OSError:
+        return False
 
 
 def _new_socket(where: UnixAddr, doing: str) -> socket.socket:

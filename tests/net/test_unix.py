@@ -242,9 +242,14 @@ class TestUnixStream:
             call(UnixStream.connect, "absent.sock")
         assert isinstance(caught.value, FileNotFoundError)
         assert str(caught.value) == "cannot connect to absent.sock: no such file or directory"
-        (home / "file").write_text("not a socket")
-        with pytest.raises(UnixError.Refused):
-            call(UnixStream.connect, "file")
+
+    @pytest.mark.parametrize("kind", ["file", "directory"])
+    def test_what_is_no_socket(self, no_leak, home: Path, call: Call, kind: str) -> None:
+        path = home / "app.sock"
+        path.mkdir() if kind == "directory" else path.write_text("precious")
+        with pytest.raises(UnixError.NotASocket, match="the file there is no socket") as caught:
+            call(UnixStream.connect, "app.sock")
+        assert (caught.value.fault, caught.value.hint) == ("peer", "is the path right?")
 
     def test_a_dead_socket_refuses(self, no_leak, home: Path, call: Call) -> None:
         dead_socket("app.sock")
@@ -416,6 +421,10 @@ class TestUnixListener:
             UnixListener.bind("app.sock")
         assert caught.value.errno == errno.EADDRINUSE
         assert os.path.lexists(path)
+
+    def test_an_abstract_name_has_no_mode(self, no_leak) -> None:
+        with pytest.raises(ValueError, match="has no file, whose mode could be 600"):
+            UnixListener.bind("@name", mode=0o600)
 
     def test_no_such_directory(self, no_leak, home: Path) -> None:
         with pytest.raises(UnixError.NotFound) as caught:

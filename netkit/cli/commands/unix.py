@@ -10,7 +10,7 @@ import click
 from netkit.cli import listening, options, talking
 from netkit.cli.command import Run, command
 from netkit.cli.listening import ListenView
-from netkit.cli.options import FILE, Value, option
+from netkit.cli.options import FILE, Value, WrongValue, option
 from netkit.cli.output import View
 from netkit.cli.server_tls import server_tls
 from netkit.cli.serving import drain
@@ -187,6 +187,8 @@ def listen(run: Run[Any], path: UnixAddr, mode: int | None, **given: Any) -> Non
     """
     from netkit.net.unix import UnixListener
 
+    if mode is not None and path.path is None:
+        raise WrongValue(f"--mode is for a file, and {path} is none", "anybody may connect to it: use a path")
     talking_to = listening.Listening(run, given, admit=_anybody, environment=_environment)
     talking_to.serve(UnixListener.bind(path, mode=mode), "unix", ["localhost"])
 
