@@ -53,7 +53,7 @@ rust:
 	tools/rust.sh
 
 generated: $(VENV)/.netkit
-	$(python) -m netkit.cli.generate --check
+	$(python) -m netkit.cli.pages.generate --check
 
 peers:
 	@tools/peers.sh
@@ -74,7 +74,7 @@ fuzz-parsers: $(VENV)/.dev
 	NETKIT_EXAMPLES=$(EXAMPLES) $(python) -m pytest tests/interop/test_http_parsers.py $(ARGS)
 
 docs: $(VENV)/.netkit
-	$(python) -m netkit.cli.generate
+	$(python) -m netkit.cli.pages.generate
 
 clean:
 	rm -rf build dist ./*.egg-info rust/target fuzz/target fuzz/artifacts netkit/_rust*.so netkit/_build_note.py

@@ -124,8 +124,8 @@ FLOWS = """
 from functools import partial
 from netkit.io import Event, run
 from netkit.net import TcpListener
-from netkit.net.echo import Echoed, echo_stream
-from netkit.net.serve import serve
+from netkit.lab.echo import Echoed, echo_stream
+from netkit.serve.connections import serve
 listener = TcpListener.bind("127.0.0.1:0")
 print(listener.local_addr.port, flush=True)
 run(serve(listener, partial(echo_stream, counts=Echoed()), stop=Event()))

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from netkit.dns.server import DnsServer
 from netkit.dns.zonefile import parse_zone
-from netkit.net.serve import in_background
+from netkit.serve.connections import in_background
 
 ROUNDS = 40
 

@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 def lazy(
     package: str, names: dict[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """`__getattr__`, `__dir__` and `__all__` for `package`: `names` maps a module in it to its names."""
-    homes = {name: module for module, listed in names.items() for name in listed.split()}
+    """`__getattr__`, `__dir__` and `__all__` for `package`: `names` maps a module to its names.
+
+    A module is named relative to the package; one of another package is named in full (`"netkit.serve"`).
+    """
+    homes = {
+        name: module if module.startswith("netkit.") else f"{package}.{module}"
+        for module, listed in names.items()
+        for name in listed.split()
+    }
     public = sorted(homes)
 
     def __getattr__(name: str) -> Any:  # noqa: N807
@@ -26,7 +33,7 @@ def lazy(
             home = homes[name]
         except KeyError:
             raise AttributeError(f"module {package!r} has no attribute {name!r}") from None
-        value = getattr(import_module(f"{package}.{home}"), name)
+        value = getattr(import_module(home), name)
         setattr(sys.modules[package], name, value)  # the next use finds it without coming here
         return value
 

@@ -45,11 +45,11 @@ schemas. What a command looks like, whole (`netkit/cli/commands/rev.py`):
         resolver = Resolver()
         run.each(targets, resolver.lookup_addr_flow, timeout=timeout)
 
-and its line in the table of `netkit/cli/main.py`:
+and its line in `netkit/cli/table.py`:
 
-    Entry("rev", "rev:rev", "Find the names of addresses.", LOOK_UP),
+    Entry("rev", ".rev:rev", "Find the names of addresses.", LOOK_UP),
 
-Then `python -m netkit.cli.generate` writes its pages. What to know beyond that:
+Then `python -m netkit.cli.pages.generate` writes its pages. What to know beyond that:
 
 - A row's TypedDict is read at run time to make the schema: what its annotations name is imported for
   real, not under TYPE_CHECKING.
@@ -61,7 +61,7 @@ Then `python -m netkit.cli.generate` writes its pages. What to know beyond that:
 - One operation without inputs: `run.result(run.wait(flow, timeout))`. Streams: `run.write_object({...})`
   for each event if `run.json`, else `run.env.write_bytes(payload)`; `run.env.say(...)` and `.warn(...)`
   for standard error. `run.env.stdin` and `.stdout` are binary streams, None where closed.
-- Options: `netkit.cli.options` has those that several commands share (`timeout`, `tries`, `family`,
+- Options: `netkit.cli.frame.options` has those that several commands share (`timeout`, `tries`, `family`,
   `source`, `ca`, `insecure`) and value types (`Seconds`, `Number`, `Port`, `Address`, `Network`,
   `Endpoint`, `Rate`, `File`); `options.option(...)` is click's with `section` and `complete`. A wrong
   combination: `raise WrongValue(message, right_form)`.

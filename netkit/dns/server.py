@@ -21,7 +21,7 @@ from netkit.dns.transports.tcp import framed, receive_framed
 from netkit.dns.wire import MAX_MESSAGE, WireReader
 from netkit.io import ClosedError, DeadlineExceeded, UnexpectedEof, all_of, before, first_of
 from netkit.net.same_port import bind_same_port
-from netkit.net.serve import Served, serve
+from netkit.serve.connections import Served, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from netkit.dns.name import Name
     from netkit.dns.zone import Zone
     from netkit.io import Event, Flow
-    from netkit.net.faults import Faults, FaultyStream
-    from netkit.net.serve import Handler
+    from netkit.lab.faults import Faults, FaultyStream
     from netkit.net.tcp import TcpListener, TcpStream
     from netkit.net.udp import UdpSocket
+    from netkit.serve.connections import Handler
 
 log = Log("netkit.dns.server")
 
@@ -167,8 +167,8 @@ class DnsServer:
         """
         converse: Handler = self._converse
         if faults is not None:
-            from netkit.net.faults import faulty
-            from netkit.net.faulty_udp import FaultyUdpSocket
+            from netkit.lab.faults import faulty
+            from netkit.lab.faulty_udp import FaultyUdpSocket
 
             converse = faulty(converse, faults)
             self._udp = FaultyUdpSocket(self._udp, faults.datagrams())

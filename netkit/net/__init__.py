@@ -4,15 +4,11 @@
     tcp, udp, unix            TcpStream, TcpListener, UdpSocket, UnixStream, UnixListener
     sockets, listening        what the streams, and what the listeners, have in common
     socket_file, fds          the file of a Unix-domain listener; descriptors that travel along (SCM_RIGHTS)
-    activation                listeners handed over by a service manager, and what it is told
-    serve, workers            serving connections, in one process or several
-    shutdown, handover        ending well; handing the listeners to a successor
-    echo, echo_loop, echo_server, pump
-                              the echo service; carrying bytes both ways
-    ping, scan                round trips measured; ports tried
-    faults, faulty_udp        a server's faults on purpose, to test clients with
+    same_port                 TCP and UDP at one port
+    pump                      carrying bytes both ways
 
-What only some programs need is loaded when it is first used.
+What servers need besides (activation, shutdown, workers) is in `netkit.serve`; the names of core-net.txt are
+handed on from here. What only some programs need is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -29,7 +25,15 @@ from netkit.net.tcp import KeepAlive, TcpListener, TcpStream
 from netkit.net.udp import UdpSocket
 
 if TYPE_CHECKING:
-    from netkit.net.activation import (
+    from netkit.net.unix import (
+        PeerCred as PeerCred,
+        UnixAddr as UnixAddr,
+        UnixAddrLike as UnixAddrLike,
+        UnixIncoming as UnixIncoming,
+        UnixListener as UnixListener,
+        UnixStream as UnixStream,
+    )
+    from netkit.serve.activation import (
         ActivationError as ActivationError,
         AdoptError as AdoptError,
         ListenFd as ListenFd,
@@ -44,30 +48,22 @@ if TYPE_CHECKING:
         unix_stream_from_raw_fd as unix_stream_from_raw_fd,
         watchdog_interval as watchdog_interval,
     )
-    from netkit.net.shutdown import (
+    from netkit.serve.shutdown import (
         ConnectionGuard as ConnectionGuard,
         GracefulShutdown as GracefulShutdown,
         ShutdownSignals as ShutdownSignals,
         shutdown_signals as shutdown_signals,
     )
-    from netkit.net.unix import (
-        PeerCred as PeerCred,
-        UnixAddr as UnixAddr,
-        UnixAddrLike as UnixAddrLike,
-        UnixIncoming as UnixIncoming,
-        UnixListener as UnixListener,
-        UnixStream as UnixStream,
-    )
 
 __getattr__, __dir__, _ = lazy(
     __name__,
     {
-        "activation": (
+        "netkit.serve.activation": (
             "ActivationError AdoptError ListenFd listen_fd listen_fds listen_fds_named sd_notify "
             "tcp_listener_from_raw_fd tcp_stream_from_raw_fd udp_socket_from_raw_fd "
             "unix_listener_from_raw_fd unix_stream_from_raw_fd watchdog_interval"
         ),
-        "shutdown": "ConnectionGuard GracefulShutdown ShutdownSignals shutdown_signals",
+        "netkit.serve.shutdown": "ConnectionGuard GracefulShutdown ShutdownSignals shutdown_signals",
         "unix": "PeerCred UnixAddr UnixAddrLike UnixIncoming UnixListener UnixStream",
     },
 )

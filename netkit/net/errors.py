@@ -29,7 +29,7 @@
         ├── .BadDescriptor        one to be sent is not open
         └── .InFlight             too many descriptors sent and not received yet
 
-`netkit.net.activation` keeps its own: AdoptError and ActivationError; `netkit.net.faults` InvalidFaults and
+`netkit.serve.activation` keeps its own: AdoptError and ActivationError; `netkit.lab.faults` InvalidFaults and
 InjectedReset. What the system reports on an open
 socket (reset, broken pipe) stays the OSError it is.
 """

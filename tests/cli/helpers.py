@@ -14,11 +14,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from netkit.cli import main as table
-from netkit.cli.command import NetkitCommand
-from netkit.cli.context import Environment
-from netkit.cli.frame import load, run_in
-from netkit.cli.schema import view_schema
+from netkit.cli import table
+from netkit.cli.frame.command import NetkitCommand
+from netkit.cli.frame.context import Environment
+from netkit.cli.frame.root import load, run_in
+from netkit.cli.pages.schema import view_schema
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import click
 
-from netkit.cli import inputs, options
-from netkit.cli.command import Run, Section, command
-from netkit.cli.exits import Exit
-from netkit.cli.main import Entry
-from netkit.cli.output import Column, Line, View
+from netkit.cli.frame import inputs, options
+from netkit.cli.frame.command import Run, Section, command
+from netkit.cli.frame.exits import Exit
+from netkit.cli.frame.output import Column, Line, View
+from netkit.cli.table import Entry
 from netkit.io import Event, Flow, Want, sleep_until
 
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from netkit import __version__
-from netkit.cli.dig_grammar import Defaults, read_words
-from netkit.cli.options import WrongValue
+from netkit.cli.commands.dig.grammar import Defaults, read_words
+from netkit.cli.frame.options import WrongValue
 from netkit.dns import DnsError, DnsServer, parse_zone
 from netkit.dns.message import Message
-from netkit.net.serve import in_background
+from netkit.serve.connections import in_background
 from tests.cli.helpers import Result, address_of, run_netkit
 from tests.conftest import free_port
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from netkit.cli.exits import EXIT_TEXTS, Exit
+from netkit.cli.frame.exits import EXIT_TEXTS, Exit
 from netkit.dns import DnsError, DnsServer, parse_zone
 from netkit.dns.message import Message
-from netkit.net.serve import in_background
+from netkit.serve.connections import in_background
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
 from tests.conftest import free_port
 

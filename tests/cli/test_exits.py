@@ -10,7 +10,7 @@ import ssl
 import pytest
 
 from netkit.addr import AddrParseError, IpAddr, SocketAddr
-from netkit.cli.exits import BUG_HINT, EXIT_TEXTS, Exit, Terminated, explain
+from netkit.cli.frame.exits import BUG_HINT, EXIT_TEXTS, Exit, Terminated, explain
 from netkit.dns.errors import DnsError
 from netkit.errors import NetkitError
 from netkit.http.errors import HttpError

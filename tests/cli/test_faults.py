@@ -13,17 +13,17 @@ import click
 import pytest
 
 from netkit.addr import SocketAddr
-from netkit.cli import faults
 from netkit.cli.commands import serve as commands
-from netkit.cli.options import WrongValue
+from netkit.cli.frame.options import WrongValue
+from netkit.cli.payload import faults
 from netkit.dns import DnsError, DnsRecordType, Resolver
 from netkit.dns.message import make_query
 from netkit.io import DeadlineExceeded
+from netkit.lab.faults import Faults
 from netkit.net import TcpStream, UdpSocket
-from netkit.net.faults import Faults
 from tests.cli.helpers import Result
 from tests.cli.test_serve import ZONE, serving
-from tests.net.test_faults import received
+from tests.lab.test_faults import received
 
 GOOD: list[tuple[click.ParamType[Any], str, Any]] = [
     (faults.Size(), "1500", 1500),

@@ -9,7 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from netkit.cli import completion, generate, main as table
+from netkit.cli import table
+from netkit.cli.pages import completion, generate
 from tests.cli import sample
 from tests.conftest import require_peer
 
@@ -79,7 +80,7 @@ def test_manuals_pass_the_linter() -> None:
 def test_what_is_typed_survives_in_manuals() -> None:
     """Hyphens, backslashes, quotes and dots at the beginning of a line are what they were."""
     mandoc = require_peer("mandoc")
-    from netkit.cli.manual import _Page
+    from netkit.cli.pages.manual import _Page
 
     page = _Page("netkit-test")
     page.section("NAME")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from netkit.cli.commands.http_parse import TOLERANCES
-from netkit.cli.octets import shown, underlined
+from netkit.cli.render.octets import shown, underlined
 from netkit.http.framing import Lenient
 from tests.cli.helpers import Result, run_netkit, run_netkit_process
 from tests.http.finding_examples import EXAMPLES, Example

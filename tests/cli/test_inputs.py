@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from netkit.cli import inputs
-from netkit.cli.context import Environment
-from netkit.cli.exits import Exit
-from netkit.cli.frame import run_in
-from netkit.cli.journal import Journal, JournalError
-from netkit.cli.output import Output
-from netkit.cli.progress import Progress
+from netkit.cli.frame import inputs
+from netkit.cli.frame.context import Environment
+from netkit.cli.frame.exits import Exit
+from netkit.cli.frame.journal import Journal, JournalError
+from netkit.cli.frame.output import Output
+from netkit.cli.frame.progress import Progress
+from netkit.cli.frame.root import run_in
 from netkit.errors import NetkitError
 from netkit.io import Event, Flow, Want
 from tests.cli import sample
@@ -287,7 +287,7 @@ def test_one_journal_one_user(tmp_path: Path) -> None:
 
 
 def test_progress_is_shown_on_a_terminal_and_wiped(netkit: Netkit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netkit.cli.progress.INTERVAL", 0.0)
+    monkeypatch.setattr("netkit.cli.frame.progress.INTERVAL", 0.0)
     shown = netkit("say", "a", "turn-b", "fails-refused", "turn-c", tty=True, env={"NO_COLOR": "1"}).stderr
     assert " done" in shown
     assert "1 failed" in shown

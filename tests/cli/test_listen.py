@@ -20,7 +20,7 @@ import pexpect
 import pytest
 
 from netkit.addr import SocketAddr
-from netkit.cli.listening import _uninterrupted
+from netkit.cli.payload.listening import _uninterrupted
 from netkit.proxy import ProxyHeader
 from tests.cli.helpers import Result, command_of, netkit_argv, process_environment, validator_of
 

@@ -14,11 +14,12 @@ import click
 import pytest
 
 import netkit as package
-from netkit.cli import context, main as table
-from netkit.cli.command import NetkitCommand, read_doc
-from netkit.cli.context import Environment
-from netkit.cli.frame import LazyGroup, load, root
-from netkit.cli.main import Entry
+from netkit.cli import table
+from netkit.cli.frame import context
+from netkit.cli.frame.command import NetkitCommand, read_doc
+from netkit.cli.frame.context import Environment
+from netkit.cli.frame.root import LazyGroup, load, root
+from netkit.cli.table import Entry
 from tests.cli.helpers import Result, netkit_argv, process_environment, run_netkit_process, validator_of
 
 Netkit = Callable[..., Result]

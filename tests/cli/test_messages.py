@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import given, strategies as st
 
-from netkit.cli.messages import message_lines, plural, suggest, visible
+from netkit.cli.frame.messages import message_lines, plural, suggest, visible
 
 #: What none of may be in text that is shown: controls, separators of lines, halves of pairs.
 FORBIDDEN = {"Cc", "Zl", "Zp", "Cs"}

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from netkit.addr import HostPort
-from netkit.cli import options
+from netkit.cli.frame import options
 from tests.cli.helpers import Result
 
 GOOD: list[tuple[click.ParamType[Any], str, Any]] = [

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from netkit.cli.context import Environment, OutputFailed
-from netkit.cli.messages import visible
-from netkit.cli.output import b64, json_line, rfc3339
+from netkit.cli.frame.context import Environment, OutputFailed
+from netkit.cli.frame.messages import visible
+from netkit.cli.frame.output import b64, json_line, rfc3339
 from netkit.cli.render import columns, facts, mark, render, table, text
 from netkit.cli.render.columns import display_width
 from tests.cli.helpers import Result
@@ -178,7 +178,7 @@ def test_several_inputs_in_plain_text_have_a_row_each(netkit: Netkit) -> None:
 def test_cells_without_a_value_keep_their_place() -> None:
     out = io.BytesIO()
     env = Environment(stdout=out)
-    from netkit.cli.output import _lines
+    from netkit.cli.frame.output import _lines
 
     env.write_lines(_lines([("a", None, "", True, False, 0, "x\ty"), "whole\tline"]))
     assert out.getvalue().decode() == "a\t-\t-\tyes\tno\t0\tx\\x09y\nwhole\tline\n"

@@ -11,9 +11,9 @@ from functools import partial
 import pexpect
 import pytest
 
+from netkit.lab.echo import Echoed, echo_datagrams, echo_stream
 from netkit.net import TcpListener, UdpSocket
-from netkit.net.echo import Echoed, echo_datagrams, echo_stream
-from netkit.net.serve import in_background, serve
+from netkit.serve.connections import in_background, serve
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
 from tests.conftest import free_port
 

@@ -15,7 +15,7 @@ import pytest
 
 from netkit.dns import DnsServer, parse_zone
 from netkit.dns.constants import Rcode
-from netkit.net.serve import in_background
+from netkit.serve.connections import in_background
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
 from tests.conftest import free_port
 from tests.dns.scripted import Asked, ScriptedServer, answer

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal, NotRequired, Required, Typ
 import jsonschema
 import pytest
 
-from netkit.cli.output import Line, View
-from netkit.cli.schema import DIALECT, Format, Pattern, view_schema
+from netkit.cli.frame.output import Line, View
+from netkit.cli.pages.schema import DIALECT, Format, Pattern, view_schema
 
 
 class Part(TypedDict, total=False):

@@ -26,7 +26,7 @@ def ended(code: str) -> tuple[int, bytes, bytes]:
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
-@pytest.mark.parametrize("module", ["click", "netkit.cli.frame", "netkit.cli.commands.version", "rich"])
+@pytest.mark.parametrize("module", ["click", "netkit.cli.frame.root", "netkit.cli.commands.version", "rich"])
 def test_while_modules_are_imported(number: int, code: int, module: str) -> None:
     program = f"""
 import os, sys
@@ -62,7 +62,7 @@ def test_where_python_can_only_print_it(number: int, code: int, said: bytes) -> 
     """In a `__del__`: it comes again a moment later, and a second SIGTERM ends the process at once."""
     program = f"""
 import os, signal, threading
-from netkit.cli import signals
+from netkit.cli.frame import signals
 signals.unready()
 signals.ready()
 class Closing:
@@ -80,7 +80,7 @@ except KeyboardInterrupt as error:
 
 def test_other_exceptions_there_are_printed_as_ever() -> None:
     program = """
-from netkit.cli import signals
+from netkit.cli.frame import signals
 signals.ready()
 class Closing:
     def __del__(self):
@@ -94,7 +94,7 @@ Closing()
 def test_what_is_ignored_stays_ignored(number: int) -> None:
     program = f"""
 import os, signal
-from netkit.cli import signals
+from netkit.cli.frame import signals
 signal.signal({number:d}, signal.SIG_IGN)
 for change in (signals.unready, signals.ready, signals.unready):
     change()

@@ -14,8 +14,8 @@ import pexpect
 import pytest
 from hypothesis import given, strategies as st
 
-from netkit.cli.hexdump import HexDump
-from netkit.cli.talking import CrlfSource
+from netkit.cli.payload.hexdump import HexDump
+from netkit.cli.payload.talking import CrlfSource
 from netkit.io import DeadlineExceeded, Flow, run
 from netkit.net import TcpStream
 from netkit.proxy import ProxyHeader

@@ -20,7 +20,7 @@ from netkit.addr import SocketAddr
 from netkit.dns import DnsError, QueryOptions, Question, ask, parse_zone
 from netkit.dns.server import DnsServer
 from netkit.io import run
-from netkit.net.serve import in_background
+from netkit.serve.connections import in_background
 from tests.cli.helpers import Result, run_netkit
 from tests.conftest import free_port, require_peer
 

@@ -17,10 +17,10 @@ import pytest
 from netkit.dns import parse_zone
 from netkit.dns.server import DnsServer
 from netkit.io import Event, Flow
+from netkit.lab.echo import Echoed, echo_stream
+from netkit.lab.faults import Faults, FaultyStream, faulty
 from netkit.net import TcpListener
-from netkit.net.echo import Echoed, echo_stream
-from netkit.net.faults import Faults, FaultyStream, faulty
-from netkit.net.serve import in_background, serve
+from netkit.serve.connections import in_background, serve
 from netkit.tls.config import TlsConfig
 from netkit.tls.stream import TlsStream
 from tests.conftest import require_peer

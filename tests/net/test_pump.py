@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from netkit.io import DeadlineExceeded, Event, Flow, all_of, run, sleep_until
-from netkit.net.child import end_all, start_beside, start_on
 from netkit.net.pump import AtEnd, Pumped, pump
 from netkit.net.tcp import TcpStream
 from netkit.net.unix import UnixStream
+from netkit.serve.child import end_all, start_beside, start_on
 
 WAIT = 20.0
 

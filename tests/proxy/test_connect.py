@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from netkit.addr import HostPort, SocketAddr
-from netkit.cli.exits import Exit, explain
+from netkit.cli.frame.exits import Exit, explain
 from netkit.errors import NetkitError
 from netkit.io import CancellationToken, DeadlineExceeded, run
 from netkit.net import ConnectError

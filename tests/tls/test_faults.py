@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from netkit.io import ByteStream, Flow, Outcome, all_of, run
+from netkit.lab.faults import Faults, FaultyStream
 from netkit.net import TcpListener, TcpStream
-from netkit.net.faults import Faults, FaultyStream
 from netkit.tls.config import CertVerifyMode, TlsConfig
 from netkit.tls.errors import TlsError
 from netkit.tls.stream import TlsStream

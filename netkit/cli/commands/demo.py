@@ -12,15 +12,15 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
-from netkit.cli.command import Run, command
-from netkit.cli.exits import Exit
-from netkit.cli.output import View
+from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.exits import Exit
+from netkit.cli.frame.output import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from netkit.cli.context import Environment
-    from netkit.cli.output import Line
+    from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.output import Line
     from netkit.io import Event, Flow
     from netkit.net.tcp import TcpListener, TcpStream
     from netkit.tls.config import TlsConfig
@@ -191,9 +191,9 @@ def servers() -> Iterator[list[Step]]:
 
     from netkit.dns.server import DnsServer
     from netkit.dns.zonefile import parse_zone
-    from netkit.net.echo import Echoed, echo_stream
-    from netkit.net.serve import in_background
+    from netkit.lab.echo import Echoed, echo_stream
     from netkit.net.tcp import TcpListener
+    from netkit.serve.connections import in_background
     from netkit.tls.config import TlsConfig
     from netkit.tls.throwaway import ThrowawayAuthority
 
@@ -248,7 +248,7 @@ def servers() -> Iterator[list[Step]]:
 def _serving(
     listener: TcpListener, handler: Callable[[TcpStream], Flow[None]]
 ) -> Callable[[Event], Flow[Any]]:
-    from netkit.net.serve import serve
+    from netkit.serve.connections import serve
 
     return lambda stop: serve(listener, handler, stop=stop, drain=0.0)
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
 import click
 
-from netkit.cli.command import Run, Section, command
-from netkit.cli.exits import Exit, Failure
-from netkit.cli.messages import plural
-from netkit.cli.options import Number, Value, WrongValue, option
-from netkit.cli.output import Column, View
+from netkit.cli.frame.command import Run, Section, command
+from netkit.cli.frame.exits import Exit, Failure
+from netkit.cli.frame.messages import plural
+from netkit.cli.frame.options import Number, Value, WrongValue, option
+from netkit.cli.frame.output import Column, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from netkit.cli.context import Environment
-    from netkit.cli.output import Line
+    from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.output import Line
     from netkit.cli.render.tables import Verdict as Sign
     from netkit.http.findings import Finding
     from netkit.http.framing import Lenient
@@ -316,7 +316,7 @@ def _plain_message(message: MessageReport, octets: bytes) -> Iterator[tuple[obje
 
 def _dump(message: MessageReport, octets: bytes) -> Iterator[str]:
     """The octets of a message; where it is refused, a few of those that were not read."""
-    from netkit.cli.hexdump import dump_rows
+    from netkit.cli.payload.hexdump import dump_rows
 
     span = message.span
     end = span.end if message.error is None else span.end + 64
@@ -325,8 +325,8 @@ def _dump(message: MessageReport, octets: bytes) -> Iterator[str]:
 
 def _sheet(message: MessageReport, result: Parsed) -> Iterator[Any]:
     """The parts of a message, on a terminal."""
-    from netkit.cli.octets import shown
     from netkit.cli.render import facts, table, text
+    from netkit.cli.render.octets import shown
 
     octets = result.octets
     kind = "Request" if message.is_request else "Response"
@@ -384,8 +384,8 @@ def _explained(found: Finding, octets: bytes, env: Environment) -> Iterator[Any]
     """A finding: its sentence, the octets underlined, the rule, and what others do."""
     from rich.padding import Padding
 
-    from netkit.cli.octets import underlined
     from netkit.cli.render import mark, text
+    from netkit.cli.render.octets import underlined
 
     yield mark(_SIGNS[found.severity.value], f"{found.code}: {found.problem}", env)
     if octets:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
-from netkit.cli import inputs
-from netkit.cli.command import Run, command
-from netkit.cli.exits import Exit
-from netkit.cli.options import WrongValue, option
-from netkit.cli.output import Column, View
+from netkit.cli.frame import inputs
+from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.exits import Exit
+from netkit.cli.frame.options import WrongValue, option
+from netkit.cli.frame.output import Column, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from netkit.cli.context import Environment
-    from netkit.cli.inputs import Inputs
-    from netkit.cli.output import Line
+    from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.inputs import Inputs
+    from netkit.cli.frame.output import Line
     from netkit.http.link_header import LinkEntry
     from netkit.io import Flow
 

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
 import click
 
-from netkit.cli import options
-from netkit.cli.command import Run, command
-from netkit.cli.exits import Exit, Failure, explain
-from netkit.cli.options import Number, Seconds, WrongValue, option
-from netkit.cli.output import View
+from netkit.cli.frame import options
+from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.exits import Exit, Failure, explain
+from netkit.cli.frame.options import Number, Seconds, WrongValue, option
+from netkit.cli.frame.output import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from netkit.addr import HostPort, IpAddr, SocketAddr
-    from netkit.cli.context import Environment
-    from netkit.cli.options import F
-    from netkit.cli.output import Line
+    from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.options import F
+    from netkit.cli.frame.output import Line
     from netkit.io import Flow
-    from netkit.net.ping import PingStatistics, Reply
+    from netkit.measure.ping import PingStatistics, Reply
 
 
 class ReplyRow(TypedDict):
@@ -259,7 +259,7 @@ def _ping(
 
     from netkit.addr import SocketAddr
     from netkit.io import DeadlineExceeded
-    from netkit.net.ping import PingStatistics, ping_connect, ping_datagrams, ping_stream
+    from netkit.measure.ping import PingStatistics, ping_connect, ping_datagrams, ping_stream
     from netkit.net.tcp import TcpStream
     from netkit.net.udp import UdpSocket
 

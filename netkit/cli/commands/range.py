@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
-from netkit.cli import inputs
-from netkit.cli.command import Run, command
-from netkit.cli.options import Number, WrongValue, option
-from netkit.cli.output import Column, View
+from netkit.cli.frame import inputs
+from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.options import Number, WrongValue, option
+from netkit.cli.frame.output import Column, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from netkit.cli.context import Environment
-    from netkit.cli.inputs import Inputs
-    from netkit.cli.output import Line
+    from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.inputs import Inputs
+    from netkit.cli.frame.output import Line
     from netkit.http.field_errors import UnsatisfiableRange
     from netkit.http.ranges import RangeSet, ResolvedRange
     from netkit.io import Flow
@@ -140,7 +140,7 @@ class RangeView(View[Answer]):
     def failure(self, result: Answer) -> Any:
         if result.error is None:
             return None
-        from netkit.cli.exits import Exit, Failure
+        from netkit.cli.frame.exits import Exit, Failure
 
         hint = "answer 416 with the Content-Range shown"
         return Failure(Exit.NO, "http", result.error.kind, str(result.error), hint, result.error)

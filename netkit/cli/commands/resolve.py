@@ -5,10 +5,10 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict, cast
 
-from netkit.cli import inputs, options
-from netkit.cli.command import Run, command
-from netkit.cli.options import FILE, Endpoint, File, Value, WrongValue, option
-from netkit.cli.output import Column, View
+from netkit.cli.frame import inputs, options
+from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.options import FILE, Endpoint, File, Value, WrongValue, option
+from netkit.cli.frame.output import Column, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import click
 
     from netkit.addr import SocketAddr
-    from netkit.cli.context import Environment
-    from netkit.cli.inputs import Inputs
-    from netkit.cli.output import Line
+    from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.inputs import Inputs
+    from netkit.cli.frame.output import Line
     from netkit.dns.host import FoundHost, FoundNames
     from netkit.dns.resolver import Resolver
     from netkit.dns.system import HostSource, ResolvConf

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
 import click
 
-from netkit.cli import options
-from netkit.cli.command import Run, command
-from netkit.cli.exits import Exit, explain
-from netkit.cli.messages import plural
-from netkit.cli.options import FILE, File, Number, Rate, Seconds, WrongValue, option
-from netkit.cli.output import Column, View, b64
+from netkit.cli.frame import options
+from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.exits import Exit, explain
+from netkit.cli.frame.messages import plural
+from netkit.cli.frame.options import FILE, File, Number, Rate, Seconds, WrongValue, option
+from netkit.cli.frame.output import Column, View, b64
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from netkit.addr import IpAddr, SocketAddr
-    from netkit.cli.output import Line
+    from netkit.cli.frame.output import Line
     from netkit.io import Flow
-    from netkit.net.scan import PortResult
+    from netkit.measure.scan import PortResult
 
 #: The largest network that is written as one HOST, in addresses.
 MOST_ADDRESSES = 65_536
@@ -133,7 +133,7 @@ class ScanView(View[Scanned]):
 
 
 def _service(port: int) -> str | None:
-    from netkit.net.scan import service_name
+    from netkit.measure.scan import service_name
 
     return service_name(port)
 
@@ -237,7 +237,7 @@ def scan(
 
     from netkit.addr import SocketAddr
     from netkit.io import Outcome, Want, all_of, beside
-    from netkit.net.scan import PortsError, PortState, parse_ports, scan_order, scan_port
+    from netkit.measure.scan import PortsError, PortState, parse_ports, scan_order, scan_port
 
     try:
         ports = parse_ports(words[-1])

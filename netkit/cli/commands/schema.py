@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import click
 
-from netkit.cli.command import NetkitCommand, Run, command
-from netkit.cli.messages import suggest
-from netkit.cli.options import WrongValue
-from netkit.cli.output import View
+from netkit.cli.frame.command import NetkitCommand, Run, command
+from netkit.cli.frame.messages import suggest
+from netkit.cli.frame.options import WrongValue
+from netkit.cli.frame.output import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from netkit.cli.context import Environment
-    from netkit.cli.output import Line
+    from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.output import Line
 
 
 class SchemaName(TypedDict):
@@ -60,8 +60,8 @@ def schema(run: Run[NetkitCommand], words: tuple[str, ...]) -> None:
         $ netkit schema version
         $ netkit schema version | jq '."$defs" | keys'
     """
-    from netkit.cli.frame import load
-    from netkit.cli.main import COMMANDS
+    from netkit.cli.frame.root import load
+    from netkit.cli.table import COMMANDS
 
     if not words:
         for entry in COMMANDS:
@@ -72,7 +72,7 @@ def schema(run: Run[NetkitCommand], words: tuple[str, ...]) -> None:
         if entry.path == path:
             from json import dumps
 
-            from netkit.cli.schema import view_schema
+            from netkit.cli.pages.schema import view_schema
 
             made = view_schema(load(entry).view, f"netkit {path}")
             run.env.write(dumps(made, indent=2, ensure_ascii=True) + "\n")

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netkit.cli.bind import Bind, Sockets, is_unix, names_of
-from netkit.cli.command import Run, command
-from netkit.cli.faults import faults, injected
-from netkit.cli.options import FILE, File, Number, Seconds, WrongValue, option
-from netkit.cli.server_tls import ServerTls, handshake, server_tls
-from netkit.cli.serving import ServeView, drain, serve_until_told
+from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.options import FILE, File, Number, Seconds, WrongValue, option
+from netkit.cli.payload.bind import Bind, Sockets, is_unix, names_of
+from netkit.cli.payload.faults import faults, injected
+from netkit.cli.payload.server_tls import ServerTls, handshake, server_tls
+from netkit.cli.payload.serving import ServeView, drain, serve_until_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from netkit.cli.options import F
+    from netkit.cli.frame.options import F
     from netkit.dns.zone import Zone
-    from netkit.net.faults import Faults
+    from netkit.lab.faults import Faults
 
 
 def _options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -159,7 +159,7 @@ def _echo(
 ) -> None:
     from contextlib import ExitStack
 
-    from netkit.net.echo_server import EchoServer
+    from netkit.lab.echo_server import EchoServer
 
     tls = ServerTls(run, given) if "tls" in given else None
     streams = over_tcp or any(map(is_unix, binds))

@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import click
 
-from netkit.cli import listening, options, talking
-from netkit.cli.bind import Bind, names_of
-from netkit.cli.command import Run, command
-from netkit.cli.listening import ListenView
-from netkit.cli.options import Network, Value, option
-from netkit.cli.output import View
-from netkit.cli.server_tls import server_tls
-from netkit.cli.serving import drain
-from netkit.cli.talking import Closed, Data, TlsRow
+from netkit.cli.frame import options
+from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.options import Network, Value, option
+from netkit.cli.frame.output import View
+from netkit.cli.payload import listening, talking
+from netkit.cli.payload.bind import Bind, names_of
+from netkit.cli.payload.listening import ListenView
+from netkit.cli.payload.server_tls import server_tls
+from netkit.cli.payload.serving import drain
+from netkit.cli.payload.talking import Closed, Data, TlsRow
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
     from netkit.addr import HostPort, IpAddr, SocketAddr
-    from netkit.cli.talking import ClientTls
+    from netkit.cli.payload.talking import ClientTls
     from netkit.io import ByteStream, Flow
     from netkit.net.errors import Attempt
     from netkit.net.tcp import TcpStream

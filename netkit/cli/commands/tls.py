@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypedDict, cast
 
-from netkit.cli import inputs, options
-from netkit.cli.command import Run, command
-from netkit.cli.exits import Exit
-from netkit.cli.messages import plural
-from netkit.cli.options import Endpoint, Number, Value, WrongValue, option
-from netkit.cli.output import Column, View, rfc3339
-from netkit.cli.schema import Format
-from netkit.cli.tls_files import certificates
+from netkit.cli.frame import inputs, options
+from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.exits import Exit
+from netkit.cli.frame.messages import plural
+from netkit.cli.frame.options import Endpoint, Number, Value, WrongValue, option
+from netkit.cli.frame.output import Column, View, rfc3339
+from netkit.cli.pages.schema import Format
+from netkit.cli.payload.tls_files import certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import click
 
     from netkit.addr import HostPort, IpAddr
-    from netkit.cli.context import Environment
-    from netkit.cli.inputs import Inputs
-    from netkit.cli.output import Line
+    from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.inputs import Inputs
+    from netkit.cli.frame.output import Line
     from netkit.io import Flow
     from netkit.tls.certificate import Certificate
     from netkit.tls.errors import TlsError

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import click
 
-from netkit.cli import options
-from netkit.cli.bind import Bind
-from netkit.cli.command import Run, command
-from netkit.cli.options import FILE, File, Number, Seconds, Value, WrongValue, option
-from netkit.cli.output import View, b64
-from netkit.cli.talking import stdin_source
+from netkit.cli.frame import options
+from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.options import FILE, File, Number, Seconds, Value, WrongValue, option
+from netkit.cli.frame.output import View, b64
+from netkit.cli.payload.bind import Bind
+from netkit.cli.payload.talking import stdin_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import FileIO
 
     from netkit.addr import HostPort, IpAddr, SocketAddr
-    from netkit.cli.hexdump import Direction
+    from netkit.cli.payload.hexdump import Direction
     from netkit.io import Flow
     from netkit.net.pump import Source
     from netkit.net.udp import UdpSocket
@@ -133,7 +133,7 @@ class Traffic:
             event = {"event": direction, "peer": str(peer), "size": len(data), "data_b64": b64(data)}
             run.write_object(event)
         elif self._hexdump:
-            from netkit.cli.hexdump import HexDump
+            from netkit.cli.payload.hexdump import HexDump
 
             arrow = ">" if direction == "sent" else "<"
             env.write_lines([f"{arrow} {peer} {len(data)} bytes", *HexDump().lines(direction, data)])

@@ -6,14 +6,14 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import netkit
-from netkit.cli.command import Run, command
-from netkit.cli.output import View
+from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.output import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from netkit.cli.context import Environment
-    from netkit.cli.output import Line
+    from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.output import Line
 
 
 class VersionRow(TypedDict):

@@ -6,6 +6,20 @@ Cells are plain text: rich's markup is off, and control characters are shown as 
 come from, so a view may hand over a peer's words as they are.
 """
 
-from netkit.cli.render.tables import columns, facts, mark, render, table, text
+from __future__ import annotations
 
-__all__ = ["columns", "facts", "mark", "render", "table", "text"]
+from typing import TYPE_CHECKING
+
+from netkit._lazy import lazy
+
+if TYPE_CHECKING:
+    from netkit.cli.render.tables import (
+        columns as columns,
+        facts as facts,
+        mark as mark,
+        render as render,
+        table as table,
+        text as text,
+    )
+
+__getattr__, __dir__, __all__ = lazy(__name__, {"tables": "columns facts mark render table text"})

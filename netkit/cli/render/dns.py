@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netkit.cli.messages import plural
+from netkit.cli.frame.messages import plural
 from netkit.cli.render.tables import facts, mark, table, text
 from netkit.dns.constants import DnsClass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from netkit.cli.context import Environment
-    from netkit.cli.dig_view import Answered
+    from netkit.cli.commands.dig.view import Answered
+    from netkit.cli.frame.context import Environment
     from netkit.cli.render.tables import Verdict
     from netkit.dns.edns import Edns
     from netkit.dns.records.base import DnsRecord

@@ -15,14 +15,14 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from netkit.cli.messages import visible
+from netkit.cli.frame.messages import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rich.console import ConsoleOptions, RenderableType, RenderResult
 
-    from netkit.cli.context import Environment
+    from netkit.cli.frame.context import Environment
 
 Verdict = Literal["good", "bad", "warn", "none"]
 _SIGNS: dict[Verdict, tuple[str, str, str]] = {

@@ -1,0 +1,1 @@
+"""`netkit dig`: the grammar a hand knows, its flags, and what is shown."""

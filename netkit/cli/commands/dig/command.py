@@ -1,0 +1,333 @@
+"""`netkit dig`: what a name server says, whole and unjudged, in the grammar of BIND's dig."""
+
+from __future__ import annotations
+
+from errno import EADDRNOTAVAIL, ECONNREFUSED, EMFILE, ENETUNREACH
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import netkit
+from netkit.cli.commands.dig.flags import FLAGS, RETRY, SHOWN, flag_options, flag_rows, flags_of
+from netkit.cli.commands.dig.grammar import (
+    DNS_PORT,
+    FORM,
+    USAGE,
+    Defaults,
+    Query,
+    parse_class,
+    parse_server,
+    parse_type,
+    read_words,
+)
+from netkit.cli.commands.dig.view import Answered, DigView
+from netkit.cli.frame import inputs, options
+from netkit.cli.frame.command import Run, Section, command
+from netkit.cli.frame.options import Port, Value, WrongValue, option
+from netkit.dns.constants import DnsRecordType
+from netkit.dns.edns import Edns, EdnsOption
+from netkit.dns.errors import DnsError
+from netkit.dns.exchange import QueryOptions, ask, random_bits
+from netkit.dns.message import Question
+from netkit.io import phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from netkit.addr import IpAddr, SocketAddr
+    from netkit.cli.frame.inputs import Inputs
+    from netkit.io import Event, Flow
+
+#: dig's own defaults: seconds to wait for one answer, and how often each server is asked.
+TIME = 5.0
+TRIES = 3
+
+
+class NoServer(DnsError):
+    """There is nobody to ask: the server's name has no address, or none of the family wanted."""
+
+    fault = "caller"
+    hint = "name the server by its address, as in @192.0.2.53"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+#: What to do about the system's errors.
+_HINTS = {
+    ECONNREFUSED: "no name server listens there: is the address right, and the port (-p)?",
+    ENETUNREACH: "there is no route: is the network up, also for this family (-4, -6)?",
+    EADDRNOTAVAIL: "-b takes an address that this machine has",
+    EMFILE: "raise the limit with `ulimit -n`, or lower --concurrency",
+}
+
+
+class Source(Value):
+    """Where to ask from: an address, with a port where one is wanted (dig's form has a # before it)."""
+
+    name = "source"
+    form = "write an address of this machine, as in 192.0.2.1, or with a port, as in 192.0.2.1#5353"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> SocketAddr:
+        from netkit.addr import AddrParseError, IpAddr, SocketAddr, parse_port
+
+        address, sign, port = str(value).partition("#")
+        try:
+            return SocketAddr.new(IpAddr.parse(address), parse_port(port, "udp") if sign else 0)
+        except AddrParseError as error:
+            self.wrong(f"{value!r} is not an address: {error.reason}", param, ctx)
+
+
+def rewrite(words: list[str]) -> list[str]:
+    """The command line as click takes it: options first, then each query as one argument."""
+    takes_value = {
+        name: not param.is_flag and not param.count and param.flag_value != ""
+        for param in dig.params
+        if isinstance(param, click.Option)
+        for name in param.opts
+    }
+    found = read_words(words, takes_value)
+    arguments = list(found.options)
+    for kind, text, value in found.shared:
+        if kind == "flag":
+            flag = value[0]
+            off = "no-" if value[1] is False else ""
+            equals, written = text.partition("=")[1:]
+            arguments.append(f"--{off}{flag.option}{equals}{written}")
+        else:
+            arguments.append(f"--{kind}={text.removeprefix('@')}")
+    return [*arguments, "--", *(" ".join([word.text for word in query]) for query in found.queries)]
+
+
+def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        ctx.find_root().obj.write(f"netkit {netkit.__version__}\n")
+        ctx.exit()
+
+
+@command(
+    "dig",
+    view=DigView(),
+    usage=USAGE,
+    doing="dig",
+    lookup=True,
+    short_letters=False,
+    rewrite=rewrite,
+    sections=(
+        Section("Flags that say how to ask", flag_rows((*FLAGS, RETRY)), complete=True),
+        Section(
+            "Flags that say what to show",
+            [("+short", "Only the bare values, one a line (--short)."), *flag_rows(SHOWN)],
+            complete=True,
+        ),
+    ),
+    see_also=("netkit-resolve(1)", "netkit-serve-dns(1)", "dig(1)", "resolv.conf(5)"),
+)
+@option("--server", "servers", multiple=True, metavar="SERVER", complete="host",
+        help="Ask this server, an address or a name: @SERVER. Without one, resolv.conf's.")  # fmt: skip
+@option("-p", "--port", type=Port("udp"), metavar="PORT", default=DNS_PORT, show_default="53",
+        help="The server's port, where @SERVER does not say.")  # fmt: skip
+@option("-t", "--type", "rdtype", metavar="TYPE", help="The record type, A by itself; TYPE257 for a number.")
+@option("-c", "--class", "rdclass", metavar="CLASS", help="The class, IN by itself.")
+@option("-q", "--name", "_name", metavar="NAME", expose_value=False, help="The name, whatever it looks like.")
+@option("-x", "--reverse", "_reverse", metavar="ADDR", expose_value=False,
+        help="The names of an address (PTR).")  # fmt: skip
+@option("-b", "--source", type=Source(), metavar="ADDR[#PORT]", help="Ask from this local address.")
+@options.family
+@options.timeout(None)
+@flag_options
+@option("-v", "_version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+        help="Show the version, as dig's -v does.")  # fmt: skip
+@inputs.many(
+    "NAME [TYPE]", parse=str, help="Read queries from FILE, `NAME [TYPE] [+flags]` a line (`-`: stdin)."
+)
+def dig(
+    run: Run[Answered],
+    targets: Inputs[Query],
+    servers: tuple[str, ...],
+    port: int,
+    rdtype: str | None,
+    rdclass: str | None,
+    source: SocketAddr | None,
+    family: int | None,
+    timeout: float | None,
+    **flags: Any,
+) -> None:
+    """Ask name servers for records, and show the whole answer.
+
+    The grammar is that of BIND's dig: @SERVER, NAME, TYPE, CLASS and +flags in any order. Flags may be
+    shortened (+norec), and each has a long option. What stands before the first name holds for all of
+    them, what follows a name only for that one; long options hold for all. After a name without a type, a
+    word without a dot is a type: write `host.` or -q host for a second name of one label. -f takes lines of
+    the same form.
+
+    An answer over UDP that was truncated is asked for again over TCP. Messages that are not the answer
+    (another ID, another question) are ignored and counted. SERVFAIL and REFUSED are shown, and exit with 3.
+
+    Plain text is dig's: records as NAME, TTL, CLASS, TYPE and RDATA, tabs between them; all else in lines
+    that begin with a semicolon. --json has everything whatever the flags say that choose what is shown.
+
+    Examples:
+
+        $ netkit dig www.example.com
+        $ netkit dig @192.0.2.53 example.com MX +short
+        $ netkit dig @[2001:db8::53]:5353 -x 192.0.2.1 +tcp
+        $ netkit dig example.com NS example.org SOA +norec
+        $ netkit dig --json -f names.txt --concurrency 100 --rate 500/s
+    """
+    given = flags_of(flags)
+    defaults = Defaults(
+        None if rdtype is None else parse_type(rdtype),
+        None if rdclass is None else parse_class(rdclass),
+        tuple([parse_server(server) for server in servers]),
+        given,
+    )
+    if not targets.texts and targets.file is None:
+        read = rdtype or rdclass
+        if read is None:
+            raise WrongValue("a name is missing", FORM)
+        raise WrongValue(f"a name is missing ({read} was read as a type or class)",
+                         f"for that name, write {read.lower()}. or -q {read.lower()}")  # fmt: skip
+    asker = _Asker(_Servers(port, family), source, timeout)
+    run.each(targets.of(targets.texts, defaults.parse), asker.ask, timeout=timeout)
+
+
+class _Asker:
+    """Asks queries; what holds for all of them."""
+
+    def __init__(self, servers: _Servers, source: SocketAddr | None, timeout: float | None) -> None:
+        self._servers = servers
+        self._source = source
+        self._timeout = timeout
+
+    def ask(self, query: Query) -> Flow[Answered]:
+        """Flow: the reply to one query. Raises DnsError, NoServer."""
+        begun = monotonic()
+        servers = yield from self._servers.addresses(query.servers)
+        how = self._options(query, len(servers), monotonic() - begun)
+        question = Question(query.name, query.rdtype, query.rdclass)
+        try:
+            with phase(f"waiting for an answer to {query.name} {query.rdtype}"):
+                reply = yield from ask(question, servers, how)
+        except DnsError.Truncated as error:
+            over_tcp = error.__cause__
+            if not isinstance(over_tcp, DnsError):
+                raise
+            # What happened over TCP decides what to do; that it was tried at all needs saying.
+            over_tcp.hint = f"over UDP the answer was truncated at {error.size} octets; +ignore takes it so"
+            raise over_tcp from None
+        except DnsError.NetworkError as error:
+            error.hint = error.hint or _HINTS.get(error.errno or 0)
+            raise
+        return Answered(query, reply)
+
+    def _options(self, query: Query, servers: int, spent: float) -> QueryOptions:
+        flags = query.flags
+        tries = flags.get("tries", TRIES)
+        time = flags.get("time", TIME)
+        if self._timeout is not None and "time" not in flags:
+            # A little under its share: then each server has its turn, and its silence is what is told.
+            time = min(time, max((self._timeout - spent) * 0.96 / (servers * tries), 0.001))
+        return QueryOptions(
+            timeout=time,
+            tries=tries,
+            # As dig has it: everything there is about a name is more than servers like to send over UDP.
+            tcp=flags.get("tcp", query.rdtype == DnsRecordType.ANY),
+            ignore_truncation=flags.get("ignore", False),
+            rd=flags.get("recurse", True),
+            ad=flags.get("ad", True),
+            cd=flags.get("cd", False),
+            edns=_edns(flags),
+            randomize_case=False,  # the name is sent as it was typed
+            source=self._source,
+        )
+
+
+def _edns(flags: Mapping[str, Any]) -> Edns | None:
+    version = flags.get("edns", True)
+    if version is False:
+        return None
+    sent: list[EdnsOption] = [EdnsOption.Nsid()] if flags.get("nsid") else []
+    if flags.get("subnet"):
+        sent.append(flags["subnet"])
+    cookie = flags.get("cookie")
+    if cookie:
+        sent.append(EdnsOption.Cookie(random_bits(64).to_bytes(8, "big")) if cookie is True else cookie)
+    return Edns(
+        flags.get("bufsize", 1232),
+        0 if version is True else version,
+        flags.get("dnssec", False),
+        options=sent,
+    )
+
+
+class _Servers:
+    """Addresses of servers: a name is looked up once, however many queries go there."""
+
+    def __init__(self, port: int, family: int | None) -> None:
+        self._port = port
+        self._family = family
+        self._system: list[SocketAddr] | None = None
+        self._known: dict[str, list[SocketAddr] | Exception] = {}
+        self._sought: dict[str, Event] = {}
+
+    def addresses(self, servers: Sequence[tuple[Any, int | None]]) -> Flow[list[SocketAddr]]:
+        """Flow: the addresses to ask, in order: resolv.conf's if none is named. Raises NoServer."""
+        if not servers:
+            return self._system_servers()
+        found: list[SocketAddr] = []
+        for host, port in servers:
+            if isinstance(host, str):
+                addresses = yield from self._look_up(host)
+            else:
+                addresses = [_at(host, 0)]
+            found += [_at(each, port or self._port) for each in self._usable(addresses, f"the server {host}")]
+        return found
+
+    def _system_servers(self) -> list[SocketAddr]:
+        if self._system is None:
+            from netkit.dns.system import ResolvConf
+
+            servers = self._usable(ResolvConf.load().servers, "the servers of resolv.conf")
+            self._system = [each if self._port == DNS_PORT else _at(each, self._port) for each in servers]
+        return self._system
+
+    def _usable(self, addresses: Iterable[SocketAddr], whose: str) -> list[SocketAddr]:
+        found = [each for each in addresses if self._family in (None, each.ip.version)]
+        if not found:
+            raise NoServer(f"{whose}: no IPv{self._family} address")
+        return found
+
+    def _look_up(self, host: str) -> Flow[list[SocketAddr]]:
+        from netkit.io import Event
+        from netkit.net.errors import ResolveError
+        from netkit.net.resolve import resolve
+
+        if host in self._sought:
+            yield from self._sought[host].wait()
+        else:
+            self._sought[host] = Event()
+            try:
+                self._known[host] = yield from resolve((host, self._port))
+            except ResolveError as error:
+                self._known[host] = NoServer(f"the server {host}: {error.reason}")
+            except OSError as error:
+                self._known[host] = error
+            finally:
+                self._sought[host].set()
+        found = self._known[host]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def _at(address: SocketAddr | IpAddr, port: int) -> SocketAddr:
+    """The same address with another port; an IPv6 address keeps its scope."""
+    from netkit.addr import SocketAddr
+
+    return SocketAddr.new(address.ip if isinstance(address, SocketAddr) else address, port)

@@ -1,0 +1,257 @@
+"""dig's +flags: what each is for, how its value is read, and the long option it is as well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from netkit.cli.frame.messages import suggest
+from netkit.cli.frame.options import Number, Option, Seconds, Value, WrongValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from netkit.dns.edns import EdnsOption
+
+
+# -- values of flags
+
+
+class Subnet(Value):
+    """A client's network for EDNS (RFC 7871); `0` is nobody's."""
+
+    name = "subnet"
+    form = "write an address and a prefix length, as in 192.0.2.0/24, 2001:db8::/56, or 0 to give none"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> EdnsOption:
+        from netkit.dns.edns import EdnsOption
+
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]  # converted before
+        address, slash, bits = value.partition("/")
+        try:
+            if value in ("0", "0/0"):
+                return EdnsOption.ClientSubnet("0.0.0.0", 0)
+            if slash and not (bits.isascii() and bits.isdigit() and len(bits) <= 3):
+                raise ValueError(f"{bits!r} is not a prefix length")
+            return EdnsOption.ClientSubnet(address, int(bits) if slash else 128 if ":" in address else 32)
+        except ValueError as error:
+            self.wrong(f"{value!r} is not a subnet: {error}", param, ctx)
+
+
+class Cookie(Value):
+    """A DNS cookie in hexadecimal: the client's eight octets, and the server's where it gave some."""
+
+    name = "hex"
+    form = "write 16 hexadecimal digits, and up to 64 more of the server's; or nothing for a random cookie"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> EdnsOption:
+        from netkit.dns.edns import EdnsOption
+
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]  # converted before
+        try:
+            octets = bytes.fromhex(value)
+            return EdnsOption.Cookie(octets[:8], octets[8:])
+        except ValueError as error:
+            self.wrong(f"{value!r} is not a cookie: {error}", param, ctx)
+
+
+# -- flags
+
+
+class Flag(NamedTuple):
+    """A `+flag`: its name, what it is for, and how its value is read (None: it is on or off).
+
+    `optional` says that the value may be left out, `off` that `+no` may precede a flag with a value. `long`
+    is its long option, the name unless said otherwise.
+    """
+
+    name: str
+    help: str
+    value: Value | None = None
+    metavar: str = ""
+    aliases: tuple[str, ...] = ()
+    optional: bool = False
+    off: bool = False
+    long: str = ""
+
+    @property
+    def option(self) -> str:
+        """The long option without its hyphens."""
+        return self.long or self.name
+
+    @property
+    def spelled(self) -> str:
+        """The flag as the help page has it."""
+        no = "[no]" if self.value is None or self.off else ""
+        value = f"[={self.metavar}]" if self.optional else f"={self.metavar}" if self.value else ""
+        return f"+{no}{self.name}{value}"
+
+
+FLAGS = (
+    Flag("tcp", "Ask over TCP from the start, as is done for ANY.", aliases=("vc",)),
+    Flag("ignore", "Take a truncated answer as it is; otherwise it is asked for again over TCP."),
+    Flag("recurse", "Ask the server to ask others (RD); on by itself.", aliases=("rdflag",)),
+    Flag("ad", "Ask whether the answer is authentic (AD); on by itself.", aliases=("adflag",)),
+    Flag("cd", "Ask the server not to check DNSSEC (CD).", aliases=("cdflag",)),
+    Flag("dnssec", "Ask for DNSSEC records (DO).", aliases=("do",)),
+    Flag("edns", "Which version of EDNS to speak, 0; +noedns for none.", Number(0, 255), "N",
+         optional=True, off=True),
+    Flag("bufsize", "The largest answer to take over UDP, in octets; 1232.", Number(0, 65535), "N",
+         ("bufsiz",)),
+    Flag("nsid", "Ask which of many servers it is (RFC 5001)."),
+    Flag("subnet", "Ask on behalf of this client's network (RFC 7871).", Subnet(), "ADDR/LEN", ("client",),
+         off=True),
+    Flag("cookie", "Send a DNS cookie (RFC 7873), a random one by itself.", Cookie(), "HEX", optional=True,
+         off=True),
+    Flag("time", "How long to wait for one answer; 5 seconds.", Seconds(), "SECONDS", ("timeout",)),
+    Flag("tries", "How often to ask each server; 3.", Number(1, 100), "N"),
+)  # fmt: skip
+
+SHOWN = (
+    Flag("all", "Show, or do not show, everything that is not named by itself: +noall +answer."),
+    Flag("question", "Show the question."),
+    Flag("answer", "Show the answer."),
+    Flag("authority", "Show the authority section."),
+    Flag("additional", "Show the additional section."),
+    Flag("comments", "Show what is not a record: status, flags, EDNS, section titles."),
+    Flag("stats", "Show server, time and size."),
+    Flag("ttlid", "Show the TTL of records.", aliases=("ttl",), long="show-ttl"),
+    Flag("class", "Show the class of records.", aliases=("cl",), long="show-class"),
+)
+
+_FLAGS: dict[str, Flag] = {
+    name: flag for flag in (*FLAGS, *SHOWN) for name in (flag.name, *flag.aliases)
+}  # fmt: skip
+RETRY = Flag("retry", "How often to ask each server again; 2, which is +tries=3.", Number(0, 99), "N")
+SHORT = Flag("short", "Only the bare values; --short.")
+_FLAGS |= {"retry": RETRY, "short": SHORT}
+
+#: Flags of dig without a counterpart here; those in the second set change nothing when switched off.
+_ABSENT_ON = frozenset(("cmd", "crypto", "split", "fail", "rrcomments"))
+_ABSENT = frozenset((
+    "aaflag", "aaonly", "besteffort", "badcookie", "defname", "domain", "ednsflags", "ednsnegotiation",
+    "ednsopt", "expandaaaa", "expire", "header-only", "https", "https-get", "https-post", "identify", "idnin",
+    "idnout", "keepalive", "keepopen", "mapped", "multiline", "ndots", "nssearch", "onesoa", "opcode",
+    "padding", "proxy", "qid", "qr", "raflag", "search", "showbadcookie", "showbadvers", "showsearch",
+    "tcflag", "tls", "trace", "ttlunits", "unexpected", "unknownformat", "yaml", "zflag",
+))  # fmt: skip
+#: `+nocmd` is in every script; there is no such line to leave out.
+NOTHING = Flag("cmd", "")
+
+
+def flag_rows(flags: Iterable[Flag]) -> list[tuple[str, str]]:
+    """Rows for the help page and the manual."""
+    return [(flag.spelled, flag.help) for flag in flags]
+
+
+def read_flag(word: str) -> tuple[Flag, Any]:
+    """The flag that `+word` is, and its value (True or False where it is on or off).
+
+    Raises WrongValue for an unknown or ambiguous flag, and for a wrong value.
+    """
+    name, equals, text = word[1:].partition("=")
+    name = name.lower()
+    on = not name.startswith("no")
+    flag = _find_flag(name if on else name[2:], word, on)
+    if flag.value is None:
+        if equals and flag is not NOTHING:
+            raise WrongValue(f"{word}: +{flag.name} takes no value", f"write +{flag.name} or +no{flag.name}")
+        return flag, on
+    if not on:
+        if not flag.off or equals:
+            raise WrongValue(f"{word}: +{flag.name} cannot be switched off", f"write {flag.spelled}")
+        return flag, False
+    if not equals:
+        if not flag.optional:
+            raise WrongValue(f"{word}: a value is missing", f"write {flag.spelled}")
+        return flag, True
+    try:
+        value = flag.value.convert(text, None, None)
+    except WrongValue as error:
+        raise WrongValue(f"{word}: {error.message}", error.hint) from None
+    return (_FLAGS["tries"], value + 1) if flag is RETRY else (flag, value)
+
+
+def _find_flag(name: str, word: str, on: bool) -> Flag:
+    if name in _FLAGS:
+        return _FLAGS[name]
+    absent = _ABSENT | _ABSENT_ON
+    close = {known for known in (*_FLAGS, *absent) if known.startswith(name)} if name else set()
+    if name in absent:
+        close = {name}
+    found = {_FLAGS[known].name if known in _FLAGS else known for known in close}
+    if len(found) == 1:
+        only = found.pop()
+        if only in _FLAGS:
+            return _FLAGS[only]
+        if only == "cmd" or (not on and only in _ABSENT):
+            return NOTHING
+        raise WrongValue(
+            f"{word}: dig has it, netkit dig has not", "`netkit dig --help` lists the flags there are"
+        )
+    if found:
+        raise WrongValue(
+            f"{word} could be {_either([f'+{each}' for each in sorted(found)])}", "write more of it"
+        )
+    no = "" if on else "no"
+    hint = suggest(f"+{no}{name}", [f"+{no}{known}" for known in _FLAGS])
+    raise WrongValue(f"there is no flag {word}", hint or "`netkit dig --help` lists the flags there are")
+
+
+def _either(words: list[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def flag_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The long option of each flag; what is given arrives as `flag_NAME`."""
+    for title, flags in (("Asking", FLAGS), ("Showing", SHOWN)):
+        for flag in reversed(flags):
+            for option in reversed(_options_of(flag)):
+                click.option(*option[0], cls=Option, section=title, **option[1])(function)
+    return function
+
+
+def _options_of(flag: Flag) -> list[tuple[list[str], dict[str, Any]]]:
+    dest, long = f"flag_{flag.name}", flag.option
+    if flag.value is None:
+        return [([f"--{long}/--no-{long}", dest], {"default": None, "help": flag.help})]
+    how: dict[str, Any] = {"type": flag.value, "metavar": flag.metavar, "help": flag.help}
+    made: list[tuple[list[str], dict[str, Any]]] = [([f"--{long}", dest], how)]
+    if flag.optional:
+        # Given alone; the words are prepared so that a value is only what follows an equals sign.
+        how |= {"is_flag": False, "flag_value": _ALONE, "metavar": f"[={flag.metavar}]"}
+        how["type"] = _Optional(flag.value)
+    if flag.off:
+        made.append(
+            ([f"--no-{long}", f"no_{dest}"], {"is_flag": True, "help": f"Ask without: +no{flag.name}."})
+        )
+    return made
+
+
+_ALONE = ""
+
+
+class _Optional(Value):
+    """A value that may be missing: then it is True."""
+
+    def __init__(self, inner: Value) -> None:
+        self.inner = inner
+        self.name = inner.name
+        self.form = inner.form
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return True if value in (_ALONE, True) else self.inner.convert(value, param, ctx)
+
+
+def flags_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that long options gave, by name; those not given are absent."""
+    given = {}
+    for name, value in params.items():
+        if name.startswith("flag_") and value is not None:
+            given[name.removeprefix("flag_")] = value
+        elif name.startswith("no_flag_") and value:
+            given[name.removeprefix("no_flag_")] = False
+    return given

@@ -1,0 +1,356 @@
+"""dig's grammar: the words of a command line, and of a line of a file, made into queries.
+
+    [@SERVER] NAME [TYPE] [CLASS] [+flags]     in any order but for what belongs to which name
+
+As BIND's dig has it: what stands before the first name holds for every query, what follows a name for that
+one; a type or class is whatever is spelled like one; `-q`, `-t`, `-c` and `-x` say which a word is. Flags may
+be shortened as far as they stay unambiguous. One departure: after a name without a type, a word without a dot
+is a mistyped type and not a second name, unless it is written `name.` or `-q name`.
+
+A query has one form as text (`www.example.com MX +tcp`), which is what a line of a file is, too; so the same
+function reads both, and the many inputs of netkit.cli.frame.inputs are these texts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netkit.cli.commands.dig.flags import NOTHING, SHORT, read_flag
+from netkit.cli.frame.messages import suggest
+from netkit.cli.frame.options import WrongValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import NoReturn
+
+    from netkit.dns.constants import DnsClass, DnsRecordType
+    from netkit.dns.name import Name
+
+USAGE = "[@SERVER] NAME [TYPE] [CLASS] [+FLAGS] [OPTIONS] [NAME ...]"
+FORM = "write netkit dig [@SERVER] NAME [TYPE], as in: netkit dig @192.0.2.53 www.example.com AAAA"
+DNS_PORT = 53
+
+#: Mnemonics of classes that have a second one.
+_CLASS_ALIASES = {"CHAOS": "CH", "HESIOD": "HS"}
+
+
+class Word(NamedTuple):
+    """A word of a query: `kind` is server, flag, type, class, name or reverse; `text` writes it again."""
+
+    kind: str
+    text: str
+    value: Any
+
+
+class Words(NamedTuple):
+    """A command line taken apart: `options` for click, words that hold for all, and those of each query."""
+
+    options: list[str]
+    shared: list[Word]
+    queries: list[list[Word]]
+
+
+#: Short options of dig that change nothing here: no .digrc to leave out, no bits to microseconds.
+_IDLE = frozenset(("-r", "-i", "-u", "-m"))
+_SIGNING = "TSIG signatures are not there yet"
+_WORD_OPTIONS = {"-t": "type", "-c": "class", "-q": "name", "-x": "reverse"}
+_WORD_OPTIONS |= {"--type": "type", "--class": "class", "--name": "name", "--reverse": "reverse"}
+
+
+def read_words(words: Sequence[str], takes_value: Mapping[str, bool]) -> Words:
+    """Take the words of a command line, or of a line of a file, apart.
+
+    `takes_value` are click's options, and whether a value follows each. Raises WrongValue.
+    """
+    found = Words([], [], [])
+    rest = list(reversed(words))
+    spelled = False  # -t or -c was used: then bare words are names
+    while rest:
+        word = rest.pop()
+        if word == "--":
+            while rest:
+                _open(found, "name", rest.pop())
+        elif word.startswith("@"):
+            _add(found, "server", word)
+        elif word.startswith("+"):
+            _add_flag(found, word)
+        elif word == "-":
+            found.queries.append([Word("stdin", "-", None)])
+        elif word.startswith("-"):
+            option, value = _split_option(word)
+            kind = _WORD_OPTIONS.get(option)
+            if kind is not None:
+                if value is None:
+                    value = rest.pop() if rest else _missing(option, kind)
+                spelled = spelled or kind in ("type", "class")
+                (_add if kind in ("type", "class") else _open)(found, kind, value)
+            elif option in ("-k", "-y"):
+                raise WrongValue(f"{option}: {_SIGNING}", "ask without it, or with BIND's dig")
+            elif option not in _IDLE:
+                option = "--output" if option == "-o" else option
+                found.options.append(option if value is None else _joined(option, value))
+                if value is None and takes_value.get(option):
+                    found.options.append(rest.pop() if rest else _missing(option, "option"))
+        elif not spelled and _type_or_none(word) is not None:
+            _add(found, "type", word)
+        elif not spelled and _class_or_none(word) is not None:
+            _add(found, "class", word)
+        else:
+            _check_second_name(found, word)
+            _open(found, "name", word)
+    return found
+
+
+def _split_option(word: str) -> tuple[str, str | None]:
+    if word.startswith("--"):
+        option, equals, value = word.partition("=")
+        return option, value if equals else None
+    return word[:2], word[2:] or None
+
+
+def _joined(option: str, value: str) -> str:
+    return f"{option}={value}" if option.startswith("--") else f"{option}{value}"
+
+
+def _missing(option: str, kind: str) -> NoReturn:
+    forms = {
+        "type": "write a record type, as in -t MX",
+        "class": "write a class, as in -c CH",
+        "name": "write a name, as in -q www.example.com",
+        "reverse": "write an address, as in -x 192.0.2.1",
+    }
+    raise WrongValue(f"{option}: a value is missing", forms.get(kind))
+
+
+def _add(found: Words, kind: str, text: str) -> None:
+    """Add a word to the query that is open, or to what holds for all of them."""
+    value: object
+    if kind == "type":
+        value, text = parse_type(text), text.upper()
+    elif kind == "class":
+        value, text = parse_class(text), text.upper()
+    else:
+        value = parse_server(text[1:])
+        _check_blanks(text)
+    here = _here(found)
+    if kind != "server":
+        for word in here:
+            if word.kind == kind and word.value != value:
+                hint = (
+                    f"for a name that is also a {kind}, write {word.text.lower()}. or -q {word.text.lower()}"
+                )
+                raise WrongValue(f"two {kind}s for one query, {word.text} and {text}", hint)
+    here.append(Word(kind, text, value))
+
+
+def _add_flag(found: Words, word: str) -> None:
+    _check_blanks(word)
+    flag, value = read_flag(word)
+    if flag is SHORT:
+        found.options.extend(["--short"] if value else [])
+    elif flag is not NOTHING:
+        # A value is written as it came, so that a line of a file says what its author wrote.
+        equals, text = word.partition("=")[1:]
+        if flag.name == "tries":
+            text = str(value)  # it may have been +retry
+        no = "no" if value is False else ""
+        _here(found).append(Word("flag", f"+{no}{flag.name}{equals}{text}", (flag, value)))
+
+
+def _here(found: Words) -> list[Word]:
+    """Where a word belongs: to the query whose name came last, else to all of them."""
+    if found.queries and found.queries[-1][0].kind != "stdin":
+        return found.queries[-1]
+    return found.shared
+
+
+def _open(found: Words, kind: str, text: str) -> None:
+    """Begin a query with its name."""
+    _check_blanks(text)
+    written = text
+    if kind == "reverse":
+        written = f"-x {text}"
+    elif text[:1] in ("@", "+", "-", "#", ";") or _type_or_none(text) or _class_or_none(text):
+        written = f"-q {text}"
+    found.queries.append([Word(kind, written, text)])
+
+
+def _check_blanks(text: str) -> None:
+    if not text:
+        raise WrongValue("an empty word", FORM)
+    if text.split() != [text]:
+        raise WrongValue(f"{text!r} has a blank in it", "a blank in a name is written \\032")
+
+
+def _check_second_name(found: Words, word: str) -> None:
+    """Refuse what is a mistyped type rather than another name."""
+    if word.upper().startswith(("TYPE", "CLASS")) and word[4:].lstrip("sS").isdigit():
+        parse_type(word)
+    before = _here(found)
+    if before is found.shared or "." in word or "\\" in word:
+        return
+    if not any(each.kind in ("type", "reverse") for each in (*found.shared, *before)):
+        hint = _close_type(word) or f"another name is written {word}. or -q {word}"
+        raise WrongValue(f"{word!r} is not a record type", hint)
+
+
+def _close_type(word: str) -> str | None:
+    from netkit.dns.constants import DnsRecordType
+
+    return suggest(word.upper(), list(DnsRecordType._mnemonics.values()))
+
+
+def _type_or_none(text: str) -> DnsRecordType | None:
+    from netkit.dns.constants import DnsRecordType
+    from netkit.dns.errors import DnsError
+
+    if text.lower().startswith("ixfr="):
+        return DnsRecordType.IXFR
+    try:
+        return DnsRecordType.parse(text)
+    except DnsError.InvalidValue:
+        return None
+
+
+def _class_or_none(text: str) -> DnsClass | None:
+    from netkit.dns.constants import DnsClass
+    from netkit.dns.errors import DnsError
+
+    try:
+        return DnsClass.parse(_CLASS_ALIASES.get(text.upper(), text))
+    except DnsError.InvalidValue:
+        return None
+
+
+def parse_type(text: str) -> DnsRecordType:
+    """The record type that `text` names. Raises WrongValue."""
+    found = _type_or_none(text)
+    if found is None:
+        hint = _close_type(text) or "write a mnemonic, as in AAAA, or TYPE and a number up to 65535"
+        raise WrongValue(f"{text!r} is not a record type", hint)
+    if str(found) in ("AXFR", "IXFR"):
+        raise WrongValue(
+            f"{text}: zone transfers are not there yet", "ask for single records, or use BIND's dig"
+        )
+    return found
+
+
+def parse_class(text: str) -> DnsClass:
+    """The class that `text` names. Raises WrongValue."""
+    found = _class_or_none(text)
+    if found is None:
+        raise WrongValue(
+            f"{text!r} is not a class", "write IN, CH, HS, ANY, or CLASS and a number up to 65535"
+        )
+    return found
+
+
+def parse_server(text: str) -> tuple[str | Any, int | None]:
+    """A server as host and port (None: not said): `192.0.2.53`, `ns1:5353`, `[::1]:53`, dig's `::1#53`.
+
+    Raises WrongValue.
+    """
+    from netkit.addr import AddrParseError, HostPort, parse_port
+
+    form = "write @ADDRESS or @NAME, with a port if it is not 53: @192.0.2.53:5353, @[2001:db8::53]:5353"
+    host, sign, port = text.partition("#")
+    try:
+        if sign:
+            return HostPort.parse(host, DNS_PORT, "udp").host, parse_port(port, "udp")
+        without = HostPort.parse(text, 0, "udp")
+        if not without.host:
+            raise WrongValue(f"@{text}: the server's address is missing", form)
+        return without.host, without.port or None
+    except AddrParseError as error:
+        raise WrongValue(f"@{text} is not a server: {error.reason}", form) from None
+
+
+# -- queries
+
+
+class Query(NamedTuple):
+    """What is asked, of whom, and how: `servers` may be empty, `flags` has those that were given."""
+
+    name: Name
+    rdtype: DnsRecordType
+    rdclass: DnsClass
+    servers: tuple[tuple[Any, int | None], ...]
+    flags: Mapping[str, Any]
+
+
+class Defaults(NamedTuple):
+    """What holds for every query that does not say otherwise."""
+
+    rdtype: DnsRecordType | None = None
+    rdclass: DnsClass | None = None
+    servers: tuple[tuple[Any, int | None], ...] = ()
+    flags: Mapping[str, Any] = {}
+
+    def parse(self, text: str) -> Query:
+        """The query that a text is, `www.example.com MX +tcp`. Raises WrongValue and DnsError.InvalidName."""
+        found = read_words(text.split(), {})
+        if found.options:
+            raise WrongValue(f"{found.options[0]} belongs on the command line", FORM)
+        if len(found.queries) != 1:
+            what = "two names in one query" if found.queries else "a name is missing"
+            raise WrongValue(f"{what}: {text!r}", "a line is NAME [TYPE] [CLASS] [+flags]")
+        return self._query([*found.shared, *found.queries[0]])
+
+    def _query(self, words: Iterable[Word]) -> Query:
+        from netkit.dns.constants import DnsClass, DnsRecordType
+        from netkit.dns.name import Name
+
+        rdtype, rdclass = self.rdtype, self.rdclass
+        servers: list[tuple[Any, int | None]] = []
+        flags = dict(self.flags)
+        name: Name = Name.root
+        for kind, text, value in words:
+            if kind == "server":
+                servers.append(value)
+            elif kind == "flag":
+                flags[value[0].name] = value[1]
+            elif kind == "type":
+                rdtype = value
+            elif kind == "class":
+                rdclass = value
+            elif kind == "name":
+                name = Name.parse(value)
+            elif kind == "reverse":
+                name = parse_reverse(value)
+                rdtype = rdtype or DnsRecordType.PTR
+            else:
+                raise WrongValue(f"{text!r} is not a name", FORM)
+        check_edns(flags)
+        return Query(
+            name,
+            rdtype or DnsRecordType.A,
+            rdclass or DnsClass.IN,
+            tuple(servers) or self.servers,
+            flags,
+        )
+
+
+def check_edns(flags: Mapping[str, Any]) -> None:
+    """Raise WrongValue where flags ask for EDNS and for none of it."""
+    if flags.get("edns") is False:
+        for name in ("dnssec", "nsid", "subnet", "cookie", "bufsize"):
+            if flags.get(name):
+                raise WrongValue(f"+noedns leaves out what +{name} asks for", "leave one of the two out")
+
+
+def parse_reverse(text: str) -> Name:
+    """The name under which the names of an address are: of a network too, where it ends at an octet.
+
+    Raises WrongValue.
+    """
+    from netkit.addr import AddrParseError
+    from netkit.dns.name import Name
+
+    try:
+        return Name.reverse(text)
+    except AddrParseError as error:
+        octets = text.rstrip(".").split(".")
+        if len(octets) < 4 and all(each.isascii() and each.isdigit() and int(each) < 256 for each in octets):
+            return Name.parse(".".join([*reversed(octets), "in-addr.arpa."]))
+        form = "write an IP address, as in -x 192.0.2.1 or -x 2001:db8::1"
+        raise WrongValue(f"{text!r} is not an address: {error.reason}", form) from None

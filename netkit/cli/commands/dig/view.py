@@ -1,0 +1,340 @@
+"""What `netkit dig` shows of a reply: an object, lines as dig has them, bare values, a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, cast
+
+from netkit.cli.frame.output import Column, View, b64
+from netkit.dns.constants import DnsRecordType, Rcode
+from netkit.dns.errors import DnsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from netkit.cli.commands.dig.grammar import Query
+    from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.output import Line
+    from netkit.dns.edns import Edns
+    from netkit.dns.message import Message
+    from netkit.dns.records.base import DnsRecord
+    from netkit.dns.transports.reply import Reply
+
+SECTIONS = ("answer", "authority", "additional")
+
+
+# -- what --json writes
+
+
+class FieldsRow(TypedDict, total=False):
+    """The fields of a record's data, those that its type has."""
+
+    address: Annotated[str, "A, AAAA"]
+    canonical: Annotated[str, "CNAME: the name this one stands for"]
+    nameserver: Annotated[str, "NS"]
+    domain: Annotated[str, "PTR: the name of the address"]
+    priority: Annotated[int, "MX, SRV: the lowest first"]
+    exchange: Annotated[str, "MX"]
+    weight: Annotated[int, "SRV"]
+    port: Annotated[int, "SRV"]
+    target: Annotated[str, "SRV"]
+    data: Annotated[str, "TXT: the strings put together, as UTF-8"]
+    strings_b64: Annotated[list[str], "TXT: each string, octet for octet"]
+    mname: Annotated[str, "SOA: the primary server"]
+    rname: Annotated[str, "SOA: the mailbox of who runs the zone"]
+    serial: Annotated[int, "SOA"]
+    refresh: Annotated[int, "SOA, in seconds"]
+    retry: Annotated[int, "SOA, in seconds"]
+    expire: Annotated[int, "SOA, in seconds"]
+    minimum: Annotated[int, "SOA: how long a no may be kept, in seconds"]
+    rdata_b64: Annotated[str, "Types that netkit has no fields for"]
+
+
+QuestionRow = TypedDict("QuestionRow", {"name": str, "class": str, "type": str})
+RecordRow = TypedDict(
+    "RecordRow",
+    {
+        "name": str,
+        "ttl": Annotated[int, "Seconds it may be kept"],
+        "class": str,
+        "type": str,
+        "rdata": Annotated[str, "As a master file has it"],
+        "fields": FieldsRow,
+    },
+)
+
+
+class EdnsOptionRow(TypedDict):
+    """An EDNS option."""
+
+    code: int
+    name: Annotated[str, "As dig has it: NSID, COOKIE, CLIENT-SUBNET, EDE; OPT=CODE for others"]
+    text: Annotated[str, "As dig has it"]
+
+
+class ExtendedErrorRow(TypedDict):
+    """Why the answer is what it is (RFC 8914)."""
+
+    info_code: int
+    purpose: Annotated[str | None, "What IANA says of the code; null where it is not assigned"]
+    extra_text: Annotated[str, "The server's own words"]
+
+
+class EdnsRow(TypedDict):
+    """What the answer's OPT record says (RFC 6891)."""
+
+    version: int
+    payload_size: Annotated[int, "Octets that the server takes over UDP"]
+    dnssec_ok: bool
+    options: list[EdnsOptionRow]
+    extended_errors: list[ExtendedErrorRow]
+
+
+class DigRow(TypedDict):
+    """A server's answer to one question."""
+
+    type: Literal["dig"]
+    question: QuestionRow
+    server: Annotated[str, "Who answered: address and port"]
+    transport: Annotated[Literal["udp", "tcp"], "What the answer came over"]
+    elapsed_s: Annotated[float, "From sending the query to having the answer"]
+    size: Annotated[int, "Octets of the answer"]
+    id: int
+    opcode: str
+    rcode: Annotated[str, "NOERROR, NXDOMAIN, ..."]
+    flags: Annotated[list[str], "Those set of qr, aa, tc, rd, ra, ad, cd"]
+    edns: Annotated[EdnsRow | None, "null where the answer is without EDNS"]
+    answer: list[RecordRow]
+    authority: list[RecordRow]
+    additional: list[RecordRow]
+    truncated: Annotated[bool, "Whether this answer is cut short"]
+    fell_back: Annotated[bool, "Whether it was asked for over TCP because UDP's was truncated"]
+    ignored: Annotated[int, "Messages that came and were not the answer"]
+
+
+# -- results
+
+
+class Answered:
+    """A server's reply to a query."""
+
+    __slots__ = ("query", "reply")
+
+    def __init__(self, query: Query, reply: Reply) -> None:
+        self.query = query
+        self.reply = reply
+
+    @property
+    def message(self) -> Message:
+        """The answer itself."""
+        return self.reply.message
+
+    @property
+    def is_found(self) -> bool:
+        """Whether what was asked for is there: records of the type, or an alias that leads elsewhere.
+
+        An alias beside the SOA record of a negative answer leads to a name without such records (RFC 2308
+        section 2.2).
+        """
+        message, rdtype = self.message, self.query.rdtype
+        if message.rcode != Rcode.NOERROR:
+            return False
+        if rdtype == DnsRecordType.ANY or any(record.rdtype == rdtype for record in message.answer):
+            return bool(message.answer)
+        negative = any(record.rdtype == DnsRecordType.SOA for record in message.authority)
+        return bool(message.answer) and not negative
+
+    @property
+    def is_referral(self) -> bool:
+        """Whether the server only says who knows more (RFC 2308 section 2.2)."""
+        message = self.message
+        types = {record.rdtype for record in message.authority}
+        return (
+            message.rcode == Rcode.NOERROR
+            and not message.answer
+            and not message.authoritative
+            and DnsRecordType.NS in types
+            and DnsRecordType.SOA not in types
+        )
+
+    def shows(self, part: str) -> bool:
+        """Whether a part of the output is wanted: `+[no]part`, else `+[no]all`."""
+        flags = self.query.flags
+        return bool(flags.get(part, flags.get("all", True)))
+
+    def section(self, name: str) -> tuple[DnsRecord, ...]:
+        """The records of a section, none where it is not to be shown."""
+        found: tuple[DnsRecord, ...] = getattr(self.message, name)
+        return found if self.shows(name) else ()
+
+
+class Referral(DnsError.NoData):
+    """The server knows no more than who does (RFC 1034 section 4.3.1): neither records nor a denial."""
+
+    hint = "ask one of the servers of the authority section, or one that recurses"
+
+    @property
+    def kind(self) -> str:
+        return "NoData"
+
+    def __str__(self) -> str:
+        return f"{self._subject}: no answer, only a referral to other servers{self._from_server}"
+
+
+# -- how it is shown
+
+
+class DigView(View[Answered]):
+    """The reply as a table for each section, as dig's lines, as bare rdata, and as an object."""
+
+    type = "dig"
+    schema = DigRow
+    columns = (Column("query", 36), Column("status", 9), Column("answer", 120))
+
+    def to_json(self, result: Answered) -> DigRow:
+        reply, message, query = result.reply, result.message, result.query
+        return {
+            "type": "dig",
+            "question": {
+                "name": str(query.name),
+                "class": str(query.rdclass),
+                "type": str(query.rdtype),
+            },
+            "server": str(reply.server),
+            "transport": cast(Literal["udp", "tcp"], reply.transport),
+            "elapsed_s": round(reply.elapsed_s, 6),
+            "size": reply.size,
+            "id": message.id,
+            "opcode": str(message.opcode),
+            "rcode": str(message.rcode),
+            "flags": list(message.flag_names),
+            "edns": None if message.edns is None else _edns_row(message.edns),
+            "answer": [_record_row(record) for record in message.answer],
+            "authority": [_record_row(record) for record in message.authority],
+            "additional": [_record_row(record) for record in message.additional],
+            "truncated": message.truncated,
+            "fell_back": reply.fell_back,
+            "ignored": reply.ignored,
+        }
+
+    def plain(self, result: Answered) -> Iterable[Line]:
+        comments = result.shows("comments")
+        if comments:
+            yield from _header_lines(result)
+        if result.shows("question") and result.message.question:
+            if comments:
+                yield ";; QUESTION SECTION:"
+            for question in result.message.question:
+                yield f";{question}"
+        for name in SECTIONS:
+            records = result.section(name)
+            if records and comments:
+                yield f";; {name.upper()} SECTION:"
+            for record in records:
+                yield _record_cells(result, record)
+        if result.shows("stats"):
+            reply = result.reply
+            host, port = reply.server.ip, reply.server.port
+            yield f";; Query time: {reply.elapsed_s * 1000:.1f} msec"
+            yield f";; SERVER: {host}#{port}({host}) ({reply.transport.upper()})"
+            yield f";; MSG SIZE  rcvd: {reply.size}"
+
+    def short(self, result: Answered) -> Iterable[Line]:
+        for record in result.message.answer:
+            yield record.rdata_text()
+
+    def table(self, result: Answered, env: Environment) -> Iterable[Any]:
+        from netkit.cli.render.dns import reply_sheet
+
+        return reply_sheet(result, env)
+
+    def row(self, result: Answered) -> Sequence[object]:
+        query, message = result.query, result.message
+        asked = f"{query.name} {query.rdtype}"
+        if message.answer:
+            return asked, message.rcode, ", ".join([record.rdata_text() for record in message.answer])
+        if message.rcode != Rcode.NOERROR:
+            return asked, message.rcode, None
+        return asked, message.rcode, "(a referral)" if result.is_referral else "(no data)"
+
+    def failure(self, result: Answered) -> Exception | None:
+        if result.is_found:
+            return None
+        message, query = result.message, result.query
+        asked: dict[str, Any] = {
+            "name": query.name, "rdtype": query.rdtype, "server": result.reply.server,
+        }  # fmt: skip
+        if message.rcode == Rcode.NOERROR:
+            return Referral(**asked) if result.is_referral else DnsError.NoData(**asked)
+        if message.rcode == Rcode.NXDOMAIN:
+            return DnsError.NotFound(**asked)
+        why = () if message.edns is None else tuple([str(each) for each in message.edns.extended_errors])
+        if message.rcode == Rcode.REFUSED:
+            return DnsError.Refused(why, **asked)
+        return DnsError.ServerError(message.rcode, why, **asked)
+
+
+def _header_lines(result: Answered) -> Iterable[str]:
+    """What dig says above the sections."""
+    message, reply = result.message, result.reply
+    header = message.header
+    if reply.fell_back:
+        yield ";; Truncated, retrying in TCP mode."
+    if reply.ignored:
+        yield f";; Ignored, for not being the answer: {reply.ignored}"
+    yield f";; ->>HEADER<<- opcode: {message.opcode}, status: {message.rcode}, id: {message.id}"
+    yield (
+        f";; flags: {' '.join(message.flag_names)}; QUERY: {header.qdcount}, ANSWER: {header.ancount}, "
+        f"AUTHORITY: {header.nscount}, ADDITIONAL: {header.arcount}"
+    )
+    if message.recursion_desired and not message.recursion_available:
+        yield ";; WARNING: recursion requested but not available"
+    if message.edns is not None:
+        yield ";; OPT PSEUDOSECTION:"
+        yield f"; {message.edns}"
+        for each in message.edns.options:
+            yield f"; {each}"
+
+
+def _record_cells(result: Answered, record: DnsRecord) -> list[object]:
+    cells: list[object] = [record.name]
+    flags = result.query.flags
+    if flags.get("ttlid", True):
+        cells.append(record.ttl)
+    if flags.get("class", True):
+        cells.append(record.rdclass)
+    return [*cells, record.rdtype, record.rdata_text()]
+
+
+def _record_row(record: DnsRecord) -> RecordRow:
+    fields: dict[str, Any] = {}
+    for name, value in record.fields.items():
+        if isinstance(value, bytes):
+            fields[f"{name}_b64"] = b64(value)
+        elif isinstance(value, tuple):
+            fields[f"{name}_b64"] = [b64(each) for each in value]
+        elif name != "rdtype":  # an unknown record's, which is in the row already
+            fields[name] = value if isinstance(value, int) else str(value)
+    return {
+        "name": str(record.name),
+        "ttl": record.ttl,
+        "class": str(record.rdclass),
+        "type": str(record.rdtype),
+        "rdata": record.rdata_text(),
+        "fields": cast(FieldsRow, fields),
+    }
+
+
+def _edns_row(edns: Edns) -> EdnsRow:
+    return {
+        "version": edns.version,
+        "payload_size": edns.payload_size,
+        "dnssec_ok": edns.dnssec_ok,
+        "options": [
+            {"code": each.code, "name": str(each).partition(":")[0], "text": each.text()}
+            for each in edns.options
+        ],
+        "extended_errors": [
+            {"info_code": each.info_code, "purpose": each.purpose, "extra_text": each.extra_text}
+            for each in edns.extended_errors
+        ],
+    }

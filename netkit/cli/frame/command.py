@@ -1,0 +1,397 @@
+"""What a command is: a function with a docstring, options, and a view; and what runs around it.
+
+    @command("tls probe", view=ProbeView(), doing="probing {}")
+    @inputs.many("HOST[:PORT]", parse=Endpoint(443).parse)
+    @options.timeout(10.0)
+    def probe(run, targets, timeout):
+        \"\"\"Show what a TLS server offers and whether it verifies.
+
+        Paragraphs of explanation.
+
+        Examples:
+
+            $ netkit tls probe example.com
+        \"\"\"
+        run.each(targets, lambda endpoint: probe_flow(endpoint), timeout=timeout)
+
+The first argument is the `Run`: the environment, and the ways to write a result. What the function raises
+is explained on standard error (and in `--json`), and decides the exit code; so a body is written as if
+nothing could fail. It may return an `Exit`, or nothing: then the rows written decide.
+"""
+
+from __future__ import annotations
+
+from inspect import cleandoc
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+import click
+
+from netkit.cli.frame.context import Environment
+from netkit.cli.frame.exits import Exit, explain
+from netkit.cli.frame.options import OUTPUT, OUTPUT_PARAMS, Option, WrongValue, output_options
+from netkit.cli.frame.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from netkit.cli.frame.context import Mode
+    from netkit.cli.frame.inputs import Inputs, Spec
+    from netkit.cli.frame.output import View
+    from netkit.io import CancellationToken, Flow
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+ALL_MODES = ("json", "plain", "short")
+
+
+class Run(Output[R], Generic[R]):
+    """One invocation: `env` with its streams and mode, and the ways to wait and to write results.
+
+    Of `Output` a body uses `result(result)` to write a result, `failed(error)` to write that there is
+    none, and `write_object(fields)` for an event of a stream where `run.json` is true.
+    """
+
+    command: NetkitCommand
+
+    @property
+    def json(self) -> bool:
+        """Whether JSON Lines are wanted."""
+        return self.env.mode == "json"
+
+    def wait(self, flow: Flow[T], timeout: float | None = None, cancel: CancellationToken | None = None) -> T:
+        """Drive a flow of the library to its end; `timeout` is in seconds, for the whole of it."""
+        from netkit.io import deadline_after, run
+
+        return run(flow, deadline=deadline_after(timeout), cancel=cancel)
+
+    def each(
+        self, inputs: Inputs[T], flow_for: Callable[[T], Flow[R]], *, timeout: float | None = None
+    ) -> None:
+        """Run `flow_for(target)` for every input and write a row for each, whatever happens to it.
+
+        `timeout` is in seconds, for each input. One input named on the command line is just waited for.
+        """
+        inputs.check()
+        if inputs.single:
+            (text,) = inputs.texts
+            try:
+                self.result(self.wait(flow_for(inputs.parse(text)), timeout), text)
+            except Exception as error:
+                self.failed(error, text)
+            return
+        from netkit.cli.frame.inputs import Batch
+
+        self.start_many()
+        journal = None
+        if inputs.resume is not None:
+            from netkit.cli.frame.journal import Journal
+
+            journal = Journal(inputs.resume, self.command.path)
+        try:
+            batch = Batch(inputs, flow_for, self, timeout=timeout, journal=journal)
+            try:
+                self.wait(batch.flow())
+            except KeyboardInterrupt:
+                self._interrupted(inputs)
+                raise
+            self.env.status(None)
+            if journal is not None and batch.resumed and batch.resumed == self.rows:
+                hint = f"remove {journal.path} to ask them again"
+                self.env.warn(None, f"all {self.rows:,} inputs were done before", hint)
+                return
+        finally:
+            if journal is not None:
+                journal.close()
+        self.summary()
+
+    def _interrupted(self, inputs: Inputs[Any]) -> None:
+        self.env.interrupted()
+        hint = None if inputs.resume is None else "the same command goes on where this ended"
+        self.env.warn(None, f"interrupted after {self.rows:,} inputs", hint)
+
+
+class Section(NamedTuple):
+    """A table of the help page and the manual that is the command's own, such as dig's +flags.
+
+    `complete` says that a shell may complete the terms (their first words).
+    """
+
+    title: str
+    rows: Sequence[tuple[str, str]]
+    complete: bool = False
+
+
+class Doc(NamedTuple):
+    """A command's docstring in parts: the first line, the blocks below it, and the example lines."""
+
+    summary: str
+    blocks: list[str]
+    examples: list[str]
+
+
+def read_doc(text: str | None) -> Doc:
+    """The parts of a docstring. Blocks are separated by blank lines; one that is indented is kept as it
+    is laid out; those under `Examples:` are the examples."""
+    blocks = cleandoc(text or "").split("\n\n")
+    summary = " ".join(blocks[0].split())
+    body: list[str] = []
+    examples: list[str] = []
+    inside = False
+    for block in blocks[1:]:
+        if block.strip() == "Examples:":
+            inside = True
+        elif inside and block.startswith(" "):
+            if examples:
+                examples.append("")
+            indent = min(len(line) - len(line.lstrip()) for line in block.splitlines() if line.strip())
+            examples += [line[indent:].rstrip() for line in block.splitlines()]
+        elif block.strip():
+            inside = False
+            body.append(block.strip("\n"))
+    return Doc(summary, body, examples)
+
+
+class NetkitCommand(click.Command):
+    """A click command with a view, a docstring in parts, and the output options every command has."""
+
+    def __init__(
+        self,
+        *args: Any,
+        path: str,
+        view: View[Any],
+        modes: tuple[str, ...],
+        usage: str | None,
+        doing: str | None,
+        lookup: bool,
+        short_letters: bool,
+        rewrite: Callable[[list[str]], list[str]] | None,
+        sections: Sequence[Section],
+        see_also: Sequence[str],
+        **rest: Any,
+    ) -> None:
+        super().__init__(*args, **rest)
+        self.path = path
+        self.view = view
+        self.modes = modes
+        self.usage = usage
+        self.doing = doing
+        self.lookup = lookup
+        self.rewrite = rewrite
+        self.sections = tuple(sections)
+        self.see_also = tuple(see_also)
+        self.inputs_spec: Spec | None = getattr(self.callback, "__netkit_inputs__", None)
+        self.params += output_options(modes, short_letters=short_letters)
+
+    @property
+    def doc(self) -> Doc:
+        """The docstring, in parts."""
+        return read_doc(self.help)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            if self.rewrite is not None:
+                args = self.rewrite(args)
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # so that the message can say whose usage it is
+            raise
+
+    def invoke(self, ctx: click.Context) -> Exit:
+        try:
+            return self._invoke(ctx)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
+    def _invoke(self, ctx: click.Context) -> Exit:
+        env = ctx.find_root().obj
+        assert isinstance(env, Environment)
+        params = dict(ctx.params)
+        shared = {name: params.pop(name, None) for name in OUTPUT_PARAMS}
+        if "family_4" in params:
+            params["family"] = _family(params.pop("family_4"), params.pop("family_6"))
+        if self.inputs_spec is not None:
+            params["targets"] = self._inputs(self.inputs_spec, params)
+        resume = getattr(params.get("targets"), "resume", None)
+        run: Run[Any] = Run(env, self.view, doing=self.doing or self.path, lookup=self.lookup)
+        run.command = self
+        try:
+            env.configure(
+                mode=self._mode(shared),
+                color=shared["color"],
+                output=shared["output"],
+                append=resume is not None and _has_content(resume),
+                verbosity=-1 if shared["quiet"] else shared["verbose"] or 0,
+            )
+        except OSError as error:
+            failure = explain(error)
+            env.report(f"opening {shared['output']}", failure)
+            return failure.exit
+        assert self.callback is not None
+        try:
+            if env.on_start is not None:
+                env.on_start()
+            code = ctx.invoke(self.callback, run, **params)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as error:
+            return run.failed(error)
+        return code if isinstance(code, Exit) else run.exit_code
+
+    def _mode(self, shared: Mapping[str, Any]) -> Mode | None:
+        wanted: list[Mode] = [mode for mode in ("json", "plain", "short") if shared[mode]]
+        if len(wanted) > 1:
+            raise WrongValue(f"--{wanted[0]} and --{wanted[1]} exclude each other", "choose one of them")
+        return wanted[0] if wanted else None
+
+    def _inputs(self, spec: Spec, params: dict[str, Any]) -> Inputs[Any]:
+        from netkit.cli.frame.inputs import Inputs
+
+        names = ("concurrency", "rate", "ordered", "resume")
+        taken = {name: params.pop(name) for name in names}
+        return Inputs(spec, params.pop("targets", ()), file=params.pop("inputs_file"), **taken)
+
+    # -- the help page
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:  # noqa: ARG002
+        return help_option(OUTPUT)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        if self.usage is not None:
+            return [self.usage]
+        return super().collect_usage_pieces(ctx)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        doc = self.doc
+        self.format_usage(ctx, formatter)
+        formatter.write("\n")
+        formatter.write_text(doc.summary)
+        for block in doc.blocks:
+            formatter.write("\n")
+            if block.startswith(" "):
+                formatter.write(f"{block}\n")
+            else:
+                formatter.write_text(" ".join(block.split()))
+        for section in self.sections:
+            with formatter.section(section.title):
+                formatter.write_dl(list(section.rows))
+        for title, options in self.option_sections(ctx).items():
+            with formatter.section(title):
+                formatter.write_dl([option_record(option) for option in options])
+        if doc.examples:
+            formatter.write("\nExamples:\n")
+            formatter.write("".join(f"  {line}".rstrip() + "\n" for line in doc.examples))
+
+    def option_sections(self, ctx: click.Context) -> dict[str, list[click.Option]]:
+        """The visible options under the headings they belong to."""
+        found: dict[str, list[click.Option]] = {"Options": []}
+        for param in self.get_params(ctx):
+            if isinstance(param, click.Option) and not param.hidden:
+                found.setdefault(getattr(param, "section", "Options"), []).append(param)
+        return {title: options for title, options in found.items() if options}
+
+
+def option_record(option: click.Option) -> tuple[str, str]:
+    """An option's line on the help page and in the manual: its names with its value, and its text."""
+    names = ", ".join(option.opts + option.secondary_opts)
+    metavar = option_metavar(option)
+    text = option.help or ""
+    if isinstance(option.show_default, str):
+        text = f"{text} [default: {option.show_default}]"
+    return f"{names} {metavar}" if metavar else names, text
+
+
+def option_metavar(option: click.Option) -> str | None:
+    """What stands for an option's value; None where it takes none."""
+    if option.is_flag or option.count:
+        return None
+    choices = getattr(option.type, "choices", None)
+    if choices and option.metavar is None:
+        return "|".join(map(str, choices))
+    return option.metavar or option.type.name.upper()
+
+
+def command(
+    path: str,
+    *,
+    view: View[Any],
+    usage: str | None = None,
+    doing: str | None = None,
+    lookup: bool = False,
+    modes: tuple[str, ...] = ALL_MODES,
+    short_letters: bool = True,
+    rewrite: Callable[[list[str]], list[str]] | None = None,
+    sections: Sequence[Section] = (),
+    see_also: Sequence[str] = (),
+) -> Callable[[Callable[..., Exit | None]], NetkitCommand]:
+    """Make a command of a function.
+
+    Args:
+        path: what is typed after `netkit`, such as `"tls probe"`.
+        view: how its results are shown.
+        usage: what follows the path in the usage line, where click's own words for it will not do.
+        doing: what is being done, in messages; `{}` is the input. The path, if not given.
+        lookup: whether "no such name" is this command's answer (1) rather than what stopped it (3).
+        modes: which of --json, --plain and --short it offers.
+        short_letters: False where `-o`, `-v` and `-q` mean other things (dig); the long forms stay.
+        rewrite: given the arguments before they are parsed, for a grammar that click does not know.
+        sections: tables for the help page and the manual.
+        see_also: pages for the end of the manual, such as `"netkit-resolve(1)"` or `"dig(1)"`.
+    """
+
+    def decorate(function: Callable[..., Exit | None]) -> NetkitCommand:
+        params = list(reversed(getattr(function, "__click_params__", [])))
+        return NetkitCommand(
+            path.rpartition(" ")[2],
+            callback=function,
+            params=params,
+            help=function.__doc__,
+            path=path,
+            view=view,
+            modes=modes,
+            usage=usage,
+            doing=doing,
+            lookup=lookup,
+            short_letters=short_letters,
+            rewrite=rewrite,
+            sections=sections,
+            see_also=see_also,
+        )
+
+    return decorate
+
+
+def help_option(section: str = "Options") -> Option:
+    """`-h` and `--help`, written through the environment like every other output."""
+
+    def show(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            env = ctx.find_root().obj
+            env.write(f"{ctx.get_help()}\n")
+            ctx.exit()
+
+    return Option(
+        ["-h", "--help"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        section=section,
+        help="Show this page.",
+    )
+
+
+def _family(four: bool, six: bool) -> int | None:
+    if four and six:
+        raise WrongValue("-4 and -6 exclude each other", "without either, both families are tried")
+    return 4 if four else 6 if six else None
+
+
+def _has_content(path: str) -> bool:
+    import os
+
+    try:
+        return os.path.getsize(path) > 0
+    except OSError:
+        return False

@@ -1,0 +1,385 @@
+"""The world a command runs in: its streams, what they are, and how results are to be written.
+
+A command never touches `sys.stdout`, `os.environ` or a terminal; it is given an `Environment`, and a test
+gives it another one. What happens when nobody reads the output any more, when the disk is full, when
+the terminal knows no UTF-8, is settled here once.
+
+Results go to standard output, everything else to standard error. A row is written with everything that
+could move a cursor already escaped (netkit.cli.frame.messages.visible); this module only writes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING, BinaryIO, Literal, TextIO
+
+from netkit.cli.frame.messages import message_lines, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from logging import Handler
+
+    from netkit.cli.frame.exits import Failure
+
+#: How results are written: tables for people, plain text for awk, bare values, or JSON Lines.
+Mode = Literal["table", "plain", "short", "json"]
+Color = Literal["auto", "always", "never"]
+
+_RED = "\x1b[1;31m"
+_CYAN = "\x1b[36m"
+_DIM = "\x1b[2m"
+_RESET = "\x1b[0m"
+_ERASE_LINE = "\r\x1b[2K"
+
+
+class OutputFailed(BaseException):
+    """Results could not be written. `error` says why, `where` is the file or "standard output".
+
+    Not an `Exception`: code that handles whatever an input's probing raises must let this one through.
+    """
+
+    def __init__(self, error: OSError, where: str) -> None:
+        super().__init__(error, where)
+        self.error = error
+        self.where = where
+
+    @property
+    def is_broken_pipe(self) -> bool:
+        """Whether the reader went away, or there never was one (`>&-`)."""
+        return self.error.errno in (errno.EPIPE, errno.EBADF)
+
+
+class Environment:
+    """Streams and policy of one invocation.
+
+    The streams are binary; a closed one is None. `stdin_tty`, `stdout_tty` and `stderr_tty` say which are
+    terminals, `encoding` what the one on standard output understands, `width` how many columns it has.
+
+    `mode`, `color` (whether results may carry colour), `verbosity` (-1 quiet, 0, 1 and more) and
+    `output` (the file named with -o) are set by `configure` when the command line has been read. `on_start`
+    is called then, before the command begins.
+    """
+
+    def __init__(
+        self,
+        *,
+        stdin: BinaryIO | None = None,
+        stdout: BinaryIO | None = None,
+        stderr: BinaryIO | None = None,
+        stdin_tty: bool = False,
+        stdout_tty: bool = False,
+        stderr_tty: bool = False,
+        encoding: str = "utf-8",
+        environ: Mapping[str, str] | None = None,
+        width: int | None = None,
+    ) -> None:
+        self.stdin = stdin
+        self.stdout = stdout
+        self.stderr = stderr
+        self.stdin_tty = stdin_tty
+        self.stdout_tty = stdout_tty
+        self.stderr_tty = stderr_tty
+        self.encoding = encoding
+        self.environ: Mapping[str, str] = {} if environ is None else environ
+        self.debug = self.environ.get("NETKIT_DEBUG", "") not in ("", "0")
+        self._width = width
+        self.mode: Mode = "table" if stdout_tty else "plain"
+        self.color = self._may_color("auto", stdout_tty)
+        self.verbosity = 0
+        self.output: str | None = None
+        self._file: BinaryIO | None = None
+        self._status = ""  # the progress line that stands on the terminal now
+        self._interrupted = False
+        self._handler: Handler | None = None
+        self.on_start: Callable[[], None] | None = None
+
+    @classmethod
+    def of_process(cls) -> Environment:
+        """The environment of this process: its standard streams and variables."""
+        out, err = sys.stdout, sys.stderr
+        return cls(
+            stdin=_binary(sys.stdin),
+            stdout=_binary(out),
+            stderr=_binary(err),
+            stdin_tty=_is_tty(sys.stdin),
+            stdout_tty=_is_tty(out),
+            stderr_tty=_is_tty(err),
+            encoding=(getattr(out, "encoding", None) or "utf-8").lower(),
+            environ=os.environ,
+        )
+
+    def configure(
+        self,
+        *,
+        mode: Mode | None = None,
+        color: Color = "auto",
+        output: str | None = None,
+        append: bool = False,
+        verbosity: int = 0,
+    ) -> None:
+        """Settle how results are written, once the options are known; opens the file of -o.
+
+        Without a mode it is a table on a terminal and plain text elsewhere. `color="always"` asks for what
+        only a table has, so it makes one even where standard output is a pipe (`| less -R`). `append` keeps
+        what the file holds, up to its last whole line. Raises OSError if the file cannot be opened.
+        """
+        self.verbosity = verbosity
+        if output is not None and output != "-":
+            self._file = _open_output(output, append)
+            self.output = output
+            self.encoding = "utf-8"
+        terminal = self.stdout_tty and self._file is None
+        self.mode = mode or ("table" if terminal or color == "always" else "plain")
+        self.color = self._may_color(color, terminal)
+        if verbosity > 0:
+            self._listen()
+
+    def _may_color(self, color: Color, terminal: bool) -> bool:
+        if color != "auto":
+            return color == "always"
+        return terminal and not self.environ.get("NO_COLOR") and self.environ.get("TERM") != "dumb"
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; 80 where there is none to ask, or $COLUMNS if it is set."""
+        if self._width is None:
+            try:
+                self._width = int(self.environ.get("COLUMNS", ""))
+            except ValueError:
+                self._width = 0
+            for fd in (1, 2, 0) if self._width <= 0 else ():
+                try:
+                    self._width = os.get_terminal_size(fd).columns
+                except OSError:
+                    continue
+                if self._width > 0:
+                    break
+            if self._width <= 0:
+                self._width = 80
+        return self._width
+
+    @property
+    def quiet(self) -> bool:
+        """Whether -q asked for results and the exit code only."""
+        return self.verbosity < 0
+
+    # -- results
+
+    def write(self, text: str) -> None:
+        """Write results, as they are. Raises OutputFailed."""
+        self.write_bytes(text.encode(self.encoding, "backslashreplace"))
+
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Write each line and its newline, then flush: a row is complete or it is not there."""
+        text = "".join(f"{line}\n" for line in lines)
+        if text:
+            self.write(text)
+            self.flush()
+
+    def write_bytes(self, data: bytes | bytearray | memoryview) -> None:
+        """Write payload or encoded results, as they are. Raises OutputFailed."""
+        self.status(None)
+        stream = self._file or self.stdout
+        if stream is None:
+            raise OutputFailed(OSError(errno.EBADF, "closed"), self._where)
+        try:
+            _write_all(stream, data)
+        except (OSError, ValueError) as error:
+            raise self._output_failed(error) from None
+
+    def flush(self) -> None:
+        """Let the reader see what was written so far. Raises OutputFailed."""
+        stream = self._file or self.stdout
+        if stream is None:
+            return
+        try:
+            _flush(stream)
+        except (OSError, ValueError) as error:
+            raise self._output_failed(error) from None
+
+    @property
+    def _where(self) -> str:
+        return self.output or "standard output"
+
+    def _output_failed(self, error: Exception) -> OutputFailed:
+        # A stream that was closed under us says ValueError.
+        cause = error if isinstance(error, OSError) else OSError(errno.EBADF, "closed")
+        return OutputFailed(cause, self._where)
+
+    # -- everything else
+
+    def say(self, *lines: str) -> None:
+        """Write lines to standard error, unless -q was given. Never fails."""
+        if not self.quiet:
+            self._say(lines)
+
+    def warn(self, doing: str | None, happened: str, hint: str | None = None) -> None:
+        """`netkit: doing: happened`, and the hint below it, on standard error (unless -q)."""
+        lines = message_lines(doing, happened, hint)
+        if self._may_color("auto", self.stderr_tty):
+            lines = [
+                line.replace("netkit:", f"{_RED}netkit:{_RESET}", 1)
+                if line.startswith("netkit:")
+                else line.replace("hint:", f"{_CYAN}hint:{_RESET}", 1)
+                for line in lines
+            ]
+        self.say(*lines)
+
+    def report(self, doing: str | None, failure: Failure) -> None:
+        """Say why something failed (unless -q); with NETKIT_DEBUG=1 the traceback as well."""
+        if self.debug and failure.error is not None:
+            from traceback import format_exception
+
+            self._say("".join(format_exception(failure.error)).splitlines())
+        self.warn(doing, failure.message, failure.hint)
+
+    def status(self, text: str | None) -> None:
+        """Show `text` as the one line of progress on a terminal's standard error; None takes it away.
+
+        Whatever is written next takes it away first, so rows and messages never run into it.
+        """
+        if self._status and text != self._status:
+            self._status = ""
+            self._write_error(_ERASE_LINE)
+        if text and self.shows_status and text != self._status:
+            self._status = text
+            self._write_error(f"{text[: self.width - 1]}")
+
+    def interrupted(self) -> None:
+        """After Ctrl-C: leave the line on which the terminal showed `^C`, once."""
+        if self._status:
+            self.status(None)
+        elif self.stderr_tty and not self._interrupted:
+            self._write_error("\n")
+        self._interrupted = True
+
+    @property
+    def shows_status(self) -> bool:
+        """Whether progress can be seen: standard error is a terminal that can go back in a line."""
+        return self.stderr_tty and not self.quiet and self.environ.get("TERM") != "dumb"
+
+    def _say(self, lines: Iterable[str]) -> None:
+        self.status(None)
+        self._write_error("".join(f"{line}\n" for line in lines))
+
+    def _write_error(self, text: str) -> None:
+        if self.stderr is None:
+            return
+        try:
+            _write_all(self.stderr, text.encode("utf-8", "backslashreplace"))
+            _flush(self.stderr)
+        except (OSError, ValueError):
+            pass  # there is nowhere left to say it
+
+    def _listen(self) -> None:
+        """Show what the library logs (-v), each line with the seconds since the command began."""
+        import logging
+        from time import monotonic
+
+        env, began = self, monotonic()
+        dim, reset = (_DIM, _RESET) if self._may_color("auto", self.stderr_tty) else ("", "")
+
+        class Dialogue(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                elapsed = monotonic() - began
+                name = record.name.removeprefix("netkit.")
+                text = visible(record.getMessage())
+                env._say([f"{dim}{elapsed:9.4f}s {name:<8}{reset} {text}"])
+
+        logger = logging.getLogger("netkit")
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        self._handler = Dialogue(logging.DEBUG)
+        logger.addHandler(self._handler)
+
+    def abandon_output(self) -> None:
+        """Give up the file of -o after it failed, so that the same failure is not met again at the end."""
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError:
+                pass  # said when it first failed
+
+    def close(self) -> None:
+        """Flush and close what `configure` opened. Raises OutputFailed if the last rows cannot be written."""
+        self.status(None)
+        if self._handler is not None:
+            import logging
+
+            logger = logging.getLogger("netkit")
+            logger.removeHandler(self._handler)
+            logger.propagate = True
+            logger.setLevel(logging.NOTSET)
+            self._handler = None
+        self.flush()
+        if self._file is not None:
+            file, self._file = self._file, None
+            try:
+                file.close()
+            except OSError as error:
+                raise OutputFailed(error, self._where) from None
+
+
+def _write_all(stream: BinaryIO, data: bytes | bytearray | memoryview) -> None:
+    """Write all of it. Unbuffered (python -u), a stream may take a part only; and it may be non-blocking,
+    made so by another process that shares the open file."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            taken = stream.write(rest)
+        except BlockingIOError as error:
+            taken = error.characters_written
+            _wait_writable(stream)
+        if taken is None:
+            taken = 0
+            _wait_writable(stream)
+        rest = rest[taken:]
+
+
+def _flush(stream: BinaryIO) -> None:
+    while True:
+        try:
+            stream.flush()
+        except BlockingIOError:
+            _wait_writable(stream)
+        else:
+            return
+
+
+def _wait_writable(stream: BinaryIO) -> None:
+    import select
+
+    select.select([], [stream], [])
+
+
+def _binary(stream: TextIO | None) -> BinaryIO | None:
+    return None if stream is None else getattr(stream, "buffer", None)
+
+
+def _is_tty(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False  # closed
+
+
+def _open_output(path: str, append: bool) -> BinaryIO:
+    if not append:
+        return open(path, "wb")
+    file = open(path, "a+b")  # noqa: SIM115 - Environment.close closes it
+    end = file.seek(0, os.SEEK_END)
+    # A row that was cut off in the middle belongs to an input that will be asked again.
+    while end > 0:
+        start = max(0, end - 65536)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
+            break
+        end = start
+    if file.seekable():
+        file.truncate(end)
+    return file

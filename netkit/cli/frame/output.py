@@ -1,0 +1,276 @@
+"""From a result to what is shown: one object, four forms of it.
+
+A command declares a `View`. Its methods turn a result of the library into the JSON object, the table, the
+plain lines and the bare values; nothing else of a command deals with output. `Output` picks the form,
+writes one row for every result, says why where there is none, and keeps the exit codes.
+
+    json    one object a line: `type`, `input`, the view's fields, `error` where it failed
+    plain   tab-separated lines for awk, beginning with the input; a failed one of several inputs is
+            `INPUT <tab> error <tab> LAYER.KIND <tab> MESSAGE`
+    short   the bare values, one a line
+    table   rich tables on a terminal; several inputs are one line each where the view has `columns`
+
+Why an input failed is said on standard error too, except where several inputs each have a row that says
+it before the reader's eyes (json, and a table of several inputs).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
+
+from netkit.cli.frame.exits import Exit, Failure, explain
+from netkit.cli.frame.messages import _UNSAFE, plural, visible
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from netkit.cli.frame.context import Environment
+
+R = TypeVar("R")
+
+#: Characters of an input that a message names it by.
+_NAMED = 200
+
+#: A line as it is, or its cells, which are joined by tabs.
+Line: TypeAlias = "str | Sequence[object]"
+
+
+class Column(NamedTuple):
+    """A column of the one-line-an-input table: its title, and its width in characters."""
+
+    title: str
+    width: int
+
+
+class View(Generic[R]):
+    """How the results of one command are shown.
+
+    `type` is the value of `"type"` in JSON; `schema` the TypedDict (or a union of them) that `to_json`
+    returns, its fields described by `Annotated[..., "text"]`. The frame itself adds `input` (for views
+    of inputs) and `error`, so a TypedDict declares neither.
+    """
+
+    type: ClassVar[str]
+    schema: ClassVar[Any]
+    #: Whether rows are about inputs, and so carry `"input"`.
+    has_input: ClassVar[bool] = True
+    #: Columns of the table that several inputs make, a line each; without them each makes its own `table`.
+    columns: ClassVar[tuple[Column, ...]] = ()
+
+    def to_json(self, result: R) -> Mapping[str, Any]:
+        """The JSON object. Times in seconds under `_s`, bytes through `b64` under `_b64`, dates RFC 3339."""
+        raise NotImplementedError
+
+    def plain(self, result: R) -> Iterable[Line]:
+        """The lines for awk; with cells (a sequence) rather than a line, no value can break the columns."""
+        raise NotImplementedError
+
+    def short(self, result: R) -> Iterable[Line]:
+        """The bare values, one a line."""
+        return self.plain(result)
+
+    def table(self, result: R, env: Environment) -> Iterable[Any]:  # noqa: ARG002 - for those that override
+        """What is printed on a terminal: rich renderables (import netkit.cli.render here), or text."""
+        for line in self.plain(result):
+            yield line if isinstance(line, str) else "  ".join(map(str, line))
+
+    def row(self, result: R) -> Sequence[object]:
+        """The cells under `columns`, where several inputs make one table."""
+        raise NotImplementedError
+
+    def failure(self, result: R) -> Exception | Failure | None:  # noqa: ARG002
+        """Why this result counts as failed although there is something to show (a certificate that does
+        not verify); it gives the exit code, the JSON's `error`, and the message on standard error."""
+        return None
+
+    def exit_code(self, result: R) -> Exit:  # noqa: ARG002
+        """The exit code of a result without `failure`."""
+        return Exit.OK
+
+
+class Output(Generic[R]):
+    """Writes the rows of one invocation, and knows how it all ended.
+
+    `doing` are the words of a message's "what was being done", `{}` in them standing for the input;
+    `lookup` is as in `explain`.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        view: View[R],
+        *,
+        doing: str = "",
+        lookup: bool = False,
+    ) -> None:
+        self.env = env
+        self.view = view
+        self.many = False
+        self.doing = doing
+        self.lookup = lookup
+        self.rows = 0
+        self.failures: dict[str, int] = {}
+        self._code: Exit | None = None
+        self._header = True
+
+    def start_many(self) -> None:
+        """From here on rows are of several inputs, and each says which it is about."""
+        self.many = True
+
+    @property
+    def exit_code(self) -> Exit:
+        """0 if every row ended in 0, the code that all share, or 9."""
+        return Exit.OK if self._code is None else self._code
+
+    def count(self, code: Exit, kind: str | None = None) -> None:
+        """Count a row that ended in `code`; for those that `--resume` found done, too."""
+        self._code = code if self._code in (None, code) else Exit.MIXED
+        self.rows += 1
+        if kind is not None:
+            self.failures[kind] = self.failures.get(kind, 0) + 1
+
+    def result(self, result: R, text: str | None = None) -> Exit:
+        """Write the row of a result; `text` is the input as it was given. Returns its exit code."""
+        view, env = self.view, self.env
+        found = view.failure(result)
+        failure = explain(found, lookup=self.lookup) if isinstance(found, Exception) else found
+        code = view.exit_code(result) if failure is None else failure.exit
+        if env.mode == "json":
+            self.write_object(view.to_json(result), text, failure)
+        elif env.mode == "plain":
+            env.write_lines(_lines(view.plain(result)))
+        elif env.mode == "short":
+            env.write_lines(_lines(view.short(result)))
+        elif self.many and view.columns:
+            from netkit.cli.render.columns import row_line
+
+            cells = [visible(_cell(cell)) for cell in view.row(result)]
+            failed = failure is not None or code is not Exit.OK
+            self._write_under_titles(row_line(env, view.columns, cells, failed=failed))
+        else:
+            from netkit.cli.render import render
+
+            env.write(render(env, view.table(result, env)))
+            env.flush()
+        if failure is not None:
+            self._say_why(failure, text)
+        self.count(code, failure.kind if failure is not None else None)
+        return code
+
+    def failed(self, error: BaseException | Failure, text: str | None = None) -> Exit:
+        """Write the row of an input that has no result, and say why. Returns its exit code."""
+        failure = error if isinstance(error, Failure) else explain(error, lookup=self.lookup)
+        env = self.env
+        if env.mode == "json":
+            self.write_object({"type": self.view.type}, text, failure)
+        elif self.many and env.mode == "plain":
+            why = (text or "", "error", f"{failure.layer}.{failure.kind}", failure.message)
+            env.write_lines(_lines([why]))
+        elif self.many and env.mode == "table" and self.view.columns:
+            from netkit.cli.render.columns import failed_line
+
+            line = failed_line(env, self.view.columns, visible(text or ""), visible(failure.message))
+            self._write_under_titles(line)
+        self._say_why(failure, text)
+        self.count(failure.exit, failure.kind)
+        return failure.exit
+
+    def write_object(
+        self, fields: Mapping[str, Any], text: str | None = None, failure: Failure | None = None
+    ) -> None:
+        """Write one JSON object (a row, or an event of a stream)."""
+        row: dict[str, Any] = {"type": self.view.type}
+        if text is not None and self.view.has_input:
+            row["input"] = text
+        row.update(fields)
+        if failure is not None:
+            row["error"] = failure.to_json()
+        self.env.write_lines((json_line(row, ascii_only=self.env.encoding not in ("utf-8", "utf8")),))
+
+    def summary(self) -> None:
+        """Say on standard error how many of several inputs failed, and of what."""
+        failed = sum(self.failures.values())
+        if self.many and failed:
+            kinds = sorted(self.failures.items(), key=lambda item: -item[1])
+            reasons = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
+            self.env.warn(None, f"{failed:,} of {plural(self.rows, 'input')} failed: {reasons}")
+
+    def _say_why(self, failure: Failure, text: str | None) -> None:
+        mode = self.env.mode
+        if self.many and (mode == "json" or (mode == "table" and self.view.columns)) and not self.env.debug:
+            return
+        named = text if text is None or len(text) <= _NAMED else f"{text[:_NAMED]}..."
+        doing = self.doing.replace("{}", named) if named else self.doing.replace("{}", "").strip()
+        if self.many:
+            if text and named and named not in doing and text not in failure.message:
+                doing = f"{doing}: {named}" if doing else named
+            # The same advice for each of a thousand would bury what it is about.
+            hint = failure.hint if failure.kind == "Unexpected" else None
+            failure = Failure(failure.exit, failure.layer, failure.kind, failure.message, hint, failure.error)
+        self.env.report(doing, failure)
+
+    def _write_under_titles(self, line: str) -> None:
+        lines = [line]
+        if self._header:
+            from netkit.cli.render.columns import title_line
+
+            self._header = False
+            lines.insert(0, title_line(self.env, self.view.columns))
+        self.env.write_lines(lines)
+
+
+def _lines(lines: Iterable[Line]) -> list[str]:
+    return [
+        visible(line, tabs=True)
+        if isinstance(line, str)
+        else "\t".join(visible(_cell(cell)) for cell in line)
+        for line in lines
+    ]
+
+
+def _cell(value: object) -> str:
+    """A cell's text: nothing is `-`, so that columns stay where they are for awk; truth is yes or no."""
+    if value is None or value == "":
+        return "-"
+    if value is True or value is False:
+        return "yes" if value else "no"
+    return str(value)
+
+
+def json_line(row: Mapping[str, Any], *, ascii_only: bool = False) -> str:
+    """One object as one line that is safe to show: no control character, none hidden, is in it raw."""
+    from json import dumps
+
+    text = dumps(row, ensure_ascii=ascii_only, allow_nan=False, default=_plain_value)
+    return text if text.isprintable() else _UNSAFE.sub(_json_escape, text)
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError("bytes in JSON go through b64(), under a key that ends in _b64")
+    if hasattr(value, "astimezone"):
+        return rfc3339(value)
+    return str(value)
+
+
+def b64(data: bytes | bytearray | memoryview) -> str:
+    """Bytes as JSON carries them, under a key that ends in `_b64`."""
+    from binascii import b2a_base64
+
+    return b2a_base64(data, newline=False).decode("ascii")
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment as JSON carries it: UTC, `2026-03-01T12:00:00Z`, with a fraction only where there is one."""
+
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a zone could be any of 38")
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

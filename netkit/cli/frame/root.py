@@ -1,0 +1,276 @@
+"""What surrounds a command: finding it by its name, its errors and signals, and the end of its output."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import netkit
+from netkit.cli import table
+from netkit.cli.frame import signals
+from netkit.cli.frame.command import NetkitCommand, help_option, option_record
+from netkit.cli.frame.context import Environment, OutputFailed
+from netkit.cli.frame.exits import BUG_HINT, Exit, Failure, Terminated, explain
+from netkit.cli.frame.messages import suggest
+from netkit.cli.frame.options import Option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from netkit.cli.table import Entry
+
+#: Help pages are no wider than this: longer lines are hard to read.
+MAX_WIDTH = 100
+
+
+class UnknownCommand(click.UsageError):
+    """A name that no command has; `hint` says which are close."""
+
+    def __init__(self, message: str, hint: str, ctx: click.Context) -> None:
+        super().__init__(message, ctx)
+        self.hint = hint
+
+
+class LazyGroup(click.Group):
+    """The commands of the table whose paths begin with `prefix`, imported one by one when named."""
+
+    def __init__(self, name: str, prefix: str = "", help: str | None = None) -> None:  # noqa: A002
+        super().__init__(name, help=help)
+        self.no_args_is_help = False
+        self.prefix = prefix
+        if not prefix:
+            self.params.append(_version_option())
+
+    def entries(self) -> Iterator[tuple[str, Entry | None]]:
+        """The names below this group, with their entry; None for a group."""
+        seen = set()
+        for entry in table.COMMANDS:
+            if entry.path.startswith(self.prefix):
+                name, _, deeper = entry.path[len(self.prefix) :].partition(" ")
+                if name not in seen:
+                    seen.add(name)
+                    yield name, None if deeper else entry
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return [name for name, _ in self.entries()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        for name, entry in self.entries():
+            if name == cmd_name:
+                if entry is not None:
+                    return load(entry)
+                path = f"{self.prefix}{name}"
+                return LazyGroup(name, f"{path} ", table.GROUPS[path])
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        found = self.get_command(ctx, name)
+        if found is None:
+            path = f"{self.prefix}{name}"
+            known = self.list_commands(ctx)
+            hint = suggest(name, known) or _elsewhere(name) or f"there are: {', '.join(known)}"
+            raise UnknownCommand(f"there is no command `netkit {path}`", hint, ctx)
+        return name, found, args[1:]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args or ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        env = ctx.find_root().obj
+        if not self.prefix:
+            env.write(f"{self.get_help(ctx)}\n")
+            raise click.exceptions.Exit(Exit.OK)
+        env.warn(self.prefix.strip(), "a command is missing")
+        env.say("", *self.get_help(ctx).splitlines())
+        raise click.exceptions.Exit(Exit.USAGE)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:  # noqa: ARG002
+        return help_option()
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return ["COMMAND ..."]
+
+    def _below(self) -> list[Entry]:
+        return [entry for entry in table.COMMANDS if entry.path.startswith(self.prefix)]
+
+    def _sections(self) -> dict[str, list[tuple[str, str]]]:
+        """All commands below this group and their help, under the headings of the page."""
+        if self.prefix:
+            return {
+                "Commands": [(entry.path.removeprefix(self.prefix), entry.help) for entry in self._below()]
+            }
+        titles = (table.LOOK_UP, table.CONNECT, table.SERVE, table.ABOUT)
+        found: dict[str, list[tuple[str, str]]] = {title: [] for title in titles}
+        for entry in self._below():
+            found.setdefault(entry.section, []).append((entry.path, entry.help))
+        return {title: rows for title, rows in found.items() if rows}
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_usage(ctx, formatter)
+        formatter.write(f"\n{self.help}\n")
+        width = max(len(entry.path) - len(self.prefix) for entry in self._below())
+        for title, rows in self._sections().items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), text) for name, text in rows])
+        with formatter.section("Options"):
+            options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+            formatter.write_dl([option_record(option) for option in options])
+        formatter.write(f"\n`{ctx.command_path} COMMAND --help` shows more about one.\n")
+
+
+def load(entry: Entry) -> NetkitCommand:
+    """Import the command of an entry of the table."""
+    module, _, name = entry.target.partition(":")
+    found = getattr(import_module(module, "netkit.cli.commands"), name)
+    assert isinstance(found, NetkitCommand)
+    return found
+
+
+def root() -> LazyGroup:
+    """The command `netkit` itself."""
+    return LazyGroup("netkit", help=netkit.__doc__.splitlines()[0] if netkit.__doc__ else "")
+
+
+def _version_option() -> Option:
+    def show(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            ctx.find_root().obj.write(f"netkit {netkit.__version__}\n")
+            ctx.exit()
+
+    return Option(
+        ["-V", "--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Show the version (`netkit version` shows more).",
+    )
+
+
+def _elsewhere(name: str) -> str | None:
+    """The command that `name` is the last word of: `probe` is `netkit tls probe`."""
+    paths = [entry.path for entry in table.COMMANDS if entry.path.split()[-1] == name]
+    return f"did you mean netkit {' or netkit '.join(paths)}?" if paths else None
+
+
+def run_in(argv: Sequence[str], env: Environment) -> Exit:
+    """Run the command that `argv` names in `env`, whatever happens; the exit code."""
+    code = _guarded(env, lambda: _invoke(argv, env))
+    closing = _guarded(env, lambda: _close(env))
+    return closing if code is Exit.OK else code
+
+
+def _invoke(argv: Sequence[str], env: Environment) -> Exit:
+    command = root()
+    width = min(env.width, MAX_WIDTH)
+    try:
+        with command.make_context("netkit", list(argv), obj=env, terminal_width=width) as ctx:
+            code = command.invoke(ctx)
+    except click.exceptions.Exit as done:
+        return Exit(done.exit_code)
+    return code if isinstance(code, Exit) else Exit.OK
+
+
+def _close(env: Environment) -> Exit:
+    env.close()
+    return Exit.OK
+
+
+def _guarded(env: Environment, body: Any) -> Exit:
+    """What `body` returns, or the exit code of what it raises, said on standard error."""
+    try:
+        code: Exit = body()
+        return code
+    except click.UsageError as error:
+        env.warn(*usage_message(error))
+        return Exit.USAGE
+    except click.ClickException as error:
+        env.warn(None, error.format_message())
+        return Exit.LOCAL
+    except OutputFailed as error:
+        _discard_output(env)
+        if error.is_broken_pipe:
+            return Exit.BROKEN_PIPE
+        env.report(f"writing to {error.where}", explain(error.error))
+        return Exit.LOCAL
+    except (KeyboardInterrupt, click.Abort) as error:
+        env.interrupted()
+        if env.debug:
+            env.report(None, explain(error))
+        return Exit.TERMINATED if isinstance(error, Terminated) else Exit.INTERRUPTED
+    except RecursionError as error:
+        failure = Failure(Exit.LOCAL, "netkit", "Unexpected", "nested too deeply", BUG_HINT, error)
+        env.report(None, failure)
+        return failure.exit
+    except Exception as error:
+        failure = explain(error)
+        env.report(None, failure)
+        return failure.exit
+
+
+def usage_message(error: click.UsageError) -> tuple[str | None, str, str | None]:
+    """What to say of a usage error: the command, what is wrong, and the right form if the error has it."""
+    ctx = error.ctx
+    doing = ctx.command_path.removeprefix("netkit").strip() or None if ctx is not None else None
+    hint = getattr(error, "hint", None)
+    message = error.message
+    if isinstance(error, UnknownCommand):
+        doing = None  # the message has the whole of what was typed
+    if isinstance(error, click.MissingParameter):
+        param = error.param
+        name = param.make_metavar(ctx) if param is not None and ctx is not None else "an argument"
+        if isinstance(param, click.Option):
+            name = f"{max(param.opts, key=len)} {name}"
+        message = f"{name} is missing"
+    elif isinstance(error, click.NoSuchOption):
+        message = f"there is no option {error.option_name}"
+        hint = hint or suggest(error.option_name, list(error.possibilities or ()), cutoff=0.75)
+    elif isinstance(error, click.BadParameter):
+        named = error.param is not None and getattr(error.param, "param_type_name", "") == "option"
+        if named and error.param is not None:
+            message = f"{error.param.opts[-1]}: {message}"
+    if hint is None and ctx is not None:
+        hint = " ".join(ctx.get_usage().removeprefix("Usage: ").split())
+    message = message.rstrip(".")
+    return doing, message[:1].lower() + message[1:] if message[1:2].islower() else message, hint
+
+
+def _discard_output(env: Environment) -> None:
+    """Nobody reads what is still buffered: keep the interpreter from trying again when it exits."""
+    if env.output is not None:
+        env.abandon_output()
+        return
+    stdout = env.stdout
+    if stdout is None:
+        return
+    try:
+        fd = stdout.fileno()
+    except (OSError, ValueError):
+        return
+    if stdout is getattr(sys.stdout, "buffer", None):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, fd)
+        os.close(null)
+
+
+def run_process(arguments: Sequence[str]) -> Exit:
+    """`run_in` for the process itself: its streams, and its signals."""
+    env = Environment.of_process()
+    env.on_start = signals.ready
+    code = run_in(arguments, env)
+    signals.unready()
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        _discard_output(env)
+        broken = getattr(error, "errno", errno.EBADF) in (errno.EPIPE, errno.EBADF)
+        return Exit.BROKEN_PIPE if broken else Exit.LOCAL
+    return code

@@ -1,0 +1,73 @@
+"""Ctrl-C and SIGTERM from the process's first line to its last: an exit code, and never a traceback.
+
+While a command runs (`ready`), both unwind the stack, so that a terminal is restored and a journal complete.
+Before and after that (`unready`), while modules are imported and while the interpreter ends, there is
+nothing to restore and nobody to catch an exception: the process just ends, with the same exit code.
+
+Python can only print what is raised in a `__del__` or in some callbacks, and goes on; there `ready` sends
+the signal again a moment later. What whoever started us had ignored (`nohup`) stays ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+#: Seconds until a signal that came in the wrong place is sent again: it is over by then.
+AGAIN = 0.01
+
+
+def unready() -> None:
+    """From now on Ctrl-C and SIGTERM end the process at once."""
+    for number, handlers in (
+        (signal.SIGINT, (signal.default_int_handler,)),
+        (signal.SIGTERM, (signal.SIG_DFL, unwind)),
+    ):
+        if signal.getsignal(number) in handlers:
+            signal.signal(number, leave)
+
+
+def ready() -> None:
+    """From now on they unwind the stack: Ctrl-C as KeyboardInterrupt, SIGTERM as Terminated."""
+    sys.unraisablehook = unraisable
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, unwind)):
+        if signal.getsignal(number) is leave:
+            signal.signal(number, handler)
+
+
+def leave(number: int, _frame: FrameType | None) -> NoReturn:
+    """End the process with the exit code of the signal."""
+    try:
+        if os.isatty(2):
+            os.write(2, b"\n")  # off the line on which the terminal showed ^C
+    except OSError:
+        pass
+    os._exit(128 + number)
+
+
+def unwind(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Raise Terminated; the next SIGTERM ends the process at once."""
+    from netkit.cli.frame.exits import Terminated
+
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    raise Terminated
+
+
+def unraisable(told: Any) -> None:
+    """What `sys.unraisablehook` does, except where a signal was lost."""
+    if not isinstance(told.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(told)
+        return
+    from threading import Timer
+
+    from netkit.cli.frame.exits import Terminated
+
+    number = signal.SIGTERM if isinstance(told.exc_value, Terminated) else signal.SIGINT
+    again = Timer(AGAIN, os.kill, (os.getpid(), number))
+    again.daemon = True
+    again.start()

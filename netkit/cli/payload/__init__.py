@@ -1,0 +1,1 @@
+"""What the commands that carry a payload share: talking over a connection, listening, serving."""

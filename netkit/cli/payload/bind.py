@@ -1,0 +1,195 @@
+"""Where a server listens: what BIND may be, and the sockets that come of it, of a service manager, or of the
+server that is replaced."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from netkit.cli.frame.options import Value, WrongValue
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import click
+
+    from netkit.lab.echo_server import ServerSocket
+    from netkit.net.unix import UnixListener
+    from netkit.serve.handover import Handover, TakenOver
+
+#: What a BIND begins with that names a Unix-domain socket, whatever follows.
+UNIX = "unix:"
+
+
+class Bind(Value):
+    """Where to listen: `ADDR:PORT`, `[v6]:PORT`, `:PORT` for every address; port 0 takes a free one.
+
+    With `default_port` None it has to be written. With `unix`, also a path, `unix:PATH` or `@NAME`; the
+    value then begins with `unix:`.
+    """
+
+    name = "bind"
+
+    def __init__(self, default_port: int | None = 0, *, unix: bool = False) -> None:
+        self.default_port = default_port
+        self.unix = unix
+        self.form = (
+            "write ADDR:PORT, [v6]:PORT, or :PORT for all addresses of this machine, as in 127.0.0.1:8007"
+        )
+        if unix:
+            self.form += "; or a Unix-domain socket's path, as in ./echo.sock or unix:echo.sock"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from netkit.addr import AddrParseError, HostPort
+
+        text = str(value)
+        if self.unix and (text.startswith((UNIX, "@")) or "/" in text):
+            path = text.removeprefix(UNIX)
+            if not path or path == "@":
+                self.wrong(f"{text!r} names no socket", param, ctx)
+            return UNIX + path
+        try:
+            parsed = HostPort.parse(text, self.default_port)
+        except AddrParseError as error:
+            self.wrong(str(error), param, ctx, error.hint)
+        return text if text.startswith(":") and not text.startswith("::") else str(parsed)
+
+
+def is_unix(bind: str) -> bool:
+    """Whether a converted BIND names a Unix-domain socket."""
+    return bind.startswith(UNIX)
+
+
+def names_of(bind: str) -> list[str]:
+    """Whom a certificate made for a server at `bind` is for: this machine, and the address it listens on."""
+    import socket
+
+    from netkit.addr import to_socket_addrs_parts
+
+    names = ["localhost", "127.0.0.1", "::1", socket.gethostname()]
+    if not is_unix(bind):
+        host = to_socket_addrs_parts(bind).host
+        if str(host) and not getattr(host, "is_unspecified", False):
+            names.insert(0, str(host))
+    return list(dict.fromkeys(name for name in names if name))
+
+
+class Sockets:
+    """The sockets of a server, each with its transport ("tcp", "udp", "unix"), and its control socket."""
+
+    def __init__(
+        self,
+        served: list[tuple[str, ServerSocket]],
+        control: UnixListener | None = None,
+        taken: TakenOver | None = None,
+    ) -> None:
+        self.served = served
+        self._control = control
+        self._taken = taken
+
+    @classmethod
+    def of(cls, binds: Sequence[str], *, tcp: bool, udp: bool, control: str | None, upgrade: bool) -> Sockets:
+        """Those of the server behind `control`, of the service manager, or new ones for `binds`."""
+        if upgrade:
+            assert control is not None
+            return cls._taken_over(control)
+        made = cls([])
+        try:
+            if not made._activate(binds):
+                made._bind(binds or ("127.0.0.1:0",), tcp, udp)
+            if control is not None:
+                from netkit.net.unix import UnixListener
+
+                made._control = UnixListener.bind(control, mode=0o600)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def _bind(self, binds: Sequence[str], tcp: bool, udp: bool) -> None:
+        from netkit.net.same_port import bind_same_port
+        from netkit.net.tcp import TcpListener
+        from netkit.net.udp import UdpSocket
+
+        for bind in binds:
+            if is_unix(bind):
+                from netkit.net.unix import UnixListener
+
+                self.served.append(("unix", UnixListener.bind(bind.removeprefix(UNIX))))
+                continue
+            if tcp and udp:
+                listener, sock = bind_same_port(bind)
+                self.served += [("tcp", listener), ("udp", sock)]
+            elif tcp:
+                self.served.append(("tcp", TcpListener.bind(bind)))
+            elif udp:
+                self.served.append(("udp", UdpSocket.bind(bind)))
+
+    def _activate(self, binds: Sequence[str]) -> bool:
+        """Take the service manager's sockets, if it has passed any."""
+        import os
+
+        if "LISTEN_FDS" not in os.environ:
+            return False
+        from netkit.serve.activation import listen_fds, server_socket_from_raw_fd
+
+        passed = listen_fds()
+        if passed and binds:
+            raise WrongValue("this server was given its sockets when it was started", "leave BIND away")
+        for fd in passed:
+            self._adopt(server_socket_from_raw_fd(fd))
+        return bool(passed)
+
+    @classmethod
+    def _taken_over(cls, control: str) -> Sockets:
+        from netkit.net.unix import UnixListener
+        from netkit.serve.activation import server_socket_from_raw_fd
+        from netkit.serve.handover import CONTROL, HandoverError, TakenOver
+
+        taken = TakenOver.connect(control)
+        made = cls([], taken=taken)
+        try:
+            for name, fd in taken.take():
+                adopted = server_socket_from_raw_fd(fd, unlink_on_close=True)
+                if name != CONTROL:
+                    made._adopt(adopted)
+                elif isinstance(adopted, UnixListener):
+                    made._control = adopted
+            if not made.served:
+                raise HandoverError("it has none")
+        except BaseException:
+            made.close(unlink=False)
+            raise
+        return made
+
+    def _adopt(self, adopted: ServerSocket) -> None:
+        from netkit.net.udp import UdpSocket
+        from netkit.net.unix import UnixListener
+
+        transports: dict[type, str] = {UdpSocket: "udp", UnixListener: "unix"}
+        self.served.append((transports.get(type(adopted), "tcp"), adopted))
+
+    def handover(self) -> Handover | None:
+        """What a successor is offered, where there is a control socket."""
+        if self._control is None:
+            return None
+        from netkit.serve.handover import Handover, Offered
+
+        return Handover(self._control, [Offered(name, each) for name, each in self.served])
+
+    def ready(self) -> None:
+        """They are served from now on: whoever had them before may stop."""
+        if self._taken is not None:
+            self._taken.ready()
+            self._taken.close()
+
+    def close(self, *, unlink: bool = True) -> None:
+        """Release them all. Without `unlink`, their files stay: they are somebody else's."""
+        everything = [each for _, each in self.served]
+        if self._control is not None:
+            everything.append(self._control)
+        for each in everything:
+            if not unlink and hasattr(each, "unlink_on_close"):
+                each.unlink_on_close = False
+            each.close()
+        if self._taken is not None:
+            self._taken.close()

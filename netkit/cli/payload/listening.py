@@ -1,0 +1,437 @@
+"""What `tcp listen` and `unix listen` share: taking one connection or many, and what happens on each.
+
+One connection: the command waits for it, closes the listener, talks, and ends as the conversation does. Many
+(-k): a server, which ends when it is told to, and to which a conversation that failed is an event.
+
+A command (--exec) gets the connection's own socket, unless its bytes have to be seen or changed on their way
+(TLS, --json, a dump or transcript, CR LF, an idle timeout): then it gets one end of a pair, and this process
+carries them between the two.
+"""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import threading
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import count
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypedDict
+
+from netkit.cli.frame.exits import explain
+from netkit.cli.frame.messages import visible
+from netkit.cli.frame.options import Number, Seconds, WrongValue, option
+from netkit.cli.payload.server_tls import HANDSHAKE_TIMEOUT, ServerTls, handshake
+from netkit.cli.payload.serving import Ended, ServeView, serve_until_told
+from netkit.cli.payload.talking import (
+    Closed,
+    Data,
+    OfConnection,
+    Talk,
+    TlsRow,
+    closed_row,
+    exclude,
+    only_with,
+    tls_row,
+    tls_words,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import FrameType
+
+    from netkit.cli.frame.command import Run
+    from netkit.cli.frame.options import F
+    from netkit.io import ByteStream, Event, Flow
+    from netkit.net.listening import StreamListener
+    from netkit.net.pump import Pumped
+    from netkit.serve.child import Child
+    from netkit.tls.config import TlsConfig
+
+#: How many commands run at the same time, unless --max-conns says otherwise.
+MOST_COMMANDS = 100
+
+
+class Where(TypedDict):
+    """A socket that takes connections from now on."""
+
+    type: Annotated[str, "The command's own, such as tcp.listen"]
+    event: Literal["listening"]
+    transport: Annotated[Literal["tcp", "unix"], "What is listened for"]
+    address: Annotated[str, "Where, with the port that the system chose if 0 was asked for"]
+
+
+class Accepted(OfConnection):
+    """A connection was taken."""
+
+    type: Annotated[str, "The command's own, such as tcp.listen"]
+    event: Literal["connected"]
+    peer: Annotated[str, "Where it comes from; with --proxy-protocol, what the header says"]
+    local: Annotated[str, "This end"]
+    tls: Annotated[TlsRow | None, "What TLS agreed on"]
+    pid: Annotated[int | None, "With --exec: the command's process"]
+
+
+class Refused(TypedDict):
+    """A connection was not let in."""
+
+    type: Annotated[str, "The command's own, such as tcp.listen"]
+    event: Literal["refused"]
+    peer: Annotated[str, "Where it came from"]
+    reason: Annotated[str, "Why"]
+
+
+class Finished(Closed):
+    """A connection has ended."""
+
+    status: Annotated[int | None, "With --exec: the command's exit status, negative for a signal"]
+
+
+class ListenView(ServeView):
+    """Payload as it is; with --json, events."""
+
+    schema = Where | Accepted | Refused | Data | Finished | Ended
+
+
+def options(function: F) -> F:
+    """The options of listening; taken out by `Listening`."""
+    for decorate in reversed(_OPTIONS):
+        function = decorate(function)
+    return function
+
+
+_OPTIONS = (
+    option("-k", "--keep", is_flag=True, help="Take one connection after another, until told to stop."),
+    option(
+        "--max-conns",
+        type=Number(1, 100_000),
+        metavar="N",
+        help="With -k: take so many at the same time. [default: 1; 100 with --exec]",
+    ),
+    option(
+        "--exec",
+        "command_line",
+        metavar="COMMAND",
+        help="Start COMMAND for each connection, as its standard input and output.",
+    ),
+    option(
+        "--timeout",
+        type=Seconds(),
+        metavar="SECONDS",
+        help="Give up when no connection came in this time (without -k).",
+    ),
+)
+
+
+#: Says why a connection is not let in; None lets it in.
+Admit: TypeAlias = "Callable[[Any], str | None]"
+#: The variables of a command, of the local address, the peer's, and the stream.
+Variables: TypeAlias = "Callable[[Any, Any, Any], Mapping[str, str]]"
+
+
+class Taken(NamedTuple):
+    """A connection that was let in: the socket's stream, the stream to talk over, both ends' addresses."""
+
+    stream: Any
+    channel: ByteStream
+    local: Any
+    peer: Any
+    number: int
+
+
+class Listening:
+    """One invocation: the options, checked, and what is done on each connection.
+
+    Raises WrongValue for options that contradict each other, OSError for files that cannot be used.
+    """
+
+    def __init__(
+        self,
+        run: Run[Any],
+        given: dict[str, Any],
+        *,
+        admit: Admit,
+        environment: Variables,
+        proxy_protocol: bool = False,
+    ) -> None:
+        self.run = run
+        self.admit = admit
+        self.environment = environment
+        self.proxy_protocol = proxy_protocol
+        self.keep: bool = given.pop("keep")
+        self.timeout: float | None = given.pop("timeout")
+        self.drain: float = given.pop("drain")
+        max_conns: int | None = given.pop("max_conns")
+        line: str | None = given.pop("command_line")
+        self.argv = None if line is None else split_command(line)
+        if not self.keep:
+            only_with("-k", max_conns=max_conns)
+        exclude("-k", self.keep, "--timeout", self.timeout, "--timeout is for the one connection")
+        self.most = max_conns or (MOST_COMMANDS if self.argv is not None else 1)
+        if self.most > 1 and self.argv is None:
+            hint = "standard input is not read where several are connected"
+            for name in ("send_only", "crlf", "half_close", "on_eof"):
+                exclude("--max-conns", True, _spelt(name), given[name], hint)
+            given["recv_only"] = True
+        self.server_tls = ServerTls(run, given)
+        self.talk = Talk(run, **given, command=self.argv is not None)
+        self.numbers = count(1)
+        self.counts = {"connections": 0, "refused": 0, "failed": 0, "sent": 0, "received": 0}
+        self.children: dict[Child, None] = {}
+        self.tls: TlsConfig | None = None
+
+    # -- one connection, or many
+
+    def serve(self, listener: Any, transport: str, names: Sequence[str]) -> None:
+        """Listen until it is over, with a TcpListener or a UnixListener, which is closed at the end.
+
+        `names` are whom a certificate made here is for.
+        """
+        from netkit.serve.child import end_all
+
+        with ExitStack() as stack:
+            stack.enter_context(self.talk)
+            stack.enter_context(listener)
+            stack.callback(lambda: end_all(self.children))
+            where = str(listener.local_addr)
+            self.tls = self.server_tls.config(names)
+            announced = self._announce(transport, where)
+            if self.keep:
+                self._many(listener, announced)
+            else:
+                for each in announced:
+                    self.run.result(each)
+                stream = self.run.wait(self._accept_one(listener), self.timeout)
+                listener.close()  # nobody else is let in
+                self.run.wait(self._converse(stream, None, None))
+
+    def _announce(self, transport: str, where: str) -> list[Any]:
+        """Say where it listens, unless that is for the result (returned) to say."""
+        if self.run.json or self.argv is not None:
+            return [(transport, where)]
+        self.run.env.say(f"listening on {where} ({transport.upper()})")
+        return []
+
+    def _accept_one(self, listener: StreamListener[Any, Any]) -> Flow[Any]:
+        from netkit.io import phase
+
+        with phase("waiting for a connection"):
+            while True:
+                yield from listener.accept_flow()
+                stream, _ = listener.take_accepted()
+                if self._lets_in(stream):
+                    return stream
+
+    def _many(self, listener: StreamListener[Any, Any], announced: list[Any]) -> None:
+        from netkit.serve.connections import serve
+
+        def flow_for(stop: Event) -> Flow[Any]:
+            handler = partial(self._handle, stop=stop)
+            return serve(
+                listener, handler, stop=stop, drain=self.drain, hurry=_leave, max_connections=self.most
+            )
+
+        serve_until_told(self.run, announced, flow_for, self._counted)
+
+    def _counted(self) -> dict[str, int]:
+        """What was done; bytes only where they came through this process."""
+        if self.argv is None or self._relays:
+            return self.counts
+        return {name: count for name, count in self.counts.items() if name not in ("sent", "received")}
+
+    @property
+    def _relays(self) -> bool:
+        """Whether a command's bytes go through this process."""
+        # What a PROXY protocol header's reading left in the buffer would never come to the command.
+        return self.server_tls.wanted or self.proxy_protocol or self.talk.watches
+
+    def _handle(self, stream: Any, *, stop: Event) -> Flow[None]:
+        if self._lets_in(stream):
+            yield from self._converse(stream, next(self.numbers), stop)
+
+    def _lets_in(self, stream: Any) -> bool:
+        try:
+            peer = str(stream.peer_addr)
+            why = self.admit(stream)
+        except OSError as error:  # reset before anybody looked
+            peer, why = "a peer that has gone", str(error.strerror or error)
+        if why is None:
+            return True
+        stream.close()
+        self.counts["refused"] += 1
+        self.talk.note(visible(f"refused {peer}: {why}"))
+        if self.run.json:
+            self.run.write_object({"event": "refused", "peer": peer, "reason": why})
+        else:
+            self.run.env.warn(self.run.doing, f"refused a connection from {peer}: {why}")
+        return False
+
+    # -- one conversation
+
+    def _converse(self, stream: Any, number: int | None, stop: Event | None) -> Flow[None]:
+        """Flow: all of one connection. With a number, an error is said, and ends only this connection."""
+        from netkit.net.pump import Pumped
+
+        self.counts["connections"] += 1
+        done = Pumped()
+        opened = monotonic()
+        channel: ByteStream = stream
+        status: int | None = None
+        failure = None
+        connected = False
+        try:
+            local, peer = stream.local_addr, stream.peer_addr
+            if self.proxy_protocol:
+                peer = (yield from self._told_peer(stream)) or peer
+            if self.tls is not None:
+                channel = yield from handshake(stream, config=self.tls)
+            taken = Taken(stream, channel, local, peer, number or 0)
+            connected = True
+            if self.argv is None:
+                self._say_connected(taken, number, None)
+                yield from self.talk.over(channel, done, number=number)
+            else:
+                status = yield from self._execute(taken, number, done, stop)
+        except Exception as error:
+            if number is None:
+                raise
+            failure = explain(error)
+            self.counts["failed"] += 1
+        finally:
+            channel.close()
+            stream.close()
+            self.counts["sent"] += done.sent
+            self.counts["received"] += done.received
+            self.talk.note(f"closed: {done.sent} bytes sent, {done.received} received", number)
+            if self.run.json and (connected or failure is not None):
+                row = {**closed_row(done, monotonic() - opened), "status": status}
+                self.run.write_object(_of(number, row), failure=failure)
+            elif failure is not None:
+                self.run.env.warn(f"{self.run.doing}: connection {number}", failure.message)
+
+    def _told_peer(self, stream: Any) -> Flow[Any]:
+        from netkit.io import before
+        from netkit.proxy.dialogue import receive_header_flow
+
+        until = monotonic() + HANDSHAKE_TIMEOUT
+        header = yield from before(until, receive_header_flow(stream), "waiting for a PROXY protocol header")
+        return None if isinstance(header.source, bytes) else header.source
+
+    def _say_connected(self, taken: Taken, number: int | None, pid: int | None) -> None:
+        words = visible(f"connection from {taken.peer}{tls_words(taken.channel)}")  # a path is the peer's
+        self.talk.note(words, number)
+        if self.run.json:
+            row = {
+                "event": "connected",
+                "peer": str(taken.peer),
+                "local": str(taken.local),
+                "tls": tls_row(taken.channel),
+                "pid": pid,
+            }
+            self.run.write_object(_of(number, row))
+        elif self.run.env.stdout_tty and self.argv is None:
+            self.run.env.say(words)
+
+    # -- commands
+
+    def _execute(self, taken: Taken, number: int | None, done: Pumped, stop: Event | None) -> Flow[int]:
+        from netkit.serve.child import KILL_AFTER, start_beside, start_on
+
+        assert self.argv is not None
+        variables = self.environment(taken.local, taken.peer, taken.stream)
+        if self._relays:
+            with _uninterrupted():
+                child, ours = start_beside(self.argv, env=variables)
+                self.children[child] = None
+            try:
+                with ours:
+                    self._say_connected(taken, number, child.pid)
+                    yield from self.talk.between(taken.channel, ours, done, number=number)
+            except Exception:  # the connection is dead: the command reads the end of its input
+                yield from self._soon_ended(child, min(KILL_AFTER, self.drain))
+                raise
+            taken.channel.close()
+        else:
+            with _uninterrupted():
+                child = start_on(taken.stream, self.argv, env=variables)
+                self.children[child] = None
+            self._say_connected(taken, number, child.pid)
+        return (yield from self._ended(child, stop))
+
+    def _ended(self, child: Child, stop: Event | None) -> Flow[int]:
+        """Flow: until the command has ended; --drain seconds after `stop` it is made to. Its status."""
+        from netkit.io import first_of
+
+        if stop is not None:
+            yield from first_of(child.wait(), stop.wait())
+            return (yield from self._soon_ended(child, self.drain))
+        status = yield from child.wait()
+        self.children.pop(child, None)
+        return status
+
+    def _soon_ended(self, child: Child, patience: float) -> Flow[int]:
+        """Flow: until the command has ended by itself, or been made to after `patience` seconds."""
+        from netkit.io import first_of, sleep_until
+
+        yield from first_of(child.wait(), sleep_until(monotonic() + patience))
+        status = yield from child.end()
+        self.children.pop(child, None)
+        return status
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C and SIGTERM off to the end of the block: a command that has been started is known by then.
+
+    Blocking the signals would do, but a command inherits what is blocked.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    previous = {
+        number: signal.signal(number, lambda number, frame: came.append((number, frame)))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for which, handler in previous.items():
+            signal.signal(which, signal.SIG_DFL if handler is None else handler)
+    for number, frame in came:
+        handler = previous[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+        elif handler is not signal.SIG_IGN:
+            signal.raise_signal(number)
+
+
+def split_command(line: str) -> list[str]:
+    """The words of a command, as a shell splits them. Raises WrongValue where there is none to start."""
+    from shutil import which
+
+    form = (
+        "write a command and its arguments, as in --exec 'grep -c x', or --exec \"sh -c '...'\" for a shell"
+    )
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise WrongValue(f"--exec {line!r}: {str(error).lower()}", form) from None
+    if not words:
+        raise WrongValue("--exec needs a command", form)
+    if which(words[0]) is None:
+        raise FileNotFoundError(2, "no such command", words[0])
+    return words
+
+
+def _of(number: int | None, row: dict[str, Any]) -> dict[str, Any]:
+    return row if number is None else {"connection": number, **row}
+
+
+def _spelt(name: str) -> str:
+    return "-N" if name == "half_close" else f"--{name.replace('_', '-')}"
+
+
+def _leave(_stream: Any) -> None:
+    """A conversation goes on to its end, as long as draining allows: both sides may still have to say."""

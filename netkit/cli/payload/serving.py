@@ -1,0 +1,195 @@
+"""What every `serve` command does around its servers: say where they listen, stop as it is told, say what
+they did.
+
+SIGTERM stops accepting and drains: what is under way has `--drain` seconds, and the command ends in 0. A
+second one, and Ctrl-C, end it at once. SIGUSR1 has it say what it has done so far. Where it listens is the
+result: one line (or JSON event) a socket, written when connections are taken, so that a script can wait for
+it and read the port from it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+from netkit.cli.frame.exits import Terminated
+from netkit.cli.frame.options import Seconds, option
+from netkit.cli.frame.output import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import FrameType
+
+    from netkit.cli.frame.command import Run
+    from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.output import Line
+    from netkit.io import Event, Flow
+    from netkit.serve.handover import Handover
+    from netkit.serve.workers import Workers
+
+
+#: How many descriptors a server asks the system for.
+MOST_DESCRIPTORS = 1 << 20
+
+
+class Listening(TypedDict):
+    """A socket that takes connections or datagrams from now on."""
+
+    type: Annotated[str, "The command's own, such as serve.echo"]
+    event: Literal["listening"]
+    transport: Annotated[Literal["tcp", "udp", "unix"], "What is listened for"]
+    address: Annotated[str, "Where, with the port that the system chose if 0 was asked for"]
+
+
+class Ended(TypedDict):
+    """What the server has done: in the end, and so far where SIGUSR1 asked."""
+
+    type: Annotated[str, "The command's own, such as serve.echo"]
+    event: Literal["ended", "counts"]
+    elapsed_s: Annotated[float, "How long it served"]
+    counts: Annotated[dict[str, int], "What it did"]
+
+
+class ServeView(View["tuple[str, object]"]):
+    """Where a server listens: a line a socket."""
+
+    schema = Listening | Ended
+    has_input = False
+
+    def __init__(self, type: str) -> None:  # noqa: A002  # the field's own name
+        self.type = type  # type: ignore[misc]  # of the instance: one class serves every server
+
+    def to_json(self, result: tuple[str, object]) -> Mapping[str, Any]:
+        transport, addr = result
+        return {"type": self.type, "event": "listening", "transport": transport, "address": str(addr)}
+
+    def plain(self, result: tuple[str, object]) -> Iterable[Line]:
+        yield ("listening", *map(str, result))
+
+    def short(self, result: tuple[str, object]) -> Iterable[Line]:
+        yield str(result[1])
+
+    def table(self, result: tuple[str, object], env: Environment) -> Iterable[Any]:  # noqa: ARG002
+        yield f"listening on {result[1]} ({result[0].upper()})"
+
+
+drain = option(
+    "--drain",
+    type=Seconds(zero=True),
+    metavar="SECONDS",
+    default=10.0,
+    show_default="10",
+    help="On SIGTERM, give what is under way this long to end; 0 cuts it off.",
+)
+
+
+def serve_until_told(
+    run: Run[Any],
+    listening: Sequence[tuple[str, object]],
+    flow_for: Callable[[Event], Flow[Any]],
+    counts: Callable[[], Mapping[str, int]],
+    *,
+    workers: int = 1,
+    begin: Callable[[int], object] = lambda _place: None,
+    ready: Callable[[], object] | None = None,
+    handover: Handover | None = None,
+) -> None:
+    """Say where, run `flow_for(stop)` until it ends or SIGTERM sets `stop`, and say what was done.
+
+    SIGUSR1 says what was done so far. With several `workers`, each is a process that runs the flow, after
+    `begin` was called in it with its place among them. `ready` is called when connections are taken;
+    `handover` is offered all the while, and ends the server well when a successor has taken it. A service
+    manager that wants to know (sd_notify(3)) is told.
+    """
+    from netkit.io import Event, beside
+
+    _allow_descriptors()
+    stop, asked = Event(), Event()
+    begun = monotonic()
+    server: Workers | None = None
+    if workers > 1:
+        from netkit.serve.workers import Workers
+
+        server = Workers(workers, flow_for, counts, begin)
+        counts = server.counts
+
+    def on_sigterm(_signum: int, _frame: FrameType | None) -> None:
+        if stop.is_set:
+            raise Terminated
+        stop.set()
+
+    def say_counts(event: str) -> None:
+        _say_counts(run, event, monotonic() - begun, counts())
+
+    def reporting() -> Flow[None]:
+        while True:
+            yield from asked.wait()
+            asked.clear()
+            if server is not None:
+                yield from server.ask()
+            say_counts("counts")
+
+    def handing_over() -> Flow[None]:
+        if handover is not None:
+            yield from handover.offer()
+            run.env.say(f"process {handover.successor} has taken over")
+            stop.set()
+
+    handlers: list[tuple[signal.Signals, Any]] = [(signal.SIGTERM, on_sigterm)]
+    if hasattr(signal, "SIGUSR1"):
+        handlers.append((signal.SIGUSR1, lambda _signum, _frame: asked.set()))
+    before = [(number, signal.signal(number, handler)) for number, handler in handlers]
+    try:
+        for each in listening:
+            run.result(each)
+        if ready is not None:
+            ready()
+        main = flow_for(stop) if server is None else server.supervise(stop)
+        run.wait(beside(main, reporting(), handing_over(), _notifying(stop)))
+        if server is not None and server.failed:
+            raise ChildProcessError(errno.ECHILD, f"{server.failed} of {workers} workers ended badly")
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+        say_counts("ended")
+
+
+def _allow_descriptors() -> None:
+    """Let this process open as many descriptors as the system's limit for it allows (the soft limit is for
+    programs that still use select)."""
+    try:
+        import resource
+    except ImportError:
+        return  # Windows: there is no such limit
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _say_counts(run: Run[Any], event: str, elapsed: float, counts: Mapping[str, int]) -> None:
+    done = dict(counts)
+    if run.json:
+        run.write_object({"event": event, "elapsed_s": elapsed, "counts": done})
+    elif not run.env.quiet:
+        words = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in done.items())
+        run.env.say(f"served for {elapsed:.1f} s: {words}")
+
+
+def _notifying(stop: Event) -> Flow[None]:
+    """Flow: tell the service manager that started this, if one did, that it serves, lives, and stops."""
+    if "NOTIFY_SOCKET" not in os.environ:
+        return
+    from netkit.io import Want
+    from netkit.serve.activation import sd_notify, watchdog_interval
+
+    interval = watchdog_interval()
+    sd_notify(ready=True, main_pid=os.getpid())
+    while not stop.is_set:
+        yield Want(event=stop, until=None if interval is None else monotonic() + interval / 2)
+        if interval is not None:
+            sd_notify(watchdog=True)
+    sd_notify(stopping=True)

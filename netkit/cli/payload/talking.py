@@ -1,0 +1,458 @@
+"""What the commands that carry a payload share: how to talk over a connection once there is one.
+
+`tcp connect`, `tcp listen`, `unix connect` and `unix listen` send standard input and write what comes to
+standard output (or give both to a command). The options of that, what contradicts what among them, the events
+of `--json`, the dump and the transcript are here, so that they mean the same in each.
+
+    @command("tcp connect", ...)
+    @talking.options
+    @talking.client_tls
+    def connect(run, ..., **given):
+        tls = talking.take_client_tls(given, ...)
+        with talking.Talk(run, **given) as talk:
+            run.wait(talk.over(stream, done))
+
+Where the dump goes: to standard error, in both directions, and the payload stays as it is on standard output;
+but where that is a terminal, the payload is left out, because the two would be mixed on one screen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict
+
+import click
+
+from netkit.cli.frame.options import File as Path, Number, Seconds, WrongValue, ca, insecure, option
+from netkit.cli.frame.output import b64
+from netkit.cli.payload.tls_files import certificates, protocols
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from netkit.cli.frame.command import Run
+    from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.options import F
+    from netkit.cli.payload.hexdump import Direction, Transcript
+    from netkit.io import Buffer, ByteStream, Flow
+    from netkit.net.pump import AtEnd, Pumped, Sink, Source
+    from netkit.net.tcp import TcpStream
+    from netkit.tls.config import TlsConfig
+    from netkit.tls.stream import TlsStream
+
+# -- events
+
+
+class OfConnection(TypedDict, total=False):
+    """Which connection an event is about."""
+
+    connection: Annotated[int, "Which of the connections, counted from 1 (where several are taken)"]
+
+
+class TlsRow(TypedDict):
+    """What TLS was agreed on."""
+
+    version: Annotated[str | None, "TLS 1.2, TLS 1.3"]
+    cipher: Annotated[str | None, "OpenSSL's name of the cipher suite"]
+    alpn: Annotated[str | None, "The application protocol agreed on"]
+
+
+class Data(OfConnection):
+    """Bytes, as they came or went."""
+
+    type: Annotated[str, "The command's own, such as tcp.connect"]
+    event: Literal["sent", "received"]
+    data_b64: Annotated[str, "The bytes"]
+
+
+class Closed(OfConnection):
+    """Both directions have ended."""
+
+    type: Annotated[str, "The command's own, such as tcp.connect"]
+    event: Literal["closed"]
+    finished_first: Annotated[Literal["local", "peer"] | None, "Who had no more to send first"]
+    sent: Annotated[int, "Bytes"]
+    received: Annotated[int, "Bytes"]
+    elapsed_s: Annotated[float, "How long the connection was open"]
+
+
+def tls_row(stream: ByteStream) -> TlsRow | None:
+    """What TLS was agreed on, where `stream` is a TLS stream."""
+    version = getattr(stream, "negotiated_version", None)
+    if version is None:
+        return None
+    tls: Any = stream
+    return {"version": version.as_str, "cipher": tls.cipher, "alpn": tls.alpn}
+
+
+def tls_words(stream: ByteStream) -> str:
+    """`, TLS 1.3` for people, where `stream` is a TLS stream."""
+    row = tls_row(stream)
+    if row is None:
+        return ""
+    return ", ".join(["", str(row["version"]), *filter(None, [row["alpn"]])])
+
+
+def closed_row(done: Pumped, elapsed: float) -> dict[str, Any]:
+    """The event of the end."""
+    return {
+        "event": "closed",
+        "finished_first": done.finished_first,
+        "sent": done.sent,
+        "received": done.received,
+        "elapsed_s": elapsed,
+    }
+
+
+# -- options
+
+
+def options(function: F) -> F:
+    """The options of talking; the command hands what they give to `Talk`."""
+    for decorate in reversed(_OPTIONS):
+        function = decorate(function)
+    return function
+
+
+_OPTIONS = (
+    option("--crlf", is_flag=True, help="Send each line end (LF) as CR LF."),
+    option(
+        "--hexdump",
+        is_flag=True,
+        help="Show what goes both ways on standard error, with offsets, in hexadecimal and ASCII.",
+    ),
+    option(
+        "--transcript",
+        type=Path(),
+        metavar="FILE",
+        help="Write what goes both ways to FILE, with times, in hexadecimal and ASCII.",
+    ),
+    option("--send-only", is_flag=True, help="Throw away what is received, and end after standard input."),
+    option("--recv-only", is_flag=True, help="Do not read standard input; end when the peer has finished."),
+    option(
+        "--on-eof",
+        type=click.Choice(["half-close", "keep", "close"]),
+        help="After standard input: end sending and go on receiving, only go on, or close. "
+        "[default: half-close; keep if connected with --proxy or --tls; close with --send-only]",
+    ),
+    option("-N", "half_close", is_flag=True, help="The same as --on-eof half-close, as nc has it."),
+    option(
+        "--idle-timeout",
+        type=Seconds(),
+        metavar="SECONDS",
+        help="Give up when nothing was sent or received for this time.",
+    ),
+)
+
+
+def client_tls(function: F) -> F:
+    """`--tls` and what goes with it, on the side that connects; taken out by `take_client_tls`."""
+    for decorate in reversed(_CLIENT_TLS):
+        function = decorate(function)
+    return function
+
+
+_CLIENT_TLS = (
+    option("--tls", is_flag=True, help="Talk TLS, and verify the server."),
+    option("--servername", metavar="NAME", help="Ask for, and verify, this name instead of the host's."),
+    option("--alpn", metavar="LIST", help="Offer these application protocols, separated by commas."),
+    ca,
+    insecure,
+)
+
+
+keepalive = option(
+    "--keepalive",
+    type=Number(1, 32767),
+    metavar="SECONDS",
+    help="Probe a connection that is idle for this time, again and again, so that a dead peer is noticed.",
+)
+
+
+def only_with(needed: str, **given: object) -> None:
+    """A usage error where one of `given` was used, though they are for `needed` only."""
+    for name, value in given.items():
+        if value:
+            raise WrongValue(f"--{name.replace('_', '-')} is for {needed}", f"add {needed}, or leave it out")
+
+
+def exclude(one: str, is_one: object, other: str, is_other: object, hint: str | None = None) -> None:
+    """A usage error where both were given."""
+    if is_one and is_other:
+        raise WrongValue(f"{one} and {other} exclude each other", hint or "choose one of them")
+
+
+class ClientTls:
+    """TLS as it was asked for: the name to ask for, and the settings."""
+
+    def __init__(self, server_name: str | None, config: TlsConfig) -> None:
+        self.server_name = server_name
+        self.config = config
+
+    def over(self, stream: ByteStream) -> Flow[TlsStream]:
+        """Flow: the handshake; `stream` is closed where it fails."""
+        from netkit.io import phase
+        from netkit.tls.stream import TlsStream
+
+        with phase(f"in the TLS handshake with {self.server_name or 'the server'}"):
+            return (yield from TlsStream.connect_flow(stream, self.server_name, self.config))
+
+
+def take_client_tls(given: dict[str, Any], host: str | None) -> ClientTls | None:
+    """What `client_tls` gave, out of `given`; None without --tls. `host` is the name there is by itself."""
+    wanted: bool = given.pop("tls")
+    servername, alpn = given.pop("servername"), given.pop("alpn")
+    roots, unverified = given.pop("ca"), given.pop("insecure")
+    if not wanted:
+        only_with("--tls", servername=servername, alpn=alpn, ca=roots, insecure=unverified)
+        return None
+    exclude("--ca", roots, "--insecure", unverified, "--insecure verifies nothing")
+    name = servername or host
+    if name is None and not unverified:
+        raise WrongValue("there is no name to verify", "give --servername NAME, or --insecure")
+
+    from netkit.tls.config import CertVerifyMode, TlsConfig
+
+    config = TlsConfig.client().with_alpn(protocols(alpn))
+    if roots is not None:
+        config = config.with_root_certs(certificates(roots, "--ca"))
+    if unverified:
+        config = config.with_verify_mode(CertVerifyMode.None_)
+    return ClientTls(name, config)
+
+
+# -- talking
+
+
+class Talk:
+    """How to talk over connections: what the options of `options` say, checked, and their files opened.
+
+    Raises WrongValue for options that contradict each other, OSError for a transcript that cannot be written.
+    """
+
+    def __init__(
+        self,
+        run: Run[Any],
+        *,
+        crlf: bool,
+        hexdump: bool,
+        transcript: str | None,
+        send_only: bool,
+        recv_only: bool,
+        on_eof: str | None,
+        half_close: bool,
+        idle_timeout: float | None,
+        command: bool = False,
+        stays_open: bool = False,
+    ) -> None:
+        self.run = run
+        self.crlf = crlf
+        self.hexdump = hexdump
+        self.send_only = send_only
+        self.recv_only = recv_only
+        self.idle_timeout = idle_timeout
+        self._check(on_eof, half_close, command)
+        chosen = on_eof or ("half-close" if half_close else None)
+        # Many proxies, and by RFC 5246 section 7.2.1 every TLS up to 1.2, take the end of one direction for
+        # the end of both, and what was to come is lost.
+        self._at_end = chosen or ("close" if send_only else "keep" if stays_open else "half-close")
+        self._stdin: Source | None = None
+        self._transcript: Transcript | None = None
+        if transcript is not None:
+            from netkit.cli.payload.hexdump import Transcript
+
+            self._transcript = Transcript(transcript)
+
+    def _check(self, on_eof: str | None, half_close: bool, command: bool) -> None:
+        exclude("--send-only", self.send_only, "--recv-only", self.recv_only)
+        exclude("-N", half_close, "--on-eof", on_eof and on_eof != "half-close")
+        exclude("--recv-only", self.recv_only, "--crlf", self.crlf, "--crlf is about what is sent")
+        for name, value in (("--on-eof", on_eof), ("-N", half_close)):
+            hint = f"{name} is about the end of standard input, which is not read then"
+            exclude("--recv-only", self.recv_only, name, value, hint)
+            exclude("--exec", command, name, value, hint)
+        for name, value in (("--send-only", self.send_only), ("--recv-only", self.recv_only)):
+            exclude("--exec", command, name, value, "a command reads and writes as it likes")
+        exclude("--json", self.run.json, "--hexdump", self.hexdump, "the events of --json carry the bytes")
+        exclude("-q", self.run.env.quiet, "--hexdump", self.hexdump, "-q says nothing on standard error")
+
+    @property
+    def watches(self) -> bool:
+        """Whether the bytes have to come through this process, to be seen, changed or counted."""
+        seen = self.hexdump or self._transcript is not None or self.run.json
+        return seen or self.crlf or self.idle_timeout is not None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._transcript is not None:
+            self._transcript.close()
+
+    def note(self, text: str, number: int | None = None) -> None:
+        """A line of the transcript about the connection, if there is a transcript."""
+        if self._transcript is not None:
+            self._transcript.note(text, _label(number))
+
+    def over(self, stream: ByteStream, done: Pumped, *, number: int | None = None) -> Flow[Pumped]:
+        """Flow: send standard input, write what comes, until it is over. `number` says which connection."""
+        from netkit.net.pump import pump
+
+        watch = self._watch(number)
+        return pump(
+            stream,
+            None if self.recv_only else self._source(),
+            _seen(watch, self._sink()),
+            at_end=self._at_end_kind(),
+            interactive=self.run.env.stdin_tty and not self.recv_only,
+            idle_timeout=self.idle_timeout,
+            on_sent=None if watch is None else lambda data: watch("sent", data),
+            pumped=done,
+        )
+
+    def between(
+        self, stream: ByteStream, command: ByteStream, done: Pumped, *, number: int | None = None
+    ) -> Flow[Pumped]:
+        """Flow: carry bytes between a connection and a command, until the command has ended its output."""
+        from netkit.net.pump import AtEnd, pump
+
+        watch = self._watch(number)
+        return pump(
+            stream,
+            CrlfSource(command) if self.crlf else command,
+            command if watch is None else _Tee(command, watch),
+            at_end=AtEnd.CLOSE,
+            idle_timeout=self.idle_timeout,
+            on_sent=None if watch is None else lambda data: watch("sent", data),
+            pumped=done,
+        )
+
+    def _at_end_kind(self) -> AtEnd:
+        from netkit.net.pump import AtEnd
+
+        return AtEnd(self._at_end)
+
+    def _source(self) -> Source:
+        """Standard input; the same one for every connection."""
+        if self._stdin is None:
+            source = stdin_source(self.run.env)
+            self._stdin = CrlfSource(source) if self.crlf else source
+        return self._stdin
+
+    def _sink(self) -> Callable[[bytes], object]:
+        env = self.run.env
+        if self.send_only or self.run.json or (self.hexdump and env.stdout_tty and env.output is None):
+            return _drop
+        return payload_writer(env)
+
+    def _watch(self, number: int | None) -> Callable[[Direction, bytes], None] | None:
+        """What sees every piece that goes either way; None where nobody looks."""
+        run, transcript = self.run, self._transcript
+        if not (run.json or self.hexdump or transcript is not None):
+            return None
+        from netkit.cli.payload.hexdump import HexDump
+
+        label = _label(number)
+        shown = HexDump(label)
+        noted = HexDump(label)
+
+        def watch(direction: Direction, data: bytes) -> None:
+            if run.json:
+                run.write_object(_data_row(direction, data, number))
+            if self.hexdump:
+                run.env.say(*shown.lines(direction, data))
+            if transcript is not None:
+                transcript.write(direction, data, noted, label)
+
+        return watch
+
+
+class CrlfSource:
+    """A source whose line ends (LF) leave as CR LF; a CR LF stays one, also where a piece ends inside it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._after_cr = False
+
+    def receive(self, size: int = 65536) -> Flow[bytes]:
+        """Flow: the next bytes; `b""` at the end."""
+        data = yield from self._source.receive(size)
+        if not data:
+            return data
+        begins_inside = self._after_cr and data[:1] == b"\n"
+        self._after_cr = data[-1:] == b"\r"
+        if b"\n" not in data:
+            return data
+        lines = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        return lines[1:] if begins_inside else lines
+
+
+class _Tee:
+    """A sink that shows what passes."""
+
+    def __init__(self, sink: Sink, watch: Callable[[Direction, bytes], None]) -> None:
+        self._sink = sink
+        self._watch = watch
+
+    def send_all(self, data: Buffer) -> Flow[None]:
+        self._watch("received", bytes(data))
+        return self._sink.send_all(data)
+
+    def finish(self) -> Flow[None]:
+        return self._sink.finish()
+
+
+def stdin_source(env: Environment) -> Source:
+    """Standard input as a flow reads it; a closed one is empty."""
+    from netkit.io.files import FileSource, MemorySource
+
+    if env.stdin is None:
+        return MemorySource(b"")
+    try:
+        return FileSource(env.stdin.fileno())
+    except (OSError, ValueError):
+        return MemorySource(env.stdin.read())
+
+
+def payload_writer(env: Environment) -> Callable[[bytes], object]:
+    """Writes payload to standard output (or the file of -o), as it is and at once."""
+
+    def write(data: bytes) -> None:
+        env.write_bytes(data)
+        env.flush()
+
+    return write
+
+
+def set_keepalive(stream: TcpStream, seconds: int | None) -> None:
+    """Probe `stream` when it is idle, if that was asked for."""
+    if seconds is not None:
+        stream.set_keepalive(True, idle=seconds, interval=seconds)
+
+
+def _seen(
+    watch: Callable[[Direction, bytes], None] | None, write: Callable[[bytes], object]
+) -> Callable[[bytes], object]:
+    if watch is None:
+        return write
+
+    def watched(data: bytes) -> None:
+        watch("received", data)
+        write(data)
+
+    return watched
+
+
+def _data_row(direction: Direction, data: bytes, number: int | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"event": direction, "data_b64": b64(data)}
+    return row if number is None else {"connection": number, **row}
+
+
+def _drop(_data: bytes) -> None:
+    return None
+
+
+def _label(number: int | None) -> str:
+    return "" if number is None else f"#{number}"

@@ -1,0 +1,133 @@
+"""The table of commands: all that one command costs the others is its line here.
+
+A command's module is imported when the command is named, so `netkit --version` pays for none of them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A command: what is typed, the module and function it is in, its line of help, its section.
+
+    The module is relative to `netkit.cli.commands` where it begins with a dot.
+    """
+
+    path: str
+    target: str
+    help: str
+    section: str
+
+
+LOOK_UP, CONNECT, READ, SERVE, ABOUT = "Look up", "Connect and probe", "Read headers", "Serve", "About netkit"
+
+#: The commands, in the order of the help page. The help is the first line of the command's docstring.
+COMMANDS: tuple[Entry, ...] = (
+    Entry("dig", ".dig.command:dig", "Ask name servers for records, and show the whole answer.", LOOK_UP),
+    Entry(
+        "resolve",
+        ".resolve:resolve",
+        "Show what this system would connect to: the addresses of a name, in the order to try them.",
+        LOOK_UP,
+    ),
+    Entry(
+        "tls probe",
+        ".tls:probe",
+        "Show what a TLS server sends, and whether a client would accept it.",
+        CONNECT,
+    ),
+    Entry(
+        "tcp connect",
+        ".tcp:connect",
+        "Connect to a TCP port; send standard input, write what comes back.",
+        CONNECT,
+    ),
+    Entry(
+        "tcp listen",
+        ".tcp:listen",
+        "Wait for a TCP connection; send standard input, write what comes.",
+        CONNECT,
+    ),
+    Entry(
+        "tcp ping",
+        ".ping:tcp",
+        "Measure how long connecting to a TCP port takes, again and again.",
+        CONNECT,
+    ),
+    Entry("tcp scan", ".scan:scan", "Find the TCP ports that take connections.", CONNECT),
+    Entry("udp send", ".udp:send", "Send datagrams; write what comes back.", CONNECT),
+    Entry("udp listen", ".udp:listen", "Receive datagrams, and write what is in them.", CONNECT),
+    Entry(
+        "udp ping",
+        ".ping:udp",
+        "Measure how long a datagram to an echo server and back takes, again and again.",
+        CONNECT,
+    ),
+    Entry(
+        "unix connect",
+        ".unix:connect",
+        "Connect to a Unix-domain socket; send standard input, write what comes back.",
+        CONNECT,
+    ),
+    Entry(
+        "unix listen",
+        ".unix:listen",
+        "Wait for a connection to a Unix-domain socket; send standard input, write what comes.",
+        CONNECT,
+    ),
+    Entry(
+        "range", ".range:range_", "Show what a Range header asks of a file, and how a server answers.", READ
+    ),
+    Entry("link", ".link:link", "Show the links of a Link header.", READ),
+    Entry(
+        "http parse",
+        ".http_parse:parse",
+        "Show what is in HTTP/1.1 messages, how each is framed and why, and what is wrong.",
+        READ,
+    ),
+    Entry(
+        "http negotiate",
+        ".http_negotiate:negotiate",
+        "Show which offer an Accept header asks for, and why.",
+        READ,
+    ),
+    Entry(
+        "serve echo",
+        ".serve:echo",
+        "Send back everything that comes (RFC 862), over TCP, UDP, Unix-domain sockets and TLS.",
+        SERVE,
+    ),
+    Entry(
+        "tcp echo",
+        ".serve:tcp_echo",
+        "Send back everything that comes over TCP (RFC 862): short for `netkit serve echo --tcp`.",
+        SERVE,
+    ),
+    Entry(
+        "udp echo",
+        ".serve:udp_echo",
+        "Send back every datagram that comes (RFC 862): short for `netkit serve echo --udp`.",
+        SERVE,
+    ),
+    Entry(
+        "serve dns",
+        ".serve:dns",
+        "Answer for the zones of zone files, over UDP and TCP: a small authoritative name server.",
+        SERVE,
+    ),
+    Entry("demo", ".demo:demo", "Show the commands at work, against servers of its own on loopback.", ABOUT),
+    Entry("version", ".version:version", "Show the versions of netkit and of what it runs on.", ABOUT),
+    Entry("schema", ".schema:schema", "Print the JSON Schema of a command's output.", ABOUT),
+)
+
+#: The groups, which exist as soon as a command's path begins with them.
+GROUPS: dict[str, str] = {
+    "tcp": "TCP: connect, listen, measure.",
+    "udp": "UDP: send, listen, measure.",
+    "unix": "Unix sockets.",
+    "tls": "TLS: probe servers, inspect certificates.",
+    "http": "HTTP: fetch, parse, negotiate.",
+    "ws": "WebSocket.",
+    "serve": "Servers for tests: echo, DNS and more.",
+}

@@ -1,0 +1,249 @@
+"""The echo service (RFC 862) for many plain connections at once: one flow that serves all of them.
+
+`echo_stream` is a flow for one connection, over any stream: each of its messages is a turn of the driver.
+Here the sockets of any number of connections stand in one epoll(7) set, whose own descriptor is what the
+flow waits for; a turn of the driver then serves every connection that is ready, in a plain loop of recv and
+send. This is a hot path beside the flows (DESIGN.md section 3), measured in `benchmarks/echo.py`. Bytes never
+pass through Python objects that outlive them, and a connection holds at most one received piece: while a
+peer does not take its echo, nothing more is read from it.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from netkit.io import ClosedError, DeadlineExceeded, Descriptor, Event, Flow, Want
+from netkit.io.stream import RECEIVE_SIZE
+from netkit.net.sockets import unread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netkit.lab.echo import Echoed
+    from netkit.net.sockets import SocketStream
+
+#: How many connections are served before the driver has a look at everything else.
+BATCH = 64
+
+
+class EchoLoop:
+    """Echoes on every connection handed to `connection`, while `run` is driven.
+
+    A peer that has not taken its echo for `stall_timeout` seconds, or from which nothing came for
+    `idle_timeout` seconds (None: as long as it likes), gets DeadlineExceeded.
+    """
+
+    #: Whether this system has what it takes.
+    available = hasattr(select, "epoll")
+
+    def __init__(
+        self, *, counts: Echoed, idle_timeout: float | None = None, stall_timeout: float | None = None
+    ) -> None:
+        self._counts = counts
+        self._idle_timeout = idle_timeout
+        self._stall_timeout = stall_timeout
+        self._epoll = select.epoll()
+        self._descriptor = Descriptor(self._epoll.fileno(), close=self._epoll.close)
+        self._connections: dict[int, _Connection] = {}
+        self._now = monotonic()
+
+    def connection(self, stream: SocketStream) -> Flow[None]:
+        """Flow: wait until `stream` was echoed to its end; raises what ended it otherwise."""
+        self._counts.messages += 1
+        if not self._connections:
+            self._descriptor.wake_reader()  # there is something to keep time for again
+        connection = _Connection(self, stream)
+        if connection.left is not None:
+            self._serve(connection, select.EPOLLIN)
+        try:
+            yield from connection.done.wait()
+        finally:
+            connection.leave()
+        if connection.error is not None:
+            raise connection.error
+
+    def stop_reading(self, stream: SocketStream) -> None:
+        """Send back what has arrived on `stream` by now, and let that be its end."""
+        connection = self._connections.get(stream.fileno())
+        if connection is None:
+            stream.stop_reading()  # it is about to come to `connection`
+            return
+        connection.left = unread(connection.sock)
+        if not connection.pending:
+            self._serve(connection, select.EPOLLIN)
+
+    def run(self) -> Flow[None]:
+        """Flow: serve, until `close`."""
+        timeouts = [each for each in (self._idle_timeout, self._stall_timeout) if each is not None]
+        every = min(timeouts) / 4 if timeouts else None
+        want = self._descriptor.want_read
+        look_at: float | None = None
+        while True:
+            if every is not None and self._connections and look_at is None:
+                look_at = monotonic() + every
+                want = Want(read=self._descriptor, until=look_at)
+            yield want
+            self._now = now = monotonic()
+            self._turn()
+            if look_at is not None and now >= look_at:
+                look_at = None
+                want = self._descriptor.want_read
+                self._end_overdue(now)
+
+    def close(self) -> None:
+        """End every connection, and `run`."""
+        for connection in list(self._connections.values()):
+            connection.end(ClosedError("stream"))
+        self._descriptor.close()
+
+    def _turn(self) -> None:
+        connections, now, echoed = self._connections, self._now, 0
+        for fd, events in self._epoll.poll(0, BATCH):
+            connection = connections.get(fd)
+            if connection is None:
+                continue  # it ended in this very turn
+            if events != select.EPOLLIN or connection.left is not None:
+                self._serve(connection, events)
+                continue
+            # The one case that matters: something came, and all of it goes back at once.
+            data = b""
+            try:
+                data = connection.recv(RECEIVE_SIZE)
+                if not data:
+                    self._finish(connection)
+                    continue
+                sent = connection.send(data)
+            except BlockingIOError:
+                if not data:
+                    continue  # a wake-up is a hint: there was nothing
+                sent = 0
+            except OSError as error:
+                connection.end(error)
+                continue
+            echoed += sent
+            connection.moved = now
+            if sent < len(data):
+                connection.hold(memoryview(data)[sent:])
+        self._counts.bytes += echoed
+
+    def _serve(self, connection: _Connection, events: int) -> None:
+        """All that is rarer: a peer that does not read, reading that was stopped, hang-ups."""
+        try:
+            if connection.pending:
+                if events & ~select.EPOLLIN:
+                    self._send_pending(connection)
+                return
+            size = RECEIVE_SIZE if connection.left is None else min(RECEIVE_SIZE, connection.left)
+            while size:
+                data = connection.recv(size)
+                if not data:
+                    break
+                connection.hold(memoryview(data))
+                if connection.left is not None:
+                    connection.left -= len(data)
+                self._send_pending(connection)
+                if connection.pending or connection.left is None:
+                    return
+                size = min(RECEIVE_SIZE, connection.left)
+            self._finish(connection)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            connection.end(error)
+
+    def _send_pending(self, connection: _Connection) -> None:
+        try:
+            sent = connection.send(connection.pending)
+        except BlockingIOError:
+            return
+        self._counts.bytes += sent
+        connection.moved = self._now
+        connection.pending = connection.pending[sent:]
+        if not connection.pending:
+            connection.watch_for(select.EPOLLIN)
+            if connection.left == 0:
+                self._finish(connection)
+
+    def _finish(self, connection: _Connection) -> None:
+        try:
+            connection.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the peer has gone: there is nobody to tell
+        connection.end(None)
+
+    def _end_overdue(self, now: float) -> None:
+        for connection in list(self._connections.values()):
+            limit, doing = (
+                (self._stall_timeout, "sending back")
+                if connection.pending
+                else (self._idle_timeout, "waiting for data")
+            )
+            if limit is not None and now - connection.moved >= limit:
+                connection.end(DeadlineExceeded(doing))
+
+
+class _Connection:
+    """One socket in the set. It is its descriptor's `watch`, so that closing the stream takes it out."""
+
+    __slots__ = (
+        "_descriptor",
+        "_events",
+        "_loop",
+        "done",
+        "error",
+        "fd",
+        "left",
+        "moved",
+        "pending",
+        "recv",
+        "send",
+        "sock",
+    )
+
+    def __init__(self, loop: EchoLoop, stream: SocketStream) -> None:
+        self._loop = loop
+        self._descriptor = stream._descriptor
+        self.sock = stream._sock
+        self.recv = self.sock.recv
+        self.send = self.sock.send
+        self.fd = stream.fileno()
+        self.pending = memoryview(b"")  # received, and not yet taken by the peer
+        self.left = stream._left  # how much more is read, once reading has been stopped
+        self.moved = monotonic()
+        self.done = Event()
+        self.error: Exception | None = None
+        self._events = select.EPOLLIN
+        loop._epoll.register(self.fd, self._events)
+        loop._connections[self.fd] = self
+        self._descriptor.watch = self
+
+    def hold(self, data: memoryview) -> None:
+        """Keep what the peer did not take, and read no more until it has."""
+        self.pending = data
+        self.watch_for(select.EPOLLOUT)
+
+    def watch_for(self, events: int) -> None:
+        if events != self._events:
+            self._events = events
+            self._loop._epoll.modify(self.fd, events)
+
+    def end(self, error: Exception | None) -> None:
+        """It is over, well or with an error: whoever waits for it is told."""
+        self.leave()
+        self.error = error
+        self.done.set()
+
+    def leave(self) -> None:
+        """Take it out of the set."""
+        if self._loop._connections.get(self.fd) is self:
+            del self._loop._connections[self.fd]
+            self._loop._epoll.unregister(self.fd)
+            self._descriptor.watch = None
+
+    def forget(self, close: Callable[[], None]) -> None:
+        """The stream is being closed."""
+        self.end(ClosedError("stream"))
+        close()

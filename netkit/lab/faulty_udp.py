@@ -1,0 +1,146 @@
+"""`FaultyUdpSocket`: a UDP socket whose datagrams come late, damaged or not at all, on purpose. RFC 768.
+
+Decision a reader may wonder about: a datagram that is late is kept here, in a heap, and who waits in
+`receive` sends it when its moment has come. So a delay holds up nothing behind it, jitter reorders as
+networks do, no task is needed, and the memory it takes has a limit.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING
+
+from netkit._log import Log
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, Descriptor, Event, Want
+from netkit.lab.faults import QUANTUM, flipped
+from netkit.net.udp import UdpSocket
+
+if TYPE_CHECKING:
+    from netkit.addr import SocketAddr
+    from netkit.io import Buffer, Flow
+    from netkit.lab.faults import FaultSession
+
+log = Log("netkit.lab.faulty_udp")
+
+#: How much a socket holds back at most, in bytes, with `HELD_OVERHEAD` added for each datagram.
+HELD_BYTES = 4_194_304
+HELD_OVERHEAD = 256
+
+
+class FaultyUdpSocket(UdpSocket):
+    """A UDP socket of which the datagrams sent show the faults of `session`. It takes `sock` over.
+
+    A datagram that is late is kept and does not hold up those behind it; it leaves when its moment has
+    come while somebody receives from this socket (as a server always does), or in `flush`. `HELD_BYTES`
+    are kept at most; then sending waits for room, and what comes meanwhile waits in the system's buffer
+    or is lost there. What is kept when the socket is closed is lost.
+    """
+
+    def __init__(self, sock: UdpSocket, session: FaultSession) -> None:
+        self.__dict__.update(sock.__dict__)  # the same socket, descriptor and timeouts
+        self._session = session
+        self._held: list[tuple[float, int, bytes, SocketAddr | None]] = []  # a heap, by moment
+        self._held_bytes = 0
+        self._order = count()
+        self._free_at = 0.0  # when a throttled link has sent what is before
+        self._turns = 0
+
+    @property
+    def held(self) -> int:
+        """How many datagrams wait for their moment."""
+        return len(self._held)
+
+    def _arrive(self) -> Flow[None]:
+        """Flow: wait until a datagram is there, and send what is due meanwhile; errors as `UdpSocket`'s."""
+        receiving = super()._arrive()
+        self._turns += 1
+        try:
+            if self._turns % OPERATIONS_PER_TURN == 0:
+                yield PAUSE
+            ready = None
+            while True:
+                blocked = self._send_due()
+                try:
+                    want = receiving.send(ready)  # type: ignore[arg-type]  # its first is None
+                except StopIteration:
+                    return
+                if self._held and want is self._descriptor.want_read:
+                    want = self._want(blocked, read=self._descriptor)
+                ready = yield want
+        finally:
+            receiving.close()
+
+    def transmit(self, data: Buffer, addr: SocketAddr | None = None) -> Flow[int]:
+        """Flow: send one datagram to `addr`, or to the connected peer, or lose it, or keep it for later.
+
+        Errors as `UdpSocket`'s, of one that is sent at once; later there is nobody to tell.
+        """
+        self._check_open()
+        session, injected = self._session, self._session.faults.injected
+        whole = bytes(data)
+        size = len(whole)
+        dropped, flip, delay = session.drops(), session.flip(size), session.delay()
+        if dropped:
+            injected.dropped += 1
+            return size
+        if flip is not None:
+            injected.corrupted += 1
+            whole = bytes(flipped(memoryview(whole), flip))
+        now = due = session.clock()
+        throttle = session.faults.throttle
+        if throttle is not None:
+            due = max(due, self._free_at)
+            self._free_at = due + size / throttle
+        if delay:
+            injected.delayed += 1
+            due += delay
+        if due <= now:
+            return (yield from super().transmit(whole, addr))
+        cost = size + HELD_OVERHEAD
+        while self._held and self._held_bytes + cost > HELD_BYTES:
+            blocked = self._send_due()
+            if self._held_bytes + cost > HELD_BYTES:
+                yield self._want(blocked, event=self._descriptor.gone)
+                self._check_open()
+        heappush(self._held, (due, next(self._order), whole, addr))
+        self._held_bytes += cost
+        if self._held[0][0] == due:
+            self._descriptor.wake_reader()  # who waits to receive does not know of this moment yet
+        return size
+
+    def flush(self) -> Flow[None]:
+        """Flow: wait until every datagram that was kept has left."""
+        while self._held:
+            self._check_open()
+            blocked = self._send_due()
+            if self._held:
+                yield self._want(blocked, event=self._descriptor.gone)
+
+    def _send_due(self) -> bool:
+        """Send those whose moment has come, a turn's worth at most; whether the socket takes no more now."""
+        for _ in range(OPERATIONS_PER_TURN):
+            if not self._held or self._held[0][0] > self._session.clock():
+                return False
+            _, _, data, addr = self._held[0]
+            try:
+                if addr is None:
+                    self._sock.send(data)
+                else:
+                    self._sock.sendto(data, addr.to_sockaddr())
+            except BlockingIOError:
+                return True
+            except OSError as error:
+                log.debug("%s: a late datagram cannot be sent: %s", addr or self._peer, error)
+            heappop(self._held)
+            self._held_bytes -= len(data) + HELD_OVERHEAD
+        return False
+
+    def _want(self, blocked: bool, *, read: Descriptor | None = None, event: Event | None = None) -> Want:
+        if not self._held:
+            return Want(read=read, event=event)
+        if not blocked:
+            return Want(read=read, event=event, until=self._held[0][0])
+        if self._descriptor.writer is None:
+            return Want(read=read, write=self._descriptor, event=event)
+        return Want(read=read, event=event, until=self._session.clock() + QUANTUM)  # another waits to write

@@ -1,0 +1,1 @@
+"""Measuring a network: `ping`, round trips and what they come to; `scan`, which ports take connections."""

@@ -1,0 +1,57 @@
+"""What every server needs: accepting, draining, worker processes, listeners handed over, children.
+
+    connections   serve: accept, one flow for each connection, stop when told, let those under way end
+    shutdown      GracefulShutdown and the signals that ask for it
+    workers       the same server in several processes
+    handover      giving the listeners to a successor without losing a connection
+    activation    listeners that a service manager hands over, and what it is told
+    child         commands started with a connection as their standard input and output
+
+A server is a flow (`netkit.io`), so it runs blocking in a thread or inside an event loop alike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netkit._lazy import lazy
+
+if TYPE_CHECKING:
+    from netkit.serve.activation import (
+        ActivationError as ActivationError,
+        AdoptError as AdoptError,
+        ListenFd as ListenFd,
+        listen_fd as listen_fd,
+        listen_fds as listen_fds,
+        listen_fds_named as listen_fds_named,
+        sd_notify as sd_notify,
+        watchdog_interval as watchdog_interval,
+    )
+    from netkit.serve.connections import (
+        Handler as Handler,
+        Listener as Listener,
+        Served as Served,
+        serve as serve,
+    )
+    from netkit.serve.handover import Handover as Handover
+    from netkit.serve.shutdown import (
+        ConnectionGuard as ConnectionGuard,
+        GracefulShutdown as GracefulShutdown,
+        ShutdownSignals as ShutdownSignals,
+        shutdown_signals as shutdown_signals,
+    )
+    from netkit.serve.workers import Workers as Workers
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "activation": (
+            "ActivationError AdoptError ListenFd listen_fd listen_fds listen_fds_named sd_notify "
+            "watchdog_interval"
+        ),
+        "connections": "Handler Listener Served serve",
+        "handover": "Handover",
+        "shutdown": "ConnectionGuard GracefulShutdown ShutdownSignals shutdown_signals",
+        "workers": "Workers",
+    },
+)

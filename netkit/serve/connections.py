@@ -1,0 +1,223 @@
+"""Serving connections: accept, one flow for each, stop accepting when asked, let those under way end.
+
+`serve` is itself a flow, so that a server runs blocking in a thread or inside an event loop alike, and
+several listeners (and UDP sockets beside them) go under one `all_of`. Running out of descriptors does not
+end it: the connection waits in the backlog, and accepting is tried again after a pause that is logged.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from netkit._log import Log
+from netkit.io import (
+    OPERATIONS_PER_TURN,
+    PAUSE,
+    ByteStream,
+    ClosedError,
+    Event,
+    Flow,
+    Outcome,
+    Spawner,
+    Want,
+    all_of,
+    run,
+    sleep_until,
+)
+
+log = Log("netkit.serve.connections")
+
+S_co = TypeVar("S_co", bound=ByteStream, covariant=True)
+
+#: Serves one connection to its end; the stream is closed after it, however it ends.
+Handler: TypeAlias = Callable[[Any], Flow[None]]
+
+#: How long accepting pauses, in seconds, when no descriptor is left.
+NO_DESCRIPTOR_PAUSE = 0.1
+
+_NO_DESCRIPTOR = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+
+class Listener(Protocol[S_co]):
+    """What connections are accepted from: `TcpListener`, `UnixListener`."""
+
+    def accept_flow(self) -> Flow[None]: ...
+    def take_accepted(self) -> tuple[S_co, object]: ...
+    def stop_accepting(self) -> None: ...
+    def close(self) -> None: ...
+    @property
+    def is_closed(self) -> bool: ...
+
+
+class Served:
+    """What a server did: connections accepted, ended in an error, and cut off when draining ran out."""
+
+    __slots__ = ("accepted", "active", "cut_off", "failed", "on_unaccepted", "unaccepted")
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.active: dict[ByteStream, ByteStream] = {}  # as accepted, and as its handler has it
+        self.failed = 0
+        self.cut_off = 0
+        self.unaccepted = 0  # how often accepting failed for want of a descriptor
+        self.on_unaccepted: Callable[[OSError], object] | None = None  # called each time
+
+    def __repr__(self) -> str:
+        return (
+            f"<Served accepted={self.accepted} active={len(self.active)} "
+            f"failed={self.failed} cut_off={self.cut_off}>"
+        )
+
+
+def serve(
+    listener: Listener[S_co],
+    handler: Handler,
+    *,
+    stop: Event,
+    drain: float | None = None,
+    wrap: Callable[[S_co], Flow[ByteStream]] | None = None,
+    hurry: Callable[[Any], object] | None = None,
+    max_connections: int | None = None,
+    served: Served | None = None,
+) -> Flow[Served]:
+    """Flow: accept connections and serve each with `handler`, until `stop` is set; what was done.
+
+    Then what waits in the backlog is accepted and the listener closed. The connections under way have
+    `drain` seconds to end (None: as long as they take); those that have not are cut off. What they have
+    received by then is still read, and nothing more (`ByteStream.stop_reading`, or `hurry(stream)` in its
+    place); a connection whose handler has ended is closed when its peer has finished too, so that nothing
+    sent to it is lost.
+
+    `wrap` makes of a stream what its handler gets, such as a TLS connection. No more than
+    `max_connections` are served at once; others wait in the backlog. `served` may be handed in, to be
+    read meanwhile.
+    """
+    done = served if served is not None else Served()
+    ours: dict[ByteStream, ByteStream] = {}  # those of this listener
+    crew: Spawner[None] = Spawner()
+    idle, room, accepted_all = Event(), Event(), Event()
+
+    def accepting() -> Flow[None]:
+        while True:
+            # The driver's own descriptors are made at the first wait: before connections have taken all.
+            if done.accepted % OPERATIONS_PER_TURN == 0:
+                yield PAUSE
+            while max_connections is not None and len(ours) >= max_connections and not listener.is_closed:
+                room.clear()
+                yield from room.wait()
+            try:
+                yield from listener.accept_flow()
+            except ClosedError:
+                accepted_all.set()
+                return
+            except OSError as error:
+                if error.errno not in _NO_DESCRIPTOR:
+                    raise
+                done.unaccepted += 1
+                if done.on_unaccepted is not None:
+                    done.on_unaccepted(error)
+                log.warning("cannot accept a connection: %s; trying again", error.strerror)
+                if stop.is_set:
+                    listener.close()  # no use: those in the backlog are lost
+                yield from sleep_until(monotonic() + NO_DESCRIPTOR_PAUSE)
+                continue
+            stream, _ = listener.take_accepted()
+            done.accepted += 1
+            done.active[stream] = ours[stream] = stream
+            crew.add(serving(stream))
+
+    def serving(stream: ByteStream) -> Flow[None]:
+        outer: ByteStream = stream
+        try:
+            if wrap is not None:
+                outer = yield from wrap(stream)  # type: ignore[arg-type]  # it is of this listener
+                done.active[stream] = ours[stream] = outer
+            if stop.is_set:
+                hurry_up(outer)
+            yield from handler(outer)
+            if stop.is_set and not outer.is_closed:
+                yield from lingering(outer)
+        except Exception as error:
+            if isinstance(error, ClosedError):
+                done.cut_off += 1
+            else:
+                done.failed += 1
+            log.debug("%s: %s", stream, error)
+        finally:
+            outer.close()
+            stream.close()
+            done.active.pop(stream, None)
+            ours.pop(stream, None)
+            room.set()
+            if not ours:
+                idle.set()
+
+    def hurry_up(stream: ByteStream) -> None:
+        try:
+            if hurry is None:
+                stream.stop_reading()
+            else:
+                hurry(stream)
+        except OSError as error:
+            log.debug("%s: %s", stream, error)  # it ended in this instant
+
+    def lingering(stream: ByteStream) -> Flow[None]:
+        try:
+            yield from stream.lingering_close()
+        except (ClosedError, ConnectionError) as error:
+            log.debug("%s: %s", stream, error)  # it was served; only its peer never finished
+
+    def stopping() -> Flow[None]:
+        yield from stop.wait()
+        until = None if drain is None else monotonic() + drain
+        for stream in list(ours.values()):
+            hurry_up(stream)
+        listener.stop_accepting()
+        room.set()
+        while not accepted_all.is_set and (until is None or monotonic() < until):
+            yield Want(event=accepted_all, until=until)
+        listener.close()
+        room.set()
+        idle.clear()
+        while ours and (until is None or monotonic() < until):
+            yield Want(event=idle, until=until)
+        for stream in list(ours.values()):
+            stream.close()  # its handler gets ClosedError where it waits
+
+    try:
+        crew.add(accepting())
+        crew.add(stopping())
+        yield from all_of(crew, on_result=_raise_if_failed)
+    finally:
+        listener.close()
+        for stream in list(ours.values()):
+            stream.close()
+    return done
+
+
+@contextmanager
+def in_background(flow_for: Callable[[Event], Flow[object]]) -> Iterator[None]:
+    """Drive a server's flow in a thread of its own; at the end of the block it is told to stop.
+
+        with in_background(server.serve):
+            ...
+
+    `flow_for` is given the event that stops it.
+    """
+    stop = Event()
+    thread = threading.Thread(target=run, args=[flow_for(stop)], daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10.0)
+
+
+def _raise_if_failed(_index: int, outcome: Outcome[None]) -> None:
+    outcome.unwrap()

@@ -1,0 +1,237 @@
+"""Zero-downtime replacement: a running server hands its listening sockets to its successor.
+
+The running one offers them at a Unix-domain control socket. The successor connects there, is given the very
+sockets (SCM_RIGHTS, not new ones for the same addresses), begins to accept from them, and says that it is
+ready; only then does the old one stop accepting and drain. Between the two there is no moment at which nobody
+listens: a connection that comes meanwhile waits in the one backlog they share. A successor that dies, or says
+nothing, before it is ready changes nothing. The control socket is handed over with the others.
+
+    successor   {"take_over": 1}
+    old         {"sockets": [{"name": "tcp"}, ...]}             with the descriptors, in that order
+    successor   {"ready": true, "pid": 4711}
+    old         {"stopping": true}                              and the end of the stream
+
+Each is a line of JSON. Only the same user, or root, is given anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+
+from netkit._log import Log
+from netkit.errors import NetkitError
+from netkit.io import (
+    Closing,
+    DeadlineExceeded,
+    Flow,
+    LimitExceeded,
+    before,
+    deadline_after,
+    run,
+)
+from netkit.net.errors import FdPassingError
+from netkit.net.unix import UnixStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from netkit.net.fds import HasFileno
+    from netkit.net.unix import UnixListener
+
+T = TypeVar("T")
+
+log = Log("netkit.serve.handover")
+
+#: How long a successor has between being given the sockets and saying that it is ready, in seconds.
+READY_TIMEOUT = 60.0
+
+#: How long either side waits for any other message, in seconds.
+REPLY_TIMEOUT = 10.0
+
+#: The name that the control socket goes by among those handed over.
+CONTROL = "control"
+
+_VERSION = 1
+
+
+class HandoverError(NetkitError):
+    """Taking over did not work: the sockets stay with whoever had them."""
+
+    layer = "net"
+    fault = "peer"
+
+    def __init__(self, reason: str, hint: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"the running server's sockets cannot be taken over: {self.reason}"
+
+
+class Offered(NamedTuple):
+    """A socket to be handed over, and what it goes by."""
+
+    name: str
+    socket: HasFileno
+
+
+class Handover:
+    """The running server's side: offers `sockets` at `control`, until a successor has taken them."""
+
+    def __init__(self, control: UnixListener, sockets: Iterable[Offered]) -> None:
+        self._control = control
+        self._sockets = [*sockets, Offered(CONTROL, control)]
+        #: The process that has taken over; None before.
+        self.successor: int | None = None
+
+    def offer(self) -> Flow[None]:
+        """Flow: until a successor is ready. What it was given is still open here, and to be closed.
+
+        The files of Unix-domain listeners, the control socket's too, are the successor's by then.
+        """
+        while self.successor is None:
+            yield from self._control.accept_flow()
+            stream, _ = self._control.take_accepted()
+            with stream:
+                try:
+                    yield from self._hand_over(stream)
+                except DeadlineExceeded:
+                    raise  # the caller's
+                except (OSError, EOFError, HandoverError, LimitExceeded, FdPassingError) as error:
+                    log.warning("the sockets were not handed over: %s", error)
+
+    def _hand_over(self, stream: UnixStream) -> Flow[None]:
+        who = stream.peer_cred
+        asked = yield from _hear(stream, REPLY_TIMEOUT)  # first: closing over it would reset the answer
+        if who.uid not in (os.geteuid(), 0):
+            yield from _say(stream, {"refused": "it runs as another user"})
+            raise HandoverError(f"asked for by user {who.uid}")
+        if asked.get("take_over") != _VERSION:
+            yield from _say(stream, {"refused": f"it speaks version {_VERSION} of the take-over"})
+            raise HandoverError("asked for in a way that is not understood")
+        names = [{"name": each.name} for each in self._sockets]
+        offer = stream.send_fds_flow([each.socket for each in self._sockets], _line({"sockets": names}))
+        yield from _in_time(REPLY_TIMEOUT, offer)
+        ready = yield from _hear(stream, READY_TIMEOUT)
+        if ready.get("ready") is not True:
+            raise HandoverError("the successor is not ready")
+        self.successor = int(ready.get("pid") or who.pid or 0)
+        for each in self._sockets:
+            if hasattr(each.socket, "unlink_on_close"):
+                each.socket.unlink_on_close = False
+        try:
+            yield from _say(stream, {"stopping": True})
+        except OSError as error:
+            log.debug("the successor did not wait for the answer: %s", error)
+
+
+class TakenOver(Closing):
+    """The successor's side: the sockets it was given, until it says that it is ready.
+
+        with TakenOver.connect("/run/echo.control") as taken:
+            ...                     # adopt `taken.sockets`, which are descriptors with names, and serve
+            taken.ready()
+
+    Closed before that, the old server goes on as if nothing had been. Descriptors that were not `take`n out
+    are closed with it.
+    """
+
+    def __init__(self, stream: UnixStream, sockets: list[tuple[str, int]]) -> None:
+        self._stream = stream
+        self._sockets = sockets
+
+    @classmethod
+    def connect(cls, path: str, *, timeout: float | None = REPLY_TIMEOUT) -> Self:
+        """Ask whoever runs behind the control socket `path` for its sockets.
+
+        Raises UnixError where nobody does, HandoverError where it does not give them.
+        """
+        return run(cls._connect(path), deadline=deadline_after(timeout))
+
+    @classmethod
+    def _connect(cls, path: str) -> Flow[Self]:
+        stream = yield from UnixStream.connect_flow(path)
+        fds: list[int] = []
+        try:
+            stream.expect_fds()
+            yield from _say(stream, {"take_over": _VERSION})
+            answer = yield from _hear(stream, REPLY_TIMEOUT)
+            if "refused" in answer:
+                raise HandoverError(str(answer["refused"]))
+            _, fds = stream.take_fds()
+            names = [str(each["name"]) for each in answer["sockets"]]
+            if len(names) != len(fds):
+                raise HandoverError(f"{len(fds)} descriptors came for {len(names)} sockets")
+        except BaseException as error:
+            _close(fds)
+            stream.close()
+            if isinstance(error, (KeyError, TypeError, EOFError)):
+                raise HandoverError("its answer is not understood") from error
+            raise
+        return cls(stream, list(zip(names, fds, strict=True)))
+
+    @property
+    def sockets(self) -> list[tuple[str, int]]:
+        """Names and descriptors, in the order of the old server."""
+        return list(self._sockets)
+
+    def take(self) -> list[tuple[str, int]]:
+        """The same, to be the caller's from now on."""
+        taken, self._sockets = self._sockets, []
+        return taken
+
+    def ready(self, *, timeout: float | None = REPLY_TIMEOUT) -> None:
+        """Say that the sockets are served from here. The old server has stopped accepting when it returns.
+
+        Raises HandoverError where the old server has gone, or does not answer.
+        """
+        try:
+            run(self._ready(), deadline=deadline_after(timeout))
+        except (OSError, EOFError, DeadlineExceeded) as error:
+            raise HandoverError(f"it does not say that it stops: {error}") from error
+
+    def _ready(self) -> Flow[None]:
+        yield from _say(self._stream, {"ready": True, "pid": os.getpid()})
+        yield from _hear(self._stream, REPLY_TIMEOUT)
+
+    def close(self) -> None:
+        """End the dialogue, and close what was not taken."""
+        self._stream.close()
+        _close([fd for _, fd in self.take()])
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+def _in_time(timeout: float, flow: Flow[T]) -> Flow[T]:
+    """Flow: `flow`; HandoverError after `timeout` seconds, which is not the caller's own deadline."""
+
+    def late(_: BaseException) -> HandoverError:
+        return HandoverError(f"the other side did not answer within {timeout:g} s")
+
+    return (yield from before(monotonic() + timeout, flow, expired=late))
+
+
+def _say(stream: UnixStream, message: dict[str, Any]) -> Flow[None]:
+    yield from _in_time(REPLY_TIMEOUT, stream.send_all(_line(message)))
+
+
+def _hear(stream: UnixStream, timeout: float) -> Flow[dict[str, Any]]:
+    line = yield from _in_time(timeout, stream.receive_until(b"\n"))
+    try:
+        message = json.loads(line)
+    except ValueError:
+        message = None
+    if not isinstance(message, dict):
+        raise HandoverError("a message is not understood")
+    return message
+
+
+def _close(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)

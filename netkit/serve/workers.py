@@ -1,0 +1,220 @@
+"""Worker processes for a server: forked from one parent, on listeners they share, looked after by it.
+
+Each worker is a fork(2) of the parent that drives a flow of its own; they share the parent's listening
+sockets, so the system hands a connection to whichever accepts first, and a connection waiting in the backlog
+outlives the worker that might have taken it. The parent only supervises, in a flow as well: it starts a
+worker again that died, hands the order to stop on, asks for what they have counted, and adds it up. Between
+parent and worker is a socket pair: the worker writes its counts there, and its end of file is how each side
+learns that the other has gone, without SIGCHLD.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from collections import Counter
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from netkit._log import Log
+from netkit.io import ByteStream, Event, Flow, Spawner, all_of, before, beside, first_of, run, sleep_until
+from netkit.io.errors import DeadlineExceeded
+from netkit.net.connect import descriptor_of
+from netkit.net.sockets import SocketStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+log = Log("netkit.serve.workers")
+
+#: A worker that did not live for so long, in seconds, is started again only after as long a pause.
+SHORT_LIFE = 1.0
+
+#: How long, in seconds, the parent waits for a worker to say what it has counted.
+REPORT_TIMEOUT = 2.0
+
+
+class Workers:
+    """So many processes that do the same work, from the moment `supervise` is driven.
+
+    `work(stop)` is the flow that each drives, until the `stop` it was given is set; `counts()` tells, in the
+    worker, what it has done so far. `begin(place)` is called first in each, with its place among them from 0
+    on. POSIX only: fork(2) is what it is made of.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        work: Callable[[Event], Flow[Any]],
+        counts: Callable[[], Mapping[str, int]],
+        begin: Callable[[int], object] = lambda _place: None,
+    ) -> None:
+        self._count = count
+        self._work = work
+        self._begin = begin
+        self._counts = counts
+        self._workers: dict[int, _Worker] = {}
+        self._ended: Counter[str] = Counter()
+        self.restarts = 0
+        #: Workers that ended otherwise than they were told to, while stopping.
+        self.failed = 0
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes alive."""
+        return [worker.pid for worker in self._workers.values()]
+
+    def supervise(self, stop: Event) -> Flow[None]:
+        """Flow: keep `count` workers alive until `stop` is set, and then until all have ended."""
+        crew: Spawner[None] = Spawner()
+
+        def keeping(place: int) -> Flow[None]:
+            while not stop.is_set:
+                begun = monotonic()
+                worker = self._workers[place] = self._start(place)
+                yield from worker.listening()
+                del self._workers[place]
+                self._ended.update(worker.counts)
+                status = worker.reap()
+                if stop.is_set:
+                    if status:
+                        self.failed += 1
+                    return
+                log.warning("worker %d ended with status %d; starting another", worker.pid, status)
+                self.restarts += 1
+                if monotonic() - begun < SHORT_LIFE:
+                    yield from first_of(sleep_until(begun + SHORT_LIFE), stop.wait())
+
+        def stopping() -> Flow[None]:
+            yield from stop.wait()
+            for worker in self._workers.values():
+                worker.signal(signal.SIGTERM)
+
+        try:
+            for place in range(self._count):
+                crew.add(keeping(place))
+            crew.add(stopping())
+            yield from all_of(crew, on_result=lambda _, outcome: outcome.unwrap())
+        finally:
+            for worker in self._workers.values():
+                worker.signal(signal.SIGKILL)
+                worker.reap()
+            self._workers.clear()
+
+    def ask(self) -> Flow[None]:
+        """Flow: have every worker say what it has counted; `counts` has it then."""
+        awaited = []
+        for worker in self._workers.values():
+            worker.reported.clear()
+            worker.signal(signal.SIGUSR1)
+            awaited.append(before(monotonic() + REPORT_TIMEOUT, worker.reported.wait()))
+        for outcome in (yield from all_of(awaited, return_errors=True)):
+            if outcome.error is not None and not isinstance(outcome.error, DeadlineExceeded):
+                raise outcome.error
+
+    def counts(self) -> dict[str, int]:
+        """What all workers have counted, those that have ended included; as of the last they said."""
+        total = Counter(self._ended)
+        for worker in self._workers.values():
+            total.update(worker.counts)
+        return dict(total)
+
+    def _start(self, place: int) -> _Worker:
+        ours, theirs = socket.socketpair()
+        # A signal for a worker that still has its parent's handlers would be lost: it waits.
+        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                status = 1
+                try:
+                    ours.close()
+                    for worker in self._workers.values():
+                        worker.disown()
+                    self._begin(place)
+                    status = self._be_worker(theirs, mask)
+                finally:
+                    os._exit(status)
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        theirs.close()
+        return _Worker(pid, ours)
+
+    def _be_worker(self, theirs: socket.socket, mask: set[signal.Signals | int]) -> int:
+        """All that happens in a worker, which takes signals by `mask` then; its exit status."""
+        signal.set_wakeup_fd(-1)  # the parent's
+        stop, asked = Event(), Event()
+        # A terminal's Ctrl-C goes to the parent as well, which decides.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+        signal.signal(signal.SIGUSR1, lambda _number, _frame: asked.set())
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        theirs.setblocking(False)
+        stream = SocketStream(theirs, descriptor_of(theirs))
+
+        def report() -> Flow[None]:
+            yield from stream.send_all(json.dumps(dict(self._counts())).encode() + b"\n")
+
+        def answering() -> Flow[None]:
+            while True:
+                yield from asked.wait()
+                asked.clear()
+                yield from report()
+
+        def orphaned() -> Flow[None]:
+            yield from stream.fill()  # nothing is ever sent here: only its end comes
+            stop.set()
+
+        run(beside(self._work(stop), answering(), orphaned()))
+        try:
+            run(report(), deadline=monotonic() + REPORT_TIMEOUT)
+        except OSError:
+            pass  # nobody is left to hear it
+        return 0
+
+
+class _Worker:
+    """A worker, as its parent has it."""
+
+    def __init__(self, pid: int, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.pid = pid
+        self._sock = sock
+        self.stream: ByteStream = SocketStream(sock, descriptor_of(sock))
+        self.counts: dict[str, int] = {}
+        self.reported = Event()
+
+    def disown(self) -> None:
+        """In a sibling: give the descriptor back, so that its parent is one process, not two.
+
+        Not by closing the stream, which would shut the connection down that is the parent's.
+        """
+        os.close(self._sock.detach())
+
+    def listening(self) -> Flow[None]:
+        """Flow: take in what it says it has counted, until it ends."""
+        try:
+            while True:
+                line = yield from self.stream.receive_until(b"\n")
+                self.counts = json.loads(line)
+                self.reported.set()
+        except (EOFError, ConnectionError):
+            self.reported.set()
+
+    def signal(self, number: signal.Signals) -> None:
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            pass  # it ended in this instant
+
+    def reap(self) -> int:
+        """Its exit status, as `os.waitstatus_to_exitcode` has it. It has closed its end: this is at once."""
+        self.stream.close()
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])

@@ -1,0 +1,271 @@
+"""The echo server and its loop: every kind of socket, peers that misbehave, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from netkit.io import ByteStream, Event, Flow, run
+from netkit.lab.echo import Echoed
+from netkit.lab.echo_loop import EchoLoop
+from netkit.lab.echo_server import EchoServer
+from netkit.lab.faults import Faults
+from netkit.net import Shutdown, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream
+from tests.io.conftest import Drive
+
+
+def as_it_is(stream: ByteStream) -> Flow[ByteStream]:
+    """A wrapping that changes nothing, but makes each connection a flow of its own."""
+    return stream
+    yield
+
+
+@pytest.fixture(params=["loop", "flows"])
+def wrap(request: pytest.FixtureRequest) -> Callable[[Any], Flow[ByteStream]] | None:
+    """Both ways in which connections are served."""
+    if request.param == "loop" and not EchoLoop.available:
+        pytest.skip("no epoll on this system")
+    return None if request.param == "loop" else as_it_is
+
+
+class Running:
+    """A server in a thread of its own, until `end`."""
+
+    def __init__(self, server: EchoServer, drain: float | None = 5.0) -> None:
+        self.server = server
+        self.addrs = [each.local_addr for each in server.sockets]
+        self.stop = Event()
+        self.thread = threading.Thread(target=run, args=[server.serve(self.stop, drain=drain)])
+        self.thread.start()
+
+    def end(self) -> dict[str, int]:
+        self.stop.set()
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+        return self.server.counts()
+
+
+@pytest.fixture
+def start(wrap: Callable[[Any], Flow[ByteStream]] | None) -> Iterator[Callable[..., Running]]:
+    with ExitStack() as stack:
+
+        def starting(*sockets: Any, drain: float | None = 5.0, **options: Any) -> Running:
+            running = Running(
+                EchoServer(sockets or [TcpListener.bind("127.0.0.1:0")], wrap=wrap, **options), drain
+            )
+            stack.callback(running.end)
+            return running
+
+        yield starting
+
+
+def test_every_kind_of_socket(start: Callable[..., Running], tmp_path: Path) -> None:
+    path = str(tmp_path / "echo")
+    running = start(TcpListener.bind("127.0.0.1:0"), UnixListener.bind(path), UdpSocket.bind("127.0.0.1:0"))
+    with TcpStream.connect(running.addrs[0]) as tcp, UnixStream.connect(path) as unix:
+        for stream in (tcp, unix):
+            stream.write_all(b"hello")
+            stream.shutdown(Shutdown.Write)
+            assert b"".join(stream) == b"hello"
+    with UdpSocket.connected(running.addrs[2]) as sock:
+        sock.send(b"a datagram")
+        assert sock.recv(timeout=5) == b"a datagram"
+    counts = running.end()
+    assert counts["connections"] == 2
+    assert counts["datagrams"] == 1
+    assert counts["bytes"] == 20
+    assert not os.path.exists(path)
+
+
+@pytest.mark.parametrize("size", [1, 65_535, 65_536, 65_537, 3_000_000])
+def test_any_size_comes_back_whole(start: Callable[..., Running], size: int) -> None:
+    running = start()
+    data = os.urandom(size)
+    with TcpStream.connect(running.addrs[0]) as stream:
+
+        def send() -> None:
+            stream.write_all(data)
+            stream.shutdown(Shutdown.Write)
+
+        sending = threading.Thread(target=send)
+        sending.start()
+        assert b"".join(stream) == data
+        sending.join()
+
+
+def test_a_peer_that_never_reads_costs_little_memory_and_then_its_connection(
+    start: Callable[..., Running],
+) -> None:
+    running = start(stall_timeout=0.1)
+    with TcpStream.connect(running.addrs[0]) as stream:
+        stream.set_write_timeout(10)
+        with pytest.raises(ConnectionError):
+            stream.write_all(bytes(1 << 28))
+    counts = running.end()
+    assert counts["failed"] == 1
+    assert counts["cut_off"] == 0
+
+
+def test_an_idle_peer_is_let_go_where_that_is_asked_for(start: Callable[..., Running]) -> None:
+    running = start(idle_timeout=0.1)
+    with TcpStream.connect(running.addrs[0]) as stream:
+        assert stream.read(timeout=10) == b""
+    assert running.end()["failed"] == 1
+
+
+@pytest.mark.skipif(not EchoLoop.available, reason="no epoll on this system")
+def test_a_wake_up_without_data_sends_nothing_of_another_connection() -> None:
+    loop = EchoLoop(counts=Echoed())
+    with TcpListener.bind("127.0.0.1:0") as listener, ExitStack() as stack:
+        clients, flows = [], []
+        for _ in range(2):
+            clients.append(stack.enter_context(TcpStream.connect(listener.local_addr)))
+            served = stack.enter_context(listener.accept()[0])
+            flows.append(loop.connection(served))
+            flows[-1].send(None)  # type: ignore[arg-type]  # a generator's first
+        _, other = loop._connections.values()
+
+        def nothing(_size: int) -> bytes:
+            raise BlockingIOError
+
+        other.recv = nothing  # type: ignore[method-assign, assignment]
+        for client in clients:
+            client.write_all(b"of one alone")
+        for _ in range(100):
+            loop._turn()
+        assert bytes(other.pending) == b""
+        for flow in flows:
+            flow.close()
+    loop.close()
+
+
+def test_a_peer_that_resets(start: Callable[..., Running]) -> None:
+    running = start()
+    for _ in range(20):
+        sock = socket.create_connection(running.addrs[0].to_sockaddr())
+        sock.sendall(b"x")
+        assert sock.recv(1) == b"x"
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+    with TcpStream.connect(running.addrs[0]) as stream:
+        stream.write_all(b"still there")
+        assert stream.read_exactly(11, timeout=5) == b"still there"
+    counts = running.end()
+    assert counts["connections"] == 21
+    assert counts["active"] == 0
+
+
+def test_descriptors_are_given_back(start: Callable[..., Running]) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    running = start()
+    for _ in range(50):
+        with TcpStream.connect(running.addrs[0]) as stream:
+            stream.write_all(b"x")
+            stream.shutdown(Shutdown.Write)
+            assert b"".join(stream) == b"x"
+    running.end()
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_what_had_arrived_is_sent_back_though_the_peer_goes_on(start: Callable[..., Running]) -> None:
+    """Its connection is ended in order: the peer's later bytes do not reset it."""
+    running = start()
+    streams = [TcpStream.connect(running.addrs[0]) for _ in range(10)]
+    for stream in streams:
+        stream.write_all(b"x" * 30_000)
+        assert stream.read_exactly(1, timeout=5) == b"x"
+    running.stop.set()
+    for stream in streams:
+        received = b""
+        while data := stream.read(timeout=5):
+            received += data
+            stream.write_all(b"y")
+        assert received.startswith(b"x" * 29_999)
+        assert set(received[29_999:]) <= {ord("y")}
+        stream.close()
+    counts = running.end()
+    assert (counts["failed"], counts["cut_off"]) == (0, 0)
+
+
+def test_who_does_not_take_the_rest_is_cut_off(start: Callable[..., Running]) -> None:
+    running = start(drain=0.1)
+    sock = socket.create_connection(running.addrs[0].to_sockaddr())
+    sock.setblocking(False)
+    while select.select([], [sock], [], 0.05)[1]:
+        sock.send(bytes(1 << 20))
+    assert running.end()["cut_off"] == 1
+    sock.close()
+
+
+def test_no_more_connections_at_once_than_allowed(start: Callable[..., Running]) -> None:
+    running = start(max_connections=2)
+    streams = [TcpStream.connect(running.addrs[0]) for _ in range(4)]
+    for stream in streams:
+        stream.write_all(b"x")
+    for stream in streams[:2]:
+        assert stream.read_exactly(1, timeout=5) == b"x"
+    assert len(running.server.connections.active) == 2
+    for stream in streams[:2]:
+        stream.close()
+    for stream in streams[2:]:
+        assert stream.read_exactly(1, timeout=5) == b"x"
+        stream.close()
+
+
+def test_out_of_descriptors(start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch) -> None:
+    """accept(2) says EMFILE: it is counted, and tried again; nobody is lost."""
+    import errno
+
+    listener = TcpListener.bind("127.0.0.1:0")
+    accept_flow, failures = listener.accept_flow, [True, True]
+
+    def failing() -> Flow[None]:
+        if failures:
+            failures.pop()
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        yield from accept_flow()
+
+    monkeypatch.setattr(listener, "accept_flow", failing)
+    running = start(listener)
+    with TcpStream.connect(running.addrs[0]) as stream:
+        stream.write_all(b"patience")
+        assert stream.read_exactly(8, timeout=5) == b"patience"
+    assert running.server.connections.unaccepted == 2
+
+
+def test_with_faults() -> None:
+    running = Running(EchoServer([TcpListener.bind("127.0.0.1:0")], faults=Faults(reset_after=10, seed=1)))
+    with TcpStream.connect(running.addrs[0]) as stream:
+        stream.write_all(bytes(100))
+        with pytest.raises(ConnectionResetError):
+            stream.read_exactly(100, timeout=5)
+    assert running.end()["reset"] == 1
+
+
+def test_under_every_driver(drive: Drive) -> None:
+    server = EchoServer([TcpListener.bind("127.0.0.1:0")])
+    addr, stop, replies = server.sockets[0].local_addr, Event(), []
+
+    def client() -> None:
+        with TcpStream.connect(addr) as stream:
+            stream.write_all(b"any driver")
+            replies.append(stream.read_exactly(10, timeout=5))
+        stop.set()
+
+    thread = threading.Thread(target=client)
+    thread.start()
+    begun = monotonic()
+    drive(server.serve(stop, drain=15.0), timeout=20)
+    thread.join()
+    assert replies == [b"any driver"]
+    assert monotonic() - begun < 15
