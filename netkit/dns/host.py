@@ -1,8 +1,9 @@
 """From a host to its addresses and back, as this system does it, told with all its circumstances.
 
-`find_addresses` goes through the sources of nsswitch.conf(5) in order: `files` is the hosts file, `dns` asks
-A and AAAA side by side for each name of the search list in turn. Another source (mdns, resolve, myhostname)
-is not asked, and said not to have been. What is found is ordered by RFC 6724, as a connect would try it.
+`find_addresses_flow` goes through the sources of nsswitch.conf(5) in order: `files` is the hosts file, `dns`
+asks A and AAAA side by side for each name of the search list in turn. Another source (mdns, resolve,
+myhostname) is not asked, and said not to have been. What is found is ordered by RFC 6724, as a connect would
+try it.
 
 `Resolver.find_host` and `Resolver.find_names` are the forms to call.
 """
@@ -102,7 +103,7 @@ class FoundNames:
         return f"<FoundNames {self.address}: {', '.join(each.name for each in self.names)}>"
 
 
-def find_addresses(
+def find_addresses_flow(
     resolver: Resolver, host: str, family: int = 0, *, source_of: SourceOf = source_address
 ) -> Flow[FoundHost]:
     """Flow: the addresses of `host`, from the first source that knows it. `family` 4 or 6 keeps to one.
@@ -146,7 +147,7 @@ def find_addresses(
     raise _not_found(host, failure, not_asked)
 
 
-def find_addresses_by_system(
+def find_addresses_by_system_flow(
     host: str, family: int = 0, *, source_of: SourceOf = source_address
 ) -> Flow[FoundHost]:
     """Flow: what getaddrinfo(3) says of `host`, in its own order: a second opinion.
@@ -165,7 +166,7 @@ def find_addresses_by_system(
     )
 
 
-def find_names(resolver: Resolver, address: IPv4Address | IPv6Address | str) -> Flow[FoundNames]:
+def find_names_flow(resolver: Resolver, address: IPv4Address | IPv6Address | str) -> Flow[FoundNames]:
     """Flow: the names of an address, from the first source that knows it.
 
     Raises DnsError.NotFound or NoData where none does, else what kept one from saying anything.

@@ -19,7 +19,7 @@ from netkit.dns.cache import DEFAULT_CAPACITY, Cache
 from netkit.dns.constants import DnsClass
 from netkit.dns.errors import DnsError
 from netkit.dns.exchange import DEFAULT_TIMEOUT, QueryOptions
-from netkit.dns.host import FoundHost, FoundNames, find_addresses, find_names
+from netkit.dns.host import FoundHost, FoundNames, find_addresses_flow, find_names_flow
 from netkit.dns.message import Question
 from netkit.dns.name import Name
 from netkit.dns.records.base import DnsRecord
@@ -122,11 +122,11 @@ class Resolver:
         A and AAAA are asked side by side, for each name of the search list in turn. `family` 4 or 6
         keeps to one. Raises DnsError.HostNotFound, and what prevented the finding out.
         """
-        return find_addresses(self, host, family)
+        return find_addresses_flow(self, host, family)
 
     def find_names_flow(self, address: IPv4Address | IPv6Address | str) -> Flow[FoundNames]:
         """Flow: the names of an address, with their circumstances: the hosts file's, or PTR records."""
-        return find_names(self, address)
+        return find_names_flow(self, address)
 
     def reverse_flow(self, address: IPv4Address | IPv6Address | str) -> Flow[list[str]]:
         """Flow: the names of an address: the hosts file's, or PTR records."""

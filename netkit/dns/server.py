@@ -196,17 +196,16 @@ class DnsServer:
     def _answering(self) -> Flow[None]:
         while True:
             try:
-                yield from self._udp.receive()
+                wire, peer = yield from self._udp.receive_flow()
             except (ClosedError, DeadlineExceeded):
                 raise
             except OSError:
                 continue  # an ICMP error for something sent before: the next datagram is another matter
-            wire, peer = self._udp.take_received()
             response = self._respond(wire, str(peer), over_tcp=False)
             if response is None:
                 continue
             try:
-                yield from self._udp.transmit(response, peer)
+                yield from self._udp.send_flow(response, peer)
             except (ClosedError, DeadlineExceeded):
                 raise
             except OSError as error:
@@ -223,7 +222,7 @@ class DnsServer:
             if response is None:
                 return  # RFC 7766 section 8: a broken dialogue is ended
             yield from before(
-                until + TCP_IDLE_TIMEOUT, stream.send_all(framed(response)), "sending a response"
+                until + TCP_IDLE_TIMEOUT, stream.write_all_flow(framed(response)), "sending a response"
             )
 
     def _respond(self, wire: bytes, peer: str, *, over_tcp: bool) -> bytes | None:

@@ -20,7 +20,7 @@ class FileSource:
         self._descriptor = Descriptor(fd, close=_keep)
         self._regular = stat.S_ISREG(os.fstat(fd).st_mode)
 
-    def receive(self, size: int = 65536) -> Flow[bytes]:
+    def read_flow(self, size: int = 65536) -> Flow[bytes]:
         """Flow: up to `size` bytes, as soon as there are any; `b""` at the end. Raises OSError."""
         if not self._regular:
             yield self._descriptor.want_read
@@ -41,7 +41,7 @@ class MemorySource:
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def receive(self, size: int = 65536) -> Flow[bytes]:
+    def read_flow(self, size: int = 65536) -> Flow[bytes]:
         """Flow: up to `size` bytes; `b""` at the end."""
         taken, self._data = self._data[:size], self._data[size:]
         return taken

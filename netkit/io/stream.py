@@ -157,17 +157,17 @@ class ByteStream(Closing, Timed):
             self._reading = False
         return len(self._buffer) >= size
 
-    def receive(self, size: int = RECEIVE_SIZE) -> Flow[bytes]:
+    def read_flow(self, size: int = RECEIVE_SIZE) -> Flow[bytes]:
         """Flow: up to `size` bytes, as soon as there are any; `b""` at the end of the stream."""
         yield from self.fill(1)
         return self._buffer.take(size)
 
-    def receive_exactly(self, size: int) -> Flow[bytes]:
+    def read_exactly_flow(self, size: int) -> Flow[bytes]:
         """Flow: `size` bytes. Raises UnexpectedEof if the stream ends before; what came stays buffered."""
         yield from self._fill_exactly(size)
         return self._buffer.take(size)
 
-    def receive_until(self, separator: bytes, limit: int = READ_UNTIL_LIMIT) -> Flow[bytes]:
+    def read_until_flow(self, separator: bytes, limit: int = READ_UNTIL_LIMIT) -> Flow[bytes]:
         """Flow: everything up to and with `separator`; errors as `read_until`."""
         size = yield from self._fill_until(separator, limit)
         return self._buffer.take(size)
@@ -180,7 +180,7 @@ class ByteStream(Closing, Timed):
         self._broken = None
         yield from self._send_rest(view, sent)
 
-    def send_all(self, data: Buffer) -> Flow[None]:
+    def write_all_flow(self, data: Buffer) -> Flow[None]:
         """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
         yield from self._send_rest(memoryview(data).cast("B"), 0)
 
@@ -201,7 +201,7 @@ class ByteStream(Closing, Timed):
         finally:
             self._writing = False
 
-    def send_some(self, data: Buffer) -> Flow[int]:
+    def write_flow(self, data: Buffer) -> Flow[int]:
         """Flow: send what can be sent of `data` at once, at least one byte; how many bytes that was."""
         view = memoryview(data).cast("B")
         if not view:
@@ -335,7 +335,7 @@ class ByteStream(Closing, Timed):
     ) -> int:
         """Send what can be sent of `data` at once, at least one byte; how many bytes that was."""
         with WRITING:
-            return run(self.send_some(data), deadline=self._write_deadline(timeout), cancel=cancel)
+            return run(self.write_flow(data), deadline=self._write_deadline(timeout), cancel=cancel)
 
     async def write_async(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
@@ -343,7 +343,7 @@ class ByteStream(Closing, Timed):
         """Send what can be sent of `data` at once, at least one byte; how many bytes that was."""
         with WRITING:
             return await run_async(
-                self.send_some(data), deadline=self._write_deadline(timeout), cancel=cancel
+                self.write_flow(data), deadline=self._write_deadline(timeout), cancel=cancel
             )
 
     def write_all(
@@ -351,7 +351,7 @@ class ByteStream(Closing, Timed):
     ) -> None:
         """Send all of `data`. Interrupted after part of it was sent, it leaves the stream broken."""
         with WRITING:
-            run(self.send_all(data), deadline=self._write_deadline(timeout), cancel=cancel)
+            run(self.write_all_flow(data), deadline=self._write_deadline(timeout), cancel=cancel)
 
     async def write_all_async(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
@@ -370,7 +370,7 @@ class ByteStream(Closing, Timed):
                 flow = self._send_what_is_left(view, sent)
         with WRITING:
             await run_async(
-                flow or self.send_all(data), deadline=self._write_deadline(timeout), cancel=cancel
+                flow or self.write_all_flow(data), deadline=self._write_deadline(timeout), cancel=cancel
             )
 
     def __iter__(self) -> Iterator[bytes]:

@@ -41,18 +41,18 @@ def echo_stream(
     counts.messages += 1
     while True:
         if idle_timeout is None:
-            data = yield from stream.receive()
+            data = yield from stream.read_flow()
         else:
-            data = yield from before(monotonic() + idle_timeout, stream.receive(), "waiting for data")
+            data = yield from before(monotonic() + idle_timeout, stream.read_flow(), "waiting for data")
         if not data:
             break
         view = memoryview(data)
         while view:
             # Piece by piece: a slow peer is one that takes nothing, not one that takes it slowly.
             if stall_timeout is None:
-                sent = yield from stream.send_some(view)
+                sent = yield from stream.write_flow(view)
             else:
-                sent = yield from before(monotonic() + stall_timeout, stream.send_some(view), "sending back")
+                sent = yield from before(monotonic() + stall_timeout, stream.write_flow(view), "sending back")
             counts.bytes += sent
             view = view[sent:]
     yield from stream.finish()
@@ -63,7 +63,7 @@ def echo_datagrams(sock: UdpSocket, *, counts: Echoed, stop: Event) -> Flow[None
 
     def send_back(data: bytes, peer: SocketAddr) -> Flow[None]:
         try:
-            yield from sock.transmit(data, peer)
+            yield from sock.send_flow(data, peer)
         except (ClosedError, DeadlineExceeded):
             raise
         except OSError:
@@ -74,12 +74,12 @@ def echo_datagrams(sock: UdpSocket, *, counts: Echoed, stop: Event) -> Flow[None
     def echoing() -> Flow[None]:
         while True:
             try:
-                yield from sock.receive()
+                data, peer = yield from sock.receive_flow()
             except (ClosedError, DeadlineExceeded):
                 raise
             except OSError:
                 continue  # an ICMP error for something sent before: the next datagram is another matter
-            yield from send_back(*sock.take_received())
+            yield from send_back(data, peer)
 
     yield from beside(stop.wait(), echoing())
     for _ in range(LAST_DATAGRAMS):

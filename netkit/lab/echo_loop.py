@@ -75,7 +75,7 @@ class EchoLoop:
         if not connection.pending:
             self._serve(connection, select.EPOLLIN)
 
-    def run(self) -> Flow[None]:
+    def turning(self) -> Flow[None]:
         """Flow: serve, until `close`."""
         timeouts = [each for each in (self._idle_timeout, self._stall_timeout) if each is not None]
         every = min(timeouts) / 4 if timeouts else None

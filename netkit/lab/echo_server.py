@@ -87,7 +87,7 @@ class EchoServer:
                     self._serve(each, loop.connection, stop, drain, loop.stop_reading) for each in listeners
                 ]
                 try:
-                    yield from beside(_all([*serving, *datagrams]), loop.run())
+                    yield from beside(_all([*serving, *datagrams]), loop.turning())
                 finally:
                     loop.close()
             else:

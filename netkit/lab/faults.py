@@ -277,7 +277,7 @@ class FaultyStream(ByteStream):
     # The flows of a ByteStream.
 
     def _receive(self) -> Flow[None]:
-        data = yield from self._inner.receive(RECEIVE_SIZE)
+        data = yield from self._inner.read_flow(RECEIVE_SIZE)
         if data:
             self._buffer.put(data)
         else:
@@ -307,7 +307,7 @@ class FaultyStream(ByteStream):
                 yield from self._wait_until(self._bucket.moment)
             size = allowed
         flip = self._flip
-        sent = yield from self._inner.send_some(flipped(data[:size], flip))
+        sent = yield from self._inner.write_flow(flipped(data[:size], flip))
         self._sent += sent
         self._left -= sent
         if self._bucket is not None:

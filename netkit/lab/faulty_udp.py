@@ -71,7 +71,7 @@ class FaultyUdpSocket(UdpSocket):
         finally:
             receiving.close()
 
-    def transmit(self, data: Buffer, addr: SocketAddr | None = None) -> Flow[int]:
+    def send_flow(self, data: Buffer, addr: SocketAddr | None = None) -> Flow[int]:
         """Flow: send one datagram to `addr`, or to the connected peer, or lose it, or keep it for later.
 
         Errors as `UdpSocket`'s, of one that is sent at once; later there is nobody to tell.
@@ -96,7 +96,7 @@ class FaultyUdpSocket(UdpSocket):
             injected.delayed += 1
             due += delay
         if due <= now:
-            return (yield from super().transmit(whole, addr))
+            return (yield from super().send_flow(whole, addr))
         cost = size + HELD_OVERHEAD
         while self._held and self._held_bytes + cost > HELD_BYTES:
             blocked = self._send_due()

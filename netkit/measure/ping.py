@@ -236,7 +236,7 @@ def ping_stream(
         run.sent(number)
         try:
             yield from before(
-                monotonic() + timeout, stream.send_all(run.payload(number)), f"sending probe {number}"
+                monotonic() + timeout, stream.write_all_flow(run.payload(number)), f"sending probe {number}"
             )
         except ConnectionError as error:
             refused = error
@@ -246,7 +246,7 @@ def ping_stream(
         number = 0
         while count is None or number < count:
             try:
-                came = yield from stream.receive_exactly(size)
+                came = yield from stream.read_exactly_flow(size)
             except UnexpectedEof:
                 if refused is not None:
                     raise refused from None
@@ -281,7 +281,7 @@ def ping_datagrams(
     def send(number: int) -> Flow[None]:
         run.sent(number)
         try:
-            yield from sock.transmit(run.payload(number))
+            yield from sock.send_flow(run.payload(number))
         except (ClosedError, DeadlineExceeded):
             raise
         except OSError as error:
@@ -290,13 +290,12 @@ def ping_datagrams(
     def receiving() -> Flow[None]:
         while True:
             try:
-                yield from sock.receive()
+                data, _ = yield from sock.receive_flow()
             except (ClosedError, DeadlineExceeded):
                 raise
             except OSError as error:
                 run.failed(error)
                 continue
-            data, _ = sock.take_received()
             number = run.number_of(data)
             if number is None:
                 continue  # not ours

@@ -168,7 +168,7 @@ def _banner(stream: TcpStream, timeout: float, size: int) -> Flow[bytes | None]:
     said = b""
     try:
         while len(said) < size:
-            piece = yield from before(until, stream.receive(size - len(said)))
+            piece = yield from before(until, stream.read_flow(size - len(said)))
             if not piece:
                 break
             said += piece

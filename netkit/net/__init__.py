@@ -19,7 +19,7 @@ from netkit._lazy import lazy
 from netkit.net.connect import ATTEMPT_DELAY, connect_first, interleave
 from netkit.net.errors import Attempt, ConnectError, FdPassingError, ListenError, ResolveError, UnixError
 from netkit.net.listening import AsyncIncoming, Incoming, StreamListener
-from netkit.net.resolve import NameResolver, resolve, system_resolver
+from netkit.net.resolve import NameResolver, resolve_flow, system_resolver
 from netkit.net.sockets import Shutdown
 from netkit.net.tcp import KeepAlive, TcpListener, TcpStream
 from netkit.net.udp import UdpSocket
@@ -102,7 +102,7 @@ __all__ = [
     "listen_fd",
     "listen_fds",
     "listen_fds_named",
-    "resolve",
+    "resolve_flow",
     "sd_notify",
     "shutdown_signals",
     "system_resolver",

@@ -32,7 +32,7 @@ from netkit.io import (
     phase,
 )
 from netkit.net.errors import Attempt, ConnectError, SourceError, connect_error
-from netkit.net.resolve import NameResolver, resolve
+from netkit.net.resolve import NameResolver, resolve_flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,7 +92,7 @@ def interleave(addrs: Sequence[SocketAddr], first_family_count: int = 1) -> list
     return ordered
 
 
-def connect(
+def connect_flow(
     target: SocketAddrsLike,
     *,
     default_port: int | None = None,
@@ -110,7 +110,7 @@ def connect(
 
     Raises AddrParseError, ResolveError, or ConnectError with every attempt.
     """
-    addrs = yield from resolve(target, default_port=default_port, family=family, resolver=resolver)
+    addrs = yield from resolve_flow(target, default_port=default_port, family=family, resolver=resolver)
     if prefer:
         addrs = sorted(addrs, key=lambda addr: addr.family != prefer)
     endpoint = target if isinstance(target, SocketAddr) else _endpoint(target, default_port)

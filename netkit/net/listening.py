@@ -1,8 +1,8 @@
 """Listening: what `TcpListener` and `UnixListener` have in common, once.
 
-Accepting is a flow, `accept_flow`, that leaves the connection in the listener's hands; `accept`,
-`accept_async` and the two iterators take it from there. So whatever interrupts the waiting (a deadline, a
-token, a cancelled task) loses no connection: the next `accept` has it.
+The waiting leaves the connection in the listener's hands; `accept`, `accept_async` and the two iterators take
+it from there when the waiting has ended. So whatever interrupts the waiting (a deadline, a token, a cancelled
+task) loses no connection: the next `accept` has it. `accept_flow` is both, for other flows.
 
 A listener that this process did not make
 -----------------------------------------
@@ -99,12 +99,17 @@ class StreamListener(Closing, Generic[S, A]):
 
     # Accepting.
 
-    def accept_flow(self) -> Flow[None]:
-        """Flow: wait until a connection is accepted; `take_accepted` hands it out.
+    def accept_flow(self) -> Flow[tuple[S, A]]:
+        """Flow: the next connection and the address it comes from.
 
         A connection that ended before it was accepted is passed over. Raises OSError where the process
         or the system has no descriptor left (EMFILE, ENFILE): the connection stays in the backlog.
         """
+        yield from self._arrive()
+        return self._accepted.popleft()
+
+    def _arrive(self) -> Flow[None]:
+        """Flow: wait until a connection has been accepted, and leave it in `_accepted`."""
         if self._accepting:
             raise BusyError("listener")
         self._accepting = True
@@ -148,14 +153,10 @@ class StreamListener(Closing, Generic[S, A]):
             self._left = BACKLOG_AT_STOP
             self._descriptor.wake_reader()
 
-    def take_accepted(self) -> tuple[S, A]:
-        """The connection that `accept_flow` has waited for. Raises IndexError if there is none."""
-        return self._accepted.popleft()
-
     def accept(self, *, timeout: float | None = None, cancel: CancellationToken | None = None) -> tuple[S, A]:
         """Wait for a connection: the stream, and the address it comes from."""
         with phase("waiting for a connection"):
-            run(self.accept_flow(), deadline=deadline_after(timeout), cancel=cancel)
+            run(self._arrive(), deadline=deadline_after(timeout), cancel=cancel)
         return self._take()
 
     async def accept_async(
@@ -163,14 +164,14 @@ class StreamListener(Closing, Generic[S, A]):
     ) -> tuple[S, A]:
         """Wait for a connection: the stream, and the address it comes from."""
         with phase("waiting for a connection"):
-            await run_async(self.accept_flow(), deadline=deadline_after(timeout), cancel=cancel)
+            await run_async(self._arrive(), deadline=deadline_after(timeout), cancel=cancel)
         return self._take()
 
     def _take(self) -> tuple[S, A]:
         if not self._accepted:
             self._check_open()
             raise BusyError("listener")  # another, who is one too many, took it since
-        return self.take_accepted()
+        return self._accepted.popleft()
 
     def incoming(self, *, cancel: CancellationToken | None = None) -> Incoming[S]:
         """The connections as they come, one blocking `accept` after another, without end."""

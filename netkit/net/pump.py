@@ -32,7 +32,7 @@ LINGER = 1.0
 class Source(Protocol):
     """Where the bytes to send come from."""
 
-    def receive(self, size: int = 65536) -> Flow[bytes]:
+    def read_flow(self, size: int = 65536) -> Flow[bytes]:
         """Flow: the next bytes; `b""` at the end."""
         ...
 
@@ -41,7 +41,7 @@ class Source(Protocol):
 class Sink(Protocol):
     """Where the received bytes go, if that may take its time; a function will do where it may not."""
 
-    def send_all(self, data: Buffer) -> Flow[None]:
+    def write_all_flow(self, data: Buffer) -> Flow[None]:
         """Flow: take `data`. A ConnectionError says that nobody wants any more: the rest is dropped."""
         ...
 
@@ -106,11 +106,11 @@ def pump(
         nonlocal active, refused
         if source is None:
             return
-        while data := (yield from source.receive()):
+        while data := (yield from source.read_flow()):
             try:
                 left = memoryview(data)
                 while left:
-                    left = left[(yield from stream.send_some(left)) :]
+                    left = left[(yield from stream.write_flow(left)) :]
                     active = monotonic()  # a peer that takes its time is not idle
             except ConnectionError as error:
                 # What the peer had said before, such as why, may still wait to be received.
@@ -130,7 +130,7 @@ def pump(
         nonlocal active
         flowing = sink if isinstance(sink, Sink) else None
         wanted = True
-        while data := (yield from stream.receive()):
+        while data := (yield from stream.read_flow()):
             active = monotonic()
             done.received += len(data)
             if flowing is None:
@@ -196,7 +196,7 @@ def _unacknowledged(stream: ByteStream) -> int | None:
 
 def _delivered(sink: Sink, data: bytes) -> Flow[bool]:
     try:
-        yield from sink.send_all(data)
+        yield from sink.write_all_flow(data)
     except ConnectionError:
         return False
     return True

@@ -24,7 +24,7 @@ from netkit.net.errors import ResolveError
 NameResolver: TypeAlias = Callable[[str, int, int], Flow[list[SocketAddr]]]
 
 
-def resolve(
+def resolve_flow(
     target: SocketAddrsLike,
     *,
     default_port: int | None = None,
@@ -68,7 +68,7 @@ def listening_addrs(target: SocketAddrsLike) -> Flow[list[SocketAddr]]:
     if isinstance(target, str) and target.startswith(":") and not target.startswith("::"):
         port = to_socket_addrs_parts(target).port
         return [SocketAddr.new(wildcard, port) for wildcard in ("::", "0.0.0.0")]
-    return (yield from resolve(target))
+    return (yield from resolve_flow(target))
 
 
 def system_resolver(host: str, port: int, family: int = 0) -> Flow[list[SocketAddr]]:

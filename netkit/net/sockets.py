@@ -54,8 +54,8 @@ class SocketStream(ByteStream):
         self._receive_size = RECEIVE_SIZE
         self._left: int | None = None  # how much more is read, once reading has been stopped
 
-    # `fill` and `send_all` are ByteStream's, with `_receive` and `_send` written into them: a generator less
-    # for each message, which a server feels.
+    # `fill` and `write_all_flow` are ByteStream's, with `_receive` and `_send` written into them: a generator
+    # less for each message, which a server feels.
 
     def fill(self, size: int = 1) -> Flow[bool]:
         """Flow: wait until `size` bytes are in the buffer. False if the stream ends before that."""
@@ -108,7 +108,7 @@ class SocketStream(ByteStream):
         except BlockingIOError:
             return 0
 
-    def send_all(self, data: Buffer) -> Flow[None]:
+    def write_all_flow(self, data: Buffer) -> Flow[None]:
         """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
         if type(data) is bytes and data and not self._writing and self._broken is None:
             self._check_open()
@@ -120,7 +120,7 @@ class SocketStream(ByteStream):
                 return
             yield from self._send_rest(memoryview(data), sent)
         else:
-            yield from super().send_all(data)
+            yield from super().write_all_flow(data)
 
     def _receive(self) -> Flow[None]:
         recv = self._recv or self._sock.recv

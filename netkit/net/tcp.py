@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 
 from netkit.addr import SocketAddr, SocketAddrsLike
 from netkit.io import CancellationToken, Descriptor, Flow, deadline_after, run, run_async
-from netkit.net.connect import ATTEMPT_DELAY, Connected, connect, connect_first, descriptor_of
+from netkit.net.connect import ATTEMPT_DELAY, Connected, connect_first, connect_flow, descriptor_of
 from netkit.net.errors import Attempt, ListenError
 from netkit.net.listening import BACKLOG, AsyncIncoming, Incoming, StreamListener
 from netkit.net.resolve import NameResolver, listening_addrs
@@ -95,7 +95,7 @@ class TcpStream(SocketStream):
         resolver: NameResolver | None = None,
     ) -> Flow[Self]:
         """Flow: `connect`, for other flows to `yield from`."""
-        made = yield from connect(
+        made = yield from connect_flow(
             addr,
             default_port=default_port,
             family=family,
@@ -172,17 +172,17 @@ class TcpStream(SocketStream):
         cls, addr: SocketAddr, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> Self:
         """Connect to this one address. Raises ConnectError."""
-        return run(cls._connect_addr(addr), deadline=deadline_after(timeout), cancel=cancel)
+        return run(cls.connect_addr_flow(addr), deadline=deadline_after(timeout), cancel=cancel)
 
     @classmethod
     async def connect_addr_async(
         cls, addr: SocketAddr, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> Self:
         """Connect to this one address. Raises ConnectError."""
-        return await run_async(cls._connect_addr(addr), deadline=deadline_after(timeout), cancel=cancel)
+        return await run_async(cls.connect_addr_flow(addr), deadline=deadline_after(timeout), cancel=cancel)
 
     @classmethod
-    def _connect_addr(cls, addr: SocketAddr) -> Flow[Self]:
+    def connect_addr_flow(cls, addr: SocketAddr) -> Flow[Self]:
         return cls._of((yield from connect_first([addr])))
 
     @classmethod

@@ -159,14 +159,14 @@ class UdpSocket(Closing, Timed):
 
     # Flows.
 
-    def receive(self) -> Flow[None]:
-        """Flow: wait until a datagram is there; `take_received` hands it out.
+    def receive_flow(self) -> Flow[tuple[bytes, SocketAddr]]:
+        """Flow: the next datagram, and where it came from.
 
         Raises the system's OSError, such as ConnectionRefusedError where a connected peer's host
         answered that nobody receives there.
         """
         yield from self._arrive()
-        self._report()
+        return self._first(take=True)
 
     def _arrive(self) -> Flow[None]:
         """Flow: wait until there is a datagram, or an error to be reported.
@@ -225,11 +225,7 @@ class UdpSocket(Closing, Timed):
             raise BusyError("UDP socket's receiving side")
         return self._received.popleft() if take else self._received[0]
 
-    def take_received(self) -> tuple[bytes, SocketAddr]:
-        """The datagram that `receive` has waited for, and its source. Raises IndexError if there is none."""
-        return self._received.popleft()
-
-    def transmit(self, data: Buffer, addr: SocketAddr | None = None) -> Flow[int]:
+    def send_flow(self, data: Buffer, addr: SocketAddr | None = None) -> Flow[int]:
         """Flow: send one datagram to `addr`, or to the connected peer."""
         if self._sending:
             raise BusyError("UDP socket's sending side")
@@ -253,14 +249,16 @@ class UdpSocket(Closing, Timed):
     ) -> int:
         """Send one datagram to the connected peer; its size. A datagram is sent whole or not at all."""
         with phase("sending"):
-            return run(self.transmit(data), deadline=self._write_deadline(timeout), cancel=cancel)
+            return run(self.send_flow(data), deadline=self._write_deadline(timeout), cancel=cancel)
 
     async def send_async(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> int:
         """Send one datagram to the connected peer; its size."""
         with phase("sending"):
-            return await run_async(self.transmit(data), deadline=self._write_deadline(timeout), cancel=cancel)
+            return await run_async(
+                self.send_flow(data), deadline=self._write_deadline(timeout), cancel=cancel
+            )
 
     def recv(self, *, timeout: float | None = None, cancel: CancellationToken | None = None) -> bytes:
         """The next datagram."""
@@ -284,7 +282,7 @@ class UdpSocket(Closing, Timed):
     ) -> int:
         """Send one datagram to `addr`; its size."""
         with phase("sending"):
-            return run(self.transmit(data, addr), deadline=self._write_deadline(timeout), cancel=cancel)
+            return run(self.send_flow(data, addr), deadline=self._write_deadline(timeout), cancel=cancel)
 
     async def send_to_async(
         self,
@@ -297,7 +295,7 @@ class UdpSocket(Closing, Timed):
         """Send one datagram to `addr`; its size."""
         with phase("sending"):
             return await run_async(
-                self.transmit(data, addr), deadline=self._write_deadline(timeout), cancel=cancel
+                self.send_flow(data, addr), deadline=self._write_deadline(timeout), cancel=cancel
             )
 
     def recv_from(

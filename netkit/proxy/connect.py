@@ -13,7 +13,7 @@ from netkit._log import Log
 from netkit.addr import HostPort, to_socket_addrs_parts
 from netkit.io import Flow, deadline_after, phase, run, run_async
 from netkit.net.errors import ConnectError, ResolveError
-from netkit.net.resolve import resolve
+from netkit.net.resolve import resolve_flow
 from netkit.net.tcp import TcpStream
 from netkit.proxy.dialogue import http_flow, socks5_flow
 from netkit.proxy.errors import ProxyError
@@ -51,7 +51,7 @@ def connect_through_flow(
     where = to_socket_addrs_parts(target)
     targets: list[SocketAddr | HostPort] = [where]
     if not remote_names and where.socket_addr is None:
-        targets = list((yield from resolve(where, resolver=resolver)))
+        targets = list((yield from resolve_flow(where, resolver=resolver)))
     refused: ProxyError | None = None
     for one in targets:
         try:

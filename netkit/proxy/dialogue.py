@@ -48,15 +48,15 @@ def socks5_flow(
     credentials = username is not None
     login = b"" if username is None else socks5.authentication(username, password or "")
 
-    yield from stream.send_all(socks5.greeting(credentials=credentials))
+    yield from stream.write_all_flow(socks5.greeting(credentials=credentials))
     answer = yield from _exactly(stream, 2, "the method it chose")
     if socks5.chosen_method(answer, credentials=credentials) == socks5.USER_PASSWORD:
         log.debug("SOCKS: authenticating as %s", username)
-        yield from stream.send_all(login)
+        yield from stream.write_all_flow(login)
         socks5.check_authentication((yield from _exactly(stream, 2, "its verdict")), username or "")
 
     log.debug("SOCKS: asking for %s", where)
-    yield from stream.send_all(request)
+    yield from stream.write_all_flow(request)
     socks5.check_reply((yield from _exactly(stream, 2, "its reply")), where)
     what = "the rest of its reply"
     size = socks5.bound_size((yield from _exactly(stream, 2, what)))
@@ -87,7 +87,7 @@ def http_flow(
         agent = []
     request = http_connect.connect_request(where, username=username, password=password, fields=agent + given)
     log.debug("HTTP: CONNECT %s", where)
-    yield from stream.send_all(request)
+    yield from stream.write_all_flow(request)
 
     left = limit
     for _ in range(http_connect.INTERIM_LIMIT + 1):
@@ -112,7 +112,7 @@ def receive_header_flow(stream: ByteStream, *, limit: int = V2_LONGEST) -> Flow[
         data += yield from _exactly(stream, v2_size(data, limit) - 16, what)
     elif data.startswith(b"PROXY "):
         try:
-            data += yield from stream.receive_until(b"\n", V1_LONGEST - len(data))
+            data += yield from stream.read_until_flow(b"\n", V1_LONGEST - len(data))
         except LimitExceeded:
             raise ProxyError.InvalidHeader(f"no line end within {V1_LONGEST} bytes", V1_LONGEST) from None
         except UnexpectedEof as error:
@@ -145,11 +145,11 @@ def _head(stream: ByteStream, left: int, limit: int) -> Flow[tuple[list[bytes], 
 
 def _line(stream: ByteStream, left: int, limit: int, *, first: bool) -> Flow[bytes]:
     try:
-        return (yield from stream.receive_until(b"\n", left))
+        return (yield from stream.read_until_flow(b"\n", left))
     except LimitExceeded:
         raise ProxyError.LimitExceeded("bytes of head", limit) from None
     except UnexpectedEof as error:
-        begun = yield from stream.receive(80)
+        begun = yield from stream.read_flow(80)
         if first and not begun.startswith(b"HTTP/"[: len(begun)]):
             http_connect.read_head([begun])  # a SOCKS proxy hangs up after two bytes, say
         raise ProxyError.Closed("the head of its answer", error.had) from None
@@ -157,7 +157,7 @@ def _line(stream: ByteStream, left: int, limit: int, *, first: bool) -> Flow[byt
 
 def _exactly(stream: ByteStream, size: int, what: str) -> Flow[bytes]:
     try:
-        return (yield from stream.receive_exactly(size))
+        return (yield from stream.read_exactly_flow(size))
     except UnexpectedEof as error:
         raise ProxyError.Closed(what, error.had) from None
 

@@ -59,7 +59,7 @@ class Child:
         """The exit status; negative where a signal ended it, None while it runs."""
         return self._process.poll()
 
-    def wait(self) -> Flow[int]:
+    def ended_flow(self) -> Flow[int]:
         """Flow: wait until the command has ended, and reap it; its status."""
         if self._pidfd is not None:
             while self._process.poll() is None:
@@ -84,7 +84,7 @@ class Child:
                 yield Want(event=self._ended, until=until)
         if self._process.poll() is None:
             self._signal(signal.SIGKILL)
-        return (yield from self.wait())
+        return (yield from self.ended_flow())
 
     def _signal(self, number: signal.Signals) -> None:
         try:

@@ -46,8 +46,7 @@ _NO_DESCRIPTOR = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENO
 class Listener(Protocol[S_co]):
     """What connections are accepted from: `TcpListener`, `UnixListener`."""
 
-    def accept_flow(self) -> Flow[None]: ...
-    def take_accepted(self) -> tuple[S_co, object]: ...
+    def accept_flow(self) -> Flow[tuple[S_co, object]]: ...
     def stop_accepting(self) -> None: ...
     def close(self) -> None: ...
     @property
@@ -111,7 +110,7 @@ def serve(
                 room.clear()
                 yield from room.wait()
             try:
-                yield from listener.accept_flow()
+                stream, _ = yield from listener.accept_flow()
             except ClosedError:
                 accepted_all.set()
                 return
@@ -126,7 +125,6 @@ def serve(
                     listener.close()  # no use: those in the backlog are lost
                 yield from sleep_until(monotonic() + NO_DESCRIPTOR_PAUSE)
                 continue
-            stream, _ = listener.take_accepted()
             done.accepted += 1
             done.active[stream] = ours[stream] = stream
             crew.add(serving(stream))

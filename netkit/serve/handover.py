@@ -94,8 +94,7 @@ class Handover:
         The files of Unix-domain listeners, the control socket's too, are the successor's by then.
         """
         while self.successor is None:
-            yield from self._control.accept_flow()
-            stream, _ = self._control.take_accepted()
+            stream, _ = yield from self._control.accept_flow()
             with stream:
                 try:
                     yield from self._hand_over(stream)
@@ -218,11 +217,11 @@ def _in_time(timeout: float, flow: Flow[T]) -> Flow[T]:
 
 
 def _say(stream: UnixStream, message: dict[str, Any]) -> Flow[None]:
-    yield from _in_time(REPLY_TIMEOUT, stream.send_all(_line(message)))
+    yield from _in_time(REPLY_TIMEOUT, stream.write_all_flow(_line(message)))
 
 
 def _hear(stream: UnixStream, timeout: float) -> Flow[dict[str, Any]]:
-    line = yield from _in_time(timeout, stream.receive_until(b"\n"))
+    line = yield from _in_time(timeout, stream.read_until_flow(b"\n"))
     try:
         message = json.loads(line)
     except ValueError:

@@ -79,7 +79,7 @@ class GracefulShutdown:
         """Begin: cancel the token. Idempotent; any thread, any signal handler."""
         self._token.cancel(reason.name if isinstance(reason, signal.Signals) else str(reason))
 
-    def drained_flow(self) -> Flow[None]:
+    def wait_drained_flow(self) -> Flow[None]:
         """Flow: wait until no guard is held."""
         want = Want(event=self._drained)
         while self._guards:
@@ -183,7 +183,7 @@ class ShutdownSignals:
         for number in signals:
             signal.signal(number, self._handle)
 
-    def flow(self) -> Flow[None]:
+    def wait_flow(self) -> Flow[None]:
         """Flow: wait until a signal has arrived; `take` gives it."""
         want = Want(event=self._any)
         while not self._arrived:
@@ -201,7 +201,7 @@ class ShutdownSignals:
         self, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> signal.Signals:
         """Wait for the next signal. Raises DeadlineExceeded, CancellationError."""
-        run(self.flow(), deadline=deadline_after(timeout), cancel=cancel)
+        run(self.wait_flow(), deadline=deadline_after(timeout), cancel=cancel)
         return self.take()
 
     async def wait_async(
@@ -209,7 +209,7 @@ class ShutdownSignals:
     ) -> signal.Signals:
         """Wait for the next signal. Raises DeadlineExceeded, CancellationError."""
         self._handle_in_loop()
-        await run_async(self.flow(), deadline=deadline_after(timeout), cancel=cancel)
+        await run_async(self.wait_flow(), deadline=deadline_after(timeout), cancel=cancel)
         return self.take()
 
     def __iter__(self) -> Self:

@@ -160,7 +160,7 @@ class Workers:
         stream = SocketStream(theirs, descriptor_of(theirs))
 
         def report() -> Flow[None]:
-            yield from stream.send_all(json.dumps(dict(self._counts())).encode() + b"\n")
+            yield from stream.write_all_flow(json.dumps(dict(self._counts())).encode() + b"\n")
 
         def answering() -> Flow[None]:
             while True:
@@ -202,7 +202,7 @@ class _Worker:
         """Flow: take in what it says it has counted, until it ends."""
         try:
             while True:
-                line = yield from self.stream.receive_until(b"\n")
+                line = yield from self.stream.read_until_flow(b"\n")
                 self.counts = json.loads(line)
                 self.reported.set()
         except (EOFError, ConnectionError):

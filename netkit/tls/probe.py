@@ -112,7 +112,7 @@ def probe_flow(
     session = new_session(config, name)  # first: what is wrong with the settings costs no connection
     clock = _Clock(resolver or system_resolver)
     tcp = yield from TcpStream.connect_flow(
-        (host, port), family=family, source=source, resolver=clock.resolve
+        (host, port), family=family, source=source, resolver=clock.resolve_flow
     )
     connect_s = clock.lap()
     log.debug("connected to %s in %.1f ms", tcp.peer_addr, connect_s * 1000)
@@ -246,7 +246,7 @@ class _Clock:
         taken, self._since = now - self._since, now
         return taken
 
-    def resolve(self, host: str, port: int, family: int) -> Flow[list[SocketAddr]]:
+    def resolve_flow(self, host: str, port: int, family: int) -> Flow[list[SocketAddr]]:
         """Flow: the resolver, timed."""
         self.lap()
         found = yield from self._resolver(host, port, family)

@@ -278,7 +278,7 @@ class TlsStream(ByteStream):
 
         False where there is none because reading was stopped: the stream is at its end, and whole.
         """
-        data = yield from self._inner.receive(RECEIVE_SIZE)
+        data = yield from self._inner.read_flow(RECEIVE_SIZE)
         if not data and self._stopped:
             self._eof = True
             return False
@@ -315,7 +315,7 @@ class TlsStream(ByteStream):
                         self._leaving = memoryview(self._session.take_output())
                     if not self._leaving:
                         return
-                sent = yield from self._inner.send_some(self._leaving)
+                sent = yield from self._inner.write_flow(self._leaving)
                 self._leaving = self._leaving[sent:]
         finally:
             self._flushing = False
@@ -331,7 +331,7 @@ class TlsStream(ByteStream):
             if not self._leaving:
                 self._leaving = memoryview(self._session.take_output())
             while self._leaving:
-                flow = self._inner.send_some(self._leaving)
+                flow = self._inner.write_flow(self._leaving)
                 try:
                     flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
                 except StopIteration as end:

@@ -88,7 +88,7 @@ def test_no_echo_server(netkit: Netkit) -> None:
     """It takes the connection and says something of its own."""
 
     def chatting(stream: object) -> Iterator[None]:
-        yield from stream.send_all(b"220 mail.example.com ESMTP ready to serve\r\n" * 2)  # type: ignore[attr-defined]
+        yield from stream.write_all_flow(b"220 mail.example.com ESMTP ready to serve\r\n" * 2)  # type: ignore[attr-defined]
         yield from stream.fill()  # type: ignore[attr-defined]
 
     listener = TcpListener.bind("127.0.0.1:0")

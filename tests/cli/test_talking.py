@@ -37,7 +37,7 @@ class Pieces:
     def __init__(self, pieces: list[bytes]) -> None:
         self._pieces = pieces
 
-    def receive(self, size: int = 65536) -> Flow[bytes]:
+    def read_flow(self, size: int = 65536) -> Flow[bytes]:
         return self._pieces.pop(0) if self._pieces else b""
         yield
 
@@ -45,7 +45,7 @@ class Pieces:
 @given(st.lists(st.text("a\r\n", min_size=1, max_size=4).map(str.encode), max_size=6))
 def test_crlf_wherever_the_pieces_end(pieces: list[bytes]) -> None:
     source = CrlfSource(Pieces(list(pieces)))
-    found = b"".join(iter(lambda: run(source.receive()), b""))
+    found = b"".join(iter(lambda: run(source.read_flow()), b""))
     assert found == re.sub(rb"(?<!\r)\n", b"\r\n", b"".join(pieces))
 
 

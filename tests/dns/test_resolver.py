@@ -16,7 +16,7 @@ from netkit.addr import AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr
 from netkit.dns.constants import DnsRecordType, Rcode
 from netkit.dns.errors import DnsError
 from netkit.dns.exchange import QueryOptions
-from netkit.dns.host import FoundHost, find_addresses
+from netkit.dns.host import FoundHost, find_addresses_flow
 from netkit.dns.name import Name
 from netkit.dns.resolver import Resolver, nameserver_addr
 from netkit.dns.system import Hosts, HostSource, ResolvConf
@@ -120,7 +120,7 @@ class TestHosts:
     """Sources, the search list, families; `source_of` says what RFC 6724 goes by."""
 
     def find(self, resolver: Resolver, host: str, family: int = 0) -> FoundHost:
-        return run(find_addresses(resolver, host, family, source_of=lambda address: address))
+        return run(find_addresses_flow(resolver, host, family, source_of=lambda address: address))
 
     def test_both_families_side_by_side(self, scripted: Scripted) -> None:
         server = scripted(from_table)
@@ -269,7 +269,7 @@ class TestHosts:
     def test_unreachable_come_last(self, scripted: Scripted) -> None:
         resolver = resolver_of(scripted(from_table))
         v4 = Ipv4Addr("192.0.2.10")
-        flow = find_addresses(
+        flow = find_addresses_flow(
             resolver, "www.example", source_of=lambda address: v4 if address.version == 4 else None
         )
         found = run(flow).addresses

@@ -233,7 +233,7 @@ class TestStream:
         prompt, fitful = Wire(clock), Wire(clock, tuple(takes))
         plain = FaultyStream(prompt, Faults(corrupt=0.5, seed=5).session(0, clock=clock))
         for data in writes:
-            stepped(plain.send_all(data), clock)
+            stepped(plain.write_all_flow(data), clock)
         faults = Faults(corrupt=0.5, delay=(0.0, 2.0), throttle=rate, seed=5)
         stream = FaultyStream(fitful, faults.session(0, clock=clock))
         for data in writes:
@@ -241,14 +241,14 @@ class TestStream:
             while rest:
                 if give_up:
                     # As TlsStream does that only offers: what would wait is given up, and tried again.
-                    flow = stream.send_some(rest)
+                    flow = stream.write_flow(rest)
                     try:
                         flow.send(None)  # type: ignore[arg-type]
                     except StopIteration as end:
                         rest = rest[end.value :]
                         continue
                     flow.close()
-                rest = rest[stepped(stream.send_some(rest), clock) :]
+                rest = rest[stepped(stream.write_flow(rest), clock) :]
         assert fitful.data == prompt.data
         assert faults.injected.corrupted == len(flipped_bits(b"".join(writes), fitful.data))
 
@@ -257,7 +257,7 @@ class TestStream:
         wire = Wire()
         stream = FaultyStream(wire, faults.session())
         for _ in range(2000):
-            run(stream.send_all(bytes(20)))
+            run(stream.write_all_flow(bytes(20)))
         damaged = [bit // 160 for bit in flipped_bits(bytes(40_000), wire.data)]
         assert len(damaged) == len(set(damaged)) == faults.injected.corrupted
         assert 160 < len(damaged) < 240
@@ -266,7 +266,7 @@ class TestStream:
         wire = Wire(takes=(1000, 70_000, 3))
         stream = FaultyStream(wire, Faults(corrupt=1.0, seed=2).session())
         data = b"\xa5" * (2 * BLOCK + 10)
-        run(stream.send_all(data))
+        run(stream.write_all_flow(data))
         assert [bit // 8 // BLOCK for bit in flipped_bits(data, wire.data)] == [0, 1, 2]
 
     def test_each_piece_is_late(self) -> None:
@@ -277,7 +277,7 @@ class TestStream:
         again, expected = faults.session(0), []
         moment = clock.now
         for _ in range(10):
-            stepped(stream.send_all(b"x" * 100_000), clock)
+            stepped(stream.write_all_flow(b"x" * 100_000), clock)
             moment += again.delay()
             expected.append((moment, 100_000))
         assert wire.log == expected
@@ -289,7 +289,7 @@ class TestStream:
         wire = Wire(clock)
         stream = FaultyStream(wire, Faults(throttle=rate).session(clock=clock))
         began, size = clock.now, max(20, int(rate))
-        stepped(stream.send_all(bytes(size)), clock)
+        stepped(stream.write_all_flow(bytes(size)), clock)
         depth, quantum = max(1.0, rate * BURST), max(1.0, rate * QUANTUM)
         assert len(wire.data) == size
         # Over any stretch of time no more than what was saved up and what came along.
@@ -305,7 +305,7 @@ class TestStream:
         # What was not used is saved up, for a burst and not more.
         clock.now += 1000
         before = len(wire.log)
-        stepped(stream.send_all(bytes(int(depth) + 10)), clock)
+        stepped(stream.write_all_flow(bytes(int(depth) + 10)), clock)
         assert wire.log[before][1] == max(1, int(depth))
 
     def test_a_moment_nearer_than_the_clock_can_tell(self) -> None:
@@ -314,7 +314,7 @@ class TestStream:
         clock.now = 4e7
         wire = Wire(clock)
         stream = FaultyStream(wire, Faults(throttle=1e10).session(clock=clock))
-        stepped(stream.send_all(bytes(1_000_000)), clock)
+        stepped(stream.write_all_flow(bytes(1_000_000)), clock)
         bucket = stream._bucket
         assert bucket is not None
         bucket.level = 0.5
@@ -326,7 +326,7 @@ class TestStream:
         wire = Wire(clock)
         stream = FaultyStream(wire, Faults(throttle=10_000.0).session(clock=clock))
         began = clock.now
-        flow = stream.send_all(bytes(10_000))
+        flow = stream.write_all_flow(bytes(10_000))
         for want in flow:
             if isinstance(want, Want) and want.until is not None:
                 clock.now = want.until + 0.02
@@ -337,16 +337,16 @@ class TestStream:
         wire = Wire()
         faults = Faults(reset_after=250, seed=1)
         stream = FaultyStream(wire, faults.session())
-        run(stream.send_all(bytes(100)))
-        run(stream.send_all(bytes(100)))
+        run(stream.write_all_flow(bytes(100)))
+        run(stream.write_all_flow(bytes(100)))
         with pytest.raises(InjectedReset) as caught:
-            run(stream.send_all(bytes(100)))
+            run(stream.write_all_flow(bytes(100)))
         assert isinstance(caught.value, ConnectionResetError)
         assert (caught.value.sent, len(wire.data), wire.closed) == (250, 250, True)
         assert str(caught.value) == "reset on purpose after 250 bytes"
         assert faults.injected.counts() == {"delayed": 0, "dropped": 0, "reset": 1, "corrupted": 0}
         with pytest.raises(ClosedError):
-            run(stream.send_all(b"x"))
+            run(stream.write_all_flow(b"x"))
 
     def test_reset_after_nothing_and_drop_come_before_the_end_is_said(self) -> None:
         for faults in (Faults(reset_after=0), Faults(drop=1.0)):
@@ -360,7 +360,7 @@ class TestStream:
             faults, found = Faults(drop=0.3, seed=seed), []
             for number in range(50):
                 try:
-                    run(FaultyStream(Wire(), faults.session()).send_all(b"answer"))
+                    run(FaultyStream(Wire(), faults.session()).write_all_flow(b"answer"))
                 except InjectedReset:
                     found.append(number)
             assert faults.injected.dropped == len(found)
@@ -394,7 +394,7 @@ class TestOverTcp:
         with client:
             stream = FaultyStream(ours, Faults(reset_after=1000).session())
             with pytest.raises(InjectedReset):
-                drive(stream.send_all(bytes(5000)))
+                drive(stream.write_all_flow(bytes(5000)))
             assert received(client) == (1000, True)
             assert ours.is_closed
 
@@ -408,7 +408,7 @@ class TestOverTcp:
             stream = FaultyStream(ours, Faults(reset_after=size).session())
             reader.start()
             with pytest.raises(InjectedReset):
-                drive(stream.send_all(bytes(size + 1)), timeout=60)
+                drive(stream.write_all_flow(bytes(size + 1)), timeout=60)
             reader.join(20)
         assert found == [(size, True)]
 
@@ -444,14 +444,14 @@ class TestOverTcp:
 
         def reader() -> Flow[None]:
             try:
-                yield from stream.receive()
+                yield from stream.read_flow()
             except ClosedError as error:
                 reading.append(error)
 
         def sender() -> Flow[None]:
             yield PAUSE
             with pytest.raises(InjectedReset):
-                yield from stream.send_all(b"answer")
+                yield from stream.write_all_flow(b"answer")
 
         with client:
             drive(all_of([reader(), sender()]), timeout=20)
@@ -495,8 +495,8 @@ class TestOverTcp:
         def client() -> Flow[bytes]:
             stream = yield from TcpStream.connect_flow(addr)
             with stream:
-                yield from stream.send_all(data)
-                return (yield from stream.receive_exactly(len(data)))
+                yield from stream.write_all_flow(data)
+                return (yield from stream.read_exactly_flow(len(data)))
 
         def clients() -> Flow[list[bytes]]:
             outcomes = yield from all_of([client() for _ in range(5)])
@@ -521,7 +521,7 @@ def test_no_descriptor_is_left(drive: Drive) -> None:
         ours, client = connected()
         stream = FaultyStream(ours, faults.session())
         with client, stream, pytest.raises((InjectedReset, DeadlineExceeded)):
-            drive(stream.send_all(bytes(5000)), timeout=0.05)
+            drive(stream.write_all_flow(bytes(5000)), timeout=0.05)
 
 
 class TestCutShort:
@@ -533,7 +533,7 @@ class TestCutShort:
             stream = FaultyStream(ours, faults.session())
             began = monotonic()
             with pytest.raises(DeadlineExceeded):
-                drive(stream.send_all(b"xy" if faults.throttle else b"x"), timeout=0.02)
+                drive(stream.write_all_flow(b"xy" if faults.throttle else b"x"), timeout=0.02)
             assert monotonic() - began < 30
         stream.close()
         client.close()
@@ -545,7 +545,7 @@ class TestCutShort:
         with client, FaultyStream(ours, Faults(delay=60.0).session()) as stream:
             timer.start()
             with pytest.raises(CancellationError):
-                drive(stream.send_all(b"x"), timeout=30, cancel=token)
+                drive(stream.write_all_flow(b"x"), timeout=30, cancel=token)
             timer.join()
 
     @pytest.mark.parametrize("which", ["outer", "inner"])
@@ -556,7 +556,7 @@ class TestCutShort:
         with client:
             timer.start()
             with pytest.raises(ClosedError):
-                drive(stream.send_all(b"x"), timeout=30)
+                drive(stream.write_all_flow(b"x"), timeout=30)
             timer.join()
             assert received(client) == (0, False)
 
@@ -567,17 +567,17 @@ class TestCutShort:
         asked = Event()
 
         def handler(stream: ByteStream) -> Flow[None]:
-            data = yield from stream.receive()
+            data = yield from stream.read_flow()
             asked.set()
-            yield from stream.send_all(data)
+            yield from stream.write_all_flow(data)
 
         def client() -> Flow[None]:
             stream = yield from TcpStream.connect_flow(addr)
             with stream:
-                yield from stream.send_all(b"x")
+                yield from stream.write_all_flow(b"x")
                 yield from asked.wait()
                 stop.set()
-                assert not (yield from stream.receive())
+                assert not (yield from stream.read_flow())
 
         serving = serve(listener, faulty(handler, Faults(delay=60.0)), stop=stop, drain=0.02, served=served)
         flows: list[Flow[Any]] = [serving, client()]
@@ -591,7 +591,7 @@ class TestOverUnix:
         with other:
             stream = FaultyStream(one, Faults(reset_after=3).session())
             with pytest.raises(InjectedReset):
-                drive(stream.send_all(b"answer"))
+                drive(stream.write_all_flow(b"answer"))
             assert one.is_closed
             assert other.read_exactly(3, timeout=5) == b"ans"
             assert other.read(timeout=5) == b""
@@ -599,7 +599,7 @@ class TestOverUnix:
     def test_delayed_and_damaged(self, drive: Drive) -> None:
         one, other = UnixStream.pair()
         with other, FaultyStream(one, Faults(delay=0.001, corrupt=1.0, seed=1).session()) as stream:
-            drive(stream.send_all(bytes(100)))
+            drive(stream.write_all_flow(bytes(100)))
             assert len(flipped_bits(bytes(100), other.read_exactly(100, timeout=5))) == 1
 
 

@@ -60,7 +60,7 @@ def ends() -> Iterator[Ends]:
 def delivered(server: FaultyUdpSocket, clock: Clock, ends: Ends) -> list[tuple[float, bytes]]:
     """Move the clock to each moment that `receive` waits for; what arrived at the client at each."""
     found: list[tuple[float, bytes]] = []
-    flow, before = server.receive(), server.held
+    flow, before = server.receive_flow(), server.held
     want = flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
     while True:
         found += [(clock.now, data) for data in ends.came(before - server.held)]
@@ -147,7 +147,7 @@ def test_what_is_kept_has_a_limit(ends: Ends, monkeypatch: pytest.MonkeyPatch, d
     def sending() -> Flow[None]:
         nonlocal most
         for _ in range(30):
-            yield from server.transmit(bytes(100), ends.addr)
+            yield from server.send_flow(bytes(100), ends.addr)
             most = max(most, server.held)
         yield from server.flush()
 
@@ -164,14 +164,14 @@ def test_waiting_for_room_ends_with_the_deadline_and_the_socket(
     server = ends.server(Faults(delay=60.0))
     server.send_to(bytes(10), ends.addr)
     with pytest.raises(DeadlineExceeded):
-        drive(server.transmit(bytes(10), ends.addr), timeout=0.02)
+        drive(server.send_flow(bytes(10), ends.addr), timeout=0.02)
 
     def closing() -> Flow[None]:
         yield PAUSE
         yield PAUSE
         server.close()
 
-    flows: list[Flow[Any]] = [server.transmit(bytes(10), ends.addr), closing()]
+    flows: list[Flow[Any]] = [server.send_flow(bytes(10), ends.addr), closing()]
     with pytest.raises(ClosedError):
         drive(all_of(flows), timeout=30)
     with pytest.raises(ClosedError):
@@ -188,10 +188,10 @@ def test_a_server_that_echoes_under_each_driver(ends: Ends, drive: Drive) -> Non
 
     def client() -> Flow[None]:
         for data in asking:
-            yield from ends.client.transmit(data, server.local_addr)
+            yield from ends.client.send_flow(data, server.local_addr)
         while len(got) < kept:
-            yield from ends.client.receive()
-            got.append(ends.client.take_received()[0])
+            data, _ = yield from ends.client.receive_flow()
+            got.append(data)
         stop.set()
 
     flows: list[Flow[Any]] = [echo_datagrams(server, counts=Echoed(), stop=stop), client()]
@@ -207,13 +207,12 @@ def test_one_that_is_sent_while_another_flow_receives_leaves_in_time(ends: Ends,
 
     def receiving() -> Flow[None]:
         while True:
-            yield from server.receive()
+            yield from server.receive_flow()
 
     def client() -> Flow[bytes]:
         yield PAUSE  # the receiver waits already, and knows of no moment
-        yield from server.transmit(b"late", ends.addr)
-        yield from ends.client.receive()
-        return ends.client.take_received()[0]
+        yield from server.send_flow(b"late", ends.addr)
+        return (yield from ends.client.receive_flow())[0]
 
     assert drive(beside(client(), receiving()), timeout=30) == b"late"
 
@@ -222,7 +221,7 @@ def test_stopping_does_not_wait_for_what_is_late(ends: Ends, drive: Drive) -> No
     server, stop = ends.server(Faults(delay=60.0)), Event()
 
     def client() -> Flow[None]:
-        yield from ends.client.transmit(b"x", server.local_addr)
+        yield from ends.client.send_flow(b"x", server.local_addr)
         while not server.held:
             yield PAUSE
         stop.set()
@@ -240,8 +239,7 @@ def test_a_flood_does_not_keep_the_driver_out(ends: Ends) -> None:
     def flooded() -> Flow[None]:
         for _ in range(200):
             ends.client._sock.sendto(b"x", server.local_addr.to_sockaddr())
-            yield from server.receive()
-            yield from server.transmit(*server.take_received())
+            yield from server.send_flow(*(yield from server.receive_flow()))
 
     for _ in flooded():
         turns += 1
@@ -270,7 +268,7 @@ def test_connected_and_one_reader_at_a_time(ends: Ends) -> None:
         server.send(b"late")
         run(server.flush())
         assert ends.client.recv(timeout=5) == b"late"
-        first = server.receive()
+        first = server.receive_flow()
         first.send(None)  # type: ignore[arg-type]
         with pytest.raises(BusyError):
             server.recv(timeout=5)

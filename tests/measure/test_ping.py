@@ -120,8 +120,8 @@ class TestEchoesOverTcp:
 
     def test_something_else_comes_back(self, drive: Drive) -> None:
         def shouting(stream: TcpStream) -> Iterator[None]:
-            data = yield from stream.receive()  # type: ignore[misc]
-            yield from stream.send_all(data[:21] + b"!" + data[22:])  # type: ignore[misc]
+            data = yield from stream.read_flow()  # type: ignore[misc]
+            yield from stream.write_all_flow(data[:21] + b"!" + data[22:])  # type: ignore[misc]
 
         listener = TcpListener.bind("127.0.0.1:0")
         addr = listener.local_addr
@@ -176,7 +176,7 @@ class TestEchoesOverTcp:
 
 
 def _after_two(peer: UnixStream) -> Flow[None]:
-    yield from peer.receive_exactly(40)
+    yield from peer.read_exactly_flow(40)
     peer.close()
 
 

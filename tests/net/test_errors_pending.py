@@ -34,9 +34,9 @@ def test_a_reset_behind_data(reset_behind_data: TcpStream, drive: Drive) -> None
     def both() -> Flow[bytes]:
         data = b""
         yield ours._descriptor.want_read  # the driver sees data and error at once
-        data += yield from ours.receive()
+        data += yield from ours.read_flow()
         with pytest.raises(ConnectionResetError):
-            yield from ours.receive()
+            yield from ours.read_flow()
         return data
 
     assert drive(both(), timeout=5) == b"hello"
@@ -50,14 +50,14 @@ def test_a_refusal_is_not_the_end_of_a_udp_socket(drive: Drive) -> None:
         def refused() -> Flow[None]:
             yield ours._descriptor.want_read  # the driver sees the error
             with pytest.raises(ConnectionRefusedError):
-                yield from ours.receive()
+                yield from ours.receive_flow()
             with UdpSocket.bind(f"127.0.0.1:{port}") as peer:
 
                 def answer() -> Flow[None]:
                     yield PAUSE  # the other branch waits by now
                     peer.send_to(b"now there is", ours.local_addr)
 
-                yield from all_of([ours.receive(), answer()])
+                yield from all_of([ours.receive_flow(), answer()])
 
         drive(refused(), timeout=5)
         assert ours.recv(timeout=5) == b"now there is"

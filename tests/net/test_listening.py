@@ -456,10 +456,9 @@ class TestTcpOptions:
                 getattr(listener, ask)
 
 
-def test_the_stream_of_a_flow_can_be_closed_before_it_is_taken() -> None:
+def test_what_was_accepted_and_not_taken_is_closed_with_the_listener() -> None:
     listener = TcpListener.bind(SocketAddr.parse("127.0.0.1:0"))
-    with TcpStream.connect(listener.local_addr):
-        run(listener.accept_flow())
+    with TcpStream.connect(listener.local_addr) as stream:
+        run(listener._arrive())
         listener.close()
-        with pytest.raises(IndexError):
-            listener.take_accepted()
+        assert stream.read(timeout=5) == b""

@@ -28,7 +28,7 @@ class Said:
         self._pieces = list(pieces)
         self._more = more
 
-    def receive(self, size: int = 65536) -> Flow[bytes]:
+    def read_flow(self, size: int = 65536) -> Flow[bytes]:
         if self._pieces:
             return self._pieces.pop(0)
         if self._more is not None:
@@ -62,9 +62,9 @@ def pumped(
 
 def answer_after_the_end(stream: UnixStream) -> Flow[None]:
     asked = bytearray()
-    while data := (yield from stream.receive()):
+    while data := (yield from stream.read_flow()):
         asked += data
-    yield from stream.send_all(bytes(asked).upper())
+    yield from stream.write_all_flow(bytes(asked).upper())
     yield from stream.finish()
 
 
@@ -76,11 +76,11 @@ def test_half_close_waits_for_the_answer() -> None:
 
 def test_keep_leaves_the_end_to_the_peer() -> None:
     def answer_what_came(stream: UnixStream) -> Flow[None]:
-        assert (yield from stream.receive_exactly(3)) == b"one"
-        yield from stream.send_all(b"1")
+        assert (yield from stream.read_exactly_flow(3)) == b"one"
+        yield from stream.write_all_flow(b"1")
         assert not stream._eof
         yield from stream.finish()
-        assert (yield from stream.receive()) == b""
+        assert (yield from stream.read_flow()) == b""
 
     came, done = pumped(Said(b"one"), answer_what_came, at_end=AtEnd.KEEP)
     assert (came, done.finished_first) == (b"1", "local")
@@ -88,8 +88,8 @@ def test_keep_leaves_the_end_to_the_peer() -> None:
 
 def test_close_ends_it_though_the_peer_goes_on() -> None:
     def read_only(stream: UnixStream) -> Flow[None]:
-        assert (yield from stream.receive_exactly(3)) == b"one"
-        assert (yield from stream.receive()) == b""
+        assert (yield from stream.read_exactly_flow(3)) == b"one"
+        assert (yield from stream.read_flow()) == b""
 
     came, done = pumped(Said(b"one"), read_only, at_end=AtEnd.CLOSE)
     assert (came, done.sent) == (b"", 3)
@@ -97,16 +97,16 @@ def test_close_ends_it_though_the_peer_goes_on() -> None:
 
 def test_without_a_source_the_peer_decides() -> None:
     def talk(stream: UnixStream) -> Flow[None]:
-        yield from stream.send_all(b"hello")
+        yield from stream.write_all_flow(b"hello")
         yield from stream.finish()
-        assert (yield from stream.receive()) == b""
+        assert (yield from stream.read_flow()) == b""
 
     assert pumped(None, talk)[0] == b"hello"
 
 
 def test_interactive_ends_with_the_peer() -> None:
     def hang_up(stream: UnixStream) -> Flow[None]:
-        yield from stream.send_all(b"bye")
+        yield from stream.write_all_flow(b"bye")
         yield from stream.finish()
 
     came, done = pumped(Said(more=Event()), hang_up, interactive=True)
@@ -125,7 +125,7 @@ def test_what_a_peer_said_before_it_reset_the_connection(ends_first: bool) -> No
 
         sent = 0
 
-        def receive(self, size: int = 65536) -> Flow[bytes]:
+        def read_flow(self, size: int = 65536) -> Flow[bytes]:
             self.sent += 1
             if self.sent == 3:
                 assert peer.recv(10)
@@ -151,7 +151,7 @@ def test_what_a_peer_said_before_it_reset_the_connection(ends_first: bool) -> No
 
 def test_idle() -> None:
     def one_byte(stream: UnixStream) -> Flow[None]:
-        yield from stream.send_all(b"x")
+        yield from stream.write_all_flow(b"x")
 
     with pytest.raises(DeadlineExceeded, match=r"nothing was sent or received for 0\.05 s"):
         pumped(Said(more=Event()), one_byte, idle_timeout=0.05)
@@ -162,7 +162,7 @@ def test_a_peer_that_takes_its_time_is_not_idle() -> None:
         left = len(piece)
         while left:
             yield from sleep_until(monotonic() + 0.03)
-            left -= len((yield from stream.receive()))
+            left -= len((yield from stream.read_flow()))
         yield from stream.finish()
 
     piece = bytes(4_000_000)
@@ -182,9 +182,9 @@ def test_between_two_streams() -> None:
     command, inside = UnixStream.pair()
 
     def client() -> Flow[bytes]:
-        yield from theirs.send_all(b"question")
+        yield from theirs.write_all_flow(b"question")
         yield from theirs.finish()
-        return (yield from theirs.receive_exactly(8))
+        return (yield from theirs.read_exactly_flow(8))
 
     with ours, theirs, command, inside:
         found = go(all_of([client(), answer_after_the_end(inside), pump(ours, command, command)]))
@@ -197,7 +197,7 @@ def test_a_sink_that_has_gone_is_no_error() -> None:
     inside.close()
 
     def client() -> Flow[None]:
-        yield from theirs.send_all(bytes(300_000))
+        yield from theirs.write_all_flow(bytes(300_000))
         yield from theirs.finish()
 
     with ours, theirs, command:
@@ -236,7 +236,7 @@ def test_a_command_has_the_socket_and_it_is_blocking() -> None:
         ours.shutdown(socket.SHUT_WR)
         said = b"".join(iter(lambda: ours.recv(100), b""))
     assert said.split() == [b"True", b"True", b"y", b"HELLO"]
-    assert go(child.wait()) == 0
+    assert go(child.ended_flow()) == 0
     assert child.status == 0
 
 
@@ -245,7 +245,7 @@ def test_a_commands_status_and_no_descriptor_left() -> None:
     for code, status in (("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", -9)):
         child, ours = start(code)
         with ours:
-            assert go(child.wait()) == status
+            assert go(child.ended_flow()) == status
     if before:
         assert set(os.listdir("/proc/self/fd")) == before
 
@@ -253,7 +253,7 @@ def test_a_commands_status_and_no_descriptor_left() -> None:
 def test_many_that_end_at_once_are_all_reaped() -> None:
     """No SIGCHLD is waited for, so that none can be missed."""
     started = [start(f"raise SystemExit({i})") for i in range(8)]
-    found = go(all_of([child.wait() for child, _ in started]))
+    found = go(all_of([child.ended_flow() for child, _ in started]))
     assert [outcome.value for outcome in found] == list(range(8))
     for child, ours in started:
         ours.close()
@@ -287,7 +287,7 @@ def test_where_there_is_no_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "pidfd_open", raising=False)
     child, ours = start("import sys; sys.stdin.read(); raise SystemExit(5)")
     ours.shutdown(socket.SHUT_WR)
-    assert go(child.wait()) == 5
+    assert go(child.ended_flow()) == 5
     ours.close()
     child, ours = start("import time; print('ready', flush=True); time.sleep(600)")
     assert line_from(ours) == b"ready\n"
@@ -298,9 +298,9 @@ def test_where_there_is_no_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_beside_a_command() -> None:
     child, stream = start_beside([sys.executable, "-c", "print(input()[::-1])"])
     with stream:
-        go(stream.send_all(b"abc\n"))
-        assert go(stream.receive_until(b"\n")) == b"cba\n"
-    assert go(child.wait()) == 0
+        go(stream.write_all_flow(b"abc\n"))
+        assert go(stream.read_until_flow(b"\n")) == b"cba\n"
+    assert go(child.ended_flow()) == 0
 
 
 def test_no_such_command_closes_the_socket() -> None:

@@ -49,7 +49,7 @@ def test_a_tunnel_under_every_driver(drive: Drive) -> None:  # noqa: F811
     with proxy(OK + b"220 hello\r\n") as (where, asked):
         stream = drive(connect_through_flow(f"socks5://{where}", "www.example:25"))
         with stream:
-            assert drive(stream.receive_until(b"\n")) == b"220 hello\r\n"
+            assert drive(stream.read_until_flow(b"\n")) == b"220 hello\r\n"
             assert str(stream.peer_addr) == where
     assert asked[0].endswith(b"\x0bwww.example\0\x19")
 
@@ -57,7 +57,7 @@ def test_a_tunnel_under_every_driver(drive: Drive) -> None:  # noqa: F811
 def test_http_and_its_password(drive: Drive) -> None:  # noqa: F811
     with proxy(b"HTTP/1.1 200 OK\r\n\r\nhello") as (where, asked):
         stream = drive(connect_through_flow(f"http://jo:a%40b@{where}", "www.example:25"))
-        assert drive(stream.receive_exactly(5)) == b"hello"
+        assert drive(stream.read_exactly_flow(5)) == b"hello"
         stream.close()
     assert b"Proxy-Authorization: Basic am86YUBi\r\n" in asked[0]
 

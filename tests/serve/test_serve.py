@@ -128,11 +128,11 @@ def test_out_of_descriptors_is_survived() -> None:
     class Short(TcpListener):
         failures = 2
 
-        def accept_flow(self) -> Flow[None]:
+        def accept_flow(self) -> Flow[tuple[TcpStream, SocketAddr]]:
             if self.failures:
                 self.failures -= 1
                 raise OSError(errno.EMFILE, "Too many open files")
-            yield from super().accept_flow()
+            return (yield from super().accept_flow())
 
     stop = Event()
     listener = Short.bind(SocketAddr.parse("127.0.0.1:0"))

@@ -84,14 +84,14 @@ class TestGracefulShutdown:
             shutdown.wait_drained(cancel=token)
         guard.release()
 
-    @pytest.mark.parametrize("other", ["wait_drained", "drained_flow"])
+    @pytest.mark.parametrize("other", ["wait_drained", "wait_drained_flow"])
     def test_two_who_wait_do_not_take_the_wake_up_from_each_other(
         self, other: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """One has seen a guard and is about to wait, the last goes, the other lowers the flag."""
         shutdown = GracefulShutdown()
         guard = shutdown.track()
-        one = shutdown.drained_flow()
+        one = shutdown.wait_drained_flow()
         clear = Event.clear
         begun: list[bool] = []
         wanted: list[object] = []
@@ -108,7 +108,7 @@ class TestGracefulShutdown:
             if other == "wait_drained":
                 assert shutdown.wait_drained(30)
             else:
-                run(shutdown.drained_flow())
+                run(shutdown.wait_drained_flow())
         (want,) = wanted
         assert isinstance(want, Want)
         assert want.event is not None

@@ -31,7 +31,7 @@ counts = Echoed()
 stop, asked = Event(), Event()
 
 def answer(stream) -> Flow[None]:
-    yield from stream.send_all(b"%d\\n" % os.getpid())
+    yield from stream.write_all_flow(b"%d\\n" % os.getpid())
     yield from echo_stream(stream, counts=counts)
 
 workers = Workers(

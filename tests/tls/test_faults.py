@@ -41,17 +41,17 @@ def talk(faults: Faults, drive: Drives = _blocking, size: int = 50_000) -> list[
         inner: ByteStream = FaultyStream(theirs, faults.session(0))
         stream = yield from TlsStream.accept_flow(inner, SERVER)
         with stream:
-            while data := (yield from stream.receive()):
-                yield from stream.send_all(data)
+            while data := (yield from stream.read_flow()):
+                yield from stream.write_all_flow(data)
             yield from stream.finish()
 
     def client() -> Flow[bytes]:
         stream = yield from TlsStream.connect_flow(ours, HOST, CLIENT)
         with stream:
-            yield from stream.send_all(bytes(size))
-            data = yield from stream.receive_exactly(size)
+            yield from stream.write_all_flow(bytes(size))
+            data = yield from stream.read_exactly_flow(size)
             yield from stream.finish()
-            rest = yield from stream.receive()
+            rest = yield from stream.read_flow()
             return data + rest
 
     flows: list[Flow[Any]] = [client(), server()]

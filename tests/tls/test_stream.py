@@ -615,7 +615,7 @@ class TestRule8OneOrderedOutbox:
         stream, session, theirs = self.make()
         with stream, theirs:
             clogged = self.clog(stream)
-            writing = stream.send_all(b"written")
+            writing = stream.write_all_flow(b"written")
             next(writing)  # it waits for the socket
             theirs.read_exactly(clogged, timeout=5)
             session.answer = b"answer"
@@ -641,11 +641,11 @@ class TestRule8OneOrderedOutbox:
     def test_the_lock_is_free_wherever_a_flow_waits(self) -> None:
         stream, _session, theirs = self.make()
         with stream, theirs:
-            reading = stream.receive()
+            reading = stream.read_flow()
             next(reading)
             assert not stream._lock.locked()
             self.clog(stream)
-            writing = stream.send_all(b"written")
+            writing = stream.write_all_flow(b"written")
             next(writing)
             assert not stream._lock.locked()
             writing.close()
@@ -675,7 +675,7 @@ class TestRule8OneOrderedOutbox:
 
             counting = asyncio.create_task(count())
             with pytest.raises(DeadlineExceeded):
-                await run_async(stream.receive(), deadline=monotonic() + 0.05)
+                await run_async(stream.read_flow(), deadline=monotonic() + 0.05)
             counting.cancel()
             return turns
 

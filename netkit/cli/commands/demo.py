@@ -260,7 +260,7 @@ def _tls_echo(config: TlsConfig) -> Callable[[TcpStream], Flow[None]]:
     def handle(stream: TcpStream) -> Flow[None]:
         tls = yield from TlsStream.accept_flow(stream, config)
         with tls:
-            while data := (yield from tls.receive()):
-                yield from tls.send_all(data)
+            while data := (yield from tls.read_flow()):
+                yield from tls.write_all_flow(data)
 
     return handle

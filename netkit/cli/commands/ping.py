@@ -308,10 +308,10 @@ def _ping(
 def _address(endpoint: HostPort, family: int, bound: SocketAddr | None, *, connect: bool) -> Flow[SocketAddr]:
     """Flow: the address to ping: of several, the first that can be connected to, if any can."""
     from netkit.net.errors import ConnectError
-    from netkit.net.resolve import resolve
+    from netkit.net.resolve import resolve_flow
     from netkit.net.tcp import TcpStream
 
-    found = yield from resolve(endpoint, family=family)
+    found = yield from resolve_flow(endpoint, family=family)
     if connect and len(found) > 1:
         try:
             stream = yield from TcpStream.connect_flow(endpoint, family=family, source=bound)

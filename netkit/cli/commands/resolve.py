@@ -347,13 +347,13 @@ def _addresses(resolver: Resolver, family: int, note: _Notes) -> Callable[[Targe
 
 
 def _by_system(family: int) -> Callable[[Target], Flow[Resolved | Named]]:
-    from netkit.dns.host import find_addresses_by_system
+    from netkit.dns.host import find_addresses_by_system_flow
     from netkit.io import phase
 
     def flow(target: Target) -> Flow[Resolved | Named]:
         begun = monotonic()
         with phase("waiting for getaddrinfo(3)"):
-            found = yield from find_addresses_by_system(target.host, family)
+            found = yield from find_addresses_by_system_flow(target.host, family)
         return Resolved(target, found, monotonic() - begun)
 
     return flow

@@ -315,7 +315,7 @@ def _look_up(name: str, family: int) -> Flow[list[SocketAddr]]:
     from ipaddress import ip_network
 
     from netkit.addr import HostPort, SocketAddr
-    from netkit.net.resolve import resolve
+    from netkit.net.resolve import resolve_flow
 
     if "/" in name:
         try:
@@ -329,7 +329,7 @@ def _look_up(name: str, family: int) -> Flow[list[SocketAddr]]:
     endpoint = HostPort.parse(name, 0)
     if endpoint.port:
         raise WrongValue(f"{name} names a port", "write the host alone; PORTS come last")
-    return (yield from resolve(endpoint, family=family))[:1]
+    return (yield from resolve_flow(endpoint, family=family))[:1]
 
 
 def _read_hosts(run: Run[Any], path: str | None) -> Iterator[str]:

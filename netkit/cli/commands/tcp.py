@@ -201,7 +201,7 @@ def _open(
             from netkit.proxy.header import ProxyHeader
 
             header = ProxyHeader(tcp.local_addr, tcp.peer_addr)
-            yield from tcp.send_all(header.to_bytes(int(proxy_protocol[1:])))
+            yield from tcp.write_all_flow(header.to_bytes(int(proxy_protocol[1:])))
         return tcp, tcp if tls is None else (yield from tls.over(tcp))
     except BaseException:
         tcp.close()

@@ -240,13 +240,13 @@ def send(
 
     from netkit.addr import SocketAddr
     from netkit.io import beside
-    from netkit.net.resolve import resolve
+    from netkit.net.resolve import resolve_flow
 
     traffic = Traffic(run, hexdump)
     only = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}.get(family or 0, 0)
     if source is not None and not only:
         only = int(SocketAddr.new(source, 0).family)
-    peer = run.wait(resolve(endpoint, family=only), 10.0)[0]
+    peer = run.wait(resolve_flow(endpoint, family=only), 10.0)[0]
     with _sending_socket(peer, source, broadcast) as sock:
         if broadcast:
             sock.set_broadcast(True)
@@ -351,7 +351,7 @@ class Payloads:
                 return None
             if not self._by_line:
                 return (yield from self._all())
-            data = yield from self._source.receive()
+            data = yield from self._source.read_flow()
             lines = (self._rest + data).split(b"\n")
             self._rest = b""
             self._ended = not data
@@ -364,7 +364,7 @@ class Payloads:
     def _all(self) -> Flow[bytes]:
         self._ended = True
         whole = bytearray()
-        while len(whole) <= LONGEST and (data := (yield from self._source.receive())):
+        while len(whole) <= LONGEST and (data := (yield from self._source.read_flow())):
             whole += data
         return bytes(whole)
 
@@ -392,7 +392,7 @@ def _sending(
                 due = max(due + interval, monotonic())
                 yield from sleep_until(due)
             first = False
-            yield from sock.transmit(data, None if sock.peer_addr is not None else peer)
+            yield from sock.send_flow(data, None if sock.peer_addr is not None else peer)
             traffic.show("sent", peer, data)
             yield PAUSE  # for what comes back meanwhile
 
@@ -409,8 +409,7 @@ def _replies(sock: UdpSocket, traffic: Traffic, wait: float, limit: int | None) 
 
 def _receiving(sock: UdpSocket, traffic: Traffic, limit: int | None) -> Flow[None]:
     while limit is None or traffic.received < limit:
-        yield from sock.receive()
-        data, peer = sock.take_received()
+        data, peer = yield from sock.receive_flow()
         traffic.show("received", peer, data)
 
 
@@ -496,13 +495,12 @@ def _listening(
 
     while count is None or traffic.received < count:
         until = None if idle_timeout is None else monotonic() + idle_timeout
-        yield from before(until, sock.receive(), "waiting for a datagram")
-        data, peer = sock.take_received()
+        data, peer = yield from before(until, sock.receive_flow(), "waiting for a datagram")
         traffic.show("received", peer, data)
         if reply is not None:
             answer = reply.encode("utf-8", "surrogateescape")
             try:
-                yield from sock.transmit(answer, peer)
+                yield from sock.send_flow(answer, peer)
             except ClosedError:
                 raise
             except OSError as error:

@@ -218,8 +218,7 @@ class Listening:
 
         with phase("waiting for a connection"):
             while True:
-                yield from listener.accept_flow()
-                stream, _ = listener.take_accepted()
+                stream, _ = yield from listener.accept_flow()
                 if self._lets_in(stream):
                     return stream
 
@@ -364,9 +363,9 @@ class Listening:
         from netkit.io import first_of
 
         if stop is not None:
-            yield from first_of(child.wait(), stop.wait())
+            yield from first_of(child.ended_flow(), stop.wait())
             return (yield from self._soon_ended(child, self.drain))
-        status = yield from child.wait()
+        status = yield from child.ended_flow()
         self.children.pop(child, None)
         return status
 
@@ -374,7 +373,7 @@ class Listening:
         """Flow: until the command has ended by itself, or been made to after `patience` seconds."""
         from netkit.io import first_of, sleep_until
 
-        yield from first_of(child.wait(), sleep_until(monotonic() + patience))
+        yield from first_of(child.ended_flow(), sleep_until(monotonic() + patience))
         status = yield from child.end()
         self.children.pop(child, None)
         return status

@@ -376,9 +376,9 @@ class CrlfSource:
         self._source = source
         self._after_cr = False
 
-    def receive(self, size: int = 65536) -> Flow[bytes]:
+    def read_flow(self, size: int = 65536) -> Flow[bytes]:
         """Flow: the next bytes; `b""` at the end."""
-        data = yield from self._source.receive(size)
+        data = yield from self._source.read_flow(size)
         if not data:
             return data
         begins_inside = self._after_cr and data[:1] == b"\n"
@@ -396,9 +396,9 @@ class _Tee:
         self._sink = sink
         self._watch = watch
 
-    def send_all(self, data: Buffer) -> Flow[None]:
+    def write_all_flow(self, data: Buffer) -> Flow[None]:
         self._watch("received", bytes(data))
-        return self._sink.send_all(data)
+        return self._sink.write_all_flow(data)
 
     def finish(self) -> Flow[None]:
         return self._sink.finish()

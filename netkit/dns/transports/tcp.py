@@ -69,7 +69,7 @@ def _exchange(
 ) -> Flow[Reply]:
     made = yield from connect_first([server], source=source)
     with TcpStream(made.sock, made.descriptor, peer=server) as stream:
-        yield from stream.send_all(framed(query.to_wire()))
+        yield from stream.write_all_flow(framed(query.to_wire()))
         while True:
             wire = yield from receive_framed(stream)
             message = decode_reply(query, wire, server, exact_case=exact_case)
@@ -93,5 +93,5 @@ def framed(wire: bytes) -> bytes:
 
 def receive_framed(stream: ByteStream) -> Flow[bytes]:
     """Flow: the next message. Raises UnexpectedEof where the stream ends before it is whole."""
-    length = int.from_bytes((yield from stream.receive_exactly(2)), "big")
-    return (yield from stream.receive_exactly(length))
+    length = int.from_bytes((yield from stream.read_exactly_flow(2)), "big")
+    return (yield from stream.read_exactly_flow(length))

@@ -49,10 +49,9 @@ def exchange_udp(
         )
 
     try:
-        yield from sock.transmit(query.to_wire())
+        yield from sock.send_flow(query.to_wire())
         while True:
-            yield from before(until, sock.receive(), expired=silence)
-            wire, _ = sock.take_received()
+            wire, _ = yield from before(until, sock.receive_flow(), expired=silence)
             message = decode_reply(query, wire, server, exact_case=exact_case)
             if message is not None:
                 elapsed = monotonic() - begun

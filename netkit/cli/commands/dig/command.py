@@ -306,14 +306,14 @@ class _Servers:
     def _look_up(self, host: str) -> Flow[list[SocketAddr]]:
         from netkit.io import Event
         from netkit.net.errors import ResolveError
-        from netkit.net.resolve import resolve
+        from netkit.net.resolve import resolve_flow
 
         if host in self._sought:
             yield from self._sought[host].wait()
         else:
             self._sought[host] = Event()
             try:
-                self._known[host] = yield from resolve((host, self._port))
+                self._known[host] = yield from resolve_flow((host, self._port))
             except ResolveError as error:
                 self._known[host] = NoServer(f"the server {host}: {error.reason}")
             except OSError as error:
