@@ -19,7 +19,7 @@ from netkit.dns.errors import DnsError
 from netkit.dns.message import MIN_MESSAGE, QR, RD, Header, Message, make_response
 from netkit.dns.transports.tcp import framed, receive_framed
 from netkit.dns.wire import MAX_MESSAGE, WireReader
-from netkit.io import ClosedError, DeadlineExceeded, UnexpectedEof, all_of, before, first_of
+from netkit.io import ClosedError, DeadlineExceeded, UnexpectedEof, all_of, before, race
 from netkit.net.same_port import bind_same_port
 from netkit.serve.connections import Served, serve
 
@@ -191,13 +191,13 @@ class DnsServer:
         self._tcp.close()
 
     def _datagrams(self, stop: Event) -> Flow[object]:
-        return (yield from first_of(self._answering(), stop.wait()))
+        return (yield from race(self._answering(), stop.wait()))
 
     def _answering(self) -> Flow[None]:
         while True:
             try:
                 wire, peer = yield from self._udp.receive_flow()
-            except (ClosedError, DeadlineExceeded):
+            except ClosedError:
                 raise
             except OSError:
                 continue  # an ICMP error for something sent before: the next datagram is another matter
@@ -206,7 +206,7 @@ class DnsServer:
                 continue
             try:
                 yield from self._udp.send_flow(response, peer)
-            except (ClosedError, DeadlineExceeded):
+            except ClosedError:
                 raise
             except OSError as error:
                 log.debug("%s: cannot be answered: %s", peer, error)

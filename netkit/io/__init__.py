@@ -11,8 +11,8 @@ that makes non-blocking calls and yields what it must wait for. Two short driver
     run(flow, deadline=..., cancel=...)                poll(2), in the calling thread
     await run_async(flow, deadline=..., cancel=...)    asyncio, uvloop included
 
-and a test can be a third, stepping a flow by hand with a clock of its own. Flows are joined with
-`yield from` in sequence, and with `first_of`, `all_of`, `beside` and `before` side by side; there are no
+and a test can be a third, stepping a flow by hand with a clock of its own. Flows are joined with `yield from`
+in sequence, and side by side by `first_of`, `race`, `all_of`, `beside`, `before` and `nursery`; there are no
 tasks and no threads underneath.
 
 The rules that keep it sound
@@ -28,10 +28,10 @@ The rules that keep it sound
     shuts down and wakes, and the waiter closes.
  5. A driver looks at cancellation and deadline, and gives the loop its turn, at least every 32 operations
     that did not wait: a peer that floods must not be able to freeze the loop.
- 6. Cancellation, a deadline and Ctrl-C are thrown in where the flow waits. The flow may clean up there
-    but not wait again; a farewell (close_notify, a Close frame) is a flow of its own with its own deadline.
-    DeadlineExceeded is an OSError: a flow that handles those lets it pass, or has its own deadline raise
-    something else (`before`, `expired`).
+ 6. Cancellation, a deadline, Ctrl-C and being closed are thrown in where the flow waits. The flow cleans up
+ there
+    without waiting and ends with a bare `raise`; a farewell (close_notify, a Close frame) is a flow of its
+    own with its own deadline. None of the four is an `Exception`: see `interruption`.
  7. `CancellationToken.cancel` takes no lock: a flag, and a byte to a descriptor. Any thread, any signal.
  8. TLS: one ordered outbox of ciphertext; a reader may append to it but never blocks on flushing it.
  9. A connection that carries many requests is pumped by one waiter at a time; the others wait on events,
@@ -40,17 +40,29 @@ The rules that keep it sound
     streams for others (a resolver, a pool), may be used from any thread.
 11. O_NONBLOCK is never set on a descriptor that was inherited or will be: it belongs to the open file,
     which other processes share.
-12. `_async` means asyncio. Another loop would be another driver. Where descriptors cannot be watched
+12. A signal that arrives between Python's last look for signals and poll(2) would be slept through: a
+blocking
+    wait in the main thread has signals ring its bell.
+13. A branch of a composed flow that raises is never dropped in silence: `race` is for work beside what stops
+it,
+    `first_of` for alternatives. A flow used with `yield from` returns what it took. A public method waits,
+    then takes, and no call follows the removal, because Python delivers Ctrl-C at calls. Ordered octets, and
+    descriptors with their octets, are never put back.
+14. `_async` means asyncio. Another loop would be another driver. Where descriptors cannot be watched
     (Windows' proactor loop) LoopUnsupported says what to do instead.
 
-Where things are: `flow` (Want, Descriptor, Event), `compose`, `blocking`, `aio`, `token`, `stream` (what
-every byte stream offers), `protocols`, `errors`.
+Names: a flow that has a blocking namesake ends in `_flow`: `read`, `read_async`, `read_flow`. `Event.wait`
+and what else has no blocking form keep the plain name.
+
+Where things are: `flow` (Want, Descriptor, Event), `interruption`, `reactor` (what the two drivers `blocking`
+and `aio` do alike), `compose`, `nursery`, `sync` (Lock, Semaphore, SingleFlight), `pacer`, `token`, `stream`
+(what every byte stream offers), `protocols`, `errors`.
 """
 
 from netkit.io.aio import run_async
 from netkit.io.blocking import run
 from netkit.io.closing import Closing, Timed, deadline_after
-from netkit.io.compose import Outcome, Spawner, all_of, before, beside, first_of
+from netkit.io.compose import Outcome, all_of, before, beside, first_of, race
 from netkit.io.errors import (
     BrokenStreamError,
     BusyError,
@@ -64,8 +76,12 @@ from netkit.io.errors import (
     phase,
 )
 from netkit.io.flow import OPERATIONS_PER_TURN, PAUSE, AnyWant, Descriptor, Event, Flow, Want, sleep_until
+from netkit.io.interruption import Interrupted
+from netkit.io.nursery import Nursery, nursery
+from netkit.io.pacer import Pacer
 from netkit.io.protocols import AsyncRead, AsyncWrite, Buffer, Read, Write
 from netkit.io.stream import ByteStream, ReadBuffer
+from netkit.io.sync import Lock, Semaphore, SingleFlight
 from netkit.io.token import CancellationToken
 
 __all__ = [
@@ -86,13 +102,18 @@ __all__ = [
     "Descriptor",
     "Event",
     "Flow",
+    "Interrupted",
     "LimitExceeded",
+    "Lock",
     "LoopUnsupported",
     "NoneSucceeded",
+    "Nursery",
     "Outcome",
+    "Pacer",
     "Read",
     "ReadBuffer",
-    "Spawner",
+    "Semaphore",
+    "SingleFlight",
     "Timed",
     "UnexpectedEof",
     "Want",
@@ -102,7 +123,9 @@ __all__ = [
     "beside",
     "deadline_after",
     "first_of",
+    "nursery",
     "phase",
+    "race",
     "run",
     "run_async",
     "sleep_until",

@@ -21,7 +21,8 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from netkit.io.closing import Closing
+from netkit.io.blocking import why_over
+from netkit.io.closing import dispose
 from netkit.io.errors import BusyError, CancellationError, DeadlineExceeded, LoopUnsupported
 from netkit.io.flow import (
     LONGEST_WAIT,
@@ -30,11 +31,12 @@ from netkit.io.flow import (
     AnyWant,
     Descriptor,
     Flow,
-    Group,
     Waiter,
-    abort,
+    Want,
     resume,
 )
+from netkit.io.interruption import Interrupted, interrupt
+from netkit.io.reactor import ARMING_ERRORS, Reactor
 
 if TYPE_CHECKING:
     import asyncio  # at run time the caller has imported it: blocking programs never pay for it
@@ -46,12 +48,6 @@ T = TypeVar("T")
 
 _POSIX = os.name == "posix"
 
-#: The mark of a waiter whose deadline is kept by its descriptor's timer.
-_BY_DESCRIPTOR = object()
-
-#: What arming may raise: the place is taken, closed, not pollable (a regular file), or the wrong loop.
-_ARMING = (BusyError, LoopUnsupported, OSError)
-
 _unwaited = 0  # operations that ended without waiting, since some operation last gave the loop a turn
 
 
@@ -60,17 +56,16 @@ async def run_async(
 ) -> T:
     """Drive `flow` to its end under asyncio, suspending the calling task where it waits.
 
-    As `netkit.io.run`: `deadline` is a moment of `time.monotonic()`; DeadlineExceeded, CancellationError
-    and asyncio's own CancelledError are thrown in where the flow waits. Where the task was cancelled as the
-    flow ended, so that nobody has its result, a result that is `Closing` is closed.
+    As `netkit.io.run`: `deadline` is a moment of `time.monotonic()`, and the flow is interrupted where it
+    waits by its deadline, its token, and asyncio's own CancelledError. Where the task was cancelled as the
+    flow ended, nobody has the result: what of it is `Closing` is closed.
     """
     try:
         if turn_is_due():
             await Turn()
-        if cancel is not None and cancel.is_cancelled:
-            raise CancellationError(cancel.reason)
-        if deadline is not None and monotonic() >= deadline:
-            raise DeadlineExceeded
+        over = why_over(deadline, cancel)
+        if over is not None:
+            raise over
     except BaseException:
         flow.close()
         raise
@@ -84,21 +79,19 @@ async def run_async(
     try:
         result: T = await task.future
         return result
-    except BaseException as error:
-        if task.future.cancelled() or not task.future.done():
-            task.leave()
-            raise abort(flow, error)  # noqa: B904  # it is that error, as a rule
-        if task.future.exception() is None:  # cancelled after the flow had ended
-            _dispose(task.future.result())
-        raise
+    except BaseException as cause:
+        if task.future.done() and not task.future.cancelled():
+            if task.future.exception() is None:  # cancelled after the flow had ended
+                dispose(task.future.result())
+            raise
+        task.leave()
+        owed = interrupt(flow, cause)
     finally:
         task.end()
-
-
-def _dispose(value: object) -> None:
-    """Close what a flow returned, where nobody will have it: a connection that was just made."""
-    if isinstance(value, Closing):
-        value.close()
+    try:
+        raise owed
+    finally:
+        del owed  # an error that refers to this frame, which refers to it, would be garbage in a circle
 
 
 def turn_is_due() -> bool:
@@ -133,7 +126,7 @@ def _running_loop() -> asyncio.AbstractEventLoop:
 class _Task(Waiter):
     """One flow under way in one event loop."""
 
-    __slots__ = ("_alarm", "cancel", "flow", "future", "key", "loop")
+    __slots__ = ("_alarm", "cancel", "deadline", "flow", "future", "key", "loop")
 
     def __init__(
         self,
@@ -174,11 +167,10 @@ class _Task(Waiter):
                     self.loop.call_soon(self._unpause)
                     return
                 reactor_of(self.loop).arm(self)
-                if self.deadline is not None and self.timer is not _BY_DESCRIPTOR and self._alarm is None:
-                    self._alarm = call_at(self.loop, self.deadline, self._expired)
+                if self.deadline is not None and self._alarm is None:
+                    self._keep_deadline(want, self.deadline)
                 return
-            except _ARMING as error:
-                self.leave()
+            except ARMING_ERRORS as error:
                 try:
                     want = self.flow.throw(error)
                 except StopIteration as end:
@@ -187,6 +179,18 @@ class _Task(Waiter):
                 except BaseException as raised:
                     self._fail(raised)
                     return
+
+    def _keep_deadline(self, want: AnyWant, deadline: float) -> None:
+        """Have a timer fire in time: the descriptor's own where the task wants nothing else."""
+        if type(want) is Want and want.event is None and want.until is None:
+            read, write = want.read, want.write
+            descriptor, side = (read, 0) if write is None else (write, 1)
+            if descriptor is not None and (read is None or write is None):
+                watch = descriptor.watch
+                assert type(watch) is _Watch
+                watch.keep_time(side, deadline)
+                return
+        self._alarm = call_at(self.loop, deadline, self._expired)
 
     def wake(self, ready: bool) -> None:
         if self.future.done():
@@ -230,13 +234,13 @@ class _Task(Waiter):
         if not self.future.done() and self.cancel is not None:
             self._interrupt(CancellationError(self.cancel.reason))
 
-    def _interrupt(self, error: BaseException) -> None:
+    def _interrupt(self, error: Exception) -> None:
         self.leave()
-        self._fail(abort(self.flow, error))
+        self._fail(interrupt(self.flow, Interrupted(error)))
 
     def _finish(self, value: object) -> None:
         if self.future.done():
-            _dispose(value)  # cancelled by what the flow itself did last
+            dispose(value)  # cancelled by what the flow itself did last
         else:
             self.future.set_result(value)
 
@@ -247,7 +251,9 @@ class _Task(Waiter):
             raise error
 
 
-def call_at(loop: asyncio.AbstractEventLoop, moment: float, callback: Callable[[], object]) -> Any:
+def call_at(
+    loop: asyncio.AbstractEventLoop, moment: float, callback: Callable[[], object]
+) -> asyncio.TimerHandle:
     """Schedule by `time.monotonic()`, whatever clock the loop goes by (uvloop's starts elsewhere).
 
     It may be called too early, by LONGEST_WAIT or a millisecond, and is to look.
@@ -292,20 +298,18 @@ class _Watch:
         self._thread = threading.get_ident()
 
     def want_read(self) -> None:
-        if not self._reading:
-            try:
-                self._add(self.loop.add_reader, self._readable)
-            except NotImplementedError:
-                raise LoopUnsupported(type(self.loop).__name__) from None
-            self._reading = True
+        try:
+            self._add(self.loop.add_reader, self._readable)
+        except NotImplementedError:
+            raise LoopUnsupported(type(self.loop).__name__) from None
+        self._reading = True
 
     def want_write(self) -> None:
-        if not self._writing:
-            try:
-                self._add(self.loop.add_writer, self._writable)
-            except NotImplementedError:
-                raise LoopUnsupported(type(self.loop).__name__) from None
-            self._writing = True
+        try:
+            self._add(self.loop.add_writer, self._writable)
+        except NotImplementedError:
+            raise LoopUnsupported(type(self.loop).__name__) from None
+        self._writing = True
 
     def _add(self, add: Callable[[int, Callable[[], None]], None], callback: Callable[[], None]) -> None:
         # libuv makes whatever it watches non-blocking, and with it everybody's who shares it (rule 11).
@@ -367,8 +371,8 @@ class _Watch:
         self._look(1, self.descriptor.writer)
 
     def _look(self, side: int, waiter: Waiter | None) -> None:
-        if not isinstance(waiter, _Task) or waiter.timer is not _BY_DESCRIPTOR or waiter.deadline is None:
-            return  # nobody waits, or not by this timer
+        if not isinstance(waiter, _Task) or waiter.deadline is None:
+            return  # nobody waits any more, or whoever does has all the time there is
         if monotonic() >= waiter.deadline:
             waiter.expire()
         else:
@@ -408,109 +412,72 @@ class _Watch:
         self._alarms = [None, None]
 
 
-class LoopReactor:
+class LoopReactor(Reactor):
     """What the flows of one event loop wait for."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def arm(self, waiter: Waiter) -> None:
-        want = waiter.want
-        if isinstance(want, Group):
-            self._arm_group(waiter, want)
-            return
-        read, write, event, until = want.read, want.write, want.event, want.until
-        waiter.reactor = self  # first: who closes a descriptor that is claimed finds here whom to wake
-        if read is not None:
-            self._claim(read, waiter, read=True, write=read is write)
-        if write is not None and write is not read:
-            self._claim(write, waiter, read=False, write=True)
-        if read is not None:
-            read.watch.want_read()
-            if read.nudged:
-                read.nudged = False
-                self._loop.call_soon(self._fire, waiter, want)
-        if write is not None:
-            write.watch.want_write()
-        if event is None and until is None:
-            if waiter.deadline is not None and read is not write and (read is None or write is None):
-                waiter.timer = _BY_DESCRIPTOR
-                if read is not None:
-                    read.watch.keep_time(0, waiter.deadline)
-                elif write is not None:
-                    write.watch.keep_time(1, waiter.deadline)
-            return
-        if until is not None:
-            waiter.timer = call_at(self._loop, until, lambda: self._time_passed(waiter, until))
-        if event is not None:
-            event._add(waiter)
-            if event.is_set:
-                self._loop.call_soon(self._fire, waiter, want)
+    lasting = True
 
-    def _arm_group(self, waiter: Waiter, group: Group) -> None:
-        waiter.reactor = self
-        group.parent = waiter
-        fresh, group.fresh = group.fresh, []
-        for branch in fresh:
-            try:
-                self.arm(branch)
-            except _ARMING as error:
-                self.disarm(branch)
-                branch.failure = error
-                group.ready.append(branch)
-        if group.ready:
-            self._loop.call_soon(self._fire, waiter, group)
+    def watch_read(self, descriptor: Descriptor) -> None:
+        watch = descriptor.watch
+        if type(watch) is not _Watch or watch.loop is not self._loop:
+            watch = self._adopted(descriptor)
+        if not watch._reading:
+            watch.want_read()
 
-    def _claim(self, descriptor: Descriptor, waiter: Waiter, *, read: bool, write: bool) -> None:
-        watch: _Watch | None = descriptor.watch
-        if watch is None or watch.loop is not self._loop:
-            if watch is not None:
-                if watch.loop.is_running():
-                    raise BusyError(f"descriptor {descriptor.fd}")
-                if not watch.loop.is_closed():
-                    watch._end()
-            descriptor.watch = _Watch(self._loop, descriptor)
-        descriptor.claim(waiter, read=read, write=write)
+    def watch_write(self, descriptor: Descriptor) -> None:
+        watch = descriptor.watch
+        if type(watch) is not _Watch or watch.loop is not self._loop:
+            watch = self._adopted(descriptor)
+        if not watch._writing:
+            watch.want_write()
 
-    def disarm(self, waiter: Waiter) -> None:
-        if waiter.reactor is None:
-            return
-        want = waiter.want
-        if isinstance(want, Group):
-            want.parent = None
-            waiter.reactor = None
-            return
-        timer, waiter.timer = waiter.timer, None
-        if timer is not None and timer is not _BY_DESCRIPTOR:
-            timer.cancel()
-        if want.read is not None:
-            want.read.release(waiter)
-        if want.write is not None and want.write is not want.read:
-            want.write.release(waiter)
-        if want.event is not None:
-            want.event._discard(waiter)
-        waiter.reactor = None
+    def _adopted(self, descriptor: Descriptor) -> _Watch:
+        """A registration with this loop; BusyError where the descriptor is watched by another that runs."""
+        watch = descriptor.watch
+        if watch is not None:
+            if type(watch) is not _Watch or watch.loop.is_running():
+                raise BusyError(f"descriptor {descriptor.fd}")
+            if not watch.loop.is_closed():
+                watch._end()
+        descriptor.watch = made = _Watch(self._loop, descriptor)
+        return made
 
-    def post(self, waiter: Waiter) -> None:
+    def timer(self, until: float, waiter: Waiter) -> _LoopTimer:
+        return _LoopTimer(self, until, waiter)
+
+    def soon(self, waiter: Waiter, want: AnyWant) -> None:
+        self._loop.call_soon(self.fire, waiter, want)
+
+    def from_anywhere(self, waiter: Waiter, want: AnyWant) -> None:
         try:  # "threadsafe" also from the loop's own thread, where a signal handler may be the caller
-            self._loop.call_soon_threadsafe(self._fire, waiter, waiter.want)
+            self._loop.call_soon_threadsafe(self.fire, waiter, want)
         except RuntimeError:
             pass  # that loop is closed, and what waited in it with it
 
-    def _fire(self, waiter: Waiter, want: AnyWant) -> None:
-        # The want is compared because the waiter may have been woken, and armed for another, since.
-        if waiter.reactor is self and waiter.want is want:
-            self.disarm(waiter)
-            waiter.wake(True)
 
-    def _time_passed(self, waiter: Waiter, until: float) -> None:
-        if waiter.reactor is self:
-            if monotonic() < until:
-                # uvloop's clock goes in milliseconds: its timers may come a fraction of one too early.
-                waiter.timer = call_at(self._loop, until, lambda: self._time_passed(waiter, until))
-                return
-            self.disarm(waiter)
-            waiter.wake(False)
+class _LoopTimer:
+    """A waiter's wake-up time, kept by the loop."""
+
+    __slots__ = ("_handle", "_reactor", "_until", "_waiter")
+
+    def __init__(self, reactor: LoopReactor, until: float, waiter: Waiter) -> None:
+        self._reactor = reactor
+        self._until = until
+        self._waiter = waiter
+        self._handle = call_at(reactor._loop, until, self._passed)
+
+    def cancel(self) -> None:
+        self._handle.cancel()
+
+    def _passed(self) -> None:
+        if monotonic() < self._until:
+            # uvloop's clock goes in milliseconds: its timers may come a fraction of one too early.
+            self._handle = call_at(self._reactor._loop, self._until, self._passed)
+        else:
+            self._reactor.fire(self._waiter, self._waiter.want, ready=False)
 
 
 _local = threading.local()

@@ -17,9 +17,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from netkit.io.bell import Bell, thread_bell
-from netkit.io.errors import BusyError, CancellationError, ClosedError, DeadlineExceeded
-from netkit.io.flow import LONGEST_WAIT, PAUSE, AnyWant, Descriptor, Flow, Group, Waiter, abort, resume
+from netkit.io.errors import CancellationError, DeadlineExceeded
+from netkit.io.flow import LONGEST_WAIT, PAUSE, AnyWant, Descriptor, Flow, Waiter, resume
+from netkit.io.interruption import Interrupted, interrupt
 from netkit.io.pollers import MANY, READ, WRITE, Epoll, Poller, Select
+from netkit.io.reactor import ARMING_ERRORS, Reactor
 
 if TYPE_CHECKING:
     from netkit.io.token import CancellationToken
@@ -34,47 +36,51 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
     """Drive `flow` to its end, blocking this thread where it waits.
 
     `deadline` is a moment of `time.monotonic()`. Raises DeadlineExceeded when it passes first,
-    CancellationError when `cancel` is cancelled first, and whatever the flow raises; both, and a
-    KeyboardInterrupt, are thrown in where the flow waits.
+    CancellationError when `cancel` is cancelled first, and whatever the flow raises. Where the flow waits, it
+    is interrupted by all three of deadline, token and KeyboardInterrupt (see `netkit.io.interruption`).
     """
+    over = why_over(deadline, cancel)
+    if over is not None:
+        flow.close()
+        raise over
     reactor: PollReactor | None = None
     try:
-        _look(deadline, cancel)
-    except (CancellationError, DeadlineExceeded) as error:
-        flow.close()
-        raise error
-    try:
         want = flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
-        root: _Root | None = None
+        reactor = PollReactor(cancel)
+        root = _Root()
         while True:
             try:
-                if reactor is None:
-                    reactor = PollReactor(cancel)
-                    root = _Root()
-                assert root is not None
-                _look(deadline, cancel)
                 ready = reactor.wait(root, want, deadline)
-            except BaseException as error:
-                if reactor is not None and root is not None:
-                    reactor.disarm(root)
-                if isinstance(error, (BusyError, ClosedError)):
-                    want = flow.throw(error)  # the flow's own doing: it may handle it and go on
-                    continue
-                raise abort(flow, error)  # noqa: B904  # it is that error, as a rule
+            except ARMING_ERRORS as error:
+                reactor.disarm(root)
+                want = flow.throw(error)  # the flow's own doing: it may handle it and go on
+                continue
             want = resume(flow, want, ready)
     except StopIteration as end:
         value: T = end.value
         return value
+    except Exception:
+        raise
+    except BaseException as cause:
+        if reactor is not None:
+            reactor.disarm(root)
+        owed = interrupt(flow, cause)  # where `cause` came out of the flow, which is over then, it is `cause`
     finally:
         if reactor is not None:
             reactor.close()
+    try:
+        raise owed
+    finally:
+        del owed  # an error that refers to this frame, which refers to it, would be garbage in a circle
 
 
-def _look(deadline: float | None, cancel: CancellationToken | None) -> None:
+def why_over(deadline: float | None, cancel: CancellationToken | None) -> Exception | None:
+    """What a driver raises if it has to stop now; None while it may go on."""
     if cancel is not None and cancel.is_cancelled:
-        raise CancellationError(cancel.reason)
+        return CancellationError(cancel.reason)
     if deadline is not None and monotonic() >= deadline:
-        raise DeadlineExceeded
+        return DeadlineExceeded()
+    return None
 
 
 class _Root(Waiter):
@@ -90,7 +96,19 @@ class _Root(Waiter):
         self.woken = ready
 
 
-class PollReactor:
+class _Alarm:
+    """A wake-up time in the heap; a cancelled one is dead, and dropped when it comes to the top."""
+
+    __slots__ = ("waiter",)
+
+    def __init__(self, waiter: Waiter) -> None:
+        self.waiter: Waiter | None = waiter
+
+    def cancel(self) -> None:
+        self.waiter = None
+
+
+class PollReactor(Reactor):
     """What one blocking call waits for: descriptors, times, events of other threads, its token."""
 
     def __init__(self, cancel: CancellationToken | None) -> None:
@@ -99,11 +117,11 @@ class PollReactor:
         self._many_from = MANY if hasattr(select, "epoll") else sys.maxsize
         self._descriptors: dict[int, Descriptor] = {}
         self._masks: dict[int, int] = {}
-        self._times: list[tuple[float, int, Waiter]] = []
+        self._times: list[tuple[float, int, _Alarm]] = []
         self._most_times = MANY_TIMES
         self._order = count()
-        self._posted: deque[Waiter] = deque()
-        self._soon: list[Waiter] = []
+        self._posted: deque[tuple[Waiter, AnyWant]] = deque()
+        self._soon: list[tuple[Waiter, AnyWant]] = []
         self._thread = threading.get_ident()
         self._bell: Bell = thread_bell()
         self._signals = self._bell.rung_by_signals()
@@ -122,7 +140,12 @@ class PollReactor:
             self._bell.silent_to_signals()
 
     def wait(self, root: _Root, want: AnyWant, deadline: float | None) -> bool:
-        """Wait for what the flow wants; what to send it. Raises when time or the token runs out first."""
+        """Wait for what the flow wants; what to send it.
+
+        Raises Interrupted when time or the token runs out first, one of ARMING_ERRORS where it cannot be
+        waited for.
+        """
+        self._look(deadline)
         if want is PAUSE:
             self._turn(0.0)
             return True
@@ -132,86 +155,44 @@ class PollReactor:
         while root.woken is None:
             self._turn(deadline)
             if root.woken is None:
-                _look(deadline, self._cancel)
+                self._look(deadline)
         return root.woken
 
-    def arm(self, waiter: Waiter) -> None:
-        want = waiter.want
-        if isinstance(want, Group):
-            self._arm_group(waiter, want)
-            return
-        read, write, event, until = want.read, want.write, want.event, want.until
-        waiter.reactor = self  # first: who closes a descriptor that is claimed finds here whom to wake
-        try:
-            if read is not None:
-                read.claim(waiter, read=True, write=read is write)
-            if write is not None and write is not read:
-                write.claim(waiter, read=False, write=True)
-        except (BusyError, ClosedError):
-            self.disarm(waiter)
-            raise
-        if read is not None:
-            self._watch(read, READ)
-            if read.nudged:
-                read.nudged = False
-                self._soon.append(waiter)
-        if write is not None:
-            self._watch(write, WRITE)
-        if until is not None:
-            waiter.timer = timer = (until, next(self._order), waiter)
-            if len(self._times) >= self._most_times:
-                self._drop_dead_times()
-            heappush(self._times, timer)
-        if event is not None:
-            event._add(waiter)
-            if event.is_set:
-                self._soon.append(waiter)
-
-    def _arm_group(self, waiter: Waiter, group: Group) -> None:
-        waiter.reactor = self
-        group.parent = waiter
-        fresh, group.fresh = group.fresh, []
-        for branch in fresh:
+    def _look(self, deadline: float | None) -> None:
+        over = why_over(deadline, self._cancel)
+        if over is not None:
             try:
-                self.arm(branch)
-            except (BusyError, ClosedError) as error:
-                branch.failure = error
-                group.ready.append(branch)
-        if group.ready:
-            self._soon.append(waiter)
+                raise Interrupted(over)
+            finally:
+                del over  # see `run`
 
-    def disarm(self, waiter: Waiter) -> None:
-        if waiter.reactor is None:
-            return
-        want = waiter.want
-        if isinstance(want, Group):
-            want.parent = None
-            waiter.reactor = None
-            return
-        read, write = want.read, want.write
-        if read is not None and read.reader is waiter:
-            self._unwatch(read, READ)
-        if write is not None and write.writer is waiter:
-            self._unwatch(write, WRITE)
-        for descriptor in (read, write):
-            if descriptor is not None:
-                descriptor.release(waiter)
-        if want.event is not None:
-            want.event._discard(waiter)
-        waiter.timer = None  # its entry in the heap is recognised as dead by that
-        waiter.reactor = None  # last: interrupted before that, it is disarmed again
+    def timer(self, until: float, waiter: Waiter) -> _Alarm:
+        alarm = _Alarm(waiter)
+        if len(self._times) >= self._most_times:
+            self._drop_dead_times()
+        heappush(self._times, (until, next(self._order), alarm))
+        return alarm
 
     def _drop_dead_times(self) -> None:
         """Forget the times of those that were disarmed before them, which wait at the bottom of the heap."""
-        self._times[:] = [entry for entry in self._times if entry[2].timer is entry]
+        self._times[:] = [entry for entry in self._times if entry[2].waiter is not None]
         heapify(self._times)
         self._most_times = max(MANY_TIMES, 2 * len(self._times))
 
-    def post(self, waiter: Waiter) -> None:
-        self._posted.append(waiter)
+    def soon(self, waiter: Waiter, want: AnyWant) -> None:
+        self._soon.append((waiter, want))
+
+    def from_anywhere(self, waiter: Waiter, want: AnyWant) -> None:
+        self._posted.append((waiter, want))
         # Also a signal handler of this very thread: poll goes on after it (PEP 475) unless something rings.
         if self._polling or threading.get_ident() != self._thread:
             self._bell.ring()
+
+    def watch_read(self, descriptor: Descriptor) -> None:
+        self._watch(descriptor, READ)
+
+    def watch_write(self, descriptor: Descriptor) -> None:
+        self._watch(descriptor, WRITE)
 
     def _watch(self, descriptor: Descriptor, bit: int) -> None:
         fd = descriptor.fd
@@ -235,9 +216,9 @@ class PollReactor:
         if self._cancel is not None:
             self._many.register(self._cancel._fileno(), READ)
 
-    def _unwatch(self, descriptor: Descriptor, bit: int) -> None:
+    def unwatch(self, descriptor: Descriptor, *, write: bool) -> None:
         fd = descriptor.fd
-        mask = self._masks.get(fd, 0) & ~bit
+        mask = self._masks.get(fd, 0) & ~(WRITE if write else READ)
         if mask:
             self._masks[fd] = mask
             self._poll.register(fd, mask)
@@ -245,15 +226,10 @@ class PollReactor:
             del self._descriptors[fd]
             self._poll.unregister(fd)
 
-    def _fire(self, waiter: Waiter | None, ready: bool) -> None:
-        if waiter is not None and waiter.reactor is self:
-            self.disarm(waiter)
-            waiter.wake(ready)
-
     def _turn(self, deadline: float | None) -> None:
         """Wait once, no longer than to `deadline` or the next wake-up time, and wake who is ready."""
         times = self._times
-        while times and times[0][2].timer is not times[0]:
+        while times and times[0][2].waiter is None:
             heappop(times)  # disarmed since
         if self._soon or self._posted:
             until: float | None = 0.0
@@ -278,17 +254,21 @@ class PollReactor:
                 continue
             # Errors and hang-ups wake both sides: the call itself tells what happened.
             if events & ~WRITE:
-                self._fire(descriptor.reader, True)
+                self._fire_side(descriptor.reader)
             if events & ~READ:
-                self._fire(descriptor.writer, True)
+                self._fire_side(descriptor.writer)
         soon, self._soon = self._soon, []
-        for waiter in soon:
-            self._fire(waiter, True)
+        for waiter, want in soon:
+            self.fire(waiter, want)
         while self._posted:
-            self._fire(self._posted.popleft(), True)
+            self.fire(*self._posted.popleft())
         if times:
             now = monotonic()
             while times and times[0][0] <= now:
-                entry = heappop(times)
-                if entry[2].timer is entry:
-                    self._fire(entry[2], False)
+                due = heappop(times)[2].waiter
+                if due is not None:
+                    self.fire(due, due.want, ready=False)
+
+    def _fire_side(self, waiter: Waiter | None) -> None:
+        if waiter is not None:
+            self.fire(waiter, waiter.want)

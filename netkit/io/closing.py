@@ -33,6 +33,15 @@ class Closing:
         self.close()
 
 
+def dispose(value: object) -> None:
+    """Close what a flow returned and nobody will have: a connection that was just made or accepted."""
+    if isinstance(value, Closing):
+        value.close()
+    elif isinstance(value, tuple):
+        for each in value:
+            dispose(each)
+
+
 class Timed:
     """A read and a write timeout for operations that name none: in seconds, or None to wait for ever."""
 

@@ -1,9 +1,16 @@
-"""Flows made of flows: `first_of` and `all_of`, the only two ways they are joined.
+"""Flows made of flows: several side by side, in one thread, in blocking and async form alike.
 
-Happy Eyeballs, A beside AAAA, hedged queries, a slot in a pool, a million names at once: each is a few
-flows under one of these two, in one thread, in blocking and async form alike. A composed flow yields one
-`Group` over and over; the driver keeps every branch armed across those turns, so the work done at each
-wake-up is for the branches that woke, however many sleep.
+    first_of    alternatives: the first to succeed; the errors of the others are forgotten
+    race        the first to end, however it ends: work beside what stops it
+    beside      a flow with others at its side, which end with it
+    all_of      every one of many, so many at once
+    before      one, with a deadline of its own
+    nursery     (its own module) one that starts others as it goes
+
+Happy Eyeballs, A beside AAAA, hedged queries, a million names at once: each is a few flows under one of
+these. A composed flow yields one `Group` over and over; the driver keeps every branch armed across those
+turns, so the work at each wake-up is for the branches that woke, however many sleep. `Join` is that group,
+and what ends its branches when it is left; everything here and the nursery are short loops over it.
 """
 
 from __future__ import annotations
@@ -12,6 +19,7 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from netkit.io.closing import dispose
 from netkit.io.errors import DeadlineExceeded, NoneSucceeded
 from netkit.io.flow import (
     OPERATIONS_PER_TURN,
@@ -20,19 +28,20 @@ from netkit.io.flow import (
     Flow,
     Group,
     Waiter,
-    abort,
     resume,
     sleep_until,
 )
+from netkit.io.interruption import Interrupted, owed, throw_in
+from netkit.io.pacer import Pacer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+    from typing import Any, Self
+
+    from netkit.io.closing import Closing
 
 T = TypeVar("T")
-
-
-#: How far, in seconds, a paced start that came late may be made up for by the next ones.
-_CATCH_UP = 0.01
 
 
 class Outcome(Generic[T]):
@@ -56,135 +65,179 @@ class Outcome(Generic[T]):
         return f"Outcome(index={self.index}, {shown})"
 
 
-class Spawner(Generic[T]):
-    """Flows for `all_of` that come while others run: an accept loop adds one for every connection.
+class Branch(Waiter, Generic[T]):
+    """One flow of a join. `outcome` is there when it has ended."""
 
-        spawner = Spawner()
-        spawner.add(accept_loop(spawner))
-        yield from all_of(spawner, on_result=...)
+    __slots__ = ("closing", "flow", "index", "join", "outcome", "woken")
 
-    It ends when every flow added so far has ended. Use it from flows that run in it.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: deque[Flow[T]] = deque()
-
-    def add(self, flow: Flow[T]) -> None:
-        """Start `flow` beside the others, at the next turn."""
-        self._waiting.append(flow)
-
-    def __iter__(self) -> Spawner[T]:
-        return self
-
-    def __next__(self) -> Flow[T]:
-        if not self._waiting:
-            raise StopIteration
-        return self._waiting.popleft()
-
-
-class _Branch(Waiter, Generic[T]):
-    """One flow of a group."""
-
-    __slots__ = ("flow", "group", "index", "outcome", "woken")
-
-    def __init__(self, group: Group, index: int, flow: Flow[T]) -> None:
+    def __init__(self, join: Join, index: int, flow: Flow[T], closing: Closing | None) -> None:
         super().__init__()
-        self.group = group
+        self.join = join
         self.index = index
         self.flow = flow
+        self.closing = closing  # closed when the flow is over, also if it never begins
         self.outcome: Outcome[T] | None = None
-        self.woken: bool | None = None
+        self.woken = False
 
     def wake(self, ready: bool) -> None:
-        group = self.group
+        join = self.join
         self.woken = ready
-        group.ready.append(self)
-        parent = group.parent
-        if parent is not None:
-            group.parent = None
-            reactor = parent.reactor
-            if reactor is not None:
-                reactor.disarm(parent)
+        join.ready.append(self)
+        parent = join.parent
+        if parent is not None and parent.reactor is not None:
+            join.parent = None
+            parent.reactor.disarm(parent)
             parent.wake(True)
 
-    def start(self) -> bool:
-        """Run the flow to its first wait. True if it ended there."""
-        return self._step(lambda: self.flow.send(None))  # type: ignore[arg-type]  # a generator's first
-
-    def resume(self) -> bool:
-        """Run the flow on from what woke it to its next wait. True if it ended."""
-        ready, self.woken = self.woken, None
+    def resume(self) -> None:
+        """Run the flow on from what woke it to its next wait, or to its end."""
         failure, self.failure = self.failure, None
-        if failure is not None:
-            return self._step(lambda: self.flow.throw(failure))
-        return self._step(lambda: resume(self.flow, self.want, bool(ready)))
-
-    def throw(self, error: Exception) -> bool:
-        """Throw into the waiting flow an error it may handle and go on from. True if it ended."""
-        self.leave()
-        return self._step(lambda: self.flow.throw(error))
-
-    def _step(self, step: Callable[[], AnyWant]) -> bool:
-        branches = self.group.branches
         try:
-            want = step()
+            if failure is not None:
+                want = self.flow.throw(failure)
+            else:
+                want = resume(self.flow, self.want, self.woken)
         except StopIteration as end:
-            self.outcome = Outcome(self.index, end.value, None)
+            self.end(Outcome(self.index, end.value, None))
         except Exception as error:
-            self.outcome = Outcome(self.index, None, error)
+            self.end(Outcome(self.index, None, error))
         except BaseException:
-            branches.pop(self, None)  # Ctrl-C: the flow is over, and its siblings are aborted by our owner
+            self.end(None)  # Ctrl-C in the flow's own code: it is over, and the join is left
             raise
         else:
-            self.want = want
-            branches[self] = None
-            if want is PAUSE:
-                self.woken = True
-                self.group.ready.append(self)
-            else:
-                self.group.fresh.append(self)
-            return False
-        branches.pop(self, None)
-        return True
+            self.suspend(want)
 
-    def leave(self) -> None:
-        """Stop waiting."""
+    def begin(self) -> None:
+        """Run the flow to its first wait, or to its end."""
+        self.join.branches[self] = None
+        try:
+            want = self.flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
+        except StopIteration as end:
+            self.end(Outcome(self.index, end.value, None))
+        except Exception as error:
+            self.end(Outcome(self.index, None, error))
+        except BaseException:
+            self.end(None)
+            raise
+        else:
+            self.suspend(want)
+
+    def suspend(self, want: AnyWant) -> None:
+        """Wait for `want`, from the join's next turn on."""
+        self.want = want
+        if want is PAUSE:
+            self.woken = True
+            self.join.ready.append(self)
+        else:
+            self.join.fresh.append(self)
+
+    def end(self, outcome: Outcome[T] | None) -> None:
+        """It is over."""
+        self.outcome = outcome
+        self.join.branches.pop(self, None)
+        if self.closing is not None:
+            self.closing.close()
+
+    def leave(self, cause: BaseException | None) -> BaseException | None:
+        """End the flow where it waits: closed, or with `cause` thrown in. Returns what came out besides."""
         if self.reactor is not None:
             self.reactor.disarm(self)
-        for queue in (self.group.fresh, self.group.ready):
-            if self in queue:
-                queue.remove(self)
-
-
-def _abandon(group: Group, error: BaseException | None = None) -> None:
-    """End every branch that still waits: throw `error` in, or just close it.
-
-    When all of them have, raises what one raised as it was closed, or that it would not end.
-    """
-    branches = list(group.branches)
-    group.branches.clear()
-    group.fresh.clear()
-    group.ready.clear()
-    failure: BaseException | None = None
-    for branch in branches:
-        assert isinstance(branch, _Branch)
         try:
-            branch.leave()
-            if error is None:
-                branch.flow.close()
-            else:
-                abort(branch.flow, error)
+            if cause is not None:
+                return throw_in(self.flow, cause)
+            self.flow.close()
         except BaseException as raised:
-            failure = failure or raised
-    if failure is not None:
-        raise failure
+            return raised
+        finally:
+            del cause  # its traceback leads to this frame
+            if self.closing is not None:
+                self.closing.close()
+        return None
+
+
+class Join(Group):
+    """Branches side by side; those that are left when its block ends are ended where they wait.
+
+    What comes out of ending them: where the block ends well, the first of it is raised; where it ends with an
+    error, that error is raised alone, with the others as notes; where it is interrupted, nothing of it
+    matters.
+    """
+
+    __slots__ = ("_busy", "_woken")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._woken: deque[Waiter] = deque()
+        self._busy = 0  # steps since the driver last had a look
+
+    def start(self, flow: Flow[T], index: int = 0, closing: Closing | None = None) -> Branch[T]:
+        """Run `flow` to its first wait beside the others."""
+        branch = Branch(self, index, flow, closing)
+        self._busy += 1
+        branch.begin()
+        return branch
+
+    def step(self) -> Branch[Any] | None:
+        """Let the next branch that has woken take its step; None where `want` is to be yielded first."""
+        while self._woken and self._busy < OPERATIONS_PER_TURN:
+            branch = self._woken.popleft()
+            if branch in self.branches:
+                assert isinstance(branch, Branch)
+                self._busy += 1
+                branch.resume()
+                return branch
+        return None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the driver has to have its look now (rule 5)."""
+        return self._busy >= OPERATIONS_PER_TURN
+
+    @property
+    def want(self) -> AnyWant:
+        """What the composed flow waits for, where `step` found nothing to do."""
+        if self._busy >= OPERATIONS_PER_TURN:
+            self._busy = 0
+            return PAUSE
+        return self
+
+    def collect(self) -> None:
+        """After the wait: those that woke have their turn, in the order in which they did."""
+        if self.ready:
+            self._woken.extend(self.ready)
+            self.ready.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        branches = list(self.branches)
+        self.branches.clear()
+        self.fresh.clear()
+        self.ready.clear()
+        self._woken.clear()
+        interruption = error if not isinstance(error, (Exception, GeneratorExit)) else None
+        came = [each for branch in branches if (each := branch.leave(interruption)) is not None]  # type: ignore[attr-defined]  # they are of this class
+        if not came:
+            return
+        if interruption is not None:
+            if interruption.__context__ is None:
+                interruption.__context__ = came[0]  # what its owner hands on
+            return
+        if not isinstance(error, Exception):
+            raise came[0]
+        for each in came:
+            error.add_note(f"and as the others were ended, {type(each).__name__}: {each}")
 
 
 def first_of(*flows: Flow[T]) -> Flow[Outcome[T]]:
     """Flow: the outcome of the first of `flows` to return; the others are closed where they wait.
 
-    A branch that raises drops out; when all have, NoneSucceeded lists what each raised. An interruption
-    of the whole is thrown into every branch.
+    For alternatives: a branch that raises drops out; when all have, NoneSucceeded lists what each raised.
+    Work beside what stops it is for `race`: here the work's error would be waited over, and lost. An
+    interruption of the whole is thrown into every branch.
     """
     errors: dict[int, Exception] = {}
 
@@ -196,6 +249,18 @@ def first_of(*flows: Flow[T]) -> Flow[Outcome[T]]:
     winner = yield from _join(iter(flows), None, None, settle)
     if winner is None:
         raise NoneSucceeded([errors[index] for index in sorted(errors)])
+    return winner
+
+
+def race(*flows: Flow[T]) -> Flow[Outcome[T]]:
+    """Flow: the outcome of the first of `flows` to end; the others are closed where they wait.
+
+    An error is raised: `index` and `value` of the outcome tell of the one that returned.
+    """
+    winner = yield from _join(iter(flows), None, None, lambda _: True)
+    if winner is None:
+        raise ValueError("a race needs at least one flow")
+    winner.unwrap()
     return winner
 
 
@@ -222,10 +287,10 @@ def all_of(
 ) -> Flow[list[Outcome[T]]]:
     """Flow: run every flow of `flows` to its end, side by side.
 
-    `flows` may be a lazy iterator, or a `Spawner`: at most `limit` run at once, and `pace` seconds lie
-    between two starts (a late start is made up for, within 10 ms). `on_result(index, outcome)` is called
-    as each ends, in order of ending; then outcomes are not kept, so that a million flows need no memory,
-    and the list returned is empty. Without it the outcomes are returned in the order of the flows.
+    `flows` may be a lazy iterator: at most `limit` run at once, and `pace` seconds lie between two starts
+    (see `Pacer`). `on_result(index, outcome)` is called as each ends, in order of ending; then outcomes are
+    not kept, so that a million flows need no memory, and the list returned is empty. Without it the outcomes
+    are returned in the order of the flows.
 
     The first branch to raise ends the others, and its error is raised; with `return_errors` they go on
     and each error is in its outcome.
@@ -243,7 +308,7 @@ def all_of(
             on_result(outcome.index, outcome)
         return False
 
-    failed = yield from _join(iter(flows), limit, pace, settle)
+    failed = yield from _join(iter(flows), limit, None if pace is None else Pacer(pace), settle)
     if failed is not None:
         failed.unwrap()
     return [kept[index] for index in sorted(kept)]
@@ -252,80 +317,57 @@ def all_of(
 def _join(
     flows: Iterator[Flow[T]],
     limit: int | None,
-    pace: float | None,
+    pacer: Pacer | None,
     settle: Callable[[Outcome[T]], bool],
 ) -> Flow[Outcome[T] | None]:
-    """Run `flows` as branches of one group until `settle` says of an outcome that it decides, or all ended.
+    """Run `flows` as branches of one join until `settle` says of an outcome that it decides, or all ended.
 
     Returns the outcome that decided, or None.
     """
-    group = Group()
-    index = 0
-    exhausted = False
-    next_start = 0.0
-    pacer: _Branch[None] | None = None
-    busy = 0  # steps since the driver last had a look
+    decided: Outcome[T] | None = None
     try:
-        while True:
-            # Start what may start now.
-            while not exhausted and pacer is None:
-                running = len(group.branches)
-                if limit is not None and running >= limit:
-                    break
-                now = monotonic() if pace is not None else 0.0
-                if now < next_start:
-                    pacer = _Branch(group, -1, sleep_until(next_start))
-                    if not pacer.start():
-                        break
-                    pacer = None  # the moment came while this was being set up
-                try:
-                    flow = next(flows)
-                except StopIteration:
-                    # A spawner may have more later; its running branches are what could add them.
-                    exhausted = not (isinstance(flows, Spawner) and group.branches)
-                    break
-                if pace is not None:
-                    next_start = max(next_start, now - _CATCH_UP) + pace
-                branch = _Branch(group, index, flow)
-                index += 1
-                if branch.start():
-                    assert branch.outcome is not None
-                    if settle(branch.outcome):
-                        return branch.outcome
-                busy += 1
-                if busy >= OPERATIONS_PER_TURN:
-                    busy = 0
-                    yield PAUSE
-            if not group.branches:
-                if exhausted:
+        with Join() as join:
+            index = 0
+            pacing: Branch[None] | None = None
+            may_start = pacer is None
+            exhausted = False
+            while decided is None:
+                if not exhausted and pacing is None and (limit is None or len(join.branches) < limit):
+                    if join.is_busy:
+                        yield join.want
+                    if pacer is not None and not may_start:
+                        may_start = True
+                        pacing = join.start(sleep_until(pacer.next_start(monotonic())))
+                        if pacing.outcome is None:
+                            continue
+                        pacing = None
+                    flow = next(flows, None)
+                    if flow is None:
+                        exhausted = True
+                        continue
+                    may_start = pacer is None
+                    branch = join.start(flow, index)
+                    index += 1
+                elif not join.branches:
                     return None
-                continue  # the last ended while `flows` was being looked at: look again
-            if busy >= OPERATIONS_PER_TURN:
-                busy = 0
-                yield PAUSE
-            yield group
-            # Step what woke, and only that.
-            woken, group.ready = group.ready, []
-            for waiter in woken:
-                if waiter not in group.branches:
+                else:
+                    stepped = join.step()
+                    if stepped is None:
+                        yield join.want
+                        join.collect()
+                        continue
+                    branch = stepped
+                if branch.outcome is None:
                     continue
-                assert isinstance(waiter, _Branch)
-                busy += 1
-                if not waiter.resume():
-                    continue
-                if waiter is pacer:
-                    pacer = None
-                    continue
-                assert waiter.outcome is not None
-                if settle(waiter.outcome):
-                    return waiter.outcome
-    except GeneratorExit:
+                if branch is pacing:
+                    pacing = None
+                elif settle(branch.outcome):
+                    decided = branch.outcome
+    except BaseException:
+        if decided is not None:
+            dispose(decided.value)  # an error in ending the others is raised in its place
         raise
-    except BaseException as error:
-        _abandon(group, error)
-        raise
-    finally:
-        _abandon(group)
+    return decided
 
 
 def before(
@@ -333,39 +375,35 @@ def before(
     flow: Flow[T],
     doing: str | None = None,
     *,
-    expired: Callable[[BaseException], BaseException] | None = None,
+    expired: Callable[[Exception], Exception] | None = None,
 ) -> Flow[T]:
     """Flow: `flow`, with a deadline of its own inside the caller's.
 
-    When `time.monotonic()` reaches `moment` first, DeadlineExceeded is thrown in where `flow` waits. What
-    comes out then goes to `expired`, which makes the error to raise of it: whoever goes on after its own
-    deadline tells that from the caller's so, after which nobody may wait any more.
+    When `time.monotonic()` reaches `moment` first, `flow` is interrupted where it waits, and DeadlineExceeded
+    is raised, or what `flow` made of that (`Interrupted.explain`). `expired` is given that error and makes
+    the one to raise of it.
     """
     if moment is None:
         return (yield from flow)
-    group = Group()
-    branch = _Branch(group, 0, flow)
-    alarm = _Branch(group, 1, sleep_until(moment))
+    with Join() as join:
+        branch = join.start(flow)
+        alarm: Branch[None] | None = None
+        while branch.outcome is None:
+            if alarm is None:
+                alarm = join.start(sleep_until(moment))
+            elif join.step() is None:
+                yield join.want
+                join.collect()
+            if alarm.outcome is not None:
+                break
+        if branch.outcome is not None:
+            return branch.outcome.unwrap()
+        cause = Interrupted(DeadlineExceeded(doing))
+        join.branches.pop(branch, None)
+        error = owed(cause, branch.leave(cause))
     try:
-        ended = branch.start()
-        rang = not ended and alarm.start()  # at once, where the moment has passed
-        while not (ended or rang):
-            yield group
-            woken, group.ready = group.ready, []
-            if branch in woken:
-                ended = branch.resume()
-            if not ended and alarm in woken:
-                rang = alarm.resume()  # false where its timer came too early: it sleeps on
-        if rang and not branch.throw(DeadlineExceeded(doing)):
-            raise RuntimeError("a flow whose time ran out waited again instead of ending")
-        assert branch.outcome is not None
-        if rang and expired is not None and branch.outcome.error is not None:
-            raise expired(branch.outcome.error) from branch.outcome.error
-        return branch.outcome.unwrap()
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        _abandon(group, error)
-        raise
+        if expired is not None and error is cause.error:
+            raise expired(cause.error) from cause.error
+        raise error
     finally:
-        _abandon(group)
+        del cause, error, join, branch  # an error that refers to this frame, which refers to it

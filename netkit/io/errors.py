@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 
 from netkit.errors import NetkitError
+from netkit.io.interruption import Interrupted
 
 
 class CancellationError(NetkitError):
@@ -177,5 +178,7 @@ class phase:  # noqa: N801  # used as a statement: with phase("...")
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Interrupted):
+            error = error.error
         if isinstance(error, DeadlineExceeded) and error.doing is None:
             error.doing = self.doing

@@ -14,15 +14,15 @@ hint: a flow tries its call again and yields again if it was not.
 
 What is here is all that flows and drivers share: `Want` (what to wait for), `Descriptor` (a file
 descriptor, who waits on it, and how it is closed under them), `Event` (set by another flow or thread),
-and the `Waiter` and `Reactor` shapes that let a driver and a composed flow wait in the same way. The
-essay on why this is one mechanism, and the rules that keep it sound, is in `netkit.io`.
+and `Waiter`, the shape in which a driver and a composed flow wait alike. The essay on why this is one
+mechanism, and the rules that keep it sound, is in `netkit.io`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from time import monotonic
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from netkit.io.errors import BusyError, ClosedError
 
@@ -86,16 +86,22 @@ Flow: TypeAlias = Generator[AnyWant, bool, T]
 PAUSE = Want()
 
 
+class Timer(Protocol):
+    """A wake-up time that was asked for."""
+
+    def cancel(self) -> None:
+        """Forget it (no effect if it has passed)."""
+
+
 class Waiter:
     """Somebody suspended on a want: the driver of a whole flow, or one branch of a composed flow."""
 
-    __slots__ = ("deadline", "failure", "reactor", "timer", "want")
+    __slots__ = ("failure", "reactor", "timer", "want")
 
     def __init__(self) -> None:
         self.want: AnyWant = PAUSE
-        self.reactor: Reactor | None = None  # where it is armed; None while it is not
-        self.timer: Any = None
-        self.deadline: float | None = None
+        self.reactor: Arms | None = None  # where it is armed; None while it is not
+        self.timer: Timer | None = None  # of its want, while it is armed
         self.failure: Exception | None = None  # why it could not be armed, to be thrown into its flow
 
     def wake(self, ready: bool) -> None:
@@ -106,17 +112,21 @@ class Waiter:
         raise NotImplementedError
 
 
-class Reactor(Protocol):
-    """The part of a driver that watches descriptors, events and times for waiters."""
-
-    def arm(self, waiter: Waiter) -> None:
-        """Start to wait for `waiter.want`."""
+class Arms(Protocol):
+    """What a waiter can ask of the reactor it is armed in; see `netkit.io.reactor`."""
 
     def disarm(self, waiter: Waiter) -> None:
         """Stop waiting for it (no effect on a waiter that is not armed)."""
 
     def post(self, waiter: Waiter) -> None:
         """Wake an armed waiter, from any thread."""
+
+
+class Watch(Protocol):
+    """A lasting registration of a descriptor with an event loop."""
+
+    def forget(self, close: Callable[[], None]) -> None:
+        """Unregister, then call `close`, in the loop's own thread."""
 
 
 class Descriptor:
@@ -150,7 +160,7 @@ class Descriptor:
         self.want_write = Want(write=self)
         self.reader: Waiter | None = None
         self.writer: Waiter | None = None
-        self.watch: Any = None  # the lasting registration with an event loop, if there is one
+        self.watch: Watch | None = None  # the lasting registration with an event loop, if there is one
         self.closed = False
         self.nudged = False  # the next to wait for reading is woken at once
         self._close: Callable[[], None] | None = close
@@ -303,17 +313,3 @@ def resume(flow: Flow[T], want: AnyWant, ready: bool) -> AnyWant:
         if (read is not None and read.closed) or (write is not None and write.closed):
             return flow.throw(ClosedError())
     return flow.send(ready)
-
-
-def abort(flow: Flow[T], error: BaseException) -> BaseException:
-    """Throw `error` in at a flow's yield, where it may clean up but not wait; give back what came out."""
-    try:
-        flow.throw(error)
-    except StopIteration:
-        return error  # it swallowed the interruption and returned: interrupted all the same
-    except BaseException as raised:
-        return raised
-    flow.close()
-    problem = RuntimeError("a flow that was interrupted waited again instead of ending")
-    problem.__cause__ = error
-    return problem

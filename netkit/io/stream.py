@@ -15,7 +15,7 @@ from netkit.io.aio import Turn, run_async, turn_is_due
 from netkit.io.blocking import run
 from netkit.io.closing import Closing, Timed
 from netkit.io.errors import BrokenStreamError, BusyError, ClosedError, LimitExceeded, UnexpectedEof, phase
-from netkit.io.flow import OPERATIONS_PER_TURN, PAUSE, Flow
+from netkit.io.flow import OPERATIONS_PER_TURN, PAUSE, Event, Flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +43,9 @@ class ReadBuffer:
 
     One received piece that is taken whole is never copied; only what is taken in parts becomes a
     bytearray, whose front is dropped without moving the rest.
+
+    Ctrl-C is delivered at calls: in `take` and `skip` no call follows the removal, so that bytes are either
+    in the buffer or the caller's.
     """
 
     __slots__ = ("_data",)
@@ -67,13 +70,35 @@ class ReadBuffer:
         """Remove and return up to `size` bytes."""
         data = self._data
         if len(data) <= size:
+            taken = data if isinstance(data, bytes) else bytes(data)
             self._data = b""
-            return data if isinstance(data, bytes) else bytes(data)
+            return taken
         if not isinstance(data, bytearray):
             data = self._data = bytearray(data)
         taken = bytes(memoryview(data)[:size])
         del data[:size]
         return taken
+
+    def peek(self) -> memoryview:
+        """All of it, to look into without taking it: for a parser.
+
+        The view is for one step of a flow. Let go of it before the next `put`, `take` or `skip`, and never
+        hold it across a yield: those raise BufferError while it lives. What is worth keeping is copied, once,
+        as bytes.
+        """
+        return memoryview(self._data).toreadonly()
+
+    def skip(self, size: int) -> None:
+        """Remove the first `size` bytes. Raises ValueError where there are fewer."""
+        data = self._data
+        if size > len(data):
+            raise ValueError(f"{size} bytes cannot be skipped: there are {len(data)}")
+        if size == len(data):
+            self._data = b""
+            return
+        if not isinstance(data, bytearray):
+            data = self._data = bytearray(data)
+        del data[:size]
 
     def find(self, separator: bytes, start: int = 0) -> int:
         """Where `separator` begins at or after `start`; -1 if it is not there."""
@@ -137,6 +162,34 @@ class ByteStream(Closing, Timed):
         """Whether `close` was called."""
         raise NotImplementedError
 
+    @property
+    def gone(self) -> Event:
+        """Set when the stream is closed, for a flow that waits for something else and must not outlast it."""
+        raise NotImplementedError
+
+    @property
+    def below(self) -> ByteStream | None:
+        """The stream that this one runs over, such as TCP below TLS; None at the bottom."""
+        return None
+
+    def try_send(self, data: bytes | memoryview) -> int:  # noqa: ARG002
+        """Send as much of `data` as goes at once, without waiting and without a flow; how many bytes that
+        was.
+
+        0 as well where somebody else is sending, or where a kind of stream cannot tell what will go at once.
+        """
+        return 0
+
+    # Looking into what was received, for parsers that are flows (after `fill`).
+
+    def peek(self) -> memoryview:
+        """What was received and nobody has taken; see `ReadBuffer.peek`. Never waits."""
+        return self._buffer.peek()
+
+    def skip(self, size: int) -> None:
+        """Take the first `size` bytes of that, and drop them. Raises ValueError where there are fewer."""
+        self._buffer.skip(size)
+
     # Flows for other flows to `yield from`.
 
     def fill(self, size: int = 1) -> Flow[bool]:
@@ -171,10 +224,6 @@ class ByteStream(Closing, Timed):
         """Flow: everything up to and with `separator`; errors as `read_until`."""
         size = yield from self._fill_until(separator, limit)
         return self._buffer.take(size)
-
-    def _try_send(self, data: Buffer) -> int:  # noqa: ARG002
-        """Send as much of `data` as goes without waiting, and without the cost of a flow; how much."""
-        return 0
 
     def _send_what_is_left(self, view: memoryview, sent: int) -> Flow[None]:
         self._broken = None
@@ -250,8 +299,8 @@ class ByteStream(Closing, Timed):
     def _take(self, size: int, *, exactly: bool = False) -> bytes:
         """Hand out what was waited for.
 
-        Raises BusyError where another reader, who is one too many, took it since: the end of the stream, or
-        less than was asked for, is nothing to make of that.
+        Raises BusyError where another reader, who is one too many, took it since. To return nothing then, or
+        less than was asked for, would tell the caller that the stream has ended.
         """
         have = len(self._buffer)
         if have < size if exactly else not (have or self._eof):
@@ -358,14 +407,14 @@ class ByteStream(Closing, Timed):
     ) -> None:
         """Send all of `data`. Interrupted after part of it was sent, it leaves the stream broken."""
         flow = None
-        if cancel is None and (timeout is None or timeout > 0):
-            sent = self._try_send(data)
+        if cancel is None and (timeout is None or timeout > 0) and type(data) is bytes:
+            sent = self.try_send(data)
             if sent and sent == len(data):
                 if turn_is_due():
                     await Turn()
                 return
             if sent:
-                view = memoryview(data).cast("B")
+                view = memoryview(data)
                 self._broken = BrokenStreamError(sent, len(view))  # unless the rest gets its turn
                 flow = self._send_what_is_left(view, sent)
         with WRITING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from netkit.io import ClosedError, DeadlineExceeded, Event, Flow, before, beside
+from netkit.io import ClosedError, Event, Flow, before, beside
 
 #: How many datagrams that had come before the end are still sent back, so that a flood has one as well.
 LAST_DATAGRAMS = 10_000
@@ -64,7 +64,7 @@ def echo_datagrams(sock: UdpSocket, *, counts: Echoed, stop: Event) -> Flow[None
     def send_back(data: bytes, peer: SocketAddr) -> Flow[None]:
         try:
             yield from sock.send_flow(data, peer)
-        except (ClosedError, DeadlineExceeded):
+        except ClosedError:
             raise
         except OSError:
             return  # that peer cannot be sent to: the next may
@@ -75,7 +75,7 @@ def echo_datagrams(sock: UdpSocket, *, counts: Echoed, stop: Event) -> Flow[None
         while True:
             try:
                 data, peer = yield from sock.receive_flow()
-            except (ClosedError, DeadlineExceeded):
+            except ClosedError:
                 raise
             except OSError:
                 continue  # an ICMP error for something sent before: the next datagram is another matter

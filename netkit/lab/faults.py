@@ -27,11 +27,11 @@ from __future__ import annotations
 import errno
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from netkit._log import Log
 from netkit.errors import NetkitError
-from netkit.io import ByteStream, Descriptor, Event, Want
+from netkit.io import ByteStream, Event, Want
 from netkit.io.stream import LINGER, RECEIVE_SIZE
 
 if TYPE_CHECKING:
@@ -247,6 +247,24 @@ class FaultSession:
         return int(self._corruptions.random() * size * 8) if size else None
 
 
+@runtime_checkable
+class Resettable(Protocol):
+    """A stream over a socket that can be reset: TCP."""
+
+    def reset(self) -> None: ...
+    def fileno(self) -> int: ...
+
+
+@runtime_checkable
+class Addressed(Protocol):
+    """A stream whose ends have addresses."""
+
+    @property
+    def peer_addr(self) -> SocketAddr: ...
+    @property
+    def local_addr(self) -> SocketAddr: ...
+
+
 class FaultyStream(ByteStream):
     """Another stream, of which what is sent shows the faults of `session`.
 
@@ -268,11 +286,10 @@ class FaultyStream(ByteStream):
         self._flip: int | None = None  # the bit to flip in what is left of the block
         throttle = session.faults.throttle
         self._bucket = None if throttle is None else _Bucket(throttle, session.clock())
-        self._bottom: Any = inner
-        while hasattr(self._bottom, "get_ref"):
-            self._bottom = self._bottom.get_ref()
-        descriptor = getattr(self._bottom, "_descriptor", None)
-        self._gone = descriptor.gone if isinstance(descriptor, Descriptor) else Event()
+        self._bottom = inner
+        while (below := self._bottom.below) is not None:
+            self._bottom = below
+        self._gone = inner.gone
 
     # The flows of a ByteStream.
 
@@ -345,7 +362,7 @@ class FaultyStream(ByteStream):
         else:
             injected.reset += 1
         log.debug("%s (%s) is reset after %d bytes", self._session.name, self._bottom, self._sent)
-        if hasattr(self._bottom, "reset"):
+        if isinstance(self._bottom, Resettable):
             self._bottom.reset()
         self.close()
         raise InjectedReset(self._sent)
@@ -371,7 +388,6 @@ class FaultyStream(ByteStream):
     def close(self) -> None:
         """Release the stream at once, from any thread. Whoever waits on it gets ClosedError."""
         self._inner.close()
-        self._gone.set()
 
     @property
     def is_closed(self) -> bool:
@@ -381,15 +397,26 @@ class FaultyStream(ByteStream):
     @property
     def peer_addr(self) -> SocketAddr:
         """The other end, of a stream that has addresses. Raises OSError where the peer has gone."""
-        return self._bottom.peer_addr  # type: ignore[no-any-return]
+        return self._addressed().peer_addr
 
     @property
     def local_addr(self) -> SocketAddr:
         """This end, of a stream that has addresses."""
-        return self._bottom.local_addr  # type: ignore[no-any-return]
+        return self._addressed().local_addr
 
-    def get_ref(self) -> ByteStream:
-        """The stream below; what is sent on it shows no faults."""
+    def _addressed(self) -> Addressed:
+        if not isinstance(self._bottom, Addressed):
+            raise OSError(errno.ENOTSOCK, f"{self._bottom!r} has no addresses")
+        return self._bottom
+
+    @property
+    def gone(self) -> Event:
+        """Set when the stream is closed."""
+        return self._gone
+
+    @property
+    def below(self) -> ByteStream:
+        """The stream that this one runs over; what is sent on it shows no faults."""
         return self._inner
 
     def __repr__(self) -> str:
@@ -437,9 +464,9 @@ def flipped(data: memoryview, flip: int | None) -> memoryview:
     return memoryview(changed)
 
 
-def _in_flight(stream: Any) -> bool:
+def _in_flight(stream: ByteStream) -> bool:
     """Whether some of what was sent over TCP is not acknowledged yet; False where nobody can tell."""
-    if not hasattr(stream, "reset"):
+    if not isinstance(stream, Resettable):
         return False  # closing it loses nothing
     try:
         import fcntl

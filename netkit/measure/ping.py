@@ -22,17 +22,16 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from netkit.errors import NetkitError
 from netkit.io import (
     PAUSE,
-    CancellationError,
     ClosedError,
     DeadlineExceeded,
     Event,
     Flow,
-    Spawner,
+    Nursery,
     UnexpectedEof,
     Want,
-    all_of,
     before,
     beside,
+    nursery,
 )
 
 if TYPE_CHECKING:
@@ -190,12 +189,9 @@ def ping_connect(
 
     def probe(number: int) -> Flow[None]:
         begun = monotonic()
-        late = DeadlineExceeded("connecting")
         try:
-            stream = yield from before(begun + timeout, connect(), expired=lambda _: late)
+            stream = yield from before(begun + timeout, connect(), "connecting")
         except (OSError, NetkitError) as error:
-            if isinstance(error, DeadlineExceeded) and error is not late:
-                raise  # the caller's own
             reply = Reply(number, None, error)
         else:
             reply = Reply(number, monotonic() - begun)
@@ -203,15 +199,15 @@ def ping_connect(
         statistics.add(reply)
         on_reply(reply)
 
-    crew: Spawner[None] = Spawner()
+    def body(probes: Nursery) -> Flow[None]:
+        def send(number: int) -> Flow[None]:
+            probes.start(probe(number))
+            return
+            yield
 
-    def send(number: int) -> Flow[None]:
-        crew.add(probe(number))
-        return
-        yield
+        return _on_schedule(send, count, interval, statistics)
 
-    crew.add(_on_schedule(send, count, interval, statistics))
-    yield from all_of(crew, on_result=lambda _, outcome: outcome.unwrap())
+    yield from nursery(body)
 
 
 def ping_stream(
@@ -282,7 +278,7 @@ def ping_datagrams(
         run.sent(number)
         try:
             yield from sock.send_flow(run.payload(number))
-        except (ClosedError, DeadlineExceeded):
+        except ClosedError:
             raise
         except OSError as error:
             run.failed(error)
@@ -291,7 +287,7 @@ def ping_datagrams(
         while True:
             try:
                 data, _ = yield from sock.receive_flow()
-            except (ClosedError, DeadlineExceeded):
+            except ClosedError:
                 raise
             except OSError as error:
                 run.failed(error)
@@ -407,8 +403,7 @@ def _ping(
     try:
         yield from beside(run.expiring(), _on_schedule(send, count, interval, statistics), receiving)
     except (OSError, NetkitError) as error:
-        if not isinstance(error, (DeadlineExceeded, CancellationError)):
-            run.abandoned(error)
+        run.abandoned(error)
         raise
 
 

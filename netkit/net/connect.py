@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from netkit._log import Log
 from netkit.addr import HostPort, SocketAddr, SocketAddrsLike, to_socket_addrs_parts
 from netkit.io import (
-    CancellationError,
     DeadlineExceeded,
     Descriptor,
     Event,
     Flow,
+    Interrupted,
     NoneSucceeded,
     Outcome,
     Want,
@@ -159,12 +159,14 @@ def connect_first(
             return (yield from attempt(0))
         outcome: Outcome[Connected] = yield from first_of(*(attempt(index) for index in range(len(addrs))))
         return outcome.unwrap()
-    except (CancellationError, ConnectError):
+    except Interrupted as interrupted:
+        if isinstance(interrupted.error, DeadlineExceeded):
+            for record in attempts:
+                record.error = record.error or TimeoutError(errno.ETIMEDOUT, "timed out")
+            interrupted.explain(connect_error(named, attempts))
         raise
-    except DeadlineExceeded as error:
-        for record in attempts:
-            record.error = record.error or TimeoutError(errno.ETIMEDOUT, "timed out")
-        raise connect_error(named, attempts) from error
+    except ConnectError:
+        raise
     except NoneSucceeded as error:
         unexpected = next((each for each in error.errors if not isinstance(each, OSError)), None)
         if unexpected is not None:

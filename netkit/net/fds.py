@@ -78,7 +78,7 @@ class FdQueue:
         self._sock = sock
         self._buffer = buffer
         self._arrived: deque[_Message] = deque()  # one at most: received, and not looked at yet
-        self._held: deque[_Held] = deque()
+        self._held: list[_Held] = []
         self._received = 0  # bytes, since the beginning
         self._closed = False
         #: How many descriptors may wait here; 0 takes none.
@@ -153,12 +153,13 @@ class FdQueue:
         number = sum(len(self._held[index].fds) for index in range(count))
         if number > max_fds:
             for _ in range(count):
-                _close(self._held.popleft().fds)
+                _close(self._held.pop(0).fds)
             raise FdPassingError.TooMany(number, max_fds)
+        fds = [fd for held in self._held[:count] for fd in held.fds]
         data = self._buffer.take(end - start)
-        fds: list[int] = []
-        for _ in range(count):
-            fds += self._held.popleft().fds
+        del self._held[
+            :count
+        ]  # bytes and descriptors go together: no call lies between, where Ctrl-C might come
         return data, fds
 
     def close(self) -> None:
@@ -169,7 +170,7 @@ class FdQueue:
             if not self._held or self._held[-1].ancillary is not ancillary:
                 _close(_descriptors(ancillary))
         while self._held:
-            _close(self._held.popleft().fds)
+            _close(self._held.pop().fds)
 
     def __del__(self) -> None:
         if getattr(self, "_held", None) or getattr(self, "_arrived", None):

@@ -106,7 +106,7 @@ class StreamListener(Closing, Generic[S, A]):
         or the system has no descriptor left (EMFILE, ENFILE): the connection stays in the backlog.
         """
         yield from self._arrive()
-        return self._accepted.popleft()
+        return self._first()
 
     def _arrive(self) -> Flow[None]:
         """Flow: wait until a connection has been accepted, and leave it in `_accepted`."""
@@ -171,7 +171,12 @@ class StreamListener(Closing, Generic[S, A]):
         if not self._accepted:
             self._check_open()
             raise BusyError("listener")  # another, who is one too many, took it since
-        return self._accepted.popleft()
+        return self._first()
+
+    def _first(self) -> tuple[S, A]:
+        taken = self._accepted[0]
+        del self._accepted[0]  # not by a call, after which Ctrl-C might come
+        return taken
 
     def incoming(self, *, cancel: CancellationToken | None = None) -> Incoming[S]:
         """The connections as they come, one blocking `accept` after another, without end."""

@@ -182,8 +182,8 @@ def _taken(stream: ByteStream, peer_finished: Event) -> Flow[None]:
 
 def _unacknowledged(stream: ByteStream) -> int | None:
     """How many bytes that were sent the peer's system has not acknowledged; None where ours does not tell."""
-    while hasattr(stream, "get_ref"):  # TLS on top of it
-        stream = stream.get_ref()
+    while (below := stream.below) is not None:  # TLS on top of it
+        stream = below
     if not isinstance(stream, TcpStream):
         return 0  # what a Unix-domain socket has taken is with the peer
     if sys.platform != "linux":

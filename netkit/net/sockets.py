@@ -22,6 +22,7 @@ from netkit.io import (
     ByteStream,
     ClosedError,
     Descriptor,
+    Event,
     Flow,
     Want,
 )
@@ -99,8 +100,8 @@ class SocketStream(ByteStream):
             self._reading = False
         return False
 
-    def _try_send(self, data: Buffer) -> int:
-        if type(data) is not bytes or self._writing or self._broken is not None:
+    def try_send(self, data: bytes | memoryview) -> int:
+        if self._writing or self._broken is not None:
             return 0  # the flow does it, or says why not
         self._check_open()
         try:
@@ -210,6 +211,11 @@ class SocketStream(ByteStream):
     def is_closed(self) -> bool:
         """Whether `close` was called."""
         return self._descriptor.closed
+
+    @property
+    def gone(self) -> Event:
+        """Set when the stream is closed."""
+        return self._descriptor.gone
 
     def shutdown(self, how: Shutdown = Shutdown.Write) -> None:
         """End one half of the connection, or both. The peer reads the end of the stream. Never waits."""

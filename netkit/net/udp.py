@@ -223,7 +223,10 @@ class UdpSocket(Closing, Timed):
         self._report()
         if not self._received:
             raise BusyError("UDP socket's receiving side")
-        return self._received.popleft() if take else self._received[0]
+        first = self._received[0]
+        if take:
+            del self._received[0]  # not by a call, after which Ctrl-C might come
+        return first
 
     def send_flow(self, data: Buffer, addr: SocketAddr | None = None) -> Flow[int]:
         """Flow: send one datagram to `addr`, or to the connected peer."""
@@ -354,8 +357,7 @@ class UdpSocket(Closing, Timed):
             raise BusyError("UDP socket's receiving side")
         if not self._received and not self._drain():
             return None
-        self._report()
-        return self._received.popleft()
+        return self._first(take=True)
 
     def send_nonblock(self, data: Buffer) -> int | None:
         """Send one datagram to the connected peer; its size, or None where there is no room for it now."""

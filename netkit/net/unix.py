@@ -21,6 +21,7 @@ from netkit.io import (
     DeadlineExceeded,
     Descriptor,
     Flow,
+    Interrupted,
     Want,
     deadline_after,
     phase,
@@ -249,12 +250,11 @@ class UnixStream(FdPassing):
                 raise unix_error(where, OSError(errno.ENOTSOCK, "the file there is no socket"), _CONNECT)
             if code:
                 raise unix_error(where, OSError(code, os.strerror(code)), _CONNECT)
-        except DeadlineExceeded as error:
+        except BaseException as error:
             descriptor.close()
-            full = "its backlog stayed full for all of the time given"
-            raise UnixError.TimedOut(where, errno.ETIMEDOUT, full, _CONNECT) from error
-        except BaseException:
-            descriptor.close()
+            if isinstance(error, Interrupted) and isinstance(error.error, DeadlineExceeded):
+                full = "its backlog stayed full for all of the time given"
+                error.explain(UnixError.TimedOut(where, errno.ETIMEDOUT, full, _CONNECT))
             raise
         return cls(sock, descriptor, peer=where)
 

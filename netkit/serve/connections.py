@@ -22,10 +22,11 @@ from netkit.io import (
     ClosedError,
     Event,
     Flow,
-    Outcome,
-    Spawner,
+    Nursery,
+    Semaphore,
     Want,
-    all_of,
+    nursery,
+    race,
     run,
     sleep_until,
 )
@@ -98,17 +99,16 @@ def serve(
     """
     done = served if served is not None else Served()
     ours: dict[ByteStream, ByteStream] = {}  # those of this listener
-    crew: Spawner[None] = Spawner()
-    idle, room, accepted_all = Event(), Event(), Event()
+    room = None if max_connections is None else Semaphore(max_connections)
+    idle, accepted_all, closed = Event(), Event(), Event()
 
-    def accepting() -> Flow[None]:
+    def accepting(crew: Nursery) -> Flow[None]:
         while True:
             # The driver's own descriptors are made at the first wait: before connections have taken all.
             if done.accepted % OPERATIONS_PER_TURN == 0:
                 yield PAUSE
-            while max_connections is not None and len(ours) >= max_connections and not listener.is_closed:
-                room.clear()
-                yield from room.wait()
+            if room is not None and not room.try_acquire():
+                yield from race(room.acquire(), closed.wait())
             try:
                 stream, _ = yield from listener.accept_flow()
             except ClosedError:
@@ -121,13 +121,15 @@ def serve(
                 if done.on_unaccepted is not None:
                     done.on_unaccepted(error)
                 log.warning("cannot accept a connection: %s; trying again", error.strerror)
+                if room is not None:
+                    room.release()
                 if stop.is_set:
-                    listener.close()  # no use: those in the backlog are lost
+                    close_listener()  # no use: those in the backlog are lost
                 yield from sleep_until(monotonic() + NO_DESCRIPTOR_PAUSE)
                 continue
             done.accepted += 1
             done.active[stream] = ours[stream] = stream
-            crew.add(serving(stream))
+            crew.start(serving(stream), closing=stream)
 
     def serving(stream: ByteStream) -> Flow[None]:
         outer: ByteStream = stream
@@ -146,12 +148,16 @@ def serve(
             else:
                 done.failed += 1
             log.debug("%s: %s", stream, error)
+        except BaseException:
+            done.cut_off += 1  # the server itself was interrupted, or closed
+            raise
         finally:
             outer.close()
             stream.close()
             done.active.pop(stream, None)
             ours.pop(stream, None)
-            room.set()
+            if room is not None:
+                room.release()
             if not ours:
                 idle.set()
 
@@ -170,31 +176,36 @@ def serve(
         except (ClosedError, ConnectionError) as error:
             log.debug("%s: %s", stream, error)  # it was served; only its peer never finished
 
+    def close_listener() -> None:
+        listener.close()
+        closed.set()
+
     def stopping() -> Flow[None]:
         yield from stop.wait()
         until = None if drain is None else monotonic() + drain
         for stream in list(ours.values()):
             hurry_up(stream)
         listener.stop_accepting()
-        room.set()
         while not accepted_all.is_set and (until is None or monotonic() < until):
             yield Want(event=accepted_all, until=until)
-        listener.close()
-        room.set()
+        close_listener()
         idle.clear()
         while ours and (until is None or monotonic() < until):
             yield Want(event=idle, until=until)
         for stream in list(ours.values()):
             stream.close()  # its handler gets ClosedError where it waits
 
+    def body(crew: Nursery) -> Flow[None]:
+        crew.start(stopping())
+        return accepting(crew)
+
     try:
-        crew.add(accepting())
-        crew.add(stopping())
-        yield from all_of(crew, on_result=_raise_if_failed)
+        yield from nursery(body)
     finally:
         listener.close()
-        for stream in list(ours.values()):
-            stream.close()
+        for stream in ours:  # accepted, and interrupted before its turn came
+            done.active.pop(stream, None)
+            done.cut_off += 1
     return done
 
 
@@ -215,7 +226,3 @@ def in_background(flow_for: Callable[[Event], Flow[object]]) -> Iterator[None]:
     finally:
         stop.set()
         thread.join(10.0)
-
-
-def _raise_if_failed(_index: int, outcome: Outcome[None]) -> None:
-    outcome.unwrap()

@@ -98,8 +98,6 @@ class Handover:
             with stream:
                 try:
                     yield from self._hand_over(stream)
-                except DeadlineExceeded:
-                    raise  # the caller's
                 except (OSError, EOFError, HandoverError, LimitExceeded, FdPassingError) as error:
                     log.warning("the sockets were not handed over: %s", error)
 

@@ -19,7 +19,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from netkit._log import Log
-from netkit.io import ByteStream, Event, Flow, Spawner, all_of, before, beside, first_of, run, sleep_until
+from netkit.io import ByteStream, Event, Flow, all_of, before, beside, race, run, sleep_until
 from netkit.io.errors import DeadlineExceeded
 from netkit.net.connect import descriptor_of
 from netkit.net.sockets import SocketStream
@@ -68,7 +68,6 @@ class Workers:
 
     def supervise(self, stop: Event) -> Flow[None]:
         """Flow: keep `count` workers alive until `stop` is set, and then until all have ended."""
-        crew: Spawner[None] = Spawner()
 
         def keeping(place: int) -> Flow[None]:
             while not stop.is_set:
@@ -85,7 +84,7 @@ class Workers:
                 log.warning("worker %d ended with status %d; starting another", worker.pid, status)
                 self.restarts += 1
                 if monotonic() - begun < SHORT_LIFE:
-                    yield from first_of(sleep_until(begun + SHORT_LIFE), stop.wait())
+                    yield from race(sleep_until(begun + SHORT_LIFE), stop.wait())
 
         def stopping() -> Flow[None]:
             yield from stop.wait()
@@ -93,10 +92,7 @@ class Workers:
                 worker.signal(signal.SIGTERM)
 
         try:
-            for place in range(self._count):
-                crew.add(keeping(place))
-            crew.add(stopping())
-            yield from all_of(crew, on_result=lambda _, outcome: outcome.unwrap())
+            yield from all_of([*map(keeping, range(self._count)), stopping()])
         finally:
             for worker in self._workers.values():
                 worker.signal(signal.SIGKILL)

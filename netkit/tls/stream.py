@@ -26,6 +26,7 @@ from netkit.io import (
     ByteStream,
     CancellationToken,
     ClosedError,
+    Event,
     Flow,
     LimitExceeded,
     deadline_after,
@@ -322,8 +323,7 @@ class TlsStream(ByteStream):
 
     def _offer_output(self) -> None:
         """Send ciphertext as far as the socket takes it at once, unless someone is sending anyway."""
-        # A socket's send remembers nothing when it is given up where it would wait; a TlsStream's does.
-        if isinstance(self._inner, TlsStream) or not (self._session.pending_output or self._leaving):
+        if not (self._session.pending_output or self._leaving):
             return
         with self._lock:
             if self._flushing or self._broken is not None:
@@ -331,16 +331,13 @@ class TlsStream(ByteStream):
             if not self._leaving:
                 self._leaving = memoryview(self._session.take_output())
             while self._leaving:
-                flow = self._inner.write_flow(self._leaving)
                 try:
-                    flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
-                except StopIteration as end:
-                    self._leaving = self._leaving[end.value :]
-                except (OSError, RuntimeError):
+                    sent = self._inner.try_send(self._leaving)
+                except OSError:
                     return  # whoever writes next is told
-                else:
-                    flow.close()
+                if not sent:
                     return
+                self._leaving = self._leaving[sent:]
 
     # The end.
 
@@ -433,6 +430,16 @@ class TlsStream(ByteStream):
         """SHA-256 of the peer's certificate, always 32 bytes; to bind a channel: `tls_server_end_point`."""
         certificate = self.peer_certificate
         return None if certificate is None else bytes.fromhex(certificate.fingerprint_sha256)
+
+    @property
+    def gone(self) -> Event:
+        """Set when the stream is closed."""
+        return self._inner.gone
+
+    @property
+    def below(self) -> ByteStream:
+        """The stream that this one runs over."""
+        return self._inner
 
     def get_ref(self) -> ByteStream:
         """The stream below, to look at (addresses, options): reading or writing it breaks this one."""

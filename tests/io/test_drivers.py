@@ -17,6 +17,7 @@ from netkit.io import (
     DeadlineExceeded,
     Event,
     Flow,
+    Interrupted,
     NoneSucceeded,
     Outcome,
     Want,
@@ -215,7 +216,7 @@ class TestFirstOf:
         def branch(name: str) -> Flow[int]:
             try:
                 yield from Event().wait()
-            except DeadlineExceeded:
+            except Interrupted:
                 seen.append(name)
                 raise
             return 0

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from netkit.addr import SocketAddr
 from netkit.io import ByteStream, Event, Flow, run
 from netkit.lab.echo import Echoed
 from netkit.lab.echo_loop import EchoLoop
@@ -229,11 +230,11 @@ def test_out_of_descriptors(start: Callable[..., Running], monkeypatch: pytest.M
     listener = TcpListener.bind("127.0.0.1:0")
     accept_flow, failures = listener.accept_flow, [True, True]
 
-    def failing() -> Flow[None]:
+    def failing() -> Flow[tuple[TcpStream, SocketAddr]]:
         if failures:
             failures.pop()
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        yield from accept_flow()
+        return (yield from accept_flow())
 
     monkeypatch.setattr(listener, "accept_flow", failing)
     running = start(listener)

@@ -73,6 +73,11 @@ class Wire(ByteStream):
         self.data = bytearray()
         self.log: list[tuple[float, int]] = []
         self.finished = self.closed = False
+        self.ended = Event()
+
+    @property
+    def gone(self) -> Event:
+        return self.ended
 
     def _send(self, data: memoryview) -> Flow[int]:
         takes = self.takes[self.sends % len(self.takes)]
@@ -382,7 +387,7 @@ class TestStream:
         ours, client = connected()
         with client, FaultyStream(ours, Faults().session(4)) as stream:
             assert (stream.peer_addr, stream.local_addr) == (ours.peer_addr, ours.local_addr)
-            assert stream.get_ref() is ours
+            assert stream.below is ours
             assert repr(stream).startswith("<FaultyStream connection 4 over <TcpStream")
             ours.close()
             assert stream.is_closed

@@ -17,14 +17,12 @@ from typing import Any
 
 import pytest
 
-from netkit.addr import SocketAddr
 from netkit.io import (
     BusyError,
     CancellationError,
     CancellationToken,
     ClosedError,
     DeadlineExceeded,
-    run,
 )
 from netkit.net import AsyncIncoming, ListenError, TcpListener, TcpStream, listening
 from netkit.net.listening import StreamListener
@@ -102,7 +100,7 @@ class TestAccepting:
         self, kind: Kind, listener: StreamListener[Any, Any], drive: Drive
     ) -> None:
         with kind.connect(addr_of(listener)) as client:
-            drive(listener.accept_flow(), timeout=5)  # and whoever waited has gone
+            drive(listener._arrive(), timeout=5)  # and whoever waited has gone
             client.sendall(b"hello")
             stream, _ = listener.accept(timeout=5)
             with stream:
@@ -110,7 +108,7 @@ class TestAccepting:
 
     def test_what_nobody_took_is_closed(self, kind: Kind, drive: Drive) -> None:
         with kind.bind() as listener, kind.connect(addr_of(listener)) as client:
-            drive(listener.accept_flow(), timeout=5)
+            drive(listener._arrive(), timeout=5)
             listener.close()
             assert client.recv(1) == b""
 
@@ -454,11 +452,3 @@ class TestTcpOptions:
         for ask in ("ttl", "only_v6", "local_addr"):
             with pytest.raises(ClosedError):
                 getattr(listener, ask)
-
-
-def test_what_was_accepted_and_not_taken_is_closed_with_the_listener() -> None:
-    listener = TcpListener.bind(SocketAddr.parse("127.0.0.1:0"))
-    with TcpStream.connect(listener.local_addr) as stream:
-        run(listener._arrive())
-        listener.close()
-        assert stream.read(timeout=5) == b""

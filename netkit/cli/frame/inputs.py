@@ -52,7 +52,6 @@ WINDOW = 4096
 MAX_LINE = 16384
 _CHUNK = 65536
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_CATCH_UP = 0.01
 
 
 class Spec(NamedTuple):
@@ -226,6 +225,9 @@ class Lines:
     skipped."""
 
     def __init__(self, inputs: Inputs[Any], env: Environment) -> None:
+        from netkit.io import Lock
+
+        self._reading = Lock()
         texts = list(inputs.texts)
         if inputs.file is not None:
             texts.append("-" if inputs.file == "-" else "")
@@ -236,8 +238,6 @@ class Lines:
         self._file = None if path is None or path == "-" else open(path, "rb", buffering=0)  # noqa: SIM115
         self._env = env
         self._stream: _Stream | None = None
-        self._busy = False
-        self._freed: Any = None
         self._count = 0
         self.ended = False
         #: Where a regular file is read from: bytes read and its size, for progress.
@@ -245,40 +245,29 @@ class Lines:
 
     def next(self) -> Flow[Item | None]:
         """Flow: the next input; None when there is none."""
-        from netkit.io import Event, Want
+        return self._reading.holding(self._read())
 
-        while self._busy:  # another flow waits for the same line
-            if self._freed is None:
-                self._freed = Event()
-            yield Want(event=self._freed)
-        if self.ended:
-            return None
-        self._busy = True
-        try:
-            while True:
-                if self._stream is not None:
-                    line = yield from self._stream.next()
-                    self.read = self._stream.taken
-                    if line is None:
-                        self._stream = None
-                        continue
-                    text = line.strip()
-                    if text and text[0] not in "#;":  # the latter are zone files' and dig's
-                        return self._item(text, f"{self._stream.name}:{self._stream.number}")
+    def _read(self) -> Flow[Item | None]:
+        while not self.ended:
+            if self._stream is not None:
+                line = yield from self._stream.next()
+                self.read = self._stream.taken
+                if line is None:
+                    self._stream = None
                     continue
-                try:
-                    text = next(self._places)
-                except StopIteration:
-                    self.ended = True
-                    return None
-                if text not in ("", "-"):
-                    return self._item(text, None)
-                self._stream = self._open(text)
-        finally:
-            self._busy = False
-            if self._freed is not None:
-                self._freed.set()
-                self._freed = None
+                text = line.strip()
+                if text and text[0] not in "#;":  # the latter are zone files' and dig's
+                    return self._item(text, f"{self._stream.name}:{self._stream.number}")
+                continue
+            try:
+                text = next(self._places)
+            except StopIteration:
+                self.ended = True
+                return None
+            if text not in ("", "-"):
+                return self._item(text, None)
+            self._stream = self._open(text)
+        return None
 
     def _item(self, text: str, where: str | None) -> Item:
         self._count += 1
@@ -367,7 +356,7 @@ class Batch(Generic[T, R]):
         timeout: float | None,
         journal: Journal | None,
     ) -> None:
-        from netkit.io import Event
+        from netkit.io import Event, Pacer
 
         self.inputs = inputs
         self.flow_for = flow_for
@@ -376,7 +365,7 @@ class Batch(Generic[T, R]):
         self.journal = journal
         self.lines = Lines(inputs, output.env)
         self.resumed = 0
-        self._next_start = 0.0
+        self._pacer = None if inputs.rate is None else Pacer(inputs.rate)
         self._active = 0
         self._idle = Event()
         # With --ordered: rows that wait, by number; the number whose turn it is; who waits to begin.
@@ -444,13 +433,8 @@ class Batch(Generic[T, R]):
                 if self._turned is None:
                     self._turned = Event()
                 yield Want(event=self._turned)
-        pace = self.inputs.rate
-        if pace is not None:
-            now = monotonic()
-            start = max(self._next_start, now - _CATCH_UP)
-            self._next_start = start + pace
-            if start > now:
-                yield from sleep_until(start)
+        if self._pacer is not None:
+            yield from sleep_until(self._pacer.next_start(monotonic()))
 
     def _outcome(self, item: Item) -> Flow[R | Failure]:
         """Flow: what became of an input. Never raises an Exception."""

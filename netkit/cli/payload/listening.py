@@ -178,7 +178,6 @@ class Listening:
         self.talk = Talk(run, **given, command=self.argv is not None)
         self.numbers = count(1)
         self.counts = {"connections": 0, "refused": 0, "failed": 0, "sent": 0, "received": 0}
-        self.children: dict[Child, None] = {}
         self.tls: TlsConfig | None = None
 
     # -- one connection, or many
@@ -188,12 +187,9 @@ class Listening:
 
         `names` are whom a certificate made here is for.
         """
-        from netkit.serve.child import end_all
-
         with ExitStack() as stack:
             stack.enter_context(self.talk)
             stack.enter_context(listener)
-            stack.callback(lambda: end_all(self.children))
             where = str(listener.local_addr)
             self.tls = self.server_tls.config(names)
             announced = self._announce(transport, where)
@@ -339,44 +335,43 @@ class Listening:
 
         assert self.argv is not None
         variables = self.environment(taken.local, taken.peer, taken.stream)
-        if self._relays:
-            with _uninterrupted():
-                child, ours = start_beside(self.argv, env=variables)
-                self.children[child] = None
-            try:
-                with ours:
-                    self._say_connected(taken, number, child.pid)
-                    yield from self.talk.between(taken.channel, ours, done, number=number)
-            except Exception:  # the connection is dead: the command reads the end of its input
-                yield from self._soon_ended(child, min(KILL_AFTER, self.drain))
-                raise
-            taken.channel.close()
-        else:
-            with _uninterrupted():
-                child = start_on(taken.stream, self.argv, env=variables)
-                self.children[child] = None
-            self._say_connected(taken, number, child.pid)
-        return (yield from self._ended(child, stop))
+        child: Child | None = None
+        try:
+            if self._relays:
+                with _uninterrupted():
+                    child, ours = start_beside(self.argv, env=variables)
+                try:
+                    with ours:
+                        self._say_connected(taken, number, child.pid)
+                        yield from self.talk.between(taken.channel, ours, done, number=number)
+                except Exception:  # the connection is dead: the command reads the end of its input
+                    yield from self._soon_ended(child, min(KILL_AFTER, self.drain))
+                    raise
+                taken.channel.close()
+            else:
+                with _uninterrupted():
+                    child = start_on(taken.stream, self.argv, env=variables)
+                self._say_connected(taken, number, child.pid)
+            return (yield from self._ended(child, stop))
+        finally:
+            if child is not None:
+                child.kill()  # interrupted, it has no time; otherwise it has ended
 
     def _ended(self, child: Child, stop: Event | None) -> Flow[int]:
         """Flow: until the command has ended; --drain seconds after `stop` it is made to. Its status."""
-        from netkit.io import first_of
+        from netkit.io import race
 
         if stop is not None:
-            yield from first_of(child.ended_flow(), stop.wait())
+            yield from race(child.ended_flow(), stop.wait())
             return (yield from self._soon_ended(child, self.drain))
-        status = yield from child.ended_flow()
-        self.children.pop(child, None)
-        return status
+        return (yield from child.ended_flow())
 
     def _soon_ended(self, child: Child, patience: float) -> Flow[int]:
         """Flow: until the command has ended by itself, or been made to after `patience` seconds."""
-        from netkit.io import first_of, sleep_until
+        from netkit.io import race, sleep_until
 
-        yield from first_of(child.ended_flow(), sleep_until(monotonic() + patience))
-        status = yield from child.end()
-        self.children.pop(child, None)
-        return status
+        yield from race(child.ended_flow(), sleep_until(monotonic() + patience))
+        return (yield from child.end())
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from netkit.dns.errors import DnsError
 from netkit.dns.transports.reply import Ignored, Reply, decode_reply
-from netkit.io import DeadlineExceeded, UnexpectedEof, before
+from netkit.io import UnexpectedEof, before
 from netkit.net.connect import connect_first
 from netkit.net.errors import ConnectError
 from netkit.net.tcp import TcpStream
@@ -41,7 +41,7 @@ def exchange_tcp(
     ignored = ignored or Ignored()
     begun = monotonic()
 
-    def silence(_: BaseException) -> DnsError:
+    def silence(_: Exception) -> DnsError:
         return DnsError.Timeout(monotonic() - begun, 1, hint=ignored.hint, **about)
 
     exchange = _exchange(query, server, source, exact_case, ignored, begun)
@@ -54,7 +54,7 @@ def exchange_tcp(
         reason = error.attempts[-1].outcome if error.attempts else str(error)
         raise DnsError.NetworkError(reason, error.errno, **about) from error
     except OSError as error:
-        if isinstance(error, (DnsError, DeadlineExceeded)):
+        if isinstance(error, DnsError):
             raise
         raise DnsError.NetworkError.from_os_error(error, **about) from error
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from netkit.dns.errors import DnsError
 from netkit.dns.transports.reply import Ignored, Reply, decode_reply
-from netkit.io import OPERATIONS_PER_TURN, PAUSE, DeadlineExceeded, before
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, before
 from netkit.net.udp import UdpSocket
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def exchange_udp(
     except OSError as error:
         raise DnsError.NetworkError.from_os_error(error, name=name, rdtype=rdtype, server=server) from error
 
-    def silence(_: BaseException) -> DnsError:
+    def silence(_: Exception) -> DnsError:
         return DnsError.Timeout(
             monotonic() - begun, 1, name=name, rdtype=rdtype, server=server, hint=ignored.hint
         )
@@ -68,7 +68,7 @@ def exchange_udp(
             if ignored.count % OPERATIONS_PER_TURN == 0:
                 yield PAUSE
     except OSError as error:
-        if isinstance(error, (DnsError, DeadlineExceeded)):
+        if isinstance(error, DnsError):
             raise
         raise DnsError.NetworkError.from_os_error(error, name=name, rdtype=rdtype, server=server) from error
     finally:

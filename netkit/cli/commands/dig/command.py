@@ -30,14 +30,14 @@ from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.errors import DnsError
 from netkit.dns.exchange import QueryOptions, ask, random_bits
 from netkit.dns.message import Question
-from netkit.io import phase
+from netkit.io import SingleFlight, phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from netkit.addr import IpAddr, SocketAddr
     from netkit.cli.frame.inputs import Inputs
-    from netkit.io import Event, Flow
+    from netkit.io import Flow
 
 #: dig's own defaults: seconds to wait for one answer, and how often each server is asked.
 TIME = 5.0
@@ -274,7 +274,7 @@ class _Servers:
         self._family = family
         self._system: list[SocketAddr] | None = None
         self._known: dict[str, list[SocketAddr] | Exception] = {}
-        self._sought: dict[str, Event] = {}
+        self._look_ups: SingleFlight[str, list[SocketAddr] | Exception] = SingleFlight()
 
     def addresses(self, servers: Sequence[tuple[Any, int | None]]) -> Flow[list[SocketAddr]]:
         """Flow: the addresses to ask, in order: resolv.conf's if none is named. Raises NoServer."""
@@ -304,26 +304,24 @@ class _Servers:
         return found
 
     def _look_up(self, host: str) -> Flow[list[SocketAddr]]:
-        from netkit.io import Event
-        from netkit.net.errors import ResolveError
-        from netkit.net.resolve import resolve_flow
-
-        if host in self._sought:
-            yield from self._sought[host].wait()
-        else:
-            self._sought[host] = Event()
-            try:
-                self._known[host] = yield from resolve_flow((host, self._port))
-            except ResolveError as error:
-                self._known[host] = NoServer(f"the server {host}: {error.reason}")
-            except OSError as error:
-                self._known[host] = error
-            finally:
-                self._sought[host].set()
-        found = self._known[host]
+        found = self._known.get(host)
+        if found is None:
+            found = yield from self._look_ups.do(host, lambda: self._ask_system(host))
+            self._known[host] = found
         if isinstance(found, Exception):
             raise found
         return found
+
+    def _ask_system(self, host: str) -> Flow[list[SocketAddr] | Exception]:
+        from netkit.net.errors import ResolveError
+        from netkit.net.resolve import resolve_flow
+
+        try:
+            return (yield from resolve_flow((host, self._port)))
+        except ResolveError as error:
+            return NoServer(f"the server {host}: {error.reason}")
+        except OSError as error:
+            return error
 
 
 def _at(address: SocketAddr | IpAddr, port: int) -> SocketAddr:

@@ -1,0 +1,198 @@
+"""What flows share and take turns at: `Lock`, `Semaphore`, `SingleFlight`.
+
+All three may be used by flows of several threads and event loops at once: a pool of connections is. A
+`threading.Lock` guards what they count; it is never held across a yield.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from netkit.io.flow import Event, Flow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+T = TypeVar("T")
+K = TypeVar("K", bound="Hashable")
+
+
+class Semaphore:
+    """So many permits; who finds none waits, and is served in the order of asking."""
+
+    __slots__ = ("_free", "_guard", "_waiting")
+
+    def __init__(self, permits: int) -> None:
+        if permits < 1:
+            raise ValueError(f"a semaphore needs at least one permit, not {permits}")
+        self._free = permits
+        self._guard = threading.Lock()
+        self._waiting: deque[Event] = deque()
+
+    @property
+    def free(self) -> int:
+        """How many permits nobody holds."""
+        return self._free
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a permit."""
+        return len(self._waiting)
+
+    def acquire(self) -> Flow[None]:
+        """Flow: take a permit, which `release` gives back. Interrupted, it has taken none.
+
+        Where a permit was handed over in the very turn of the interruption, it goes on to the next.
+        """
+        with self._guard:
+            if self._free and not self._waiting:
+                self._free -= 1
+                return
+            turn = Event()
+            self._waiting.append(turn)
+        try:
+            yield from turn.wait()
+        except BaseException:
+            with self._guard:
+                handed_over = turn not in self._waiting
+                if not handed_over:
+                    self._waiting.remove(turn)
+            if handed_over:
+                self.release()
+            raise
+
+    def try_acquire(self) -> bool:
+        """Take a permit if there is one now. Never waits."""
+        with self._guard:
+            if not self._free or self._waiting:
+                return False
+            self._free -= 1
+            return True
+
+    def release(self) -> None:
+        """Give a permit back: to the one who has waited longest, if somebody waits."""
+        with self._guard:
+            if not self._waiting:
+                self._free += 1
+                return
+            turn = self._waiting.popleft()
+        turn.set()
+
+    def holding(self, flow: Flow[T]) -> Flow[T]:
+        """Flow: `flow`, with a permit held from its beginning to its end."""
+        try:
+            yield from self.acquire()
+        except BaseException:
+            flow.close()
+            raise
+        try:
+            return (yield from flow)
+        finally:
+            self.release()
+
+
+class Lock(Semaphore):
+    """One permit: one holder at a time, the others in the order of asking."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    @property
+    def locked(self) -> bool:
+        """Whether somebody holds it."""
+        return not self._free
+
+
+class _Call(Generic[T]):
+    """One flow under way for all who asked for the same; those who wait, in the order of asking."""
+
+    __slots__ = ("error", "value", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Seat] = deque()
+        self.error: Exception | None = None
+        self.value: T | None = None
+
+
+class _Seat(Event):
+    """One who waits for a call. `leads`: the call has become this one's to run."""
+
+    __slots__ = ("leads",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leads = False
+
+
+class SingleFlight(Generic[K, T]):
+    """What is asked for by several at once is done once, and all have the result.
+
+    The first to ask runs the flow, the others wait for it. They share what it returns and what ordinary error
+    it raises. Where the one who runs it is interrupted, that is nobody else's end: the next who waits starts
+    anew, and the others go on waiting. Nothing is kept: who asks after the end asks anew.
+    """
+
+    __slots__ = ("_calls", "_guard")
+
+    def __init__(self) -> None:
+        self._calls: dict[K, _Call[T]] = {}
+        self._guard = threading.Lock()
+
+    def do(self, key: K, make: Callable[[], Flow[T]]) -> Flow[T]:
+        """Flow: the result of the flow that `make` makes, or of the one under way for an equal `key`."""
+        seat: _Seat | None = None
+        with self._guard:
+            call = self._calls.get(key)
+            if call is None:
+                call = self._calls[key] = _Call()
+            else:
+                seat = _Seat()
+                call.waiting.append(seat)
+        if seat is not None:
+            try:
+                yield from seat.wait()
+            except BaseException:
+                with self._guard:
+                    if seat in call.waiting:
+                        call.waiting.remove(seat)
+                if seat.leads:  # it had become this one's in the very turn of the interruption
+                    self._hand_over(key, call)
+                raise
+            if not seat.leads:
+                if call.error is not None:
+                    raise call.error
+                return call.value  # type: ignore[return-value]  # a call without an error has a T
+        return (yield from self._lead(key, call, make))
+
+    def _lead(self, key: K, call: _Call[T], make: Callable[[], Flow[T]]) -> Flow[T]:
+        try:
+            call.value = value = yield from make()
+        except Exception as error:
+            call.error = error
+            self._finish(key, call)
+            raise
+        except BaseException:
+            self._hand_over(key, call)
+            raise
+        self._finish(key, call)
+        return value
+
+    def _finish(self, key: K, call: _Call[T]) -> None:
+        with self._guard:
+            del self._calls[key]
+            waiting, call.waiting = call.waiting, deque()
+        for seat in waiting:
+            seat.set()
+
+    def _hand_over(self, key: K, call: _Call[T]) -> None:
+        with self._guard:
+            if not call.waiting:
+                del self._calls[key]
+                return
+            seat = call.waiting.popleft()
+            seat.leads = True
+        seat.set()
