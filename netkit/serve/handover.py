@@ -33,13 +33,12 @@ from netkit.io import (
     run,
 )
 from netkit.net.errors import FdPassingError
-from netkit.net.unix import UnixStream
+from netkit.net.unix import UnixListener, UnixStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from netkit.net.fds import HasFileno
-    from netkit.net.unix import UnixListener
 
 T = TypeVar("T")
 
@@ -118,7 +117,7 @@ class Handover:
             raise HandoverError("the successor is not ready")
         self.successor = int(ready.get("pid") or who.pid or 0)
         for each in self._sockets:
-            if hasattr(each.socket, "unlink_on_close"):
+            if isinstance(each.socket, UnixListener):
                 each.socket.unlink_on_close = False
         try:
             yield from _say(stream, {"stopping": True})

@@ -184,11 +184,13 @@ class Sockets:
 
     def close(self, *, unlink: bool = True) -> None:
         """Release them all. Without `unlink`, their files stay: they are somebody else's."""
+        from netkit.net.unix import UnixListener
+
         everything = [each for _, each in self.served]
         if self._control is not None:
             everything.append(self._control)
         for each in everything:
-            if not unlink and hasattr(each, "unlink_on_close"):
+            if not unlink and isinstance(each, UnixListener):
                 each.unlink_on_close = False
             each.close()
         if self._taken is not None:
