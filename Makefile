@@ -9,7 +9,7 @@
 #   make fuzz     coverage-guided fuzzing of both twins, for DURATION seconds (an hour)
 #   make fuzz-twins    both twins fed EXAMPLES (1,000,000) mutated messages, with no difference between them
 #   make fuzz-parsers  the HTTP parser beside llhttp and h11, over EXAMPLES mutated messages
-#   make docs     man pages, completions and schemas, from the commands' own declarations
+#   make docs     man pages, completions, schemas and the map of modules, from what the code says of itself
 #   make clean    remove what was built
 #
 # PYTHON=python3.13 chooses the interpreter, VENV=DIRECTORY the environment, ARGS="-k dns" goes to pytest.
@@ -54,6 +54,7 @@ rust:
 
 generated: $(VENV)/.netkit
 	$(python) -m netkit.cli.pages.generate --check
+	$(python) tools/architecture.py --check
 
 peers:
 	@tools/peers.sh
@@ -75,6 +76,7 @@ fuzz-parsers: $(VENV)/.dev
 
 docs: $(VENV)/.netkit
 	$(python) -m netkit.cli.pages.generate
+	$(python) tools/architecture.py
 
 clean:
 	rm -rf build dist ./*.egg-info rust/target fuzz/target fuzz/artifacts netkit/_rust*.so netkit/_build_note.py
