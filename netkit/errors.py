@@ -1,15 +1,15 @@
 """The root of netkit's error tree, and what every error in it has in common.
 
-Each layer grows its own branch in its own `errors.py`:
+Each layer grows its own branch in its own `errors.py`. Behind each stand the stages that its errors have:
 
     NetkitError
-    ├── AddrParseError          netkit.addr     text that is not an address
-    ├── IoError branches        netkit.io       cancellation, deadlines, misuse of a stream
-    ├── NetError branches       netkit.net      names, connections, listeners
-    ├── DnsError                netkit.dns      lookups, messages, zone files
-    ├── ProxyError              netkit.proxy    SOCKS, HTTP CONNECT, the PROXY protocol
-    ├── TlsError                netkit.tls      handshakes, certificates, keys
-    └── HttpError, ParseError, WebSocketError   with the layers that raise them
+    ├── AddrParseError          netkit.addr     usage: text that is not an address
+    ├── IoError branches        netkit.io       connect, protocol, usage, local: deadlines, misuse of a stream
+    ├── NetError branches       netkit.net      resolve, connect, usage, local: names, connections, listeners
+    ├── DnsError                netkit.dns      resolve, protocol, usage, local: lookups, messages, zone files
+    ├── ProxyError              netkit.proxy    connect, protocol, usage: SOCKS, HTTP CONNECT, PROXY protocol
+    ├── TlsError                netkit.tls      tls, connect, usage, local: handshakes, certificates, keys
+    └── HttpError, ParseError, WebSocketError   protocol, or by the fault: with the layers that raise them
 
 An error carries typed fields set in `__init__`; its words are made in `__str__`. What the operating
 system reports stays an `OSError` or inherits from one, a timeout is a `TimeoutError`.
@@ -17,18 +17,62 @@ system reports stays an `OSError` or inherits from one, a timeout is a `TimeoutE
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+import errno
+from typing import ClassVar, Final, Literal, TypeAlias
 
 #: Whose doing an error is: `caller` gave something unusable, `peer` broke its protocol or refused,
 #: `network` lost or blocked something on the way, `local` is this machine (files, permissions).
-Fault = Literal["caller", "peer", "network", "local"]
+Fault: TypeAlias = Literal["caller", "peer", "network", "local"]
+
+#: At which step on the way to the peer it went wrong. The first four come one after the other: the name was
+#: not resolved, there was no connection, TLS failed, the peer broke its protocol. `local` is this machine,
+#: `usage` a value that the caller gave.
+Stage: TypeAlias = Literal["resolve", "connect", "tls", "protocol", "local", "usage"]
+
+_STAGES: Final[dict[Fault, Stage]] = {
+    "caller": "usage",
+    "peer": "protocol",
+    "network": "connect",
+    "local": "local",
+}
+
+#: What a system's error is called, by its number: one word for one cause, whatever the layer that met it.
+SYSTEM_KINDS: Final[dict[int, str]] = {
+    errno.ECONNREFUSED: "Refused",
+    errno.ECONNRESET: "Reset",
+    errno.ECONNABORTED: "Reset",
+    errno.EPIPE: "Reset",
+    errno.ENOTCONN: "Reset",
+    errno.ENETUNREACH: "Unreachable",
+    errno.EHOSTUNREACH: "Unreachable",
+    errno.ENETDOWN: "Unreachable",
+    errno.EHOSTDOWN: "Unreachable",
+    errno.ETIMEDOUT: "Timeout",
+    errno.ENOENT: "NoSuchFile",
+    errno.EACCES: "PermissionDenied",
+    errno.EPERM: "PermissionDenied",
+    errno.EADDRINUSE: "AddressInUse",
+    errno.EADDRNOTAVAIL: "AddressNotAvailable",
+    errno.EMFILE: "TooManyFiles",
+    errno.ENFILE: "TooManyFiles",
+    errno.ENOSPC: "NoSpace",
+    errno.EISDIR: "IsDirectory",
+    errno.ENOTDIR: "NotADirectory",
+}
+
+#: The kinds that say that there is no connection, or no more.
+NO_CONNECTION: Final = frozenset({"Refused", "Reset", "Unreachable"})
+
+#: What to do where the system does not let a connection out.
+FIREWALL_HINT: Final = "a firewall of this machine, or a route that prohibits it, refuses this: see its rules"
 
 
 class NetkitError(Exception):
     """Everything netkit raises on purpose is one of these (or an `OSError` from the system itself).
 
     `layer` names the layer that failed (`"addr"`, `"io"`, `"tcp"`, `"dns"`, `"tls"`, `"http"`, `"ws"`),
-    `fault` whose doing it is, and `hint` one thing worth trying, or None.
+    `stage` the step at which it failed, `fault` whose doing it is, and `hint` one thing worth trying (None
+    where there is none).
     """
 
     layer: ClassVar[str] = "netkit"
@@ -36,6 +80,17 @@ class NetkitError(Exception):
     hint: str | None = None
 
     @property
+    def stage(self) -> Stage:
+        """The step at which it failed; where a class does not say, it follows from whose fault it is."""
+        return _STAGES[self.fault]
+
+    @property
     def kind(self) -> str:
-        """The variant's name as scripts match on it, such as `"InvalidPort"` or `"Timeout"`."""
+        """What happened, as scripts match on it: the variant's name, such as `"InvalidPort"`, or the word
+        that all layers have for the same cause, such as `"Timeout"` and `"Refused"`."""
         return type(self).__name__
+
+
+def system_kind(error: OSError, otherwise: str = "Other") -> str:
+    """The word for what the system reported, or `otherwise` where there is none for it."""
+    return SYSTEM_KINDS.get(error.errno or 0, otherwise)

@@ -1,4 +1,4 @@
-"""What can be wrong with the text of an address.
+"""What can be wrong with the text of an address; the stage of all of it is `usage`.
 
 NetkitError
 ├── AddrParseError          (AddressValueError, a ValueError)
@@ -26,6 +26,7 @@ class AddrParseError(NetkitError, AddressValueError):
 
     layer = "addr"
     fault = "caller"
+    stage = "usage"
 
     if TYPE_CHECKING:
         InvalidFormat: TypeAlias = "AddrInvalidFormat"
@@ -66,6 +67,7 @@ class UnknownZone(NetkitError, OSError):
 
     layer = "addr"
     fault = "caller"
+    stage = "usage"
 
     def __init__(self, zone: str) -> None:
         super().__init__(errno.ENODEV, zone)

@@ -11,13 +11,14 @@
         ├── ServerError       a server answered with an error code, SERVFAIL as a rule
         ├── Refused           a server refuses to answer: REFUSED
         ├── Truncated         the answer was cut short and could not be had whole
-        ├── InvalidResponse   bytes that are not a DNS message: which field, which octet, why
-        ├── InvalidName       (ValueError) text that is not a domain name, and where it goes wrong
-        ├── InvalidValue      (ValueError) a value that its field cannot hold
+        ├── InvalidResponse   protocol: bytes that are not a DNS message: which field, which octet, why
+        ├── InvalidName       usage (ValueError): text that is not a domain name, and where it goes wrong
+        ├── InvalidValue      usage (ValueError): a value that its field cannot hold
         ├── NetworkError      (OSError) the question could not be sent, or the answer not received
-        ├── ZoneFileError     (ValueError) a zone file is wrong: file, line, column
+        ├── ZoneFileError     local (ValueError): a zone file is wrong: file, line, column
         └── Other             anything else, in words
 
+The stage is `resolve` where none is named.
 NotFound is about a name and comes from the DNS; HostNotFound is about a host, after the hosts file,
 the search list and both address types were tried. A lookup that raises HostNotFound because of an
 NXDOMAIN or of missing data chains that error as its `__cause__`.
@@ -30,7 +31,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from netkit.errors import NetkitError
+from netkit.errors import NetkitError, Stage, system_kind
 
 if TYPE_CHECKING:
     from netkit.addr import SocketAddr
@@ -46,6 +47,7 @@ class DnsError(NetkitError):
     """
 
     layer = "dns"
+    stage: Stage = "resolve"
     negative_ttl: int | None = None
 
     if TYPE_CHECKING:
@@ -252,6 +254,8 @@ class DnsInvalidResponse(DnsError):
     where it goes wrong, `reason` what is wrong, `limit` the bound it broke or None.
     """
 
+    stage = "protocol"
+
     def __init__(self, field: str, offset: int, reason: str, limit: int | None = None, **asked: Any) -> None:
         super().__init__(**asked)
         self.field = field
@@ -272,6 +276,7 @@ class DnsInvalidName(DnsError, ValueError):
     """
 
     fault = "caller"
+    stage = "usage"
 
     def __init__(
         self, text: str, reason: str, offset: int | None = None, limit: int | None = None, **asked: Any
@@ -292,6 +297,7 @@ class DnsInvalidValue(DnsError, ValueError):
     """A value that its field cannot hold: `field`, `value`, `reason`, and the `limit` it broke or None."""
 
     fault = "caller"
+    stage = "usage"
 
     def __init__(
         self, field: str, value: object, reason: str, limit: int | None = None, **asked: Any
@@ -323,6 +329,10 @@ class DnsNetworkError(DnsError, OSError):
         words = error.strerror or str(error)
         return cls(words[:1].lower() + words[1:] or type(error).__name__, error.errno, **asked)
 
+    @property
+    def kind(self) -> str:
+        return system_kind(self, "NetworkError")
+
     def __reduce__(self) -> tuple[Any, ...]:
         # OSError keeps errno outside the instance's dictionary.
         return _rebuild, (type(self), {**self.__dict__, "errno": self.errno})
@@ -346,6 +356,7 @@ class ZoneFileError(DnsError, ValueError):
     """A zone file (RFC 1035 section 5) is wrong at `line` and `column` (both from 1) of `file`: `reason`."""
 
     fault = "local"
+    stage = "local"
 
     def __init__(self, file: str, line: int, column: int, reason: str, **asked: Any) -> None:
         super().__init__(**asked)

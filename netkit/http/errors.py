@@ -2,17 +2,20 @@
 
     NetkitError
     └── HttpError
-        ├── ConnectionError    (ConnectionError) no connection, or one that broke
+        ├── ConnectionError    connect (ConnectionError): no connection, or one that broke
         ├── InvalidUri         (ValueError) text that is not a URL or a request target, and why
         ├── InvalidRequest     (ValueError) a request that cannot be sent, or that no server could take
         ├── InvalidResponse    (ValueError) what the server answered is not HTTP, or contradicts itself
         ├── InvalidValue       (ValueError) a value that its field cannot hold: header, cookie, setting
         ├── Timeout            (TimeoutError) no answer in the time given; in which phase
-        ├── DnsResolution      (OSError) the name of the host could not be resolved
-        ├── TlsError           (OSError) TLS failed
+        ├── DnsResolution      resolve (OSError): the name of the host could not be resolved
+        ├── TlsError           tls (OSError): TLS failed
         ├── BodyTooLarge       (ValueError) a body over the limit
         ├── BodyEncoding       (ValueError) a body whose coding or character set cannot be undone
         └── Other              anything else, in words
+
+The stage follows from whose fault it is; of the three where one is named, it is that one unless the fault is
+this machine's (`local`).
 
 An error of a layer below (a refused connection, a failed handshake) is the `__cause__` of the variant that
 stands for it here. Every variant is reached as `HttpError.X`; the module-level `HttpX` is the same class,
@@ -21,12 +24,12 @@ for annotations. What is wrong with the octets of an HTTP/1.1 message is a `Pars
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from netkit.errors import NetkitError
+from netkit.errors import NetkitError, system_kind
 
 if TYPE_CHECKING:
-    from netkit.errors import Fault
+    from netkit.errors import Fault, Stage
 
 #: Characters of somebody else's text that a message quotes.
 _QUOTED = 80
@@ -85,6 +88,9 @@ def _rebuild(cls: type[HttpError], fields: dict[str, Any], errno: int | None) ->
 class _SystemError(HttpError, OSError):
     """A variant that a system's error may be the cause of: it keeps that error's number, `errno`."""
 
+    #: The step that failed, unless it was this machine.
+    _stage: ClassVar[Stage] = "connect"
+
     def __init__(
         self,
         reason: str = "",
@@ -97,11 +103,19 @@ class _SystemError(HttpError, OSError):
         self.errno = errno
         self.strerror = reason or None
 
+    @property
+    def stage(self) -> Stage:
+        return "local" if self.fault == "local" else self._stage
+
 
 class HttpConnectionError(_SystemError, ConnectionError):
     """There was no connection (refused, unreachable), or it broke before the exchange was over."""
 
     fault: Fault = "network"
+
+    @property
+    def kind(self) -> str:
+        return system_kind(self, "ConnectionError")
 
     def __str__(self) -> str:
         return self.reason or "the connection failed"
@@ -199,6 +213,7 @@ class HttpDnsResolution(_SystemError):
     """The host's name could not be resolved; `host` is that name."""
 
     fault: Fault = "network"
+    _stage = "resolve"
 
     def __init__(
         self,
@@ -219,6 +234,8 @@ class HttpDnsResolution(_SystemError):
 
 class HttpTlsError(_SystemError):
     """TLS failed: the handshake, or the verification of the server's certificate."""
+
+    _stage = "tls"
 
     def __str__(self) -> str:
         return self.reason or "TLS failed"

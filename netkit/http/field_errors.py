@@ -7,6 +7,7 @@
         ├── FieldLimitExceeded      within the grammar, but over a limit: `limit`, `allowed`
         └── UnsatisfiableRange      no range of it is in the representation: `complete_length`
 
+The stage is `protocol`, and `usage` where it is the caller's fault.
 An offset counts characters from the start of the value. What is wrong on the way out, in a value that the
 caller wants written, is an `InvalidField` too, with `fault` "caller".
 """
@@ -64,6 +65,8 @@ class UnknownRangeUnit(FieldError):
 
 class FieldLimitExceeded(FieldError):
     """More than was allowed; `limit` names the keyword that sets the limit, `allowed` is its value."""
+
+    kind = "LimitExceeded"
 
     def __init__(self, field: str, limit: str, allowed: int, offset: int = 0) -> None:
         super().__init__(field, offset)

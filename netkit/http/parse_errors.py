@@ -34,7 +34,8 @@
 
 Every variant is reached as `ParseError.X`; the module-level `ParseX` is the same class, for annotations.
 All carry `offset`, the octet of the buffer where it went wrong; `status`, what a server answers with;
-`section`, the rule; and `tolerance`, the name of the flag that would have let it pass, or None.
+`section`, the rule; and `tolerance`, the name of the flag that would have let it pass, or None. The stage of
+all of them is `protocol`.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class ParseError(NetkitError, ValueError):
     """The octets are no HTTP/1.1 message; the variants are its attributes."""
 
     layer = "http"
+    stage = "protocol"
     #: The status code that a server sends back (RFC 9110 section 15.5; 400 unless another says more).
     status: ClassVar[int] = 400
     #: Where the rule is written.

@@ -1,15 +1,17 @@
 """What can go wrong while waiting, or while using a stream.
 
 NetkitError
-├── CancellationError        a CancellationToken was cancelled
-├── DeadlineExceeded         (TimeoutError) the time given for the operation ran out
-├── BusyError                a second reader or a second writer on one stream
-├── ClosedError              (OSError EBADF) the stream was closed, perhaps while this waited
-├── BrokenStreamError        (ConnectionError) an earlier interruption left a half-sent message
-├── UnexpectedEof            (EOFError) the peer finished before what was awaited was there
-├── LimitExceeded            (ValueError) more bytes than the caller allowed
-├── LoopUnsupported          (NotImplementedError) an event loop that cannot watch descriptors
-└── NoneSucceeded            every branch of a `first_of` failed
+├── CancellationError     local      a CancellationToken was cancelled
+├── DeadlineExceeded      connect    (TimeoutError) the time given for the operation ran out
+├── BusyError             usage      a second reader or a second writer on one stream
+├── ClosedError           usage      (OSError EBADF) the stream was closed, perhaps while this waited
+├── BrokenStreamError     usage      (ConnectionError) an earlier interruption left a half-sent message
+├── UnexpectedEof         protocol   (EOFError) the peer finished before what was awaited was there
+├── LimitExceeded         protocol   (ValueError) more bytes than the caller allowed
+├── LoopUnsupported       usage      (NotImplementedError) an event loop that cannot watch descriptors
+└── NoneSucceeded         connect    every branch of a `first_of` failed
+
+The second column is the stage.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ class CancellationError(NetkitError):
 
     layer = "io"
     fault = "caller"
+    stage = "local"
 
     def __init__(self, reason: str | None = None) -> None:
         super().__init__(reason)
@@ -43,14 +46,12 @@ class DeadlineExceeded(NetkitError, TimeoutError):
 
     layer = "io"
     fault = "network"
+    stage = "connect"
+    kind = "Timeout"
 
     def __init__(self, doing: str | None = None) -> None:
         super().__init__(doing)
         self.doing = doing
-
-    @property
-    def kind(self) -> str:
-        return "Timeout"
 
     def __str__(self) -> str:
         return f"timed out while {self.doing}" if self.doing else "timed out"
@@ -61,6 +62,7 @@ class BusyError(NetkitError, RuntimeError):
 
     layer = "io"
     fault = "caller"
+    stage = "usage"
 
     def __init__(self, what: str) -> None:
         super().__init__(what)
@@ -75,6 +77,7 @@ class ClosedError(NetkitError, OSError):
 
     layer = "io"
     fault = "caller"
+    stage = "usage"
 
     def __init__(self, what: str = "stream") -> None:
         super().__init__(errno.EBADF, what)
@@ -89,6 +92,7 @@ class BrokenStreamError(NetkitError, ConnectionError):
 
     layer = "io"
     fault = "caller"
+    stage = "usage"
 
     def __init__(self, sent: int, total: int) -> None:
         super().__init__(sent, total)
@@ -107,6 +111,7 @@ class UnexpectedEof(NetkitError, EOFError):
 
     layer = "io"
     fault = "peer"
+    stage = "protocol"
 
     def __init__(self, wanted: int | None, had: int) -> None:
         super().__init__(wanted, had)
@@ -123,6 +128,7 @@ class LimitExceeded(NetkitError, ValueError):
 
     layer = "io"
     fault = "peer"
+    stage = "protocol"
 
     def __init__(self, what: str, limit: int) -> None:
         super().__init__(what, limit)
@@ -138,6 +144,7 @@ class LoopUnsupported(NetkitError, NotImplementedError):
 
     layer = "io"
     fault = "caller"
+    stage = "usage"
     hint = "run under a selector event loop (asyncio.SelectorEventLoop), or use the blocking form"
 
     def __init__(self, loop: str) -> None:
@@ -153,6 +160,7 @@ class NoneSucceeded(NetkitError):
 
     layer = "io"
     fault = "network"
+    stage = "connect"
 
     def __init__(self, errors: list[Exception]) -> None:
         super().__init__(errors)

@@ -62,6 +62,7 @@ class InvalidFaults(NetkitError, ValueError):
 
     layer = "netkit"
     fault = "caller"
+    stage = "usage"
 
     def __init__(self, name: str, value: object, rule: str) -> None:
         super().__init__(name, value, rule)
@@ -78,6 +79,7 @@ class InjectedReset(NetkitError, ConnectionResetError):
 
     layer = "tcp"
     fault = "caller"
+    stage = "local"
 
     def __init__(self, sent: int) -> None:
         super().__init__(errno.ECONNRESET, "reset on purpose")

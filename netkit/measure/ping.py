@@ -60,16 +60,13 @@ class EchoMismatch(NetkitError):
 
     layer = "echo"
     fault = "peer"
+    stage = "protocol"
 
     def __init__(self, number: int, offset: int) -> None:
         super().__init__(number, offset)
         self.number = number
         self.offset = offset
         self.hint = "is it an echo server?"
-
-    @property
-    def kind(self) -> str:
-        return "EchoMismatch"
 
     def __str__(self) -> str:
         return f"what came back for probe {self.number} is not what was sent (from byte {self.offset} on)"

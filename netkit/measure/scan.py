@@ -64,6 +64,7 @@ class PortsError(NetkitError, ValueError):
 
     layer = "addr"
     fault = "caller"
+    stage = "usage"
     hint = "write ports, ranges and services separated by commas, as in 22,80,8000-8100,https"
 
     def __init__(self, text: str, offset: int, reason: str) -> None:

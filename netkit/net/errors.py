@@ -1,33 +1,38 @@
 """What can go wrong between two endpoints before a byte of any protocol is exchanged.
 
     NetkitError
-    ├── ResolveError              (socket.gaierror) this system knows no address for the name
-    ├── ConnectError              (OSError) no address of the endpoint could be connected to
-    │   ├── .Refused              (ConnectionRefusedError) nobody listens there
-    │   ├── .Unreachable          no route, network or host unreachable
-    │   ├── .Reset                (ConnectionResetError) cut off while connecting
-    │   ├── .TimedOut             (TimeoutError) no answer in time
-    │   └── .Failed               anything else the system reported
-    ├── ListenError               (OSError) an address could not be listened on
-    ├── UnixError                 (OSError) a Unix-domain address could not be used
-    │   ├── .InvalidAddress       (ValueError) empty, or with a NUL byte inside
-    │   ├── .PathTooLong          (ValueError) more bytes than a socket address holds
-    │   ├── .NotFound             (FileNotFoundError) no socket file there
-    │   ├── .Refused              (ConnectionRefusedError) nobody listens behind that socket file
-    │   ├── .PermissionDenied     (PermissionError) the file's or the directory's permissions
-    │   ├── .AddressInUse         somebody listens there
-    │   ├── .NotASocket           a file that is not a socket: it is never removed
-    │   ├── .WrongType            a socket of another type (datagram, sequenced packets)
-    │   ├── .TimedOut             (TimeoutError) the listener did not take the connection in time
-    │   ├── .Unsupported          this system has no such thing
-    │   └── .Failed               anything else the system reported
-    └── FdPassingError            (OSError) descriptors could not be passed, or were refused
-        ├── .EmptyData            (ValueError) descriptors travel with at least one byte
-        ├── .TooMany              more descriptors than one message, or the receiver, takes
-        ├── .Truncated            (peer or this process) some did not fit in this process
-        ├── .NotExpected          a descriptor came to a stream that takes none
-        ├── .BadDescriptor        one to be sent is not open
-        └── .InFlight             too many descriptors sent and not received yet
+    ├── ResolveError              resolve   (socket.gaierror) this system knows no address for the name
+    ├── ConnectError              connect   (OSError) no address of the endpoint could be connected to
+    │   ├── .Refused              connect   (ConnectionRefusedError) nobody listens there
+    │   ├── .Unreachable          connect   no route, network or host unreachable
+    │   ├── .Reset                connect   (ConnectionResetError) cut off while connecting
+    │   ├── .TimedOut             connect   (TimeoutError) no answer in time
+    │   ├── .PermissionDenied     connect   (PermissionError) a firewall of this machine refuses it
+    │   └── .Failed               local     anything else the system reported
+    ├── SourceError               local     (OSError) the address to connect from cannot be had
+    ├── ListenError               local     (OSError) an address could not be listened on
+    ├── UnixError                 by fault  (OSError) a Unix-domain address could not be used
+    │   ├── .InvalidAddress       usage     (ValueError) empty, or with a NUL byte inside
+    │   ├── .PathTooLong          usage     (ValueError) more bytes than a socket address holds
+    │   ├── .NoSuchFile           by fault  (FileNotFoundError) no socket file there
+    │   ├── .Refused              connect   (ConnectionRefusedError) nobody listens behind that socket file
+    │   ├── .PermissionDenied     local     (PermissionError) the file's or the directory's permissions
+    │   ├── .AddressInUse         local     somebody listens there
+    │   ├── .NotASocket           by fault  a file that is not a socket: it is never removed
+    │   ├── .WrongType            local     a socket of another type (datagram, sequenced packets)
+    │   ├── .TimedOut             connect   (TimeoutError) the listener did not take the connection in time
+    │   ├── .Unsupported          local     this system has no such thing
+    │   └── .Failed               local     anything else the system reported
+    └── FdPassingError            by fault  (OSError) descriptors could not be passed, or were refused
+        ├── .EmptyData            usage     (ValueError) descriptors travel with at least one byte
+        ├── .TooMany              by fault  more descriptors than one message, or the receiver, takes
+        ├── .DescriptorsLost      local     some did not fit in this process
+        ├── .NotExpected          connect   a descriptor came to a stream that takes none
+        ├── .BadDescriptor        usage     one to be sent is not open
+        └── .InFlight             connect   too many descriptors sent and not received yet
+
+The second column is the stage. By fault: `usage` where it is the caller's, `local` where it is this
+machine's, else `connect`.
 
 `netkit.serve.activation` keeps its own: AdoptError and ActivationError; `netkit.lab.faults` InvalidFaults and
 InjectedReset. What the system reports on an open
@@ -39,12 +44,31 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from netkit.errors import Fault, NetkitError
+from netkit.errors import FIREWALL_HINT, Fault, NetkitError, Stage, system_kind
 
 if TYPE_CHECKING:
     from netkit.addr import HostPort, SocketAddr
+
+
+#: What getaddrinfo's codes mean, as far as systems define them, in the DNS layer's words.
+_RESOLVE_KINDS: Final[dict[int, str]] = {
+    getattr(socket, name): kind
+    for name, kind in (
+        ("EAI_NONAME", "HostNotFound"),
+        ("EAI_NODATA", "HostNotFound"),
+        ("EAI_ADDRFAMILY", "HostNotFound"),
+        ("EAI_AGAIN", "TryAgain"),
+        ("EAI_FAIL", "NoRecovery"),
+    )
+    if hasattr(socket, name)
+}
+
+
+def resolve_kind(code: int | None) -> str:
+    """What a code of getaddrinfo says, in the words of the DNS layer; `"Other"` where it has none for it."""
+    return _RESOLVE_KINDS.get(code or 0, "Other")
 
 
 class ResolveError(NetkitError, socket.gaierror):
@@ -52,13 +76,7 @@ class ResolveError(NetkitError, socket.gaierror):
 
     layer = "dns"
     fault = "network"
-
-    #: Codes that say "there is no such host", as far as systems define them.
-    _ABSENT: ClassVar[frozenset[int]] = frozenset(
-        getattr(socket, name)
-        for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY")
-        if hasattr(socket, name)
-    )
+    stage = "resolve"
 
     def __init__(self, host: str, code: int | None, reason: str) -> None:
         super().__init__(code, reason)
@@ -71,11 +89,11 @@ class ResolveError(NetkitError, socket.gaierror):
     @property
     def is_absent(self) -> bool:
         """Whether the answer was that there is no such host (rather than that nobody could tell)."""
-        return self.code in self._ABSENT
+        return self.kind == "HostNotFound"
 
     @property
     def kind(self) -> str:
-        return "HostNotFound" if self.is_absent else "ResolveError"
+        return resolve_kind(self.code)
 
     def __str__(self) -> str:
         return f"cannot resolve {self.host}: {self.reason}"
@@ -117,11 +135,13 @@ class ConnectError(NetkitError, OSError):
 
     layer = "tcp"
     fault: Fault = "network"
+    stage: Stage = "connect"
 
     Refused: ClassVar[type[ConnectError]]
     Unreachable: ClassVar[type[ConnectError]]
     Reset: ClassVar[type[ConnectError]]
     TimedOut: ClassVar[type[ConnectError]]
+    PermissionDenied: ClassVar[type[ConnectError]]
     Failed: ClassVar[type[ConnectError]]
 
     def __init__(
@@ -157,21 +177,32 @@ class Reset(ConnectError, ConnectionResetError):
 class TimedOut(ConnectError, TimeoutError):
     """Silence: no answer within the time given."""
 
-    @property
-    def kind(self) -> str:
-        return "Timeout"
+    kind = "Timeout"
+
+
+class PermissionDenied(ConnectError, PermissionError):
+    """This system does not let the connection out (EACCES, EPERM): a firewall's rule, or a route's."""
+
+    fault = "local"
+    hint = FIREWALL_HINT
 
 
 class Failed(ConnectError):
     """Anything else the system reported, such as a source address it does not have."""
 
     fault = "local"
+    stage = "local"
+
+    @property
+    def kind(self) -> str:
+        return system_kind(self)
 
 
 ConnectError.Refused = Refused
 ConnectError.Unreachable = Unreachable
 ConnectError.Reset = Reset
 ConnectError.TimedOut = TimedOut
+ConnectError.PermissionDenied = PermissionDenied
 ConnectError.Failed = Failed
 
 _NO_ROUTE = frozenset(
@@ -191,10 +222,12 @@ def connect_error(endpoint: HostPort | SocketAddr | str, attempts: list[Attempt]
             kind = Refused
         case ConnectionResetError() | ConnectionAbortedError():
             kind = Reset
+        case PermissionError():
+            kind = PermissionDenied
         case _:
             kind = Unreachable if telling.errno in _NO_ROUTE else Failed
     made = kind(endpoint, attempts, telling.errno)
-    made.hint = getattr(telling, "hint", None)
+    made.hint = getattr(telling, "hint", None) or made.hint
     if telling.errno == errno.EINVAL and any(_wants_zone(attempt.addr) for attempt in attempts):
         made.hint = "a link-local address is one of an interface: name that as well, as in fe80::1%eth0"
     return made
@@ -209,6 +242,7 @@ class SourceError(NetkitError, OSError):
 
     layer = "tcp"
     fault = "local"
+    stage = "local"
 
     def __init__(self, source: SocketAddr, error: OSError) -> None:
         super().__init__(error.errno, _words(error))
@@ -217,6 +251,10 @@ class SourceError(NetkitError, OSError):
             self.hint = "connect from an address of this machine"
         elif error.errno == errno.EADDRINUSE:
             self.hint = "another socket has that port: leave it out, or choose another"
+
+    @property
+    def kind(self) -> str:
+        return system_kind(self)
 
     def __str__(self) -> str:
         named = self.source if self.source.port else self.source.ip
@@ -228,6 +266,7 @@ class ListenError(NetkitError, OSError):
 
     layer = "tcp"
     fault = "local"
+    stage = "local"
 
     def __init__(self, addr: object, error: OSError) -> None:
         super().__init__(error.errno, _words(error))
@@ -239,8 +278,16 @@ class ListenError(NetkitError, OSError):
         elif error.errno == errno.EADDRNOTAVAIL:
             self.hint = "bind to an address of this machine, or to 0.0.0.0 or [::] for all of them"
 
+    @property
+    def kind(self) -> str:
+        return system_kind(self)
+
     def __str__(self) -> str:
         return f"cannot listen on {self.addr}: {self.strerror}"
+
+
+def _unix_stage(fault: Fault) -> Stage:
+    return "usage" if fault == "caller" else "local" if fault == "local" else "connect"
 
 
 class UnixError(NetkitError, OSError):
@@ -251,7 +298,7 @@ class UnixError(NetkitError, OSError):
 
     InvalidAddress: ClassVar[type[UnixError]]
     PathTooLong: ClassVar[type[UnixPathTooLong]]
-    NotFound: ClassVar[type[UnixError]]
+    NoSuchFile: ClassVar[type[UnixError]]
     Refused: ClassVar[type[UnixError]]
     PermissionDenied: ClassVar[type[UnixError]]
     AddressInUse: ClassVar[type[UnixError]]
@@ -266,6 +313,10 @@ class UnixError(NetkitError, OSError):
         self.addr = str(addr)
         self.reason = reason
         self.doing = doing
+
+    @property
+    def stage(self) -> Stage:
+        return _unix_stage(self.fault)
 
     @property
     def kind(self) -> str:
@@ -293,7 +344,7 @@ class UnixPathTooLong(UnixError, ValueError):
         self.limit = limit
 
 
-class UnixNotFound(UnixError, FileNotFoundError):
+class UnixNoSuchFile(UnixError, FileNotFoundError):
     """There is no file at that path (or no directory to put it in), no listener of that abstract name."""
 
     fault = "peer"
@@ -331,10 +382,7 @@ class UnixTimedOut(UnixError, TimeoutError):
     """The listener's backlog stayed full for all of the time given."""
 
     fault = "peer"
-
-    @property
-    def kind(self) -> str:
-        return "Timeout"
+    kind = "Timeout"
 
 
 class UnixUnsupported(UnixError):
@@ -344,10 +392,14 @@ class UnixUnsupported(UnixError):
 class UnixFailed(UnixError):
     """Anything else the system reported."""
 
+    @property
+    def kind(self) -> str:
+        return system_kind(self)
+
 
 UnixError.InvalidAddress = UnixInvalidAddress
 UnixError.PathTooLong = UnixPathTooLong
-UnixError.NotFound = UnixNotFound
+UnixError.NoSuchFile = UnixNoSuchFile
 UnixError.Refused = UnixRefused
 UnixError.PermissionDenied = UnixPermissionDenied
 UnixError.AddressInUse = UnixAddressInUse
@@ -361,7 +413,7 @@ UnixError.Failed = UnixFailed
 LISTEN = "listen on"
 
 _UNIX_KINDS: dict[int | None, type[UnixError]] = {
-    errno.ENOENT: UnixNotFound,
+    errno.ENOENT: UnixNoSuchFile,
     errno.ECONNREFUSED: UnixRefused,
     errno.EACCES: UnixPermissionDenied,
     errno.EPERM: UnixPermissionDenied,
@@ -378,7 +430,7 @@ def unix_error(addr: object, error: OSError, doing: str = "use") -> UnixError:
     """The UnixError for what the system said of `addr`; `doing` is a verb such as `"connect to"`."""
     kind = _UNIX_KINDS.get(error.errno, UnixFailed)
     made = kind(addr, error.errno or 0, _words(error), doing)
-    if kind is UnixNotFound and doing == LISTEN:
+    if kind is UnixNoSuchFile and doing == LISTEN:
         made.fault, made.hint = "local", "the directory must be there"
     elif kind is UnixNotASocket and doing != LISTEN:
         made.fault, made.hint = "peer", "is the path right?"
@@ -393,10 +445,14 @@ class FdPassingError(NetkitError, OSError):
 
     EmptyData: ClassVar[type[FdEmptyData]]
     TooMany: ClassVar[type[FdTooMany]]
-    Truncated: ClassVar[type[FdTruncated]]
+    DescriptorsLost: ClassVar[type[FdDescriptorsLost]]
     NotExpected: ClassVar[type[FdNotExpected]]
     BadDescriptor: ClassVar[type[FdBadDescriptor]]
     InFlight: ClassVar[type[FdInFlight]]
+
+    @property
+    def stage(self) -> Stage:
+        return _unix_stage(self.fault)
 
     @property
     def kind(self) -> str:
@@ -418,6 +474,8 @@ class FdEmptyData(FdPassingError, ValueError):
 class FdTooMany(FdPassingError):
     """`count` descriptors, where `limit` are allowed: by the receiver's `max_fds`, or in one message."""
 
+    kind = "LimitExceeded"
+
     def __init__(self, count: int, limit: int, *, sending: bool = False) -> None:
         super().__init__(errno.E2BIG, "too many descriptors")
         self.count = count
@@ -431,7 +489,7 @@ class FdTooMany(FdPassingError):
         return f"the peer sent {self.count} descriptors, where {self.limit} are allowed: all were closed"
 
 
-class FdTruncated(FdPassingError):
+class FdDescriptorsLost(FdPassingError):
     """More descriptors were sent than this process could open; the `count` that arrived were closed."""
 
     fault = "local"
@@ -484,7 +542,7 @@ class FdInFlight(FdPassingError):
 
 FdPassingError.EmptyData = FdEmptyData
 FdPassingError.TooMany = FdTooMany
-FdPassingError.Truncated = FdTruncated
+FdPassingError.DescriptorsLost = FdDescriptorsLost
 FdPassingError.NotExpected = FdNotExpected
 FdPassingError.BadDescriptor = FdBadDescriptor
 FdPassingError.InFlight = FdInFlight

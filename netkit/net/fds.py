@@ -123,7 +123,7 @@ class FdQueue:
         if fds:
             self._held.append(_Held(self._received, fds, ancillary))
         if got & _CTRUNC:
-            refused: FdPassingError = FdPassingError.Truncated(len(fds))
+            refused: FdPassingError = FdPassingError.DescriptorsLost(len(fds))
         elif waiting + len(fds) > self.limit:
             refused = FdPassingError.TooMany(waiting + len(fds), self.limit)
         else:
@@ -304,7 +304,7 @@ class FdPassing(SocketStream):
         caller's to close, and close-on-exec.
 
         Raises FdPassingError.TooMany if the peer sent more than `max_fds` at once and
-        FdPassingError.Truncated if this process had no place for some: all of them are closed then, the
+        FdPassingError.DescriptorsLost if this process had no place for some: all of them are closed then, the
         bytes stay in the stream's buffer. And what `read` raises.
         """
         with phase("reading"):

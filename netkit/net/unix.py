@@ -264,7 +264,7 @@ class UnixStream(FdPassing):
     ) -> Self:
         """Connect to the listener at `addr`, a path or `"@name"` (or anything of `UnixAddrLike`).
 
-        It only ever waits where the listener's backlog is full. Raises UnixError: .NotFound, .Refused,
+        It only ever waits where the listener's backlog is full. Raises UnixError: .NoSuchFile, .Refused,
         .PermissionDenied, .PathTooLong, .TimedOut, ...
         """
         return run(cls.connect_flow(addr), deadline=deadline_after(timeout), cancel=cancel)
@@ -372,7 +372,7 @@ class UnixListener(StreamListener[UnixStream, UnixAddr]):
         any more, under a lock (see `socket_file`); a live socket's, or a file that is no socket, never.
         `unlink_on_close` removes the file at `close`.
 
-        Raises UnixError: .AddressInUse, .NotASocket, .NotFound (no such directory), .PermissionDenied,
+        Raises UnixError: .AddressInUse, .NotASocket, .NoSuchFile (no such directory), .PermissionDenied,
         .PathTooLong, .InvalidAddress, .Unsupported (abstract names outside Linux).
         """
         where = UnixAddr.parse(addr)

@@ -1,16 +1,18 @@
 """What can go wrong on the way through a proxy.
 
     ProxyError
-    ├── InvalidProxy         (ValueError) what was said of it cannot be used: URL, user name, target
-    ├── InvalidReply         what the proxy sent is not an answer to what it was asked
-    │   └── LimitExceeded    (ValueError) its answer is longer than allowed
-    ├── Closed               (ConnectionError) it hung up in the middle of the dialogue
-    ├── AuthRequired         it wants to know who asks, in a way that was not offered
-    ├── AuthFailed           it does not accept the user name and password
-    ├── Refused              (ConnectionError) it did not connect to the target
-    │   ├── SocksReply       by a reply code of SOCKS (RFC 1928 section 6)
-    │   └── Status           by a status of HTTP (RFC 9110 section 15)
-    └── InvalidHeader        (ValueError) a header of the PROXY protocol that cannot be read or made
+    ├── InvalidProxy         usage     (ValueError) what was said of it cannot be used: URL, user name, target
+    ├── InvalidReply         protocol  what the proxy sent is not an answer to what it was asked
+    │   └── LimitExceeded    protocol  (ValueError) its answer is longer than allowed
+    ├── Closed               connect   (ConnectionError) it hung up in the middle of the dialogue
+    ├── AuthRequired         connect   it wants to know who asks, in a way that was not offered
+    ├── AuthFailed           connect   it does not accept the user name and password
+    ├── Refused              connect   (ConnectionError) it did not connect to the target
+    │   ├── SocksReply       connect   by a reply code of SOCKS (RFC 1928 section 6)
+    │   └── Status           connect   by a status of HTTP (RFC 9110 section 15)
+    └── InvalidHeader        protocol  (ValueError) a PROXY protocol header that cannot be read; usage: made
+
+The second column is the stage.
 
 That the proxy itself cannot be reached is a `ConnectError`, as for every endpoint. Text of the proxy's stands
 in fields as it came; `__str__` cuts it short.
@@ -61,6 +63,7 @@ class InvalidProxy(ProxyError, ValueError):
 
     __qualname__ = "ProxyError.InvalidProxy"
     fault: Fault = "caller"
+    stage = "usage"
 
     def __init__(self, reason: str, hint: str | None = None) -> None:
         super().__init__(reason, hint)
@@ -75,6 +78,8 @@ class InvalidReply(ProxyError):
     """The proxy's answer breaks its protocol; `received` is how it began."""
 
     __qualname__ = "ProxyError.InvalidReply"
+    stage = "protocol"
+    kind: str = "InvalidResponse"
 
     def __init__(self, reason: str, received: bytes = b"", hint: str | None = None) -> None:
         super().__init__(reason, received, hint)
@@ -90,6 +95,7 @@ class LimitExceeded(InvalidReply, ValueError):
     """The proxy's answer goes over `limit`, which counts `what`."""
 
     __qualname__ = "ProxyError.LimitExceeded"
+    kind = "LimitExceeded"
 
     def __init__(self, what: str, limit: int) -> None:
         super().__init__(f"more than {limit} {what}")
@@ -103,6 +109,8 @@ class Closed(ProxyError, ConnectionError):
 
     __qualname__ = "ProxyError.Closed"
     fault: Fault = "peer"
+    stage = "connect"
+    kind = "UnexpectedEof"
     hint = "some proxies hang up on clients, or targets, that they do not serve"
 
     def __init__(self, during: str, had: int) -> None:
@@ -120,6 +128,7 @@ class AuthRequired(ProxyError):
     """The proxy wants authentication of a kind that was not offered; `offered` are the kinds it named."""
 
     __qualname__ = "ProxyError.AuthRequired"
+    stage = "connect"
 
     def __init__(self, offered: tuple[str, ...] = (), had_credentials: bool = False) -> None:
         super().__init__(offered, had_credentials)
@@ -140,6 +149,7 @@ class AuthFailed(ProxyError):
     """The proxy does not accept this user name and password; `user` is who it was."""
 
     __qualname__ = "ProxyError.AuthFailed"
+    stage = "connect"
 
     def __init__(self, user: str) -> None:
         super().__init__(user)
@@ -153,6 +163,8 @@ class Refused(ProxyError, ConnectionError):
     """The proxy did not connect to `target`; `code` is what it said, `reason` the words for it."""
 
     __qualname__ = "ProxyError.Refused"
+    stage = "connect"
+    kind = "Refused"
 
     def __init__(self, target: str, code: int, reason: str) -> None:
         super().__init__(errno.ECONNREFUSED, reason)

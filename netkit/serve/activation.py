@@ -14,7 +14,7 @@ Notification: `sd_notify` tells the manager that the service is ready, stopping,
 (NOTIFY_SOCKET is not set) it does nothing.
 
     AdoptError                (OSError) a descriptor is not what it should be
-    ├── .Closed               it is not open
+    ├── .BadDescriptor        it is not open
     ├── .NotASocket           it is open on something else
     ├── .WrongFamily          such as a Unix-domain socket where a TCP listener is wanted
     ├── .WrongType            such as datagrams where a stream is wanted
@@ -26,6 +26,8 @@ Notification: `sd_notify` tells the manager that the service is ready, stopping,
     ├── .OtherProcess         it is for another process
     ├── .NoSuchFd             (IndexError) fewer descriptors than that
     └── .Malformed            (ValueError) a variable that does not make sense
+
+The stage of all of these is `local`.
 """
 
 from __future__ import annotations
@@ -63,8 +65,9 @@ class AdoptError(NetkitError, OSError):
 
     layer = "net"
     fault: Fault = "local"
+    stage = "local"
 
-    Closed: ClassVar[type[AdoptError]]
+    BadDescriptor: ClassVar[type[AdoptError]]
     NotASocket: ClassVar[type[AdoptError]]
     WrongFamily: ClassVar[type[AdoptError]]
     WrongType: ClassVar[type[AdoptError]]
@@ -81,7 +84,7 @@ class AdoptError(NetkitError, OSError):
         return f"descriptor {self.fd}: {self.reason}"
 
 
-class Closed(AdoptError):
+class BadDescriptor(AdoptError):
     """It is not open."""
 
 
@@ -109,7 +112,7 @@ class NotConnected(AdoptError):
     """A stream socket without a peer."""
 
 
-for _kind in (Closed, NotASocket, WrongFamily, WrongType, NotListening, Listening, NotConnected):
+for _kind in (BadDescriptor, NotASocket, WrongFamily, WrongType, NotListening, Listening, NotConnected):
     setattr(AdoptError, _kind.__name__, _kind)
 
 
@@ -118,6 +121,7 @@ class ActivationError(NetkitError):
 
     layer = "net"
     fault: Fault = "local"
+    stage = "local"
 
     NotActivated: ClassVar[type[NotActivated]]
     OtherProcess: ClassVar[type[OtherProcess]]
@@ -202,7 +206,7 @@ def listen_fds() -> list[ListenFd]:
     The first call takes the variables out of the environment and makes the descriptors close-on-exec;
     what it found is remembered for the next.
 
-    Raises ActivationError.Malformed for a variable that makes no sense, AdoptError.Closed for a
+    Raises ActivationError.Malformed for a variable that makes no sense, AdoptError.BadDescriptor for a
     descriptor that is not open.
     """
     global _found
@@ -262,7 +266,7 @@ def _set_close_on_exec(fd: int) -> None:
     try:
         os.set_inheritable(fd, False)
     except OSError:
-        raise Closed(fd, errno.EBADF, "it is not open") from None
+        raise BadDescriptor(fd, errno.EBADF, "it is not open") from None
 
 
 # From descriptors to listeners.
@@ -338,7 +342,7 @@ def _adopt(
     try:
         mode = os.fstat(fd).st_mode
     except OSError:
-        raise Closed(fd, errno.EBADF, "it is not open") from None
+        raise BadDescriptor(fd, errno.EBADF, "it is not open") from None
     if not stat.S_ISSOCK(mode):
         raise NotASocket(fd, errno.ENOTSOCK, "it is not a socket")
     blocking = os.get_blocking(fd)

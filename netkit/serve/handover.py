@@ -57,10 +57,11 @@ _VERSION = 1
 
 
 class HandoverError(NetkitError):
-    """Taking over did not work: the sockets stay with whoever had them."""
+    """Taking over did not work: the sockets stay with whoever had them. Its stage is `connect`."""
 
     layer = "net"
     fault = "peer"
+    stage = "connect"
 
     def __init__(self, reason: str, hint: str | None = None) -> None:
         super().__init__(reason)

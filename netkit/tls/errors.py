@@ -10,11 +10,13 @@
     │   ├── CertificateExpired
     │   └── HostnameMismatch
     ├── InvalidCertificate               a certificate that cannot be read (ValueError)
-    ├── InvalidKey                       a key that cannot be read or used (ValueError)
-    ├── InvalidConfig                    settings that contradict each other (ValueError)
-    ├── NoTrustStore                     no store of trusted certificates on this machine (OSError)
-    └── IoError                          the connection below failed (OSError)
+    ├── InvalidKey                       local: a key that cannot be read or used (ValueError)
+    ├── InvalidConfig                    usage: settings that contradict each other (ValueError)
+    ├── NoTrustStore                     local: no store of trusted certificates on this machine (OSError)
+    └── IoError                          the connection below failed (OSError); connect, where it was cut off
         └── Truncated                    it ended without close_notify (EOFError)
+
+The stage is `tls` where none is named and it is the peer's or the network's fault, else `local`.
 
 `from_ssl_error` makes one of these of an `ssl.SSLError`. OpenSSL tells a received alert by a reason whose
 name ends in the alert's, and a refused chain by a verification code (`X509_V_ERR_...`).
@@ -24,7 +26,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from netkit.errors import Fault, NetkitError
+from netkit.errors import NO_CONNECTION, Fault, NetkitError, Stage, system_kind
 from netkit.tls.alerts import alert_hint, alert_name, alert_of_reason
 from netkit.tls.text import printable
 
@@ -55,6 +57,10 @@ class TlsError(NetkitError):
     NoTrustStore: ClassVar[type[NoTrustStore_]]
     IoError: ClassVar[type[IoError_]]
     Truncated: ClassVar[type[Truncated_]]
+
+    @property
+    def stage(self) -> Stage:
+        return "local" if self.fault in ("caller", "local") else "tls"
 
 
 class HandshakeFailed(TlsError):
@@ -222,6 +228,7 @@ class InvalidConfig(TlsError, ValueError):
     __qualname__ = "TlsError.InvalidConfig"
 
     fault: Fault = "caller"
+    stage = "usage"
 
     def __init__(self, setting: str, reason: str, *, hint: str | None = None) -> None:
         super().__init__(setting, reason)
@@ -258,8 +265,16 @@ class IoError(TlsError, OSError):
 
     def __init__(self, reason: str, errno: int | None = None) -> None:
         super().__init__(errno, reason)
-        self.args = (reason,)
+        self.args = (reason, errno)
         self.reason = reason
+
+    @property
+    def stage(self) -> Stage:
+        return "connect" if self.kind in NO_CONNECTION else "tls"
+
+    @property
+    def kind(self) -> str:
+        return system_kind(self, "IoError")
 
     def __str__(self) -> str:
         return self.reason
@@ -268,10 +283,12 @@ class IoError(TlsError, OSError):
 class Truncated(IoError, EOFError):
     """The connection ended without close_notify: what was read may be cut short (RFC 8446 section 6.1)."""
 
+    kind = "UnexpectedEof"
     __qualname__ = "TlsError.Truncated"
 
     def __init__(self, reason: str = "the connection ended without close_notify") -> None:
         super().__init__(reason)
+        self.args = (reason,)
 
 
 # A nested name cannot be its own annotation inside the class; these give the ones above their types.

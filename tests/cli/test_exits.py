@@ -15,7 +15,7 @@ from netkit.dns.errors import DnsError
 from netkit.errors import NetkitError
 from netkit.http.errors import HttpError
 from netkit.io import CancellationError, DeadlineExceeded, LimitExceeded, NoneSucceeded, UnexpectedEof
-from netkit.net.errors import Attempt, ListenError, ResolveError, connect_error
+from netkit.net.errors import LISTEN, Attempt, ListenError, ResolveError, connect_error, unix_error
 from netkit.tls.errors import TlsError
 
 
@@ -33,6 +33,11 @@ def connecting(*codes: int | None) -> OSError:
     return connect_error("example.com:443", attempts)
 
 
+def unix(code: int, doing: str = "connect to") -> OSError:
+    """What a Unix-domain address raises for this error of the system."""
+    return unix_error("/run/app.sock", os_error(code), doing)
+
+
 class Closing(NetkitError):
     """An error of a layer that is not there yet."""
 
@@ -40,101 +45,159 @@ class Closing(NetkitError):
     fault = "peer"
 
 
-CASES: list[tuple[BaseException, Exit, str, str]] = [
+CASES: list[tuple[BaseException, Exit, str, str, str]] = [
     # names
-    (ResolveError("nowhere", socket.EAI_NONAME, "no such host"), Exit.UNRESOLVED, "dns", "HostNotFound"),
-    (ResolveError("nowhere", socket.EAI_AGAIN, "try again"), Exit.UNRESOLVED, "dns", "ResolveError"),
-    (socket.gaierror(socket.EAI_NONAME, "no such host"), Exit.UNRESOLVED, "dns", "ResolveError"),
-    (DnsError.NotFound(name="nowhere.test"), Exit.UNRESOLVED, "dns", "NotFound"),
-    (DnsError.Timeout(5.0, name="example.test"), Exit.TIMEOUT, "dns", "Timeout"),
-    (DnsError.ServerError(2, name="example.test"), Exit.UNRESOLVED, "dns", "ServerError"),
-    (DnsError.InvalidResponse("answer[0]", 12, "odd"), Exit.PROTOCOL, "dns", "InvalidResponse"),
-    (DnsError.InvalidName("a..b", "an empty label"), Exit.USAGE, "dns", "InvalidName"),
+    (
+        ResolveError("nowhere", socket.EAI_NONAME, "no such host"),
+        Exit.UNRESOLVED,
+        "dns",
+        "resolve",
+        "HostNotFound",
+    ),
+    (
+        ResolveError("nowhere", socket.EAI_AGAIN, "try again"),
+        Exit.UNRESOLVED,
+        "dns",
+        "resolve",
+        "TryAgain",
+    ),
+    (socket.gaierror(socket.EAI_NONAME, "no such host"), Exit.UNRESOLVED, "dns", "resolve", "HostNotFound"),
+    (DnsError.NotFound(name="nowhere.test"), Exit.UNRESOLVED, "dns", "resolve", "NotFound"),
+    (DnsError.Timeout(5.0, name="example.test"), Exit.TIMEOUT, "dns", "resolve", "Timeout"),
+    (DnsError.ServerError(2, name="example.test"), Exit.UNRESOLVED, "dns", "resolve", "ServerError"),
+    (DnsError.InvalidResponse("answer[0]", 12, "odd"), Exit.PROTOCOL, "dns", "protocol", "InvalidResponse"),
+    (DnsError.InvalidName("a..b", "an empty label"), Exit.USAGE, "dns", "usage", "InvalidName"),
     # connections
-    (connecting(errno.ECONNREFUSED), Exit.NO_CONNECTION, "tcp", "Refused"),
-    (connecting(errno.ENETUNREACH, errno.ECONNREFUSED), Exit.NO_CONNECTION, "tcp", "Refused"),
-    (connecting(errno.EHOSTUNREACH), Exit.NO_CONNECTION, "tcp", "Unreachable"),
-    (connecting(errno.ECONNRESET), Exit.NO_CONNECTION, "tcp", "Reset"),
-    (connecting(None), Exit.TIMEOUT, "tcp", "Timeout"),
-    (connecting(errno.EADDRNOTAVAIL), Exit.LOCAL, "tcp", "Failed"),
-    (os_error(errno.ECONNREFUSED), Exit.NO_CONNECTION, "tcp", "Refused"),
-    (os_error(errno.ECONNRESET), Exit.NO_CONNECTION, "tcp", "Reset"),
-    (os_error(errno.EPIPE), Exit.NO_CONNECTION, "tcp", "Reset"),
-    (NoneSucceeded([os_error(errno.ECONNREFUSED), TimeoutError()]), Exit.NO_CONNECTION, "tcp", "Refused"),
+    (connecting(errno.ECONNREFUSED), Exit.NO_CONNECTION, "tcp", "connect", "Refused"),
+    (connecting(errno.ENETUNREACH, errno.ECONNREFUSED), Exit.NO_CONNECTION, "tcp", "connect", "Refused"),
+    (connecting(errno.EHOSTUNREACH), Exit.NO_CONNECTION, "tcp", "connect", "Unreachable"),
+    (connecting(errno.ECONNRESET), Exit.NO_CONNECTION, "tcp", "connect", "Reset"),
+    (connecting(None), Exit.TIMEOUT, "tcp", "connect", "Timeout"),
+    (connecting(errno.EADDRNOTAVAIL), Exit.LOCAL, "tcp", "local", "AddressNotAvailable"),
+    (connecting(errno.EINVAL), Exit.LOCAL, "tcp", "local", "Other"),
+    (connecting(errno.EACCES), Exit.NO_CONNECTION, "tcp", "connect", "PermissionDenied"),
+    (connecting(errno.EPERM), Exit.NO_CONNECTION, "tcp", "connect", "PermissionDenied"),
+    (unix(errno.ENOENT), Exit.NO_CONNECTION, "unix", "connect", "NoSuchFile"),
+    (unix(errno.ENOENT, LISTEN), Exit.LOCAL, "unix", "local", "NoSuchFile"),
+    (unix(errno.EACCES), Exit.LOCAL, "unix", "local", "PermissionDenied"),
+    (unix(errno.EMFILE), Exit.LOCAL, "unix", "local", "TooManyFiles"),
+    (os_error(errno.ECONNREFUSED), Exit.NO_CONNECTION, "tcp", "connect", "Refused"),
+    (os_error(errno.ECONNRESET), Exit.NO_CONNECTION, "tcp", "connect", "Reset"),
+    (os_error(errno.EPIPE), Exit.NO_CONNECTION, "tcp", "connect", "Reset"),
+    (
+        NoneSucceeded([os_error(errno.ECONNREFUSED), TimeoutError()]),
+        Exit.NO_CONNECTION,
+        "tcp",
+        "connect",
+        "Refused",
+    ),
     # TLS
-    (TlsError.HandshakeFailed("no", code=None, hint=None), Exit.TLS, "tls", "HandshakeFailed"),
-    (TlsError.HostnameMismatch("example.com"), Exit.TLS, "tls", "HostnameMismatch"),
-    (TlsError.IoError("reset", errno.ECONNRESET), Exit.NO_CONNECTION, "tls", "IoError"),
-    (TlsError.Truncated(), Exit.TLS, "tls", "Truncated"),
-    (TlsError.NoTrustStore(("/etc/ssl",)), Exit.LOCAL, "tls", "NoTrustStore"),
-    (TlsError.InvalidConfig("min_version", "above max_version"), Exit.USAGE, "tls", "InvalidConfig"),
-    (TlsError.InvalidKey("not a key"), Exit.LOCAL, "tls", "InvalidKey"),
-    (ssl.SSLError(1, "handshake failure"), Exit.TLS, "tls", "SSLError"),
+    (TlsError.HandshakeFailed("no", code=None, hint=None), Exit.TLS, "tls", "tls", "HandshakeFailed"),
+    (TlsError.HostnameMismatch("example.com"), Exit.TLS, "tls", "tls", "HostnameMismatch"),
+    (TlsError.IoError("reset", errno.ECONNRESET), Exit.NO_CONNECTION, "tls", "connect", "Reset"),
+    (TlsError.Truncated(), Exit.TLS, "tls", "tls", "UnexpectedEof"),
+    (TlsError.NoTrustStore(("/etc/ssl",)), Exit.LOCAL, "tls", "local", "NoTrustStore"),
+    (TlsError.InvalidConfig("min_version", "above max_version"), Exit.USAGE, "tls", "usage", "InvalidConfig"),
+    (TlsError.InvalidKey("not a key"), Exit.LOCAL, "tls", "local", "InvalidKey"),
+    (ssl.SSLError(1, "handshake failure"), Exit.TLS, "tls", "tls", "HandshakeFailed"),
     # HTTP
     (
         HttpError.ConnectionError("refused", errno=errno.ECONNREFUSED),
         Exit.NO_CONNECTION,
         "http",
-        "ConnectionError",
+        "connect",
+        "Refused",
     ),
     (
         HttpError.ConnectionError("closed by the peer", fault="peer"),
         Exit.NO_CONNECTION,
         "http",
+        "connect",
         "ConnectionError",
     ),
-    (HttpError.ConnectionError("no more", errno=errno.EMFILE), Exit.LOCAL, "http", "ConnectionError"),
-    (HttpError.DnsResolution("no such host", "nowhere.test"), Exit.UNRESOLVED, "http", "DnsResolution"),
-    (HttpError.TlsError("the certificate has expired"), Exit.TLS, "http", "TlsError"),
-    (HttpError.TlsError("no trusted certificates", fault="local"), Exit.LOCAL, "http", "TlsError"),
-    (HttpError.Timeout(5.0, "reading the response"), Exit.TIMEOUT, "http", "Timeout"),
-    (HttpError.InvalidUri("it has no scheme", "x"), Exit.USAGE, "http", "InvalidUri"),
-    (HttpError.InvalidUri("it has no host", fault="peer"), Exit.PROTOCOL, "http", "InvalidUri"),
-    (HttpError.InvalidRequest("no Host"), Exit.USAGE, "http", "InvalidRequest"),
-    (HttpError.InvalidRequest("no Host", fault="peer"), Exit.PROTOCOL, "http", "InvalidRequest"),
-    (HttpError.InvalidResponse("two lengths"), Exit.PROTOCOL, "http", "InvalidResponse"),
-    (HttpError.InvalidValue("header X", "NUL cannot stand in a value"), Exit.USAGE, "http", "InvalidValue"),
-    (HttpError.InvalidValue("cookie", "too long", fault="peer"), Exit.PROTOCOL, "http", "InvalidValue"),
-    (HttpError.BodyTooLarge(10, 11), Exit.PROTOCOL, "http", "BodyTooLarge"),
-    (HttpError.BodyEncoding("it is not 'utf-8'", "utf-8"), Exit.PROTOCOL, "http", "BodyEncoding"),
-    (HttpError.Other("odd"), Exit.PROTOCOL, "http", "Other"),
-    (HttpError.Other("odd", fault="network"), Exit.NO_CONNECTION, "http", "Other"),
+    (
+        HttpError.ConnectionError("no more", errno=errno.EMFILE),
+        Exit.LOCAL,
+        "http",
+        "local",
+        "TooManyFiles",
+    ),
+    (
+        HttpError.DnsResolution("no such host", "nowhere.test"),
+        Exit.UNRESOLVED,
+        "http",
+        "resolve",
+        "DnsResolution",
+    ),
+    (HttpError.TlsError("the certificate has expired"), Exit.TLS, "http", "tls", "TlsError"),
+    (HttpError.TlsError("no trusted certificates", fault="local"), Exit.LOCAL, "http", "local", "TlsError"),
+    (HttpError.Timeout(5.0, "reading the response"), Exit.TIMEOUT, "http", "connect", "Timeout"),
+    (HttpError.InvalidUri("it has no scheme", "x"), Exit.USAGE, "http", "usage", "InvalidUri"),
+    (HttpError.InvalidUri("it has no host", fault="peer"), Exit.PROTOCOL, "http", "protocol", "InvalidUri"),
+    (HttpError.InvalidRequest("no Host"), Exit.USAGE, "http", "usage", "InvalidRequest"),
+    (HttpError.InvalidRequest("no Host", fault="peer"), Exit.PROTOCOL, "http", "protocol", "InvalidRequest"),
+    (HttpError.InvalidResponse("two lengths"), Exit.PROTOCOL, "http", "protocol", "InvalidResponse"),
+    (
+        HttpError.InvalidValue("header X", "NUL cannot stand in a value"),
+        Exit.USAGE,
+        "http",
+        "usage",
+        "InvalidValue",
+    ),
+    (
+        HttpError.InvalidValue("cookie", "too long", fault="peer"),
+        Exit.PROTOCOL,
+        "http",
+        "protocol",
+        "InvalidValue",
+    ),
+    (HttpError.BodyTooLarge(10, 11), Exit.PROTOCOL, "http", "protocol", "BodyTooLarge"),
+    (HttpError.BodyEncoding("it is not 'utf-8'", "utf-8"), Exit.PROTOCOL, "http", "protocol", "BodyEncoding"),
+    (HttpError.Other("odd"), Exit.PROTOCOL, "http", "protocol", "Other"),
+    (HttpError.Other("odd", fault="network"), Exit.NO_CONNECTION, "http", "connect", "Other"),
     # protocols
-    (UnexpectedEof(12, 3), Exit.PROTOCOL, "io", "UnexpectedEof"),
-    (LimitExceeded("the header", 100), Exit.PROTOCOL, "io", "LimitExceeded"),
-    (Closing("bad frame"), Exit.PROTOCOL, "ws", "Closing"),
+    (UnexpectedEof(12, 3), Exit.PROTOCOL, "io", "protocol", "UnexpectedEof"),
+    (LimitExceeded("the header", 100), Exit.PROTOCOL, "io", "protocol", "LimitExceeded"),
+    (Closing("bad frame"), Exit.PROTOCOL, "ws", "protocol", "Closing"),
     # time
-    (DeadlineExceeded("connecting to 192.0.2.1:1"), Exit.TIMEOUT, "io", "Timeout"),
-    (TimeoutError("timed out"), Exit.TIMEOUT, "io", "Timeout"),
+    (DeadlineExceeded("connecting to 192.0.2.1:1"), Exit.TIMEOUT, "io", "connect", "Timeout"),
+    (TimeoutError("timed out"), Exit.TIMEOUT, "io", "connect", "Timeout"),
     # this machine
-    (os_error(errno.ENOENT, "hosts.txt"), Exit.LOCAL, "system", "NotFound"),
-    (os_error(errno.EACCES, "key.pem"), Exit.LOCAL, "system", "PermissionDenied"),
-    (os_error(errno.EADDRINUSE), Exit.LOCAL, "system", "AddressInUse"),
-    (os_error(errno.EMFILE), Exit.LOCAL, "system", "TooManyFiles"),
-    (os_error(errno.EXDEV), Exit.LOCAL, "system", "OSError"),
-    (ListenError("127.0.0.1:80", os_error(errno.EACCES)), Exit.LOCAL, "tcp", "ListenError"),
-    (ModuleNotFoundError("No module named 'h2'", name="h2"), Exit.LOCAL, "netkit", "MissingExtra"),
+    (os_error(errno.ENOENT, "hosts.txt"), Exit.LOCAL, "system", "local", "NoSuchFile"),
+    (os_error(errno.EACCES, "key.pem"), Exit.LOCAL, "system", "local", "PermissionDenied"),
+    (os_error(errno.EADDRINUSE), Exit.LOCAL, "system", "local", "AddressInUse"),
+    (os_error(errno.EMFILE), Exit.LOCAL, "system", "local", "TooManyFiles"),
+    (os_error(errno.EXDEV), Exit.LOCAL, "system", "local", "Other"),
+    (ListenError("127.0.0.1:80", os_error(errno.EACCES)), Exit.LOCAL, "tcp", "local", "PermissionDenied"),
+    (ModuleNotFoundError("No module named 'h2'", name="h2"), Exit.LOCAL, "netkit", "local", "MissingExtra"),
     # the caller, and nobody
-    (AddrParseError.InvalidPort("x:y", 2, "no"), Exit.USAGE, "addr", "InvalidPort"),
-    (CancellationError(), Exit.INTERRUPTED, "netkit", "Interrupted"),
-    (KeyboardInterrupt(), Exit.INTERRUPTED, "netkit", "Interrupted"),
-    (Terminated(), Exit.TERMINATED, "netkit", "Terminated"),
-    (KeyError("x"), Exit.LOCAL, "netkit", "Unexpected"),
-    (ModuleNotFoundError("No module named 'netkit.x'", name="netkit.x"), Exit.LOCAL, "netkit", "Unexpected"),
+    (AddrParseError.InvalidPort("x:y", 2, "no"), Exit.USAGE, "addr", "usage", "InvalidPort"),
+    (CancellationError(), Exit.INTERRUPTED, "netkit", "local", "Interrupted"),
+    (KeyboardInterrupt(), Exit.INTERRUPTED, "netkit", "local", "Interrupted"),
+    (Terminated(), Exit.TERMINATED, "netkit", "local", "Terminated"),
+    (KeyError("x"), Exit.LOCAL, "netkit", "local", "Unexpected"),
+    (
+        ModuleNotFoundError("No module named 'netkit.x'", name="netkit.x"),
+        Exit.LOCAL,
+        "netkit",
+        "local",
+        "Unexpected",
+    ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "layer", "kind"), CASES, ids=lambda value: getattr(value, "name", None)
+    ("error", "code", "layer", "stage", "kind"), CASES, ids=lambda value: getattr(value, "name", None)
 )
-def test_what_an_error_becomes(error: BaseException, code: Exit, layer: str, kind: str) -> None:
+def test_what_an_error_becomes(error: BaseException, code: Exit, layer: str, stage: str, kind: str) -> None:
     failure = explain(error)
-    assert (failure.exit, failure.layer, failure.kind) == (code, layer, kind)
+    assert (failure.exit, failure.layer, failure.stage, failure.kind) == (code, layer, stage, kind)
     assert failure.error is not None
     assert failure.message
     assert "Errno" not in failure.message
     assert failure.to_json() == {
         "layer": layer,
+        "stage": stage,
         "kind": kind,
         "message": failure.message,
         "hint": failure.hint,
@@ -147,6 +210,32 @@ def test_no_such_name_is_the_answer_of_a_lookup_and_an_obstacle_elsewhere() -> N
     assert explain(absent).exit is Exit.UNRESOLVED
     refused = DnsError.Refused(name="example.test")
     assert explain(refused, lookup=True).exit is Exit.UNRESOLVED
+
+
+def test_a_name_server_that_was_not_reached_is_whom_a_lookup_wanted() -> None:
+    cut_off = DnsError.NetworkError("connection reset by peer", errno.ECONNRESET, name="example.test")
+    at_lookup, elsewhere = explain(cut_off, lookup=True), explain(cut_off)
+    assert (at_lookup.exit, at_lookup.stage, at_lookup.kind) == (Exit.NO_CONNECTION, "connect", "Reset")
+    assert (elsewhere.exit, elsewhere.stage, elsewhere.kind) == (Exit.UNRESOLVED, "resolve", "Reset")
+
+
+@pytest.mark.parametrize("lookup", [False, True])
+def test_a_name_server_that_this_machine_cannot_ask_is_a_local_problem(lookup: bool) -> None:
+    no_more = DnsError.NetworkError("too many open files", errno.EMFILE, name="example.test")
+    failure = explain(no_more, lookup=lookup)
+    assert (failure.exit, failure.stage, failure.kind) == (Exit.LOCAL, "local", "TooManyFiles")
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM])
+def test_what_a_firewall_refuses_is_no_connection_and_the_hint_names_it(code: int) -> None:
+    refused = DnsError.NetworkError("operation not permitted", code, name="example.test")
+    for failure in (explain(connecting(code)), explain(refused, lookup=True)):
+        assert (failure.exit, failure.stage, failure.kind) == (
+            Exit.NO_CONNECTION,
+            "connect",
+            "PermissionDenied",
+        )
+        assert "firewall" in (failure.hint or "")
 
 
 def test_a_wrong_address_is_said_with_its_form() -> None:

@@ -144,7 +144,7 @@ def test_several_files(netkit: Netkit, tmp_path: Path) -> None:
     assert [(row["input"], row.get("error", {}).get("kind")) for row in done.json] == [
         (str(good), None),
         (str(bad), "InvalidRequestLine"),
-        (str(tmp_path / "none"), "NotFound"),
+        (str(tmp_path / "none"), "NoSuchFile"),
     ]
     done = netkit("http", "parse", str(good), str(good), tty=True)
     assert done.exit_code == 0

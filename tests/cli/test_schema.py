@@ -78,7 +78,7 @@ def validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema)
 
 
-ERROR = {"layer": "tcp", "kind": "Refused", "message": "m", "hint": None}
+ERROR = {"layer": "tcp", "stage": "connect", "kind": "Refused", "message": "m", "hint": None}
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_an_error(error):
     assert isinstance(error, HttpError)
     assert isinstance(error, NetkitError)
     assert error.layer == "http"
-    assert getattr(HttpError, error.kind) is type(error)
+    assert getattr(HttpError, type(error).__name__) is type(error)
     assert str(error)
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), again.hint, again.fault) == (

@@ -238,7 +238,7 @@ class TestUnixStream:
         assert _peer_of_xucred(data, 77) == PeerCred(77, 501, 20)
 
     def test_nothing_there(self, no_leak, home: Path, call: Call) -> None:
-        with pytest.raises(UnixError.NotFound) as caught:
+        with pytest.raises(UnixError.NoSuchFile) as caught:
             call(UnixStream.connect, "absent.sock")
         assert isinstance(caught.value, FileNotFoundError)
         assert str(caught.value) == "cannot connect to absent.sock: no such file or directory"
@@ -427,7 +427,7 @@ class TestUnixListener:
             UnixListener.bind("@name", mode=0o600)
 
     def test_no_such_directory(self, no_leak, home: Path) -> None:
-        with pytest.raises(UnixError.NotFound) as caught:
+        with pytest.raises(UnixError.NoSuchFile) as caught:
             UnixListener.bind("absent/app.sock")
         assert (caught.value.fault, caught.value.hint) == ("local", "the directory must be there")
         with pytest.raises(UnixError.PathTooLong):

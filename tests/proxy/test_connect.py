@@ -205,7 +205,7 @@ VARIANTS: list[tuple[ProxyError, Exit, Callable[[], type]]] = [
 def test_variants(error: ProxyError, code: Exit, base: Callable[[], type]) -> None:
     assert isinstance(error, base())
     assert error.layer == "proxy"
-    assert getattr(ProxyError, error.kind) is type(error)
+    assert getattr(ProxyError, type(error).__name__) is type(error)
     assert str(error)
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy), copy.hint) == (type(error), str(error), error.hint)

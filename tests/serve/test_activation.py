@@ -211,7 +211,7 @@ class TestListenFds:
     ) -> None:
         monkeypatch.setattr(activation, "LISTEN_FDS_START", 9000)
         environment(LISTEN_PID=os.getpid(), LISTEN_FDS=1)
-        with pytest.raises(AdoptError.Closed) as caught:
+        with pytest.raises(AdoptError.BadDescriptor) as caught:
             listen_fds()
         assert caught.value.fd == 9000
         assert listen_fds() == []
@@ -341,7 +341,7 @@ class TestAdopting:
     @pytest.mark.parametrize("as_what", ADOPTERS)
     @pytest.mark.parametrize("fd", [-1, 999_999])
     def test_what_is_not_open(self, as_what: str, fd: int) -> None:
-        with pytest.raises(AdoptError.Closed) as caught:
+        with pytest.raises(AdoptError.BadDescriptor) as caught:
             ADOPTERS[as_what](fd)
         assert caught.value.errno == errno.EBADF
 

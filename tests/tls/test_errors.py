@@ -42,10 +42,11 @@ def test_a_variant(error):
     assert isinstance(error, TlsError)
     assert isinstance(error, NetkitError)
     assert error.layer == "tls"
-    assert getattr(TlsError, error.kind) is type(error)
+    assert getattr(TlsError, type(error).__name__) is type(error)
     assert str(error)
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy), copy.hint) == (type(error), str(error), error.hint)
+    assert (copy.kind, copy.stage) == (error.kind, error.stage)
 
 
 def test_variants_are_what_the_built_ins_mean():

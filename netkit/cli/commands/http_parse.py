@@ -228,10 +228,11 @@ class ParseView(View[Parsed]):
         if error is not None and found.offset == error.offset:
             setting = getattr(error, "setting", None)
             hint = error.hint if setting is None else f"--limit {setting.replace('_', '-')}=N allows more"
-            return Failure(Exit.NO, "http", error.kind, str(error), hint or _hint(found.tolerance), error)
+            hint = hint or _hint(found.tolerance)
+            return Failure(Exit.NO, error.layer, error.stage, error.kind, str(error), hint, error)
         kind = "".join(word.capitalize() for word in found.code.split("-"))
         happened = f"{found.problem} (octet {found.offset})"
-        return Failure(Exit.NO, "http", kind, happened, _hint(found.tolerance))
+        return Failure(Exit.NO, "http", "protocol", kind, happened, _hint(found.tolerance))
 
 
 def _hint(tolerance: str | None) -> str | None:

@@ -143,7 +143,8 @@ class RangeView(View[Answer]):
         from netkit.cli.frame.exits import Exit, Failure
 
         hint = "answer 416 with the Content-Range shown"
-        return Failure(Exit.NO, "http", result.error.kind, str(result.error), hint, result.error)
+        error = result.error
+        return Failure(Exit.NO, error.layer, error.stage, error.kind, str(error), hint, error)
 
 
 def draw(parts: Sequence[ResolvedRange], length: int, env: Environment) -> tuple[str, str]:

@@ -1,9 +1,16 @@
 """Exit codes: the one table of them, and what each error becomes.
 
 The library knows nothing of exit codes. `explain` turns any exception into a `Failure` (exit code, and
-the error object that `--json` shows) by its layer, its kind and the built-ins it inherits, so that no
-layer has to be imported to be judged. The first layer that failed decides: a name that does not resolve
-is 3 in `tls probe` too, because no connection and no handshake was ever tried.
+the error object that `--json` shows). The exit code is that of the error's stage, the first step that failed:
+a name that does not resolve is 3 in `tls probe` too, because no connection and no handshake was ever tried.
+There are three exceptions:
+
+- A timeout is 7, at whatever stage.
+- A system error that is about this machine (no more descriptors, no such file) is 8, wherever it was met.
+  Not so three that connecting may end in: there they are about the peer (a socket's file that is not there)
+  or about what stands before it (a firewall).
+- In a lookup command (dig, resolve) "no such name" and "no data" are the answer, 1, and a name server that
+  was not reached is 4, because the name server is the peer there.
 """
 
 from __future__ import annotations
@@ -11,9 +18,9 @@ from __future__ import annotations
 import errno
 import os
 from enum import IntEnum
-from typing import TypedDict
+from typing import Annotated, Literal, NamedTuple, TypeAlias, TypedDict, cast
 
-from netkit.errors import NetkitError
+from netkit.errors import FIREWALL_HINT, NO_CONNECTION, SYSTEM_KINDS, NetkitError, Stage, system_kind
 
 
 class Exit(IntEnum):
@@ -43,7 +50,7 @@ EXIT_TEXTS: dict[Exit, str] = {
     Exit.USAGE: "Wrong usage.",
     Exit.UNRESOLVED: "The name could not be resolved: SERVFAIL, REFUSED, no server usable; or no such name "
     "where a connection was wanted.",
-    Exit.NO_CONNECTION: "No connection: refused, unreachable, or reset before any data.",
+    Exit.NO_CONNECTION: "No connection: refused, unreachable, a firewall's refusal, reset before any data.",
     Exit.TLS: "TLS failed: the handshake, or the verification of the certificate.",
     Exit.PROTOCOL: "The peer broke its protocol: a malformed message, a bad frame, conflicting framing.",
     Exit.TIMEOUT: "Timed out; the message says in which phase.",
@@ -60,97 +67,75 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM arrived. What cleans up after Ctrl-C cleans up after this as well."""
 
 
+#: The exit code of each stage.
+STAGE_EXITS: dict[Stage, Exit] = {
+    "resolve": Exit.UNRESOLVED,
+    "connect": Exit.NO_CONNECTION,
+    "tls": Exit.TLS,
+    "protocol": Exit.PROTOCOL,
+    "local": Exit.LOCAL,
+    "usage": Exit.USAGE,
+}
+
+#: The layers that an error may be of, as JSON shows them.
+Layer: TypeAlias = Literal[
+    "addr", "dns", "echo", "http", "io", "net", "netkit", "proxy", "system", "tcp", "tls", "unix", "usage"
+]
+
+
 class ErrorObject(TypedDict):
     """Why an input failed; the value of `"error"` in `--json`."""
 
-    layer: str
-    kind: str
-    message: str
-    hint: str | None
+    layer: Annotated[Layer, "The part of the network, or of netkit, that failed"]
+    stage: Annotated[Stage, "The step at which it failed, which decides the exit code"]
+    kind: Annotated[str, "What happened: one word for one cause, whatever the layer"]
+    message: Annotated[str, "The same for people"]
+    hint: Annotated[str | None, "What to do about it"]
 
 
-class Failure:
+class Failure(NamedTuple):
     """What became of an operation that raised: the exit code, and what there is to say about it."""
 
-    __slots__ = ("error", "exit", "hint", "kind", "layer", "message")
-
-    def __init__(
-        self,
-        code: Exit,
-        layer: str,
-        kind: str,
-        message: str,
-        hint: str | None,
-        error: BaseException | None = None,
-    ) -> None:
-        self.exit = code
-        self.layer = layer
-        self.kind = kind
-        self.message = message
-        self.hint = hint
-        self.error = error
+    exit: Exit
+    layer: str
+    stage: Stage
+    kind: str
+    message: str
+    hint: str | None = None
+    error: BaseException | None = None
 
     def to_json(self) -> ErrorObject:
         """The object that `--json` shows under `"error"`."""
-        return {"layer": self.layer, "kind": self.kind, "message": self.message, "hint": self.hint}
-
-    def __repr__(self) -> str:
-        return f"Failure({self.exit.name}, {self.layer}.{self.kind}: {self.message})"
+        return {
+            "layer": cast(Layer, self.layer),
+            "stage": self.stage,
+            "kind": self.kind,
+            "message": self.message,
+            "hint": self.hint,
+        }
 
 
 BUG_HINT = "this looks like a bug in netkit: please report it, with what NETKIT_DEBUG=1 shows"
 
-#: Kinds of the DNS layer whose code is not UNRESOLVED. A lookup command's "no" is below.
-_DNS_KINDS = {
-    "InvalidResponse": Exit.PROTOCOL,
-    "InvalidName": Exit.USAGE,
-    "InvalidValue": Exit.USAGE,
-    "ZoneFileError": Exit.LOCAL,
-}
-#: Kinds of the proxy's layer that are not "no connection": it broke its protocol.
-_PROXY_PROTOCOL = frozenset({"InvalidReply", "LimitExceeded", "InvalidHeader"})
-_DNS_NO = frozenset({"NotFound", "HostNotFound", "NoData"})
+#: A lookup command's "no".
+_NO = frozenset({"NotFound", "HostNotFound", "NoData"})
+#: Numbers of the system that are about this machine: neither the network nor the peer can help.
+_LOCAL = frozenset(code for code, kind in SYSTEM_KINDS.items() if kind not in (*NO_CONNECTION, "Timeout"))
+#: Those of them that are about something else where connecting ended in them.
+_OF_CONNECTING = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT})
 
-#: Kinds of the HTTP layer that stand for a layer below it; the code of the others is their fault's.
-_HTTP_KINDS = {
-    "ConnectionError": Exit.NO_CONNECTION,
-    "DnsResolution": Exit.UNRESOLVED,
-    "TlsError": Exit.TLS,
-}
-
-_BY_FAULT = {
-    "caller": Exit.USAGE,
-    "peer": Exit.PROTOCOL,
-    "network": Exit.NO_CONNECTION,
-    "local": Exit.LOCAL,
-}
-
-#: Layers in which whatever the network or the peer did is "no connection".
-_CONNECTION_LAYERS = frozenset({"net", "tcp", "udp", "unix", "proxy"})
-
-_CONNECTION_ERRNOS = {
-    errno.ECONNREFUSED: ("Refused", "nothing listens there: is the server running, and the port right?"),
-    errno.ECONNRESET: ("Reset", "the peer, or something on the way, cut the connection off"),
-    errno.ECONNABORTED: ("Reset", None),
-    errno.EPIPE: ("Reset", "the peer closed the connection while there was more to send"),
-    errno.ENETUNREACH: ("Unreachable", "there is no route: is the network up, also for this family?"),
-    errno.EHOSTUNREACH: ("Unreachable", "there is no route to that host"),
-    errno.ENETDOWN: ("Unreachable", "the network is down"),
-    errno.EHOSTDOWN: ("Unreachable", None),
-    errno.ENOTCONN: ("Reset", None),
-}
-
-_LOCAL_ERRNOS = {
-    errno.ENOENT: ("NotFound", None),
-    errno.EACCES: ("PermissionDenied", None),
-    errno.EPERM: ("PermissionDenied", None),
-    errno.EADDRINUSE: ("AddressInUse", "another process has it: choose another port, or 0 for a free one"),
-    errno.EADDRNOTAVAIL: ("AddressNotAvailable", "use an address that this machine has"),
-    errno.EMFILE: ("TooManyFiles", "raise the limit with `ulimit -n`, or lower --concurrency"),
-    errno.ENFILE: ("TooManyFiles", "lower --concurrency"),
-    errno.ENOSPC: ("NoSpace", None),
-    errno.EISDIR: ("IsDirectory", None),
-    errno.ENOTDIR: ("NotADirectory", None),
+#: What to do about a system error that no layer of the library has explained.
+_SYSTEM_HINTS = {
+    errno.ECONNREFUSED: "nothing listens there: is the server running, and the port right?",
+    errno.ECONNRESET: "the peer, or something on the way, cut the connection off",
+    errno.EPIPE: "the peer closed the connection while there was more to send",
+    errno.ENETUNREACH: "there is no route: is the network up, also for this family?",
+    errno.EHOSTUNREACH: "there is no route to that host",
+    errno.ENETDOWN: "the network is down",
+    errno.EADDRINUSE: "another process has it: choose another port, or 0 for a free one",
+    errno.EADDRNOTAVAIL: "use an address that this machine has",
+    errno.EMFILE: "raise the limit with `ulimit -n`, or lower --concurrency",
+    errno.ENFILE: "lower --concurrency",
 }
 
 
@@ -161,77 +146,65 @@ def explain(error: BaseException, *, lookup: bool = False) -> Failure:
     the answer, 1; everywhere else it is what kept the command from its work, 3.
     """
     if isinstance(error, Terminated):
-        return Failure(Exit.TERMINATED, "netkit", "Terminated", "terminated", None, error)
-    if isinstance(error, KeyboardInterrupt) or _kind(error) == "CancellationError":
-        return Failure(Exit.INTERRUPTED, "netkit", "Interrupted", "interrupted", None, error)
+        return Failure(Exit.TERMINATED, "netkit", "local", "Terminated", "terminated", None, error)
+    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancellationError":
+        return Failure(Exit.INTERRUPTED, "netkit", "local", "Interrupted", "interrupted", None, error)
     if isinstance(error, NetkitError):
-        inner = getattr(error, "errors", None)
-        if _kind(error) == "NoneSucceeded" and inner:
-            return explain(inner[0], lookup=lookup)
-        code = _code(error, lookup)
-        return Failure(code, error.layer, _kind(error), str(error), error.hint, error)
+        return _explain_own(error, lookup)
     if _is_from(error, "ssl"):
-        return Failure(Exit.TLS, "tls", _kind(error), _words(error), None, error)
+        from netkit.tls.errors import from_ssl_error
+
+        return _explain_own(from_ssl_error(error), lookup)._replace(error=error)  # type: ignore[arg-type]
     if isinstance(error, TimeoutError):
         words = _words(error) if str(error) else "timed out"
-        return Failure(Exit.TIMEOUT, "io", "Timeout", words, None, error)
+        return Failure(Exit.TIMEOUT, "io", "connect", "Timeout", words, None, error)
     if isinstance(error, OSError):
-        return _explain_os(error)
+        return _explain_system(error)
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("netkit"):
         hint = "install netkit with all its extras: pip install 'netkit-cli[full]'"
-        return Failure(Exit.LOCAL, "netkit", "MissingExtra", f"{error.name} is not installed", hint, error)
+        words = f"{error.name} is not installed"
+        return Failure(Exit.LOCAL, "netkit", "local", "MissingExtra", words, hint, error)
     words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return Failure(Exit.LOCAL, "netkit", "Unexpected", words, BUG_HINT, error)
+    return Failure(Exit.LOCAL, "netkit", "local", "Unexpected", words, BUG_HINT, error)
 
 
-def _code(error: NetkitError, lookup: bool) -> Exit:
-    """The exit code of an error of netkit's own."""
-    if isinstance(error, TimeoutError):
-        return Exit.TIMEOUT
-    layer, kind = error.layer, _kind(error)
-    if layer == "dns":
-        if kind == "NetworkError" and isinstance(error, OSError):
-            if error.errno in _LOCAL_ERRNOS:
-                return Exit.LOCAL
-            if lookup:  # where the name server is whom one wanted to talk to; it may have hung up, too
-                return Exit.NO_CONNECTION
-        if kind in _DNS_NO:
-            return Exit.NO if lookup else Exit.UNRESOLVED
-        return _DNS_KINDS.get(kind, Exit.UNRESOLVED)
-    if layer == "tls":
-        if isinstance(error, OSError) and error.errno in _CONNECTION_ERRNOS:
-            return Exit.NO_CONNECTION  # cut off under the handshake: TCP failed first
-        if error.fault == "local":
-            return Exit.LOCAL
-        if error.fault == "caller":  # a file that is not what it should be, or settings that contradict
-            return Exit.USAGE if kind == "InvalidConfig" else Exit.LOCAL
-        return Exit.TLS
-    if layer == "proxy" and kind in _PROXY_PROTOCOL and error.fault == "peer":
-        return Exit.PROTOCOL
-    if layer == "http":
-        if isinstance(error, OSError) and error.errno in _LOCAL_ERRNOS:
-            return Exit.LOCAL
-        if kind in _HTTP_KINDS and error.fault != "local":
-            return _HTTP_KINDS[kind]
-    if layer in _CONNECTION_LAYERS and error.fault in ("peer", "network"):
-        return Exit.NO_CONNECTION
-    return _BY_FAULT[error.fault]
+def _explain_own(error: NetkitError, lookup: bool) -> Failure:
+    """What an error of netkit's own means, by its stage."""
+    branches = getattr(error, "errors", None)
+    if error.kind == "NoneSucceeded" and branches:
+        return explain(branches[0], lookup=lookup)
+    stage, hint = _stage(error, lookup), error.hint
+    code = STAGE_EXITS[stage]
+    if error.kind == "Timeout":
+        code = Exit.TIMEOUT
+    elif lookup and stage == "resolve" and error.kind in _NO:
+        code = Exit.NO
+    elif hint is None and stage == "connect" and error.kind == "PermissionDenied":
+        hint = FIREWALL_HINT
+    return Failure(code, error.layer, stage, error.kind, str(error), hint, error)
 
 
-def _explain_os(error: OSError) -> Failure:
+def _stage(error: NetkitError, lookup: bool) -> Stage:
+    """The error's stage, unless the system says that it is about this machine."""
+    stage = error.stage
+    if not isinstance(error, OSError) or _is_from(error, "socket"):
+        return stage
+    if lookup and type(error).__name__ == "NetworkError":
+        stage = "connect"  # the name server is whom one wanted to talk to; it may have hung up, too
     code = error.errno or 0
-    if _is_from(error, "socket") or type(error).__name__ == "gaierror":
-        return Failure(Exit.UNRESOLVED, "dns", "ResolveError", _words(error), None, error)
-    found = _CONNECTION_ERRNOS.get(code)
-    if found is not None:
-        return Failure(Exit.NO_CONNECTION, "tcp", found[0], _words(error), found[1], error)
-    kind, hint = _LOCAL_ERRNOS.get(code, (type(error).__name__, None))
-    return Failure(Exit.LOCAL, "system", kind, _words(error), hint, error)
+    return "local" if code in _LOCAL and not (stage == "connect" and code in _OF_CONNECTING) else stage
 
 
-def _kind(error: BaseException) -> str:
-    kind = getattr(error, "kind", None)
-    return kind if isinstance(kind, str) else type(error).__name__
+def _explain_system(error: OSError) -> Failure:
+    words, hint = _words(error), _SYSTEM_HINTS.get(error.errno or 0)
+    if _is_from(error, "socket"):
+        from netkit.net.errors import resolve_kind
+
+        return Failure(Exit.UNRESOLVED, "dns", "resolve", resolve_kind(error.errno), words, None, error)
+    kind = system_kind(error)
+    if kind in NO_CONNECTION:
+        return Failure(Exit.NO_CONNECTION, "tcp", "connect", kind, words, hint, error)
+    return Failure(Exit.LOCAL, "system", "local", kind, words, hint, error)
 
 
 def _is_from(error: BaseException, module: str) -> bool:

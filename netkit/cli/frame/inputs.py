@@ -135,6 +135,7 @@ class BadInput(NetkitError):
 
     layer = "usage"
     fault: Fault = "caller"
+    stage = "usage"
 
     def __init__(self, reason: str, where: str | None, hint: str | None) -> None:
         super().__init__(reason, where)

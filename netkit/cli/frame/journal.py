@@ -31,6 +31,7 @@ class JournalError(NetkitError):
 
     layer = "netkit"
     fault: Fault = "local"
+    stage = "local"
 
     def __init__(self, path: str, reason: str, hint: str | None = None) -> None:
         super().__init__(path, reason)

@@ -208,8 +208,7 @@ class Output(Generic[R]):
             if text and named and named not in doing and text not in failure.message:
                 doing = f"{doing}: {named}" if doing else named
             # The same advice for each of a thousand would bury what it is about.
-            hint = failure.hint if failure.kind == "Unexpected" else None
-            failure = Failure(failure.exit, failure.layer, failure.kind, failure.message, hint, failure.error)
+            failure = failure._replace(hint=failure.hint if failure.kind == "Unexpected" else None)
         self.env.report(doing, failure)
 
     def _write_under_titles(self, line: str) -> None:

@@ -206,7 +206,7 @@ def _guarded(env: Environment, body: Any) -> Exit:
             env.report(None, explain(error))
         return Exit.TERMINATED if isinstance(error, Terminated) else Exit.INTERRUPTED
     except RecursionError as error:
-        failure = Failure(Exit.LOCAL, "netkit", "Unexpected", "nested too deeply", BUG_HINT, error)
+        failure = Failure(Exit.LOCAL, "netkit", "local", "Unexpected", "nested too deeply", BUG_HINT, error)
         env.report(None, failure)
         return failure.exit
     except Exception as error:
