@@ -82,11 +82,11 @@ class Finding:
         return {
             "severity": self.severity.value,
             "code": self.code,
-            "message": self.message,
+            "message": self.problem,
+            "message_index": self.message,
             "offset": self.offset,
             "length": self.length,
             "section": self.section,
-            "problem": self.problem,
             "tolerance": self.tolerance,
             "elsewhere": self.elsewhere,
             "risk": self.risk,

@@ -424,11 +424,11 @@ class Certificate:
             "sans": None
             if sans is None
             else {
-                "dns": list(sans.dns),
-                "ip": list(sans.ip),
-                "email": list(sans.email),
-                "uri": list(sans.uri),
-                "other": list(sans.other),
+                "dns_names": list(sans.dns),
+                "ip_addresses": list(sans.ip),
+                "emails": list(sans.email),
+                "uris": list(sans.uri),
+                "others": list(sans.other),
             },
             "key": None
             if key is None

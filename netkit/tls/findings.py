@@ -35,7 +35,7 @@ class Finding:
             "severity": self.severity.value,
             "code": self.code,
             "message": self.message,
-            "certificate": self.index,
+            "certificate_index": self.index,
             "hint": self.hint,
         }
 

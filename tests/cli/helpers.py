@@ -8,6 +8,8 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,20 +47,29 @@ class Result:
 
     @property
     def json(self) -> list[dict[str, Any]]:
-        command = command_of(self.args)
-        validator = validator_of(command)
-        rows = [json.loads(line) for line in self.raw.decode().split("\n") if line]
-        for row in rows:
-            errors = [f"{error.json_path}: {error.message}" for error in validator.iter_errors(row)]
-            assert not errors, f"{row} does not follow the schema of netkit {command.path}: {errors}"
-        return rows
+        return [row_of(self.args, line) for line in self.raw.decode().split("\n") if line]
 
     def __repr__(self) -> str:
         shown = " ".join(self.args)
         return f"<netkit {shown}: {self.exit_code}\n{self.stdout}--- stderr\n{self.stderr}>"
 
 
-def command_of(args: tuple[str, ...]) -> NetkitCommand:
+def row_of(args: Sequence[str], line: str | bytes) -> dict[str, Any]:
+    """A line of JSON that `netkit ARGS` wrote, validated against the command's own schema."""
+    command = command_of(args)
+    row: dict[str, Any] = json.loads(line)
+    errors = [f"{error.json_path}: {error.message}" for error in validator_of(command).iter_errors(row)]
+    assert not errors, f"{row} does not follow the schema of netkit {command.path}: {errors}"
+    return row
+
+
+def words_of(process: subprocess.Popen[bytes]) -> list[str]:
+    """What follows `netkit` on the command line of a netkit process."""
+    assert isinstance(process.args, list)
+    return [str(word) for word in process.args[process.args.index("netkit") + 1 :]]
+
+
+def command_of(args: Sequence[str]) -> NetkitCommand:
     """The command that the first words of a command line name."""
     for entry in table.COMMANDS:
         words = entry.path.split()
@@ -67,6 +78,7 @@ def command_of(args: tuple[str, ...]) -> NetkitCommand:
     raise AssertionError(f"no command in {args}")
 
 
+@cache
 def validator_of(command: NetkitCommand) -> jsonschema.Draft202012Validator:
     """What validates the command's JSON, after its schema itself was checked."""
     schema = view_schema(command.view, f"netkit {command.path}")

@@ -480,7 +480,7 @@ class TestOutput:
 
     def test_json_has_everything_whatever_is_shown(self, netkit: Netkit, at: str) -> None:
         (row,) = netkit("dig", at, "www.example.test", "+noall", "+nottlid", "--json").json
-        assert [record["ttl"] for record in row["answer"]] == [300, 300]
+        assert [record["ttl_s"] for record in row["answer"]] == [300, 300]
 
     def test_short(self, netkit: Netkit, at: str) -> None:
         assert netkit("dig", at, "www.example.test", "+short").stdout == "192.0.2.1\n192.0.2.2\n"

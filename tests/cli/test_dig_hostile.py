@@ -305,8 +305,8 @@ class TestWhatAServerSays:
         )
         (row,) = netkit("dig", server, "www.example", "--json").json
         assert row["edns"]["options"] == [
-            {"code": 3, "name": "NSID", "text": '6e 73 31 1b ("ns1.")'},
-            {"code": 65001, "name": "OPT=65001", "text": '00 (".")'},
+            {"option_code": 3, "name": "NSID", "text": '6e 73 31 1b ("ns1.")'},
+            {"option_code": 65001, "name": "OPT=65001", "text": '00 (".")'},
         ]
         assert '; NSID: 6e 73 31 1b ("ns1.")' in netkit("dig", server, "www.example").lines
 

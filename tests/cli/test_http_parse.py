@@ -28,7 +28,8 @@ def test_accepted(netkit: Netkit) -> None:
     done = netkit("http", "parse", "-", "--json", stdin=GET)
     assert done.exit_code == 0
     (row,) = done.json
-    assert (row["type"], row["input"], row["kind"], row["accepted"]) == ("http.parse", "-", "request", True)
+    assert (row["type"], row["input"]) == ("http.parse", "-")
+    assert (row["message_kind"], row["accepted"]) == ("request", True)
     (message,) = row["messages"]
     assert message["headers"] == [
         {"name": "Host", "value": "a", "offset": 16, "value_offset": 22, "value_length": 1}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import re
 import signal
@@ -22,7 +21,7 @@ import pytest
 from netkit.addr import SocketAddr
 from netkit.cli.payload.listening import _uninterrupted
 from netkit.proxy import ProxyHeader
-from tests.cli.helpers import Result, command_of, netkit_argv, process_environment, validator_of
+from tests.cli.helpers import Result, netkit_argv, process_environment, row_of
 
 WAIT = 20.0
 ECHO = f"{sys.executable} -c 'import sys; [print(line, end=\"\", flush=True) for line in sys.stdin]'"
@@ -39,7 +38,7 @@ class Listener:
 
     def _where(self) -> str:
         if "--json" in self.args:
-            return str(self.event("listening")["address"])
+            return str(self.event("listening")["local"])
         pipe = self.process.stdout if "--exec" in self.args else self.process.stderr
         assert pipe is not None
         for raw in pipe:
@@ -55,9 +54,7 @@ class Listener:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.process.communicate()
-        row: dict[str, Any] = json.loads(line)
-        errors = list(validator_of(command_of(self.args)).iter_errors(row))
-        assert not errors, errors
+        row = row_of(self.args, line)
         assert row["event"] == name, row
         return row
 
@@ -152,7 +149,7 @@ def test_events_of_one() -> None:
             sock.sendall(b"hi")
             assert base64.b64decode(listener.event("received")["data_b64"]) == b"hi"
         closed = listener.event("closed")
-        assert (closed["sent"], closed["received"], closed["finished_first"]) == (5, 2, "local")
+        assert (closed["bytes_sent"], closed["bytes_received"], closed["finished_first"]) == (5, 2, "local")
         assert "connection" not in closed
         assert listener.finish() == (b"", "", 0)
 
@@ -268,7 +265,7 @@ def test_several_at_the_same_time() -> None:
         assert {listener.event("closed")["connection"] for _ in range(2)} == {2, 3}
         listener.process.send_signal(signal.SIGTERM)
         counts = listener.event("ended")["counts"]
-        assert (counts["connections"], counts["received"]) == (3, 11)
+        assert (counts["connections"], counts["bytes_received"]) == (3, 11)
         assert listener.finish()[2] == 0
 
 
@@ -375,7 +372,7 @@ def test_exec_status_and_bytes() -> None:
         assert base64.b64decode(listener.event("received")["data_b64"]) == b"hi\n"
         assert base64.b64decode(listener.event("sent")["data_b64"]) == b"hi\n"
         closed = listener.event("closed")
-        assert (closed["status"], closed["sent"], closed["received"]) == (3, 3, 3)
+        assert (closed["exit_code"], closed["bytes_sent"], closed["bytes_received"]) == (3, 3, 3)
 
 
 def test_exec_that_reads_nothing() -> None:
@@ -384,7 +381,7 @@ def test_exec_that_reads_nothing() -> None:
             assert all_of(sock) == b"bye\n"
         listener.event("connected")
         listener.event("sent")
-        assert listener.event("closed")["status"] == 0
+        assert listener.event("closed")["exit_code"] == 0
         assert listener.finish()[2] == 0
 
 
@@ -557,7 +554,7 @@ def test_unix_both_ways(tmp_path: Path, netkit_process: Callable[..., Result]) -
         assert listener.finish() == (b"hi", "", 0)
     connected, *_, closed = result.json
     assert connected["credentials"] == {"pid": listener.process.pid, "uid": os.getuid(), "gid": os.getgid()}
-    assert (closed["sent"], closed["received"]) == (2, 5)
+    assert (closed["bytes_sent"], closed["bytes_received"]) == (2, 5)
     assert not Path(path).exists()
 
 

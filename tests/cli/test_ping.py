@@ -43,9 +43,11 @@ def test_json(netkit: Netkit, echo: str, udp_echo: str, how: str) -> None:
     result = netkit(*words, *(["--echo"] if how == "echo" else []), "-c", "3", "-i", "1ms", "--json")
     assert result.exit_code == 0
     *replies, total = result.json
-    assert [row["outcome"] for row in replies] == ["reply"] * 3
+    assert [row["event"] for row in replies] == ["reply"] * 3
+    assert all(row["elapsed_s"] > 0 for row in replies)
     assert sorted(row["sequence"] for row in replies) == [0, 1, 2]
-    assert (total["event"], total["sent"], total["received"], total["loss"]) == ("statistics", 3, 3, 0.0)
+    assert (total["event"], total["sent"], total["received"], total["loss"]) == ("ended", 3, 3, 0.0)
+    assert {row["input"] for row in result.json} == {words[2]} == {total["peer"]}
     assert 0 < total["min_s"] <= total["median_s"] <= total["p95_s"] <= total["p99_s"] <= total["max_s"]
 
 
@@ -69,7 +71,8 @@ def test_on_a_terminal(netkit: Netkit, echo: str, width: int) -> None:
 def test_nobody_there(netkit: Netkit) -> None:
     result = netkit("tcp", "ping", f"127.0.0.1:{free_port()}", "-c", "2", "-i", "1ms", "--json")
     assert result.exit_code == 4
-    assert [row["event"] for row in result.json] == ["reply", "reply", "statistics"]
+    assert [row["event"] for row in result.json] == ["refused", "refused", "ended"]
+    assert "refused" in result.json[0]["reason"]
     assert result.json[-1]["error"]["kind"] == "Refused"
     assert netkit("udp", "ping", f"127.0.0.1:{free_port()}", "-c", "1").exit_code == 4
 
@@ -80,7 +83,8 @@ def test_no_echo_in_time(netkit: Netkit) -> None:
         args = ("-c", "2", "-i", "1ms", "--timeout", "50ms", "--json")
         result = netkit("udp", "ping", address_of(silent), *args)
     assert result.exit_code == 7
-    assert [row["outcome"] for row in result.json[:2]] == ["lost", "lost"]
+    assert [row["event"] for row in result.json] == ["timeout", "timeout", "ended"]
+    assert [row.get("elapsed_s") for row in result.json[:2]] == [None, None]
     assert result.json[-1]["loss"] == 1.0
 
 

@@ -230,7 +230,7 @@ class TestReverse:
     def test_json(self, resolve: Netkit) -> None:
         (row,) = resolve("-x", "127.0.0.7", "--json").json
         assert row["address"] == row["input"] == "127.0.0.7"
-        assert row["names"][0] == {"name": "db.example.com", "source": "dns", "ttl": 600}
+        assert row["names"][0] == {"name": "db.example.com", "source": "dns", "ttl_s": 600}
 
     def test_many(self, resolve: Netkit) -> None:
         result = resolve("-x", "-f", "-", "--ordered", stdin="127.0.0.7\n127.0.0.70\n127.0.0.99\nno\n")
@@ -261,7 +261,7 @@ class TestForms:
             "family": 6,
             "source": "dns",
             "name": "web.example.com",
-            "ttl": 90,
+            "ttl_s": 90,
             "reached_from": "::1",
         }
         assert 0 < row["elapsed_s"] < 5

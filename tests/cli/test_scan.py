@@ -30,8 +30,10 @@ def dead() -> Iterator[int]:
 def test_open_ports_and_exit_0(netkit: Netkit, opened: int, dead: int) -> None:
     result = netkit("tcp", "scan", "--json", "127.0.0.1", f"{dead},{opened}", "--timeout", "30")
     row, summary = result.json
-    assert (row["host"], row["port"], row["state"], row["banner_b64"]) == ("127.0.0.1", opened, "open", None)
-    assert (summary["event"], summary["ports"], summary["open"], summary["closed"]) == ("summary", 2, 1, 1)
+    assert (row["event"], row["input"], row["address"]) == ("scanned", "127.0.0.1", "127.0.0.1")
+    assert (row["port"], row["state"], row["banner_b64"]) == (opened, "open", None)
+    assert (summary["event"], summary["input"]) == ("ended", None)
+    assert (summary["ports"], summary["open"], summary["closed"]) == (2, 1, 1)
     assert result.exit_code == 0
 
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar, Literal, NotRequired, Required, Typ
 import jsonschema
 import pytest
 
+from netkit.cli.frame.fields import Format, Pattern
 from netkit.cli.frame.output import Line, View
-from netkit.cli.pages.schema import DIALECT, Format, Pattern, view_schema
+from netkit.cli.pages.schema import DIALECT, view_schema
 
 
 class Part(TypedDict, total=False):
@@ -90,7 +91,7 @@ ERROR = {"layer": "tcp", "stage": "connect", "kind": "Refused", "message": "m", 
         {**GOOD, "either": 3, "mapped": {"x": {"name": "n"}}},
         {"type": "whole.event", "input": "x", "part": {"name": "n"}},
         {"type": "whole", "input": "x", "error": ERROR},
-        {"type": "whole", "error": ERROR},
+        {"type": "whole", "input": None, "error": ERROR},
     ],
 )
 def test_rows_that_are_as_declared(row: dict[str, Any]) -> None:
@@ -113,6 +114,7 @@ def test_rows_that_are_as_declared(row: dict[str, Any]) -> None:
         {**GOOD, "error": {"kind": "x"}},
         {"type": "whole.event", "input": "x"},
         {"type": "whole", "input": "x"},
+        {"type": "whole", "error": ERROR},
     ],
 )
 def test_rows_that_are_not(row: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 import subprocess
@@ -16,7 +15,7 @@ from netkit.addr import SocketAddr
 from netkit.dns import DnsRecordType, Resolver
 from netkit.io import run
 from netkit.net import TcpStream, UdpSocket
-from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
+from tests.cli.helpers import Result, address_of, netkit_argv, process_environment, row_of, words_of
 
 ZONE = """\
 $ORIGIN example.test.
@@ -36,11 +35,11 @@ class Server:
         for _ in range(sockets):
             line = process.stdout.readline()
             assert line, process.communicate()  # it has ended, and says why
-            self.listening.append(json.loads(line))
+            self.listening.append(row_of(words_of(process), line))
 
     def addr(self, transport: str) -> SocketAddr:
         return next(
-            SocketAddr.parse(event["address"]) for event in self.listening if event["transport"] == transport
+            SocketAddr.parse(event["local"]) for event in self.listening if event["transport"] == transport
         )
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, dict[str, int]]:
@@ -48,7 +47,7 @@ class Server:
         self.process.send_signal(how)
         out, errors = self.process.communicate(timeout=20)
         assert out, (self.process.returncode, errors)
-        return self.process.returncode, json.loads(out.splitlines()[-1])["counts"]
+        return self.process.returncode, row_of(words_of(self.process), out.splitlines()[-1])["counts"]
 
 
 @contextmanager
@@ -114,7 +113,7 @@ class TestEcho:
 
     def test_two_addresses(self) -> None:
         with serving("echo", "--udp", "127.0.0.1:0", "127.0.0.2:0", sockets=2) as server:
-            assert {str(SocketAddr.parse(event["address"]).ip) for event in server.listening} == {
+            assert {str(SocketAddr.parse(event["local"]).ip) for event in server.listening} == {
                 "127.0.0.1",
                 "127.0.0.2",
             }

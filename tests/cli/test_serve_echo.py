@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 
 from netkit.net import Shutdown, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream
-from tests.cli.helpers import Result, netkit_argv, process_environment
+from tests.cli.helpers import Result, netkit_argv, process_environment, row_of, words_of
 
 
 class Server:
@@ -35,12 +34,11 @@ class Server:
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError(self.process.communicate()[1].decode())
-        event: dict[str, Any] = json.loads(line)
-        return event
+        return row_of(words_of(self.process), line)
 
     @property
     def addr(self) -> str:
-        address: str = self.listening[0]["address"]
+        address: str = self.listening[0]["local"]
         return address
 
     def end(self, how: signal.Signals | None = signal.SIGTERM) -> tuple[int, dict[str, int]]:
@@ -48,7 +46,7 @@ class Server:
         if how is not None:
             self.process.send_signal(how)
         out, _ = self.process.communicate(timeout=30)
-        counts: dict[str, int] = json.loads(out.splitlines()[-1])["counts"]
+        counts: dict[str, int] = row_of(words_of(self.process), out.splitlines()[-1])["counts"]
         return self.process.returncode, counts
 
 
@@ -74,7 +72,7 @@ def test_unix_domain_sockets(tmp_path: Path) -> None:
     with serving(path, "unix:@netkit-test-%d" % os.getpid(), sockets=2) as server:  # noqa: UP031
         assert [event["transport"] for event in server.listening] == ["unix", "unix"]
         assert echoed(UnixStream.connect(path)) == b"hello"
-        assert echoed(UnixStream.connect(server.listening[1]["address"])) == b"hello"
+        assert echoed(UnixStream.connect(server.listening[1]["local"])) == b"hello"
         assert server.end()[0] == 0
     assert not os.path.exists(path)
 
@@ -117,7 +115,7 @@ def test_workers_and_their_counts() -> None:
             assert echoed(TcpStream.connect(server.addr)) == b"hello"
         server.process.send_signal(signal.SIGUSR1)
         event = server.event()
-        assert event["event"] == "counts"
+        assert event["event"] == "counted"
         assert event["counts"]["connections"] == 8
         code, counts = server.end()
         assert (code, counts["bytes"]) == (0, 40)
@@ -129,7 +127,7 @@ def test_sigusr1_says_what_was_done_so_far() -> None:
         for _ in range(2):
             server.process.send_signal(signal.SIGUSR1)
             event = server.event()
-            assert (event["event"], event["counts"]["bytes"]) == ("counts", 5)
+            assert (event["event"], event["counts"]["bytes"]) == ("counted", 5)
 
 
 def test_limits() -> None:
@@ -219,17 +217,18 @@ class TestSuccessor:
         control, path = str(tmp_path / "control"), str(tmp_path / "echo")
         with (
             serving("--control", control, path, "127.0.0.1:0", sockets=3) as old,
-            TcpStream.connect(old.listening[1]["address"]) as under_way,
+            TcpStream.connect(old.listening[1]["local"]) as under_way,
         ):
             under_way.write_all(b"x")
             assert under_way.read_exactly(1, timeout=10) == b"x"
             with serving("--control", control, "--upgrade", sockets=3) as new:
-                assert new.listening == old.listening
+                assert [event["input"] for event in old.listening] == [path, "127.0.0.1:0", "127.0.0.1:0"]
+                assert new.listening == [{**event, "input": None} for event in old.listening]
                 assert under_way.read(timeout=10) == b"", "drained"
                 under_way.close()
                 assert old.end(None)[0] == 0
                 assert echoed(UnixStream.connect(path)) == b"hello"
-                assert echoed(TcpStream.connect(new.listening[1]["address"])) == b"hello"
+                assert echoed(TcpStream.connect(new.listening[1]["local"])) == b"hello"
                 assert new.end()[0] == 0
         assert os.listdir(tmp_path) == []
 
@@ -309,7 +308,7 @@ runpy.run_module("netkit", run_name="__main__", alter_sys=True)
             stream.close()
         server.process.send_signal(signal.SIGTERM)
         out, said = server.process.communicate(timeout=30)
-        counts = json.loads(out.splitlines()[-1])["counts"]
+        counts = row_of(words_of(server.process), out.splitlines()[-1])["counts"]
         assert (server.process.returncode, counts["connections"], counts["failed"]) == (0, 30, 0)
         assert said.count(b"too many open files: connections wait") == 1
     finally:

@@ -163,7 +163,7 @@ def test_on_eof_close(netkit: Netkit) -> None:
     with peer(stay) as address:
         result = netkit("tcp", "connect", "--on-eof", "close", "--json", address, stdin=b"y")
         go.set()
-    assert (result.json[-1]["finished_first"], result.json[-1]["sent"]) == ("local", 1)
+    assert (result.json[-1]["finished_first"], result.json[-1]["bytes_sent"]) == ("local", 1)
 
 
 def test_on_eof_keep_sends_no_end(netkit: Netkit) -> None:
@@ -211,7 +211,7 @@ def test_a_peer_that_never_reads_runs_into_the_idle_timeout(netkit: Netkit) -> N
         )
         go.set()
     assert result.exit_code == 7
-    assert 0 < result.json[-2]["sent"] < 20_000_000
+    assert 0 < result.json[-2]["bytes_sent"] < 20_000_000
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_tls(netkit: Netkit, authority: ThrowawayAuthority, ca: str) -> None:
         )
     assert result.exit_code == 0
     assert result.json[0]["tls"]["alpn"] == "y"
-    assert result.json[-1]["received"] == 2
+    assert result.json[-1]["bytes_received"] == 2
 
 
 def test_tls_stays_open_for_the_answer(netkit: Netkit, authority: ThrowawayAuthority, ca: str) -> None:

@@ -102,7 +102,7 @@ def test_events(netkit: Callable[..., Result], echo_address: str) -> None:
     for direction in ("sent", "received"):
         pieces = [base64.b64decode(row["data_b64"]) for row in data if row["event"] == direction]
         assert b"".join(pieces) == b"ping"
-    assert (closed["sent"], closed["received"], closed["finished_first"]) == (4, 4, "local")
+    assert (closed["bytes_sent"], closed["bytes_received"], closed["finished_first"]) == (4, 4, "local")
 
 
 @pytest.mark.parametrize(

@@ -99,11 +99,11 @@ class TestForms:
         assert result.exit_code == 0
         assert row["type"] == "tls.probe"
         assert row["accepted"] is True
-        assert row["input"] == row["address"] == good
+        assert row["input"] == row["peer"] == good
         assert row["verification"]["findings"] == []
         assert len(row["verification"]["path"]) == 3
         assert [one["subject"] for one in row["certificates"]] == [f"CN={HOST}", "CN=Middle"]
-        assert row["certificates"][0]["sans"]["ip"] == ["127.0.0.1"]
+        assert row["certificates"][0]["sans"]["ip_addresses"] == ["127.0.0.1"]
         assert "error" not in row
 
     def test_short(self, netkit: Netkit, good: str, old: str, ca: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import signal
 import socket
 import subprocess
@@ -11,11 +10,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
+from tests.cli.helpers import Result, address_of, netkit_argv, process_environment, row_of, words_of
 from tests.conftest import free_port
 
 Netkit = Callable[..., Result]
@@ -43,7 +41,7 @@ def listening(*args: str) -> Iterator[tuple[subprocess.Popen[bytes], tuple[str, 
         assert process.stderr is not None
         try:
             if "--json" in args:
-                where = json.loads(process.stdout.readline())["address"]
+                where = row_of(words_of(process), process.stdout.readline())["local"]
             else:
                 where = process.stderr.readline().split()[2].decode()
             host, _, port = where.rpartition(":")
@@ -199,7 +197,7 @@ class TestListen:
             peer.sendto(b"question", where)
             assert peer.recv(100) == b"ok"
             out, _ = process.communicate(timeout=30)
-        events: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
+        events = [row_of(words_of(process), line) for line in out.splitlines()]
         assert [event["event"] for event in events] == ["received", "sent", "ended"]
         assert events[0]["peer"] == address_of(peer)
 

@@ -101,7 +101,7 @@ class TestSystemd:
                 assert first.recv(5) == b"first"
             listening = [server.event(), server.event()]
             assert [event["transport"] for event in listening] == ["tcp", "unix"]
-            assert listening[0]["address"] == f"127.0.0.1:{port}"
+            assert listening[0]["local"] == f"127.0.0.1:{port}"
             assert echoed(TcpStream.connect(f"127.0.0.1:{port}")) == b"hello"
             assert echoed(UnixStream.connect(path)) == b"hello"
             code, counts = server.end()

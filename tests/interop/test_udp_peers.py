@@ -111,5 +111,5 @@ def test_scanning_finds_what_ncat_finds() -> None:
             if done.returncode == 0:
                 open_ports.append(port)
         result = run_netkit("tcp", "scan", "--json", "127.0.0.1", ",".join(map(str, ports)))
-    assert [row["port"] for row in result.json if row["event"] == "port"] == open_ports
+    assert [row["port"] for row in result.json if row["event"] == "scanned"] == open_ports
     assert len(open_ports) == 2

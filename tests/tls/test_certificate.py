@@ -190,7 +190,7 @@ def test_plain_data_is_json():
     assert data["subject"] == "CN=leaf.example"
     assert data["days_left"] == 90
     assert data["key"] == {"algorithm": "EC", "bits": 256, "curve": "P-256"}
-    assert data["sans"]["dns"] == ["leaf.example", "*.leaf.example"]
+    assert data["sans"]["dns_names"] == ["leaf.example", "*.leaf.example"]
     assert data["not_after"].endswith("Z")
     assert data["problems"] == []
     assert "days_left" not in LEAF.certificate.to_dict()
@@ -274,7 +274,7 @@ def test_a_broken_part_does_not_hide_the_rest(part, value, field):
     data = certificate.to_dict(NOW)
     assert data["sha256"]
     assert data["issuer"] == "CN=Root"
-    assert data["sans"]["dns"] == ["leaf.example", "*.leaf.example"]
+    assert data["sans"]["dns_names"] == ["leaf.example", "*.leaf.example"]
     fields = {problem.field for problem in certificate.problems}  # type: ignore[attr-defined]
     assert field is None or field in fields
 

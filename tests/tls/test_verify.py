@@ -331,7 +331,7 @@ def test_plain_data():
     data = judge(cases()["expired"]).to_dict()
     assert data["accepted"] is False
     assert data["findings"][0]["code"] == "expired"
-    assert data["findings"][0]["certificate"] == 0
+    assert data["findings"][0]["certificate_index"] == 0
     assert data["openssl_code"] == 10
     assert Severity(data["findings"][0]["severity"]) is Severity.ERROR
 

@@ -87,7 +87,7 @@ class DemoRow(TypedDict):
     """One command, and what it did."""
 
     type: Literal["demo"]
-    command: Annotated[list[str], "The command line, in words"]
+    argv: Annotated[list[str], "The command line, in words"]
     shows: Annotated[str, "What it is there to show"]
     stdin: Annotated[str | None, "Its standard input; null where it had none"]
     exit_code: int
@@ -107,7 +107,7 @@ class DemoView(View[Done]):
     def to_json(self, result: Done) -> Mapping[str, Any]:
         row: DemoRow = {
             "type": "demo",
-            "command": ["netkit", *result.step.words],
+            "argv": ["netkit", *result.step.words],
             "shows": result.step.shows,
             "stdin": result.step.stdin,
             "exit_code": result.exit_code,
@@ -151,7 +151,7 @@ def demo(run: Run[Done]) -> None:
     Examples:
 
         $ netkit demo
-        $ netkit demo --json | jq -r '.command | join(" ")'
+        $ netkit demo --json | jq -r '.argv | join(" ")'
     """
     env = run.env
     extra = ["--color", env_color(env)] if env.mode == "table" else []

@@ -118,11 +118,11 @@ class FindingRow(TypedDict):
 
     severity: Annotated[Literal["error", "warning", "note"], "For an error the input is refused"]
     code: Annotated[str, "Stable: bare-line-feed, framing-conflict, missing-host, ..."]
-    message: Annotated[int, "Which one it is about, counted from 0"]
+    message: Annotated[str, "What is wrong"]
+    message_index: Annotated[int, "Which message it is about, counted from 0"]
     offset: int
     length: Annotated[int, "0: something is not there"]
     section: Annotated[str, "The rule, as in `RFC 9112 section 6.1`"]
-    problem: str
     tolerance: Annotated[str | None, "The --lenient flag that lets it pass"]
     elsewhere: Annotated[dict[str, str], "What llhttp, h11 and nginx do with it: `accepts`, `refuses`"]
     risk: Annotated[str | None, "What comes of it where two parsers differ"]
@@ -132,8 +132,8 @@ class ParseRow(TypedDict):
     """What is in an input."""
 
     type: Literal["http.parse"]
-    kind: Literal["request", "response"]
-    length: Annotated[int, "Octets of the input"]
+    message_kind: Literal["request", "response"]
+    size: Annotated[int, "Octets of the input"]
     accepted: Annotated[bool, "Whether nothing is reason to refuse it"]
     messages: list[MessageRow]
     findings: list[FindingRow]
@@ -165,8 +165,8 @@ class ParseView(View[Parsed]):
         report = result.report
         return {
             "type": "http.parse",
-            "kind": result.kind,
-            "length": report.size,
+            "message_kind": result.kind,
+            "size": report.size,
             "accepted": report.accepted,
             "messages": [_message_row(message, result.octets) for message in report.messages],
             "findings": [finding.to_dict() for finding in report.findings],  # type: ignore[misc]

@@ -9,7 +9,8 @@ import click
 
 from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
-from netkit.cli.frame.exits import Exit, Failure, explain
+from netkit.cli.frame.exits import Failure, explain
+from netkit.cli.frame.fields import Endpoint
 from netkit.cli.frame.options import Number, Seconds, WrongValue, option
 from netkit.cli.frame.output import View
 
@@ -24,26 +25,26 @@ if TYPE_CHECKING:
     from netkit.measure.ping import PingStatistics, Reply
 
 
-class ReplyRow(TypedDict):
+class ProbeRow(TypedDict):
     """What became of one probe."""
 
     type: Annotated[Literal["tcp.ping", "udp.ping"], "The command's own"]
-    event: Literal["reply"]
-    sequence: Annotated[int, "The probe's number, from 0"]
-    outcome: Annotated[
-        Literal["reply", "reordered", "late", "duplicate", "lost", "failed"],
-        "What became of it: late came after its time, and has been said to be lost before",
+    event: Annotated[
+        Literal["reply", "timeout", "refused", "failed", "late", "duplicate"],
+        "late: a reply after its time, to a probe whose timeout was told before",
     ]
-    time_s: Annotated[float | None, "The round trip"]
-    reason: Annotated[str | None, "Why it failed"]
+    sequence: Annotated[int, "The probe's number, from 0"]
+    elapsed_s: Annotated[float | None, "The round trip; null where there was none"]
+    reordered: Annotated[bool, "Whether the reply to a later probe came before"]
+    reason: Annotated[str | None, "Why there was no reply"]
 
 
-class StatisticsRow(TypedDict):
+class EndedRow(TypedDict):
     """All probes together, at the end."""
 
     type: Annotated[Literal["tcp.ping", "udp.ping"], "The command's own"]
-    event: Literal["statistics"]
-    address: Annotated[str | None, "Whom it went to"]
+    event: Literal["ended"]
+    peer: Annotated[Endpoint | None, "Whom it went to"]
     sent: Annotated[int, "Probes sent"]
     received: Annotated[int, "Those with a reply in time"]
     lost: Annotated[int, "Those without, whether time ran out or an error came"]
@@ -74,18 +75,17 @@ class Pinged(NamedTuple):
 class PingView(View[Pinged]):
     """A line a probe, and what they come to."""
 
-    schema = ReplyRow | StatisticsRow
-    has_input = False
+    schema = ProbeRow | EndedRow
 
     def __init__(self, type: Literal["tcp.ping", "udp.ping"]) -> None:  # noqa: A002  # the field's own name
         self.type = type  # type: ignore[misc]  # of the instance: one class serves both
 
-    def to_json(self, result: Pinged) -> StatisticsRow:
+    def to_json(self, result: Pinged) -> EndedRow:
         found = result.statistics
         return {
             "type": self.type,  # type: ignore[typeddict-item]
-            "event": "statistics",
-            "address": None if result.address is None else str(result.address),
+            "event": "ended",
+            "peer": None if result.address is None else str(result.address),
             "sent": found.sent,
             "received": found.received,
             "lost": found.failed,
@@ -334,18 +334,19 @@ class _Shown:
     def reply(self, reply: Reply) -> None:
         run, env = self._run, self._run.env
         outcome = reply.note or "reply"
-        reason = None
+        reason = failure = None
         if reply.error is not None:
-            self.failure = explain(reply.error)
-            outcome = "lost" if self.failure.exit is Exit.TIMEOUT else "failed"
-            reason = self.failure.message
+            failure = self.failure = explain(reply.error)
+            outcome = "lost" if failure.outcome == "timeout" else "failed"
+            reason = failure.message
         if run.json:
+            reordered = outcome == "reordered"
             run.write_object(
                 {
-                    "event": "reply",
+                    "event": "reply" if reordered else outcome if failure is None else failure.outcome,
                     "sequence": reply.number,
-                    "outcome": outcome,
-                    "time_s": reply.time,
+                    "elapsed_s": reply.time,
+                    "reordered": reordered,
                     "reason": reason,
                 }
             )

@@ -45,7 +45,7 @@ class RangeRow(TypedDict):
     """What a Range header asks of a representation, and how to answer."""
 
     type: Literal["range"]
-    length: Annotated[int, "The whole representation, in bytes"]
+    complete_length: Annotated[int, "The whole representation, in bytes"]
     status: Literal[206, 416]
     asked: Annotated[list[str], "The ranges as they were asked for"]
     dropped: Annotated[list[str], "Those of which nothing is in the representation"]
@@ -88,7 +88,7 @@ class RangeView(View[Answer]):
 
         return {
             "type": "range",
-            "length": result.length,
+            "complete_length": result.length,
             "status": result.status,
             "asked": [str(spec) for spec in result.wanted.specs],
             "dropped": result.dropped,

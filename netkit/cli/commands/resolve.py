@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
 from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.fields import Address
 from netkit.cli.frame.options import FILE, Endpoint, File, Value, WrongValue, option
 from netkit.cli.frame.output import Column, View
 
@@ -32,15 +33,17 @@ WIDE = 100
 class AddressRow(TypedDict):
     """One address, in the order to try them."""
 
-    address: str
+    address: Address
     family: Annotated[Literal[4, 6], "IPv4 or IPv6"]
     source: Annotated[
         Literal["literal", "hosts", "dns", "system"],
         "Written as an address, from the hosts file, from name servers, or from getaddrinfo(3)",
     ]
     name: Annotated[str, "The name it was found under: search list applied, aliases followed"]
-    ttl: Annotated[int | None, "Seconds it may be kept; null where that is not said"]
-    reached_from: Annotated[str | None, "This machine's address a connection would come from; null: no route"]
+    ttl_s: Annotated[int | None, "Seconds it may be kept; null where that is not said"]
+    reached_from: Annotated[
+        Address | None, "This machine's address a connection would come from; null: no route"
+    ]
 
 
 class ResolveRow(TypedDict):
@@ -61,14 +64,14 @@ class NameRow(TypedDict):
 
     name: str
     source: Annotated[Literal["hosts", "dns"], "From the hosts file, or from name servers (PTR)"]
-    ttl: Annotated[int | None, "Seconds it may be kept; null where that is not said"]
+    ttl_s: Annotated[int | None, "Seconds it may be kept; null where that is not said"]
 
 
 class ReverseRow(TypedDict):
     """The names of an address (-x)."""
 
     type: Literal["resolve"]
-    address: str
+    address: Address
     names: Annotated[list[NameRow], "The canonical one first"]
     not_asked: Annotated[list[str], "Sources of nsswitch.conf that netkit does not know"]
     elapsed_s: float
@@ -128,7 +131,7 @@ class Resolved(NamedTuple):
                     "family": 4 if each.address.version == 4 else 6,
                     "source": cast(Any, each.source),
                     "name": each.name,
-                    "ttl": each.ttl,
+                    "ttl_s": each.ttl,
                     "reached_from": None if each.reached_from is None else str(each.reached_from),
                 }
                 for each in found.addresses
@@ -136,7 +139,7 @@ class Resolved(NamedTuple):
             "aliases": self.aliases,
             "problems": [str(problem) for problem in found.problems],
             "not_asked": list(found.not_asked),
-            "elapsed_s": round(self.elapsed_s, 6),
+            "elapsed_s": self.elapsed_s,
         }
 
 
@@ -162,11 +165,11 @@ class Named(NamedTuple):
             "type": "resolve",
             "address": self.text,
             "names": [
-                {"name": each.name, "source": cast(Any, each.source), "ttl": each.ttl}
+                {"name": each.name, "source": cast(Any, each.source), "ttl_s": each.ttl}
                 for each in self.found.names
             ],
             "not_asked": list(self.found.not_asked),
-            "elapsed_s": round(self.elapsed_s, 6),
+            "elapsed_s": self.elapsed_s,
         }
 
 

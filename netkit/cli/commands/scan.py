@@ -10,6 +10,7 @@ import click
 from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Exit, explain
+from netkit.cli.frame.fields import Address
 from netkit.cli.frame.messages import plural
 from netkit.cli.frame.options import FILE, File, Number, Rate, Seconds, WrongValue, option
 from netkit.cli.frame.output import Column, View, b64
@@ -32,37 +33,28 @@ class PortRow(TypedDict):
     """One port of one host."""
 
     type: Literal["tcp.scan"]
-    event: Literal["port"]
-    host: Annotated[str, "As it was written"]
-    address: Annotated[str, "Its address"]
+    event: Literal["scanned"]
+    address: Annotated[Address, "The host's address"]
     port: Annotated[int, "The port"]
     state: Annotated[State, "What became of connecting; filtered: no answer in time"]
     service: Annotated[str | None, "What this system calls the port; not what is found there"]
-    time_s: Annotated[float, "How long that took to find out"]
+    elapsed_s: Annotated[float, "How long that took to find out"]
     banner: Annotated[str | None, "With --banners: what it said by itself, as text where it is text"]
     banner_b64: Annotated[str | None, "The same, byte for byte"]
     reason: Annotated[str | None, "What the system said, where it is not open"]
 
 
-class SummaryRow(TypedDict):
-    """All ports together, at the end; and once for each host that was not scanned, with its error."""
+class EndedRow(TypedDict):
+    """All ports together, at the end."""
 
     type: Literal["tcp.scan"]
-    event: Literal["summary"]
+    event: Literal["ended"]
     ports: Annotated[int, "Ports tried"]
     open: Annotated[int, "Open"]
     closed: Annotated[int, "Closed"]
     filtered: Annotated[int, "Without an answer"]
     unreachable: Annotated[int, "Out of reach"]
     elapsed_s: Annotated[float, "How long all of it took"]
-
-
-class Unresolved(TypedDict):
-    """A host that was not scanned."""
-
-    type: Literal["tcp.scan"]
-    event: Literal["host"]
-    host: Annotated[str, "As it was written"]
 
 
 class Scanned(NamedTuple):
@@ -76,8 +68,7 @@ class ScanView(View[Scanned]):
     """A line a port."""
 
     type = "tcp.scan"
-    schema = PortRow | SummaryRow | Unresolved
-    has_input = False
+    schema = PortRow | EndedRow
     columns = (
         Column("host", 24),
         Column("port", 6),
@@ -91,13 +82,12 @@ class ScanView(View[Scanned]):
         found = result.found
         return {
             "type": "tcp.scan",
-            "event": "port",
-            "host": result.host,
+            "event": "scanned",
             "address": str(found.addr.ip),
             "port": found.addr.port,
             "state": found.state.value,
             "service": _service(found.addr.port),
-            "time_s": found.time,
+            "elapsed_s": found.time,
             "banner": None if found.banner is None else _text(found.banner),
             "banner_b64": None if found.banner is None else b64(found.banner),
             "reason": found.reason,
@@ -273,7 +263,8 @@ def scan(
         found = outcome.unwrap()
         tally[found.state] += 1
         if show_all or found.state is PortState.OPEN:
-            run.result(Scanned(hosts[found.addr.ip][0], found))
+            host = hosts[found.addr.ip][0]
+            run.result(Scanned(host, found), host)
 
     def progress() -> Flow[None]:
         while run.env.shows_status:
@@ -303,7 +294,7 @@ def scan(
         failure = explain(why)
         codes.add(failure.exit)
         if run.json:
-            run.write_object({"event": "host", "host": name}, failure=failure)
+            run.write_object({}, name, failure)
         run.env.report(f"tcp scan {name}", failure)
     if hosts:
         codes.add(Exit.OK if tally[PortState.OPEN] else Exit.NO)
@@ -350,6 +341,6 @@ def _read_hosts(run: Run[Any], path: str | None) -> Iterator[str]:
 def _summarise(run: Run[Any], tally: dict[str, int], elapsed: float) -> None:
     total = sum(tally.values())
     if run.json:
-        run.write_object({"event": "summary", "ports": total, **tally, "elapsed_s": elapsed})
+        run.write_object({"event": "ended", "ports": total, **tally, "elapsed_s": elapsed})
     words = ", ".join(f"{count:,} {state}" for state, count in tally.items() if count)
     run.env.say(f"{plural(total, 'port')} in {elapsed:.1f} s: {words or 'none'}")

@@ -9,7 +9,7 @@ import click
 
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.options import FILE, File, Number, Seconds, WrongValue, option
-from netkit.cli.payload.bind import Bind, Sockets, is_unix, names_of
+from netkit.cli.payload.bind import ANYWHERE, Bind, Sockets, is_unix, names_of
 from netkit.cli.payload.faults import faults, injected
 from netkit.cli.payload.server_tls import ServerTls, handshake, server_tls
 from netkit.cli.payload.serving import ServeView, drain, serve_until_told
@@ -188,9 +188,9 @@ def _echo(
             upgrade=given["upgrade"],
         )
         stack.callback(sockets.close)
-        config = None if tls is None else tls.config(names_of(binds[0] if binds else "127.0.0.1:0"))
+        config = None if tls is None else tls.config(names_of(binds[0] if binds else ANYWHERE))
         server = EchoServer(
-            [each for _, each in sockets.served],
+            [each.socket for each in sockets.served],
             wrap=None if config is None else partial(handshake, config=config),
             faults=faults,
             idle_timeout=given["idle_timeout"],
@@ -198,15 +198,19 @@ def _echo(
             max_connections=given["max_conns"],
         )
         server.connections.on_unaccepted = _warn_once(run)
+        typed = dict(zip(binds, run.typed, strict=True)) or {ANYWHERE: ANYWHERE}
+        sources = [None if each.bind is None else typed[each.bind] for each in sockets.served]
+        run.input = sources[0] if len(set(sources)) == 1 else None
         serve_until_told(
             run,
-            [(transport, each.local_addr) for transport, each in sockets.served],
+            [(each.transport, each.socket.local_addr) for each in sockets.served],
             lambda stop: server.serve(stop, drain=drain),
             server.counts,
             workers=given["workers"],
             begin=begin,
             ready=sockets.ready,
             handover=sockets.handover(),
+            given=sources,
         )
 
 

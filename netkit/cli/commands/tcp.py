@@ -9,6 +9,8 @@ import click
 
 from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.exits import explain
+from netkit.cli.frame.fields import Endpoint
 from netkit.cli.frame.options import Network, Value, option
 from netkit.cli.frame.output import View
 from netkit.cli.payload import listening, talking
@@ -32,8 +34,12 @@ if TYPE_CHECKING:
 class AttemptRow(TypedDict):
     """One address that was tried."""
 
-    address: Annotated[str, "The address and port"]
-    outcome: Annotated[str, "connected, abandoned, or what the system said"]
+    peer: Endpoint
+    outcome: Annotated[
+        Literal["connected", "refused", "timeout", "failed", "abandoned"],
+        "What became of it; abandoned: under way when another address was connected to",
+    ]
+    reason: Annotated[str | None, "What the system said, where it failed"]
     started_s: Annotated[float, "When it was begun, in seconds since the command began to connect"]
     ended_s: Annotated[float | None, "When it ended; null while it was under way"]
 
@@ -43,8 +49,9 @@ class Connected(TypedDict):
 
     type: Literal["tcp.connect"]
     event: Literal["connected"]
-    peer: Annotated[str, "The address that answered; with a proxy, the proxy's"]
-    local: Annotated[str, "This end"]
+    endpoint: Annotated[str, "HOST:PORT that was asked for; with a proxy, whom the proxy connects to"]
+    peer: Annotated[Endpoint, "The address that answered; with a proxy, the proxy's"]
+    local: Annotated[Endpoint, "This end"]
     elapsed_s: Annotated[float, "How long connecting took: looking the name up, the proxy and TLS included"]
     attempts: Annotated[list[AttemptRow], "Every address that was tried (RFC 8305)"]
     proxy: Annotated[str | None, "The proxy it goes through, without the password"]
@@ -56,7 +63,6 @@ class ConnectView(View[Any]):
 
     type = "tcp.connect"
     schema = Connected | Data | Closed
-    has_input = False
 
 
 class ProxyUrl(Value):
@@ -159,7 +165,7 @@ def connect(
             words = f"connected to {tcp.peer_addr if proxy is None else endpoint}{talking.tls_words(stream)}"
             talk.note(f"{words}, from {tcp.local_addr}")
             if run.json:
-                run.write_object(_connected(tcp, stream, elapsed, proxy))
+                run.write_object(_connected(endpoint, tcp, stream, elapsed, proxy))
             elif env.stdout_tty and not env.quiet:
                 env.say(f"{words} in {elapsed * 1000:.1f} ms")
             done = Pumped()
@@ -208,10 +214,13 @@ def _open(
         raise
 
 
-def _connected(tcp: TcpStream, stream: ByteStream, elapsed: float, proxy: Proxy | None) -> Connected:
+def _connected(
+    endpoint: HostPort, tcp: TcpStream, stream: ByteStream, elapsed: float, proxy: Proxy | None
+) -> Connected:
     return {
         "type": "tcp.connect",
         "event": "connected",
+        "endpoint": str(endpoint),
         "peer": str(tcp.peer_addr),
         "local": str(tcp.local_addr),
         "elapsed_s": elapsed,
@@ -222,9 +231,11 @@ def _connected(tcp: TcpStream, stream: ByteStream, elapsed: float, proxy: Proxy 
 
 
 def _attempt(attempt: Attempt) -> AttemptRow:
+    failure = None if attempt.error is None else explain(attempt.error)
     return {
-        "address": str(attempt.addr),
-        "outcome": attempt.outcome,
+        "peer": str(attempt.addr),
+        "outcome": "connected" if attempt.won else "abandoned" if failure is None else failure.outcome,
+        "reason": None if failure is None else failure.message,
         "started_s": attempt.started_s,
         "ended_s": attempt.ended_s,
     }

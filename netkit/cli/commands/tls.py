@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
 from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Exit
+from netkit.cli.frame.fields import Endpoint as Peer, Format
 from netkit.cli.frame.messages import plural
 from netkit.cli.frame.options import Endpoint, Number, Value, WrongValue, option
 from netkit.cli.frame.output import Column, View, rfc3339
-from netkit.cli.pages.schema import Format
 from netkit.cli.payload.tls_files import certificates
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ WIDE = 140
 class SansRow(TypedDict):
     """Whom a certificate is for."""
 
-    dns: list[str]
-    ip: list[str]
-    email: list[str]
-    uri: list[str]
-    other: list[str]
+    dns_names: list[str]
+    ip_addresses: list[str]
+    emails: list[str]
+    uris: list[str]
+    others: list[str]
 
 
 class KeyRow(TypedDict):
@@ -96,7 +96,7 @@ class FindingRow(TypedDict):
     severity: Annotated[Literal["error", "warning", "note"], "An error is what a client refuses for"]
     code: Annotated[str, "Stable: expired, wrong-host, self-signed, unknown-issuer, ..."]
     message: str
-    certificate: Annotated[int | None, "Which one it is about, counted from 0"]
+    certificate_index: Annotated[int | None, "Which one it is about, counted from 0"]
     hint: str | None
 
 
@@ -117,7 +117,7 @@ class ProbeRow(TypedDict):
     type: Literal["tls.probe"]
     host: str
     port: int
-    address: Annotated[str, "The address that answered"]
+    peer: Annotated[Peer, "The address that answered"]
     server_name: Annotated[str, "The name asked for (SNI, if it is a name) and judged by"]
     resolve_s: Annotated[float | None, "Looking the name up; null for an address"]
     connect_s: Annotated[float, "Connecting (TCP)"]
@@ -172,11 +172,11 @@ class ProbeView(View[Probed]):
             "type": "tls.probe",
             "host": report.host,
             "port": report.port,
-            "address": str(report.addr),
+            "peer": str(report.addr),
             "server_name": report.server_name,
-            "resolve_s": _rounded(report.resolve_s),
-            "connect_s": round(report.connect_s, 6),
-            "handshake_s": _rounded(report.handshake_s),
+            "resolve_s": report.resolve_s,
+            "connect_s": report.connect_s,
+            "handshake_s": report.handshake_s,
             "protocol": None if report.version is None else report.version.as_str,
             "cipher": report.cipher,
             "alpn": report.alpn,
@@ -282,7 +282,8 @@ def _times(report: ProbeReport) -> list[tuple[str, str]]:
 def _sheet(certificate: Certificate, result: Probed) -> list[tuple[str, str | None]]:
     row = certificate.to_dict(result.report.probed_at)
     sans = row["sans"] or {}
-    names = [*sans.get("dns", ()), *sans.get("ip", ()), *sans.get("email", ()), *sans.get("uri", ())]
+    kinds = ("dns_names", "ip_addresses", "emails", "uris")
+    names = [name for kind in kinds for name in sans.get(kind, ())]
     pairs: list[tuple[str, str | None]] = [
         ("subject", row["subject"]),
         ("issuer", row["issuer"]),
@@ -379,10 +380,6 @@ def _verdict(result: Probed) -> str:
 def _pem(chain: Iterable[Certificate]) -> Iterable[str]:
     for certificate in chain:
         yield from certificate.to_pem().splitlines()
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 6)
 
 
 class Version(Value):

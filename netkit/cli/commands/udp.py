@@ -11,9 +11,10 @@ import click
 
 from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.fields import Endpoint
 from netkit.cli.frame.options import FILE, File, Number, Seconds, Value, WrongValue, option
 from netkit.cli.frame.output import View, b64
-from netkit.cli.payload.bind import Bind
+from netkit.cli.payload.bind import ANYWHERE, Bind
 from netkit.cli.payload.talking import stdin_source
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Datagram(TypedDict):
 
     type: Annotated[Literal["udp.send", "udp.listen"], "The command's own"]
     event: Literal["sent", "received"]
-    peer: Annotated[str, "Where it went, or where it came from"]
+    peer: Annotated[Endpoint, "Where it went, or where it came from"]
     size: Annotated[int, "Bytes; 0 is a datagram too"]
     data_b64: Annotated[str, "What is in it"]
 
@@ -45,7 +46,7 @@ class Listening(TypedDict):
 
     type: Literal["udp.listen"]
     event: Literal["listening"]
-    address: Annotated[str, "With the port that the system chose if 0 was asked for"]
+    local: Annotated[Endpoint, "With the port that the system chose if 0 was asked for"]
     groups: Annotated[list[str], "The multicast groups joined"]
 
 
@@ -63,7 +64,6 @@ class UdpView(View[None]):
     """Payload as it is; with --json, events."""
 
     schema = Datagram | Listening | Ended
-    has_input = False
 
     def __init__(self, type: Literal["udp.send", "udp.listen"]) -> None:  # noqa: A002  # the field's own name
         self.type = type  # type: ignore[misc]  # of the instance: one class serves both
@@ -464,7 +464,7 @@ def listen(
         raise WrongValue("--interface is for --join", "add --join GROUP, or leave it out")
     traffic = Traffic(run, hexdump)
     if bind is None:
-        bind = ":0" if groups else "127.0.0.1:0"
+        run.input = bind = ":0" if groups else ANYWHERE
     with UdpSocket.bind(bind, reuse_addr=reuse or bool(groups)) as sock:
         bound = sock.local_addr.ip
         if groups and not (bound.is_unspecified or bound.is_multicast) and os.name == "posix":
@@ -473,7 +473,7 @@ def listen(
         joined = [_join(sock, group, interface) for group in groups]
         where = str(sock.local_addr)
         if run.json:
-            run.write_object({"event": "listening", "address": where, "groups": joined})
+            run.write_object({"event": "listening", "local": where, "groups": joined})
         else:
             run.env.say(f"listening on {where} (UDP){''.join(f', {group}' for group in joined)}")
         try:

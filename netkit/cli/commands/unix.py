@@ -47,7 +47,6 @@ class ConnectView(View[Any]):
 
     type = "unix.connect"
     schema = Connected | Data | Closed
-    has_input = False
 
 
 class SocketPath(Value):

@@ -28,7 +28,7 @@ import click
 
 from netkit.cli.frame.context import Environment
 from netkit.cli.frame.exits import Exit, explain
-from netkit.cli.frame.options import OUTPUT, OUTPUT_PARAMS, Option, WrongValue, output_options
+from netkit.cli.frame.options import OUTPUT, OUTPUT_PARAMS, TYPED, Option, WrongValue, output_options
 from netkit.cli.frame.output import Output
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Run(Output[R], Generic[R]):
     """
 
     command: NetkitCommand
+    #: The arguments that have a type of their own (HOST:PORT, BIND, PATH), as they were typed.
+    typed: tuple[str, ...] = ()
 
     @property
     def json(self) -> bool:
@@ -216,6 +218,8 @@ class NetkitCommand(click.Command):
         resume = getattr(params.get("targets"), "resume", None)
         run: Run[Any] = Run(env, self.view, doing=self.doing or self.path, lookup=self.lookup)
         run.command = self
+        run.typed = tuple(ctx.meta.get(TYPED, ()))
+        run.input = run.typed[0] if len(run.typed) == 1 else None
         try:
             env.configure(
                 mode=self._mode(shared),

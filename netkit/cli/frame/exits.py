@@ -104,6 +104,13 @@ class Failure(NamedTuple):
     hint: str | None = None
     error: BaseException | None = None
 
+    @property
+    def outcome(self) -> Literal["refused", "timeout", "failed"]:
+        """One word for it, for events and for attempts."""
+        if self.exit is Exit.TIMEOUT:
+            return "timeout"
+        return "refused" if self.kind == "Refused" else "failed"
+
     def to_json(self) -> ErrorObject:
         """The object that `--json` shows under `"error"`."""
         return {

@@ -31,6 +31,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: What a shell completes where a value is wanted: files, host names, one of a few words, or nothing.
 FILE, HOST = "file", "host"
 
+#: Under which name a click context keeps the arguments as they were typed: the `input` of JSON rows.
+TYPED = "netkit.typed"
+
 
 class WrongValue(click.BadParameter):
     """A value that cannot be used, and the form it should have."""
@@ -64,6 +67,13 @@ class Value(_ParamType):
 
     form: str
     complete: str | None = None
+
+    def __call__(
+        self, value: Any, param: click.Parameter | None = None, ctx: click.Context | None = None
+    ) -> Any:
+        if isinstance(param, click.Argument) and ctx is not None:
+            ctx.meta.setdefault(TYPED, []).append(str(value))
+        return super().__call__(value, param, ctx)
 
     def wrong(
         self, message: str, param: click.Parameter | None, ctx: click.Context | None, hint: str | None = None

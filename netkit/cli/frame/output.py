@@ -55,7 +55,7 @@ class View(Generic[R]):
 
     type: ClassVar[str]
     schema: ClassVar[Any]
-    #: Whether rows are about inputs, and so carry `"input"`.
+    #: Whether the command is given an input (or several), so that every row carries `"input"`.
     has_input: ClassVar[bool] = True
     #: Columns of the table that several inputs make, a line each; without them each makes its own `table`.
     columns: ClassVar[tuple[Column, ...]] = ()
@@ -111,6 +111,8 @@ class Output(Generic[R]):
         self.many = False
         self.doing = doing
         self.lookup = lookup
+        #: What rows are about that are not told: the one argument as it was typed. Of several, no row's.
+        self.input: str | None = None
         self.rows = 0
         self.failures: dict[str, int] = {}
         self._code: Exit | None = None
@@ -181,10 +183,10 @@ class Output(Generic[R]):
     def write_object(
         self, fields: Mapping[str, Any], text: str | None = None, failure: Failure | None = None
     ) -> None:
-        """Write one JSON object (a row, or an event of a stream)."""
+        """Write one JSON object (a row, or an event of a stream); `text` is the input as it was given."""
         row: dict[str, Any] = {"type": self.view.type}
-        if text is not None and self.view.has_input:
-            row["input"] = text
+        if self.view.has_input:
+            row["input"] = self.input if text is None else text
         row.update(fields)
         if failure is not None:
             row["error"] = failure.to_json()
@@ -240,11 +242,23 @@ def _cell(value: object) -> str:
 
 
 def json_line(row: Mapping[str, Any], *, ascii_only: bool = False) -> str:
-    """One object as one line that is safe to show: no control character, none hidden, is in it raw."""
+    """One object as one line that is safe to show: no control character, none hidden, is in it raw.
+
+    Seconds (under a key that ends in `_s`) are rounded to the microsecond: more digits measure nothing.
+    """
     from json import dumps
 
-    text = dumps(row, ensure_ascii=ascii_only, allow_nan=False, default=_plain_value)
+    text = dumps(_rounded(row), ensure_ascii=ascii_only, allow_nan=False, default=_plain_value)
     return text if text.isprintable() else _UNSAFE.sub(_json_escape, text)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: round(each, 6) if isinstance(each, float) and key.endswith("_s") else _rounded(each)
+            for key, each in value.items()
+        }
+    return [_rounded(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _json_escape(match: re.Match[str]) -> str:

@@ -28,6 +28,7 @@ from typing import (
 )
 
 from netkit.cli.frame.exits import ErrorObject
+from netkit.cli.frame.fields import Format, Pattern
 
 if TYPE_CHECKING:
     from netkit.cli.frame.output import View
@@ -45,19 +46,8 @@ _SCALARS: dict[Any, Schema] = {
     Any: {},
     object: {},
 }
+_INPUT = "The input as it was given; null where the row is about no single one"
 _ERROR = "Why the input failed; absent where it did not"
-
-
-class Pattern(str):
-    """In an `Annotated`: the regular expression that the text follows."""
-
-    __slots__ = ()
-
-
-class Format(str):
-    """In an `Annotated`: the JSON Schema format of the text, such as `date-time` or `ipv4`."""
-
-    __slots__ = ()
 
 
 def view_schema(view: View[Any], title: str) -> Schema:
@@ -65,21 +55,18 @@ def view_schema(view: View[Any], title: str) -> Schema:
     made = _Maker()
     error = made.typed_dict(ErrorObject)
     frame: Schema = {}
-    required = ["type"]
     if view.has_input:
-        frame["input"] = {"type": "string", "description": "The input as it was given"}
-        required.append("input")
+        frame["input"] = {"type": ["string", "null"], "description": _INPUT}
     rows = [made.typed_dict(row, frame, error) for row in _members(view.schema)]
     failed: Schema = {
         "type": "object",
         "description": "An input that has no result",
         "properties": {
             "type": {"const": view.type},
-            **{name: schema for name, schema in frame.items() if name != "type"},
+            **frame,
             "error": {**error, "description": _ERROR},
         },
-        # Before there is an input to speak of, a failure is about the command itself.
-        "required": ["type", "error"],
+        "required": ["type", *frame, "error"],
         "additionalProperties": False,
     }
     return {

@@ -3,7 +3,7 @@ server that is replaced."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netkit.cli.frame.options import Value, WrongValue
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: What a BIND begins with that names a Unix-domain socket, whatever follows.
 UNIX = "unix:"
+#: Where a server listens that is told nothing: a free port.
+ANYWHERE = "127.0.0.1:0"
 
 
 class Bind(Value):
@@ -73,12 +75,20 @@ def names_of(bind: str) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
+class Served(NamedTuple):
+    """A socket of a server: its transport ("tcp", "udp", "unix"), and the BIND it comes from, if it does."""
+
+    transport: str
+    socket: ServerSocket
+    bind: str | None
+
+
 class Sockets:
-    """The sockets of a server, each with its transport ("tcp", "udp", "unix"), and its control socket."""
+    """The sockets of a server, and its control socket."""
 
     def __init__(
         self,
-        served: list[tuple[str, ServerSocket]],
+        served: list[Served],
         control: UnixListener | None = None,
         taken: TakenOver | None = None,
     ) -> None:
@@ -95,7 +105,7 @@ class Sockets:
         made = cls([])
         try:
             if not made._activate(binds):
-                made._bind(binds or ("127.0.0.1:0",), tcp, udp)
+                made._bind(binds or (ANYWHERE,), tcp, udp)
             if control is not None:
                 from netkit.net.unix import UnixListener
 
@@ -114,15 +124,15 @@ class Sockets:
             if is_unix(bind):
                 from netkit.net.unix import UnixListener
 
-                self.served.append(("unix", UnixListener.bind(bind.removeprefix(UNIX))))
+                self.served.append(Served("unix", UnixListener.bind(bind.removeprefix(UNIX)), bind))
                 continue
             if tcp and udp:
                 listener, sock = bind_same_port(bind)
-                self.served += [("tcp", listener), ("udp", sock)]
+                self.served += [Served("tcp", listener, bind), Served("udp", sock, bind)]
             elif tcp:
-                self.served.append(("tcp", TcpListener.bind(bind)))
+                self.served.append(Served("tcp", TcpListener.bind(bind), bind))
             elif udp:
-                self.served.append(("udp", UdpSocket.bind(bind)))
+                self.served.append(Served("udp", UdpSocket.bind(bind), bind))
 
     def _activate(self, binds: Sequence[str]) -> bool:
         """Take the service manager's sockets, if it has passed any."""
@@ -166,7 +176,7 @@ class Sockets:
         from netkit.net.unix import UnixListener
 
         transports: dict[type, str] = {UdpSocket: "udp", UnixListener: "unix"}
-        self.served.append((transports.get(type(adopted), "tcp"), adopted))
+        self.served.append(Served(transports.get(type(adopted), "tcp"), adopted, None))
 
     def handover(self) -> Handover | None:
         """What a successor is offered, where there is a control socket."""
@@ -174,7 +184,7 @@ class Sockets:
             return None
         from netkit.serve.handover import Handover, Offered
 
-        return Handover(self._control, [Offered(name, each) for name, each in self.served])
+        return Handover(self._control, [Offered(each.transport, each.socket) for each in self.served])
 
     def ready(self) -> None:
         """They are served from now on: whoever had them before may stop."""
@@ -186,7 +196,7 @@ class Sockets:
         """Release them all. Without `unlink`, their files stay: they are somebody else's."""
         from netkit.net.unix import UnixListener
 
-        everything = [each for _, each in self.served]
+        everything = [each.socket for each in self.served]
         if self._control is not None:
             everything.append(self._control)
         for each in everything:

@@ -20,6 +20,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypedDict
 
 from netkit.cli.frame.exits import explain
+from netkit.cli.frame.fields import EndpointOrPath
 from netkit.cli.frame.messages import visible
 from netkit.cli.frame.options import Number, Seconds, WrongValue, option
 from netkit.cli.payload.server_tls import HANDSHAKE_TIMEOUT, ServerTls, handshake
@@ -59,7 +60,7 @@ class Where(TypedDict):
     type: Annotated[str, "The command's own, such as tcp.listen"]
     event: Literal["listening"]
     transport: Annotated[Literal["tcp", "unix"], "What is listened for"]
-    address: Annotated[str, "Where, with the port that the system chose if 0 was asked for"]
+    local: Annotated[EndpointOrPath, "Where, with the port that the system chose if 0 was asked for"]
 
 
 class Accepted(OfConnection):
@@ -67,8 +68,8 @@ class Accepted(OfConnection):
 
     type: Annotated[str, "The command's own, such as tcp.listen"]
     event: Literal["connected"]
-    peer: Annotated[str, "Where it comes from; with --proxy-protocol, what the header says"]
-    local: Annotated[str, "This end"]
+    peer: Annotated[EndpointOrPath, "Where it comes from; with --proxy-protocol, what the header says"]
+    local: Annotated[EndpointOrPath, "This end"]
     tls: Annotated[TlsRow | None, "What TLS agreed on"]
     pid: Annotated[int | None, "With --exec: the command's process"]
 
@@ -78,20 +79,28 @@ class Refused(TypedDict):
 
     type: Annotated[str, "The command's own, such as tcp.listen"]
     event: Literal["refused"]
-    peer: Annotated[str, "Where it came from"]
+    peer: Annotated[EndpointOrPath | None, "Where it came from; null where it was gone before anybody looked"]
     reason: Annotated[str, "Why"]
+
+
+class Failed(OfConnection):
+    """A connection was taken, and failed before it could be talked over: TLS, a PROXY protocol header."""
+
+    type: Annotated[str, "The command's own, such as tcp.listen"]
+    event: Literal["failed"]
+    elapsed_s: Annotated[float, "How long the connection was open"]
 
 
 class Finished(Closed):
     """A connection has ended."""
 
-    status: Annotated[int | None, "With --exec: the command's exit status, negative for a signal"]
+    exit_code: Annotated[int | None, "With --exec: the command's, negative for a signal"]
 
 
 class ListenView(ServeView):
     """Payload as it is; with --json, events."""
 
-    schema = Where | Accepted | Refused | Data | Finished | Ended
+    schema = Where | Accepted | Refused | Failed | Data | Finished | Ended
 
 
 def options(function: F) -> F:
@@ -177,7 +186,7 @@ class Listening:
         self.server_tls = ServerTls(run, given)
         self.talk = Talk(run, **given, command=self.argv is not None)
         self.numbers = count(1)
-        self.counts = {"connections": 0, "refused": 0, "failed": 0, "sent": 0, "received": 0}
+        self.counts = {"connections": 0, "refused": 0, "failed": 0, "bytes_sent": 0, "bytes_received": 0}
         self.tls: TlsConfig | None = None
 
     # -- one connection, or many
@@ -233,7 +242,7 @@ class Listening:
         """What was done; bytes only where they came through this process."""
         if self.argv is None or self._relays:
             return self.counts
-        return {name: count for name, count in self.counts.items() if name not in ("sent", "received")}
+        return {name: count for name, count in self.counts.items() if not name.startswith("bytes_")}
 
     @property
     def _relays(self) -> bool:
@@ -247,19 +256,20 @@ class Listening:
 
     def _lets_in(self, stream: Any) -> bool:
         try:
-            peer = str(stream.peer_addr)
+            peer: str | None = str(stream.peer_addr)
             why = self.admit(stream)
         except OSError as error:  # reset before anybody looked
-            peer, why = "a peer that has gone", str(error.strerror or error)
+            peer, why = None, str(error.strerror or error)
         if why is None:
             return True
         stream.close()
         self.counts["refused"] += 1
-        self.talk.note(visible(f"refused {peer}: {why}"))
+        whom = peer or "a peer that has gone"
+        self.talk.note(visible(f"refused {whom}: {why}"))
         if self.run.json:
             self.run.write_object({"event": "refused", "peer": peer, "reason": why})
         else:
-            self.run.env.warn(self.run.doing, f"refused a connection from {peer}: {why}")
+            self.run.env.warn(self.run.doing, f"refused a connection from {whom}: {why}")
         return False
 
     # -- one conversation
@@ -272,7 +282,7 @@ class Listening:
         done = Pumped()
         opened = monotonic()
         channel: ByteStream = stream
-        status: int | None = None
+        exit_code: int | None = None
         failure = None
         connected = False
         try:
@@ -287,7 +297,7 @@ class Listening:
                 self._say_connected(taken, number, None)
                 yield from self.talk.over(channel, done, number=number)
             else:
-                status = yield from self._execute(taken, number, done, stop)
+                exit_code = yield from self._execute(taken, number, done, stop)
         except Exception as error:
             if number is None:
                 raise
@@ -296,11 +306,15 @@ class Listening:
         finally:
             channel.close()
             stream.close()
-            self.counts["sent"] += done.sent
-            self.counts["received"] += done.received
+            self.counts["bytes_sent"] += done.sent
+            self.counts["bytes_received"] += done.received
             self.talk.note(f"closed: {done.sent} bytes sent, {done.received} received", number)
-            if self.run.json and (connected or failure is not None):
-                row = {**closed_row(done, monotonic() - opened), "status": status}
+            elapsed = monotonic() - opened
+            if self.run.json and connected:
+                row = {**closed_row(done, elapsed), "exit_code": exit_code}
+                self.run.write_object(_of(number, row), failure=failure)
+            elif self.run.json and failure is not None:
+                row = {"event": "failed", "elapsed_s": elapsed}
                 self.run.write_object(_of(number, row), failure=failure)
             elif failure is not None:
                 self.run.env.warn(f"{self.run.doing}: connection {number}", failure.message)

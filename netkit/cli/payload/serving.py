@@ -16,6 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from netkit.cli.frame.exits import Terminated
+from netkit.cli.frame.fields import EndpointOrPath
 from netkit.cli.frame.options import Seconds, option
 from netkit.cli.frame.output import View
 
@@ -41,14 +42,14 @@ class Listening(TypedDict):
     type: Annotated[str, "The command's own, such as serve.echo"]
     event: Literal["listening"]
     transport: Annotated[Literal["tcp", "udp", "unix"], "What is listened for"]
-    address: Annotated[str, "Where, with the port that the system chose if 0 was asked for"]
+    local: Annotated[EndpointOrPath, "Where, with the port that the system chose if 0 was asked for"]
 
 
 class Ended(TypedDict):
     """What the server has done: in the end, and so far where SIGUSR1 asked."""
 
     type: Annotated[str, "The command's own, such as serve.echo"]
-    event: Literal["ended", "counts"]
+    event: Literal["ended", "counted"]
     elapsed_s: Annotated[float, "How long it served"]
     counts: Annotated[dict[str, int], "What it did"]
 
@@ -57,14 +58,13 @@ class ServeView(View["tuple[str, object]"]):
     """Where a server listens: a line a socket."""
 
     schema = Listening | Ended
-    has_input = False
 
     def __init__(self, type: str) -> None:  # noqa: A002  # the field's own name
         self.type = type  # type: ignore[misc]  # of the instance: one class serves every server
 
     def to_json(self, result: tuple[str, object]) -> Mapping[str, Any]:
         transport, addr = result
-        return {"type": self.type, "event": "listening", "transport": transport, "address": str(addr)}
+        return {"type": self.type, "event": "listening", "transport": transport, "local": str(addr)}
 
     def plain(self, result: tuple[str, object]) -> Iterable[Line]:
         yield ("listening", *map(str, result))
@@ -96,13 +96,15 @@ def serve_until_told(
     begin: Callable[[int], object] = lambda _place: None,
     ready: Callable[[], object] | None = None,
     handover: Handover | None = None,
+    given: Sequence[str | None] | None = None,
 ) -> None:
     """Say where, run `flow_for(stop)` until it ends or SIGTERM sets `stop`, and say what was done.
 
     SIGUSR1 says what was done so far. With several `workers`, each is a process that runs the flow, after
     `begin` was called in it with its place among them. `ready` is called when connections are taken;
     `handover` is offered all the while, and ends the server well when a successor has taken it. A service
-    manager that wants to know (sd_notify(3)) is told.
+    manager that wants to know (sd_notify(3)) is told. `given` are the BINDs that the sockets come from, as
+    they were typed, where there may be several.
     """
     from netkit.io import Event, beside
 
@@ -130,7 +132,7 @@ def serve_until_told(
             asked.clear()
             if server is not None:
                 yield from server.ask()
-            say_counts("counts")
+            say_counts("counted")
 
     def handing_over() -> Flow[None]:
         if handover is not None:
@@ -143,8 +145,8 @@ def serve_until_told(
         handlers.append((signal.SIGUSR1, lambda _signum, _frame: asked.set()))
     before = [(number, signal.signal(number, handler)) for number, handler in handlers]
     try:
-        for each in listening:
-            run.result(each)
+        for each, bind in zip(listening, given or [None] * len(listening), strict=True):
+            run.result(each, bind)
         if ready is not None:
             ready()
         main = flow_for(stop) if server is None else server.supervise(stop)

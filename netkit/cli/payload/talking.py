@@ -52,7 +52,7 @@ class OfConnection(TypedDict, total=False):
 class TlsRow(TypedDict):
     """What TLS was agreed on."""
 
-    version: Annotated[str | None, "TLS 1.2, TLS 1.3"]
+    protocol: Annotated[str | None, "TLS 1.2, TLS 1.3"]
     cipher: Annotated[str | None, "OpenSSL's name of the cipher suite"]
     alpn: Annotated[str | None, "The application protocol agreed on"]
 
@@ -71,8 +71,8 @@ class Closed(OfConnection):
     type: Annotated[str, "The command's own, such as tcp.connect"]
     event: Literal["closed"]
     finished_first: Annotated[Literal["local", "peer"] | None, "Who had no more to send first"]
-    sent: Annotated[int, "Bytes"]
-    received: Annotated[int, "Bytes"]
+    bytes_sent: int
+    bytes_received: int
     elapsed_s: Annotated[float, "How long the connection was open"]
 
 
@@ -82,7 +82,7 @@ def tls_row(stream: ByteStream) -> TlsRow | None:
     if version is None:
         return None
     tls: Any = stream
-    return {"version": version.as_str, "cipher": tls.cipher, "alpn": tls.alpn}
+    return {"protocol": version.as_str, "cipher": tls.cipher, "alpn": tls.alpn}
 
 
 def tls_words(stream: ByteStream) -> str:
@@ -90,7 +90,7 @@ def tls_words(stream: ByteStream) -> str:
     row = tls_row(stream)
     if row is None:
         return ""
-    return ", ".join(["", str(row["version"]), *filter(None, [row["alpn"]])])
+    return ", ".join(["", str(row["protocol"]), *filter(None, [row["alpn"]])])
 
 
 def closed_row(done: Pumped, elapsed: float) -> dict[str, Any]:
@@ -98,8 +98,8 @@ def closed_row(done: Pumped, elapsed: float) -> dict[str, Any]:
     return {
         "event": "closed",
         "finished_first": done.finished_first,
-        "sent": done.sent,
-        "received": done.received,
+        "bytes_sent": done.sent,
+        "bytes_received": done.received,
         "elapsed_s": elapsed,
     }
 

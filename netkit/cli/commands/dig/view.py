@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, cast
 
+from netkit.cli.frame.fields import Address, Endpoint
 from netkit.cli.frame.output import Column, View, b64
 from netkit.dns.constants import DnsRecordType, Rcode
 from netkit.dns.errors import DnsError
@@ -28,7 +29,7 @@ SECTIONS = ("answer", "authority", "additional")
 class FieldsRow(TypedDict, total=False):
     """The fields of a record's data, those that its type has."""
 
-    address: Annotated[str, "A, AAAA"]
+    address: Annotated[Address, "A, AAAA"]
     canonical: Annotated[str, "CNAME: the name this one stands for"]
     nameserver: Annotated[str, "NS"]
     domain: Annotated[str, "PTR: the name of the address"]
@@ -54,7 +55,7 @@ RecordRow = TypedDict(
     "RecordRow",
     {
         "name": str,
-        "ttl": Annotated[int, "Seconds it may be kept"],
+        "ttl_s": Annotated[int, "Seconds it may be kept"],
         "class": str,
         "type": str,
         "rdata": Annotated[str, "As a master file has it"],
@@ -66,7 +67,7 @@ RecordRow = TypedDict(
 class EdnsOptionRow(TypedDict):
     """An EDNS option."""
 
-    code: int
+    option_code: int
     name: Annotated[str, "As dig has it: NSID, COOKIE, CLIENT-SUBNET, EDE; OPT=CODE for others"]
     text: Annotated[str, "As dig has it"]
 
@@ -94,7 +95,7 @@ class DigRow(TypedDict):
 
     type: Literal["dig"]
     question: QuestionRow
-    server: Annotated[str, "Who answered: address and port"]
+    server: Annotated[Endpoint, "Who answered"]
     transport: Annotated[Literal["udp", "tcp"], "What the answer came over"]
     elapsed_s: Annotated[float, "From sending the query to having the answer"]
     size: Annotated[int, "Octets of the answer"]
@@ -201,7 +202,7 @@ class DigView(View[Answered]):
             },
             "server": str(reply.server),
             "transport": cast(Literal["udp", "tcp"], reply.transport),
-            "elapsed_s": round(reply.elapsed_s, 6),
+            "elapsed_s": reply.elapsed_s,
             "size": reply.size,
             "id": message.id,
             "opcode": str(message.opcode),
@@ -316,7 +317,7 @@ def _record_row(record: DnsRecord) -> RecordRow:
             fields[name] = value if isinstance(value, int) else str(value)
     return {
         "name": str(record.name),
-        "ttl": record.ttl,
+        "ttl_s": record.ttl,
         "class": str(record.rdclass),
         "type": str(record.rdtype),
         "rdata": record.rdata_text(),
@@ -330,7 +331,7 @@ def _edns_row(edns: Edns) -> EdnsRow:
         "payload_size": edns.payload_size,
         "dnssec_ok": edns.dnssec_ok,
         "options": [
-            {"code": each.code, "name": str(each).partition(":")[0], "text": each.text()}
+            {"option_code": each.code, "name": str(each).partition(":")[0], "text": each.text()}
             for each in edns.options
         ],
         "extended_errors": [
