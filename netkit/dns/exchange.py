@@ -196,7 +196,7 @@ class _Asker:
         )  # fmt: skip
         ignored = Ignored()
         try:
-            with phase(f"asking {server} for {self.question.name} {self.question.rdtype}"):
+            with phase(f"asking {server} for {self.question.name} {self.question.rdtype}", "resolve"):
                 reply = yield from exchange(
                     query,
                     server,

@@ -2,7 +2,7 @@
 
 NetkitError
 ├── CancellationError     local      a CancellationToken was cancelled
-├── DeadlineExceeded      connect    (TimeoutError) the time given for the operation ran out
+├── DeadlineExceeded      its phase  (TimeoutError) the time given for the operation ran out
 ├── BusyError             usage      a second reader or a second writer on one stream
 ├── ClosedError           usage      (OSError EBADF) the stream was closed, perhaps while this waited
 ├── BrokenStreamError     usage      (ConnectionError) an earlier interruption left a half-sent message
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import errno
 
-from netkit.errors import NetkitError
+from netkit.errors import NetkitError, Stage
 from netkit.io.interruption import Interrupted
 
 
@@ -41,12 +41,12 @@ class DeadlineExceeded(NetkitError, TimeoutError):
     """The time given for the operation ran out.
 
     `doing` says which phase it was in, such as `"connecting to 192.0.2.1:443"`; the innermost
-    `phase` that was open when time ran out writes it.
+    `phase` that was open when time ran out writes it, and the `stage` with it.
     """
 
     layer = "io"
     fault = "network"
-    stage = "connect"
+    stage: Stage = "connect"
     kind = "Timeout"
 
     def __init__(self, doing: str | None = None) -> None:
@@ -171,16 +171,17 @@ class NoneSucceeded(NetkitError):
 
 
 class phase:  # noqa: N801  # used as a statement: with phase("...")
-    """Name what the enclosed part of a flow is doing, for a deadline that runs out inside it.
+    """Name what the enclosed part of a flow is doing, and its stage, for a deadline that runs out inside it.
 
     with phase("connecting to 192.0.2.1:443"):
         yield from connect(...)
     """
 
-    __slots__ = ("doing",)
+    __slots__ = ("doing", "stage")
 
-    def __init__(self, doing: str) -> None:
+    def __init__(self, doing: str, stage: Stage = "connect") -> None:
         self.doing = doing
+        self.stage = stage
 
     def __enter__(self) -> None:
         return None
@@ -189,4 +190,4 @@ class phase:  # noqa: N801  # used as a statement: with phase("...")
         if isinstance(error, Interrupted):
             error = error.error
         if isinstance(error, DeadlineExceeded) and error.doing is None:
-            error.doing = self.doing
+            error.doing, error.stage = self.doing, self.stage

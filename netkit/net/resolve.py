@@ -49,7 +49,7 @@ def resolve_flow(
             if numeric is not None:
                 found = [numeric]
             else:
-                with phase(f"resolving {host}"):
+                with phase(f"resolving {host}", "resolve"):
                     return (yield from (resolver or system_resolver)(host, parts.port, family))
     found = [addr for addr in found if family in (0, addr.family)]
     if not found:

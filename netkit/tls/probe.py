@@ -121,7 +121,7 @@ def probe_flow(
     handshake_s: float | None = None
     with stream:
         try:
-            with phase(f"in the TLS handshake with {name}"):
+            with phase(f"in the TLS handshake with {name}", "tls"):
                 yield from stream.handshake_flow()
         except TlsError as raised:
             error = raised

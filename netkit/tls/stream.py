@@ -119,7 +119,7 @@ class TlsStream(ByteStream):
         Raises TlsError (see its variants), DeadlineExceeded, CancellationError. `inner` is closed then.
         """
         flow = cls.connect_flow(inner, server_name, config or TlsConfig.client())
-        with phase(_doing(server_name)):
+        with phase(_doing(server_name), "tls"):
             return run(flow, deadline=deadline_after(timeout), cancel=cancel)
 
     @classmethod
@@ -134,7 +134,7 @@ class TlsStream(ByteStream):
     ) -> Self:
         """Be the client of a handshake over `inner`; arguments and errors as `connect`."""
         flow = cls.connect_flow(inner, server_name, config or TlsConfig.client())
-        with phase(_doing(server_name)):
+        with phase(_doing(server_name), "tls"):
             return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
 
     @classmethod
@@ -147,7 +147,7 @@ class TlsStream(ByteStream):
         cancel: CancellationToken | None = None,
     ) -> Self:
         """Be the server of a handshake over `inner`, a stream that was accepted. Errors as `connect`."""
-        with phase("in the TLS handshake with a client"):
+        with phase("in the TLS handshake with a client", "tls"):
             return run(cls.accept_flow(inner, config), deadline=deadline_after(timeout), cancel=cancel)
 
     @classmethod
@@ -160,7 +160,7 @@ class TlsStream(ByteStream):
         cancel: CancellationToken | None = None,
     ) -> Self:
         """Be the server of a handshake over `inner`; arguments and errors as `accept`."""
-        with phase("in the TLS handshake with a client"):
+        with phase("in the TLS handshake with a client", "tls"):
             flow = cls.accept_flow(inner, config)
             return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
 

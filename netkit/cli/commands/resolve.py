@@ -355,7 +355,7 @@ def _by_system(family: int) -> Callable[[Target], Flow[Resolved | Named]]:
 
     def flow(target: Target) -> Flow[Resolved | Named]:
         begun = monotonic()
-        with phase("waiting for getaddrinfo(3)"):
+        with phase("waiting for getaddrinfo(3)", "resolve"):
             found = yield from find_addresses_by_system_flow(target.host, family)
         return Resolved(target, found, monotonic() - begun)
 

@@ -103,9 +103,9 @@ class ServerTls:
 
 def handshake(stream: ByteStream, *, config: TlsConfig) -> Flow[ByteStream]:
     """Flow: the handshake with a client, in HANDSHAKE_TIMEOUT; `stream` is closed if it fails."""
-    from netkit.io import before
+    from netkit.io import before, phase
     from netkit.tls.stream import TlsStream
 
     until = monotonic() + HANDSHAKE_TIMEOUT
-    doing = "in the TLS handshake with a client"
-    return (yield from before(until, TlsStream.accept_flow(stream, config), doing))
+    with phase("in the TLS handshake with a client", "tls"):
+        return (yield from before(until, TlsStream.accept_flow(stream, config)))

@@ -194,7 +194,7 @@ class ClientTls:
         from netkit.io import phase
         from netkit.tls.stream import TlsStream
 
-        with phase(f"in the TLS handshake with {self.server_name or 'the server'}"):
+        with phase(f"in the TLS handshake with {self.server_name or 'the server'}", "tls"):
             return (yield from TlsStream.connect_flow(stream, self.server_name, self.config))
 
 

@@ -212,7 +212,7 @@ class _Asker:
         how = self._options(query, len(servers), monotonic() - begun)
         question = Question(query.name, query.rdtype, query.rdclass)
         try:
-            with phase(f"waiting for an answer to {query.name} {query.rdtype}"):
+            with phase(f"waiting for an answer to {query.name} {query.rdtype}", "resolve"):
                 reply = yield from ask(question, servers, how)
         except DnsError.Truncated as error:
             over_tcp = error.__cause__
