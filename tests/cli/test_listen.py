@@ -281,6 +281,17 @@ def test_a_failed_connection_is_not_the_end() -> None:
         listener.process.send_signal(signal.SIGTERM)
 
 
+def test_a_connection_that_never_was_there_has_failed() -> None:
+    with tcp("-k", "--json", "--proxy-protocol", stdin=None) as listener:
+        with listener.connect() as sock:
+            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            failed = listener.event("failed")
+        assert (failed["connection"], failed["input"]) == (1, "127.0.0.1:0")
+        assert (failed["error"]["stage"], failed["error"]["kind"]) == ("protocol", "InvalidHeader")
+        listener.process.send_signal(signal.SIGTERM)
+        assert listener.event("ended")["counts"]["failed"] == 1
+
+
 def test_drain_cuts_off_what_does_not_end() -> None:
     with tcp("-k", "--json", "--drain", "50ms", stdin=None) as listener, listener.connect() as sock:
         listener.event("connected")

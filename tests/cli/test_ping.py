@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import pexpect
@@ -86,6 +88,61 @@ def test_no_echo_in_time(netkit: Netkit) -> None:
     assert [row["event"] for row in result.json] == ["timeout", "timeout", "ended"]
     assert [row.get("elapsed_s") for row in result.json[:2]] == [None, None]
     assert result.json[-1]["loss"] == 1.0
+
+
+@contextmanager
+def answering(answer: Callable[[int, list[bytes]], list[bytes]]) -> Iterator[str]:
+    """A UDP socket that answers each datagram with what `answer` makes of its number and of all so far."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+
+        def work() -> None:
+            came: list[bytes] = []
+            while True:
+                data, peer = sock.recvfrom(4096)
+                if data == b"end":
+                    return
+                came.append(data)
+                for reply in answer(len(came) - 1, came):
+                    sock.sendto(reply, peer)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        yield address_of(sock)
+        sock.sendto(b"end", sock.getsockname())
+        thread.join(10)
+
+
+def test_events_say_what_became_of_a_probe(netkit: Netkit) -> None:
+    def answer(number: int, came: list[bytes]) -> list[bytes]:
+        return [] if number == 0 else [came[0], came[1], came[1]] if number == 1 else [came[2]]
+
+    with answering(answer) as address:
+        rows = netkit("udp", "ping", address, "-c", "3", "-i", "0.6", "--timeout", "0.5", "--json").json
+    assert [(row["event"], row["sequence"]) for row in rows[:-1]] == [
+        ("timeout", 0),
+        ("late", 0),
+        ("reply", 1),
+        ("duplicate", 1),
+        ("reply", 2),
+    ]
+    assert rows[1]["elapsed_s"] > 0.5
+    assert [rows[-1][name] for name in ("event", "received", "lost", "late", "duplicates")] == [
+        "ended",
+        2,
+        1,
+        1,
+        1,
+    ]
+
+
+def test_a_reply_out_of_order_is_one(netkit: Netkit) -> None:
+    with answering(lambda number, came: [came[1], came[0]] if number else []) as address:
+        rows = netkit("udp", "ping", address, "-c", "2", "-i", "1ms", "--timeout", "30", "--json").json
+    assert [(row["event"], row["sequence"], row["in_order"]) for row in rows[:-1]] == [
+        ("reply", 1, True),
+        ("reply", 0, False),
+    ]
 
 
 def test_no_echo_server(netkit: Netkit) -> None:

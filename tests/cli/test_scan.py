@@ -37,6 +37,25 @@ def test_open_ports_and_exit_0(netkit: Netkit, opened: int, dead: int) -> None:
     assert result.exit_code == 0
 
 
+def test_a_host_that_cannot_be_looked_up_is_a_row_that_failed(
+    netkit: Netkit, opened: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def getaddrinfo(host: str, *args: object, **more: object) -> list[object]:
+        if host == "nowhere.test":
+            raise socket.gaierror(socket.EAI_NONAME, "no such host")
+        return real(host, *args, **more)  # type: ignore[arg-type,return-value]
+
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    args = ("--timeout", "30", "nowhere.test", "127.0.0.1", str(opened))
+    result = netkit("tcp", "scan", "--json", *args)
+    assert result.exit_code == 9
+    failed = result.json[-1]
+    assert failed.keys() == {"type", "input", "error"}
+    assert (failed["input"], failed["error"]["stage"]) == ("nowhere.test", "resolve")
+    assert failed["error"]["kind"] == "HostNotFound"
+
+
 def test_no_port_open_is_1(netkit: Netkit, dead: int) -> None:
     result = netkit("tcp", "scan", "--all", "--plain", "127.0.0.1", str(dead), "--timeout", "30")
     assert result.stdout.split("\t")[:4] == ["127.0.0.1", "127.0.0.1", str(dead), "closed"]

@@ -117,6 +117,21 @@ class TestEcho:
                 "127.0.0.1",
                 "127.0.0.2",
             }
+            assert [event["input"] for event in server.listening] == ["127.0.0.1:0", "127.0.0.2:0"]
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.stdout is not None
+            ended = row_of(words_of(server.process), server.process.stdout.readline())
+            assert (ended["event"], ended["input"]) == ("ended", None)
+
+    @pytest.mark.parametrize(
+        ("given", "named"), [([], "127.0.0.1:0"), (["localhost:0"], "localhost:0"), ([":0"], ":0")]
+    )
+    def test_every_event_says_which_bind_it_is_about(self, given: list[str], named: str) -> None:
+        with serving("echo", "--tcp", *given, sockets=1) as server:
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.stdout is not None
+            ended = row_of(words_of(server.process), server.process.stdout.readline())
+            assert server.listening[0]["input"] == ended["input"] == named
 
     def test_short_is_the_address_alone(self) -> None:
         with subprocess.Popen(

@@ -16,7 +16,7 @@ import pexpect
 import pytest
 
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
-from tests.conftest import free_port
+from tests.conftest import free_port, require_peer
 
 
 @contextmanager
@@ -95,10 +95,13 @@ def test_a_peer_that_finishes_first_still_gets_all_of_it(netkit: Callable[..., R
 
 
 def test_events(netkit: Callable[..., Result], echo_address: str) -> None:
-    result = netkit("tcp", "connect", "--json", echo_address, stdin=b"ping")
+    typed = f"tcp://{echo_address}/"
+    result = netkit("tcp", "connect", "--json", typed, stdin=b"ping")
     connected, *data, closed = result.json
-    assert connected["peer"] == echo_address
-    assert connected["attempts"][0]["outcome"] == "connected"
+    assert {row["input"] for row in result.json} == {typed}
+    assert connected["endpoint"] == connected["peer"] == echo_address
+    (attempt,) = connected["attempts"]
+    assert (attempt["peer"], attempt["outcome"], attempt["reason"]) == (echo_address, "connected", None)
     for direction in ("sent", "received"):
         pieces = [base64.b64decode(row["data_b64"]) for row in data if row["event"] == direction]
         assert b"".join(pieces) == b"ping"
@@ -118,6 +121,50 @@ def test_wrong_targets(netkit: Callable[..., Result], target: str, code: int, sa
     assert result.exit_code == code
     assert says in result.stderr
     assert "hint: " in result.stderr
+
+
+def test_attempts_say_what_became_of_them(
+    netkit: Callable[..., Result], echo_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, port = echo_address.split(":")
+    found = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, int(port))) for address in ("127.0.0.2", host)
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: found)
+    connected = netkit("tcp", "connect", "--json", f"both.test:{port}").json[0]
+    assert [(each["peer"], each["outcome"], each["reason"]) for each in connected["attempts"]] == [
+        (f"127.0.0.2:{port}", "refused", "connection refused"),
+        (echo_address, "connected", None),
+    ]
+    assert (connected["endpoint"], connected["peer"]) == (f"both.test:{port}", echo_address)
+
+
+def test_a_row_that_failed_says_what_was_typed(netkit: Callable[..., Result]) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    (row,) = netkit("tcp", "connect", "--json", address).json
+    assert row.keys() == {"type", "input", "error"}
+    assert (row["input"], row["error"]["stage"]) == (address, "connect")
+
+
+def test_what_a_firewall_refuses_is_4_and_the_hint_names_it() -> None:
+    """In a network namespace of its own, with a route that prohibits (the kernel says EACCES)."""
+    unshare, ip = require_peer("unshare"), require_peer("ip")
+    setup = f'{ip} link set lo up; {ip} route add prohibit 192.0.2.0/24; exec "$@"'
+    done = subprocess.run(
+        [
+            *([unshare] if os.geteuid() == 0 else [unshare, "--user", "--map-root-user"]),
+            *("--net", "sh", "-c", setup, "sh", *netkit_argv("tcp", "connect", "--json", "192.0.2.1:80")),
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=process_environment(),
+        timeout=50,
+        check=False,
+    )
+    (row,) = Result(("tcp", "connect"), done.stdout, done.stderr, done.returncode).json
+    assert done.returncode == 4
+    assert (row["error"]["stage"], row["error"]["kind"]) == ("connect", "PermissionDenied")
+    assert "firewall" in row["error"]["hint"]
 
 
 def test_refused_is_4_and_says_which_address(netkit: Callable[..., Result]) -> None:

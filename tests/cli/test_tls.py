@@ -232,8 +232,10 @@ class TestEnds:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             target = f"127.0.0.1:{silent.getsockname()[1]}"
             result = netkit("tls", "probe", target, "--timeout", "50ms")
+            (row,) = netkit("tls", "probe", target, "--timeout", "50ms", "--json").json
         assert result.exit_code == 7
         assert "in the TLS handshake" in result.stderr
+        assert (row["error"]["stage"], row["error"]["kind"]) == ("tls", "Timeout")
 
     def test_several(self, netkit: Netkit, good: str, old: str, ca: str) -> None:
         result = netkit("tls", "probe", good, old, "--ca", ca, "--ordered", "--json")

@@ -199,6 +199,7 @@ class TestListen:
             out, _ = process.communicate(timeout=30)
         events = [row_of(words_of(process), line) for line in out.splitlines()]
         assert [event["event"] for event in events] == ["received", "sent", "ended"]
+        assert {event["input"] for event in events} == {"127.0.0.1:0"}
         assert events[0]["peer"] == address_of(peer)
 
     def test_a_reply_that_cannot_be_sent_is_not_the_end(self, peer: socket.socket) -> None:

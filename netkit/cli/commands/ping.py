@@ -35,7 +35,7 @@ class ProbeRow(TypedDict):
     ]
     sequence: Annotated[int, "The probe's number, from 0"]
     elapsed_s: Annotated[float | None, "The round trip; null where there was none"]
-    reordered: Annotated[bool, "Whether the reply to a later probe came before"]
+    in_order: Annotated[bool, "false where the reply to a later probe came before"]
     reason: Annotated[str | None, "Why there was no reply"]
 
 
@@ -340,13 +340,13 @@ class _Shown:
             outcome = "lost" if failure.outcome == "timeout" else "failed"
             reason = failure.message
         if run.json:
-            reordered = outcome == "reordered"
+            in_order = outcome != "reordered"
             run.write_object(
                 {
-                    "event": "reply" if reordered else outcome if failure is None else failure.outcome,
+                    "event": failure.outcome if failure is not None else outcome if in_order else "reply",
                     "sequence": reply.number,
                     "elapsed_s": reply.time,
-                    "reordered": reordered,
+                    "in_order": in_order,
                     "reason": reason,
                 }
             )

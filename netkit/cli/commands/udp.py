@@ -63,10 +63,10 @@ class Ended(TypedDict):
 class UdpView(View[None]):
     """Payload as it is; with --json, events."""
 
-    schema = Datagram | Listening | Ended
-
     def __init__(self, type: Literal["udp.send", "udp.listen"]) -> None:  # noqa: A002  # the field's own name
-        self.type = type  # type: ignore[misc]  # of the instance: one class serves both
+        # Of the instance: one class serves both.
+        self.type = type  # type: ignore[misc]
+        self.schema = Datagram | Ended if type == "udp.send" else Datagram | Listening | Ended  # type: ignore[misc]
 
 
 class Interface(Value):
