@@ -52,15 +52,17 @@ and its line in `netkit/cli/table.py`:
 Then `python -m netkit.cli.pages.generate` writes its pages. What to know beyond that:
 
 - A row's TypedDict is read at run time to make the schema: what its annotations name is imported for
-  real, not under TYPE_CHECKING.
+  real, not under TYPE_CHECKING. Its keys are those of docs/json.md where that has a word for it, with the
+  types of netkit.cli.frame.fields (`peer: Annotated[Endpoint, "Where it went"]`); tests hold both.
 - Imports: at the top of a command's module only what every call needs; `netkit.cli.render` (rich) inside
   `table` only. `View.table` yields rich renderables: `table(...)`, `facts(...)`, text.
 - Errors: let them rise. `explain` (exits.py) makes an exit code, a message and the JSON error of each. A
   result that has something to show and failed all the same (a certificate that does not verify): return
   the exception from `View.failure`. A plain no: `View.exit_code`.
 - One operation without inputs: `run.result(run.wait(flow, timeout))`. Streams: `run.write_object({...})`
-  for each event if `run.json`, else `run.env.write_bytes(payload)`; `run.env.say(...)` and `.warn(...)`
-  for standard error. `run.env.stdin` and `.stdout` are binary streams, None where closed.
+  for each event if `run.json` (its `input` is the argument as it was typed), else
+  `run.env.write_bytes(payload)`; `run.env.say(...)` and `.warn(...)` for standard error. `run.env.stdin` and
+  `.stdout` are binary streams, None where closed.
 - Options: `netkit.cli.frame.options` has those that several commands share (`timeout`, `tries`, `family`,
   `source`, `ca`, `insecure`) and value types (`Seconds`, `Number`, `Port`, `Address`, `Network`,
   `Endpoint`, `Rate`, `File`); `options.option(...)` is click's with `section` and `complete`. A wrong

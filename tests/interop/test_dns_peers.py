@@ -258,7 +258,7 @@ def assert_agree(port: int, question: str, *flags: str) -> tuple[Result, dict[st
     assert set(row["flags"]) == theirs.flags
     for name, lines in theirs.sections.items():
         ours = [
-            f"{record['name']} {record['ttl']} {record['class']} {record['type']} {record['rdata']}"
+            f"{record['name']} {record['ttl_s']} {record['class']} {record['type']} {record['rdata']}"
             for record in row[name]
         ]
         assert normal(ours) == lines, name

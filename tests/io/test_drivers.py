@@ -152,11 +152,12 @@ class TestEnding:
 
     def test_the_innermost_phase_names_what_it_was_doing(self, drive: Drive) -> None:
         def flow() -> Flow[None]:
-            with phase("the whole"), phase("one part of it"):
+            with phase("the whole"), phase("one part of it", "tls"):
                 yield from Event().wait()
 
-        with pytest.raises(DeadlineExceeded, match="timed out while one part of it"):
+        with pytest.raises(DeadlineExceeded, match="timed out while one part of it") as caught:
             drive(flow(), timeout=0.01)
+        assert caught.value.stage == "tls"
 
     def test_cancel_from_another_thread(self, drive: Drive, pair: Pair) -> None:
         token = CancellationToken()

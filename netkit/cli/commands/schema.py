@@ -52,7 +52,8 @@ def schema(run: Run[NetkitCommand], words: tuple[str, ...]) -> None:
     """Print the JSON Schema of a command's output.
 
     The schema (2020-12) describes every line that the command writes with --json. Keys that end in `_s`
-    are seconds, in `_b64` base64; dates are RFC 3339. Without COMMAND, lists the commands.
+    are seconds, in `_b64` base64; dates are RFC 3339. docs/json.md has the words that all commands share.
+    Without COMMAND, lists the commands.
 
     Examples:
 
