@@ -15,7 +15,7 @@ from hypothesis import given, strategies as st
 from netkit.cli.frame.context import Environment, OutputFailed
 from netkit.cli.frame.messages import visible
 from netkit.cli.frame.output import b64, json_line, rfc3339
-from netkit.cli.render import columns, facts, mark, render, table, text
+from netkit.cli.render import facts, mark, render, side_by_side, table, text
 from netkit.cli.render.columns import display_width
 from tests.cli.helpers import Result
 
@@ -242,7 +242,7 @@ def test_facts_and_columns_and_marks() -> None:
     assert rendered(sheet).splitlines() == ["Sheet", "name     value", "verdict  ✗ expired"]
     ascii_env = Environment(encoding="ascii")
     assert mark("good", "ok", ascii_env).plain == "+ ok"
-    side = rendered(columns(facts([("a", 1)]), facts([("b", 2)])), width=60)
+    side = rendered(side_by_side(facts([("a", 1)]), facts([("b", 2)])), width=60)
     assert len(side.splitlines()) == 1
     assert text(None).plain == "-"
     assert text(True).plain == "yes"

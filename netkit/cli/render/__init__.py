@@ -14,12 +14,12 @@ from netkit._lazy import lazy
 
 if TYPE_CHECKING:
     from netkit.cli.render.tables import (
-        columns as columns,
         facts as facts,
         mark as mark,
         render as render,
+        side_by_side as side_by_side,
         table as table,
         text as text,
     )
 
-__getattr__, __dir__, __all__ = lazy(__name__, {"tables": "columns facts mark render table text"})
+__getattr__, __dir__, __all__ = lazy(__name__, {"tables": "facts mark render side_by_side table text"})

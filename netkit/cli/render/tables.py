@@ -100,7 +100,7 @@ def facts(pairs: Iterable[tuple[str, object]], *, title: str | None = None) -> T
     return made
 
 
-def columns(*renderables: RenderableType) -> Columns:
+def side_by_side(*renderables: RenderableType) -> Columns:
     """Tables side by side where the terminal is wide enough, below each other where not."""
     return Columns(renderables, padding=(0, 2))
 
