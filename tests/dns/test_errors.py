@@ -117,7 +117,7 @@ VARIANTS = [
         "ttl -1: must be between 0 and 5",
     ),
     (
-        DnsError.NetworkError("Network is unreachable", 101, name="a"),
+        DnsError.NetworkError("Network is unreachable", name="a"),
         "NetworkError",
         "network",
         OSError,
@@ -184,6 +184,7 @@ def test_what_the_system_reports() -> None:
     error = DnsError.NetworkError.from_os_error(OSError(113, "No route to host"), name="a")
     assert isinstance(error, DnsNetworkError)
     assert (error.errno, error.reason, str(error)) == (113, "no route to host", "a: no route to host")
+    assert error.kind == "Unreachable"
     assert DnsError.NetworkError.from_os_error(ConnectionResetError()).reason == "ConnectionResetError"
 
 
