@@ -1,12 +1,16 @@
 """The Link header: what a resource is related to, and how. Parsed, looked up, and written.
 
-RFC 8288 section 3, with the parameters of RFC 8187 (`title*=UTF-8''...`).
+RFC 8288 section 3, with the parameters of RFC 8187 (`title*=UTF-8''...`); targets and anchors resolve by
+RFC 8288 sections 3.1 and 3.2, as the URL Standard resolves a reference.
 
     >>> entries = parse('<https://api.example/items?page=2>; rel="next prefetch"; title="Page 2"')
     >>> find_rel(entries, "Next").uri
     'https://api.example/items?page=2'
     >>> format(entries)
     '<https://api.example/items?page=2>; rel="next prefetch"; title="Page 2"'
+    >>> from netkit.http.url import Url
+    >>> resolve(parse("</items?page=3>; rel=next")[0], Url.parse("https://api.example/items")).uri
+    'https://api.example/items?page=3'
 
 A value without quotes may hold what a token may not (`type=text/html`): RFC 5988 allowed it in places, and
 it is sent. Everything else that breaks the grammar is an error with its offset. Parameters that may stand
@@ -23,6 +27,8 @@ from netkit.http.field_syntax import MAX_LENGTH, MAX_MEMBERS, TOKEN, Cursor, low
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from netkit.http.url import Url
 
 #: The most parameters of one link.
 MAX_PARAMS = 64
@@ -104,6 +110,17 @@ class LinkEntry(NamedTuple):
         return format([self])
 
 
+class ResolvedLink(NamedTuple):
+    """A link with its references resolved: `uri` is the target, `anchor` is what the link is from.
+
+    `anchor` is None where the entry has no anchor: the link is then from the resource itself.
+    """
+
+    entry: LinkEntry
+    uri: str
+    anchor: str | None
+
+
 def parse(
     header: str | bytes,
     *,
@@ -145,17 +162,38 @@ def format(entries: Iterable[LinkEntry]) -> str:  # noqa: A001 - core-net.txt's 
     return ", ".join(_formatted(entry) for entry in entries)
 
 
-def find_rel(entries: Iterable[LinkEntry], rel: str, *, anchored: bool = False) -> LinkEntry | None:
+def find_rel(
+    entries: Iterable[LinkEntry], rel: str, *, anchored: bool = False, base: Url | None = None
+) -> LinkEntry | None:
     """The first link that has the relation type `rel`, in any case, alone or among others; None if none.
 
-    A link with an anchor is from some other resource, so it does not say what is next of this one; such are
-    looked at with `anchored=True` only (RFC 8288 section 3.2). An anchor that is empty is this resource.
+    Args:
+        entries: the links, in the order of the field.
+        rel: the relation type.
+        anchored: whether links from another resource count too. Without it only links from the resource
+            itself count: a link with an anchor does not say what is next of this resource (RFC 8288
+            section 3.2).
+        base: the URL of the resource. An anchor that resolves to this URL is the resource itself. An empty
+            anchor is the resource itself in any case.
     """
     wanted = lower_ascii(rel)
     for entry in entries:
-        if wanted in entry.rels and (anchored or not entry.anchor):
+        if wanted in entry.rels and (anchored or _from_itself(entry, base)):
             return entry
     return None
+
+
+def resolve(entry: LinkEntry, base: Url | None) -> ResolvedLink:
+    """The link with its target and its anchor resolved against `base`, the URL of the resource.
+
+    The target resolves against the resource too, not against the anchor (RFC 8288 section 3.1). A reference
+    that does not resolve, and every reference where `base` is None, stays as it is written: the peer sent
+    it, and the reader shall see it.
+    """
+    anchor = entry.anchor
+    return ResolvedLink(
+        entry, _resolved(entry.uri, base), None if anchor is None else _resolved(anchor, base)
+    )
 
 
 def decode_ext_value(text: str) -> ExtValue | None:
@@ -192,6 +230,25 @@ def encode_ext_value(text: str, language: str = "") -> str:
         raise InvalidField("Link", f"{language!r} is no language tag", fault="caller")
     # quote() keeps "~" and letters; "%" and "'" and "*" are escaped, as attr-char wants.
     return f"UTF-8'{language}'{encoded}"
+
+
+def _resolved(reference: str, base: Url | None) -> str:
+    from netkit.http.errors import HttpError
+
+    if base is None:
+        return reference
+    try:
+        return str(base.resolve(reference, max_length=None))
+    except HttpError.InvalidUri:
+        return reference
+
+
+def _from_itself(entry: LinkEntry, base: Url | None) -> bool:
+    """Whether the link is from the resource itself: it has no anchor, or one that is the resource."""
+    if not entry.anchor:
+        return True
+    # A base has no fragment (RFC 3986 section 5.1); an anchor with one is a part of the resource.
+    return base is not None and _resolved(entry.anchor, base) == str(base.replace(fragment=None))
 
 
 def _entry(cursor: Cursor, max_params: int) -> LinkEntry:

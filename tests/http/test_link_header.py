@@ -7,9 +7,17 @@ from time import monotonic
 import pytest
 from hypothesis import given, strategies as st
 
-from netkit.http import link_header
+from netkit.http import Url, link_header
 from netkit.http.field_errors import FieldError, FieldLimitExceeded, InvalidField
-from netkit.http.link_header import ExtValue, LinkEntry, decode_ext_value, encode_ext_value, find_rel, parse
+from netkit.http.link_header import (
+    ExtValue,
+    LinkEntry,
+    decode_ext_value,
+    encode_ext_value,
+    find_rel,
+    parse,
+    resolve,
+)
 
 
 def test_the_examples_of_rfc_8288() -> None:
@@ -81,6 +89,51 @@ def test_a_relation_is_found_in_any_case_and_among_others() -> None:
     for missing in ("nex", "x next", "", "last"):
         assert find_rel(entries, missing) is None
     assert find_rel(parse("<a>; title=next"), "next") is None
+
+
+BASE = Url.parse("https://api.example/a/b?q#part")
+
+
+@pytest.mark.parametrize(
+    ("target", "uri"),
+    [
+        ("c", "https://api.example/a/c"),
+        ("", "https://api.example/a/b?q"),
+        ("?page=2", "https://api.example/a/b?page=2"),
+        ("#top", "https://api.example/a/b?q#top"),
+        ("//other.example", "https://other.example/"),
+        (r"\\\host.example\a\..\b", "https://host.example/b"),
+        ("mailto:a@example.com", "mailto:a@example.com"),
+        ("https://[::1/", "https://[::1/"),  # no URL: it stays as it is written
+        ("//a" + "b" * 70_000, "https://a" + "b" * 70_000 + "/"),
+    ],
+)
+def test_a_target_resolves_against_the_resource(target: str, uri: str) -> None:
+    """Whatever the anchor is (RFC 8288 section 3.1)."""
+    plain, anchored = LinkEntry.new(target, "next"), LinkEntry.new(target, "next", anchor="/x/y")
+    assert resolve(plain, BASE) == (plain, uri, None)
+    assert resolve(anchored, BASE) == (anchored, uri, "https://api.example/x/y")
+    assert resolve(anchored, None) == (anchored, target, "/x/y")
+
+
+@pytest.mark.parametrize(
+    ("anchor", "itself"),
+    [
+        ("", True),
+        ("https://API.example:443/a/./b?q", True),
+        ("b?q", True),
+        ("?q", True),
+        ("b", False),
+        ("/x", False),
+        ("#part", False),  # a part of the resource is another context (RFC 8288 section 3.2)
+        ("https://[::1/", False),
+    ],
+)
+def test_an_anchor_that_resolves_to_the_resource_is_none(anchor: str, itself: bool) -> None:
+    entries = [LinkEntry.new("/2", "next", anchor=anchor), LinkEntry.new("/3", "next")]
+    assert find_rel(entries, "next", base=BASE) is entries[0 if itself else 1]
+    assert find_rel(entries, "next") is entries[1 if anchor else 0]
+    assert find_rel(entries, "next", anchored=True, base=BASE) is entries[0]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
     from netkit.cli.frame.output import Line
-    from netkit.http.link_header import LinkEntry
+    from netkit.http.link_header import LinkEntry, ResolvedLink
+    from netkit.http.url import Url
     from netkit.io import Flow
 
 
@@ -47,19 +48,11 @@ class LinkRow(TypedDict):
     rel: Annotated[str | None, "What --rel asked for"]
 
 
-class Resolved(NamedTuple):
-    """A link, its target and its anchor resolved."""
-
-    entry: LinkEntry
-    uri: str
-    anchor: str | None
-
-
 class Links(NamedTuple):
     """What was found in a header; with --rel, one link or none."""
 
     text: str
-    found: list[Resolved]
+    found: list[ResolvedLink]
     rel: str | None
     alone: bool
 
@@ -171,46 +164,30 @@ def link(run: Run[Links], targets: Inputs[Header], rel: str | None, base: str | 
     """
     if anchored and rel is None:
         raise WrongValue("--anchored goes with --rel", "without --rel every link is shown")
-    if base is not None:
-        base = _absolute(base)
-
-    def resolve(reference: str) -> str:
-        if base is None:
-            return reference
-        from ada_url import join_url
-
-        try:
-            return str(join_url(base, reference))
-        except ValueError:
-            return reference  # shown as it is: a target that is no URL is the server's, and to be seen
+    resource = None if base is None else _absolute(base)
 
     def flow(header: Header) -> Flow[Links]:
-        from netkit.http.link_header import find_rel
+        from netkit.http.link_header import find_rel, resolve
 
         entries = header.entries
         if rel is not None:
-            if not anchored:  # an anchor that comes to the resource itself is none
-                entries = [each for each in entries if not each.anchor or resolve(each.anchor) == base]
-            found = find_rel(entries, rel, anchored=True)
+            found = find_rel(entries, rel, anchored=anchored, base=resource)
             entries = [] if found is None else [found]
-        resolved = []
-        for entry in entries:
-            anchor = None if entry.anchor is None else resolve(entry.anchor)
-            # RFC 8288 section 3.1: relative to what the field came with, whatever the anchor.
-            resolved.append(Resolved(entry, resolve(entry.uri), anchor))
+        resolved = [resolve(entry, resource) for entry in entries]
         return Links(header.text, resolved, rel, targets.single)
         yield  # nothing is waited for
 
     run.each(targets, flow)
 
 
-def _absolute(base: str) -> str:
-    from ada_url import URL, join_url
+def _absolute(base: str) -> Url:
+    from netkit.http import HttpError, Url
 
     try:
-        join_url(base, "a")  # not so with mailto:, whose path is no path
-        return str(URL(base).href)
-    except ValueError:
+        url = Url.parse(base)
+        url.resolve("a")  # fails for `mailto:` and its like: their path is no path
+    except HttpError.InvalidUri:
         raise WrongValue(
             f"--base {base!r} is no URL to resolve against", "write it as in https://example.com/a/"
         ) from None
+    return url
