@@ -12,8 +12,8 @@
     HttpError                      everything that can go wrong, as variants: HttpError.InvalidUri
 
 What is said within a field has a module each: `netkit.http.negotiation` (Accept and its kin), `ranges`,
-`link_header` and `structured` (RFC 9651). `netkit.http.diagnose` says what is wrong with a message, and who
-reads it otherwise.
+`link_header` and `structured` (RFC 9651). `netkit.http.range_answer` says what a server answers to a Range.
+`netkit.http.diagnose` says what is wrong with a message, and who reads it otherwise.
 
 Nothing here opens a socket or knows what time it is. Each name is loaded, with the module that has it, when
 it is first used.

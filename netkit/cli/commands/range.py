@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
     from netkit.cli.frame.output import Line
-    from netkit.http.field_errors import UnsatisfiableRange
+    from netkit.http.range_answer import RangeAnswer
     from netkit.http.ranges import RangeSet, ResolvedRange
     from netkit.io import Flow
 
@@ -60,90 +60,87 @@ class Header(NamedTuple):
     wanted: RangeSet
 
 
-class Answer(NamedTuple):
+class Answered(NamedTuple):
     """A Range header, and the answer to it."""
 
     text: str
     wanted: RangeSet
-    length: int
-    parts: list[ResolvedRange]
-    dropped: list[str]
-    headers: list[tuple[str, str]]
-    error: UnsatisfiableRange | None
-
-    @property
-    def status(self) -> Literal[206, 416]:
-        return 206 if self.error is None else 416
+    answer: RangeAnswer
 
 
-class RangeView(View[Answer]):
+class RangeView(View[Answered]):
     """The parts, a picture of them, and the headers."""
 
     type = "range"
     schema = RangeRow
     columns = (Column("range", 40), Column("status", 6), Column("parts", 60))
 
-    def to_json(self, result: Answer) -> RangeRow:
+    def to_json(self, result: Answered) -> RangeRow:
         from netkit.http.ranges import encode_content_range
 
+        answer = result.answer
+        assert answer.status != 200, "the command takes only what is a Range"
         return {
             "type": "range",
-            "complete_length": result.length,
-            "status": result.status,
+            "complete_length": answer.complete_length,
+            "status": answer.status,
             "asked": [str(spec) for spec in result.wanted.specs],
-            "dropped": result.dropped,
+            "dropped": [str(spec) for spec in answer.dropped],
             "parts": [
                 {
                     "first": part.first,
                     "last": part.last,
                     "length": part.length,
-                    "content_range": encode_content_range(part, result.length),
+                    "content_range": encode_content_range(part, answer.complete_length),
                 }
-                for part in result.parts
+                for part in answer.parts
             ],
-            "headers": [{"name": name, "value": value} for name, value in result.headers],
+            "headers": [{"name": name, "value": value} for name, value in answer.headers],
         }
 
-    def plain(self, result: Answer) -> Iterable[Line]:
-        yield result.text, "status", result.status
-        for part in result.parts:
+    def plain(self, result: Answered) -> Iterable[Line]:
+        yield result.text, "status", result.answer.status
+        for part in result.answer.parts:
             yield result.text, "part", part.first, part.last, part.length
-        for spec in result.dropped:
-            yield result.text, "dropped", spec
-        for name, value in result.headers:
+        for spec in result.answer.dropped:
+            yield result.text, "dropped", str(spec)
+        for name, value in result.answer.headers:
             yield result.text, "header", name, value
 
-    def short(self, result: Answer) -> Iterable[Line]:
-        for part in result.parts:
+    def short(self, result: Answered) -> Iterable[Line]:
+        for part in result.answer.parts:
             yield f"{part.first}-{part.last}"
 
-    def row(self, result: Answer) -> Sequence[object]:
-        return result.text, result.status, ", ".join(map(str, self.short(result)))
+    def row(self, result: Answered) -> Sequence[object]:
+        return result.text, result.answer.status, ", ".join(map(str, self.short(result)))
 
-    def table(self, result: Answer, env: Environment) -> Iterable[Any]:
+    def table(self, result: Answered, env: Environment) -> Iterable[Any]:
         from netkit.cli.render import facts, table, text
         from netkit.http.ranges import encode_content_range
 
-        if result.parts:
+        answer = result.answer
+        length = answer.complete_length
+        if answer.parts:
             rows = [
-                (n, part.first, part.last, part.length, encode_content_range(part, result.length))
-                for n, part in enumerate(result.parts, 1)
+                (n, part.first, part.last, part.length, encode_content_range(part, length))
+                for n, part in enumerate(answer.parts, 1)
             ]
             yield table(("#", "first", "last", "bytes", "Content-Range"), rows, right=(0, 1, 2, 3))
-        picture, scale = draw(result.parts, result.length, env)
+        picture, scale = draw(answer.parts, length, env)
         yield text(picture)
         yield text(scale, "dim")
-        if result.dropped:
-            yield text(f"dropped, as they start past the end: {', '.join(result.dropped)}", "yellow")
-        yield facts(result.headers, title=f"Answer {result.status}")
+        if answer.dropped:
+            dropped = ", ".join(map(str, answer.dropped))
+            yield text(f"dropped, as they start past the end: {dropped}", "yellow")
+        yield facts(answer.headers, title=f"Answer {answer.status}")
 
-    def failure(self, result: Answer) -> Any:
-        if result.error is None:
+    def failure(self, result: Answered) -> Any:
+        error = result.answer.error
+        if error is None:
             return None
         from netkit.cli.frame.exits import Exit, Failure
 
         hint = "answer 416 with the Content-Range shown"
-        error = result.error
         return Failure(Exit.NO, error.layer, error.stage, error.kind, str(error), hint, error)
 
 
@@ -170,39 +167,6 @@ def parse(header: str) -> Header:
     name, colon, value = header.partition(":")
     named = colon and name.strip(" \t").lower() == "range"
     return Header(header, parse_range_header(value if named else header))
-
-
-def answer(header: Header, length: int, gap: int, content_type: str, boundary: str) -> Answer:
-    """How to answer, by RFC 9110 sections 15.3.7 and 15.5.17."""
-    from netkit.http.field_errors import UnsatisfiableRange
-    from netkit.http.ranges import (
-        encode_content_range,
-        multipart_length,
-        multipart_type,
-        resolve_and_merge,
-        resolve_range,
-    )
-
-    text, wanted = header
-    dropped = [str(spec) for spec in wanted.specs if resolve_range(spec, length) is None]
-    try:
-        parts = resolve_and_merge(wanted, length, gap=gap)
-    except UnsatisfiableRange as error:
-        headers = [("Content-Range", error.content_range), ("Accept-Ranges", "bytes")]
-        return Answer(text, wanted, length, [], dropped, headers, error)
-    if len(parts) == 1:
-        headers = [
-            ("Content-Range", encode_content_range(parts[0], length)),
-            ("Content-Type", content_type),
-            ("Content-Length", str(parts[0].length)),
-        ]
-    else:
-        total = multipart_length(parts, length, content_type, boundary)
-        headers = [
-            ("Content-Type", multipart_type(boundary)),
-            ("Content-Length", str(total)),
-        ]
-    return Answer(text, wanted, length, parts, dropped, headers, None)
 
 
 @command("range", view=RangeView(), doing="resolving {}", see_also=("netkit-http-negotiate(1)",))
@@ -237,7 +201,7 @@ def answer(header: Header, length: int, gap: int, content_type: str, boundary: s
     help="What separates the parts where there are several.",
 )
 def range_(
-    run: Run[Answer], targets: Inputs[Header], length: int, gap: int, content_type: str, boundary: str
+    run: Run[Answered], targets: Inputs[Header], length: int, gap: int, content_type: str, boundary: str
 ) -> None:
     """Show what a Range header asks of a file, and how a server answers.
 
@@ -268,8 +232,11 @@ def range_(
     except ValueError as error:
         raise WrongValue(f"--content-type: {error}", "write it as in text/html; charset=utf-8") from None
 
-    def flow(header: Header) -> Flow[Answer]:
-        return answer(header, length, gap, content_type, boundary)
+    def flow(header: Header) -> Flow[Answered]:
+        from netkit.http.range_answer import answer_range
+
+        answer = answer_range(header.wanted, length, content_type=content_type, boundary=boundary, gap=gap)
+        return Answered(header.text, header.wanted, answer)
         yield  # nothing is waited for
 
     run.each(targets, flow)
