@@ -5,6 +5,7 @@
     sockets, listening        what the streams, and what the listeners, have in common
     socket_file, fds          the file of a Unix-domain listener; descriptors that travel along (SCM_RIGHTS)
     same_port                 TCP and UDP at one port
+    interfaces                this machine's network interfaces: names, numbers, IPv4 addresses
     pump                      carrying bytes both ways
 
 What servers need besides (activation, shutdown, workers) is in `netkit.serve`; the names of core-net.txt are

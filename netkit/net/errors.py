@@ -34,8 +34,8 @@
 The second column is the stage. By fault: `usage` where it is the caller's, `local` where it is this
 machine's, else `connect`.
 
-`netkit.serve.activation` keeps its own: AdoptError and ActivationError; `netkit.lab.faults` InvalidFaults and
-InjectedReset. What the system reports on an open
+Three modules keep their own: `netkit.net.interfaces` has InterfaceError, `netkit.serve.activation` AdoptError
+and ActivationError, `netkit.lab.faults` InvalidFaults and InjectedReset. What the system reports on an open
 socket (reset, broken pipe) stays the OSError it is.
 """
 

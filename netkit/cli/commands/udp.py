@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import FileIO
 
-    from netkit.addr import HostPort, IpAddr, SocketAddr
+    from netkit.addr import HostPort, IpAddr, Ipv4Addr, SocketAddr
     from netkit.cli.payload.hexdump import Direction
     from netkit.io import Flow
     from netkit.net.pump import Source
@@ -76,9 +76,8 @@ class Interface(Value):
     form = "write an interface's name, as in eth0, or an IPv4 address of it"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        import socket
-
         from netkit.addr import AddrParseError, Ipv4Addr
+        from netkit.net.interfaces import InterfaceError, interface_index
 
         text = str(value)
         try:
@@ -86,10 +85,9 @@ class Interface(Value):
         except AddrParseError:
             pass
         try:
-            socket.if_nametoindex(text)
-        except OSError:
-            names = ", ".join(name for _, name in socket.if_nameindex())
-            self.wrong(f"{text!r} is no interface of this system", param, ctx, f"there are {names}")
+            interface_index(text)
+        except InterfaceError as error:
+            self.wrong(str(error), param, ctx, error.hint)
         return text
 
 
@@ -289,7 +287,7 @@ def _sending_socket(peer: SocketAddr, source: IpAddr | None, broadcast: bool) ->
 
 
 def _prepare(sock: UdpSocket, peer: SocketAddr, ttl: int | None, interface: str | None) -> None:
-    import socket
+    from netkit.net.interfaces import interface_index
 
     multicast = peer.ip.is_multicast
     if interface is not None and not multicast:
@@ -308,28 +306,18 @@ def _prepare(sock: UdpSocket, peer: SocketAddr, ttl: int | None, interface: str 
     if peer.is_ipv4:
         sock.set_multicast_interface_v4(_ipv4_of(interface))
     else:
-        sock.set_multicast_interface_v6(socket.if_nametoindex(interface))
+        sock.set_multicast_interface_v6(interface_index(interface))
 
 
-def _ipv4_of(interface: str) -> str:
-    """The IPv4 address of an interface. Raises OSError where it has none."""
-    import socket
-    import struct
-
+def _ipv4_of(interface: str) -> Ipv4Addr:
+    """The address that names an interface to IPv4: the one written, or that of the interface named."""
     from netkit.addr import AddrParseError, Ipv4Addr
+    from netkit.net.interfaces import interface_ipv4
 
     try:
-        return str(Ipv4Addr.parse(interface))
+        return Ipv4Addr.parse(interface)
     except AddrParseError:
-        pass
-    try:
-        import fcntl
-    except ImportError:
-        raise WrongValue("--interface needs an address on this system", "write its IPv4 address") from None
-    ask = 0x8915  # SIOCGIFADDR (netdevice(7))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        found = fcntl.ioctl(sock, ask, struct.pack("256s", interface.encode()[:15]))
-    return socket.inet_ntoa(found[20:24])
+        return interface_ipv4(interface)
 
 
 class Payloads:
@@ -512,9 +500,8 @@ def _listening(
 
 def _join(sock: UdpSocket, group: str, interface: str | None) -> str:
     """Join a group by the interface that was named, with --interface or as GROUP%NAME."""
-    import socket
-
     from netkit.addr import AddrParseError, IpAddr
+    from netkit.net.interfaces import interface_index
 
     text, _, zone = group.partition("%")
     name = zone or interface
@@ -523,7 +510,7 @@ def _join(sock: UdpSocket, group: str, interface: str | None) -> str:
         if addr.version == 4:
             sock.join_multicast_v4(text, "0.0.0.0" if name is None else _ipv4_of(name))
         else:
-            sock.join_multicast_v6(text, 0 if name is None else socket.if_nametoindex(name))
+            sock.join_multicast_v6(text, 0 if name is None else interface_index(name))
     except (AddrParseError, ValueError) as error:
         raise WrongValue(str(error), "write --join 239.255.0.1 or --join ff02::1%eth0") from None
     return group
