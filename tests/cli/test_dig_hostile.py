@@ -185,6 +185,9 @@ class TestNoConnection:
         )
         result = netkit("dig", server, "www.example", "+ignore", "--json")
         assert result.json[0]["truncated"]
+        assert (result.exit_code, result.json[0]["error"]["kind"]) == (3, "Truncated")
+        shown = netkit("dig", server, "www.example", "+ignore", tty=True).stdout
+        assert "truncated, with no record of what was asked for" in " ".join(shown.split())
 
     def test_a_truncated_answer_and_silence_over_tcp(self, netkit: Netkit, serving: Serving) -> None:
         server = serving(lambda asked: None if asked.over_tcp else truncated(asked))
@@ -238,6 +241,23 @@ class TestWhatAServerSays:
             lambda asked: answer(asked, "www.example. 60 CNAME x.example.", authority=[SOA]),
             1, "NoData", "the name exists but has no A records",
         ),
+        "an alias out of the SOA's zone": (
+            lambda asked: answer(asked, "www.example. 60 CNAME www.elsewhere.", authority=[SOA]), 0, None, "",
+        ),
+        "an alias that leads back to itself": (
+            lambda asked: answer(
+                asked, "www.example. 60 CNAME x.example.", "x.example. 60 CNAME www.example."
+            ),
+            6, "InvalidResponse", "the alias of www.example. leads back to itself",
+        ),
+        "an alias of another name": (
+            lambda asked: answer(asked, "x.example. 60 CNAME www.elsewhere."),
+            1, "NoData", "the name exists but has no A records",
+        ),
+        "records of another name": (
+            lambda asked: answer(asked, "x.example. 60 A 192.0.2.1"),
+            1, "NoData", "the name exists but has no A records",
+        ),
         "an alias to no name": (
             lambda asked: answer(asked, "www.example. 60 CNAME x.example.", rcode=Rcode.NXDOMAIN),
             1, "NotFound", "the name does not exist",
@@ -251,6 +271,12 @@ class TestWhatAServerSays:
         ),
         "a referral": (
             lambda asked: answer(asked, authority=["example. 60 NS ns1.example."]),
+            1, "NoData", "no answer, only a referral to other servers",
+        ),
+        "a referral beside records of another name": (
+            lambda asked: answer(
+                asked, "x.example. 60 A 192.0.2.1", authority=["example. 60 NS ns1.example."]
+            ),
             1, "NoData", "no answer, only a referral to other servers",
         ),
         "SERVFAIL": (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from netkit.cli.frame.messages import plural
 from netkit.cli.render.tables import facts, mark, table, text
 from netkit.dns.constants import DnsClass
+from netkit.dns.verdict import Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,10 +101,15 @@ def _status(result: Answered) -> tuple[Verdict, str]:
     if rcode != "NOERROR":
         words = RCODE_WORDS.get(rcode)
         return "bad", f"{rcode}: {words}" if words else rcode
-    if result.is_found:
-        return "good", f"NOERROR: {plural(len(result.message.answer), 'record')}"
-    if result.is_referral:
-        return "warn", "NOERROR: a referral; the servers below know more"
+    match result.meaning:
+        case Meaning.ANSWER | Meaning.ALIAS:
+            return "good", f"NOERROR: {plural(len(result.message.answer), 'record')}"
+        case Meaning.REFERRAL:
+            return "warn", "NOERROR: a referral; the servers below know more"
+        case Meaning.LOOP:
+            return "bad", "NOERROR: an alias that leads back to itself"
+        case Meaning.CUT:
+            return "warn", "NOERROR: truncated, with no record of what was asked for"
     return "warn", f"NOERROR: the name exists, without records of type {result.query.rdtype}"
 
 

@@ -29,7 +29,6 @@ from netkit.dns.constants import DnsRecordType
 from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.errors import DnsError
 from netkit.dns.exchange import QueryOptions, ask, random_bits
-from netkit.dns.message import Question
 from netkit.io import SingleFlight, phase
 
 if TYPE_CHECKING:
@@ -210,10 +209,9 @@ class _Asker:
         begun = monotonic()
         servers = yield from self._servers.addresses(query.servers)
         how = self._options(query, len(servers), monotonic() - begun)
-        question = Question(query.name, query.rdtype, query.rdclass)
         try:
             with phase(f"waiting for an answer to {query.name} {query.rdtype}", "resolve"):
-                reply = yield from ask(question, servers, how)
+                reply = yield from ask(query.question, servers, how)
         except DnsError.Truncated as error:
             over_tcp = error.__cause__
             if not isinstance(over_tcp, DnsError):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from netkit.dns.constants import DnsClass, DnsRecordType
+    from netkit.dns.message import Question
     from netkit.dns.name import Name
 
 USAGE = "[@SERVER] NAME [TYPE] [CLASS] [+FLAGS] [OPTIONS] [NAME ...]"
@@ -276,6 +277,13 @@ class Query(NamedTuple):
     rdclass: DnsClass
     servers: tuple[tuple[Any, int | None], ...]
     flags: Mapping[str, Any]
+
+    @property
+    def question(self) -> Question:
+        """What is asked, without the rest."""
+        from netkit.dns.message import Question
+
+        return Question(self.name, self.rdtype, self.rdclass)
 
 
 class Defaults(NamedTuple):

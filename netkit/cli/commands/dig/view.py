@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, cast
 
 from netkit.cli.frame.fields import Address, Endpoint
 from netkit.cli.frame.output import Column, View, b64
-from netkit.dns.constants import DnsRecordType, Rcode
+from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
+from netkit.dns.verdict import Meaning, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from netkit.dns.transports.reply import Reply
 
 SECTIONS = ("answer", "authority", "additional")
+
+#: What a row says of an answer without records and without an error code.
+NOTHING = {Meaning.REFERRAL: "a referral", Meaning.CUT: "truncated"}
 
 
 # -- what --json writes
@@ -116,13 +120,14 @@ class DigRow(TypedDict):
 
 
 class Answered:
-    """A server's reply to a query."""
+    """A server's reply to a query, and what it means."""
 
-    __slots__ = ("query", "reply")
+    __slots__ = ("query", "reply", "verdict")
 
     def __init__(self, query: Query, reply: Reply) -> None:
         self.query = query
         self.reply = reply
+        self.verdict = judge(reply.message, query.question)
 
     @property
     def message(self) -> Message:
@@ -130,32 +135,9 @@ class Answered:
         return self.reply.message
 
     @property
-    def is_found(self) -> bool:
-        """Whether what was asked for is there: records of the type, or an alias that leads elsewhere.
-
-        An alias beside the SOA record of a negative answer leads to a name without such records (RFC 2308
-        section 2.2).
-        """
-        message, rdtype = self.message, self.query.rdtype
-        if message.rcode != Rcode.NOERROR:
-            return False
-        if rdtype == DnsRecordType.ANY or any(record.rdtype == rdtype for record in message.answer):
-            return bool(message.answer)
-        negative = any(record.rdtype == DnsRecordType.SOA for record in message.authority)
-        return bool(message.answer) and not negative
-
-    @property
-    def is_referral(self) -> bool:
-        """Whether the server only says who knows more (RFC 2308 section 2.2)."""
-        message = self.message
-        types = {record.rdtype for record in message.authority}
-        return (
-            message.rcode == Rcode.NOERROR
-            and not message.answer
-            and not message.authoritative
-            and DnsRecordType.NS in types
-            and DnsRecordType.SOA not in types
-        )
+    def meaning(self) -> Meaning:
+        """What the answer says of the question."""
+        return self.verdict.meaning
 
     def shows(self, part: str) -> bool:
         """Whether a part of the output is wanted: `+[no]part`, else `+[no]all`."""
@@ -169,7 +151,7 @@ class Answered:
 
 
 class Referral(DnsError.NoData):
-    """The server knows no more than who does (RFC 1034 section 4.3.1): neither records nor a denial."""
+    """The server knows only who may know more: neither records nor a denial."""
 
     hint = "ask one of the servers of the authority section, or one that recurses"
 
@@ -255,23 +237,13 @@ class DigView(View[Answered]):
             return asked, message.rcode, ", ".join([record.rdata_text() for record in message.answer])
         if message.rcode != Rcode.NOERROR:
             return asked, message.rcode, None
-        return asked, message.rcode, "(a referral)" if result.is_referral else "(no data)"
+        return asked, message.rcode, f"({NOTHING.get(result.meaning, 'no data')})"
 
     def failure(self, result: Answered) -> Exception | None:
-        if result.is_found:
-            return None
-        message, query = result.message, result.query
-        asked: dict[str, Any] = {
-            "name": query.name, "rdtype": query.rdtype, "server": result.reply.server,
-        }  # fmt: skip
-        if message.rcode == Rcode.NOERROR:
-            return Referral(**asked) if result.is_referral else DnsError.NoData(**asked)
-        if message.rcode == Rcode.NXDOMAIN:
-            return DnsError.NotFound(**asked)
-        why = () if message.edns is None else tuple([str(each) for each in message.edns.extended_errors])
-        if message.rcode == Rcode.REFUSED:
-            return DnsError.Refused(why, **asked)
-        return DnsError.ServerError(message.rcode, why, **asked)
+        query, server = result.query, result.reply.server
+        if result.meaning is Meaning.REFERRAL:
+            return Referral(name=query.name, rdtype=query.rdtype, server=server)
+        return result.verdict.error(server)
 
 
 def _header_lines(result: Answered) -> Iterable[str]:

@@ -1,0 +1,206 @@
+"""What a DNS message means as the answer to a question. Pure: no socket, no clock.
+
+    verdict = judge(message, question)
+    verdict.meaning                 # Meaning.ANSWER, ALIAS, NO_DATA, NO_NAME, REFERRAL, ...
+
+The rules, and where they stand:
+
+- Records count only at the name in question, or where aliases lead from there (RFC 1034 section 3.6.2), and
+  only in the class in question. Whatever else stands in the answer section is no answer.
+- NXDOMAIN is about the name at the end of the aliases (RFC 2308 section 2.1).
+- NOERROR without such records is "no data" where the authority section has an SOA record, or no NS record;
+  otherwise it is a referral (RFC 2308 section 2.2). A server that calls itself an authority for the name does
+  not refer (RFC 1035 section 4.1.1). The RA flag decides nothing.
+- An alias leads on unless the SOA record is of a zone that the name at its end is in: only then was that name
+  looked up, too (RFC 2308 section 2.2).
+- A "no" holds for the lesser of the SOA record's TTL and its minimum (RFC 2308 section 5), and no longer than
+  the aliases that lead to it. Without an SOA record of the zone that the name is in, it is not to be kept.
+- Where a message was cut short (TC) before its authority section, the records may be in what is missing
+  (RFC 2181 section 9).
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any
+
+from netkit.dns.constants import DnsClass, DnsRecordType, Rcode
+from netkit.dns.errors import DnsError
+from netkit.dns.records.base import DnsRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from netkit.addr import SocketAddr
+    from netkit.dns.message import Message, Question
+    from netkit.dns.name import Name
+
+#: Response codes that say something of the server, not of the name: another server may know better.
+_OF_THE_SERVER = frozenset((Rcode.SERVFAIL, Rcode.REFUSED, Rcode.NOTIMP, Rcode.FORMERR, Rcode.NOTAUTH))
+
+
+class Meaning(Enum):
+    """What a message says of a question."""
+
+    ANSWER = auto()
+    """The records asked for."""
+    ALIAS = auto()
+    """The name is an alias, and what is at its end is to be asked for."""
+    NO_DATA = auto()
+    """The name exists, and has no such records."""
+    NO_NAME = auto()
+    """The name does not exist."""
+    REFERRAL = auto()
+    """The server knows only who may know more. One that was to ask others itself is "lame"."""
+    LOOP = auto()
+    """The name is an alias that leads back to itself."""
+    CUT = auto()
+    """The message was cut short before anything that decides."""
+    FAILURE = auto()
+    """The response code is an error other than NXDOMAIN."""
+
+
+class Verdict:
+    """What `message` means as the answer to `question`.
+
+    `records` are those asked for (every type, for ANY), at `name`, where the `aliases` (CNAME records, in
+    order) lead from the question's name. `negative_ttl` is for how many seconds a "no" may be kept; None
+    where it may not be.
+    """
+
+    __slots__ = ("aliases", "meaning", "message", "name", "negative_ttl", "question", "records")
+
+    def __init__(
+        self,
+        meaning: Meaning,
+        message: Message,
+        question: Question,
+        name: Name,
+        records: Sequence[DnsRecord] = (),
+        aliases: Sequence[DnsRecord.CNAME] = (),
+        negative_ttl: int | None = None,
+    ) -> None:
+        self.meaning = meaning
+        self.message = message
+        self.question = question
+        self.name = name
+        self.records = tuple(records)
+        self.aliases = tuple(aliases)
+        self.negative_ttl = negative_ttl
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the question is decided, as far as a server that asks others can decide it.
+
+        Otherwise another server may know better: this one failed or refused, or it only refers to others
+        although it was to ask them ("lame").
+        """
+        if self.meaning is Meaning.FAILURE:
+            return self.message.rcode not in _OF_THE_SERVER
+        return self.meaning is not Meaning.REFERRAL
+
+    def error(self, server: SocketAddr | None = None) -> DnsError | None:
+        """Why the records are not there, as an error about the question; None where they are.
+
+        NotFound and NoData have `negative_ttl`; the others are TryAgain for a referral, InvalidResponse for
+        a loop, Truncated, Refused and ServerError.
+        """
+        message, question = self.message, self.question
+        asked: dict[str, Any] = {"name": question.name, "rdtype": question.rdtype, "server": server}
+        match self.meaning:
+            case Meaning.ANSWER | Meaning.ALIAS:
+                return None
+            case Meaning.NO_DATA | Meaning.NO_NAME:
+                kind = DnsError.NoData if self.meaning is Meaning.NO_DATA else DnsError.NotFound
+                denied = kind(**asked)
+                denied.negative_ttl = self.negative_ttl
+                return denied
+            case Meaning.REFERRAL:
+                return DnsError.TryAgain("the server refers to others and does not recurse", **asked)
+            case Meaning.LOOP:
+                reason = f"the alias of {self.name} leads back to itself"
+                return DnsError.InvalidResponse("answer", 12, reason, **asked)
+            case Meaning.CUT:
+                return DnsError.Truncated(**asked)
+        why = () if message.edns is None else tuple([str(each) for each in message.edns.extended_errors])
+        if message.rcode == Rcode.REFUSED:
+            return DnsError.Refused(why, **asked)
+        return DnsError.ServerError(message.rcode, why, **asked)
+
+    def __repr__(self) -> str:
+        return f"<Verdict {self.question.name} {self.question.rdtype}: {self.meaning.name}>"
+
+
+def judge(message: Message, question: Question) -> Verdict:
+    """What `message` means as the answer to `question`. Takes time in proportion to the message."""
+    records, aliases, name, looped = _follow(message, question)
+    authority = _of_class(message.authority, question)
+    soa = next((each for each in authority if _is_soa_above(name, each)), None)
+    if message.rcode == Rcode.NXDOMAIN:
+        meaning = Meaning.NO_NAME
+    elif message.rcode != Rcode.NOERROR:
+        meaning = Meaning.FAILURE
+    elif looped:
+        meaning = Meaning.LOOP
+    elif records:
+        meaning = Meaning.ANSWER
+    elif soa is not None:
+        meaning = Meaning.NO_DATA
+    elif aliases:
+        meaning = Meaning.ALIAS
+    else:
+        meaning = _nothing(message, {each.rdtype for each in authority})
+    negative_ttl = None
+    if isinstance(soa, DnsRecord.SOA) and meaning in (Meaning.NO_DATA, Meaning.NO_NAME):
+        negative_ttl = min([soa.ttl, soa.minimum, *(alias.ttl for alias in aliases)])
+    if meaning is not Meaning.ANSWER:
+        records = []
+    return Verdict(meaning, message, question, name, records, aliases, negative_ttl)
+
+
+def _nothing(message: Message, authority: set[DnsRecordType]) -> Meaning:
+    """What it means that neither a record nor an alias is there, by the types in the authority section."""
+    if DnsRecordType.SOA in authority:
+        return Meaning.NO_DATA
+    if DnsRecordType.NS in authority:
+        return Meaning.NO_DATA if message.authoritative else Meaning.REFERRAL
+    return Meaning.CUT if message.truncated else Meaning.NO_DATA
+
+
+def _follow(
+    message: Message, question: Question
+) -> tuple[list[DnsRecord], list[DnsRecord.CNAME], Name, bool]:
+    """The records for the question, the aliases to them, the name at the end, and whether it was met before.
+
+    The answer section may have them in any order (RFC 1034 section 3.6.2, and what is seen).
+    """
+    by_name: dict[Name, list[DnsRecord]] = {}
+    for record in _of_class(message.answer, question):
+        by_name.setdefault(record.name, []).append(record)
+    name = question.name
+    seen = {name}
+    aliases: list[DnsRecord.CNAME] = []
+    while True:
+        here = by_name.get(name, [])
+        if question.rdtype == DnsRecordType.ANY:
+            found = here
+        else:
+            found = [record for record in here if record.rdtype == question.rdtype]
+        if found:
+            return found, aliases, name, False
+        alias = next((record for record in here if isinstance(record, DnsRecord.CNAME)), None)
+        if alias is None:
+            return [], aliases, name, False
+        aliases.append(alias)
+        name = alias.canonical
+        if name in seen:
+            return [], aliases, name, True
+        seen.add(name)
+
+
+def _of_class(records: Iterable[DnsRecord], question: Question) -> list[DnsRecord]:
+    return [record for record in records if question.rdclass in (record.rdclass, DnsClass.ANY)]
+
+
+def _is_soa_above(name: Name, record: DnsRecord) -> bool:
+    return record.rdtype == DnsRecordType.SOA and name.is_subdomain_of(record.name)
