@@ -66,18 +66,25 @@ NO_CONNECTION: Final = frozenset({"Refused", "Reset", "Unreachable"})
 #: What to do where the system does not let a connection out.
 FIREWALL_HINT: Final = "a firewall of this machine, or a route that prohibits it, refuses this: see its rules"
 
+#: What helps where a hint has no words for it of its own: a setting of the library, by its name there, or a
+#: look at what the name servers say. Each program says what it calls that; the command line has options.
+Remedy: TypeAlias = Literal[
+    "alpn_protocols", "max_version", "name_servers", "root_certs", "server_name", "versions"
+]
+
 
 class NetkitError(Exception):
     """Everything netkit raises on purpose is one of these (or an `OSError` from the system itself).
 
     `layer` names the layer that failed (`"addr"`, `"io"`, `"tcp"`, `"dns"`, `"tls"`, `"http"`, `"ws"`),
     `stage` the step at which it failed, `fault` whose doing it is, and `hint` one thing worth trying (None
-    where there is none).
+    where there is none). `remedy` says what setting the hint is about, where there is one.
     """
 
     layer: ClassVar[str] = "netkit"
     fault: Fault = "peer"
     hint: str | None = None
+    remedy: Remedy | None = None
 
     @property
     def stage(self) -> Stage:

@@ -17,6 +17,7 @@ for something has to say where it stands.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -69,6 +70,10 @@ TERMINAL = {"click", "rich"}
 
 #: Sockets, clocks and randomness: a codec is handed what comes of them.
 IMPURE = {"asyncio", "random", "secrets", "select", "selectors", "socket", "subprocess", "threading", "time"}
+
+#: An option of a command, and a command, as a text may name them.
+OPTION = re.compile(r"(?<![^\s(`'\"])--[a-z]")
+COMMAND = re.compile(r"`netkit [a-z]")
 
 
 class Import(NamedTuple):
@@ -174,6 +179,27 @@ def test_the_root_is_for_users(module: str) -> None:
         if f"netkit.{alias.name}" not in MODULES
     }
     assert names <= {"__version__", "_rust"}
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if room(module) != "cli"])
+def test_the_library_names_no_option(module: str) -> None:
+    """Whoever uses it as a library has no command line: a hint says what to do, the CLI what to type."""
+    source = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {
+        ast.get_docstring(node, clean=False) for node in ast.walk(source) if isinstance(node, documented)
+    }
+    texts = [
+        (node.lineno, node.value)
+        for node in ast.walk(source)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    found = [
+        f"line {line}: {text}"
+        for line, text in texts
+        if OPTION.search(text) or (COMMAND.search(text) and text not in docstrings)
+    ]
+    assert not found, f"{module} names an option of a command, or a command: {found}"
 
 
 def test_every_room_is_there() -> None:

@@ -84,7 +84,8 @@ class ResolveError(NetkitError, socket.gaierror):
         self.code = code
         self.reason = reason
         if self.is_absent:
-            self.hint = "check the spelling; `netkit dig` shows what the name servers say"
+            self.hint = "check the spelling"
+            self.remedy = "name_servers"
 
     @property
     def is_absent(self) -> bool:

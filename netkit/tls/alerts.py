@@ -6,7 +6,10 @@ predecessors for the retired ones, RFC 6066 section 9, RFC 7301 section 3.2, RFC
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from netkit.errors import Remedy
 
 CLOSE_NOTIFY: Final = 0
 
@@ -56,13 +59,20 @@ _HINTS: Final[dict[int, str]] = {
     46: "the peer did not accept the certificate it was sent, and does not say why",
     48: "the peer does not know the issuer of the certificate it was sent: send the intermediates along",
     49: "the certificate was valid, and the peer refuses it all the same",
-    70: "the peer does not speak any of the offered protocol versions: widen --min-version or --max-version",
+    70: "the peer does not speak any of the offered protocol versions: offer more of them",
     71: "the peer wants stronger ciphers or keys than were offered",
     80: "the peer broke down by itself: its log knows more",
-    86: "the peer speaks a newer version than was offered: raise --max-version",
-    112: "the peer does not serve that name: try another with --servername",
+    86: "the peer speaks a newer version than was offered: offer that, too",
+    112: "the peer does not serve that name: ask for another",
     116: "the peer wants a client certificate",
-    120: "the peer speaks none of the offered application protocols: change --alpn",
+    120: "the peer speaks none of the offered application protocols: offer another",
+}
+
+_REMEDIES: Final[dict[int, Remedy]] = {
+    70: "versions",
+    86: "max_version",
+    112: "server_name",
+    120: "alpn_protocols",
 }
 
 # OpenSSL's names for alerts come from SSL 3.0 and TLS 1.0 and spell some differently.
@@ -80,6 +90,11 @@ def alert_name(number: int) -> str:
 def alert_hint(number: int) -> str | None:
     """What the receiver of this alert can do about it, where there is something."""
     return _HINTS.get(number)
+
+
+def alert_remedy(number: int) -> Remedy | None:
+    """The setting that the hint of this alert is about, where there is one."""
+    return _REMEDIES.get(number)
 
 
 def alert_of_reason(reason: str) -> int | None:

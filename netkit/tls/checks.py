@@ -131,12 +131,12 @@ def _check_end_of_path(subject: Subject) -> Iterator[Finding]:
     if path.end is End.UNTRUSTED_ROOT:
         if len(path.certificates) == 1:
             message = f"the certificate is self-signed: nobody but {_name(last)} itself vouches for it"
-            hint = "trust this very certificate with --ca FILE, or have one issued by an authority"
-            yield Finding(Severity.ERROR, "self-signed", message, index, hint)
+            hint = "trust this very certificate, or have one issued by an authority"
+            yield Finding(Severity.ERROR, "self-signed", message, index, hint, "root_certs")
             return
         message = f"the chain ends in the root {_name(last)}, which is not trusted here"
         yield Finding(
-            Severity.ERROR, "unknown-issuer", message, index, "if it should be, name it with --ca FILE"
+            Severity.ERROR, "unknown-issuer", message, index, "trust it, if it should be", "root_certs"
         )
     elif path.end is End.WRONG_SIGNATURE:
         assert path.false_issuer is not None
@@ -150,8 +150,8 @@ def _check_end_of_path(subject: Subject) -> Iterator[Finding]:
         yield _missing_intermediate(last, index, issuer)
     else:
         message = f"{issuer}, the issuer of {subject.called(last)}, is not trusted here, and was not sent"
-        hint = "if it should be trusted, name it with --ca FILE"
-        yield Finding(Severity.ERROR, "unknown-issuer", message, index, _with_aia(last, hint))
+        hint = _with_aia(last, "trust it, if it should be")
+        yield Finding(Severity.ERROR, "unknown-issuer", message, index, hint, "root_certs")
 
 
 def _missing_intermediate(last: Certificate, index: int | None, issuer: str) -> Finding:
@@ -159,8 +159,10 @@ def _missing_intermediate(last: Certificate, index: int | None, issuer: str) -> 
         f"the certificate's issuer, {issuer}, was not sent and is not trusted here: "
         "an intermediate certificate is missing from what the server sends"
     )
-    hint = "add it to the server's certificate file, after its own; if it is a private root, use --ca FILE"
-    return Finding(Severity.ERROR, "missing-intermediate", message, index, _with_aia(last, hint))
+    hint = _with_aia(
+        last, "add it to the server's certificate file, after its own; if it is a private root, trust it"
+    )
+    return Finding(Severity.ERROR, "missing-intermediate", message, index, hint, "root_certs")
 
 
 def _with_aia(certificate: Certificate, hint: str) -> str:

@@ -26,8 +26,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from netkit.errors import NO_CONNECTION, Fault, NetkitError, Stage, system_kind
-from netkit.tls.alerts import alert_hint, alert_name, alert_of_reason
+from netkit.errors import NO_CONNECTION, Fault, NetkitError, Remedy, Stage, system_kind
+from netkit.tls.alerts import alert_hint, alert_name, alert_of_reason, alert_remedy
 from netkit.tls.text import printable
 
 if TYPE_CHECKING:
@@ -69,12 +69,19 @@ class HandshakeFailed(TlsError):
     __qualname__ = "TlsError.HandshakeFailed"
 
     def __init__(
-        self, reason: str, *, code: str | None = None, hint: str | None = None, fault: Fault = "peer"
+        self,
+        reason: str,
+        *,
+        code: str | None = None,
+        hint: str | None = None,
+        remedy: Remedy | None = None,
+        fault: Fault = "peer",
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.code = code
         self.hint = hint
+        self.remedy = remedy
         self.fault = fault
 
     def __str__(self) -> str:
@@ -107,6 +114,7 @@ class AlertReceived(TlsError):
         self.code = code
         self.name = name or alert_name(code)
         self.hint = alert_hint(code)
+        self.remedy = alert_remedy(code)
 
     def __str__(self) -> str:
         return f"the peer sent the alert {self.name} ({self.code})"
@@ -120,7 +128,8 @@ class UnsupportedVersion(TlsError):
     def __init__(self, version: TlsVersion | None = None, *, hint: str | None = None) -> None:
         super().__init__(version)
         self.version = version
-        self.hint = hint or "widen the versions allowed: min_version and max_version"
+        self.hint = hint or "allow more versions"
+        self.remedy = None if hint else "versions"
 
     def __str__(self) -> str:
         if self.version is None:
@@ -147,11 +156,21 @@ class CertificateVerificationFailed(TlsError):
 
     __qualname__ = "TlsError.CertificateVerificationFailed"
 
-    def __init__(self, reason: str, code: int | None = None, *, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        code: int | None = None,
+        *,
+        hint: str | None = None,
+        remedy: Remedy | None = None,
+    ) -> None:
         super().__init__(reason, code)
         self.reason = reason
         self.code = code
-        self.hint = hint if hint is not None else _VERIFY_HINTS.get(code or 0)
+        self.hint, self.remedy = hint, remedy
+        if hint is None:
+            self.hint = _VERIFY_HINTS.get(code or 0)
+            self.remedy = "root_certs" if code in _ABOUT_ROOTS else None
         #: What the peer sent, where the error came out of a handshake.
         self.chain: tuple[Certificate, ...] = ()
 
@@ -246,7 +265,8 @@ class NoTrustStore(TlsError, OSError):
     __qualname__ = "TlsError.NoTrustStore"
 
     fault: Fault = "local"
-    hint = "install the ca-certificates package, set SSL_CERT_FILE, or name the roots with --ca"
+    hint = "install the ca-certificates package, set SSL_CERT_FILE, or name the roots to trust"
+    remedy: Remedy | None = "root_certs"
 
     def __init__(self, searched: tuple[str, ...]) -> None:
         super().__init__(searched)
@@ -336,14 +356,17 @@ X509_V_ERR_IP_ADDRESS_MISMATCH: Final = 64
 _VERIFY_HINTS: Final[dict[int, str]] = {
     9: "compare this machine's clock with the certificate's dates",
     10: "renew the certificate (or set this machine's clock right)",
-    18: "trust this very certificate with --ca FILE, or have one issued by an authority",
-    19: "the chain ends in a root that is not trusted here: name it with --ca FILE",
+    18: "trust this very certificate, or have one issued by an authority",
+    19: "the chain ends in a root that is not trusted here: trust it, if it should be",
     20: "the issuer is neither sent by the peer nor trusted here: add the intermediate on the server, "
-    "or name the root with --ca FILE",
+    "or trust the root",
     21: "the peer sent its own certificate only: add the intermediate on the server",
     62: "ask for a name that the certificate is for, or have it issued for this one",
     64: "ask for an address that the certificate is for, or have it issued for this one",
 }
+
+#: Those of them that naming the roots to trust helps with.
+_ABOUT_ROOTS: Final = frozenset({18, 19, 20})
 
 _NOT_TLS: Final = frozenset(
     {
@@ -373,21 +396,25 @@ _OWN_CERTIFICATE: Final = frozenset(
     {"NO_START_LINE", "EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK", "NO_CERTIFICATE_ASSIGNED"}
 )
 
-#: What some of OpenSSL's reasons mean, in words, and what to do; the rest are told as OpenSSL words them.
-_REASONS: Final[dict[str, tuple[str, str | None]]] = {
-    "DH_KEY_TOO_SMALL": ("the peer's Diffie-Hellman group is too small to be safe", None),
-    "BAD_SIGNATURE": ("the peer's signature over the handshake is wrong", None),
-    "DECRYPTION_FAILED_OR_BAD_RECORD_MAC": ("a record was damaged on the way", None),
+#: What some of OpenSSL's reasons mean, in words; the rest are told as OpenSSL words them.
+_REASONS: Final[dict[str, str]] = {
+    "DH_KEY_TOO_SMALL": "the peer's Diffie-Hellman group is too small to be safe",
+    "BAD_SIGNATURE": "the peer's signature over the handshake is wrong",
+    "DECRYPTION_FAILED_OR_BAD_RECORD_MAC": "a record was damaged on the way",
     "UNSAFE_LEGACY_RENEGOTIATION_DISABLED": (
-        "the peer does not know secure renegotiation (RFC 5746), so it is not talked to",
-        None,
+        "the peer does not know secure renegotiation (RFC 5746), so it is not talked to"
     ),
-    "PEER_DID_NOT_RETURN_A_CERTIFICATE": ("the peer sent no certificate, and one is required", None),
-    "NO_SUITABLE_SIGNATURE_ALGORITHM": ("no signature algorithm in common", None),
-    "NO_SUITABLE_KEY_SHARE": ("no key exchange group in common", None),
-    "NO_APPLICATION_PROTOCOL": ("no application protocol in common", "offer another with --alpn"),
-    "WRONG_SIGNATURE_TYPE": ("the peer signed with an algorithm that is not accepted here", None),
-    "TLSV1_UNRECOGNIZED_NAME": ("the peer does not serve that name", "try another with --servername"),
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the peer sent no certificate, and one is required",
+    "NO_SUITABLE_SIGNATURE_ALGORITHM": "no signature algorithm in common",
+    "NO_SUITABLE_KEY_SHARE": "no key exchange group in common",
+    "NO_APPLICATION_PROTOCOL": "no application protocol in common",
+    "WRONG_SIGNATURE_TYPE": "the peer signed with an algorithm that is not accepted here",
+    "TLSV1_UNRECOGNIZED_NAME": "the peer does not serve that name",
+}
+#: What to do about some of them, and the setting for it.
+_REASON_HINTS: Final[dict[str, tuple[str, Remedy]]] = {
+    "NO_APPLICATION_PROTOCOL": ("offer another", "alpn_protocols"),
+    "TLSV1_UNRECOGNIZED_NAME": ("ask for another", "server_name"),
 }
 
 
@@ -427,8 +454,9 @@ def from_ssl_error(
         return InvalidCertificate(_words(reason))
     if _is_eof(error, reason):
         return Truncated("the peer closed the connection in the middle of the handshake")
-    words, hint = _REASONS.get(reason, (_words(reason) or str(error), None))
-    return HandshakeFailed(words, code=reason or None, hint=hint)
+    words = _REASONS.get(reason) or _words(reason) or str(error)
+    hint, remedy = _REASON_HINTS.get(reason, (None, None))
+    return HandshakeFailed(words, code=reason or None, hint=hint, remedy=remedy)
 
 
 def from_verify_code(

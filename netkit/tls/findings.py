@@ -12,12 +12,15 @@ from netkit.tls.errors import TlsError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from netkit.errors import Remedy
     from netkit.tls.certificate import Certificate
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing found: how much it weighs, a stable code for scripts, a sentence, and what to do.
+
+    `remedy` is the setting that the hint is about, where there is one (`NetkitError.remedy`).
 
     `index` counts the certificates that the peer sent, from 0; None is about none of them, or about one
     that came out of the trust store.
@@ -28,6 +31,7 @@ class Finding:
     message: str
     index: int | None = None
     hint: str | None = None
+    remedy: Remedy | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -79,7 +83,9 @@ class Verification:
         if first.code == "wrong-host" and self.server_name is not None:
             return TlsError.HostnameMismatch(self.server_name, self._names())
         code = self.openssl_code or errors.X509_V_ERR_UNSPECIFIED
-        return TlsError.CertificateVerificationFailed(first.message, code, hint=first.hint)
+        return TlsError.CertificateVerificationFailed(
+            first.message, code, hint=first.hint, remedy=first.remedy
+        )
 
     def _expired_at(self) -> datetime | None:
         for certificate in self.path:

@@ -9,6 +9,7 @@ are a finding too. So there is a reason for every refusal, and no refusal withou
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -131,8 +132,8 @@ def _system_anchors() -> tuple[Sequence[Certificate] | TrustLocations, Finding |
             return SystemCerts.load(), None
         return TrustLocations.find(), None
     except (TlsError, OSError) as error:
-        hint = getattr(error, "hint", None)
-        return (), Finding(Severity.ERROR, "no-trust-store", str(error), hint=hint)
+        hint, remedy = getattr(error, "hint", None), getattr(error, "remedy", None)
+        return (), Finding(Severity.ERROR, "no-trust-store", str(error), hint=hint, remedy=remedy)
 
 
 def _system_index() -> TrustIndex:
@@ -152,7 +153,7 @@ def _reconciled(findings: list[Finding], verdict: Verdict) -> list[Finding]:
     if verdict.code == X509_V_OK:
         # OpenSSL found a path without fault: what is wrong beside it does not make a client refuse.
         return [
-            Finding(Severity.WARNING, finding.code, finding.message, finding.index, finding.hint)
+            replace(finding, severity=Severity.WARNING)
             if finding.severity is Severity.ERROR and finding.code not in _BESIDE_THE_PATH
             else finding
             for finding in findings

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import ssl
+from typing import get_args
 
 import pytest
 
 from netkit.addr import AddrParseError, IpAddr, SocketAddr
+from netkit.cli.commands.tls import probe
 from netkit.cli.frame.exits import BUG_HINT, EXIT_TEXTS, Exit, Terminated, explain
+from netkit.cli.frame.remedies import REMEDIES
 from netkit.dns.errors import DnsError
-from netkit.errors import NetkitError
+from netkit.errors import NetkitError, Remedy
 from netkit.http.errors import HttpError
 from netkit.io import CancellationError, DeadlineExceeded, LimitExceeded, NoneSucceeded, UnexpectedEof
 from netkit.net.errors import LISTEN, Attempt, ListenError, ResolveError, connect_error, unix_error
@@ -262,3 +266,18 @@ def test_a_bug_is_asked_to_be_reported() -> None:
 def test_every_code_has_its_text() -> None:
     assert set(EXIT_TEXTS) == set(Exit)
     assert all(text.endswith(".") for text in EXIT_TEXTS.values())
+
+
+def test_a_hint_says_what_to_type() -> None:
+    """The library says what to do in its own words, and the command line adds the option for it."""
+    error = TlsError.AlertReceived(112)
+    assert explain(error).hint == f"{error.hint}; --servername NAME says which is asked for"
+    assert explain(TlsError.AlertReceived(80)).hint == TlsError.AlertReceived(80).hint
+    absent = ResolveError("nowhere.test", socket.EAI_NONAME, "no such host")
+    assert explain(absent).hint == "check the spelling; `netkit dig` shows what the name servers say"
+
+
+def test_every_remedy_is_an_option_that_there_is() -> None:
+    assert set(REMEDIES) == set(get_args(Remedy))
+    options = {name for param in probe.params for name in param.opts}
+    assert {word for text in REMEDIES.values() for word in re.findall(r"--[a-z-]+", text)} <= options

@@ -170,6 +170,13 @@ class TestEnds:
         self, netkit: Netkit, good: str, ca: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert netkit("tls", "probe", good, "--short").lines == ["unknown-issuer"]
+        (row,) = netkit("tls", "probe", good, "--json").json
+        (finding,) = row["verification"]["findings"]
+        assert (
+            finding["hint"]
+            == row["error"]["hint"]
+            == "trust it, if it should be; --ca FILE says what is trusted"
+        )
         monkeypatch.setenv("SSL_CERT_FILE", ca)
         assert netkit("tls", "probe", good, "--short").lines == ["accepted"]
 

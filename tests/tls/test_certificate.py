@@ -388,4 +388,4 @@ def test_no_store(tmp_path, monkeypatch):
     with pytest.raises(TlsError.NoTrustStore) as caught:
         SystemCerts.load()
     assert caught.value.fault == "local"
-    assert "--ca" in (caught.value.hint or "")
+    assert caught.value.remedy == "root_certs"

@@ -11,6 +11,7 @@ from netkit.cli.frame.fields import Endpoint as Peer, Format
 from netkit.cli.frame.messages import plural
 from netkit.cli.frame.options import Endpoint, Number, Value, WrongValue, option
 from netkit.cli.frame.output import Column, View, rfc3339
+from netkit.cli.frame.remedies import advice
 from netkit.cli.payload.tls_files import certificates
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from netkit.io import Flow
     from netkit.tls.certificate import Certificate
     from netkit.tls.errors import TlsError
-    from netkit.tls.findings import Finding
+    from netkit.tls.findings import Finding, Verification
     from netkit.tls.probe import ProbeReport
     from netkit.tls.versions import TlsVersion
 
@@ -185,7 +186,7 @@ class ProbeView(View[Probed]):
             "days_left": report.days_left,
             "probed_at": rfc3339(report.probed_at),
             "certificates": certificates,
-            "verification": None if judged is None else cast(VerificationRow, judged.to_dict()),
+            "verification": None if judged is None else _verification_row(judged),
         }
 
     def plain(self, result: Probed) -> Iterable[Line]:
@@ -239,8 +240,9 @@ class ProbeView(View[Probed]):
                 yield blank
         for finding in _findings(report):
             yield mark(_SIGNS[finding.severity.value], f"{finding.code}: {finding.message}", env)
-            if finding.hint is not None:
-                yield Padding(text(finding.hint, "dim"), (0, 0, 0, 2))
+            hint = advice(finding.hint, finding.remedy)
+            if hint is not None:
+                yield Padding(text(hint, "dim"), (0, 0, 0, 2))
         good: Sign = "good" if not result.expires_soon else "warn"
         yield mark(good if report.accepted else "bad", _verdict(result), env)
 
@@ -251,6 +253,13 @@ class ProbeView(View[Probed]):
 
     def exit_code(self, result: Probed) -> Exit:
         return Exit.NO if result.expires_soon else Exit.OK
+
+
+def _verification_row(judged: Verification) -> VerificationRow:
+    row = cast(VerificationRow, judged.to_dict())
+    for shown, finding in zip(row["findings"], judged.findings, strict=True):
+        shown["hint"] = advice(finding.hint, finding.remedy)
+    return row
 
 
 _SIGNS: dict[str, Sign] = {"error": "bad", "warning": "warn", "note": "none"}

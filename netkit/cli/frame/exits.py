@@ -20,6 +20,7 @@ import os
 from enum import IntEnum
 from typing import Annotated, Literal, NamedTuple, TypeAlias, TypedDict, cast
 
+from netkit.cli.frame.remedies import advice
 from netkit.errors import FIREWALL_HINT, NO_CONNECTION, SYSTEM_KINDS, NetkitError, Stage, system_kind
 
 
@@ -180,7 +181,7 @@ def _explain_own(error: NetkitError, lookup: bool) -> Failure:
     branches = getattr(error, "errors", None)
     if error.kind == "NoneSucceeded" and branches:
         return explain(branches[0], lookup=lookup)
-    stage, hint = _stage(error, lookup), error.hint
+    stage, hint = _stage(error, lookup), advice(error.hint, error.remedy)
     code = STAGE_EXITS[stage]
     if error.kind == "Timeout":
         code = Exit.TIMEOUT

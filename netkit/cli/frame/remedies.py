@@ -1,0 +1,28 @@
+"""What the command line calls the settings that a hint of the library is about.
+
+The library knows no options. Its hints say in words what to do, and `remedy` names the setting; here is what
+to type. Commands call an option that means the same thing by the same name, so one table does for all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netkit.errors import Remedy
+
+REMEDIES: dict[Remedy, str] = {
+    "alpn_protocols": "--alpn LIST says which are offered",
+    "max_version": "--max-version says which is the newest",
+    "name_servers": "`netkit dig` shows what the name servers say",
+    "root_certs": "--ca FILE says what is trusted",
+    "server_name": "--servername NAME says which is asked for",
+    "versions": "--min-version and --max-version say which are offered",
+}
+
+
+def advice(hint: str | None, remedy: Remedy | None) -> str | None:
+    """The hint as a command shows it: in the library's words, and with the option that does it."""
+    if hint is None or remedy is None:
+        return hint
+    return f"{hint}; {REMEDIES[remedy]}"
