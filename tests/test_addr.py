@@ -863,6 +863,20 @@ def test_v6_round_trip(addr):
     assert IPv6Address(str(addr)) == addr
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1%eth0", "192.0.2.1"),
+        ("::192.0.2.1", "::c000:201"),
+        ("64:ff9b::192.0.2.1", "64:ff9b::c000:201"),
+        ("192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_a_mapped_address_stands_for_one_of_ipv4(text, expected):
+    assert IpAddr.parse(text).unmapped == IpAddr.parse(expected)
+
+
 @given(v6s)
 def test_v6_text_is_the_recommended_one(addr):
     """RFC 5952 section 4, by its rules and not by another implementation."""

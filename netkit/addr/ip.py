@@ -78,6 +78,14 @@ class IpAddr(ABC):
         """Whether it is an `Ipv6Addr`."""
         return self.version == 6
 
+    @property
+    def unmapped(self) -> IpAddr:
+        """The IPv4 address that an IPv4-mapped one stands for (RFC 4291 section 2.5.5.2), else the address.
+
+        A socket that takes both families shows IPv4 peers with mapped addresses.
+        """
+        return self
+
     # What both of the standard library's classes offer, named so that an `IpAddr` is typed in full.
     @property
     @abstractmethod
@@ -322,6 +330,10 @@ class Ipv6Addr(IPv6Address, IpAddr):
         """
         plain = int(self)
         return Ipv6Addr(f"{Ipv6Addr(plain)}%{zone}" if zone else plain)
+
+    @property
+    def unmapped(self) -> IpAddr:
+        return Ipv4Addr(int(self) & 0xFFFFFFFF) if int(self) >> 32 == 0xFFFF else self
 
     # Before Python 3.13 `ipaddress` writes ::ffff:c000:201, and its next two properties fail on a zone.
     def __str__(self) -> str:

@@ -102,6 +102,10 @@ def _numbers(cls: type[Code]) -> dict[str, int]:
 _NUMBERS: dict[type[Code], dict[str, int]] = {}
 
 
+#: Where a name server listens, over UDP and TCP.
+DNS_PORT = 53
+
+
 class DnsRecordType(Code):
     """A record type: `DnsRecordType.AAAA`, `DnsRecordType(28)`, `DnsRecordType.parse("aaaa")`.
 
@@ -298,6 +302,18 @@ class Rcode(Code):
     BADTRUNC = Assigned(22)
     BADCOOKIE = Assigned(23)
 
+
+#: What the response codes say that are met in practice.
+RCODE_MEANINGS: dict[Rcode, str] = {
+    Rcode.FORMERR: "the server could not read the question",
+    Rcode.SERVFAIL: "the server failed to find the answer",
+    Rcode.NXDOMAIN: "there is no such name",
+    Rcode.NOTIMP: "the server does not do this kind of query",
+    Rcode.REFUSED: "the server refuses to answer",
+    Rcode.NOTAUTH: "the server is no authority for the name",
+    Rcode.BADVERS: "the server does not know this version of EDNS",
+    Rcode.BADCOOKIE: "the server wants its own cookie back",
+}
 
 DNS_TYPE_A = DnsRecordType.A
 DNS_TYPE_NS = DnsRecordType.NS

@@ -40,6 +40,16 @@ CD = 0x0010
 _FLAGS = QR | AA | TC | RD | RA | Z | AD | CD
 _FLAG_NAMES = {QR: "qr", AA: "aa", TC: "tc", RD: "rd", RA: "ra", AD: "ad", CD: "cd"}
 
+#: What each flag of a response says, by its name. QR says only that it is a response.
+FLAG_MEANINGS = {
+    "aa": "authoritative",
+    "tc": "truncated",
+    "rd": "recursion desired",
+    "ra": "recursion available",
+    "ad": "authentic data",
+    "cd": "checking disabled",
+}
+
 #: RFC 1035 section 4.2.1: what a message without EDNS must fit in over UDP.
 MIN_MESSAGE = 512
 _HEADER_SIZE = 12

@@ -108,6 +108,19 @@ class Name:
             return cls([*(b"%d" % octet for octet in reversed(packed)), b"in-addr", b"arpa"])
         return cls([*(b"%c" % nibble for nibble in reversed(packed.hex().encode())), b"ip6", b"arpa"])
 
+    @classmethod
+    def reverse_network(cls, octets: str) -> Name:
+        """The name under which the PTR records of an IPv4 network are that ends at an octet: `"192.0.2"`.
+
+        RFC 1035 section 3.5. Raises DnsError.InvalidName for what is not one to three octets.
+        """
+        numbers = octets.rstrip(".").split(".")
+        if len(numbers) > 3 or not all(
+            each.isascii() and each.isdigit() and int(each) < 256 for each in numbers
+        ):
+            raise DnsError.InvalidName(octets, "not the first octets of an IPv4 address")
+        return cls([*(each.encode() for each in reversed(numbers)), b"in-addr", b"arpa"])
+
     def to_address(self) -> IpAddr:
         """The address whose PTR record this name holds: the reverse of `reverse`.
 

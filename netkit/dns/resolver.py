@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from netkit.addr import IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr
 from netkit.dns.cache import DEFAULT_CAPACITY, Cache
-from netkit.dns.constants import DnsClass
+from netkit.dns.constants import DNS_PORT, DnsClass
 from netkit.dns.errors import DnsError
 from netkit.dns.exchange import DEFAULT_TIMEOUT, QueryOptions
 from netkit.dns.host import FoundHost, FoundNames, find_addresses_flow, find_names_flow
@@ -24,7 +24,7 @@ from netkit.dns.message import Question
 from netkit.dns.name import Name
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.resolution import Answer, resolve_question
-from netkit.dns.system import DNS_PORT, Hosts, HostSource, ResolvConf, load_sources
+from netkit.dns.system import Hosts, HostSource, ResolvConf, load_sources
 from netkit.io import deadline_after, run, run_async
 
 if TYPE_CHECKING:

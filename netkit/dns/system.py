@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from netkit.addr import AddrParseError, IpAddr, Ipv6Addr, SocketAddr
+from netkit.dns.constants import DNS_PORT
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 RESOLV_CONF = "/etc/resolv.conf"
 HOSTS = "/etc/hosts" if os.name != "nt" else r"C:\Windows\System32\drivers\etc\hosts"
 NSSWITCH_CONF = "/etc/nsswitch.conf"
-DNS_PORT = 53
 
 
 class ResolvConf:

@@ -182,11 +182,14 @@ def rank_media(prefs: Sequence[MediaRange] | None, offers: Iterable[str]) -> lis
     return _rank(offers, judge, open_to_all=not prefs)
 
 
-def rank_codings(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> list[Verdict]:
+def rank_codings(
+    prefs: Sequence[Preference] | None, offers: Iterable[str], *, or_identity: bool = False
+) -> list[Verdict]:
     """What becomes of each content coding offered, the best first. RFC 9110 section 12.5.3: identity is
     acceptable without being named, if less than whatever is, unless `identity;q=0` or `*;q=0` rejects it.
 
-    Raises InvalidField for an offer that is no coding.
+    With `or_identity`, identity is ranked too where nothing offered is acceptable: it can be sent without
+    being offered. Raises InvalidField for an offer that is no coding.
     """
     listed = list(prefs or ())
 
@@ -198,7 +201,11 @@ def rank_codings(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> l
         )
         return (None, 0.0, _IMPLICIT) if found[0] is None and name == "identity" else found
 
-    return _rank(offers, judge, open_to_all=prefs is None)
+    offers = list(offers)
+    verdicts = _rank(offers, judge, open_to_all=prefs is None)
+    if or_identity and _first(verdicts) is None and "identity" not in map(str.lower, offers):
+        verdicts = _rank([*offers, "identity"], judge, open_to_all=prefs is None)
+    return verdicts
 
 
 def rank_charsets(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> list[Verdict]:
@@ -243,11 +250,7 @@ def select_best_media(prefs: Sequence[MediaRange] | None, offers: Iterable[str])
 def select_best_coding(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> str | None:
     """The coding to send. Whatever is offered, `"identity"` is what remains where it is not rejected; None
     means that not even that is acceptable. As `rank_codings`."""
-    given = list(offers)
-    best = _first(rank_codings(prefs, given))
-    if best is None and "identity" not in map(str.lower, given):
-        best = _first(rank_codings(prefs, ["identity"]))
-    return best
+    return _first(rank_codings(prefs, offers, or_identity=True))
 
 
 def select_best_charset(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> str | None:

@@ -297,14 +297,10 @@ def _unmapped(
     """An IPv4 connection to a socket that takes both families has IPv4-mapped addresses: IPv4's instead."""
     if not isinstance(source, SocketAddr) or not isinstance(destination, SocketAddr):
         return source, destination
-    mapped = [getattr(addr.ip, "ipv4_mapped", None) for addr in (source, destination)]
-    if mapped[0] is None or mapped[1] is None:
+    from_ip, to_ip = source.ip.unmapped, destination.ip.unmapped
+    if from_ip == source.ip or to_ip == destination.ip:
         return source, destination
-    return tuple(  # type: ignore[return-value]  # two, of two
-        SocketAddr.new(Ipv4Addr(ip.packed), addr.port)
-        for ip, addr in zip(mapped, (source, destination), strict=True)
-        if ip is not None
-    )
+    return SocketAddr.new(from_ip, source.port), SocketAddr.new(to_ip, destination.port)
 
 
 def _plain(ip: Ipv4Addr | Ipv6Addr) -> Ipv4Addr | Ipv6Addr:

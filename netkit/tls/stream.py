@@ -342,7 +342,11 @@ class TlsStream(ByteStream):
     # The end.
 
     def shutdown(self, *, timeout: float | None = None, cancel: CancellationToken | None = None) -> None:
-        """Send close_notify: nothing will be written after it. Reading goes on, to the peer's own."""
+        """Send close_notify: nothing will be written after it. Reading goes on, to the peer's own.
+
+        A peer that speaks TLS 1.2 or older answers with its own close_notify at once, and what it still had
+        to send is lost (RFC 5246 section 7.2.1).
+        """
         with phase("closing TLS"):
             run(self.finish(), deadline=self._write_deadline(timeout), cancel=cancel)
 

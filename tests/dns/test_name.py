@@ -286,6 +286,24 @@ def test_names_of_no_address(text: str) -> None:
         N(text).to_address()
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10", "10.in-addr.arpa."),
+        ("10.2", "2.10.in-addr.arpa."),
+        ("192.0.2.", "2.0.192.in-addr.arpa."),
+    ],
+)
+def test_reverse_of_a_network(text: str, expected: str) -> None:
+    assert str(Name.reverse_network(text)) == expected
+
+
+@pytest.mark.parametrize("text", ["", "256", "1.2.3.4", "a", "1..2", "١", "2001:db8"])
+def test_reverse_of_what_is_no_network(text: str) -> None:
+    with pytest.raises(DnsError.InvalidName, match="first octets"):
+        Name.reverse_network(text)
+
+
 def test_reverse_of_what_is_no_address() -> None:
     with pytest.raises(AddrParseError):
         Name.reverse("192.0.2")

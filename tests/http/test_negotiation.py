@@ -144,6 +144,17 @@ def test_why_identity_is_acceptable_is_said() -> None:
     assert verdicts[1].reason == "acceptable without being named"
 
 
+def test_identity_is_ranked_where_nothing_offered_will_do() -> None:
+    def ranked(header: str, *offers: str) -> list[tuple[str, bool]]:
+        verdicts = rank_codings(parse_accept_encoding(header), offers, or_identity=True)
+        return [(each.offer, each.acceptable) for each in verdicts]
+
+    assert ranked("gzip", "br") == [("identity", True), ("br", False)]
+    assert ranked("gzip", "gzip", "br") == [("gzip", True), ("br", False)]
+    assert ranked("gzip, *;q=0", "Identity") == [("Identity", False)]
+    assert ranked("gzip, *;q=0", "br") == [("br", False), ("identity", False)]
+
+
 def test_charsets() -> None:
     prefs = parse_accept_charset("iso-8859-5, unicode-1-1;q=0.8")
     assert prefs == [Preference("iso-8859-5", 1.0), Preference("unicode-1-1", 0.8)]

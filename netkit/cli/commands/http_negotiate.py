@@ -131,12 +131,17 @@ def parse(header: str) -> Header:
 
 def judge(field: str, value: str, offers: Sequence[str]) -> list[Verdict]:
     """The reasoning for one header. Raises FieldError; WrongValue for an offer that is none."""
+    from functools import partial
+
     from netkit.http import negotiation
     from netkit.http.field_errors import InvalidField
 
     ways: dict[str, tuple[Any, Any]] = {
         "media": (negotiation.parse_accept, negotiation.rank_media),
-        "encoding": (negotiation.parse_accept_encoding, negotiation.rank_codings),
+        "encoding": (
+            negotiation.parse_accept_encoding,
+            partial(negotiation.rank_codings, or_identity=True),
+        ),
         "language": (negotiation.parse_accept_language, negotiation.rank_languages),
         "charset": (negotiation.parse_accept_charset, negotiation.rank_charsets),
     }
@@ -149,9 +154,6 @@ def judge(field: str, value: str, offers: Sequence[str]) -> list[Verdict]:
             hint = f"write it as in {EXAMPLES[field]}"
             raise WrongValue(f"--offer {offer!r} is no {error.field}", hint) from None
     verdicts: list[Verdict] = rank(prefs, offers)
-    if field == "encoding" and not verdicts[0].acceptable and "identity" not in map(str.lower, offers):
-        # What is sent when no coding will do; it is there without being offered.
-        verdicts = rank(prefs, [*offers, "identity"])
     return verdicts
 
 

@@ -314,8 +314,7 @@ def _why_not(
     deny: tuple[IPv4Network | IPv6Network, ...],
 ) -> str | None:
     """Why a connection from `peer` is not let in; None where it is."""
-    # A socket that takes both families shows IPv4 clients with IPv4-mapped addresses (RFC 4291, 2.5.5.2).
-    ip = getattr(peer.ip, "ipv4_mapped", None) or peer.ip
+    ip = peer.ip.unmapped
     for network in deny:
         if ip in network:
             return f"denied by {network}"

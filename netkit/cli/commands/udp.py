@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from netkit.net.pump import Source
     from netkit.net.udp import UdpSocket
 
-#: No datagram carries more, in bytes (a length of 16 bits); what is longer need not be read to its end.
-LONGEST = 65_535
-
 
 class Datagram(TypedDict):
     """A datagram that was sent or received."""
@@ -331,7 +328,9 @@ class Payloads:
         self._ended = False
 
     def next(self) -> Flow[bytes | None]:
-        """Flow: the next one; None when there is none."""
+        """Flow: the next one; None when there is none. What no datagram can carry is not read to its end."""
+        from netkit.net.udp import MAX_DATAGRAM
+
         while True:
             for line in self._lines:
                 return line.removesuffix(b"\r")
@@ -343,16 +342,18 @@ class Payloads:
             lines = (self._rest + data).split(b"\n")
             self._rest = b""
             self._ended = not data
-            if len(lines[-1]) <= LONGEST and not self._ended:
+            if len(lines[-1]) <= MAX_DATAGRAM and not self._ended:
                 self._rest = lines.pop()
             elif not lines[-1]:
                 lines.pop()
             self._lines = iter(lines)
 
     def _all(self) -> Flow[bytes]:
+        from netkit.net.udp import MAX_DATAGRAM
+
         self._ended = True
         whole = bytearray()
-        while len(whole) <= LONGEST and (data := (yield from self._source.read_flow())):
+        while len(whole) <= MAX_DATAGRAM and (data := (yield from self._source.read_flow())):
             whole += data
         return bytes(whole)
 

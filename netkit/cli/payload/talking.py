@@ -253,8 +253,8 @@ class Talk:
         self.idle_timeout = idle_timeout
         self._check(on_eof, half_close, command)
         chosen = on_eof or ("half-close" if half_close else None)
-        # Many proxies, and by RFC 5246 section 7.2.1 every TLS up to 1.2, take the end of one direction for
-        # the end of both, and what was to come is lost.
+        # Many proxies, and every TLS up to 1.2, take the end of one direction for the end of both, and what
+        # was to come is lost: see `TlsStream.shutdown`.
         self._at_end = chosen or ("close" if send_only else "keep" if stays_open else "half-close")
         self._stdin: Source | None = None
         self._transcript: Transcript | None = None

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from netkit.cli.frame.messages import plural
 from netkit.cli.render.tables import facts, mark, table, text
-from netkit.dns.constants import DnsClass
+from netkit.dns.constants import RCODE_MEANINGS, DnsClass, Rcode
+from netkit.dns.message import FLAG_MEANINGS
 from netkit.dns.verdict import Meaning
 
 if TYPE_CHECKING:
@@ -17,28 +18,6 @@ if TYPE_CHECKING:
     from netkit.cli.render.tables import Verdict
     from netkit.dns.edns import Edns
     from netkit.dns.records.base import DnsRecord
-
-#: RFC 1035 section 4.1.1, RFC 4035 section 3.2: what the flags of an answer mean. Without `qr` it were none.
-FLAG_WORDS = {
-    "aa": "authoritative",
-    "tc": "truncated",
-    "rd": "recursion desired",
-    "ra": "recursion available",
-    "ad": "authentic data",
-    "cd": "checking disabled",
-}
-
-#: What the response codes mean that are met in practice.
-RCODE_WORDS = {
-    "FORMERR": "the server could not read the question",
-    "SERVFAIL": "the server failed to find the answer",
-    "NXDOMAIN": "there is no such name",
-    "NOTIMP": "the server does not do this kind of query",
-    "REFUSED": "the server refuses to answer",
-    "NOTAUTH": "the server is no authority for the name",
-    "BADVERS": "the server does not know this version of EDNS",
-    "BADCOOKIE": "the server wants its own cookie back",
-}
 
 
 def reply_sheet(result: Answered, env: Environment) -> Iterable[Any]:
@@ -83,7 +62,7 @@ def _facts(result: Answered, env: Environment) -> list[tuple[str, object]]:
         found.append(("question", f"{query.name} {query.rdclass} {query.rdtype}"))
     verdict, words = _status(result)
     found.append(("status", mark(verdict, words, env)))
-    flags = [f"{flag} {FLAG_WORDS[flag]}" for flag in message.flag_names if flag in FLAG_WORDS]
+    flags = [f"{flag} {FLAG_MEANINGS[flag]}" for flag in message.flag_names if flag in FLAG_MEANINGS]
     found.append(("flags", ", ".join(flags) or "none"))
     if message.edns is not None:
         found.append(("EDNS", _edns(message.edns)))
@@ -95,12 +74,10 @@ def _facts(result: Answered, env: Environment) -> list[tuple[str, object]]:
 
 
 def _status(result: Answered) -> tuple[Verdict, str]:
-    rcode = str(result.message.rcode)
-    if rcode == "NXDOMAIN":
-        return "warn", f"NXDOMAIN: {RCODE_WORDS[rcode]}"
-    if rcode != "NOERROR":
-        words = RCODE_WORDS.get(rcode)
-        return "bad", f"{rcode}: {words}" if words else rcode
+    rcode = result.message.rcode
+    if rcode != Rcode.NOERROR:
+        words = RCODE_MEANINGS.get(rcode)
+        return "warn" if rcode == Rcode.NXDOMAIN else "bad", f"{rcode}: {words}" if words else str(rcode)
     match result.meaning:
         case Meaning.ANSWER | Meaning.ALIAS:
             return "good", f"NOERROR: {plural(len(result.message.answer), 'record')}"

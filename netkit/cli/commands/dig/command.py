@@ -11,7 +11,6 @@ import click
 import netkit
 from netkit.cli.commands.dig.flags import FLAGS, RETRY, SHOWN, flag_options, flag_rows, flags_of
 from netkit.cli.commands.dig.grammar import (
-    DNS_PORT,
     FORM,
     USAGE,
     Defaults,
@@ -25,8 +24,8 @@ from netkit.cli.commands.dig.view import Answered, DigView
 from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, Section, command
 from netkit.cli.frame.options import Port, Value, WrongValue, option
-from netkit.dns.constants import DnsRecordType
-from netkit.dns.edns import Edns, EdnsOption
+from netkit.dns.constants import DNS_PORT, DnsRecordType
+from netkit.dns.edns import DEFAULT_PAYLOAD_SIZE, Edns, EdnsOption
 from netkit.dns.errors import DnsError
 from netkit.dns.exchange import QueryOptions, ask, random_bits
 from netkit.io import SingleFlight, phase
@@ -257,7 +256,7 @@ def _edns(flags: Mapping[str, Any]) -> Edns | None:
     if cookie:
         sent.append(EdnsOption.Cookie(random_bits(64).to_bytes(8, "big")) if cookie is True else cookie)
     return Edns(
-        flags.get("bufsize", 1232),
+        flags.get("bufsize", DEFAULT_PAYLOAD_SIZE),
         0 if version is True else version,
         flags.get("dnssec", False),
         options=sent,

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 USAGE = "[@SERVER] NAME [TYPE] [CLASS] [+FLAGS] [OPTIONS] [NAME ...]"
 FORM = "write netkit dig [@SERVER] NAME [TYPE], as in: netkit dig @192.0.2.53 www.example.com AAAA"
-DNS_PORT = 53
 
 #: Mnemonics of classes that have a second one.
 _CLASS_ALIASES = {"CHAOS": "CH", "HESIOD": "HS"}
@@ -257,7 +256,7 @@ def parse_server(text: str) -> tuple[str | Any, int | None]:
     host, sign, port = text.partition("#")
     try:
         if sign:
-            return HostPort.parse(host, DNS_PORT, "udp").host, parse_port(port, "udp")
+            return HostPort.parse(host, 0, "udp").host, parse_port(port, "udp")
         without = HostPort.parse(text, 0, "udp")
         if not without.host:
             raise WrongValue(f"@{text}: the server's address is missing", form)
@@ -352,13 +351,14 @@ def parse_reverse(text: str) -> Name:
     Raises WrongValue.
     """
     from netkit.addr import AddrParseError
+    from netkit.dns.errors import DnsError
     from netkit.dns.name import Name
 
     try:
         return Name.reverse(text)
     except AddrParseError as error:
-        octets = text.rstrip(".").split(".")
-        if len(octets) < 4 and all(each.isascii() and each.isdigit() and int(each) < 256 for each in octets):
-            return Name.parse(".".join([*reversed(octets), "in-addr.arpa."]))
-        form = "write an IP address, as in -x 192.0.2.1 or -x 2001:db8::1"
-        raise WrongValue(f"{text!r} is not an address: {error.reason}", form) from None
+        try:
+            return Name.reverse_network(text)
+        except DnsError.InvalidName:
+            form = "write an IP address, as in -x 192.0.2.1 or -x 2001:db8::1"
+            raise WrongValue(f"{text!r} is not an address: {error.reason}", form) from None
