@@ -205,6 +205,15 @@ def check_behind_coding(buffer: Buffer, at: int, lenient: Lenient, value: bytes,
         at += 1
 
 
+def makes_tunnel(request_method: bytes | None, status: int) -> bool:
+    """Whether a response makes the connection a tunnel: 2xx to CONNECT.
+
+    Its Content-Length and Transfer-Encoding then count for nothing (RFC 9110 section 9.3.6: a client must
+    ignore them), and are not even judged.
+    """
+    return request_method == b"CONNECT" and 200 <= status <= 299
+
+
 def body_framing(
     *,
     is_request: bool,
@@ -230,7 +239,7 @@ def body_framing(
         if request_method == b"HEAD" or 100 <= status <= 199 or status in (204, 304):
             return Framing.NONE
         # 2. After a 2xx to CONNECT the connection is a tunnel.
-        if request_method == b"CONNECT" and 200 <= status <= 299:
+        if makes_tunnel(request_method, status):
             return Framing.NONE
     # 3., 4. Transfer-Encoding overrides Content-Length.
     if coding is TransferEncoding.CHUNKED:

@@ -38,6 +38,7 @@ from netkit.http.framing import (
     check_behind_coding,
     check_lenient,
     check_limits,
+    makes_tunnel,
     read_content_length,
     read_transfer_encoding,
 )
@@ -552,6 +553,9 @@ class HttpParser:
 
     def _note(self, buffer: Buffer, name: int, name_end: int, value: int, value_end: int) -> None:
         """Take in what a field says about the framing, if it does."""
+        line = self._start_line
+        if isinstance(line, StatusLine) and makes_tunnel(self._request_method, line.code):
+            return
         key = bytes(buffer[name:name_end]).lower()
         if key == b"content-length":
             repeats = bool(self._lenient & Lenient.CONTENT_LENGTH)

@@ -230,6 +230,17 @@ GOOD_RESPONSES = [
     Good(
         "to CONNECT", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", options={"request_method": b"CONNECT"}
     ),
+    # RFC 9110 section 9.3.6: a client must ignore them, whatever they say.
+    Good(
+        "to CONNECT with both framings",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        options={"request_method": b"CONNECT"},
+    ),
+    Good(
+        "to CONNECT with framings that are none",
+        b"HTTP/1.0 200 OK\r\nContent-Length: x\r\nContent-Length: 5\r\nTransfer-Encoding: x\t\r\n\r\n",
+        options={"request_method": b"CONNECT"},
+    ),
     Good(
         "a refusal to CONNECT",
         b"HTTP/1.1 407 No\r\nContent-Length: 5\r\n\r\n",

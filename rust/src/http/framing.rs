@@ -123,6 +123,14 @@ pub enum Answers {
     Other,
 }
 
+impl Answers {
+    /// Whether a response with this status makes the connection a tunnel: 2xx to CONNECT. Its Content-Length
+    /// and Transfer-Encoding then count for nothing (RFC 9110 section 9.3.6), and are not even judged.
+    pub(super) fn makes_tunnel(self, status: u16) -> bool {
+        self == Answers::Connect && matches!(status, 200..=299)
+    }
+}
+
 /// How the body's end is found: RFC 9112 section 6.3, in its order. `answers` is None for a request.
 pub(super) fn body_framing(
     answers: Option<Answers>,
@@ -132,8 +140,7 @@ pub(super) fn body_framing(
 ) -> Framing {
     if let Some(answers) = answers {
         let empty = matches!(status, 100..=199 | 204 | 304);
-        let tunnel = answers == Answers::Connect && matches!(status, 200..=299);
-        if empty || tunnel || answers == Answers::Head {
+        if empty || answers.makes_tunnel(status) || answers == Answers::Head {
             return Framing::None;
         }
     }

@@ -423,6 +423,9 @@ impl Parser {
         value: usize,
         value_end: usize,
     ) -> Result<(), Error> {
+        if self.answers.is_some_and(|answers| answers.makes_tunnel(self.status())) {
+            return Ok(());
+        }
         let name = &buffer[name..name_end];
         let span = Span::new(value, value_end);
         if name.eq_ignore_ascii_case(b"content-length") {
@@ -446,6 +449,14 @@ impl Parser {
         Ok(())
     }
 
+    /// The status code of a response, 0 for a request.
+    fn status(&self) -> u16 {
+        match self.start_line {
+            Some(StartLine::Status { code, .. }) => code,
+            _ => 0,
+        }
+    }
+
     /// The head is complete: how its body is framed.
     fn frame(&self) -> Result<Head, Error> {
         let minor = self.start_line.as_ref().map_or(1, StartLine::minor);
@@ -462,11 +473,7 @@ impl Parser {
                 return Kind::InvalidTransferEncoding { raw, reason }.at(raw.start);
             }
         }
-        let code = match self.start_line {
-            Some(StartLine::Status { code, .. }) => code,
-            _ => 0,
-        };
-        let framing = body_framing(self.answers, code, self.coding, self.length);
+        let framing = body_framing(self.answers, self.status(), self.coding, self.length);
         Ok(Head {
             consumed: self.line,
             body_len: match framing {
