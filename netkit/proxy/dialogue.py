@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from netkit.addr import SocketAddrsLike
     from netkit.io import ByteStream, CancellationToken
-    from netkit.proxy.http_connect import ConnectReply
+    from netkit.proxy.http_connect import ConnectReply, ReplyReader
     from netkit.proxy.socks5 import Bound
 
 T = TypeVar("T")
@@ -89,10 +89,14 @@ def http_flow(
     log.debug("HTTP: CONNECT %s", where)
     yield from stream.write_all_flow(request)
 
+    reader = http_connect.ReplyReader(limit)
     left = limit
     for _ in range(http_connect.INTERIM_LIMIT + 1):
-        lines, left = yield from _head(stream, left, limit)
-        reply = http_connect.read_head(lines)
+        reply = None
+        while reply is None:
+            line = yield from _line(stream, reader, left, limit)
+            left -= len(line)
+            reply = reader.feed(line)
         log.debug("HTTP: %d %s", reply.status, reply.reason[:80])
         # RFC 9110 section 15.2: "A client MUST be able to parse one or more 1xx responses received prior to
         # a final response". To switch protocols (101) was not asked for, and would not be a tunnel.
@@ -123,35 +127,16 @@ def receive_header_flow(stream: ByteStream, *, limit: int = V2_LONGEST) -> Flow[
     return parsed[0]
 
 
-def _head(stream: ByteStream, left: int, limit: int) -> Flow[tuple[list[bytes], int]]:
-    """Flow: the lines of one head up to its empty line, and how many bytes of `limit` are left then."""
-    lines: list[bytes] = []
-    while True:
-        # "a recipient MAY recognize a single LF as a line terminator and ignore any preceding CR"
-        # (RFC 9112 section 2.2)
-        line = yield from _line(stream, left, limit, first=not lines)
-        left -= len(line)
-        line = line[:-1].removesuffix(b"\r")
-        if not line:
-            if lines:
-                return lines, left
-            continue  # section 2.2 again, of servers and requests: an empty line before is no harm
-        if not lines:
-            http_connect.read_head([line])  # what is no answer at all is not waited for to its end
-        lines.append(line)
-        if len(lines) > http_connect.FIELDS_LIMIT + 1:
-            raise ProxyError.LimitExceeded("header fields", http_connect.FIELDS_LIMIT)
-
-
-def _line(stream: ByteStream, left: int, limit: int, *, first: bool) -> Flow[bytes]:
+def _line(stream: ByteStream, reader: ReplyReader, left: int, limit: int) -> Flow[bytes]:
+    """Flow: the next line of a head, of which `left` bytes of `limit` may be read yet."""
     try:
         return (yield from stream.read_until_flow(b"\n", left))
     except LimitExceeded:
         raise ProxyError.LimitExceeded("bytes of head", limit) from None
     except UnexpectedEof as error:
         begun = yield from stream.read_flow(80)
-        if first and not begun.startswith(b"HTTP/"[: len(begun)]):
-            http_connect.read_head([begun])  # a SOCKS proxy hangs up after two bytes, say
+        if not reader.is_begun and not begun.startswith(b"HTTP/"[: len(begun)]):
+            reader.feed(begun + b"\n")  # a SOCKS proxy hangs up after two bytes, say: that is told
         raise ProxyError.Closed("the head of its answer", error.had) from None
 
 

@@ -1,9 +1,12 @@
 """HTTP CONNECT on the wire: the request for a tunnel (RFC 9110 section 9.3.6) and the head of its answer.
 
 There is no body to read in either direction: after a 2xx answer the connection is the tunnel from the first
-byte after the empty line, whatever Content-Length or Transfer-Encoding the answer has ("A client MUST ignore
-any Content-Length or Transfer-Encoding header fields received in a successful response to CONNECT"); after
-any other it is given up. So a head reader is all of HTTP that is needed here, and it is this small.
+byte after the empty line, whatever Content-Length or Transfer-Encoding the answer has; after any other it is
+given up. So heads are all that is read, by the HTTP parser. It is fed a line at a time: then no byte of the
+tunnel is taken off the stream, and an answer that is none is refused at its first line.
+
+Proxies are tolerated where RFC 9112 lets a recipient be tolerant, and a tunnel hides nothing: lines that end
+in LF alone, an empty line before the answer, repeated lengths.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from netkit.proxy.socks5 import ascii_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from netkit.http.parse_errors import ParseError
+
 #: The longest head that is read, in bytes, interim answers included.
 HEAD_LIMIT: Final = 16_384
 #: The most header lines of one head.
@@ -26,6 +31,8 @@ FIELDS_LIMIT: Final = 100
 INTERIM_LIMIT: Final = 8
 
 _TOKEN: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+#: Where the reason of a status line begins, less the space before it.
+_REASON: Final = len("HTTP/1.1 200")
 #: A quoted-string, RFC 9110 section 5.6.4.
 _QUOTED: Final = re.compile(r'"(?:\\.|[^"\\])*"')
 
@@ -98,35 +105,86 @@ def basic(username: str, password: str) -> str:
     return f"Basic {b2a_base64(pair, newline=False).decode('ascii')}"
 
 
-def read_head(lines: list[bytes]) -> ConnectReply:
-    """The head that these lines make, without their line ends and the empty line.
+class ReplyReader:
+    """Reads the heads of a proxy's answers, a line at a time.
 
-    Raises `ProxyError.InvalidReply`. RFC 9112 sections 4 and 5.
+    `limit` is for all heads together, in bytes; the caller holds it, line by line.
     """
-    status, reason = _status_line(lines[0])
-    fields = []
-    for line in lines[1:]:
-        if line[:1] in (b" ", b"\t"):  # obs-fold, section 5.2
-            raise ProxyError.InvalidReply("a header line that is folded", line[:80])
-        name, colon, value = line.partition(b":")
-        if not colon or not name or not _TOKEN.issuperset(name):
-            raise ProxyError.InvalidReply("a line that is no header field", line[:80])
-        fields.append((name.decode("ascii"), value.strip(b" \t").decode("latin-1")))
-    return ConnectReply(status, reason, tuple(fields))
 
+    def __init__(self, limit: int = HEAD_LIMIT) -> None:
+        from netkit.http.framing import MAX_LIMIT, RESPONSE_DEFAULT, Lenient
+        from netkit.http.parser import HttpParser
 
-def _status_line(line: bytes) -> tuple[int, str]:
-    """Status and phrase of `HTTP/1.1 200 OK`; the phrase, and the space before it, may be missing."""
-    version, _, rest = line.partition(b" ")
-    digits, _, reason = rest.partition(b" ")
-    if version not in (b"HTTP/1.1", b"HTTP/1.0"):
-        hint = (
-            "it seems to speak SOCKS: write socks5:// for the proxy" if line[:1] in (b"\x05", b"\0") else None
+        longest = min(limit, MAX_LIMIT)
+        self._parser = HttpParser.response(
+            request_method="CONNECT",
+            lenient=RESPONSE_DEFAULT | Lenient.BARE_LF | Lenient.CONTENT_LENGTH | Lenient.TRANSFER_ENCODING,
+            max_request_line=longest,
+            max_header_line=longest,
+            max_headers_total=longest,
+            max_header_count=FIELDS_LIMIT,
         )
-        raise ProxyError.InvalidReply(f"it begins with {line[:24]!r}, not with HTTP/1.1", line[:80], hint)
-    if len(digits) != 3 or not digits.isdigit() or digits[:1] == b"0":
-        raise ProxyError.InvalidReply(f"{digits[:24]!r} is not an HTTP status", line[:80])
-    return int(digits), reason.decode("latin-1").strip()
+        self._head = bytearray()
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a line of a head was read that is not complete yet."""
+        return bool(self._head)
+
+    def feed(self, line: bytes) -> ConnectReply | None:
+        """Read a line, with its end: the answer, if that was the end of its head. The next line is the next
+        answer's. An empty line before an answer is passed over.
+
+        Raises `ProxyError.InvalidReply` and `ProxyError.LimitExceeded`.
+        """
+        from netkit.http.parse_errors import ParseError
+
+        if not self._head and not line.rstrip(b"\r\n"):
+            return None
+        self._head += line
+        try:
+            if not self._parser.feed(self._head):
+                return None
+        except ParseError as error:
+            raise _invalid_reply(error, line) from error
+        head = bytes(self._head)
+        status = self._parser.status
+        assert status is not None  # of a response, whose head is complete
+        reply = ConnectReply(
+            status,
+            self._parser.reason(head).decode("latin-1").strip(),
+            tuple(
+                [(name.decode("ascii"), value.decode("latin-1")) for name, value in self._parser.items(head)]
+            ),
+        )
+        self._head.clear()
+        self._parser.reset(request_method="CONNECT")
+        return reply
+
+
+def _invalid_reply(error: ParseError, line: bytes) -> ProxyError:
+    """What the parser says of a line, as an error of the dialogue with a proxy."""
+    from netkit.http.parse_errors import ParseError
+
+    begun = line[:80]
+    match error:
+        case ParseError.TooManyHeaders():
+            return ProxyError.LimitExceeded("header fields", FIELDS_LIMIT)
+        case ParseError.ObsoleteFold():
+            return ProxyError.InvalidReply("a header line that is folded", begun)
+        case ParseError.MissingColon() | ParseError.InvalidHeaderName() | ParseError.SpaceBeforeColon():
+            return ProxyError.InvalidReply("a line that is no header field", begun)
+        case ParseError.InvalidStatusLine(offset=offset) if offset > _REASON:
+            pass  # in the phrase: told in the words of the parser, below
+        case ParseError.InvalidStatusLine() if line.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")):
+            digits = line.split(b" ")[1].rstrip(b"\r\n")
+            return ProxyError.InvalidReply(f"{digits[:24]!r} is not an HTTP status", begun)
+        case ParseError.InvalidStatusLine() | ParseError.InvalidVersion() | ParseError.UnsupportedVersion():
+            socks = "it seems to speak SOCKS: write socks5:// for the proxy"
+            hint = socks if line[:1] in (b"\x05", b"\0") else None
+            first = line.rstrip(b"\r\n")[:24]
+            return ProxyError.InvalidReply(f"it begins with {first!r}, not with HTTP/1.1", begun, hint)
+    return ProxyError.InvalidReply(error.problem, begun, error.hint)
 
 
 def judge(reply: ConnectReply, target: HostPort, username: str | None) -> None:
