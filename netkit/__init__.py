@@ -24,8 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netkit._lazy import lazy
-
-__version__ = "0.1.0"
+from netkit._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from netkit.addr import (

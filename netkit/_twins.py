@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from netkit import __version__
+from netkit._version import __version__
 
 if TYPE_CHECKING:
     from types import ModuleType

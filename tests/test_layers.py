@@ -171,14 +171,15 @@ def test_one_place_chooses_the_twin(module: str) -> None:
 def test_the_root_is_for_users(module: str) -> None:
     """Inside the package, a name comes from the module that has it, not from the lazy root."""
     source = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    names = {
+    of_root = {
         alias.name
         for node in ast.walk(source)
         if isinstance(node, ast.ImportFrom) and node.module == "netkit"
         for alias in node.names
         if f"netkit.{alias.name}" not in MODULES
     }
-    assert names <= {"__version__", "_rust"}
+    assert of_root <= {"_rust"}
+    assert "netkit" not in {imported.module for imported in imports(module)}, "the root, imported whole"
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if room(module) != "cli"])

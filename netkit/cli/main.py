@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-import netkit
+from netkit._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         _occupy_closed()
     if arguments in (["--version"], ["-V"]) and sys.stdout is not None:
         try:
-            sys.stdout.write(f"netkit {netkit.__version__}\n")
+            sys.stdout.write(f"netkit {__version__}\n")
             sys.stdout.flush()
         except OSError:
             pass  # said, with the right exit code, on the way below

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from netkit import __version__
 from netkit._value import Value, assign
+from netkit._version import __version__
 from netkit.http.errors import HttpError
 from netkit.http.headers import Headers, checked_value
 

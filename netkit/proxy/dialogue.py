@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from netkit import __version__
 from netkit._log import Log
+from netkit._version import __version__
 from netkit.addr import HostPort, to_socket_addrs_parts
 from netkit.io import Flow, LimitExceeded, UnexpectedEof, deadline_after, phase, run, run_async
 from netkit.proxy import http_connect, socks5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
-import netkit
+from netkit._version import __version__
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.output import View
 
@@ -104,7 +104,7 @@ def versions() -> VersionRow:
     names = {"cpython": "CPython", "pypy": "PyPy"}
     return {
         "type": "version",
-        "netkit": netkit.__version__,
+        "netkit": __version__,
         "python": ".".join(map(str, sys.version_info[:3])),
         "python_implementation": names.get(sys.implementation.name, sys.implementation.name),
         "platform": f"{machine.sysname} {machine.machine}" if machine is not None else sys.platform,

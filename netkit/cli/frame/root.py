@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import netkit
+from netkit._version import __version__
 from netkit.cli import table
 from netkit.cli.frame import signals
 from netkit.cli.frame.command import NetkitCommand, help_option, option_record
@@ -135,13 +135,13 @@ def load(entry: Entry) -> NetkitCommand:
 
 def root() -> LazyGroup:
     """The command `netkit` itself."""
-    return LazyGroup("netkit", help=netkit.__doc__.splitlines()[0] if netkit.__doc__ else "")
+    return LazyGroup("netkit", help="netkit: a network from the bottom up, as a command and as a library.")
 
 
 def _version_option() -> Option:
     def show(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:
-            ctx.find_root().obj.write(f"netkit {netkit.__version__}\n")
+            ctx.find_root().obj.write(f"netkit {__version__}\n")
             ctx.exit()
 
     return Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-import netkit
+from netkit._version import __version__
 from netkit.cli.frame.command import NetkitCommand, option_record
 from netkit.cli.frame.exits import EXIT_TEXTS
 from netkit.cli.table import ABOUT, CONNECT, LOOK_UP, SERVE
@@ -134,7 +134,7 @@ class _Page:
         self.name = name
         self._lines = [
             ".\\\" Made from the commands' own declarations by `make docs`: do not edit.",
-            f'.TH {name.upper()} 1 "{DATE}" "netkit {netkit.__version__}" "netkit manual"',
+            f'.TH {name.upper()} 1 "{DATE}" "netkit {__version__}" "netkit manual"',
             ".nh",
             ".ad l",
         ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import netkit
+from netkit._version import __version__
 from netkit.cli.commands.dig.flags import FLAGS, RETRY, SHOWN, flag_options, flag_rows, flags_of
 from netkit.cli.commands.dig.grammar import (
     FORM,
@@ -104,7 +104,7 @@ def rewrite(words: list[str]) -> list[str]:
 
 def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        ctx.find_root().obj.write(f"netkit {netkit.__version__}\n")
+        ctx.find_root().obj.write(f"netkit {__version__}\n")
         ctx.exit()
 
 
