@@ -90,13 +90,8 @@ def http_flow(
     yield from stream.write_all_flow(request)
 
     reader = http_connect.ReplyReader(limit)
-    left = limit
     for _ in range(http_connect.INTERIM_LIMIT + 1):
-        reply = None
-        while reply is None:
-            line = yield from _line(stream, reader, left, limit)
-            left -= len(line)
-            reply = reader.feed(line)
+        reply = yield from _reply(stream, reader)
         log.debug("HTTP: %d %s", reply.status, reply.reason[:80])
         # RFC 9110 section 15.2: "A client MUST be able to parse one or more 1xx responses received prior to
         # a final response". To switch protocols (101) was not asked for, and would not be a tunnel.
@@ -127,17 +122,19 @@ def receive_header_flow(stream: ByteStream, *, limit: int = V2_LONGEST) -> Flow[
     return parsed[0]
 
 
-def _line(stream: ByteStream, reader: ReplyReader, left: int, limit: int) -> Flow[bytes]:
-    """Flow: the next line of a head, of which `left` bytes of `limit` may be read yet."""
-    try:
-        return (yield from stream.read_until_flow(b"\n", left))
-    except LimitExceeded:
-        raise ProxyError.LimitExceeded("bytes of head", limit) from None
-    except UnexpectedEof as error:
-        begun = yield from stream.read_flow(80)
-        if not reader.is_begun and not begun.startswith(b"HTTP/"[: len(begun)]):
-            reader.feed(begun + b"\n")  # a SOCKS proxy hangs up after two bytes, say: that is told
-        raise ProxyError.Closed("the head of its answer", error.had) from None
+def _reply(stream: ByteStream, reader: ReplyReader) -> Flow[ConnectReply]:
+    """Flow: the proxy's next answer. Its head is taken off the stream, and nothing that follows it."""
+    while True:
+        view = stream.peek()
+        found = reader.feed(view)
+        had = len(view)
+        view.release()
+        if found is not None:
+            reply, size = found
+            stream.skip(size)
+            return reply
+        if not (yield from stream.fill(had + 1)):
+            raise ProxyError.Closed("the head of its answer", had)
 
 
 def _exactly(stream: ByteStream, size: int, what: str) -> Flow[bytes]:

@@ -2,8 +2,8 @@
 
 There is no body to read in either direction: after a 2xx answer the connection is the tunnel from the first
 byte after the empty line, whatever Content-Length or Transfer-Encoding the answer has; after any other it is
-given up. So heads are all that is read, by the HTTP parser. It is fed a line at a time: then no byte of the
-tunnel is taken off the stream, and an answer that is none is refused at its first line.
+given up. So heads are all that is read, by the HTTP parser, where they lie in the stream's buffer: no byte
+of the tunnel is taken off the stream, and an answer that is none is refused at its first wrong byte.
 
 Proxies are tolerated where RFC 9112 lets a recipient be tolerant, and a tunnel hides nothing: lines that end
 in LF alone, an empty line before the answer, repeated lengths.
@@ -106,9 +106,9 @@ def basic(username: str, password: str) -> str:
 
 
 class ReplyReader:
-    """Reads the heads of a proxy's answers, a line at a time.
+    """Reads the heads of a proxy's answers, one after another.
 
-    `limit` is for all heads together, in bytes; the caller holds it, line by line.
+    `limit` is for all heads together, in bytes.
     """
 
     def __init__(self, limit: int = HEAD_LIMIT) -> None:
@@ -124,66 +124,76 @@ class ReplyReader:
             max_headers_total=longest,
             max_header_count=FIELDS_LIMIT,
         )
-        self._head = bytearray()
+        self._limit = limit
+        self._left = limit
+        self._start = 0  # where the head begins, behind empty lines
 
-    @property
-    def is_begun(self) -> bool:
-        """Whether a line of a head was read that is not complete yet."""
-        return bool(self._head)
+    def feed(self, buffer: memoryview) -> tuple[ConnectReply, int] | None:
+        """The answer that `buffer` begins with, and the length of its head; None where more is needed.
 
-    def feed(self, line: bytes) -> ConnectReply | None:
-        """Read a line, with its end: the answer, if that was the end of its head. The next line is the next
-        answer's. An empty line before an answer is passed over.
-
-        Raises `ProxyError.InvalidReply` and `ProxyError.LimitExceeded`.
+        `buffer` has everything received since the answer before. Raises `ProxyError.InvalidReply` and
+        `ProxyError.LimitExceeded`.
         """
         from netkit.http.parse_errors import ParseError
 
-        if not self._head and not line.rstrip(b"\r\n"):
+        done = None
+        if self._is_begun(buffer):
+            try:
+                done = self._parser.feed(buffer)
+            except ParseError as error:
+                raise _invalid_reply(error, bytes(buffer), self._limit) from error
+        size = done.body_start if done else len(buffer) + 1
+        if size > self._left:
+            raise ProxyError.LimitExceeded("bytes of head", self._limit)
+        if not done:
             return None
-        self._head += line
-        try:
-            if not self._parser.feed(self._head):
-                return None
-        except ParseError as error:
-            raise _invalid_reply(error, line) from error
-        head = bytes(self._head)
+        head = bytes(buffer[:size])
         status = self._parser.status
         assert status is not None  # of a response, whose head is complete
-        reply = ConnectReply(
-            status,
-            self._parser.reason(head).decode("latin-1").strip(),
-            tuple(
-                [(name.decode("ascii"), value.decode("latin-1")) for name, value in self._parser.items(head)]
-            ),
-        )
-        self._head.clear()
+        fields = [(name.decode("ascii"), value.decode("latin-1")) for name, value in self._parser.items(head)]
+        reply = ConnectReply(status, self._parser.reason(head).decode("latin-1").strip(), tuple(fields))
+        self._left -= size
+        self._start = 0
         self._parser.reset(request_method="CONNECT")
-        return reply
+        return reply, size
+
+    def _is_begun(self, buffer: memoryview) -> bool:
+        """Whether the answer has begun. Empty lines before it are passed over, as a server passes over those
+        before a request (RFC 9112 section 2.2)."""
+        start = self._start
+        while (first := bytes(buffer[start : start + 2])).startswith((b"\n", b"\r\n")):
+            start += 2 if first == b"\r\n" else 1
+        if start != self._start:
+            self._start = start
+            self._parser.reset(start, request_method="CONNECT")
+        return first not in (b"", b"\r")
 
 
-def _invalid_reply(error: ParseError, line: bytes) -> ProxyError:
-    """What the parser says of a line, as an error of the dialogue with a proxy."""
+def _invalid_reply(error: ParseError, head: bytes, limit: int) -> ProxyError:
+    """What the parser says of a head, as an error of the dialogue with a proxy."""
     from netkit.http.parse_errors import ParseError
 
+    start = head.rfind(b"\n", 0, error.offset) + 1
+    line = head[start:].partition(b"\n")[0].removesuffix(b"\r")
     begun = line[:80]
     match error:
+        case ParseError.RequestLineTooLong() | ParseError.HeaderTooLong():
+            return ProxyError.LimitExceeded("bytes of head", limit)
         case ParseError.TooManyHeaders():
             return ProxyError.LimitExceeded("header fields", FIELDS_LIMIT)
         case ParseError.ObsoleteFold():
             return ProxyError.InvalidReply("a header line that is folded", begun)
         case ParseError.MissingColon() | ParseError.InvalidHeaderName() | ParseError.SpaceBeforeColon():
             return ProxyError.InvalidReply("a line that is no header field", begun)
-        case ParseError.InvalidStatusLine(offset=offset) if offset > _REASON:
+        case ParseError.InvalidStatusLine(offset=offset) if offset - start > _REASON:
             pass  # in the phrase: told in the words of the parser, below
         case ParseError.InvalidStatusLine() if line.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")):
-            digits = line.split(b" ")[1].rstrip(b"\r\n")
+            digits = line.split(b" ")[1]
             return ProxyError.InvalidReply(f"{digits[:24]!r} is not an HTTP status", begun)
         case ParseError.InvalidStatusLine() | ParseError.InvalidVersion() | ParseError.UnsupportedVersion():
             socks = "it seems to speak SOCKS: write socks5:// for the proxy"
             hint = socks if line[:1] in (b"\x05", b"\0") else None
-            first = line.rstrip(b"\r\n")[:24]
-            return ProxyError.InvalidReply(f"it begins with {first!r}, not with HTTP/1.1", begun, hint)
+            return ProxyError.InvalidReply(f"it begins with {line[:24]!r}, not with HTTP/1.1", begun, hint)
     return ProxyError.InvalidReply(error.problem, begun, error.hint)
 
 

@@ -95,7 +95,8 @@ HOSTILE = [
         ProxyError.AuthRequired,
         "requires authentication",
     ),
-    (b"x" * (HEAD_LIMIT + 1), ProxyError.LimitExceeded, f"more than {HEAD_LIMIT} bytes of head"),
+    (b"x" * (HEAD_LIMIT + 1), ProxyError.InvalidReply, "not with HTTP/1.1"),
+    (b"HTTP/1.1 200 " + b"x" * HEAD_LIMIT, ProxyError.LimitExceeded, f"more than {HEAD_LIMIT} bytes of head"),
     (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 5000, ProxyError.LimitExceeded, f"{FIELDS_LIMIT} header fields"),
     (b"HTTP/1.1 200 OK\r\nA: " + b"b" * HEAD_LIMIT, ProxyError.LimitExceeded, f"{HEAD_LIMIT} bytes"),
     (b"HTTP/1.1 100 Go on\r\n\r\n" * 50, ProxyError.LimitExceeded, f"{INTERIM_LIMIT} interim answers"),
@@ -109,6 +110,27 @@ def test_a_proxy_that_breaks_its_word(sent: bytes, kind: type[ProxyError], words
         run(http_flow(ScriptedStream([sent[i : i + 100] for i in range(0, len(sent), 100)]), "192.0.2.7:80"))
     assert type(caught.value) is kind
     assert words in str(caught.value)
+
+
+def test_what_is_no_answer_is_not_waited_for() -> None:
+    """A SOCKS proxy, say, that answers with two bytes and keeps the connection open."""
+    for sent in (b"\5\xff", b"\r\n\5", b"HTTP/1.1 100 Go on\r\n\r\nS", b"HTTP/2 200 OK\r\n"):
+        with pytest.raises(ProxyError.InvalidReply, match=r"not with HTTP/1\.1") as caught:
+            run(http_flow(ScriptedStream([sent], silent=True), "192.0.2.7:80"))
+        assert caught.value.received == sent.split(b"\r\n\r\n")[-1].strip(b"\r\n")
+        assert ("SOCKS" in (caught.value.hint or "")) == (b"\5" in sent)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_limit_is_for_all_heads_together(more: int) -> None:
+    heads = b"HTTP/1.1 100 Go on\r\n\r\n\r\n" + OK
+    stream = ScriptedStream(by_byte(heads + b"tunnel"))
+    if more:
+        with pytest.raises(ProxyError.LimitExceeded, match=f"more than {len(heads) - 1} bytes of head"):
+            run(http_flow(stream, "192.0.2.7:80", limit=len(heads) - 1))
+    else:
+        assert run(http_flow(stream, "192.0.2.7:80", limit=len(heads))).status == 200
+        assert stream.read_exactly(6) == b"tunnel"
 
 
 def test_a_refused_password() -> None:
