@@ -1,6 +1,6 @@
 """A zone's data, and what a server that has it answers: `Zone.find`.
 
-RFC 1034 sections 4.3.2 (the algorithm) and 3.6.2 (CNAME); RFC 2181 sections 5 (record sets) and 10.1;
+RFC 1034 sections 4.3.2 (the algorithm) and 3.6.2 (CNAME); RFC 2181 section 10.1;
 RFC 2308 (negative answers); RFC 4592 (wildcards); RFC 6604 (the response code of a chain); RFC 8020 (nothing
 exists under a name that does not; what has names under it does, if empty).
 """
@@ -13,10 +13,10 @@ from netkit.dns.constants import DnsClass, DnsRecordType, Rcode
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
 from netkit.dns.records.base import DnsRecord
-from netkit.dns.value import Value, assign
+from netkit.dns.rrset import RRset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 #: The longest chain of aliases that is followed for one question.
 MAX_CNAMES = 16
@@ -24,55 +24,6 @@ MAX_CNAMES = 16
 _T = DnsRecordType
 # RFC 4034 section 3: what may stand beside a CNAME (RRSIG, NSEC, and KEY, SIG, NXT of RFC 2535).
 _BESIDE_CNAME = frozenset((_T.CNAME, _T.RRSIG, _T.NSEC, _T.KEY, _T.SIG, _T.NXT))
-
-
-class RRset(Value):
-    """The records of one name, type and class: at least one, no two alike, all with the same TTL.
-
-    Records with different TTLs take the lowest, as RFC 2181 section 5.2 has it. Iterable.
-    """
-
-    __slots__ = ("records",)
-    __match_args__ = ("records",)
-
-    records: tuple[DnsRecord, ...]
-
-    def __init__(self, records: Iterable[DnsRecord]) -> None:
-        given = list(records)
-        if not given:
-            raise DnsError.InvalidValue("records", given, "a record set has at least one record")
-        ttl = min(record.ttl for record in given)
-        # A dict, as it keeps the order while it drops what is there twice.
-        unique = dict.fromkeys(record if record.ttl == ttl else record.replace(ttl=ttl) for record in given)
-        assign(self, "records", tuple(unique))
-        if len({(record.name, record.rdtype, record.rdclass) for record in unique}) > 1:
-            raise DnsError.InvalidValue("records", given, "of different names, types or classes")
-
-    @property
-    def name(self) -> Name:
-        """The owner."""
-        return self.records[0].name
-
-    @property
-    def rdtype(self) -> DnsRecordType:
-        """The type."""
-        return self.records[0].rdtype
-
-    @property
-    def rdclass(self) -> DnsClass:
-        """The class."""
-        return self.records[0].rdclass
-
-    @property
-    def ttl(self) -> int:
-        """The TTL, in seconds."""
-        return self.records[0].ttl
-
-    def __iter__(self) -> Iterator[DnsRecord]:
-        return iter(self.records)
-
-    def __len__(self) -> int:
-        return len(self.records)
 
 
 class ZoneAnswer(NamedTuple):

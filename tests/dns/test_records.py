@@ -375,5 +375,6 @@ def test_types_are_loaded_when_they_are_met() -> None:
         "asyncio",
         "logging",
         "idna",
+        "netkit.dns.text",
         "netkit.dns.zonefile",
     }

@@ -13,7 +13,7 @@ from netkit.dns.constants import DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError, ZoneFileError
 from netkit.dns.name import Name
 from netkit.dns.records import DnsRecord
-from netkit.dns.zone import RRset, Zone, ZoneBuilder
+from netkit.dns.zone import Zone, ZoneBuilder
 from netkit.dns.zonefile import MAX_INCLUDES, parse_zone
 from tests.conftest import require_peer
 
@@ -421,18 +421,6 @@ def test_reading_takes_time_in_proportion(piece: str) -> None:
 
 
 # Sets and builders.
-
-
-def test_sets() -> None:
-    one, other = R.A("a", 60, "192.0.2.1"), R.A("A", 30, "192.0.2.2")
-    rrset = RRset([one, other, one])
-    assert rrset.records == (one.replace(ttl=30), other)
-    assert (rrset.name, rrset.rdtype, rrset.rdclass, rrset.ttl) == (N("a"), T.A, DnsClass.IN, 30)
-    assert list(rrset) == list(rrset.records)
-    assert len(rrset) == 2
-    for bad in ([], [one, R.A("b", 60, "192.0.2.1")], [one, R.TXT("a", 60, "x")]):
-        with pytest.raises(DnsError.InvalidValue):
-            RRset(bad)
 
 
 def test_a_builder_refuses_without_a_place() -> None:

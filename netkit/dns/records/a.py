@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from netkit.dns.name import Name
+    from netkit.dns.text import TextReader
     from netkit.dns.wire import WireReader, WireWriter
-    from netkit.dns.zonefile import RdataTokens
 
 
 class A(DnsRecord):
@@ -41,8 +41,8 @@ class A(DnsRecord):
         writer.write(self.address.packed)
 
     @classmethod
-    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, tokens: RdataTokens) -> Self:
-        return cls(name, ttl, tokens.ipv4("address"), rdclass)
+    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, reader: TextReader) -> Self:
+        return cls(name, ttl, reader.ipv4("address"), rdclass)
 
     def rdata_text(self) -> str:
         return str(self.address)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from netkit.dns.name import Name
+    from netkit.dns.text import TextReader
     from netkit.dns.wire import WireReader, WireWriter
-    from netkit.dns.zonefile import RdataTokens
 
 
 class AAAA(DnsRecord):
@@ -48,8 +48,8 @@ class AAAA(DnsRecord):
         writer.write(self.address.packed)
 
     @classmethod
-    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, tokens: RdataTokens) -> Self:
-        return cls(name, ttl, tokens.ipv6("address"), rdclass)
+    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, reader: TextReader) -> Self:
+        return cls(name, ttl, reader.ipv6("address"), rdclass)
 
     def rdata_text(self) -> str:
         number = int(self.address)

@@ -10,16 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netkit.dns.constants import DnsClass, DnsRecordType
+from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
 from netkit.dns.value import Value, assign, checked_int
-from netkit.dns.wire import WireWriter
+from netkit.dns.wire import WireReader, WireWriter
 
 if TYPE_CHECKING:
     from typing import Self
 
     from netkit.dns.records import a, aaaa, cname, mx, ns, ptr, soa, srv, txt, unknown
-    from netkit.dns.wire import WireReader
-    from netkit.dns.zonefile import RdataTokens
+    from netkit.dns.text import TextReader
 
 #: RFC 2181 section 8: a TTL is a number of 31 bits, in seconds.
 MAX_TTL = 0x7FFFFFFF
@@ -124,8 +124,8 @@ class DnsRecord(Value):
         raise NotImplementedError
 
     @classmethod
-    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, tokens: RdataTokens) -> Self:
-        """The record whose RDATA the tokens of a master file spell. Raises ZoneFileError."""
+    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, reader: TextReader) -> Self:
+        """The record whose RDATA `reader` reads, from a master file. Raises ZoneFileError."""
         raise NotImplementedError(cls.__qualname__)
 
     def rdata_text(self) -> str:
@@ -149,11 +149,9 @@ class DnsRecord(Value):
 
     def generic_text(self) -> str:
         r"""The RDATA in the form that every type has: `\# 4 C0000201` (RFC 3597 section 5)."""
-        octets = self.rdata_wire()
-        digits = octets.hex().upper()
-        # In groups of 28 octets, where dig breaks them.
-        groups = [digits[at : at + 56] for at in range(0, len(digits), 56)]
-        return " ".join(["\\#", str(len(octets)), *groups])
+        from netkit.dns.text import generic
+
+        return generic(self.rdata_wire())
 
     def same_data(self, other: DnsRecord) -> bool:
         """Whether both are the same but for their TTL: no set has two such (RFC 2181 section 5)."""
@@ -187,3 +185,33 @@ def record_from_wire(
     if cls is None:
         return DnsRecord.Unknown(name, ttl, rdtype, reader.rest(), rdclass)
     return cls.from_wire(name, ttl, rdclass, reader)
+
+
+def record_from_text(
+    name: Name, rdtype: DnsRecordType, rdclass: DnsClass, ttl: int, reader: TextReader
+) -> DnsRecord:
+    """The record whose RDATA `reader` reads, in the type's own form or in the generic one.
+
+    Raises ZoneFileError at the token that is wrong.
+    """
+    if reader.is_generic:
+        octets, place = reader.generic()
+        wire = WireReader(octets, compression=False)
+        try:
+            with wire.restrict_to(len(octets), "data"):
+                return record_from_wire(name, rdtype, rdclass, ttl, wire)
+        except DnsError.InvalidResponse as error:
+            raise place.error(
+                f"not the data of {rdtype}: {error.field} at octet {error.offset}: {error.reason}"
+            ) from None
+    cls = record_class(rdtype, rdclass)
+    if cls is None:
+        following = reader.peek()
+        raise (following.place if following else reader.place).error(
+            f"the data of {rdtype} in class {rdclass} can be written in the generic form only",
+            hint="write \\# LENGTH HEX (RFC 3597)",
+        )
+    try:
+        return cls.from_text(name, ttl, rdclass, reader)
+    except DnsError.InvalidValue as error:
+        raise reader.place.error(f"{error.field}: {error.reason}") from None

@@ -12,8 +12,8 @@ from netkit.dns.value import assign
 if TYPE_CHECKING:
     from typing import Self
 
+    from netkit.dns.text import TextReader
     from netkit.dns.wire import WireReader, WireWriter
-    from netkit.dns.zonefile import RdataTokens
 
 
 class CNAME(DnsRecord):
@@ -37,8 +37,8 @@ class CNAME(DnsRecord):
         writer.name(self.canonical)
 
     @classmethod
-    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, tokens: RdataTokens) -> Self:
-        return cls(name, ttl, tokens.name("canonical"), rdclass)
+    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, reader: TextReader) -> Self:
+        return cls(name, ttl, reader.name("canonical"), rdclass)
 
     def rdata_text(self) -> str:
         return str(self.canonical)

@@ -12,8 +12,8 @@ from netkit.dns.value import assign, checked_int
 if TYPE_CHECKING:
     from typing import Self
 
+    from netkit.dns.text import TextReader
     from netkit.dns.wire import WireReader, WireWriter
-    from netkit.dns.zonefile import RdataTokens
 
 
 class MX(DnsRecord):
@@ -45,8 +45,8 @@ class MX(DnsRecord):
         writer.name(self.exchange)
 
     @classmethod
-    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, tokens: RdataTokens) -> Self:
-        return cls(name, ttl, tokens.u16("priority"), tokens.name("exchange"), rdclass)
+    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, reader: TextReader) -> Self:
+        return cls(name, ttl, reader.u16("priority"), reader.name("exchange"), rdclass)
 
     def rdata_text(self) -> str:
         return f"{self.priority} {self.exchange}"

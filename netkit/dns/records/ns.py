@@ -12,8 +12,8 @@ from netkit.dns.value import assign
 if TYPE_CHECKING:
     from typing import Self
 
+    from netkit.dns.text import TextReader
     from netkit.dns.wire import WireReader, WireWriter
-    from netkit.dns.zonefile import RdataTokens
 
 
 class NS(DnsRecord):
@@ -39,8 +39,8 @@ class NS(DnsRecord):
         writer.name(self.nameserver)
 
     @classmethod
-    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, tokens: RdataTokens) -> Self:
-        return cls(name, ttl, tokens.name("nameserver"), rdclass)
+    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, reader: TextReader) -> Self:
+        return cls(name, ttl, reader.name("nameserver"), rdclass)
 
     def rdata_text(self) -> str:
         return str(self.nameserver)

@@ -12,8 +12,8 @@ from netkit.dns.value import assign, checked_int
 if TYPE_CHECKING:
     from typing import Self
 
+    from netkit.dns.text import TextReader
     from netkit.dns.wire import WireReader, WireWriter
-    from netkit.dns.zonefile import RdataTokens
 
 _NUMBERS = ("serial", "refresh", "retry", "expire", "minimum")
 
@@ -82,9 +82,9 @@ class SOA(DnsRecord):
             writer.u32(getattr(self, field))
 
     @classmethod
-    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, tokens: RdataTokens) -> Self:
-        mname, rname, serial = tokens.name("mname"), tokens.name("rname"), tokens.u32("serial")
-        refresh, retry, expire, minimum = [tokens.seconds(field) for field in _NUMBERS[1:]]
+    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, reader: TextReader) -> Self:
+        mname, rname, serial = reader.name("mname"), reader.name("rname"), reader.u32("serial")
+        refresh, retry, expire, minimum = [reader.seconds(field) for field in _NUMBERS[1:]]
         return cls(name, ttl, mname, rname, serial, refresh, retry, expire, minimum, rdclass)
 
     def rdata_text(self) -> str:

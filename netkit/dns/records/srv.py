@@ -12,8 +12,8 @@ from netkit.dns.value import assign, checked_int
 if TYPE_CHECKING:
     from typing import Self
 
+    from netkit.dns.text import TextReader
     from netkit.dns.wire import WireReader, WireWriter
-    from netkit.dns.zonefile import RdataTokens
 
 
 class SRV(DnsRecord):
@@ -61,9 +61,9 @@ class SRV(DnsRecord):
         writer.name(self.target, compress=False)
 
     @classmethod
-    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, tokens: RdataTokens) -> Self:
-        priority, weight, port = tokens.u16("priority"), tokens.u16("weight"), tokens.u16("port")
-        return cls(name, ttl, priority, weight, port, tokens.name("target"), rdclass)
+    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, reader: TextReader) -> Self:
+        priority, weight, port = reader.u16("priority"), reader.u16("weight"), reader.u16("port")
+        return cls(name, ttl, priority, weight, port, reader.name("target"), rdclass)
 
     def rdata_text(self) -> str:
         return f"{self.priority} {self.weight} {self.port} {self.target}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from netkit.dns.constants import DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError
 from netkit.dns.records.base import DnsRecord
+from netkit.dns.text import quoted
 from netkit.dns.value import assign
 from netkit.dns.wire import MAX_STRING
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from netkit.dns.name import Name
+    from netkit.dns.text import TextReader
     from netkit.dns.wire import WireReader, WireWriter
-    from netkit.dns.zonefile import RdataTokens
 
 
 class TXT(DnsRecord):
@@ -62,8 +63,8 @@ class TXT(DnsRecord):
             writer.character_string(string)
 
     @classmethod
-    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, tokens: RdataTokens) -> Self:
-        return cls(name, ttl, tokens.character_strings("strings"), rdclass)
+    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, reader: TextReader) -> Self:
+        return cls(name, ttl, reader.character_strings("strings"), rdclass)
 
     def rdata_text(self) -> str:
         return " ".join([quoted(string) for string in self.strings])
@@ -80,13 +81,3 @@ class TXT(DnsRecord):
 
     def _values(self) -> tuple[Any, ...]:
         return self.name, self.ttl, self.strings, self.rdclass
-
-
-def quoted(octets: bytes) -> str:
-    """A character string as a master file has it: in quotes, with what is not printable ASCII as `\\DDD`."""
-    return '"' + "".join([_QUOTED[octet] for octet in octets]) + '"'
-
-
-_QUOTED = [chr(octet) if 0x20 <= octet < 0x7F else f"\\{octet:03d}" for octet in range(256)]
-_QUOTED[ord('"')] = '\\"'
-_QUOTED[ord("\\")] = "\\\\"

@@ -1,0 +1,64 @@
+"""`RRset`: the records of one name, type and class (RFC 2181 section 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netkit.dns.errors import DnsError
+from netkit.dns.value import Value, assign
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from netkit.dns.constants import DnsClass, DnsRecordType
+    from netkit.dns.name import Name
+    from netkit.dns.records.base import DnsRecord
+
+
+class RRset(Value):
+    """The records of one name, type and class: at least one, no two alike, all with the same TTL.
+
+    Records with different TTLs take the lowest, as RFC 2181 section 5.2 has it. Iterable.
+    """
+
+    __slots__ = ("records",)
+    __match_args__ = ("records",)
+
+    records: tuple[DnsRecord, ...]
+
+    def __init__(self, records: Iterable[DnsRecord]) -> None:
+        given = list(records)
+        if not given:
+            raise DnsError.InvalidValue("records", given, "a record set has at least one record")
+        ttl = min(record.ttl for record in given)
+        # A dict, as it keeps the order while it drops what is there twice.
+        unique = dict.fromkeys(record if record.ttl == ttl else record.replace(ttl=ttl) for record in given)
+        assign(self, "records", tuple(unique))
+        if len({(record.name, record.rdtype, record.rdclass) for record in unique}) > 1:
+            raise DnsError.InvalidValue("records", given, "of different names, types or classes")
+
+    @property
+    def name(self) -> Name:
+        """The owner."""
+        return self.records[0].name
+
+    @property
+    def rdtype(self) -> DnsRecordType:
+        """The type."""
+        return self.records[0].rdtype
+
+    @property
+    def rdclass(self) -> DnsClass:
+        """The class."""
+        return self.records[0].rdclass
+
+    @property
+    def ttl(self) -> int:
+        """The TTL, in seconds."""
+        return self.records[0].ttl
+
+    def __iter__(self) -> Iterator[DnsRecord]:
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
