@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -74,6 +75,8 @@ IMPURE = {"asyncio", "random", "secrets", "select", "selectors", "socket", "subp
 #: An option of a command, and a command, as a text may name them.
 OPTION = re.compile(r"(?<![^\s(`'\"])--[a-z]")
 COMMAND = re.compile(r"`netkit [a-z]")
+#: A rule of a protocol, as a comment refers to it.
+RULE = re.compile(r"RFC ?[0-9]|ioctl|SIOC[A-Z]")
 
 
 class Import(NamedTuple):
@@ -201,6 +204,19 @@ def test_the_library_names_no_option(module: str) -> None:
         if OPTION.search(text) or (COMMAND.search(text) and text not in docstrings)
     ]
     assert not found, f"{module} names an option of a command, or a command: {found}"
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if room(module) == "cli"])
+def test_a_rule_of_a_protocol_is_in_no_command(module: str) -> None:
+    """What a help text says of an RFC is for the user; code that has to explain itself by one is elsewhere."""
+    with MODULES[module].open("rb") as file:
+        tokens = [(token.start[0], token.type, token.string) for token in tokenize.tokenize(file.readline)]
+    found = [
+        f"line {line}: {text}"
+        for line, kind, text in tokens
+        if (kind == tokenize.COMMENT and RULE.search(text)) or text in ("ioctl", "setsockopt")
+    ]
+    assert not found, f"{module}: {found}"
 
 
 def test_every_room_is_there() -> None:

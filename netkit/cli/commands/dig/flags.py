@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Subnet(Value):
-    """A client's network for EDNS (RFC 7871); `0` is nobody's."""
+    """A client's network for EDNS; `0` is nobody's."""
 
     name = "subnet"
     form = "write an address and a prefix length, as in 192.0.2.0/24, 2001:db8::/56, or 0 to give none"
