@@ -208,7 +208,7 @@ def test_the_library_names_no_option(module: str) -> None:
 
 @pytest.mark.parametrize("module", [module for module in MODULES if room(module) == "cli"])
 def test_a_rule_of_a_protocol_is_in_no_command(module: str) -> None:
-    """What a help text says of an RFC is for the user; code that has to explain itself by one is elsewhere."""
+    """A help text may name an RFC to the user; code that has to explain itself by one stands elsewhere."""
     with MODULES[module].open("rb") as file:
         tokens = [(token.start[0], token.type, token.string) for token in tokenize.tokenize(file.readline)]
     found = [

@@ -141,7 +141,11 @@ class ReplyReader:
             try:
                 done = self._parser.feed(buffer)
             except ParseError as error:
-                raise _invalid_reply(error, bytes(buffer), self._limit) from error
+                head = bytes(buffer)
+                refusal = _refusal(error, head, self._start)
+                if refusal is None:
+                    raise _invalid_reply(error, head, self._limit) from error
+                return refusal, len(head)
         size = done.body_start if done else len(buffer) + 1
         if size > self._left:
             raise ProxyError.LimitExceeded("bytes of head", self._limit)
@@ -167,6 +171,20 @@ class ReplyReader:
             self._start = start
             self._parser.reset(start, request_method="CONNECT")
         return first not in (b"", b"\r")
+
+
+def _refusal(error: ParseError, head: bytes, start: int) -> ConnectReply | None:
+    """The answer, where only the phrase of its status line is wrong, and the status says no: that counts,
+    and the connection is given up in any case. None for all else."""
+    from netkit.http.parse_errors import ParseError
+
+    if not isinstance(error, ParseError.InvalidStatusLine | ParseError.BareCarriageReturn):
+        return None
+    line = head[start:].partition(b"\n")[0].removesuffix(b"\r")
+    if not _REASON < error.offset - start <= len(line):
+        return None
+    status = int(line[_REASON - 3 : _REASON])
+    return ConnectReply(status, line[_REASON:].decode("latin-1").strip(), ()) if status >= 300 else None
 
 
 def _invalid_reply(error: ParseError, head: bytes, limit: int) -> ProxyError:
