@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 
 import pytest
 
@@ -12,6 +11,7 @@ from netkit.addr import SocketAddr
 from netkit.io import AsyncRead, AsyncWrite, DeadlineExceeded, LimitExceeded, Read, UnexpectedEof, Write
 from netkit.net import ListenError, Shutdown, TcpListener, TcpStream, UdpSocket
 from tests.conftest import free_port
+from tests.waiting import waits, when
 
 
 def connected() -> tuple[TcpStream, TcpStream]:
@@ -242,6 +242,5 @@ class TestUdpSocket:
 
     def test_close_under_a_receive(self) -> None:
         sock = UdpSocket.bind(SocketAddr.parse("127.0.0.1:0"))
-        threading.Timer(0.02, sock.close).start()
-        with pytest.raises(OSError, match="is closed"):
+        with when(waits, sock.close), pytest.raises(OSError, match="is closed"):
             sock.recv(timeout=5)

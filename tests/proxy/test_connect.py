@@ -20,6 +20,7 @@ from netkit.proxy.connect import tunnel_flow
 from tests.conftest import free_port
 from tests.io.conftest import Drive, drive  # noqa: F401  # the fixture
 from tests.proxy.scripted import ScriptedStream
+from tests.waiting import waits, when
 
 OK = bytes.fromhex("05 00 05 00 00 01 00000000 0000")
 
@@ -107,10 +108,12 @@ def test_a_silent_proxy() -> None:
 
 def test_cancellation() -> None:
     token = CancellationToken()
-    with proxy(b"", hold=True) as (where, _):
-        threading.Timer(0.05, token.cancel).start()
-        with pytest.raises(NetkitError, match="cancelled"):
-            connect_through(f"http://{where}", "www.example:25", cancel=token)
+    with (
+        proxy(b"", hold=True) as (where, _),
+        when(waits, token.cancel),
+        pytest.raises(NetkitError, match="cancelled"),
+    ):
+        connect_through(f"http://{where}", "www.example:25", cancel=token)
 
 
 def test_nobody_there() -> None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from netkit.addr import SocketAddr
-from netkit.io import DeadlineExceeded, Event, Flow, all_of, run, run_async
+from netkit.io import CancellationError, CancellationToken, Event, Flow, all_of, run, run_async
 from netkit.lab.echo import Echoed, echo_datagrams, echo_stream
 from netkit.net import Shutdown, TcpListener, TcpStream, UdpSocket
 from netkit.serve.connections import Served, serve
+from tests.waiting import waits, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,9 +92,12 @@ def test_stopping_sends_back_everything_that_had_arrived() -> None:
 
 def test_a_peer_that_never_reads_is_cut_off_when_draining_runs_out() -> None:
     running = Running(drain=0.05)
+    token = CancellationToken()
     with TcpStream.connect(running.addr) as client:
-        with pytest.raises(DeadlineExceeded):
-            client.write_all(bytes(50_000_000), timeout=0.2)
+        # Both wait for room to write: nothing moves any more.
+        stuck = when(lambda: waits() and waits(running.thread), token.cancel)
+        with stuck, pytest.raises(CancellationError):
+            client.write_all(bytes(50_000_000), cancel=token)
         running.end()
         assert running.served.cut_off == 1
 
@@ -157,8 +161,8 @@ def test_a_signal_handler_may_stop_it() -> None:
     previous = signal.signal(signal.SIGUSR1, lambda number, frame: stop.set())
     try:
         listener = TcpListener.bind("127.0.0.1:0")
-        threading.Timer(0.02, os.kill, [os.getpid(), signal.SIGUSR1]).start()
-        run(serve(listener, partial(echo_stream, counts=Echoed()), stop=stop))
+        with when(waits, lambda: os.kill(os.getpid(), signal.SIGUSR1)):
+            run(serve(listener, partial(echo_stream, counts=Echoed()), stop=stop))
     finally:
         signal.signal(signal.SIGUSR1, previous)
     assert listener.is_closed

@@ -17,6 +17,7 @@ from netkit.io import CancellationError, DeadlineExceeded, Event, Want, run
 from netkit.net import TcpListener
 from netkit.serve.shutdown import GracefulShutdown, shutdown_signals
 from tests.io.conftest import LOOPS
+from tests.waiting import waits, when
 
 
 class TestGracefulShutdown:
@@ -31,10 +32,12 @@ class TestGracefulShutdown:
 
     def test_an_accept_loop_ends(self) -> None:
         shutdown = GracefulShutdown()
-        with TcpListener.bind("127.0.0.1:0") as listener:
-            threading.Timer(0.02, shutdown.initiate).start()
-            with pytest.raises(CancellationError):
-                listener.accept(cancel=shutdown.token)
+        with (
+            TcpListener.bind("127.0.0.1:0") as listener,
+            when(waits, shutdown.initiate),
+            pytest.raises(CancellationError),
+        ):
+            listener.accept(cancel=shutdown.token)
 
     def test_guards_are_counted_and_let_go_in_three_ways(self) -> None:
         shutdown = GracefulShutdown()
@@ -69,9 +72,9 @@ class TestGracefulShutdown:
             for guard in guards:
                 guard.release()
 
-        threading.Timer(0.01, release).start()
         begun = monotonic()
-        assert shutdown.shutdown(timeout=30)
+        with when(waits, release):
+            assert shutdown.shutdown(timeout=30)
         assert monotonic() - begun < 10, "woken, not timed out"
 
     def test_waiting_can_be_cancelled(self) -> None:
@@ -79,8 +82,7 @@ class TestGracefulShutdown:
 
         shutdown, token = GracefulShutdown(), CancellationToken()
         guard = shutdown.track()
-        threading.Timer(0.01, token.cancel).start()
-        with pytest.raises(CancellationError):
+        with when(waits, token.cancel), pytest.raises(CancellationError):
             shutdown.wait_drained(cancel=token)
         guard.release()
 
@@ -136,7 +138,7 @@ class TestGracefulShutdown:
             shutdown = GracefulShutdown()
             guard = shutdown.track()
             assert not await shutdown.wait_drained_async(0.01)
-            asyncio.get_running_loop().call_later(0.01, guard.release)
+            asyncio.get_running_loop().call_soon(guard.release)  # runs once this task waits
             return await shutdown.shutdown_async(30)
 
         with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
@@ -149,8 +151,8 @@ class TestSignals:
             os.kill(os.getpid(), signal.SIGUSR1)
             os.kill(os.getpid(), signal.SIGUSR2)
             assert [next(signals), next(signals)] == [signal.SIGUSR1, signal.SIGUSR2]
-            threading.Timer(0.02, os.kill, [os.getpid(), signal.SIGUSR2]).start()
-            assert signals.wait(timeout=30) is signal.SIGUSR2
+            with when(waits, lambda: os.kill(os.getpid(), signal.SIGUSR2)):
+                assert signals.wait(timeout=30) is signal.SIGUSR2
             with pytest.raises(DeadlineExceeded):
                 signals.wait(timeout=0.01)
         with pytest.raises(StopIteration):
@@ -160,13 +162,15 @@ class TestSignals:
     def test_as_an_async_iterator(self, loop: str) -> None:
         async def main() -> signal.Signals:
             with shutdown_signals(signal.SIGUSR1) as signals:
-                threading.Timer(0.02, os.kill, [os.getpid(), signal.SIGUSR1]).start()
                 async for number in signals:
                     return number
             raise AssertionError
 
         before = signal.getsignal(signal.SIGUSR1)
-        with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        with (
+            asyncio.Runner(loop_factory=LOOPS[loop]) as runner,
+            when(waits, lambda: os.kill(os.getpid(), signal.SIGUSR1)),
+        ):
             assert runner.run(main()) is signal.SIGUSR1
         assert signal.getsignal(signal.SIGUSR1) is before
 

@@ -1,0 +1,96 @@
+"""How a test waits: for a state, never for a time.
+
+    until(path.exists)                       # returns as soon as the file is there, fails if it never comes
+    with when(waits, token.cancel):          # calls token.cancel() as soon as the main thread waits
+        stream.read(cancel=token)
+
+A test that sleeps "long enough" is slow on a fast machine and fails on a busy one. What a sleep stands for
+is a state that can be looked at: a line on a pipe, a file, a connection in a server's list. Where the state
+is "that call waits now", `waits` tells it: the kernel says which system call a thread sleeps in.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+#: How long a state may take to come, in seconds. Only a test that fails waits so long.
+PATIENCE = 30.0
+
+#: How long to wait between two looks, in seconds.
+_BETWEEN_LOOKS = 0.001
+
+#: The numbers of poll, select, pselect6, ppoll, epoll_wait, epoll_pwait and epoll_pwait2, by machine.
+_POLLS = {
+    "x86_64": frozenset((7, 23, 232, 270, 271, 281, 441)),
+    "aarch64": frozenset((22, 72, 73, 441)),
+}
+
+
+def until(condition: Callable[[], object], what: str = "the state that the test waits for") -> None:
+    """Return as soon as `condition()` is true; fail after `PATIENCE` seconds, with `what` in the message."""
+    deadline = monotonic() + PATIENCE
+    while not condition():
+        assert monotonic() < deadline, f"not within {PATIENCE:g} s: {what}"
+        sleep(_BETWEEN_LOOKS)
+
+
+@contextmanager
+def when(condition: Callable[[], object], then: Callable[[], object]) -> Iterator[None]:
+    """In a thread beside the block, call `then()` once, as soon as `condition()` is true.
+
+    The end of the block waits for that call. An error of `condition` or `then` is raised there, and the test
+    fails if the block ended although the condition never held.
+    """
+    # Also in the calling thread, where a condition that this system cannot tell skips the test.
+    condition()
+    ended = threading.Event()
+    called: list[bool] = []
+    errors: list[BaseException] = []
+
+    def watch() -> None:
+        try:
+            # A last look after the block's end, because the state may have come with it.
+            while not condition():
+                if ended.is_set():
+                    return
+                sleep(_BETWEEN_LOOKS)
+            called.append(True)
+            then()
+        except BaseException as error:
+            errors.append(error)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join(PATIENCE)
+    if errors:
+        raise errors[0]
+    assert called, "the block ended before the state came"
+
+
+def waits(thread: threading.Thread | None = None) -> bool:
+    """Whether `thread` (None: the main one) sleeps in the system's poll, select or epoll.
+
+    Skips the test on a system that does not tell.
+    """
+    polls = _POLLS.get(platform.machine()) if sys.platform == "linux" else None
+    if polls is None:
+        pytest.skip("this system does not tell in which call a thread sleeps")
+    native_id = (thread or threading.main_thread()).native_id
+    try:
+        # The number of the call and its arguments; "running" for a thread that does not sleep.
+        number = Path(f"/proc/self/task/{native_id}/syscall").read_text(encoding="ascii").split()[0]
+    except FileNotFoundError:
+        return False  # not started yet, or ended
+    return number.isdigit() and int(number) in polls
