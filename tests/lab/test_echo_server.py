@@ -23,6 +23,7 @@ from netkit.lab.echo_server import EchoServer
 from netkit.lab.faults import Faults
 from netkit.net import Shutdown, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream
 from tests.io.conftest import Drive
+from tests.waiting import until, waits
 
 
 def as_it_is(stream: ByteStream) -> Flow[ByteStream]:
@@ -124,28 +125,34 @@ def test_an_idle_peer_is_let_go_where_that_is_asked_for(start: Callable[..., Run
     assert running.end()["failed"] == 1
 
 
+class Empty(socket.socket):
+    """A socket that has nothing, whatever epoll says: as where another has taken it meanwhile."""
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        raise BlockingIOError
+
+
 @pytest.mark.skipif(not EchoLoop.available, reason="no epoll on this system")
 def test_a_wake_up_without_data_sends_nothing_of_another_connection() -> None:
     loop = EchoLoop(counts=Echoed())
     with TcpListener.bind("127.0.0.1:0") as listener, ExitStack() as stack:
         clients, flows = [], []
-        for _ in range(2):
+        for kind in (socket.socket, Empty):
             clients.append(stack.enter_context(TcpStream.connect(listener.local_addr)))
-            served = stack.enter_context(listener.accept()[0])
+            accepted = listener.accept()[0].into_socket()
+            served = stack.enter_context(TcpStream(kind(fileno=accepted.detach())))
             flows.append(loop.connection(served))
-            flows[-1].send(None)  # type: ignore[arg-type]  # a generator's first
-        _, other = loop._connections.values()
-
-        def nothing(_size: int) -> bytes:
-            raise BlockingIOError
-
-        other.recv = nothing  # type: ignore[method-assign, assignment]
+            next(flows[-1])
         for client in clients:
             client.write_all(b"of one alone")
+        turning = loop.turning()
+        next(turning)
         for _ in range(100):
-            loop._turn()
-        assert bytes(other.pending) == b""
-        for flow in flows:
+            turning.send(True)
+        assert clients[0].read(timeout=5) == b"of one alone"
+        reading = clients[1].read_flow()
+        next(reading)  # it waits: nothing has come
+        for flow in (turning, reading, *flows):
             flow.close()
     loop.close()
 
@@ -202,8 +209,14 @@ def test_who_does_not_take_the_rest_is_cut_off(start: Callable[..., Running]) ->
     running = start(drain=0.1)
     sock = socket.create_connection(running.addrs[0].to_sockaddr())
     sock.setblocking(False)
-    while select.select([], [sock], [], 0.05)[1]:
-        sock.send(bytes(1 << 20))
+
+    def nothing_moves() -> bool:
+        if select.select([], [sock], [], 0)[1]:
+            sock.send(bytes(1 << 20))
+            return False
+        return waits(running.thread)
+
+    until(nothing_moves)
     assert running.end()["cut_off"] == 1
     sock.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -38,6 +39,7 @@ from netkit.lab.faults import (
 from netkit.net import TcpListener, TcpStream, UnixStream
 from netkit.serve.connections import Served, serve
 from tests.net.conftest import Drive
+from tests.waiting import waits, when
 
 
 class Clock:
@@ -120,16 +122,6 @@ def received(client: socket.socket) -> tuple[int, bool]:
     except ConnectionResetError:
         return size, True
     return size, False
-
-
-def filled_up(stream: TcpStream) -> int:
-    """Send until the socket takes no more; how many bytes that were."""
-    sent = 0
-    while True:
-        try:
-            sent += stream._sock.send(bytes(65536))
-        except BlockingIOError:
-            return sent
 
 
 def flipped_bits(sent: bytes, came: bytes | bytearray) -> list[int]:
@@ -317,13 +309,14 @@ class TestStream:
         """A machine that is up for a year has a clock of a few nanoseconds, and a fast link is faster."""
         clock = Clock()
         clock.now = 4e7
-        wire = Wire(clock)
-        stream = FaultyStream(wire, Faults(throttle=1e10).session(clock=clock))
-        stepped(stream.write_all_flow(bytes(1_000_000)), clock)
-        bucket = stream._bucket
-        assert bucket is not None
-        bucket.level = 0.5
-        assert bucket.allows(1, clock.now) == 1
+        wire, rate = Wire(clock), 5e8
+        stream = FaultyStream(wire, Faults(throttle=rate).session(clock=clock))
+        stepped(stream.write_all_flow(bytes(int(rate * BURST))), clock)
+        assert (clock.now, clock.now + 1 / rate) == (4e7, 4e7), (
+            "all of the burst at once, and no moment for more"
+        )
+        stepped(stream.write_all_flow(b"x"), clock)
+        assert len(wire.data) == int(rate * BURST) + 1
 
     def test_late_wakings_are_made_up_for(self) -> None:
         """A timer that comes late, within the burst, costs no throughput."""
@@ -424,11 +417,11 @@ class TestOverTcp:
         ours, client = connected()
         with client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            filled = filled_up(ours)
+            # More than the peer's system takes, so that the byte behind it stays unacknowledged.
+            filled = os.write(ours.fileno(), bytes(500_000))
             stream = FaultyStream(ours, Faults(reset_after=1).session())
-            stream._sent = 1  # as if it had sent what fills the buffers
             with pytest.raises(InjectedReset):
-                drive(stream.finish(), timeout=20)
+                drive(stream.write_all_flow(b"x"), timeout=20)
             size, was_reset = received(client)
             assert was_reset and size < filled
 
@@ -546,23 +539,21 @@ class TestCutShort:
     def test_by_cancellation(self, drive: Drive) -> None:
         ours, client = connected()
         token = CancellationToken()
-        timer = threading.Timer(0.02, token.cancel)
-        with client, FaultyStream(ours, Faults(delay=60.0).session()) as stream:
-            timer.start()
-            with pytest.raises(CancellationError):
-                drive(stream.write_all_flow(b"x"), timeout=30, cancel=token)
-            timer.join()
+        with (
+            client,
+            FaultyStream(ours, Faults(delay=60.0).session()) as stream,
+            when(waits, token.cancel),
+            pytest.raises(CancellationError),
+        ):
+            drive(stream.write_all_flow(b"x"), timeout=30, cancel=token)
 
     @pytest.mark.parametrize("which", ["outer", "inner"])
     def test_by_closing_it_from_another_thread(self, drive: Drive, which: str) -> None:
         ours, client = connected()
         stream = FaultyStream(ours, Faults(delay=60.0).session())
-        timer = threading.Timer(0.02, (stream if which == "outer" else ours).close)
         with client:
-            timer.start()
-            with pytest.raises(ClosedError):
+            with when(waits, (stream if which == "outer" else ours).close), pytest.raises(ClosedError):
                 drive(stream.write_all_flow(b"x"), timeout=30)
-            timer.join()
             assert received(client) == (0, False)
 
     def test_by_a_server_that_stops(self, drive: Drive) -> None:

@@ -44,8 +44,9 @@ class Ends:
     def came(self, count: int) -> list[bytes]:
         """What arrived, when it is `count` datagrams; and there is no other."""
         found = [self.client.recv(timeout=20) for _ in range(count)]
-        with pytest.raises(BlockingIOError):
-            self.client._sock.recv(65536)
+        receiving = self.client.receive_flow()
+        assert isinstance(next(receiving), Want), "it waits: there is nothing more"
+        receiving.close()
         return found
 
 
@@ -151,10 +152,11 @@ def test_what_is_kept_has_a_limit(ends: Ends, monkeypatch: pytest.MonkeyPatch, d
             most = max(most, server.held)
         yield from server.flush()
 
-    drive(sending(), timeout=30)
-    assert most == 5
-    ends.came(30)  # where there is no room, sending waits and loses nothing
-    assert server._held_bytes == 0
+    for _ in range(2):  # the second time there is as much room as there was
+        most = 0
+        drive(sending(), timeout=30)
+        assert most == 5
+        ends.came(30)  # where there is no room, sending waits and loses nothing
 
 
 def test_waiting_for_room_ends_with_the_deadline_and_the_socket(
@@ -238,7 +240,7 @@ def test_a_flood_does_not_keep_the_driver_out(ends: Ends) -> None:
 
     def flooded() -> Flow[None]:
         for _ in range(200):
-            ends.client._sock.sendto(b"x", server.local_addr.to_sockaddr())
+            ends.client.send_to(b"x", server.local_addr)
             yield from server.send_flow(*(yield from server.receive_flow()))
 
     for _ in flooded():

@@ -19,6 +19,7 @@ import pytest
 from netkit.net import TcpStream
 from tests.cli.helpers import netkit_argv, process_environment
 from tests.load.client import Load, allow_descriptors
+from tests.waiting import when
 
 SECONDS = float(os.environ.get("NETKIT_LOAD_SECONDS", "60"))
 
@@ -113,8 +114,11 @@ def test_the_end_while_everybody_goes_on_sending() -> None:
     """Whoever sends on after the signal is not reset: what comes back is what was sent, up to the end."""
     with serving("--tcp") as server, closing(Load(server.addr, BUSY)) as load:
         load.run(0.5)
-        threading.Timer(0.2, server.process.send_signal, [signal.SIGTERM]).start()
-        with pytest.raises((AssertionError, ConnectionRefusedError), match=r"ended a connection|refused"):
+        before = load.echoed
+        with (
+            when(lambda: load.echoed > before, lambda: server.process.send_signal(signal.SIGTERM)),
+            pytest.raises((AssertionError, ConnectionRefusedError), match=r"ended a connection|refused"),
+        ):
             load.run(30)
         server.ended()
 
