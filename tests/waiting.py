@@ -12,6 +12,8 @@ is "that call waits now", `waits` tells it: the kernel says which system call a 
 from __future__ import annotations
 
 import platform
+import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -40,6 +42,22 @@ def until(condition: Callable[[], object], what: str = "the state that the test 
     while not condition():
         assert monotonic() < deadline, f"not within {PATIENCE:g} s: {what}"
         sleep(_BETWEEN_LOOKS)
+
+
+def until_connected(port: int, process: subprocess.Popen[bytes] | None = None) -> socket.socket:
+    """A connection to 127.0.0.1 and `port`, as soon as something listens there; fails if `process` ends."""
+    made: list[socket.socket] = []
+
+    def connected() -> bool:
+        assert process is None or process.poll() is None, f"{process.args!r} has ended"
+        try:
+            made.append(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    until(connected, f"somebody who listens at port {port}")
+    return made[0]
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 from typing import Any, NamedTuple
 
 import pytest
@@ -23,6 +22,7 @@ from netkit.io import run
 from netkit.serve.connections import in_background
 from tests.cli.helpers import Result, run_netkit
 from tests.conftest import free_port, require_peer
+from tests.waiting import until
 
 LONG = "x" * 200
 
@@ -110,15 +110,16 @@ QUESTIONS = [
 
 def wait_until_it_answers(port: int, process: subprocess.Popen[bytes]) -> None:
     server = SocketAddr.parse(f"127.0.0.1:{port}")
-    until = monotonic() + 20
-    while True:
+
+    def answers() -> bool:
+        assert process.poll() is None, "the server has ended"
         try:
-            run(ask(Question("peers.test", 6), [server], QueryOptions(timeout=0.1, tries=1, tcp=True)))
+            run(ask(Question("peers.test", 6), [server], QueryOptions(timeout=5.0, tries=1, tcp=True)))
         except DnsError:
-            assert process.poll() is None, "the server has ended"
-            assert monotonic() < until, "the server does not answer"
-        else:
-            return
+            return False
+        return True
+
+    until(answers, "an answer of the server")
 
 
 @contextmanager

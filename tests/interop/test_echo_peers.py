@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from netkit.net import TcpStream, UnixStream
 from tests.cli.helpers import netkit_argv, process_environment
 from tests.cli.test_serve_echo import Server, echoed, serving
 from tests.conftest import free_port, require_peer
+from tests.waiting import until_connected
 
 DATA = os.urandom(300_000)
 
@@ -96,7 +96,7 @@ class TestSystemd:
             [activate, "-l", f"127.0.0.1:{port}", "-l", path, *netkit_argv("serve", "echo", "--json")], 0
         )
         try:
-            with connected(port) as first:  # in the backlog while the server starts
+            with until_connected(port) as first:  # in the backlog while the server starts
                 first.sendall(b"first")
                 assert first.recv(5) == b"first"
             listening = [server.event(), server.event()]
@@ -117,7 +117,7 @@ class TestSystemd:
         server = Server([activate, "-l", f"127.0.0.1:{port}", *argv], 0)
         try:
             for _ in range(4):
-                with connected(port) as sock:
+                with until_connected(port) as sock:
                     sock.sendall(b"x")
                     assert sock.recv(1) == b"x"
             server.event()
@@ -135,20 +135,7 @@ class TestSystemd:
             stderr=subprocess.PIPE,
             env=process_environment(),
         ) as process:
-            connected(port).close()
+            until_connected(port).close()
             _, said = process.communicate(timeout=30)
             assert process.returncode == 2
             assert b"leave BIND away" in said
-
-
-def connected(port: int) -> socket.socket:
-    """A connection to the manager, as soon as it listens."""
-    from time import monotonic, sleep
-
-    until = monotonic() + 20
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), timeout=30)
-        except ConnectionRefusedError:
-            assert monotonic() < until
-            sleep(0.01)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -144,23 +143,23 @@ class TestOpenssl:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         with process:
-            killer = threading.Timer(20, process.kill)
-            killer.start()
             assert process.stdin is not None
             assert process.stdout is not None
             assert process.stderr is not None
             try:
-                process.stdin.write(b"a line\n")
-                process.stdin.flush()
-            except BrokenPipeError:
-                pass  # it has ended before
-            line = process.stdout.readline()
-            try:
-                process.stdin.close()
-            except BrokenPipeError:
-                pass
-            said = process.stderr.read().decode()
-            killer.cancel()
+                try:
+                    process.stdin.write(b"a line\n")
+                    process.stdin.flush()
+                except BrokenPipeError:
+                    pass  # it has ended before
+                line = process.stdout.readline()
+                try:
+                    process.stdin.close()
+                except BrokenPipeError:
+                    pass
+                said = process.stderr.read().decode()
+            finally:
+                process.kill()  # also where the test's own time limit ended the reading
         return said, line
 
     def test_late_is_well(self) -> None:

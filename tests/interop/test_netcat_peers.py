@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
 
@@ -14,6 +13,7 @@ from netkit.tls.throwaway import ThrowawayAuthority
 from tests.cli.helpers import Result, run_netkit
 from tests.cli.test_listen import Listener, listening
 from tests.conftest import free_port, require_peer
+from tests.waiting import until
 
 WAIT = 20.0
 #: As much as a pipe holds that nobody reads yet.
@@ -37,12 +37,14 @@ def running(*argv: str, stdin: bytes = b"") -> Iterator[subprocess.Popen[bytes]]
 
 def connected(*args: str, stdin: bytes = b"") -> Result:
     """`netkit ARGS`, tried again while nobody listens there yet."""
-    deadline = monotonic() + WAIT
-    while True:
-        result = run_netkit(*args, stdin=stdin)
-        if result.exit_code != 4 or monotonic() > deadline:
-            return result
-        sleep(0.02)
+    results: list[Result] = []
+
+    def was_not_refused() -> bool:
+        results.append(run_netkit(*args, stdin=stdin))
+        return results[-1].exit_code != 4
+
+    until(was_not_refused, "a peer that listens")
+    return results[-1]
 
 
 def output(process: subprocess.Popen[bytes]) -> bytes:

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
 
@@ -16,6 +15,7 @@ from netkit.net import TcpListener
 from netkit.proxy import Proxy, ProxyError, connect_through, connect_through_async, receive_header
 from tests.cli.helpers import run_netkit
 from tests.conftest import free_port, require_peer
+from tests.waiting import until_connected
 
 WAIT = 20.0
 
@@ -58,15 +58,7 @@ def running(argv: list[str], port: int) -> Iterator[None]:
     """A program that listens on `port` before long."""
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            deadline = monotonic() + WAIT
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                    break
-                except OSError:
-                    assert process.poll() is None, argv
-                    assert monotonic() < deadline, argv
-                    sleep(0.01)
+            until_connected(port, process).close()
             yield
         finally:
             process.kill()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import monotonic, sleep
 
 import pytest
 
 from netkit.addr import SocketAddr
-from netkit.net import TcpListener, TcpStream, UdpSocket
+from netkit.net import TcpListener, UdpSocket
 from tests.cli.helpers import run_netkit
 from tests.cli.test_udp import listening
 from tests.conftest import free_port, require_peer
+from tests.waiting import until, until_connected
 
 
 @contextmanager
@@ -29,30 +29,16 @@ def running(*argv: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def wait_for_udp_echo(port: int) -> None:
     """Until a UDP echo server answers at the port."""
-    where = SocketAddr.parse(f"127.0.0.1:{port}")
-    until = monotonic() + 20
-    while True:
-        with UdpSocket.connected(where) as sock:
+
+    def answers() -> bool:
+        with UdpSocket.connected(SocketAddr.parse(f"127.0.0.1:{port}")) as sock:
             try:
                 sock.send(b"?")
-                if sock.recv(timeout=1) == b"?":
-                    return
+                return sock.recv(timeout=1) == b"?"
             except (ConnectionRefusedError, TimeoutError):
-                pass
-        assert monotonic() < until, "it does not answer"
-        sleep(0.01)
+                return False
 
-
-def wait_for_tcp(port: int) -> None:
-    """Until something listens at the port."""
-    until = monotonic() + 20
-    while True:
-        try:
-            TcpStream.connect(f"127.0.0.1:{port}").close()
-            return
-        except ConnectionRefusedError:
-            assert monotonic() < until
-            sleep(0.01)
+    until(answers, "an answer of the UDP echo server")
 
 
 @pytest.mark.parametrize("peer", ["socat", "ncat"])
@@ -76,10 +62,9 @@ def test_sending_to(peer: str) -> None:
     )
     with running(*argv) as process:
         assert process.stdout is not None
-        for _ in range(1000):  # until it is there
-            result = run_netkit("udp", "send", "--data", "x", "--wait", "20ms", f"127.0.0.1:{port}")
-            if result.exit_code == 7:
-                break
+        args = ("udp", "send", "--data", "x", "--wait", "20ms", f"127.0.0.1:{port}")
+        # 7: nothing came back in time. As long as nobody receives, the system's refusal does.
+        until(lambda: run_netkit(*args).exit_code == 7, "a peer that receives")
         assert process.stdout.read(1) == b"x"
 
 
@@ -95,7 +80,7 @@ def test_pinging_socat_over_udp() -> None:
 def test_pinging_ncat_over_tcp() -> None:
     ncat, port = require_peer("ncat"), free_port()
     with running(ncat, "-l", "-k", "127.0.0.1", str(port), "--exec", "/bin/cat"):
-        wait_for_tcp(port)
+        until_connected(port).close()
         result = run_netkit("tcp", "ping", "--echo", "-c", "5", "-i", "1ms", "--json", f"127.0.0.1:{port}")
     assert result.exit_code == 0
     assert result.json[-1]["received"] == 5

@@ -262,9 +262,7 @@ def test_many_that_end_at_once_are_all_reaped() -> None:
 
 
 def test_a_command_that_will_not_end() -> None:
-    stubborn = (
-        "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
-    )
+    stubborn = "import signal; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
     child, ours = start(stubborn)
     assert line_from(ours) == b"ready\n"
     assert go(child.end(kill_after=0.05)) == -9
@@ -277,7 +275,7 @@ def test_a_command_that_will_not_end() -> None:
 
 
 def test_end_asks_first() -> None:
-    child, ours = start("import time; print('ready', flush=True); time.sleep(600)")
+    child, ours = start("import signal; print('ready', flush=True); signal.pause()")
     assert line_from(ours) == b"ready\n"
     assert go(child.end()) == -15
     ours.close()
@@ -289,7 +287,7 @@ def test_where_there_is_no_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
     ours.shutdown(socket.SHUT_WR)
     assert go(child.ended_flow()) == 5
     ours.close()
-    child, ours = start("import time; print('ready', flush=True); time.sleep(600)")
+    child, ours = start("import signal; print('ready', flush=True); signal.pause()")
     assert line_from(ours) == b"ready\n"
     assert go(child.end()) == -15
     ours.close()
