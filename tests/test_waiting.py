@@ -8,8 +8,10 @@ import threading
 
 import pytest
 
+from netkit.io import PAUSE, Event, Flow
+from netkit.net import UdpSocket
 from tests import waiting
-from tests.waiting import until, waits, when
+from tests.waiting import still_waits, until, waits, when
 
 
 class TestUntil:
@@ -61,6 +63,22 @@ class TestWhen:
             pass
 
 
+class TestStillWaits:
+    def test_nothing_there(self) -> None:
+        assert still_waits(Event().wait())
+
+    def test_something_there(self) -> None:
+        with UdpSocket.bind("127.0.0.1:0") as sock:
+            sock.send_to(b"x", sock.local_addr)
+            assert not still_waits(sock.receive_flow())
+
+    def test_a_turn_for_others_is_no_wait(self) -> None:
+        def pausing() -> Flow[None]:
+            yield PAUSE
+
+        assert not still_waits(pausing())
+
+
 class TestWaits:
     @pytest.mark.parametrize("how", ["select", "poll", "epoll"])
     def test_a_thread_that_sleeps_in_a_poll_waits(self, how: str) -> None:
@@ -90,7 +108,12 @@ class TestWaits:
     def test_a_thread_that_sleeps_on_a_lock_does_not(self) -> None:
         lock, started = threading.Lock(), threading.Event()
         with lock:
-            thread = threading.Thread(target=lambda: (started.set(), lock.acquire()))
+
+            def acquire() -> None:
+                started.set()
+                lock.acquire()
+
+            thread = threading.Thread(target=acquire)
             thread.start()
             assert started.wait(30)
             assert not waits(thread)

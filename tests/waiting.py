@@ -23,6 +23,8 @@ from time import monotonic, sleep
 
 import pytest
 
+from netkit.io import Flow
+
 #: How long a state may take to come, in seconds. Only a test that fails waits so long.
 PATIENCE = 30.0
 
@@ -95,6 +97,19 @@ def when(condition: Callable[[], object], then: Callable[[], object]) -> Iterato
     if errors:
         raise errors[0]
     assert called, "the block ended before the state came"
+
+
+def still_waits(flow: Flow[object]) -> bool:
+    """Whether a new `flow` waits, and waits on when it is woken: what it waits for is not there. Ends it."""
+    try:
+        flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
+        for _ in range(2):  # a first wait may be a turn for others
+            flow.send(True)
+    except StopIteration:
+        return False
+    finally:
+        flow.close()
+    return True
 
 
 def waits(thread: threading.Thread | None = None) -> bool:

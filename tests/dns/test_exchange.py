@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from time import monotonic, process_time, sleep
+from time import monotonic, process_time
 from typing import Any
 
 import pytest
@@ -33,6 +33,7 @@ from tests.dns.scripted import (
     changed,
     framed,
 )
+from tests.waiting import until
 
 Scripted = Callable[[Script], ScriptedServer]
 Drive = Callable[..., Any]
@@ -373,9 +374,11 @@ class TestTries:
     def test_when_all_time_is_over_nobody_is_asked_any_more(self, scripted: Scripted, tcp: bool) -> None:
         """The caller's deadline and the query's own have both passed when the flow hears of either."""
         servers = [scripted(lambda asked: None) for _ in range(2)]
-        flow = ask(QUESTION, [server.addr for server in servers], SHORT.replace(tries=2, tcp=tcp))
+        options = SHORT.replace(timeout=0.05, tries=2, tcp=tcp)
+        flow = ask(QUESTION, [server.addr for server in servers], options)
         next(flow)
-        sleep(SHORT.timeout)
+        over = monotonic() + options.timeout
+        until(lambda: monotonic() > over)
         with pytest.raises(Interrupted) as caught:
             flow.throw(Interrupted(DeadlineExceeded()))
         assert str(servers[0].addr) in str(caught.value.error)

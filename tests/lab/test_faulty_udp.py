@@ -15,6 +15,7 @@ from netkit.lab.faults import Faults
 from netkit.lab.faulty_udp import HELD_OVERHEAD, FaultyUdpSocket
 from netkit.net import UdpSocket
 from tests.net.conftest import Drive
+from tests.waiting import still_waits
 
 
 class Clock:
@@ -44,9 +45,7 @@ class Ends:
     def came(self, count: int) -> list[bytes]:
         """What arrived, when it is `count` datagrams; and there is no other."""
         found = [self.client.recv(timeout=20) for _ in range(count)]
-        receiving = self.client.receive_flow()
-        assert isinstance(next(receiving), Want), "it waits: there is nothing more"
-        receiving.close()
+        assert still_waits(self.client.receive_flow()), "there is nothing more"
         return found
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from netkit.io import DeadlineExceeded, Event, Flow, all_of, run, sleep_until
+from netkit.io import PAUSE, DeadlineExceeded, Event, Flow, all_of, run, sleep_until
 from netkit.net.pump import AtEnd, Pumped, pump
 from netkit.net.tcp import TcpStream
 from netkit.net.unix import UnixStream
 from netkit.serve.child import end_all, start_beside, start_on
+from tests.waiting import still_waits
 
 WAIT = 20.0
 
@@ -27,12 +28,14 @@ class Said:
     def __init__(self, *pieces: bytes, more: Event | None = None) -> None:
         self._pieces = list(pieces)
         self._more = more
+        self.ended = False
 
     def read_flow(self, size: int = 65536) -> Flow[bytes]:
         if self._pieces:
             return self._pieces.pop(0)
         if self._more is not None:
             yield from self._more.wait()
+        self.ended = True
         return b""
 
 
@@ -78,11 +81,15 @@ def test_keep_leaves_the_end_to_the_peer() -> None:
     def answer_what_came(stream: UnixStream) -> Flow[None]:
         assert (yield from stream.read_exactly_flow(3)) == b"one"
         yield from stream.write_all_flow(b"1")
-        assert not stream._eof
+        while not source.ended:
+            yield PAUSE
+        yield PAUSE  # by now the pump has done what it does at the end
+        assert still_waits(stream.read_flow()), "the end was not passed on"
         yield from stream.finish()
         assert (yield from stream.read_flow()) == b""
 
-    came, done = pumped(Said(b"one"), answer_what_came, at_end=AtEnd.KEEP)
+    source = Said(b"one")
+    came, done = pumped(source, answer_what_came, at_end=AtEnd.KEEP)
     assert (came, done.finished_first) == (b"1", "local")
 
 
