@@ -2,6 +2,7 @@
 #
 #   make demo     netkit demo, after setting up what it needs
 #   make test     the suite over both twins, with real peers where they may be installed
+#   make test-all     the same on each supported Python that is here (3.11, 3.12, 3.13)
 #   make check    format, lint, types, the crate, generated pages, and make test
 #   make peers    the programs that the interoperability tests talk to
 #   make bench    the benchmarks, each beside the peer it is measured against
@@ -28,7 +29,7 @@ installed_from := pyproject.toml setup.py $(wildcard rust/Cargo.* rust/src/*.rs 
 # One line: whether the hot functions are in Rust or in Python, and why.
 twins := $(VENV)/bin/netkit version --plain | awk -F '\t' '$$1 == "twins" { print "netkit: twins: " $$2 }' >&2
 
-.PHONY: demo test check lint types rust generated peers bench load fuzz fuzz-twins fuzz-parsers docs clean
+.PHONY: demo test test-all check lint types rust generated peers bench load fuzz fuzz-twins fuzz-parsers docs clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.netkit
@@ -38,6 +39,10 @@ demo: $(VENV)/.netkit
 test: $(VENV)/.dev
 	@tools/peers.sh
 	@tools/test.sh $(python) $(ARGS)
+
+test-all:
+	@tools/peers.sh
+	@tools/test-all.sh $(ARGS)
 
 check: lint types rust generated test
 
