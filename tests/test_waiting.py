@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,56 @@ from netkit.io import PAUSE, Event, Flow
 from netkit.net import UdpSocket
 from tests import waiting
 from tests.waiting import still_waits, until, waits, when
+
+TESTS = Path(__file__).parent
+
+#: What lets time pass, in Python or in the text of a program that a test starts. `asyncio.sleep(0)` is a turn
+#: for others, not a time.
+LETS_TIME_PASS = re.compile(r"\b(?<!def )(?:Timer|sleep|call_later|call_at)\((?!0\))|\.(?:wait|join)\(0*\.\d")
+
+#: Where time itself is what a test is about: the file, how often, and why.
+ABOUT_TIME = {
+    "waiting.py": (2, "the pause between two looks at a state"),
+    "io/test_drivers.py": (1, "a loop whose timers come too early"),
+    "io/test_rules.py": (
+        1,
+        "a registration must last through many turns of the loop, each with its callback",
+    ),
+}
+
+
+def test_no_test_waits_for_a_time() -> None:
+    found: dict[str, list[str]] = {}
+    for path in sorted(TESTS.rglob("*.py")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if LETS_TIME_PASS.search(line) and path != Path(__file__):
+                found.setdefault(str(path.relative_to(TESTS)), []).append(f"{number}: {line.strip()}")
+    assert {
+        name: lines for name, lines in found.items() if len(lines) != ABOUT_TIME.get(name, (0, ""))[0]
+    } == {}
+    assert ABOUT_TIME.keys() == found.keys(), "each exception is there still"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "threading.Timer(0.02, token.cancel).start()",
+        "Timer(1, f)",
+        "time.sleep(0.1)",
+        "sleep(duration)",
+        "await asyncio.sleep(0.0005)",
+        "loop.call_later(0.01, stop)",
+        "threading.Event().wait(0.05)",
+        "thread.join(.5)",
+    ],
+)
+def test_what_lets_time_pass(line: str) -> None:
+    assert LETS_TIME_PASS.search(line)
+
+
+@pytest.mark.parametrize("line", ["await asyncio.sleep(0)", "thread.join(20)", "sleep_until(moment)"])
+def test_what_does_not(line: str) -> None:
+    assert not LETS_TIME_PASS.search(line)
 
 
 class TestUntil:
