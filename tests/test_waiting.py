@@ -104,8 +104,9 @@ class TestWhen:
         assert called == []
 
     def test_an_error_of_the_block_is_the_error(self) -> None:
-        with pytest.raises(KeyError), when(lambda: False, lambda: None):
+        with pytest.raises(KeyError) as caught, when(lambda: False, lambda: None):
             raise KeyError
+        assert caught.value.__notes__ == ["the state that when() waits for never came"]
 
     def test_an_error_of_the_call_is_raised(self) -> None:
         def fail() -> None:

@@ -6,15 +6,14 @@
 
 A test that sleeps "long enough" is slow on a fast machine and fails on a busy one. What a sleep stands for
 is a state that can be looked at: a line on a pipe, a file, a connection in a server's list. Where the state
-is "that call waits now", `waits` tells it: the kernel says which system call a thread sleeps in.
+is "that call waits now", `waits` tells it: Linux says in which of its functions a thread sleeps.
 """
 
 from __future__ import annotations
 
-import platform
+import os
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,12 +29,6 @@ PATIENCE = 30.0
 
 #: How long to wait between two looks, in seconds.
 _BETWEEN_LOOKS = 0.001
-
-#: The numbers of poll, select, pselect6, ppoll, epoll_wait, epoll_pwait and epoll_pwait2, by machine.
-_POLLS = {
-    "x86_64": frozenset((7, 23, 232, 270, 271, 281, 441)),
-    "aarch64": frozenset((22, 72, 73, 441)),
-}
 
 
 def until(condition: Callable[[], object], what: str = "the state that the test waits for") -> None:
@@ -67,7 +60,8 @@ def when(condition: Callable[[], object], then: Callable[[], object]) -> Iterato
     """In a thread beside the block, call `then()` once, as soon as `condition()` is true.
 
     The end of the block waits for that call. An error of `condition` or `then` is raised there, and the test
-    fails if the block ended although the condition never held.
+    fails if the block ended although the condition never held. An error of the block goes first, with a note
+    if the condition never held.
     """
     # Also in the calling thread, where a condition that this system cannot tell skips the test.
     condition()
@@ -77,9 +71,13 @@ def when(condition: Callable[[], object], then: Callable[[], object]) -> Iterato
 
     def watch() -> None:
         try:
-            # A last look after the block's end, because the state may have come with it.
-            while not condition():
-                if ended.is_set():
+            while True:
+                last = (
+                    ended.is_set()
+                )  # one more look after the end of the block: the state may have come with it
+                if condition():
+                    break
+                if last:
                     return
                 sleep(_BETWEEN_LOOKS)
             called.append(True)
@@ -89,11 +87,19 @@ def when(condition: Callable[[], object], then: Callable[[], object]) -> Iterato
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
-    try:
-        yield
-    finally:
+
+    def end() -> None:
         ended.set()
         watcher.join(PATIENCE)
+
+    try:
+        yield
+    except BaseException as error:
+        end()
+        if not called:
+            error.add_note("the state that when() waits for never came")
+        raise
+    end()
     if errors:
         raise errors[0]
     assert called, "the block ended before the state came"
@@ -117,13 +123,12 @@ def waits(thread: threading.Thread | None = None) -> bool:
 
     Skips the test on a system that does not tell.
     """
-    polls = _POLLS.get(platform.machine()) if sys.platform == "linux" else None
-    if polls is None:
-        pytest.skip("this system does not tell in which call a thread sleeps")
+    if not os.path.exists("/proc/self/wchan"):
+        pytest.skip("this system does not tell where a thread sleeps")
     native_id = (thread or threading.main_thread()).native_id
     try:
-        # The number of the call and its arguments; "running" for a thread that does not sleep.
-        number = Path(f"/proc/self/task/{native_id}/syscall").read_text(encoding="ascii").split()[0]
-    except FileNotFoundError:
+        # "poll_schedule_timeout", "do_select", "ep_poll", "do_epoll_wait"; "0" for a thread that runs.
+        where = Path(f"/proc/self/task/{native_id}/wchan").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
         return False  # not started yet, or ended
-    return number.isdigit() and int(number) in polls
+    return "poll" in where or "select" in where

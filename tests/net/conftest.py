@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -46,6 +48,13 @@ def open_fds() -> dict[int, str]:
     return found
 
 
+@contextmanager
+def same_socket(owner: Any) -> Iterator[socket.socket]:
+    """The socket of a stream or a listener, by a descriptor of its own: to look at it beside its owner."""
+    with socket.socket(fileno=os.dup(owner.fileno())) as sock:
+        yield sock
+
+
 @pytest.fixture
 def no_leak() -> Iterator[None]:
     """No descriptor is open after the test that was not before. Put it before what makes loops."""
@@ -66,4 +75,4 @@ def opened_since(before: dict[int, str]) -> dict[int, str]:
     return {fd: what for fd, what in open_fds().items() if before.get(fd) != what}
 
 
-__all__ = ["Call", "Drive", "call", "drive", "loop_runner", "no_leak", "open_fds"]
+__all__ = ["Call", "Drive", "call", "drive", "loop_runner", "no_leak", "open_fds", "same_socket"]

@@ -9,7 +9,6 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
@@ -27,7 +26,8 @@ from netkit.io import (
 from netkit.net import AsyncIncoming, ListenError, TcpListener, TcpStream, listening
 from netkit.net.listening import StreamListener
 from netkit.net.unix import UnixListener
-from tests.net.conftest import Call, Drive
+from tests.net.conftest import Call, Drive, same_socket
+from tests.waiting import waits, when
 
 pytestmark = pytest.mark.usefixtures("no_leak")
 
@@ -75,7 +75,8 @@ def listener(kind: Kind) -> Iterator[StreamListener[Any, Any]]:
 
 
 def addr_of(listener: StreamListener[Any, Any]) -> object:
-    return listener._sock.getsockname()
+    with same_socket(listener) as sock:
+        return sock.getsockname()
 
 
 class TestAccepting:
@@ -83,11 +84,8 @@ class TestAccepting:
         with pytest.raises(DeadlineExceeded, match="waiting for a connection"):
             call(listener.accept, timeout=0.01)
         token = CancellationToken()
-        timer = threading.Timer(0.01, token.cancel)
-        timer.start()
-        with pytest.raises(CancellationError):
+        with when(waits, token.cancel), pytest.raises(CancellationError):
             call(listener.accept, cancel=token)
-        timer.join()
 
     def test_a_second_waiter(self, listener: StreamListener[Any, Any], drive: Drive) -> None:
         first = listener.accept_flow()
@@ -114,48 +112,40 @@ class TestAccepting:
 
     def test_closed_while_it_waits(self, kind: Kind, call: Call) -> None:
         listener = kind.bind()
-        timer = threading.Timer(0.02, listener.close)
-        timer.start()
-        with pytest.raises(ClosedError):
+        with when(waits, listener.close), pytest.raises(ClosedError):
             call(listener.accept, timeout=5)
-        timer.join()
         assert listener.as_raw_fd() == -1
 
     @pytest.mark.parametrize("code", [errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN])
     def test_one_that_has_ended_is_passed_over(
-        self, kind: Kind, listener: StreamListener[Any, Any], call: Call, code: int
+        self,
+        kind: Kind,
+        listener: StreamListener[Any, Any],
+        call: Call,
+        code: int,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        real = listener._sock
+        accept, gone = socket.socket.accept, [OSError(code, "gone")] * 100
 
-        class Aborting:
-            left = 100
-
-            def accept(self) -> Any:
-                if self.left:
-                    self.left -= 1
-                    raise OSError(code, "gone")
-                return real.accept()
+        def aborting(sock: socket.socket) -> Any:
+            if gone:
+                raise gone.pop()
+            return accept(sock)
 
         with kind.connect(addr_of(listener)):
-            listener._sock = Aborting()  # type: ignore[assignment]
-            try:
-                call(listener.accept, timeout=5)[0].close()
-            finally:
-                listener._sock = real
+            monkeypatch.setattr(socket.socket, "accept", aborting)
+            call(listener.accept, timeout=5)[0].close()
+        assert not gone
 
-    def test_out_of_descriptors_is_raised(self, listener: StreamListener[Any, Any], call: Call) -> None:
-        real = listener._sock
+    def test_out_of_descriptors_is_raised(
+        self, listener: StreamListener[Any, Any], call: Call, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(sock: socket.socket) -> Any:
+            raise OSError(errno.EMFILE, "Too many open files")
 
-        class Full:
-            def accept(self) -> Any:
-                raise OSError(errno.EMFILE, "Too many open files")
-
-        listener._sock = Full()  # type: ignore[assignment]
-        try:
-            with pytest.raises(OSError, match="Too many open files"):
-                call(listener.accept, timeout=5)
-        finally:
-            listener._sock = real
+        monkeypatch.setattr(socket.socket, "accept", full)
+        with pytest.raises(OSError, match="Too many open files"):
+            call(listener.accept, timeout=5)
 
 
 class TestAsyncIncoming:
@@ -187,10 +177,11 @@ class TestAsyncIncoming:
     ) -> None:
         async def main() -> None:
             token = CancellationToken()
-            asyncio.get_running_loop().call_later(0.01, token.cancel)
+            loop = asyncio.get_running_loop()
+            loop.call_soon(token.cancel)  # runs once this task waits
             with pytest.raises(CancellationError):
                 await anext(listener.incoming_async(cancel=token))
-            asyncio.get_running_loop().call_later(0.01, listener.close)
+            loop.call_soon(listener.close)
             with pytest.raises(ClosedError):
                 await anext(listener.incoming_async())
 
@@ -220,7 +211,8 @@ class TestSharedListener:
                         assert not os.get_blocking(stream.fileno())
                         client.sendall(b"x")
                         assert call(stream.read, timeout=5) == b"x"
-                        assert receive_timeout(stream._sock) == 0
+                        with same_socket(stream) as accepted:
+                            assert receive_timeout(accepted) == 0
                 assert os.get_blocking(sock.fileno())
                 assert receive_timeout(sock) == 0
 
@@ -346,11 +338,8 @@ class TestSharedListener:
     def test_closing_it_does_not_end_it_for_others(self, kind: Kind, call: Call) -> None:
         with kind.plain() as sock:
             listener = kind.inherit(sock)
-            timer = threading.Timer(0.02, listener.close)
-            timer.start()
-            with pytest.raises(ClosedError):
+            with when(waits, listener.close), pytest.raises(ClosedError):
                 call(listener.accept, timeout=5)
-            timer.join()
             with kind.connect(sock.getsockname()):
                 sock.accept()[0].close()
 
@@ -441,7 +430,8 @@ class TestTcpOptions:
         with TcpListener.bind(":0") as listener:
             listener.set_ttl(9)
             assert listener.ttl == 9
-            assert listener._sock.getsockopt(socket.IPPROTO_IP, socket.IP_TTL) == 9
+            with same_socket(listener) as sock:
+                assert sock.getsockopt(socket.IPPROTO_IP, socket.IP_TTL) == 9
 
     def test_a_closed_one_says_so(self) -> None:
         with TcpListener.bind("127.0.0.1:0") as listener, TcpStream.connect(listener.local_addr) as stream:

@@ -7,8 +7,8 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -27,6 +27,8 @@ from netkit.net import ListenError, UdpSocket, udp as module
 from tests.cli.helpers import process_environment
 from tests.conftest import free_port, require_peer
 from tests.io.conftest import Drive
+from tests.net.conftest import same_socket
+from tests.waiting import waits, when
 
 Call = Callable[..., Any]
 
@@ -50,7 +52,8 @@ class TestReceiving:
         for number in range(20):
             sender.send(b"%d" % number)
         first, _ = drive(receiver.receive_flow(), timeout=5)
-        assert len(receiver._received) == 19
+        with same_socket(receiver) as sock, pytest.raises(BlockingIOError):
+            sock.recv(100, socket.MSG_DONTWAIT)
         rest = [receiver.recv(timeout=5) for _ in range(19)]
         assert [first, *rest] == [b"%d" % number for number in range(20)]
 
@@ -61,7 +64,8 @@ class TestReceiving:
             sender.send(b"%d" % number)
         monkeypatch.setattr(module, "DRAIN_DATAGRAMS", 3)
         assert receiver.peek(timeout=5) == b"0"
-        assert len(receiver._received) == 3
+        with same_socket(receiver) as sock:
+            assert sock.recv(100, socket.MSG_PEEK) == b"3", "the first that is still the system's"
         monkeypatch.setattr(module, "DRAIN_BYTES", 2)
         assert [receiver.recv(timeout=5) for _ in range(20)] == [b"%d" % number for number in range(20)]
 
@@ -134,18 +138,22 @@ class TestReceiving:
         self, receiver: UdpSocket, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(module, "REMEMBERED_PEERS", 2)
-        for _ in range(5):
-            with UdpSocket.connected(receiver.local_addr) as other:
-                other.send(b"from another")
-                assert receiver.recv_from(timeout=5) == (b"from another", other.local_addr)
-            assert len(receiver._peers) <= 2
+        with ExitStack() as stack:
+            others = [stack.enter_context(UdpSocket.connected(receiver.local_addr)) for _ in range(3)]
+            heard = []
+            for place in (0, 0, 1, 2, 0):
+                others[place].send(b"from another")
+                data, peer = receiver.recv_from(timeout=5)
+                assert (data, peer) == (b"from another", others[place].local_addr)
+                heard.append(peer)
+        assert heard[1] is heard[0], "remembered"
+        assert heard[4] is not heard[0], "forgotten, as there were more than two"
 
     def test_interrupted_it_has_lost_nothing(self, receiver: UdpSocket, sender: UdpSocket) -> None:
         with pytest.raises(DeadlineExceeded, match="waiting for a datagram"):
             receiver.recv(timeout=0.01)
         token = CancellationToken()
-        threading.Timer(0.02, token.cancel).start()
-        with pytest.raises(CancellationError):
+        with when(waits, token.cancel), pytest.raises(CancellationError):
             receiver.recv(cancel=token)
         sender.send(b"there")
         assert receiver.recv(timeout=5) == b"there"
@@ -168,8 +176,7 @@ class TestReceiving:
             sender.send(bytes(70_000))
 
     def test_closed_under_a_reader(self, receiver: UdpSocket) -> None:
-        threading.Timer(0.02, receiver.close).start()
-        with pytest.raises(ClosedError):
+        with when(waits, receiver.close), pytest.raises(ClosedError):
             receiver.recv(timeout=20)
         with pytest.raises(ClosedError):
             receiver.recv_nonblock()

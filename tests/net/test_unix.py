@@ -42,6 +42,7 @@ from netkit.net.unix import (
     _peer_of_xucred,
 )
 from tests.net.conftest import Call
+from tests.waiting import waits, when
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="abstract names are Linux's")
 
@@ -295,8 +296,7 @@ class TestUnixStream:
             with pytest.raises(DeadlineExceeded, match="while reading"):
                 call(ours.read, timeout=0.01)
             token = CancellationToken()
-            threading.Timer(0.01, token.cancel).start()
-            with pytest.raises(CancellationError):
+            with when(waits, token.cancel), pytest.raises(CancellationError):
                 call(ours.read, cancel=token)
             theirs.write_all(b"late")
             assert call(ours.read, timeout=5) == b"late"
@@ -330,11 +330,8 @@ class TestUnixStream:
         shared = one.dup()
         with other, shared:
             stream = UnixStream(one, inherited=True)
-            closing = threading.Timer(0.02, stream.close)
-            closing.start()
-            with pytest.raises(ClosedError):
+            with when(waits, stream.close), pytest.raises(ClosedError):
                 stream.read(timeout=5)
-            closing.join()
             other.sendall(b"still there")
             assert shared.recv(100) == b"still there"
 
@@ -562,10 +559,7 @@ class TestUnixListener:
 
     def test_close_under_an_accept(self, no_leak, home: Path) -> None:
         listener = UnixListener.bind("app.sock")
-        closing = threading.Timer(0.02, listener.close)
-        closing.start()
-        with pytest.raises(ClosedError):
+        with when(waits, listener.close), pytest.raises(ClosedError):
             listener.accept(timeout=5)
-        closing.join()
         assert not (home / "app.sock").exists()
         assert "closed" in repr(listener)
