@@ -6,7 +6,7 @@
 #   make check    format, lint, types, the crate, generated pages, and make test
 #   make peers    the programs that the interoperability tests talk to
 #   make bench    the benchmarks, each beside the peer it is measured against
-#   make load     what the suite does for a minute, for ten: connections idle and busy, compared byte by byte
+#   make load     what the suite does for twenty seconds, for ten minutes: connections idle and busy, compared byte by byte
 #   make fuzz     coverage-guided fuzzing of both twins, for DURATION seconds (an hour)
 #   make fuzz-twins    both twins fed EXAMPLES (1,000,000) mutated messages, with no difference between them
 #   make fuzz-parsers  the HTTP parser beside llhttp and h11, over EXAMPLES mutated messages

@@ -30,8 +30,13 @@ def _is_set(variable: str) -> bool:
     return os.environ.get(variable, "0") not in ("", "0")
 
 
+TESTS = Path(__file__).parent
+
 #: Where the suite runs with the Python twin forced, only that one is tested.
 KINDS = ("python",) if _is_set("NETKIT_PURE") else ("python", "rust")
+
+#: Packages no module of which uses a twin (tests/test_twins.py holds that): their tests are marked `once`.
+WITHOUT_TWINS = ("addr", "io", "lab", "measure", "net", "serve", "tls")
 
 # A machine under load is no finding, hence no deadline; CI repeats the same examples every time.
 settings.register_profile("netkit", deadline=None, derandomize=_is_set("CI"))
@@ -127,6 +132,15 @@ def _absent(what: str, required: str) -> NoReturn:
 
 def _state() -> str:
     return "Rust" if _twins.rust is not None else f"Python ({_twins.reason})"
+
+
+@pytest.hookimpl(tryfirst=True)  # before the marks are chosen by
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        # tests/net/..., or tests/test_addr.py
+        place = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+        if place.removeprefix("test_").removesuffix(".py") in WITHOUT_TWINS:
+            item.add_marker(pytest.mark.once)
 
 
 def pytest_report_header() -> str:

@@ -27,6 +27,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
+pytestmark = pytest.mark.once
+
 ORDER = ("foundation", "codec", "io", "flow", "net", "serve", "api", "cli")
 
 #: Where a package or a module stands; the longest prefix decides.

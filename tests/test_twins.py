@@ -21,7 +21,8 @@ import netkit.http.chunked
 import netkit.http.parser  # noqa: F401 - the twins are known from when their modules are imported
 from netkit import __version__, _twins
 from netkit.websocket import masking
-from tests.conftest import Twin
+from tests.conftest import WITHOUT_TWINS, Twin
+from tests.test_layers import MODULES, imports
 
 KEY = bytes.fromhex("37fa213d")  # RFC 6455 section 5.7
 
@@ -200,6 +201,20 @@ def test_the_module_uses_what_was_chosen() -> None:
     assert masking.apply_mask is expected
     assert _twins.implementation == ("python" if _twins.rust is None else "rust")
     assert (_twins.reason is None) == (_twins.rust is not None)
+
+
+@pytest.mark.parametrize("package", WITHOUT_TWINS)
+def test_a_package_whose_tests_run_once_uses_no_twin(package: str) -> None:
+    ahead = [module for module in MODULES if f"{module}.".startswith(f"netkit.{package}.")]
+    assert ahead
+    reached = set(ahead)
+    while ahead:
+        for imported in imports(ahead.pop()):
+            # The root hands its names on lazily, and imports none of their modules.
+            if imported.module in MODULES and imported.module not in reached | {"netkit"}:
+                reached.add(imported.module)
+                ahead.append(imported.module)
+    assert "netkit._twins" not in reached
 
 
 def chosen(program: str = "", **environment: str) -> str:
