@@ -11,6 +11,7 @@ is "that call waits now", `waits` tells it: Linux says in which of its functions
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -116,6 +117,12 @@ def still_waits(flow: Flow[object]) -> bool:
     finally:
         flow.close()
     return True
+
+
+async def turns(count: int = 3) -> None:
+    """Let everything else in the event loop run, `count` times: a task made before waits after three."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 def waits(thread: threading.Thread | None = None) -> bool:

@@ -27,7 +27,7 @@ from netkit.net.errors import FdPassingError
 from netkit.net.fds import SCM_MAX_FD
 from netkit.net.unix import UnixListener, UnixStream
 from tests.net.conftest import Call, Drive, open_fds
-from tests.waiting import waits, when
+from tests.waiting import turns, waits, when
 
 pytestmark = pytest.mark.usefixtures("no_leak")
 
@@ -310,8 +310,7 @@ class TestHostile:
 
         async def main() -> None:
             task = asyncio.create_task(pair.ours.recv_fds_async())
-            while not pair.ours._reading:
-                await asyncio.sleep(0)
+            await turns()
             pair.send([*pipe])
             while not pair.ours.waiting_fds:
                 await asyncio.sleep(0)

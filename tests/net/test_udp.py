@@ -28,7 +28,7 @@ from tests.cli.helpers import process_environment
 from tests.conftest import free_port, require_peer
 from tests.io.conftest import Drive
 from tests.net.conftest import same_socket
-from tests.waiting import waits, when
+from tests.waiting import turns, waits, when
 
 Call = Callable[..., Any]
 
@@ -111,28 +111,21 @@ class TestReceiving:
     ) -> None:
         """In the same turn of the loop: the flow has ended, and the task that awaits it is cancelled."""
 
-        async def main() -> None:
+        async def main(number: int) -> None:
             with UdpSocket.connected(SocketAddr.new("127.0.0.1", free_port())) as sock:
                 receiving = asyncio.create_task(sock.recv_async(timeout=5))
-                while not sock._receiving:
-                    await asyncio.sleep(0)
-                loop = asyncio.get_running_loop()
-
-                def cancel_when_it_has_ended() -> None:
-                    if sock._receiving:
-                        loop.call_soon(cancel_when_it_has_ended)
-                    else:
-                        receiving.cancel()
-
-                loop.call_soon(cancel_when_it_has_ended)
+                await turns()
                 sock.send(b"to nobody")
+                await turns(number)  # in one of them the flow has ended, and the task has not run
+                receiving.cancel()
                 with pytest.raises((asyncio.CancelledError, ConnectionRefusedError)) as first:
                     await receiving
                 if first.type is asyncio.CancelledError:
                     with pytest.raises(ConnectionRefusedError):
                         await sock.recv_async(timeout=5)
 
-        loop_runner.run(main())
+        for number in range(5):
+            loop_runner.run(main(number))
 
     def test_no_more_sources_are_remembered_than_that(
         self, receiver: UdpSocket, monkeypatch: pytest.MonkeyPatch
