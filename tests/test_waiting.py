@@ -25,10 +25,6 @@ LETS_TIME_PASS = re.compile(r"\b(?<!def )(?:Timer|sleep|call_later|call_at)\((?!
 ABOUT_TIME = {
     "waiting.py": (2, "the pause between two looks at a state"),
     "io/test_drivers.py": (1, "a loop whose timers come too early"),
-    "io/test_rules.py": (
-        1,
-        "a registration must last through many turns of the loop, each with its callback",
-    ),
 }
 
 

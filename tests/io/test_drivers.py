@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +30,7 @@ from netkit.io import (
     run_async,
     sleep_until,
 )
+from tests.waiting import waits, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,12 +67,12 @@ class TestOneFlow:
             drive(raising(KeyError("x"), pauses=2))
 
     def test_waits_until_readable(self, drive: Drive, pair: Pair) -> None:
-        threading.Timer(0.02, pair.theirs.send, [b"hello"]).start()
-        assert drive(pair.receive(), timeout=5) == b"hello"
+        with when(waits, lambda: pair.theirs.send(b"hello")):
+            assert drive(pair.receive(), timeout=5) == b"hello"
 
     def test_the_end_of_the_stream_is_readable(self, drive: Drive, pair: Pair) -> None:
-        threading.Timer(0.02, pair.theirs.close).start()
-        assert drive(pair.receive(), timeout=5) == b""
+        with when(waits, pair.theirs.close):
+            assert drive(pair.receive(), timeout=5) == b""
 
     def test_waits_until_writable(self, drive: Drive, pair: Pair) -> None:
         sent = pair.fill_up()
@@ -85,10 +85,8 @@ class TestOneFlow:
         def flow() -> Flow[bool]:
             return (yield pair.descriptor.want_write)
 
-        reader = threading.Timer(0.02, empty)
-        reader.start()
-        assert drive(flow(), timeout=5) is True
-        reader.join(20)  # it is writable before all of it was read
+        with when(waits, empty):  # it is writable before all of it was read
+            assert drive(flow(), timeout=5) is True
 
     def test_says_false_when_only_the_time_has_come(self, drive: Drive, pair: Pair) -> None:
         def flow() -> Flow[bool]:
@@ -100,8 +98,8 @@ class TestOneFlow:
 
     def test_an_event_of_another_thread(self, drive: Drive) -> None:
         event = Event()
-        threading.Timer(0.02, event.set).start()
-        drive(event.wait(), timeout=5)
+        with when(waits, event.set):
+            drive(event.wait(), timeout=5)
         drive(event.wait(), timeout=5)  # it stays set
 
     def test_any_of_several_wants(self, drive: Drive, pair: Pair) -> None:
@@ -111,8 +109,8 @@ class TestOneFlow:
             ready = yield Want(read=pair.descriptor, event=event, until=monotonic() + 5)
             return ready and event.is_set
 
-        threading.Timer(0.02, event.set).start()
-        assert drive(flow(), timeout=5) is True
+        with when(waits, event.set):
+            assert drive(flow(), timeout=5) is True
         assert pair.descriptor.reader is None
 
     @pytest.mark.parametrize("seconds", [3e6, 1e18, float("inf")])
@@ -122,8 +120,8 @@ class TestOneFlow:
         def flow() -> Flow[bool]:
             return (yield Want(event=event, until=monotonic() + seconds))
 
-        threading.Timer(0.02, event.set).start()
-        assert drive(flow(), timeout=seconds) is True
+        with when(waits, event.set):
+            assert drive(flow(), timeout=seconds) is True
 
 
 class TestEnding:
@@ -161,8 +159,8 @@ class TestEnding:
 
     def test_cancel_from_another_thread(self, drive: Drive, pair: Pair) -> None:
         token = CancellationToken()
-        threading.Timer(0.02, token.cancel, ["enough"]).start()
-        with pytest.raises(CancellationError, match="enough"):
+        cancelling = when(waits, lambda: token.cancel("enough"))
+        with cancelling, pytest.raises(CancellationError, match="enough"):
             drive(pair.receive(), timeout=5, cancel=token)
         assert pair.descriptor.reader is None
 
@@ -174,8 +172,7 @@ class TestEnding:
 
     def test_what_was_not_read_is_there_for_the_next(self, drive: Drive, pair: Pair) -> None:
         token = CancellationToken()
-        threading.Timer(0.01, token.cancel).start()
-        with pytest.raises(CancellationError):
+        with when(waits, token.cancel), pytest.raises(CancellationError):
             drive(pair.receive(), timeout=5, cancel=token)
         pair.theirs.send(b"still here")
         assert drive(pair.receive(), timeout=5) == b"still here"
@@ -305,7 +302,7 @@ class TestAllOf:
         self, drive: Drive, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(netkit.io.flow, "monotonic", lambda: monotonic() + 1)
-        outcomes = drive(all_of((value_of(i) for i in range(3)), pace=0.5), timeout=5)
+        outcomes = drive(all_of((value_of(i) for i in range(3)), pace=0.05), timeout=5)
         assert [outcome.value for outcome in outcomes] == [0, 1, 2]
 
     def test_flows_that_never_wait_can_be_interrupted(self, drive: Drive) -> None:
@@ -430,8 +427,8 @@ class TestWakingAReader:
             yield pair.descriptor.want_read
             woken.append(True)
 
-        threading.Timer(0.02, pair.descriptor.wake_reader).start()
-        drive(waiting(), timeout=30)
+        with when(waits, pair.descriptor.wake_reader):
+            drive(waiting(), timeout=30)
         assert woken
 
     def test_one_that_is_about_to_wait(self, drive: Drive, pair: Pair) -> None:

@@ -41,6 +41,7 @@ from netkit.io.bell import Bell
 from netkit.io.flow import Waiter
 from netkit.net import TcpListener, TcpStream, UdpSocket
 from netkit.net.sockets import SocketStream
+from tests.waiting import turns, waits, when
 
 from .conftest import LOOPS, Drive, Pair
 
@@ -148,8 +149,7 @@ class TestRule2RegistrationsLast:
             watch.loop.add_reader(watch.fd, counted)
             assert watch._reading
             pair.theirs.send(b"nobody waits for this")
-            for _ in range(50):
-                await asyncio.sleep(0.0005)
+            await turns(50)
             return calls, watch._reading
 
         assert loop_runner.run(main()) == (1, False)
@@ -165,7 +165,7 @@ class TestRule2RegistrationsLast:
         async def main() -> int:
             loop = asyncio.get_running_loop()
             for _ in range(20):
-                loop.call_later(0.001, pair.theirs.send, b"x")
+                loop.call_soon(pair.theirs.send, b"x")  # runs once this task waits
                 await run_async(pair.receive(), deadline=monotonic() + 5)
             assert isinstance(loop, Counting)
             return loop.added
@@ -295,8 +295,7 @@ class TestRule4Closing:
     def test_from_another_thread_under_a_blocking_read(self) -> None:
         ours, theirs = connected()
         with theirs:
-            threading.Timer(0.02, ours.close).start()
-            with pytest.raises(ClosedError):
+            with when(waits, ours.close), pytest.raises(ClosedError):
                 ours.read(timeout=5)
             assert ours.as_raw_fd() == -1
 
@@ -304,8 +303,7 @@ class TestRule4Closing:
         async def main() -> int:
             ours, theirs = connected()
             with theirs:
-                threading.Timer(0.02, ours.close).start()
-                with pytest.raises(ClosedError):
+                with when(waits, ours.close), pytest.raises(ClosedError):
                     await ours.read_async(timeout=5)
                 return ours.as_raw_fd()
 
@@ -369,8 +367,7 @@ class TestRule4Closing:
 
     def test_accept_under_close(self) -> None:
         listener = TcpListener.bind("127.0.0.1:0")
-        threading.Timer(0.02, listener.close).start()
-        with pytest.raises(ClosedError):
+        with when(waits, listener.close), pytest.raises(ClosedError):
             listener.accept(timeout=5)
 
 
@@ -416,13 +413,16 @@ class TestRule5NobodyFreezesTheLoop:
         assert loop_runner.run(main()) >= 640 // 32 - 1
 
     def test_a_loop_inside_one_operation_can_be_cancelled(self, drive: Drive) -> None:
+        pauses = 0
+
         def flow() -> Flow[None]:
+            nonlocal pauses
             while True:
                 yield PAUSE
+                pauses += 1
 
         token = CancellationToken()
-        threading.Timer(0.02, token.cancel).start()
-        with pytest.raises(CancellationError):
+        with when(lambda: pauses > 10, token.cancel), pytest.raises(CancellationError):
             drive(flow(), timeout=5, cancel=token)
 
     def test_a_large_read_from_a_flood_pauses(self) -> None:
@@ -570,8 +570,8 @@ class TestRule7CancelTakesNoLock:
         token = CancellationToken()
         previous = signal.signal(signal.SIGUSR1, lambda number, frame: token.cancel("signal"))
         try:
-            threading.Timer(0.02, os.kill, [os.getpid(), signal.SIGUSR1]).start()
-            with pytest.raises(CancellationError, match="signal"):
+            killing = when(waits, lambda: os.kill(os.getpid(), signal.SIGUSR1))
+            with killing, pytest.raises(CancellationError, match="signal"):
                 run(pair.receive(), deadline=monotonic() + 5, cancel=token)
         finally:
             signal.signal(signal.SIGUSR1, previous)
@@ -642,9 +642,14 @@ class TestRule7CancelTakesNoLock:
         async def main() -> None:
             made = [Pair(), Pair()]
             waiting = [asyncio.create_task(run_async(each.receive(), cancel=token)) for each in made]
-            blocking = asyncio.to_thread(run, Event().wait(), cancel=token)
-            threading.Timer(0.02, token.cancel).start()
-            results = await asyncio.gather(*waiting, blocking, return_exceptions=True)
+            threads: list[threading.Thread] = []
+
+            def block() -> None:
+                threads.append(threading.current_thread())
+                run(Event().wait(), cancel=token)
+
+            with when(lambda: threads and waits(threads[0]) and waits(), token.cancel):
+                results = await asyncio.gather(*waiting, asyncio.to_thread(block), return_exceptions=True)
             assert [type(result) for result in results] == [CancellationError] * 3
             for each in made:
                 each.close()
