@@ -15,6 +15,9 @@ from tests.cli.test_serve_echo import Server, echoed, serving
 from tests.conftest import free_port, require_peer
 from tests.waiting import until_connected
 
+# None of this uses a twin.
+pytestmark = pytest.mark.once
+
 DATA = os.urandom(300_000)
 
 

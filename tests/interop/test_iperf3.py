@@ -14,6 +14,9 @@ from tests.cli.helpers import run_netkit
 from tests.cli.test_serve_echo import serving
 from tests.conftest import free_port, require_peer
 
+# None of this uses a twin.
+pytestmark = pytest.mark.once
+
 PAGE = (Path(__file__).parents[2] / "docs" / "netcat.md").read_text("utf-8")
 SECTION = PAGE.partition("## Measuring\n")[2].partition("\n## ")[0]
 IPERF3 = re.findall(r"`(iperf3 -c [^`]+)`", SECTION)

@@ -15,6 +15,9 @@ from tests.cli.test_listen import Listener, listening
 from tests.conftest import free_port, require_peer
 from tests.waiting import until
 
+# None of this uses a twin.
+pytestmark = pytest.mark.once
+
 WAIT = 20.0
 #: As much as a pipe holds that nobody reads yet.
 PIPEFUL = bytes(range(256)) * 200

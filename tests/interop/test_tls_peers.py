@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# None of this uses a twin.
+pytestmark = pytest.mark.once
+
 HOST = "www.example.com"
 OLD_VERSIONS = "versions too old"
 

@@ -15,6 +15,9 @@ from tests.cli.test_udp import listening
 from tests.conftest import free_port, require_peer
 from tests.waiting import until, until_connected
 
+# None of this uses a twin.
+pytestmark = pytest.mark.once
+
 
 @contextmanager
 def running(*argv: str) -> Iterator[subprocess.Popen[bytes]]:

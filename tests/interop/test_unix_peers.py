@@ -20,6 +20,9 @@ from netkit.net import TcpStream, UdpSocket, UnixError, UnixListener, UnixStream
 from netkit.net.sockets import Shutdown
 from tests.conftest import free_port, require_peer
 
+# None of this uses a twin.
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent.parent
 
 #: Large enough to fill every buffer on the way.
