@@ -32,13 +32,13 @@ _IFREQ = struct.Struct("16s 2x 2x 4s 16x")
 class InterfaceError(NetkitError, OSError):
     """What was asked of the interface named `interface` is not there.
 
-    Variants: `.Unknown` (ENODEV), `.AddressNotAvailable` (EADDRNOTAVAIL), `.Unsupported` (ENOTSUP).
+    Variants: `.NoSuchInterface` (ENODEV), `.AddressNotAvailable` (EADDRNOTAVAIL), `.Unsupported` (ENOTSUP).
     """
 
     layer = "net"
     fault: Fault = "local"
 
-    Unknown: ClassVar[type[InterfaceError]]
+    NoSuchInterface: ClassVar[type[InterfaceError]]
     AddressNotAvailable: ClassVar[type[InterfaceError]]
     Unsupported: ClassVar[type[InterfaceError]]
 
@@ -56,7 +56,7 @@ class InterfaceError(NetkitError, OSError):
         return str(self.strerror)
 
 
-class _Unknown(InterfaceError):
+class _NoSuchInterface(InterfaceError):
     """This machine has no interface of that name; the hint names those it has."""
 
     fault = "caller"
@@ -84,7 +84,7 @@ class _Unsupported(InterfaceError):
     _words = "this system does not tell the address of the interface {}"
 
 
-for _variant in (_Unknown, _AddressNotAvailable, _Unsupported):
+for _variant in (_NoSuchInterface, _AddressNotAvailable, _Unsupported):
     _variant.__name__ = _variant.__name__.removeprefix("_")
     _variant.__qualname__ = f"InterfaceError.{_variant.__name__}"
     setattr(InterfaceError, _variant.__name__, _variant)
@@ -96,17 +96,17 @@ def interface_names() -> list[str]:
 
 
 def interface_index(name: str) -> int:
-    """The number of an interface. Raises InterfaceError.Unknown."""
+    """The number of an interface. Raises InterfaceError.NoSuchInterface."""
     try:
         return socket.if_nametoindex(name)
     except (OSError, ValueError):  # ValueError: a NUL byte in the name
-        raise _Unknown(name) from None
+        raise _NoSuchInterface(name) from None
 
 
 def interface_ipv4(name: str) -> Ipv4Addr:
     """The IPv4 address of an interface; the first one, where it has several.
 
-    Raises InterfaceError.Unknown, InterfaceError.AddressNotAvailable where the interface has none, and
+    Raises InterfaceError.NoSuchInterface, InterfaceError.AddressNotAvailable where the interface has none, and
     InterfaceError.Unsupported on other systems than Linux.
     """
     interface_index(name)  # the structure would cut a long name off, and another interface may have the rest

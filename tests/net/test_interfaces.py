@@ -29,7 +29,7 @@ def test_loopback() -> None:
 @pytest.mark.parametrize("name", ["", "nosuch7", "lo\0", "l" * 100, "127.0.0.1"])
 def test_an_unknown_interface(name: str) -> None:
     for ask in (interface_index, interface_ipv4):
-        with pytest.raises(InterfaceError.Unknown, match="no interface is named") as caught:
+        with pytest.raises(InterfaceError.NoSuchInterface, match="no interface is named") as caught:
             ask(name)
         error = caught.value
         assert (error.interface, error.errno, error.fault, error.kind) == (
@@ -71,5 +71,5 @@ def test_a_system_that_does_not_tell_the_address(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(InterfaceError.Unsupported) as caught:
         interface_ipv4("lo")
     assert caught.value.hint == "write the interface's IPv4 address"
-    with pytest.raises(InterfaceError.Unknown):
+    with pytest.raises(InterfaceError.NoSuchInterface):
         interface_ipv4("nosuch7")
