@@ -36,7 +36,7 @@ def test_an_unknown_interface(name: str) -> None:
             name,
             errno.ENODEV,
             "caller",
-            "Unknown",
+            "NoSuchInterface",
         )
         assert "lo" in str(error.hint)
         assert str(pickle.loads(pickle.dumps(error))) == str(error)
