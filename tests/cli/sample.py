@@ -14,7 +14,7 @@ import click
 from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, Section, command
 from netkit.cli.frame.exits import Exit
-from netkit.cli.frame.output import Column, Line, View
+from netkit.cli.frame.view import Column, Line, View
 from netkit.cli.table import Entry
 from netkit.io import Event, Flow, Want, sleep_until
 

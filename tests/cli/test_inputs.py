@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from netkit.cli.frame import inputs
+from netkit.cli.frame import batch, inputs, lines as reading
 from netkit.cli.frame.context import Environment
 from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.journal import Journal, JournalError
@@ -85,7 +85,7 @@ def test_lines_too_long_and_bytes_that_are_no_text(netkit: Netkit) -> None:
 
 @pytest.mark.parametrize("chunk", [1, 3, 7, 65536])
 def test_lines_across_reads(monkeypatch: pytest.MonkeyPatch, netkit: Netkit, chunk: int) -> None:
-    monkeypatch.setattr(inputs, "_CHUNK", chunk)
+    monkeypatch.setattr(reading, "_CHUNK", chunk)
     assert words(netkit("say", "-", "--json", stdin="alpha\r\nbeta\n\n\ngamma")) == ["alpha", "beta", "gamma"]
 
 
@@ -109,7 +109,7 @@ def test_no_more_than_so_many_at_once(netkit: Netkit) -> None:
 
 def test_order_is_kept_with_bounded_memory(netkit: Netkit, monkeypatch: pytest.MonkeyPatch) -> None:
     """No input begins that is more than WINDOW ahead of the one whose row is due."""
-    monkeypatch.setattr(inputs, "WINDOW", 5)
+    monkeypatch.setattr(batch, "WINDOW", 5)
     begun_while_waiting: list[int] = []
 
     def say_flow(word: str) -> Flow[str]:
@@ -301,7 +301,7 @@ def test_the_words_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netkit.cli.frame.progress.monotonic", lambda: 1000.0)
     env = Environment(stdout=io.BytesIO())
     output = Output(env, sample.SayView())
-    lines = inputs.Lines(inputs.Inputs(inputs.Spec("WORD", str, True), ["a"]), env)
+    lines = reading.Lines(inputs.Inputs(inputs.Spec("WORD", str, True), ["a"]), env)
     progress = Progress(output, lines)
     for _ in range(30):
         output.count(Exit.OK)

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from netkit.cli.frame.fields import Format, Pattern
-from netkit.cli.frame.output import Line, View
+from netkit.cli.frame.view import Line, View
 from netkit.cli.pages.schema import DIALECT, view_schema
 
 

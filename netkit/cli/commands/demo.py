@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Exit
-from netkit.cli.frame.output import View
+from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.output import Line
+    from netkit.cli.frame.view import Line
     from netkit.io import Event, Flow
     from netkit.net.tcp import TcpListener, TcpStream
     from netkit.tls.config import TlsConfig

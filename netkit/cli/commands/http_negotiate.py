@@ -10,14 +10,14 @@ from netkit.cli.frame import inputs
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.options import WrongValue, option
-from netkit.cli.frame.output import Column, View
+from netkit.cli.frame.view import Column, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
-    from netkit.cli.frame.output import Line
+    from netkit.cli.frame.view import Line
     from netkit.http.negotiation import Verdict
     from netkit.io import Flow
 

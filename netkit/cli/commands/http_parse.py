@@ -12,13 +12,13 @@ from netkit.cli.frame.command import Run, Section, command
 from netkit.cli.frame.exits import Exit, Failure
 from netkit.cli.frame.messages import plural
 from netkit.cli.frame.options import Number, Value, WrongValue, option
-from netkit.cli.frame.output import Column, View
+from netkit.cli.frame.view import Column, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.output import Line
+    from netkit.cli.frame.view import Line
     from netkit.cli.render.tables import Verdict as Sign
     from netkit.http.findings import Finding
     from netkit.http.framing import Lenient

@@ -12,7 +12,7 @@ from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Failure, explain
 from netkit.cli.frame.fields import Endpoint
 from netkit.cli.frame.options import Number, Seconds, WrongValue, option
-from netkit.cli.frame.output import View
+from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from netkit.addr import HostPort, IpAddr, SocketAddr
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.options import F
-    from netkit.cli.frame.output import Line
+    from netkit.cli.frame.view import Line
     from netkit.io import Flow
     from netkit.measure.ping import PingStatistics, Reply
 

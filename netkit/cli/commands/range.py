@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 from netkit.cli.frame import inputs
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.options import Number, WrongValue, option
-from netkit.cli.frame.output import Column, View
+from netkit.cli.frame.view import Column, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
-    from netkit.cli.frame.output import Line
+    from netkit.cli.frame.view import Line
     from netkit.http.range_answer import RangeAnswer
     from netkit.http.ranges import RangeSet, ResolvedRange
     from netkit.io import Flow

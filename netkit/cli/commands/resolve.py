@@ -9,7 +9,7 @@ from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.fields import Address
 from netkit.cli.frame.options import FILE, Endpoint, File, Value, WrongValue, option
-from netkit.cli.frame.output import Column, View
+from netkit.cli.frame.view import Column, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from netkit.addr import SocketAddr
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
-    from netkit.cli.frame.output import Line
+    from netkit.cli.frame.view import Line
     from netkit.dns.host import FoundHost, FoundNames
     from netkit.dns.resolver import Resolver
     from netkit.dns.system import HostSource, ResolvConf

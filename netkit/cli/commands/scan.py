@@ -13,13 +13,14 @@ from netkit.cli.frame.exits import Exit, explain
 from netkit.cli.frame.fields import Address
 from netkit.cli.frame.messages import plural
 from netkit.cli.frame.options import FILE, File, Number, Rate, Seconds, WrongValue, option
-from netkit.cli.frame.output import Column, View, b64
+from netkit.cli.frame.output import b64
+from netkit.cli.frame.view import Column, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from netkit.addr import IpAddr, SocketAddr
-    from netkit.cli.frame.output import Line
+    from netkit.cli.frame.view import Line
     from netkit.io import Flow
     from netkit.measure.scan import PortResult
 

@@ -9,13 +9,13 @@ import click
 from netkit.cli.frame.command import NetkitCommand, Run, command
 from netkit.cli.frame.messages import suggest
 from netkit.cli.frame.options import WrongValue
-from netkit.cli.frame.output import View
+from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.output import Line
+    from netkit.cli.frame.view import Line
 
 
 class SchemaName(TypedDict):

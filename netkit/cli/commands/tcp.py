@@ -12,7 +12,7 @@ from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import explain
 from netkit.cli.frame.fields import Endpoint
 from netkit.cli.frame.options import Network, Value, option
-from netkit.cli.frame.output import View
+from netkit.cli.frame.view import View
 from netkit.cli.payload import listening, talking
 from netkit.cli.payload.bind import Bind, names_of
 from netkit.cli.payload.listening import ListenView

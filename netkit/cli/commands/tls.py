@@ -10,8 +10,9 @@ from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.fields import Endpoint as Peer, Format
 from netkit.cli.frame.messages import plural
 from netkit.cli.frame.options import Endpoint, Number, Value, WrongValue, option
-from netkit.cli.frame.output import Column, View, rfc3339
+from netkit.cli.frame.output import rfc3339
 from netkit.cli.frame.remedies import advice
+from netkit.cli.frame.view import Column, View
 from netkit.cli.payload.tls_files import certificates
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from netkit.addr import HostPort, IpAddr
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
-    from netkit.cli.frame.output import Line
+    from netkit.cli.frame.view import Line
     from netkit.io import Flow
     from netkit.tls.certificate import Certificate
     from netkit.tls.errors import TlsError

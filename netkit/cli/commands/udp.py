@@ -13,7 +13,8 @@ from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.fields import Endpoint
 from netkit.cli.frame.options import FILE, File, Number, Seconds, Value, WrongValue, option
-from netkit.cli.frame.output import View, b64
+from netkit.cli.frame.output import b64
+from netkit.cli.frame.view import View
 from netkit.cli.payload.bind import ANYWHERE, Bind
 from netkit.cli.payload.talking import stdin_source
 

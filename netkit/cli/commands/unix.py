@@ -10,7 +10,7 @@ import click
 from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.options import FILE, Value, WrongValue, option
-from netkit.cli.frame.output import View
+from netkit.cli.frame.view import View
 from netkit.cli.payload import listening, talking
 from netkit.cli.payload.listening import ListenView
 from netkit.cli.payload.server_tls import server_tls

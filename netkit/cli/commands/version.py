@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from netkit._version import __version__
 from netkit.cli.frame.command import Run, command
-from netkit.cli.frame.output import View
+from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.output import Line
+    from netkit.cli.frame.view import Line
 
 
 class VersionRow(TypedDict):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from netkit.cli.frame.context import Mode
     from netkit.cli.frame.inputs import Inputs, Spec
-    from netkit.cli.frame.output import View
+    from netkit.cli.frame.view import View
     from netkit.io import CancellationToken, Flow
 
 R = TypeVar("R")
@@ -82,7 +82,7 @@ class Run(Output[R], Generic[R]):
             except Exception as error:
                 self.failed(error, text)
             return
-        from netkit.cli.frame.inputs import Batch
+        from netkit.cli.frame.batch import Batch
 
         self.start_many()
         journal = None

@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from netkit.cli.frame.inputs import Lines
+    from netkit.cli.frame.lines import Lines
     from netkit.cli.frame.output import Output
     from netkit.io import Event, Flow
 

@@ -31,7 +31,7 @@ from netkit.cli.frame.exits import ErrorObject
 from netkit.cli.frame.fields import Format, Pattern
 
 if TYPE_CHECKING:
-    from netkit.cli.frame.output import View
+    from netkit.cli.frame.view import View
 
 Schema = dict[str, Any]
 

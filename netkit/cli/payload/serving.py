@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 from netkit.cli.frame.exits import Terminated
 from netkit.cli.frame.fields import EndpointOrPath
 from netkit.cli.frame.options import Seconds, option
-from netkit.cli.frame.output import View
+from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from netkit.cli.frame.command import Run
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.output import Line
+    from netkit.cli.frame.view import Line
     from netkit.io import Event, Flow
     from netkit.serve.handover import Handover
     from netkit.serve.workers import Workers

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.output import Column
+    from netkit.cli.frame.view import Column
 
 _BOLD, _RED, _RESET = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 _GAP = "  "

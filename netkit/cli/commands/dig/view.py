@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, cast
 
 from netkit.cli.frame.fields import Address, Endpoint
-from netkit.cli.frame.output import Column, View, b64
+from netkit.cli.frame.output import b64
+from netkit.cli.frame.view import Column, View
 from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
 from netkit.dns.verdict import Meaning, judge
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from netkit.cli.commands.dig.grammar import Query
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.output import Line
+    from netkit.cli.frame.view import Line
     from netkit.dns.edns import Edns
     from netkit.dns.message import Message
     from netkit.dns.records.base import DnsRecord

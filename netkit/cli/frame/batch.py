@@ -1,0 +1,170 @@
+"""One run over many inputs: a row for each, whatever happens to it.
+
+All of it happens in one thread: at most `--concurrency` inputs are in flight as flows under one `all_of`,
+a new one begins as one ends, and lines are read as they are needed, so a million inputs need the memory
+of a hundred.
+
+Rows are written as inputs finish, or with `--ordered` in the order of the inputs: then a finished input
+waits for those before it, and no input begins that is more than `WINDOW` ahead of the one awaited, so that
+this, too, is bounded. An input that fails is a row like any other; a line of a file that cannot be parsed
+fails with its line number.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from netkit.cli.frame.exits import Exit, Failure, explain
+from netkit.cli.frame.inputs import MAX_LINE
+from netkit.cli.frame.lines import Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from netkit.cli.frame.inputs import Inputs
+    from netkit.cli.frame.journal import Journal
+    from netkit.cli.frame.lines import Item
+    from netkit.cli.frame.output import Output
+    from netkit.io import Flow
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+#: How many inputs may have begun after the one whose row `--ordered` waits for.
+WINDOW = 4096
+
+
+class Batch(Generic[T, R]):
+    """One run over many inputs: what is in flight, what waits for its turn, and what the reader sees."""
+
+    def __init__(
+        self,
+        inputs: Inputs[T],
+        flow_for: Callable[[T], Flow[R]],
+        output: Output[R],
+        *,
+        timeout: float | None,
+        journal: Journal | None,
+    ) -> None:
+        from netkit.io import Event, Pacer
+
+        self.inputs = inputs
+        self.flow_for = flow_for
+        self.output = output
+        self.timeout = timeout
+        self.journal = journal
+        self.lines = Lines(inputs, output.env)
+        self.resumed = 0
+        self._pacer = None if inputs.rate is None else Pacer(inputs.rate)
+        self._active = 0
+        self._idle = Event()
+        # With --ordered: rows that wait, by number; the number whose turn it is; who waits to begin.
+        self._waiting: dict[int, tuple[Item, R | Failure | None]] = {}
+        self._turn = 0
+        self._turned: Any = None
+        self._progress: Any = None
+
+    def flow(self) -> Flow[None]:
+        """Flow: all inputs, to the end of the last."""
+        from netkit.io import all_of
+
+        try:
+            yield from all_of(self._slots(), limit=self._limit, on_result=lambda _index, _outcome: None)
+        finally:
+            self.lines.close()
+
+    @property
+    def _limit(self) -> int:
+        return self.inputs.concurrency + self.output.env.shows_status
+
+    def _slots(self) -> Iterator[Flow[None]]:
+        if self.output.env.shows_status:
+            from netkit.cli.frame.progress import Progress
+
+            self._progress = Progress(self.output, self.lines)
+            yield self._progress.flow(self._idle)
+        while not self.lines.ended:
+            yield self._slot()
+        if self._active == 0:
+            self._idle.set()
+
+    def _slot(self) -> Flow[None]:
+        """Flow: one input, from reading it to its row."""
+        self._active += 1
+        try:
+            item = yield from self._next()
+            if item is not None:
+                yield from self._may_begin(item)
+                self._finish(item, (yield from self._outcome(item)))
+        finally:
+            self._active -= 1
+            if self._active == 0 and self.lines.ended:
+                self._idle.set()
+
+    def _next(self) -> Flow[Item | None]:
+        """Flow: the next input that the journal does not have."""
+        while True:
+            item = yield from self.lines.next()
+            if item is None or self.journal is None:
+                return item
+            code = self.journal.code(item.number, item.text)
+            if code is None:
+                return item
+            self.resumed += 1
+            self.output.count(Exit(code), None if code == 0 else "earlier")
+            self._finish(item, None)
+
+    def _may_begin(self, item: Item) -> Flow[None]:
+        """Flow: wait for the input's turn (--ordered) and for its time (--rate)."""
+        from netkit.io import Event, Want, sleep_until
+
+        if self.inputs.ordered:
+            while item.number >= self._turn + WINDOW:
+                if self._turned is None:
+                    self._turned = Event()
+                yield Want(event=self._turned)
+        if self._pacer is not None:
+            yield from sleep_until(self._pacer.next_start(monotonic()))
+
+    def _outcome(self, item: Item) -> Flow[R | Failure]:
+        """Flow: what became of an input. Never raises an Exception."""
+        from netkit.io import before
+
+        try:
+            target = self.inputs.parse(item.text, item.where)
+            flow = self.flow_for(target)
+            if self.timeout is not None:
+                flow = before(monotonic() + self.timeout, flow)
+            return (yield from flow)
+        except Exception as error:
+            return explain(error, lookup=self.output.lookup)
+
+    def _finish(self, item: Item, outcome: R | Failure | None) -> None:
+        """Write the row, or keep it until those before it are written. None: the row was written before."""
+        if not self.inputs.ordered:
+            self._write(item, outcome)
+            return
+        self._waiting[item.number] = (item, outcome)
+        while self._turn in self._waiting:
+            self._write(*self._waiting.pop(self._turn))
+            self._turn += 1
+            if self._turned is not None:
+                self._turned.set()
+                self._turned = None
+
+    def _write(self, item: Item, outcome: R | Failure | None) -> None:
+        if outcome is None:
+            return
+        text = item.text if len(item.text) <= MAX_LINE else f"{item.text[:100]}…"
+        if isinstance(outcome, Failure):
+            code = self.output.failed(outcome, text)
+        else:
+            try:
+                code = self.output.result(outcome, text)
+            except Exception as error:  # a view that did not expect this result costs one row, not the run
+                code = self.output.failed(error, text)
+        if self.journal is not None:
+            self.journal.done(item.number, item.text, code)
+        if self._progress is not None:
+            self._progress.show()

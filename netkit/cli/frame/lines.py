@@ -1,0 +1,155 @@
+"""The inputs as they come: arguments, then the lines of a file or of standard input, as they are needed.
+
+Standard input that is slow to come (a pipe, a terminal) is waited for as one more descriptor; the inputs in
+flight go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from netkit.cli.frame.inputs import MAX_LINE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.inputs import Inputs
+    from netkit.io import Flow
+
+_CHUNK = 65536
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class Item(NamedTuple):
+    """One input: its number (from 0), its text, and where it stood (`hosts.txt:17`; None: an argument)."""
+
+    number: int
+    text: str
+    where: str | None
+
+
+class Lines:
+    """The inputs as they come: arguments, then the lines of the file; blank ones and comments (# and ;) are
+    skipped."""
+
+    def __init__(self, inputs: Inputs[Any], env: Environment) -> None:
+        from netkit.io import Lock
+
+        self._reading = Lock()
+        texts = list(inputs.texts)
+        if inputs.file is not None:
+            texts.append("-" if inputs.file == "-" else "")
+        self._places: Iterator[str] = iter(texts)
+        self._file_name = inputs.file
+        # Opened before anything is asked: a list that is not there should cost nothing.
+        path = inputs.file
+        self._file = None if path is None or path == "-" else open(path, "rb", buffering=0)  # noqa: SIM115
+        self._env = env
+        self._stream: _Stream | None = None
+        self._count = 0
+        self.ended = False
+        #: Where a regular file is read from: bytes read and its size, for progress.
+        self.read, self.size = 0, 0
+
+    def next(self) -> Flow[Item | None]:
+        """Flow: the next input; None when there is none."""
+        return self._reading.holding(self._read())
+
+    def _read(self) -> Flow[Item | None]:
+        while not self.ended:
+            if self._stream is not None:
+                line = yield from self._stream.next()
+                self.read = self._stream.taken
+                if line is None:
+                    self._stream = None
+                    continue
+                text = line.strip()
+                if text and text[0] not in "#;":  # the latter are zone files' and dig's
+                    return self._item(text, f"{self._stream.name}:{self._stream.number}")
+                continue
+            try:
+                text = next(self._places)
+            except StopIteration:
+                self.ended = True
+                return None
+            if text not in ("", "-"):
+                return self._item(text, None)
+            self._stream = self._open(text)
+        return None
+
+    def _item(self, text: str, where: str | None) -> Item:
+        self._count += 1
+        return Item(self._count - 1, text, where)
+
+    def _open(self, text: str) -> _Stream:
+        if text == "-":
+            stdin = self._env.stdin
+            return _Stream(stdin, "standard input")
+        assert self._file_name is not None
+        stream = _Stream(self._file, self._file_name)
+        self.size = stream.size
+        return stream
+
+    def close(self) -> None:
+        """Close the file, also where it was not read to its end."""
+        if self._file is not None:
+            self._file.close()
+
+
+class _Stream:
+    """Lines of one stream, read without blocking the thread where the stream can be waited for."""
+
+    def __init__(self, file: BinaryIO | Any, name: str) -> None:
+        self.name = name
+        self.number = 0
+        self.taken = 0
+        self.size = 0
+        self._file = file
+        self._rest = b""
+        self._lines: Iterator[bytes] = iter(())
+        self._end = file is None
+        self._descriptor: Any = None
+        self._fd = -1
+        if file is None:
+            return
+        try:
+            self._fd = file.fileno()
+            about = os.fstat(self._fd)
+        except (OSError, ValueError):
+            return  # not the system's: a stream in memory never makes anyone wait
+        if stat.S_ISREG(about.st_mode):
+            self.size = about.st_size
+        elif os.name == "posix":
+            from netkit.io import Descriptor
+
+            # Waited for, never made non-blocking: the open file is shared with whoever started us.
+            self._descriptor = Descriptor(self._fd, close=lambda: None)
+
+    def next(self) -> Flow[str | None]:
+        """Flow: the next line without its end; None at the end of the stream."""
+        while True:
+            for line in self._lines:
+                self.number += 1
+                self.taken += len(line) + 1
+                if self.number == 1:
+                    line = line.removeprefix(_BYTE_ORDER_MARK)
+                return line.decode("utf-8", "surrogateescape")
+            if self._end:
+                return None
+            if self._descriptor is not None:
+                yield self._descriptor.want_read
+                data = os.read(self._fd, _CHUNK)
+            else:
+                data = self._file.read(_CHUNK)
+            lines = (self._rest + data).split(b"\n")
+            self._rest = b""
+            if data:
+                self._rest = lines.pop()[: MAX_LINE + 1]  # one more than allowed is enough to refuse it
+            else:
+                self._end = True
+                if lines == [b""]:
+                    lines = []
+            self._lines = iter(lines)
