@@ -14,6 +14,7 @@ import click
 from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, Section, command
 from netkit.cli.frame.exits import Exit
+from netkit.cli.frame.groups import FamilyOptions, option_group
 from netkit.cli.frame.view import Column, Line, View
 from netkit.cli.table import Entry
 from netkit.io import Event, Flow, Want, sleep_until
@@ -118,8 +119,8 @@ def parse_word(text: str) -> str:
 @command("say", view=SayView(), doing="saying {}", lookup=True)
 @inputs.many("WORD", parse=parse_word)
 @options.timeout(5.0)
-@options.family
-def say(run: Run[str], targets: inputs.Inputs[str], timeout: float, family: int | None) -> None:
+@option_group(only=FamilyOptions)
+def say(run: Run[str], targets: inputs.Inputs[str], timeout: float, only: FamilyOptions) -> None:
     """Say words.
 
     Each is said once.
@@ -132,7 +133,7 @@ def say(run: Run[str], targets: inputs.Inputs[str], timeout: float, family: int 
         $ netkit say hello
         $ echo hello | netkit say -
     """
-    run.env.say(f"family {family}") if family else None
+    run.env.say(f"family {only.version}") if only.version else None
     run.each(targets, say_flow, timeout=timeout)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from netkit.addr import SocketAddr
 from netkit.cli.commands import serve as commands
+from netkit.cli.frame.command import Run
 from netkit.cli.frame.options import WrongValue
 from netkit.cli.payload import faults
 from netkit.dns import DnsError, DnsRecordType, Resolver
@@ -129,12 +130,10 @@ def test_a_command_is_given_what_was_asked_for(
 ) -> None:
     given: list[Faults | None] = []
 
-    def callback(run: Any, faults: Faults | None, **_: Any) -> None:
-        given.append(faults)
+    def callback(run: Run[Any], faults: faults.FaultOptions, **_: Any) -> None:
+        given.append(faults.injected(run.env))
 
-    function = commands.echo.callback
-    monkeypatch.setattr(commands.echo, "callback", faults.faults(callback))
-    assert function is not None
+    monkeypatch.setattr(commands.echo, "callback", callback)
 
     result = netkit("serve", "echo")
     assert (result.exit_code, result.stderr, given.pop()) == (0, "", None)

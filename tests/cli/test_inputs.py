@@ -301,7 +301,8 @@ def test_the_words_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("netkit.cli.frame.progress.monotonic", lambda: 1000.0)
     env = Environment(stdout=io.BytesIO())
     output = Output(env, sample.SayView())
-    lines = reading.Lines(inputs.Inputs(inputs.Spec("WORD", str, True), ["a"]), env)
+    how = inputs.BatchOptions(file=None, concurrency=1, rate=None, ordered=False, resume=None)
+    lines = reading.Lines(inputs.Inputs(inputs.Spec("WORD", str), ["a"], how), env)
     progress = Progress(output, lines)
     for _ in range(30):
         output.count(Exit.OK)

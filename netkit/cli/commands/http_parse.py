@@ -436,7 +436,7 @@ def _lenient(names: Sequence[str], strict: bool) -> Lenient | None:
     return RESPONSE_DEFAULT | Lenient.named(names) if names else None
 
 
-class MethodName(Value):
+class MethodName(Value[str]):
     """A method."""
 
     name = "method"
@@ -450,7 +450,7 @@ class MethodName(Value):
         return str(value)
 
 
-class Limit(Value):
+class Limit(Value[tuple[str, int]]):
     """A limit by name: `max-header-count=500`."""
 
     name = "limit"

@@ -5,21 +5,19 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
-import click
-
 from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Failure, explain
 from netkit.cli.frame.fields import Endpoint
-from netkit.cli.frame.options import Number, Seconds, WrongValue, option
+from netkit.cli.frame.groups import OptionGroup, SourceOptions, field, option_group
+from netkit.cli.frame.options import Number, Seconds, WrongValue, argument, option
 from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from netkit.addr import HostPort, IpAddr, SocketAddr
+    from netkit.addr import HostPort, SocketAddr
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.options import F
     from netkit.cli.frame.view import Line
     from netkit.io import Flow
     from netkit.measure.ping import PingStatistics, Reply
@@ -139,34 +137,19 @@ def _ms(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds * 1000:.3f}"
 
 
-def _options(function: F) -> F:
-    for decorate in reversed(_SHARED):
-        function = decorate(function)
-    return function
+class PingOptions(OptionGroup):
+    """How many probes, how often, and how long to wait for each."""
 
-
-_SHARED = (
-    option("-c", "--count", type=Number(1), metavar="N", help="Stop after so many probes."),
-    option(
+    count: int | None = field("-c", "--count", type=Number(1), help="Stop after so many probes.")
+    interval: float = field(
         "-i",
         "--interval",
         type=Seconds(),
-        metavar="SECONDS",
         default=1.0,
-        show_default="1",
         help="Send one every so often, whatever becomes of those before.",
-    ),
-    option(
-        "--timeout",
-        type=Seconds(),
-        metavar="SECONDS",
-        default=2.0,
-        show_default="2",
-        help="Give up each probe after so long.",
-    ),
-    options.family,
-    options.source,
-)
+    )
+    timeout: float = field("--timeout", type=Seconds(), default=2.0, help="Give up each probe after so long.")
+
 
 #: How many bytes an echo carries where nobody says, as with ping(8).
 SIZE = 56
@@ -187,11 +170,18 @@ _SIZE = option(
     doing="tcp ping {}",
     see_also=("netkit-tcp-scan(1)", "netkit-serve-echo(1)", "ping(8)"),
 )
-@click.argument("endpoint", metavar="HOST:PORT", type=options.Endpoint())
+@argument("endpoint", metavar="HOST:PORT", type=options.Endpoint())
 @option("--echo", is_flag=True, help="Send echoes over one connection to an echo server, and compare them.")
 @_SIZE
-@_options
-def tcp(run: Run[Pinged], endpoint: HostPort, echo: bool, **given: Any) -> None:
+@option_group(how=PingOptions, source=SourceOptions)
+def tcp(
+    run: Run[Pinged],
+    endpoint: HostPort,
+    echo: bool,
+    size: int | None,
+    how: PingOptions,
+    source: SourceOptions,
+) -> None:
     """Measure how long connecting to a TCP port takes, again and again.
 
     Each probe is a connection that is closed as soon as it is there: one round trip of the network, and
@@ -211,9 +201,9 @@ def tcp(run: Run[Pinged], endpoint: HostPort, echo: bool, **given: Any) -> None:
         $ netkit tcp ping --echo -i 0.1 127.0.0.1:7007
         $ netkit tcp ping --json -c 10 [::1]:22 | tail -n 1 | jq .median_s
     """
-    if given["size"] is not None and not echo:
+    if size is not None and not echo:
         raise WrongValue("--size is for --echo: a connection carries nothing", "add --echo, or leave it out")
-    _ping(run, endpoint, "echo" if echo else "connect", **given)
+    _ping(run, endpoint, "echo" if echo else "connect", size or SIZE, how, source)
 
 
 @command(
@@ -223,10 +213,12 @@ def tcp(run: Run[Pinged], endpoint: HostPort, echo: bool, **given: Any) -> None:
     doing="udp ping {}",
     see_also=("netkit-udp-echo(1)", "ping(8)"),
 )
-@click.argument("endpoint", metavar="HOST:PORT", type=options.Endpoint(proto="udp"))
+@argument("endpoint", metavar="HOST:PORT", type=options.Endpoint(proto="udp"))
 @_SIZE
-@_options
-def udp(run: Run[Pinged], endpoint: HostPort, **given: Any) -> None:
+@option_group(how=PingOptions, source=SourceOptions)
+def udp(
+    run: Run[Pinged], endpoint: HostPort, size: int | None, how: PingOptions, source: SourceOptions
+) -> None:
     """Measure how long a datagram to an echo server and back takes, again and again.
 
     Each datagram carries a number and a mark of this run, and all of it is compared when it comes back.
@@ -240,57 +232,47 @@ def udp(run: Run[Pinged], endpoint: HostPort, **given: Any) -> None:
         $ netkit udp ping -c 5 127.0.0.1:7007
         $ netkit udp ping -i 0.01 --size 1400 echo.example.com:7
     """
-    _ping(run, endpoint, "datagrams", **given)
+    _ping(run, endpoint, "datagrams", size or SIZE, how, source)
 
 
 def _ping(
     run: Run[Pinged],
     endpoint: HostPort,
     what: Literal["connect", "echo", "datagrams"],
-    *,
-    size: int | None,
-    count: int | None,
-    interval: float,
-    timeout: float,
-    family: int | None,
-    source: IpAddr | None,
+    size: int,
+    how: PingOptions,
+    source: SourceOptions,
 ) -> None:
-    import socket
-
-    from netkit.addr import SocketAddr
     from netkit.io import DeadlineExceeded
     from netkit.measure.ping import PingStatistics, ping_connect, ping_datagrams, ping_stream
     from netkit.net.tcp import TcpStream
     from netkit.net.udp import UdpSocket
 
-    only = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}.get(family or 0, 0)
-    bound = SocketAddr.new(source, 0) if source is not None else None
-    if bound is not None and not only:
-        only = int(bound.family)
+    family, bound = source.resolve()
     found = PingStatistics()
     shown = _Shown(run, found)
     asked = {
-        "count": count,
-        "interval": interval,
-        "timeout": timeout,
+        "count": how.count,
+        "interval": how.interval,
+        "timeout": how.timeout,
         "statistics": found,
         "on_reply": shown.reply,
     }
     begun = monotonic()
     try:
         shown.address = run.wait(
-            _address(endpoint, only, bound, connect=what != "datagrams"), max(timeout, 5.0)
+            _address(endpoint, family, bound, connect=what != "datagrams"), max(how.timeout, 5.0)
         )
         begun = monotonic()
         addr = shown.address
         if what == "connect":
             run.wait(ping_connect(lambda: TcpStream.connect_flow(addr, source=bound), **asked))  # type: ignore[arg-type]
         elif what == "echo":
-            with TcpStream.connect(addr, source=bound, timeout=timeout) as stream:
-                run.wait(ping_stream(stream, size=size or SIZE, **asked))  # type: ignore[arg-type]
+            with TcpStream.connect(addr, source=bound, timeout=how.timeout) as stream:
+                run.wait(ping_stream(stream, size=size, **asked))  # type: ignore[arg-type]
         else:
             with UdpSocket.connected(addr, source=bound) as sock:
-                run.wait(ping_datagrams(sock, size=size or SIZE, **asked))  # type: ignore[arg-type]
+                run.wait(ping_datagrams(sock, size=size, **asked))  # type: ignore[arg-type]
     except KeyboardInterrupt:
         run.env.interrupted()
         raise

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.fields import Address
-from netkit.cli.frame.options import FILE, Endpoint, File, Value, WrongValue, option
+from netkit.cli.frame.groups import FamilyOptions, option_group
+from netkit.cli.frame.options import Endpoint, File, Number, Value, WrongValue, option
 from netkit.cli.frame.view import Column, View
 
 if TYPE_CHECKING:
@@ -222,10 +223,11 @@ class ResolveView(View["Resolved | Named"]):
             yield text(f"aliases: {arrow.join([*result.aliases, result.found.addresses[0].name])}", "dim")
 
 
-class Server(Value):
+class Server(Value["SocketAddr"]):
     """A name server: an address, with a port if it is not 53."""
 
     name = "server"
+    metavar = "ADDR"
     form = "write an address, as in 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> SocketAddr:
@@ -265,24 +267,22 @@ def parse_address(text: str) -> Target:
 )
 @inputs.many("NAME[:PORT]", parse=parse_target)
 @option("-x", "reverse", is_flag=True, help="The inputs are addresses: find their names.")
-@options.family
+@option_group(only=FamilyOptions)
 @option(
     "--server",
     "servers",
     type=Server(),
     multiple=True,
-    metavar="ADDR",
     help="Ask this name server, not resolv.conf's; may be given several times.",
 )
 @option("--system", is_flag=True, help="Ask getaddrinfo(3), and keep its order: a second opinion.")
-@option("--hosts", type=File(), metavar="FILE", complete=FILE, help="Read this hosts file, not the system's.")
-@option("--resolv-conf", type=File(), metavar="FILE", complete=FILE, help="Read this resolv.conf.")
-@option("--nsswitch", type=File(), metavar="FILE", complete=FILE, help="Read this nsswitch.conf.")
+@option("--hosts", type=File(), help="Read this hosts file, not the system's.")
+@option("--resolv-conf", type=File(), help="Read this resolv.conf.")
+@option("--nsswitch", type=File(), help="Read this nsswitch.conf.")
 @options.timeout(10.0)
 @option(
     "--tries",
-    type=options.Number(1, 100),
-    metavar="N",
+    type=Number(1, 100),
     show_default="resolv.conf's attempts, 2",
     help="How often to ask each name server.",
 )
@@ -290,7 +290,7 @@ def resolve(
     run: Run[Resolved | Named],
     targets: Inputs[Target],
     reverse: bool,
-    family: int | None,
+    only: FamilyOptions,
     servers: tuple[SocketAddr, ...],
     system: bool,
     hosts: str | None,
@@ -324,6 +324,7 @@ def resolve(
             "--system leaves all of it to getaddrinfo(3)",
             "-x, --server, --hosts, --resolv-conf, --nsswitch and --tries do not go with it",
         )
+    family = only.version
     if reverse:
         if family is not None:
             raise WrongValue(f"-x and -{family} exclude each other", "an address has a family already")

@@ -5,21 +5,19 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
-import click
-
-from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Exit, explain
 from netkit.cli.frame.fields import Address
+from netkit.cli.frame.groups import SourceOptions, option_group
 from netkit.cli.frame.messages import plural
-from netkit.cli.frame.options import FILE, File, Number, Rate, Seconds, WrongValue, option
+from netkit.cli.frame.options import HOST, File, Number, Rate, Seconds, WrongValue, argument, option
 from netkit.cli.frame.output import b64
 from netkit.cli.frame.view import Column, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from netkit.addr import IpAddr, SocketAddr
+    from netkit.addr import SocketAddr
     from netkit.cli.frame.view import Line
     from netkit.io import Flow
     from netkit.measure.scan import PortResult
@@ -149,45 +147,26 @@ def _first_line(banner: bytes | None) -> str | None:
     doing="tcp scan",
     see_also=("netkit-tcp-ping(1)", "nmap(1)", "nc(1)"),
 )
-@click.argument("words", nargs=-1, required=True, metavar="HOST... PORTS")
+@argument("words", nargs=-1, required=True, metavar="HOST... PORTS", complete=HOST)
 @option(
     "-f",
     "--file",
     "hosts_file",
     type=File(),
-    metavar="FILE",
-    complete=FILE,
     help="Scan the hosts of this file too, one a line; - is standard input.",
 )
 @option("--all", "show_all", is_flag=True, help="Show the ports that are not open as well.")
 @option("--banners", is_flag=True, help="Read what open ports say by themselves.")
-@option(
-    "--banner-timeout",
-    type=Seconds(),
-    metavar="SECONDS",
-    default=2.0,
-    show_default="2",
-    help="Wait so long for that.",
-)
+@option("--banner-timeout", type=Seconds(), default=2.0, help="Wait so long for that.")
 @option(
     "--timeout",
     type=Seconds(),
-    metavar="SECONDS",
     default=3.0,
-    show_default="3",
     help="Call a port filtered that has not answered in this time.",
 )
-@option(
-    "--concurrency",
-    type=Number(1, 10_000),
-    metavar="N",
-    default=100,
-    show_default="100",
-    help="Try so many ports at the same time.",
-)
-@option("--rate", type=Rate(), metavar="N/s", help="Begin no more attempts than this: 50/s, 600/m.")
-@options.family
-@options.source
+@option("--concurrency", type=Number(1, 10_000), default=100, help="Try so many ports at the same time.")
+@option("--rate", type=Rate(), help="Begin no more attempts than this: 50/s, 600/m.")
+@option_group(source=SourceOptions)
 def scan(
     run: Run[Scanned],
     words: tuple[str, ...],
@@ -198,8 +177,7 @@ def scan(
     timeout: float,
     concurrency: int,
     rate: float | None,
-    family: int | None,
-    source: IpAddr | None,
+    source: SourceOptions,
 ) -> Exit:
     """Find the TCP ports that take connections.
 
@@ -224,9 +202,6 @@ def scan(
         $ netkit tcp scan --json --rate 50/s -f hosts.txt 443
         $ netkit tcp scan --short 127.0.0.1 8000-
     """
-    import socket
-
-    from netkit.addr import SocketAddr
     from netkit.io import Outcome, Want, all_of, beside
     from netkit.measure.scan import PortsError, PortState, parse_ports, scan_order, scan_port
 
@@ -237,14 +212,10 @@ def scan(
     names = [*words[:-1], *_read_hosts(run, hosts_file)]
     if not names:
         raise WrongValue("there is no host", "netkit tcp scan HOST... PORTS")
-    only = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}.get(family or 0, 0)
-    bound = SocketAddr.new(source, 0) if source is not None else None
-    if bound is not None and not only:
-        only = int(bound.family)
-
+    family, bound = source.resolve()
     begun = monotonic()
     looked_up = run.wait(
-        all_of((_look_up(name, only) for name in names), limit=concurrency, return_errors=True)
+        all_of((_look_up(name, family) for name in names), limit=concurrency, return_errors=True)
     )
     hosts: dict[Any, tuple[str, SocketAddr]] = {}
     unresolved: list[tuple[str, Exception]] = []

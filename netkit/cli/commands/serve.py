@@ -5,88 +5,76 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from netkit.cli.frame.command import Run, command
-from netkit.cli.frame.options import FILE, File, Number, Seconds, WrongValue, option
+from netkit.cli.frame.groups import OptionGroup, field, flag, option_group
+from netkit.cli.frame.options import FILE, File, Number, Seconds, WrongValue, argument, option
 from netkit.cli.payload.bind import ANYWHERE, Bind, Sockets, is_unix, names_of
-from netkit.cli.payload.faults import faults, injected
-from netkit.cli.payload.server_tls import ServerTls, handshake, server_tls
-from netkit.cli.payload.serving import ServeView, drain, serve_until_told
+from netkit.cli.payload.faults import FaultOptions, fault_counts
+from netkit.cli.payload.server_tls import ServerTlsOptions, handshake
+from netkit.cli.payload.serving import ServeView, drain as drain_option, serve_until_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from netkit.cli.frame.options import F
     from netkit.dns.zone import Zone
-    from netkit.lab.faults import Faults
 
 
-def _options(*decorators: Callable[[F], F]) -> Callable[[F], F]:
-    """Several options as one decorator, in their order."""
-
-    def decorate(function: F) -> F:
-        for each in reversed(decorators):
-            function = each(function)
-        return function
-
-    return decorate
+_BINDS = argument("binds", nargs=-1, metavar="[BIND]...", type=Bind(unix=True))
 
 
-_BINDS = click.argument("binds", nargs=-1, metavar="[BIND]...", type=Bind(unix=True))
+class EchoOptions(OptionGroup):
+    """How an echo server serves, and what it takes over."""
 
-_COMMON = _options(
-    option(
+    workers: int = field(
         "--workers",
         type=Number(1, 1024),
-        metavar="N",
         default=1,
-        show_default="1",
         help="Serve with so many processes, which share the sockets.",
-    ),
-    option(
-        "--max-conns",
-        type=Number(1, 1_000_000),
-        metavar="N",
-        help="Serve so many connections at once; others wait.",
-    ),
-    option(
-        "--idle-timeout",
-        type=Seconds(),
-        metavar="SECONDS",
-        help="End a connection on which nothing came for so long.",
-    ),
-    option(
+    )
+    max_conns: int | None = field(
+        "--max-conns", type=Number(1, 1_000_000), help="Serve so many connections at once; others wait."
+    )
+    idle_timeout: float | None = field(
+        "--idle-timeout", type=Seconds(), help="End a connection on which nothing came for so long."
+    )
+    stall_timeout: float = field(
         "--stall-timeout",
         type=Seconds(),
-        metavar="SECONDS",
         default=60.0,
-        show_default="60",
         help="End a connection whose peer did not take its echo for so long.",
-    ),
-    option(
+    )
+    control: str | None = field(
         "--control",
         metavar="PATH",
         complete=FILE,
         help="Listen at this Unix-domain socket for a successor (--upgrade).",
-    ),
-    option(
-        "--upgrade",
-        is_flag=True,
-        help="Take the sockets of the server behind --control over; it drains and ends.",
-    ),
-    drain,
-    faults,
-)
+    )
+    upgrade: bool = flag(
+        "--upgrade", help="Take the sockets of the server behind --control over; it drains and ends."
+    )
+
+    def check(self) -> None:
+        if self.upgrade and self.control is None:
+            raise WrongValue("--upgrade without --control", "--control PATH --upgrade")
 
 
 @command("serve echo", view=ServeView("serve.echo"), usage="[OPTIONS] [BIND]...", doing="serve echo")
 @_BINDS
 @option("--tcp", is_flag=True, help="TCP only (without --tcp and --udp: both).")
 @option("--udp", is_flag=True, help="UDP only.")
-@server_tls
-@_COMMON
-def echo(run: Run[Any], tcp: bool, udp: bool, **given: Any) -> None:
+@option_group(tls=ServerTlsOptions, how=EchoOptions)
+@drain_option
+@option_group(faults=FaultOptions)
+def echo(
+    run: Run[Any],
+    binds: tuple[str, ...],
+    tcp: bool,
+    udp: bool,
+    tls: ServerTlsOptions,
+    how: EchoOptions,
+    drain: float,
+    faults: FaultOptions,
+) -> None:
     """Send back everything that comes (RFC 862), over TCP, UDP, Unix-domain sockets and TLS.
 
     BIND is ADDR:PORT or :PORT, or the path of a Unix-domain socket (with a slash in it, or unix:PATH), or
@@ -115,14 +103,22 @@ def echo(run: Run[Any], tcp: bool, udp: bool, **given: Any) -> None:
         $ netkit serve echo --control /run/user/1000/echo.control --upgrade
     """
     both = tcp == udp
-    _echo(run, tcp or both, udp or both, **given)
+    _echo(run, binds, tcp or both, udp or both, how, drain, faults, tls)
 
 
 @command("tcp echo", view=ServeView("tcp.echo"), usage="[OPTIONS] [BIND]...", doing="tcp echo")
 @_BINDS
-@server_tls
-@_COMMON
-def tcp_echo(run: Run[Any], **given: Any) -> None:
+@option_group(tls=ServerTlsOptions, how=EchoOptions)
+@drain_option
+@option_group(faults=FaultOptions)
+def tcp_echo(
+    run: Run[Any],
+    binds: tuple[str, ...],
+    tls: ServerTlsOptions,
+    how: EchoOptions,
+    drain: float,
+    faults: FaultOptions,
+) -> None:
     """Send back everything that comes over TCP (RFC 862): short for `netkit serve echo --tcp`.
 
     Examples:
@@ -130,13 +126,17 @@ def tcp_echo(run: Run[Any], **given: Any) -> None:
         $ netkit tcp echo 127.0.0.1:7007
         $ netkit tcp echo --tls --short
     """
-    _echo(run, True, False, **given)
+    _echo(run, binds, True, False, how, drain, faults, tls)
 
 
 @command("udp echo", view=ServeView("udp.echo"), usage="[OPTIONS] [BIND]...", doing="udp echo")
 @_BINDS
-@_COMMON
-def udp_echo(run: Run[Any], **given: Any) -> None:
+@option_group(how=EchoOptions)
+@drain_option
+@option_group(faults=FaultOptions)
+def udp_echo(
+    run: Run[Any], binds: tuple[str, ...], how: EchoOptions, drain: float, faults: FaultOptions
+) -> None:
     """Send back every datagram that comes (RFC 862): short for `netkit serve echo --udp`.
 
     Examples:
@@ -144,58 +144,50 @@ def udp_echo(run: Run[Any], **given: Any) -> None:
         $ netkit udp echo 127.0.0.1:7007
         $ netkit udp echo --drop 5% --delay 10ms..50ms :7007
     """
-    _echo(run, False, True, **given)
+    _echo(run, binds, False, True, how, drain, faults)
 
 
 def _echo(
     run: Run[Any],
+    binds: tuple[str, ...],
     over_tcp: bool,
     over_udp: bool,
-    *,
-    binds: tuple[str, ...],
+    how: EchoOptions,
     drain: float,
-    faults: Faults | None,
-    **given: Any,
+    faults: FaultOptions,
+    tls: ServerTlsOptions | None = None,
 ) -> None:
     from contextlib import ExitStack
 
     from netkit.lab.echo_server import EchoServer
 
-    tls = ServerTls(run, given) if "tls" in given else None
     streams = over_tcp or any(map(is_unix, binds))
-    if tls is not None and tls.wanted and not streams:
+    if tls is not None and tls.tls and not streams:
         raise WrongValue("--tls with nothing but UDP", "leave --udp away, or --tls")
-    if faults is not None and faults.reset_after is not None and not streams:
+    if faults.reset_after is not None and not streams:
         raise WrongValue(
             "--reset-after with nothing but UDP", "datagrams have no connection to be reset: --drop"
         )
-    control: str | None = given["control"]
-    if given["upgrade"] and control is None:
-        raise WrongValue("--upgrade without --control", "--control PATH --upgrade")
-    if given["upgrade"] and binds:
+    if how.upgrade and binds:
         raise WrongValue("--upgrade takes the sockets of the running server", "leave BIND away")
+    injected = faults.injected(run.env)
 
     def begin(place: int) -> None:
-        if faults is not None:
-            faults.share(place, given["workers"])
+        if injected is not None:
+            injected.share(place, how.workers)
 
     with ExitStack() as stack:
-        sockets = Sockets.of(
-            binds,
-            tcp=over_tcp,
-            udp=over_udp,
-            control=control,
-            upgrade=given["upgrade"],
-        )
+        sockets = Sockets.of(binds, tcp=over_tcp, udp=over_udp, control=how.control, upgrade=how.upgrade)
         stack.callback(sockets.close)
-        config = None if tls is None else tls.config(names_of(binds[0] if binds else ANYWHERE))
+        names = names_of(binds[0] if binds else ANYWHERE)
+        config = None if tls is None else tls.config(names, run.env)
         server = EchoServer(
             [each.socket for each in sockets.served],
             wrap=None if config is None else partial(handshake, config=config),
-            faults=faults,
-            idle_timeout=given["idle_timeout"],
-            stall_timeout=given["stall_timeout"],
-            max_connections=given["max_conns"],
+            faults=injected,
+            idle_timeout=how.idle_timeout,
+            stall_timeout=how.stall_timeout,
+            max_connections=how.max_conns,
         )
         server.connections.on_unaccepted = _warn_once(run)
         typed = dict(zip(binds, run.typed, strict=True)) or {ANYWHERE: ANYWHERE}
@@ -206,7 +198,7 @@ def _echo(
             [(each.transport, each.socket.local_addr) for each in sockets.served],
             lambda stop: server.serve(stop, drain=drain),
             server.counts,
-            workers=given["workers"],
+            workers=how.workers,
             begin=begin,
             ready=sockets.ready,
             handover=sockets.handover(),
@@ -231,20 +223,18 @@ def _warn_once(run: Run[Any]) -> Callable[[OSError], None]:
 
 
 @command("serve dns", view=ServeView("serve.dns"), usage="[OPTIONS] --zone FILE [BIND]", doing="serve dns")
-@click.argument("bind", required=False, default="127.0.0.1:0", metavar="[BIND]", type=Bind(53))
+@argument("bind", required=False, default="127.0.0.1:0", metavar="[BIND]", type=Bind(53))
 @option(
     "--zone",
     "zones",
     type=File(),
     multiple=True,
     required=True,
-    metavar="FILE",
-    complete=FILE,
     help="A zone file (RFC 1035 section 5); may be given several times.",
 )
-@drain
-@faults
-def dns(run: Run[Any], bind: str, zones: tuple[str, ...], drain: float, faults: Faults | None) -> None:
+@drain_option
+@option_group(faults=FaultOptions)
+def dns(run: Run[Any], bind: str, zones: tuple[str, ...], drain: float, faults: FaultOptions) -> None:
     """Answer for the zones of zone files, over UDP and TCP: a small authoritative name server.
 
     A zone file needs an SOA record; $ORIGIN, or the SOA's own name, says which zone it is. $INCLUDE is
@@ -260,16 +250,17 @@ def dns(run: Run[Any], bind: str, zones: tuple[str, ...], drain: float, faults: 
     """
     from netkit.dns.server import DnsServer
 
+    injected = faults.injected(run.env)
     server = DnsServer.bind(bind, [_zone(path) for path in zones])
     serve_until_told(
         run,
         [("udp", server.local_addr), ("tcp", server.local_addr)],
-        lambda stop: server.serve(stop, drain=drain, faults=faults),
+        lambda stop: server.serve(stop, drain=drain, faults=injected),
         lambda: {
             "queries": server.queries,
             "responses": server.responses,
             "connections": server.tcp.accepted,
-            **injected(faults),
+            **fault_counts(injected),
         },
     )
 

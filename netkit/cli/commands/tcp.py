@@ -11,20 +11,30 @@ from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import explain
 from netkit.cli.frame.fields import Endpoint
-from netkit.cli.frame.options import Network, Value, option
+from netkit.cli.frame.groups import SourceOptions, option_group
+from netkit.cli.frame.options import Network, Value, argument, exclude, option
 from netkit.cli.frame.view import View
-from netkit.cli.payload import listening, talking
 from netkit.cli.payload.bind import Bind, names_of
-from netkit.cli.payload.listening import ListenView
-from netkit.cli.payload.server_tls import server_tls
-from netkit.cli.payload.serving import drain
-from netkit.cli.payload.talking import Closed, Data, TlsRow
+from netkit.cli.payload.client_tls import ClientTlsOptions
+from netkit.cli.payload.listening import Listening, ListenOptions, ListenView
+from netkit.cli.payload.server_tls import ServerTlsOptions
+from netkit.cli.payload.serving import drain as drain_option
+from netkit.cli.payload.talking import (
+    Closed,
+    Data,
+    Talk,
+    TalkOptions,
+    TlsRow,
+    keepalive as keepalive_option,
+    set_keepalive,
+    tls_row,
+)
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
-    from netkit.addr import HostPort, IpAddr, SocketAddr
-    from netkit.cli.payload.talking import ClientTls
+    from netkit.addr import HostPort, SocketAddr
+    from netkit.cli.payload.client_tls import ClientTls
     from netkit.io import ByteStream, Flow
     from netkit.net.errors import Attempt
     from netkit.net.tcp import TcpStream
@@ -65,7 +75,7 @@ class ConnectView(View[Any]):
     schema = Connected | Data | Closed
 
 
-class ProxyUrl(Value):
+class ProxyUrl(Value["Proxy"]):
     """A proxy's URL. The text is never quoted back: there may be a password in it."""
 
     name = "url"
@@ -93,14 +103,12 @@ class ProxyUrl(Value):
     modes=("json",),
     see_also=("netkit-tcp-listen(1)", "netkit-serve-echo(1)", "nc(1)", "socat(1)"),
 )
-@click.argument("endpoint", metavar="HOST:PORT", type=options.Endpoint())
+@argument("endpoint", metavar="HOST:PORT", type=options.Endpoint())
 @options.timeout(10.0)
-@options.family
-@options.source
+@option_group(source=SourceOptions)
 @option(
     "--proxy",
     type=ProxyUrl(),
-    metavar="URL",
     help="Connect through this proxy: socks5://[USER:PASSWORD@]HOST:PORT or http://...",
 )
 @option(
@@ -108,19 +116,18 @@ class ProxyUrl(Value):
     type=click.Choice(["v1", "v2"]),
     help="Begin with a PROXY protocol header that tells this connection's addresses.",
 )
-@talking.keepalive
-@talking.client_tls
-@talking.options
+@keepalive_option
+@option_group(tls=ClientTlsOptions, talk=TalkOptions)
 def connect(
     run: Run[Any],
     endpoint: HostPort,
     timeout: float,
-    family: int | None,
-    source: IpAddr | None,
+    source: SourceOptions,
     proxy: Proxy | None,
-    proxy_protocol: str | None,
+    proxy_protocol: Literal["v1", "v2"] | None,
     keepalive: int | None,
-    **given: Any,
+    tls: ClientTlsOptions,
+    talk: TalkOptions,
 ) -> None:
     """Connect to a TCP port; send standard input, write what comes back.
 
@@ -150,58 +157,38 @@ def connect(
         $ netkit tcp connect --proxy socks5://127.0.0.1:1080 example.com:80
         $ netkit tcp connect --json [::1]:7 < request.bin
     """
-    from netkit.net.pump import Pumped
-
-    env = run.env
-    tls = talking.take_client_tls(given, str(endpoint.host) or "localhost")
     hint = "behind a proxy, the addresses of the connection to the target are not known here"
-    talking.exclude("--proxy", proxy, "--proxy-protocol", proxy_protocol, hint)
-    with talking.Talk(run, **given, stays_open=bool(proxy or tls)) as talk:
+    exclude("--proxy", proxy, "--proxy-protocol", proxy_protocol, hint)
+    client = tls.client(str(endpoint.host) or "localhost")
+    with Talk(run, talk, stays_open=bool(proxy or client)) as talking:
         begun = monotonic()
-        tcp, stream = run.wait(_open(endpoint, family, source, proxy, proxy_protocol, tls), timeout)
+        tcp, stream = run.wait(_open(endpoint, source, proxy, proxy_protocol, client), timeout)
         elapsed = monotonic() - begun
         with stream:
-            talking.set_keepalive(tcp, keepalive)
-            words = f"connected to {tcp.peer_addr if proxy is None else endpoint}{talking.tls_words(stream)}"
-            talk.note(f"{words}, from {tcp.local_addr}")
-            if run.json:
-                run.write_object(_connected(endpoint, tcp, stream, elapsed, proxy))
-            elif env.stdout_tty and not env.quiet:
-                env.say(f"{words} in {elapsed * 1000:.1f} ms")
-            done = Pumped()
-            opened = monotonic()
-            try:
-                run.wait(talk.over(stream, done))
-            finally:
-                if run.json:
-                    run.write_object(talking.closed_row(done, monotonic() - opened))
+            set_keepalive(tcp, keepalive)
+            peer = tcp.peer_addr if proxy is None else endpoint
+            event = _connected(endpoint, tcp, stream, elapsed, proxy)
+            talking.connected(stream, peer, elapsed, event, local=tcp.local_addr)
+            talking.to_the_end(stream)
 
 
 def _open(
     endpoint: HostPort,
-    family: int | None,
-    source: IpAddr | None,
+    source: SourceOptions,
     proxy: Proxy | None,
-    proxy_protocol: str | None,
+    proxy_protocol: Literal["v1", "v2"] | None,
     tls: ClientTls | None,
 ) -> Flow[tuple[TcpStream, ByteStream]]:
     """Flow: the connection, and the stream to talk over: the same, or TLS on top of it."""
-    import socket
-
-    from netkit.addr import SocketAddr
-
-    only = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}.get(family or 0, 0)
-    bound = SocketAddr.new(source, 0) if source is not None else None
-    if bound is not None and not only:
-        only = int(bound.family)
+    family, bound = source.resolve()
     if proxy is not None:
         from netkit.proxy.connect import connect_through_flow
 
-        tcp = yield from connect_through_flow(proxy, endpoint, family=only, source=bound)
+        tcp = yield from connect_through_flow(proxy, endpoint, family=family, source=bound)
     else:
         from netkit.net.tcp import TcpStream
 
-        tcp = yield from TcpStream.connect_flow(endpoint, family=only, source=bound)
+        tcp = yield from TcpStream.connect_flow(endpoint, family=family, source=bound)
     try:
         if proxy_protocol is not None:
             from netkit.proxy.header import ProxyHeader
@@ -226,7 +213,7 @@ def _connected(
         "elapsed_s": elapsed,
         "attempts": [_attempt(attempt) for attempt in tcp.attempts],
         "proxy": None if proxy is None else str(proxy),
-        "tls": talking.tls_row(stream),
+        "tls": tls_row(stream),
     }
 
 
@@ -249,23 +236,26 @@ def _attempt(attempt: Attempt) -> AttemptRow:
     modes=("json",),
     see_also=("netkit-tcp-connect(1)", "netkit-serve-echo(1)", "nc(1)", "socat(1)"),
 )
-@click.argument("bind", required=False, default="127.0.0.1:0", metavar="[BIND]", type=Bind(None))
-@listening.options
-@option("--allow", type=Network(), metavar="NETWORK", multiple=True, help="Take connections from there only.")
-@option("--deny", type=Network(), metavar="NETWORK", multiple=True, help="Take none from there.")
+@argument("bind", required=False, default="127.0.0.1:0", metavar="[BIND]", type=Bind(None))
+@option_group(listen=ListenOptions)
+@option("--allow", type=Network(), multiple=True, help="Take connections from there only.")
+@option("--deny", type=Network(), multiple=True, help="Take none from there.")
 @option("--proxy-protocol", is_flag=True, help="Expect a PROXY protocol header (v1 or v2) first.")
-@talking.keepalive
-@server_tls
-@drain
-@talking.options
+@keepalive_option
+@option_group(tls=ServerTlsOptions)
+@drain_option
+@option_group(talk=TalkOptions)
 def listen(
     run: Run[Any],
     bind: str,
+    listen: ListenOptions,
     allow: tuple[IPv4Network | IPv6Network, ...],
     deny: tuple[IPv4Network | IPv6Network, ...],
     proxy_protocol: bool,
     keepalive: int | None,
-    **given: Any,
+    tls: ServerTlsOptions,
+    drain: float,
+    talk: TalkOptions,
 ) -> None:
     """Wait for a TCP connection; send standard input, write what comes.
 
@@ -299,13 +289,20 @@ def listen(
     from netkit.net.tcp import TcpListener
 
     def admit(stream: TcpStream) -> str | None:
-        talking.set_keepalive(stream, keepalive)
+        set_keepalive(stream, keepalive)
         return _why_not(stream.peer_addr, allow, deny)
 
-    talking_to = listening.Listening(
-        run, given, admit=admit, environment=_environment, proxy_protocol=proxy_protocol
+    listening = Listening(
+        run,
+        listen,
+        tls,
+        talk,
+        drain=drain,
+        admit=admit,
+        environment=_environment,
+        proxy_protocol=proxy_protocol,
     )
-    talking_to.serve(TcpListener.bind(bind), "tcp", names_of(bind))
+    listening.serve(TcpListener.bind(bind), "tcp", names_of(bind))
 
 
 def _why_not(

@@ -8,19 +8,20 @@ from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.fields import Endpoint as Peer, Format
+from netkit.cli.frame.groups import SourceOptions, option_group
 from netkit.cli.frame.messages import plural
 from netkit.cli.frame.options import Endpoint, Number, Value, WrongValue, option
 from netkit.cli.frame.output import rfc3339
 from netkit.cli.frame.remedies import advice
 from netkit.cli.frame.view import Column, View
-from netkit.cli.payload.tls_files import certificates
+from netkit.cli.payload.tls_files import TrustOptions, certificates, protocols
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import click
 
-    from netkit.addr import HostPort, IpAddr
+    from netkit.addr import HostPort
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
     from netkit.cli.frame.view import Line
@@ -392,7 +393,7 @@ def _pem(chain: Iterable[Certificate]) -> Iterable[str]:
         yield from certificate.to_pem().splitlines()
 
 
-class Version(Value):
+class Version(Value["TlsVersion"]):
     """A TLS version: `1.2`, `TLSv1.3`."""
 
     name = "version"
@@ -416,26 +417,18 @@ class Version(Value):
     "--alpn",
     metavar="LIST",
     default="h2,http/1.1",
-    show_default="h2,http/1.1",
     help="Offer these application protocols, separated by commas; '' offers none.",
 )
-@option(
-    "--min-version", type=Version(), metavar="VERSION", default="1.2", show_default="1.2", help="Oldest TLS."
-)
-@option(
-    "--max-version", type=Version(), metavar="VERSION", default="1.3", show_default="1.3", help="Newest TLS."
-)
-@options.ca
-@options.insecure
+@option("--min-version", type=Version(), default="1.2", help="Oldest TLS.")
+@option("--max-version", type=Version(), default="1.3", help="Newest TLS.")
+@option_group(trust=TrustOptions)
 @option(
     "--warn-days",
     type=Number(0, 100_000),
-    metavar="N",
     help="End with 1 if a certificate expires in less than N days.",
 )
 @option("--pem", is_flag=True, help="Print the certificates that the server sent, in PEM.")
-@options.family
-@options.source
+@option_group(source=SourceOptions)
 @options.timeout(10.0)
 def probe(
     run: Run[Probed],
@@ -444,12 +437,10 @@ def probe(
     alpn: str,
     min_version: TlsVersion,
     max_version: TlsVersion,
-    ca: str | None,
-    insecure: bool,
+    trust: TrustOptions,
     warn_days: int | None,
     pem: bool,
-    family: int | None,
-    source: IpAddr | None,
+    source: SourceOptions,
     timeout: float,
 ) -> None:
     """Show what a TLS server sends, and whether a client would accept it.
@@ -473,9 +464,9 @@ def probe(
     """
     if min_version > max_version:
         raise WrongValue("--min-version is newer than --max-version")
-    roots = None if ca is None else certificates(ca, "--ca")
-    offered = tuple(name.strip() for name in alpn.split(",") if name.strip())
-    address = None if source is None else _local(source)
+    roots = None if trust.ca is None else certificates(trust.ca, "--ca")
+    offered = tuple(protocols(alpn))
+    family, bound = source.resolve()
 
     def flow(target: HostPort) -> Flow[Probed]:
         from netkit.tls.probe import probe_flow
@@ -488,21 +479,9 @@ def probe(
             min_version=min_version,
             max_version=max_version,
             roots=roots,
-            family=_socket_family(family),
-            source=address,
+            family=family,
+            source=bound,
         )
-        return Probed(report, insecure, warn_days, pem)
+        return Probed(report, trust.insecure, warn_days, pem)
 
     run.each(targets, flow, timeout=timeout)
-
-
-def _local(source: IpAddr) -> Any:
-    from netkit.addr import SocketAddr
-
-    return SocketAddr.new(source, 0)
-
-
-def _socket_family(family: int | None) -> int:
-    import socket
-
-    return {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}.get(family or 0, 0)

@@ -7,12 +7,11 @@ from contextlib import nullcontext
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
-import click
-
 from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.fields import Endpoint
-from netkit.cli.frame.options import FILE, File, Number, Seconds, Value, WrongValue, option
+from netkit.cli.frame.groups import SourceOptions, option_group
+from netkit.cli.frame.options import File, Number, Seconds, Value, WrongValue, argument, option
 from netkit.cli.frame.output import b64
 from netkit.cli.frame.view import View
 from netkit.cli.payload.bind import ANYWHERE, Bind
@@ -22,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import FileIO
 
-    from netkit.addr import HostPort, IpAddr, Ipv4Addr, SocketAddr
+    import click
+
+    from netkit.addr import HostPort, Ipv4Addr, SocketAddr
     from netkit.cli.payload.hexdump import Direction
     from netkit.io import Flow
     from netkit.net.pump import Source
@@ -67,7 +68,7 @@ class UdpView(View[None]):
         self.schema = Datagram | Ended if type == "udp.send" else Datagram | Listening | Ended  # type: ignore[misc]
 
 
-class Interface(Value):
+class Interface(Value[str]):
     """A network interface: its name, or an IPv4 address of it."""
 
     name = "interface"
@@ -89,7 +90,7 @@ class Interface(Value):
         return text
 
 
-class Hex(Value):
+class Hex(Value[bytes]):
     """Bytes in hexadecimal; blanks and colons between them are passed over."""
 
     name = "hex"
@@ -168,30 +169,20 @@ _INTERFACE = option(
     modes=("json",),
     see_also=("netkit-udp-listen(1)", "netkit-udp-ping(1)", "nc(1)", "socat(1)"),
 )
-@click.argument("endpoint", metavar="HOST:PORT", type=options.Endpoint(proto="udp"))
+@argument("endpoint", metavar="HOST:PORT", type=options.Endpoint(proto="udp"))
 @option("--data", "text", metavar="TEXT", help="Send this.")
-@option("--hex", "octets", type=Hex(), metavar="HEX", help="Send these bytes.")
-@option("-f", "--file", "path", type=File(), metavar="FILE", complete=FILE, help="Send what is in this file.")
+@option("--hex", "octets", type=Hex(), help="Send these bytes.")
+@option("-f", "--file", "path", type=File(), help="Send what is in this file.")
 @option("--lines", is_flag=True, help="Send each line of what is read as a datagram, without its end.")
-@option("--count", type=Number(1), metavar="N", default=1, show_default="1", help="Send it so many times.")
-@option(
-    "--interval",
-    type=Seconds(),
-    metavar="SECONDS",
-    default=0.0,
-    show_default="0",
-    help="Leave so much time between two datagrams.",
-)
-@option(
-    "--wait", type=Seconds(), metavar="SECONDS", help="Write what comes back, until so long after the last."
-)
-@option("--replies", type=Number(1), metavar="N", help="Wait for no more than so many replies.")
+@option("--count", type=Number(1), default=1, help="Send it so many times.")
+@option("--interval", type=Seconds(), default=0.0, help="Leave so much time between two datagrams.")
+@option("--wait", type=Seconds(), help="Write what comes back, until so long after the last.")
+@option("--replies", type=Number(1), help="Wait for no more than so many replies.")
 @option("--broadcast", is_flag=True, help="Allow a broadcast address.")
-@option("--ttl", type=Number(0, 255), metavar="N", help="Let it pass so many routers.")
+@option("--ttl", type=Number(0, 255), help="Let it pass so many routers.")
 @_INTERFACE
 @_HEXDUMP
-@options.family
-@options.source
+@option_group(source=SourceOptions)
 def send(
     run: Run[None],
     endpoint: HostPort,
@@ -207,8 +198,7 @@ def send(
     ttl: int | None,
     interface: str | None,
     hexdump: bool,
-    family: int | None,
-    source: IpAddr | None,
+    source: SourceOptions,
 ) -> None:
     """Send datagrams; write what comes back.
 
@@ -232,18 +222,13 @@ def send(
         raise WrongValue("--data, --hex and --file exclude each other", "choose one of them")
     if replies is not None and wait is None:
         raise WrongValue("--replies without --wait", "add --wait SECONDS")
-    import socket
-
-    from netkit.addr import SocketAddr
     from netkit.io import beside
     from netkit.net.resolve import resolve_flow
 
     traffic = Traffic(run, hexdump)
-    only = {4: int(socket.AF_INET), 6: int(socket.AF_INET6)}.get(family or 0, 0)
-    if source is not None and not only:
-        only = int(SocketAddr.new(source, 0).family)
-    peer = run.wait(resolve_flow(endpoint, family=only), 10.0)[0]
-    with _sending_socket(peer, source, broadcast) as sock:
+    family, bound = source.resolve()
+    peer = run.wait(resolve_flow(endpoint, family=family), 10.0)[0]
+    with _sending_socket(peer, bound, broadcast) as sock:
         if broadcast:
             sock.set_broadcast(True)
         _prepare(sock, peer, ttl, interface)
@@ -260,7 +245,7 @@ def send(
                 traffic.end()
 
 
-def _sending_socket(peer: SocketAddr, source: IpAddr | None, broadcast: bool) -> UdpSocket:
+def _sending_socket(peer: SocketAddr, bound: SocketAddr | None, broadcast: bool) -> UdpSocket:
     """Not connected where answers come from elsewhere: those to a group, or to everybody, do.
 
     Which addresses reach everybody is the interfaces' matter (192.0.2.127 may, 10.0.1.255 may not): it is
@@ -271,7 +256,6 @@ def _sending_socket(peer: SocketAddr, source: IpAddr | None, broadcast: bool) ->
     from netkit.addr import SocketAddr
     from netkit.net.udp import UdpSocket
 
-    bound = SocketAddr.new(source, 0) if source is not None else None
     if broadcast or peer.ip.is_multicast:
         any_address = "0.0.0.0" if peer.is_ipv4 else "::"
         return UdpSocket.bind_addr(bound or SocketAddr.new(any_address, 0))
@@ -411,9 +395,9 @@ def _receiving(sock: UdpSocket, traffic: Traffic, limit: int | None) -> Flow[Non
     modes=("json",),
     see_also=("netkit-udp-send(1)", "netkit-udp-echo(1)", "nc(1)", "socat(1)"),
 )
-@click.argument("bind", required=False, metavar="[BIND]", type=Bind(None))
-@option("--count", type=Number(1), metavar="N", help="End after so many datagrams.")
-@option("--idle-timeout", type=Seconds(), metavar="SECONDS", help="End when nothing came for so long.")
+@argument("bind", required=False, metavar="[BIND]", type=Bind(None))
+@option("--count", type=Number(1), help="End after so many datagrams.")
+@option("--idle-timeout", type=Seconds(), help="End when nothing came for so long.")
 @option("--join", "groups", multiple=True, metavar="GROUP", help="Join this multicast group; more than once.")
 @_INTERFACE
 @option("--reply", metavar="TEXT", help="Send this back for every datagram.")

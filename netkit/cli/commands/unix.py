@@ -5,20 +5,21 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
-import click
-
 from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
-from netkit.cli.frame.options import FILE, Value, WrongValue, option
+from netkit.cli.frame.groups import option_group
+from netkit.cli.frame.options import FILE, Value, WrongValue, argument, option
 from netkit.cli.frame.view import View
-from netkit.cli.payload import listening, talking
-from netkit.cli.payload.listening import ListenView
-from netkit.cli.payload.server_tls import server_tls
-from netkit.cli.payload.serving import drain
-from netkit.cli.payload.talking import Closed, Data, TlsRow
+from netkit.cli.payload.client_tls import ClientTlsOptions
+from netkit.cli.payload.listening import Listening, ListenOptions, ListenView
+from netkit.cli.payload.server_tls import ServerTlsOptions
+from netkit.cli.payload.serving import drain as drain_option
+from netkit.cli.payload.talking import Closed, Data, Talk, TalkOptions, TlsRow, tls_row
 
 if TYPE_CHECKING:
-    from netkit.cli.payload.talking import ClientTls
+    import click
+
+    from netkit.cli.payload.client_tls import ClientTls
     from netkit.io import ByteStream, Flow
     from netkit.net.unix import UnixAddr, UnixStream
 
@@ -49,7 +50,7 @@ class ConnectView(View[Any]):
     schema = Connected | Data | Closed
 
 
-class SocketPath(Value):
+class SocketPath(Value["UnixAddr"]):
     """A Unix-domain socket's address: a path, or `@` and an abstract name."""
 
     name = "path"
@@ -66,7 +67,7 @@ class SocketPath(Value):
             self.wrong(str(error), param, ctx, error.hint)
 
 
-class FileMode(Value):
+class FileMode(Value[int]):
     """Permissions in octal."""
 
     name = "mode"
@@ -92,11 +93,10 @@ class FileMode(Value):
     modes=("json",),
     see_also=("netkit-unix-listen(1)", "netkit-tcp-connect(1)", "unix(7)", "socat(1)"),
 )
-@click.argument("path", metavar="PATH", type=SocketPath())
+@argument("path", metavar="PATH", type=SocketPath())
 @options.timeout(10.0)
-@talking.client_tls
-@talking.options
-def connect(run: Run[Any], path: UnixAddr, timeout: float, **given: Any) -> None:
+@option_group(tls=ClientTlsOptions, talk=TalkOptions)
+def connect(run: Run[Any], path: UnixAddr, timeout: float, tls: ClientTlsOptions, talk: TalkOptions) -> None:
     """Connect to a Unix-domain socket; send standard input, write what comes back.
 
     PATH is a file, or @NAME in Linux's abstract namespace. All else is as in `netkit tcp connect`: when
@@ -108,36 +108,22 @@ def connect(run: Run[Any], path: UnixAddr, timeout: float, **given: Any) -> None
         $ printf 'GET / HTTP/1.0\\r\\n\\r\\n' | netkit unix connect /run/app.sock
         $ netkit unix connect --hexdump @name
     """
-    from netkit.net.pump import Pumped
-
-    env = run.env
-    tls = talking.take_client_tls(given, None)
-    with talking.Talk(run, **given, stays_open=tls is not None) as talk:
+    client = tls.client(None)
+    with Talk(run, talk, stays_open=client is not None) as talking:
         begun = monotonic()
-        unix, stream = run.wait(_open(path, tls), timeout)
+        unix, stream = run.wait(_open(path, client), timeout)
         elapsed = monotonic() - begun
         with stream:
-            words = f"connected to {path}{talking.tls_words(stream)}"
-            talk.note(words)
-            if run.json:
-                run.write_object(
-                    {
-                        "event": "connected",
-                        "peer": str(path),
-                        "credentials": _credentials(unix),
-                        "elapsed_s": elapsed,
-                        "tls": talking.tls_row(stream),
-                    }
-                )
-            elif env.stdout_tty and not env.quiet:
-                env.say(f"{words} in {elapsed * 1000:.1f} ms")
-            done = Pumped()
-            opened = monotonic()
-            try:
-                run.wait(talk.over(stream, done))
-            finally:
-                if run.json:
-                    run.write_object(talking.closed_row(done, monotonic() - opened))
+            event: Connected = {
+                "type": "unix.connect",
+                "event": "connected",
+                "peer": str(path),
+                "credentials": _credentials(unix),
+                "elapsed_s": elapsed,
+                "tls": tls_row(stream),
+            }
+            talking.connected(stream, path, elapsed, event)
+            talking.to_the_end(stream)
 
 
 def _open(path: UnixAddr, tls: ClientTls | None) -> Flow[tuple[UnixStream, ByteStream]]:
@@ -164,15 +150,21 @@ def _credentials(stream: UnixStream) -> PeerRow | None:
     modes=("json",),
     see_also=("netkit-unix-connect(1)", "netkit-tcp-listen(1)", "unix(7)", "socat(1)"),
 )
-@click.argument("path", metavar="PATH", type=SocketPath())
-@listening.options
-@option(
-    "--mode", type=FileMode(), metavar="MODE", help="The file's permissions: who may write to it may connect."
-)
-@server_tls
-@drain
-@talking.options
-def listen(run: Run[Any], path: UnixAddr, mode: int | None, **given: Any) -> None:
+@argument("path", metavar="PATH", type=SocketPath())
+@option_group(listen=ListenOptions)
+@option("--mode", type=FileMode(), help="The file's permissions: who may write to it may connect.")
+@option_group(tls=ServerTlsOptions)
+@drain_option
+@option_group(talk=TalkOptions)
+def listen(
+    run: Run[Any],
+    path: UnixAddr,
+    listen: ListenOptions,
+    mode: int | None,
+    tls: ServerTlsOptions,
+    drain: float,
+    talk: TalkOptions,
+) -> None:
     """Wait for a connection to a Unix-domain socket; send standard input, write what comes.
 
     PATH is a file, which is made and, at the end, removed, or @NAME in Linux's abstract namespace. The
@@ -189,8 +181,8 @@ def listen(run: Run[Any], path: UnixAddr, mode: int | None, **given: Any) -> Non
 
     if mode is not None and path.path is None:
         raise WrongValue(f"--mode is for a file, and {path} is none", "anybody may connect to it: use a path")
-    talking_to = listening.Listening(run, given, admit=_anybody, environment=_environment)
-    talking_to.serve(UnixListener.bind(path, mode=mode), "unix", ["localhost"])
+    listening = Listening(run, listen, tls, talk, drain=drain, admit=_anybody, environment=_environment)
+    listening.serve(UnixListener.bind(path, mode=mode), "unix", ["localhost"])
 
 
 def _anybody(_stream: Any) -> None:

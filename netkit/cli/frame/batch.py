@@ -56,7 +56,7 @@ class Batch(Generic[T, R]):
         self.journal = journal
         self.lines = Lines(inputs, output.env)
         self.resumed = 0
-        self._pacer = None if inputs.rate is None else Pacer(inputs.rate)
+        self._pacer = None if inputs.how.rate is None else Pacer(inputs.how.rate)
         self._active = 0
         self._idle = Event()
         # With --ordered: rows that wait, by number; the number whose turn it is; who waits to begin.
@@ -76,7 +76,7 @@ class Batch(Generic[T, R]):
 
     @property
     def _limit(self) -> int:
-        return self.inputs.concurrency + self.output.env.shows_status
+        return self.inputs.how.concurrency + self.output.env.shows_status
 
     def _slots(self) -> Iterator[Flow[None]]:
         if self.output.env.shows_status:
@@ -119,7 +119,7 @@ class Batch(Generic[T, R]):
         """Flow: wait for the input's turn (--ordered) and for its time (--rate)."""
         from netkit.io import Event, Want, sleep_until
 
-        if self.inputs.ordered:
+        if self.inputs.how.ordered:
             while item.number >= self._turn + WINDOW:
                 if self._turned is None:
                     self._turned = Event()
@@ -142,7 +142,7 @@ class Batch(Generic[T, R]):
 
     def _finish(self, item: Item, outcome: R | Failure | None) -> None:
         """Write the row, or keep it until those before it are written. None: the row was written before."""
-        if not self.inputs.ordered:
+        if not self.inputs.how.ordered:
             self._write(item, outcome)
             return
         self._waiting[item.number] = (item, outcome)

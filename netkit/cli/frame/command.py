@@ -21,6 +21,7 @@ nothing could fail. It may return an `Exit`, or nothing: then the rows written d
 
 from __future__ import annotations
 
+from functools import partial
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -28,14 +29,14 @@ import click
 
 from netkit.cli.frame.context import Environment
 from netkit.cli.frame.exits import Exit, explain
-from netkit.cli.frame.options import OUTPUT, OUTPUT_PARAMS, TYPED, Option, WrongValue, output_options
+from netkit.cli.frame.groups import Bundle, OutputOptions
+from netkit.cli.frame.options import TYPED, Option
 from netkit.cli.frame.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from netkit.cli.frame.context import Mode
-    from netkit.cli.frame.inputs import Inputs, Spec
+    from netkit.cli.frame.inputs import Inputs
     from netkit.cli.frame.view import View
     from netkit.io import CancellationToken, Flow
 
@@ -86,10 +87,10 @@ class Run(Output[R], Generic[R]):
 
         self.start_many()
         journal = None
-        if inputs.resume is not None:
+        if inputs.how.resume is not None:
             from netkit.cli.frame.journal import Journal
 
-            journal = Journal(inputs.resume, self.command.path)
+            journal = Journal(inputs.how.resume, self.command.path)
         try:
             batch = Batch(inputs, flow_for, self, timeout=timeout, journal=journal)
             try:
@@ -109,7 +110,7 @@ class Run(Output[R], Generic[R]):
 
     def _interrupted(self, inputs: Inputs[Any]) -> None:
         self.env.interrupted()
-        hint = None if inputs.resume is None else "the same command goes on where this ended"
+        hint = None if inputs.how.resume is None else "the same command goes on where this ended"
         self.env.warn(None, f"interrupted after {self.rows:,} inputs", hint)
 
 
@@ -182,8 +183,12 @@ class NetkitCommand(click.Command):
         self.rewrite = rewrite
         self.sections = tuple(sections)
         self.see_also = tuple(see_also)
-        self.inputs_spec: Spec | None = getattr(self.callback, "__netkit_inputs__", None)
-        self.params += output_options(modes, short_letters=short_letters)
+        output = OutputOptions.offered("output", modes, short_letters=short_letters)
+        self.params += output
+        self.bundles: dict[str, Bundle] = {
+            **getattr(self.callback, "__netkit_bundles__", {}),
+            "output": Bundle.of(output, partial(OutputOptions.of, "output")),
+        }
 
     @property
     def doc(self) -> Doc:
@@ -209,57 +214,47 @@ class NetkitCommand(click.Command):
     def _invoke(self, ctx: click.Context) -> Exit:
         env = ctx.find_root().obj
         assert isinstance(env, Environment)
-        params = dict(ctx.params)
-        shared = {name: params.pop(name, None) for name in OUTPUT_PARAMS}
-        if "family_4" in params:
-            params["family"] = _family(params.pop("family_4"), params.pop("family_6"))
-        if self.inputs_spec is not None:
-            params["targets"] = self._inputs(self.inputs_spec, params)
-        resume = getattr(params.get("targets"), "resume", None)
+        arguments = self._arguments(ctx.params)
+        output: OutputOptions = arguments.pop("output")
+        targets = arguments.get("targets")
+        resume = None if targets is None else targets.how.resume
         run: Run[Any] = Run(env, self.view, doing=self.doing or self.path, lookup=self.lookup)
         run.command = self
         run.typed = tuple(ctx.meta.get(TYPED, ()))
         run.input = run.typed[0] if len(run.typed) == 1 else None
         try:
             env.configure(
-                mode=self._mode(shared),
-                color=shared["color"],
-                output=shared["output"],
+                mode=output.mode,
+                color=output.color,
+                output=output.file,
                 append=resume is not None and _has_content(resume),
-                verbosity=-1 if shared["quiet"] else shared["verbose"] or 0,
+                verbosity=-1 if output.quiet else output.verbose,
             )
         except OSError as error:
             failure = explain(error)
-            env.report(f"opening {shared['output']}", failure)
+            env.report(f"opening {output.file}", failure)
             return failure.exit
         assert self.callback is not None
         try:
             if env.on_start is not None:
                 env.on_start()
-            code = ctx.invoke(self.callback, run, **params)
+            code = ctx.invoke(self.callback, run, **arguments)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except Exception as error:
             return run.failed(error)
         return code if isinstance(code, Exit) else run.exit_code
 
-    def _mode(self, shared: Mapping[str, Any]) -> Mode | None:
-        wanted: list[Mode] = [mode for mode in ("json", "plain", "short") if shared[mode]]
-        if len(wanted) > 1:
-            raise WrongValue(f"--{wanted[0]} and --{wanted[1]} exclude each other", "choose one of them")
-        return wanted[0] if wanted else None
-
-    def _inputs(self, spec: Spec, params: dict[str, Any]) -> Inputs[Any]:
-        from netkit.cli.frame.inputs import Inputs
-
-        names = ("concurrency", "rate", "ordered", "resume")
-        taken = {name: params.pop(name) for name in names}
-        return Inputs(spec, params.pop("targets", ()), file=params.pop("inputs_file"), **taken)
+    def _arguments(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The function's arguments: what bundles make of their parameters, and the others as they are."""
+        made = {argument: each.make(params) for argument, each in self.bundles.items()}
+        bundled = {name for each in self.bundles.values() for name in each.parameters}
+        return made | {name: value for name, value in params.items() if name not in bundled}
 
     # -- the help page
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:  # noqa: ARG002
-        return help_option(OUTPUT)
+        return help_option(OutputOptions.section)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         if self.usage is not None:
@@ -384,12 +379,6 @@ def help_option(section: str = "Options") -> Option:
         section=section,
         help="Show this page.",
     )
-
-
-def _family(four: bool, six: bool) -> int | None:
-    if four and six:
-        raise WrongValue("-4 and -6 exclude each other", "without either, both families are tried")
-    return 4 if four else 6 if six else None
 
 
 def _has_content(path: str) -> bool:

@@ -11,25 +11,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import click
 
-from netkit.cli.frame.options import Number, Rate, WrongValue, option
+from netkit.cli.frame.groups import OptionGroup, bundle, field, flag
+from netkit.cli.frame.options import Argument, F, File, Number, Rate, WrongValue
 from netkit.errors import NetkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from netkit.errors import Fault
 
-F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
 T = TypeVar("T")
 
-SECTION = "Several inputs"
-CONCURRENCY = 32
 #: The longest line of a list of inputs, in bytes; a longer one is a row that says so.
 MAX_LINE = 16384
 
@@ -39,73 +36,51 @@ class Spec(NamedTuple):
 
     metavar: str
     parse: Callable[[str], Any]
-    required: bool
+    required: bool = True
+
+
+class BatchOptions(OptionGroup):
+    """How several inputs are gone through."""
+
+    section = "Several inputs"
+
+    file: str | None = field("-f", "--file", type=File())
+    concurrency: int = field(
+        "--concurrency", type=Number(1, 100_000), default=32, help="How many are in flight at once."
+    )
+    rate: float | None = field("--rate", type=Rate(), help="Begin no more than this (100/s, 30/m).")
+    ordered: bool = flag("--ordered", help="Rows in the order of the inputs, not as they finish.")
+    resume: str | None = field(
+        "--resume", type=File(), help="Keep a journal in FILE; run again, go on where it ended."
+    )
 
 
 def many(
     metavar: str,
     *,
     parse: Callable[[str], Any] = str,
+    complete: str | None = None,
     required: bool = True,
-    argument: bool = True,
-    concurrency: int = CONCURRENCY,
-    short_letters: bool = True,
     help: str | None = None,  # noqa: A002 - click's own word
 ) -> Callable[[F], F]:
     """Take any number of inputs, as Python's `targets`, an `Inputs`.
 
     `parse` makes a target of an input's text, and raises ValueError (or a NetkitError) where it is none.
-    With `argument=False` only the options are added, for a command whose grammar is its own: it says what
-    the inputs are with `targets.of(texts)`. `short_letters` is for `-f`.
+    `complete` is what a shell completes, where `parse` is not the method of a value that knows. `help` is
+    for -f.
     """
+    spec = Spec(metavar, parse, required)
+    text = help or f"Read inputs from FILE, a {metavar} a line (`-`: standard input)."
+
+    def make(given: Mapping[str, Any]) -> Inputs[Any]:
+        return Inputs(spec, given["targets"], BatchOptions.of("batch", given))
 
     def decorate(function: F) -> F:
-        options = (
-            option(
-                *(["-f"] if short_letters else []),
-                "--file",
-                "inputs_file",
-                metavar="FILE",
-                complete="file",
-                section=SECTION,
-                help=help or f"Read inputs from FILE, a {metavar} a line (`-`: standard input).",
-            ),
-            option(
-                "--concurrency",
-                type=Number(1, 100_000),
-                metavar="N",
-                default=concurrency,
-                show_default=str(concurrency),
-                section=SECTION,
-                help="How many are in flight at once.",
-            ),
-            option(
-                "--rate",
-                type=Rate(),
-                metavar="N/s",
-                section=SECTION,
-                help="Begin no more than this (100/s, 30/m).",
-            ),
-            option(
-                "--ordered",
-                is_flag=True,
-                section=SECTION,
-                help="Rows in the order of the inputs, not as they finish.",
-            ),
-            option(
-                "--resume",
-                metavar="FILE",
-                complete="file",
-                section=SECTION,
-                help="Keep a journal in FILE; run again, go on where it ended.",
-            ),
+        known = complete or getattr(getattr(parse, "__self__", None), "complete", None)
+        targets = Argument(["targets"], nargs=-1, metavar=f"{metavar}...", complete=known)
+        return bundle(
+            function, "targets", [targets, *BatchOptions.options("batch", file={"help": text})], make
         )
-        for add in reversed(options):
-            function = add(function)
-        if argument:
-            function = click.argument("targets", nargs=-1, metavar=f"{metavar}...")(function)
-        function.__netkit_inputs__ = Spec(metavar, parse, required)  # type: ignore[attr-defined]
-        return function
 
     return decorate
 
@@ -130,46 +105,28 @@ class BadInput(NetkitError):
 class Inputs(Generic[T]):
     """The inputs of one invocation, and how they are to be gone through."""
 
-    def __init__(
-        self,
-        spec: Spec,
-        texts: Sequence[str] = (),
-        *,
-        file: str | None = None,
-        concurrency: int = CONCURRENCY,
-        rate: float | None = None,
-        ordered: bool = False,
-        resume: str | None = None,
-    ) -> None:
+    def __init__(self, spec: Spec, texts: Sequence[str], how: BatchOptions) -> None:
         self.spec = spec
         self.texts = tuple(texts)
-        self.file = file
-        self.concurrency = concurrency
-        self.rate = rate
-        self.ordered = ordered
-        self.resume = resume
+        self.how = how
 
-    def of(self, texts: Sequence[str], parse: Callable[[str], T] | None = None) -> Inputs[T]:
-        """The same options over inputs that the command found itself in its arguments."""
-        spec = self.spec if parse is None else self.spec._replace(parse=parse)
-        return Inputs(
-            spec,
-            texts,
-            file=self.file,
-            concurrency=self.concurrency,
-            rate=self.rate,
-            ordered=self.ordered,
-            resume=self.resume,
-        )
+    def of(self, texts: Sequence[str], parse: Callable[[str], T]) -> Inputs[T]:
+        """The same options over other inputs, or over inputs that are read otherwise."""
+        return Inputs(self.spec._replace(parse=parse), texts, self.how)
 
     @property
     def single(self) -> bool:
         """Whether it is one input, named on the command line, and nothing else was asked for."""
-        return len(self.texts) == 1 and self.texts != ("-",) and self.file is None and self.resume is None
+        return (
+            len(self.texts) == 1
+            and self.texts != ("-",)
+            and self.how.file is None
+            and self.how.resume is None
+        )
 
     def check(self) -> None:
         """Raise a usage error if there is no input, or one on the command line is not in the right form."""
-        if not self.texts and self.file is None and self.spec.required:
+        if not self.texts and self.how.file is None and self.spec.required:
             raise WrongValue(
                 f"{self.spec.metavar} is missing", "name one or more, or read them with -f FILE (or from `-`)"
             )

@@ -40,12 +40,12 @@ class Lines:
 
         self._reading = Lock()
         texts = list(inputs.texts)
-        if inputs.file is not None:
-            texts.append("-" if inputs.file == "-" else "")
+        if inputs.how.file is not None:
+            texts.append("-" if inputs.how.file == "-" else "")
         self._places: Iterator[str] = iter(texts)
-        self._file_name = inputs.file
+        self._file_name = inputs.how.file
         # Opened before anything is asked: a list that is not there should cost nothing.
-        path = inputs.file
+        path = inputs.how.file
         self._file = None if path is None or path == "-" else open(path, "rb", buffering=0)  # noqa: SIM115
         self._env = env
         self._stream: _Stream | None = None

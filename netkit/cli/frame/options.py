@@ -1,13 +1,12 @@
-"""Options that mean the same thing everywhere, under one name, and the values they take.
+"""Options, and the values they take.
 
     @command("tls probe", view=ProbeView())
     @options.timeout(10.0)
-    @options.family
-    def probe(run, timeout, family): ...
+    @option("--warn-days", type=Number(0, 100_000), help="End with 1 if a certificate expires sooner.")
+    def probe(run, timeout, warn_days): ...
 
 A wrong value is a usage error that shows the right form: that is what each type here adds to click's.
-The options of output (`--json`, `-o`, `-v`, ...) come with every command by itself, those of several
-inputs with `inputs.many`.
+Options that several commands share, and that belong together, are groups (netkit.cli.frame.groups).
 """
 
 from __future__ import annotations
@@ -17,16 +16,22 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
     from netkit.addr import HostPort, IpAddr
 
-    _ParamType = click.ParamType[Any]
+    class _ParamType(click.ParamType[T]):
+        """click's base class, as type checkers see it."""
 else:
-    _ParamType = click.ParamType  # generic for type checkers only, in click before 8.2
 
-F = TypeVar("F", bound=Callable[..., Any])
+    class _ParamType(click.ParamType):
+        def __class_getitem__(cls, _converted: object) -> type:  # generic only in click from 8.5 on
+            return cls
+
 
 #: What a shell completes where a value is wanted: files, host names, one of a few words, or nothing.
 FILE, HOST = "file", "host"
@@ -44,14 +49,28 @@ class WrongValue(click.BadParameter):
 
 
 class Option(click.Option):
-    """An option that knows its section of the help page, and what a shell may complete after it."""
+    """An option that knows its section of the help page, and what a shell may complete after it.
+
+    Its type says what stands for the value, unless `metavar` does. A default is shown, unless `show_default`
+    has other words for it or is False.
+    """
 
     def __init__(
-        self, *args: Any, section: str = "Options", complete: str | None = None, **rest: Any
+        self,
+        *args: Any,
+        section: str = "Options",
+        complete: str | None = None,
+        show_default: bool | str | None = None,
+        **rest: Any,
     ) -> None:
+        default = rest.get("default")
+        if show_default is None and isinstance(default, (int, float, str)):
+            show_default = f"{default:g}" if isinstance(default, float) else str(default)
         super().__init__(*args, **rest)
+        self.show_default = show_default
         self.section = section
         self.complete = complete or getattr(self.type, "complete", None)
+        self.metavar = self.metavar or getattr(self.type, "metavar", None)
 
 
 def option(*names: str, **rest: Any) -> Callable[[F], F]:
@@ -59,13 +78,30 @@ def option(*names: str, **rest: Any) -> Callable[[F], F]:
     return click.option(*names, cls=Option, **rest)
 
 
+class Argument(click.Argument):
+    """A positional argument that knows what a shell may complete in its place."""
+
+    def __init__(self, *args: Any, complete: str | None = None, **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        self.complete = complete or getattr(self.type, "complete", None)
+
+
+def argument(name: str, **rest: Any) -> Callable[[F], F]:
+    """`click.argument`, with `complete` ("file", "host") where its type does not say."""
+    return click.argument(name, cls=Argument, **rest)
+
+
 # -- values
 
 
-class Value(_ParamType):
-    """A kind of value: `convert` text into it, `fail` with the right form where it is not one."""
+class Value(_ParamType[T]):
+    """A kind of value: `convert` makes one of text, and says the right form where the text is none.
+
+    `metavar` stands for the value on help pages; the kind's name in capitals does where it is None.
+    """
 
     form: str
+    metavar: str | None = None
     complete: str | None = None
 
     def __call__(
@@ -81,7 +117,7 @@ class Value(_ParamType):
         raise WrongValue(message, hint or self.form, param=param, ctx=ctx)
 
 
-class Seconds(Value):
+class Seconds(Value[float]):
     """A time: `5`, `0.25`, `250ms`, `2m`; 0 only with `zero`. Python sees seconds as a float."""
 
     name = "seconds"
@@ -109,10 +145,11 @@ class Seconds(Value):
         return found
 
 
-class Number(Value):
+class Number(Value[int]):
     """A whole number from `low` to `high` (or without an upper end)."""
 
     name = "number"
+    metavar = "N"
 
     def __init__(self, low: int = 0, high: int | None = None) -> None:
         self.low, self.high = low, high
@@ -131,7 +168,7 @@ class Number(Value):
         return found
 
 
-class Port(Value):
+class Port(Value[int]):
     """A port number, or a service's name."""
 
     name = "port"
@@ -151,10 +188,11 @@ class Port(Value):
             self.wrong(f"{value!r} is not a port: {error.reason}", param, ctx)
 
 
-class Address(Value):
+class Address(Value["IpAddr"]):
     """An IP address."""
 
     name = "address"
+    metavar = "ADDR"
     form = "write an IP address, as in 192.0.2.1 or 2001:db8::1"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IpAddr:
@@ -166,7 +204,7 @@ class Address(Value):
             self.wrong(f"{value!r} is not an IP address: {error.reason}", param, ctx)
 
 
-class Network(Value):
+class Network(Value["IPv4Network | IPv6Network"]):
     """A network in CIDR form; a single address is a network of one."""
 
     name = "network"
@@ -183,7 +221,7 @@ class Network(Value):
             self.wrong(f"{value!r} is not a network: {error}", param, ctx)
 
 
-class Endpoint(Value):
+class Endpoint(Value["HostPort"]):
     """HOST:PORT, [v6]:PORT, a service's name for the port, or a URL; HOST alone if there is a default port.
 
     `:PORT` is a port of this machine (`empty_host`, 127.0.0.1 unless said otherwise). What comes out is a
@@ -246,10 +284,11 @@ _SCHEME_PORTS = {
 }
 
 
-class Rate(Value):
+class Rate(Value[float]):
     """How often: `100/s`, `30/m`, `5/h`; a bare number is a second's. Python sees seconds between two."""
 
     name = "rate"
+    metavar = "N/s"
     form = "write a number and its unit of time, as in 100/s, 30/m or 5/h"
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}  # noqa: RUF012 - a constant
 
@@ -266,7 +305,7 @@ class Rate(Value):
         return seconds / times
 
 
-class File(Value):
+class File(Value[str]):
     """The path of a file (`-` for a standard stream, where that makes sense)."""
 
     name = "file"
@@ -279,112 +318,20 @@ class File(Value):
         return str(value)
 
 
+# -- what contradicts what
+
+
+def exclude(one: str, is_one: object, other: str, is_other: object, hint: str | None = None) -> None:
+    """Raise WrongValue where both were given."""
+    if is_one and is_other:
+        raise WrongValue(f"{one} and {other} exclude each other", hint or "choose one of them")
+
+
 # -- options of probing commands
 
 
 def timeout(default: float | None) -> Callable[[F], F]:
     """`--timeout SECONDS`, for the whole operation (of one input); Python's `timeout`."""
     return option(
-        "--timeout",
-        type=Seconds(),
-        metavar="SECONDS",
-        default=default,
-        show_default=default is not None and f"{default:g}",
-        help="Give up after this time, for the whole operation.",
+        "--timeout", type=Seconds(), default=default, help="Give up after this time, for the whole operation."
     )
-
-
-def tries(default: int) -> Callable[[F], F]:
-    """`--tries N`: how often to ask before giving up."""
-    return option(
-        "--tries",
-        type=Number(1, 100),
-        metavar="N",
-        default=default,
-        show_default=str(default),
-        help="How often to try before giving up.",
-    )
-
-
-def family(function: F) -> F:
-    """`-4` and `-6`; Python's `family` is 4, 6 or None."""
-    for number in (6, 4):
-        function = option(
-            f"-{number}",
-            f"family_{number}",
-            is_flag=True,
-            help=f"Use IPv{number} only.",
-        )(function)
-    return function
-
-
-def source(function: F) -> F:
-    """`--source ADDR`: the local address to send from."""
-    return option("--source", type=Address(), metavar="ADDR", help="Send from this local address.")(function)
-
-
-def ca(function: F) -> F:
-    """`--ca FILE`: trust these roots instead of the system's."""
-    return option(
-        "--ca", type=File(), metavar="FILE", help="Trust the certificates in FILE (PEM), not the system's."
-    )(function)
-
-
-def insecure(function: F) -> F:
-    """`--insecure`: carry on although the certificate does not verify."""
-    return option("--insecure", is_flag=True, help="Go on although the certificate does not verify.")(
-        function
-    )
-
-
-# -- options of output, which every command gets
-
-OUTPUT = "Output"
-
-
-def output_options(modes: tuple[str, ...], *, short_letters: bool) -> list[Option]:
-    """The output options of a command that offers `modes`; without `short_letters` (dig's own mean other
-    things) only in their long forms."""
-
-    def letters(*names: str) -> list[str]:
-        return [name for name in names if name.startswith("--") or short_letters]
-
-    helps = {
-        "json": "One JSON object a line (its schema: `netkit schema`).",
-        "plain": "Plain text without boxes, for awk; the default when not on a terminal.",
-        "short": "Only the bare values, one a line.",
-    }
-    made = [Option([f"--{mode}"], is_flag=True, section=OUTPUT, help=helps[mode]) for mode in modes]
-    made += [
-        Option(
-            ["--color"],
-            type=click.Choice(["auto", "always", "never"]),
-            default="auto",
-            section=OUTPUT,
-            help="Colour on a terminal, always (with tables, for `less -R`) or never. NO_COLOR is kept.",
-        ),
-        Option(
-            [*letters("-o"), "--output"],
-            type=File(),
-            metavar="FILE",
-            section=OUTPUT,
-            help="Write results to FILE.",
-        ),
-        Option(
-            [*letters("-v"), "--verbose"],
-            count=True,
-            section=OUTPUT,
-            help="Show the dialogue, step by step with timings, on standard error.",
-        ),
-        Option(
-            [*letters("-q"), "--quiet"],
-            is_flag=True,
-            section=OUTPUT,
-            help="Nothing but results and the exit code.",
-        ),
-    ]
-    return made
-
-
-#: The names under which click hands over what `output_options` declares.
-OUTPUT_PARAMS = ("json", "plain", "short", "color", "output", "verbose", "quiet")

@@ -22,7 +22,7 @@ UNIX = "unix:"
 ANYWHERE = "127.0.0.1:0"
 
 
-class Bind(Value):
+class Bind(Value[str]):
     """Where to listen: `ADDR:PORT`, `[v6]:PORT`, `:PORT` for every address; port 0 takes a free one.
 
     With `default_port` None it has to be written. With `unix`, also a path, `unix:PATH` or `@NAME`; the

@@ -1,34 +1,28 @@
 """The options by which every `serve` command injects faults: one group, one argument.
 
-    @command("serve echo", ...)
-    @faults
-    def echo(run, ..., faults): ...          # a netkit.lab.faults.Faults, or None where none is asked for
-
-The seed in use is said on standard error, so that what a client met can be repeated.
+@command("serve echo", ...)
+@option_group(faults=FaultOptions)
+def echo(run, ..., faults: FaultOptions):
+    injected = faults.injected(run.env)      # a netkit.lab.faults.Faults, or None where none is asked for
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from netkit.cli.frame.options import Number, Seconds, Value, WrongValue, option
+from netkit.cli.frame.groups import OptionGroup, field
+from netkit.cli.frame.options import Number, Seconds, Value, WrongValue
 
 if TYPE_CHECKING:
     import click
 
-    from netkit.cli.frame.command import Run
+    from netkit.cli.frame.context import Environment
     from netkit.lab.faults import Faults
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-SECTION = "Faults"
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
 
-class Size(Value):
+class Size(Value[int]):
     """A number of bytes: `1500`, `64k`, `1.5M`, `64Ki`."""
 
     name = "size"
@@ -50,10 +44,11 @@ class Size(Value):
         return int(found)
 
 
-class Throughput(Value):
+class Throughput(Value[float]):
     """Bytes a second: `10k/s`, `1.5M/s`, `500`. Python sees bytes a second as a float."""
 
     name = "throughput"
+    metavar = "SIZE/s"
     form = "write bytes a second, as in 500/s, 10k/s or 1.5M/s"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -67,7 +62,7 @@ class Throughput(Value):
         return found
 
 
-class Share(Value):
+class Share(Value[float]):
     """A share of all: `5%`, `0.05`. Python sees a float above 0 and up to 1."""
 
     name = "share"
@@ -91,10 +86,11 @@ class Share(Value):
         return found
 
 
-class Delay(Value):
+class Delay(Value[tuple[float, float]]):
     """A time, or two between which it varies: `50ms`, `50ms..200ms`. Python sees a pair of seconds."""
 
     name = "delay"
+    metavar = "TIME[..TIME]"
     form = "write a time, or two of them for anything between, as in 50ms, 0.2 or 50ms..200ms"
 
     def convert(
@@ -126,80 +122,63 @@ class Delay(Value):
             self.wrong(f"{whole!r} is not a time", param, ctx)
 
 
-def faults(function: F) -> F:
-    """`--delay`, `--drop`, `--reset-after`, `--throttle`, `--corrupt` and `--seed`; Python's `faults`."""
+class FaultOptions(OptionGroup):
+    """Which faults to inject; the fields are those of netkit.lab.faults.Faults."""
 
-    @wraps(function)
-    def with_faults(run: Run[Any], **params: Any) -> Any:
-        return function(run, faults=_faults(run, params), **params)
+    section = "Faults"
 
-    made: Any = with_faults
-    for names, kind, metavar, help_text in reversed(_OPTIONS):
-        made = option(*names, type=kind, metavar=metavar, section=SECTION, help=help_text)(made)
-    return made  # type: ignore[no-any-return]
+    delay: tuple[float, float] | None = field(
+        "--delay",
+        type=Delay(),
+        help="Send each piece, or datagram, this much later: 50ms, or 50ms..200ms for anything between.",
+    )
+    drop: float | None = field(
+        "--drop",
+        type=Share(),
+        help="Reset this share of connections before anything is answered, lose this share of datagrams: 5%.",
+    )
+    reset_after: int | None = field(
+        "--reset-after",
+        type=Size(),
+        help="Reset a connection when so many bytes were sent on it: 64k. Not for datagrams.",
+    )
+    throttle: float | None = field(
+        "--throttle",
+        type=Throughput(),
+        help="Send no faster than this on each connection, or UDP socket: 10k/s.",
+    )
+    corrupt: float | None = field(
+        "--corrupt",
+        type=Share(),
+        help="Flip a bit in this share of pieces (and 16 KiB of one) or datagrams: 0.1%.",
+    )
+    seed: int | None = field(
+        "--seed", type=Number(), help="Choose what meets which fault as in the run that said this seed."
+    )
 
+    def check(self) -> None:
+        if self._asked().keys() == {"seed"}:
+            hint = "add --delay, --drop, --reset-after, --throttle or --corrupt"
+            raise WrongValue("--seed without a fault", hint)
 
-_OPTIONS: tuple[tuple[tuple[str, ...], Value, str, str], ...] = (
-    (
-        ("--delay", "fault_delay"),
-        Delay(),
-        "TIME[..TIME]",
-        "Send each piece, or datagram, this much later: 50ms, or 50ms..200ms for anything between.",
-    ),
-    (
-        ("--drop", "fault_drop"),
-        Share(),
-        "SHARE",
-        "Reset this share of connections before anything is answered, lose this share of datagrams: 5%.",
-    ),
-    (
-        ("--reset-after", "fault_reset_after"),
-        Size(),
-        "SIZE",
-        "Reset a connection when so many bytes were sent on it: 64k. Not for datagrams.",
-    ),
-    (
-        ("--throttle", "fault_throttle"),
-        Throughput(),
-        "SIZE/s",
-        "Send no faster than this on each connection, or UDP socket: 10k/s.",
-    ),
-    (
-        ("--corrupt", "fault_corrupt"),
-        Share(),
-        "SHARE",
-        "Flip a bit in this share of pieces (and 16 KiB of one) or datagrams: 0.1%.",
-    ),
-    (
-        ("--seed", "fault_seed"),
-        Number(),
-        "N",
-        "Choose what meets which fault as in the run that said this seed.",
-    ),
-)
+    def _asked(self) -> dict[str, Any]:
+        given = {name: getattr(self, name) for name in self.fields}
+        return {name: value for name, value in given.items() if value is not None}
 
+    def injected(self, env: Environment) -> Faults | None:
+        """The faults; None where none is asked for. Their seed is said, so that what a client met can be
+        repeated."""
+        asked = self._asked()
+        if not asked:
+            return None
+        from netkit.lab.faults import Faults
 
-def _faults(run: Run[Any], params: dict[str, Any]) -> Faults | None:
-    """The faults asked for, taken out of `params`, and their seed said."""
-    taken = {name: params.pop(f"fault_{name}") for name in _NAMES}
-    asked = {name: value for name, value in taken.items() if value is not None}
-    if not asked:
-        return None
-    if asked.keys() == {"seed"}:
-        raise WrongValue(
-            "--seed without a fault", "add --delay, --drop, --reset-after, --throttle or --corrupt"
-        )
-    from netkit.lab.faults import Faults
-
-    made = Faults(**asked)
-    run.env.warn(None, f"faults on purpose: {made}", f"--seed {made.seed} makes the same choices again")
-    return made
+        made = Faults(**asked)
+        env.warn(None, f"faults on purpose: {made}", f"--seed {made.seed} makes the same choices again")
+        return made
 
 
-_NAMES = ("delay", "drop", "reset_after", "throttle", "corrupt", "seed")
-
-
-def injected(faults: Faults | None) -> dict[str, int]:
+def fault_counts(faults: Faults | None) -> dict[str, int]:
     """What was injected, for a server's counts: nothing where no fault was asked for."""
     return {} if faults is None else faults.injected.counts()
 

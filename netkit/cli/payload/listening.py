@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from netkit.cli.frame.exits import explain
 from netkit.cli.frame.fields import EndpointOrPath
+from netkit.cli.frame.groups import OptionGroup, field, flag
 from netkit.cli.frame.messages import visible
-from netkit.cli.frame.options import Number, Seconds, WrongValue, option
-from netkit.cli.payload.server_tls import HANDSHAKE_TIMEOUT, ServerTls, handshake
+from netkit.cli.frame.options import Number, Seconds, WrongValue, exclude
+from netkit.cli.payload.server_tls import HANDSHAKE_TIMEOUT, handshake
 from netkit.cli.payload.serving import Ended, ServeView, serve_until_told
 from netkit.cli.payload.talking import (
     Closed,
@@ -32,8 +33,6 @@ from netkit.cli.payload.talking import (
     Talk,
     TlsRow,
     closed_row,
-    exclude,
-    only_with,
     tls_row,
     tls_words,
 )
@@ -43,7 +42,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from netkit.cli.frame.command import Run
-    from netkit.cli.frame.options import F
+    from netkit.cli.payload.server_tls import ServerTlsOptions
+    from netkit.cli.payload.talking import TalkOptions
     from netkit.io import ByteStream, Event, Flow
     from netkit.net.listening import StreamListener
     from netkit.net.pump import Pumped
@@ -103,34 +103,28 @@ class ListenView(ServeView):
     schema = Where | Accepted | Refused | Failed | Data | Finished | Ended
 
 
-def options(function: F) -> F:
-    """The options of listening; taken out by `Listening`."""
-    for decorate in reversed(_OPTIONS):
-        function = decorate(function)
-    return function
+class ListenOptions(OptionGroup):
+    """How many connections to take, and what is started for them."""
 
-
-_OPTIONS = (
-    option("-k", "--keep", is_flag=True, help="Take one connection after another, until told to stop."),
-    option(
+    keep: bool = flag("-k", "--keep", help="Take one connection after another, until told to stop.")
+    max_conns: int | None = field(
         "--max-conns",
         type=Number(1, 100_000),
-        metavar="N",
         help="With -k: take so many at the same time. [default: 1; 100 with --exec]",
-    ),
-    option(
+    )
+    command: str | None = field(
         "--exec",
-        "command_line",
         metavar="COMMAND",
         help="Start COMMAND for each connection, as its standard input and output.",
-    ),
-    option(
-        "--timeout",
-        type=Seconds(),
-        metavar="SECONDS",
-        help="Give up when no connection came in this time (without -k).",
-    ),
-)
+    )
+    timeout: float | None = field(
+        "--timeout", type=Seconds(), help="Give up when no connection came in this time (without -k)."
+    )
+
+    def check(self) -> None:
+        if not self.keep:
+            self.only_with("-k", "max_conns")
+        exclude("-k", self.keep, "--timeout", self.timeout, "--timeout is for the one connection")
 
 
 #: Says why a connection is not let in; None lets it in.
@@ -152,39 +146,37 @@ class Taken(NamedTuple):
 class Listening:
     """One invocation: the options, checked, and what is done on each connection.
 
+    `drain` is in seconds, `admit` decides who is let in, `environment` makes a command's variables.
     Raises WrongValue for options that contradict each other, OSError for files that cannot be used.
     """
 
     def __init__(
         self,
         run: Run[Any],
-        given: dict[str, Any],
+        listen: ListenOptions,
+        tls: ServerTlsOptions,
+        talk: TalkOptions,
         *,
+        drain: float,
         admit: Admit,
         environment: Variables,
         proxy_protocol: bool = False,
     ) -> None:
         self.run = run
+        self.options = listen
+        self.tls_options = tls
+        self.drain = drain
         self.admit = admit
         self.environment = environment
         self.proxy_protocol = proxy_protocol
-        self.keep: bool = given.pop("keep")
-        self.timeout: float | None = given.pop("timeout")
-        self.drain: float = given.pop("drain")
-        max_conns: int | None = given.pop("max_conns")
-        line: str | None = given.pop("command_line")
-        self.argv = None if line is None else split_command(line)
-        if not self.keep:
-            only_with("-k", max_conns=max_conns)
-        exclude("-k", self.keep, "--timeout", self.timeout, "--timeout is for the one connection")
-        self.most = max_conns or (MOST_COMMANDS if self.argv is not None else 1)
+        self.argv = None if listen.command is None else split_command(listen.command)
+        self.most = listen.max_conns or (MOST_COMMANDS if self.argv is not None else 1)
         if self.most > 1 and self.argv is None:
             hint = "standard input is not read where several are connected"
             for name in ("send_only", "crlf", "half_close", "on_eof"):
-                exclude("--max-conns", True, _spelt(name), given[name], hint)
-            given["recv_only"] = True
-        self.server_tls = ServerTls(run, given)
-        self.talk = Talk(run, **given, command=self.argv is not None)
+                exclude("--max-conns", True, talk.spelled(name), getattr(talk, name), hint)
+            talk = talk.replace(recv_only=True)
+        self.talk = Talk(run, talk, command=self.argv is not None)
         self.numbers = count(1)
         self.counts = {"connections": 0, "refused": 0, "failed": 0, "bytes_sent": 0, "bytes_received": 0}
         self.tls: TlsConfig | None = None
@@ -200,14 +192,14 @@ class Listening:
             stack.enter_context(self.talk)
             stack.enter_context(listener)
             where = str(listener.local_addr)
-            self.tls = self.server_tls.config(names)
+            self.tls = self.tls_options.config(names, self.run.env)
             announced = self._announce(transport, where)
-            if self.keep:
+            if self.options.keep:
                 self._many(listener, announced)
             else:
                 for each in announced:
                     self.run.result(each)
-                stream = self.run.wait(self._accept_one(listener), self.timeout)
+                stream = self.run.wait(self._accept_one(listener), self.options.timeout)
                 listener.close()  # nobody else is let in
                 self.run.wait(self._converse(stream, None, None))
 
@@ -248,7 +240,7 @@ class Listening:
     def _relays(self) -> bool:
         """Whether a command's bytes go through this process."""
         # What a PROXY protocol header's reading left in the buffer would never come to the command.
-        return self.server_tls.wanted or self.proxy_protocol or self.talk.watches
+        return self.tls_options.tls or self.proxy_protocol or self.talk.watches
 
     def _handle(self, stream: Any, *, stop: Event) -> Flow[None]:
         if self._lets_in(stream):
@@ -435,10 +427,6 @@ def split_command(line: str) -> list[str]:
 
 def _of(number: int | None, row: dict[str, Any]) -> dict[str, Any]:
     return row if number is None else {"connection": number, **row}
-
-
-def _spelt(name: str) -> str:
-    return "-N" if name == "half_close" else f"--{name.replace('_', '-')}"
 
 
 def _leave(_stream: Any) -> None:

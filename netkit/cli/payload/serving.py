@@ -79,9 +79,7 @@ class ServeView(View["tuple[str, object]"]):
 drain = option(
     "--drain",
     type=Seconds(zero=True),
-    metavar="SECONDS",
     default=10.0,
-    show_default="10",
     help="On SIGTERM, give what is under way this long to end; 0 cuts it off.",
 )
 

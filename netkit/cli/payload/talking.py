@@ -5,12 +5,11 @@ standard output (or give both to a command). The options of that, what contradic
 of `--json`, the dump and the transcript are here, so that they mean the same in each.
 
     @command("tcp connect", ...)
-    @talking.options
-    @talking.client_tls
-    def connect(run, ..., **given):
-        tls = talking.take_client_tls(given, ...)
-        with talking.Talk(run, **given) as talk:
-            run.wait(talk.over(stream, done))
+    @option_group(talk=TalkOptions)
+    def connect(run, ..., talk: TalkOptions):
+        with Talk(run, talk) as talking:
+            stream = talking.open(...)
+            talking.to_the_end(stream)
 
 Where the dump goes: to standard error, in both directions, and the payload stays as it is on standard output;
 but where that is a terminal, the payload is left out, because the two would be mixed on one screen.
@@ -18,27 +17,25 @@ but where that is a terminal, the payload is left out, because the two would be 
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict
 
 import click
 
-from netkit.cli.frame.options import File as Path, Number, Seconds, WrongValue, ca, insecure, option
+from netkit.cli.frame.groups import OptionGroup, field, flag
+from netkit.cli.frame.options import File, Number, Seconds, exclude, option
 from netkit.cli.frame.output import b64
-from netkit.cli.payload.tls_files import certificates, protocols
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from netkit.cli.frame.command import Run
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.options import F
     from netkit.cli.payload.hexdump import Direction, Transcript
     from netkit.io import Buffer, ByteStream, Flow
     from netkit.net.pump import AtEnd, Pumped, Sink, Source
     from netkit.net.tcp import TcpStream
-    from netkit.tls.config import TlsConfig
-    from netkit.tls.stream import TlsStream
 
 # -- events
 
@@ -107,58 +104,52 @@ def closed_row(done: Pumped, elapsed: float) -> dict[str, Any]:
 # -- options
 
 
-def options(function: F) -> F:
-    """The options of talking; the command hands what they give to `Talk`."""
-    for decorate in reversed(_OPTIONS):
-        function = decorate(function)
-    return function
+class TalkOptions(OptionGroup):
+    """How to talk over a connection."""
 
-
-_OPTIONS = (
-    option("--crlf", is_flag=True, help="Send each line end (LF) as CR LF."),
-    option(
+    crlf: bool = flag("--crlf", help="Send each line end (LF) as CR LF.")
+    hexdump: bool = flag(
         "--hexdump",
-        is_flag=True,
         help="Show what goes both ways on standard error, with offsets, in hexadecimal and ASCII.",
-    ),
-    option(
+    )
+    transcript: str | None = field(
         "--transcript",
-        type=Path(),
-        metavar="FILE",
+        type=File(),
         help="Write what goes both ways to FILE, with times, in hexadecimal and ASCII.",
-    ),
-    option("--send-only", is_flag=True, help="Throw away what is received, and end after standard input."),
-    option("--recv-only", is_flag=True, help="Do not read standard input; end when the peer has finished."),
-    option(
+    )
+    send_only: bool = flag("--send-only", help="Throw away what is received, and end after standard input.")
+    recv_only: bool = flag("--recv-only", help="Do not read standard input; end when the peer has finished.")
+    on_eof: str | None = field(
         "--on-eof",
         type=click.Choice(["half-close", "keep", "close"]),
         help="After standard input: end sending and go on receiving, only go on, or close. "
         "[default: half-close; keep if connected with --proxy or --tls; close with --send-only]",
-    ),
-    option("-N", "half_close", is_flag=True, help="The same as --on-eof half-close, as nc has it."),
-    option(
+    )
+    half_close: bool = flag("-N", help="The same as --on-eof half-close, as nc has it.")
+    idle_timeout: float | None = field(
         "--idle-timeout",
         type=Seconds(),
-        metavar="SECONDS",
         help="Give up when nothing was sent or received for this time.",
-    ),
-)
+    )
 
+    def check(self) -> None:
+        exclude("--send-only", self.send_only, "--recv-only", self.recv_only)
+        exclude("-N", self.half_close, "--on-eof", self.on_eof and self.on_eof != "half-close")
+        exclude("--recv-only", self.recv_only, "--crlf", self.crlf, "--crlf is about what is sent")
+        self._refuse_at_end("--recv-only", self.recv_only)
 
-def client_tls(function: F) -> F:
-    """`--tls` and what goes with it, on the side that connects; taken out by `take_client_tls`."""
-    for decorate in reversed(_CLIENT_TLS):
-        function = decorate(function)
-    return function
+    def check_beside(self, run: Run[Any], *, command: bool) -> None:
+        """Raise WrongValue where they contradict --json or -q, or `command` (--exec)."""
+        self._refuse_at_end("--exec", command)
+        for name, value in (("--send-only", self.send_only), ("--recv-only", self.recv_only)):
+            exclude("--exec", command, name, value, "a command reads and writes as it likes")
+        exclude("--json", run.json, "--hexdump", self.hexdump, "the events of --json carry the bytes")
+        exclude("-q", run.env.quiet, "--hexdump", self.hexdump, "-q says nothing on standard error")
 
-
-_CLIENT_TLS = (
-    option("--tls", is_flag=True, help="Talk TLS, and verify the server."),
-    option("--servername", metavar="NAME", help="Ask for, and verify, this name instead of the host's."),
-    option("--alpn", metavar="LIST", help="Offer these application protocols, separated by commas."),
-    ca,
-    insecure,
-)
+    def _refuse_at_end(self, other: str, is_other: bool) -> None:
+        for name, value in (("--on-eof", self.on_eof), ("-N", self.half_close)):
+            hint = f"{name} is about the end of standard input, which is not read then"
+            exclude(other, is_other, name, value, hint)
 
 
 keepalive = option(
@@ -169,118 +160,40 @@ keepalive = option(
 )
 
 
-def only_with(needed: str, **given: object) -> None:
-    """A usage error where one of `given` was used, though they are for `needed` only."""
-    for name, value in given.items():
-        if value:
-            raise WrongValue(f"--{name.replace('_', '-')} is for {needed}", f"add {needed}, or leave it out")
-
-
-def exclude(one: str, is_one: object, other: str, is_other: object, hint: str | None = None) -> None:
-    """A usage error where both were given."""
-    if is_one and is_other:
-        raise WrongValue(f"{one} and {other} exclude each other", hint or "choose one of them")
-
-
-class ClientTls:
-    """TLS as it was asked for: the name to ask for, and the settings."""
-
-    def __init__(self, server_name: str | None, config: TlsConfig) -> None:
-        self.server_name = server_name
-        self.config = config
-
-    def over(self, stream: ByteStream) -> Flow[TlsStream]:
-        """Flow: the handshake; `stream` is closed where it fails."""
-        from netkit.io import phase
-        from netkit.tls.stream import TlsStream
-
-        with phase(f"in the TLS handshake with {self.server_name or 'the server'}", "tls"):
-            return (yield from TlsStream.connect_flow(stream, self.server_name, self.config))
-
-
-def take_client_tls(given: dict[str, Any], host: str | None) -> ClientTls | None:
-    """What `client_tls` gave, out of `given`; None without --tls. `host` is the name there is by itself."""
-    wanted: bool = given.pop("tls")
-    servername, alpn = given.pop("servername"), given.pop("alpn")
-    roots, unverified = given.pop("ca"), given.pop("insecure")
-    if not wanted:
-        only_with("--tls", servername=servername, alpn=alpn, ca=roots, insecure=unverified)
-        return None
-    exclude("--ca", roots, "--insecure", unverified, "--insecure verifies nothing")
-    name = servername or host
-    if name is None and not unverified:
-        raise WrongValue("there is no name to verify", "give --servername NAME, or --insecure")
-
-    from netkit.tls.config import CertVerifyMode, TlsConfig
-
-    config = TlsConfig.client().with_alpn(protocols(alpn))
-    if roots is not None:
-        config = config.with_root_certs(certificates(roots, "--ca"))
-    if unverified:
-        config = config.with_verify_mode(CertVerifyMode.None_)
-    return ClientTls(name, config)
-
-
 # -- talking
 
 
 class Talk:
-    """How to talk over connections: what the options of `options` say, checked, and their files opened.
+    """How to talk over connections: the options, checked, and their files opened.
 
-    Raises WrongValue for options that contradict each other, OSError for a transcript that cannot be written.
+    `command` says that a command reads and writes instead of this process, `stays_open` that the end of one
+    direction is likely to be taken for the end of both. Raises WrongValue for options that contradict each
+    other, OSError for a transcript that cannot be written.
     """
 
     def __init__(
-        self,
-        run: Run[Any],
-        *,
-        crlf: bool,
-        hexdump: bool,
-        transcript: str | None,
-        send_only: bool,
-        recv_only: bool,
-        on_eof: str | None,
-        half_close: bool,
-        idle_timeout: float | None,
-        command: bool = False,
-        stays_open: bool = False,
+        self, run: Run[Any], options: TalkOptions, *, command: bool = False, stays_open: bool = False
     ) -> None:
+        options.check_beside(run, command=command)
         self.run = run
-        self.crlf = crlf
-        self.hexdump = hexdump
-        self.send_only = send_only
-        self.recv_only = recv_only
-        self.idle_timeout = idle_timeout
-        self._check(on_eof, half_close, command)
-        chosen = on_eof or ("half-close" if half_close else None)
+        self.options = options
+        chosen = options.on_eof or ("half-close" if options.half_close else None)
         # Many proxies, and every TLS up to 1.2, take the end of one direction for the end of both, and what
         # was to come is lost: see `TlsStream.shutdown`.
-        self._at_end = chosen or ("close" if send_only else "keep" if stays_open else "half-close")
+        self._at_end = chosen or ("close" if options.send_only else "keep" if stays_open else "half-close")
         self._stdin: Source | None = None
         self._transcript: Transcript | None = None
-        if transcript is not None:
+        if options.transcript is not None:
             from netkit.cli.payload.hexdump import Transcript
 
-            self._transcript = Transcript(transcript)
-
-    def _check(self, on_eof: str | None, half_close: bool, command: bool) -> None:
-        exclude("--send-only", self.send_only, "--recv-only", self.recv_only)
-        exclude("-N", half_close, "--on-eof", on_eof and on_eof != "half-close")
-        exclude("--recv-only", self.recv_only, "--crlf", self.crlf, "--crlf is about what is sent")
-        for name, value in (("--on-eof", on_eof), ("-N", half_close)):
-            hint = f"{name} is about the end of standard input, which is not read then"
-            exclude("--recv-only", self.recv_only, name, value, hint)
-            exclude("--exec", command, name, value, hint)
-        for name, value in (("--send-only", self.send_only), ("--recv-only", self.recv_only)):
-            exclude("--exec", command, name, value, "a command reads and writes as it likes")
-        exclude("--json", self.run.json, "--hexdump", self.hexdump, "the events of --json carry the bytes")
-        exclude("-q", self.run.env.quiet, "--hexdump", self.hexdump, "-q says nothing on standard error")
+            self._transcript = Transcript(options.transcript)
 
     @property
     def watches(self) -> bool:
         """Whether the bytes have to come through this process, to be seen, changed or counted."""
-        seen = self.hexdump or self._transcript is not None or self.run.json
-        return seen or self.crlf or self.idle_timeout is not None
+        how = self.options
+        seen = how.hexdump or self._transcript is not None or self.run.json
+        return seen or how.crlf or how.idle_timeout is not None
 
     def __enter__(self) -> Self:
         return self
@@ -296,6 +209,34 @@ class Talk:
         if self._transcript is not None:
             self._transcript.note(text, _label(number))
 
+    def connected(
+        self,
+        stream: ByteStream,
+        peer: object,
+        elapsed: float,
+        event: Mapping[str, Any],
+        *,
+        local: object = None,
+    ) -> None:
+        """Say that `stream` is connected to `peer` (from `local`); `event` is what --json says of it."""
+        run, words = self.run, f"connected to {peer}{tls_words(stream)}"
+        self.note(words if local is None else f"{words}, from {local}")
+        if run.json:
+            run.write_object(event)
+        elif run.env.stdout_tty:
+            run.env.say(f"{words} in {elapsed * 1000:.1f} ms")
+
+    def to_the_end(self, stream: ByteStream) -> None:
+        """Talk over a connection that was made, until it is over; --json says how it was."""
+        from netkit.net.pump import Pumped
+
+        done, opened = Pumped(), monotonic()
+        try:
+            self.run.wait(self.over(stream, done))
+        finally:
+            if self.run.json:
+                self.run.write_object(closed_row(done, monotonic() - opened))
+
     def over(self, stream: ByteStream, done: Pumped, *, number: int | None = None) -> Flow[Pumped]:
         """Flow: send standard input, write what comes, until it is over. `number` says which connection."""
         from netkit.net.pump import pump
@@ -303,11 +244,11 @@ class Talk:
         watch = self._watch(number)
         return pump(
             stream,
-            None if self.recv_only else self._source(),
+            None if self.options.recv_only else self._source(),
             _seen(watch, self._sink()),
             at_end=self._at_end_kind(),
-            interactive=self.run.env.stdin_tty and not self.recv_only,
-            idle_timeout=self.idle_timeout,
+            interactive=self.run.env.stdin_tty and not self.options.recv_only,
+            idle_timeout=self.options.idle_timeout,
             on_sent=None if watch is None else lambda data: watch("sent", data),
             pumped=done,
         )
@@ -321,10 +262,10 @@ class Talk:
         watch = self._watch(number)
         return pump(
             stream,
-            CrlfSource(command) if self.crlf else command,
+            CrlfSource(command) if self.options.crlf else command,
             command if watch is None else _Tee(command, watch),
             at_end=AtEnd.CLOSE,
-            idle_timeout=self.idle_timeout,
+            idle_timeout=self.options.idle_timeout,
             on_sent=None if watch is None else lambda data: watch("sent", data),
             pumped=done,
         )
@@ -338,19 +279,19 @@ class Talk:
         """Standard input; the same one for every connection."""
         if self._stdin is None:
             source = stdin_source(self.run.env)
-            self._stdin = CrlfSource(source) if self.crlf else source
+            self._stdin = CrlfSource(source) if self.options.crlf else source
         return self._stdin
 
     def _sink(self) -> Callable[[bytes], object]:
-        env = self.run.env
-        if self.send_only or self.run.json or (self.hexdump and env.stdout_tty and env.output is None):
+        env, how = self.run.env, self.options
+        if how.send_only or self.run.json or (how.hexdump and env.stdout_tty and env.output is None):
             return _drop
         return payload_writer(env)
 
     def _watch(self, number: int | None) -> Callable[[Direction, bytes], None] | None:
         """What sees every piece that goes either way; None where nobody looks."""
-        run, transcript = self.run, self._transcript
-        if not (run.json or self.hexdump or transcript is not None):
+        run, transcript, hexdump = self.run, self._transcript, self.options.hexdump
+        if not (run.json or hexdump or transcript is not None):
             return None
         from netkit.cli.payload.hexdump import HexDump
 
@@ -361,7 +302,7 @@ class Talk:
         def watch(direction: Direction, data: bytes) -> None:
             if run.json:
                 run.write_object(_data_row(direction, data, number))
-            if self.hexdump:
+            if hexdump:
                 run.env.say(*shown.lines(direction, data))
             if transcript is not None:
                 transcript.write(direction, data, noted, label)

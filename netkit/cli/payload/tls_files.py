@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netkit.cli.frame.options import WrongValue
+from netkit.cli.frame.groups import OptionGroup, field, flag
+from netkit.cli.frame.options import File, WrongValue
 
 if TYPE_CHECKING:
     from netkit.tls.certificate import Certificate
     from netkit.tls.keys import PrivateKey
+
+
+def ca_field() -> str | None:
+    """The field of a group that is `--ca FILE`."""
+    return field("--ca", type=File(), help="Trust the certificates in FILE (PEM), not the system's.")
+
+
+def insecure_field() -> bool:
+    """The field of a group that is `--insecure`."""
+    return flag("--insecure", help="Go on although the certificate does not verify.")
+
+
+class TrustOptions(OptionGroup):
+    """`--ca` and `--insecure`: which certificates to accept."""
+
+    ca: str | None = ca_field()
+    insecure: bool = insecure_field()
 
 
 def protocols(alpn: str | None) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netkit._version import __version__
-from netkit.cli.commands.dig.flags import FLAGS, RETRY, SHOWN, flag_options, flag_rows, flags_of
+from netkit.cli.commands.dig.flags import FLAGS, RETRY, SHOWN, flag_options, flag_rows
 from netkit.cli.commands.dig.grammar import (
     FORM,
     USAGE,
@@ -23,7 +23,8 @@ from netkit.cli.commands.dig.grammar import (
 from netkit.cli.commands.dig.view import Answered, DigView
 from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, Section, command
-from netkit.cli.frame.options import Port, Value, WrongValue, option
+from netkit.cli.frame.groups import FamilyOptions, option_group
+from netkit.cli.frame.options import HOST, Port, Value, WrongValue, option
 from netkit.dns.constants import DNS_PORT, DnsRecordType
 from netkit.dns.edns import DEFAULT_PAYLOAD_SIZE, Edns, EdnsOption
 from netkit.dns.errors import DnsError
@@ -65,7 +66,7 @@ _HINTS = {
 }
 
 
-class Source(Value):
+class Source(Value["SocketAddr"]):
     """Where to ask from: an address, with a port where one is wanted (dig's form has a # before it)."""
 
     name = "source"
@@ -126,9 +127,9 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
     ),
     see_also=("netkit-resolve(1)", "netkit-serve-dns(1)", "dig(1)", "resolv.conf(5)"),
 )
-@option("--server", "servers", multiple=True, metavar="SERVER", complete="host",
+@option("--server", "servers", multiple=True, metavar="SERVER", complete=HOST,
         help="Ask this server, an address or a name: @SERVER. Without one, resolv.conf's.")  # fmt: skip
-@option("-p", "--port", type=Port("udp"), metavar="PORT", default=DNS_PORT, show_default="53",
+@option("-p", "--port", type=Port("udp"), metavar="PORT", default=DNS_PORT,
         help="The server's port, where @SERVER does not say.")  # fmt: skip
 @option("-t", "--type", "rdtype", metavar="TYPE", help="The record type, A by itself; TYPE257 for a number.")
 @option("-c", "--class", "rdclass", metavar="CLASS", help="The class, IN by itself.")
@@ -136,13 +137,15 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 @option("-x", "--reverse", "_reverse", metavar="ADDR", expose_value=False,
         help="The names of an address (PTR).")  # fmt: skip
 @option("-b", "--source", type=Source(), metavar="ADDR[#PORT]", help="Ask from this local address.")
-@options.family
+@option_group(only=FamilyOptions)
 @options.timeout(None)
 @flag_options
 @option("-v", "_version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
         help="Show the version, as dig's -v does.")  # fmt: skip
 @inputs.many(
-    "NAME [TYPE]", parse=str, help="Read queries from FILE, `NAME [TYPE] [+flags]` a line (`-`: stdin)."
+    "NAME [TYPE]",
+    complete=HOST,
+    help="Read queries from FILE, `NAME [TYPE] [+flags]` a line (`-`: stdin).",
 )
 def dig(
     run: Run[Answered],
@@ -152,9 +155,9 @@ def dig(
     rdtype: str | None,
     rdclass: str | None,
     source: SocketAddr | None,
-    family: int | None,
+    only: FamilyOptions,
     timeout: float | None,
-    **flags: Any,
+    flags: dict[str, Any],
 ) -> None:
     """Ask name servers for records, and show the whole answer.
 
@@ -178,20 +181,19 @@ def dig(
         $ netkit dig example.com NS example.org SOA +norec
         $ netkit dig --json -f names.txt --concurrency 100 --rate 500/s
     """
-    given = flags_of(flags)
     defaults = Defaults(
         None if rdtype is None else parse_type(rdtype),
         None if rdclass is None else parse_class(rdclass),
         tuple([parse_server(server) for server in servers]),
-        given,
+        flags,
     )
-    if not targets.texts and targets.file is None:
+    if not targets.texts and targets.how.file is None:
         read = rdtype or rdclass
         if read is None:
             raise WrongValue("a name is missing", FORM)
         raise WrongValue(f"a name is missing ({read} was read as a type or class)",
                          f"for that name, write {read.lower()}. or -q {read.lower()}")  # fmt: skip
-    asker = _Asker(_Servers(port, family), source, timeout)
+    asker = _Asker(_Servers(port, only.version), source, timeout)
     run.each(targets.of(targets.texts, defaults.parse), asker.ask, timeout=timeout)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import click
-
+from netkit.cli.frame.groups import bundle
 from netkit.cli.frame.messages import suggest
-from netkit.cli.frame.options import Number, Option, Seconds, Value, WrongValue
+from netkit.cli.frame.options import F, Number, Option, Seconds, Value, WrongValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
+
+    import click
 
     from netkit.dns.edns import EdnsOption
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 # -- values of flags
 
 
-class Subnet(Value):
+class Subnet(Value["EdnsOption"]):
     """A client's network for EDNS; `0` is nobody's."""
 
     name = "subnet"
@@ -40,7 +41,7 @@ class Subnet(Value):
             self.wrong(f"{value!r} is not a subnet: {error}", param, ctx)
 
 
-class Cookie(Value):
+class Cookie(Value["EdnsOption"]):
     """A DNS cookie in hexadecimal: the client's eight octets, and the server's where it gave some."""
 
     name = "hex"
@@ -70,7 +71,7 @@ class Flag(NamedTuple):
 
     name: str
     help: str
-    value: Value | None = None
+    value: Value[Any] | None = None
     metavar: str = ""
     aliases: tuple[str, ...] = ()
     optional: bool = False
@@ -205,13 +206,13 @@ def _either(words: list[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def flag_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The long option of each flag; what is given arrives as `flag_NAME`."""
-    for title, flags in (("Asking", FLAGS), ("Showing", SHOWN)):
-        for flag in reversed(flags):
-            for option in reversed(_options_of(flag)):
-                click.option(*option[0], cls=Option, section=title, **option[1])(function)
-    return function
+def flag_options(function: F) -> F:
+    """The long option of each flag; what is given arrives as `flags`, by name, without those not given."""
+    made = []
+    for title, flags in (("Showing", SHOWN), ("Asking", FLAGS)):
+        for each in flags:
+            made += [Option(names, section=title, **how) for names, how in _options_of(each)]
+    return bundle(function, "flags", made, _flags_of)
 
 
 def _options_of(flag: Flag) -> list[tuple[list[str], dict[str, Any]]]:
@@ -234,10 +235,10 @@ def _options_of(flag: Flag) -> list[tuple[list[str], dict[str, Any]]]:
 _ALONE = ""
 
 
-class _Optional(Value):
+class _Optional(Value[Any]):
     """A value that may be missing: then it is True."""
 
-    def __init__(self, inner: Value) -> None:
+    def __init__(self, inner: Value[Any]) -> None:
         self.inner = inner
         self.name = inner.name
         self.form = inner.form
@@ -246,7 +247,7 @@ class _Optional(Value):
         return True if value in (_ALONE, True) else self.inner.convert(value, param, ctx)
 
 
-def flags_of(params: Mapping[str, Any]) -> dict[str, Any]:
+def _flags_of(params: Mapping[str, Any]) -> dict[str, Any]:
     """The flags that long options gave, by name; those not given are absent."""
     given = {}
     for name, value in params.items():
