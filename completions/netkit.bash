@@ -139,6 +139,7 @@ _netkit() {
             ;;
         'unix connect')
             options='--timeout --tls --servername --alpn --ca --insecure --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
+            positional=file
             case $prev in
                 --timeout | --servername | --alpn | --idle-timeout) takes='value' ;;
                 --ca | --transcript | -o | --output) takes='file' ;;
@@ -148,6 +149,7 @@ _netkit() {
             ;;
         'unix listen')
             options='-k --keep --max-conns --exec --timeout --mode --tls --cert --key --alpn --write-ca --drain --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
+            positional=file
             case $prev in
                 --max-conns | --exec | --timeout | --mode | --alpn | --drain | --idle-timeout) takes='value' ;;
                 --cert | --key | --write-ca | --transcript | -o | --output) takes='file' ;;
@@ -216,7 +218,6 @@ _netkit() {
             ;;
         'serve dns')
             options='--zone --drain --delay --drop --reset-after --throttle --corrupt --seed --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
-            positional=file
             case $prev in
                 --zone | -o | --output) takes='file' ;;
                 --drain | --delay | --drop | --reset-after | --throttle | --corrupt | --seed) takes='value' ;;

@@ -335,6 +335,7 @@ complete -c netkit -n '__netkit_at \'udp ping\'' -s o -l output -r -F -d 'Write 
 complete -c netkit -n '__netkit_at \'udp ping\'' -s v -l verbose -d 'Show the dialogue, step by step with timings, on standard error'
 complete -c netkit -n '__netkit_at \'udp ping\'' -s q -l quiet -d 'Nothing but results and the exit code'
 complete -c netkit -n '__netkit_at \'udp ping\'' -s h -l help -d 'Show this page'
+complete -c netkit -n '__netkit_at \'unix connect\'' -F
 complete -c netkit -n '__netkit_at \'unix connect\'' -l timeout -x -d 'Give up after this time, for the whole operation'
 complete -c netkit -n '__netkit_at \'unix connect\'' -l tls -d 'Talk TLS, and verify the server'
 complete -c netkit -n '__netkit_at \'unix connect\'' -l servername -x -d 'Ask for, and verify, this name instead of the host\'s'
@@ -355,6 +356,7 @@ complete -c netkit -n '__netkit_at \'unix connect\'' -s o -l output -r -F -d 'Wr
 complete -c netkit -n '__netkit_at \'unix connect\'' -s v -l verbose -d 'Show the dialogue, step by step with timings, on standard error'
 complete -c netkit -n '__netkit_at \'unix connect\'' -s q -l quiet -d 'Nothing but results and the exit code'
 complete -c netkit -n '__netkit_at \'unix connect\'' -s h -l help -d 'Show this page'
+complete -c netkit -n '__netkit_at \'unix listen\'' -F
 complete -c netkit -n '__netkit_at \'unix listen\'' -s k -l keep -d 'Take one connection after another, until told to stop'
 complete -c netkit -n '__netkit_at \'unix listen\'' -l max-conns -x -d 'With -k'
 complete -c netkit -n '__netkit_at \'unix listen\'' -l exec -x -d 'Start COMMAND for each connection, as its standard input and output'
@@ -519,7 +521,6 @@ complete -c netkit -n '__netkit_at \'udp echo\'' -s o -l output -r -F -d 'Write 
 complete -c netkit -n '__netkit_at \'udp echo\'' -s v -l verbose -d 'Show the dialogue, step by step with timings, on standard error'
 complete -c netkit -n '__netkit_at \'udp echo\'' -s q -l quiet -d 'Nothing but results and the exit code'
 complete -c netkit -n '__netkit_at \'udp echo\'' -s h -l help -d 'Show this page'
-complete -c netkit -n '__netkit_at \'serve dns\'' -F
 complete -c netkit -n '__netkit_at \'serve dns\'' -l zone -r -F -d 'A zone file'
 complete -c netkit -n '__netkit_at \'serve dns\'' -l drain -x -d 'On SIGTERM, give what is under way this long to end'
 complete -c netkit -n '__netkit_at \'serve dns\'' -l delay -x -d 'Send each piece, or datagram, this much later'

@@ -568,7 +568,7 @@ _netkit_unix_connect() {
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
         '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
-        '*: : '
+        '*: :_files'
 }
 
 _netkit_unix_listen() {
@@ -599,7 +599,7 @@ _netkit_unix_listen() {
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
         '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
-        '*: : '
+        '*: :_files'
 }
 
 _netkit_range() {
@@ -801,7 +801,7 @@ _netkit_serve_dns() {
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
         '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
-        '*: :_files'
+        '*: : '
 }
 
 _netkit_demo() {

@@ -9,8 +9,6 @@ import ssl
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-import click
-
 from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, Section, command
 from netkit.cli.frame.exits import Exit
@@ -171,7 +169,7 @@ def _upper(arguments: list[str]) -> list[str]:
         Section("Flags", [("+[no]flag", "Whether it flags."), ("+tries=N", "How often.")], complete=True)
     ],
 )
-@click.argument("number", type=options.Number(0, 100), default=3)
+@options.argument("number", type=options.Number(0, 100), default=3)
 @options.option("-o", "other", is_flag=True, help="Not the output.")
 @options.option("--raise", "raised", help="What to raise.")
 def count(run: Run[int], number: int, other: bool, raised: str | None) -> Exit | None:

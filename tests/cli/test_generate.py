@@ -142,6 +142,15 @@ CASES: list[tuple[str, set[str], set[str]]] = [
 WITH_SIGN = ("netkit say --color=al", {"always"}, {"auto"})
 
 
+def test_arguments_are_completed_as_they_are_declared() -> None:
+    """Whatever the usage line calls them: `serve dns --zone FILE [BIND]` takes no file as its argument."""
+    kinds = {node.path: node.positional for node in completion.nodes(table.COMMANDS)}
+    hosts = {"dig", "resolve", "tls probe", "tcp connect", "tcp ping", "tcp scan", "udp send", "udp ping"}
+    files = {"http parse", "unix connect", "unix listen"}
+    assert {path for path, kind in kinds.items() if kind == "host"} == hosts
+    assert {path for path, kind in kinds.items() if kind == "file"} == files
+
+
 @pytest.mark.parametrize(("line", "offered", "absent"), [*CASES, WITH_SIGN])
 def test_bash_completes(scripts: Path, line: str, offered: set[str], absent: set[str]) -> None:
     bash = require_peer("bash")

@@ -11,7 +11,7 @@ import click
 from netkit.cli.frame.command import Run, Section, command
 from netkit.cli.frame.exits import Exit, Failure
 from netkit.cli.frame.messages import plural
-from netkit.cli.frame.options import Number, Value, WrongValue, option
+from netkit.cli.frame.options import File, Number, Value, WrongValue, argument, option
 from netkit.cli.frame.view import Column, View
 
 if TYPE_CHECKING:
@@ -476,7 +476,7 @@ class Limit(Value[tuple[str, int]]):
     sections=(Section("Tolerances", list(TOLERANCES.items())), Section("Limits", list(LIMITS.items()))),
     see_also=("netkit-http-negotiate(1)",),
 )
-@click.argument("files", nargs=-1, metavar="FILE...")
+@argument("files", nargs=-1, metavar="FILE...", type=File())
 @option("--request", "requests", is_flag=True, help="These are requests, whatever they begin with.")
 @option("--response", "responses", is_flag=True, help="These are responses, whatever they begin with.")
 @option(

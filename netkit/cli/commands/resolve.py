@@ -9,7 +9,7 @@ from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.fields import Address
 from netkit.cli.frame.groups import FamilyOptions, option_group
-from netkit.cli.frame.options import Endpoint, File, Number, Value, WrongValue, option
+from netkit.cli.frame.options import HOST, Endpoint, File, Number, Value, WrongValue, option
 from netkit.cli.frame.view import Column, View
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def parse_address(text: str) -> Target:
     lookup=True,
     see_also=("netkit-dig(1)", "getent(1)", "gai.conf(5)", "nsswitch.conf(5)", "resolv.conf(5)"),
 )
-@inputs.many("NAME[:PORT]", parse=parse_target)
+@inputs.many("NAME[:PORT]", parse=parse_target, complete=HOST)
 @option("-x", "reverse", is_flag=True, help="The inputs are addresses: find their names.")
 @option_group(only=FamilyOptions)
 @option(

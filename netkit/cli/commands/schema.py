@@ -8,7 +8,7 @@ import click
 
 from netkit.cli.frame.command import NetkitCommand, Run, command
 from netkit.cli.frame.messages import suggest
-from netkit.cli.frame.options import WrongValue
+from netkit.cli.frame.options import WrongValue, argument
 from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class SchemaView(View[NetkitCommand]):
 
 
 @command("schema", view=SchemaView(), usage="[COMMAND]")
-@click.argument("words", nargs=-1, metavar="[COMMAND]")
+@argument("words", nargs=-1, metavar="[COMMAND]")
 def schema(run: Run[NetkitCommand], words: tuple[str, ...]) -> None:
     """Print the JSON Schema of a command's output.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from netkit.cli.frame.command import NetkitCommand, option_metavar
-from netkit.cli.frame.options import FILE, HOST
+from netkit.cli.frame.options import FILE, HOST, Argument
 from netkit.cli.frame.root import LazyGroup, load, root
 
 if TYPE_CHECKING:
@@ -69,12 +69,8 @@ def _command_node(command: NetkitCommand) -> Node:
         if section.complete:
             for term, text in section.rows:
                 words += ((word, _first_sentence(text)) for word in _expand(term))
-    shown = command.usage or " ".join(command.collect_usage_pieces(context))
-    positional = None
-    if re.search(r"HOST|NAME|URL|SERVER|ENDPOINT|TARGET", shown):
-        positional = HOST
-    elif "FILE" in shown:
-        positional = FILE
+    kinds = [param.complete for param in command.params if isinstance(param, Argument)]
+    positional = next(filter(None, kinds), None)
     return Node(command.path, [], list(_options(command, context)), words, positional)
 
 
