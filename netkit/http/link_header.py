@@ -20,7 +20,7 @@ but once are kept the first time (sections 3.2 to 3.4), as the RFC orders.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from netkit.http.field_errors import FieldLimitExceeded, InvalidField
 from netkit.http.field_syntax import MAX_LENGTH, MAX_MEMBERS, TOKEN, Cursor, lower_ascii, quote
@@ -119,6 +119,23 @@ class ResolvedLink(NamedTuple):
     entry: LinkEntry
     uri: str
     anchor: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain data: `target` is the target as it is written, `rels` are in lower case."""
+        entry = self.entry
+        return {
+            "uri": self.uri,
+            "target": entry.uri,
+            "rels": list(entry.rels),
+            "anchor": self.anchor,
+            "title": entry.title,
+            "params": [
+                {"name": name, "value": value.text, "language": value.language or None}
+                if isinstance(value, ExtValue)
+                else {"name": name, "value": value, "language": None}
+                for name, value in entry.params
+            ],
+        }
 
 
 def parse(

@@ -7,13 +7,14 @@ import os
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from netkit.cli.frame import inputs, options
+from netkit.cli.frame.cells import Column, Line
 from netkit.cli.frame.command import Run, Section, command
 from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.groups import FamilyOptions, option_group
-from netkit.cli.frame.view import Column, Line, View
+from netkit.cli.frame.view import View
 from netkit.cli.table import Entry
 from netkit.io import Event, Flow, Want, sleep_until
 
@@ -21,22 +22,17 @@ from netkit.io import Event, Flow, Want, sleep_until
 class SayRow(TypedDict):
     """A word, said."""
 
-    type: Literal["say"]
     word: Annotated[str, "What was said"]
     length: int
     note: NotRequired[str]
 
 
 class SayView(View[str]):
-    type = "say"
     schema = SayRow
     columns = (Column("word", 12), Column("length", 8))
 
     def to_json(self, result: str) -> SayRow:
-        return {"type": "say", "word": result, "length": len(result)}
-
-    def plain(self, result: str) -> Iterable[Line]:
-        yield result, len(result)
+        return {"word": result, "length": len(result)}
 
     def short(self, result: str) -> Iterable[Line]:
         yield result
@@ -47,7 +43,7 @@ class SayView(View[str]):
         yield table(["word", "length"], [[result, len(result)]], right=[1])
 
     def row(self, result: str) -> Sequence[object]:
-        return result, len(result)
+        return (len(result),)
 
     def failure(self, result: str) -> Exception | None:
         return ssl.SSLError(1, "does not verify") if result == "doubtful" else None
@@ -138,17 +134,15 @@ def say(run: Run[str], targets: inputs.Inputs[str], timeout: float, only: Family
 class CountedRow(TypedDict):
     """A number."""
 
-    type: Literal["raw.count"]
     number: int
 
 
 class RawView(View[int]):
-    type = "raw"
     schema = CountedRow
     has_input = False
 
     def to_json(self, result: int) -> CountedRow:
-        return {"type": "raw.count", "number": result}
+        return {"number": result}
 
     def plain(self, result: int) -> Iterable[Line]:
         yield str(result)
@@ -191,12 +185,11 @@ def count(run: Run[int], number: int, other: bool, raised: str | None) -> Exit |
 
 
 class RootView(View[int]):
-    type = "tall"
     schema = CountedRow
     has_input = False
 
     def to_json(self, result: int) -> CountedRow:
-        return {"type": "raw.count", "number": result}
+        return {"number": result}
 
     def plain(self, result: int) -> Iterable[Line]:
         for line in range(result):

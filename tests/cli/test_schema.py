@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar, Literal, NotRequired, Required, Typ
 import jsonschema
 import pytest
 
+from netkit.cli.frame.cells import Line
 from netkit.cli.frame.fields import Format, Pattern
-from netkit.cli.frame.view import Line, View
+from netkit.cli.frame.view import View
 from netkit.cli.pages.schema import DIALECT, view_schema
 
 
@@ -24,7 +25,6 @@ class Part(TypedDict, total=False):
 
 
 class Whole(TypedDict):
-    type: Literal["whole"]
     text: Annotated[str, "Some text"]
     number: int
     time_s: Annotated[float, "How long"]
@@ -42,7 +42,7 @@ class Whole(TypedDict):
 
 
 class Event(TypedDict):
-    type: Literal["whole.event"]
+    event: Literal["part"]
     part: Part
 
 
@@ -89,7 +89,7 @@ ERROR = {"layer": "tcp", "stage": "connect", "kind": "Refused", "message": "m", 
         {**GOOD, "code": "0F"},
         {**GOOD, "error": ERROR},
         {**GOOD, "either": 3, "mapped": {"x": {"name": "n"}}},
-        {"type": "whole.event", "input": "x", "part": {"name": "n"}},
+        {"type": "whole", "event": "part", "input": "x", "part": {"name": "n"}},
         {"type": "whole", "input": "x", "error": ERROR},
         {"type": "whole", "input": None, "error": ERROR},
     ],
@@ -112,7 +112,7 @@ def test_rows_that_are_as_declared(row: dict[str, Any]) -> None:
         {**GOOD, "many": [{"name": "n", "more": 1}]},
         {**GOOD, "code": "xx"},
         {**GOOD, "error": {"kind": "x"}},
-        {"type": "whole.event", "input": "x"},
+        {"type": "whole", "event": "part", "input": "x"},
         {"type": "whole", "input": "x"},
         {"type": "whole", "error": ERROR},
     ],
@@ -136,7 +136,6 @@ def test_what_is_said_about_fields_is_in_the_schema() -> None:
 
 def test_what_json_has_not_is_refused() -> None:
     class Odd(TypedDict):
-        type: Literal["odd"]
         data: bytes
 
     class OddView(WholeView):
@@ -146,12 +145,12 @@ def test_what_json_has_not_is_refused() -> None:
         view_schema(OddView(), "netkit odd")
 
 
-def test_a_row_says_its_type() -> None:
-    class Untyped(TypedDict):
-        text: str
+@pytest.mark.parametrize("key", ["type", "input", "error"])
+def test_what_the_frame_adds_no_row_declares(key: str) -> None:
+    row: Any = TypedDict("Row", {"text": str, key: str})  # type: ignore[misc]  # its keys differ by the case
 
-    class UntypedView(WholeView):
-        schema = Untyped
+    class RowView(WholeView):
+        schema = row
 
-    with pytest.raises(TypeError, match="without `type"):
-        view_schema(UntypedView(), "netkit untyped")
+    with pytest.raises(TypeError, match=f"Row declares `{key}`"):
+        view_schema(RowView(), "netkit row")

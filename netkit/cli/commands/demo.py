@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypedDict
 
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Exit
@@ -19,8 +19,8 @@ from netkit.cli.frame.view import View
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.view import Line
     from netkit.io import Event, Flow
     from netkit.net.tcp import TcpListener, TcpStream
     from netkit.tls.config import TlsConfig
@@ -86,7 +86,6 @@ class Done(NamedTuple):
 class DemoRow(TypedDict):
     """One command, and what it did."""
 
-    type: Literal["demo"]
     argv: Annotated[list[str], "The command line, in words"]
     shows: Annotated[str, "What it is there to show"]
     stdin: Annotated[str | None, "Its standard input; null where it had none"]
@@ -100,13 +99,11 @@ class DemoRow(TypedDict):
 class DemoView(View[Done]):
     """A command line, its output, and its exit code where it is not 0."""
 
-    type = "demo"
     schema = DemoRow
     has_input = False
 
     def to_json(self, result: Done) -> Mapping[str, Any]:
         row: DemoRow = {
-            "type": "demo",
             "argv": ["netkit", *result.step.words],
             "shows": result.step.shows,
             "stdin": result.step.stdin,

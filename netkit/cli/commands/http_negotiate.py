@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 import click
 
 from netkit.cli.frame import inputs
+from netkit.cli.frame.cells import Column
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.options import WrongValue, option
-from netkit.cli.frame.view import Column, View
+from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
-    from netkit.cli.frame.view import Line
     from netkit.http.negotiation import Verdict
-    from netkit.io import Flow
 
 FIELDS = {
     "accept": "media",
@@ -45,16 +45,14 @@ class OfferRow(TypedDict):
 class NegotiateRow(TypedDict):
     """An Accept header against offers."""
 
-    type: Literal["http.negotiate"]
     field: Literal["media", "encoding", "language", "charset"]
     chosen: Annotated[str | None, "What to send; null: nothing is acceptable (406)"]
     offers: Annotated[list[OfferRow], "The best first"]
 
 
 class Outcome(NamedTuple):
-    """A header, what was chosen, and the reasoning."""
+    """What was chosen, and the reasoning."""
 
-    text: str
     field: Literal["media", "encoding", "language", "charset"]
     chosen: str | None
     verdicts: list[Verdict]
@@ -63,13 +61,11 @@ class Outcome(NamedTuple):
 class NegotiateView(View[Outcome]):
     """A row for each offer, the best first."""
 
-    type = "http.negotiate"
     schema = NegotiateRow
     columns = (Column("header", 60), Column("chosen", 40))
 
     def to_json(self, result: Outcome) -> NegotiateRow:
         return {
-            "type": "http.negotiate",
             "field": result.field,
             "chosen": result.chosen,
             "offers": [
@@ -84,15 +80,15 @@ class NegotiateView(View[Outcome]):
             ],
         }
 
-    def plain(self, result: Outcome) -> Iterable[Line]:
+    def rows(self, result: Outcome) -> Iterable[Sequence[object]]:
         for each in result.verdicts:
-            yield result.text, each.offer, self._state(result, each), f"{each.q:g}", each.match, each.reason
+            yield each.offer, self._state(result, each), f"{each.q:g}", each.match, each.reason
 
     def short(self, result: Outcome) -> Iterable[Line]:
         return [] if result.chosen is None else [result.chosen]
 
     def row(self, result: Outcome) -> Sequence[object]:
-        return result.text, result.chosen
+        return (result.chosen,)
 
     def table(self, result: Outcome, env: Environment) -> Iterable[Any]:
         from netkit.cli.render import mark, table
@@ -117,7 +113,6 @@ class NegotiateView(View[Outcome]):
 class Header(NamedTuple):
     """A header as given: the field it names, if it names one, and the value."""
 
-    text: str
     field: str | None
     value: str
 
@@ -126,7 +121,7 @@ def parse(header: str) -> Header:
     """`Accept-Language: de` names its field, `de` does not."""
     name, colon, value = header.partition(":")
     field = FIELDS.get(name.strip(" \t").lower()) if colon else None
-    return Header(header, field, header if field is None else value)
+    return Header(field, header if field is None else value)
 
 
 def judge(field: str, value: str, offers: Sequence[str]) -> list[Verdict]:
@@ -171,7 +166,6 @@ def judge(field: str, value: str, offers: Sequence[str]) -> list[Verdict]:
     "--field",
     type=click.Choice(["media", "encoding", "language", "charset"]),
     default="media",
-    show_default="media",
     help="Which field a header is that does not begin with its name.",
 )
 def negotiate(run: Run[Outcome], targets: Inputs[Header], offers: tuple[str, ...], field: str) -> None:
@@ -194,15 +188,11 @@ def negotiate(run: Run[Outcome], targets: Inputs[Header], offers: tuple[str, ...
         kind: Any = header.field or field
         verdicts = judge(kind, header.value, offers)
         best = verdicts[0]
-        return Outcome(header.text, kind, best.offer if best.acceptable else None, verdicts)
-
-    def flow(header: Header) -> Flow[Outcome]:
-        return decide(header)
-        yield  # nothing is waited for
+        return Outcome(kind, best.offer if best.acceptable else None, verdicts)
 
     def check(text: str) -> Header:
         header = parse(text)
         decide(header)
         return header
 
-    run.each(targets.of(targets.texts, check), flow)
+    run.each(targets.of(targets.texts, check), decide)

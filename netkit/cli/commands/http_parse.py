@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
 import click
 
+from netkit.cli.frame.cells import Column
 from netkit.cli.frame.command import Run, Section, command
 from netkit.cli.frame.exits import Exit, Failure
 from netkit.cli.frame.messages import plural
 from netkit.cli.frame.options import File, Number, Value, WrongValue, argument, option
-from netkit.cli.frame.view import Column, View
+from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from netkit.cli.frame.cells import Line, Verdict as Sign
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.view import Line
-    from netkit.cli.render.tables import Verdict as Sign
     from netkit.http.findings import Finding
     from netkit.http.framing import Lenient
     from netkit.http.report import Diagnosis, Field, MessageReport
@@ -131,7 +131,6 @@ class FindingRow(TypedDict):
 class ParseRow(TypedDict):
     """What is in an input."""
 
-    type: Literal["http.parse"]
     message_kind: Literal["request", "response"]
     size: Annotated[int, "Octets of the input"]
     accepted: Annotated[bool, "Whether nothing is reason to refuse it"]
@@ -142,9 +141,8 @@ class ParseRow(TypedDict):
 
 
 class Parsed(NamedTuple):
-    """An input, and what is in it."""
+    """The octets of an input, and what is in them."""
 
-    name: str
     octets: bytes
     report: Diagnosis
     hexdump: bool
@@ -157,14 +155,12 @@ class Parsed(NamedTuple):
 class ParseView(View[Parsed]):
     """Each message with its parts and their offsets, and what was found in it, underlined."""
 
-    type = "http.parse"
     schema = ParseRow
     columns = (Column("file", 20), Column("verdict", 100))
 
     def to_json(self, result: Parsed) -> ParseRow:
         report = result.report
         return {
-            "type": "http.parse",
             "message_kind": result.kind,
             "size": report.size,
             "accepted": report.accepted,
@@ -174,28 +170,28 @@ class ParseView(View[Parsed]):
             "rest": _span_row(report.rest) if report.rest.length else None,
         }
 
-    def plain(self, result: Parsed) -> Iterable[Line]:
-        name, octets, report, hexdump = result
+    def rows(self, result: Parsed) -> Iterable[Sequence[object]]:
+        octets, report, hexdump = result
         for message in report.messages:
             for cells in _plain_message(message, octets):
-                yield name, message.number, *cells
+                yield message.number, *cells
             if hexdump:
                 for row in _dump(message, octets):
-                    yield name, message.number, "dump", row
+                    yield message.number, "dump", row
         for found in report.findings:
             place = found.offset, found.length, found.section, found.problem
-            yield name, found.message, found.severity.value, found.code, *place
+            yield found.message, found.severity.value, found.code, *place
         for code, count in report.omitted.items():
-            yield name, None, "omitted", code, count
+            yield None, "omitted", code, count
         if report.rest.length:
-            yield name, None, "rest", *report.rest
-        yield name, None, "verdict", "accepted" if report.accepted else "refused", *report.reasons
+            yield None, "rest", *report.rest
+        yield None, "verdict", "accepted" if report.accepted else "refused", *report.reasons
 
     def short(self, result: Parsed) -> Iterable[Line]:
         return result.report.reasons or ["accepted"]
 
     def row(self, result: Parsed) -> Sequence[object]:
-        return result.name, _verdict(result)
+        return (_verdict(result),)
 
     def table(self, result: Parsed, env: Environment) -> Iterable[Any]:
         from netkit.cli.render import mark, text
@@ -558,5 +554,5 @@ def parse(
             lenient=_lenient(tolerances, strict),
             **dict(limits),
         )
-        run.result(Parsed(name, octets, report, hexdump), name)
+        run.result(Parsed(octets, report, hexdump), name)
     run.summary()

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from netkit.addr import HostPort, SocketAddr
+    from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.view import Line
     from netkit.io import Flow
     from netkit.measure.ping import PingStatistics, Reply
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 class ProbeRow(TypedDict):
     """What became of one probe."""
 
-    type: Annotated[Literal["tcp.ping", "udp.ping"], "The command's own"]
     event: Annotated[
         Literal["reply", "timeout", "refused", "failed", "late", "duplicate"],
         "late: a reply after its time, to a probe whose timeout was told before",
@@ -40,7 +39,6 @@ class ProbeRow(TypedDict):
 class EndedRow(TypedDict):
     """All probes together, at the end."""
 
-    type: Annotated[Literal["tcp.ping", "udp.ping"], "The command's own"]
     event: Literal["ended"]
     peer: Annotated[Endpoint | None, "Whom it went to"]
     sent: Annotated[int, "Probes sent"]
@@ -75,13 +73,9 @@ class PingView(View[Pinged]):
 
     schema = ProbeRow | EndedRow
 
-    def __init__(self, type: Literal["tcp.ping", "udp.ping"]) -> None:  # noqa: A002  # the field's own name
-        self.type = type  # type: ignore[misc]  # of the instance: one class serves both
-
     def to_json(self, result: Pinged) -> EndedRow:
         found = result.statistics
         return {
-            "type": self.type,  # type: ignore[typeddict-item]
             "event": "ended",
             "peer": None if result.address is None else str(result.address),
             "sent": found.sent,
@@ -165,7 +159,7 @@ _SIZE = option(
 
 @command(
     "tcp ping",
-    view=PingView("tcp.ping"),
+    view=PingView(),
     usage="[OPTIONS] HOST:PORT",
     doing="tcp ping {}",
     see_also=("netkit-tcp-scan(1)", "netkit-serve-echo(1)", "ping(8)"),
@@ -208,7 +202,7 @@ def tcp(
 
 @command(
     "udp ping",
-    view=PingView("udp.ping"),
+    view=PingView(),
     usage="[OPTIONS] HOST:PORT",
     doing="udp ping {}",
     see_also=("netkit-udp-echo(1)", "ping(8)"),

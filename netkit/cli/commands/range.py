@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
 from netkit.cli.frame import inputs
+from netkit.cli.frame.cells import Column
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.options import Number, WrongValue, option
-from netkit.cli.frame.view import Column, View
+from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
-    from netkit.cli.frame.view import Line
     from netkit.http.range_answer import RangeAnswer
     from netkit.http.ranges import RangeSet, ResolvedRange
-    from netkit.io import Flow
 
 #: The longest representation, in bytes: an exabyte, less one; no number of an option is longer.
 MAX_BYTES = 10**18 - 1
@@ -44,7 +44,6 @@ class HeaderRow(TypedDict):
 class RangeRow(TypedDict):
     """What a Range header asks of a representation, and how to answer."""
 
-    type: Literal["range"]
     complete_length: Annotated[int, "The whole representation, in bytes"]
     status: Literal[206, 416]
     asked: Annotated[list[str], "The ranges as they were asked for"]
@@ -53,17 +52,9 @@ class RangeRow(TypedDict):
     headers: Annotated[list[HeaderRow], "The headers of the answer"]
 
 
-class Header(NamedTuple):
-    """A Range header as it was given, and what it asks for."""
-
-    text: str
-    wanted: RangeSet
-
-
 class Answered(NamedTuple):
-    """A Range header, and the answer to it."""
+    """What a Range header asks for, and the answer to it."""
 
-    text: str
     wanted: RangeSet
     answer: RangeAnswer
 
@@ -71,7 +62,6 @@ class Answered(NamedTuple):
 class RangeView(View[Answered]):
     """The parts, a picture of them, and the headers."""
 
-    type = "range"
     schema = RangeRow
     columns = (Column("range", 40), Column("status", 6), Column("parts", 60))
 
@@ -81,7 +71,6 @@ class RangeView(View[Answered]):
         answer = result.answer
         assert answer.status != 200, "the command takes only what is a Range"
         return {
-            "type": "range",
             "complete_length": answer.complete_length,
             "status": answer.status,
             "asked": [str(spec) for spec in result.wanted.specs],
@@ -98,21 +87,21 @@ class RangeView(View[Answered]):
             "headers": [{"name": name, "value": value} for name, value in answer.headers],
         }
 
-    def plain(self, result: Answered) -> Iterable[Line]:
-        yield result.text, "status", result.answer.status
+    def rows(self, result: Answered) -> Iterable[Sequence[object]]:
+        yield "status", result.answer.status
         for part in result.answer.parts:
-            yield result.text, "part", part.first, part.last, part.length
+            yield "part", part.first, part.last, part.length
         for spec in result.answer.dropped:
-            yield result.text, "dropped", str(spec)
+            yield "dropped", spec
         for name, value in result.answer.headers:
-            yield result.text, "header", name, value
+            yield "header", name, value
 
     def short(self, result: Answered) -> Iterable[Line]:
         for part in result.answer.parts:
             yield f"{part.first}-{part.last}"
 
     def row(self, result: Answered) -> Sequence[object]:
-        return result.text, result.answer.status, ", ".join(map(str, self.short(result)))
+        return result.answer.status, ", ".join(map(str, self.short(result)))
 
     def table(self, result: Answered, env: Environment) -> Iterable[Any]:
         from netkit.cli.render import facts, table, text
@@ -160,13 +149,11 @@ def draw(parts: Sequence[ResolvedRange], length: int, env: Environment) -> tuple
     return f"[{''.join(cells)}]", scale
 
 
-def parse(header: str) -> Header:
+def parse(header: str) -> RangeSet:
     """What the header asks for; `Range:` may stand before it. Raises FieldError."""
     from netkit.http.ranges import parse_range_header
 
-    name, colon, value = header.partition(":")
-    named = colon and name.strip(" \t").lower() == "range"
-    return Header(header, parse_range_header(value if named else header))
+    return parse_range_header(inputs.field_value(header, "range"))
 
 
 @command("range", view=RangeView(), doing="resolving {}", see_also=("netkit-http-negotiate(1)",))
@@ -174,34 +161,29 @@ def parse(header: str) -> Header:
 @option(
     "--length",
     type=Number(0, MAX_BYTES),
-    metavar="N",
     required=True,
     help="The length of the whole representation, in bytes.",
 )
 @option(
     "--gap",
     type=Number(0, MAX_BYTES),
-    metavar="N",
     default=0,
-    show_default="0",
     help="Join parts that are no more than this many bytes apart, too.",
 )
 @option(
     "--content-type",
     metavar="TYPE",
     default="application/octet-stream",
-    show_default="application/octet-stream",
     help="The media type of the representation.",
 )
 @option(
     "--boundary",
     metavar="WORD",
     default="netkit-part",
-    show_default="netkit-part",
     help="What separates the parts where there are several.",
 )
 def range_(
-    run: Run[Answered], targets: Inputs[Header], length: int, gap: int, content_type: str, boundary: str
+    run: Run[Answered], targets: Inputs[RangeSet], length: int, gap: int, content_type: str, boundary: str
 ) -> None:
     """Show what a Range header asks of a file, and how a server answers.
 
@@ -232,11 +214,11 @@ def range_(
     except ValueError as error:
         raise WrongValue(f"--content-type: {error}", "write it as in text/html; charset=utf-8") from None
 
-    def flow(header: Header) -> Flow[Answered]:
+    def answered(wanted: RangeSet) -> Answered:
         from netkit.http.range_answer import answer_range
 
-        answer = answer_range(header.wanted, length, content_type=content_type, boundary=boundary, gap=gap)
-        return Answered(header.text, header.wanted, answer)
-        yield  # nothing is waited for
+        return Answered(
+            wanted, answer_range(wanted, length, content_type=content_type, boundary=boundary, gap=gap)
+        )
 
-    run.each(targets, flow)
+    run.each(targets, answered)

@@ -6,11 +6,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict, cast
 
 from netkit.cli.frame import inputs, options
+from netkit.cli.frame.cells import Column
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.fields import Address
 from netkit.cli.frame.groups import FamilyOptions, option_group
 from netkit.cli.frame.options import HOST, Endpoint, File, Number, Value, WrongValue, option
-from netkit.cli.frame.view import Column, View
+from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     import click
 
     from netkit.addr import SocketAddr
+    from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
-    from netkit.cli.frame.view import Line
     from netkit.dns.host import FoundHost, FoundNames
     from netkit.dns.resolver import Resolver
     from netkit.dns.system import HostSource, ResolvConf
@@ -50,7 +51,6 @@ class AddressRow(TypedDict):
 class ResolveRow(TypedDict):
     """The addresses of a name."""
 
-    type: Literal["resolve"]
     host: str
     port: Annotated[int | None, "null where none was given"]
     addresses: Annotated[list[AddressRow], "Best first (RFC 6724)"]
@@ -71,7 +71,6 @@ class NameRow(TypedDict):
 class ReverseRow(TypedDict):
     """The names of an address (-x)."""
 
-    type: Literal["resolve"]
     address: Address
     names: Annotated[list[NameRow], "The canonical one first"]
     not_asked: Annotated[list[str], "Sources of nsswitch.conf that netkit does not know"]
@@ -123,7 +122,6 @@ class Resolved(NamedTuple):
     def to_json(self) -> ResolveRow:
         found = self.found
         return {
-            "type": "resolve",
             "host": found.host,
             "port": self.target.port,
             "addresses": [
@@ -163,7 +161,6 @@ class Named(NamedTuple):
 
     def to_json(self) -> ReverseRow:
         return {
-            "type": "resolve",
             "address": self.text,
             "names": [
                 {"name": each.name, "source": cast(Any, each.source), "ttl_s": each.ttl}
@@ -177,16 +174,17 @@ class Named(NamedTuple):
 class ResolveView(View["Resolved | Named"]):
     """A row for every address, or for every name."""
 
-    type = "resolve"
     schema = ResolveRow | ReverseRow
     columns = (Column("input", 32), Column("source", 7), Column("addresses, or names", 80))
 
     def to_json(self, result: Resolved | Named) -> ResolveRow | ReverseRow:
         return result.to_json()
 
-    def plain(self, result: Resolved | Named) -> Iterable[Line]:
-        for row in result.rows():
-            yield result.text, *row
+    def label(self, result: Resolved | Named, text: str) -> str:  # noqa: ARG002
+        return result.text
+
+    def rows(self, result: Resolved | Named) -> Iterable[Sequence[object]]:
+        return result.rows()
 
     def short(self, result: Resolved | Named) -> Iterable[Line]:
         if isinstance(result, Named):
@@ -198,7 +196,7 @@ class ResolveView(View["Resolved | Named"]):
             source = result.found.names[0].source
         else:
             source = result.found.addresses[0].source
-        return result.text, source, ", ".join(map(str, self.short(result)))
+        return source, ", ".join(map(str, self.short(result)))
 
     def table(self, result: Resolved | Named, env: Environment) -> Iterable[Any]:
         from netkit.addr import SocketAddr

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
+from netkit.cli.frame.cells import Column
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Exit, explain
 from netkit.cli.frame.fields import Address
@@ -12,13 +13,13 @@ from netkit.cli.frame.groups import SourceOptions, option_group
 from netkit.cli.frame.messages import plural
 from netkit.cli.frame.options import HOST, File, Number, Rate, Seconds, WrongValue, argument, option
 from netkit.cli.frame.output import b64
-from netkit.cli.frame.view import Column, View
+from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from netkit.addr import SocketAddr
-    from netkit.cli.frame.view import Line
+    from netkit.cli.frame.cells import Line
     from netkit.io import Flow
     from netkit.measure.scan import PortResult
 
@@ -31,7 +32,6 @@ State = Literal["open", "closed", "filtered", "unreachable"]
 class PortRow(TypedDict):
     """One port of one host."""
 
-    type: Literal["tcp.scan"]
     event: Literal["scanned"]
     address: Annotated[Address, "The host's address"]
     port: Annotated[int, "The port"]
@@ -46,7 +46,6 @@ class PortRow(TypedDict):
 class EndedRow(TypedDict):
     """All ports together, at the end."""
 
-    type: Literal["tcp.scan"]
     event: Literal["ended"]
     ports: Annotated[int, "Ports tried"]
     open: Annotated[int, "Open"]
@@ -56,17 +55,9 @@ class EndedRow(TypedDict):
     elapsed_s: Annotated[float, "How long all of it took"]
 
 
-class Scanned(NamedTuple):
-    """A port, and the host it is of."""
-
-    host: str
-    found: PortResult
-
-
-class ScanView(View[Scanned]):
+class ScanView(View["PortResult"]):
     """A line a port."""
 
-    type = "tcp.scan"
     schema = PortRow | EndedRow
     columns = (
         Column("host", 24),
@@ -77,48 +68,33 @@ class ScanView(View[Scanned]):
         Column("banner", 40),
     )
 
-    def to_json(self, result: Scanned) -> PortRow:
-        found = result.found
+    def to_json(self, result: PortResult) -> PortRow:
+        banner = result.banner
         return {
-            "type": "tcp.scan",
             "event": "scanned",
-            "address": str(found.addr.ip),
-            "port": found.addr.port,
-            "state": found.state.value,
-            "service": _service(found.addr.port),
-            "elapsed_s": found.time,
-            "banner": None if found.banner is None else _text(found.banner),
-            "banner_b64": None if found.banner is None else b64(found.banner),
-            "reason": found.reason,
+            "address": str(result.addr.ip),
+            "port": result.addr.port,
+            "state": result.state.value,
+            "service": _service(result.addr.port),
+            "elapsed_s": result.time,
+            "banner": None if banner is None else _text(banner),
+            "banner_b64": None if banner is None else b64(banner),
+            "reason": result.reason,
         }
 
-    def plain(self, result: Scanned) -> Iterable[Line]:
-        found = result.found
-        yield (
-            result.host,
-            found.addr.ip,
-            found.addr.port,
-            found.state.value,
-            _service(found.addr.port),
-            f"{found.time * 1000:.3f}",
-            _first_line(found.banner) or found.reason,
-        )
+    def plain(self, result: PortResult) -> Iterable[Line]:
+        yield result.addr.ip, *self._cells(result, f"{result.time * 1000:.3f}")
 
-    def short(self, result: Scanned) -> Iterable[Line]:
-        yield str(result.found.addr)
+    def short(self, result: PortResult) -> Iterable[Line]:
+        yield str(result.addr)
 
-    def row(self, result: Scanned) -> Sequence[object]:
-        found = result.found
-        told = _first_line(found.banner) or found.reason
-        state = found.state.value
-        return (
-            result.host,
-            found.addr.port,
-            state,
-            _service(found.addr.port),
-            f"{found.time * 1000:.1f}",
-            told,
-        )
+    def row(self, result: PortResult) -> Sequence[object]:
+        return self._cells(result, f"{result.time * 1000:.1f}")
+
+    def _cells(self, result: PortResult, ms: str) -> Sequence[object]:
+        port = result.addr.port
+        told = _first_line(result.banner) or result.reason
+        return port, result.state.value, _service(port), ms, told
 
 
 def _service(port: int) -> str | None:
@@ -168,7 +144,7 @@ def _first_line(banner: bytes | None) -> str | None:
 @option("--rate", type=Rate(), help="Begin no more attempts than this: 50/s, 600/m.")
 @option_group(source=SourceOptions)
 def scan(
-    run: Run[Scanned],
+    run: Run[PortResult],
     words: tuple[str, ...],
     hosts_file: str | None,
     show_all: bool,
@@ -235,8 +211,7 @@ def scan(
         found = outcome.unwrap()
         tally[found.state] += 1
         if show_all or found.state is PortState.OPEN:
-            host = hosts[found.addr.ip][0]
-            run.result(Scanned(host, found), host)
+            run.result(found, hosts[found.addr.ip][0])
 
     def progress() -> Flow[None]:
         while run.env.shows_status:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import click
 
@@ -12,16 +12,15 @@ from netkit.cli.frame.options import WrongValue, argument
 from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.view import Line
 
 
 class SchemaName(TypedDict):
     """A command that has a schema."""
 
-    type: Literal["schema"]
     command: Annotated[str, "What is typed after `netkit`"]
     row_type: Annotated[str, "The value of `type` in its rows"]
 
@@ -29,15 +28,14 @@ class SchemaName(TypedDict):
 class SchemaView(View[NetkitCommand]):
     """The commands that have a schema."""
 
-    type = "schema"
     schema = SchemaName
     has_input = False
 
     def to_json(self, result: NetkitCommand) -> SchemaName:
-        return {"type": "schema", "command": result.path, "row_type": result.view.type}
+        return {"command": result.path, "row_type": result.view.type}
 
-    def plain(self, result: NetkitCommand) -> Iterable[Line]:
-        yield result.path, result.view.type
+    def row(self, result: NetkitCommand) -> Sequence[object]:
+        return result.path, result.view.type
 
     def short(self, result: NetkitCommand) -> Iterable[Line]:
         yield result.path

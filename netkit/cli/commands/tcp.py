@@ -57,7 +57,6 @@ class AttemptRow(TypedDict):
 class Connected(TypedDict):
     """The connection is there."""
 
-    type: Literal["tcp.connect"]
     event: Literal["connected"]
     endpoint: Annotated[str, "HOST:PORT that was asked for; with a proxy, whom the proxy connects to"]
     peer: Annotated[Endpoint, "The address that answered; with a proxy, the proxy's"]
@@ -71,7 +70,6 @@ class Connected(TypedDict):
 class ConnectView(View[Any]):
     """Payload as it is; with --json, events."""
 
-    type = "tcp.connect"
     schema = Connected | Data | Closed
 
 
@@ -205,7 +203,6 @@ def _connected(
     endpoint: HostPort, tcp: TcpStream, stream: ByteStream, elapsed: float, proxy: Proxy | None
 ) -> Connected:
     return {
-        "type": "tcp.connect",
         "event": "connected",
         "endpoint": str(endpoint),
         "peer": str(tcp.peer_addr),
@@ -230,7 +227,7 @@ def _attempt(attempt: Attempt) -> AttemptRow:
 
 @command(
     "tcp listen",
-    view=ListenView("tcp.listen"),
+    view=ListenView(),
     usage="[OPTIONS] [BIND]",
     doing="tcp listen",
     modes=("json",),

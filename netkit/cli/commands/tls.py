@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypedDict, cast
 
 from netkit.cli.frame import inputs, options
+from netkit.cli.frame.cells import Column
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.fields import Endpoint as Peer, Format
@@ -13,7 +14,7 @@ from netkit.cli.frame.messages import plural
 from netkit.cli.frame.options import Endpoint, Number, Value, WrongValue, option
 from netkit.cli.frame.output import rfc3339
 from netkit.cli.frame.remedies import advice
-from netkit.cli.frame.view import Column, View
+from netkit.cli.frame.view import View
 from netkit.cli.payload.tls_files import TrustOptions, certificates, protocols
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     import click
 
     from netkit.addr import HostPort
+    from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
-    from netkit.cli.frame.view import Line
     from netkit.io import Flow
     from netkit.tls.certificate import Certificate
     from netkit.tls.errors import TlsError
@@ -117,7 +118,6 @@ class VerificationRow(TypedDict):
 class ProbeRow(TypedDict):
     """What a TLS server shows of itself."""
 
-    type: Literal["tls.probe"]
     host: str
     port: int
     peer: Annotated[Peer, "The address that answered"]
@@ -158,7 +158,6 @@ class Probed(NamedTuple):
 class ProbeView(View[Probed]):
     """Facts, the chain, the verdict."""
 
-    type = "tls.probe"
     schema = ProbeRow
     columns = (Column("server", 32), Column("protocol", 8), Column("days", 5), Column("verdict", 60))
 
@@ -172,7 +171,6 @@ class ProbeView(View[Probed]):
             certificates.append(cast(CertificateRow, row))
         judged = report.verification
         return {
-            "type": "tls.probe",
             "host": report.host,
             "port": report.port,
             "peer": str(report.addr),
@@ -191,32 +189,29 @@ class ProbeView(View[Probed]):
             "verification": None if judged is None else _verification_row(judged),
         }
 
-    def plain(self, result: Probed) -> Iterable[Line]:
-        report, target = result.report, result.target
-        if result.pem:
-            yield from _pem(report.chain)
-            return
-        for name, value in (*_facts(report), *_times(report)):
-            yield target, name, value
+    def label(self, result: Probed, text: str) -> str:  # noqa: ARG002
+        return result.target
+
+    def rows(self, result: Probed) -> Iterable[Sequence[object]]:
+        report = result.report
+        yield from (*_facts(report), *_times(report))
         for index, certificate in enumerate(report.chain):
             for name, value in _sheet(certificate, result):
-                yield target, "certificate", index, name, value
+                yield "certificate", index, name, value
         for finding in _findings(report):
-            yield target, finding.severity.value, finding.code, finding.index, finding.message
-        yield target, "verdict", "accepted" if report.accepted else "refused", *_why(result)
+            yield finding.severity.value, finding.code, finding.index, finding.message
+        yield "verdict", "accepted" if report.accepted else "refused", *_why(result)
 
     def short(self, result: Probed) -> Iterable[Line]:
         if result.pem:
-            yield from _pem(result.report.chain)
-            return
-        reasons = _reasons(result.report)
-        yield from reasons or ["accepted"]
+            return _pem(result.report.chain)
+        return _reasons(result.report) or ["accepted"]
 
     def row(self, result: Probed) -> Sequence[object]:
         report = result.report
         protocol = report.version.as_str if report.version is not None else "-"
         days = "-" if report.days_left is None else report.days_left
-        return result.target, protocol, days, _verdict(result)
+        return protocol, days, _verdict(result)
 
     def table(self, result: Probed, env: Environment) -> Iterable[Any]:
         from rich.padding import Padding
@@ -225,9 +220,6 @@ class ProbeView(View[Probed]):
 
         report = result.report
         blank = text(" ")
-        if result.pem:
-            yield from map(text, _pem(report.chain))
-            return
         yield facts(_present([*_facts(report), ("times", ", ".join(map(" ".join, _times(report))))]))
         yield blank
         if env.width >= WIDE and report.chain:
@@ -484,4 +476,6 @@ def probe(
         )
         return Probed(report, trust.insecure, warn_days, pem)
 
+    if pem:
+        run.prefer_short()
     run.each(targets, flow, timeout=timeout)

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 class Datagram(TypedDict):
     """A datagram that was sent or received."""
 
-    type: Annotated[Literal["udp.send", "udp.listen"], "The command's own"]
     event: Literal["sent", "received"]
     peer: Annotated[Endpoint, "Where it went, or where it came from"]
     size: Annotated[int, "Bytes; 0 is a datagram too"]
@@ -43,7 +42,6 @@ class Datagram(TypedDict):
 class Listening(TypedDict):
     """Where datagrams are received."""
 
-    type: Literal["udp.listen"]
     event: Literal["listening"]
     local: Annotated[Endpoint, "With the port that the system chose if 0 was asked for"]
     groups: Annotated[list[str], "The multicast groups joined"]
@@ -52,7 +50,6 @@ class Listening(TypedDict):
 class Ended(TypedDict):
     """It is over."""
 
-    type: Annotated[Literal["udp.send", "udp.listen"], "The command's own"]
     event: Literal["ended"]
     sent: Annotated[int, "Datagrams sent"]
     received: Annotated[int, "Datagrams received"]
@@ -62,10 +59,8 @@ class Ended(TypedDict):
 class UdpView(View[None]):
     """Payload as it is; with --json, events."""
 
-    def __init__(self, type: Literal["udp.send", "udp.listen"]) -> None:  # noqa: A002  # the field's own name
-        # Of the instance: one class serves both.
-        self.type = type  # type: ignore[misc]
-        self.schema = Datagram | Ended if type == "udp.send" else Datagram | Listening | Ended  # type: ignore[misc]
+    def __init__(self, schema: Any) -> None:
+        self.schema = schema  # type: ignore[misc]  # of the instance: one class serves both
 
 
 class Interface(Value[str]):
@@ -163,7 +158,7 @@ _INTERFACE = option(
 
 @command(
     "udp send",
-    view=UdpView("udp.send"),
+    view=UdpView(Datagram | Ended),
     usage="[OPTIONS] HOST:PORT",
     doing="udp send {}",
     modes=("json",),
@@ -389,7 +384,7 @@ def _receiving(sock: UdpSocket, traffic: Traffic, limit: int | None) -> Flow[Non
 
 @command(
     "udp listen",
-    view=UdpView("udp.listen"),
+    view=UdpView(Datagram | Listening | Ended),
     usage="[OPTIONS] [BIND]",
     doing="udp listen",
     modes=("json",),

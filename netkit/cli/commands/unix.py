@@ -35,7 +35,6 @@ class PeerRow(TypedDict):
 class Connected(TypedDict):
     """The connection is there."""
 
-    type: Literal["unix.connect"]
     event: Literal["connected"]
     peer: Annotated[str, "The address: a path, or @ and an abstract name"]
     credentials: Annotated[PeerRow | None, "Who listens there; null where the system does not tell"]
@@ -46,7 +45,6 @@ class Connected(TypedDict):
 class ConnectView(View[Any]):
     """Payload as it is; with --json, events."""
 
-    type = "unix.connect"
     schema = Connected | Data | Closed
 
 
@@ -115,7 +113,6 @@ def connect(run: Run[Any], path: UnixAddr, timeout: float, tls: ClientTlsOptions
         elapsed = monotonic() - begun
         with stream:
             event: Connected = {
-                "type": "unix.connect",
                 "event": "connected",
                 "peer": str(path),
                 "credentials": _credentials(unix),
@@ -144,7 +141,7 @@ def _credentials(stream: UnixStream) -> PeerRow | None:
 
 @command(
     "unix listen",
-    view=ListenView("unix.listen"),
+    view=ListenView(),
     usage="[OPTIONS] PATH",
     doing="unix listen",
     modes=("json",),

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from netkit._version import __version__
+from netkit.cli.frame.cells import Mark
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.view import Line
+#: What netkit needs, by the name it is installed under, and what it uses where it is there.
+LIBRARIES = ("click", "rich", "cryptography", "truststore", "idna")
+OPTIONAL = ("pyOpenSSL", "ada-url", "h2", "aioquic", "brotli", "backports.zstd", "uvloop")
 
 
 class VersionRow(TypedDict):
     """What netkit is made of here."""
 
-    type: Literal["version"]
     netkit: Annotated[str, "The version of netkit"]
     python: Annotated[str, "The version of Python"]
     python_implementation: Annotated[str, "CPython, PyPy, ..."]
@@ -30,50 +30,23 @@ class VersionRow(TypedDict):
     libraries: Annotated[dict[str, str | None], "The libraries in use; null where one is not installed"]
 
 
-#: What netkit needs, by the name it is installed under, and what it uses where it is there.
-LIBRARIES = ("click", "rich", "cryptography", "truststore", "idna")
-OPTIONAL = ("pyOpenSSL", "ada-url", "h2", "aioquic", "brotli", "backports.zstd", "uvloop")
-
-
 class VersionView(View[VersionRow]):
     """Names and versions, one a line."""
 
-    type = "version"
     schema = VersionRow
     has_input = False
 
-    def to_json(self, result: VersionRow) -> VersionRow:
-        return result
+    def facts(self, result: VersionRow) -> Iterable[tuple[str, object]]:
+        yield "netkit", result["netkit"]
+        yield "python", f"{result['python']} ({result['python_implementation']})"
+        yield "platform", result["platform"]
+        reason = result["twins_reason"]
+        yield "twins", Mark("good", "rust") if reason is None else Mark("warn", f"python, slower ({reason})")
+        yield "openssl", result["openssl"] or "absent"
+        yield from [(name, version or "absent") for name, version in result["libraries"].items()]
 
-    def plain(self, result: VersionRow) -> Iterable[Line]:
-        for name, value in _facts(result):
-            yield name, value
-        for name, version in result["libraries"].items():
-            yield name, version or "absent"
-
-    def short(self, result: VersionRow) -> Iterable[Line]:
+    def short(self, result: VersionRow) -> Iterable[str]:
         yield result["netkit"]
-
-    def table(self, result: VersionRow, env: Environment) -> Iterable[Any]:
-        from netkit.cli.render import facts, mark
-
-        pairs: list[tuple[str, object]] = list(_facts(result))
-        pairs[3] = ("twins", mark("good" if result["twins"] == "rust" else "warn", pairs[3][1], env))
-        pairs += [(name, version or "absent") for name, version in result["libraries"].items()]
-        yield facts(pairs)
-
-
-def _facts(result: VersionRow) -> list[tuple[str, str]]:
-    twins = result["twins"]
-    if result["twins_reason"] is not None:
-        twins = f"python, slower ({result['twins_reason']})"  # type: ignore[assignment]  # words, no longer a key
-    return [
-        ("netkit", result["netkit"]),
-        ("python", f"{result['python']} ({result['python_implementation']})"),
-        ("platform", result["platform"]),
-        ("twins", twins),
-        ("openssl", result["openssl"] or "absent"),
-    ]
 
 
 @command("version", view=VersionView())
@@ -91,28 +64,21 @@ def version(run: Run[VersionRow]) -> None:
         $ netkit version --short
         $ netkit version --json | jq -r .twins
     """
-    run.result(versions())
-
-
-def versions() -> VersionRow:
-    """What netkit is made of in this process."""
-    import os
+    import platform
 
     from netkit import _twins
 
-    machine = os.uname() if hasattr(os, "uname") else None
-    names = {"cpython": "CPython", "pypy": "PyPy"}
-    return {
-        "type": "version",
+    row: VersionRow = {
         "netkit": __version__,
-        "python": ".".join(map(str, sys.version_info[:3])),
-        "python_implementation": names.get(sys.implementation.name, sys.implementation.name),
-        "platform": f"{machine.sysname} {machine.machine}" if machine is not None else sys.platform,
+        "python": platform.python_version(),
+        "python_implementation": platform.python_implementation(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "twins": _twins.implementation,
         "twins_reason": _twins.reason,
         "openssl": _openssl(),
-        "libraries": _library_versions(),
+        "libraries": dict(_library_versions()),
     }
+    run.result(row)
 
 
 def _openssl() -> str | None:
@@ -123,15 +89,13 @@ def _openssl() -> str | None:
     return ssl.OPENSSL_VERSION
 
 
-def _library_versions() -> dict[str, str | None]:
+def _library_versions() -> Iterable[tuple[str, str | None]]:
     """Versions as installed, without importing the libraries; optional ones only where they are there."""
     from importlib.metadata import PackageNotFoundError, version as installed
 
-    found: dict[str, str | None] = {}
     for name in LIBRARIES + OPTIONAL:
         try:
-            found[name] = installed(name)
+            yield name, installed(name)
         except PackageNotFoundError:
             if name not in OPTIONAL:
-                found[name] = None
-    return found
+                yield name, None

@@ -12,6 +12,7 @@ fails with its line number.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -41,7 +42,7 @@ class Batch(Generic[T, R]):
     def __init__(
         self,
         inputs: Inputs[T],
-        flow_for: Callable[[T], Flow[R]],
+        function: Callable[[T], Flow[R] | R],
         output: Output[R],
         *,
         timeout: float | None,
@@ -50,7 +51,7 @@ class Batch(Generic[T, R]):
         from netkit.io import Event, Pacer
 
         self.inputs = inputs
-        self.flow_for = flow_for
+        self.function = function
         self.output = output
         self.timeout = timeout
         self.journal = journal
@@ -133,10 +134,12 @@ class Batch(Generic[T, R]):
 
         try:
             target = self.inputs.parse(item.text, item.where)
-            flow = self.flow_for(target)
+            found = self.function(target)
+            if not isinstance(found, Generator):
+                return found
             if self.timeout is not None:
-                flow = before(monotonic() + self.timeout, flow)
-            return (yield from flow)
+                found = before(monotonic() + self.timeout, found)
+            return (yield from found)
         except Exception as error:
             return explain(error, lookup=self.output.lookup)
 

@@ -21,6 +21,7 @@ nothing could fail. It may return an `Exit`, or nothing: then the rows written d
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from functools import partial
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
@@ -68,18 +69,25 @@ class Run(Output[R], Generic[R]):
 
         return run(flow, deadline=deadline_after(timeout), cancel=cancel)
 
-    def each(
-        self, inputs: Inputs[T], flow_for: Callable[[T], Flow[R]], *, timeout: float | None = None
-    ) -> None:
-        """Run `flow_for(target)` for every input and write a row for each, whatever happens to it.
+    def prefer_short(self) -> None:
+        """Write the bare values, as --short does, unless --json was asked for."""
+        if not self.json:
+            self.env.mode = "short"
 
-        `timeout` is in seconds, for each input. One input named on the command line is just waited for.
+    def each(
+        self, inputs: Inputs[T], function: Callable[[T], Flow[R] | R], *, timeout: float | None = None
+    ) -> None:
+        """Call `function(target)` for every input and write a row for each, whatever happens to it.
+
+        The function returns the result, or a flow that does, which is waited for: `timeout` is in seconds,
+        for each input. One input named on the command line is just waited for.
         """
         inputs.check()
         if inputs.single:
             (text,) = inputs.texts
             try:
-                self.result(self.wait(flow_for(inputs.parse(text)), timeout), text)
+                found = function(inputs.parse(text))
+                self.result(self.wait(found, timeout) if isinstance(found, Generator) else found, text)
             except Exception as error:
                 self.failed(error, text)
             return
@@ -92,7 +100,7 @@ class Run(Output[R], Generic[R]):
 
             journal = Journal(inputs.how.resume, self.command.path)
         try:
-            batch = Batch(inputs, flow_for, self, timeout=timeout, journal=journal)
+            batch = Batch(inputs, function, self, timeout=timeout, journal=journal)
             try:
                 self.wait(batch.flow())
             except KeyboardInterrupt:
@@ -176,6 +184,7 @@ class NetkitCommand(click.Command):
         super().__init__(*args, **rest)
         self.path = path
         self.view = view
+        view.type = path.replace(" ", ".")
         self.modes = modes
         self.usage = usage
         self.doing = doing

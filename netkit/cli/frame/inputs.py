@@ -85,6 +85,12 @@ def many(
     return decorate
 
 
+def field_value(header: str, name: str) -> str:
+    """The value of a header field that is an input; the field's name and a colon may stand before it."""
+    before, colon, value = header.partition(":")
+    return value if colon and before.strip(" \t").lower() == name else header
+
+
 class BadInput(NetkitError):
     """An input that is not in the form the command takes; `line` is where it stands in its file."""
 

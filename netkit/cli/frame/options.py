@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
     from netkit.addr import HostPort, IpAddr
+    from netkit.http.url import Url
 
     class _ParamType(click.ParamType[T]):
         """click's base class, as type checkers see it."""
@@ -282,6 +283,26 @@ _SCHEME_PORTS = {
     "pop3s": 995,
     "ldaps": 636,
 }
+
+
+class BaseUrl(Value["Url"]):
+    """An absolute URL against which references can be resolved."""
+
+    name = "url"
+    form = "write it as in https://example.com/a/"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Url:
+        from netkit.http.errors import HttpError
+        from netkit.http.url import Url
+
+        if isinstance(value, Url):
+            return value
+        try:
+            url = Url.parse(str(value))
+            url.resolve("a")  # fails for `mailto:` and its like: their path is no path
+        except HttpError.InvalidUri:
+            self.wrong(f"{value!r} is no URL to resolve against", param, ctx)
+        return url
 
 
 class Rate(Value[float]):

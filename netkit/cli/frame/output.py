@@ -12,16 +12,18 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from netkit.cli.frame.cells import cell_text
 from netkit.cli.frame.exits import Exit, Failure, explain
 from netkit.cli.frame.messages import _UNSAFE, plural, visible
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.view import Line, View
+    from netkit.cli.frame.view import View
 
 R = TypeVar("R")
 
@@ -81,13 +83,18 @@ class Output(Generic[R]):
         if env.mode == "json":
             self.write_object(view.to_json(result), text, failure)
         elif env.mode == "plain":
-            env.write_lines(_lines(view.plain(result)))
+            lines = view.plain(result)
+            env.write_lines(
+                _lines(
+                    line if isinstance(line, str) else self._labelled(line, result, text) for line in lines
+                )
+            )
         elif env.mode == "short":
             env.write_lines(_lines(view.short(result)))
         elif self.many and view.columns:
             from netkit.cli.render.columns import row_line
 
-            cells = [visible(_cell(cell)) for cell in view.row(result)]
+            cells = [visible(cell_text(cell)) for cell in self._labelled(view.row(result), result, text)]
             failed = failure is not None or code is not Exit.OK
             self._write_under_titles(row_line(env, view.columns, cells, failed=failed))
         else:
@@ -100,12 +107,17 @@ class Output(Generic[R]):
         self.count(code, failure.kind if failure is not None else None)
         return code
 
+    def _labelled(self, cells: Sequence[object], result: R, text: str | None) -> Sequence[object]:
+        """The cells of a line with the input before them, where there is one."""
+        label = self.view.label(result, text) if text is not None and self.view.has_input else None
+        return cells if label is None else (label, *cells)
+
     def failed(self, error: BaseException | Failure, text: str | None = None) -> Exit:
         """Write the row of an input that has no result, and say why. Returns its exit code."""
         failure = error if isinstance(error, Failure) else explain(error, lookup=self.lookup)
         env = self.env
         if env.mode == "json":
-            self.write_object({"type": self.view.type}, text, failure)
+            self.write_object({}, text, failure)
         elif self.many and env.mode == "plain":
             why = (text or "", "error", f"{failure.layer}.{failure.kind}", failure.message)
             env.write_lines(_lines([why]))
@@ -165,18 +177,9 @@ def _lines(lines: Iterable[Line]) -> list[str]:
     return [
         visible(line, tabs=True)
         if isinstance(line, str)
-        else "\t".join(visible(_cell(cell)) for cell in line)
+        else "\t".join(visible(cell_text(cell)) for cell in line)
         for line in lines
     ]
-
-
-def _cell(value: object) -> str:
-    """A cell's text: nothing is `-`, so that columns stay where they are for awk; truth is yes or no."""
-    if value is None or value == "":
-        return "-"
-    if value is True or value is False:
-        return "yes" if value else "no"
-    return str(value)
 
 
 def json_line(row: Mapping[str, Any], *, ascii_only: bool = False) -> str:

@@ -6,69 +6,101 @@
     short   the bare values, one a line
     table   rich tables on a terminal; several inputs are one line each where the view has `columns`
 
-`netkit.cli.frame.output` picks the form and writes it.
+A view declares as much as its results need, and the rest follows. Named facts (`facts`) make the plain lines
+and the sheet on a terminal. Rows (`rows`) make the plain lines, and with `titles` the table. One row an input
+(`row`, under `columns`) makes the table of several inputs, and the plain line where there is nothing else.
+The input itself is no cell of any of them: the frame puts it first. `netkit.cli.frame.output` picks the form
+and writes it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from netkit.cli.frame.cells import Mark
 from netkit.cli.frame.exits import Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
+    from netkit.cli.frame.cells import Column, Line
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.exits import Failure
 
 R = TypeVar("R")
 
-#: A line as it is, or its cells, which are joined by tabs.
-Line: TypeAlias = "str | Sequence[object]"
-
-
-class Column(NamedTuple):
-    """A column of the one-line-an-input table: its title, and its width in characters."""
-
-    title: str
-    width: int
-
 
 class View(Generic[R]):
     """How the results of one command are shown.
 
-    `type` is the value of `"type"` in JSON; `schema` the TypedDict (or a union of them) that `to_json`
-    returns, its fields described by `Annotated[..., "text"]`. The frame itself adds `input` (for views
-    of inputs) and `error`, so a TypedDict declares neither.
+    `schema` is the TypedDict (or a union of them) that `to_json` returns, its fields described by
+    `Annotated[..., "text"]`. The frame itself adds `type` (which is the command's path with dots in it),
+    `input` (for views of inputs) and `error`, so a TypedDict declares none of them.
     """
 
-    type: ClassVar[str]
+    #: The value of `"type"`, which the command sets.
+    type: str = ""
     schema: ClassVar[Any]
-    #: Whether the command is given an input (or several), so that every row carries `"input"`.
+    #: Whether the command is given an input (or several): then every row has `"input"`, and lines begin with
+    #: the `label` of theirs.
     has_input: ClassVar[bool] = True
-    #: Columns of the table that several inputs make, a line each; without them each makes its own `table`.
+    #: Columns of the table that several inputs make, a line each, the first for the input; without them each
+    #: input makes its own `table`.
     columns: ClassVar[tuple[Column, ...]] = ()
+    #: The titles over `rows` in the table of one result, and which of these columns are aligned right.
+    titles: ClassVar[tuple[str, ...]] = ()
+    right: ClassVar[tuple[int, ...]] = ()
 
     def to_json(self, result: R) -> Mapping[str, Any]:
-        """The JSON object. Times in seconds under `_s`, bytes through `b64` under `_b64`, dates RFC 3339."""
+        """The JSON object, which a result that is a mapping is already.
+
+        Times in seconds under `_s`, bytes through `b64` under `_b64`, dates RFC 3339.
+        """
+        assert isinstance(result, Mapping)
+        return result
+
+    def label(self, result: R, text: str) -> str | None:  # noqa: ARG002 - for those that override
+        """How lines call the input: as it was given, unless all inputs should have one form; None where no
+        line begins with it."""
+        return text
+
+    def facts(self, result: R) -> Iterable[tuple[str, object]]:  # noqa: ARG002
+        """Names and values."""
+        return ()
+
+    def rows(self, result: R) -> Iterable[Sequence[object]]:
+        """Lines of cells; those of the facts, or else the one `row`."""
+        return list(self.facts(result)) or [self.row(result)]
+
+    def row(self, result: R) -> Sequence[object]:
+        """The cells under `columns` behind the input, where several inputs make one table."""
         raise NotImplementedError
 
     def plain(self, result: R) -> Iterable[Line]:
-        """The lines for awk; with cells (a sequence) rather than a line, no value can break the columns."""
-        raise NotImplementedError
+        """The lines for awk. With cells (a sequence) rather than a line, no value can break the columns, and
+        the input stands before them."""
+        return self.rows(result)
 
     def short(self, result: R) -> Iterable[Line]:
         """The bare values, one a line."""
         return self.plain(result)
 
-    def table(self, result: R, env: Environment) -> Iterable[Any]:  # noqa: ARG002 - for those that override
+    def table(self, result: R, env: Environment) -> Iterable[Any]:
         """What is printed on a terminal: rich renderables (import netkit.cli.render here), or text."""
-        for line in self.plain(result):
-            yield line if isinstance(line, str) else "  ".join(map(str, line))
+        from netkit.cli.render import facts, mark, table
 
-    def row(self, result: R) -> Sequence[object]:
-        """The cells under `columns`, where several inputs make one table."""
-        raise NotImplementedError
+        def shown(cell: object) -> object:
+            return mark(cell.verdict, cell.words, env) if isinstance(cell, Mark) else cell
+
+        pairs = [(name, shown(value)) for name, value in self.facts(result)]
+        if pairs:
+            yield facts(pairs)
+        elif self.titles:
+            yield table(self.titles, [list(map(shown, row)) for row in self.rows(result)], right=self.right)
+        else:
+            for line in self.plain(result):
+                yield line if isinstance(line, str) else "  ".join(map(str, line))
 
     def failure(self, result: R) -> Exception | Failure | None:  # noqa: ARG002
         """Why this result counts as failed although there is something to show (a certificate that does

@@ -1,13 +1,12 @@
 """JSON Schemas (2020-12) made from the TypedDicts that views return, and from nothing else.
 
     class Answer(TypedDict):
-        type: Literal["dig"]
         ttl_s: Annotated[int, "How long the record may be kept"]
         note: NotRequired[str]
 
 A key may be absent only if it is `NotRequired`, and no key may be there that is not declared, so that a
 test which validates real output against the schema finds both kinds of drift. The keys that the frame
-adds to every row (`input`, `error`) are added here to every schema.
+adds to every row (`type`, `input`, `error`) are added here to every schema.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ def view_schema(view: View[Any], title: str) -> Schema:
     """The schema of every line that a command with this view writes with `--json`."""
     made = _Maker()
     error = made.typed_dict(ErrorObject)
-    frame: Schema = {}
+    frame: Schema = {"type": {"const": view.type}}
     if view.has_input:
         frame["input"] = {"type": ["string", "null"], "description": _INPUT}
     rows = [made.typed_dict(row, frame, error) for row in _members(view.schema)]
@@ -62,11 +61,10 @@ def view_schema(view: View[Any], title: str) -> Schema:
         "type": "object",
         "description": "An input that has no result",
         "properties": {
-            "type": {"const": view.type},
             **frame,
             "error": {**error, "description": _ERROR},
         },
-        "required": ["type", *frame, "error"],
+        "required": [*frame, "error"],
         "additionalProperties": False,
     }
     return {
@@ -148,12 +146,12 @@ class _Maker:
             required = [key for key, hint in hints.items() if _is_required(declared, key, hint)]
             properties = {key: self._field(key, hint) for key, hint in hints.items()}
             if frame is not None:
-                if "type" not in required:
-                    raise TypeError(f"{declared.__name__} is a row without `type: Literal[...]`")
-                properties = {"type": properties.pop("type"), **frame, **properties}
-                required = ["type", *frame, *(key for key in required if key != "type")]
+                for key in sorted({*frame, "error"} & properties.keys()):
+                    raise TypeError(f"{declared.__name__} declares `{key}`, which every row has")
+                properties = {**frame, **properties}
+                required = [*frame, *required]
             if error is not None:
-                properties.setdefault("error", {**error, "description": _ERROR})
+                properties["error"] = {**error, "description": _ERROR}
             definition: Schema = {
                 "type": "object",
                 "properties": properties,

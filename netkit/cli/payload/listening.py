@@ -57,7 +57,6 @@ MOST_COMMANDS = 100
 class Where(TypedDict):
     """A socket that takes connections from now on."""
 
-    type: Annotated[str, "The command's own, such as tcp.listen"]
     event: Literal["listening"]
     transport: Annotated[Literal["tcp", "unix"], "What is listened for"]
     local: Annotated[EndpointOrPath, "Where, with the port that the system chose if 0 was asked for"]
@@ -66,7 +65,6 @@ class Where(TypedDict):
 class Accepted(OfConnection):
     """A connection was taken."""
 
-    type: Annotated[str, "The command's own, such as tcp.listen"]
     event: Literal["connected"]
     peer: Annotated[EndpointOrPath, "Where it comes from; with --proxy-protocol, what the header says"]
     local: Annotated[EndpointOrPath, "This end"]
@@ -77,7 +75,6 @@ class Accepted(OfConnection):
 class Refused(TypedDict):
     """A connection was not let in."""
 
-    type: Annotated[str, "The command's own, such as tcp.listen"]
     event: Literal["refused"]
     peer: Annotated[EndpointOrPath | None, "Where it came from; null where it was gone before anybody looked"]
     reason: Annotated[str, "Why"]
@@ -86,7 +83,6 @@ class Refused(TypedDict):
 class Failed(OfConnection):
     """A connection was taken, and failed before it could be talked over: TLS, a PROXY protocol header."""
 
-    type: Annotated[str, "The command's own, such as tcp.listen"]
     event: Literal["failed"]
     elapsed_s: Annotated[float, "How long the connection was open"]
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import FrameType
 
+    from netkit.cli.frame.cells import Line
     from netkit.cli.frame.command import Run
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.view import Line
     from netkit.io import Event, Flow
     from netkit.serve.handover import Handover
     from netkit.serve.workers import Workers
@@ -39,7 +39,6 @@ MOST_DESCRIPTORS = 1 << 20
 class Listening(TypedDict):
     """A socket that takes connections or datagrams from now on."""
 
-    type: Annotated[str, "The command's own, such as serve.echo"]
     event: Literal["listening"]
     transport: Annotated[Literal["tcp", "udp", "unix"], "What is listened for"]
     local: Annotated[EndpointOrPath, "Where, with the port that the system chose if 0 was asked for"]
@@ -48,7 +47,6 @@ class Listening(TypedDict):
 class Ended(TypedDict):
     """What the server has done: in the end, and so far where SIGUSR1 asked."""
 
-    type: Annotated[str, "The command's own, such as serve.echo"]
     event: Literal["ended", "counted"]
     elapsed_s: Annotated[float, "How long it served"]
     counts: Annotated[dict[str, int], "What it did"]
@@ -59,15 +57,15 @@ class ServeView(View["tuple[str, object]"]):
 
     schema = Listening | Ended
 
-    def __init__(self, type: str) -> None:  # noqa: A002  # the field's own name
-        self.type = type  # type: ignore[misc]  # of the instance: one class serves every server
-
     def to_json(self, result: tuple[str, object]) -> Mapping[str, Any]:
         transport, addr = result
-        return {"type": self.type, "event": "listening", "transport": transport, "local": str(addr)}
+        return {"event": "listening", "transport": transport, "local": str(addr)}
 
-    def plain(self, result: tuple[str, object]) -> Iterable[Line]:
-        yield ("listening", *map(str, result))
+    def label(self, result: tuple[str, object], text: str) -> None:
+        """Lines say where it listens, not how that was asked for."""
+
+    def row(self, result: tuple[str, object]) -> Sequence[object]:
+        return ("listening", *result)
 
     def short(self, result: tuple[str, object]) -> Iterable[Line]:
         yield str(result[1])

@@ -57,7 +57,6 @@ class TlsRow(TypedDict):
 class Data(OfConnection):
     """Bytes, as they came or went."""
 
-    type: Annotated[str, "The command's own, such as tcp.connect"]
     event: Literal["sent", "received"]
     data_b64: Annotated[str, "The bytes"]
 
@@ -65,7 +64,6 @@ class Data(OfConnection):
 class Closed(OfConnection):
     """Both directions have ended."""
 
-    type: Annotated[str, "The command's own, such as tcp.connect"]
     event: Literal["closed"]
     finished_first: Annotated[Literal["local", "peer"] | None, "Who had no more to send first"]
     bytes_sent: int

@@ -8,8 +8,8 @@ from unicodedata import combining, east_asian_width
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from netkit.cli.frame.cells import Column
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.view import Column
 
 _BOLD, _RED, _RESET = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 _GAP = "  "

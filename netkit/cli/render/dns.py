@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from netkit.cli.commands.dig.view import Answered
+    from netkit.cli.frame.cells import Verdict
     from netkit.cli.frame.context import Environment
-    from netkit.cli.render.tables import Verdict
     from netkit.dns.edns import Edns
     from netkit.dns.records.base import DnsRecord
 

@@ -6,7 +6,7 @@ Colour is never the only carrier of meaning: a mark has a word or a sign beside 
 from __future__ import annotations
 
 from io import StringIO
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.columns import Columns
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from rich.console import ConsoleOptions, RenderableType, RenderResult
 
+    from netkit.cli.frame.cells import Verdict
     from netkit.cli.frame.context import Environment
 
-Verdict = Literal["good", "bad", "warn", "none"]
 _SIGNS: dict[Verdict, tuple[str, str, str]] = {
     "good": ("✓", "+", "green"),
     "bad": ("✗", "x", "bold red"),

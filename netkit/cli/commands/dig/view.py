@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, cast
 
+from netkit.cli.frame.cells import Column
 from netkit.cli.frame.fields import Address, Endpoint
 from netkit.cli.frame.output import b64
-from netkit.cli.frame.view import Column, View
+from netkit.cli.frame.view import View
 from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
 from netkit.dns.verdict import Meaning, judge
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from netkit.cli.commands.dig.grammar import Query
+    from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
-    from netkit.cli.frame.view import Line
     from netkit.dns.edns import Edns
     from netkit.dns.message import Message
     from netkit.dns.records.base import DnsRecord
@@ -98,7 +99,6 @@ class EdnsRow(TypedDict):
 class DigRow(TypedDict):
     """A server's answer to one question."""
 
-    type: Literal["dig"]
     question: QuestionRow
     server: Annotated[Endpoint, "Who answered"]
     transport: Annotated[Literal["udp", "tcp"], "What the answer came over"]
@@ -170,14 +170,12 @@ class Referral(DnsError.NoData):
 class DigView(View[Answered]):
     """The reply as a table for each section, as dig's lines, as bare rdata, and as an object."""
 
-    type = "dig"
     schema = DigRow
     columns = (Column("query", 36), Column("status", 9), Column("answer", 120))
 
     def to_json(self, result: Answered) -> DigRow:
         reply, message, query = result.reply, result.message, result.query
         return {
-            "type": "dig",
             "question": {
                 "name": str(query.name),
                 "class": str(query.rdclass),
@@ -214,7 +212,7 @@ class DigView(View[Answered]):
             if records and comments:
                 yield f";; {name.upper()} SECTION:"
             for record in records:
-                yield _record_cells(result, record)
+                yield _record_line(result, record)
         if result.shows("stats"):
             reply = result.reply
             host, port = reply.server.ip, reply.server.port
@@ -231,14 +229,16 @@ class DigView(View[Answered]):
 
         return reply_sheet(result, env)
 
+    def label(self, result: Answered, text: str) -> str:  # noqa: ARG002
+        return f"{result.query.name} {result.query.rdtype}"
+
     def row(self, result: Answered) -> Sequence[object]:
-        query, message = result.query, result.message
-        asked = f"{query.name} {query.rdtype}"
+        message = result.message
         if message.answer:
-            return asked, message.rcode, ", ".join([record.rdata_text() for record in message.answer])
+            return message.rcode, ", ".join([record.rdata_text() for record in message.answer])
         if message.rcode != Rcode.NOERROR:
-            return asked, message.rcode, None
-        return asked, message.rcode, f"({NOTHING.get(result.meaning, 'no data')})"
+            return message.rcode, None
+        return message.rcode, f"({NOTHING.get(result.meaning, 'no data')})"
 
     def failure(self, result: Answered) -> Exception | None:
         query, server = result.query, result.reply.server
@@ -269,14 +269,14 @@ def _header_lines(result: Answered) -> Iterable[str]:
             yield f"; {each}"
 
 
-def _record_cells(result: Answered, record: DnsRecord) -> list[object]:
+def _record_line(result: Answered, record: DnsRecord) -> str:
     cells: list[object] = [record.name]
     flags = result.query.flags
     if flags.get("ttlid", True):
         cells.append(record.ttl)
     if flags.get("class", True):
         cells.append(record.rdclass)
-    return [*cells, record.rdtype, record.rdata_text()]
+    return "\t".join(map(str, [*cells, record.rdtype, record.rdata_text()]))
 
 
 def _record_row(record: DnsRecord) -> RecordRow:
