@@ -19,7 +19,8 @@ from __future__ import annotations
 import ast
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -124,6 +125,46 @@ def imports(module: str) -> Iterator[Import]:
                 yield Import(name if known else node.module, node.lineno)
 
 
+def at_run_time(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a tree, without those that only a type checker sees."""
+    yield node
+    below: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        below = node.orelse
+    for child in below:
+        yield from at_run_time(child)
+
+
+def needed(module: str) -> set[str]:
+    """The modules that a module imports when it runs, at its top and in functions.
+
+    A package that hands on names lazily imports none of their modules; who asks it for a name does.
+    """
+    found = set()
+    for node in at_run_time(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                found.add(name if name in MODULES else HANDED_ON.get(name, node.module))
+    return found & MODULES.keys() - {module}
+
+
+def _handed_on() -> Iterator[tuple[str, str]]:
+    for package, file in MODULES.items():
+        if file.name == "__init__.py":
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and node.module is not None:
+                    for alias in node.names:
+                        if alias.asname == alias.name:
+                            yield f"{package}.{alias.name}", node.module
+
+
+#: The names that packages hand on lazily, each with the module that has it.
+HANDED_ON = dict(_handed_on())
+
+
 def within(module: str, packages: set[str]) -> bool:
     return module.partition(".")[0] in packages
 
@@ -143,6 +184,16 @@ def allowed(importer: str, imported: str) -> bool:
     if importer in ("io", "net", "serve") and imported in ("codec", "flow"):
         return False
     return ORDER.index(imported) <= ORDER.index(importer)
+
+
+def test_no_module_needs_itself() -> None:
+    """Imports make no circle, those in functions included: each module can be read, tested and moved with
+    what stands below it. What only annotations name does not count."""
+    try:
+        TopologicalSorter({module: needed(module) for module in MODULES}).prepare()
+    except CycleError as error:
+        circle = " <- ".join(error.args[1])
+        raise AssertionError(f"modules that import each other: {circle}") from None
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if room(module) != "cli"])

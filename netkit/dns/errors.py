@@ -35,7 +35,7 @@ from netkit.errors import NetkitError, Stage, system_kind
 
 if TYPE_CHECKING:
     from netkit.addr import SocketAddr
-    from netkit.dns.constants import DnsRecordType
+    from netkit.dns.constants import DnsRecordType, Rcode
     from netkit.dns.name import Name
 
 
@@ -161,14 +161,14 @@ class DnsTryAgain(DnsError):
 class DnsNoRecovery(DnsError):
     """No server will answer this question, now or later (FORMERR or NOTIMP from every one of them)."""
 
-    def __init__(self, rcode: int | None = None, **asked: Any) -> None:
+    def __init__(self, rcode: Rcode | None = None, **asked: Any) -> None:
         super().__init__(**asked)
         self.rcode = rcode
 
     @property
     def rcode_name(self) -> str | None:
         """The response code's mnemonic, such as `"NOTIMP"`."""
-        return _rcode_name(self.rcode)
+        return None if self.rcode is None else str(self.rcode)
 
     def __str__(self) -> str:
         why = "" if self.rcode is None else f" ({self.rcode_name})"
@@ -197,7 +197,7 @@ class DnsTimeout(DnsError, TimeoutError):
 class DnsServerError(DnsError):
     """A server answered with the error code `rcode`; `explanations` are its extended errors (RFC 8914)."""
 
-    def __init__(self, rcode: int, explanations: tuple[str, ...] = (), **asked: Any) -> None:
+    def __init__(self, rcode: Rcode, explanations: tuple[str, ...] = (), **asked: Any) -> None:
         super().__init__(**asked)
         self.rcode = rcode
         self.explanations = explanations
@@ -205,7 +205,7 @@ class DnsServerError(DnsError):
     @property
     def rcode_name(self) -> str:
         """The response code's mnemonic, such as `"SERVFAIL"`."""
-        return _rcode_name(self.rcode) or ""
+        return str(self.rcode)
 
     def __str__(self) -> str:
         why = "".join(f"; {text}" for text in self.explanations)
@@ -367,12 +367,6 @@ class ZoneFileError(DnsError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.reason}"
-
-
-def _rcode_name(rcode: int | None) -> str | None:
-    from netkit.dns.constants import Rcode
-
-    return None if rcode is None else str(Rcode(rcode))
 
 
 def _plural(count: int, one: str, many: str) -> str:

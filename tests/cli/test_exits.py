@@ -15,6 +15,7 @@ from netkit.addr import AddrParseError, IpAddr, SocketAddr
 from netkit.cli.commands.tls import probe
 from netkit.cli.frame.exits import BUG_HINT, EXIT_TEXTS, Exit, Terminated, explain
 from netkit.cli.frame.remedies import REMEDIES
+from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
 from netkit.errors import NetkitError, Remedy
 from netkit.http.errors import HttpError
@@ -68,7 +69,13 @@ CASES: list[tuple[BaseException, Exit, str, str, str]] = [
     (socket.gaierror(socket.EAI_NONAME, "no such host"), Exit.UNRESOLVED, "dns", "resolve", "HostNotFound"),
     (DnsError.NotFound(name="nowhere.test"), Exit.UNRESOLVED, "dns", "resolve", "NotFound"),
     (DnsError.Timeout(5.0, name="example.test"), Exit.TIMEOUT, "dns", "resolve", "Timeout"),
-    (DnsError.ServerError(2, name="example.test"), Exit.UNRESOLVED, "dns", "resolve", "ServerError"),
+    (
+        DnsError.ServerError(Rcode.SERVFAIL, name="example.test"),
+        Exit.UNRESOLVED,
+        "dns",
+        "resolve",
+        "ServerError",
+    ),
     (DnsError.InvalidResponse("answer[0]", 12, "odd"), Exit.PROTOCOL, "dns", "protocol", "InvalidResponse"),
     (DnsError.InvalidName("a..b", "an empty label"), Exit.USAGE, "dns", "usage", "InvalidName"),
     # connections

@@ -71,7 +71,13 @@ VARIANTS = [
         Exception,
         f"{Q}: the server answered SERVFAIL (from 192.0.2.53:53); EDE: 6 (DNSSEC Bogus)",
     ),
-    (DnsError.ServerError(3841), "ServerError", "peer", Exception, "lookup: the server answered RCODE3841"),
+    (
+        DnsError.ServerError(Rcode(3841)),
+        "ServerError",
+        "peer",
+        Exception,
+        "lookup: the server answered RCODE3841",
+    ),
     (
         DnsError.Refused(**ASKED),
         "Refused",
@@ -166,7 +172,7 @@ def test_fields() -> None:
     assert (error.timeout, error.attempts) == (1.0, 2)
     assert (error.name, error.rdtype, error.server) == (ASKED["name"], ASKED["rdtype"], ASKED["server"])
     assert DnsError.NotFound().name is None
-    assert DnsError.ServerError(2).rcode_name == "SERVFAIL"
+    assert DnsError.ServerError(Rcode(2)).rcode_name == "SERVFAIL"
     assert (DnsError.Refused().rcode, DnsError.Refused().rcode_name) == (5, "REFUSED")
     assert DnsError.NoRecovery().rcode_name is None
     server = SocketAddr.new_v4(Ipv4Addr(192, 0, 2, 1), 53)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netkit._version import __version__
+from netkit.cli.commands.dig.answered import Answered
 from netkit.cli.commands.dig.flags import FLAGS, RETRY, SHOWN, flag_options, flag_rows
 from netkit.cli.commands.dig.grammar import (
     FORM,
@@ -20,7 +21,7 @@ from netkit.cli.commands.dig.grammar import (
     parse_type,
     read_words,
 )
-from netkit.cli.commands.dig.view import Answered, DigView
+from netkit.cli.commands.dig.view import DigView
 from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, Section, command
 from netkit.cli.frame.groups import FamilyOptions, option_group

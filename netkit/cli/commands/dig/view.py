@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, cast
 
+from netkit.cli.commands.dig.answered import Answered, Referral
 from netkit.cli.frame.cells import Column
 from netkit.cli.frame.fields import Address, Endpoint
 from netkit.cli.frame.output import b64
 from netkit.cli.frame.view import View
 from netkit.dns.constants import Rcode
-from netkit.dns.errors import DnsError
-from netkit.dns.verdict import Meaning, judge
+from netkit.dns.verdict import Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from netkit.cli.commands.dig.grammar import Query
     from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
     from netkit.dns.edns import Edns
-    from netkit.dns.message import Message
     from netkit.dns.records.base import DnsRecord
-    from netkit.dns.transports.reply import Reply
 
 SECTIONS = ("answer", "authority", "additional")
 
@@ -117,53 +114,6 @@ class DigRow(TypedDict):
     ignored: Annotated[int, "Messages that came and were not the answer"]
 
 
-# -- results
-
-
-class Answered:
-    """A server's reply to a query, and what it means."""
-
-    __slots__ = ("query", "reply", "verdict")
-
-    def __init__(self, query: Query, reply: Reply) -> None:
-        self.query = query
-        self.reply = reply
-        self.verdict = judge(reply.message, query.question)
-
-    @property
-    def message(self) -> Message:
-        """The answer itself."""
-        return self.reply.message
-
-    @property
-    def meaning(self) -> Meaning:
-        """What the answer says of the question."""
-        return self.verdict.meaning
-
-    def shows(self, part: str) -> bool:
-        """Whether a part of the output is wanted: `+[no]part`, else `+[no]all`."""
-        flags = self.query.flags
-        return bool(flags.get(part, flags.get("all", True)))
-
-    def section(self, name: str) -> tuple[DnsRecord, ...]:
-        """The records of a section, none where it is not to be shown."""
-        found: tuple[DnsRecord, ...] = getattr(self.message, name)
-        return found if self.shows(name) else ()
-
-
-class Referral(DnsError.NoData):
-    """The server knows only who may know more: neither records nor a denial."""
-
-    hint = "ask one of the servers of the authority section, or one that recurses"
-
-    @property
-    def kind(self) -> str:
-        return "NoData"
-
-    def __str__(self) -> str:
-        return f"{self._subject}: no answer, only a referral to other servers{self._from_server}"
-
-
 # -- how it is shown
 
 
@@ -225,7 +175,7 @@ class DigView(View[Answered]):
             yield record.rdata_text()
 
     def table(self, result: Answered, env: Environment) -> Iterable[Any]:
-        from netkit.cli.render.dns import reply_sheet
+        from netkit.cli.commands.dig.sheet import reply_sheet
 
         return reply_sheet(result, env)
 

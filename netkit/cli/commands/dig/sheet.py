@@ -13,7 +13,7 @@ from netkit.dns.verdict import Meaning
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from netkit.cli.commands.dig.view import Answered
+    from netkit.cli.commands.dig.answered import Answered
     from netkit.cli.frame.cells import Verdict
     from netkit.cli.frame.context import Environment
     from netkit.dns.edns import Edns

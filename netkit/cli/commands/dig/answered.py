@@ -1,0 +1,59 @@
+"""What `netkit dig` has to show: the query, the reply to it, and what that means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netkit.dns.errors import DnsError
+from netkit.dns.verdict import judge
+
+if TYPE_CHECKING:
+    from netkit.cli.commands.dig.grammar import Query
+    from netkit.dns.message import Message
+    from netkit.dns.records.base import DnsRecord
+    from netkit.dns.transports.reply import Reply
+    from netkit.dns.verdict import Meaning
+
+
+class Answered:
+    """A server's reply to a query, and what it means."""
+
+    __slots__ = ("query", "reply", "verdict")
+
+    def __init__(self, query: Query, reply: Reply) -> None:
+        self.query = query
+        self.reply = reply
+        self.verdict = judge(reply.message, query.question)
+
+    @property
+    def message(self) -> Message:
+        """The answer itself."""
+        return self.reply.message
+
+    @property
+    def meaning(self) -> Meaning:
+        """What the answer says of the question."""
+        return self.verdict.meaning
+
+    def shows(self, part: str) -> bool:
+        """Whether a part of the output is wanted: `+[no]part`, else `+[no]all`."""
+        flags = self.query.flags
+        return bool(flags.get(part, flags.get("all", True)))
+
+    def section(self, name: str) -> tuple[DnsRecord, ...]:
+        """The records of a section, none where it is not to be shown."""
+        found: tuple[DnsRecord, ...] = getattr(self.message, name)
+        return found if self.shows(name) else ()
+
+
+class Referral(DnsError.NoData):
+    """The server knows only who may know more: neither records nor a denial."""
+
+    hint = "ask one of the servers of the authority section, or one that recurses"
+
+    @property
+    def kind(self) -> str:
+        return "NoData"
+
+    def __str__(self) -> str:
+        return f"{self._subject}: no answer, only a referral to other servers{self._from_server}"
