@@ -137,7 +137,7 @@ class DemoView(View[Done]):
         return Exit.OK if result.as_expected else Exit.LOCAL
 
 
-@command("demo", view=DemoView(), modes=("json", "plain"), doing="demo")
+@command("demo", view=DemoView(), modes=("json", "plain"))
 def demo(run: Run[Done]) -> None:
     """Show the commands at work, against servers of its own on loopback.
 

@@ -160,8 +160,6 @@ _SIZE = option(
 @command(
     "tcp ping",
     view=PingView(),
-    usage="[OPTIONS] HOST:PORT",
-    doing="tcp ping {}",
     see_also=("netkit-tcp-scan(1)", "netkit-serve-echo(1)", "ping(8)"),
 )
 @argument("endpoint", metavar="HOST:PORT", type=options.Endpoint())
@@ -203,8 +201,6 @@ def tcp(
 @command(
     "udp ping",
     view=PingView(),
-    usage="[OPTIONS] HOST:PORT",
-    doing="udp ping {}",
     see_also=("netkit-udp-echo(1)", "ping(8)"),
 )
 @argument("endpoint", metavar="HOST:PORT", type=options.Endpoint(proto="udp"))

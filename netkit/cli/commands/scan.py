@@ -119,8 +119,6 @@ def _first_line(banner: bytes | None) -> str | None:
 @command(
     "tcp scan",
     view=ScanView(),
-    usage="[OPTIONS] HOST... PORTS",
-    doing="tcp scan",
     see_also=("netkit-tcp-ping(1)", "nmap(1)", "nc(1)"),
 )
 @argument("words", nargs=-1, required=True, metavar="HOST... PORTS", complete=HOST)

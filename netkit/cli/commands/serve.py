@@ -58,7 +58,7 @@ class EchoOptions(OptionGroup):
             raise WrongValue("--upgrade without --control", "--control PATH --upgrade")
 
 
-@command("serve echo", view=ServeView(), usage="[OPTIONS] [BIND]...", doing="serve echo")
+@command("serve echo", view=ServeView())
 @_BINDS
 @option("--tcp", is_flag=True, help="TCP only (without --tcp and --udp: both).")
 @option("--udp", is_flag=True, help="UDP only.")
@@ -106,7 +106,7 @@ def echo(
     _echo(run, binds, tcp or both, udp or both, how, drain, faults, tls)
 
 
-@command("tcp echo", view=ServeView(), usage="[OPTIONS] [BIND]...", doing="tcp echo")
+@command("tcp echo", view=ServeView())
 @_BINDS
 @option_group(tls=ServerTlsOptions, how=EchoOptions)
 @drain_option
@@ -129,7 +129,7 @@ def tcp_echo(
     _echo(run, binds, True, False, how, drain, faults, tls)
 
 
-@command("udp echo", view=ServeView(), usage="[OPTIONS] [BIND]...", doing="udp echo")
+@command("udp echo", view=ServeView())
 @_BINDS
 @option_group(how=EchoOptions)
 @drain_option
@@ -222,7 +222,7 @@ def _warn_once(run: Run[Any]) -> Callable[[OSError], None]:
     return warn
 
 
-@command("serve dns", view=ServeView(), usage="[OPTIONS] --zone FILE [BIND]", doing="serve dns")
+@command("serve dns", view=ServeView(), usage="[OPTIONS] --zone FILE [BIND]")
 @argument("bind", required=False, default="127.0.0.1:0", metavar="[BIND]", type=Bind(53))
 @option(
     "--zone",

@@ -96,8 +96,6 @@ class ProxyUrl(Value["Proxy"]):
 @command(
     "tcp connect",
     view=ConnectView(),
-    usage="[OPTIONS] HOST:PORT",
-    doing="tcp connect {}",
     modes=("json",),
     see_also=("netkit-tcp-listen(1)", "netkit-serve-echo(1)", "nc(1)", "socat(1)"),
 )
@@ -228,8 +226,6 @@ def _attempt(attempt: Attempt) -> AttemptRow:
 @command(
     "tcp listen",
     view=ListenView(),
-    usage="[OPTIONS] [BIND]",
-    doing="tcp listen",
     modes=("json",),
     see_also=("netkit-tcp-connect(1)", "netkit-serve-echo(1)", "nc(1)", "socat(1)"),
 )

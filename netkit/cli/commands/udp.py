@@ -159,8 +159,6 @@ _INTERFACE = option(
 @command(
     "udp send",
     view=UdpView(Datagram | Ended),
-    usage="[OPTIONS] HOST:PORT",
-    doing="udp send {}",
     modes=("json",),
     see_also=("netkit-udp-listen(1)", "netkit-udp-ping(1)", "nc(1)", "socat(1)"),
 )
@@ -385,8 +383,6 @@ def _receiving(sock: UdpSocket, traffic: Traffic, limit: int | None) -> Flow[Non
 @command(
     "udp listen",
     view=UdpView(Datagram | Listening | Ended),
-    usage="[OPTIONS] [BIND]",
-    doing="udp listen",
     modes=("json",),
     see_also=("netkit-udp-send(1)", "netkit-udp-echo(1)", "nc(1)", "socat(1)"),
 )

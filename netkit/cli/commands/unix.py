@@ -86,8 +86,6 @@ class FileMode(Value[int]):
 @command(
     "unix connect",
     view=ConnectView(),
-    usage="[OPTIONS] PATH",
-    doing="unix connect {}",
     modes=("json",),
     see_also=("netkit-unix-listen(1)", "netkit-tcp-connect(1)", "unix(7)", "socat(1)"),
 )
@@ -142,8 +140,6 @@ def _credentials(stream: UnixStream) -> PeerRow | None:
 @command(
     "unix listen",
     view=ListenView(),
-    usage="[OPTIONS] PATH",
-    doing="unix listen",
     modes=("json",),
     see_also=("netkit-unix-connect(1)", "netkit-tcp-listen(1)", "unix(7)", "socat(1)"),
 )

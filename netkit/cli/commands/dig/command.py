@@ -114,7 +114,6 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
     "dig",
     view=DigView(),
     usage=USAGE,
-    doing="dig",
     lookup=True,
     short_letters=False,
     rewrite=rewrite,
