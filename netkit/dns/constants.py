@@ -102,6 +102,9 @@ def _numbers(cls: type[Code]) -> dict[str, int]:
 _NUMBERS: dict[type[Code], dict[str, int]] = {}
 
 
+#: RFC 2181 section 8: a TTL is a number of 31 bits, in seconds.
+MAX_TTL = 0x7FFFFFFF
+
 #: Where a name server listens, over UDP and TCP.
 DNS_PORT = 53
 

@@ -16,11 +16,11 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
+from netkit.dns.constants import MAX_TTL, DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
-from netkit.dns.records.base import MAX_TTL, DnsRecord, record_from_wire
+from netkit.dns.records.base import DnsRecord, record_from_wire
 from netkit.dns.value import Value, assign, checked_int
 from netkit.dns.wire import MAX_MESSAGE, WireReader, WireWriter
 

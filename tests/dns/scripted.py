@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 from netkit.addr import SocketAddr
 from netkit.dns.constants import Rcode
 from netkit.dns.message import Message, make_response
-from netkit.dns.zonefile import parse_record
+from netkit.dns.records import DnsRecord
 
 
 class Asked(NamedTuple):
@@ -73,9 +73,9 @@ def answer(
         rcode=rcode,
         ra=ra,
         aa=aa,
-        answer=[parse_record(text) for text in answers],
-        authority=[parse_record(text) for text in authority],
-        additional=[parse_record(text) for text in additional],
+        answer=[DnsRecord.parse(text) for text in answers],
+        authority=[DnsRecord.parse(text) for text in authority],
+        additional=[DnsRecord.parse(text) for text in additional],
     )
 
 

@@ -377,6 +377,7 @@ def test_types_are_loaded_when_they_are_met() -> None:
         "asyncio",
         "logging",
         "idna",
+        "netkit.dns.masterfile",
         "netkit.dns.text",
         "netkit.dns.zonefile",
     }

@@ -11,8 +11,8 @@ from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.errors import DnsError
 from netkit.dns.message import AA, QR, RA, RD, TC, Message, Question
 from netkit.dns.name import Name
+from netkit.dns.records import DnsRecord
 from netkit.dns.verdict import Meaning, judge
-from netkit.dns.zonefile import parse_record
 
 QUESTION = Question("www.example.", DnsRecordType.A)
 SOA = "example. 300 SOA ns.example. hostmaster.example. 1 2 3 4 60"
@@ -29,8 +29,8 @@ def message(
         QR | flags,
         rcode=rcode,
         question=[QUESTION],
-        answer=[parse_record(text) for text in answer],
-        authority=[parse_record(text) for text in authority],
+        answer=[DnsRecord.parse(text) for text in answer],
+        authority=[DnsRecord.parse(text) for text in authority],
     )
 
 
@@ -181,7 +181,7 @@ def test_extended_errors_are_told() -> None:
 def test_a_long_chain_is_quick() -> None:
     from time import process_time
 
-    chain = [parse_record(f"n{number}.example. 60 CNAME n{number + 1}.example.") for number in range(3000)]
+    chain = [DnsRecord.parse(f"n{number}.example. 60 CNAME n{number + 1}.example.") for number in range(3000)]
     begun = process_time()
     verdict = judge(Message(1, answer=chain), Question(Name.parse("n0.example."), 1))
     assert (verdict.meaning, len(verdict.aliases)) == (Meaning.ALIAS, 3000)

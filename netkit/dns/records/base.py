@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from netkit.dns.constants import DnsClass, DnsRecordType
+from netkit.dns.constants import MAX_TTL, DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
 from netkit.dns.value import Value, assign, checked_int
@@ -18,11 +18,9 @@ from netkit.dns.wire import WireReader, WireWriter
 if TYPE_CHECKING:
     from typing import Self
 
+    from netkit.dns.masterfile import Line
     from netkit.dns.records import a, aaaa, cname, mx, ns, ptr, soa, srv, txt, unknown
     from netkit.dns.text import TextReader
-
-#: RFC 2181 section 8: a TTL is a number of 31 bits, in seconds.
-MAX_TTL = 0x7FFFFFFF
 
 
 class _Variant:
@@ -110,9 +108,15 @@ class DnsRecord(Value):
         Relative names are completed with `origin` (by default the root), `ttl` is for a line without one.
         Raises ZoneFileError.
         """
-        from netkit.dns.zonefile import parse_record
+        from netkit.dns.masterfile import MasterReader
 
-        return parse_record(text, origin=origin, ttl=ttl)
+        reader = MasterReader(Name.root if origin is None else Name.of(origin), ttl)
+        records = [(record_from_line(line), line.place) for line in reader.read(text, "<record>")]
+        if not records:
+            raise reader.at_end("no record is there")
+        if len(records) > 1:
+            raise records[1][1].error("a second record")
+        return records[0][0]
 
     @classmethod
     def from_wire(cls, name: Name, ttl: int, rdclass: DnsClass, reader: WireReader) -> Self:
@@ -187,13 +191,19 @@ def record_from_wire(
     return cls.from_wire(name, ttl, rdclass, reader)
 
 
-def record_from_text(
-    name: Name, rdtype: DnsRecordType, rdclass: DnsClass, ttl: int, reader: TextReader
-) -> DnsRecord:
-    """The record whose RDATA `reader` reads, in the type's own form or in the generic one.
+def record_from_line(line: Line) -> DnsRecord:
+    """The record that a line of a master file is, its RDATA in the type's own form or in the generic one.
 
     Raises ZoneFileError at the token that is wrong.
     """
+    record = _record_from_text(line.owner, line.rdtype, line.rdclass, line.ttl, line.reader)
+    line.reader.finish(f"the {line.rdtype} record")
+    return record
+
+
+def _record_from_text(
+    name: Name, rdtype: DnsRecordType, rdclass: DnsClass, ttl: int, reader: TextReader
+) -> DnsRecord:
     if reader.is_generic:
         octets, place = reader.generic()
         wire = WireReader(octets, compression=False)
