@@ -2,8 +2,9 @@
 
     @command("tls probe", view=ProbeView(), doing="probing {}")
     @inputs.many("HOST[:PORT]", parse=Endpoint(443).parse)
+    @option_group(source=SourceOptions)
     @options.timeout(10.0)
-    def probe(run, targets, timeout):
+    def probe(run, targets, source, timeout):
         \"\"\"Show what a TLS server offers and whether it verifies.
 
         Paragraphs of explanation.
@@ -12,7 +13,8 @@
 
             $ netkit tls probe example.com
         \"\"\"
-        run.each(targets, lambda endpoint: probe_flow(endpoint), timeout=timeout)
+        family, bound = source.resolve()
+        run.each(targets, lambda endpoint: probe_flow(endpoint, family, bound), timeout=timeout)
 
 The first argument is the `Run`: the environment, and the ways to write a result. What the function raises
 is explained on standard error (and in `--json`), and decides the exit code; so a body is written as if
@@ -336,8 +338,8 @@ def command(
     """Make a command of a function.
 
     Args:
-        path: what is typed after `netkit`, such as `"tls probe"`.
-        view: how its results are shown.
+        path: what is typed after `netkit`, such as `"tls probe"`. With dots in it, it is the type of rows.
+        view: how its results are shown; one instance for each command.
         usage: what follows the path in the usage line, where click's own words for it will not do.
         doing: what is being done, in messages; `{}` is the input. The path, if not given.
         lookup: whether "no such name" is this command's answer (1) rather than what stopped it (3).

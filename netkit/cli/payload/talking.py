@@ -7,8 +7,8 @@ of `--json`, the dump and the transcript are here, so that they mean the same in
     @command("tcp connect", ...)
     @option_group(talk=TalkOptions)
     def connect(run, ..., talk: TalkOptions):
-        with Talk(run, talk) as talking:
-            stream = talking.open(...)
+        with Talk(run, talk) as talking, run.wait(...) as stream:
+            talking.connected(stream, ...)
             talking.to_the_end(stream)
 
 Where the dump goes: to standard error, in both directions, and the payload stays as it is on standard output;
