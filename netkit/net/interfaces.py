@@ -106,8 +106,8 @@ def interface_index(name: str) -> int:
 def interface_ipv4(name: str) -> Ipv4Addr:
     """The IPv4 address of an interface; the first one, where it has several.
 
-    Raises InterfaceError.NoSuchInterface, InterfaceError.AddressNotAvailable where the interface has none, and
-    InterfaceError.Unsupported on other systems than Linux.
+    Raises InterfaceError.NoSuchInterface, InterfaceError.AddressNotAvailable where the interface has none,
+    and InterfaceError.Unsupported on other systems than Linux.
     """
     interface_index(name)  # the structure would cut a long name off, and another interface may have the rest
     if sys.platform != "linux":
