@@ -80,6 +80,11 @@ class UnknownZone(NetkitError, OSError):
     def __reduce__(self) -> tuple[Any, ...]:
         return UnknownZone, (self.zone,)
 
+    @property
+    def kind(self) -> str:
+        """`"NoSuchInterface"`: a zone is an interface, and one cause has one word."""
+        return "NoSuchInterface"
+
     def __str__(self) -> str:
         return f"no interface is named {quoted(self.zone)}"
 
