@@ -44,10 +44,10 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
         flow.close()
         raise over
     reactor: PollReactor | None = None
+    root = _Root()  # before all that Ctrl-C may come between
     try:
         want = flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
         reactor = PollReactor(cancel)
-        root = _Root()
         while True:
             try:
                 ready = reactor.wait(root, want, deadline)

@@ -222,12 +222,14 @@ class Join(Group):
         came = [each for branch in branches if (each := branch.leave(interruption)) is not None]  # type: ignore[attr-defined]  # they are of this class
         if not came:
             return
+        # Ctrl-C during the cleanup goes before what else came out of it.
+        first = next((each for each in came if not isinstance(each, Exception)), came[0])
         if interruption is not None:
             if interruption.__context__ is None:
-                interruption.__context__ = came[0]  # what its owner hands on
+                interruption.__context__ = first  # what its owner hands on
             return
-        if not isinstance(error, Exception):
-            raise came[0]
+        if not isinstance(error, Exception) or not isinstance(first, Exception):
+            raise first
         for each in came:
             error.add_note(f"and as the others were ended, {type(each).__name__}: {each}")
 

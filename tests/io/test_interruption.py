@@ -132,6 +132,54 @@ class TestWhatTheOwnerRaises:
         assert isinstance(owed, KeyboardInterrupt)
         assert isinstance(owed.__context__, DeadlineExceeded)
 
+    def test_ctrl_c_that_comes_as_a_branch_is_ended_is_not_lost(self) -> None:
+        def interrupted_in_its_cleanup() -> Flow[None]:
+            try:
+                yield from waiting()
+            finally:
+                raise KeyboardInterrupt
+
+        def failing() -> Flow[None]:
+            yield PAUSE
+            raise LookupError
+
+        with pytest.raises(KeyboardInterrupt):
+            run(all_of([failing_cleanup(), interrupted_in_its_cleanup(), failing()]))
+        ended = all_of([failing_cleanup(), interrupted_in_its_cleanup()])
+        next(ended)
+        assert isinstance(interrupt(ended, Interrupted(DeadlineExceeded())), KeyboardInterrupt)
+
+    def test_ctrl_c_before_anything_is_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """At every step of the driver's own beginning it comes out as what it is."""
+        import sys
+
+        lines = 0
+
+        def times(count: int) -> None:
+            left = count
+
+            def trace(frame: object, event: str, arg: object) -> object:
+                nonlocal left, lines
+                if event == "line" and frame.f_code is run.__code__:  # type: ignore[attr-defined]
+                    lines = max(lines, count - left)
+                    left -= 1
+                    if left < 0:
+                        sys.settrace(None)
+                        raise KeyboardInterrupt
+                return trace
+
+            previous = sys.gettrace()
+            sys.settrace(trace)  # type: ignore[arg-type]
+            try:
+                run(waiting(), deadline=monotonic() + 0.01)
+            finally:
+                sys.settrace(previous)
+
+        for count in range(8):
+            with pytest.raises((KeyboardInterrupt, DeadlineExceeded)):
+                times(count)
+        assert lines >= 7
+
     def test_the_same_cancelled_error_that_asyncio_threw(self, loop_runner: asyncio.Runner) -> None:
         async def main() -> None:
             with pytest.raises(TimeoutError):
