@@ -44,9 +44,10 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
         flow.close()
         raise over
     reactor: PollReactor | None = None
-    root = _Root()  # before all that Ctrl-C may come between
+    root: _Root | None = None
     try:
         want = flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
+        root = _Root()
         reactor = PollReactor(cancel)
         while True:
             try:
@@ -62,7 +63,7 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
     except Exception:
         raise
     except BaseException as cause:
-        if reactor is not None:
+        if reactor is not None and root is not None:
             reactor.disarm(root)
         owed = interrupt(flow, cause)  # where `cause` came out of the flow, which is over then, it is `cause`
     finally:

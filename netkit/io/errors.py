@@ -187,6 +187,8 @@ class phase:  # noqa: N801  # used as a statement: with phase("...")
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
         if isinstance(error, Interrupted):
             error = error.error
         if isinstance(error, DeadlineExceeded) and error.doing is None:
