@@ -3,7 +3,7 @@
 Three rooms, as in every protocol package:
 
     codec   certificates and keys           certificate.py keys.py pem.py der.py extensions.py names.py
-                                            signature.py roots.py
+                                            signature.py roots.py trust.py
             whether to accept a chain       verify.py checks.py path.py oracle.py findings.py hostname.py
             settings, versions, words       config.py versions.py alerts.py errors.py text.py
     flow    TLS over any byte stream        backends/ stream.py

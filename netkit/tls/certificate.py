@@ -39,6 +39,7 @@ from netkit.tls.keys import PublicKeyInfo, public_key_info
 from netkit.tls.names import comparable_name, name_text
 from netkit.tls.signature import SIGNATURE_ALGORITHMS, verifies
 from netkit.tls.text import rfc4514_safe
+from netkit.tls.trust import parse_trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from netkit.tls.keys import KeyType
+    from netkit.tls.trust import TrustSettings
 
 T = TypeVar("T")
 
@@ -55,13 +57,19 @@ _CA_ISSUERS: Final = "1.3.6.1.5.5.7.48.2"
 
 
 class Certificate:
-    """One certificate; `der_data` is all of it. Equal if the bytes are.
+    """One certificate; `der_data` is all of it. Equal if the bytes are, whatever `trust` says.
 
+    `trust` is what stood behind it in a TRUSTED CERTIFICATE block: the purposes that OpenSSL is to trust or
+    reject it for. None is none, as in every other block. `TlsConfig`, `verify_chain` and `SystemCerts` keep
+    to it.
     Every property but the fingerprints may raise `TlsError.InvalidCertificate` with its `field`.
     """
 
-    def __init__(self, der_data: bytes | bytearray | memoryview) -> None:
+    def __init__(
+        self, der_data: bytes | bytearray | memoryview, *, trust: TrustSettings | None = None
+    ) -> None:
         self.der_data = bytes(der_data)
+        self.trust = trust
 
     @classmethod
     def from_der(cls, data: bytes | bytearray | memoryview) -> Certificate:
@@ -77,6 +85,7 @@ class Certificate:
     def from_pem_chain(cls, text: str | bytes) -> list[Certificate]:
         """All certificates of a PEM text, in order; other blocks and text between are passed over.
 
+        A TRUSTED CERTIFICATE block gives one with `trust`, which may say that it is *not* to be trusted.
         Raises `TlsError.InvalidCertificate` if there is none, or a block is not what it should be.
         """
         found: list[Certificate] = []
@@ -84,7 +93,7 @@ class Certificate:
         try:
             for block in pem.blocks(text):
                 if block.label in pem.CERTIFICATE_LABELS:
-                    found.append(cls(_first_element(block)))
+                    found.append(cls._of_block(block))
                 else:
                     others.add(block.label)
         except pem.PemError as error:
@@ -96,12 +105,34 @@ class Certificate:
 
     @classmethod
     def from_file_content(cls, data: bytes) -> list[Certificate]:
-        """The certificates of a file's content, PEM or DER. Raises `TlsError.InvalidCertificate`."""
+        """The certificates of a file's content, PEM or DER. Raises `TlsError.InvalidCertificate`.
+
+        Trust settings may follow a certificate in DER, as in a TRUSTED CERTIFICATE block.
+        """
         if data[:1] != b"\x30":
             return cls.from_pem_chain(data)
-        certificate = cls(data)
+        try:
+            certificate = cls._with_trust(data)
+        except DerError as error:
+            raise TlsError.InvalidCertificate(str(error)) from None
         certificate._parts  # noqa: B018  # raises if that is no certificate
         return [certificate]
+
+    @classmethod
+    def _of_block(cls, block: pem.PemBlock) -> Certificate:
+        data = block.decode()
+        if block.label != pem.TRUSTED_CERTIFICATE:
+            return cls(data)
+        try:
+            return cls._with_trust(data)
+        except DerError as error:
+            raise pem.PemError(str(error), block.line) from None
+
+    @classmethod
+    def _with_trust(cls, data: bytes) -> Certificate:
+        """A certificate, and the trust settings behind it. Raises DerError."""
+        end = element_at(data, 0, len(data)).end
+        return cls(data[:end], trust=parse_trust(data, end))
 
     @property
     def der_bytes(self) -> bytes:
@@ -463,8 +494,8 @@ class Certificate:
     def __hash__(self) -> int:
         return hash(self.der_data)
 
-    def __reduce__(self) -> tuple[type[Certificate], tuple[bytes]]:
-        return type(self), (self.der_data,)
+    def __reduce__(self) -> tuple[Callable[..., Certificate], tuple[bytes, TrustSettings | None]]:
+        return _restored, (self.der_data, self.trust)
 
     # How its parts are read.
 
@@ -581,12 +612,5 @@ def _listed(items: tuple[str, ...] | None) -> list[str] | None:
     return None if items is None else list(items)
 
 
-def _first_element(block: pem.PemBlock) -> bytes:
-    data = block.decode()
-    if block.label != "TRUSTED CERTIFICATE":
-        return data
-    # OpenSSL's own format: the certificate, then its trust settings.
-    try:
-        return data[: element_at(data, 0, len(data)).end]
-    except DerError as error:
-        raise pem.PemError(str(error), block.line) from None
+def _restored(der_data: bytes, trust: TrustSettings | None) -> Certificate:
+    return Certificate(der_data, trust=trust)

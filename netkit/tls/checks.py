@@ -8,7 +8,7 @@ the others.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from netkit.severity import Severity
 from netkit.tls.errors import TlsError
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from netkit.tls.certificate import Certificate
-
-Purpose: TypeAlias = Literal["serverAuth", "clientAuth"]
+    from netkit.tls.trust import Purpose
 
 _LEVEL_BITS: Final = (0, 80, 112, 128, 192, 256)
 
@@ -80,7 +79,10 @@ _HANDLED_CRITICAL: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What the checks look at: a chain as it was sent, and the path that was found through it."""
+    """What the checks look at: a chain as it was sent, and the path that was found through it.
+
+    `distrusted` are certificates whose own trust settings forbid to trust them for `purpose`.
+    """
 
     chain: tuple[Certificate, ...]
     path: Path
@@ -88,6 +90,7 @@ class Subject:
     now: datetime
     security_level: int
     purpose: Purpose
+    distrusted: tuple[Certificate, ...] = ()
 
     @property
     def leaf(self) -> Certificate:
@@ -183,6 +186,27 @@ def _issuer_is_root(certificate: Certificate) -> bool:
         return named is not None and bool(named == certificate.issuer_key)
     except TlsError:
         return False
+
+
+def _check_distrusted(subject: Subject) -> Iterator[Finding]:
+    """A distrusted certificate in the path, or as the issuer of one in it, which was not sent then."""
+    for certificate in subject.distrusted:
+        on_path = next((one for one in subject.path.certificates if _leads_to(one, certificate)), None)
+        if on_path is None:
+            continue
+        reason = certificate.trust.distrusts(subject.purpose) if certificate.trust is not None else None
+        message = f"the chain leads to {_name(certificate)}, which is distrusted here: {reason}"
+        yield Finding(Severity.ERROR, "distrusted", message, subject.index(certificate))
+
+
+def _leads_to(certificate: Certificate, distrusted: Certificate) -> bool:
+    if certificate == distrusted:
+        return True
+    try:
+        named = certificate.issuer_key == distrusted.subject_key
+    except TlsError:
+        return False
+    return named and certificate.is_signed_by(distrusted)
 
 
 def _check_time(subject: Subject) -> Iterator[Finding]:
@@ -408,6 +432,7 @@ def _check_sent(subject: Subject) -> Iterator[Finding]:
 #: Every check, in no order that counts.
 CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     _check_end_of_path,
+    _check_distrusted,
     _check_time,
     _check_host,
     _check_authority,

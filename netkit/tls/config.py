@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from netkit._log import Log
 from netkit.tls.certificate import Certificate
 from netkit.tls.errors import TlsError
+from netkit.tls.trust import Purpose, split_by_trust
 from netkit.tls.versions import TlsVersion
 
 if TYPE_CHECKING:
     from netkit.tls.keys import PrivateKey
+
+log = Log("netkit.tls")
 
 #: Called with the chain a peer sent and the name it was connected by; raises a TlsError to refuse it.
 Verifier: TypeAlias = Callable[[tuple[Certificate, ...], "str | None"], None]
@@ -38,7 +42,10 @@ class CertVerifyMode(Enum):
 class TlsConfig:
     """The settings of one side.
 
-    `root_certs` are trusted instead of the system's; `use_system_certs` counts where there are none.
+    `root_certs` are trusted instead of the system's; `use_system_certs` counts where there are none. Of those
+    given, the ones whose own trust settings (`Certificate.trust`) reject or do not trust what they would be
+    used for, serverAuth on a client and clientAuth on a server, are passed over: they stand in
+    `distrusted_certs`, and a chain that leads through one of them is refused.
     `identity_chain` are the intermediates sent after `identity_cert`. On a server `verify_mode` is about
     the certificates of clients: None asks for none, the others require one. `cipher_suites` is a cipher
     list in OpenSSL's notation for TLS 1.2 and older; None leaves Python's.
@@ -56,18 +63,35 @@ class TlsConfig:
     identity_chain: tuple[Certificate, ...] = ()
     verifier: Verifier | None = None
     cipher_suites: str | None = None
+    distrusted_certs: tuple[Certificate, ...] = ()
 
     def __post_init__(self) -> None:
         # Any sequence is taken; a tuple is kept, so that the whole can be hashed.
-        for name in ("root_certs", "identity_chain", "alpn_protocols"):
+        for name in ("root_certs", "identity_chain", "alpn_protocols", "distrusted_certs"):
             value = getattr(self, name)
             if isinstance(value, (str, Certificate)):
                 raise TlsError.InvalidConfig(name, f"a list is wanted, not one {type(value).__name__}")
             object.__setattr__(self, name, tuple(value))
+        self._pass_over_distrusted()
         self._check_versions()
         self._check_alpn()
         self._check_identity()
         self._check_trust()
+
+    def _pass_over_distrusted(self) -> None:
+        purpose: Purpose = "clientAuth" if self.is_server else "serverAuth"
+        roots = split_by_trust(self.root_certs, purpose)
+        distrusted = dict.fromkeys((*self.distrusted_certs, *roots.distrusted))
+        trusted = tuple(root for root in roots.trusted if root not in distrusted)
+        object.__setattr__(self, "root_certs", trusted)
+        object.__setattr__(self, "distrusted_certs", tuple(distrusted))
+        # Without this the system's roots would take the place of those that were given.
+        if distrusted and not trusted:
+            problem = f"by their own trust settings, none of them may be trusted for {purpose}"
+            raise TlsError.InvalidConfig("root_certs", problem)
+        for root in roots.distrusted:
+            reason = None if root.trust is None else root.trust.distrusts(purpose)
+            log.warning("passed over %r: %s", root, reason)
 
     def _check_versions(self) -> None:
         if self.min_version > self.max_version:
@@ -123,15 +147,19 @@ class TlsConfig:
         return dataclasses.replace(self, **changes)
 
     def with_root_certs(self, certificates: Iterable[Certificate]) -> TlsConfig:
-        """Trust these instead of the system's. An empty list, which would trust nobody, is an error."""
+        """Trust these instead of the system's. An empty list, which would trust nobody, is an error.
+
+        One whose own trust settings say otherwise is not trusted, but put into `distrusted_certs`, and logged
+        as a warning; `TlsError.InvalidConfig` where that leaves none.
+        """
         roots = tuple(certificates)
         if not roots:
             raise TlsError.InvalidConfig("root_certs", "an empty list would trust nobody")
-        return self.replace(root_certs=roots)
+        return self.replace(root_certs=roots, distrusted_certs=())
 
     def with_system_certs(self) -> TlsConfig:
         """Trust what this system trusts."""
-        return self.replace(root_certs=(), use_system_certs=True)
+        return self.replace(root_certs=(), distrusted_certs=(), use_system_certs=True)
 
     def with_min_version(self, version: TlsVersion) -> TlsConfig:
         """Refuse anything older. TLS 1.0 and 1.1 lower OpenSSL's security level, which bars them."""

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CERTIFICATE_LABELS: Final = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
+#: OpenSSL's own: a certificate, and behind it what it is trusted for (see `netkit.tls.trust`).
+TRUSTED_CERTIFICATE: Final = "TRUSTED CERTIFICATE"
+
+CERTIFICATE_LABELS: Final = ("CERTIFICATE", "X509 CERTIFICATE", TRUSTED_CERTIFICATE)
 
 _BEGIN: Final = "-----BEGIN "
 _END: Final = "-----END "

@@ -4,6 +4,9 @@ On Linux and the BSDs a file, a directory of hashed names, or both, where OpenSS
 (`SSL_CERT_FILE` and `SSL_CERT_DIR` come first), else where distributions put it; on Windows the ROOT
 and CA stores; on macOS the system keychains. Connections do not use this list where the platform has its
 own verifier (truststore asks that one): it is for looking, and for `with_root_certs`.
+
+A bundle of TRUSTED CERTIFICATE blocks (Red Hat's ca-bundle.trust.crt) also has certificates that are not to
+be trusted; OpenSSL keeps to that by itself, and `SystemCerts.load` leaves them out.
 """
 
 from __future__ import annotations
@@ -12,10 +15,15 @@ import os
 import re
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
+from netkit._log import Log
 from netkit.tls.certificate import Certificate
 from netkit.tls.errors import TlsError
+from netkit.tls.trust import split_by_trust
+
+log = Log("netkit.tls")
 
 #: Where distributions keep the bundle, when OpenSSL itself does not know.
 BUNDLES: Final = (
@@ -61,8 +69,10 @@ class SystemCerts:
 
     @staticmethod
     def load() -> list[Certificate]:
-        """All of them, each once.
+        """All that are trusted for serverAuth, each once.
 
+        A certificate whose own trust settings reject that purpose, or do not trust it, is left out, and how
+        many there are is logged.
         Raises `TlsError.NoTrustStore` if this system has none, `TlsError.InvalidCertificate` if its
         bundle is damaged, OSError if it may not be read.
         """
@@ -76,20 +86,50 @@ class SystemCerts:
 
 
 def _from_files(where: TrustLocations) -> list[Certificate]:
-    found: dict[Certificate, None] = {}
+    split = split_by_trust(certificates_of(where), "serverAuth")
+    if split.distrusted:
+        log.debug("left out %d certificates that are not trusted for serverAuth", len(split.distrusted))
+    if not split.trusted:
+        raise TlsError.NoTrustStore(tuple(filter(None, (where.cafile, where.capath))))
+    return list(split.trusted)
+
+
+def settings_at(where: TrustLocations) -> list[Certificate] | None:
+    """The certificates there, if any of them has trust settings; else None. The files are read once."""
+    changed = [_changed_at(path) for path in (where.cafile, where.capath)]
+    return _kept_settings(where, tuple(changed))
+
+
+@lru_cache(4)
+def _kept_settings(where: TrustLocations, _changed: object) -> list[Certificate] | None:
+    try:
+        found = certificates_of(where)
+    except (OSError, TlsError):
+        return None  # who reads them to trust them says so
+    return found if any(one.trust is not None for one in found) else None
+
+
+def _changed_at(path: str | None) -> int | None:
+    try:
+        return None if path is None else os.stat(path).st_mtime_ns
+    except OSError:
+        return None
+
+
+def certificates_of(where: TrustLocations) -> list[Certificate]:
+    """The certificates there, whatever their trust settings say. Raises as `SystemCerts.load`."""
+    found: list[Certificate] = []
     if where.cafile:
         with open(where.cafile, "rb") as file:
-            found.update(dict.fromkeys(Certificate.from_pem_chain(file.read())))
+            found += Certificate.from_pem_chain(file.read())
     if where.capath:
         for path in _hashed_files(where.capath):
             try:
                 with open(path, "rb") as file:
-                    found.update(dict.fromkeys(Certificate.from_pem_chain(file.read())))
+                    found += Certificate.from_pem_chain(file.read())
             except (OSError, TlsError):
                 continue  # OpenSSL passes over what it cannot use in a directory, a dangling link say
-    if not found:
-        raise TlsError.NoTrustStore(tuple(filter(None, (where.cafile, where.capath))))
-    return list(found)
+    return found
 
 
 def _has_hashed(directory: str) -> bool:

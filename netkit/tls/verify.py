@@ -14,18 +14,20 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from netkit.severity import Severity
-from netkit.tls.checks import CHECKS, Purpose, Subject
+from netkit.tls.checks import CHECKS, Subject
 from netkit.tls.errors import TlsError
 from netkit.tls.findings import Finding, Verification
 from netkit.tls.oracle import X509_V_OK, Verdict, openssl_verdict
 from netkit.tls.path import End, Path, TrustIndex, follow
-from netkit.tls.roots import SystemCerts, TrustLocations
+from netkit.tls.roots import SystemCerts, TrustLocations, settings_at
+from netkit.tls.trust import split_by_trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from netkit.tls.certificate import Certificate
+    from netkit.tls.trust import Purpose
 
 #: The security level that Python's contexts have: 112 bits, so RSA from 2048 bits on, and no SHA-1.
 DEFAULT_SECURITY_LEVEL: Final = 2
@@ -38,6 +40,7 @@ _ORDER: Final = (
     "no-certificate",
     "malformed",
     "no-trust-store",
+    "distrusted",
     "self-signed",
     "unknown-issuer",
     "missing-intermediate",
@@ -85,7 +88,8 @@ def verify_chain(
     """Whether a client would accept `chain`, the certificates a peer sent, in the order it sent them.
 
     `server_name` is the name or IP address that the connection was made to; None checks no name. `now` is
-    the moment to judge by, UTC. `roots` are what is trusted; None is what this system trusts.
+    the moment to judge by, UTC. `roots` are what is trusted; None is what this system trusts. One of them
+    whose own trust settings forbid `purpose` is distrusted: a chain that leads to it is not accepted.
     `security_level` is OpenSSL's, 0 to 5. Never raises for what is in the certificates.
     """
     if not chain:
@@ -95,20 +99,24 @@ def verify_chain(
     findings: list[Finding] = []
     anchors: Sequence[Certificate] | TrustLocations
     trusted: Callable[[], TrustIndex]
+    distrusted: tuple[Certificate, ...] = ()
     if roots is None:
         anchors, problem = _system_anchors()
         findings += [problem] if problem else []
         trusted = _system_index
-    else:
-        anchors = roots
-        trusted = lambda: TrustIndex(roots)  # noqa: E731
+        # pyOpenSSL asks without a purpose, for which OpenSSL reads trust settings in another way.
+        roots = settings_at(anchors) if isinstance(anchors, TrustLocations) else None
+    if roots is not None:
+        split = split_by_trust(roots, purpose)
+        anchors, distrusted = split.trusted, split.distrusted
+        trusted = lambda: TrustIndex(split.trusted)  # noqa: E731
     try:
         verdict = openssl_verdict(judged, anchors, now)
     except TlsError as error:
         verdict = Verdict(1, str(error), 0)
     accepted_path = verdict.code == X509_V_OK
     path = Path(verdict.path, End.TRUSTED) if accepted_path else follow(judged, trusted())
-    subject = Subject(judged, path, server_name, now, security_level, purpose)
+    subject = Subject(judged, path, server_name, now, security_level, purpose, distrusted)
     for check in CHECKS:
         findings += check(subject)
     if len(chain) > MAX_CHAIN:
@@ -167,7 +175,15 @@ def _reconciled(findings: list[Finding], verdict: Verdict) -> list[Finding]:
 
 #: What a connection refuses for although the chain is without fault.
 _BESIDE_THE_PATH: Final = frozenset(
-    {"wrong-host", "wrong-purpose", "wrong-key-usage", "weak-signature", "weak-key", "no-trust-store"}
+    {
+        "distrusted",
+        "wrong-host",
+        "wrong-purpose",
+        "wrong-key-usage",
+        "weak-signature",
+        "weak-key",
+        "no-trust-store",
+    }
 )
 
 

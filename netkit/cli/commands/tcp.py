@@ -155,7 +155,7 @@ def connect(
     """
     hint = "behind a proxy, the addresses of the connection to the target are not known here"
     exclude("--proxy", proxy, "--proxy-protocol", proxy_protocol, hint)
-    client = tls.client(str(endpoint.host) or "localhost")
+    client = tls.client(str(endpoint.host) or "localhost", run.env)
     with Talk(run, talk, stays_open=bool(proxy or client)) as talking:
         begun = monotonic()
         tcp, stream = run.wait(_open(endpoint, source, proxy, proxy_protocol, client), timeout)

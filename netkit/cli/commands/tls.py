@@ -15,7 +15,7 @@ from netkit.cli.frame.options import Endpoint, Number, Value, WrongValue, option
 from netkit.cli.frame.output import rfc3339
 from netkit.cli.frame.remedies import advice
 from netkit.cli.frame.view import View
-from netkit.cli.payload.tls_files import TrustOptions, certificates, protocols
+from netkit.cli.payload.tls_files import TrustOptions, protocols, trusted_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -440,7 +440,7 @@ def probe(
     One handshake is made that accepts anything, so that everything the server sends is shown; then the
     chain is judged as an ordinary client would. Every reason is told, not only the first, with a code for
     scripts: expired, not-yet-valid, wrong-host, self-signed, unknown-issuer, missing-intermediate,
-    weak-key, weak-signature, wrong-purpose and more.
+    distrusted, weak-key, weak-signature, wrong-purpose and more.
 
     The exit code is 5 where the handshake failed or a client would refuse the certificates; what was learnt
     is shown all the same. With --insecure only the handshake counts.
@@ -456,7 +456,7 @@ def probe(
     """
     if min_version > max_version:
         raise WrongValue("--min-version is newer than --max-version")
-    roots = None if trust.ca is None else certificates(trust.ca, "--ca")
+    roots = None if trust.ca is None else trusted_certificates(trust.ca, run.env)
     offered = tuple(protocols(alpn))
     family, bound = source.resolve()
 

@@ -104,7 +104,7 @@ def connect(run: Run[Any], path: UnixAddr, timeout: float, tls: ClientTlsOptions
         $ printf 'GET / HTTP/1.0\\r\\n\\r\\n' | netkit unix connect /run/app.sock
         $ netkit unix connect --hexdump @name
     """
-    client = tls.client(None)
+    client = tls.client(None, run.env)
     with Talk(run, talk, stays_open=client is not None) as talking:
         begun = monotonic()
         unix, stream = run.wait(_open(path, client), timeout)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from netkit.cli.frame.groups import OptionGroup, field, flag
 from netkit.cli.frame.options import WrongValue, exclude
-from netkit.cli.payload.tls_files import ca_field, certificates, insecure_field, protocols
+from netkit.cli.payload.tls_files import ca_field, insecure_field, protocols, trusted_certificates
 
 if TYPE_CHECKING:
+    from netkit.cli.frame.context import Environment
     from netkit.io import ByteStream, Flow
     from netkit.tls.config import TlsConfig
     from netkit.tls.stream import TlsStream
@@ -32,8 +33,9 @@ class ClientTlsOptions(OptionGroup):
             self.only_with("--tls")
         exclude("--ca", self.ca, "--insecure", self.insecure, "--insecure verifies nothing")
 
-    def client(self, host: str | None) -> ClientTls | None:
-        """TLS as it was asked for; None without --tls. `host` is the name that a server has by itself.
+    def client(self, host: str | None, env: Environment) -> ClientTls | None:
+        """TLS as it was asked for; None without --tls. `host` is the name that a server has by itself, and
+        `env` is told of certificates that are passed over.
 
         Raises OSError, WrongValue for files that are of no use, WrongValue where there is no name to verify.
         """
@@ -47,7 +49,7 @@ class ClientTlsOptions(OptionGroup):
 
         config = TlsConfig.client().with_alpn(protocols(self.alpn))
         if self.ca is not None:
-            config = config.with_root_certs(certificates(self.ca, "--ca"))
+            config = config.with_root_certs(trusted_certificates(self.ca, env))
         if self.insecure:
             config = config.with_verify_mode(CertVerifyMode.None_)
         return ClientTls(name, config)

@@ -8,8 +8,12 @@ from netkit.cli.frame.groups import OptionGroup, field, flag
 from netkit.cli.frame.options import File, WrongValue
 
 if TYPE_CHECKING:
+    from netkit.cli.frame.context import Environment
     from netkit.tls.certificate import Certificate
     from netkit.tls.keys import PrivateKey
+
+#: How many certificates that are passed over a warning names.
+MAX_NAMED = 3
 
 
 def ca_field() -> str | None:
@@ -46,6 +50,42 @@ def certificates(path: str, named: str) -> list[Certificate]:
     except TlsError as error:
         form = f"{named} takes a file of certificates in PEM (or one in DER)"
         raise WrongValue(f"{path}: {error}", form) from error
+
+
+def trusted_certificates(path: str, env: Environment) -> list[Certificate]:
+    """The certificates of `--ca FILE`; `env` is told of those that their own trust settings forbid to trust.
+
+    These are returned as well, so that a chain which leads through one of them is refused. Raises OSError,
+    and WrongValue where the file leaves nothing to trust.
+    """
+    from netkit.cli.frame.messages import plural
+    from netkit.tls.trust import split_by_trust
+
+    found = certificates(path, "--ca")
+    split = split_by_trust(found, "serverAuth")
+    if not split.trusted:
+        first = _why_distrusted(split.distrusted[0])
+        hint = "--ca takes certificates that are to be trusted for serverAuth"
+        raise WrongValue(f"{path}: no certificate in it is to be trusted ({first})", hint)
+    if split.distrusted:
+        named = [_why_distrusted(one) for one in split.distrusted[:MAX_NAMED]]
+        more = len(split.distrusted) - len(named)
+        if more:
+            named.append(f"and {more} more")
+        count = f"{len(split.distrusted)} of {plural(len(set(found)), 'certificate')}"
+        env.warn(f"reading {path}", f"passed over {count}: {'; '.join(named)}")
+    return found
+
+
+def _why_distrusted(certificate: Certificate) -> str:
+    from netkit.tls.errors import TlsError
+
+    try:
+        name = certificate.subject or certificate.fingerprint_sha256
+    except TlsError:
+        name = certificate.fingerprint_sha256
+    reason = None if certificate.trust is None else certificate.trust.distrusts("serverAuth")
+    return f"{name}: {reason}"
 
 
 def private_key(path: str, named: str) -> PrivateKey:

@@ -20,7 +20,9 @@ from typing import Final
 
 from netkit.tls.config import CertVerifyMode, TlsConfig
 from netkit.tls.errors import TlsError, from_ssl_error
+from netkit.tls.pem import TRUSTED_CERTIFICATE, encode
 from netkit.tls.roots import TrustLocations
+from netkit.tls.trust import REJECT_ALL
 from netkit.tls.versions import TlsVersion
 
 #: Whether this platform verifies by itself, so that truststore asks it.
@@ -121,9 +123,27 @@ def _set_trust(context: ssl.SSLContext, config: TlsConfig) -> None:
             context.load_verify_locations(cadata=b"".join(root.der_data for root in config.root_certs))
         except ssl.SSLError as error:
             raise TlsError.InvalidCertificate(f"one of root_certs: {error.reason or error}") from None
+        if config.distrusted_certs:
+            _load_distrusted(context, config)
     elif not PLATFORM_VERIFIES:
         where = TrustLocations.find()
         context.load_verify_locations(where.cafile, where.capath)
+
+
+def _load_distrusted(context: ssl.SSLContext, config: TlsConfig) -> None:
+    """Have OpenSSL reject the distrusted certificates wherever they stand in a chain.
+
+    `cadata` has no place for trust settings, so the blocks go through a file. They hold no secret.
+    """
+    blocks = (encode(TRUSTED_CERTIFICATE, one.der_data + REJECT_ALL) for one in config.distrusted_certs)
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "distrusted.pem")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("".join(blocks))
+        try:
+            context.load_verify_locations(path)
+        except ssl.SSLError as error:
+            raise TlsError.InvalidCertificate(f"one of distrusted_certs: {error.reason or error}") from None
 
 
 def _load_identity(context: ssl.SSLContext, config: TlsConfig) -> None:
