@@ -36,7 +36,8 @@ class RangeAnswer(NamedTuple):
     parts: tuple[ResolvedRange, ...]
     """What the body carries, in order. With several, the body is multipart/byteranges."""
     dropped: tuple[RangeSpec, ...]
-    """The ranges that hold nothing of the representation, as they were asked for."""
+    """The ranges that hold nothing of the representation, as they were asked for; with 200, where the Range
+    does not count, none."""
     headers: tuple[tuple[str, str], ...]
     """The headers that say what the body carries, and those that a 416 has instead."""
     complete_length: int
@@ -72,8 +73,10 @@ def answer_range(
         gap: parts that are no more than this many bytes apart are joined.
 
     A field that is malformed, over a limit or in another unit than bytes is ignored (RFC 9110 section 14.2):
-    the answer is 200 with the whole. Raises InvalidField for a boundary that is none, and for a content type
-    that no field can carry, where several parts are sent; ValueError for a negative gap.
+    the answer is 200 with the whole. So it is for a suffix range of an empty representation, which is
+    satisfiable (section 14.1.2) without there being a part to send. Raises InvalidField for a boundary that
+    is none, and for a content type that no field can carry, where several parts are sent; ValueError for a
+    negative gap.
     """
     if isinstance(wanted, str | bytes):
         try:
@@ -89,6 +92,8 @@ def answer_range(
     except UnsatisfiableRange as error:
         headers = (("Content-Range", error.content_range), ("Accept-Ranges", "bytes"))
         return RangeAnswer(416, (), dropped, headers, complete_length)
+    if not parts:
+        return _whole(complete_length, content_type)
     if len(parts) == 1:
         headers = (
             ("Content-Range", encode_content_range(parts[0], complete_length)),

@@ -8,7 +8,8 @@ RFC 9110 sections 14 (Range, Content-Range), 13.1.5 (If-Range), 15.3.7 (206) and
     ['bytes 0-899/10000', 'bytes 9900-9999/10000']
 
 Of a Range that is malformed, or in a unit that is not bytes, an error is raised; a server then goes on as if
-the field had not been sent (section 14.2). Only `UnsatisfiableRange` is answered, with 416. A malformed
+the field had not been sent (section 14.2). Only `UnsatisfiableRange` is answered, with 416. A suffix of an
+empty representation is satisfiable (section 14.1.2), and resolves to no part: the answer is 200. A malformed
 Content-Range is the server's fault, and a client must not put such a part together with others (14.4).
 """
 
@@ -148,15 +149,22 @@ def resolve_ranges(ranges: RangeSet, total_length: int) -> list[ResolvedRange]:
     """The parts of a representation of `total_length` bytes, one for each range that has any, in order.
 
     A range that starts past the end is dropped, one that ends past it is cut (RFC 9110 section 14.1.2).
-    Of an empty representation nothing can be had, also by a suffix: no Content-Range could say so.
-    Raises UnsatisfiableRange where no range is left.
+    The list is empty where the representation is, and a suffix range asks for its end: that is satisfiable,
+    but no Content-Range can say that nothing is enclosed, so the Range is ignored and the answer is 200.
+    Raises UnsatisfiableRange where no range is satisfiable.
     """
-    found = [
-        part for part in (resolve_range(spec, total_length) for spec in ranges.specs) if part is not None
-    ]
-    if not found:
+    if not any(is_satisfiable(spec, total_length) for spec in ranges.specs):
         raise UnsatisfiableRange(total_length)
-    return found
+    return [part for part in (resolve_range(spec, total_length) for spec in ranges.specs) if part is not None]
+
+
+def is_satisfiable(spec: RangeSpec, total_length: int) -> bool:
+    """Whether one range can be satisfied by a representation of `total_length` bytes.
+
+    RFC 9110 section 14.1.2: a suffix can unless it is of length 0, also where the representation is empty;
+    any other range can if its first position is in the representation.
+    """
+    return spec.length > 0 if isinstance(spec, SuffixRange) else spec.first < total_length
 
 
 def resolve_range(spec: RangeSpec, total_length: int) -> ResolvedRange | None:
@@ -175,7 +183,8 @@ def resolve_and_merge(ranges: RangeSet, total_length: int, *, gap: int = 0) -> l
 
     RFC 9110 section 15.3.7.2: parts closer than the overhead of a part of its own (some 80 bytes) may be
     joined too, which `gap` does (in bytes between them); the order is that of the request, a joined part
-    standing where the first of its ranges did. Raises UnsatisfiableRange; ValueError for a negative gap.
+    standing where the first of its ranges did. Empty where `resolve_ranges` is. Raises UnsatisfiableRange;
+    ValueError for a negative gap.
     """
     if gap < 0:
         raise ValueError("gap must not be negative")

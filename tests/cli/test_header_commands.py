@@ -52,6 +52,17 @@ def test_range_that_cannot_be_satisfied_is_a_no(netkit: Netkit) -> None:
         assert netkit("range", "bytes=500-", "--length", length, tty=True).exit_code == 1
 
 
+def test_range_suffix_of_an_empty_file(netkit: Netkit) -> None:
+    done = netkit("range", "bytes=-5", "--length", "0", "--json")
+    assert (done.exit_code, done.stderr) == (0, "")
+    (row,) = done.json
+    assert (row["status"], row["asked"], row["dropped"], row["parts"]) == (200, ["-5"], [], [])
+    assert {"name": "Content-Length", "value": "0"} in row["headers"]
+    assert netkit("range", "bytes=-5", "--length", "0").lines[0].split("\t")[1:] == ["status", "200"]
+    assert "a suffix of it is satisfiable" in netkit("range", "bytes=-5", "--length", "0", tty=True).stdout
+    assert netkit("range", "bytes=-0", "--length", "0").exit_code == 1
+
+
 @pytest.mark.parametrize(
     "args",
     [

@@ -11,6 +11,7 @@ from netkit.http.ranges import (
     ClosedRange,
     OpenRange,
     RangeSet,
+    RangeSpec,
     SuffixRange,
     multipart_end,
     multipart_head,
@@ -52,6 +53,14 @@ def test_nothing_of_it_is_there(length: int) -> None:
     assert found.error.content_range == f"bytes */{length}"
 
 
+@pytest.mark.parametrize("wanted", ["bytes=-5", "bytes=0-, -1", RangeSet((SuffixRange(1),))])
+def test_a_suffix_of_an_empty_representation_is_answered_with_the_whole(wanted: RangeSet | str) -> None:
+    found = answer(wanted, 0)
+    assert (found.status, found.parts, found.dropped, found.error) == (200, (), (), None)
+    assert dict(found.headers)["Content-Length"] == "0"
+    assert "Content-Range" not in dict(found.headers)
+
+
 @pytest.mark.parametrize(
     "wanted",
     [None, "items=0-1", "bytes=5-2", "bytes", b"bytes=\xff", "bytes=0-" + "9" * 30, "bytes=" + "0-0," * 200],
@@ -83,7 +92,7 @@ SPECS = st.one_of(
 
 
 @given(st.lists(SPECS, min_size=1, max_size=6), st.integers(0, 30))
-def test_the_headers_say_what_the_body_carries(specs: list[ClosedRange], length: int) -> None:
+def test_the_headers_say_what_the_body_carries(specs: list[RangeSpec], length: int) -> None:
     """The body of each answer, written out, is as long as its Content-Length says."""
     data = bytes(range(length))
     found = answer(RangeSet(tuple(specs)), length)
@@ -92,6 +101,14 @@ def test_the_headers_say_what_the_body_carries(specs: list[ClosedRange], length:
         assert "Content-Length" not in headers
         assert parse_content_range(headers["Content-Range"]) == (None, length)
         assert len(found.dropped) == len(specs)
+        assert all(
+            spec.length == 0 if isinstance(spec, SuffixRange) else spec.first >= length for spec in specs
+        )
+        return
+    if found.status == 200:
+        assert length == 0
+        assert any(isinstance(spec, SuffixRange) and spec.length for spec in specs)
+        assert (found.parts, headers["Content-Length"]) == ((), "0")
         return
     body = b"".join(data[part.slice] for part in found.parts)
     if found.is_multipart:

@@ -73,12 +73,28 @@ def test_close_parts_are_joined_on_demand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "length"), [("bytes=10-", 10), ("bytes=-0", 10), ("bytes=-5", 0), ("bytes=0-", 0)]
+    ("header", "length"),
+    [
+        ("bytes=10-", 10),
+        ("bytes=10-20, 11-", 10),
+        ("bytes=-0", 10),
+        ("bytes=-0", 0),
+        ("bytes=-00, 0-0", 0),
+        ("bytes=0-", 0),
+        ("bytes=0-0", 0),
+    ],
 )
 def test_not_satisfiable(header: str, length: int) -> None:
     with pytest.raises(UnsatisfiableRange) as caught:
         resolve_and_merge(parse_range_header(header), length)
     assert caught.value.content_range == encode_unsatisfiable(length) == f"bytes */{length}"
+
+
+@pytest.mark.parametrize("header", ["bytes=-5", "bytes=-1, 0-", "bytes=0-0,-0,-1"])
+def test_a_suffix_of_nothing_is_satisfiable(header: str) -> None:
+    """RFC 9110 section 14.1.2; but there is no part to send."""
+    assert resolve_ranges(parse_range_header(header), 0) == []
+    assert resolve_and_merge(parse_range_header(header), 0) == []
 
 
 @pytest.mark.parametrize(
@@ -282,6 +298,9 @@ def test_merged_parts_hold_the_same_bytes_each_once(ranges: RangeSet, length: in
             wanted |= set(data[spec.first :])
         elif spec.length:
             wanted |= set(data[-spec.length :])
+    if not length and any(isinstance(spec, SuffixRange) and spec.length for spec in ranges.specs):
+        assert resolve_and_merge(ranges, length) == []
+        return
     if not wanted:
         with pytest.raises(UnsatisfiableRange):
             resolve_and_merge(ranges, length)

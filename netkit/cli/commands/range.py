@@ -45,7 +45,9 @@ class RangeRow(TypedDict):
     """What a Range header asks of a representation, and how to answer."""
 
     complete_length: Annotated[int, "The whole representation, in bytes"]
-    status: Literal[206, 416]
+    status: Annotated[
+        Literal[200, 206, 416], "200 where the representation is empty and a suffix is asked for"
+    ]
     asked: Annotated[list[str], "The ranges as they were asked for"]
     dropped: Annotated[list[str], "Those of which nothing is in the representation"]
     parts: Annotated[list[PartRow], "What to send; ranges that overlap or touch are one"]
@@ -69,7 +71,6 @@ class RangeView(View[Answered]):
         from netkit.http.ranges import encode_content_range
 
         answer = result.answer
-        assert answer.status != 200, "the command takes only what is a Range"
         return {
             "complete_length": answer.complete_length,
             "status": answer.status,
@@ -121,6 +122,8 @@ class RangeView(View[Answered]):
         if answer.dropped:
             dropped = ", ".join(map(str, answer.dropped))
             yield text(f"dropped, as they start past the end: {dropped}", "yellow")
+        if answer.status == 200:
+            yield text("the whole is empty, so a suffix of it is satisfiable, but not as a part", "dim")
         yield facts(answer.headers, title=f"Answer {answer.status}")
 
     def failure(self, result: Answered) -> Any:
@@ -189,7 +192,8 @@ def range_(
 
     The ranges are resolved against --length and merged where they overlap or touch; one that starts past
     the end is dropped. Shown are the parts, a picture of the file with them marked, and the headers of the
-    answer: 206 with one part, multipart/byteranges with several, 416 where nothing is left (exit code 1).
+    answer: 206 with one part, multipart/byteranges with several, 416 where nothing is left (exit code 1). Of
+    an empty file, a suffix such as bytes=-5 is satisfiable, though no part can be sent: the answer is 200.
 
     Plain lines: header, then "status", "part" (first, last, bytes), "dropped" or "header" and its values.
 
