@@ -206,7 +206,16 @@ class Url(Value):
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port as the Standard compares sites; "null" for what is of no site."""
+        """Scheme, host and port as the Standard compares sites; "null" for what is of no site.
+
+        A blob is of the site in its path: that of `blob:https://a.example/x` is `https://a.example`.
+        """
+        if self._scheme == "blob":
+            try:
+                inner = Url.parse(self._path)
+            except HttpError.InvalidUri:
+                return "null"
+            return inner.origin if inner._scheme in ("http", "https") else "null"
         if self._scheme not in DEFAULT_PORTS:
             return "null"
         return f"{self._scheme}://{self.host_header}"

@@ -131,6 +131,24 @@ def test_hosts():
     assert Url.parse("https://[::1]/").endpoint == HostPort("::1", 443)
 
 
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("blob:https://a.example/x", "https://a.example"),
+        ("blob:http://u:p@A.example:8080/x?y#z", "http://a.example:8080"),
+        ("blob:https://a.example:443/", "https://a.example"),
+        ("blob:ws://a.example/x", "null"),
+        ("blob:file:///x", "null"),
+        ("blob:blob:https://a.example/x", "null"),
+        ("blob:x", "null"),
+        ("ws://a.example/x", "ws://a.example"),
+        ("data:,x", "null"),
+    ],
+)
+def test_origin(text: str, origin: str) -> None:
+    assert Url.parse(text).origin == origin == ada_url.URL(text).origin
+
+
 def test_nothing_and_empty_are_told_apart():
     for text, query, fragment in [
         *(("http://a/", None, None), ("http://a/?", "", None), ("http://a/#", None, "")),
