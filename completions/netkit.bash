@@ -178,7 +178,7 @@ _netkit() {
             positional=file
             case $prev in
                 --request-method | --limit) takes='value' ;;
-                --lenient) takes='words bare-lf obs-fold space-before-colon content-length transfer-encoding version unknown-method non-ascii-target missing-reason chunk-space cl-te' ;;
+                --lenient) takes='words bare-lf obs-fold space-before-colon content-length transfer-encoding version unknown-method non-ascii-target missing-reason chunk-space cl-te until-close' ;;
                 --color) takes='words auto always never' ;;
                 -o | --output) takes='file' ;;
             esac

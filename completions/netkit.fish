@@ -419,7 +419,7 @@ complete -c netkit -n '__netkit_at \'http parse\'' -F
 complete -c netkit -n '__netkit_at \'http parse\'' -l request -d 'These are requests, whatever they begin with'
 complete -c netkit -n '__netkit_at \'http parse\'' -l response -d 'These are responses, whatever they begin with'
 complete -c netkit -n '__netkit_at \'http parse\'' -l request-method -x -d 'What a response answers'
-complete -c netkit -n '__netkit_at \'http parse\'' -l lenient -x -a 'bare-lf obs-fold space-before-colon content-length transfer-encoding version unknown-method non-ascii-target missing-reason chunk-space cl-te' -d 'Let one of the tolerances above pass, with a warning'
+complete -c netkit -n '__netkit_at \'http parse\'' -l lenient -x -a 'bare-lf obs-fold space-before-colon content-length transfer-encoding version unknown-method non-ascii-target missing-reason chunk-space cl-te until-close' -d 'Let one of the tolerances above pass, with a warning'
 complete -c netkit -n '__netkit_at \'http parse\'' -l limit -x -d 'Read with this limit'
 complete -c netkit -n '__netkit_at \'http parse\'' -l strict -d 'Let nothing pass'
 complete -c netkit -n '__netkit_at \'http parse\'' -l hexdump -d 'The octets of each message, too'

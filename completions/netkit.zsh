@@ -652,7 +652,7 @@ _netkit_http_parse() {
         --request'[These are requests, whatever they begin with]' \
         --response'[These are responses, whatever they begin with]' \
         '*'--request-method='[What a response answers]:METHOD: ' \
-        '*'--lenient='[Let one of the tolerances above pass, with a warning]:FLAG:(bare-lf obs-fold space-before-colon content-length transfer-encoding version unknown-method non-ascii-target missing-reason chunk-space cl-te)' \
+        '*'--lenient='[Let one of the tolerances above pass, with a warning]:FLAG:(bare-lf obs-fold space-before-colon content-length transfer-encoding version unknown-method non-ascii-target missing-reason chunk-space cl-te until-close)' \
         '*'--limit='[Read with this limit]:NAME=N: ' \
         --strict'[Let nothing pass]' \
         --hexdump'[The octets of each message, too]' \

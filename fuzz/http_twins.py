@@ -30,7 +30,7 @@ def test_one_input(data: bytes) -> None:
         return
     kind, flags, low, cut, other = data[:5]
     message = data[5:]
-    lenient = Lenient(flags | (kind >> 4 & 7) << 8)
+    lenient = Lenient(flags | (kind >> 4 & 15) << 8)
     limits: dict[str, Any] = {}
     if low & 1:
         limits = {"max_header_line": low, "max_headers_total": 2 * low, "max_header_count": 3}

@@ -36,7 +36,7 @@ fuzz_target!(|input: &[u8]| {
         2 => Some(Answers::Other),
         _ => Some(Answers::Head),
     };
-    let lenient = Lenient(u32::from(flags) | u32::from(more & 3) << 8);
+    let lenient = Lenient(u32::from(flags) | u32::from(more & 15) << 8);
     let make = || Parser::new(answers, lenient, limits);
 
     let whole = outcome(&mut make(), message, [message.len()]);

@@ -14,6 +14,11 @@ Each call gives the next piece of the buffer, which is fed as it has grown; data
 without waiting for its chunk to be complete, and is not looked at. `discard` says that what was handed out
 has been dropped from the buffer's front, so that it need not hold the whole body.
 
+Whitespace around the ";" and "=" of an extension, which RFC 9110 section 5.6.3 has a recipient remove though
+no sender may write it, is refused unless `Lenient.CHUNK_SPACE` is given. This is stricter than the RFC, and
+as strict as llhttp: others take it in some places, or anything up to the line's end, so that a chunk's line
+with whitespace in it is more likely there to be read in two ways than honest.
+
 Chunk sizes, extensions and trailers are judged as `parser` judges header lines: when the line is there, by
 its first wrong octet, whatever pieces it came in. Extensions mean nothing to anybody here and are skipped
 (section 7.1.1), after their grammar was checked: what one parser takes for an extension and another for the
@@ -417,7 +422,7 @@ def _after(state: int, octet: int, spaces: bool) -> int | None:
     if octet in TOKEN_OCTETS:
         return _INTO_TOKEN.get(state)
     if octet in (SP, HTAB):
-        # Where RFC 9110 section 5.6.3 speaks of bad whitespace.
+        # The bad whitespace of RFC 9110 section 5.6.3, and such before the end of the line.
         return _INTO_SPACE[state] if spaces else None
     if octet == ord(";"):
         return _NAME_START if state in _MAY_END else None

@@ -15,7 +15,7 @@ from enum import Enum, Flag, StrEnum
 from operator import index
 from typing import TYPE_CHECKING, Self
 
-from netkit.http.parse_errors import ParseError
+from netkit.http.parse_errors import NOT_LAST, WITH_PARAMETER, ParseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +34,9 @@ METHODS = frozenset(
     b"MOVE NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SUBSCRIBE "
     b"TRACE UNBIND UNLINK UNLOCK UNSUBSCRIBE".split()
 )
+
+#: The methods whose target may be `*`: OPTIONS (RFC 9112 section 3.2.4), and UPnP's over UDP.
+ASTERISK_METHODS = frozenset((b"OPTIONS", b"M-SEARCH", b"NOTIFY"))
 
 #: The octets of a token (RFC 9110 section 5.6.2), as the inside of a character class.
 TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
@@ -66,7 +69,7 @@ class TargetForm(StrEnum):
     ABSOLUTE = "absolute"
     #: A host and a port, for CONNECT.
     AUTHORITY = "authority"
-    #: `*`, for OPTIONS.
+    #: `*`, for OPTIONS, and for M-SEARCH and NOTIFY as UPnP sends them.
     ASTERISK = "asterisk"
 
 
@@ -96,10 +99,14 @@ class Lenient(Flag):
     #: A status line may end after the status code (RFC 9112 section 4 wants a space); responses default to
     #: it, because so many servers do.
     MISSING_REASON = 256
-    #: Spaces and tabs may follow a chunk's size and stand in its extensions (RFC 9112 section 7.1.1).
+    #: Spaces and tabs may stand around the ";" and "=" of a chunk's extensions, where RFC 9110 section 5.6.3
+    #: has a recipient remove them, and at the end of the chunk's line, where no RFC has them.
     CHUNK_SPACE = 512
     #: For those who judge `framing_conflict`; the parser reports it either way.
     CL_TE = 1024
+    #: A response whose Transfer-Encoding has `chunked` before another coding, or a coding with parameters, is
+    #: read until the connection closes (RFC 9112 section 6.3, item 4).
+    UNTIL_CLOSE = 2048
 
     @classmethod
     def named(cls, names: Iterable[str]) -> Self:
@@ -131,6 +138,11 @@ class TransferEncoding(Enum):
     OTHER = 1
     #: `chunked` is the last of them.
     CHUNKED = 2
+    #: `chunked` is one of them, and not the last.
+    BEFORE_OTHER = 3
+
+
+_HAS_CHUNKED = (TransferEncoding.CHUNKED, TransferEncoding.BEFORE_OTHER)
 
 
 def read_content_length(
@@ -174,27 +186,51 @@ def _digits(digits: bytes, value: bytes, offset: int) -> int:
     return length
 
 
-def read_transfer_encoding(value: bytes, offset: int, before: TransferEncoding) -> TransferEncoding:
+def read_transfer_encoding(
+    value: bytes, offset: int, before: TransferEncoding, *, until_close: bool = False
+) -> TransferEncoding:
     """What one more Transfer-Encoding field makes of those before it (RFC 9112 section 6.1).
 
     Args:
         value: the field's value, without whitespace around it.
         offset: where it begins, for the error.
         before: what the fields before it came to.
+        until_close: whether codings may follow `chunked`, and have parameters: those of a response, which is
+            read until the connection closes then.
 
     Raises:
         ParseError.InvalidTransferEncoding: a coding after `chunked`, `chunked` twice, or no list of tokens.
-            Transfer codings with parameters are among the last: none is in use.
+            An empty member of the list and a coding with a parameter are refused too, although the grammar
+            has them: no registered coding takes parameters, and parsers read both differently.
     """
     for coding in value.split(b","):
         coding = coding.strip(b" \t").lower()
         if not coding or not TOKEN_OCTETS.issuperset(coding):
-            raise ParseError.InvalidTransferEncoding(value, "not a list of transfer codings", offset)
-        if before is TransferEncoding.CHUNKED:
-            reason = "chunked twice" if coding == b"chunked" else "chunked is not the last"
-            raise ParseError.InvalidTransferEncoding(value, reason, offset)
-        before = TransferEncoding.CHUNKED if coding == b"chunked" else TransferEncoding.OTHER
+            reason = _why_no_coding(coding)
+            # With a parameter, `chunked` is too near to what it is without; a quoted one may hold commas.
+            plain = not coding.startswith(b"chunked") and b'"' not in coding
+            if not (until_close and plain and reason == WITH_PARAMETER):
+                raise ParseError.InvalidTransferEncoding(value, reason, offset)
+        is_chunked = coding == b"chunked"
+        if before in _HAS_CHUNKED:
+            if is_chunked or not until_close:
+                reason = "chunked twice" if is_chunked else NOT_LAST
+                raise ParseError.InvalidTransferEncoding(value, reason, offset)
+            before = TransferEncoding.BEFORE_OTHER
+        else:
+            before = TransferEncoding.CHUNKED if is_chunked else TransferEncoding.OTHER
     return before
+
+
+def _why_no_coding(member: bytes) -> str:
+    """What is wrong with a member of Transfer-Encoding that is no token."""
+    if not member:
+        return "an empty list member"
+    name, semicolon, _ = member.partition(b";")
+    name = name.rstrip(b" \t")
+    if semicolon and name and TOKEN_OCTETS.issuperset(name):
+        return WITH_PARAMETER
+    return "not a list of transfer codings"
 
 
 def check_behind_coding(buffer: Buffer, at: int, lenient: Lenient, value: bytes, offset: int) -> None:
@@ -244,7 +280,7 @@ def body_framing(
     # 3., 4. Transfer-Encoding overrides Content-Length.
     if coding is TransferEncoding.CHUNKED:
         return Framing.CHUNKED
-    if coding is TransferEncoding.OTHER:
+    if coding is not TransferEncoding.ABSENT:
         return Framing.UNTIL_CLOSE
     # 5. is what read_content_length refuses. 6. A valid Content-Length.
     if length is not None:

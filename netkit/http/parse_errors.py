@@ -56,7 +56,7 @@ class ParseError(NetkitError, ValueError):
     #: The status code that a server sends back (RFC 9110 section 15.5; 400 unless another says more).
     status: ClassVar[int] = 400
     #: Where the rule is written.
-    section: ClassVar[str] = "RFC 9112 section 2.2"
+    section: str = "RFC 9112 section 2.2"
     #: The flag of `Lenient` that lets this pass, as the command line spells it.
     tolerance: str | None = None
     _what: ClassVar[str] = "not an HTTP/1.1 message"
@@ -256,11 +256,26 @@ class ParseInvalidChunkSize(_BadOctet):
 
 
 class ParseInvalidChunkExtension(_BadOctet):
-    """What stands between a chunk's size and the end of its line is no extension."""
+    """What stands between a chunk's size and the end of its line is no extension, or has whitespace in it.
+
+    Of whitespace RFC 9110 section 5.6.3 says that no sender may write it and that a recipient removes it;
+    the decoder is stricter, and removes it with a flag only.
+    """
 
     section = "RFC 9112 section 7.1.1"
     tolerance = "chunk-space"
     _where = "in a chunk extension"
+
+    def __init__(self, octet: int | None, offset: int) -> None:
+        super().__init__(octet, offset)
+        if octet in (0x20, 0x09):
+            self.section = "RFC 9110 section 5.6.3"
+
+    @property
+    def problem(self) -> str:
+        if self.octet in (0x20, 0x09):
+            return "whitespace behind a chunk's size or in its extension, which no sender may write,"
+        return super().problem
 
 
 class ParseInvalidChunkEnd(_BadOctet):
@@ -435,8 +450,24 @@ class ParseConflictingContentLength(ParseError):
         return f"Content-Length {self.first} and then {self.second}"
 
 
+#: Reasons to refuse a Transfer-Encoding.
+NOT_LAST = "chunked is not the last"
+WITH_PARAMETER = "a parameter, which no registered coding has"
+
+#: Where the RFCs say to senders what this parser, stricter than they are to recipients, refuses.
+_CODING_SECTIONS = {
+    "an empty list member": "RFC 9110 section 5.6.1",
+    WITH_PARAMETER: "RFC 9112 section 7",
+    "a tab behind it": "RFC 9110 section 5.6.3",
+}
+
+
 class ParseInvalidTransferEncoding(ParseError):
-    """Transfer-Encoding does not end in one `chunked`, is no list, or stands in HTTP/1.0: `raw`, `reason`."""
+    """Transfer-Encoding does not end in one `chunked`, is no list, or stands in HTTP/1.0: `raw`, `reason`.
+
+    Three reasons are stricter than the RFC is to a recipient: an empty member of the list, a parameter and a
+    tab behind the field, each of which has hidden `chunked` from one of two parsers.
+    """
 
     section = "RFC 9112 section 6.1"
     tolerance = "transfer-encoding"
@@ -445,6 +476,9 @@ class ParseInvalidTransferEncoding(ParseError):
         super().__init__(offset)
         self.raw = raw
         self.reason = reason
+        self.section = _CODING_SECTIONS.get(reason, self.section)
+        if reason in (NOT_LAST, WITH_PARAMETER):
+            self.tolerance = "until-close"
 
     @property
     def problem(self) -> str:

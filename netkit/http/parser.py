@@ -54,7 +54,7 @@ from netkit.http.lines import (
     take_line,
     trimmed_end,
 )
-from netkit.http.parse_errors import ParseError
+from netkit.http.parse_errors import NOT_LAST, ParseError
 from netkit.http.progress import NEED_MORE, Done, HeaderView, NeedMore, ParseProgress
 from netkit.http.start_line import (
     RequestLine,
@@ -563,7 +563,8 @@ class HttpParser:
             self._length = read_content_length(digits, value, self._length, repeats=repeats)
         elif key == b"transfer-encoding":
             coding = bytes(buffer[value:value_end])
-            self._coding = read_transfer_encoding(coding, value, self._coding)
+            until_close = not self._is_request and bool(self._lenient & Lenient.UNTIL_CLOSE)
+            self._coding = read_transfer_encoding(coding, value, self._coding, until_close=until_close)
             self._coding_field = (value, coding)
             check_behind_coding(buffer, value_end, self._lenient, coding, value)
 
@@ -578,7 +579,7 @@ class HttpParser:
             if line is not None and line.minor == 0 and not self._lenient & Lenient.TRANSFER_ENCODING:
                 raise ParseError.InvalidTransferEncoding(raw, "in an HTTP/1.0 message", offset)
             if self._is_request and coding is TransferEncoding.OTHER:
-                raise ParseError.InvalidTransferEncoding(raw, "chunked is not the last", offset)
+                raise ParseError.InvalidTransferEncoding(raw, NOT_LAST, offset)
         framing = body_framing(
             is_request=self._is_request,
             request_method=self._request_method,

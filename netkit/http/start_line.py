@@ -3,6 +3,11 @@
 A request target has one of four forms (section 3.2), and the method decides which: CONNECT takes a host and a
 port, OPTIONS may take `*`, all others a path or, as to a proxy, a whole URI. A target of another form is
 refused, because two parsers will not make the same of it.
+
+Two decisions of this parser's own. `M-SEARCH *` and `NOTIFY *` are taken, although section 3.2.4 has `*` for
+OPTIONS alone: UPnP sends them (UPnP Device Architecture 2.0, sections 1.2 and 1.3). And of the absolute URIs
+that section 3.2.2 allows, only those with a scheme of letters and a host that is a name or an address are
+taken, as by llhttp: `coap+ws://h/`, `urn:a:b` and `http://[v1.x]/` are refused, with that reason.
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from netkit.http.framing import METHODS, TCHAR, Lenient, TargetForm
+from netkit.http.framing import ASTERISK_METHODS, METHODS, TCHAR, Lenient, TargetForm
 from netkit.http.lines import CR, SP, Buffer, check_terminator, line_end, refuse, skip
 from netkit.http.parse_errors import ParseError
 
@@ -27,6 +32,7 @@ _REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+")
 _HOST = rb"(?:\[[0-9A-Fa-f:.]++\]|[0-9A-Za-z\-._~%!$&'()*+,;=]++)"
 # Without userinfo, which RFC 9110 section 4.2.4 tells recipients to treat as an error.
 _ABSOLUTE_FORM = re.compile(rb"[A-Za-z]++://" + _HOST + rb"(?::[0-9]{0,5}+)?+(?:[/?]|\Z)").match
+_SCHEME = re.compile(rb"[A-Za-z][0-9A-Za-z+.\-]*+:").match
 _AUTHORITY_FORM = re.compile(_HOST + rb":[0-9]{1,5}+\Z").match
 
 # What a named tuple's own constructor comes down to, without the call of a Python function.
@@ -199,9 +205,28 @@ def _target_form(target: bytes, method: bytes, offset: int) -> TargetForm:
     if target[0] == ord("/"):
         return TargetForm.ORIGIN
     if target == b"*":
-        if method != b"OPTIONS":
-            raise ParseError.InvalidTarget("* is for OPTIONS alone", offset)
+        if method not in ASTERISK_METHODS:
+            raise ParseError.InvalidTarget("* is for OPTIONS, M-SEARCH and NOTIFY alone", offset)
         return TargetForm.ASTERISK
     if not _ABSOLUTE_FORM(target):
-        raise ParseError.InvalidTarget("it is neither a path nor an absolute URI", offset)
+        raise ParseError.InvalidTarget(_why_not_absolute(target), offset)
     return TargetForm.ABSOLUTE
+
+
+def _why_not_absolute(target: bytes) -> str:
+    """Why a target that is no path is refused: because it is no absolute URI, or which one it is."""
+    if _AUTHORITY_FORM(target):
+        return "a host and a port are for CONNECT alone"
+    scheme = _SCHEME(target)
+    if scheme is None:
+        return "it is neither a path nor an absolute URI"
+    if not target.startswith(b"//", scheme.end()):
+        return "an absolute URI without a host, which is not taken here"
+    if not scheme[0][:-1].isalpha():
+        return "a scheme of more than letters, which is not taken here"
+    authority = re.split(rb"[/?]", target[scheme.end() + 2 :], maxsplit=1)[0]
+    if b"@" in authority:
+        return "userinfo in it"
+    if authority[:2] in (b"[v", b"[V"):
+        return "an address of a future version of IP, which is not taken here"
+    return "no host, or a port that is none"

@@ -169,7 +169,8 @@ class StrayLines:
         return True
 
     def _transfer_encoding(self, value: bytes, line: HeaderLine, flags: Lenient) -> bool:
-        coding = read_transfer_encoding(value, line.value_start, self._coding)
+        until_close = not self._is_request and bool(flags & Lenient.UNTIL_CLOSE)
+        coding = read_transfer_encoding(value, line.value_start, self._coding, until_close=until_close)
         check_behind_coding(self._octets, line.value_end, flags, value, line.value_start)
         self._coding = coding
         return True

@@ -21,7 +21,7 @@ many = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False
 )
 
-tolerances = st.just(0) | st.integers(0, 2047)
+tolerances = st.just(0) | st.integers(0, 4095)
 cuts = st.none() | st.lists(st.integers(0, 300), max_size=6)
 #: Limits so low that the messages reach them.
 limits = st.fixed_dictionaries(

@@ -14,7 +14,7 @@ from netkit.http import diagnose as module
 from netkit.http.chunked import ChunkedDecoder, ChunkEnd
 from netkit.http.diagnose import MAX_ALIKE, MAX_CHUNKS, MAX_FINDINGS, MAX_MESSAGES, diagnose
 from netkit.http.findings import KNOWN, Span, code_of
-from netkit.http.framing import Framing, Lenient
+from netkit.http.framing import Framing, Lenient, TargetForm
 from netkit.http.parse_errors import ParseError
 from netkit.http.parser import HttpParser
 from netkit.severity import Severity
@@ -369,6 +369,33 @@ _OLD = b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
+_NOT_LAST = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\nabc"
+
+
+def test_a_response_that_is_read_until_close() -> None:
+    report = diagnose(_NOT_LAST, lenient=Lenient.UNTIL_CLOSE)
+    (message,) = report.messages
+    assert (message.framing, message.content_length) == (Framing.UNTIL_CLOSE, 3)
+    assert message.framing_section == "RFC 9112 section 6.3, item 4"
+    (found,) = [found for found in report.findings if found.code == "invalid-transfer-encoding"]
+    assert (found.severity, found.tolerance) == (Severity.WARNING, "until-close")
+    assert "chunked is not the last" in found.problem
+
+
+def test_whitespace_in_an_extension_is_not_blamed_on_the_grammar() -> None:
+    findings = diagnose(_CHUNKED + b"1 ; a = b\r\nx\r\n0\r\n\r\n").findings
+    (found,) = [found for found in findings if found.severity is Severity.ERROR]
+    assert found.section == "RFC 9110 section 5.6.3"
+    assert found.problem == "whitespace behind a chunk's size or in its extension, which no sender may write"
+
+
+def test_what_upnp_sends() -> None:
+    octets = b'M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: "ssdp:discover"\r\n\r\n'
+    report = diagnose(octets)
+    assert report.messages[0].target_form is TargetForm.ASTERISK
+    assert [found for found in report.findings if found.severity is not Severity.NOTE] == []
+
+
 @pytest.mark.parametrize(
     ("octets", "code", "tolerance"),
     [
@@ -383,6 +410,11 @@ _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", "invalid-transfer-encoding", None),
         (_CHUNKED + b"0x5\r\n", "invalid-chunk-extension", None),
         (_CHUNKED + b"1 \r\nx\r\n0\r\n\r\n", "invalid-chunk-extension", "chunk-space"),
+        (_CHUNKED + b"1 ; a = b\r\nx\r\n0\r\n\r\n", "invalid-chunk-extension", "chunk-space"),
+        (_NOT_LAST, "invalid-transfer-encoding", "until-close"),
+        (_NOT_LAST.replace(b"chunked, gzip", b"gzip;a=b"), "invalid-transfer-encoding", "until-close"),
+        (_NOT_LAST.replace(b"chunked, gzip", b"chunked;a"), "invalid-transfer-encoding", None),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", "invalid-transfer-encoding", None),
         (_CHUNKED + b"1\r\nx\n0\r\n\r\n", "invalid-chunk-end", "bare-lf"),
         (_CHUNKED + b"1\r\nxy0\r\n\r\n", "invalid-chunk-end", None),
     ],

@@ -39,6 +39,7 @@ TOLERANCES = {
     "missing-reason": "A status line that ends after the status; let pass without being asked.",
     "chunk-space": "Whitespace around a chunk's size and in its extensions.",
     "cl-te": "Content-Length beside Transfer-Encoding, which overrides it.",
+    "until-close": "A response whose Transfer-Encoding does not end in chunked, read until the end.",
 }
 
 #: The limits of HttpParser and ChunkedDecoder.

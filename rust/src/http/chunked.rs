@@ -312,7 +312,7 @@ fn after(place: Place, octet: u8, spaces: bool) -> Option<Place> {
         (Quoted | Escaped, _) => (octet == b'\t' || (octet >= 0x20 && octet != 0x7f)).then_some(Quoted),
         (NameStart | Name, _) if is(octet, TOKEN) => Some(Name),
         (ValueStart | Value, _) if is(octet, TOKEN) => Some(Value),
-        // Where RFC 9110 section 5.6.3 speaks of bad whitespace.
+        // The bad whitespace of RFC 9110 section 5.6.3, and such before the end of the line.
         (_, b' ' | b'\t') => spaces.then_some(match place {
             Name => NameEnd,
             Value => Between,

@@ -34,6 +34,7 @@ impl Lenient {
     pub const NON_ASCII_TARGET: u32 = 128;
     pub const MISSING_REASON: u32 = 256;
     pub const CHUNK_SPACE: u32 = 512;
+    pub const UNTIL_CLOSE: u32 = 2048;
 
     /// Whether a flag is set.
     #[must_use]
@@ -51,7 +52,13 @@ pub(super) enum Coding {
     Other,
     /// `chunked` is the last of them.
     Chunked,
+    /// `chunked` is one of them, and not the last.
+    BeforeOther,
 }
+
+/// Reasons to refuse a Transfer-Encoding, of which some are tolerated in a response.
+pub(super) const NOT_LAST: &str = "chunked is not the last";
+const WITH_PARAMETER: &str = "a parameter, which no registered coding has";
 
 /// The largest Content-Length.
 const MAX_CONTENT_LENGTH: u64 = u64::MAX >> 1;
@@ -93,23 +100,49 @@ fn digits(octets: &[u8]) -> Option<u64> {
     })
 }
 
-/// What one more Transfer-Encoding field makes of those before it (RFC 9112 section 6.1).
-pub(super) fn read_transfer_encoding(buffer: &[u8], value: Span, before: Coding) -> Result<Coding, Error> {
+/// What one more Transfer-Encoding field makes of those before it (RFC 9112 section 6.1); `until_close` says
+/// whether codings may follow `chunked`, and have parameters.
+pub(super) fn read_transfer_encoding(
+    buffer: &[u8],
+    value: Span,
+    before: Coding,
+    until_close: bool,
+) -> Result<Coding, Error> {
     let mut coding = before;
     let refuse = |reason| Kind::InvalidTransferEncoding { raw: value, reason }.at(value.start);
     for part in value.of(buffer).split(|&octet| octet == b',') {
         let part = trimmed(part);
         debug_assert!(!part.last().is_some_and(|&octet| is_space(octet)));
-        if part.is_empty() || run(part, TOKEN) < part.len() {
-            return refuse("not a list of transfer codings");
+        let name = run(part, TOKEN);
+        if part.is_empty() || name < part.len() {
+            let reason = why_no_coding(part, name);
+            // With a parameter, `chunked` is too near to what it is without; a quoted one may hold commas.
+            let near = part.get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"chunked"));
+            if !until_close || near || part.contains(&b'"') || reason != WITH_PARAMETER {
+                return refuse(reason);
+            }
         }
         let chunked = part.eq_ignore_ascii_case(b"chunked");
-        if coding == Coding::Chunked {
-            return refuse(if chunked { "chunked twice" } else { "chunked is not the last" });
-        }
-        coding = if chunked { Coding::Chunked } else { Coding::Other };
+        coding = match coding {
+            Coding::Chunked | Coding::BeforeOther if chunked => return refuse("chunked twice"),
+            Coding::Chunked | Coding::BeforeOther if !until_close => return refuse(NOT_LAST),
+            Coding::Chunked | Coding::BeforeOther => Coding::BeforeOther,
+            Coding::Absent | Coding::Other if chunked => Coding::Chunked,
+            Coding::Absent | Coding::Other => Coding::Other,
+        };
     }
     Ok(coding)
+}
+
+/// What is wrong with a member of Transfer-Encoding that is no token; its first `name` octets are one.
+fn why_no_coding(member: &[u8], name: usize) -> &'static str {
+    if member.is_empty() {
+        "an empty list member"
+    } else if name > 0 && member.get(spaces_end(member, name)) == Some(&b';') {
+        WITH_PARAMETER
+    } else {
+        "not a list of transfer codings"
+    }
 }
 
 /// What the method that a response answers means for its body (RFC 9112 section 6.3).
@@ -148,6 +181,6 @@ pub(super) fn body_framing(
         (Coding::Chunked, _) => Framing::Chunked,
         (Coding::Absent, Some(_)) => Framing::Length,
         (Coding::Absent, None) if answers.is_none() => Framing::None,
-        (Coding::Other, _) | (Coding::Absent, None) => Framing::UntilClose,
+        (Coding::Other | Coding::BeforeOther, _) | (Coding::Absent, None) => Framing::UntilClose,
     }
 }

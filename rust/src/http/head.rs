@@ -7,7 +7,7 @@ use memchr::memchr;
 
 use super::error::{Error, Kind, Reason, Setting, Span};
 use super::framing::{
-    body_framing, read_content_length, read_transfer_encoding, Answers, Coding, Framing, Lenient,
+    body_framing, read_content_length, read_transfer_encoding, Answers, Coding, Framing, Lenient, NOT_LAST,
 };
 use super::lines::{check_terminator, is_space, line_end, read_header_line, spaces_end, trimmed_end};
 use super::scan;
@@ -438,7 +438,8 @@ impl Parser {
             }
             self.length = Some(second);
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.coding = read_transfer_encoding(buffer, span, self.coding)?;
+            let until_close = !self.is_request() && self.lenient.has(Lenient::UNTIL_CLOSE);
+            self.coding = read_transfer_encoding(buffer, span, self.coding, until_close)?;
             self.coding_field = span;
             // Allowed whitespace, which parsers have taken for a part of the coding's name.
             let mut behind = buffer[value_end..].iter().take_while(|&&octet| is_space(octet));
@@ -464,7 +465,7 @@ impl Parser {
             let reason = if minor == 0 && !self.lenient.has(Lenient::TRANSFER_ENCODING) {
                 Some("in an HTTP/1.0 message")
             } else if self.is_request() && self.coding == Coding::Other {
-                Some("chunked is not the last")
+                Some(NOT_LAST)
             } else {
                 None
             };

@@ -235,17 +235,44 @@ fn target_end(line: &[u8], start: usize, lenient: Lenient) -> Result<usize, Erro
 /// Which form a target has, or what is wrong with it for this method.
 fn target_form(target: &[u8], method: &[u8]) -> Result<TargetForm, &'static str> {
     if method == b"CONNECT" {
-        return match host_end(target).map(|end| &target[end..]) {
-            Some([b':', port @ ..]) if !port.is_empty() && is_port(port) => Ok(TargetForm::Authority),
-            _ => Err("CONNECT takes a host and a port"),
+        return if is_authority(target) {
+            Ok(TargetForm::Authority)
+        } else {
+            Err("CONNECT takes a host and a port")
         };
     }
     match target {
         [b'/', ..] => Ok(TargetForm::Origin),
-        b"*" if method == b"OPTIONS" => Ok(TargetForm::Asterisk),
-        b"*" => Err("* is for OPTIONS alone"),
+        b"*" if matches!(method, b"OPTIONS" | b"M-SEARCH" | b"NOTIFY") => Ok(TargetForm::Asterisk),
+        b"*" => Err("* is for OPTIONS, M-SEARCH and NOTIFY alone"),
         _ if is_absolute(target) => Ok(TargetForm::Absolute),
-        _ => Err("it is neither a path nor an absolute URI"),
+        _ => Err(why_not_absolute(target)),
+    }
+}
+
+/// Why a target that is no path is refused: because it is no absolute URI, or which one it is.
+fn why_not_absolute(target: &[u8]) -> &'static str {
+    if is_authority(target) {
+        return "a host and a port are for CONNECT alone";
+    }
+    let is_scheme = |octet: &&u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'.' | b'-');
+    let scheme = target.iter().take_while(is_scheme).count();
+    if !target[0].is_ascii_alphabetic() || target.get(scheme) != Some(&b':') {
+        return "it is neither a path nor an absolute URI";
+    }
+    let Some(rest) = target[scheme + 1..].strip_prefix(b"//") else {
+        return "an absolute URI without a host, which is not taken here";
+    };
+    if !target[..scheme].iter().all(u8::is_ascii_alphabetic) {
+        return "a scheme of more than letters, which is not taken here";
+    }
+    let authority = rest.split(|octet| matches!(octet, b'/' | b'?')).next().unwrap_or(rest);
+    if authority.contains(&b'@') {
+        "userinfo in it"
+    } else if matches!(authority, [b'[', b'v' | b'V', ..]) {
+        "an address of a future version of IP, which is not taken here"
+    } else {
+        "no host, or a port that is none"
     }
 }
 
@@ -273,6 +300,12 @@ fn host_end(text: &[u8]) -> Option<usize> {
     }
     let length = run(text, REG_NAME);
     (length > 0).then_some(length)
+}
+
+/// Whether a target is `host:port`.
+fn is_authority(target: &[u8]) -> bool {
+    let behind = host_end(target).map(|end| &target[end..]);
+    matches!(behind, Some([b':', port @ ..]) if !port.is_empty() && is_port(port))
 }
 
 fn is_port(text: &[u8]) -> bool {
