@@ -7,9 +7,14 @@ nothing back (possessive), so that the time is linear in the value's length what
 from __future__ import annotations
 
 import re
-from typing import NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 from netkit.http.field_errors import FieldLimitExceeded, InvalidField
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 #: The longest value that is looked at, in characters.
 MAX_LENGTH = 65_536
@@ -22,6 +27,9 @@ QUOTED = re.compile(r'"((?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\U0010ffff]++|\\[\t \x
 _LOWER = {upper: upper + 0x20 for upper in range(0x41, 0x5B)}
 _PAIR = re.compile(r"\\(.)", re.DOTALL)
 _OWS = re.compile(r"[ \t]*+")
+#: A member of a list up to its comma; one in a quoted string, or between angle brackets, ends nothing.
+MEMBER = re.compile(r'(?:[^",]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))*+', re.DOTALL)
+LINK_MEMBER = re.compile(r'(?:[^",<]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|<[^>]*+(?:>|\Z))*+', re.DOTALL)
 _UNQUOTABLE = re.compile(r"[^\t \x21-\x7e\x80-\U0010ffff]")
 
 
@@ -50,6 +58,45 @@ def quote(value: str, field: str) -> str:
         )
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+class Dropped(NamedTuple):
+    """A member that a lenient reading of a list left out: its text, where it begins, and what is wrong."""
+
+    member: str
+    offset: int
+    error: InvalidField
+
+
+def members(
+    cursor: Cursor,
+    max_members: int,
+    read: Callable[[Cursor], T],
+    complaints: list[Dropped] | None,
+    whole: re.Pattern[str] = MEMBER,
+) -> list[T]:
+    """The members of a list, each read by `read`.
+
+    Where one breaks the grammar, InvalidField is raised; or, given a list of complaints, the member is left
+    out, up to the comma that `whole` finds, and what is wrong with it goes there. Over a limit,
+    FieldLimitExceeded is raised in any case.
+    """
+    found: list[T] = []
+    while cursor.next_member(max_members):
+        begun = cursor.at
+        try:
+            member = read(cursor)
+            cursor.end_member()
+        except InvalidField as error:
+            if complaints is None:
+                raise
+            cursor.at = begun
+            text = cursor.match(whole)
+            assert text is not None
+            complaints.append(Dropped(text[0].rstrip(" \t"), begun, error))
+        else:
+            found.append(member)
+    return found
 
 
 class Cursor:
@@ -134,6 +181,12 @@ class Cursor:
                 return False
             if not self.take(","):
                 return True
+
+    def end_member(self) -> None:
+        """Go to the end of a member: the comma behind it, or the end of the value."""
+        self.skip()
+        if self.at != self.end and self.here != ",":
+            self.expected("a comma")
 
     def parameter(self) -> tuple[str, str] | None:
         """The next `;name=value`: its name in lower case, and its value; None if no semicolon is next.

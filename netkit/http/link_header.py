@@ -23,7 +23,17 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from netkit.http.field_errors import FieldLimitExceeded, InvalidField
-from netkit.http.field_syntax import MAX_LENGTH, MAX_MEMBERS, TOKEN, Cursor, lower_ascii, quote
+from netkit.http.field_syntax import (
+    LINK_MEMBER,
+    MAX_LENGTH,
+    MAX_MEMBERS,
+    TOKEN,
+    Cursor,
+    Dropped,
+    lower_ascii,
+    members,
+    quote,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -144,6 +154,7 @@ def parse(
     max_entries: int = MAX_MEMBERS,
     max_params: int = MAX_PARAMS,
     max_length: int = MAX_LENGTH,
+    complaints: list[Dropped] | None = None,
 ) -> list[LinkEntry]:
     """The links of a Link field, in order. Several fields are joined with a comma first.
 
@@ -152,20 +163,21 @@ def parse(
         max_entries: the most members of the list, empty ones included.
         max_params: the most parameters of one link.
         max_length: the longest value, in characters.
+        complaints: with a list, links that break the grammar are left out of the result, and each goes there
+            with what is wrong with it.
 
     Raises InvalidField with the offset where it breaks the grammar; FieldLimitExceeded over a limit. A link
     without a relation is kept, and found by none.
     """
     cursor = Cursor(header, "Link", max_length)
-    found = []
     try:
-        while cursor.next_member(max_entries):
-            found.append(_entry(cursor, max_params))
+        return members(
+            cursor, max_entries, lambda cursor: _entry(cursor, max_params), complaints, LINK_MEMBER
+        )
     except FieldLimitExceeded as error:
         if error.limit == "max_members":
             raise FieldLimitExceeded("Link", "max_entries", max_entries, error.offset) from None
         raise
-    return found
 
 
 def format(entries: Iterable[LinkEntry]) -> str:  # noqa: A001 - core-net.txt's name, used as link_header.format

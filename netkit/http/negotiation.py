@@ -19,7 +19,16 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from netkit.http.field_errors import InvalidField
-from netkit.http.field_syntax import MAX_LENGTH, MAX_MEMBERS, TOKEN, Cursor, lower_ascii, quote
+from netkit.http.field_syntax import (
+    MAX_LENGTH,
+    MAX_MEMBERS,
+    TOKEN,
+    Cursor,
+    Dropped,
+    lower_ascii,
+    members,
+    quote,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -89,7 +98,11 @@ class Verdict(NamedTuple):
 
 
 def parse_accept(
-    header: str | bytes, *, max_members: int = MAX_MEMBERS, max_length: int = MAX_LENGTH
+    header: str | bytes,
+    *,
+    max_members: int = MAX_MEMBERS,
+    max_length: int = MAX_LENGTH,
+    complaints: list[Dropped] | None = None,
 ) -> list[MediaRange]:
     """The media ranges of an Accept field, in the order they are written (RFC 9110 section 12.5.1).
 
@@ -99,14 +112,20 @@ def parse_accept(
         header: the field's value.
         max_members: the most members, empty ones included.
         max_length: the longest value, in characters.
+        complaints: with a list, members that break the grammar are left out of the result, and each goes
+            there with what is wrong with it. A server has to answer whoever sends `*; q=.2`, as Java's
+            HttpURLConnection does. Where no member is left, the result is empty, which means that all is
+            acceptable, or, of Accept-Encoding, that nothing but identity is.
 
     Raises InvalidField with the offset where it breaks the grammar, FieldLimitExceeded over a limit.
+
+        >>> left_out = []
+        >>> [str(one) for one in parse_accept("text/html, *; q=.2, */*; q=0.2", complaints=left_out)]
+        ['text/html', '*/*']
+        >>> left_out[0].member, left_out[0].error.reason
+        ('*; q=.2', "'/' expected, not ';'")
     """
-    cursor = Cursor(header, "Accept", max_length)
-    found = []
-    while cursor.next_member(max_members):
-        found.append(_media_range(cursor))
-    return found
+    return members(Cursor(header, "Accept", max_length), max_members, _media_range, complaints)
 
 
 def parse_media_type(text: str | bytes, *, max_length: int = MAX_LENGTH) -> MediaRange:
@@ -129,43 +148,49 @@ def parse_media_type(text: str | bytes, *, max_length: int = MAX_LENGTH) -> Medi
 
 
 def parse_accept_encoding(
-    header: str | bytes, *, max_members: int = MAX_MEMBERS, max_length: int = MAX_LENGTH
+    header: str | bytes,
+    *,
+    max_members: int = MAX_MEMBERS,
+    max_length: int = MAX_LENGTH,
+    complaints: list[Dropped] | None = None,
 ) -> list[Preference]:
     """The codings of an Accept-Encoding field, in lower case (RFC 9110 section 12.5.3).
 
     An empty field is an empty list: nothing but identity is acceptable. `x-gzip` is given as `gzip`.
     Arguments and errors as in `parse_accept`.
     """
-    found = _preferences(header, "Accept-Encoding", "a content coding", max_members, max_length)
+    cursor = Cursor(header, "Accept-Encoding", max_length)
+    found = members(cursor, max_members, _preference("a content coding"), complaints)
     return [Preference(_CODING_ALIASES.get(name, name), q) for name, q in found]
 
 
 def parse_accept_charset(
-    header: str | bytes, *, max_members: int = MAX_MEMBERS, max_length: int = MAX_LENGTH
+    header: str | bytes,
+    *,
+    max_members: int = MAX_MEMBERS,
+    max_length: int = MAX_LENGTH,
+    complaints: list[Dropped] | None = None,
 ) -> list[Preference]:
     """The charsets of an Accept-Charset field, in lower case (RFC 9110 section 12.5.2, which deprecates it).
 
     Arguments and errors as in `parse_accept`.
     """
-    return _preferences(header, "Accept-Charset", "a charset", max_members, max_length)
+    cursor = Cursor(header, "Accept-Charset", max_length)
+    return members(cursor, max_members, _preference("a charset"), complaints)
 
 
 def parse_accept_language(
-    header: str | bytes, *, max_members: int = MAX_MEMBERS, max_length: int = MAX_LENGTH
+    header: str | bytes,
+    *,
+    max_members: int = MAX_MEMBERS,
+    max_length: int = MAX_LENGTH,
+    complaints: list[Dropped] | None = None,
 ) -> list[Preference]:
     """The language ranges of an Accept-Language field, as they are written (RFC 9110 section 12.5.4).
 
     Arguments and errors as in `parse_accept`.
     """
-    cursor = Cursor(header, "Accept-Language", max_length)
-    found = []
-    while cursor.next_member(max_members):
-        begun = cursor.at
-        name = cursor.token("a language range")
-        if not _LANGUAGE_RANGE.fullmatch(name):
-            cursor.fail(f"{name[:80]!r} is not a language range (RFC 4647)", begun)
-        found.append(Preference(name, _weight(cursor)))
-    return found
+    return members(Cursor(header, "Accept-Language", max_length), max_members, _language_range, complaints)
 
 
 def rank_media(prefs: Sequence[MediaRange] | None, offers: Iterable[str]) -> list[Verdict]:
@@ -336,14 +361,17 @@ def _type_and_subtype(cursor: Cursor) -> tuple[str, str]:
     return kind, subtype
 
 
-def _preferences(
-    header: str | bytes, field: str, what: str, max_members: int, max_length: int
-) -> list[Preference]:
-    cursor = Cursor(header, field, max_length)
-    found = []
-    while cursor.next_member(max_members):
-        found.append(Preference(cursor.token(what).lower(), _weight(cursor)))
-    return found
+def _preference(what: str) -> Callable[[Cursor], Preference]:
+    """How a member that is a token, with or without a weight, is read."""
+    return lambda cursor: Preference(cursor.token(what).lower(), _weight(cursor))
+
+
+def _language_range(cursor: Cursor) -> Preference:
+    begun = cursor.at
+    name = cursor.token("a language range")
+    if not _LANGUAGE_RANGE.fullmatch(name):
+        cursor.fail(f"{name[:80]!r} is not a language range (RFC 4647)", begun)
+    return Preference(name, _weight(cursor))
 
 
 def _weight(cursor: Cursor) -> float:

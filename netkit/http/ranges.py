@@ -8,7 +8,8 @@ RFC 9110 sections 14 (Range, Content-Range), 13.1.5 (If-Range), 15.3.7 (206) and
     ['bytes 0-899/10000', 'bytes 9900-9999/10000']
 
 Of a Range that is malformed, or in a unit that is not bytes, an error is raised; a server then goes on as if
-the field had not been sent (section 14.2). Only `UnsatisfiableRange` is answered, with 416. A suffix of an
+the field had not been sent (section 14.2), all of it: one range among others cannot be left out, as who asked
+would take the rest for all of the answer. Only `UnsatisfiableRange` is answered, with 416. A suffix of an
 empty representation is satisfiable (section 14.1.2), and resolves to no part: the answer is 200. A malformed
 Content-Range is the server's fault, and a client must not put such a part together with others (14.4).
 """

@@ -255,6 +255,49 @@ def test_negotiate_falls_back_to_identity_or_says_no(netkit: Netkit) -> None:
         assert (done.exit_code, done.json[0]["chosen"]) == (1, None)
 
 
+JAVA = "text/html, image/gif, *; q=.2, */*; q=.2"
+
+
+def test_negotiate_drops_what_is_malformed_and_says_so(netkit: Netkit) -> None:
+    args = ("http", "negotiate", JAVA, "--offer", "image/gif")
+    reasons = ["'/' expected, not ';'", "the weight '.2' is not 0 to 1 with up to three decimals"]
+    (row,) = netkit(*args, "--json").json
+    assert row["chosen"] == "image/gif"
+    assert row["dropped"] == [
+        {"member": "*; q=.2", "offset": 22, "reason": reasons[0]},
+        {"member": "*/*; q=.2", "offset": 31, "reason": reasons[1]},
+    ]
+    assert netkit(*args).lines[1:] == [
+        f"{JAVA}\t*; q=.2\tdropped\t-\t-\t{reasons[0]}",
+        f"{JAVA}\t*/*; q=.2\tdropped\t-\t-\t{reasons[1]}",
+    ]
+    assert "dropped, as it breaks the grammar: *; q=.2" in netkit(*args, tty=True).stdout
+    short = netkit(*args, "--short")
+    assert short.lines == ["image/gif"]
+    assert f"dropped '*; q=.2', which breaks the grammar: {reasons[0]}" in short.stderr
+    assert netkit("http", "negotiate", "*/*", "--offer", "a/b", "--json").json[0]["dropped"] == []
+
+
+def test_link_drops_what_is_malformed_and_says_so(netkit: Netkit) -> None:
+    args = ("link", "</a>; rel=next, b>; rel=x")
+    done = netkit(*args)
+    assert (done.exit_code, len(done.lines)) == (0, 1)
+    assert "dropped 'b>; rel=x', which breaks the grammar: a target in <> expected" in done.stderr
+    done = netkit(*args, "--json")
+    assert done.stderr == ""
+    assert [each["member"] for each in done.json[0]["dropped"]] == ["b>; rel=x"]
+    assert netkit("link", "b>; rel=x").exit_code == 2
+
+
+def test_what_is_dropped_cannot_steer_a_terminal(netkit: Netkit) -> None:
+    for args in (("link", "<a>, \x1b]0;x\x07"), ("http", "negotiate", "a/b, \x1b]0;x\x07", "--offer", "a/b")):
+        for more in ((), ("--short",), ("--json",)):
+            for tty in (False, True):
+                done = netkit(*args, *more, tty=tty)
+                assert done.exit_code == 0
+                assert "\x1b]" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     "args",
     [

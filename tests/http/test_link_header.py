@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 
 from netkit.http import Url, link_header
 from netkit.http.field_errors import FieldError, FieldLimitExceeded, InvalidField
+from netkit.http.field_syntax import Dropped
 from netkit.http.link_header import (
     ExtValue,
     LinkEntry,
@@ -166,6 +167,23 @@ def test_limits() -> None:
     with pytest.raises(FieldLimitExceeded, match="max_length"):
         parse(f"<{'a' * 70_000}>")
     assert parse("") == parse(" , ,") == []
+
+
+def test_a_lenient_reading_drops_a_link_and_says_so() -> None:
+    header = '</a>; rel=next, b>, <x,y>; =, <c,d>; title="e, f"; g h, <i>; rel="j, k'
+    with pytest.raises(InvalidField):
+        parse(header)
+    dropped: list[Dropped] = []
+    assert [entry.uri for entry in parse(header, complaints=dropped)] == ["/a"]
+    assert [each.member for each in dropped] == [
+        "b>",
+        "<x,y>; =",
+        '<c,d>; title="e, f"; g h',
+        '<i>; rel="j, k',
+    ]
+    assert parse("<a>", complaints=dropped[:0]) == parse("<a>")
+    with pytest.raises(FieldLimitExceeded, match="max_entries"):
+        parse("b," * 2000, complaints=[])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from netkit.http.field_errors import FieldError, FieldLimitExceeded, InvalidField
+from netkit.http.field_syntax import Dropped
 from netkit.http.negotiation import (
     MediaRange,
     Preference,
@@ -238,6 +239,68 @@ def test_what_is_no_accept_field(header: str, offset: int) -> None:
     assert (caught.value.offset, caught.value.layer, caught.value.kind) == (offset, "http", "InvalidField")
 
 
+#: What Java's HttpURLConnection sends.
+JAVA = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
+
+
+def test_a_lenient_reading_drops_a_member_and_says_so() -> None:
+    with pytest.raises(InvalidField):
+        parse_accept(JAVA)
+    dropped: list[Dropped] = []
+    found = parse_accept(JAVA, complaints=dropped)
+    assert [str(each) for each in found] == ["text/html", "image/gif", "image/jpeg"]
+    assert [(each.member, each.offset, each.error.offset) for each in dropped] == [
+        ("*; q=.2", 34, 35),
+        ("*/*; q=.2", 43, 46),
+    ]
+    assert dropped[1].error.reason == "the weight '.2' is not 0 to 1 with up to three decimals"
+
+
+@pytest.mark.parametrize(
+    ("header", "kept", "dropped"),
+    [
+        ("text/html", ["text/html"], []),
+        ("a/b c/d, e/f", ["e/f"], ["a/b c/d"]),
+        ('a/b;x="1,2" y, e/f', ["e/f"], ['a/b;x="1,2" y']),
+        ('a;x="\\",c/d", e/f', ["e/f"], ['a;x="\\",c/d"']),
+        ('a/b;x="not closed, c/d', [], ['a/b;x="not closed, c/d']),
+        ('a/b, c/d;x="\\', ["a/b"], ['c/d;x="\\']),
+        ("a/b;q=2 \t, c/d;q=1;q=1,,", [], ["a/b;q=2", "c/d;q=1;q=1"]),
+        ("/, \0, a/b", ["a/b"], ["/", "\0"]),
+        (b"\xff, a/b", ["a/b"], ["\xff"]),
+        ("", [], []),
+    ],
+)
+def test_what_is_dropped(header: str | bytes, kept: list[str], dropped: list[str]) -> None:
+    complaints: list[Dropped] = []
+    assert [str(each) for each in parse_accept(header, complaints=complaints)] == kept
+    assert [each.member for each in complaints] == dropped
+
+
+@pytest.mark.parametrize(
+    ("parse", "header", "kept", "dropped"),
+    [
+        (parse_accept_language, "en_GB, de;q=.5, fr;q=0.5", [("fr", 0.5)], ["en_GB", "de;q=.5"]),
+        (parse_accept_encoding, "gzip;level=9, x-gzip, br q=1", [("gzip", 1.0)], ["gzip;level=9", "br q=1"]),
+        (parse_accept_charset, "utf-8;q=1.5, [x], *;q=0", [("*", 0.0)], ["utf-8;q=1.5", "[x]"]),
+    ],
+)
+def test_what_is_dropped_from_the_other_fields(
+    parse: Callable[..., list[Preference]], header: str, kept: list[tuple[str, float]], dropped: list[str]
+) -> None:
+    with pytest.raises(InvalidField):
+        parse(header)
+    complaints: list[Dropped] = []
+    assert parse(header, complaints=complaints) == kept
+    assert [each.member for each in complaints] == dropped
+
+
+def test_a_lenient_reading_keeps_to_the_limits() -> None:
+    for header, limit in (("a," * 2000, "max_members"), ("a" * 70_000, "max_length")):
+        with pytest.raises(FieldLimitExceeded, match=limit):
+            parse_accept(header, complaints=[])
+
+
 def test_other_fields_take_a_weight_only() -> None:
     for parse in (parse_accept_encoding, parse_accept_charset, parse_accept_language):
         with pytest.raises(InvalidField):
@@ -274,6 +337,8 @@ def test_time_is_linear(header: str) -> None:
         parse_accept(header, max_members=10**7, max_length=10**7)
     except FieldError as error:
         assert error.offset <= len(header)
+    parse_accept(header, max_members=10**7, max_length=10**7, complaints=[])
+    parse_accept(header.replace("/", "?"), max_members=10**7, max_length=10**7, complaints=[])
     assert monotonic() - begun < 30  # quadratic, it would be hours
 
 
@@ -281,9 +346,15 @@ def test_time_is_linear(header: str) -> None:
 def test_nothing_but_documented_errors(header: str) -> None:
     for parse in (parse_accept, parse_accept_encoding, parse_accept_language, parse_accept_charset):
         try:
-            parse(header)
+            strict = parse(header)
         except FieldError as error:
             assert 0 <= error.offset <= len(header)
+            complaints: list[Dropped] = []
+            parse(header, complaints=complaints)
+            assert complaints[0].error.offset == error.offset
+            assert all(header.startswith(each.member, each.offset) for each in complaints)
+        else:
+            assert parse(header, complaints=[]) == strict
 
 
 WORD = st.text(alphabet="abcz019-+.", min_size=1, max_size=8)

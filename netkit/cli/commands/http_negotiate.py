@@ -12,6 +12,7 @@ from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.options import WrongValue, option
 from netkit.cli.frame.view import View
+from netkit.cli.payload.list_members import DroppedRow, dropped_rows, warn_of_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
+    from netkit.http.field_syntax import Dropped
     from netkit.http.negotiation import Verdict
 
 FIELDS = {
@@ -48,6 +50,7 @@ class NegotiateRow(TypedDict):
     field: Literal["media", "encoding", "language", "charset"]
     chosen: Annotated[str | None, "What to send; null: nothing is acceptable (406)"]
     offers: Annotated[list[OfferRow], "The best first"]
+    dropped: Annotated[list[DroppedRow], "Members of the header that say nothing, as they break its grammar"]
 
 
 class Outcome(NamedTuple):
@@ -56,6 +59,7 @@ class Outcome(NamedTuple):
     field: Literal["media", "encoding", "language", "charset"]
     chosen: str | None
     verdicts: list[Verdict]
+    dropped: list[Dropped]
 
 
 class NegotiateView(View[Outcome]):
@@ -78,11 +82,14 @@ class NegotiateView(View[Outcome]):
                 }
                 for each in result.verdicts
             ],
+            "dropped": dropped_rows(result.dropped),
         }
 
     def rows(self, result: Outcome) -> Iterable[Sequence[object]]:
         for each in result.verdicts:
             yield each.offer, self._state(result, each), f"{each.q:g}", each.match, each.reason
+        for left_out in result.dropped:
+            yield left_out.member, "dropped", None, None, left_out.error.reason
 
     def short(self, result: Outcome) -> Iterable[Line]:
         return [] if result.chosen is None else [result.chosen]
@@ -91,7 +98,7 @@ class NegotiateView(View[Outcome]):
         return (result.chosen,)
 
     def table(self, result: Outcome, env: Environment) -> Iterable[Any]:
-        from netkit.cli.render import mark, table
+        from netkit.cli.render import mark, table, text
 
         rows = []
         for order, each in enumerate(result.verdicts, 1):
@@ -99,6 +106,10 @@ class NegotiateView(View[Outcome]):
             sign: Any = {"chosen": "good", "refused": "bad"}.get(state, "none")
             rows.append((order, each.offer, mark(sign, state, env), f"{each.q:g}", each.reason))
         yield table(("#", "offer", "verdict", "q", "why"), rows, right=(0, 3))
+        for dropped in result.dropped:
+            yield text(
+                f"dropped, as it breaks the grammar: {dropped.member} ({dropped.error.reason})", "yellow"
+            )
 
     def exit_code(self, result: Outcome) -> Exit:
         return Exit.OK if result.chosen is not None else Exit.NO
@@ -124,8 +135,11 @@ def parse(header: str) -> Header:
     return Header(field, header if field is None else value)
 
 
-def judge(field: str, value: str, offers: Sequence[str]) -> list[Verdict]:
-    """The reasoning for one header. Raises FieldError; WrongValue for an offer that is none."""
+def judge(field: str, value: str, offers: Sequence[str]) -> tuple[list[Verdict], list[Dropped]]:
+    """The reasoning for one header, and what was left out of it.
+
+    Raises FieldError where nothing of it is left; WrongValue for an offer that is none.
+    """
     from functools import partial
 
     from netkit.http import negotiation
@@ -141,15 +155,17 @@ def judge(field: str, value: str, offers: Sequence[str]) -> list[Verdict]:
         "charset": (negotiation.parse_accept_charset, negotiation.rank_charsets),
     }
     parse_value, rank = ways[field]
-    prefs = parse_value(value)
+    dropped: list[Dropped] = []
+    prefs = parse_value(value, complaints=dropped)
+    if dropped and not prefs:
+        raise dropped[0].error
     for offer in offers:
         try:
             rank(None, [offer])
         except InvalidField as error:
             hint = f"write it as in {EXAMPLES[field]}"
             raise WrongValue(f"--offer {offer!r} is no {error.field}", hint) from None
-    verdicts: list[Verdict] = rank(prefs, offers)
-    return verdicts
+    return rank(prefs, offers), dropped
 
 
 @command("http negotiate", view=NegotiateView(), doing="negotiating {}", see_also=("netkit-range(1)",))
@@ -174,9 +190,10 @@ def negotiate(run: Run[Outcome], targets: Inputs[Header], offers: tuple[str, ...
     The header is an Accept, Accept-Encoding, Accept-Language or Accept-Charset, with its name and a colon
     before it, or, with --field, without. For each offer the most specific member of the header that matches
     decides; offers are then ranked by its weight, how specific it is, and the order they were given in.
+    A member that breaks the grammar (`*; q=.2`, as Java sends it) is dropped, and shown with the reason.
 
     The exit code is 1 where nothing is acceptable. Plain lines: header, offer, chosen or acceptable or
-    refused, weight, match, reason.
+    refused, weight, match, reason; or header, member, dropped, two empty columns, reason.
 
     Examples:
 
@@ -186,13 +203,19 @@ def negotiate(run: Run[Outcome], targets: Inputs[Header], offers: tuple[str, ...
 
     def decide(header: Header) -> Outcome:
         kind: Any = header.field or field
-        verdicts = judge(kind, header.value, offers)
+        verdicts, dropped = judge(kind, header.value, offers)
         best = verdicts[0]
-        return Outcome(kind, best.offer if best.acceptable else None, verdicts)
+        return Outcome(kind, best.offer if best.acceptable else None, verdicts, dropped)
 
     def check(text: str) -> Header:
         header = parse(text)
         decide(header)
         return header
 
-    run.each(targets.of(targets.texts, check), decide)
+    def answered(header: Header) -> Outcome:
+        outcome = decide(header)
+        if run.env.mode == "short":
+            warn_of_dropped(run.env, f"negotiating {header.value.strip()}", outcome.dropped)
+        return outcome
+
+    run.each(targets.of(targets.texts, check), answered)

@@ -10,12 +10,14 @@ from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.options import BaseUrl, WrongValue, option
 from netkit.cli.frame.view import View
+from netkit.cli.payload.list_members import DroppedRow, dropped_rows, warn_of_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from netkit.cli.frame.cells import Line
     from netkit.cli.frame.inputs import Inputs
+    from netkit.http.field_syntax import Dropped
     from netkit.http.link_header import LinkEntry, ResolvedLink
     from netkit.http.url import Url
 
@@ -44,6 +46,7 @@ class LinkRow(TypedDict):
 
     links: list[EntryRow]
     rel: Annotated[str | None, "What --rel asked for"]
+    dropped: Annotated[list[DroppedRow], "Members of the header that say nothing, as they break its grammar"]
 
 
 class Links(NamedTuple):
@@ -52,6 +55,7 @@ class Links(NamedTuple):
     found: list[ResolvedLink]
     rel: str | None
     alone: bool
+    dropped: list[Dropped]
 
 
 class LinkView(View[Links]):
@@ -63,7 +67,7 @@ class LinkView(View[Links]):
 
     def to_json(self, result: Links) -> LinkRow:
         links = [cast(EntryRow, each.to_dict()) for each in result.found]
-        return {"links": links, "rel": result.rel}
+        return {"links": links, "rel": result.rel, "dropped": dropped_rows(result.dropped)}
 
     def rows(self, result: Links) -> Iterable[Sequence[object]]:
         for entry, uri, anchor in result.found:
@@ -91,11 +95,24 @@ class LinkView(View[Links]):
         return Exit.OK if result.found else Exit.NO
 
 
-def parse(header: str) -> list[LinkEntry]:
-    """The links; `Link:` may stand before them. Raises FieldError."""
+class Parsed(NamedTuple):
+    """A header's links, and what was left out."""
+
+    value: str
+    entries: list[LinkEntry]
+    dropped: list[Dropped]
+
+
+def parse(header: str) -> Parsed:
+    """The links; `Link:` may stand before them. Raises FieldError where no member is right."""
     from netkit.http.link_header import parse as parse_link
 
-    return parse_link(inputs.field_value(header, "link"))
+    value = inputs.field_value(header, "link")
+    dropped: list[Dropped] = []
+    entries = parse_link(value, complaints=dropped)
+    if dropped and not entries:
+        raise dropped[0].error
+    return Parsed(value.strip(), entries, dropped)
 
 
 @command("link", view=LinkView(), doing="reading {}", see_also=("netkit-http-negotiate(1)",))
@@ -105,14 +122,14 @@ def parse(header: str) -> list[LinkEntry]:
 )
 @option("--base", type=BaseUrl(), help="Resolve targets and anchors against this URL.")
 @option("--anchored", is_flag=True, help="With --rel: also links from another resource (anchor=).")
-def link(
-    run: Run[Links], targets: Inputs[list[LinkEntry]], rel: str | None, base: Url | None, anchored: bool
-) -> None:
+def link(run: Run[Links], targets: Inputs[Parsed], rel: str | None, base: Url | None, anchored: bool) -> None:
     """Show the links of a Link header.
 
     A row for each link: its relations, its target, where it is from if not from the resource itself, and
     its title. With --rel, the target of the first link of that relation is all that is written. A link with
     an anchor is not about the resource that was asked for, so --rel passes it over without --anchored.
+
+    A link that breaks the grammar is dropped, with a warning, if there are others.
 
     --base resolves relative references as browsers do. Plain lines: header, relations, target, anchor, title;
     with --rel and several headers, header and target.
@@ -127,12 +144,15 @@ def link(
     if rel is not None and targets.single:
         run.prefer_short()
 
-    def links(entries: list[LinkEntry]) -> Links:
+    def links(parsed: Parsed) -> Links:
         from netkit.http.link_header import find_rel, resolve
 
+        entries = parsed.entries
+        if not run.json:
+            warn_of_dropped(run.env, f"reading {parsed.value}", parsed.dropped)
         if rel is not None:
             found = find_rel(entries, rel, anchored=anchored, base=base)
             entries = [] if found is None else [found]
-        return Links([resolve(entry, base) for entry in entries], rel, targets.single)
+        return Links([resolve(entry, base) for entry in entries], rel, targets.single, parsed.dropped)
 
     run.each(targets, links)
