@@ -225,6 +225,35 @@ class Message(Value):
             header.id, header.flags, header.opcode, rcode, question, answer, authority, additional, edns
         )
 
+    @classmethod
+    def from_malformed(cls, data: bytes | bytearray | memoryview) -> Self:
+        """What a response to a message needs that `from_wire` refuses, as far as it can be read.
+
+        The header's id, flags and opcode; the question, where there is one and only one; `edns` of the first
+        OPT record that the lengths of the records before it lead to, without its options. A response to a
+        query with EDNS has EDNS too, whatever is wrong with the query (RFC 6891 sections 6.1.1 and 7):
+        FORMERR without it says that the server does not know EDNS.
+
+        Raises DnsError.InvalidResponse for less than a header.
+        """
+        reader = WireReader(data)
+        header = Header.from_wire(reader)
+        questions: list[Question] = []
+        edns: Edns | None = None
+        try:
+            questions = [Question.from_wire(reader) for _ in range(header.qdcount)]
+            for _ in range(header.ancount + header.nscount + header.arcount):
+                reader.name("name")
+                rdtype, rdclass, ttl, rdlength = reader.record_fields()
+                if rdtype == DnsRecordType.OPT:
+                    edns = Edns.from_wire(rdclass, ttl, WireReader(b""))
+                    break
+                reader.take(rdlength, "rdata")
+        except DnsError.InvalidResponse:
+            pass  # no more of it can be read
+        question = questions if len(questions) == header.qdcount == 1 else ()
+        return cls(header.id, header.flags, header.opcode, header.rcode, question, edns=edns)
+
     def to_wire(self, max_size: int | None = None, *, compress: bool = True) -> bytes:
         """Encode the message, in at most `max_size` octets (512 or more; without it, as many as it takes).
 
@@ -380,6 +409,9 @@ def make_response(
 ) -> Message:
     """The response to `query`: its id, opcode, question, RD and CD, and the sections given.
 
+    Of a query with several questions none is repeated: no message may have more than one (RFC 9619), and
+    hundreds of them may not fit in what the client takes.
+
     `edns` is what the server says of itself; without it a query with EDNS is answered with the defaults,
     and a query without EDNS is answered without, whatever is given (RFC 6891 section 6.1.1).
     """
@@ -387,7 +419,8 @@ def make_response(
     own = None
     if query.edns is not None:
         own = edns or Edns(dnssec_ok=query.edns.dnssec_ok)
-    return Message(query.id, flags, query.opcode, rcode, query.question, answer, authority, additional, own)
+    question = query.question if len(query.question) == 1 else ()
+    return Message(query.id, flags, query.opcode, rcode, question, answer, authority, additional, own)
 
 
 _ADDRESSES = (DnsRecordType.A, DnsRecordType.AAAA)

@@ -1,6 +1,6 @@
 """A small authoritative name server: zones in memory, over UDP and TCP.
 
-`respond` is the whole of its mind: the octets of a query in, the octets of the response out, no socket.
+`reply` is the whole of its mind: the octets of a query in, the response and its octets out, no socket.
 The flows around it receive and send. What it does not do: recursion, transfers, updates, DNSSEC signing.
 
 RFC 1034 section 4.3, RFC 1035 section 4.2, RFC 6891 (EDNS), RFC 7766 (TCP), RFC 8482 is not applied: ANY
@@ -10,15 +10,16 @@ gives everything, since this server is for looking at.
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from netkit._log import Log
 from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
-from netkit.dns.message import MIN_MESSAGE, QR, RD, Header, Message, make_response
+from netkit.dns.message import MIN_MESSAGE, QR, TC, Header, Message, make_response
 from netkit.dns.transports.tcp import framed, receive_framed
 from netkit.dns.wire import MAX_MESSAGE, WireReader
+from netkit.dns.zone import ZoneAnswer
 from netkit.io import ClosedError, DeadlineExceeded, UnexpectedEof, all_of, before, race
 from netkit.net.same_port import bind_same_port
 from netkit.serve.connections import Served, serve
@@ -41,6 +42,8 @@ log = Log("netkit.dns.server")
 MAX_UDP_PAYLOAD = 1232
 #: Seconds an idle TCP connection is kept (RFC 7766 section 6.2.3 asks for the order of seconds).
 TCP_IDLE_TIMEOUT = 10.0
+
+_NOTHING = ZoneAnswer("elsewhere")
 
 _TRANSFERS = frozenset((DnsRecordType.AXFR, DnsRecordType.IXFR))
 
@@ -78,10 +81,24 @@ class Zones:
         return closest
 
 
+class Reply(NamedTuple):
+    """What `reply` makes of a query: the response, and its octets."""
+
+    message: Message
+    wire: bytes
+
+
 def respond(zones: Zones, wire: bytes, *, over_tcp: bool) -> bytes | None:
+    """The octets of the response to a query: those of `reply`."""
+    made = reply(zones, wire, over_tcp=over_tcp)
+    return None if made is None else made.wire
+
+
+def reply(zones: Zones, wire: bytes, *, over_tcp: bool) -> Reply | None:
     """The response to a query; None where there should be none (it is a response, or shorter than a header).
 
-    Never raises for what is in `wire`: what cannot be read is answered with FORMERR.
+    Never raises for what is in `wire` or in the zones: what cannot be read is answered with FORMERR, what
+    cannot be sent with SERVFAIL.
     """
     try:
         header = Header.from_wire(WireReader(wire))
@@ -89,46 +106,65 @@ def respond(zones: Zones, wire: bytes, *, over_tcp: bool) -> bytes | None:
         return None
     if header.flags & QR:
         return None  # RFC 5358: answering a response is how two servers keep each other busy for ever
+    malformed: DnsError | None = None
     try:
         query = Message.from_wire(wire)
     except DnsError as error:
-        log.debug("malformed query: %s", error)
-        return Message(header.id, QR | header.flags & RD, header.opcode, Rcode.FORMERR).to_wire()
-    response = _answer(zones, query)
+        malformed = error
+        query = Message.from_malformed(wire)
     if over_tcp:
         limit = MAX_MESSAGE
     elif query.edns is None:
         limit = MIN_MESSAGE
     else:
         limit = min(max(query.edns.payload_size, MIN_MESSAGE), MAX_UDP_PAYLOAD)
-    return response.to_wire(limit)
+    try:
+        response = _answer(zones, query, malformed)
+        encoded = response.to_wire(limit)
+        if not (over_tcp and Header.from_wire(WireReader(encoded)).flags & TC):
+            return Reply(response, encoded)
+        # TC asks the client to come again over TCP: there it would ask for ever.
+        log.debug("the response to %s fits in no message", query.question[0])
+    except DnsError as error:
+        log.debug("a response that cannot be sent: %s", error)
+    failed = _response(query, Rcode.SERVFAIL)
+    return Reply(failed, failed.to_wire(limit))
 
 
-def _answer(zones: Zones, query: Message) -> Message:
-    own = Edns(MAX_UDP_PAYLOAD, dnssec_ok=query.edns is not None and query.edns.dnssec_ok)
+def _answer(zones: Zones, query: Message, malformed: DnsError | None) -> Message:
+    # What another version of EDNS, or another operation, looks like is not known here: whether a message
+    # of it is malformed can be said by nobody.
     if query.edns is not None and query.edns.version > 0:
-        return make_response(query, rcode=Rcode.BADVERS, edns=own)  # RFC 6891 section 6.1.3
+        return _response(query, Rcode.BADVERS)  # RFC 6891 section 6.1.3
     if query.opcode != Opcode.QUERY:
-        return make_response(query, rcode=Rcode.NOTIMP, edns=own)
+        return _response(query, Rcode.NOTIMP)
+    if malformed is not None:
+        log.debug("malformed query: %s", malformed)
+        return _response(query, Rcode.FORMERR)
     if len(query.question) != 1:
-        return make_response(query, rcode=Rcode.FORMERR, edns=own)  # RFC 9619
+        return _response(query, Rcode.FORMERR)  # RFC 9619
     question = query.question[0]
     if question.rdtype in _TRANSFERS:
         # An empty answer would say that the zone has no such record.
-        return make_response(query, rcode=Rcode.NOTIMP, edns=own)
+        return _response(query, Rcode.NOTIMP)
     zone = zones.find(question.name, question.rdclass, question.rdtype)
     if zone is None:
-        return make_response(query, rcode=Rcode.REFUSED, edns=own)
+        return _response(query, Rcode.REFUSED)
     found = zone.find(question.name, question.rdtype)
+    # RFC 1035 section 6.2: for all classes only where all of them are known to be here.
+    return _response(query, found.rcode, found, aa=found.authoritative and question.rdclass != DnsClass.ANY)
+
+
+def _response(query: Message, rcode: Rcode, found: ZoneAnswer = _NOTHING, *, aa: bool = False) -> Message:
+    """The response with what was found, and with EDNS where the query has it."""
     return make_response(
         query,
-        rcode=found.rcode,
-        # RFC 1035 section 6.2: for all classes only where all of them are known to be here.
-        aa=found.authoritative and question.rdclass != DnsClass.ANY,
+        rcode=rcode,
+        aa=aa,
         answer=found.answer,
         authority=found.authority,
         additional=found.additional,
-        edns=own,
+        edns=Edns(MAX_UDP_PAYLOAD, dnssec_ok=query.edns is not None and query.edns.dnssec_ok),
     )
 
 

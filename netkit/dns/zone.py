@@ -14,6 +14,7 @@ from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.rrset import RRset
+from netkit.dns.wire import MAX_MESSAGE, WireWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -196,6 +197,7 @@ class ZoneBuilder:
         data = record.replace(ttl=0)
         if data in before:
             return
+        self._check_size(record)
         if rdtype == _T.SOA:
             self._check_soa(record)
         self._check_cname(record, bool(before))
@@ -209,6 +211,20 @@ class ZoneBuilder:
         return Zone(
             self._origin, self._soa, {key: RRset(records.values()) for key, records in self._records.items()}
         )
+
+    def _check_size(self, record: DnsRecord) -> None:
+        """Refuse a record that no response can carry: with the header and its own name's question."""
+        writer = WireWriter()
+        record.to_wire(writer)
+        rdlength = len(writer.data)
+        if rdlength < MAX_MESSAGE // 2:
+            return
+        name = len(record.name.to_wire())
+        rest = 12 + (name + 4) + (min(name, 2) + 10)  # the record's own name is a pointer to the question's
+        if rest + rdlength > MAX_MESSAGE:
+            raise self._misfit(
+                record, f"{rdlength:,} octets of data: no message of {MAX_MESSAGE:,} octets can carry them"
+            )
 
     def _check_soa(self, record: DnsRecord) -> None:
         if record.name != self._origin:

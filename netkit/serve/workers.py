@@ -3,13 +3,16 @@
 Each worker is a fork(2) of the parent that drives a flow of its own; they share the parent's listening
 sockets, so the system hands a connection to whichever accepts first, and a connection waiting in the backlog
 outlives the worker that might have taken it. The parent only supervises, in a flow as well: it starts a
-worker again that died, hands the order to stop on, asks for what they have counted, and adds it up. Between
-parent and worker is a socket pair: the worker writes its counts there, and its end of file is how each side
-learns that the other has gone, without SIGCHLD.
+worker again that was killed, hands the order to stop on, asks for what they have counted, and adds it up. A
+worker whose own work ends with an error ends all: another would meet the same, and a server that loses its
+workers one after the other looks alive. Between parent and worker is a socket pair: the worker writes its
+counts there, and the error that ended it. Its end of file is how each side learns that the other has gone,
+without SIGCHLD.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -35,6 +38,9 @@ SHORT_LIFE = 1.0
 #: How long, in seconds, the parent waits for a worker to say what it has counted.
 REPORT_TIMEOUT = 2.0
 
+#: Characters of an error, and the last of its traceback, that a worker tells its parent.
+MOST_WORDS = 4000
+
 
 class Workers:
     """So many processes that do the same work, from the moment `supervise` is driven.
@@ -58,8 +64,9 @@ class Workers:
         self._workers: dict[int, _Worker] = {}
         self._ended: Counter[str] = Counter()
         self.restarts = 0
-        #: Workers that ended otherwise than they were told to, while stopping.
+        #: Workers that ended otherwise than they were told to, while stopping; what the last of them said.
         self.failed = 0
+        self.reason: str | None = None
 
     @property
     def pids(self) -> list[int]:
@@ -67,7 +74,11 @@ class Workers:
         return [worker.pid for worker in self._workers.values()]
 
     def supervise(self, stop: Event) -> Flow[None]:
-        """Flow: keep `count` workers alive until `stop` is set, and then until all have ended."""
+        """Flow: keep `count` workers alive until `stop` is set, and then until all have ended.
+
+        Raises ChildProcessError for a worker that ended with an error of its own before `stop` was set. One
+        that a signal ended is started again.
+        """
 
         def keeping(place: int) -> Flow[None]:
             while not stop.is_set:
@@ -80,7 +91,10 @@ class Workers:
                 if stop.is_set:
                     if status:
                         self.failed += 1
+                        self.reason = worker.reason or self.reason
                     return
+                if status > 0:
+                    raise worker.error(status)
                 log.warning("worker %d ended with status %d; starting another", worker.pid, status)
                 self.restarts += 1
                 if monotonic() - begun < SHORT_LIFE:
@@ -156,7 +170,7 @@ class Workers:
         stream = SocketStream(theirs, descriptor_of(theirs))
 
         def report() -> Flow[None]:
-            yield from stream.write_all_flow(json.dumps(dict(self._counts())).encode() + b"\n")
+            yield from stream.write_all_flow(_line({"counts": dict(self._counts())}))
 
         def answering() -> Flow[None]:
             while True:
@@ -168,12 +182,30 @@ class Workers:
             yield from stream.fill()  # nothing is ever sent here: only its end comes
             stop.set()
 
-        run(beside(self._work(stop), answering(), orphaned()))
+        def last_words(failure: Exception | None) -> Flow[None]:
+            yield from report()
+            if failure is not None:
+                from traceback import format_exception
+
+                words = f"{type(failure).__name__}: {failure}" if str(failure) else type(failure).__name__
+                trace = "".join(format_exception(failure))[-MOST_WORDS:]
+                yield from stream.write_all_flow(_line({"reason": words[:MOST_WORDS], "traceback": trace}))
+
+        failure: Exception | None = None
         try:
-            run(report(), deadline=monotonic() + REPORT_TIMEOUT)
+            run(beside(self._work(stop), answering(), orphaned()))
+        except Exception as error:
+            failure = error
+        try:
+            run(last_words(failure), deadline=monotonic() + REPORT_TIMEOUT)
         except OSError:
             pass  # nobody is left to hear it
-        return 0
+        return 0 if failure is None else 1
+
+
+def _line(said: Mapping[str, object]) -> bytes:
+    """What a worker says to its parent, as it is sent."""
+    return json.dumps(said).encode() + b"\n"
 
 
 class _Worker:
@@ -186,6 +218,16 @@ class _Worker:
         self.stream: ByteStream = SocketStream(sock, descriptor_of(sock))
         self.counts: dict[str, int] = {}
         self.reported = Event()
+        self.reason: str | None = None  # what error ended it, if it said so
+        self._traceback: str | None = None
+
+    def error(self, status: int) -> ChildProcessError:
+        """The error that its end is to its parent, with the worker's own traceback as a note."""
+        words = f"worker {self.pid} ended with {self.reason or f'status {status}'}"
+        error = ChildProcessError(errno.ECHILD, words)
+        if self._traceback is not None:
+            error.add_note(self._traceback)
+        return error
 
     def disown(self) -> None:
         """In a sibling: give the descriptor back, so that its parent is one process, not two.
@@ -195,11 +237,14 @@ class _Worker:
         os.close(self._sock.detach())
 
     def listening(self) -> Flow[None]:
-        """Flow: take in what it says it has counted, until it ends."""
+        """Flow: take in what it says, until it ends."""
         try:
             while True:
                 line = yield from self.stream.read_until_flow(b"\n")
-                self.counts = json.loads(line)
+                said = json.loads(line)
+                self.counts = said.get("counts", self.counts)
+                self.reason = said.get("reason", self.reason)
+                self._traceback = said.get("traceback", self._traceback)
                 self.reported.set()
         except (EOFError, ConnectionError):
             self.reported.set()

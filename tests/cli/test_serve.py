@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -186,3 +187,85 @@ class TestDns:
         result = netkit("serve", "dns", "--zone", str(tmp_path / "nowhere"))
         assert result.exit_code == 8
         assert "no such file" in result.stderr.lower()
+
+    def test_a_record_that_no_message_can_carry(self, netkit: Callable[..., Result], tmp_path: Path) -> None:
+        path = tmp_path / "large.zone"
+        strings = " ".join([f'"{"x" * 255}"'] * 257)
+        path.write_text(f"$ORIGIN t.test.\n$TTL 60\n@ IN SOA a b 1 2 3 4 5\nx TXT {strings}\n")
+        result = netkit("serve", "dns", "--zone", str(path))
+        assert result.exit_code == 8
+        assert (
+            f"{path}:4:1: 65,792 octets of data: no message of 65,535 octets can carry them" in result.stderr
+        )
+
+
+def spoiled(code: str, *args: str, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """`netkit ARGS --json`, after `code` has put an error into a part of it."""
+    program = f"import sys\n{code}\nfrom netkit.cli.main import main\nmain(sys.argv[2:])"
+    return subprocess.Popen(
+        [sys.executable, "-c", program, "netkit", *args, "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment or process_environment(),
+    )
+
+
+#: The first connection, and the first datagram, that a server takes ends in an error that is not its own: the
+#: codes of the exit table would be 6 and 8.
+ACCEPTING = """
+from netkit.io import UnexpectedEof
+from netkit.net.listening import StreamListener
+def fails(self):
+    raise UnexpectedEof(1, 0)
+StreamListener._first = fails
+"""
+RECEIVING = """
+from netkit.net.udp import UdpSocket
+real = UdpSocket.receive_flow
+def fails(self):
+    yield from real(self)
+    raise ValueError("what broke")
+UdpSocket.receive_flow = fails
+"""
+
+
+class TestNoServerGoesOnWithAPartOfItself:
+    """A part that ends with an error ends the server: in 8, whatever the error, with the reason."""
+
+    @pytest.mark.parametrize(("what", "workers"), [("dns", 1), ("echo", 1), ("echo", 2)])
+    @pytest.mark.parametrize(
+        ("transport", "code", "reason"),
+        [("tcp", ACCEPTING, "the peer finished after 0 bytes"), ("udp", RECEIVING, "ValueError: what broke")],
+    )
+    def test_it_ends(
+        self, tmp_path: Path, what: str, transport: str, code: str, reason: str, workers: int
+    ) -> None:
+        (tmp_path / "zone").write_text(ZONE)
+        more = ["--zone", str(tmp_path / "zone")] if what == "dns" else ["--workers", str(workers)]
+        with spoiled(code, "serve", what, *more) as process:
+            try:
+                server = Server(process, 2)
+                if transport == "tcp":
+                    TcpStream.connect(server.addr("tcp"), timeout=5).close()
+                else:
+                    with UdpSocket.connected(server.addr("udp")) as sock:
+                        sock.send(b"x")
+                out, errors = process.communicate(timeout=20)
+            finally:
+                process.kill()
+        assert process.returncode == 8, errors
+        assert reason in errors.decode()
+        *_, ended, failed = [row_of(words_of(process), line) for line in out.splitlines()]
+        assert (failed["error"]["stage"], reason in failed["error"]["message"]) == ("local", True)
+        assert ended["event"] == "ended"
+
+    def test_the_traceback_of_a_worker(self) -> None:
+        environment = process_environment(NETKIT_DEBUG="1")
+        with spoiled(RECEIVING, "serve", "echo", "--workers", "2", environment=environment) as process:
+            try:
+                with UdpSocket.connected(Server(process, 2).addr("udp")) as sock:
+                    sock.send(b"x")
+                _, errors = process.communicate(timeout=20)
+            finally:
+                process.kill()
+        assert "line 7, in fails\nValueError: what broke\n" in errors.decode()

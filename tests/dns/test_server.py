@@ -15,8 +15,12 @@ from netkit.dns import server as module
 from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.message import QR, RD, Message, Question, make_query
+from netkit.dns.name import Name
+from netkit.dns.records import DnsRecord
 from netkit.dns.resolver import Resolver
+from netkit.dns.rrset import RRset
 from netkit.dns.server import MAX_UDP_PAYLOAD, DnsServer, Zones, respond
+from netkit.dns.zone import Zone
 from netkit.dns.zonefile import parse_zone
 from netkit.io import Event, run
 from netkit.net import ListenError
@@ -143,6 +147,135 @@ class TestRespond:
         response = asked(wire)
         assert (response.id, response.rcode, response.flags) == (77, Rcode.FORMERR, QR | RD)
         assert response.question == ()
+
+
+def header(qdcount: int, *, opcode: int = 0, arcount: int = 0) -> bytes:
+    return struct.pack(">HHHHHH", 77, RD | opcode << 11, qdcount, 0, 0, arcount)
+
+
+ROOT_QUESTION = b"\x00\x00\x01\x00\x01"
+QUESTION = b"\x03www\x07example\x00\x00\x01\x00\x01"
+
+
+def opt(version: int = 0, options: bytes = b"", flags: int = 0) -> bytes:
+    return b"\x00" + struct.pack(">HHBBHH", 41, 1232, 0, version, flags, len(options)) + options
+
+
+class TestOneDatagramEndsNoServer:
+    """What no response may repeat: it has to fit in what the client takes, and in one question (RFC 9619)."""
+
+    @pytest.mark.parametrize("over_tcp", [False, True])
+    @pytest.mark.parametrize(
+        ("wire", "rcode"),
+        [
+            (header(110) + ROOT_QUESTION * 110, Rcode.FORMERR),
+            (header(2) + QUESTION * 2, Rcode.FORMERR),
+            (header(0), Rcode.FORMERR),
+            (header(300, opcode=3) + ROOT_QUESTION * 300, Rcode.NOTIMP),
+            (header(300, opcode=5, arcount=1) + ROOT_QUESTION * 300 + opt(), Rcode.NOTIMP),
+            (header(300, arcount=1) + ROOT_QUESTION * 300 + opt(), Rcode.FORMERR),
+            (header(300, arcount=1) + ROOT_QUESTION * 300 + opt(1), Rcode.BADVERS),
+            (header(9000) + ROOT_QUESTION * 9000, Rcode.FORMERR),
+            (header(65535) + ROOT_QUESTION * 13000, Rcode.FORMERR),
+        ],
+    )
+    def test_questions_are_not_repeated(self, wire: bytes, rcode: Rcode, over_tcp: bool) -> None:
+        response = asked(wire, over_tcp=over_tcp)
+        assert (response.id, response.rcode, response.question) == (77, rcode, ())
+        assert not response.truncated
+
+    def test_another_operation_is_not_read(self) -> None:
+        """Where opcode 6 (RFC 8490) has other things than records, and nobody here can say what is wrong."""
+        response = asked(header(0, opcode=6) + b"\x00\x01\x00\x04\x00\x00\x3a\x98")
+        assert (response.rcode, response.opcode) == (Rcode.NOTIMP, Opcode.DSO)
+
+
+class TestFormerrKnowsEdns:
+    """RFC 6891 sections 6.1.1 and 7: FORMERR without OPT says that the server does not know EDNS."""
+
+    @pytest.mark.parametrize(
+        "wire",
+        [
+            header(1, arcount=2) + QUESTION + opt() + opt(),
+            header(1, arcount=1) + QUESTION + opt() + b"left over",
+            header(1, arcount=1) + QUESTION + opt(options=b"\x00\x0a\x00\x03abc"),  # a cookie of three octets
+            header(1, arcount=1) + QUESTION + opt(options=b"\x00\x0a\x00\xff"),
+            header(1, arcount=1) + QUESTION + opt()[:-2] + b"\x00\x63",
+            header(1, arcount=2) + QUESTION + b"\x00\x00\x01\x00\x01" + bytes(4) + b"\x00\x05short" + opt(),
+        ],
+    )
+    def test_the_question_and_opt_come_back(self, wire: bytes) -> None:
+        response = asked(wire)
+        assert response.rcode == Rcode.FORMERR
+        assert response.question == (Question("www.example.", 1),)
+        assert response.edns == Edns(MAX_UDP_PAYLOAD)
+
+    def test_do_comes_back(self) -> None:
+        wire = header(1, arcount=1) + QUESTION + opt(flags=0x8000) + b"left over"
+        assert asked(wire).edns == Edns(MAX_UDP_PAYLOAD, dnssec_ok=True)
+
+    def test_opt_without_a_question_that_can_be_read(self) -> None:
+        response = asked(header(2, arcount=1) + QUESTION * 2 + opt() + b"left over")
+        assert (response.rcode, response.question, response.edns) == (
+            Rcode.FORMERR, (), Edns(MAX_UDP_PAYLOAD)
+        )  # fmt: skip
+
+    def test_no_opt_where_there_was_none(self) -> None:
+        response = asked(header(1) + QUESTION + b"left over")
+        assert (response.question, response.edns) == ((Question("www.example.", 1),), None)
+
+    def test_another_version_is_what_is_wrong_first(self) -> None:
+        """RFC 6891 section 6.1.3: what another version's options look like is not known here."""
+        response = asked(header(1, arcount=1) + QUESTION + opt(1, b"\x00\x0a\x00\x03abc"))
+        assert (response.rcode, response.question) == (Rcode.BADVERS, (Question("www.example.", 1),))
+        assert response.edns == Edns(MAX_UDP_PAYLOAD)
+
+
+class TestWhatCannotBeSent:
+    LARGE = Zones(
+        [
+            parse_zone(
+                ZONE
+                + "".join(f'huge TXT "{number}" "{"x" * 250}"\n' for number in range(300))
+                + f"most TYPE999 \\# {0xFFFF - 12 - 18 - 12} {'ab' * (0xFFFF - 12 - 18 - 12)}\n"
+            )
+        ]
+    )
+
+    def asked(self, name: str, rdtype: int, *, over_tcp: bool, edns: Edns | None = None) -> Message:
+        wire = respond(self.LARGE, query(name, rdtype, edns=edns).to_wire(), over_tcp=over_tcp)
+        assert wire is not None
+        return Message.from_wire(wire)
+
+    @pytest.mark.parametrize("edns", [None, Edns()])
+    @pytest.mark.parametrize("rdtype", [DnsRecordType.TXT, DnsRecordType.ANY])
+    def test_a_set_over_64_kib(self, rdtype: int, edns: Edns | None) -> None:
+        """TC sends the client to TCP; there TC again would send it nowhere."""
+        over_udp = self.asked("huge.example.", rdtype, over_tcp=False, edns=edns)
+        assert (over_udp.rcode, over_udp.truncated, over_udp.answer) == (Rcode.NOERROR, True, ())
+        over_tcp = self.asked("huge.example.", rdtype, over_tcp=True, edns=edns)
+        assert (over_tcp.rcode, over_tcp.truncated, over_tcp.answer) == (Rcode.SERVFAIL, False, ())
+        assert over_tcp.question == (Question("huge.example.", rdtype),)
+        assert (over_tcp.edns is None) == (edns is None)
+
+    def test_the_largest_record_that_a_message_can_carry(self) -> None:
+        whole = self.asked("most.example.", 999, over_tcp=True)
+        assert (whole.rcode, len(whole.answer), len(whole.to_wire())) == (Rcode.NOERROR, 1, 0xFFFF)
+        # With EDNS there are eleven octets too many.
+        assert self.asked("most.example.", 999, over_tcp=True, edns=Edns()).rcode == Rcode.SERVFAIL
+
+    @pytest.mark.parametrize("over_tcp", [False, True])
+    def test_a_record_that_cannot_be_encoded(self, over_tcp: bool) -> None:
+        """No zone file brings one in; a zone made of records by a program may."""
+        made = parse_zone(ZONE)
+        name = Name.parse("long.example.")
+        record = DnsRecord.TXT(name, 60, [b"x" * 255] * 300)
+        zone = Zone(made.origin, made.soa, {**made.rrsets, (name, DnsRecordType.TXT): RRset([record])})
+        wire = respond(Zones([zone]), query("long.example.", DnsRecordType.TXT).to_wire(), over_tcp=over_tcp)
+        assert wire is not None
+        response = Message.from_wire(wire)
+        assert (response.rcode, response.answer) == (Rcode.SERVFAIL, ())
+        assert response.question == (Question("long.example.", DnsRecordType.TXT),)
 
 
 class TestEdns:
@@ -273,6 +406,17 @@ class TestServing:
         found = resolver.resolve("many.example", DnsRecordType.A)
         assert (len(found.records), found.replies[0].transport) == (100, "tcp")
         assert server.queries == server.responses == 3
+
+    def test_every_transport_after_what_cannot_be_repeated(self, server: DnsServer) -> None:
+        wires = [header(110) + ROOT_QUESTION * 110, header(110, opcode=3) + ROOT_QUESTION * 110,
+                 header(300, arcount=1) + ROOT_QUESTION * 300 + opt(1)]  # fmt: skip
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, connect(server) as stream:
+            sock.settimeout(5)
+            sock.connect(("127.0.0.1", server.local_addr.port))
+            for wire in (*wires, query().to_wire()):
+                sock.send(wire)
+                stream.sendall(framed(wire))
+                assert Message.from_wire(sock.recv(4096)).rcode == receive(stream).rcode
 
     def test_garbage_over_udp_is_survived(self, server: DnsServer) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -106,6 +107,34 @@ def test_a_worker_that_dies_is_replaced() -> None:
         process.send_signal(signal.SIGTERM)
         assert line(process).startswith("ended")
         assert process.wait(20) == 0
+
+
+def test_a_worker_that_fails_ends_all() -> None:
+    """Another would meet the same; and a server whose workers end one after the other looks alive."""
+    program = PROGRAM.replace(
+        "listener.local_addr.port, flush", "listener.local_addr.port, workers.pids, flush"
+    )
+    program = program.replace(
+        "def answer(stream)",
+        "def answer(stream):\n    failing.set()\n    yield from Event().wait()\n\ndef other(stream)",
+    )
+    program = program.replace(
+        "    lambda stop: serve(",
+        "    lambda stop: beside(failed(), serve(",
+    ).replace("drain=5.0),", "drain=5.0)),")
+    program = program.replace(
+        "workers = Workers(",
+        "failing = Event()\ndef failed():\n    yield from failing.wait()\n"
+        "    raise ValueError('of its own')\n\nworkers = Workers(",
+    )
+    with running(program) as (process, addr):
+        with TcpStream.connect(addr.split()[0], timeout=10) as stream, suppress(ConnectionError):
+            stream.read(timeout=20)
+        assert process.wait(20) == 1
+        assert process.stderr is not None
+        last = process.stderr.read()
+        assert re.search(r"ChildProcessError: .*worker \d+ ended with ValueError: of its own", last)
+        assert "in failed" in last, "its own traceback"
 
 
 def test_the_others_go_on_when_one_is_replaced() -> None:

@@ -3,7 +3,7 @@
 The library knows nothing of exit codes. `explain` turns any exception into a `Failure` (exit code, and
 the error object that `--json` shows). The exit code is that of the error's stage, the first step that failed:
 a name that does not resolve is 3 in `tls probe` too, because no connection and no handshake was ever tried.
-There are three exceptions:
+There are four exceptions:
 
 - A timeout is 7, at whatever stage.
 - A system error that is about this machine (no more descriptors, no such file) is 8, wherever it was met.
@@ -11,6 +11,7 @@ There are three exceptions:
   or about what stands before it (a firewall).
 - In a lookup command (dig, resolve) "no such name" and "no data" are the answer, 1, and a name server that
   was not reached is 4, because the name server is the peer there.
+- What ends a server is 8.
 """
 
 from __future__ import annotations
@@ -66,6 +67,14 @@ EXIT_TEXTS: dict[Exit, str] = {
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM arrived. What cleans up after Ctrl-C cleans up after this as well."""
+
+
+class ServerEnded(Exception):
+    """An error, its cause, ended a part of a server, and so the server.
+
+    Whatever stage that error is of, a server that is gone is a local problem: the script that started it must
+    not read "no connection" or "timed out".
+    """
 
 
 #: The exit code of each stage.
@@ -157,6 +166,8 @@ def explain(error: BaseException, *, lookup: bool = False) -> Failure:
         return Failure(Exit.TERMINATED, "netkit", "local", "Terminated", "terminated", None, error)
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancellationError":
         return Failure(Exit.INTERRUPTED, "netkit", "local", "Interrupted", "interrupted", None, error)
+    if isinstance(error, ServerEnded) and error.__cause__ is not None:
+        return explain(error.__cause__)._replace(exit=Exit.LOCAL, stage="local")
     if isinstance(error, NetkitError):
         return _explain_own(error, lookup)
     if _is_from(error, "ssl"):

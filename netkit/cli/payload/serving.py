@@ -5,6 +5,9 @@ SIGTERM stops accepting and drains: what is under way has `--drain` seconds, and
 second one, and Ctrl-C, end it at once. SIGUSR1 has it say what it has done so far. Where it listens is the
 result: one line (or JSON event) a socket, written when connections are taken, so that a script can wait for
 it and read the port from it.
+
+No server goes on with a part of itself: an error that ends one of its sockets, or one of its workers, ends
+the command in 8, with the reason.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import signal
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
-from netkit.cli.frame.exits import Terminated
+from netkit.cli.frame.exits import ServerEnded, Terminated
 from netkit.cli.frame.fields import EndpointOrPath
 from netkit.cli.frame.options import Seconds, option
 from netkit.cli.frame.view import View
@@ -146,9 +149,14 @@ def serve_until_told(
         if ready is not None:
             ready()
         main = flow_for(stop) if server is None else server.supervise(stop)
-        run.wait(beside(main, reporting(), handing_over(), _notifying(stop)))
-        if server is not None and server.failed:
-            raise ChildProcessError(errno.ECHILD, f"{server.failed} of {workers} workers ended badly")
+        try:
+            run.wait(beside(main, reporting(), handing_over(), _notifying(stop)))
+            if server is not None and server.failed:
+                words = f"{server.failed} of {workers} workers ended badly"
+                why = f"{words}: {server.reason}" if server.reason else words
+                raise ChildProcessError(errno.ECHILD, why)
+        except Exception as error:
+            raise ServerEnded from error
     finally:
         for number, handler in before:
             signal.signal(number, handler)
