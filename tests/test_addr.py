@@ -877,6 +877,26 @@ def test_a_mapped_address_stands_for_one_of_ipv4(text, expected):
     assert IpAddr.parse(text).unmapped == IpAddr.parse(expected)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[::ffff:192.0.2.1]:80", "192.0.2.1:80"),
+        ("[::192.0.2.1]:80", "[::192.0.2.1]:80"),
+        ("[fe80::1%2]:80", "[fe80::1%2]:80"),
+        ("192.0.2.1:80", "192.0.2.1:80"),
+    ],
+)
+def test_a_socket_address_of_a_mapped_one(text, expected):
+    assert SocketAddr.parse(text).unmapped == SocketAddr.parse(expected)
+
+
+def test_what_a_socket_of_the_other_family_takes():
+    v4, v6 = SocketAddr.parse("192.0.2.1:80"), SocketAddr.parse("[2001:db8::1]:80")
+    assert v4.to_sockaddr(socket.AF_INET) == v4.to_sockaddr() == ("192.0.2.1", 80)
+    assert v4.to_sockaddr(socket.AF_INET6) == ("::ffff:192.0.2.1", 80, 0, 0)
+    assert v6.to_sockaddr(socket.AF_INET6) == v6.to_sockaddr() == ("2001:db8::1", 80, 0, 0)
+
+
 @given(v6s)
 def test_v6_text_is_the_recommended_one(addr):
     """RFC 5952 section 4, by its rules and not by another implementation."""

@@ -114,9 +114,21 @@ class SocketAddr(ABC):
     def family(self) -> AddressFamily:
         """`socket.AF_INET` or `socket.AF_INET6`."""
 
+    @property
+    def unmapped(self) -> SocketAddr:
+        """With the IPv4 address that an IPv4-mapped one stands for (RFC 4291 section 2.5.5.2), else itself.
+
+        Sockets that take both families have mapped addresses for their IPv4 peers; streams and UDP sockets
+        of netkit say who these peers are: `127.0.0.1:80`, not `[::ffff:127.0.0.1]:80`.
+        """
+        return self
+
     @abstractmethod
-    def to_sockaddr(self) -> tuple[str, int] | tuple[str, int, int, int]:
-        """What the socket module's calls take for an address of `family`."""
+    def to_sockaddr(self, family: int = 0) -> tuple[str, int] | tuple[str, int, int, int]:
+        """What the socket module's calls take for an address of `family`.
+
+        Given the family of an IPv6 socket, an IPv4 address is mapped, as such a socket takes it.
+        """
 
     @property
     def is_ipv4(self) -> bool:
@@ -182,8 +194,10 @@ class SocketAddrV4(SocketAddr):
 
         return socket.AF_INET
 
-    def to_sockaddr(self) -> tuple[str, int]:
-        """(host, port), for the socket module."""
+    def to_sockaddr(self, family: int = 0) -> tuple[str, int] | tuple[str, int, int, int]:
+        """(host, port), for the socket module; for an IPv6 socket the mapped address, as `SocketAddrV6`."""
+        if family and family != self.family:
+            return f"::ffff:{self._ip}", self._port, 0, 0
         return str(self._ip), self._port
 
     def _key(self) -> tuple[Ipv4Addr, int]:
@@ -257,7 +271,12 @@ class SocketAddrV6(SocketAddr):
 
         return socket.AF_INET6
 
-    def to_sockaddr(self) -> tuple[str, int, int, int]:
+    @property
+    def unmapped(self) -> SocketAddr:
+        ip = self._ip.unmapped
+        return SocketAddrV4(ip, self._port) if isinstance(ip, Ipv4Addr) else self
+
+    def to_sockaddr(self, family: int = 0) -> tuple[str, int, int, int]:  # noqa: ARG002 - it has no other
         """(host, port, flowinfo, scope_id), for the socket module. Raises UnknownZone (an OSError)."""
         return str(self._ip).partition("%")[0], self._port, self._flowinfo, self.scope_id
 

@@ -127,7 +127,7 @@ class FaultyUdpSocket(UdpSocket):
                 if addr is None:
                     self._sock.send(data)
                 else:
-                    self._sock.sendto(data, addr.to_sockaddr())
+                    self._sock.sendto(data, addr.to_sockaddr(self._sock.family))
             except BlockingIOError:
                 return True
             except OSError as error:

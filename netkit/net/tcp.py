@@ -196,14 +196,14 @@ class TcpStream(SocketStream):
         """The other end. Raises OSError (ENOTCONN) where the peer was gone before it was first asked."""
         if self._peer is None:
             self._check_open()
-            self._peer = SocketAddr.from_sockaddr(self._sock.getpeername())
+            self._peer = SocketAddr.from_sockaddr(self._sock.getpeername()).unmapped
         return self._peer
 
     @property
     def local_addr(self) -> SocketAddr:
         """This end."""
         self._check_open()
-        return SocketAddr.from_sockaddr(self._sock.getsockname())
+        return SocketAddr.from_sockaddr(self._sock.getsockname()).unmapped
 
     def set_nodelay(self, enable: bool) -> None:
         """Send small writes at once (True, as from the start) or collect them (Nagle, RFC 896)."""
@@ -426,7 +426,7 @@ class TcpListener(StreamListener[TcpStream, SocketAddr]):
             raise fixed from None
 
     def _connection(self, sock: socket.socket, sockaddr: Any) -> tuple[TcpStream, SocketAddr]:
-        peer = SocketAddr.from_sockaddr(sockaddr)
+        peer = SocketAddr.from_sockaddr(sockaddr).unmapped
         return TcpStream(sock, peer=peer), peer
 
 

@@ -154,7 +154,7 @@ class UdpSocket(Closing, Timed):
     def connect(self, peer: SocketAddr) -> None:
         """Make `peer` the default destination, and the only source heard. Never waits."""
         self._check_open()
-        self._sock.connect(peer.to_sockaddr())
+        self._sock.connect(peer.to_sockaddr(self._sock.family))
         self._peer = peer
 
     # Flows.
@@ -199,7 +199,7 @@ class UdpSocket(Closing, Timed):
                 data, sockaddr = recvfrom(MAX_DATAGRAM, flags)
                 peer = peers.get(sockaddr)
                 if peer is None:
-                    peer = SocketAddr.from_sockaddr(sockaddr)
+                    peer = SocketAddr.from_sockaddr(sockaddr).unmapped
                     if len(peers) >= REMEMBERED_PEERS:
                         peers.clear()
                     peers[sockaddr] = peer
@@ -239,7 +239,7 @@ class UdpSocket(Closing, Timed):
                 try:
                     if addr is None:
                         return self._sock.send(data, self._flags)
-                    return self._sock.sendto(data, self._flags, addr.to_sockaddr())
+                    return self._sock.sendto(data, self._flags, addr.to_sockaddr(self._sock.family))
                 except BlockingIOError:
                     yield self._descriptor.want_write
         finally:
@@ -371,7 +371,7 @@ class UdpSocket(Closing, Timed):
         """Send one datagram to `addr`; its size, or None where there is no room for it now. Never waits."""
         self._check_open()
         try:
-            return self._sock.sendto(data, self._flags, addr.to_sockaddr())
+            return self._sock.sendto(data, self._flags, addr.to_sockaddr(self._sock.family))
         except BlockingIOError:
             return None
 

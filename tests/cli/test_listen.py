@@ -322,7 +322,7 @@ def test_networks(given: list[str], let_in: bool, bind: str) -> None:
             if let_in:
                 listener.event("connected")
             else:
-                assert "127.0.0.1" in listener.event("refused")["peer"]
+                assert listener.event("refused")["peer"].startswith("127.0.0.1:")
                 assert all_of(sock) == b""
 
 
@@ -612,3 +612,29 @@ def test_unix_errors(
     result = netkit("unix", *(arg.replace("DIR", str(tmp_path)) for arg in args))
     assert says in result.stderr
     assert result.exit_code == code
+
+
+# -- IPv4 over a socket for both families
+
+
+def ipv4(listener: Listener) -> socket.socket:
+    """A connection to a listener at `:PORT`, over IPv4."""
+    return socket.create_connection(("127.0.0.1", SocketAddr.parse(listener.address).port), timeout=WAIT)
+
+
+def test_an_ipv4_peer_is_ipv4_wherever_it_is_named() -> None:
+    command = "sh -c 'echo $TCPREMOTEIP $TCPLOCALIP'"
+    with listening("tcp", "listen", "-k", "--json", "--exec", command, ":0") as listener:
+        with ipv4(listener) as sock:
+            assert sock.makefile().read() == "127.0.0.1 127.0.0.1\n"
+            row = listener.event("connected")
+            assert row["peer"] == f"127.0.0.1:{sock.getsockname()[1]}"
+            assert row["local"] == f"127.0.0.1:{sock.getpeername()[1]}"
+        listener.terminate()
+
+
+def test_an_ipv4_peer_in_what_is_said() -> None:
+    with listening("tcp", "listen", "-k", "--deny", "127.0.0.1", ":0") as listener:
+        with ipv4(listener) as sock:
+            assert sock.recv(1) == b""
+        assert "refused a connection from 127.0.0.1:" in listener.terminate()[1]

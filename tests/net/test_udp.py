@@ -232,6 +232,19 @@ class TestOptions:
         with UdpSocket.bind("127.0.0.1:0", reuse_port=True) as first:
             UdpSocket.bind(first.local_addr, reuse_port=True).close()
 
+    def test_an_ipv4_peer_of_a_socket_for_both_is_ipv4(self) -> None:
+        with UdpSocket.bind("[::]:0") as both, UdpSocket.bind("127.0.0.1:0") as client:
+            client.send_to(b"x", SocketAddr.new_v4("127.0.0.1", both.local_addr.port))
+            _, peer = both.recv_from(timeout=5)
+            assert peer == client.local_addr
+            both.send_to(b"back", peer)
+            assert client.recv(timeout=5) == b"back"
+            assert both.send_to_nonblock(b"again", peer) == 5
+            assert client.recv(timeout=5) == b"again"
+            both.connect(peer)
+            both.send(b"connected")
+            assert client.recv(timeout=5) == b"connected"
+
     def test_only_v6(self) -> None:
         with UdpSocket.bind("[::]:0", only_v6=True) as six:
             UdpSocket.bind(f"0.0.0.0:{six.local_addr.port}").close()

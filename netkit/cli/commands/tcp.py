@@ -304,11 +304,10 @@ def _why_not(
     deny: tuple[IPv4Network | IPv6Network, ...],
 ) -> str | None:
     """Why a connection from `peer` is not let in; None where it is."""
-    ip = peer.ip.unmapped
     for network in deny:
-        if ip in network:
+        if peer.ip in network:
             return f"denied by {network}"
-    if allow and not any(ip in network for network in allow):
+    if allow and not any(peer.ip in network for network in allow):
         return "not allowed"
     return None
 
