@@ -549,6 +549,7 @@ def test_at_a_terminal() -> None:
             sock.sendall(b"answer\n")
             child.expect("answer")
     child.sendintr()
+    child.expect_exact("^C\r\nserved for ")
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 130

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
+import pexpect
 import pytest
 
-from tests.cli.helpers import process_environment
+from tests.cli.helpers import address_of, netkit_argv, process_environment
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
@@ -103,3 +107,67 @@ os.kill(os.getpid(), {number:d})
 print("here")
 """
     assert ended(program) == (0, b"here\n", b"")
+
+
+# -- at a terminal
+
+ZONE = "$ORIGIN t.test.\n$TTL 60\n@ SOA a b 1 2 3 4 5\n"
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A port that takes datagrams and answers none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield address_of(sock)
+
+
+def at_a_terminal(args: tuple[str, ...]) -> pexpect.spawn[str]:
+    argv = netkit_argv(*args)
+    return pexpect.spawn(
+        argv[0], argv[1:], env=process_environment(TERM="xterm"), timeout=30, encoding="utf-8"
+    )
+
+
+AT_A_TERMINAL = [
+    (("serve", "echo"), r"\(UDP\)", "served for "),
+    (("serve", "echo", "--workers", "2"), r"\(UDP\)", "served for "),
+    (("serve", "echo", "--json"), '"udp"', '"ended"'),
+    (("serve", "dns", "--zone", "ZONE"), r"\(TCP\)", "served for "),
+    (("tcp", "listen", "-k", "--exec", "true"), "listening on", "served for "),
+    (("tcp", "listen"), "listening on", ""),
+    (("unix", "listen", "@netkit-ctrl-c"), "listening on", ""),
+    (("udp", "listen", "--json"), '"listening"', '"ended"'),
+    (("udp", "ping", "SILENT"), "0 received|no reply|timeout|sent", "sent"),
+]
+
+
+@pytest.mark.parametrize(
+    ("args", "ready", "then"),
+    AT_A_TERMINAL,
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_nothing_is_written_behind_ctrl_c(
+    args: tuple[str, ...], ready: str, then: str, silent: str, tmp_path: Path
+) -> None:
+    (tmp_path / "zone").write_text(ZONE)
+    named = {"ZONE": str(tmp_path / "zone"), "SILENT": silent}
+    child = at_a_terminal(tuple(named.get(each, each) for each in args))
+    child.expect(ready)
+    child.sendintr()
+    child.expect_exact("^C")
+    rest = child.read()
+    child.close()
+    assert child.exitstatus == 130
+    assert rest.startswith(("\r\n", "\r\x1b[2K")), "the line of ^C is left, or erased"
+    assert not rest.startswith("\r\n\r\n"), "once"
+    assert then in rest
+
+
+def test_sigterm_leaves_no_line() -> None:
+    child = at_a_terminal(("tcp", "listen"))
+    child.expect(r"listening on \S+ \(TCP\)\r\n")
+    child.kill(signal.SIGTERM)
+    assert child.read() == ""
+    child.close()
+    assert child.exitstatus == 143

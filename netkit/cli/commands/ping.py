@@ -263,9 +263,6 @@ def _ping(
         else:
             with UdpSocket.connected(addr, source=bound) as sock:
                 run.wait(ping_datagrams(sock, size=size, **asked))  # type: ignore[arg-type]
-    except KeyboardInterrupt:
-        run.env.interrupted()
-        raise
     except DeadlineExceeded as error:
         if not found.sent:
             raise

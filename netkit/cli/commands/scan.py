@@ -228,9 +228,6 @@ def scan(
     )
     try:
         run.wait(beside(scanning, progress()))
-    except KeyboardInterrupt:
-        run.env.interrupted()
-        raise
     finally:
         run.env.status(None)
         _summarise(run, {state.value: count for state, count in tally.items()}, monotonic() - begun)

@@ -446,9 +446,6 @@ def listen(
         except DeadlineExceeded:
             if not traffic.received:
                 raise
-        except KeyboardInterrupt:
-            run.env.interrupted()
-            raise
         finally:
             traffic.end()
 

@@ -119,7 +119,6 @@ class Run(Output[R], Generic[R]):
         self.summary()
 
     def _interrupted(self, inputs: Inputs[Any]) -> None:
-        self.env.interrupted()
         hint = None if inputs.how.resume is None else "the same command goes on where this ended"
         self.env.warn(None, f"interrupted after {self.rows:,} inputs", hint)
 

@@ -91,7 +91,7 @@ class Environment:
         self.output: str | None = None
         self._file: BinaryIO | None = None
         self._status = ""  # the progress line that stands on the terminal now
-        self._interrupted = False
+        self._caret = False  # whether a terminal shows ^C in the line where the cursor is
         self._handler: Handler | None = None
         self.on_start: Callable[[], None] | None = None
 
@@ -184,6 +184,7 @@ class Environment:
         stream = self._file or self.stdout
         if stream is None:
             raise OutputFailed(OSError(errno.EBADF, "closed"), self._where)
+        self._leave_caret(stream if self.stdout_tty and self._file is None else None)
         try:
             _write_all(stream, data)
         except (OSError, ValueError) as error:
@@ -242,18 +243,31 @@ class Environment:
         """
         if self._status and text != self._status:
             self._status = ""
+            self._caret = False  # erased with the line
             self._write_error(_ERASE_LINE)
         if text and self.shows_status and text != self._status:
             self._status = text
             self._write_error(f"{text[: self.width - 1]}")
 
+    def ctrl_c(self) -> None:
+        """Ctrl-C came: what is written next begins a line of its own. Does what a signal handler may."""
+        self._caret = True
+
     def interrupted(self) -> None:
-        """After Ctrl-C: leave the line on which the terminal showed `^C`, once."""
-        if self._status:
-            self.status(None)
-        elif self.stderr_tty and not self._interrupted:
-            self._write_error("\n")
-        self._interrupted = True
+        """It ends by Ctrl-C: leave the line in which the terminal showed `^C`, if nothing has yet."""
+        self.status(None)
+        self._leave_caret(self.stderr if self.stderr_tty else self.stdout if self.stdout_tty else None)
+
+    def _leave_caret(self, terminal: BinaryIO | None) -> None:
+        """Begin a line before what is written next to `terminal` (None: it is written to none)."""
+        if not self._caret or terminal is None:
+            return
+        self._caret = False
+        try:
+            _write_all(terminal, b"\n")
+            _flush(terminal)
+        except (OSError, ValueError):
+            pass  # what is written next meets the same
 
     @property
     def shows_status(self) -> bool:
@@ -267,6 +281,7 @@ class Environment:
     def _write_error(self, text: str) -> None:
         if self.stderr is None:
             return
+        self._leave_caret(self.stderr if self.stderr_tty else None)
         try:
             _write_all(self.stderr, text.encode("utf-8", "backslashreplace"))
             _flush(self.stderr)

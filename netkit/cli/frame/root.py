@@ -263,7 +263,7 @@ def _discard_output(env: Environment) -> None:
 def run_process(arguments: Sequence[str]) -> Exit:
     """`run_in` for the process itself: its streams, and its signals."""
     env = Environment.of_process()
-    env.on_start = signals.ready
+    env.on_start = lambda: signals.ready(env.ctrl_c)
     code = run_in(arguments, env)
     signals.unready()
     try:

@@ -6,6 +6,9 @@ nothing to restore and nobody to catch an exception: the process just ends, with
 
 Python can only print what is raised in a `__del__` or in some callbacks, and goes on; there `ready` sends
 the signal again a moment later. What whoever started us had ignored (`nohup`) stays ignored.
+
+A terminal shows `^C` in the line where the cursor is. So whoever writes there is told of each Ctrl-C as it
+comes, before anything that is written because of it (`Environment.ctrl_c`).
 """
 
 from __future__ import annotations
@@ -16,26 +19,34 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
 #: Seconds until a signal that came in the wrong place is sent again: it is over by then.
 AGAIN = 0.01
 
+_on_interrupt: Callable[[], object] | None = None
+
 
 def unready() -> None:
     """From now on Ctrl-C and SIGTERM end the process at once."""
     for number, handlers in (
-        (signal.SIGINT, (signal.default_int_handler,)),
+        (signal.SIGINT, (signal.default_int_handler, interrupt)),
         (signal.SIGTERM, (signal.SIG_DFL, unwind)),
     ):
         if signal.getsignal(number) in handlers:
             signal.signal(number, leave)
 
 
-def ready() -> None:
-    """From now on they unwind the stack: Ctrl-C as KeyboardInterrupt, SIGTERM as Terminated."""
+def ready(on_interrupt: Callable[[], object] | None = None) -> None:
+    """From now on they unwind the stack: Ctrl-C as KeyboardInterrupt, SIGTERM as Terminated.
+
+    `on_interrupt` is called first at each Ctrl-C, in the signal's handler.
+    """
+    global _on_interrupt
+    _on_interrupt = on_interrupt
     sys.unraisablehook = unraisable
-    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, unwind)):
+    for number, handler in ((signal.SIGINT, interrupt), (signal.SIGTERM, unwind)):
         if signal.getsignal(number) is leave:
             signal.signal(number, handler)
 
@@ -48,6 +59,13 @@ def leave(number: int, _frame: FrameType | None) -> NoReturn:
     except OSError:
         pass
     os._exit(128 + number)
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt."""
+    if _on_interrupt is not None:
+        _on_interrupt()
+    signal.default_int_handler(number, frame)
 
 
 def unwind(_number: int, _frame: FrameType | None) -> NoReturn:
