@@ -193,7 +193,7 @@ _netkit() {
             esac
             ;;
         'serve echo')
-            options='--tcp --udp --tls --cert --key --alpn --write-ca --workers --max-conns --idle-timeout --stall-timeout --control --upgrade --drain --delay --drop --reset-after --throttle --corrupt --seed --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            options='--tcp --udp --tls --cert --key --alpn --write-ca --workers --max-conns --idle-timeout --stall-timeout --control --upgrade --drain --events --delay --drop --reset-after --throttle --corrupt --seed --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
             case $prev in
                 --cert | --key | --write-ca | --control | -o | --output) takes='file' ;;
                 --alpn | --workers | --max-conns | --idle-timeout | --stall-timeout | --drain | --delay | --drop | --reset-after | --throttle | --corrupt | --seed) takes='value' ;;
@@ -201,7 +201,7 @@ _netkit() {
             esac
             ;;
         'tcp echo')
-            options='--tls --cert --key --alpn --write-ca --workers --max-conns --idle-timeout --stall-timeout --control --upgrade --drain --delay --drop --reset-after --throttle --corrupt --seed --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            options='--tls --cert --key --alpn --write-ca --workers --max-conns --idle-timeout --stall-timeout --control --upgrade --drain --events --delay --drop --reset-after --throttle --corrupt --seed --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
             case $prev in
                 --cert | --key | --write-ca | --control | -o | --output) takes='file' ;;
                 --alpn | --workers | --max-conns | --idle-timeout | --stall-timeout | --drain | --delay | --drop | --reset-after | --throttle | --corrupt | --seed) takes='value' ;;
@@ -209,7 +209,7 @@ _netkit() {
             esac
             ;;
         'udp echo')
-            options='--workers --max-conns --idle-timeout --stall-timeout --control --upgrade --drain --delay --drop --reset-after --throttle --corrupt --seed --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            options='--workers --max-conns --idle-timeout --stall-timeout --control --upgrade --drain --events --delay --drop --reset-after --throttle --corrupt --seed --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
             case $prev in
                 --workers | --max-conns | --idle-timeout | --stall-timeout | --drain | --delay | --drop | --reset-after | --throttle | --corrupt | --seed) takes='value' ;;
                 --control | -o | --output) takes='file' ;;
@@ -217,7 +217,7 @@ _netkit() {
             esac
             ;;
         'serve dns')
-            options='--zone --drain --delay --drop --reset-after --throttle --corrupt --seed --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            options='--zone --drain --events --delay --drop --reset-after --throttle --corrupt --seed --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
             case $prev in
                 --zone | -o | --output) takes='file' ;;
                 --drain | --delay | --drop | --reset-after | --throttle | --corrupt | --seed) takes='value' ;;

@@ -705,6 +705,7 @@ _netkit_serve_echo() {
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
         --upgrade'[Take the sockets of the server behind --control over]' \
         --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --events'[With --json]' \
         --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
         --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
         --reset-after='[Reset a connection when so many bytes were sent on it]:SIZE: ' \
@@ -737,6 +738,7 @@ _netkit_tcp_echo() {
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
         --upgrade'[Take the sockets of the server behind --control over]' \
         --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --events'[With --json]' \
         --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
         --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
         --reset-after='[Reset a connection when so many bytes were sent on it]:SIZE: ' \
@@ -764,6 +766,7 @@ _netkit_udp_echo() {
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
         --upgrade'[Take the sockets of the server behind --control over]' \
         --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --events'[With --json]' \
         --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
         --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
         --reset-after='[Reset a connection when so many bytes were sent on it]:SIZE: ' \
@@ -786,6 +789,7 @@ _netkit_serve_dns() {
     _arguments -s -S \
         '*'--zone='[A zone file]:FILE:_files' \
         --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --events'[With --json]' \
         --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
         --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
         --reset-after='[Reset a connection when so many bytes were sent on it]:SIZE: ' \

@@ -10,7 +10,7 @@ gives everything, since this server is for looking at.
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from netkit._log import Log
 from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
@@ -25,9 +25,10 @@ from netkit.net.same_port import bind_same_port
 from netkit.serve.connections import Served, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from netkit.addr import SocketAddr, SocketAddrsLike
+    from netkit.dns.message import Question
     from netkit.dns.name import Name
     from netkit.dns.zone import Zone
     from netkit.io import Event, Flow
@@ -168,13 +169,31 @@ def _response(query: Message, rcode: Rcode, found: ZoneAnswer = _NOTHING, *, aa:
     )
 
 
+class AnsweredQuery(NamedTuple):
+    """What came and what went, to be told of: `question` is None where there was not one that could be read,
+    `rcode` and `response_size` where there is no response; sizes are octets."""
+
+    peer: SocketAddr
+    transport: Literal["udp", "tcp"]
+    question: Question | None
+    rcode: Rcode | None
+    size: int
+    response_size: int | None
+
+    def __str__(self) -> str:
+        asked = "no question" if self.question is None else f"{self.question.name} {self.question.rdtype}"
+        answered = "no response" if self.rcode is None else f"{self.rcode}, {self.response_size} octets"
+        return f"{self.peer} over {self.transport.upper()}: {asked}: {answered}"
+
+
 class DnsServer:
     """An authoritative server for `zones`, bound to UDP and TCP at one address.
 
         server = DnsServer.bind("127.0.0.1:0", zones)
         run(server.serve(stop))          # or await run_async(server.serve(stop))
 
-    `queries` and `responses` count what it did, `tcp` the connections.
+    `queries` and `responses` count what it did, `tcp` the connections; `on_query`, if set, is called with
+    each query when it has been answered.
     """
 
     def __init__(self, udp: UdpSocket, tcp: TcpListener, zones: Iterable[Zone]) -> None:
@@ -182,6 +201,7 @@ class DnsServer:
         self.queries = 0
         self.responses = 0
         self.tcp = Served()
+        self.on_query: Callable[[AnsweredQuery], object] | None = None
         self._udp = udp
         self._tcp = tcp
 
@@ -237,7 +257,7 @@ class DnsServer:
                 raise
             except OSError:
                 continue  # an ICMP error for something sent before: the next datagram is another matter
-            response = self._respond(wire, str(peer), over_tcp=False)
+            response = self._respond(wire, peer, over_tcp=False)
             if response is None:
                 continue
             try:
@@ -254,19 +274,29 @@ class DnsServer:
                 wire = yield from before(until, receive_framed(stream), "waiting for a query")
             except (UnexpectedEof, DeadlineExceeded):
                 return
-            response = self._respond(wire, str(stream.peer_addr), over_tcp=True)
+            response = self._respond(wire, stream.peer_addr, over_tcp=True)
             if response is None:
                 return  # RFC 7766 section 8: a broken dialogue is ended
             yield from before(
                 until + TCP_IDLE_TIMEOUT, stream.write_all_flow(framed(response)), "sending a response"
             )
 
-    def _respond(self, wire: bytes, peer: str, *, over_tcp: bool) -> bytes | None:
+    def _respond(self, wire: bytes, peer: SocketAddr, *, over_tcp: bool) -> bytes | None:
         self.queries += 1
-        response = respond(self.zones, wire, over_tcp=over_tcp)
-        if response is not None:
+        made = reply(self.zones, wire, over_tcp=over_tcp)
+        if made is not None:
             self.responses += 1
-        if log.enabled:
-            log.debug("%s: %d octets over %s, %s octets back", peer, len(wire),
-                      "TCP" if over_tcp else "UDP", len(response) if response else "no")  # fmt: skip
-        return response
+        if self.on_query is not None or log.enabled:
+            message, encoded = (None, None) if made is None else made
+            answered = AnsweredQuery(
+                peer,
+                "tcp" if over_tcp else "udp",
+                message.question[0] if message is not None and message.question else None,
+                None if message is None else message.rcode,
+                len(wire),
+                None if encoded is None else len(encoded),
+            )
+            log.debug("%s", answered)
+            if self.on_query is not None:
+                self.on_query(answered)
+        return None if made is None else made.wire

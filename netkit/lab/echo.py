@@ -11,6 +11,8 @@ from netkit.io import ClosedError, Event, Flow, before, beside
 LAST_DATAGRAMS = 10_000
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from netkit.addr import SocketAddr
     from netkit.io import ByteStream
     from netkit.net.udp import UdpSocket
@@ -28,6 +30,7 @@ class Echoed:
 
 def echo_stream(
     stream: ByteStream,
+    own: Echoed | None = None,
     *,
     counts: Echoed,
     idle_timeout: float | None = None,
@@ -36,7 +39,8 @@ def echo_stream(
     """Flow: send back what `stream` brings, until the peer has finished sending; then finish too.
 
     A peer that is silent for `idle_timeout` seconds, or does not take its echo for `stall_timeout`
-    seconds: DeadlineExceeded. To end it early without losing what has arrived: `stream.stop_reading()`.
+    seconds: DeadlineExceeded. `own` counts this connection alone. To end it early without losing what has
+    arrived: `stream.stop_reading()`.
     """
     counts.messages += 1
     while True:
@@ -54,12 +58,23 @@ def echo_stream(
             else:
                 sent = yield from before(monotonic() + stall_timeout, stream.write_flow(view), "sending back")
             counts.bytes += sent
+            if own is not None:
+                own.bytes += sent
             view = view[sent:]
     yield from stream.finish()
 
 
-def echo_datagrams(sock: UdpSocket, *, counts: Echoed, stop: Event) -> Flow[None]:
-    """Flow: send each datagram back to where it came from, until `stop` is set, and those that had come."""
+def echo_datagrams(
+    sock: UdpSocket,
+    *,
+    counts: Echoed,
+    stop: Event,
+    on_echo: Callable[[SocketAddr, int], object] | None = None,
+) -> Flow[None]:
+    """Flow: send each datagram back to where it came from, until `stop` is set, and those that had come.
+
+    `on_echo` is called with the peer and the size of each.
+    """
 
     def send_back(data: bytes, peer: SocketAddr) -> Flow[None]:
         try:
@@ -70,6 +85,8 @@ def echo_datagrams(sock: UdpSocket, *, counts: Echoed, stop: Event) -> Flow[None
             return  # that peer cannot be sent to: the next may
         counts.messages += 1
         counts.bytes += len(data)
+        if on_echo is not None:
+            on_echo(peer, len(data))
 
     def echoing() -> Flow[None]:
         while True:

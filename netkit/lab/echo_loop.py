@@ -50,8 +50,11 @@ class EchoLoop:
         self._connections: dict[int, _Connection] = {}
         self._now = monotonic()
 
-    def connection(self, stream: SocketStream) -> Flow[None]:
-        """Flow: wait until `stream` was echoed to its end; raises what ended it otherwise."""
+    def connection(self, stream: SocketStream, own: Echoed | None = None) -> Flow[None]:
+        """Flow: wait until `stream` was echoed to its end; raises what ended it otherwise.
+
+        `own` has counted this connection alone, when it has ended.
+        """
         self._counts.messages += 1
         if not self._connections:
             self._descriptor.wake_reader()  # there is something to keep time for again
@@ -62,6 +65,8 @@ class EchoLoop:
             yield from connection.done.wait()
         finally:
             connection.leave()
+            if own is not None:
+                own.bytes += connection.echoed
         if connection.error is not None:
             raise connection.error
 
@@ -124,6 +129,7 @@ class EchoLoop:
                 connection.end(error)
                 continue
             echoed += sent
+            connection.echoed += sent
             connection.moved = now
             if sent < len(data):
                 connection.hold(memoryview(data)[sent:])
@@ -160,6 +166,7 @@ class EchoLoop:
         except BlockingIOError:
             return
         self._counts.bytes += sent
+        connection.echoed += sent
         connection.moved = self._now
         connection.pending = connection.pending[sent:]
         if not connection.pending:
@@ -193,6 +200,7 @@ class _Connection:
         "_events",
         "_loop",
         "done",
+        "echoed",
         "error",
         "fd",
         "left",
@@ -213,6 +221,7 @@ class _Connection:
         self.pending = memoryview(b"")  # received, and not yet taken by the peer
         self.left = stream._left  # how much more is read, once reading has been stopped
         self.moved = monotonic()
+        self.echoed = 0
         self.done = Event()
         self.error: Exception | None = None
         self._events = select.EPOLLIN

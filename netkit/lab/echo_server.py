@@ -7,9 +7,12 @@ faults) or that a platform without epoll serves are a flow each.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from netkit.io import ByteStream, Event, Flow, all_of, beside
+from netkit._log import Log
+from netkit.io import ByteStream, ClosedError, Event, Flow, all_of, beside
 from netkit.lab.echo import Echoed, echo_datagrams, echo_stream
 from netkit.lab.echo_loop import EchoLoop
 from netkit.net.listening import StreamListener
@@ -19,6 +22,7 @@ from netkit.serve.connections import Served, serve
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from netkit.addr import SocketAddr
     from netkit.lab.faults import Faults
 
 #: What is listened on.
@@ -26,6 +30,47 @@ ServerSocket = StreamListener[Any, Any] | UdpSocket
 
 #: How long a peer may leave its echo untaken, in seconds.
 STALL_TIMEOUT = 60.0
+
+
+log = Log("netkit.lab.echo")
+
+
+class Connection:
+    """One connection of a server, to be told of: `number` from 1, where it came from and to, over what.
+
+    `place` is that of its listener among the server's sockets, `stream` what is echoed on; `bytes` were sent
+    back in `elapsed` seconds, and `error` ended it where it did not end well.
+    """
+
+    __slots__ = ("_begun", "_echoed", "elapsed", "error", "local", "number", "peer", "place", "stream")
+
+    def __init__(self, number: int, place: int, stream: Any) -> None:
+        self.number = number
+        self.place = place
+        self.stream: ByteStream = stream
+        self.local, self.peer = stream.local_addr, stream.peer_addr
+        self.elapsed = 0.0
+        self.error: BaseException | None = None
+        self._begun = monotonic()
+        self._echoed = Echoed()
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes were sent back."""
+        return self._echoed.bytes
+
+    def _ended(self, error: BaseException | None) -> None:
+        self.elapsed, self.error = monotonic() - self._begun, error
+
+
+class Watcher(Protocol):
+    """Who is told what an `EchoServer` does."""
+
+    def connection(self, what: Literal["connected", "closed", "failed"], connection: Connection) -> None:
+        """It was taken, is over, or failed before there was anything to be echoed (its TLS handshake)."""
+
+    def datagram(self, place: int, peer: SocketAddr, size: int) -> None:
+        """A datagram was sent back, by the socket at this place."""
 
 
 class EchoServer:
@@ -37,6 +82,9 @@ class EchoServer:
     `wrap` makes of an accepted stream the one to be echoed on, such as a TLS connection. A connection is
     ended on which nothing comes for `idle_timeout` seconds (None: it may be idle for ever), or whose peer
     has not taken its echo for `stall_timeout`; while it does not, nothing more is read from it.
+
+    `watcher` is told of each connection and datagram. `numbers` are those of the connections: a server of
+    several processes gives each of them others.
     """
 
     def __init__(
@@ -48,6 +96,7 @@ class EchoServer:
         idle_timeout: float | None = None,
         stall_timeout: float | None = STALL_TIMEOUT,
         max_connections: int | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         self.sockets = list(sockets)
         self._wrap = wrap
@@ -55,6 +104,8 @@ class EchoServer:
         self._idle_timeout = idle_timeout
         self._stall_timeout = stall_timeout
         self._max_connections = max_connections
+        self._watcher = watcher
+        self.numbers = count(1)
         self.connections = Served()
         self.streams, self.datagrams = Echoed(), Echoed()
 
@@ -72,10 +123,13 @@ class EchoServer:
 
     def serve(self, stop: Event, *, drain: float | None = None) -> Flow[None]:
         """Flow: echo until `stop` is set; connections under way then have `drain` seconds to end."""
-        listeners = [each for each in self.sockets if isinstance(each, StreamListener)]
+        places = list(enumerate(self.sockets))
+        listeners = [(place, each) for place, each in places if isinstance(each, StreamListener)]
         datagrams = [
-            echo_datagrams(self._faulty(each), counts=self.datagrams, stop=stop)
-            for each in self.sockets
+            echo_datagrams(
+                self._faulty(each), counts=self.datagrams, stop=stop, on_echo=self._datagram_told(place)
+            )
+            for place, each in places
             if isinstance(each, UdpSocket)
         ]
         try:
@@ -84,7 +138,7 @@ class EchoServer:
                     counts=self.streams, idle_timeout=self._idle_timeout, stall_timeout=self._stall_timeout
                 )
                 serving = [
-                    self._serve(each, loop.connection, stop, drain, loop.stop_reading) for each in listeners
+                    self._serve(*each, loop.connection, stop, drain, loop.stop_reading) for each in listeners
                 ]
                 try:
                     yield from beside(_all([*serving, *datagrams]), loop.turning())
@@ -97,7 +151,7 @@ class EchoServer:
                     idle_timeout=self._idle_timeout,
                     stall_timeout=self._stall_timeout,
                 )
-                serving = [self._serve(each, handler, stop, drain, None) for each in listeners]
+                serving = [self._serve(*each, handler, stop, drain, None) for each in listeners]
                 yield from _all([*serving, *datagrams])
         finally:
             self.close()
@@ -109,18 +163,23 @@ class EchoServer:
 
     def _serve(
         self,
+        place: int,
         listener: StreamListener[Any, Any],
-        handler: Callable[[Any], Flow[None]],
+        handler: Callable[..., Flow[None]],
         stop: Event,
         drain: float | None,
         hurry: Callable[[Any], object] | None,
     ) -> Flow[Served]:
+        wrap: Callable[[Any], Flow[ByteStream]] | None
+        wrap = None if self._wrap is None and self._faults is None else self._wrapped
+        if self._watcher is not None or log.enabled:
+            wrap, handler = self._watched(place, handler)
         return serve(
             listener,
             handler,
             stop=stop,
             drain=drain,
-            wrap=None if self._wrap is None and self._faults is None else self._wrapped,
+            wrap=wrap,
             hurry=hurry,
             max_connections=self._max_connections,
             served=self.connections,
@@ -132,6 +191,59 @@ class EchoServer:
 
             stream = FaultyStream(stream, self._faults.session())
         return stream if self._wrap is None else (yield from self._wrap(stream))
+
+    def _watched(
+        self, place: int, handler: Callable[..., Flow[None]]
+    ) -> tuple[Callable[[Any], Flow[ByteStream]], Callable[[Any], Flow[None]]]:
+        """The wrapping, and `handler`, of connections whose beginnings and ends are told."""
+        wrapped: dict[ByteStream, Connection] = {}
+
+        def wrapping(stream: ByteStream) -> Flow[ByteStream]:
+            connection = Connection(next(self.numbers), place, stream)
+            try:
+                connection.stream = yield from self._wrapped(stream)
+            except Exception as error:
+                connection._ended(error)
+                self._tell("failed", connection)
+                raise
+            wrapped[connection.stream] = connection
+            self._tell("connected", connection)
+            return connection.stream
+
+        def handling(stream: ByteStream) -> Flow[None]:
+            connection = wrapped.pop(stream)
+            try:
+                yield from handler(stream, connection._echoed)
+            except BaseException as error:
+                connection._ended(error if isinstance(error, Exception) else ClosedError("stream"))
+                raise
+            else:
+                connection._ended(None)
+            finally:
+                self._tell("closed", connection)
+
+        return wrapping, handling
+
+    def _tell(self, what: Literal["connected", "closed", "failed"], connection: Connection) -> None:
+        if what == "connected":
+            log.debug("connection %d from %s to %s", connection.number, connection.peer, connection.local)
+        else:
+            why = "" if connection.error is None else f"; {connection.error}"
+            log.debug("connection %d %s after %.3f s: %d bytes echoed%s", connection.number, what,
+                      connection.elapsed, connection.bytes, why)  # fmt: skip
+        if self._watcher is not None:
+            self._watcher.connection(what, connection)
+
+    def _datagram_told(self, place: int) -> Callable[[SocketAddr, int], None] | None:
+        if self._watcher is None and not log.enabled:
+            return None
+
+        def tell(peer: SocketAddr, size: int) -> None:
+            log.debug("a datagram from %s: %d bytes echoed", peer, size)
+            if self._watcher is not None:
+                self._watcher.datagram(place, peer, size)
+
+        return tell
 
     def _faulty(self, sock: UdpSocket) -> UdpSocket:
         if self._faults is None:

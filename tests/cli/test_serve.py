@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
+import ssl
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from netkit.addr import SocketAddr
-from netkit.dns import DnsRecordType, Resolver
+from netkit.dns import DnsRecordType, Resolver, make_query
 from netkit.io import run
 from netkit.net import TcpStream, UdpSocket
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment, row_of, words_of
@@ -197,6 +201,215 @@ class TestDns:
         assert (
             f"{path}:4:1: 65,792 octets of data: no message of 65,535 octets can carry them" in result.stderr
         )
+
+
+class Logging(Server):
+    """One with -v in place of --json: where it listens is in its lines."""
+
+    def __init__(self, process: subprocess.Popen[bytes], sockets: int) -> None:
+        self.process = process
+        assert process.stdout is not None
+        lines = [process.stdout.readline().decode().split() for _ in range(sockets)]
+        self.listening = [{"transport": words[-2], "local": words[-1]} for words in lines]
+
+    def log(self) -> list[str]:
+        """End it: what it logged, each line without its time, which is a time of day."""
+        self.process.send_signal(signal.SIGTERM)
+        _, errors = self.process.communicate(timeout=20)
+        *lines, last = [line for line in errors.decode().splitlines() if not line.startswith("netkit: ")]
+        assert last.startswith("served for ")
+        timed = [re.fullmatch(r"(\S+) (\S+) +(.*)", line) for line in lines]
+        assert all(timed), lines
+        for found in timed:
+            moment = datetime.fromisoformat(found[1])  # type: ignore[index]
+            assert abs(datetime.now(UTC) - moment) < timedelta(minutes=1)
+        return [found[3] for found in timed]  # type: ignore[index]
+
+
+@contextmanager
+def logging(*args: str, sockets: int) -> Iterator[Logging]:
+    with subprocess.Popen(
+        netkit_argv(*args, "-v", "--plain"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=process_environment(),
+    ) as process:
+        try:
+            yield Logging(process, sockets)
+        finally:
+            process.kill()
+
+
+def reset(sock: socket.socket) -> None:
+    """End a connection by a reset."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+class TestWhoCame:
+    @pytest.mark.parametrize("faults", [[], ["--delay", "1ms"]], ids=["loop", "flows"])
+    def test_in_the_log_of_an_echo_server(self, faults: list[str]) -> None:
+        with logging("serve", "echo", *faults, sockets=2) as server:
+            addr = server.addr("tcp")
+            with socket.create_connection((str(addr.ip), addr.port)) as good:
+                first = f"127.0.0.1:{good.getsockname()[1]}"
+                good.sendall(b"hello")
+                assert good.recv(5, socket.MSG_WAITALL) == b"hello"
+                good.shutdown(socket.SHUT_WR)
+                assert good.recv(1) == b""
+            bad = socket.create_connection((str(addr.ip), addr.port))
+            second = f"127.0.0.1:{bad.getsockname()[1]}"
+            bad.sendall(b"x")
+            assert bad.recv(1) == b"x"
+            reset(bad)
+            with UdpSocket.connected(server.addr("udp")) as sock:
+                sock.send(b"datagram")
+                sock.recv(timeout=5)
+                peer = sock.local_addr
+            lines = server.log()
+        assert f"connection 1 from {first} to {addr}" in lines
+        assert f"connection 2 from {second} to {addr}" in lines
+        assert f"a datagram from {peer}: 8 bytes echoed" in lines
+        assert any(re.fullmatch(r"connection 1 closed after \S+ s: 5 bytes echoed", line) for line in lines)
+        assert any(
+            re.fullmatch(r"connection 2 closed after \S+ s: 1 bytes echoed; .*reset.*", line)
+            for line in lines
+        )
+
+    def test_in_the_log_of_a_name_server(self, tmp_path: Path) -> None:
+        (tmp_path / "zone").write_text(ZONE)
+        with logging("serve", "dns", "--zone", str(tmp_path / "zone"), sockets=2) as server:
+            with UdpSocket.connected(server.addr("udp")) as sock:
+                peer, sizes = sock.local_addr, []
+                for query in (
+                    make_query("ns1.example.test.", 1, id=1, edns=None).to_wire(),
+                    make_query("none.example.test.", DnsRecordType.MX, id=2).to_wire(),
+                    make_query("a\\027[2J.net.", 1, id=3).to_wire(),
+                    b"\0" * 12,
+                ):
+                    sock.send(query)
+                    sizes.append(len(sock.recv(timeout=5)))
+                sock.send(b"")
+            lines = [line for line in server.log() if str(peer) in line]
+        assert lines == [
+            f"{peer} over UDP: ns1.example.test. A: NOERROR, {sizes[0]} octets",
+            f"{peer} over UDP: none.example.test. MX: NXDOMAIN, {sizes[1]} octets",
+            f"{peer} over UDP: a\\027[2J.net. A: REFUSED, {sizes[2]} octets",
+            f"{peer} over UDP: no question: FORMERR, {sizes[3]} octets",
+            f"{peer} over UDP: no question: no response",
+        ]
+
+    def test_in_the_log_of_a_listener(self) -> None:
+        with subprocess.Popen(
+            netkit_argv("tcp", "listen", "-k", "-v", "--recv-only"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=process_environment(),
+        ) as process:
+            assert process.stderr is not None
+            where = re.search(rb"listening on (\S+) ", process.stderr.readline())
+            assert where is not None
+            addr = SocketAddr.parse(where[1].decode())
+            with socket.create_connection((str(addr.ip), addr.port)) as sock:
+                peer = f"127.0.0.1:{sock.getsockname()[1]}"
+                sock.sendall(b"hello")
+                sock.shutdown(socket.SHUT_WR)
+                assert sock.recv(1) == b""
+            process.send_signal(signal.SIGTERM)
+            out, errors = process.communicate(timeout=20)
+        assert out == b"hello"
+        lines = errors.decode().splitlines()
+        assert any(line.endswith(f"connection 1: connection from {peer}") for line in lines), lines
+        ended = r"20\d\d-\S+Z listen +connection 1 ended after \S+ s: 0 bytes sent, 5 received"
+        assert any(re.fullmatch(ended, line) for line in lines), lines
+
+    def test_events_of_an_echo_server(self) -> None:
+        with serving("echo", "--events", "--workers", "2", "127.0.0.1:0", "127.0.0.2:0", sockets=4) as server:
+            words = words_of(server.process)
+            assert server.process.stdout is not None
+            rows = []
+            for host in ("127.0.0.1", "127.0.0.2"):
+                addr = next(
+                    SocketAddr.parse(each["local"])
+                    for each in server.listening
+                    if each["transport"] == "tcp" and each["local"].startswith(host)
+                )
+                with socket.create_connection((host, addr.port)) as sock:
+                    peer = f"127.0.0.1:{sock.getsockname()[1]}"
+                    sock.sendall(b"hello")
+                    sock.shutdown(socket.SHUT_WR)
+                    assert sock.recv(6, socket.MSG_WAITALL) == b"hello"
+                came, left = (row_of(words, server.process.stdout.readline()) for _ in range(2))
+                assert (came["event"], came["peer"], came["local"]) == ("connected", peer, str(addr))
+                assert (left["event"], left["bytes_sent"], "error" in left) == ("closed", 5, False)
+                assert came["connection"] == left["connection"]
+                assert came["input"] == left["input"] == f"{host}:0"
+                rows.append(came["connection"])
+            assert len(set(rows)) == 2, "one number a connection, whichever process has it"
+            with UdpSocket.connected(server.addr("udp")) as sock:
+                sock.send(b"datagram")
+                sock.recv(timeout=5)
+                echoed = row_of(words, server.process.stdout.readline())
+                assert (echoed["event"], echoed["peer"], echoed["size"]) == (
+                    "echoed", str(sock.local_addr), 8
+                )  # fmt: skip
+            assert server.end()[0] == 0
+
+    def test_events_of_what_fails(self) -> None:
+        with serving("echo", "--tcp", "--tls", "--events", sockets=1) as server:
+            words = words_of(server.process)
+            assert server.process.stdout is not None
+            addr = server.addr("tcp")
+            with socket.create_connection((str(addr.ip), addr.port)) as sock:
+                sock.sendall(b"no handshake at all\n")
+                failed = row_of(words, server.process.stdout.readline())
+            assert (failed["event"], failed["error"]["stage"]) == ("failed", "tls")
+            sock = socket.create_connection((str(addr.ip), addr.port))
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            tls = context.wrap_socket(sock)
+            came = row_of(words, server.process.stdout.readline())
+            assert came["tls"]["protocol"] == "TLS 1.3"
+            reset(tls)
+            left = row_of(words, server.process.stdout.readline())
+            assert (left["event"], left["error"]["kind"]) == ("closed", "Reset")
+
+    def test_events_of_a_name_server(self, tmp_path: Path) -> None:
+        (tmp_path / "zone").write_text(ZONE)
+        with serving("dns", "--events", "--zone", str(tmp_path / "zone"), sockets=2) as server:
+            words = words_of(server.process)
+            assert server.process.stdout is not None
+            wire = make_query("ns1.example.test.", 1, id=1).to_wire()
+            with UdpSocket.connected(server.addr("udp")) as sock:
+                sock.send(wire)
+                size = len(sock.recv(timeout=5))
+                row = row_of(words, server.process.stdout.readline())
+                assert abs(datetime.now(UTC) - datetime.fromisoformat(row.pop("happened_at"))) < timedelta(
+                    minutes=1
+                )
+                assert row == {
+                    "type": "serve.dns",
+                    "input": "127.0.0.1:0",
+                    "event": "query",
+                    "transport": "udp",
+                    "peer": str(sock.local_addr),
+                    "question": {"name": "ns1.example.test.", "class": "IN", "type": "A"},
+                    "rcode": "NOERROR",
+                    "size": size,
+                }
+                sock.send(b"\xff" * 12)
+                row = row_of(words, server.process.stdout.readline())
+                assert (row["question"], row["rcode"], row["size"]) == (None, None, None)
+            addr = server.addr("tcp")
+            with socket.create_connection((str(addr.ip), addr.port)) as stream:
+                stream.sendall(len(wire).to_bytes(2, "big") + wire)
+                row = row_of(words, server.process.stdout.readline())
+                assert (row["transport"], row["peer"]) == ("tcp", f"127.0.0.1:{stream.getsockname()[1]}")
+
+    def test_events_are_json(self, netkit: Callable[..., Result]) -> None:
+        result = netkit("serve", "echo", "--events")
+        assert result.exit_code == 2
+        assert "--events without --json" in result.stderr
 
 
 def spoiled(code: str, *args: str, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:

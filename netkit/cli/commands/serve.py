@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.groups import OptionGroup, field, flag, option_group
 from netkit.cli.frame.options import FILE, File, Number, Seconds, WrongValue, argument, option
 from netkit.cli.payload.bind import ANYWHERE, Bind, Sockets, is_unix, names_of
+from netkit.cli.payload.events import DnsView, EchoView, Events, events as events_option
 from netkit.cli.payload.faults import FaultOptions, fault_counts
 from netkit.cli.payload.server_tls import ServerTlsOptions, handshake
-from netkit.cli.payload.serving import ServeView, drain as drain_option, serve_until_told
+from netkit.cli.payload.serving import drain as drain_option, serve_until_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,12 +60,13 @@ class EchoOptions(OptionGroup):
             raise WrongValue("--upgrade without --control", "--control PATH --upgrade")
 
 
-@command("serve echo", view=ServeView())
+@command("serve echo", view=EchoView())
 @_BINDS
 @option("--tcp", is_flag=True, help="TCP only (without --tcp and --udp: both).")
 @option("--udp", is_flag=True, help="UDP only.")
 @option_group(tls=ServerTlsOptions, how=EchoOptions)
 @drain_option
+@events_option
 @option_group(faults=FaultOptions)
 def echo(
     run: Run[Any],
@@ -73,6 +76,7 @@ def echo(
     tls: ServerTlsOptions,
     how: EchoOptions,
     drain: float,
+    events: bool,
     faults: FaultOptions,
 ) -> None:
     """Send back everything that comes (RFC 862), over TCP, UDP, Unix-domain sockets and TLS.
@@ -86,7 +90,8 @@ def echo(
     BIND is given; it tells the manager when it is ready, and that it is alive.
 
     SIGTERM stops accepting, sends back what has arrived, and ends in 0; a second one, or Ctrl-C, ends at
-    once. SIGUSR1 prints the counters.
+    once. SIGUSR1 prints the counters. -v says who came, how much was sent back, and how it ended; --json with
+    --events has an event for each connection and datagram.
 
     To replace a running server without refusing anybody, start it with --control PATH, and its successor
     with --upgrade --control PATH: it is handed the sockets, says that it is ready, and the old one stops
@@ -103,13 +108,14 @@ def echo(
         $ netkit serve echo --control /run/user/1000/echo.control --upgrade
     """
     both = tcp == udp
-    _echo(run, binds, tcp or both, udp or both, how, drain, faults, tls)
+    _echo(run, binds, tcp or both, udp or both, how, drain, events, faults, tls)
 
 
-@command("tcp echo", view=ServeView())
+@command("tcp echo", view=EchoView())
 @_BINDS
 @option_group(tls=ServerTlsOptions, how=EchoOptions)
 @drain_option
+@events_option
 @option_group(faults=FaultOptions)
 def tcp_echo(
     run: Run[Any],
@@ -117,6 +123,7 @@ def tcp_echo(
     tls: ServerTlsOptions,
     how: EchoOptions,
     drain: float,
+    events: bool,
     faults: FaultOptions,
 ) -> None:
     """Send back everything that comes over TCP (RFC 862): short for `netkit serve echo --tcp`.
@@ -126,16 +133,22 @@ def tcp_echo(
         $ netkit tcp echo 127.0.0.1:7007
         $ netkit tcp echo --tls --short
     """
-    _echo(run, binds, True, False, how, drain, faults, tls)
+    _echo(run, binds, True, False, how, drain, events, faults, tls)
 
 
-@command("udp echo", view=ServeView())
+@command("udp echo", view=EchoView())
 @_BINDS
 @option_group(how=EchoOptions)
 @drain_option
+@events_option
 @option_group(faults=FaultOptions)
 def udp_echo(
-    run: Run[Any], binds: tuple[str, ...], how: EchoOptions, drain: float, faults: FaultOptions
+    run: Run[Any],
+    binds: tuple[str, ...],
+    how: EchoOptions,
+    drain: float,
+    events: bool,
+    faults: FaultOptions,
 ) -> None:
     """Send back every datagram that comes (RFC 862): short for `netkit serve echo --udp`.
 
@@ -144,7 +157,7 @@ def udp_echo(
         $ netkit udp echo 127.0.0.1:7007
         $ netkit udp echo --drop 5% --delay 10ms..50ms :7007
     """
-    _echo(run, binds, False, True, how, drain, faults)
+    _echo(run, binds, False, True, how, drain, events, faults)
 
 
 def _echo(
@@ -154,6 +167,7 @@ def _echo(
     over_udp: bool,
     how: EchoOptions,
     drain: float,
+    events: bool,
     faults: FaultOptions,
     tls: ServerTlsOptions | None = None,
 ) -> None:
@@ -173,6 +187,7 @@ def _echo(
     injected = faults.injected(run.env)
 
     def begin(place: int) -> None:
+        server.numbers = count(place + 1, how.workers)
         if injected is not None:
             injected.share(place, how.workers)
 
@@ -181,6 +196,8 @@ def _echo(
         stack.callback(sockets.close)
         names = names_of(binds[0] if binds else ANYWHERE)
         config = None if tls is None else tls.config(names, run.env)
+        typed = dict(zip(binds, run.typed, strict=True)) or {ANYWHERE: ANYWHERE}
+        sources = [None if each.bind is None else typed[each.bind] for each in sockets.served]
         server = EchoServer(
             [each.socket for each in sockets.served],
             wrap=None if config is None else partial(handshake, config=config),
@@ -188,10 +205,9 @@ def _echo(
             idle_timeout=how.idle_timeout,
             stall_timeout=how.stall_timeout,
             max_connections=how.max_conns,
+            watcher=Events.wanted(run, events, sources),
         )
         server.connections.on_unaccepted = _warn_once(run)
-        typed = dict(zip(binds, run.typed, strict=True)) or {ANYWHERE: ANYWHERE}
-        sources = [None if each.bind is None else typed[each.bind] for each in sockets.served]
         run.input = sources[0] if len(set(sources)) == 1 else None
         serve_until_told(
             run,
@@ -222,7 +238,7 @@ def _warn_once(run: Run[Any]) -> Callable[[OSError], None]:
     return warn
 
 
-@command("serve dns", view=ServeView(), usage="[OPTIONS] --zone FILE [BIND]")
+@command("serve dns", view=DnsView(), usage="[OPTIONS] --zone FILE [BIND]")
 @argument("bind", required=False, default="127.0.0.1:0", metavar="[BIND]", type=Bind(53))
 @option(
     "--zone",
@@ -233,14 +249,18 @@ def _warn_once(run: Run[Any]) -> Callable[[OSError], None]:
     help="A zone file (RFC 1035 section 5); may be given several times.",
 )
 @drain_option
+@events_option
 @option_group(faults=FaultOptions)
-def dns(run: Run[Any], bind: str, zones: tuple[str, ...], drain: float, faults: FaultOptions) -> None:
+def dns(
+    run: Run[Any], bind: str, zones: tuple[str, ...], drain: float, events: bool, faults: FaultOptions
+) -> None:
     """Answer for the zones of zone files, over UDP and TCP: a small authoritative name server.
 
     A zone file needs an SOA record; $ORIGIN, or the SOA's own name, says which zone it is. $INCLUDE is
     not followed. What it does not do: recursion, transfers, updates, signing.
 
-    BIND is ADDR:PORT or :PORT; without one, it is a free port of 127.0.0.1. -v shows every query.
+    BIND is ADDR:PORT or :PORT; without one, it is a free port of 127.0.0.1. -v shows every query: who asked
+    for what, and the response code; --json with --events has an event for each.
 
     Examples:
 
@@ -251,7 +271,9 @@ def dns(run: Run[Any], bind: str, zones: tuple[str, ...], drain: float, faults: 
     from netkit.dns.server import DnsServer
 
     injected = faults.injected(run.env)
+    wanted = Events.wanted(run, events)
     server = DnsServer.bind(bind, [_zone(path) for path in zones])
+    server.on_query = None if wanted is None else wanted.query
     serve_until_told(
         run,
         [("udp", server.local_addr), ("tcp", server.local_addr)],

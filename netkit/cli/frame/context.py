@@ -93,6 +93,8 @@ class Environment:
         self._status = ""  # the progress line that stands on the terminal now
         self._caret = False  # whether a terminal shows ^C in the line where the cursor is
         self._handler: Handler | None = None
+        #: Whether the lines of -v begin with the time of day, as the logs of servers do.
+        self.wall_clock = False
         self.on_start: Callable[[], None] | None = None
 
     @classmethod
@@ -289,19 +291,23 @@ class Environment:
             pass  # there is nowhere left to say it
 
     def _listen(self) -> None:
-        """Show what the library logs (-v), each line with the seconds since the command began."""
+        """Show what the library logs (-v), each line with the seconds since the beginning, or the time."""
         import logging
-        from time import monotonic
+        from time import gmtime, monotonic, strftime
 
         env, began = self, monotonic()
         dim, reset = (_DIM, _RESET) if self._may_color("auto", self.stderr_tty) else ("", "")
 
         class Dialogue(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                elapsed = monotonic() - began
+                if env.wall_clock:
+                    moment = record.created
+                    when = f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(moment))}.{int(moment * 1000) % 1000:03}Z"
+                else:
+                    when = f"{monotonic() - began:9.4f}s"
                 name = record.name.removeprefix("netkit.")
                 text = visible(record.getMessage())
-                env._say([f"{dim}{elapsed:9.4f}s {name:<8}{reset} {text}"])
+                env._say([f"{dim}{when} {name:<8}{reset} {text}"])
 
         logger = logging.getLogger("netkit")
         logger.setLevel(logging.DEBUG)

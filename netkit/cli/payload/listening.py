@@ -19,6 +19,7 @@ from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypedDict
 
+from netkit._log import Log
 from netkit.cli.frame.exits import explain
 from netkit.cli.frame.fields import EndpointOrPath
 from netkit.cli.frame.groups import OptionGroup, field, flag
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from netkit.cli.frame.command import Run
+    from netkit.cli.frame.exits import Failure
     from netkit.cli.payload.server_tls import ServerTlsOptions
     from netkit.cli.payload.talking import TalkOptions
     from netkit.io import ByteStream, Event, Flow
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
     from netkit.net.pump import Pumped
     from netkit.serve.child import Child
     from netkit.tls.config import TlsConfig
+
+log = Log("netkit.listen")
 
 #: How many commands run at the same time, unless --max-conns says otherwise.
 MOST_COMMANDS = 100
@@ -298,6 +302,8 @@ class Listening:
             self.counts["bytes_received"] += done.received
             self.talk.note(f"closed: {done.sent} bytes sent, {done.received} received", number)
             elapsed = monotonic() - opened
+            if number is not None:
+                self._log_end(number, done, elapsed, exit_code, failure)
             if self.run.json and connected:
                 row = {**closed_row(done, elapsed), "exit_code": exit_code}
                 self.run.write_object(_of(number, row), failure=failure)
@@ -318,6 +324,8 @@ class Listening:
     def _say_connected(self, taken: Taken, number: int | None, pid: int | None) -> None:
         words = visible(f"connection from {taken.peer}{tls_words(taken.channel)}")  # a path is the peer's
         self.talk.note(words, number)
+        if number is not None:
+            log.debug("connection %d: %s", number, words)
         if self.run.json:
             row = {
                 "event": "connected",
@@ -327,8 +335,20 @@ class Listening:
                 "pid": pid,
             }
             self.run.write_object(_of(number, row))
-        elif self.run.env.stdout_tty and self.argv is None:
+        elif self.run.env.stdout_tty and self.argv is None and not (number is not None and log.enabled):
             self.run.env.say(words)
+
+    def _log_end(
+        self, number: int, done: Pumped, elapsed: float, exit_code: int | None, failure: Failure | None
+    ) -> None:
+        passed = [f"{done.sent} bytes sent, {done.received} received"]
+        if self.argv is not None and not self._relays:
+            passed = []  # the command had the socket itself: they did not come through here
+        if exit_code is not None:
+            passed.append(f"the command ended with {exit_code}")
+        if failure is not None:
+            passed.append(failure.message)
+        log.debug("connection %d ended after %.3f s: %s", number, elapsed, "; ".join(passed))
 
     # -- commands
 

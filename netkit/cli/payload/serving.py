@@ -107,6 +107,7 @@ def serve_until_told(
     """
     from netkit.io import Event, beside
 
+    run.env.wall_clock = True
     _allow_descriptors()
     stop, asked = Event(), Event()
     begun = monotonic()
