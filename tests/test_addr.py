@@ -625,6 +625,8 @@ def test_host_port_without_a_port(text, host):
         HostPort.parse(text)
     assert (caught.value.offset, caught.value.reason) == (len(text), "the port is missing")
     form = f"write [{text}]:PORT" if ":" in text and "[" not in text else f"write {text}:PORT"
+    if text == "::1:53":
+        form = "write [::1]:53, or [::1:53]:PORT if all of it is the address"
     assert caught.value.hint == form
 
 

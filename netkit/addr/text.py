@@ -262,10 +262,24 @@ def checked_port(port: int) -> int:
 
 
 def port_is_missing(text: str, form: str) -> AddrInvalidPort:
-    """The error for a host alone; its hint is the same host with a port."""
+    """The error for a host alone; its hint is the same host with a port.
+
+    `::1:53` is an address, and more often a port is meant: then the hint has both readings.
+    """
     bare_v6 = ":" in text and not text.startswith("[")
     hint = f"write {f'[{text}]' if bare_v6 else text}:PORT" if len(text) <= 80 else form
+    host, _, port = text.rpartition(":")
+    if bare_v6 and len(text) <= 80 and port.isdigit() and _is_v6(host):
+        hint = f"write [{host}]:{port}, or [{text}]:PORT if all of it is the address"
     return AddrInvalidPort(text, len(text), "the port is missing", hint)
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        scan_v6(text)
+    except AddrParseError:
+        return False
+    return True
 
 
 def parse_port(text: str, proto: str = "tcp") -> int:

@@ -35,6 +35,7 @@ from netkit.cli.frame.exits import Exit, explain
 from netkit.cli.frame.groups import Bundle, OutputOptions
 from netkit.cli.frame.options import TYPED, Option
 from netkit.cli.frame.output import Output
+from netkit.cli.frame.usage import WORDS, usage_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -206,20 +207,19 @@ class NetkitCommand(click.Command):
         return read_doc(self.help)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[WORDS] = tuple(args)  # click takes them out of the list one by one
         try:
             if self.rewrite is not None:
                 args = self.rewrite(args)
             return super().parse_args(ctx, args)
         except click.UsageError as error:
-            error.ctx = error.ctx or ctx  # so that the message can say whose usage it is
-            raise
+            raise usage_error(error, ctx) from None
 
     def invoke(self, ctx: click.Context) -> Exit:
         try:
             return self._invoke(ctx)
         except click.UsageError as error:
-            error.ctx = error.ctx or ctx
-            raise
+            raise usage_error(error, ctx) from None
 
     def _invoke(self, ctx: click.Context) -> Exit:
         env = ctx.find_root().obj

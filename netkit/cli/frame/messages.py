@@ -58,8 +58,10 @@ def suggest(wrong: str, known: list[str], cutoff: float = 0.6) -> str | None:
     from difflib import get_close_matches
 
     close = get_close_matches(wrong, known, n=3, cutoff=cutoff)
-    if not close:
-        return None
-    if len(close) == 1:
-        return f"did you mean {close[0]}?"
-    return f"did you mean {', '.join(close[:-1])} or {close[-1]}?"
+    return choice(close) if close else None
+
+
+def choice(meant: list[str]) -> str:
+    """`did you mean X?`, `did you mean X, Y or Z?`."""
+    *others, last = meant
+    return f"did you mean {', '.join(others)} or {last}?" if others else f"did you mean {last}?"

@@ -16,8 +16,8 @@ from netkit.cli.frame import signals
 from netkit.cli.frame.command import NetkitCommand, help_option, option_record
 from netkit.cli.frame.context import Environment, OutputFailed
 from netkit.cli.frame.exits import BUG_HINT, Exit, Failure, Terminated, explain
-from netkit.cli.frame.messages import suggest
 from netkit.cli.frame.options import Option
+from netkit.cli.frame.usage import WORDS, no_command, usage_error, usage_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 
 #: Help pages are no wider than this: longer lines are hard to read.
 MAX_WIDTH = 100
-
-
-class UnknownCommand(click.UsageError):
-    """A name that no command has; `hint` says which are close."""
-
-    def __init__(self, message: str, hint: str, ctx: click.Context) -> None:
-        super().__init__(message, ctx)
-        self.hint = hint
 
 
 class LazyGroup(click.Group):
@@ -71,18 +63,27 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] == "help":
+            # `netkit help tls probe` is `netkit tls probe --help`.
+            wanted = [word for word in args[1:] if word not in ("help", "-h", "--help")]
+            if not wanted:
+                ctx.find_root().obj.write(f"{self.get_help(ctx)}\n")
+                ctx.exit()
+            args = [*wanted, "--help"]
         name = args[0]
         found = self.get_command(ctx, name)
         if found is None:
-            path = f"{self.prefix}{name}"
-            known = self.list_commands(ctx)
-            hint = suggest(name, known) or _elsewhere(name) or f"there are: {', '.join(known)}"
-            raise UnknownCommand(f"there is no command `netkit {path}`", hint, ctx)
+            paths = [entry.path for entry in table.COMMANDS]
+            raise no_command(f"{self.prefix}{name}", args[1:], paths, self.prefix, ctx)
         return name, found, args[1:]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args or ctx.resilient_parsing:
-            return super().parse_args(ctx, args)
+            ctx.meta[WORDS] = tuple(args)
+            try:
+                return super().parse_args(ctx, args)
+            except click.NoSuchOption as error:
+                raise usage_error(error, ctx, self.list_commands(ctx)) from None
         env = ctx.find_root().obj
         if not self.prefix:
             env.write(f"{self.get_help(ctx)}\n")
@@ -122,7 +123,7 @@ class LazyGroup(click.Group):
         with formatter.section("Options"):
             options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
             formatter.write_dl([option_record(option) for option in options])
-        formatter.write(f"\n`{ctx.command_path} COMMAND --help` shows more about one.\n")
+        formatter.write(f"\n`netkit help {self.prefix}COMMAND` shows more about one.\n")
 
 
 def load(entry: Entry) -> NetkitCommand:
@@ -152,12 +153,6 @@ def _version_option() -> Option:
         callback=show,
         help="Show the version (`netkit version` shows more).",
     )
-
-
-def _elsewhere(name: str) -> str | None:
-    """The command that `name` is the last word of: `probe` is `netkit tls probe`."""
-    paths = [entry.path for entry in table.COMMANDS if entry.path.split()[-1] == name]
-    return f"did you mean netkit {' or netkit '.join(paths)}?" if paths else None
 
 
 def run_in(argv: Sequence[str], env: Environment) -> Exit:
@@ -213,33 +208,6 @@ def _guarded(env: Environment, body: Any) -> Exit:
         failure = explain(error)
         env.report(None, failure)
         return failure.exit
-
-
-def usage_message(error: click.UsageError) -> tuple[str | None, str, str | None]:
-    """What to say of a usage error: the command, what is wrong, and the right form if the error has it."""
-    ctx = error.ctx
-    doing = ctx.command_path.removeprefix("netkit").strip() or None if ctx is not None else None
-    hint = getattr(error, "hint", None)
-    message = error.message
-    if isinstance(error, UnknownCommand):
-        doing = None  # the message has the whole of what was typed
-    if isinstance(error, click.MissingParameter):
-        param = error.param
-        name = param.make_metavar(ctx) if param is not None and ctx is not None else "an argument"
-        if isinstance(param, click.Option):
-            name = f"{max(param.opts, key=len)} {name}"
-        message = f"{name} is missing"
-    elif isinstance(error, click.NoSuchOption):
-        message = f"there is no option {error.option_name}"
-        hint = hint or suggest(error.option_name, list(error.possibilities or ()), cutoff=0.75)
-    elif isinstance(error, click.BadParameter):
-        named = error.param is not None and getattr(error.param, "param_type_name", "") == "option"
-        if named and error.param is not None:
-            message = f"{error.param.opts[-1]}: {message}"
-    if hint is None and ctx is not None:
-        hint = " ".join(ctx.get_usage().removeprefix("Usage: ").split())
-    message = message.rstrip(".")
-    return doing, message[:1].lower() + message[1:] if message[1:2].islower() else message, hint
 
 
 def _discard_output(env: Environment) -> None:

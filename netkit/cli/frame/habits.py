@@ -1,0 +1,337 @@
+"""What hands type that know nc, ncat, curl, openssl, ping or nmap, and how netkit spells it.
+
+`SPELLINGS` is the one table of it: for each command, the flags of other tools that it does not have. A flag
+whose meaning differs from tool to tool gets a line for each meaning, never a guess. `{NAME}` in a line is the
+value that was typed after the flag, or the word itself where there was none.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_NEVER_LOOKED_UP = "leave it out: an address is never looked up"
+_BY_ITSELF = "leave it out: that is what is done"
+_NO_STARTTLS = "STARTTLS is not there yet: only a port that begins with TLS can be asked"
+_NO_CLIENT_CERTIFICATE = "client certificates are not there yet"
+
+#: What goes with --tls on the side that connects, as ncat, curl and openssl s_client call it.
+_CLIENT_TLS = {
+    "--ssl": "write --tls",
+    "--ssl-verify": "write --tls: the server is verified unless --insecure says otherwise",
+    "--ssl-trustfile": "write --ca {FILE}",
+    "--ssl-servername": "write --servername {NAME}",
+    "--ssl-alpn": "write --alpn {LIST}",
+    "--ssl-cert": _NO_CLIENT_CERTIFICATE,
+    "--ssl-key": _NO_CLIENT_CERTIFICATE,
+    "--cacert": "write --ca {FILE}",
+    "--cert": _NO_CLIENT_CERTIFICATE,
+    "--key": _NO_CLIENT_CERTIFICATE,
+    "-servername": "write --servername {NAME}",
+    "-alpn": "write --alpn {LIST}",
+    "-CAfile": "write --ca {FILE}",
+    "-cert": _NO_CLIENT_CERTIFICATE,
+    "-key": _NO_CLIENT_CERTIFICATE,
+    "-starttls": _NO_STARTTLS,
+    "-crlf": "write --crlf",
+    "-quiet": "write -q",
+    "-verify_return_error": "leave it out: a certificate that does not verify is an error",
+    "-showcerts": "`netkit tls probe --pem HOST:PORT` prints the certificates",
+}
+
+#: What goes with --tls on the side that listens, as ncat and openssl s_server call it.
+_SERVER_TLS = {
+    "--ssl": "write --tls",
+    "--ssl-cert": "write --cert {FILE}",
+    "--ssl-key": "write --key {FILE}",
+    "--ssl-alpn": "write --alpn {LIST}",
+    "-cert": "write --cert {FILE}",
+    "-key": "write --key {FILE}",
+    "-alpn": "write --alpn {LIST}",
+    "-quiet": "write -q",
+}
+
+#: How to talk, on either side.
+_TALK = {
+    "-C": "write --crlf",
+    "-crlf": "write --crlf",
+    "-d": "write --recv-only",
+    "-i": "as ncat's, write --idle-timeout {SECONDS}; nc's pause between lines is not there",
+    "--hex-dump": "write --transcript {FILE}",
+    "--no-shutdown": "write --on-eof keep",
+}
+
+_CONNECT = {
+    **_TALK,
+    **_CLIENT_TLS,
+    "-w": "write --timeout {SECONDS} for connecting, --idle-timeout {SECONDS} for silence after that",
+    "--wait": "write --timeout {SECONDS}",
+    "--connect-timeout": "write --timeout {SECONDS}",
+    "-k": "as curl's, write --insecure with --tls; `netkit tcp listen -k` takes one after another",
+    "-e": "a command is started by the side that listens: netkit tcp listen --exec COMMAND",
+    "--exec": "a command is started by the side that listens: netkit tcp listen --exec COMMAND",
+    "--sh-exec": "a command is started by the side that listens: netkit tcp listen --exec \"sh -c '...'\"",
+}
+
+_LISTEN = {
+    **_TALK,
+    **_SERVER_TLS,
+    "-l": _BY_ITSELF,
+    "--listen": _BY_ITSELF,
+    "-e": "write --exec {COMMAND}",
+    "--sh-exec": "write --exec \"sh -c '...'\"",
+    "-m": "write --max-conns {N}",
+    "--keep-open": "write --keep",
+    "-w": "write --timeout {SECONDS} for the wait, --idle-timeout {SECONDS} for silence after that",
+}
+
+_PING = {
+    "-p": "the port follows the host: HOST:{PORT}",
+    "-W": "write --timeout {SECONDS}",
+    "-s": "write --size {BYTES}",
+    "-I": "write --source {ADDR}",
+    "-S": "write --source {ADDR}",
+    "-n": _NEVER_LOOKED_UP,
+}
+
+_SERVE = {
+    "-l": _BY_ITSELF,
+    "--listen": _BY_ITSELF,
+    "-k": "leave it out: it goes on until it is told to stop",
+}
+
+
+def _port_of(path: str, *flags: str) -> dict[str, str]:
+    """A server's port, which is part of BIND here."""
+    return dict.fromkeys(flags, f"write netkit {path} :{{PORT}}")
+
+
+#: Flags of other tools, for each command ("" is `netkit` itself), and what to do instead.
+SPELLINGS: Mapping[str, Mapping[str, str]] = {
+    "": {
+        "-v": "did you mean netkit -V? What is done is shown by -v after a command",
+        "-version": "did you mean netkit --version?",
+        "-help": "did you mean netkit --help?",
+        "-?": "did you mean netkit --help?",
+    },
+    "resolve": {
+        "-t": "`netkit dig NAME {TYPE}` asks for records",
+        "--type": "`netkit dig NAME {TYPE}` asks for records",
+    },
+    "tls probe": {
+        "-connect": "write netkit tls probe {HOST:PORT}",
+        "-servername": "write --servername {NAME}",
+        "-noservername": "there is no counterpart: a name is always asked for, but not an address",
+        "-alpn": "write --alpn {LIST}",
+        "-CAfile": "write --ca {FILE}",
+        "-showcerts": "write --pem",
+        "-starttls": _NO_STARTTLS,
+        "-cert": _NO_CLIENT_CERTIFICATE,
+        "-key": _NO_CLIENT_CERTIFICATE,
+        "-quiet": "write -q",
+        "-verify_return_error": "leave it out: a certificate that does not verify ends with exit code 5",
+        "-tls1": "write --min-version 1.0 --max-version 1.0",
+        "-tls1_1": "write --min-version 1.1 --max-version 1.1",
+        "-tls1_2": "write --min-version 1.2 --max-version 1.2",
+        "-tls1_3": "write --min-version 1.3 --max-version 1.3",
+        "-no_tls1_2": "write --min-version 1.3",
+        "-no_tls1_3": "write --max-version 1.2",
+        "-k": "write --insecure",
+        "--cacert": "write --ca {FILE}",
+        "--cert": _NO_CLIENT_CERTIFICATE,
+        "--key": _NO_CLIENT_CERTIFICATE,
+        "--tlsv1.0": "write --min-version 1.0",
+        "--tlsv1.1": "write --min-version 1.1",
+        "--tlsv1.2": "write --min-version 1.2",
+        "--tlsv1.3": "write --min-version 1.3",
+        "--tls-max": "write --max-version {VERSION}",
+        "-m": "write --timeout {SECONDS}",
+        "--max-time": "write --timeout {SECONDS}",
+        "--connect-timeout": "write --timeout {SECONDS}",
+        "--connect-to": "write netkit tls probe ADDR:PORT --servername NAME",
+        "--interface": "write --source ADDR",
+        "--silent": "write --quiet",
+        "-s": "as curl's, write -q; as nc's, --source {ADDR}",
+        "-p": "the port follows the host: HOST:{PORT}",
+        "-w": "write --timeout {SECONDS}",
+    },
+    "tcp connect": {
+        **_CONNECT,
+        "-z": "`netkit tcp scan HOST PORTS` says which ports are open",
+        "-u": "write netkit udp send HOST:PORT",
+        "--udp": "write netkit udp send HOST:PORT",
+        "-l": "write netkit tcp listen :PORT",
+        "--listen": "write netkit tcp listen :PORT",
+        "-U": "write netkit unix connect PATH",
+        "--unixsock": "write netkit unix connect PATH",
+        "-s": "write --source {ADDR}",
+        "--interface": "write --source ADDR",
+        "-p": "the port to connect to follows the host, HOST:{PORT}; the local port is the system's choice",
+        "-n": _NEVER_LOOKED_UP,
+        "--nodns": _NEVER_LOOKED_UP,
+        "-x": "as nc's, write --proxy socks5://HOST:PORT or http://HOST:PORT; as ncat's, --transcript FILE",
+        "-X": "the kind of proxy is part of its URL: --proxy socks5://HOST:PORT or http://HOST:PORT",
+        "--proxy-type": "the kind is part of the URL: --proxy socks5://HOST:PORT or http://HOST:PORT",
+        "--proxy-auth": "user and password are part of the URL: --proxy http://USER:PASSWORD@HOST:PORT",
+        "--socks5": "write --proxy socks5://{HOST:PORT}",
+        "-connect": "write netkit tcp connect --tls {HOST:PORT}",
+    },
+    "tcp listen": {
+        **_LISTEN,
+        **_port_of("tcp listen", "-p", "--port", "-port", "-accept"),
+        "-u": "write netkit udp listen :PORT",
+        "--udp": "write netkit udp listen :PORT",
+        "-U": "write netkit unix listen PATH",
+        "--unixsock": "write netkit unix listen PATH",
+        "-s": "the address is part of BIND: netkit tcp listen {ADDR}:PORT",
+        "-n": _NEVER_LOOKED_UP,
+        "--nodns": _NEVER_LOOKED_UP,
+        "-4": "write netkit tcp listen 0.0.0.0:PORT",
+        "-6": "write netkit tcp listen [::]:PORT",
+    },
+    "tcp ping": {**_PING, "-z": _BY_ITSELF, "-w": "write --timeout {SECONDS} for each probe"},
+    "udp ping": {**_PING, "-u": _BY_ITSELF},
+    "tcp scan": {
+        "-p": "the ports follow the hosts: netkit tcp scan HOST {PORTS}",
+        "-z": _BY_ITSELF,
+        "-w": "write --timeout {SECONDS}",
+        "-iL": "write -f {FILE}",
+        "-n": "leave it out: nothing is looked up but the names that are given",
+        "-Pn": "leave it out: nothing is asked but the ports",
+        "-sT": _BY_ITSELF,
+        "-sS": "leave it out: ports are connected to, as with nmap's -sT",
+        "-sV": "`--banners` shows what open ports say by themselves",
+        "--open": "leave it out: only open ports are shown, unless --all asks for the others",
+        "--max-rate": "write --rate {N}/s",
+        "-S": "write --source {ADDR}",
+        "-s": "write --source {ADDR}",
+        "-u": "only TCP is scanned; `netkit udp ping HOST:PORT` asks an echo server",
+        "-sU": "only TCP is scanned; `netkit udp ping HOST:PORT` asks an echo server",
+    },
+    "udp send": {
+        "-u": _BY_ITSELF,
+        "-w": "write --wait {SECONDS}, for what comes back",
+        "-l": "write netkit udp listen :PORT",
+        "-b": "write --broadcast",
+        "-s": "write --source {ADDR}",
+        "-M": "write --ttl {N}",
+        "-n": _NEVER_LOOKED_UP,
+        "-z": "UDP does not say which ports are open; `netkit udp ping HOST:PORT` asks an echo server",
+        "-p": "the port to send to follows the host: HOST:{PORT}",
+    },
+    "udp listen": {
+        **_port_of("udp listen", "-p", "--port"),
+        "-l": _BY_ITSELF,
+        "-u": _BY_ITSELF,
+        "-k": "leave it out: it goes on by itself; --count N ends it",
+        "-w": "write --idle-timeout {SECONDS}",
+        "-n": _NEVER_LOOKED_UP,
+        "-s": "the address is part of BIND: netkit udp listen {ADDR}:PORT",
+    },
+    "unix connect": {
+        **_CONNECT,
+        "-k": "as curl's, write --insecure with --tls; `netkit unix listen -k` takes one after another",
+        "-U": _BY_ITSELF,
+        "-l": "write netkit unix listen PATH",
+        "-z": "leave it out: `netkit unix connect --send-only PATH < /dev/null` ends at once",
+    },
+    "unix listen": {**_LISTEN, "-U": _BY_ITSELF},
+    "serve echo": {
+        **_SERVE,
+        **_SERVER_TLS,
+        **_port_of("serve echo", "-p", "--port"),
+        "-u": "write --udp",
+        "-t": "write --tcp",
+    },
+    "tcp echo": {**_SERVE, **_SERVER_TLS, **_port_of("tcp echo", "-p", "--port")},
+    "udp echo": {**_SERVE, "-u": _BY_ITSELF, **_port_of("udp echo", "-p", "--port")},
+    "serve dns": {**_SERVE, **_port_of("serve dns", "-p", "--port")},
+}
+
+
+def spellings(path: str, takes_value: Mapping[str, bool], words: Sequence[str]) -> dict[str, str]:
+    """The flags of other tools among the words that netkit's `path` was given, and what to do instead.
+
+    `takes_value` are the options that the command has, and whether a value follows each.
+    """
+    known = SPELLINGS.get(path, {})
+    found: dict[str, str] = {}
+    rest = list(reversed(words))
+    while rest:
+        word = rest.pop()
+        following = rest[-1] if rest else ""
+        flag, equals, value = word.partition("=")
+        if word == "--":
+            break
+        if flag in known and len(flag) > 2:
+            found[flag] = _filled(known[flag], value if equals else following)
+        elif word.startswith("--"):
+            if takes_value.get(flag) and not equals and rest:
+                rest.pop()
+        elif word.startswith("-"):
+            for index, letter in enumerate(word[1:], 2):
+                flag, value = f"-{letter}", word[index:]
+                if takes_value.get(flag):
+                    if not value and rest:
+                        rest.pop()
+                    break
+                if flag in known:
+                    found[flag] = _filled(known[flag], value or following)
+                    if "{" in known[flag]:
+                        break
+    return found
+
+
+def _filled(text: str, value: str) -> str:
+    """The line with the value that was typed, where it is one that needs no quotes."""
+    if not value or value.startswith("-") or shlex.quote(value) != value:
+        return re.sub(r"\{([^}]*)\}", r"\1", text)
+    return re.sub(r"\{[^}]*\}", lambda _: value, text)
+
+
+def joined(words: Sequence[str]) -> list[str] | None:
+    """The endpoints meant by words among which a port stands alone after its host; None where none does.
+
+    >>> joined(["localhost", "80", "443"])
+    ['localhost:80', 'localhost:443']
+    >>> joined(["::1", "53", "example.com"])
+    ['[::1]:53', 'example.com']
+    """
+    made: list[str] = []
+    host: str | None = None
+    ports = 0
+    for word in words:
+        if host is not None and _is_port(word):
+            if ports:
+                made.append("")
+            made[-1] = f"{host}:{word}"
+            ports += 1
+        else:
+            host, ports = _bare_host(word), 0
+            made.append(word)
+    return None if made == list(words) else made
+
+
+def _is_port(text: str) -> bool:
+    from netkit.addr import AddrParseError, parse_port
+
+    try:
+        parse_port(text)
+    except AddrParseError:
+        return False
+    return True
+
+
+def _bare_host(text: str) -> str | None:
+    """The host that `text` is, in brackets where a port after it asks for them; None if it has a port."""
+    from netkit.addr import AddrParseError, HostPort
+
+    try:
+        found = HostPort.parse(text, 0)
+    except AddrParseError:
+        return None
+    return str(found).removesuffix(":0") if text.strip("[]") == str(found.host) else None
