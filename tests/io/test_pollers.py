@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import select
 import socket
@@ -13,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from netkit.io import Flow, all_of, blocking, run
-from netkit.io.bell import thread_bell
 from netkit.io.pollers import MANY, READ, WRITE, Epoll
 from tests.io.conftest import Pair
+from tests.net.conftest import open_before, opened_since
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="no epoll on this system")
 
@@ -93,9 +92,7 @@ def test_many_descriptors_are_epolls_and_leave_nothing_behind(monkeypatch: pytes
             made.append(self)
 
     monkeypatch.setattr(blocking, "Epoll", Counted)
-    thread_bell()  # the thread's own, made at its first wait, which stays
-    gc.collect()  # what tests before this one left to be collected is closed by now
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_before()
     pairs = [Pair() for _ in range(MANY + 2)]
 
     def answering(pair: Pair, next_pair: Pair | None) -> Flow[bytes]:
@@ -111,4 +108,4 @@ def test_many_descriptors_are_epolls_and_leave_nothing_behind(monkeypatch: pytes
     assert len(made) == 1
     for pair in pairs:
         pair.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert not opened_since(before)

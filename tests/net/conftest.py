@@ -55,15 +55,20 @@ def same_socket(owner: Any) -> Iterator[socket.socket]:
         yield sock
 
 
+def open_before() -> dict[int, str]:
+    """What is open before something is done, for `opened_since`; with what stays once it was made."""
+    from netkit.io.bell import thread_bell
+
+    thread_bell()  # the thread's own, made at its first wait
+    asyncio.new_event_loop().close()
+    LOOPS["uvloop"]().close()  # libuv's own, made with its first loop
+    return open_fds()
+
+
 @pytest.fixture
 def no_leak() -> Iterator[None]:
     """No descriptor is open after the test that was not before. Put it before what makes loops."""
-    from netkit.io.bell import thread_bell
-
-    thread_bell()  # the thread's own, made at its first wait, which stays
-    asyncio.new_event_loop().close()
-    LOOPS["uvloop"]().close()  # libuv's own, made with its first loop, which stay
-    before = open_fds()
+    before = open_before()
     yield
     if opened_since(before):
         gc.collect()  # which is slow, and what only waits for it is no leak

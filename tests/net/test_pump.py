@@ -17,6 +17,7 @@ from netkit.net.pump import AtEnd, Pumped, pump
 from netkit.net.tcp import TcpStream
 from netkit.net.unix import UnixStream
 from netkit.serve.child import end_all, start_beside, start_on
+from tests.net.conftest import open_before, opened_since
 from tests.waiting import still_waits
 
 WAIT = 20.0
@@ -248,13 +249,13 @@ def test_a_command_has_the_socket_and_it_is_blocking() -> None:
 
 
 def test_a_commands_status_and_no_descriptor_left() -> None:
-    before = set(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else set()
+    before = open_before() if Path("/proc/self/fd").exists() else None
     for code, status in (("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", -9)):
         child, ours = start(code)
         with ours:
             assert go(child.ended_flow()) == status
-    if before:
-        assert set(os.listdir("/proc/self/fd")) == before
+    if before is not None:
+        assert not opened_since(before)
 
 
 def test_many_that_end_at_once_are_all_reaped() -> None:
