@@ -10,6 +10,7 @@
 #   make fuzz     coverage-guided fuzzing of both twins, for DURATION seconds (an hour)
 #   make fuzz-twins    both twins fed EXAMPLES (1,000,000) mutated messages, with no difference between them
 #   make fuzz-parsers  the HTTP parser beside llhttp and h11, over EXAMPLES mutated messages
+#   make fuzz-servers  every server fed mutated datagrams and streams for DURATION seconds in all, and still there
 #   make docs     man pages, completions, schemas and the map of modules, from what the code says of itself
 #   make clean    remove what was built
 #
@@ -29,7 +30,7 @@ installed_from := pyproject.toml setup.py $(wildcard rust/Cargo.* rust/src/*.rs 
 # One line: whether the hot functions are in Rust or in Python, and why.
 twins := $(VENV)/bin/netkit version --plain | awk -F '\t' '$$1 == "twins" { print "netkit: twins: " $$2 }' >&2
 
-.PHONY: demo test test-all check lint types rust generated peers bench load fuzz fuzz-twins fuzz-parsers docs clean
+.PHONY: demo test test-all check lint types rust generated peers bench load fuzz fuzz-twins fuzz-parsers fuzz-servers docs clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.netkit
@@ -78,6 +79,9 @@ fuzz-twins: $(VENV)/.dev
 
 fuzz-parsers: $(VENV)/.dev
 	NETKIT_EXAMPLES=$(EXAMPLES) $(python) -m pytest tests/interop/test_http_parsers.py $(ARGS)
+
+fuzz-servers: $(VENV)/.dev
+	NETKIT_FUZZ_SECONDS=$$(( $(DURATION) / 4 )) $(python) -m pytest tests/fuzz $(ARGS)
 
 docs: $(VENV)/.netkit
 	$(python) -m netkit.cli.pages.generate

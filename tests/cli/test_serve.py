@@ -216,7 +216,9 @@ class Logging(Server):
         """End it: what it logged, each line without its time, which is a time of day."""
         self.process.send_signal(signal.SIGTERM)
         _, errors = self.process.communicate(timeout=20)
-        *lines, last = [line for line in errors.decode().splitlines() if not line.startswith("netkit: ")]
+        *lines, last = [
+            line for line in errors.decode().splitlines() if not line.startswith(("netkit: ", "hint: "))
+        ]
         assert last.startswith("served for ")
         timed = [re.fullmatch(r"(\S+) (\S+) +(.*)", line) for line in lines]
         assert all(timed), lines
