@@ -9,15 +9,16 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, strategies as st
 
 from netkit.net import TcpStream
 from netkit.tls.certificate import Certificate
 from netkit.tls.config import CertVerifyMode, TlsConfig
-from netkit.tls.der import encode
+from netkit.tls.der import DerError, encode
 from netkit.tls.errors import TlsError
 from netkit.tls.roots import SystemCerts
 from netkit.tls.stream import TlsStream
-from netkit.tls.trust import TrustSettings
+from netkit.tls.trust import TrustSettings, parse_trust
 from netkit.tls.verify import verify_chain
 from tests.cli.helpers import run_netkit
 from tests.conftest import require_peer
@@ -213,6 +214,31 @@ def test_der_with_settings_behind_it() -> None:
     assert empty[0].trust == TrustSettings(())
     with pytest.raises(TlsError.InvalidConfig, match="none of them"):
         TlsConfig.client().with_root_certs(empty)
+
+
+def test_everything_that_settings_may_hold() -> None:
+    server_auth = encode(0x06, bytes.fromhex("2b06010505070301"))
+    aux = encode(
+        0x30,
+        encode(0x30, server_auth)
+        + encode(0xA0, encode(0x06, bytes.fromhex("2a0304")))
+        + encode(0x0C, "é".encode())
+        + encode(0x04, b"\x01\x02")
+        + encode(0xA1, encode(0x30, server_auth)),
+    )
+    (certificate,) = Certificate.from_file_content(ROOT.certificate.der_data + aux)
+    assert certificate.trust == TrustSettings((SERVER,), ("1.2.3.4",), "é", b"\x01\x02")
+
+
+@given(st.binary(max_size=40))
+def test_settings_of_any_octets(data: bytes) -> None:
+    for octets in (data, encode(0x30, data)):
+        try:
+            settings = parse_trust(octets, 0)
+        except DerError as error:
+            assert 0 <= error.offset <= len(octets)
+        else:
+            assert (settings is None) is (not octets)
 
 
 def test_the_systems_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: int) -> None:
