@@ -93,7 +93,8 @@ def members(
             cursor.at = begun
             text = cursor.match(whole)
             assert text is not None
-            complaints.append(Dropped(text[0].rstrip(" \t"), begun, error))
+            # Kept with its traceback, an error keeps the frames alive that it went through.
+            complaints.append(Dropped(text[0].rstrip(" \t"), begun, error.with_traceback(None)))
         else:
             found.append(member)
     return found
