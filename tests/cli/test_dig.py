@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
@@ -674,3 +675,16 @@ class TestMany:
         result = netkit("dig", at, "www.example.test", "nowhere.example.test", tty=True, width=160)
         assert "NXDOMAIN" in result.stdout
         assert "192.0.2.1" in result.stdout
+
+
+def test_a_journal_is_of_one_question(netkit: Netkit, at: str, tmp_path: Path) -> None:
+    """Of one type, server and way of asking; not of one way of showing."""
+    journal = str(tmp_path / "journal")
+    names = ["www.example.test", "example.test"]
+    assert netkit("dig", at, "-t", "A", *names, "--resume", journal, "--short").exit_code == 9
+    for other in ([at, "-t", "MX"], [at, "-t", "A", "+tcp"], ["@127.0.0.1:1", "-t", "A"]):
+        refused = netkit("dig", *other, *names, "--resume", journal)
+        assert refused.exit_code == 8
+        assert "the journal of another question" in refused.stderr
+    again = netkit("dig", at, "-t", "A", "+noall", "+answer", *names, "--resume", journal)
+    assert "all 2 inputs were done before" in again.stderr

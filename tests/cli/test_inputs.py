@@ -10,7 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 
 from netkit.cli.frame import batch, inputs, lines as reading
@@ -19,7 +21,8 @@ from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.journal import Journal, JournalError
 from netkit.cli.frame.output import Output
 from netkit.cli.frame.progress import Progress
-from netkit.cli.frame.root import run_in
+from netkit.cli.frame.root import load, run_in
+from netkit.cli.table import COMMANDS, Entry
 from netkit.errors import NetkitError
 from netkit.io import Event, Flow, Want
 from tests.cli import sample
@@ -182,6 +185,8 @@ def test_a_view_that_fails_costs_one_row(netkit: Netkit, monkeypatch: pytest.Mon
 
 # -- interruption and --resume
 
+HEAD = b"netkit journal 2 of say\nasked {}\n"
+
 
 def test_an_interruption_leaves_what_was_written(netkit: Netkit) -> None:
     result = netkit("say", "a", "b", "interrupts-", "c")
@@ -228,11 +233,11 @@ def test_resuming_in_order(netkit: Netkit, tmp_path: Path) -> None:
 
 
 def test_an_edited_list_is_asked_again_from_the_edit_on(tmp_path: Path) -> None:
-    journal = Journal(str(tmp_path / "j"), "say")
+    journal = Journal(str(tmp_path / "j"), "say", {})
     for index, word in enumerate(["a", "b", "c"]):
         journal.done(index, word, index)
     journal.close()
-    again = Journal(str(tmp_path / "j"), "say")
+    again = Journal(str(tmp_path / "j"), "say", {})
     assert [again.code(i, word) for i, word in enumerate(["a", "x", "c", "d"])] == [0, None, 2, None]
     assert again.count == 3
     again.close()
@@ -240,19 +245,20 @@ def test_an_edited_list_is_asked_again_from_the_edit_on(tmp_path: Path) -> None:
 
 def test_a_line_cut_off_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "j"
-    path.write_bytes(b"netkit journal 1 of say\n0 0 a\n1 0 bc")
-    journal = Journal(str(path), "say")
+    path.write_bytes(HEAD + b"0 0 a\n1 0 bc")
+    journal = Journal(str(path), "say", {})
     assert (journal.code(0, "a"), journal.code(1, "bc")) == (0, None)
     journal.done(1, "bcd", 4)
     journal.close()
-    assert path.read_bytes() == b"netkit journal 1 of say\n0 0 a\n1 4 bcd\n"
+    assert path.read_bytes() == HEAD + b"0 0 a\n1 4 bcd\n"
 
 
-def test_a_title_cut_off_is_written_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("length", [0, 11, len(b"netkit journal 2 of say\n"), 28, 33])
+def test_a_head_cut_off_is_written_anew(tmp_path: Path, length: int) -> None:
     path = tmp_path / "j"
-    path.write_bytes(b"netkit jour")
-    Journal(str(path), "say").close()
-    assert path.read_bytes() == b"netkit journal 1 of say\n"
+    path.write_bytes(HEAD[:length])
+    Journal(str(path), "say", {}).close()
+    assert path.read_bytes() == HEAD
 
 
 @pytest.mark.parametrize(
@@ -260,10 +266,12 @@ def test_a_title_cut_off_is_written_anew(tmp_path: Path) -> None:
     [
         (b"important notes\n", "not a journal"),
         (b"important", "not a journal"),
-        (b"netkit journal 1 of dig\n", "the journal of `netkit dig`, not of `netkit say`"),
-        (b"netkit journal 1 of say\nnonsense\n", "a line that no journal has"),
-        (b"netkit journal 1 of say\n0 999 a\n", "a line that no journal has"),
-        (b"netkit journal 1 of say\n99999999999 0 a\n", "out of order"),
+        (b"netkit journal 2 of dig\n", "the journal of `netkit dig`, not of `netkit say`"),
+        (b"netkit journal 1 of say\n0 0 a\n", "another version of netkit"),
+        (b"netkit journal 2 of say\n0 0 a\n", "another question: --timeout was not given, and is 5.0 now"),
+        (b'netkit journal 2 of say\nasked {"--timeout": 5.0}\nnonsense\n', "a line that no journal has"),
+        (b'netkit journal 2 of say\nasked {"--timeout": 5.0}\n0 999 a\n', "a line that no journal has"),
+        (b'netkit journal 2 of say\nasked {"--timeout": 5.0}\n99999999999 0 a\n', "out of order"),
     ],
 )
 def test_no_file_is_taken_for_a_journal(netkit: Netkit, tmp_path: Path, content: bytes, reason: str) -> None:
@@ -275,10 +283,75 @@ def test_no_file_is_taken_for_a_journal(netkit: Netkit, tmp_path: Path, content:
     assert path.read_bytes() == content, "and none is harmed"
 
 
+def test_the_same_list_with_other_options_is_another_question(netkit: Netkit, tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    common = ["a", "b", "--resume", str(path)]
+    assert netkit("say", *common).exit_code == 0
+    before = path.read_bytes()
+    for options, difference in (
+        (["--timeout", "1"], "--timeout was 5.0, and is 1.0 now"),
+        (["-4"], "-4 was not given, and is given now"),
+    ):
+        result = netkit("say", *common, *options, "--json")
+        assert result.exit_code == 8
+        assert result.json[0]["error"]["kind"] == "JournalError"
+        assert f"the journal of another question: {difference}" in result.json[0]["error"]["message"]
+        assert "give the options of the first run" in result.json[0]["error"]["hint"]
+        assert path.read_bytes() == before
+    assert sample.ASKED == ["a", "b"]
+    for shown in (
+        ["--json"],
+        ["--concurrency", "2", "--ordered"],
+        ["--rate", "9/s", "-q"],
+        ["--timeout", "5s"],
+    ):
+        assert netkit("say", *common, *shown).exit_code == 0, "these are no other question"
+    assert sample.ASKED == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "entry", [each for each in COMMANDS if "targets" in load(each).bundles], ids=lambda entry: entry.path
+)
+def test_a_question_is_the_same_each_time_it_is_put(entry: Entry) -> None:
+    """The options of every command are written as they are read; no object's address is among them."""
+    command = load(entry)
+    given = {
+        param.name or "": EXAMPLES.get(type(param.type).__name__, param.get_default(context))
+        for context in [click.Context(command)]
+        for param in command.params
+    }
+    question = command.question({name: _converted(command, name, value) for name, value in given.items()})
+    assert " at 0x" not in str(question)
+    assert not {name for name in question if name in ("--json", "--color", "--concurrency", "--resume")}
+
+
+#: A value of each kind that is an object of netkit's own.
+EXAMPLES = {
+    "Address": "192.0.2.1",
+    "Network": "192.0.2.0/24",
+    "Endpoint": "[2001:db8::1]:443",
+    "BaseUrl": "https://example.com/a/",
+    "Source": "192.0.2.1#5353",
+    "Server": "192.0.2.53",
+    "Version": "1.2",
+    "_Optional": "",
+    "Subnet": "192.0.2.0/24",
+    "Cookie": "0011223344556677",
+}
+
+
+def _converted(command: click.Command, name: str, value: Any) -> Any:
+    (param,) = [each for each in command.params if each.name == name]
+    if not isinstance(value, str):
+        return value
+    found = param.type.convert(value, param, None)
+    return (found,) if param.multiple else found
+
+
 def test_one_journal_one_user(tmp_path: Path) -> None:
-    journal = Journal(str(tmp_path / "j"), "say")
+    journal = Journal(str(tmp_path / "j"), "say", {})
     with pytest.raises(JournalError, match="in use"):
-        Journal(str(tmp_path / "j"), "say")
+        Journal(str(tmp_path / "j"), "say", {})
     journal.close()
     assert isinstance(JournalError("x", "y"), NetkitError)
 

@@ -38,7 +38,7 @@ from netkit.cli.frame.output import Output
 from netkit.cli.frame.usage import WORDS, usage_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from netkit.cli.frame.inputs import Inputs
     from netkit.cli.frame.view import View
@@ -58,6 +58,8 @@ class Run(Output[R], Generic[R]):
     """
 
     command: NetkitCommand
+    #: The parameters as click has them, by its names.
+    given: Mapping[str, Any]
     #: The arguments that have a type of their own (HOST:PORT, BIND, PATH), as they were typed.
     typed: tuple[str, ...] = ()
 
@@ -101,7 +103,7 @@ class Run(Output[R], Generic[R]):
         if inputs.how.resume is not None:
             from netkit.cli.frame.journal import Journal
 
-            journal = Journal(inputs.how.resume, self.command.path)
+            journal = Journal(inputs.how.resume, self.command.path, self.command.question(self.given))
         try:
             batch = Batch(inputs, function, self, timeout=timeout, journal=journal)
             try:
@@ -230,6 +232,7 @@ class NetkitCommand(click.Command):
         resume = None if targets is None else targets.how.resume
         run: Run[Any] = Run(env, self.view, doing=self.doing or self.path, lookup=self.lookup)
         run.command = self
+        run.given = ctx.params
         run.typed = tuple(ctx.meta.get(TYPED, ()))
         run.input = run.typed[0] if len(run.typed) == 1 else None
         try:
@@ -260,6 +263,25 @@ class NetkitCommand(click.Command):
         made = {argument: each.make(params) for argument, each in self.bundles.items()}
         bundled = {name for each in self.bundles.values() for name in each.parameters}
         return made | {name: value for name, value in params.items() if name not in bundled}
+
+    def question(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The options that decide what an input's result is, by their names on the command line, of what was
+        given: all but those of the output, and those that say which inputs there are and how many at once."""
+        aside = {
+            name
+            for argument in ("output", "targets")
+            if argument in self.bundles
+            for name in self.bundles[argument].parameters
+        }
+        found: dict[str, Any] = {}
+        for param in self.params:
+            value = given.get(param.name or "")
+            if param.name in aside or getattr(param, "for_show", False) or value in (None, ()):
+                continue
+            if value is False and not param.secondary_opts:
+                continue  # a flag that was not given
+            found[max(param.opts, key=len)] = _plain(value)
+        return found
 
     # -- the help page
 
@@ -299,6 +321,13 @@ class NetkitCommand(click.Command):
             if isinstance(param, click.Option) and not param.hidden:
                 found.setdefault(getattr(param, "section", "Options"), []).append(param)
         return {title: options for title, options in found.items() if options}
+
+
+def _plain(value: Any) -> Any:
+    """An option's value as JSON has it."""
+    if isinstance(value, (tuple, list)):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, (bool, int, float)) else str(value)
 
 
 def option_record(option: click.Option) -> tuple[str, str]:

@@ -51,7 +51,9 @@ class BatchOptions(OptionGroup):
     rate: float | None = field("--rate", type=Rate(), help="Begin no more than this (100/s, 30/m).")
     ordered: bool = flag("--ordered", help="Rows in the order of the inputs, not as they finish.")
     resume: str | None = field(
-        "--resume", type=File(), help="Keep a journal in FILE; run again, go on where it ended."
+        "--resume",
+        type=File(),
+        help="Keep a journal in FILE; run again with the same options, go on where it ended.",
     )
 
 

@@ -53,7 +53,8 @@ class Option(click.Option):
     """An option that knows its section of the help page, and what a shell may complete after it.
 
     Its type says what stands for the value, unless `metavar` does. A default is shown, unless `show_default`
-    has other words for it or is False.
+    has other words for it or is False. `for_show` says that the option chooses what is shown of a result, and
+    never changes the result itself: `--resume` goes on with another choice.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Option(click.Option):
         section: str = "Options",
         complete: str | None = None,
         show_default: bool | str | None = None,
+        for_show: bool = False,
         **rest: Any,
     ) -> None:
         default = rest.get("default")
@@ -70,6 +72,7 @@ class Option(click.Option):
         super().__init__(*args, **rest)
         self.show_default = show_default
         self.section = section
+        self.for_show = for_show
         self.complete = complete or getattr(self.type, "complete", None)
         self.metavar = self.metavar or getattr(self.type, "metavar", None)
 

@@ -58,7 +58,9 @@ Rows come as inputs finish, or with `--ordered` in the order of the inputs; then
 4096 ahead of the one whose row is due. `--concurrency` and `--rate` say how many are under way at once and
 how many begin in a second. With `--resume FILE`, finished inputs are noted in a journal, and the same
 command goes on after an interruption where it was (with `-o`, appending to what is there): an input is
-done if its number and its text are in the journal."""
+done if its number and its text are in the journal. The journal also has the options that decide what a
+result is: the same list with another type, server or timeout is refused (8), with another form of output
+not."""
 
 
 def command_page(command: NetkitCommand, entries: Iterable[Entry]) -> str:

@@ -211,7 +211,8 @@ def flag_options(function: F) -> F:
     made = []
     for title, flags in (("Showing", SHOWN), ("Asking", FLAGS)):
         for each in flags:
-            made += [Option(names, section=title, **how) for names, how in _options_of(each)]
+            shown = flags is SHOWN
+            made += [Option(names, section=title, for_show=shown, **how) for names, how in _options_of(each)]
     return bundle(function, "flags", made, _flags_of)
 
 
