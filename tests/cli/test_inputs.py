@@ -24,7 +24,7 @@ from netkit.cli.frame.progress import Progress
 from netkit.cli.frame.root import load, run_in
 from netkit.cli.table import COMMANDS, Entry
 from netkit.errors import NetkitError
-from netkit.io import Event, Flow, Want
+from netkit.io import Event, Flow, Want, all_of, run
 from tests.cli import sample
 from tests.cli.helpers import Result, netkit_argv, process_environment
 
@@ -380,9 +380,60 @@ def test_the_words_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(30):
         output.count(Exit.OK)
     output.count(Exit.TIMEOUT, "Timeout")
+    lines.size = None
     assert progress.text(1002.0) == "31 done  1 failed  16/s"
-    lines.read, lines.size = 250, 1000
-    assert progress.text(1010.0) == "#####---------------  25%  31 done  1 failed  3.1/s  0:30 left"
+
+
+def test_the_time_left_is_that_of_the_inputs_that_are_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of a list of 100 lines 64 are read and 20 are over after 25 seconds: 80 take 100 seconds more."""
+    monkeypatch.setattr("netkit.cli.frame.progress.monotonic", lambda: 1000.0)
+    path = tmp_path / "list"
+    path.write_text("# which\n" + "word\n" * 100)
+    env = Environment(stdout=io.BytesIO())
+    output = Output(env, sample.SayView())
+    how = inputs.BatchOptions(file=str(path), concurrency=1, rate=None, ordered=False, resume=None)
+    lines = reading.Lines(inputs.Inputs(inputs.Spec("WORD", str), [], how), env)
+    items = run(all_of([lines.next() for _ in range(64)]))
+    progress = Progress(output, lines)
+    for outcome in items[44:]:
+        lines.done(outcome.unwrap())
+        output.count(Exit.OK)
+    assert progress.text(1025.0) == "####----------------  21%  20 done  0.8/s  1:40 left"
+    for outcome in items[:20]:  # these were in the journal: they took no time
+        lines.done(outcome.unwrap(), resumed=True)
+        output.count(Exit.OK)
+    assert progress.text(1025.0) == "########------------  41%  40 done  0.8/s  1:15 left"
+    lines.close()
+
+
+def test_arguments_have_a_bar_too_and_a_pipe_has_none(tmp_path: Path) -> None:
+    how = inputs.BatchOptions(file=None, concurrency=1, rate=None, ordered=False, resume=None)
+    spec = inputs.Spec("WORD", str)
+    with (tmp_path / "list").open("w+b") as file:
+        file.write(b"one\ntwo\n")
+        file.flush()
+        file.seek(4)
+        assert reading.Lines(inputs.Inputs(spec, ["a", "-"], how), Environment(stdin=file)).size == 6
+    assert reading.Lines(inputs.Inputs(spec, ["a", "-"], how), Environment(stdin=io.BytesIO())).size is None
+
+
+@pytest.mark.parametrize("elsewhere", ["pipe", "file"])
+def test_progress_stays_where_rows_go_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, elsewhere: str
+) -> None:
+    """Each row replaces it by the next, and none takes it away before the end."""
+    monkeypatch.setattr("netkit.cli.frame.progress.INTERVAL", 0.0)
+    env = Environment(
+        stdout=io.BytesIO(), stderr=(errors := io.BytesIO()), stderr_tty=True, stdout_tty=elsewhere == "file"
+    )
+    out = ["-o", str(tmp_path / "out")] if elsewhere == "file" else []
+    assert run_in(["say", "a", "turn-b", "turn-c", *out], env) == 0
+    first, *shown, last = errors.getvalue().decode().split("\r\x1b[2K")
+    assert (first.split()[0][0], last) == ("#" if "#" in first else "-", "")
+    assert len(shown) >= 2
+    assert all(" done" in line for line in shown)
 
 
 # -- as a process

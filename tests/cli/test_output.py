@@ -297,7 +297,7 @@ def test_a_closed_standard_error_is_nobodys_problem() -> None:
 
 def test_the_progress_line_goes_away_before_anything_is_written() -> None:
     stderr, stdout = io.BytesIO(), io.BytesIO()
-    env = Environment(stdout=stdout, stderr=stderr, stderr_tty=True, width=20)
+    env = Environment(stdout=stdout, stderr=stderr, stdout_tty=True, stderr_tty=True, width=20)
     env.status("working " * 5)
     assert stderr.getvalue() == b"working working wor"
     env.write_lines(["row"])

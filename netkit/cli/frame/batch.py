@@ -56,7 +56,6 @@ class Batch(Generic[T, R]):
         self.timeout = timeout
         self.journal = journal
         self.lines = Lines(inputs, output.env)
-        self.resumed = 0
         self._pacer = None if inputs.how.rate is None else Pacer(inputs.how.rate)
         self._active = 0
         self._idle = Event()
@@ -97,7 +96,9 @@ class Batch(Generic[T, R]):
             item = yield from self._next()
             if item is not None:
                 yield from self._may_begin(item)
-                self._finish(item, (yield from self._outcome(item)))
+                outcome = yield from self._outcome(item)
+                self.lines.done(item)
+                self._finish(item, outcome)
         finally:
             self._active -= 1
             if self._active == 0 and self.lines.ended:
@@ -112,7 +113,7 @@ class Batch(Generic[T, R]):
             code = self.journal.code(item.number, item.text)
             if code is None:
                 return item
-            self.resumed += 1
+            self.lines.done(item, resumed=True)
             self.output.count(Exit(code), None if code == 0 else "earlier")
             self._finish(item, None)
 

@@ -112,7 +112,7 @@ class Run(Output[R], Generic[R]):
                 self._interrupted(inputs)
                 raise
             self.env.status(None)
-            if journal is not None and batch.resumed and batch.resumed == self.rows:
+            if journal is not None and self.rows and batch.lines.resumed == self.rows:
                 hint = f"remove {journal.path} to ask them again"
                 self.env.warn(None, f"all {self.rows:,} inputs were done before", hint)
                 return

@@ -182,7 +182,8 @@ class Environment:
 
     def write_bytes(self, data: bytes | bytearray | memoryview) -> None:
         """Write payload or encoded results, as they are. Raises OutputFailed."""
-        self.status(None)
+        if self.stdout_tty and self._file is None:
+            self.status(None)  # the row would run into it; elsewhere the two never meet
         stream = self._file or self.stdout
         if stream is None:
             raise OutputFailed(OSError(errno.EBADF, "closed"), self._where)
@@ -241,15 +242,14 @@ class Environment:
     def status(self, text: str | None) -> None:
         """Show `text` as the one line of progress on a terminal's standard error; None takes it away.
 
-        Whatever is written next takes it away first, so rows and messages never run into it.
+        What is written to the same terminal next takes it away first, so rows and messages never run into it.
         """
-        if self._status and text != self._status:
-            self._status = ""
-            self._caret = False  # erased with the line
-            self._write_error(_ERASE_LINE)
-        if text and self.shows_status and text != self._status:
-            self._status = text
-            self._write_error(f"{text[: self.width - 1]}")
+        shown = text[: self.width - 1] if text and self.shows_status else ""
+        if shown != self._status:
+            erased = _ERASE_LINE if self._status else ""
+            self._caret = self._caret and not erased  # erased with the line
+            self._status = shown
+            self._write_error(f"{erased}{shown}")
 
     def ctrl_c(self) -> None:
         """Ctrl-C came: what is written next begins a line of its own. Does what a signal handler may."""

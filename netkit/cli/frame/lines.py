@@ -24,11 +24,13 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Item(NamedTuple):
-    """One input: its number (from 0), its text, and where it stood (`hosts.txt:17`; None: an argument)."""
+    """One input: its number (from 0), its text, where it stood (`hosts.txt:17`; None: an argument), and how
+    many bytes of the list it took."""
 
     number: int
     text: str
     where: str | None
+    size: int = 0
 
 
 class Lines:
@@ -51,24 +53,51 @@ class Lines:
         self._stream: _Stream | None = None
         self._count = 0
         self.ended = False
-        #: Where a regular file is read from: bytes read and its size, for progress.
-        self.read, self.size = 0, 0
+        #: The bytes of all inputs; None where that is not known, as of a pipe.
+        self.size = self._whole_size(texts)
+        #: The bytes that are over with, and how many of them took no time: comments, and the inputs that the
+        #: journal had. Bytes that were only read say nothing: reading is ahead by all that are in flight.
+        self.finished, self.free = 0, 0
+        #: How many inputs the journal had.
+        self.resumed = 0
+
+    def _whole_size(self, texts: list[str]) -> int | None:
+        whole = 0
+        for text in texts:
+            if text in ("", "-"):
+                size = _size(self._env.stdin if text == "-" else self._file)
+                if size is None:
+                    return None
+                whole += size
+            else:
+                whole += _argument_size(text)
+        return whole
 
     def next(self) -> Flow[Item | None]:
         """Flow: the next input; None when there is none."""
         return self._reading.holding(self._read())
 
+    def done(self, item: Item, *, resumed: bool = False) -> None:
+        """Count an input as over; `resumed` says that the journal had it."""
+        self.finished += item.size
+        if resumed:
+            self.resumed += 1
+            self.free += item.size
+
     def _read(self) -> Flow[Item | None]:
         while not self.ended:
             if self._stream is not None:
+                before = self._stream.taken
                 line = yield from self._stream.next()
-                self.read = self._stream.taken
+                size = self._stream.taken - before
                 if line is None:
                     self._stream = None
                     continue
                 text = line.strip()
                 if text and text[0] not in "#;":  # the latter are zone files' and dig's
-                    return self._item(text, f"{self._stream.name}:{self._stream.number}")
+                    return self._item(text, f"{self._stream.name}:{self._stream.number}", size)
+                self.finished += size
+                self.free += size
                 continue
             try:
                 text = next(self._places)
@@ -76,22 +105,24 @@ class Lines:
                 self.ended = True
                 return None
             if text not in ("", "-"):
-                return self._item(text, None)
+                return self._item(text, None, _argument_size(text))
             self._stream = self._open(text)
         return None
 
-    def _item(self, text: str, where: str | None) -> Item:
+    def _item(self, text: str, where: str | None, size: int) -> Item:
         self._count += 1
-        return Item(self._count - 1, text, where)
+        return Item(self._count - 1, text, where, size)
+
+    @property
+    def empty(self) -> bool:
+        """Whether the inputs have ended, and there was none."""
+        return self.ended and self._count == 0
 
     def _open(self, text: str) -> _Stream:
         if text == "-":
-            stdin = self._env.stdin
-            return _Stream(stdin, "standard input")
+            return _Stream(self._env.stdin, "standard input")
         assert self._file_name is not None
-        stream = _Stream(self._file, self._file_name)
-        self.size = stream.size
-        return stream
+        return _Stream(self._file, self._file_name)
 
     def close(self) -> None:
         """Close the file, also where it was not read to its end."""
@@ -106,7 +137,6 @@ class _Stream:
         self.name = name
         self.number = 0
         self.taken = 0
-        self.size = 0
         self._file = file
         self._rest = b""
         self._lines: Iterator[bytes] = iter(())
@@ -120,9 +150,7 @@ class _Stream:
             about = os.fstat(self._fd)
         except (OSError, ValueError):
             return  # not the system's: a stream in memory never makes anyone wait
-        if stat.S_ISREG(about.st_mode):
-            self.size = about.st_size
-        elif os.name == "posix":
+        if not stat.S_ISREG(about.st_mode) and os.name == "posix":
             from netkit.io import Descriptor
 
             # Waited for, never made non-blocking: the open file is shared with whoever started us.
@@ -147,9 +175,27 @@ class _Stream:
             lines = (self._rest + data).split(b"\n")
             self._rest = b""
             if data:
-                self._rest = lines.pop()[: MAX_LINE + 1]  # one more than allowed is enough to refuse it
+                rest = lines.pop()
+                self._rest = rest[: MAX_LINE + 1]  # one more than allowed is enough to refuse it
+                self.taken += len(rest) - len(self._rest)
             else:
                 self._end = True
                 if lines == [b""]:
                     lines = []
             self._lines = iter(lines)
+
+
+def _size(file: BinaryIO | Any) -> int | None:
+    """How many bytes there are still to read; None where nobody knows."""
+    if file is None:
+        return 0
+    try:
+        about = os.fstat(file.fileno())
+        return max(0, about.st_size - file.tell()) if stat.S_ISREG(about.st_mode) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _argument_size(text: str) -> int:
+    """The bytes that an argument would take as a line."""
+    return len(text.encode("utf-8", "surrogateescape")) + 1

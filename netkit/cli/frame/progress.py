@@ -22,7 +22,6 @@ class Progress:
         self._output = output
         self._lines = lines
         self._began = self._shown = monotonic()
-        self._before = output.rows
 
     def flow(self, idle: Event) -> Flow[None]:
         """Flow: keep the line current while nothing finishes, until `idle` is set."""
@@ -41,11 +40,11 @@ class Progress:
 
     def text(self, now: float) -> str:
         """The line at the moment `now`."""
-        done = self._output.rows
+        done, lines = self._output.rows, self._lines
         elapsed = max(now - self._began, 1e-9)
-        rate = (done - self._before) / elapsed
+        rate = (done - lines.resumed) / elapsed
         parts = []
-        fraction = self._fraction()
+        fraction = lines.finished / lines.size if lines.size else None
         if fraction is not None:
             filled = int(fraction * _BAR)
             parts.append(f"{'#' * filled}{'-' * (_BAR - filled)} {fraction:4.0%}")
@@ -54,13 +53,8 @@ class Progress:
         if failed:
             parts.append(f"{failed:,} failed")
         parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
-        if fraction is not None and 0 < fraction < 1 and elapsed > 1:
-            left = int(elapsed / fraction - elapsed)
+        asked = lines.finished - lines.free
+        if lines.size and asked > 0 and elapsed > 1:
+            left = round((lines.size - lines.finished) * elapsed / asked)
             parts.append(f"{left // 60}:{left % 60:02} left")
         return "  ".join(parts)
-
-    def _fraction(self) -> float | None:
-        """How much of the list has been read: by bytes, since its lines are not counted beforehand."""
-        if self._lines.ended:
-            return None
-        return self._lines.read / self._lines.size if self._lines.size else None
