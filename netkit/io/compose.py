@@ -201,6 +201,12 @@ class Join(Group):
             return PAUSE
         return self
 
+    def look(self) -> Flow[None]:
+        """Flow: arm what was started, and see who has woken, without waiting for anybody."""
+        self.ready.append(Waiter())  # of no branch: it only keeps the driver from waiting
+        yield self
+        self.collect()
+
     def collect(self) -> None:
         """After the wait: those that woke have their turn, in the order in which they did."""
         if self.ready:
@@ -290,9 +296,12 @@ def all_of(
     """Flow: run every flow of `flows` to its end, side by side.
 
     `flows` may be a lazy iterator: at most `limit` run at once, and `pace` seconds lie between two starts
-    (see `Pacer`). `on_result(index, outcome)` is called as each ends, in order of ending; then outcomes are
-    not kept, so that a million flows need no memory, and the list returned is empty. Without it the outcomes
-    are returned in the order of the flows.
+    (see `Pacer`). With a `limit`, those whose wait is over go on before another is started: a flow that
+    measures how long its wait takes does not measure how long the others take to start.
+
+    `on_result(index, outcome)` is called as each ends, in order of ending; then outcomes are not kept, so
+    that a million flows need no memory, and the list returned is empty. Without it the outcomes are returned
+    in the order of the flows.
 
     The first branch to raise ends the others, and its error is raised; with `return_errors` they go on
     and each error is in its outcome.
@@ -334,9 +343,13 @@ def _join(
             may_start = pacer is None
             exhausted = False
             while decided is None:
-                if not exhausted and pacing is None and (limit is None or len(join.branches) < limit):
+                stepped = None if limit is None else join.step()
+                if stepped is not None:
+                    branch = stepped
+                elif not exhausted and pacing is None and (limit is None or len(join.branches) < limit):
                     if join.is_busy:
                         yield join.want
+                        continue
                     if pacer is not None and not may_start:
                         may_start = True
                         pacing = join.start(sleep_until(pacer.next_start(monotonic())))
@@ -350,6 +363,8 @@ def _join(
                     may_start = pacer is None
                     branch = join.start(flow, index)
                     index += 1
+                    if limit is not None and branch.outcome is None:
+                        yield from join.look()
                 elif not join.branches:
                     return None
                 else:

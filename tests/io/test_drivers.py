@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from netkit.io import (
     CancellationError,
     CancellationToken,
     DeadlineExceeded,
+    Descriptor,
     Event,
     Flow,
     Interrupted,
@@ -240,12 +242,15 @@ class TestAllOf:
 
     def test_no_more_at_once_than_the_limit_and_taken_lazily(self, drive: Drive) -> None:
         running = most = taken = 0
+        full = Event()
 
         def one() -> Flow[int]:
             nonlocal running, most
             running += 1
             most = max(most, running)
-            yield PAUSE
+            if running == 7:
+                full.set()
+            yield from full.wait()
             yield PAUSE
             running -= 1
             return 1
@@ -265,6 +270,26 @@ class TestAllOf:
 
         assert drive(all_of(many(), limit=7, on_result=settle), timeout=5) == []
         assert (most, done) == (7, 100)
+
+    def test_whose_wait_is_over_goes_on_before_another_is_started(self, drive: Drive) -> None:
+        """So a flow that measures its wait does not measure the start of all others."""
+        started, most = 0, 0
+
+        def one() -> Flow[None]:
+            nonlocal started, most
+            near, far = socket.socketpair()
+            descriptor = Descriptor(near.fileno(), close=near.close)
+            with far:
+                far.send(b"here already")
+                started += 1
+                before = started
+                yield descriptor.want_read
+                most = max(most, started - before)
+            descriptor.close()
+
+        drive(all_of((one() for _ in range(200)), limit=100, on_result=lambda _, outcome: None), timeout=30)
+        assert started == 200
+        assert most < 50, "of a hundred that may be under way"
 
     def test_a_thousand_that_sleep_cost_one_step_each(self, drive: Drive) -> None:
         steps = 0

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from time import monotonic
 
 import pytest
 
@@ -113,6 +114,32 @@ def test_open_and_closed(drive: Drive) -> None:
     assert (refused.state, refused.banner) == (PortState.CLOSED, None)
     assert "refused" in (refused.reason or "")
     assert 0 <= found.time < 30
+
+
+def test_many_at_once_do_not_add_up_to_latency(drive: Drive) -> None:
+    """With two hundred refused ports under way at once, the time of each is about that of one alone."""
+    times: list[float] = []
+    with closed() as dead:
+        flows = (scan_port(local(dead), timeout=30) for _ in range(200))
+        begun = monotonic()
+        drive(all_of(flows, limit=200, on_result=lambda _, outcome: times.append(outcome.unwrap().time)))
+        whole = monotonic() - begun
+    assert sum(times) < 25 * whole, "where each waits for all others it is a hundred times"
+
+
+def test_concurrency_makes_many_silent_ports_faster(drive: Drive) -> None:
+    """Thirty ports that take a second each to be silent take one second at thirty at once."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as stack:
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(server.getsockname())
+        flows = [scan_port(local(server.getsockname()[1]), timeout=1.0) for _ in range(30)]
+        begun = monotonic()
+        found = drive(all_of(flows, limit=30), timeout=60)
+        elapsed = monotonic() - begun
+    assert {outcome.unwrap().state for outcome in found} == {PortState.FILTERED}
+    assert 1.0 <= elapsed < 15.0, "of thirty seconds"
 
 
 def test_a_full_backlog_is_filtered(drive: Drive) -> None:
