@@ -413,7 +413,7 @@ _netkit_tcp_listen() {
         --key='[Its private key]:FILE:_files' \
         --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
         --write-ca='[Write the root of the certificate made here]:FILE:_files' \
-        --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
         --crlf'[Send each line end as CR LF]' \
         --hexdump'[Show what goes both ways on standard error, with offsets, in hexadecimal and ASCII]' \
         --transcript='[Write what goes both ways to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
@@ -583,7 +583,7 @@ _netkit_unix_listen() {
         --key='[Its private key]:FILE:_files' \
         --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
         --write-ca='[Write the root of the certificate made here]:FILE:_files' \
-        --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
         --crlf'[Send each line end as CR LF]' \
         --hexdump'[Show what goes both ways on standard error, with offsets, in hexadecimal and ASCII]' \
         --transcript='[Write what goes both ways to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
@@ -704,7 +704,7 @@ _netkit_serve_echo() {
         --stall-timeout='[End a connection whose peer did not take its echo for so long]:SECONDS: ' \
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
         --upgrade'[Take the sockets of the server behind --control over]' \
-        --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
         --events'[With --json]' \
         --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
         --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
@@ -737,7 +737,7 @@ _netkit_tcp_echo() {
         --stall-timeout='[End a connection whose peer did not take its echo for so long]:SECONDS: ' \
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
         --upgrade'[Take the sockets of the server behind --control over]' \
-        --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
         --events'[With --json]' \
         --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
         --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
@@ -765,7 +765,7 @@ _netkit_udp_echo() {
         --stall-timeout='[End a connection whose peer did not take its echo for so long]:SECONDS: ' \
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
         --upgrade'[Take the sockets of the server behind --control over]' \
-        --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
         --events'[With --json]' \
         --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
         --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
@@ -788,7 +788,7 @@ _netkit_udp_echo() {
 _netkit_serve_dns() {
     _arguments -s -S \
         '*'--zone='[A zone file]:FILE:_files' \
-        --drain='[On SIGTERM, give what is under way this long to end]:SECONDS: ' \
+        --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
         --events'[With --json]' \
         --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
         --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \

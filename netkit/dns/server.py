@@ -9,6 +9,7 @@ gives everything, since this server is for looking at.
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -23,6 +24,7 @@ from netkit.dns.zone import ZoneAnswer
 from netkit.io import ClosedError, DeadlineExceeded, UnexpectedEof, all_of, before, race
 from netkit.net.same_port import bind_same_port
 from netkit.serve.connections import Served, serve
+from netkit.serve.stop import another_request, leave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -221,7 +223,7 @@ class DnsServer:
 
         With `faults`, responses come late, damaged or not at all, over UDP and TCP.
         """
-        converse: Handler = self._converse
+        converse: Handler = partial(self._converse, stop=stop)
         if faults is not None:
             from netkit.lab.faults import faulty
             from netkit.lab.faulty_udp import FaultyUdpSocket
@@ -234,6 +236,7 @@ class DnsServer:
                 converse,
                 stop=stop,
                 drain=drain,
+                hurry=leave,
                 served=self.tcp,
             )
             flows: list[Flow[object]] = [self._datagrams(stop), tcp]
@@ -267,10 +270,12 @@ class DnsServer:
             except OSError as error:
                 log.debug("%s: cannot be answered: %s", peer, error)
 
-    def _converse(self, stream: TcpStream | FaultyStream) -> Flow[None]:
+    def _converse(self, stream: TcpStream | FaultyStream, *, stop: Event) -> Flow[None]:
         while True:
             until = monotonic() + TCP_IDLE_TIMEOUT
             try:
+                if not (yield from before(until, another_request(stream, stop))):
+                    return
                 wire = yield from before(until, receive_framed(stream), "waiting for a query")
             except (UnexpectedEof, DeadlineExceeded):
                 return

@@ -33,6 +33,10 @@ READ_UNTIL_LIMIT = 65536
 #: How long a lingering close waits, in seconds, for a peer from which nothing comes.
 LINGER = 1.0
 
+#: How long a pause of the peer's ends a stream whose reading is to stop, in seconds. Longer than the pauses
+#: that a transfer has in itself: a round trip, or a lost segment that is sent again.
+QUIET = 1.0
+
 
 #: What operations are doing when time runs out.
 READING, WRITING = phase("reading"), phase("writing")
@@ -136,20 +140,23 @@ class ByteStream(Closing, Timed):
     def _finish(self) -> Flow[None]:
         raise NotImplementedError
 
-    def stop_reading(self) -> None:
-        """Read what has arrived by now, and then find the stream at its end, whatever more may come.
+    def stop_reading(self, quiet: float = QUIET) -> None:
+        """Find the stream at its end as soon as the peer has sent nothing for `quiet` seconds.
 
-        This is how a server that is told to end lets the connections under way come to theirs: nothing
-        that was received is lost, and a peer that goes on sending cannot keep it. Never waits; a reader
-        that waits is woken.
+        This is how a server that is told to end lets a transfer under way come to its own end: what the peer
+        sends without a longer pause is read, however much it is, and a stream on which nothing has come for
+        so long ends at once. How long a peer may keep the server that way is for the server to say. Never
+        waits; a reader that waits is woken.
         """
         raise NotImplementedError
 
-    def lingering_close(self, quiet: float = LINGER) -> Flow[None]:
+    def lingering_close(self, quiet: float = LINGER) -> Flow[int]:
         """Flow: after `finish`, read and drop what comes until the peer has finished too, and then close.
 
-        Closing with bytes unread resets the connection, and may destroy what was sent and not yet read
-        at the other end (RFC 9112 section 9.6). Ends as well when nothing came for `quiet` seconds.
+        Returns how many bytes were dropped, which the peer has sent for nothing; 0 as well where a kind of
+        stream cannot tell them from its own protocol's. Closing with bytes unread resets the connection, and
+        may destroy what was sent and not yet read at the other end (RFC 9112 section 9.6). Ends as well when
+        nothing came for `quiet` seconds.
         """
         raise NotImplementedError
 

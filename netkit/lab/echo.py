@@ -39,8 +39,8 @@ def echo_stream(
     """Flow: send back what `stream` brings, until the peer has finished sending; then finish too.
 
     A peer that is silent for `idle_timeout` seconds, or does not take its echo for `stall_timeout`
-    seconds: DeadlineExceeded. `own` counts this connection alone. To end it early without losing what has
-    arrived: `stream.stop_reading()`.
+    seconds: DeadlineExceeded. `own` counts this connection alone. To end it without cutting a transfer off:
+    `stream.stop_reading()`.
     """
     counts.messages += 1
     while True:

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from netkit.io import ClosedError, DeadlineExceeded, Descriptor, Event, Flow, Want
-from netkit.io.stream import RECEIVE_SIZE
+from netkit.io.stream import QUIET, RECEIVE_SIZE
 from netkit.net.sockets import unread
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from netkit.lab.echo import Echoed
     from netkit.net.sockets import SocketStream
+
+#: How often, in seconds, the connections' times are looked at, at most.
+SHORTEST_LOOK = 0.005
 
 #: How many connections are served before the driver has a look at everything else.
 BATCH = 64
@@ -48,6 +51,7 @@ class EchoLoop:
         self._epoll = select.epoll()
         self._descriptor = Descriptor(self._epoll.fileno(), close=self._epoll.close)
         self._connections: dict[int, _Connection] = {}
+        self._every = self._look_every(idle_timeout, stall_timeout)
         self._now = monotonic()
 
     def connection(self, stream: SocketStream, own: Echoed | None = None) -> Flow[None]:
@@ -59,8 +63,8 @@ class EchoLoop:
         if not self._connections:
             self._descriptor.wake_reader()  # there is something to keep time for again
         connection = _Connection(self, stream)
-        if connection.left is not None:
-            self._serve(connection, select.EPOLLIN)
+        if stream._quiet is not None:
+            self._stop_reading(connection, stream._quiet)
         try:
             yield from connection.done.wait()
         finally:
@@ -70,24 +74,44 @@ class EchoLoop:
         if connection.error is not None:
             raise connection.error
 
-    def stop_reading(self, stream: SocketStream) -> None:
-        """Send back what has arrived on `stream` by now, and let that be its end."""
+    def stop_reading(self, stream: SocketStream, quiet: float = QUIET) -> None:
+        """End `stream` as soon as its peer has sent nothing for `quiet` seconds; see `ByteStream`."""
         connection = self._connections.get(stream.fileno())
         if connection is None:
-            stream.stop_reading()  # it is about to come to `connection`
-            return
-        connection.left = unread(connection.sock)
-        if not connection.pending:
-            self._serve(connection, select.EPOLLIN)
+            stream.stop_reading(quiet)  # it is about to come to `connection`
+        else:
+            self._stop_reading(connection, quiet)
+
+    def _stop_reading(self, connection: _Connection, quiet: float) -> None:
+        connection.quiet = quiet
+        if not self._has_ended(connection, monotonic()):
+            every = self._look_every(self._idle_timeout, self._stall_timeout, quiet)
+            if every != self._every:
+                self._every = every
+                self._descriptor.wake_reader()  # the time to look at all of them comes sooner
+
+    def _has_ended(self, connection: _Connection, now: float) -> bool:
+        """Whether `connection` was ended, because its peer has paused for so long."""
+        quiet = connection.quiet
+        if quiet is None or connection.pending or now - connection.moved < quiet or unread(connection.sock):
+            return False
+        self._finish(connection)
+        return True
+
+    @staticmethod
+    def _look_every(*limits: float | None) -> float | None:
+        """How often, in seconds, to look at the connections' times; None where nothing limits them."""
+        given = [limit for limit in limits if limit is not None]
+        return max(min(given) / 4, SHORTEST_LOOK) if given else None
 
     def turning(self) -> Flow[None]:
         """Flow: serve, until `close`."""
-        timeouts = [each for each in (self._idle_timeout, self._stall_timeout) if each is not None]
-        every = min(timeouts) / 4 if timeouts else None
         want = self._descriptor.want_read
         look_at: float | None = None
+        every = self._every
         while True:
-            if every is not None and self._connections and look_at is None:
+            if self._every is not None and self._connections and (look_at is None or self._every != every):
+                every = self._every
                 look_at = monotonic() + every
                 want = Want(read=self._descriptor, until=look_at)
             yield want
@@ -110,7 +134,7 @@ class EchoLoop:
             connection = connections.get(fd)
             if connection is None:
                 continue  # it ended in this very turn
-            if events != select.EPOLLIN or connection.left is not None:
+            if events != select.EPOLLIN:
                 self._serve(connection, events)
                 continue
             # The one case that matters: something came, and all of it goes back at once.
@@ -136,25 +160,18 @@ class EchoLoop:
         self._counts.bytes += echoed
 
     def _serve(self, connection: _Connection, events: int) -> None:
-        """All that is rarer: a peer that does not read, reading that was stopped, hang-ups."""
+        """All that is rarer: a peer that does not read, hang-ups."""
         try:
             if connection.pending:
                 if events & ~select.EPOLLIN:
                     self._send_pending(connection)
                 return
-            size = RECEIVE_SIZE if connection.left is None else min(RECEIVE_SIZE, connection.left)
-            while size:
-                data = connection.recv(size)
-                if not data:
-                    break
+            data = connection.recv(RECEIVE_SIZE)
+            if data:
                 connection.hold(memoryview(data))
-                if connection.left is not None:
-                    connection.left -= len(data)
                 self._send_pending(connection)
-                if connection.pending or connection.left is None:
-                    return
-                size = min(RECEIVE_SIZE, connection.left)
-            self._finish(connection)
+            else:
+                self._finish(connection)
         except BlockingIOError:
             return
         except OSError as error:
@@ -171,8 +188,6 @@ class EchoLoop:
         connection.pending = connection.pending[sent:]
         if not connection.pending:
             connection.watch_for(select.EPOLLIN)
-            if connection.left == 0:
-                self._finish(connection)
 
     def _finish(self, connection: _Connection) -> None:
         try:
@@ -183,6 +198,8 @@ class EchoLoop:
 
     def _end_overdue(self, now: float) -> None:
         for connection in list(self._connections.values()):
+            if self._has_ended(connection, now):
+                continue
             limit, doing = (
                 (self._stall_timeout, "sending back")
                 if connection.pending
@@ -203,9 +220,9 @@ class _Connection:
         "echoed",
         "error",
         "fd",
-        "left",
         "moved",
         "pending",
+        "quiet",
         "recv",
         "send",
         "sock",
@@ -219,7 +236,7 @@ class _Connection:
         self.send = self.sock.send
         self.fd = stream.fileno()
         self.pending = memoryview(b"")  # received, and not yet taken by the peer
-        self.left = stream._left  # how much more is read, once reading has been stopped
+        self.quiet: float | None = None  # how long a pause is the end, once reading is to stop
         self.moved = monotonic()
         self.echoed = 0
         self.done = Event()

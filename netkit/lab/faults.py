@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from netkit._log import Log
 from netkit.errors import NetkitError
 from netkit.io import ByteStream, Event, Want
-from netkit.io.stream import LINGER, RECEIVE_SIZE
+from netkit.io.stream import LINGER, QUIET, RECEIVE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -379,11 +379,11 @@ class FaultyStream(ByteStream):
 
     # The rest is the stream's below.
 
-    def stop_reading(self) -> None:
-        """Read what has arrived by now, and then find the stream at its end, whatever more may come."""
-        self._inner.stop_reading()
+    def stop_reading(self, quiet: float = QUIET) -> None:
+        """Find the stream at its end as soon as the peer has sent nothing for `quiet` seconds."""
+        self._inner.stop_reading(quiet)
 
-    def lingering_close(self, quiet: float = LINGER) -> Flow[None]:
+    def lingering_close(self, quiet: float = LINGER) -> Flow[int]:
         """Flow: after `finish`, read and drop what comes until the peer has finished too, and then close."""
         return self._inner.lingering_close(quiet)
 

@@ -17,6 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from netkit.io import PAUSE, DeadlineExceeded, Event, Want, all_of
+from netkit.io.stream import QUIET
 from netkit.net.tcp import TcpStream
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 #: How long to wait, in seconds, for the peer to take what was sent, where the system does not tell.
 LINGER = 1.0
+
+#: How long lies between two looks whether the peer has taken what was sent, in seconds.
+BETWEEN_LOOKS = 0.05
 
 
 class Source(Protocol):
@@ -84,6 +88,7 @@ def pump(
     at_end: AtEnd = AtEnd.HALF_CLOSE,
     interactive: bool = False,
     idle_timeout: float | None = None,
+    ending: Event | None = None,
     on_sent: Callable[[bytes], object] | None = None,
     pumped: Pumped | None = None,
 ) -> Flow[Pumped]:
@@ -91,24 +96,28 @@ def pump(
 
     Without a `source` nothing is sent, and the peer decides when it is over. `interactive` ends it as soon as
     the peer has finished: nobody should have to type an end-of-file at a closed connection. `idle_timeout` is
-    how long nothing may go either way, in seconds. A peer that does not take what is sent any more, but has
-    sent its own to the end, is no error; where it resets the connection, what it had sent by then comes
-    before the error. `on_sent` sees what was sent; `pumped` may be handed in, to be read meanwhile.
+    how long nothing may go either way, in seconds. Once `ending` is set, it is over as soon as nothing has
+    gone either way for `QUIET` seconds, and nothing waits for the peer to take it. A peer that does not take
+    what is sent any more, but has sent its own to the end, is no error; where it resets the connection, what
+    it had sent by then comes before the error. `on_sent` sees what was sent; `pumped` may be handed in, to be
+    read meanwhile.
 
     Raises DeadlineExceeded where nothing went either way for too long, and what the streams raise.
     """
     done = pumped if pumped is not None else Pumped()
     peer_finished = Event()
     refused: ConnectionError | None = None
+    unsent = False
     active = monotonic()
 
     def sending() -> Flow[None]:
-        nonlocal active, refused
+        nonlocal active, refused, unsent
         if source is None:
             return
         while data := (yield from source.read_flow()):
             try:
                 left = memoryview(data)
+                unsent = True
                 while left:
                     left = left[(yield from stream.write_flow(left)) :]
                     active = monotonic()  # a peer that takes its time is not idle
@@ -116,6 +125,8 @@ def pump(
                 # What the peer had said before, such as why, may still wait to be received.
                 refused = error
                 return
+            finally:
+                unsent = False
             done.sent += len(data)
             if on_sent is not None:
                 on_sent(data)
@@ -156,7 +167,19 @@ def pump(
             yield Want(until=until)
         raise DeadlineExceeded(f"waiting for data: nothing was sent or received for {idle_timeout:g} s")
 
-    branches = [both()] if idle_timeout is None else [both(), watching()]
+    def closing() -> Flow[None]:
+        assert ending is not None
+        yield from ending.wait()
+        while (until := active + QUIET) > monotonic() or unsent:
+            yield Want(until=max(until, monotonic() + BETWEEN_LOOKS))
+        yield from stream.finish()
+        raise _Over
+
+    branches = [both()]
+    if idle_timeout is not None:
+        branches.append(watching())
+    if ending is not None:
+        branches.append(closing())
     try:
         yield from all_of(branches)
     except _Over:

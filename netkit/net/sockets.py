@@ -26,7 +26,7 @@ from netkit.io import (
     Flow,
     Want,
 )
-from netkit.io.stream import LINGER, RECEIVE_SIZE
+from netkit.io.stream import LINGER, QUIET, RECEIVE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +52,8 @@ class SocketStream(ByteStream):
         self._descriptor = descriptor
         self._flags = socket.MSG_DONTWAIT if inherited else 0
         self._drained = False
-        self._receive_size = RECEIVE_SIZE
-        self._left: int | None = None  # how much more is read, once reading has been stopped
+        self._moved = monotonic()  # when something came last
+        self._quiet: float | None = None  # how long a pause is the end, once reading is to stop
 
     # `fill` and `write_all_flow` are ByteStream's, with `_receive` and `_send` written into them: a generator
     # less for each message, which a server feels.
@@ -77,9 +77,12 @@ class SocketStream(ByteStream):
                 if self._descriptor.closed:
                     raise ClosedError(self._what)
                 try:
-                    data = recv(self._receive_size, flags)
+                    data = recv(RECEIVE_SIZE, flags)
                 except BlockingIOError:
-                    yield self._descriptor.want_read
+                    if self._quiet is None:
+                        yield self._descriptor.want_read
+                    else:
+                        yield from self._last_wait(self._quiet)
                     continue
                 except OSError:
                     self._check_open()  # it may have been closed by another thread in this instant
@@ -88,8 +91,7 @@ class SocketStream(ByteStream):
                     self._eof = True
                     return False
                 buffer.put(data)
-                if self._left is not None:
-                    self._count_down(len(data))
+                self._moved = monotonic()
                 if len(buffer) >= size:
                     self._drained = len(data) < RECEIVE_SIZE
                     return True
@@ -128,19 +130,21 @@ class SocketStream(ByteStream):
         while True:
             self._check_open()
             if self._eof:
-                return  # reading was stopped while this waited
+                return  # reading has stopped while this waited
             try:
-                data = recv(self._receive_size, self._flags)
+                data = recv(RECEIVE_SIZE, self._flags)
             except BlockingIOError:
-                yield self._descriptor.want_read
+                if self._quiet is None:
+                    yield self._descriptor.want_read
+                else:
+                    yield from self._last_wait(self._quiet)
                 continue
             except OSError:
                 self._check_open()
                 raise
             if data:
                 self._buffer.put(data)
-                if self._left is not None:
-                    self._count_down(len(data))
+                self._moved = monotonic()
             else:
                 self._eof = True
             return
@@ -168,38 +172,37 @@ class SocketStream(ByteStream):
         return
         yield  # a flow, though it never waits
 
-    def stop_reading(self) -> None:
-        """Read what has arrived by now, and then find the stream at its end, whatever more may come."""
+    def stop_reading(self, quiet: float = QUIET) -> None:
+        """Find the stream at its end as soon as the peer has sent nothing for `quiet` seconds."""
         self._check_open()
-        if self._left is None and not self._eof:
-            self._left = 0
-            self._count_down(-unread(self._sock))
-            self._descriptor.wake_reader()
+        self._quiet = quiet
+        self._descriptor.wake_reader()
 
-    def _count_down(self, size: int) -> None:
-        assert self._left is not None
-        self._left -= size
-        # It may be over by an operation of another thread that was under way: then it is the end as well.
-        self._eof = self._left <= 0
-        self._receive_size = max(1, min(RECEIVE_SIZE, self._left))
+    def _last_wait(self, quiet: float) -> Flow[None]:
+        """Flow: wait for more, after there was nothing; the end where the pause gets too long."""
+        until = self._moved + quiet
+        if not (yield Want(read=self._descriptor, until=until)) and monotonic() >= until:
+            self._eof = True
 
-    def lingering_close(self, quiet: float = LINGER) -> Flow[None]:
+    def lingering_close(self, quiet: float = LINGER) -> Flow[int]:
         """Flow: after `finish`, read and drop what comes until the peer has finished too, and then close."""
-        turns = 0
+        turns = dropped = 0
         try:
             while True:
                 self._check_open()
                 try:
-                    if not self._sock.recv(RECEIVE_SIZE, self._flags):
-                        return
+                    data = self._sock.recv(RECEIVE_SIZE, self._flags)
+                    if not data:
+                        return dropped
+                    dropped += len(data)
                 except BlockingIOError:
                     if not (yield Want(read=self._descriptor, until=monotonic() + quiet)):
-                        return
+                        return dropped
                 turns += 1
                 if turns % OPERATIONS_PER_TURN == 0:
                     yield PAUSE
         except ConnectionError:
-            return  # gone: nobody is left to lose anything
+            return dropped  # gone: nobody is left to lose anything
         finally:
             self.close()
 

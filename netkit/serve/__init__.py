@@ -1,6 +1,7 @@
 """What every server needs: accepting, draining, worker processes, listeners handed over, children.
 
     connections   serve: accept, one flow for each connection, stop when told, let those under way end
+    stop          Stop: what such a server is told to end by, and how much may still come to its end
     shutdown      GracefulShutdown and the signals that ask for it
     workers       the same server in several processes
     handover      giving the listeners to a successor without losing a connection
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         ShutdownSignals as ShutdownSignals,
         shutdown_signals as shutdown_signals,
     )
+    from netkit.serve.stop import Stop as Stop
     from netkit.serve.workers import Workers as Workers
 
 __getattr__, __dir__, __all__ = lazy(
@@ -52,6 +54,7 @@ __getattr__, __dir__, __all__ = lazy(
         "connections": "Handler Listener Served serve",
         "handover": "Handover",
         "shutdown": "ConnectionGuard GracefulShutdown ShutdownSignals shutdown_signals",
+        "stop": "Stop",
         "workers": "Workers",
     },
 )

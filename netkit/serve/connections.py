@@ -24,12 +24,12 @@ from netkit.io import (
     Flow,
     Nursery,
     Semaphore,
-    Want,
     nursery,
     race,
     run,
     sleep_until,
 )
+from netkit.serve.stop import cutting, finishing
 
 log = Log("netkit.serve.connections")
 
@@ -87,11 +87,13 @@ def serve(
 ) -> Flow[Served]:
     """Flow: accept connections and serve each with `handler`, until `stop` is set; what was done.
 
-    Then what waits in the backlog is accepted and the listener closed. The connections under way have
-    `drain` seconds to end (None: as long as they take); those that have not are cut off. What they have
-    received by then is still read, and nothing more (`ByteStream.stop_reading`, or `hurry(stream)` in its
-    place); a connection whose handler has ended is closed when its peer has finished too, so that nothing
-    sent to it is lost.
+    Then what waits in the backlog is accepted and the listener closed. What is under way goes on to its end:
+    a connection from which bytes come without a pause is served on, and one on which nothing has come for a
+    while ends at once (`ByteStream.stop_reading`, or `hurry(stream)` in its place). After `drain` seconds
+    (None: as long as it takes) what is left is cut off, and counted as such. `stop` may be a `Stop`, which
+    can also let every connection end by itself (`retire`), or cut off at once what is left (`cut`). A
+    connection whose handler has ended is closed when its peer has finished too, so that nothing sent to it is
+    lost; a peer that goes on sending has been cut off.
 
     `wrap` makes of a stream what its handler gets, such as a TLS connection. No more than
     `max_connections` are served at once; others wait in the backlog. `served` may be handed in, to be
@@ -100,7 +102,8 @@ def serve(
     done = served if served is not None else Served()
     ours: dict[ByteStream, ByteStream] = {}  # those of this listener
     room = None if max_connections is None else Semaphore(max_connections)
-    idle, accepted_all, closed = Event(), Event(), Event()
+    idle, accepted_all, closed, over = Event(), Event(), Event(), Event()
+    finish, cut = finishing(stop), cutting(stop)
 
     def accepting(crew: Nursery) -> Flow[None]:
         while True:
@@ -137,7 +140,7 @@ def serve(
             if wrap is not None:
                 outer = yield from wrap(stream)  # type: ignore[arg-type]  # it is of this listener
                 done.active[stream] = ours[stream] = outer
-            if stop.is_set:
+            if finish.is_set:
                 hurry_up(outer)
             yield from handler(outer)
             if stop.is_set and not outer.is_closed:
@@ -172,7 +175,8 @@ def serve(
 
     def lingering(stream: ByteStream) -> Flow[None]:
         try:
-            yield from stream.lingering_close()
+            if (yield from stream.lingering_close()):
+                done.cut_off += 1
         except (ClosedError, ConnectionError) as error:
             log.debug("%s: %s", stream, error)  # it was served; only its peer never finished
 
@@ -182,21 +186,29 @@ def serve(
 
     def stopping() -> Flow[None]:
         yield from stop.wait()
-        until = None if drain is None else monotonic() + drain
-        for stream in list(ours.values()):
-            hurry_up(stream)
+        patience = [cut.wait()] if drain is None else [cut.wait(), sleep_until(monotonic() + drain)]
         listener.stop_accepting()
-        while not accepted_all.is_set and (until is None or monotonic() < until):
-            yield Want(event=accepted_all, until=until)
+        yield from race(draining(), *patience)
         close_listener()
-        idle.clear()
-        while ours and (until is None or monotonic() < until):
-            yield Want(event=idle, until=until)
         for stream in list(ours.values()):
             stream.close()  # its handler gets ClosedError where it waits
+        over.set()
+
+    def draining() -> Flow[None]:
+        yield from accepted_all.wait()
+        close_listener()
+        idle.clear()
+        while ours:
+            yield from idle.wait()
+
+    def hurrying() -> Flow[None]:
+        yield from race(finish.wait(), over.wait())
+        for stream in list(ours.values()):
+            hurry_up(stream)
 
     def body(crew: Nursery) -> Flow[None]:
         crew.start(stopping())
+        crew.start(hurrying())
         return accepting(crew)
 
     try:

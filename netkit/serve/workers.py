@@ -26,9 +26,10 @@ from netkit.io import ByteStream, Event, Flow, all_of, before, beside, race, run
 from netkit.io.errors import DeadlineExceeded
 from netkit.net.connect import descriptor_of
 from netkit.net.sockets import SocketStream
+from netkit.serve.stop import Stop, cutting, finishing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 log = Log("netkit.serve.workers")
 
@@ -45,7 +46,7 @@ MOST_WORDS = 4000
 class Workers:
     """So many processes that do the same work, from the moment `supervise` is driven.
 
-    `work(stop)` is the flow that each drives, until the `stop` it was given is set; `counts()` tells, in the
+    `work(stop)` is the flow that each drives, until the `Stop` it was given is set; `counts()` tells, in the
     worker, what it has done so far. `begin(place)` is called first in each, with its place among them from 0
     on. POSIX only: fork(2) is what it is made of.
     """
@@ -53,7 +54,7 @@ class Workers:
     def __init__(
         self,
         count: int,
-        work: Callable[[Event], Flow[Any]],
+        work: Callable[[Stop], Flow[Any]],
         counts: Callable[[], Mapping[str, int]],
         begin: Callable[[int], object] = lambda _place: None,
     ) -> None:
@@ -76,8 +77,9 @@ class Workers:
     def supervise(self, stop: Event) -> Flow[None]:
         """Flow: keep `count` workers alive until `stop` is set, and then until all have ended.
 
-        Raises ChildProcessError for a worker that ended with an error of its own before `stop` was set. One
-        that a signal ended is started again.
+        A `Stop` is handed on to the workers in each of its degrees: SIGUSR2 retires, SIGTERM finishes, and
+        SIGQUIT cuts. Raises ChildProcessError for a worker that ended with an error of its own before `stop`
+        was set. One that a signal ended is started again.
         """
 
         def keeping(place: int) -> Flow[None]:
@@ -100,13 +102,16 @@ class Workers:
                 if monotonic() - begun < SHORT_LIFE:
                     yield from race(sleep_until(begun + SHORT_LIFE), stop.wait())
 
-        def stopping() -> Flow[None]:
-            yield from stop.wait()
+        def passing_on(event: Event, number: signal.Signals) -> Flow[None]:
+            yield from event.wait()
             for worker in self._workers.values():
-                worker.signal(signal.SIGTERM)
+                worker.signal(number)
 
+        orders = [passing_on(finishing(stop), signal.SIGTERM), passing_on(cutting(stop), signal.SIGQUIT)]
+        if finishing(stop) is not stop:
+            orders.append(passing_on(stop, signal.SIGUSR2))
         try:
-            yield from all_of([*map(keeping, range(self._count)), stopping()])
+            yield from beside(_all(map(keeping, range(self._count))), *orders)
         finally:
             for worker in self._workers.values():
                 worker.signal(signal.SIGKILL)
@@ -134,7 +139,7 @@ class Workers:
     def _start(self, place: int) -> _Worker:
         ours, theirs = socket.socketpair()
         # A signal for a worker that still has its parent's handlers would be lost: it waits.
-        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         try:
             pid = os.fork()
@@ -160,10 +165,12 @@ class Workers:
     def _be_worker(self, theirs: socket.socket, mask: set[signal.Signals | int]) -> int:
         """All that happens in a worker, which takes signals by `mask` then; its exit status."""
         signal.set_wakeup_fd(-1)  # the parent's
-        stop, asked = Event(), Event()
+        stop, asked = Stop(), Event()
         # A terminal's Ctrl-C goes to the parent as well, which decides.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+        signal.signal(signal.SIGQUIT, lambda _number, _frame: stop.cut())
+        signal.signal(signal.SIGUSR2, lambda _number, _frame: stop.retire())
         signal.signal(signal.SIGUSR1, lambda _number, _frame: asked.set())
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         theirs.setblocking(False)
@@ -206,6 +213,10 @@ class Workers:
 def _line(said: Mapping[str, object]) -> bytes:
     """What a worker says to its parent, as it is sent."""
     return json.dumps(said).encode() + b"\n"
+
+
+def _all(flows: Iterable[Flow[None]]) -> Flow[None]:
+    yield from all_of(flows)
 
 
 class _Worker:

@@ -34,7 +34,7 @@ from netkit.io import (
     run,
     run_async,
 )
-from netkit.io.stream import LINGER, RECEIVE_SIZE
+from netkit.io.stream import LINGER, QUIET, RECEIVE_SIZE
 from netkit.tls.backends import TlsSession, new_session
 from netkit.tls.config import CertVerifyMode, TlsConfig
 from netkit.tls.errors import TlsError
@@ -290,18 +290,22 @@ class TlsStream(ByteStream):
                 self._session.feed_eof()
         return True
 
-    def stop_reading(self) -> None:
-        """Read what has arrived by now, and then find the stream at its end, whatever more may come."""
+    def stop_reading(self, quiet: float = QUIET) -> None:
+        """Find the stream at its end as soon as the peer has sent nothing for `quiet` seconds."""
         self._check_open()
         if self._established:  # a handshake that is cut off is one that failed
             self._stopped = True
-        self._inner.stop_reading()
+        self._inner.stop_reading(quiet)
 
-    def lingering_close(self, quiet: float = LINGER) -> Flow[None]:
-        """Flow: after `finish`, end the connection below, drop what comes until the peer has, close."""
+    def lingering_close(self, quiet: float = LINGER) -> Flow[int]:
+        """Flow: after `finish`, end the connection below, drop what comes until the peer has, close.
+
+        0: what is dropped is ciphertext, of which the peer's farewell is a part.
+        """
         try:
             yield from self._inner.finish()
             yield from self._inner.lingering_close(quiet)
+            return 0
         finally:
             self.close()
 

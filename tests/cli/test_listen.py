@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import select
 import signal
 import socket
 import ssl
@@ -22,6 +23,7 @@ from netkit.addr import SocketAddr
 from netkit.cli.payload.listening import _uninterrupted
 from netkit.proxy import ProxyHeader
 from tests.cli.helpers import Result, netkit_argv, process_environment, row_of
+from tests.waiting import until
 
 WAIT = 20.0
 ECHO = f"{sys.executable} -c 'import sys; [print(line, end=\"\", flush=True) for line in sys.stdin]'"
@@ -297,9 +299,55 @@ def test_drain_cuts_off_what_does_not_end() -> None:
         listener.event("connected")
         listener.process.send_signal(signal.SIGTERM)
         assert "error" in listener.event("closed")
-        assert listener.event("ended")["counts"]["failed"] == 1
+        counts = listener.event("ended")["counts"]
+        assert (counts["cut_off"], counts["failed"]) == (1, 0)
         assert all_of(sock) == b""
         assert listener.finish()[2] == 0
+
+
+def test_what_is_under_way_at_sigterm_goes_on_and_what_is_idle_ends() -> None:
+    with (
+        tcp("-k", "--max-conns", "2", "--json", stdin=None) as listener,
+        listener.connect() as idle,
+        listener.connect() as busy,
+    ):
+        for _ in range(2):
+            listener.event("connected")
+        listener.process.send_signal(signal.SIGTERM)
+        sent = 0
+        while not select.select([idle], [], [], 0.1)[0]:
+            busy.sendall(b"x" * 1000)
+            sent += 1000
+        assert idle.recv(1) == b""
+        busy.sendall(b"y" * 1000)
+        busy.close()
+        rows = [row_of(listener.args, line) for line in listener.finish()[0].splitlines()]
+        assert rows[-1]["event"] == "ended"
+        assert rows[-1]["counts"]["bytes_received"] == sent + 1000
+        assert (rows[-1]["counts"]["cut_off"], rows[-1]["counts"]["failed"]) == (0, 0)
+        assert all(row.get("error") is None for row in rows)
+        assert listener.process.returncode == 0
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["direct", "relayed"])
+def test_a_second_sigterm_cuts_commands_off(more: list[str]) -> None:
+    with tcp("-k", "--drain", "60", "--exec", ECHO, *more, stdin=None) as listener:
+        with listener.connect() as sock:
+            sock.sendall(b"one\n")
+            assert sock.recv(100) == b"one\n"
+            listener.process.send_signal(signal.SIGTERM)
+            until(lambda: gone(listener))
+            sock.sendall(b"two\n")
+            assert sock.recv(100) == b"two\n", "a command is under way until it ends"
+            out, said, code = listener.terminate()
+        assert code == 0
+        if more:
+            counts = row_of(listener.args, out.splitlines()[-1])["counts"]
+            assert counts["cut_off"] == counts["connections"], "and those of the looks"
+        else:
+            found = re.search(r"(\d+) connections, .* (\d+) cut off", said)
+            assert found is not None
+            assert found[1] == found[2]
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,59 @@ def test_limits() -> None:
         assert second.read_exactly(1, timeout=20) == b"x", "and the next one had its turn"
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("more", [(), ("--tls",), ("--throttle", "100M/s")], ids=["plain", "tls", "faulty"])
+class TestSigterm:
+    """What is under way goes on, and what is cut off is counted."""
+
+    @contextmanager
+    def connected(self, *args: str) -> Iterator[tuple[Server, Callable[[bytes], None], socket.socket]]:
+        with (
+            serving("--tcp", *args) as server,
+            socket.create_connection(("127.0.0.1", int(server.addr.rpartition(":")[2])), timeout=20) as sock,
+        ):
+            if "--tls" in args:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+                sock = context.wrap_socket(sock)
+
+            def echo(data: bytes) -> None:
+                sock.sendall(data)
+                back = b""
+                while len(back) < len(data):
+                    back += sock.recv(65536) or pytest.fail("it ended")
+                assert back == data
+
+            with sock:
+                yield server, echo, sock
+
+    def test_a_transfer_goes_on(self, workers: str, more: tuple[str, ...]) -> None:
+        with self.connected("--workers", workers, *more) as (server, echo, sock):
+            echo(b"x" * 10_000)
+            server.process.send_signal(signal.SIGTERM)
+            for _ in range(50):
+                echo(b"y" * 10_000)
+            sock.close()
+            code, counts = server.end(None)
+            assert (code, counts["failed"], counts["cut_off"]) == (0, 0, 0)
+            assert counts["bytes"] == 510_000
+
+    def test_a_second_one_cuts_it_off(self, workers: str, more: tuple[str, ...]) -> None:
+        with self.connected("--workers", workers, "--drain", "60", *more) as (server, echo, _):
+            echo(b"x")
+            server.process.send_signal(signal.SIGTERM)
+            port = int(server.addr.rpartition(":")[2])
+            while True:  # until it has stopped accepting
+                echo(b"x")
+                try:
+                    socket.create_connection(("127.0.0.1", port)).close()
+                except OSError:
+                    break
+            server.process.send_signal(signal.SIGTERM)
+            code, counts = server.end(None)
+            assert (code, counts["cut_off"]) == (0, 1)
+
+
 class TestServiceManager:
     """systemd's protocol: LISTEN_FDS, LISTEN_PID, NOTIFY_SOCKET. Its own tools are in tests/interop."""
 
@@ -213,10 +266,11 @@ class TestServiceManager:
 
 
 class TestSuccessor:
-    def test_takes_over_and_the_old_one_ends(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("workers", ["1", "2"])
+    def test_takes_over_and_the_old_one_ends(self, tmp_path: Path, workers: str) -> None:
         control, path = str(tmp_path / "control"), str(tmp_path / "echo")
         with (
-            serving("--control", control, path, "127.0.0.1:0", sockets=3) as old,
+            serving("--workers", workers, "--control", control, path, "127.0.0.1:0", sockets=3) as old,
             TcpStream.connect(old.listening[1]["local"]) as under_way,
         ):
             under_way.write_all(b"x")
@@ -224,9 +278,13 @@ class TestSuccessor:
             with serving("--control", control, "--upgrade", sockets=3) as new:
                 assert [event["input"] for event in old.listening] == [path, "127.0.0.1:0", "127.0.0.1:0"]
                 assert new.listening == [{**event, "input": None} for event in old.listening]
-                assert under_way.read(timeout=10) == b"", "drained"
+                for _ in range(3):  # it goes on where it was
+                    under_way.write_all(b"y" * 100_000)
+                    assert under_way.read_exactly(100_000, timeout=10) == b"y" * 100_000
+                assert old.process.poll() is None
                 under_way.close()
-                assert old.end(None)[0] == 0
+                code, counts = old.end(None)
+                assert (code, counts["cut_off"], counts["bytes"]) == (0, 0, 300_001)
                 assert echoed(UnixStream.connect(path)) == b"hello"
                 assert echoed(TcpStream.connect(new.listening[1]["local"])) == b"hello"
                 assert new.end()[0] == 0

@@ -26,6 +26,7 @@ from netkit.io import Event, run
 from netkit.net import ListenError
 from tests.dns.scripted import framed
 from tests.dns.strategies import messages
+from tests.waiting import until
 
 ZONE = (
     """
@@ -397,6 +398,40 @@ def receive(stream: socket.socket) -> Message:
 
 def connect(server: DnsServer) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.local_addr.port), timeout=5)
+
+
+class TestStopping:
+    def test_a_query_that_has_begun_is_answered_and_an_idle_connection_ends(self) -> None:
+        made, stop = DnsServer.bind("127.0.0.1:0", list(ZONES)), Event()
+        thread = threading.Thread(target=run, args=(made.serve(stop, drain=None),))
+        thread.start()
+        with connect(made) as idle, connect(made) as asking:
+            wire = framed(query().to_wire())
+            asking.sendall(wire)
+            assert receive(asking).rcode == Rcode.NOERROR
+            asking.sendall(wire[:7])
+            idle.sendall(wire)
+            assert receive(idle).rcode == Rcode.NOERROR
+            stop.set()
+            assert idle.recv(1) == b""
+            asking.sendall(wire[7:])
+            assert receive(asking).rcode == Rcode.NOERROR
+            assert asking.recv(1) == b""
+        thread.join(5)
+        assert not thread.is_alive()
+        assert (made.tcp.failed, made.tcp.cut_off) == (0, 0)
+
+    def test_a_query_that_never_ends_is_cut_off(self) -> None:
+        made, stop = DnsServer.bind("127.0.0.1:0", list(ZONES)), Event()
+        thread = threading.Thread(target=run, args=(made.serve(stop, drain=0.05),))
+        thread.start()
+        with connect(made) as asking:
+            asking.sendall(framed(query().to_wire())[:7])
+            until(lambda: made.tcp.active)
+            stop.set()
+            thread.join(5)
+        assert not thread.is_alive()
+        assert made.tcp.cut_off == 1
 
 
 class TestServing:

@@ -22,6 +22,7 @@ from netkit.lab.echo_loop import EchoLoop
 from netkit.lab.echo_server import EchoServer
 from netkit.lab.faults import Faults
 from netkit.net import Shutdown, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream
+from netkit.serve.stop import Stop
 from tests.io.conftest import Drive
 from tests.waiting import still_waits, until, waits
 
@@ -43,10 +44,10 @@ def wrap(request: pytest.FixtureRequest) -> Callable[[Any], Flow[ByteStream]] | 
 class Running:
     """A server in a thread of its own, until `end`."""
 
-    def __init__(self, server: EchoServer, drain: float | None = 5.0) -> None:
+    def __init__(self, server: EchoServer, drain: float | None = 5.0, stop: Event | None = None) -> None:
         self.server = server
         self.addrs = [each.local_addr for each in server.sockets]
-        self.stop = Event()
+        self.stop = stop or Event()
         self.thread = threading.Thread(target=run, args=[server.serve(self.stop, drain=drain)])
         self.thread.start()
 
@@ -61,10 +62,11 @@ class Running:
 def start(wrap: Callable[[Any], Flow[ByteStream]] | None) -> Iterator[Callable[..., Running]]:
     with ExitStack() as stack:
 
-        def starting(*sockets: Any, drain: float | None = 5.0, **options: Any) -> Running:
-            running = Running(
-                EchoServer(sockets or [TcpListener.bind("127.0.0.1:0")], wrap=wrap, **options), drain
-            )
+        def starting(
+            *sockets: Any, drain: float | None = 5.0, stop: Event | None = None, **options: Any
+        ) -> Running:
+            server = EchoServer(sockets or [TcpListener.bind("127.0.0.1:0")], wrap=wrap, **options)
+            running = Running(server, drain, stop)
             stack.callback(running.end)
             return running
 
@@ -184,24 +186,78 @@ def test_descriptors_are_given_back(start: Callable[..., Running]) -> None:
     assert len(os.listdir("/proc/self/fd")) <= before
 
 
-def test_what_had_arrived_is_sent_back_though_the_peer_goes_on(start: Callable[..., Running]) -> None:
-    """Its connection is ended in order: the peer's later bytes do not reset it."""
+def test_a_transfer_under_way_goes_on_to_its_end(start: Callable[..., Running]) -> None:
     running = start()
     streams = [TcpStream.connect(running.addrs[0]) for _ in range(10)]
     for stream in streams:
         stream.write_all(b"x" * 30_000)
-        assert stream.read_exactly(1, timeout=5) == b"x"
+        assert stream.read_exactly(30_000, timeout=5) == b"x" * 30_000
     running.stop.set()
+    for _ in range(20):
+        for stream in streams:
+            stream.write_all(b"y" * 10_000)
+            assert stream.read_exactly(10_000, timeout=5) == b"y" * 10_000
     for stream in streams:
-        received = b""
-        while data := stream.read(timeout=5):
-            received += data
-            stream.write_all(b"y")
-        assert received.startswith(b"x" * 29_999)
-        assert set(received[29_999:]) <= {ord("y")}
+        stream.shutdown(Shutdown.Write)
+        assert stream.read(timeout=5) == b""
         stream.close()
     counts = running.end()
+    assert (counts["failed"], counts["cut_off"], counts["bytes"]) == (0, 0, 10 * 230_000)
+
+
+def test_who_pauses_is_let_go_in_order(start: Callable[..., Running]) -> None:
+    running = start(drain=None)
+    with TcpStream.connect(running.addrs[0]) as silent, TcpStream.connect(running.addrs[0]) as stream:
+        stream.write_all(b"x")
+        assert stream.read_exactly(1, timeout=5) == b"x"
+        running.stop.set()
+        assert (stream.read(timeout=5), silent.read(timeout=5)) == (b"", b"")
+    counts = running.end()
     assert (counts["failed"], counts["cut_off"]) == (0, 0)
+
+
+def test_who_goes_on_when_draining_runs_out_is_cut_off(start: Callable[..., Running]) -> None:
+    running = start(drain=0.3)
+    with TcpStream.connect(running.addrs[0]) as stream:
+        stream.set_read_timeout(5)
+        stream.write_all(b"x")
+        running.stop.set()
+        try:
+            while stream.read_exactly(1):
+                stream.write_all(b"x")
+        except (ConnectionError, EOFError):
+            pass  # only being cut off ends this
+    assert running.end()["cut_off"] == 1
+
+
+def test_a_server_that_retires_serves_on_who_is_connected(start: Callable[..., Running]) -> None:
+    stop = Stop()
+    running = start(drain=None, stop=stop)
+    with TcpStream.connect(running.addrs[0]) as stream:
+        stop.retire()
+        until(lambda: running.server.sockets[0].is_closed)
+        with pytest.raises(ConnectionRefusedError):
+            TcpStream.connect(running.addrs[0])
+        stream.write_all(b"x")
+        assert stream.read_exactly(1, timeout=5) == b"x"
+        assert still_waits(stream.read_flow()), "it is not closed for being idle"
+        stop.set()
+        assert stream.read(timeout=5) == b"", "but then it is"
+    counts = running.end()
+    assert (counts["failed"], counts["cut_off"]) == (0, 0)
+
+
+def test_cutting_waits_for_nobody(start: Callable[..., Running]) -> None:
+    stop = Stop()
+    running = start(drain=None, stop=stop)
+    with TcpStream.connect(running.addrs[0]) as stream:
+        stream.write_all(b"x")
+        assert stream.read_exactly(1, timeout=5) == b"x"
+        stop.retire()
+        stop.cut()
+        running.thread.join(20)
+        assert not running.thread.is_alive()
+        assert running.server.counts()["cut_off"] == 1
 
 
 def test_who_does_not_take_the_rest_is_cut_off(start: Callable[..., Running]) -> None:

@@ -89,13 +89,15 @@ def echo(
     Started by a service manager that passes sockets (systemd's socket activation), it serves those, and no
     BIND is given; it tells the manager when it is ready, and that it is alive.
 
-    SIGTERM stops accepting, sends back what has arrived, and ends in 0; a second one, or Ctrl-C, ends at
-    once. SIGUSR1 prints the counters. -v says who came, how much was sent back, and how it ended; --json with
-    --events has an event for each connection and datagram.
+    SIGTERM stops accepting. A connection from which bytes come without a pause of a second, or whose peer has
+    not taken its echo, goes on for as long as --drain allows; the others are closed at once. A second SIGTERM
+    cuts off what is left. The counters say how many connections were cut off; the exit code is 0. Ctrl-C ends
+    at once. SIGUSR1 prints the counters. -v says who came, how much was sent back, and how it ended; --json
+    with --events has an event for each connection and datagram.
 
     To replace a running server without refusing anybody, start it with --control PATH, and its successor
     with --upgrade --control PATH: it is handed the sockets, says that it is ready, and the old one stops
-    accepting, drains, and ends.
+    accepting. Its connections go on until they end by themselves, for as long as its --drain allows.
 
     Examples:
 
@@ -188,6 +190,7 @@ def _echo(
 
     def begin(place: int) -> None:
         server.numbers = count(place + 1, how.workers)
+        sockets.lend()
         if injected is not None:
             injected.share(place, how.workers)
 
@@ -217,6 +220,7 @@ def _echo(
             workers=how.workers,
             begin=begin,
             ready=sockets.ready,
+            release=sockets.close,
             handover=sockets.handover(),
             given=sources,
         )
@@ -259,6 +263,8 @@ def dns(
     A zone file needs an SOA record; $ORIGIN, or the SOA's own name, says which zone it is. $INCLUDE is
     not followed. What it does not do: recursion, transfers, updates, signing.
 
+    On SIGTERM, a query over TCP that has begun to come is answered; other connections are closed at once.
+
     BIND is ADDR:PORT or :PORT; without one, it is a free port of 127.0.0.1. -v shows every query: who asked
     for what, and the response code; --json with --events has an event for each.
 
@@ -282,6 +288,7 @@ def dns(
             "queries": server.queries,
             "responses": server.responses,
             "connections": server.tcp.accepted,
+            "cut_off": server.tcp.cut_off,
             **fault_counts(injected),
         },
     )

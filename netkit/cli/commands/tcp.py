@@ -259,7 +259,9 @@ def listen(
     One connection is taken, and the command ends with it. With -k, one follows the other: what is typed
     goes to the one that is connected, the others wait. --max-conns takes that many at the same time: what
     they send is written as it comes (--json says from which), and standard input is not read. SIGTERM
-    then stops accepting and gives those under way --drain seconds.
+    then stops accepting. A connection on which bytes go either way without a pause of a second has --drain
+    seconds to end, and so has a command of --exec; the others are closed at once. A second SIGTERM cuts off
+    what is left. What was cut off is counted; the exit code is 0.
 
     --exec starts a command for each connection, which reads and writes it as its standard input and output:
     words as a shell splits them, but no shell (for one, write sh -c '...'). With -k, 100 at the same time

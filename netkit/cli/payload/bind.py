@@ -192,6 +192,14 @@ class Sockets:
             self._taken.ready()
             self._taken.close()
 
+    def lend(self) -> None:
+        """In a worker: their files are its parent's, or its parent's successor's, to remove."""
+        from netkit.net.unix import UnixListener
+
+        for each in self.served:
+            if isinstance(each.socket, UnixListener):
+                each.socket.unlink_on_close = False
+
     def close(self, *, unlink: bool = True) -> None:
         """Release them all. Without `unlink`, their files stay: they are somebody else's."""
         from netkit.net.unix import UnixListener

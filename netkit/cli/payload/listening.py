@@ -46,10 +46,11 @@ if TYPE_CHECKING:
     from netkit.cli.frame.exits import Failure
     from netkit.cli.payload.server_tls import ServerTlsOptions
     from netkit.cli.payload.talking import TalkOptions
-    from netkit.io import ByteStream, Event, Flow
+    from netkit.io import ByteStream, Flow
     from netkit.net.listening import StreamListener
     from netkit.net.pump import Pumped
     from netkit.serve.child import Child
+    from netkit.serve.stop import Stop
     from netkit.tls.config import TlsConfig
 
 log = Log("netkit.listen")
@@ -178,7 +179,8 @@ class Listening:
             talk = talk.replace(recv_only=True)
         self.talk = Talk(run, talk, command=self.argv is not None)
         self.numbers = count(1)
-        self.counts = {"connections": 0, "refused": 0, "failed": 0, "bytes_sent": 0, "bytes_received": 0}
+        names = ("connections", "refused", "failed", "cut_off", "bytes_sent", "bytes_received")
+        self.counts = dict.fromkeys(names, 0)
         self.tls: TlsConfig | None = None
 
     # -- one connection, or many
@@ -221,11 +223,12 @@ class Listening:
 
     def _many(self, listener: StreamListener[Any, Any], announced: list[Any]) -> None:
         from netkit.serve.connections import serve
+        from netkit.serve.stop import leave
 
-        def flow_for(stop: Event) -> Flow[Any]:
+        def flow_for(stop: Stop) -> Flow[Any]:
             handler = partial(self._handle, stop=stop)
             return serve(
-                listener, handler, stop=stop, drain=self.drain, hurry=_leave, max_connections=self.most
+                listener, handler, stop=stop, drain=self.drain, hurry=leave, max_connections=self.most
             )
 
         serve_until_told(self.run, announced, flow_for, self._counted)
@@ -242,7 +245,7 @@ class Listening:
         # What a PROXY protocol header's reading left in the buffer would never come to the command.
         return self.tls_options.tls or self.proxy_protocol or self.talk.watches
 
-    def _handle(self, stream: Any, *, stop: Event) -> Flow[None]:
+    def _handle(self, stream: Any, *, stop: Stop) -> Flow[None]:
         if self._lets_in(stream):
             yield from self._converse(stream, next(self.numbers), stop)
 
@@ -266,8 +269,9 @@ class Listening:
 
     # -- one conversation
 
-    def _converse(self, stream: Any, number: int | None, stop: Event | None) -> Flow[None]:
+    def _converse(self, stream: Any, number: int | None, stop: Stop | None) -> Flow[None]:
         """Flow: all of one connection. With a number, an error is said, and ends only this connection."""
+        from netkit.io import ClosedError
         from netkit.net.pump import Pumped
 
         self.counts["connections"] += 1
@@ -287,14 +291,16 @@ class Listening:
             connected = True
             if self.argv is None:
                 self._say_connected(taken, number, None)
-                yield from self.talk.over(channel, done, number=number)
+                ending = None if stop is None else stop.finishing
+                yield from self.talk.over(channel, done, number=number, ending=ending)
             else:
                 exit_code = yield from self._execute(taken, number, done, stop)
         except Exception as error:
             if number is None:
                 raise
             failure = explain(error)
-            self.counts["failed"] += 1
+            # Nobody but the server closes a connection here.
+            self.counts["cut_off" if isinstance(error, ClosedError) else "failed"] += 1
         finally:
             channel.close()
             stream.close()
@@ -352,7 +358,7 @@ class Listening:
 
     # -- commands
 
-    def _execute(self, taken: Taken, number: int | None, done: Pumped, stop: Event | None) -> Flow[int]:
+    def _execute(self, taken: Taken, number: int | None, done: Pumped, stop: Stop | None) -> Flow[int]:
         from netkit.serve.child import KILL_AFTER, start_beside, start_on
 
         assert self.argv is not None
@@ -379,13 +385,20 @@ class Listening:
             if child is not None:
                 child.kill()  # interrupted, it has no time; otherwise it has ended
 
-    def _ended(self, child: Child, stop: Event | None) -> Flow[int]:
-        """Flow: until the command has ended; --drain seconds after `stop` it is made to. Its status."""
-        from netkit.io import race
+    def _ended(self, child: Child, stop: Stop | None) -> Flow[int]:
+        """Flow: until the command has ended; --drain seconds after `stop` it is made to. Its status.
+
+        A command is under way until it ends: what it still has to do, nobody else can tell.
+        """
+        from netkit.io import race, sleep_until
 
         if stop is not None:
             yield from race(child.ended_flow(), stop.wait())
-            return (yield from self._soon_ended(child, self.drain))
+            until = monotonic() + self.drain
+            yield from race(child.ended_flow(), sleep_until(until), stop.cutting.wait())
+            if child.status is None:
+                self.counts["cut_off"] += 1
+            return (yield from child.end())
         return (yield from child.ended_flow())
 
     def _soon_ended(self, child: Child, patience: float) -> Flow[int]:
@@ -443,7 +456,3 @@ def split_command(line: str) -> list[str]:
 
 def _of(number: int | None, row: dict[str, Any]) -> dict[str, Any]:
     return row if number is None else {"connection": number, **row}
-
-
-def _leave(_stream: Any) -> None:
-    """A conversation goes on to its end, as long as draining allows: both sides may still have to say."""

@@ -1,8 +1,9 @@
 """What every `serve` command does around its servers: say where they listen, stop as it is told, say what
 they did.
 
-SIGTERM stops accepting and drains: what is under way has `--drain` seconds, and the command ends in 0. A
-second one, and Ctrl-C, end it at once. SIGUSR1 has it say what it has done so far. Where it listens is the
+SIGTERM stops accepting and drains: what is under way has `--drain` seconds to come to its end, what is idle
+is closed. A second one cuts off what is left. Either way the command says what it has cut off, and ends in 0.
+A third one, and Ctrl-C, end it at once. SIGUSR1 has it say what it has done so far. Where it listens is the
 result: one line (or JSON event) a socket, written when connections are taken, so that a script can wait for
 it and read the port from it.
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from netkit.cli.frame.context import Environment
     from netkit.io import Event, Flow
     from netkit.serve.handover import Handover
+    from netkit.serve.stop import Stop
     from netkit.serve.workers import Workers
 
 
@@ -81,35 +83,39 @@ drain = option(
     "--drain",
     type=Seconds(zero=True),
     default=10.0,
-    help="On SIGTERM, give what is under way this long to end; 0 cuts it off.",
+    help="On SIGTERM, and for --upgrade, give what is under way this long to end; 0 cuts it off.",
 )
 
 
 def serve_until_told(
     run: Run[Any],
     listening: Sequence[tuple[str, object]],
-    flow_for: Callable[[Event], Flow[Any]],
+    flow_for: Callable[[Stop], Flow[Any]],
     counts: Callable[[], Mapping[str, int]],
     *,
     workers: int = 1,
     begin: Callable[[int], object] = lambda _place: None,
     ready: Callable[[], object] | None = None,
+    release: Callable[[], object] = lambda: None,
     handover: Handover | None = None,
     given: Sequence[str | None] | None = None,
 ) -> None:
     """Say where, run `flow_for(stop)` until it ends or SIGTERM sets `stop`, and say what was done.
 
     SIGUSR1 says what was done so far. With several `workers`, each is a process that runs the flow, after
-    `begin` was called in it with its place among them. `ready` is called when connections are taken;
-    `handover` is offered all the while, and ends the server well when a successor has taken it. A service
-    manager that wants to know (sd_notify(3)) is told. `given` are the BINDs that the sockets come from, as
-    they were typed, where there may be several.
+    `begin` was called in it with its place among them; `release` is called in this one when they stop, and
+    closes the sockets that they share: while one process listens, connections come. `ready` is called when
+    connections are taken; `handover` is offered all the while; when a successor has taken it, every
+    connection goes on until it ends by itself or is cut off. A service manager that wants to know
+    (sd_notify(3)) is told. `given` are the BINDs that the sockets come from, as they were typed, where there
+    may be several.
     """
     from netkit.io import Event, beside
+    from netkit.serve.stop import Stop
 
     run.env.wall_clock = True
     _allow_descriptors()
-    stop, asked = Event(), Event()
+    stop, asked = Stop(), Event()
     begun = monotonic()
     server: Workers | None = None
     if workers > 1:
@@ -119,9 +125,12 @@ def serve_until_told(
         counts = server.counts
 
     def on_sigterm(_signum: int, _frame: FrameType | None) -> None:
-        if stop.is_set:
+        if stop.cutting.is_set:
             raise Terminated
-        stop.set()
+        if stop.finishing.is_set:
+            stop.cut()
+        else:
+            stop.set()
 
     def say_counts(event: str) -> None:
         _say_counts(run, event, monotonic() - begun, counts())
@@ -138,7 +147,12 @@ def serve_until_told(
         if handover is not None:
             yield from handover.offer()
             run.env.say(f"process {handover.successor} has taken over")
-            stop.set()
+            stop.retire()
+
+    def releasing() -> Flow[None]:
+        if server is not None:
+            yield from stop.wait()
+            release()
 
     handlers: list[tuple[signal.Signals, Any]] = [(signal.SIGTERM, on_sigterm)]
     if hasattr(signal, "SIGUSR1"):
@@ -151,7 +165,7 @@ def serve_until_told(
             ready()
         main = flow_for(stop) if server is None else server.supervise(stop)
         try:
-            run.wait(beside(main, reporting(), handing_over(), _notifying(stop)))
+            run.wait(beside(main, reporting(), handing_over(), releasing(), _notifying(stop)))
             if server is not None and server.failed:
                 words = f"{server.failed} of {workers} workers ended badly"
                 why = f"{words}: {server.reason}" if server.reason else words

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from netkit.cli.frame.command import Run
     from netkit.cli.frame.context import Environment
     from netkit.cli.payload.hexdump import Direction, Transcript
-    from netkit.io import Buffer, ByteStream, Flow
+    from netkit.io import Buffer, ByteStream, Event, Flow
     from netkit.net.pump import AtEnd, Pumped, Sink, Source
     from netkit.net.tcp import TcpStream
 
@@ -235,8 +235,13 @@ class Talk:
             if self.run.json:
                 self.run.write_object(closed_row(done, monotonic() - opened))
 
-    def over(self, stream: ByteStream, done: Pumped, *, number: int | None = None) -> Flow[Pumped]:
-        """Flow: send standard input, write what comes, until it is over. `number` says which connection."""
+    def over(
+        self, stream: ByteStream, done: Pumped, *, number: int | None = None, ending: Event | None = None
+    ) -> Flow[Pumped]:
+        """Flow: send standard input, write what comes, until it is over. `number` says which connection.
+
+        Once `ending` is set, it is over as soon as nothing goes either way any more.
+        """
         from netkit.net.pump import pump
 
         watch = self._watch(number)
@@ -247,6 +252,7 @@ class Talk:
             at_end=self._at_end_kind(),
             interactive=self.run.env.stdin_tty and not self.options.recv_only,
             idle_timeout=self.options.idle_timeout,
+            ending=ending,
             on_sent=None if watch is None else lambda data: watch("sent", data),
             pumped=done,
         )
