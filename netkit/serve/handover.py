@@ -7,17 +7,24 @@ listens: a connection that comes meanwhile waits in the one backlog they share. 
 nothing, before it is ready changes nothing. The control socket is handed over with the others.
 
     successor   {"take_over": 1}
-    old         {"sockets": [{"name": "tcp"}, ...]}             with the descriptors, in that order
+    old         {"sockets": [{"name": "tcp"}, ...], "protocol": "echo", "private": ["tls"]}
+                                                                with the descriptors, in that order
     successor   {"ready": true, "pid": 4711}
     old         {"stopping": true}                              and the end of the stream
 
-Each is a line of JSON. Only the same user, or root, is given anything.
+Each is a line of JSON. Only the same user, or root, is given anything. `protocol` says what is spoken on the
+sockets: whoever connects to them must not meet another one from one moment to the next, so the successor
+compares it with what it was going to speak. `private` is what a successor needs for that and cannot have from
+elsewhere, such as the key of a certificate. It goes in files that have no name (memfd_create(2)), and to the
+same user only. Any number of dialogues go on side by side, so that a client that says nothing delays nobody.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import tempfile
+from contextlib import ExitStack
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
@@ -26,6 +33,7 @@ from netkit.errors import NetkitError
 from netkit.io import (
     Closing,
     DeadlineExceeded,
+    Event,
     Flow,
     LimitExceeded,
     before,
@@ -34,9 +42,10 @@ from netkit.io import (
 )
 from netkit.net.errors import FdPassingError
 from netkit.net.unix import UnixListener, UnixStream
+from netkit.serve.connections import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from netkit.net.fds import HasFileno
 
@@ -49,6 +58,12 @@ READY_TIMEOUT = 60.0
 
 #: How long either side waits for any other message, in seconds.
 REPLY_TIMEOUT = 10.0
+
+#: How many dialogues there may be at the same time, with successors and with who takes itself for one.
+MOST_DIALOGUES = 64
+
+#: The most that is read of a private file, in bytes.
+MOST_PRIVATE = 1 << 20
 
 #: The name that the control socket goes by among those handed over.
 CONTROL = "control"
@@ -80,26 +95,43 @@ class Offered(NamedTuple):
 
 
 class Handover:
-    """The running server's side: offers `sockets` at `control`, until a successor has taken them."""
+    """The running server's side: offers `sockets` at `control`, until a successor has taken them.
 
-    def __init__(self, control: UnixListener, sockets: Iterable[Offered]) -> None:
+    `protocol` says what is spoken on them; `private` makes what a successor of the same user is given
+    besides, by name.
+    """
+
+    def __init__(
+        self,
+        control: UnixListener,
+        sockets: Iterable[Offered],
+        *,
+        protocol: str = "",
+        private: Callable[[], Mapping[str, bytes]] = dict,
+    ) -> None:
         self._control = control
         self._sockets = [*sockets, Offered(CONTROL, control)]
+        self._protocol = protocol
+        self._private = private
         #: The process that has taken over; None before.
         self.successor: int | None = None
 
     def offer(self) -> Flow[None]:
         """Flow: until a successor is ready. What it was given is still open here, and to be closed.
 
-        The files of Unix-domain listeners, the control socket's too, are the successor's by then.
+        The files of Unix-domain listeners, the control socket's too, are the successor's by then. The control
+        socket is closed here.
         """
-        while self.successor is None:
-            stream, _ = yield from self._control.accept_flow()
-            with stream:
-                try:
-                    yield from self._hand_over(stream)
-                except (OSError, EOFError, HandoverError, LimitExceeded, FdPassingError) as error:
-                    log.warning("the sockets were not handed over: %s", error)
+        taken = Event()
+
+        def dialogue(stream: UnixStream) -> Flow[None]:
+            try:
+                yield from self._hand_over(stream)
+                taken.set()
+            except (OSError, EOFError, HandoverError, LimitExceeded, FdPassingError) as error:
+                log.warning("the sockets were not handed over: %s", error)
+
+        yield from serve(self._control, dialogue, stop=taken, drain=0.0, max_connections=MOST_DIALOGUES)
 
     def _hand_over(self, stream: UnixStream) -> Flow[None]:
         who = stream.peer_cred
@@ -110,12 +142,18 @@ class Handover:
         if asked.get("take_over") != _VERSION:
             yield from _say(stream, {"refused": f"it speaks version {_VERSION} of the take-over"})
             raise HandoverError("asked for in a way that is not understood")
-        names = [{"name": each.name} for each in self._sockets]
-        offer = stream.send_fds_flow([each.socket for each in self._sockets], _line({"sockets": names}))
-        yield from _in_time(REPLY_TIMEOUT, offer)
+        with ExitStack() as stack:
+            private = self._private() if who.uid == os.geteuid() else {}
+            files = [stack.enter_context(_PrivateFile(content)) for content in private.values()]
+            names = [{"name": each.name} for each in self._sockets]
+            line = _line({"sockets": names, "protocol": self._protocol, "private": list(private)})
+            offer = stream.send_fds_flow([*(each.socket for each in self._sockets), *files], line)
+            yield from _in_time(REPLY_TIMEOUT, offer)
         ready = yield from _hear(stream, READY_TIMEOUT)
         if ready.get("ready") is not True:
             raise HandoverError("the successor is not ready")
+        if self.successor is not None:
+            raise HandoverError(f"process {self.successor} was sooner")
         self.successor = int(ready.get("pid") or who.pid or 0)
         for each in self._sockets:
             if isinstance(each.socket, UnixListener):
@@ -137,9 +175,15 @@ class TakenOver(Closing):
     are closed with it.
     """
 
-    def __init__(self, stream: UnixStream, sockets: list[tuple[str, int]]) -> None:
+    def __init__(
+        self, stream: UnixStream, sockets: list[tuple[str, int]], protocol: str, private: dict[str, bytes]
+    ) -> None:
         self._stream = stream
         self._sockets = sockets
+        #: What is spoken on the sockets.
+        self.protocol = protocol
+        #: What the old server has given besides, by name; nothing to another user.
+        self.private = private
 
     @classmethod
     def connect(cls, path: str, *, timeout: float | None = REPLY_TIMEOUT) -> Self:
@@ -161,15 +205,22 @@ class TakenOver(Closing):
                 raise HandoverError(str(answer["refused"]))
             _, fds = stream.take_fds()
             names = [str(each["name"]) for each in answer["sockets"]]
-            if len(names) != len(fds):
-                raise HandoverError(f"{len(fds)} descriptors came for {len(names)} sockets")
+            files = [str(name) for name in answer.get("private", ())]
+            if len(names) + len(files) != len(fds):
+                raise HandoverError(
+                    f"{len(fds)} descriptors came for {len(names)} sockets and {len(files)} files"
+                )
+            private = {}
+            for name in reversed(files):
+                private[name] = _content(fds.pop())
+            protocol = str(answer.get("protocol", ""))
         except BaseException as error:
             _close(fds)
             stream.close()
             if isinstance(error, (KeyError, TypeError, EOFError)):
                 raise HandoverError("its answer is not understood") from error
             raise
-        return cls(stream, list(zip(names, fds, strict=True)))
+        return cls(stream, list(zip(names, fds, strict=True)), protocol, private)
 
     @property
     def sockets(self) -> list[tuple[str, int]]:
@@ -199,6 +250,33 @@ class TakenOver(Closing):
         """End the dialogue, and close what was not taken."""
         self._stream.close()
         _close([fd for _, fd in self.take()])
+
+
+class _PrivateFile:
+    """A file without a name that holds `content`."""
+
+    def __init__(self, content: bytes) -> None:
+        if hasattr(os, "memfd_create"):
+            self._file = os.fdopen(os.memfd_create("netkit"), "w+b", buffering=0)
+        else:
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        self._file.write(content)
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def _content(fd: int) -> bytes:
+    """What a private file holds; the descriptor is closed."""
+    with os.fdopen(fd, "rb") as file:
+        file.seek(0)
+        return file.read(MOST_PRIVATE)
 
 
 def _line(message: dict[str, Any]) -> bytes:

@@ -290,6 +290,25 @@ class TestSuccessor:
                 assert new.end()[0] == 0
         assert os.listdir(tmp_path) == []
 
+    @pytest.mark.parametrize("given", [[], ["--tls"], ["--tls", "--alpn", "other"]])
+    def test_takes_the_certificate_and_the_key_over(self, tmp_path: Path, given: list[str]) -> None:
+        root, control = str(tmp_path / "ca.pem"), str(tmp_path / "control")
+        with (
+            serving("--tcp", "--tls", "--write-ca", root, "--alpn", "echo", "--control", control) as old,
+            serving("--control", control, "--upgrade", *given) as new,
+        ):
+            assert old.end(None)[0] == 0
+            context = ssl.create_default_context(cafile=root)
+            context.set_alpn_protocols(["echo", "other"])
+            with (
+                socket.create_connection(("127.0.0.1", int(new.addr.rpartition(":")[2])), timeout=10) as raw,
+                context.wrap_socket(raw, server_hostname="localhost") as stream,
+            ):
+                stream.sendall(b"over TLS")
+                assert stream.recv(100) == b"over TLS"
+                assert stream.selected_alpn_protocol() == ("other" if "--alpn" in given else "echo")
+            assert new.end()[0] == 0
+
     def test_nobody_to_take_over_from(self, netkit: Callable[..., Result], tmp_path: Path) -> None:
         result = netkit("serve", "echo", "--upgrade", "--control", str(tmp_path / "control"))
         assert result.exit_code in (4, 8)
@@ -330,18 +349,28 @@ def test_wrong_usage(netkit: Callable[..., Result], args: tuple[str, ...], words
     assert words in result.stderr
 
 
-def test_a_successor_that_cannot_serve_leaves_the_old_one_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "code", "words"),
+    [
+        (["--tls"], 4, "it serves without TLS"),
+        (["--tls", "--cert", "/dev/null", "--key", "/dev/null"], 4, "it serves without TLS"),
+    ],
+)
+def test_a_successor_that_cannot_serve_leaves_the_old_one_alone(
+    tmp_path: Path, given: list[str], code: int, words: str
+) -> None:
     control = str(tmp_path / "control")
     with serving("--tcp", "--control", control) as old:
         failed = subprocess.run(
-            netkit_argv("serve", "echo", "--upgrade", "--control", control, "--tls", "--cert", "/dev/null",
-                        "--key", "/dev/null"),
+            netkit_argv("serve", "echo", "--upgrade", "--control", control, *given),
             capture_output=True,
             timeout=30,
             env=process_environment(),
             check=False,
-        )  # fmt: skip
-        assert failed.returncode == 2
+        )
+        assert failed.returncode == code
+        assert words in failed.stderr.decode()
+        assert os.path.exists(control)
         assert echoed(TcpStream.connect(old.addr)) == b"hello"
         assert old.process.poll() is None
         assert old.end()[0] == 0

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -29,11 +30,11 @@ from netkit.serve.handover import CONTROL, Handover, HandoverError, Offered, Tak
 class Old:
     """A server that offers its sockets, in a thread of its own."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, **more: Any) -> None:
         self.tcp = TcpListener.bind("127.0.0.1:0")
         self.addr = self.tcp.local_addr
         self.control = UnixListener.bind(path)
-        self.handover = Handover(self.control, [Offered("tcp", self.tcp)])
+        self.handover = Handover(self.control, [Offered("tcp", self.tcp)], **more)
         self.stop = Event()
         self.thread = threading.Thread(target=run, args=[self.serve()])
         self.thread.start()
@@ -54,8 +55,8 @@ class Old:
 
 
 @contextmanager
-def old_at(path: str) -> Iterator[Old]:
-    old = Old(path)
+def old_at(path: str, **more: Any) -> Iterator[Old]:
+    old = Old(path, **more)
     try:
         yield old
     finally:
@@ -132,6 +133,34 @@ def test_one_who_says_something_else_is_given_nothing(path: str, said: bytes) ->
         assert not old.stop.is_set
 
 
+def test_one_who_says_nothing_delays_nobody(path: str) -> None:
+    with (
+        old_at(path) as old,
+        UnixStream.connect(path),
+        UnixStream.connect(path),
+        TakenOver.connect(path) as taken,
+    ):
+        other = TakenOver.connect(path)  # which is given the same, and is not ready first
+        taken.ready()
+        old.thread.join(20)
+        assert old.stop.is_set
+        with other, pytest.raises(HandoverError, match="does not say that it stops"):
+            other.ready()
+
+
+def test_what_is_private_goes_to_the_same_user_only(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with old_at(path, protocol="echo+tls", private=lambda: {"key": b"k" * 100_000, "more": b""}):
+        with TakenOver.connect(path) as taken:
+            assert taken.protocol == "echo+tls"
+            assert taken.private == {"key": b"k" * 100_000, "more": b""}
+            assert [name for name, _ in taken.sockets] == ["tcp", CONTROL]
+        real = UnixStream.peer_cred.fget  # type: ignore[attr-defined]
+        monkeypatch.setattr(UnixStream, "peer_cred", property(lambda stream: real(stream)._replace(uid=0)))
+        monkeypatch.setattr(os, "geteuid", lambda: 4711)
+        with TakenOver.connect(path) as taken:
+            assert (taken.protocol, taken.private, len(taken.sockets)) == ("echo+tls", {}, 2)
+
+
 def test_the_callers_deadline_ends_the_offer(path: str) -> None:
     silent = UnixListener.bind(path)
     with silent as control, UnixStream.connect(path), pytest.raises(DeadlineExceeded):
@@ -164,7 +193,7 @@ def test_nobody_there(path: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (b'{"sockets": [{"name": "tcp"}]}\n', "0 descriptors came for 1 sockets"),
+        (b'{"sockets": [{"name": "tcp"}]}\n', "0 descriptors came for 1 sockets and 0 files"),
         (b'{"sockets": 7}\n', "not understood"),
         (b"{}\n", "not understood"),
         (b"nonsense\n", "not understood"),

@@ -12,7 +12,7 @@ from netkit.cli.frame.options import FILE, File, Number, Seconds, WrongValue, ar
 from netkit.cli.payload.bind import ANYWHERE, Bind, Sockets, is_unix, names_of
 from netkit.cli.payload.events import DnsView, EchoView, Events, events as events_option
 from netkit.cli.payload.faults import FaultOptions, fault_counts
-from netkit.cli.payload.server_tls import ServerTlsOptions, handshake
+from netkit.cli.payload.server_tls import TLS_SUFFIX, ServerTlsOptions, handshake, packed
 from netkit.cli.payload.serving import drain as drain_option, serve_until_told
 
 if TYPE_CHECKING:
@@ -97,7 +97,9 @@ def echo(
 
     To replace a running server without refusing anybody, start it with --control PATH, and its successor
     with --upgrade --control PATH: it is handed the sockets, says that it is ready, and the old one stops
-    accepting. Its connections go on until they end by themselves, for as long as its --drain allows.
+    accepting. Its connections go on until they end by themselves, for as long as its --drain allows. A server
+    with TLS hands over its certificate and key as well; --cert gives the successor another one. One without
+    TLS cannot be replaced by one with it.
 
     Examples:
 
@@ -159,7 +161,7 @@ def udp_echo(
         $ netkit udp echo 127.0.0.1:7007
         $ netkit udp echo --drop 5% --delay 10ms..50ms :7007
     """
-    _echo(run, binds, False, True, how, drain, events, faults)
+    _echo(run, binds, False, True, how, drain, events, faults, ServerTlsOptions.none())
 
 
 def _echo(
@@ -171,14 +173,14 @@ def _echo(
     drain: float,
     events: bool,
     faults: FaultOptions,
-    tls: ServerTlsOptions | None = None,
+    tls: ServerTlsOptions,
 ) -> None:
     from contextlib import ExitStack
 
     from netkit.lab.echo_server import EchoServer
 
     streams = over_tcp or any(map(is_unix, binds))
-    if tls is not None and tls.tls and not streams:
+    if tls.tls and not streams:
         raise WrongValue("--tls with nothing but UDP", "leave --udp away, or --tls")
     if faults.reset_after is not None and not streams:
         raise WrongValue(
@@ -195,10 +197,12 @@ def _echo(
             injected.share(place, how.workers)
 
     with ExitStack() as stack:
-        sockets = Sockets.of(binds, tcp=over_tcp, udp=over_udp, control=how.control, upgrade=how.upgrade)
+        sockets = Sockets.of(
+            binds, tcp=over_tcp, udp=over_udp, control=how.control, upgrade=how.upgrade, protocol="echo"
+        )
         stack.callback(sockets.close)
         names = names_of(binds[0] if binds else ANYWHERE)
-        config = None if tls is None else tls.config(names, run.env)
+        config = tls.config(names, run.env) if sockets.taken is None else tls.successor(sockets.taken)
         typed = dict(zip(binds, run.typed, strict=True)) or {ANYWHERE: ANYWHERE}
         sources = [None if each.bind is None else typed[each.bind] for each in sockets.served]
         server = EchoServer(
@@ -221,7 +225,11 @@ def _echo(
             begin=begin,
             ready=sockets.ready,
             release=sockets.close,
-            handover=sockets.handover(),
+            handover=(
+                sockets.handover("echo")
+                if config is None
+                else sockets.handover("echo" + TLS_SUFFIX, lambda: {TLS_SUFFIX: packed(config)})
+            ),
             given=sources,
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from netkit.cli.frame.options import Value, WrongValue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import click
 
@@ -94,14 +94,29 @@ class Sockets:
     ) -> None:
         self.served = served
         self._control = control
-        self._taken = taken
+        #: What the sockets were taken over with; None where they are new.
+        self.taken = taken
+        self._are_ours = taken is None  # until then, the files are the old server's
 
     @classmethod
-    def of(cls, binds: Sequence[str], *, tcp: bool, udp: bool, control: str | None, upgrade: bool) -> Sockets:
-        """Those of the server behind `control`, of the service manager, or new ones for `binds`."""
+    def of(
+        cls,
+        binds: Sequence[str],
+        *,
+        tcp: bool,
+        udp: bool,
+        control: str | None,
+        upgrade: bool,
+        protocol: str = "",
+    ) -> Sockets:
+        """Those of the server behind `control`, of the service manager, or new ones for `binds`.
+
+        Those of a server that speaks another `protocol` are refused (HandoverError); whether it does so over
+        TLS is for the caller to compare.
+        """
         if upgrade:
             assert control is not None
-            return cls._taken_over(control)
+            return cls._taken_over(control, protocol)
         made = cls([])
         try:
             if not made._activate(binds):
@@ -150,7 +165,7 @@ class Sockets:
         return bool(passed)
 
     @classmethod
-    def _taken_over(cls, control: str) -> Sockets:
+    def _taken_over(cls, control: str, protocol: str) -> Sockets:
         from netkit.net.unix import UnixListener
         from netkit.serve.activation import server_socket_from_raw_fd
         from netkit.serve.handover import CONTROL, HandoverError, TakenOver
@@ -164,6 +179,10 @@ class Sockets:
                     made._adopt(adopted)
                 elif isinstance(adopted, UnixListener):
                     made._control = adopted
+            if taken.protocol.partition("+")[0] != protocol:
+                raise HandoverError(
+                    f"it serves {taken.protocol or 'something else'}, and this would be {protocol}"
+                )
             if not made.served:
                 raise HandoverError("it has none")
         except BaseException:
@@ -178,19 +197,21 @@ class Sockets:
         transports: dict[type, str] = {UdpSocket: "udp", UnixListener: "unix"}
         self.served.append(Served(transports.get(type(adopted), "tcp"), adopted, None))
 
-    def handover(self) -> Handover | None:
-        """What a successor is offered, where there is a control socket."""
+    def handover(self, protocol: str, private: Callable[[], Mapping[str, bytes]] = dict) -> Handover | None:
+        """What a successor is offered, where there is a control socket; see `Handover`."""
         if self._control is None:
             return None
         from netkit.serve.handover import Handover, Offered
 
-        return Handover(self._control, [Offered(each.transport, each.socket) for each in self.served])
+        offered = [Offered(each.transport, each.socket) for each in self.served]
+        return Handover(self._control, offered, protocol=protocol, private=private)
 
     def ready(self) -> None:
         """They are served from now on: whoever had them before may stop."""
-        if self._taken is not None:
-            self._taken.ready()
-            self._taken.close()
+        if self.taken is not None:
+            self.taken.ready()
+            self.taken.close()
+            self._are_ours = True
 
     def lend(self) -> None:
         """In a worker: their files are its parent's, or its parent's successor's, to remove."""
@@ -201,15 +222,18 @@ class Sockets:
                 each.socket.unlink_on_close = False
 
     def close(self, *, unlink: bool = True) -> None:
-        """Release them all. Without `unlink`, their files stay: they are somebody else's."""
+        """Release them all. Without `unlink`, their files stay: they are somebody else's.
+
+        So do those of a server that has not heard that this one is ready.
+        """
         from netkit.net.unix import UnixListener
 
         everything = [each.socket for each in self.served]
         if self._control is not None:
             everything.append(self._control)
         for each in everything:
-            if not unlink and isinstance(each, UnixListener):
+            if not (unlink and self._are_ours) and isinstance(each, UnixListener):
                 each.unlink_on_close = False
             each.close()
-        if self._taken is not None:
-            self._taken.close()
+        if self.taken is not None:
+            self.taken.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
 
     from netkit.cli.frame.context import Environment
     from netkit.io import ByteStream, Flow
+    from netkit.serve.handover import TakenOver
     from netkit.tls.config import TlsConfig
+
+#: What the name of a protocol that is spoken over TLS ends with, and what its secrets are handed over as.
+TLS_SUFFIX = "+tls"
 
 #: How long a client has for the handshake, in seconds.
 HANDSHAKE_TIMEOUT = 10.0
@@ -35,6 +40,11 @@ class ServerTlsOptions(OptionGroup):
         "--write-ca", type=File(), help="Write the root of the certificate made here (PEM)."
     )
 
+    @classmethod
+    def none(cls) -> ServerTlsOptions:
+        """Those of a command that has none of them."""
+        return cls(tls=False, cert=None, key=None, alpn=None, write_ca=None)
+
     def check(self) -> None:
         if not self.tls:
             self.only_with("--tls")
@@ -43,6 +53,44 @@ class ServerTlsOptions(OptionGroup):
         hint = "only a certificate made here has a root here"
         exclude("--cert", self.cert, "--write-ca", self.write_ca, hint)
 
+    def successor(self, taken: TakenOver) -> TlsConfig | None:
+        """The configuration to go on with after a running server; None without TLS.
+
+        What was not given here is as it was there. Raises HandoverError where it would be another protocol
+        for who connects, and what `config` raises for files.
+        """
+        from netkit.serve.handover import HandoverError
+
+        if not taken.protocol.endswith(TLS_SUFFIX):
+            if self.tls:
+                raise HandoverError("it serves without TLS", "leave --tls away, or start a server of its own")
+            return None
+        if self.cert is not None:
+            return self._own()
+        if self.write_ca is not None:
+            raise HandoverError(
+                "its certificate goes on, and its root is not known here", "leave --write-ca away"
+            )
+        if TLS_SUFFIX not in taken.private:
+            raise HandoverError(
+                "it gives its private key to no other user", "write --tls --cert FILE --key FILE"
+            )
+        config = unpacked(taken.private[TLS_SUFFIX])
+        return config if self.alpn is None else config.with_alpn(protocols(self.alpn))
+
+    def _own(self) -> TlsConfig:
+        """The configuration with the certificate of --cert. Errors as `config`'s."""
+        from netkit.tls.backends import new_session
+        from netkit.tls.config import TlsConfig
+
+        assert self.cert is not None
+        assert self.key is not None
+        key = private_key(self.key, "--key")
+        config = TlsConfig.server().with_alpn(protocols(self.alpn))
+        config = config.with_identity(certificates(self.cert, "--cert"), key)
+        new_session(config, None)  # a key of another certificate is said now, not to the first client
+        return config
+
     def config(self, names: Sequence[str], env: Environment) -> TlsConfig | None:
         """The configuration; None without TLS. A certificate made here is for `names`, and `env` is told.
 
@@ -50,16 +98,9 @@ class ServerTlsOptions(OptionGroup):
         """
         if not self.tls:
             return None
+        if self.cert is not None:
+            return self._own()
         from netkit.tls.config import TlsConfig
-
-        config = TlsConfig.server().with_alpn(protocols(self.alpn))
-        if self.cert is not None and self.key is not None:
-            from netkit.tls.backends import new_session
-
-            key = private_key(self.key, "--key")
-            config = config.with_identity(certificates(self.cert, "--cert"), key)
-            new_session(config, None)  # a key of another certificate is said now, not to the first client
-            return config
         from netkit.tls.throwaway import ThrowawayAuthority
 
         authority = ThrowawayAuthority()
@@ -68,7 +109,33 @@ class ServerTlsOptions(OptionGroup):
             with open(self.write_ca, "w", encoding="ascii") as file:
                 file.write(authority.certificate.to_pem())
         env.say(f"certificate for {', '.join(names)}; SHA-256 {certificate.fingerprint_sha256}")
+        config = TlsConfig.server().with_alpn(protocols(self.alpn))
         return config.with_identity(certificate, key)
+
+
+def packed(config: TlsConfig) -> bytes:
+    """What a successor needs to go on with `config`, its private key included."""
+    assert config.identity_cert is not None
+    assert config.identity_key is not None
+    chain = [config.identity_cert, *config.identity_chain]
+    return json.dumps(
+        {
+            "certificates": "".join(each.to_pem() for each in chain),
+            "key": config.identity_key.to_pem(),
+            "alpn": list(config.alpn_protocols),
+        }
+    ).encode()
+
+
+def unpacked(data: bytes) -> TlsConfig:
+    """The configuration that `packed` made this of."""
+    from netkit.tls.certificate import Certificate
+    from netkit.tls.config import TlsConfig
+    from netkit.tls.keys import PrivateKey
+
+    said = json.loads(data)
+    chain = Certificate.from_pem_chain(said["certificates"])
+    return TlsConfig.server().with_identity(chain, PrivateKey.from_pem(said["key"])).with_alpn(said["alpn"])
 
 
 def handshake(stream: ByteStream, *, config: TlsConfig) -> Flow[ByteStream]:
