@@ -699,7 +699,7 @@ _netkit_serve_echo() {
         --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
         --write-ca='[Write the root of the certificate made here]:FILE:_files' \
         --workers='[Serve with so many processes, which share the sockets]:N: ' \
-        --max-conns='[Serve so many connections at once]:N: ' \
+        --max-conns='[Serve so many connections at once, over all workers]:N: ' \
         --idle-timeout='[End a connection on which nothing came for so long]:SECONDS: ' \
         --stall-timeout='[End a connection whose peer did not take its echo for so long]:SECONDS: ' \
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
@@ -732,7 +732,7 @@ _netkit_tcp_echo() {
         --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
         --write-ca='[Write the root of the certificate made here]:FILE:_files' \
         --workers='[Serve with so many processes, which share the sockets]:N: ' \
-        --max-conns='[Serve so many connections at once]:N: ' \
+        --max-conns='[Serve so many connections at once, over all workers]:N: ' \
         --idle-timeout='[End a connection on which nothing came for so long]:SECONDS: ' \
         --stall-timeout='[End a connection whose peer did not take its echo for so long]:SECONDS: ' \
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
@@ -760,7 +760,7 @@ _netkit_tcp_echo() {
 _netkit_udp_echo() {
     _arguments -s -S \
         --workers='[Serve with so many processes, which share the sockets]:N: ' \
-        --max-conns='[Serve so many connections at once]:N: ' \
+        --max-conns='[Serve so many connections at once, over all workers]:N: ' \
         --idle-timeout='[End a connection on which nothing came for so long]:SECONDS: ' \
         --stall-timeout='[End a connection whose peer did not take its echo for so long]:SECONDS: ' \
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from netkit._log import Log
-from netkit.io import ByteStream, ClosedError, Event, Flow, all_of, beside
+from netkit.io import ByteStream, ClosedError, Event, Flow, Semaphore, all_of, beside
 from netkit.lab.echo import Echoed, echo_datagrams, echo_stream
 from netkit.lab.echo_loop import EchoLoop
 from netkit.net.listening import StreamListener
@@ -81,7 +81,8 @@ class EchoServer:
 
     `wrap` makes of an accepted stream the one to be echoed on, such as a TLS connection. A connection is
     ended on which nothing comes for `idle_timeout` seconds (None: it may be idle for ever), or whose peer
-    has not taken its echo for `stall_timeout`; while it does not, nothing more is read from it.
+    has not taken its echo for `stall_timeout`; while it does not, nothing more is read from it. No more than
+    `max_connections` are served at once, over all sockets; it may be changed before `serve`.
 
     `watcher` is told of each connection and datagram. `numbers` are those of the connections: a server of
     several processes gives each of them others.
@@ -103,7 +104,7 @@ class EchoServer:
         self._faults = faults
         self._idle_timeout = idle_timeout
         self._stall_timeout = stall_timeout
-        self._max_connections = max_connections
+        self.max_connections = max_connections
         self._watcher = watcher
         self.numbers = count(1)
         self.connections = Served()
@@ -125,6 +126,7 @@ class EchoServer:
         """Flow: echo until `stop` is set; connections under way then have `drain` seconds to end."""
         places = list(enumerate(self.sockets))
         listeners = [(place, each) for place, each in places if isinstance(each, StreamListener)]
+        room = None if self.max_connections is None else Semaphore(self.max_connections)
         datagrams = [
             echo_datagrams(
                 self._faulty(each), counts=self.datagrams, stop=stop, on_echo=self._datagram_told(place)
@@ -138,7 +140,8 @@ class EchoServer:
                     counts=self.streams, idle_timeout=self._idle_timeout, stall_timeout=self._stall_timeout
                 )
                 serving = [
-                    self._serve(*each, loop.connection, stop, drain, loop.stop_reading) for each in listeners
+                    self._serve(*each, loop.connection, stop, drain, room, loop.stop_reading)
+                    for each in listeners
                 ]
                 try:
                     yield from beside(_all([*serving, *datagrams]), loop.turning())
@@ -151,7 +154,7 @@ class EchoServer:
                     idle_timeout=self._idle_timeout,
                     stall_timeout=self._stall_timeout,
                 )
-                serving = [self._serve(*each, handler, stop, drain, None) for each in listeners]
+                serving = [self._serve(*each, handler, stop, drain, room, None) for each in listeners]
                 yield from _all([*serving, *datagrams])
         finally:
             self.close()
@@ -168,6 +171,7 @@ class EchoServer:
         handler: Callable[..., Flow[None]],
         stop: Event,
         drain: float | None,
+        room: Semaphore | None,
         hurry: Callable[[Any], object] | None,
     ) -> Flow[Served]:
         wrap: Callable[[Any], Flow[ByteStream]] | None
@@ -181,7 +185,7 @@ class EchoServer:
             drain=drain,
             wrap=wrap,
             hurry=hurry,
-            max_connections=self._max_connections,
+            max_connections=room,
             served=self.connections,
         )
 

@@ -82,7 +82,7 @@ def serve(
     drain: float | None = None,
     wrap: Callable[[S_co], Flow[ByteStream]] | None = None,
     hurry: Callable[[Any], object] | None = None,
-    max_connections: int | None = None,
+    max_connections: int | Semaphore | None = None,
     served: Served | None = None,
 ) -> Flow[Served]:
     """Flow: accept connections and serve each with `handler`, until `stop` is set; what was done.
@@ -96,12 +96,13 @@ def serve(
     lost; a peer that goes on sending has been cut off.
 
     `wrap` makes of a stream what its handler gets, such as a TLS connection. No more than
-    `max_connections` are served at once; others wait in the backlog. `served` may be handed in, to be
+    `max_connections` are served at once; others wait in the backlog. A Semaphore in its place is shared with
+    other servers, so that the limit holds over all of them. `served` may be handed in, to be
     read meanwhile.
     """
     done = served if served is not None else Served()
     ours: dict[ByteStream, ByteStream] = {}  # those of this listener
-    room = None if max_connections is None else Semaphore(max_connections)
+    room = Semaphore(max_connections) if isinstance(max_connections, int) else max_connections
     idle, accepted_all, closed, over = Event(), Event(), Event(), Event()
     finish, cut = finishing(stop), cutting(stop)
 

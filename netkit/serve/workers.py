@@ -43,6 +43,11 @@ REPORT_TIMEOUT = 2.0
 MOST_WORDS = 4000
 
 
+def share(most: int, place: int, workers: int) -> int:
+    """How much of `most` the worker at `place` (from 0) has, of so many: all shares together are `most`."""
+    return most // workers + (place < most % workers)
+
+
 class Workers:
     """So many processes that do the same work, from the moment `supervise` is driven.
 

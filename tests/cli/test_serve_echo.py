@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import ssl
@@ -17,6 +18,7 @@ import pytest
 
 from netkit.net import Shutdown, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream
 from tests.cli.helpers import Result, netkit_argv, process_environment, row_of, words_of
+from tests.waiting import until
 
 
 class Server:
@@ -194,6 +196,23 @@ class TestSigterm:
             assert (code, counts["cut_off"]) == (0, 1)
 
 
+def test_the_limit_holds_over_all_workers() -> None:
+    with serving("--tcp", "--workers", "2", "--max-conns", "3") as server:
+        streams = [TcpStream.connect(server.addr) for _ in range(6)]
+        for stream in streams:
+            stream.write_all(b"x")
+        until(lambda: len([each for each in streams if select.select([each], [], [], 0)[0]]) >= 3)
+        server.process.send_signal(signal.SIGUSR1)
+        assert server.event()["counts"]["active"] == 3
+        for _ in range(6):  # each that ends makes room for one more
+            ready, _, _ = select.select(streams, [], [], 20)
+            served = ready[0]
+            assert served.read_exactly(1, timeout=20) == b"x"
+            served.close()
+            streams.remove(served)
+        assert server.end()[1]["connections"] == 6
+
+
 class TestServiceManager:
     """systemd's protocol: LISTEN_FDS, LISTEN_PID, NOTIFY_SOCKET. Its own tools are in tests/interop."""
 
@@ -340,6 +359,7 @@ class TestSuccessor:
         (("--tls", "--cert", "x.pem"), "belong together"),
         (("--udp", "--tls"), "leave --udp away"),
         (("--workers", "0"), "--workers"),
+        (("--workers", "3", "--max-conns", "2"), "write --max-conns 3 or more"),
         (("unix:",), "names no socket"),
     ],
 )

@@ -291,6 +291,18 @@ def test_no_more_connections_at_once_than_allowed(start: Callable[..., Running])
         stream.close()
 
 
+def test_the_limit_holds_over_all_sockets(start: Callable[..., Running]) -> None:
+    running = start(TcpListener.bind("127.0.0.1:0"), TcpListener.bind("127.0.0.1:0"), max_connections=1)
+    with TcpStream.connect(running.addrs[0]) as one, TcpStream.connect(running.addrs[1]) as other:
+        one.write_all(b"x")
+        assert one.read_exactly(1, timeout=5) == b"x"
+        other.write_all(b"x")
+        assert still_waits(other.read_flow())
+        assert len(running.server.connections.active) == 1
+        one.close()
+        assert other.read_exactly(1, timeout=5) == b"x"
+
+
 def test_out_of_descriptors(start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch) -> None:
     """accept(2) says EMFILE: it is counted, and tried again; nobody is lost."""
     import errno

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from netkit.net import TcpStream
+from netkit.serve.workers import share
 from tests.cli.helpers import process_environment
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="workers are forked")
@@ -225,6 +226,13 @@ print("ended")
 def test_a_worker_that_has_only_begun_hears_that_it_is_to_stop() -> None:
     """The signal comes while it still has its parent's handlers, which would swallow it."""
     assert output_of(HASTY) == "ended\n"
+
+
+@pytest.mark.parametrize(
+    ("most", "workers", "shares"), [(4, 2, [2, 2]), (5, 2, [3, 2]), (3, 3, [1, 1, 1]), (10, 4, [3, 3, 2, 2])]
+)
+def test_shares_are_all_together(most: int, workers: int, shares: list[int]) -> None:
+    assert [share(most, place, workers) for place in range(workers)] == shares
 
 
 def test_each_begins_with_its_place() -> None:

@@ -34,7 +34,9 @@ class EchoOptions(OptionGroup):
         help="Serve with so many processes, which share the sockets.",
     )
     max_conns: int | None = field(
-        "--max-conns", type=Number(1, 1_000_000), help="Serve so many connections at once; others wait."
+        "--max-conns",
+        type=Number(1, 1_000_000),
+        help="Serve so many connections at once, over all workers; others wait.",
     )
     idle_timeout: float | None = field(
         "--idle-timeout", type=Seconds(), help="End a connection on which nothing came for so long."
@@ -58,6 +60,11 @@ class EchoOptions(OptionGroup):
     def check(self) -> None:
         if self.upgrade and self.control is None:
             raise WrongValue("--upgrade without --control", "--control PATH --upgrade")
+        if self.max_conns is not None and self.max_conns < self.workers:
+            raise WrongValue(
+                f"--max-conns {self.max_conns} is no connection for some of {self.workers} workers",
+                f"write --max-conns {self.workers} or more, or fewer --workers",
+            )
 
 
 @command("serve echo", view=EchoView())
@@ -191,8 +198,12 @@ def _echo(
     injected = faults.injected(run.env)
 
     def begin(place: int) -> None:
+        from netkit.serve.workers import share
+
         server.numbers = count(place + 1, how.workers)
         sockets.lend()
+        if how.max_conns is not None:
+            server.max_connections = share(how.max_conns, place, how.workers)
         if injected is not None:
             injected.share(place, how.workers)
 
