@@ -437,11 +437,11 @@ def listen(
             raise WrongValue(f"what is sent to a group does not arrive at {bound}", hint)
         joined = [_join(sock, group, interface) for group in groups]
         where = str(sock.local_addr)
-        if run.json:
-            run.write_object({"event": "listening", "local": where, "groups": joined})
-        else:
-            run.env.say(f"listening on {where} (UDP){''.join(f', {group}' for group in joined)}")
-        try:
+        try:  # once it is said that it listens, its end is said as well
+            if run.json:
+                run.write_object({"event": "listening", "local": where, "groups": joined})
+            else:
+                run.env.say(f"listening on {where} (UDP){''.join(f', {group}' for group in joined)}")
             run.wait(_listening(sock, traffic, count, idle_timeout, reply))
         except DeadlineExceeded:
             if not traffic.received:
