@@ -94,12 +94,12 @@ _netkit() {
             esac
             ;;
         'tcp ping')
-            options='--echo --size -c --count -i --interval --timeout -4 -6 --source --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            options='-f --file --echo --size -c --count -i --interval --timeout -4 -6 --source --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
             positional=host
             case $prev in
+                -f | --file | -o | --output) takes='file' ;;
                 --size | -c | --count | -i | --interval | --timeout | --source) takes='value' ;;
                 --color) takes='words auto always never' ;;
-                -o | --output) takes='file' ;;
             esac
             ;;
         'tcp scan')
@@ -129,12 +129,12 @@ _netkit() {
             esac
             ;;
         'udp ping')
-            options='--size -c --count -i --interval --timeout -4 -6 --source --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            options='-f --file --size -c --count -i --interval --timeout -4 -6 --source --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
             positional=host
             case $prev in
+                -f | --file | -o | --output) takes='file' ;;
                 --size | -c | --count | -i | --interval | --timeout | --source) takes='value' ;;
                 --color) takes='words auto always never' ;;
-                -o | --output) takes='file' ;;
             esac
             ;;
         'unix connect')

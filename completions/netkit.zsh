@@ -434,6 +434,7 @@ _netkit_tcp_listen() {
 
 _netkit_tcp_ping() {
     _arguments -s -S \
+        '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HOST\:PORT a line]:FILE:_files' \
         --echo'[Send echoes over one connection to an echo server, and compare them]' \
         --size='[Send echoes of so many bytes]:BYTES: ' \
         '(-c --count)'{-c,--count=}'[Stop after so many probes]:N: ' \
@@ -526,6 +527,7 @@ _netkit_udp_listen() {
 
 _netkit_udp_ping() {
     _arguments -s -S \
+        '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HOST\:PORT a line]:FILE:_files' \
         --size='[Send echoes of so many bytes]:BYTES: ' \
         '(-c --count)'{-c,--count=}'[Stop after so many probes]:N: ' \
         '(-i --interval)'{-i,--interval=}'[Send one every so often, whatever becomes of those before]:SECONDS: ' \

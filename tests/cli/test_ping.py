@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import re
 import signal
 import socket
 import subprocess
@@ -9,10 +12,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import pexpect
 import pytest
 
+from netkit.cli.frame.context import Environment
+from netkit.cli.frame.root import run_in
 from netkit.lab.echo import Echoed, echo_datagrams, echo_stream
 from netkit.net import TcpListener, UdpSocket
 from netkit.serve.connections import in_background, serve
@@ -225,3 +231,76 @@ def test_a_closed_pipe() -> None:
         )
     assert done.stdout.startswith("reply\t")
     assert done.stderr == ""
+
+
+# -- several targets
+
+
+def test_several_targets_each_with_events_and_statistics_of_its_own(
+    netkit: Netkit, echo: str, tmp_path: Path
+) -> None:
+    dead = f"127.0.0.1:{free_port()}"
+    (tmp_path / "targets").write_text(f"# and one that is gone\n{dead}\n")
+    args = ("-c", "2", "-i", "1ms", "-f", str(tmp_path / "targets"), echo)
+    result = netkit("tcp", "ping", "--json", *args)
+    assert result.exit_code == 9
+    of = {text: [row["event"] for row in result.json if row["input"] == text] for text in (echo, dead)}
+    assert of == {echo: ["reply", "reply", "ended"], dead: ["refused", "refused", "ended"]}
+    *_, first, second = result.json
+    assert [first["input"], second["input"]] == [echo, dead], "the statistics in the order of the inputs"
+    assert ("error" in first, second["error"]["kind"]) == (False, "Refused")
+    plain = [line.split("\t") for line in netkit("tcp", "ping", "--plain", *args).lines]
+    assert [echo, "statistics", "received", "2"] in plain
+    assert [dead, "statistics", "received", "0"] in plain
+    assert {row[0] for row in plain} == {echo, dead}
+
+
+def test_targets_from_standard_input_over_udp(netkit: Netkit, udp_echo: str) -> None:
+    result = netkit("udp", "ping", "-", "-c", "1", "--json", stdin=f"{udp_echo}\nnonsense\n{udp_echo}\n")
+    assert [row["event"] for row in result.json if row["input"] == udp_echo] == ["reply"] * 2 + ["ended"] * 2
+    (wrong,) = [row for row in result.json if row["input"] == "nonsense"]
+    assert wrong["error"]["message"].startswith("standard input:2: ")
+    assert result.exit_code == 9
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_several_on_a_terminal(netkit: Netkit, echo: str, width: int) -> None:
+    local = f"localhost:{echo.rpartition(':')[2]}"
+    args = ("tcp", "ping", echo, local, "-4", "-c", "1", "--color", "never")
+    result = netkit(*args, tty=True, width=width)
+    assert result.exit_code == 0
+    assert max(map(len, result.lines)) <= width
+    assert [line.split()[:2] for line in result.lines[:2]] == [[echo, "0"], [local, "0"]]
+    assert result.stdout.count("1 sent, 1 received, 0.0% lost") == (2 if width > 40 else 0)
+    assert result.stdout.count("median") == 2
+
+
+def test_ctrl_c_ends_several_with_the_statistics_of_each(echo: str) -> None:
+    local = f"localhost:{echo.rpartition(':')[2]}"
+    with subprocess.Popen(
+        netkit_argv("tcp", "ping", echo, local, "-4", "-i", "10ms", "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=process_environment(),
+    ) as process:
+        assert process.stdout is not None
+        waited = {echo, local}
+        while waited:
+            waited.discard(json.loads(process.stdout.readline())["input"])
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    *_, first, second = map(json.loads, out.splitlines())
+    assert [(row["event"], row["input"]) for row in (first, second)] == [("ended", echo), ("ended", local)]
+    assert "Traceback" not in said
+
+
+def test_the_live_line_stays_where_replies_go_elsewhere(echo: str) -> None:
+    env = Environment(
+        stdout=(out := io.BytesIO()), stderr=(errors := io.BytesIO()), stderr_tty=True, encoding="utf-8"
+    )
+    assert run_in(["tcp", "ping", "-c", "3", "-i", "1ms", echo], env) == 0
+    assert out.getvalue().startswith(b"reply\t")
+    assert re.match(f"{echo}: [123] sent, 1 received", errors.getvalue().decode())
+    assert errors.getvalue().endswith(b"\r\x1b[2K")

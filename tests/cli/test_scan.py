@@ -6,6 +6,7 @@ import base64
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -50,10 +51,33 @@ def test_a_host_that_cannot_be_looked_up_is_a_row_that_failed(
     args = ("--timeout", "30", "nowhere.test", "127.0.0.1", str(opened))
     result = netkit("tcp", "scan", "--json", *args)
     assert result.exit_code == 9
-    failed = result.json[-1]
+    (failed,) = [row for row in result.json if "error" in row]
     assert failed.keys() == {"type", "input", "error"}
     assert (failed["input"], failed["error"]["stage"]) == ("nowhere.test", "resolve")
     assert failed["error"]["kind"] == "HostNotFound"
+
+
+def test_hosts_from_standard_input_and_from_a_file(netkit: Netkit, opened: int, tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("127.0.0.1/32 \n; no host\n")
+    args = (str(opened), "--timeout", "30", "--json")
+    rows = netkit("tcp", "scan", "-", *args, stdin="# hosts\n127.0.0.1\n").json
+    assert [row["input"] for row in rows if row["event"] == "scanned"] == ["127.0.0.1"]
+    rows = netkit("tcp", "scan", "-f", str(tmp_path / "hosts"), *args).json
+    assert [row["input"] for row in rows if row["event"] == "scanned"] == ["127.0.0.1/32"]
+
+
+def test_a_line_that_is_no_host_is_a_row_that_says_where(netkit: Netkit, opened: int) -> None:
+    lines = "127.0.0.1\n192.0.2.0/2\n127.0.0.1:80\n"
+    result = netkit("tcp", "scan", "-", str(opened), "--timeout", "30", "--json", stdin=lines)
+    failed = {row["input"]: row["error"]["message"] for row in result.json if "error" in row}
+    assert result.exit_code == 9
+    assert failed == {
+        "192.0.2.0/2": "standard input:2: 192.0.2.0/2 has more than 65,536 addresses",
+        "127.0.0.1:80": "standard input:3: 127.0.0.1:80 names a port",
+    }
+    assert netkit("tcp", "scan", "127.0.0.1:80", str(opened)).exit_code == 2, (
+        "on the command line wrong usage"
+    )
 
 
 def test_no_port_open_is_1(netkit: Netkit, dead: int) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
-from netkit.cli.frame import options
+from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Failure, explain
 from netkit.cli.frame.fields import Endpoint
 from netkit.cli.frame.groups import OptionGroup, SourceOptions, field, option_group
-from netkit.cli.frame.options import Number, Seconds, WrongValue, argument, option
+from netkit.cli.frame.messages import plural, visible
+from netkit.cli.frame.options import Number, Seconds, WrongValue, option
 from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from netkit.addr import HostPort, SocketAddr
     from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.inputs import Inputs
     from netkit.io import Flow
     from netkit.measure.ping import PingStatistics, Reply
 
@@ -65,7 +67,9 @@ class Pinged(NamedTuple):
     statistics: PingStatistics
     elapsed: float
     failure: Failure | None
-    """Why there was no reply at all."""
+    """Why there was no reply at all, or why it ended before its time."""
+    input: str | None = None
+    """Which of several it was."""
 
 
 class PingView(View[Pinged]):
@@ -106,7 +110,7 @@ class PingView(View[Pinged]):
         return ()
 
     def table(self, result: Pinged, env: Environment) -> Iterable[Any]:  # noqa: ARG002
-        from netkit.cli.render import facts
+        from netkit.cli.render import facts, text
 
         found = result.statistics
         whom = "nobody" if result.address is None else str(result.address)
@@ -121,6 +125,9 @@ class PingView(View[Pinged]):
             rows.append(("min/median/mean/max", f"{spread} ms"))
             rows.append(("p95/p99", f"{tail} ms"))
             rows.append(("jitter", "-" if found.jitter is None else f"{_ms(found.jitter)} ms"))
+        if result.input is not None:
+            yield text(" ")
+            whom = result.input if whom == result.input else f"{result.input} ({whom})"
         yield facts(rows, title=f"{whom}, {result.elapsed:.1f} s")
 
     def failure(self, result: Pinged) -> Exception | Failure | None:
@@ -162,13 +169,13 @@ _SIZE = option(
     view=PingView(),
     see_also=("netkit-tcp-scan(1)", "netkit-serve-echo(1)", "ping(8)"),
 )
-@argument("endpoint", metavar="HOST:PORT", type=options.Endpoint())
+@inputs.many("HOST:PORT", parse=options.Endpoint().parse, together=True)
 @option("--echo", is_flag=True, help="Send echoes over one connection to an echo server, and compare them.")
 @_SIZE
 @option_group(how=PingOptions, source=SourceOptions)
 def tcp(
     run: Run[Pinged],
-    endpoint: HostPort,
+    targets: Inputs[HostPort],
     echo: bool,
     size: int | None,
     how: PingOptions,
@@ -183,6 +190,9 @@ def tcp(
     Without -c it goes on until Ctrl-C, which ends it with the statistics. The exit code is 0 if there was
     a reply; else that of what went wrong: 4 where the connection was refused, 7 where time ran out.
 
+    Several targets are probed side by side; each line says which it is of, and each target has statistics
+    of its own at the end.
+
     The name is looked up once. Of several addresses the first one is taken that can be connected to.
     Jitter is that of RFC 3550; percentiles are exact for the first 100,000 replies, and those of a random
     sample of as many after that. --short prints the bare times in milliseconds.
@@ -191,11 +201,12 @@ def tcp(
 
         $ netkit tcp ping -c 5 example.com:443
         $ netkit tcp ping --echo -i 0.1 127.0.0.1:7007
+        $ netkit tcp ping -c 10 www.example.com:443 192.0.2.1:443
         $ netkit tcp ping --json -c 10 [::1]:22 | tail -n 1 | jq .median_s
     """
     if size is not None and not echo:
         raise WrongValue("--size is for --echo: a connection carries nothing", "add --echo, or leave it out")
-    _ping(run, endpoint, "echo" if echo else "connect", size or SIZE, how, source)
+    _ping(run, targets, "echo" if echo else "connect", size or SIZE, how, source)
 
 
 @command(
@@ -203,11 +214,11 @@ def tcp(
     view=PingView(),
     see_also=("netkit-udp-echo(1)", "ping(8)"),
 )
-@argument("endpoint", metavar="HOST:PORT", type=options.Endpoint(proto="udp"))
+@inputs.many("HOST:PORT", parse=options.Endpoint(proto="udp").parse, together=True)
 @_SIZE
 @option_group(how=PingOptions, source=SourceOptions)
 def udp(
-    run: Run[Pinged], endpoint: HostPort, size: int | None, how: PingOptions, source: SourceOptions
+    run: Run[Pinged], targets: Inputs[HostPort], size: int | None, how: PingOptions, source: SourceOptions
 ) -> None:
     """Measure how long a datagram to an echo server and back takes, again and again.
 
@@ -215,63 +226,50 @@ def udp(
     What is lost, late, duplicated or out of order is counted.
 
     Without -c it goes on until Ctrl-C, which ends it with the statistics. The exit code is 0 if there was
-    a reply; else that of what went wrong: 4 where nobody receives there, 7 where time ran out.
+    a reply; else that of what went wrong: 4 where nobody receives there, 7 where time ran out. Several
+    targets are asked side by side, and each has statistics of its own.
 
     Examples:
 
         $ netkit udp ping -c 5 127.0.0.1:7007
         $ netkit udp ping -i 0.01 --size 1400 echo.example.com:7
     """
-    _ping(run, endpoint, "datagrams", size or SIZE, how, source)
+    _ping(run, targets, "datagrams", size or SIZE, how, source)
+
+
+#: The longest time between the first probes of two targets: at the same moment, each would wait for all.
+_APART = 0.01
 
 
 def _ping(
     run: Run[Pinged],
-    endpoint: HostPort,
+    targets: Inputs[HostPort],
     what: Literal["connect", "echo", "datagrams"],
     size: int,
     how: PingOptions,
     source: SourceOptions,
 ) -> None:
-    from netkit.io import DeadlineExceeded
-    from netkit.measure.ping import PingStatistics, ping_connect, ping_datagrams, ping_stream
-    from netkit.net.tcp import TcpStream
-    from netkit.net.udp import UdpSocket
+    from netkit.io import all_of
 
-    family, bound = source.resolve()
-    found = PingStatistics()
-    shown = _Shown(run, found)
-    asked = {
-        "count": how.count,
-        "interval": how.interval,
-        "timeout": how.timeout,
-        "statistics": found,
-        "on_reply": shown.reply,
-    }
-    begun = monotonic()
+    found = run.all_inputs(targets)
+    if not run.many:
+        run.input = found[0][0]
+    apart = min(_APART, how.interval / max(1, len(found)))
+    width = max((len(text) for text, _ in found), default=0)
+    told = _Told(run)
+    pinged = [
+        _Target(run, told, text if run.many else None, endpoint, width, index * apart)
+        for index, (text, endpoint) in enumerate(found)
+    ]
     try:
-        shown.address = run.wait(
-            _address(endpoint, family, bound, connect=what != "datagrams"), max(how.timeout, 5.0)
-        )
-        begun = monotonic()
-        addr = shown.address
-        if what == "connect":
-            run.wait(ping_connect(lambda: TcpStream.connect_flow(addr, source=bound), **asked))  # type: ignore[arg-type]
-        elif what == "echo":
-            with TcpStream.connect(addr, source=bound, timeout=how.timeout) as stream:
-                run.wait(ping_stream(stream, size=size, **asked))  # type: ignore[arg-type]
-        else:
-            with UdpSocket.connected(addr, source=bound) as sock:
-                run.wait(ping_datagrams(sock, size=size, **asked))  # type: ignore[arg-type]
-    except DeadlineExceeded as error:
-        if not found.sent:
-            raise
-        shown.failure = explain(error)
-    finally:
-        run.env.status(None)
-        if found.sent:
-            why = shown.failure if not found.received else None
-            run.result(Pinged(shown.address, found, monotonic() - begun, why))
+        # With a limit no target waits for the start of the others.
+        flows = (target.flow(what, size, how, *source.resolve()) for target in pinged)
+        run.wait(all_of(flows, limit=max(1, len(pinged))))
+    except KeyboardInterrupt:
+        told.statistics(pinged)
+        raise
+    told.statistics(pinged)
+    run.summary()
 
 
 def _address(endpoint: HostPort, family: int, bound: SocketAddr | None, *, connect: bool) -> Flow[SocketAddr]:
@@ -291,16 +289,87 @@ def _address(endpoint: HostPort, family: int, bound: SocketAddr | None, *, conne
     return found[0]
 
 
-class _Shown:
-    """Shows replies as they come; remembers why there is none."""
+class _Target:
+    """One target: its probes, and what came of them. `text` is which of several it is."""
 
-    def __init__(self, run: Run[Pinged], statistics: PingStatistics) -> None:
-        self._run = run
-        self._statistics = statistics
+    def __init__(
+        self, run: Run[Pinged], told: _Told, text: str | None, endpoint: HostPort, width: int, begins: float
+    ) -> None:
+        from netkit.measure.ping import PingStatistics
+
+        self.statistics = PingStatistics()
         self.address: SocketAddr | None = None
         self.failure: Failure | None = None
+        self._run = run
+        self._told = told
+        self._text = text
+        self._endpoint = endpoint
+        self._width = width
+        self._begun = monotonic() + begins
+        self._elapsed: float | None = None
+        self._broken = False
 
-    def reply(self, reply: Reply) -> None:
+    def flow(
+        self,
+        what: Literal["connect", "echo", "datagrams"],
+        size: int,
+        how: PingOptions,
+        family: int,
+        bound: SocketAddr | None,
+    ) -> Flow[None]:
+        """Flow: all probes. Raises no Exception."""
+        from netkit.io import before, sleep_until
+
+        try:
+            connect = what != "datagrams"
+            self.address = yield from before(
+                monotonic() + max(how.timeout, 5.0),
+                _address(self._endpoint, family, bound, connect=connect),
+            )
+            yield from sleep_until(self._begun)
+            self._begun = monotonic()
+            yield from self._probes(what, size, how, self.address, bound)
+        except Exception as error:
+            self.failure = explain(error)
+            self._broken = True
+        self._elapsed = monotonic() - self._begun
+        if self._broken and self.failure is not None and not self.statistics.sent:
+            self._run.failed(self.failure, self._text)
+
+    def _probes(
+        self, what: str, size: int, how: PingOptions, addr: SocketAddr, bound: SocketAddr | None
+    ) -> Flow[None]:
+        from netkit.io import before
+        from netkit.measure.ping import ping_connect, ping_datagrams, ping_stream
+        from netkit.net.tcp import TcpStream
+        from netkit.net.udp import UdpSocket
+
+        asked: dict[str, Any] = {
+            "count": how.count,
+            "interval": how.interval,
+            "timeout": how.timeout,
+            "statistics": self.statistics,
+            "on_reply": self._reply,
+        }
+        if what == "connect":
+            yield from ping_connect(lambda: TcpStream.connect_flow(addr, source=bound), **asked)
+        elif what == "echo":
+            connecting = TcpStream.connect_flow(addr, source=bound)
+            stream = yield from before(monotonic() + how.timeout, connecting, f"connecting to {addr}")
+            with stream:
+                yield from ping_stream(stream, size=size, **asked)
+        else:
+            with UdpSocket.connected(addr, source=bound) as sock:
+                yield from ping_datagrams(sock, size=size, **asked)
+
+    def write_statistics(self) -> None:
+        """Write what the probes came to, if there were any."""
+        if self.statistics.sent:
+            elapsed = monotonic() - self._begun if self._elapsed is None else self._elapsed
+            why = self.failure if self._broken or not self.statistics.received else None
+            self._run.result(Pinged(self.address, self.statistics, elapsed, why, self._text), self._text)
+
+    def _reply(self, reply: Reply) -> None:
         run, env = self._run, self._run.env
         outcome = reply.note or "reply"
         reason = failure = None
@@ -317,22 +386,52 @@ class _Shown:
                     "elapsed_s": reply.time,
                     "in_order": in_order,
                     "reason": reason,
-                }
+                },
+                self._text,
             )
         elif env.mode == "short":
             if outcome in ("reply", "reordered"):
                 env.write_lines([_ms(reply.time)])
         elif env.mode == "plain":
-            env.write_lines([f"{outcome}\t{reply.number}\t{_ms(reply.time)}\t{reason or '-'}"])
+            line = f"{outcome}\t{reply.number}\t{_ms(reply.time)}\t{reason or '-'}"
+            env.write_lines([line if self._text is None else f"{visible(self._text)}\t{line}"])
         else:
             words = f"{_ms(reply.time)} ms" if reply.time is not None else reason or ""
             note = "" if outcome == "reply" else f"  {outcome}"
-            env.write_lines([f"{reply.number:>5}  {words}{note}"])
+            whose = "" if self._text is None else f"{visible(self._text):<{self._width}}  "
+            env.write_lines([f"{whose}{reply.number:>5}  {words}{note}"])
+        self._told.show(self)
+
+
+class _Told:
+    """What the reader sees of all targets: the line of progress, and the statistics at the end."""
+
+    def __init__(self, run: Run[Pinged]) -> None:
+        self._run = run
+        self._targets: dict[_Target, None] = {}
+
+    def show(self, target: _Target) -> None:
+        """Keep the line of progress current after a reply of `target`."""
+        env = self._run.env
+        self._targets[target] = None
+        if env.mode == "table" or not env.writes_to_terminal:
             env.status(self._line())
 
     def _line(self) -> str:
-        found = self._statistics
-        spread = "" if found.min is None else f"  min {_ms(found.min)}  max {_ms(found.max)} ms"
-        return (
-            f"{self.address}: {found.sent:,} sent, {found.received:,} received, {found.loss:.1%} lost{spread}"
-        )
+        found = [target.statistics for target in self._targets]
+        sent, received = sum(each.sent for each in found), sum(each.received for each in found)
+        failed = sum(each.failed for each in found)
+        loss = failed / (received + failed) if received + failed else 0.0
+        counts = f"{sent:,} sent, {received:,} received, {loss:.1%} lost"
+        if self._run.many:
+            return f"{plural(len(found), 'target')}: {counts}"
+        (target,) = self._targets
+        shortest, longest = target.statistics.min, target.statistics.max
+        spread = "" if shortest is None else f"  min {_ms(shortest)}  max {_ms(longest)} ms"
+        return f"{target.address}: {counts}{spread}"
+
+    def statistics(self, targets: list[_Target]) -> None:
+        """Write the statistics of each target, in the order of the inputs."""
+        self._run.env.status(None)
+        for target in targets:
+            target.write_statistics()

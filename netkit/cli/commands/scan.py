@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypedDict
 
+from netkit.cli.frame import inputs
 from netkit.cli.frame.cells import Column
 from netkit.cli.frame.command import Run, command
-from netkit.cli.frame.exits import Exit, explain
+from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.fields import Address
 from netkit.cli.frame.groups import SourceOptions, option_group
 from netkit.cli.frame.messages import plural
-from netkit.cli.frame.options import HOST, File, Number, Rate, Seconds, WrongValue, argument, option
+from netkit.cli.frame.options import HOST, Number, Rate, Seconds, WrongValue, option
 from netkit.cli.frame.output import b64
 from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
+    from ipaddress import IPv4Network, IPv6Network
 
-    from netkit.addr import SocketAddr
+    from netkit.addr import HostPort, SocketAddr
     from netkit.cli.frame.cells import Line
+    from netkit.cli.frame.inputs import Inputs
     from netkit.io import Flow
     from netkit.measure.scan import PortResult
 
@@ -116,17 +119,40 @@ def _first_line(banner: bytes | None) -> str | None:
     return banner.decode("utf-8", "backslashreplace").strip().partition("\n")[0].rstrip()
 
 
+Host: TypeAlias = "HostPort | IPv4Network | IPv6Network"
+
+
+def parse_host(text: str) -> Host:
+    """The host or the network that `text` names. Raises WrongValue and AddrParseError."""
+    from ipaddress import ip_network
+
+    from netkit.addr import HostPort
+
+    if "/" in text:
+        try:
+            network = ip_network(text, strict=False)
+        except ValueError as error:
+            raise WrongValue(str(error), "write a network as 192.0.2.0/28") from None
+        if network.num_addresses > MOST_ADDRESSES:
+            raise WrongValue(f"{text} has more than {MOST_ADDRESSES:,} addresses", "scan a part of it")
+        return network
+    endpoint = HostPort.parse(text, 0)
+    if endpoint.port:
+        raise WrongValue(f"{text} names a port", "write the host alone; PORTS come last")
+    return endpoint
+
+
 @command(
     "tcp scan",
     view=ScanView(),
     see_also=("netkit-tcp-ping(1)", "nmap(1)", "nc(1)"),
 )
-@argument("words", nargs=-1, required=True, metavar="HOST... PORTS", complete=HOST)
-@option(
-    "-f",
-    "--file",
-    "hosts_file",
-    type=File(),
+@inputs.many(
+    "HOST",
+    parse=parse_host,
+    complete=HOST,
+    together=True,
+    then="PORTS",
     help="Scan the hosts of this file too, one a line; - is standard input.",
 )
 @option("--all", "show_all", is_flag=True, help="Show the ports that are not open as well.")
@@ -143,8 +169,7 @@ def _first_line(banner: bytes | None) -> str | None:
 @option_group(source=SourceOptions)
 def scan(
     run: Run[PortResult],
-    words: tuple[str, ...],
-    hosts_file: str | None,
+    targets: Inputs[Host],
     show_all: bool,
     banners: bool,
     banner_timeout: float,
@@ -175,33 +200,33 @@ def scan(
         $ netkit tcp scan --banners --all 192.0.2.1 192.0.2.2 22,25,80,https
         $ netkit tcp scan --json --rate 50/s -f hosts.txt 443
         $ netkit tcp scan --short 127.0.0.1 8000-
+        $ netkit tcp scan - 22,80 < hosts.txt
     """
     from netkit.io import Outcome, Want, all_of, beside
     from netkit.measure.scan import PortsError, PortState, parse_ports, scan_order, scan_port
 
+    *names, last = targets.texts or ("",)
     try:
-        ports = parse_ports(words[-1])
+        ports = parse_ports(last)
     except PortsError as error:
         raise WrongValue(str(error), error.hint) from None
-    names = [*words[:-1], *_read_hosts(run, hosts_file)]
-    if not names:
+    if not names and targets.how.file is None:
         raise WrongValue("there is no host", "netkit tcp scan HOST... PORTS")
     family, bound = source.resolve()
     begun = monotonic()
+    targets = targets.of(names, parse_host)
+    found = run.all_inputs(targets)
     looked_up = run.wait(
-        all_of((_look_up(name, family) for name in names), limit=concurrency, return_errors=True)
+        all_of((_look_up(host, family) for _, host in found), limit=concurrency, return_errors=True)
     )
     hosts: dict[Any, tuple[str, SocketAddr]] = {}
     unresolved: list[tuple[str, Exception]] = []
-    for name, outcome in zip(names, looked_up, strict=True):
-        if isinstance(outcome.error, WrongValue):
-            raise outcome.error
+    for (name, _), outcome in zip(found, looked_up, strict=True):
         if outcome.error is not None:
             unresolved.append((name, outcome.error))
         else:
             for addr in outcome.unwrap():
                 hosts.setdefault(addr.ip, (name, addr))
-    run.start_many()
     tally = dict.fromkeys(PortState, 0)
     total = len(hosts) * len(ports)
 
@@ -226,58 +251,38 @@ def scan(
         pace=rate,
         on_result=show,
     )
-    try:
-        run.wait(beside(scanning, progress()))
-    finally:
+
+    def summarise() -> None:
         run.env.status(None)
         _summarise(run, {state.value: count for state, count in tally.items()}, monotonic() - begun)
-    codes: set[Exit] = set()
+
+    if hosts:
+        run.start_many()  # a line for each port
+        try:
+            run.wait(beside(scanning, progress()))
+        except KeyboardInterrupt:
+            summarise()
+            raise
+        summarise()
     for name, why in unresolved:
-        failure = explain(why)
-        codes.add(failure.exit)
-        if run.json:
-            run.write_object({}, name, failure)
-        run.env.report(f"tcp scan {name}", failure)
+        run.failed(why, name)
+    codes: set[Exit] = set()
     if hosts:
         codes.add(Exit.OK if tally[PortState.OPEN] else Exit.NO)
+    if not hosts or run.failures:
+        codes.add(run.exit_code)
     return codes.pop() if len(codes) == 1 else Exit.MIXED
 
 
-def _look_up(name: str, family: int) -> Flow[list[SocketAddr]]:
+def _look_up(host: Host, family: int) -> Flow[list[SocketAddr]]:
     """Flow: the address of a host, or those of a network."""
-    from ipaddress import ip_network
-
     from netkit.addr import HostPort, SocketAddr
     from netkit.net.resolve import resolve_flow
 
-    if "/" in name:
-        try:
-            network = ip_network(name, strict=False)
-        except ValueError as error:
-            raise WrongValue(str(error), "write a network as 192.0.2.0/28") from None
-        if network.num_addresses > MOST_ADDRESSES:
-            raise WrongValue(f"{name} has more than {MOST_ADDRESSES:,} addresses", "scan a part of it")
-        hosts = list(network.hosts()) or [network.network_address]
-        return [SocketAddr.new(str(address), 0) for address in hosts]
-    endpoint = HostPort.parse(name, 0)
-    if endpoint.port:
-        raise WrongValue(f"{name} names a port", "write the host alone; PORTS come last")
-    return (yield from resolve_flow(endpoint, family=family))[:1]
-
-
-def _read_hosts(run: Run[Any], path: str | None) -> Iterator[str]:
-    """The hosts of a file, one a line; blank lines and comments are passed over."""
-    if path is None:
-        return
-    if path == "-":
-        lines = [] if run.env.stdin is None else run.env.stdin.read().decode("utf-8", "replace").splitlines()
-    else:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
-    for line in lines:
-        text = line.partition("#")[0].strip()
-        if text and not text.startswith(";"):
-            yield text
+    if not isinstance(host, HostPort):
+        addresses = list(host.hosts()) or [host.network_address]
+        return [SocketAddr.new(str(address), 0) for address in addresses]
+    return (yield from resolve_flow(host, family=family))[:1]
 
 
 def _summarise(run: Run[Any], tally: dict[str, int], elapsed: float) -> None:

@@ -36,6 +36,7 @@ from netkit.cli.frame.groups import Bundle, OutputOptions
 from netkit.cli.frame.options import TYPED, Option
 from netkit.cli.frame.output import Output
 from netkit.cli.frame.usage import WORDS, usage_error
+from netkit.errors import NetkitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -112,6 +113,9 @@ class Run(Output[R], Generic[R]):
                 self._interrupted(inputs)
                 raise
             self.env.status(None)
+            if batch.lines.empty:
+                self.no_input(inputs)
+                return
             if journal is not None and self.rows and batch.lines.resumed == self.rows:
                 hint = f"remove {journal.path} to ask them again"
                 self.env.warn(None, f"all {self.rows:,} inputs were done before", hint)
@@ -120,6 +124,39 @@ class Run(Output[R], Generic[R]):
             if journal is not None:
                 journal.close()
         self.summary()
+
+    def all_inputs(self, inputs: Inputs[T]) -> list[tuple[str, T]]:
+        """All inputs and the targets they are, read to the end; those that are none have their row already.
+
+        For commands whose targets are all under way at once. Of several inputs each row says which it is of.
+        """
+        from netkit.cli.frame.lines import Lines
+
+        inputs.check()
+        if inputs.single:
+            (text,) = inputs.texts
+            return [(text, inputs.parse(text))]
+        self.start_many()
+        lines = Lines(inputs, self.env)
+        try:
+            items = self.wait(lines.all())
+        finally:
+            lines.close()
+        if not items:
+            self.no_input(inputs)
+        found = []
+        for item in items:
+            try:
+                found.append((item.text, inputs.parse(item.text, item.where)))
+            except NetkitError as error:
+                self.failed(error, item.text)
+        return found
+
+    def no_input(self, inputs: Inputs[Any]) -> None:
+        """Say that the list of inputs is empty: like a command line without any it is wrong usage."""
+        hint = f"a list has one {inputs.spec.metavar} a line; blank lines and comments (# and ;) do not count"
+        self.env.warn(self.command.path, f"{inputs.place}: there is no input", hint)
+        self.count(Exit.USAGE)
 
     def _interrupted(self, inputs: Inputs[Any]) -> None:
         hint = None if inputs.how.resume is None else "the same command goes on where this ended"

@@ -132,7 +132,7 @@ class Environment:
             self._file = _open_output(output, append)
             self.output = output
             self.encoding = "utf-8"
-        terminal = self.stdout_tty and self._file is None
+        terminal = self.writes_to_terminal
         self.mode = mode or ("table" if terminal or color == "always" else "plain")
         self.color = self._may_color(color, terminal)
         if verbosity > 0:
@@ -167,6 +167,11 @@ class Environment:
         """Whether -q asked for results and the exit code only."""
         return self.verbosity < 0
 
+    @property
+    def writes_to_terminal(self) -> bool:
+        """Whether results go to a terminal, on which they meet the line of progress."""
+        return self.stdout_tty and self._file is None
+
     # -- results
 
     def write(self, text: str) -> None:
@@ -182,12 +187,12 @@ class Environment:
 
     def write_bytes(self, data: bytes | bytearray | memoryview) -> None:
         """Write payload or encoded results, as they are. Raises OutputFailed."""
-        if self.stdout_tty and self._file is None:
+        if self.writes_to_terminal:
             self.status(None)  # the row would run into it; elsewhere the two never meet
         stream = self._file or self.stdout
         if stream is None:
             raise OutputFailed(OSError(errno.EBADF, "closed"), self._where)
-        self._leave_caret(stream if self.stdout_tty and self._file is None else None)
+        self._leave_caret(stream if self.writes_to_terminal else None)
         try:
             _write_all(stream, data)
         except (OSError, ValueError) as error:

@@ -57,32 +57,46 @@ class BatchOptions(OptionGroup):
     )
 
 
+_ALL_AT_ONCE = {
+    "batch__concurrency": 1,
+    "batch__rate": None,
+    "batch__ordered": False,
+    "batch__resume": None,
+}
+
+
 def many(
     metavar: str,
     *,
     parse: Callable[[str], Any] = str,
     complete: str | None = None,
     required: bool = True,
+    together: bool = False,
+    then: str | None = None,
     help: str | None = None,  # noqa: A002 - click's own word
 ) -> Callable[[F], F]:
     """Take any number of inputs, as Python's `targets`, an `Inputs`.
 
     `parse` makes a target of an input's text, and raises ValueError (or a NetkitError) where it is none.
     `complete` is what a shell completes, where `parse` is not the method of a value that knows. `help` is
-    for -f.
+    for -f. `together` says that all inputs are under way at once (`Run.all_inputs`): of the options only -f
+    is there then. `then` is what else the command takes behind them, the last of `targets.texts`.
     """
     spec = Spec(metavar, parse, required)
     text = help or f"Read inputs from FILE, a {metavar} a line (`-`: standard input)."
+    options = BatchOptions.options("batch", file={"help": text})
+    if together:
+        options = [each for each in options if each.name == "batch__file"]
 
     def make(given: Mapping[str, Any]) -> Inputs[Any]:
-        return Inputs(spec, given["targets"], BatchOptions.of("batch", given))
+        return Inputs(spec, given["targets"], BatchOptions.of("batch", {**_ALL_AT_ONCE, **given}))
 
     def decorate(function: F) -> F:
         known = complete or getattr(getattr(parse, "__self__", None), "complete", None)
-        targets = Argument(["targets"], nargs=-1, metavar=f"{metavar}...", complete=known)
-        return bundle(
-            function, "targets", [targets, *BatchOptions.options("batch", file={"help": text})], make
+        targets = Argument(
+            ["targets"], nargs=-1, metavar=f"{metavar}...{f' {then}' if then else ''}", complete=known
         )
+        return bundle(function, "targets", [targets, *options], make)
 
     return decorate
 
@@ -143,7 +157,13 @@ class Inputs(Generic[T]):
                 try:
                     self.spec.parse(text)
                 except (ValueError, NetkitError) as error:
-                    raise WrongValue(str(error), getattr(error, "hint", None)) from error
+                    form = getattr(getattr(self.spec.parse, "__self__", None), "form", None)
+                    raise WrongValue(str(error), getattr(error, "hint", None) or form) from error
+
+    @property
+    def place(self) -> str:
+        """Where the list of inputs stands, in words."""
+        return "standard input" if self.how.file in (None, "-") else self.how.file or ""
 
     def parse(self, text: str, where: str | None = None) -> T:
         """The target that `text` names. Raises BadInput, which says where it stood."""

@@ -41,10 +41,10 @@ class Lines:
         from netkit.io import Lock
 
         self._reading = Lock()
-        texts = list(inputs.texts)
+        texts: list[str | None] = [*inputs.texts]  # None: the file
         if inputs.how.file is not None:
-            texts.append("-" if inputs.how.file == "-" else "")
-        self._places: Iterator[str] = iter(texts)
+            texts.append("-" if inputs.how.file == "-" else None)
+        self._places = iter(texts)
         self._file_name = inputs.how.file
         # Opened before anything is asked: a list that is not there should cost nothing.
         path = inputs.how.file
@@ -61,10 +61,10 @@ class Lines:
         #: How many inputs the journal had.
         self.resumed = 0
 
-    def _whole_size(self, texts: list[str]) -> int | None:
+    def _whole_size(self, texts: list[str | None]) -> int | None:
         whole = 0
         for text in texts:
-            if text in ("", "-"):
+            if text is None or text == "-":
                 size = _size(self._env.stdin if text == "-" else self._file)
                 if size is None:
                     return None
@@ -76,6 +76,13 @@ class Lines:
     def next(self) -> Flow[Item | None]:
         """Flow: the next input; None when there is none."""
         return self._reading.holding(self._read())
+
+    def all(self) -> Flow[list[Item]]:
+        """Flow: all inputs that are left."""
+        found = []
+        while (item := (yield from self.next())) is not None:
+            found.append(item)
+        return found
 
     def done(self, item: Item, *, resumed: bool = False) -> None:
         """Count an input as over; `resumed` says that the journal had it."""
@@ -104,7 +111,7 @@ class Lines:
             except StopIteration:
                 self.ended = True
                 return None
-            if text not in ("", "-"):
+            if text is not None and text != "-":
                 return self._item(text, None, _argument_size(text))
             self._stream = self._open(text)
         return None
@@ -118,7 +125,7 @@ class Lines:
         """Whether the inputs have ended, and there was none."""
         return self.ended and self._count == 0
 
-    def _open(self, text: str) -> _Stream:
+    def _open(self, text: str | None) -> _Stream:
         if text == "-":
             return _Stream(self._env.stdin, "standard input")
         assert self._file_name is not None
