@@ -47,14 +47,51 @@ def test_lists_have_comments_blank_lines_and_any_line_end(netkit: Netkit, tmp_pa
     assert words(netkit("say", "a", "-", "b", "--json", stdin="x\n")) == ["a", "x", "b"]
 
 
-def test_an_empty_list_is_no_failure(netkit: Netkit) -> None:
-    result = netkit("say", "-", stdin="# nothing\n")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+#: Every command that takes several inputs, as it is typed without any.
+WITH_INPUTS = [
+    (
+        entry.path,
+        *{
+            "tcp scan": ("-", "80"),
+            "http negotiate": ("-", "--offer", "a/b"),
+            "range": ("-", "--length", "9"),
+        }.get(entry.path, ("-",)),
+    )
+    for entry in COMMANDS
+    if "targets" in load(entry).bundles
+]
+
+
+@pytest.mark.parametrize("words", WITH_INPUTS, ids=lambda words: words[0])
+@pytest.mark.parametrize("stdin", ["", "# nothing\n\n; either\n"])
+@pytest.mark.parametrize("form", ["--json", "--plain"])
+def test_an_empty_list_is_wrong_usage(
+    netkit: Netkit, words: tuple[str, ...], stdin: str, form: str, tmp_path: Path
+) -> None:
+    """In every command: a script whose list came out empty does not go on as if all were well."""
+    path, *rest = words
+    result = netkit(*path.split(), form, *rest, stdin=stdin)
+    assert (result.exit_code, result.stdout) == (2, "")
+    said, hint = result.stderr.splitlines()
+    assert said == f"netkit: {path}: standard input: there is no input"
+    assert hint.startswith("hint: a list has one ")
+    (tmp_path / "list").write_text(stdin)
+    listed = netkit(*path.split(), "-f", str(tmp_path / "list"), form, *rest[1:])
+    assert (listed.exit_code, listed.stdout) == (2, "")
+    assert listed.stderr.startswith(f"netkit: {path}: {tmp_path / 'list'}: there is no input\n")
+
+
+def test_a_list_that_is_empty_beside_an_argument_is_none(netkit: Netkit) -> None:
+    assert netkit("say", "-", "word", stdin="").exit_code == 0
 
 
 def test_a_closed_standard_input_is_an_empty_list() -> None:
     env = Environment(stdin=None, stdout=io.BytesIO())
-    assert run_in(["say", "-"], env) == 0
+    assert run_in(["say", "-"], env) == 2
+
+
+def test_an_empty_argument_is_an_input(netkit: Netkit) -> None:
+    assert words(netkit("say", "", "word", "--json")) == ["", "word"]
 
 
 def test_a_bad_line_is_a_row_that_says_where(netkit: Netkit, tmp_path: Path) -> None:
@@ -310,7 +347,9 @@ def test_the_same_list_with_other_options_is_another_question(netkit: Netkit, tm
 
 
 @pytest.mark.parametrize(
-    "entry", [each for each in COMMANDS if "targets" in load(each).bundles], ids=lambda entry: entry.path
+    "entry",
+    [each for each in COMMANDS if any(param.name == "batch__resume" for param in load(each).params)],
+    ids=lambda entry: entry.path,
 )
 def test_a_question_is_the_same_each_time_it_is_put(entry: Entry) -> None:
     """The options of every command are written as they are read; no object's address is among them."""

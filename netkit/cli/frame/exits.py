@@ -49,7 +49,7 @@ EXIT_TEXTS: dict[Exit, str] = {
     Exit.NO: "The answer is no: no such name or no data (dig, resolve), below a policy that was asked for, "
     "no port open in a scan, nothing acceptable (http negotiate), a range that cannot be satisfied, no such "
     "link, a message that has to be refused (http parse), an HTTP status of 400 and over with --fail.",
-    Exit.USAGE: "Wrong usage.",
+    Exit.USAGE: "Wrong usage; a list of inputs that has none.",
     Exit.UNRESOLVED: "The name could not be resolved: SERVFAIL, REFUSED, no server usable; or no such name "
     "where a connection was wanted.",
     Exit.NO_CONNECTION: "No connection: refused, unreachable, a firewall's refusal, reset before any data.",
