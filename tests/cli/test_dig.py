@@ -688,3 +688,27 @@ def test_a_journal_is_of_one_question(netkit: Netkit, at: str, tmp_path: Path) -
         assert "the journal of another question" in refused.stderr
     again = netkit("dig", at, "-t", "A", "+noall", "+answer", *names, "--resume", journal)
     assert "all 2 inputs were done before" in again.stderr
+
+
+def test_answers_of_several_are_set_off_and_records_alone_are_not(netkit: Netkit, at: str) -> None:
+    names = "www.example.test\nexample.test MX\nbad..name\nexample.test NS\n"
+    args = ("dig", at, "-f", "-", "--ordered")
+    whole = netkit(*args, stdin=names).stdout
+    first, second, failed, third = whole.removesuffix("\n").split("\n\n")
+    assert [text.startswith(";; ->>HEADER<<-") for text in (first, second, failed, third)] == [
+        *(True, True, False, True),
+    ]
+    assert failed.startswith("bad..name\terror\t")
+    assert "192.0.2.1" in first
+    assert "MX\t10 mail" in second
+    records = netkit(*args, "+noall", "+answer", stdin=names).lines
+    assert "" not in records
+    assert len(records) == 5
+
+
+def test_short_of_several_keeps_a_line_for_what_is_not_there(netkit: Netkit, at: str) -> None:
+    names = ["www.example.test", "nowhere.example.test", "example.test", "MX"]
+    result = netkit("dig", at, "+short", "--ordered", *names)
+    assert sorted(result.lines[:2]) == ["192.0.2.1", "192.0.2.2"]
+    assert result.lines[2:] == ["-", "10 mail.example.test."]
+    assert netkit("dig", at, "+short", "nowhere.example.test").stdout == ""

@@ -220,6 +220,13 @@ def test_a_view_that_fails_costs_one_row(netkit: Netkit, monkeypatch: pytest.Mon
     assert "netkit: saying b: ZeroDivisionError" in alone.stderr
 
 
+def test_the_bare_values_of_several_have_a_line_for_each_that_failed(netkit: Netkit) -> None:
+    several = netkit("say", "a", "fails-refused", "b", "--short", "--ordered")
+    assert several.lines == ["a", "-", "b"]
+    assert "netkit: saying fails-refused: connection refused" in several.stderr
+    assert netkit("say", "fails-refused", "--short").stdout == "", "one that failed has none"
+
+
 # -- interruption and --resume
 
 HEAD = b"netkit journal 2 of say\nasked {}\n"

@@ -107,13 +107,13 @@ class Lines:
                 self.free += size
                 continue
             try:
-                text = next(self._places)
+                place = next(self._places)
             except StopIteration:
                 self.ended = True
                 return None
-            if text is not None and text != "-":
-                return self._item(text, None, _argument_size(text))
-            self._stream = self._open(text)
+            if place is not None and place != "-":
+                return self._item(place, None, _argument_size(place))
+            self._stream = self._open(place)
         return None
 
     def _item(self, text: str, where: str | None, size: int) -> Item:

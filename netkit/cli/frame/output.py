@@ -57,6 +57,7 @@ class Output(Generic[R]):
         self.failures: dict[str, int] = {}
         self._code: Exit | None = None
         self._header = True
+        self._before: bool | None = None  # whether the last row was a block; None: there was none
 
     def start_many(self) -> None:
         """From here on rows are of several inputs, and each says which it is about."""
@@ -84,13 +85,12 @@ class Output(Generic[R]):
             self.write_object(view.to_json(result), text, failure)
         elif env.mode == "plain":
             lines = view.plain(result)
-            env.write_lines(
-                _lines(
-                    line if isinstance(line, str) else self._labelled(line, result, text) for line in lines
-                )
+            self._write_plain(
+                [line if isinstance(line, str) else self._labelled(line, result, text) for line in lines],
+                block=view.is_block(result),
             )
         elif env.mode == "short":
-            env.write_lines(_lines(view.short(result)))
+            self._write_short(view.short(result), failed=code is not Exit.OK)
         elif self.many and view.columns:
             from netkit.cli.render.columns import row_line
 
@@ -120,7 +120,9 @@ class Output(Generic[R]):
             self.write_object({}, text, failure)
         elif self.many and env.mode == "plain":
             why = (text or "", "error", f"{failure.layer}.{failure.kind}", failure.message)
-            env.write_lines(_lines([why]))
+            self._write_plain([why], block=False)
+        elif env.mode == "short":
+            self._write_short((), failed=True)
         elif self.many and env.mode == "table" and self.view.columns:
             from netkit.cli.render.columns import failed_line
 
@@ -162,6 +164,19 @@ class Output(Generic[R]):
             # The same advice for each of a thousand would bury what it is about.
             failure = failure._replace(hint=failure.hint if failure.kind == "Unexpected" else None)
         self.env.report(doing, failure)
+
+    def _write_plain(self, lines: Iterable[Line], *, block: bool) -> None:
+        """Write the lines of a row; of several, one that is a block has a blank line before and behind it."""
+        made = _lines(lines)
+        if self.many and self._before is not None and (block or self._before):
+            made.insert(0, "")
+        self._before = block
+        self.env.write_lines(made)
+
+    def _write_short(self, lines: Iterable[Line], *, failed: bool) -> None:
+        """Write the bare values; of several inputs one that failed has a line as well."""
+        made = _lines(lines)
+        self.env.write_lines(made or ([cell_text(None)] if failed and self.many else []))
 
     def _write_under_titles(self, line: str) -> None:
         lines = [line]

@@ -3,7 +3,7 @@
     json    one object a line: `type`, `input`, the view's fields, `error` where it failed
     plain   tab-separated lines for awk, beginning with the input; a failed one of several inputs is
             `INPUT <tab> error <tab> LAYER.KIND <tab> MESSAGE`
-    short   the bare values, one a line
+    short   the bare values, one a line; a failed one of several inputs is `-`
     table   rich tables on a terminal; several inputs are one line each where the view has `columns`
 
 A view declares as much as its results need, and the rest follows. Named facts (`facts`) make the plain lines
@@ -82,8 +82,12 @@ class View(Generic[R]):
         the input stands before them."""
         return self.rows(result)
 
+    def is_block(self, result: R) -> bool:  # noqa: ARG002
+        """Whether the plain lines are a text of their own, which of several is set off by blank lines."""
+        return False
+
     def short(self, result: R) -> Iterable[Line]:
-        """The bare values, one a line."""
+        """The bare values, one a line; where several inputs have one that failed without any, `-`."""
         return self.plain(result)
 
     def table(self, result: R, env: Environment) -> Iterable[Any]:

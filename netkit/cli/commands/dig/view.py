@@ -170,6 +170,10 @@ class DigView(View[Answered]):
             yield f";; SERVER: {host}#{port}({host}) ({reply.transport.upper()})"
             yield f";; MSG SIZE  rcvd: {reply.size}"
 
+    def is_block(self, result: Answered) -> bool:
+        # As dig has it: records alone say whose they are, and a script reads them line by line.
+        return any(result.shows(part) for part in ("comments", "question", "stats"))
+
     def short(self, result: Answered) -> Iterable[Line]:
         for record in result.message.answer:
             yield record.rdata_text()
