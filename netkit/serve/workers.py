@@ -39,6 +39,13 @@ SHORT_LIFE = 1.0
 #: How long, in seconds, the parent waits for a worker to say what it has counted.
 REPORT_TIMEOUT = 2.0
 
+#: What a parent tells its workers by.
+_ORDERS = tuple(
+    getattr(signal, name)
+    for name in ("SIGHUP", "SIGTERM", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)  # not on Windows, where there are no workers
+)
+
 #: Characters of an error, and the last of its traceback, that a worker tells its parent.
 MOST_WORDS = 4000
 
@@ -53,7 +60,7 @@ class Workers:
 
     `work(stop)` is the flow that each drives, until the `Stop` it was given is set; `counts()` tells, in the
     worker, what it has done so far. `begin(place)` is called first in each, with its place among them from 0
-    on. POSIX only: fork(2) is what it is made of.
+    on, and `reload()` when `reload` was called here. POSIX only: fork(2) is what it is made of.
     """
 
     def __init__(
@@ -62,10 +69,12 @@ class Workers:
         work: Callable[[Stop], Flow[Any]],
         counts: Callable[[], Mapping[str, int]],
         begin: Callable[[int], object] = lambda _place: None,
+        reload: Callable[[], object] = lambda: None,
     ) -> None:
         self._count = count
         self._work = work
         self._begin = begin
+        self._reload = reload
         self._counts = counts
         self._workers: dict[int, _Worker] = {}
         self._ended: Counter[str] = Counter()
@@ -134,6 +143,12 @@ class Workers:
             if outcome.error is not None and not isinstance(outcome.error, DeadlineExceeded):
                 raise outcome.error
 
+    def reload(self) -> None:
+        """Have every worker reload what it was given files for. Those that are started later begin with what
+        this process has."""
+        for worker in self._workers.values():
+            worker.signal(signal.SIGHUP)
+
     def counts(self) -> dict[str, int]:
         """What all workers have counted, those that have ended included; as of the last they said."""
         total = Counter(self._ended)
@@ -144,7 +159,7 @@ class Workers:
     def _start(self, place: int) -> _Worker:
         ours, theirs = socket.socketpair()
         # A signal for a worker that still has its parent's handlers would be lost: it waits.
-        signals = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+        signals = (*_ORDERS, signal.SIGINT)
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         try:
             pid = os.fork()
@@ -170,9 +185,10 @@ class Workers:
     def _be_worker(self, theirs: socket.socket, mask: set[signal.Signals | int]) -> int:
         """All that happens in a worker, which takes signals by `mask` then; its exit status."""
         signal.set_wakeup_fd(-1)  # the parent's
-        stop, asked = Stop(), Event()
+        stop, asked, reload = Stop(), Event(), Event()
         # A terminal's Ctrl-C goes to the parent as well, which decides.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, lambda _number, _frame: reload.set())
         signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
         signal.signal(signal.SIGQUIT, lambda _number, _frame: stop.cut())
         signal.signal(signal.SIGUSR2, lambda _number, _frame: stop.retire())
@@ -190,6 +206,12 @@ class Workers:
                 asked.clear()
                 yield from report()
 
+        def reloading() -> Flow[None]:
+            while True:
+                yield from reload.wait()
+                reload.clear()
+                self._reload()
+
         def orphaned() -> Flow[None]:
             yield from stream.fill()  # nothing is ever sent here: only its end comes
             stop.set()
@@ -205,7 +227,7 @@ class Workers:
 
         failure: Exception | None = None
         try:
-            run(beside(self._work(stop), answering(), orphaned()))
+            run(beside(self._work(stop), answering(), reloading(), orphaned()))
         except Exception as error:
             failure = error
         try:

@@ -183,6 +183,15 @@ def test_an_address_in_use(netkit: Callable[..., Result]) -> None:
     assert "hint: another process" in result.stderr
 
 
+def test_sighup_leaves_no_socket_file(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    with listening("unix", "listen", str(path)) as listener:
+        assert path.exists()
+        listener.process.send_signal(signal.SIGHUP)
+        assert listener.finish()[2] == 143
+    assert not path.exists()
+
+
 def test_sigterm_is_143() -> None:
     with tcp() as listener:
         assert listener.terminate()[2] == 143

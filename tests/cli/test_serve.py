@@ -187,6 +187,24 @@ class TestDns:
         assert says in result.stderr
         assert "Traceback" not in result.stderr
 
+    def test_sighup_reads_the_zones_again(self, tmp_path: Path) -> None:
+        zone = tmp_path / "zone"
+        zone.write_text(ZONE)
+        with serving("dns", "--zone", str(zone), sockets=2) as server:
+            resolver = Resolver([server.addr("udp")], timeout=5)
+            assert server.process.stdout is not None
+            for text, address, failed in [
+                (ZONE.replace("127.0.0.1", "192.0.2.1"), "192.0.2.1", False),
+                (ZONE.replace("127.0.0.1", "192.0.2.999"), "192.0.2.1", True),
+            ]:
+                zone.write_text(text)
+                server.process.send_signal(signal.SIGHUP)
+                event = row_of(words_of(server.process), server.process.stdout.readline())
+                assert event["event"] == "reloaded"
+                assert (event.get("error") is not None) == failed
+                assert [str(each) for each in resolver.lookup_a("ns1.example.test")] == [address]
+            assert server.end()[0] == 0
+
     def test_no_such_file_is_8(self, netkit: Callable[..., Result], tmp_path: Path) -> None:
         result = netkit("serve", "dns", "--zone", str(tmp_path / "nowhere"))
         assert result.exit_code == 8

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from netkit.net import Shutdown, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream
+from netkit.tls.throwaway import ThrowawayAuthority
 from tests.cli.helpers import Result, netkit_argv, process_environment, row_of, words_of
-from tests.waiting import until
+from tests.waiting import until, until_connected
 
 
 class Server:
@@ -194,6 +195,80 @@ class TestSigterm:
             server.process.send_signal(signal.SIGTERM)
             code, counts = server.end(None)
             assert (code, counts["cut_off"]) == (0, 1)
+
+
+def test_standard_output_that_is_closed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [
+        "bash",
+        "-c",
+        'exec "$@" >&-',
+        "-",
+        *netkit_argv("serve", "echo", "--tcp", f"127.0.0.1:{port}"),
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=process_environment()) as process:
+        try:
+            until_connected(port, process).close()
+            assert echoed(TcpStream.connect(f"127.0.0.1:{port}")) == b"hello"
+            process.send_signal(signal.SIGTERM)
+            assert b"2 connections" in process.communicate(timeout=20)[1]
+            assert process.returncode == 0
+        finally:
+            process.kill()
+
+
+class TestSighup:
+    @pytest.mark.parametrize("workers", ["1", "2"])
+    def test_the_certificate_is_read_again(self, tmp_path: Path, workers: str) -> None:
+        cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+
+        def write(name: str) -> None:
+            certificate, private = ThrowawayAuthority().issue([name])
+            cert.write_text(certificate.to_pem())
+            key.write_text(private.to_pem())
+
+        def presented() -> bytes:
+            port = int(server.addr.rpartition(":")[2])
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            with (
+                socket.create_connection(("127.0.0.1", port), timeout=20) as raw,
+                context.wrap_socket(raw) as stream,
+            ):
+                return stream.getpeercert(True) or b""
+
+        write("one.example")
+        given = ("--tls", "--cert", str(cert), "--key", str(key))
+        with serving("--tcp", "--workers", workers, *given) as server:
+            assert b"one.example" in presented()
+            write("two.example")
+            server.process.send_signal(signal.SIGHUP)
+            assert server.event()["event"] == "reloaded"
+            until(lambda: all(b"two.example" in presented() for _ in range(8)))
+            key.write_text("no key")
+            server.process.send_signal(signal.SIGHUP)
+            assert "key" in server.event()["error"]["message"]
+            assert b"two.example" in presented()
+            assert server.end()[0] == 0
+
+    @pytest.mark.parametrize("workers", ["1", "2"])
+    def test_a_server_without_files_ends(self, tmp_path: Path, workers: str) -> None:
+        with serving("--workers", workers, str(tmp_path / "echo")) as server:
+            assert echoed(UnixStream.connect(str(tmp_path / "echo"))) == b"hello"
+            assert server.end(signal.SIGHUP)[0] == 0
+        assert os.listdir(tmp_path) == []
+
+    @pytest.mark.parametrize("workers", ["1", "2"])
+    def test_what_nohup_ignored_stays_ignored(self, workers: str) -> None:
+        server = Server(["nohup", *netkit_argv("serve", "echo", "--tcp", "--json", "--workers", workers)], 1)
+        try:
+            server.process.send_signal(signal.SIGHUP)
+            assert echoed(TcpStream.connect(server.addr)) == b"hello"
+            assert server.end()[0] == 0
+        finally:
+            server.process.kill()
+            server.process.communicate()
 
 
 def test_the_limit_holds_over_all_workers() -> None:

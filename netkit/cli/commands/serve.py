@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from netkit.cli.frame.options import FILE, File, Number, Seconds, WrongValue, ar
 from netkit.cli.payload.bind import ANYWHERE, Bind, Sockets, is_unix, names_of
 from netkit.cli.payload.events import DnsView, EchoView, Events, events as events_option
 from netkit.cli.payload.faults import FaultOptions, fault_counts
-from netkit.cli.payload.server_tls import TLS_SUFFIX, ServerTlsOptions, handshake, packed
+from netkit.cli.payload.server_tls import TLS_SUFFIX, CurrentTls, ServerTlsOptions
 from netkit.cli.payload.serving import drain as drain_option, serve_until_told
 
 if TYPE_CHECKING:
@@ -99,7 +98,8 @@ def echo(
     SIGTERM stops accepting. A connection from which bytes come without a pause of a second, or whose peer has
     not taken its echo, goes on for as long as --drain allows; the others are closed at once. A second SIGTERM
     cuts off what is left. The counters say how many connections were cut off; the exit code is 0. Ctrl-C ends
-    at once. SIGUSR1 prints the counters. -v says who came, how much was sent back, and how it ended; --json
+    at once. SIGHUP reads --cert and --key again; without them, it ends the server as SIGTERM does. SIGUSR1
+    prints the counters. -v says who came, how much was sent back, and how it ended; --json
     with --events has an event for each connection and datagram.
 
     To replace a running server without refusing anybody, start it with --control PATH, and its successor
@@ -213,12 +213,13 @@ def _echo(
         )
         stack.callback(sockets.close)
         names = names_of(binds[0] if binds else ANYWHERE)
-        config = tls.config(names, run.env) if sockets.taken is None else tls.successor(sockets.taken)
+        taken = sockets.taken
+        current = CurrentTls(tls.config(names, run.env) if taken is None else tls.successor(taken))
         typed = dict(zip(binds, run.typed, strict=True)) or {ANYWHERE: ANYWHERE}
         sources = [None if each.bind is None else typed[each.bind] for each in sockets.served]
         server = EchoServer(
             [each.socket for each in sockets.served],
-            wrap=None if config is None else partial(handshake, config=config),
+            wrap=None if current.config is None else current.accept,
             faults=injected,
             idle_timeout=how.idle_timeout,
             stall_timeout=how.stall_timeout,
@@ -236,10 +237,11 @@ def _echo(
             begin=begin,
             ready=sockets.ready,
             release=sockets.close,
+            reload=tls.reload(current),
             handover=(
                 sockets.handover("echo")
-                if config is None
-                else sockets.handover("echo" + TLS_SUFFIX, lambda: {TLS_SUFFIX: packed(config)})
+                if current.config is None
+                else sockets.handover("echo" + TLS_SUFFIX, lambda: {TLS_SUFFIX: current.packed()})
             ),
             given=sources,
         )
@@ -282,7 +284,8 @@ def dns(
     A zone file needs an SOA record; $ORIGIN, or the SOA's own name, says which zone it is. $INCLUDE is
     not followed. What it does not do: recursion, transfers, updates, signing.
 
-    On SIGTERM, a query over TCP that has begun to come is answered; other connections are closed at once.
+    On SIGTERM, a query over TCP that has begun to come is answered; other connections are closed at once. On
+    SIGHUP, the zone files are read again; where one of them cannot be used, the old zones stay.
 
     BIND is ADDR:PORT or :PORT; without one, it is a free port of 127.0.0.1. -v shows every query: who asked
     for what, and the response code; --json with --events has an event for each.
@@ -293,11 +296,15 @@ def dns(
         $ netkit serve dns --zone a.zone --zone b.zone --json
         $ netkit serve dns --zone a.zone --drop 20% --delay 100ms
     """
-    from netkit.dns.server import DnsServer
+    from netkit.dns.server import DnsServer, Zones
 
     injected = faults.injected(run.env)
     wanted = Events.wanted(run, events)
     server = DnsServer.bind(bind, [_zone(path) for path in zones])
+
+    def reload() -> None:
+        server.zones = Zones([_zone(path) for path in zones])
+
     server.on_query = None if wanted is None else wanted.query
     serve_until_told(
         run,
@@ -310,6 +317,7 @@ def dns(
             "cut_off": server.tcp.cut_off,
             **fault_counts(injected),
         },
+        reload=reload,
     )
 
 

@@ -198,6 +198,11 @@ class Environment:
         except (OSError, ValueError) as error:
             raise self._output_failed(error) from None
 
+    def may_lack_output(self) -> None:
+        """Where standard output is closed, let results go nowhere: for a command whose work is another."""
+        if self.stdout is None and self._file is None:
+            self._file = open(os.devnull, "wb")  # noqa: SIM115
+
     def flush(self) -> None:
         """Let the reader see what was written so far. Raises OutputFailed."""
         stream = self._file or self.stdout

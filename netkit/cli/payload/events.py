@@ -13,7 +13,7 @@ from netkit.cli.frame.exits import explain
 from netkit.cli.frame.fields import Endpoint, EndpointOrPath, Format
 from netkit.cli.frame.options import WrongValue, option
 from netkit.cli.frame.output import rfc3339
-from netkit.cli.payload.serving import Ended, Listening, ServeView
+from netkit.cli.payload.serving import Ended, Listening, Reloaded, ServeView
 from netkit.cli.payload.talking import TlsRow, tls_row
 
 if TYPE_CHECKING:
@@ -79,13 +79,13 @@ class Queried(Happened):
 class EchoView(ServeView):
     """Where an echo server listens; with --events, what its clients do."""
 
-    schema = Listening | Came | Left | EchoedDatagram | Ended
+    schema = Listening | Came | Left | EchoedDatagram | Reloaded | Ended
 
 
 class DnsView(ServeView):
     """Where a name server listens; with --events, what it is asked."""
 
-    schema = Listening | Queried | Ended
+    schema = Listening | Queried | Reloaded | Ended
 
 
 events = option(

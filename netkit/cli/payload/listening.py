@@ -25,8 +25,8 @@ from netkit.cli.frame.fields import EndpointOrPath
 from netkit.cli.frame.groups import OptionGroup, field, flag
 from netkit.cli.frame.messages import visible
 from netkit.cli.frame.options import Number, Seconds, WrongValue, exclude
-from netkit.cli.payload.server_tls import HANDSHAKE_TIMEOUT, handshake
-from netkit.cli.payload.serving import Ended, ServeView, serve_until_told
+from netkit.cli.payload.server_tls import HANDSHAKE_TIMEOUT, CurrentTls
+from netkit.cli.payload.serving import Ended, Reloaded, ServeView, hangup_ends, serve_until_told
 from netkit.cli.payload.talking import (
     Closed,
     Data,
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from netkit.net.pump import Pumped
     from netkit.serve.child import Child
     from netkit.serve.stop import Stop
-    from netkit.tls.config import TlsConfig
 
 log = Log("netkit.listen")
 
@@ -101,7 +100,7 @@ class Finished(Closed):
 class ListenView(ServeView):
     """Payload as it is; with --json, events."""
 
-    schema = Where | Accepted | Refused | Failed | Data | Finished | Ended
+    schema = Where | Accepted | Refused | Failed | Data | Finished | Reloaded | Ended
 
 
 class ListenOptions(OptionGroup):
@@ -181,7 +180,7 @@ class Listening:
         self.numbers = count(1)
         names = ("connections", "refused", "failed", "cut_off", "bytes_sent", "bytes_received")
         self.counts = dict.fromkeys(names, 0)
-        self.tls: TlsConfig | None = None
+        self.tls = CurrentTls(None)
 
     # -- one connection, or many
 
@@ -193,8 +192,12 @@ class Listening:
         with ExitStack() as stack:
             stack.enter_context(self.talk)
             stack.enter_context(listener)
+            if not self.options.keep:
+                stack.enter_context(hangup_ends())
+            if self.argv is not None:
+                self.run.env.may_lack_output()
             where = str(listener.local_addr)
-            self.tls = self.tls_options.config(names, self.run.env)
+            self.tls.config = self.tls_options.config(names, self.run.env)
             announced = self._announce(transport, where)
             if self.options.keep:
                 self._many(listener, announced)
@@ -231,7 +234,8 @@ class Listening:
                 listener, handler, stop=stop, drain=self.drain, hurry=leave, max_connections=self.most
             )
 
-        serve_until_told(self.run, announced, flow_for, self._counted)
+        reload = self.tls_options.reload(self.tls)
+        serve_until_told(self.run, announced, flow_for, self._counted, reload=reload)
 
     def _counted(self) -> dict[str, int]:
         """What was done; bytes only where they came through this process."""
@@ -285,8 +289,8 @@ class Listening:
             local, peer = stream.local_addr, stream.peer_addr
             if self.proxy_protocol:
                 peer = (yield from self._told_peer(stream)) or peer
-            if self.tls is not None:
-                channel = yield from handshake(stream, config=self.tls)
+            if self.tls.config is not None:
+                channel = yield from self.tls.accept(stream)
             taken = Taken(stream, channel, local, peer, number or 0)
             connected = True
             if self.argv is None:

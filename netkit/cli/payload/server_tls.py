@@ -11,7 +11,7 @@ from netkit.cli.frame.options import File, WrongValue, exclude
 from netkit.cli.payload.tls_files import certificates, private_key, protocols
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from netkit.cli.frame.context import Environment
     from netkit.io import ByteStream, Flow
@@ -23,6 +23,23 @@ TLS_SUFFIX = "+tls"
 
 #: How long a client has for the handshake, in seconds.
 HANDSHAKE_TIMEOUT = 10.0
+
+
+class CurrentTls:
+    """The configuration that handshakes are made with from now on: None is no TLS."""
+
+    def __init__(self, config: TlsConfig | None) -> None:
+        self.config = config
+
+    def accept(self, stream: ByteStream) -> Flow[ByteStream]:
+        """Flow: the handshake with a client."""
+        assert self.config is not None
+        return handshake(stream, config=self.config)
+
+    def packed(self) -> bytes:
+        """As a successor gets it."""
+        assert self.config is not None
+        return packed(self.config)
 
 
 class ServerTlsOptions(OptionGroup):
@@ -77,6 +94,16 @@ class ServerTlsOptions(OptionGroup):
             )
         config = unpacked(taken.private[TLS_SUFFIX])
         return config if self.alpn is None else config.with_alpn(protocols(self.alpn))
+
+    def reload(self, current: CurrentTls) -> Callable[[], None] | None:
+        """What reads the files of --cert and --key again into `current`; None where there are none."""
+        if self.cert is None:
+            return None
+
+        def read() -> None:
+            current.config = self._own()
+
+        return read
 
     def _own(self) -> TlsConfig:
         """The configuration with the certificate of --cert. Errors as `config`'s."""

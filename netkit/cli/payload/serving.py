@@ -3,9 +3,10 @@ they did.
 
 SIGTERM stops accepting and drains: what is under way has `--drain` seconds to come to its end, what is idle
 is closed. A second one cuts off what is left. Either way the command says what it has cut off, and ends in 0.
-A third one, and Ctrl-C, end it at once. SIGUSR1 has it say what it has done so far. Where it listens is the
-result: one line (or JSON event) a socket, written when connections are taken, so that a script can wait for
-it and read the port from it.
+A third one, and Ctrl-C, end it at once. SIGHUP has a server that was given files read them again; any other
+ends by it as by SIGTERM, and where it was ignored from the start (nohup) it stays ignored. SIGUSR1 has it say
+what it has done so far. Where it listens is the result: one line (or JSON event) a socket, written when
+connections are taken, so that a script can wait for it and read the port from it.
 
 No server goes on with a part of itself: an error that ends one of its sockets, or one of its workers, ends
 the command in 8, with the reason.
@@ -16,21 +17,23 @@ from __future__ import annotations
 import errno
 import os
 import signal
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
-from netkit.cli.frame.exits import ServerEnded, Terminated
+from netkit.cli.frame.exits import ServerEnded, Terminated, explain
 from netkit.cli.frame.fields import EndpointOrPath
-from netkit.cli.frame.options import Seconds, option
+from netkit.cli.frame.options import Seconds, WrongValue, option
 from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from netkit.cli.frame.cells import Line
     from netkit.cli.frame.command import Run
     from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.exits import Failure
     from netkit.io import Event, Flow
     from netkit.serve.handover import Handover
     from netkit.serve.stop import Stop
@@ -57,10 +60,16 @@ class Ended(TypedDict):
     counts: Annotated[dict[str, int], "What it did"]
 
 
+class Reloaded(TypedDict):
+    """SIGHUP: the files were read again. With an error, what was read before goes on."""
+
+    event: Literal["reloaded"]
+
+
 class ServeView(View["tuple[str, object]"]):
     """Where a server listens: a line a socket."""
 
-    schema = Listening | Ended
+    schema = Listening | Reloaded | Ended
 
     def to_json(self, result: tuple[str, object]) -> Mapping[str, Any]:
         transport, addr = result
@@ -97,6 +106,7 @@ def serve_until_told(
     begin: Callable[[int], object] = lambda _place: None,
     ready: Callable[[], object] | None = None,
     release: Callable[[], object] = lambda: None,
+    reload: Callable[[], object] | None = None,
     handover: Handover | None = None,
     given: Sequence[str | None] | None = None,
 ) -> None:
@@ -104,24 +114,28 @@ def serve_until_told(
 
     SIGUSR1 says what was done so far. With several `workers`, each is a process that runs the flow, after
     `begin` was called in it with its place among them; `release` is called in this one when they stop, and
-    closes the sockets that they share: while one process listens, connections come. `ready` is called when
+    closes the sockets that they share: while one process listens, connections come. `reload` reads files
+    again, all or nothing, on SIGHUP, in each of the processes; what it raises is said. `ready` is called when
     connections are taken; `handover` is offered all the while; when a successor has taken it, every
     connection goes on until it ends by itself or is cut off. A service manager that wants to know
     (sd_notify(3)) is told. `given` are the BINDs that the sockets come from, as they were typed, where there
     may be several.
     """
     from netkit.io import Event, beside
+    from netkit.serve.activation import sd_notify
     from netkit.serve.stop import Stop
 
+    if listening:
+        run.env.may_lack_output()
     run.env.wall_clock = True
     _allow_descriptors()
-    stop, asked = Stop(), Event()
+    stop, asked, hung_up = Stop(), Event(), Event()
     begun = monotonic()
     server: Workers | None = None
     if workers > 1:
         from netkit.serve.workers import Workers
 
-        server = Workers(workers, flow_for, counts, begin)
+        server = Workers(workers, flow_for, counts, begin, lambda: _reload(run, reload, quiet=True))
         counts = server.counts
 
     def on_sigterm(_signum: int, _frame: FrameType | None) -> None:
@@ -149,14 +163,26 @@ def serve_until_told(
             run.env.say(f"process {handover.successor} has taken over")
             stop.retire()
 
+    def reloading() -> Flow[None]:
+        while True:
+            yield from hung_up.wait()
+            hung_up.clear()
+            sd_notify(reloading=True)
+            if _reload(run, reload) and server is not None:
+                server.reload()
+            sd_notify(ready=True)
+
     def releasing() -> Flow[None]:
         if server is not None:
             yield from stop.wait()
             release()
 
     handlers: list[tuple[signal.Signals, Any]] = [(signal.SIGTERM, on_sigterm)]
-    if hasattr(signal, "SIGUSR1"):
+    if hasattr(signal, "SIGUSR1"):  # not on Windows
         handlers.append((signal.SIGUSR1, lambda _signum, _frame: asked.set()))
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            on_sighup = on_sigterm if reload is None else lambda _signum, _frame: hung_up.set()
+            handlers.append((signal.SIGHUP, on_sighup))
     before = [(number, signal.signal(number, handler)) for number, handler in handlers]
     try:
         for each, bind in zip(listening, given or [None] * len(listening), strict=True):
@@ -165,7 +191,7 @@ def serve_until_told(
             ready()
         main = flow_for(stop) if server is None else server.supervise(stop)
         try:
-            run.wait(beside(main, reporting(), handing_over(), releasing(), _notifying(stop)))
+            run.wait(beside(main, reporting(), handing_over(), releasing(), reloading(), _notifying(stop)))
             if server is not None and server.failed:
                 words = f"{server.failed} of {workers} workers ended badly"
                 why = f"{words}: {server.reason}" if server.reason else words
@@ -189,6 +215,44 @@ def _allow_descriptors() -> None:
     most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _reload(run: Run[Any], reload: Callable[[], object] | None, *, quiet: bool = False) -> bool:
+    """Read the files again; whether they were of use. How that went is said, with `quiet` only if badly."""
+    if reload is None:
+        return False
+    failure: Failure | None = None
+    try:
+        reload()
+    except Exception as error:
+        failure = explain(error)
+        if isinstance(error, WrongValue):
+            failure = failure._replace(message=error.message, hint=error.hint)
+        run.env.warn(
+            run.doing, f"not reloaded, what was read before goes on: {failure.message}", failure.hint
+        )
+    if not quiet and run.json:
+        run.write_object({"event": "reloaded"}, failure=failure)
+    elif not quiet and failure is None:
+        run.env.say("reloaded")
+    return failure is None
+
+
+@contextmanager
+def hangup_ends() -> Iterator[None]:
+    """SIGHUP unwinds the block as SIGTERM does, so that a socket's file is removed; nohup is respected."""
+    if not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL:
+        yield
+        return
+
+    def unwind(_signum: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGHUP, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _say_counts(run: Run[Any], event: str, elapsed: float, counts: Mapping[str, int]) -> None:
