@@ -18,7 +18,7 @@ system reports stays an `OSError` or inherits from one, a timeout is a `TimeoutE
 from __future__ import annotations
 
 import errno
-from typing import ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 #: Whose doing an error is: `caller` gave something unusable, `peer` broke its protocol or refused,
 #: `network` lost or blocked something on the way, `local` is this machine (files, permissions).
@@ -96,6 +96,25 @@ class NetkitError(Exception):
         """What happened, as scripts match on it: the variant's name, such as `"InvalidPort"`, or the word
         that all layers have for the same cause, such as `"Timeout"` and `"Refused"`."""
         return type(self).__name__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own way calls the class with `args`, which is not what its constructor takes: an error
+        # in a worker of `multiprocessing` or `concurrent.futures` would never come back from there.
+        system = (self.errno, self.strerror) if isinstance(self, OSError) else None
+        return _remade, (type(self), self.args, system, dict(self.__dict__))
+
+
+def _remade(
+    cls: type[NetkitError], args: tuple[Any, ...], system: tuple[int, str] | None, fields: dict[str, Any]
+) -> NetkitError:
+    error = cls.__new__(cls)
+    error.args = args
+    if isinstance(error, OSError) and system is not None:
+        for field, value in zip(("errno", "strerror"), system, strict=True):
+            if value is not None:  # OSError keeps both beside the instance's dictionary
+                setattr(error, field, value)
+    error.__dict__.update(fields)
+    return error
 
 
 def system_kind(error: OSError, otherwise: str = "Other") -> str:

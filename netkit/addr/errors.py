@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 from ipaddress import AddressValueError
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from netkit.errors import NetkitError
 
@@ -76,9 +76,6 @@ class UnknownZone(NetkitError, OSError):
         if zone.startswith("25"):
             # RFC 6874 writes the percent sign as %25, in URIs only.
             self.hint = f"outside a URL write %{zone[2:]}, not %{zone}"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return UnknownZone, (self.zone,)
 
     @property
     def kind(self) -> str:

@@ -81,10 +81,6 @@ class DnsError(NetkitError):
         if hint is not None:
             self.hint = hint
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Exception's own way calls the class with `args`, which keyword-only fields do not survive.
-        return _rebuild, (type(self), dict(self.__dict__))
-
     def __repr__(self) -> str:
         return f"{type(self).__qualname__}({str(self)!r})"
 
@@ -100,13 +96,6 @@ class DnsError(NetkitError):
     @property
     def _from_server(self) -> str:
         return "" if self.server is None else f" (from {self.server})"
-
-
-def _rebuild(cls: type[DnsError], fields: dict[str, Any]) -> DnsError:
-    error = cls.__new__(cls)
-    for field, value in fields.items():
-        setattr(error, field, value)
-    return error
 
 
 def _variant(cls: type[DnsError]) -> None:
@@ -332,10 +321,6 @@ class DnsNetworkError(DnsError, OSError):
     @property
     def kind(self) -> str:
         return system_kind(self, "NetworkError")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # OSError keeps errno outside the instance's dictionary.
-        return _rebuild, (type(self), {**self.__dict__, "errno": self.errno})
 
     def __str__(self) -> str:
         return f"{self._subject}: {self.reason}{self._from_server}"

@@ -24,7 +24,7 @@ for annotations. What is wrong with the octets of an HTTP/1.1 message is a `Pars
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from netkit.errors import NetkitError, system_kind
 
@@ -65,24 +65,11 @@ class HttpError(NetkitError):
         if hint is not None:
             self.hint = hint
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Exception's own way calls the class with `args`, which keyword-only fields do not survive.
-        return _rebuild, (type(self), dict(self.__dict__), getattr(self, "errno", None))
-
     def __repr__(self) -> str:
         return f"{type(self).__qualname__}({str(self)!r})"
 
     def __str__(self) -> str:
         return self.reason or "HTTP error"
-
-
-def _rebuild(cls: type[HttpError], fields: dict[str, Any], errno: int | None) -> HttpError:
-    error = cls.__new__(cls)
-    if isinstance(error, OSError):
-        error.errno = errno
-    for field, value in fields.items():
-        setattr(error, field, value)
-    return error
 
 
 class _SystemError(HttpError, OSError):

@@ -40,7 +40,7 @@ all of them is `protocol`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
 
 from netkit.errors import NetkitError
 
@@ -96,10 +96,6 @@ class ParseError(NetkitError, ValueError):
         super().__init__()
         self.offset = offset
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Exception's own way calls the class with `args`, which is empty here.
-        return _rebuild, (type(self), dict(self.__dict__))
-
     def fresh(self) -> Self:
         """The same error, never raised: kept, it keeps no traceback alive, nor what that refers to."""
         error = type(self).__new__(type(self))
@@ -116,12 +112,6 @@ class ParseError(NetkitError, ValueError):
     def problem(self) -> str:
         """What is wrong, without where."""
         return self._what
-
-
-def _rebuild(cls: type[ParseError], fields: dict[str, Any]) -> ParseError:
-    error = cls.__new__(cls)
-    error.__dict__.update(fields)
-    return error
 
 
 def _variant(cls: type[ParseError]) -> type[ParseError]:

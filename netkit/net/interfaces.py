@@ -15,7 +15,7 @@ import os
 import socket
 import struct
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from netkit.addr import Ipv4Addr
 from netkit.addr.errors import quoted
@@ -48,9 +48,6 @@ class InterfaceError(NetkitError, OSError):
     def __init__(self, interface: str) -> None:
         super().__init__(self._errno, self._words.format(quoted(interface)))
         self.interface = interface
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.interface,)
 
     def __str__(self) -> str:
         return str(self.strerror)

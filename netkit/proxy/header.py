@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from enum import IntEnum
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from netkit.addr import AddrParseError, Ipv4Addr, Ipv6Addr, SocketAddr
 from netkit.proxy.errors import ProxyError
@@ -215,6 +215,9 @@ class ProxyHeader:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a ProxyHeader does not change: {name}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _remade, self._all()
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ProxyHeader) and self._all() == other._all()
 
@@ -231,6 +234,16 @@ class ProxyHeader:
             return "<ProxyHeader UNKNOWN>"
         ends = (end if isinstance(end, SocketAddr) else repr(end) for end in (self.source, self.destination))
         return f"<ProxyHeader {' to '.join(map(str, ends))}>"
+
+
+def _remade(
+    source: SocketAddr | bytes | None,
+    destination: SocketAddr | bytes | None,
+    transport: Transport,
+    local: bool,
+    tlvs: tuple[tuple[int, bytes], ...],
+) -> ProxyHeader:
+    return ProxyHeader(source, destination, transport=transport, local=local, tlvs=tlvs)
 
 
 def v2_size(data: bytes, limit: int = V2_LONGEST) -> int:

@@ -84,6 +84,9 @@ class Proxy:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Proxy does not change: {name}")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _remade, self._all()
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Proxy) and self._all() == other._all()
 
@@ -99,6 +102,10 @@ class Proxy:
 
     def __repr__(self) -> str:
         return f"<Proxy {self}>"
+
+
+def _remade(scheme: str, endpoint: HostPort, username: str | None, password: str | None) -> Proxy:
+    return Proxy(scheme, endpoint, username=username, password=password)
 
 
 def _decoded(text: str) -> str:

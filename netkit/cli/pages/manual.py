@@ -52,7 +52,8 @@ _INPUTS = """\
 A command that probes takes any number of inputs: as arguments, from a file with `-f FILE`, or from standard
 input with `-`; there, one a line, blank lines and lines that begin with `#` skipped. There is one row for
 every input, whatever happened to it; in plain text that of a failed one is the input, `error`, the layer
-and kind, and the message; with `--short` it is `-`. A list without any input is said on standard error, and ends with 2.
+and kind, and the message; with `--short` it is `-`. A list without any input is said on standard error, and
+ends with 2.
 
 Rows come as inputs finish, or with `--ordered` in the order of the inputs; then no input begins more than
 4096 ahead of the one whose row is due. `--concurrency` and `--rate` say how many are under way at once and

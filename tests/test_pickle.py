@@ -1,0 +1,226 @@
+"""Every error and every value pickles and copies: they travel to and from worker processes.
+
+An error that does not come back from a worker leaves its pool hanging. Errors are made here by what their
+constructors take, values by the table below; a class that nobody has an example for fails.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import inspect
+import pickle
+import pkgutil
+import typing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from typing import Any
+
+import pytest
+
+import netkit
+from netkit._value import Value
+from netkit.addr import HostPort, IpAddr, SocketAddr
+from netkit.dns import DnsError, DnsRecord, DnsRecordType
+from netkit.dns.constants import Rcode
+from netkit.dns.edns import Edns, EdnsOption
+from netkit.dns.exchange import QueryOptions
+from netkit.dns.message import Header, Message, Question
+from netkit.dns.name import Name
+from netkit.dns.rrset import RRset
+from netkit.errors import NetkitError
+from netkit.http import Cookie, Headers, Method, Request, Response, StatusCode, Url
+from netkit.http.config import ClientConfig, PoolConfig
+from netkit.http.link_header import parse as parse_link
+from netkit.http.negotiation import parse_media_type
+from netkit.http.ranges import parse_range_header
+from netkit.io import DeadlineExceeded
+from netkit.net import UnixAddr
+from netkit.net.errors import Attempt, connect_error
+from netkit.proxy.header import ProxyHeader
+from netkit.proxy.url import Proxy
+from netkit.tls import Certificate, TlsVersion
+from netkit.tls.throwaway import ThrowawayAuthority
+from tests.test_errors import CLASSES
+
+
+def attempt() -> Attempt:
+    made = Attempt(SocketAddr.parse("192.0.2.1:443"), 0.25)
+    made.error, made.ended_s = OSError(111, "Connection refused"), 0.5
+    return made
+
+
+#: What to hand a constructor, by what its parameter is declared to be.
+SAMPLES: dict[str, object] = {
+    "str": "a text",
+    "str | None": "a text",
+    "int": 7,
+    "int | None": 7,
+    "float | None": 2.5,
+    "bool": True,
+    "bytes": b"\x00\xff",
+    "object": "anything",
+    "tuple[str, ...]": ("one", "two"),
+    "datetime | None": datetime(2026, 1, 2, tzinfo=UTC),
+    "Fault": "local",
+    "Fault | None": "local",
+    "Remedy | None": "versions",
+    "Rcode": Rcode.SERVFAIL,
+    "Rcode | None": Rcode.SERVFAIL,
+    "TlsVersion | None": TlsVersion.Tls12,
+    "OSError": OSError(98, "Address already in use"),
+    "SocketAddr": SocketAddr.parse("[2001:db8::1%1]:53"),
+    "HostPort | SocketAddr | str": HostPort.parse("example.com:443"),
+    "list[Attempt]": [attempt()],
+    "list[Exception]": [DeadlineExceeded("waiting"), OSError(2, "No such file")],
+    "Name | str | None": Name.of("www.example.com"),
+    "DnsRecordType | None": DnsRecordType.MX,
+    "SocketAddr | str | None": SocketAddr.parse("192.0.2.53:53"),
+}
+
+
+def example(cls: type[NetkitError]) -> NetkitError:
+    """An instance with every field given."""
+    given: dict[str, object] = {}
+    for name, parameter in inspect.signature(cls.__init__).parameters.items():
+        if name == "self" or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        assert parameter.annotation in SAMPLES, f"{cls}: no sample of {name}: {parameter.annotation}"
+        given[name] = SAMPLES[parameter.annotation]
+    return cls(**given)
+
+
+def state(value: object) -> object:
+    """All that there is of an object, to be compared."""
+    if isinstance(value, BaseException):
+        system = (value.errno, value.strerror) if isinstance(value, OSError) else None
+        fields = {name: state(field) for name, field in vars(value).items()}
+        return type(value), str(value), [state(each) for each in value.args], system, fields
+    if isinstance(value, (list, tuple)):
+        return [state(each) for each in value]
+    if isinstance(value, Attempt):
+        return [state(getattr(value, name)) for name in Attempt.__slots__]
+    return value
+
+
+COPIES: list[Callable[[Any], Any]] = [
+    *(
+        lambda value, protocol=protocol: pickle.loads(pickle.dumps(value, protocol))
+        for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)
+    ),
+    copy.copy,
+    copy.deepcopy,
+]
+
+
+#: Bases that nothing is an instance of, and errors of the library's own tables that nobody is handed.
+ABSTRACT = {
+    cls
+    for cls in CLASSES
+    if cls.__subclasses__() and (cls.__qualname__.startswith("_") or cls.__qualname__ == "InterfaceError")
+}
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [cls for cls in CLASSES if cls not in ABSTRACT],
+    ids=lambda cls: f"{cls.__module__}.{cls.__qualname__}",
+)
+def test_errors(cls: type[NetkitError]) -> None:
+    error = example(cls)
+    error.add_note("with a note")
+    for copied in (each(error) for each in COPIES):
+        assert copied is not error
+        assert state(copied) == state(error)
+        assert copied.__notes__ == ["with a note"]
+
+
+def values() -> Iterator[object]:
+    yield from (IpAddr.parse("192.0.2.1"), IpAddr.parse("fe80::1%1"), SocketAddr.parse("[::1]:80"))
+    yield from (HostPort.parse("example.com:80"), Name.of("a\\.b.example"), UnixAddr.parse("@name"))
+    yield from (Question("a.example", DnsRecordType.A), Header(1), QueryOptions())
+    records: list[DnsRecord] = [
+        DnsRecord.A("a.example", 60, "192.0.2.1"),
+        DnsRecord.AAAA("a.example", 60, "2001:db8::1"),
+        DnsRecord.CNAME("a.example", 60, "b.example"),
+        DnsRecord.MX("a.example", 60, 10, "b.example"),
+        DnsRecord.NS("a.example", 60, "b.example"),
+        DnsRecord.PTR("a.example", 60, "b.example"),
+        DnsRecord.SOA("a.example", 60, "b.example", "c.example", 1, 2, 3, 4, 5),
+        DnsRecord.SRV("a.example", 60, 1, 2, 3, "b.example"),
+        DnsRecord.TXT("a.example", 60, "text"),
+        DnsRecord.Unknown("a.example", 60, 65280, b"\x00"),
+    ]
+    yield from records
+    yield RRset(records[:1])
+    options = [
+        EdnsOption.ClientSubnet("192.0.2.0", 24),
+        EdnsOption.Cookie(bytes(8)),
+        EdnsOption.ExtendedError(22, "no reachable authority"),
+        EdnsOption.Keepalive(1.5),
+        EdnsOption.Nsid(b"ns1"),
+        EdnsOption.Padding(3),
+        EdnsOption.Unknown(65001, b"x"),
+    ]
+    yield from options
+    yield Edns(options=options)
+    yield Message(7, question=[Question("a.example", DnsRecordType.A)], answer=records)
+    yield from (Method("GET"), StatusCode(404), Url.parse("https://user@a.example:8443/p?q#f"))
+    yield from (Headers([("A", "1"), ("a", "2")]), Cookie("a", "b", path="/"), ClientConfig(), PoolConfig())
+    yield Request("POST", "https://a.example/", headers={"A": "1"}, body=b"x")
+    yield Response(200, headers={"A": "1"}, body=b"x")
+    yield from (parse_link("</2>; rel=next; title*=UTF-8'en'x")[0], parse_media_type("text/html;q=0.5"))
+    yield from (parse_range_header("bytes=0-4, -2"), Proxy.parse("socks5://user:secret@a.example:1080"))
+    yield ProxyHeader(SocketAddr.parse("192.0.2.1:1"), SocketAddr.parse("192.0.2.2:2"))
+    certificate = ThrowawayAuthority().issue(["localhost"])[0]
+    assert isinstance(certificate, Certificate)
+    yield from (certificate, TlsVersion.Tls13)
+
+
+VALUES = list(values())
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__qualname__)
+def test_values(value: object) -> None:
+    for copied in (each(value) for each in COPIES):
+        assert type(copied) is type(value)
+        assert copied == value
+        assert repr(copied) == repr(value)
+
+
+def test_there_is_an_example_of_every_value() -> None:
+    for module in pkgutil.walk_packages(netkit.__path__, "netkit."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+    def below(cls: type[Value]) -> Iterator[type[Value]]:
+        for each in cls.__subclasses__():
+            yield each
+            yield from below(each)
+
+    bases = {"DnsRecord", "EdnsOption", "_Message"}
+    missing = {
+        cls.__qualname__
+        for cls in below(Value)
+        if cls.__module__.startswith("netkit.")
+        and not cls.__module__.startswith("netkit.cli.")
+        and cls not in {type(value) for value in VALUES}
+    }
+    assert missing == bases
+
+
+def fails(kind: str) -> typing.NoReturn:
+    if kind == "connect":
+        raise connect_error("example.com:443", [attempt()])
+    raise DnsError.NotFound(name="a.example", rdtype=DnsRecordType.A)
+
+
+def test_an_error_comes_back_from_a_worker() -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        with pytest.raises(ConnectionRefusedError, match=r"example\.com"):
+            pool.submit(fails, "connect").result(30)
+        with pytest.raises(DnsError.NotFound) as caught:
+            pool.submit(fails, "dns").result(30)
+    assert caught.value.rdtype is DnsRecordType.A
