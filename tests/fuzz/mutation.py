@@ -6,10 +6,12 @@ import ssl
 import struct
 from random import Random
 
+from netkit.addr import SocketAddr
 from netkit.dns import DnsRecordType, make_query
 from netkit.dns.constants import Opcode
 from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.message import AD, CD, QR, Message, Question
+from netkit.proxy import ProxyHeader
 
 #: The largest payload of a datagram over IPv4.
 MAX_DATAGRAM = 65507
@@ -133,3 +135,10 @@ def client_hello(rng: Random) -> bytes:
         outgoing.read(),
         (b"\x15\x03\x01\x00\x02\x02\x28", b"\x16\x03\x03\xff\xff", b"\x17\x03\x03\x00\x00"),
     )
+
+
+def proxy_header(rng: Random) -> bytes:
+    """A header of the PROXY protocol, of either version, mutated."""
+    source, destination = SocketAddr.parse("192.0.2.1:1"), SocketAddr.parse("192.0.2.2:65535")
+    header = ProxyHeader(source, destination).to_bytes(rng.choice((1, 2)))
+    return mutated(rng, header, (b"\r\n", b"PROXY UNKNOWN\r\n", b"\x21\x11\xff\xff", b"\x20\x00\x00\x00"))

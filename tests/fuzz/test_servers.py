@@ -24,8 +24,8 @@ import pytest
 
 from netkit.addr import SocketAddr
 from netkit.dns import Message, make_query
-from tests.cli.helpers import netkit_argv, process_environment, row_of
-from tests.fuzz.mutation import client_hello, datagram, framed, mutated, query
+from tests.cli.helpers import netkit_argv, process_environment
+from tests.fuzz.mutation import client_hello, datagram, framed, mutated, proxy_header, query
 from tests.waiting import until
 
 SECONDS = float(os.environ.get("NETKIT_FUZZ_SECONDS", "3"))
@@ -56,11 +56,11 @@ PROBE = make_query("www.example.test.", 1, id=4711).to_wire()
 class Server:
     """A running server, where it listens, and what it holds."""
 
-    def __init__(self, process: subprocess.Popen[bytes], args: tuple[str, ...], sockets: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], sockets: int) -> None:
         self.process = process
         assert process.stdout is not None
-        rows = [row_of(args, process.stdout.readline()) for _ in range(sockets)]
-        self.at = {row["transport"]: row["local"] for row in rows}
+        lines = [process.stdout.readline().decode().split() for _ in range(sockets)]
+        self.at = {transport: local for *_, transport, local in lines}
 
     def connect(self, transport: str) -> socket.socket:
         """A stream to it."""
@@ -95,13 +95,13 @@ class Server:
 @contextmanager
 def running(*args: str, sockets: int) -> Iterator[Server]:
     with subprocess.Popen(
-        netkit_argv(*args, "--json"),
+        netkit_argv(*args),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=process_environment(),
     ) as process:
         try:
-            yield Server(process, args, sockets)
+            yield Server(process, sockets)
             assert process.poll() is None, process.communicate()
             process.send_signal(signal.SIGTERM)
             _, errors = process.communicate(timeout=30)
@@ -285,6 +285,22 @@ def feed_dns(rng: Random, server: Server) -> None:
         assert Message.from_wire(sock.recv(size, socket.MSG_WAITALL)).answer
 
 
+# -- commands for connections
+
+
+def feed_listener(rng: Random, server: Server) -> None:
+    """Headers of the PROXY protocol, and what is no header, before a command that echoes."""
+    with ExitStack() as stack:
+        for _ in range(12):
+            data = proxy_header(rng) + rng.randbytes(rng.choice((0, 1, 100, 5000)))
+            back = talk(rng, server.connect("tcp"), data, stack)
+            assert back in data
+    with server.connect("tcp") as sock:
+        sock.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nare you there?")
+        sock.shutdown(socket.SHUT_WR)
+        assert rest_of(sock) == b"are you there?"
+
+
 def fed(server: Server, feed: Callable[[Random, Server], None]) -> None:
     """Batch after batch, while there is time; what the server holds, after each."""
     seed = int(os.environ.get("NETKIT_FUZZ_SEED", SystemRandom().randrange(1 << 32)))
@@ -322,6 +338,12 @@ def test_tls(tmp_path: Path) -> None:
     args = ("--tcp", "--tls", "127.0.0.1:0", f"unix:{tmp_path}/echo")
     with running("serve", "echo", *args, sockets=2) as server:
         fed(server, feed_tls)
+
+
+def test_a_listener_with_a_command() -> None:
+    args = ("-q", "-k", "--drain", "1", "--proxy-protocol", "--exec", "cat", "127.0.0.1:0")
+    with running("tcp", "listen", *args, sockets=1) as server:
+        fed(server, feed_listener)
 
 
 def test_the_name_server(tmp_path: Path) -> None:
