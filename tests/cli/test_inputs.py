@@ -552,3 +552,35 @@ def test_a_reader_that_leaves_ends_it_quietly() -> None:
     except BrokenPipeError:
         pass
     assert errors == b""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tcp", "scan", "--all", "127.0.0.1", "1-"),
+        ("tcp", "scan", "--all", "--json", "127.0.0.1", "1-"),
+        ("tcp", "ping", "-i", "1ms", "127.0.0.1:1", "127.0.0.1:2"),
+        ("udp", "ping", "-i", "1ms", "--json", "127.0.0.1:1"),
+        ("dig", "@127.0.0.1:1", "+tries=1", "--json", "-f"),
+        ("resolve", "--short", "-f"),
+        ("tls", "probe", "--json", "-f"),
+        ("link", "-f"),
+    ],
+    ids=" ".join,
+)
+def test_what_writes_while_it_goes_ends_quietly_with_its_reader(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    """As with `| head -1`: no traceback, no message, 141."""
+    if words[-1] == "-f":
+        path = tmp_path / "list"
+        path.write_text("127.0.0.1\n" * 20_000 if words[0] != "link" else "<http://a.example/>\n" * 20_000)
+        words = (*words, str(path))
+    with subprocess.Popen(
+        netkit_argv(*words), env=process_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert (process.wait(60), process.stderr.read()) == (141, b"")
