@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from netkit.dns.zone import Zone
     from netkit.io import Event, Flow
     from netkit.lab.faults import Faults, FaultyStream
+    from netkit.lab.faulty_udp import FaultyUdpSocket
     from netkit.net.tcp import TcpListener, TcpStream
     from netkit.net.udp import UdpSocket
     from netkit.serve.connections import Handler
@@ -205,6 +206,7 @@ class DnsServer:
         self.tcp = Served()
         self.on_query: Callable[[AnsweredQuery], object] | None = None
         self._udp = udp
+        self._late: FaultyUdpSocket | None = None  # the same, where its datagrams are late on purpose
         self._tcp = tcp
 
     @classmethod
@@ -229,7 +231,7 @@ class DnsServer:
             from netkit.lab.faulty_udp import FaultyUdpSocket
 
             converse = faulty(converse, faults)
-            self._udp = FaultyUdpSocket(self._udp, faults.datagrams())
+            self._udp = self._late = FaultyUdpSocket(self._udp, faults.datagrams())
         try:
             tcp = serve(
                 self._tcp,
@@ -239,7 +241,7 @@ class DnsServer:
                 hurry=leave,
                 served=self.tcp,
             )
-            flows: list[Flow[object]] = [self._datagrams(stop), tcp]
+            flows: list[Flow[object]] = [self._datagrams(stop, drain), tcp]
             yield from all_of(flows)
         finally:
             self.close()
@@ -249,8 +251,10 @@ class DnsServer:
         self._udp.close()
         self._tcp.close()
 
-    def _datagrams(self, stop: Event) -> Flow[object]:
-        return (yield from race(self._answering(), stop.wait()))
+    def _datagrams(self, stop: Event, drain: float | None) -> Flow[None]:
+        yield from race(self._answering(), stop.wait())
+        if self._late is not None:
+            yield from self._late.drain(stop, drain)
 
     def _answering(self) -> Flow[None]:
         while True:

@@ -128,9 +128,7 @@ class EchoServer:
         listeners = [(place, each) for place, each in places if isinstance(each, StreamListener)]
         room = None if self.max_connections is None else Semaphore(self.max_connections)
         datagrams = [
-            echo_datagrams(
-                self._faulty(each), counts=self.datagrams, stop=stop, on_echo=self._datagram_told(place)
-            )
+            self._serve_datagrams(place, each, stop, drain)
             for place, each in places
             if isinstance(each, UdpSocket)
         ]
@@ -249,12 +247,16 @@ class EchoServer:
 
         return tell
 
-    def _faulty(self, sock: UdpSocket) -> UdpSocket:
+    def _serve_datagrams(self, place: int, sock: UdpSocket, stop: Event, drain: float | None) -> Flow[None]:
+        on_echo = self._datagram_told(place)
         if self._faults is None:
-            return sock
+            yield from echo_datagrams(sock, counts=self.datagrams, stop=stop, on_echo=on_echo)
+            return
         from netkit.lab.faulty_udp import FaultyUdpSocket
 
-        return FaultyUdpSocket(sock, self._faults.datagrams())
+        faulty = FaultyUdpSocket(sock, self._faults.datagrams())
+        yield from echo_datagrams(faulty, counts=self.datagrams, stop=stop, on_echo=on_echo)
+        yield from faulty.drain(stop, drain)
 
 
 def _all(flows: list[Flow[Any]]) -> Flow[None]:

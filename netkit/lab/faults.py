@@ -11,7 +11,8 @@ random numbers of its own, so that asking for one more does not move the others.
 
 What a server sends suffers, not what it receives. A *piece* is what is handed over in one write:
 
-- delay: each piece waits, the next one behind it; a datagram waits by itself, others may overtake it.
+- delay: each piece leaves so much later than it came, in order; how many come meanwhile changes nothing. A
+  datagram waits by itself, others may overtake it.
 - throttle: a token bucket for each connection, `BURST` seconds deep; over UDP, a link of that speed.
 - corrupt: one bit is flipped in this share of pieces, and of the `BLOCK`s that a longer piece has.
 - drop: this share of connections is reset before anything is answered; this share of datagrams is lost.
@@ -25,13 +26,14 @@ notice.
 from __future__ import annotations
 
 import errno
+from collections import deque
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from netkit._log import Log
 from netkit.errors import NetkitError
-from netkit.io import ByteStream, Event, Want
+from netkit.io import ByteStream, Event, Want, beside
 from netkit.io.stream import LINGER, QUIET, RECEIVE_SIZE
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ BURST = 0.05
 QUANTUM = 0.01
 #: In a piece longer than this, in bytes, each part of this size may be damaged: a TLS record's size.
 BLOCK = 16_384
+#: How much a stream holds back at most, in bytes, while it waits for its moment.
+HELD_BYTES = 4_194_304
 #: How long a reset waits, in seconds, for what was sent before it to be taken by the peer's system.
 RESET_PATIENCE = 1.0
 
@@ -272,6 +276,11 @@ class FaultyStream(ByteStream):
 
     The stream below belongs to this one. Where it is closed, by whomever, a delay ends in ClosedError.
     A reset raises InjectedReset on this side, and leaves the stream closed.
+
+    With a delay, what is written is kept, and leaves when its moment has come while somebody reads from this
+    stream (as a server does between two answers), writes more, or is in `finish` or `flush`; the end of the
+    stream is not read before it has left. `HELD_BYTES` are kept at most; then writing waits for room. What is
+    kept when the stream is closed is lost: `finish` or `flush` first.
     """
 
     _what = "faulty stream"
@@ -283,7 +292,11 @@ class FaultyStream(ByteStream):
         self._dropped = session.drops()
         self._sent = 0  # of all pieces
         self._left = 0  # of the piece that is being sent
-        self._due = 0.0  # when it may be
+        self._held: deque[tuple[float, memoryview]] = deque()  # with the moments at which they leave
+        self._held_bytes = 0
+        self._head_sent = 0  # of the first of them
+        self._is_sending = False  # what is held, in some flow
+        self._queued, self._moved = Event(), Event()
         self._block_left = 0
         self._flip: int | None = None  # the bit to flip in what is left of the block
         throttle = session.faults.throttle
@@ -296,23 +309,87 @@ class FaultyStream(ByteStream):
     # The flows of a ByteStream.
 
     def _receive(self) -> Flow[None]:
-        data = yield from self._inner.read_flow(RECEIVE_SIZE)
+        reading = self._inner.read_flow(RECEIVE_SIZE)
+        data = yield from (beside(reading, self._leaving()) if self._delays else reading)
         if data:
             self._buffer.put(data)
         else:
+            yield from self.flush()
             self._eof = True
 
+    @property
+    def _delays(self) -> bool:
+        return self._session.faults.delay[1] > 0
+
     def _send(self, data: memoryview) -> Flow[int]:
+        if self._is_over:
+            yield from self._reset()
+        if not self._delays:
+            return (yield from self._send_now(data))
+        self._check_open()
+        data = data[:HELD_BYTES]
+        yield from self._drained_to(HELD_BYTES - len(data))
+        session = self._session
+        delay = session.delay()
+        session.faults.injected.delayed += delay > 0
+        due = session.clock() + delay
+        if self._held:
+            due = max(due, self._held[-1][0])
+        self._held.append((due, memoryview(bytes(data))))
+        self._held_bytes += len(data)
+        self._queued.set()
+        return len(data)
+
+    def flush(self) -> Flow[None]:
+        """Flow: wait until everything that was kept has left."""
+        yield from self._drained_to(0)
+
+    def _drained_to(self, size: int) -> Flow[None]:
+        """Flow: wait until no more than `size` bytes are kept."""
+        while self._held_bytes > size:
+            if self._is_sending:
+                # The reader of this stream sends them, perhaps in another thread: an event may be missed.
+                self._check_open()
+                self._moved.clear()
+                yield Want(event=self._moved, until=self._session.clock() + QUANTUM)
+            else:
+                yield from self._send_first()
+
+    def _leaving(self) -> Flow[None]:
+        """Flow: send what is kept, each piece at its moment; for ever."""
+        while True:
+            if self._is_sending:
+                self._moved.clear()
+                yield Want(event=self._moved, until=self._session.clock() + QUANTUM)
+            elif self._held:
+                yield from self._send_first()
+            else:
+                self._queued.clear()
+                if not self._held:  # not queued by another thread meanwhile
+                    yield Want(event=self._queued)
+
+    def _send_first(self) -> Flow[None]:
+        """Flow: wait for the moment of the first piece that is kept, and send it; to be given up anywhere."""
+        self._is_sending = True
+        try:
+            due, data = self._held[0]
+            yield from self._wait_until(due)
+            while self._head_sent < len(data):
+                self._head_sent += yield from self._send_now(data[self._head_sent :])
+            self._held.popleft()
+            self._held_bytes -= len(data)
+            self._head_sent = 0
+        finally:
+            self._is_sending = False
+            self._moved.set()
+
+    def _send_now(self, data: memoryview) -> Flow[int]:
         # Nothing is decided twice: given up where it waits, it goes on from there at the next call.
         faults, injected = self._session.faults, self._session.faults.injected
         if self._is_over:
             yield from self._reset()
         if not self._left:
             self._left = len(data)
-            delay = self._session.delay()
-            self._due = self._session.clock() + delay
-            injected.delayed += delay > 0
-        yield from self._wait_until(self._due)
         size = min(len(data), self._left)
         if faults.corrupt:
             if not self._block_left:
@@ -341,6 +418,7 @@ class FaultyStream(ByteStream):
         return sent
 
     def _finish(self) -> Flow[None]:
+        yield from self.flush()
         if self._is_over:
             yield from self._reset()
         yield from self._inner.finish()
@@ -429,7 +507,14 @@ def faulty(handler: Callable[[Any], Flow[None]], faults: Faults | None) -> Calla
     """`handler`, given each stream with the faults of the next connection; for None, as it is."""
     if faults is None:
         return handler
-    return lambda stream: handler(FaultyStream(stream, faults.session()))
+
+    def handling(stream: Any) -> Flow[None]:
+        faulted = FaultyStream(stream, faults.session())
+        yield from handler(faulted)
+        if not faulted.is_closed:
+            yield from faulted.flush()
+
+    return handling
 
 
 class _Bucket:

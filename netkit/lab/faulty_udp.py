@@ -12,9 +12,10 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from netkit._log import Log
-from netkit.io import OPERATIONS_PER_TURN, PAUSE, Descriptor, Event, Want
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, Descriptor, Event, Want, race, sleep_until
 from netkit.lab.faults import QUANTUM, flipped
 from netkit.net.udp import UdpSocket
+from netkit.serve.stop import cutting
 
 if TYPE_CHECKING:
     from netkit.addr import SocketAddr
@@ -116,6 +117,11 @@ class FaultyUdpSocket(UdpSocket):
             blocked = self._send_due()
             if self._held:
                 yield self._want(blocked, event=self._descriptor.gone)
+
+    def drain(self, stop: Event, seconds: float | None) -> Flow[None]:
+        """Flow: `flush`, for so many seconds at most (None: for ever), or until `stop` says to cut."""
+        ends = [] if seconds is None else [sleep_until(self._session.clock() + seconds)]
+        yield from race(self.flush(), cutting(stop).wait(), *ends)
 
     def _send_due(self) -> bool:
         """Send those whose moment has come, a turn's worth at most; whether the socket takes no more now."""

@@ -293,14 +293,30 @@ def test_no_more_connections_at_once_than_allowed(start: Callable[..., Running])
 
 def test_the_limit_holds_over_all_sockets(start: Callable[..., Running]) -> None:
     running = start(TcpListener.bind("127.0.0.1:0"), TcpListener.bind("127.0.0.1:0"), max_connections=1)
-    with TcpStream.connect(running.addrs[0]) as one, TcpStream.connect(running.addrs[1]) as other:
+    with TcpStream.connect(running.addrs[0]) as one:
         one.write_all(b"x")
         assert one.read_exactly(1, timeout=5) == b"x"
-        other.write_all(b"x")
-        assert still_waits(other.read_flow())
-        assert len(running.server.connections.active) == 1
-        one.close()
-        assert other.read_exactly(1, timeout=5) == b"x"
+        with TcpStream.connect(running.addrs[1]) as other:
+            other.write_all(b"x")
+            until(lambda: waits(running.thread))
+            assert still_waits(other.read_flow())
+            assert len(running.server.connections.active) == 1
+            one.close()
+            assert other.read_exactly(1, timeout=5) == b"x"
+
+
+def test_what_is_late_when_it_stops_still_leaves() -> None:
+    faults = Faults(delay=0.1, seed=1)
+    server = EchoServer([TcpListener.bind("127.0.0.1:0"), UdpSocket.bind("127.0.0.1:0")], faults=faults)
+    running = Running(server)
+    with TcpStream.connect(running.addrs[0]) as stream, UdpSocket.connected(running.addrs[1]) as sock:
+        sock.send(b"late")
+        stream.write_all(b"late")
+        until(lambda: faults.injected.delayed == 2)
+        running.stop.set()
+        assert stream.read_exactly(4, timeout=5) == b"late"
+        assert sock.recv(timeout=5) == b"late"
+    assert running.end()["cut_off"] == 0
 
 
 def test_out_of_descriptors(start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from netkit.lab.echo import Echoed, echo_stream
 from netkit.lab.faults import (
     BLOCK,
     BURST,
+    HELD_BYTES,
     QUANTUM,
     Faults,
     FaultyStream,
@@ -111,6 +112,12 @@ def connected() -> tuple[TcpStream, socket.socket]:
         client = socket.create_connection(listener.local_addr.to_sockaddr()[:2])
         client.settimeout(20)
         return listener.accept(timeout=5)[0], client
+
+
+def written(stream: FaultyStream, data: bytes) -> Flow[None]:
+    """Flow: write it, and wait until it has left."""
+    yield from stream.write_all_flow(data)
+    yield from stream.flush()
 
 
 def received(client: socket.socket) -> tuple[int, bool]:
@@ -246,6 +253,7 @@ class TestStream:
                         continue
                     flow.close()
                 rest = rest[stepped(stream.write_flow(rest), clock) :]
+        stepped(stream.flush(), clock)
         assert fitful.data == prompt.data
         assert faults.injected.corrupted == len(flipped_bits(b"".join(writes), fitful.data))
 
@@ -272,13 +280,48 @@ class TestStream:
         faults = Faults(delay=(0.05, 0.2), seed=3)
         stream = FaultyStream(wire, faults.session(0, clock=clock))
         again, expected = faults.session(0), []
-        moment = clock.now
+        moment = began = clock.now
         for _ in range(10):
             stepped(stream.write_all_flow(b"x" * 100_000), clock)
-            moment += again.delay()
+            moment = max(moment, began + again.delay())
             expected.append((moment, 100_000))
+        assert clock.now == began, "writing waits for nothing"
+        stepped(stream.finish(), clock)
         assert wire.log == expected
+        assert wire.finished
         assert faults.injected.delayed == 10
+
+    def test_many_pieces_through_a_delay_take_no_longer_than_one(self) -> None:
+        clock = Clock()
+        wire = Wire(clock)
+        stream = FaultyStream(wire, Faults(delay=0.05).session(clock=clock))
+        began = clock.now
+        for _ in range(30):
+            stepped(stream.write_all_flow(bytes(100_000)), clock)
+        stepped(stream.flush(), clock)
+        assert len(wire.data) == 3_000_000
+        assert clock.now - began == pytest.approx(0.05)
+
+    def test_no_more_is_kept_than_there_is_room_for(self) -> None:
+        clock = Clock()
+        wire = Wire(clock)
+        stream = FaultyStream(wire, Faults(delay=0.05).session(clock=clock))
+        began = clock.now
+        stepped(stream.write_all_flow(bytes(2 * HELD_BYTES)), clock)
+        assert len(wire.data) == HELD_BYTES
+        assert clock.now - began == pytest.approx(0.05)
+        stepped(stream.flush(), clock)
+        assert len(wire.data) == 2 * HELD_BYTES
+        assert clock.now - began == pytest.approx(0.1)
+
+    def test_the_end_is_read_after_what_is_kept_has_left(self) -> None:
+        ours, client = connected()
+        with client, FaultyStream(ours, Faults(delay=0.02).session()) as stream:
+            run(stream.write_all_flow(b"late"))
+            client.shutdown(socket.SHUT_WR)
+            assert stream.read(timeout=20) == b""
+            client.settimeout(0)
+            assert client.recv(10) == b"late"
 
     @pytest.mark.parametrize("rate", [1.0, 7.5, 1000.0, 123_456.0, 1e7])
     def test_throttle_is_a_rate_with_small_bursts(self, rate: float) -> None:
@@ -519,7 +562,7 @@ def test_no_descriptor_is_left(drive: Drive) -> None:
         ours, client = connected()
         stream = FaultyStream(ours, faults.session())
         with client, stream, pytest.raises((InjectedReset, DeadlineExceeded)):
-            drive(stream.write_all_flow(bytes(5000)), timeout=0.05)
+            drive(written(stream, bytes(5000)), timeout=0.05)
 
 
 class TestCutShort:
@@ -531,7 +574,7 @@ class TestCutShort:
             stream = FaultyStream(ours, faults.session())
             began = monotonic()
             with pytest.raises(DeadlineExceeded):
-                drive(stream.write_all_flow(b"xy" if faults.throttle else b"x"), timeout=0.02)
+                drive(written(stream, b"xy" if faults.throttle else b"x"), timeout=0.02)
             assert monotonic() - began < 30
         stream.close()
         client.close()
@@ -545,7 +588,7 @@ class TestCutShort:
             when(waits, token.cancel),
             pytest.raises(CancellationError),
         ):
-            drive(stream.write_all_flow(b"x"), timeout=30, cancel=token)
+            drive(written(stream, b"x"), timeout=30, cancel=token)
 
     @pytest.mark.parametrize("which", ["outer", "inner"])
     def test_by_closing_it_from_another_thread(self, drive: Drive, which: str) -> None:
@@ -553,7 +596,7 @@ class TestCutShort:
         stream = FaultyStream(ours, Faults(delay=60.0).session())
         with client:
             with when(waits, (stream if which == "outer" else ours).close), pytest.raises(ClosedError):
-                drive(stream.write_all_flow(b"x"), timeout=30)
+                drive(written(stream, b"x"), timeout=30)
             assert received(client) == (0, False)
 
     def test_by_a_server_that_stops(self, drive: Drive) -> None:
@@ -595,7 +638,7 @@ class TestOverUnix:
     def test_delayed_and_damaged(self, drive: Drive) -> None:
         one, other = UnixStream.pair()
         with other, FaultyStream(one, Faults(delay=0.001, corrupt=1.0, seed=1).session()) as stream:
-            drive(stream.write_all_flow(bytes(100)))
+            drive(written(stream, bytes(100)))
             assert len(flipped_bits(bytes(100), other.read_exactly(100, timeout=5))) == 1
 
 

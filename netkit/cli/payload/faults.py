@@ -45,7 +45,11 @@ class Size(Value[int]):
 
 
 class Throughput(Value[float]):
-    """Bytes a second: `10k/s`, `1.5M/s`, `500`. Python sees bytes a second as a float."""
+    """Bytes a second: `10k/s`, `1.5M/s`, `500/s`. Python sees bytes a second as a float.
+
+    A number alone is refused, here and in the two below: whoever writes 5 may mean 5% or 500%, milliseconds
+    or seconds, bytes or kilobytes.
+    """
 
     name = "throughput"
     metavar = "SIZE/s"
@@ -54,7 +58,10 @@ class Throughput(Value[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        found = _amount(str(value).strip().removesuffix("/s"))
+        text = str(value).strip()
+        found = _amount(text.removesuffix("/s"))
+        if found is not None and _number(text) is not None:
+            self.wrong(f"{value!r} has no unit", param, ctx, f"write {text}/s for bytes, or {text}k/s")
         if found is None:
             self.wrong(f"{value!r} is not a rate of bytes", param, ctx)
         if found < 1:
@@ -63,10 +70,10 @@ class Throughput(Value[float]):
 
 
 class Share(Value[float]):
-    """A share of all: `5%`, `0.05`. Python sees a float above 0 and up to 1."""
+    """A share of all: `5%`. Python sees a float above 0 and up to 1."""
 
     name = "share"
-    form = "write a share, as in 5% or 0.05"
+    form = "write a share, as in 5% or 0.1%"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
@@ -76,11 +83,12 @@ class Share(Value[float]):
         found = _number(number)
         if found is None:
             self.wrong(f"{value!r} is not a share", param, ctx)
-        if number != text:
-            found /= 100
+        if number == text:
+            forms = f"{text}%" if found > 1 else f"{text}%, or {found * 100:g}% for {text} of all"
+            self.wrong(f"{value!r} has no unit", param, ctx, f"write {forms}")
+        found /= 100
         if found > 1:
-            hint = f"did you mean {text}%? A share is 5% or 0.05" if number == text and found <= 100 else None
-            self.wrong(f"{value!r} is more than all", param, ctx, hint)
+            self.wrong(f"{value!r} is more than all", param, ctx)
         if found == 0:
             self.wrong(f"{value!r} is none", param, ctx, "leave the option out for none")
         return found
@@ -91,7 +99,7 @@ class Delay(Value[tuple[float, float]]):
 
     name = "delay"
     metavar = "TIME[..TIME]"
-    form = "write a time, or two of them for anything between, as in 50ms, 0.2 or 50ms..200ms"
+    form = "write a time, or two of them for anything between, as in 50ms, 0.2s or 50ms..200ms"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -116,6 +124,11 @@ class Delay(Value[tuple[float, float]]):
     ) -> float:
         if text.strip() in ("0", "0ms", "0s"):
             return 0.0
+        if _number(text.strip()) is not None:
+            forms = f"{text.strip()}ms or {text.strip()}s"
+            self.wrong(
+                f"{whole!r} has no unit", param, ctx, f"write {forms}, or 50ms..200ms for anything between"
+            )
         try:
             return Seconds().convert(text, param, ctx)
         except WrongValue:
