@@ -126,7 +126,9 @@ class EchoServer:
         """Flow: echo until `stop` is set; connections under way then have `drain` seconds to end."""
         places = list(enumerate(self.sockets))
         listeners = [(place, each) for place, each in places if isinstance(each, StreamListener)]
-        room = None if self.max_connections is None else Semaphore(self.max_connections)
+        room: int | Semaphore | None = self.max_connections
+        if self.max_connections is not None and len(listeners) > 1:
+            room = Semaphore(self.max_connections)
         datagrams = [
             self._serve_datagrams(place, each, stop, drain)
             for place, each in places
@@ -169,7 +171,7 @@ class EchoServer:
         handler: Callable[..., Flow[None]],
         stop: Event,
         drain: float | None,
-        room: Semaphore | None,
+        room: int | Semaphore | None,
         hurry: Callable[[Any], object] | None,
     ) -> Flow[Served]:
         wrap: Callable[[Any], Flow[ByteStream]] | None

@@ -97,12 +97,13 @@ def serve(
 
     `wrap` makes of a stream what its handler gets, such as a TLS connection. No more than
     `max_connections` are served at once; others wait in the backlog. A Semaphore in its place is shared with
-    other servers, so that the limit holds over all of them. `served` may be handed in, to be
-    read meanwhile.
+    other servers, so that the limit holds over all of them; each of them takes one more, which waits.
+    `served` may be handed in, to be read meanwhile.
     """
     done = served if served is not None else Served()
     ours: dict[ByteStream, ByteStream] = {}  # those of this listener
     room = Semaphore(max_connections) if isinstance(max_connections, int) else max_connections
+    shared = room is max_connections
     idle, accepted_all, closed, over = Event(), Event(), Event(), Event()
     finish, cut = finishing(stop), cutting(stop)
 
@@ -111,7 +112,7 @@ def serve(
             # The driver's own descriptors are made at the first wait: before connections have taken all.
             if done.accepted % OPERATIONS_PER_TURN == 0:
                 yield PAUSE
-            if room is not None and not room.try_acquire():
+            if room is not None and not shared and not room.try_acquire():
                 yield from race(room.acquire(), closed.wait())
             try:
                 stream, _ = yield from listener.accept_flow()
@@ -125,12 +126,23 @@ def serve(
                 if done.on_unaccepted is not None:
                     done.on_unaccepted(error)
                 log.warning("cannot accept a connection: %s; trying again", error.strerror)
-                if room is not None:
+                if room is not None and not shared:
                     room.release()
                 if stop.is_set:
                     close_listener()  # no use: those in the backlog are lost
                 yield from sleep_until(monotonic() + NO_DESCRIPTOR_PAUSE)
                 continue
+            if room is not None and shared and not room.try_acquire():
+                # Only now: a place that a listener took in advance would be one that another lacks.
+                try:
+                    given = yield from race(room.acquire(), closed.wait())
+                except BaseException:
+                    stream.close()
+                    raise
+                if given.index == 1:
+                    stream.close()  # the end came first
+                    done.cut_off += 1
+                    continue
             done.accepted += 1
             done.active[stream] = ours[stream] = stream
             crew.start(serving(stream), closing=stream)
