@@ -225,7 +225,7 @@ _netkit() {
             esac
             ;;
         'demo')
-            options='--json --plain --color -o --output -v --verbose -q --quiet -h --help'
+            options='--keep --json --plain --color -o --output -v --verbose -q --quiet -h --help'
             case $prev in
                 --color) takes='words auto always never' ;;
                 -o | --output) takes='file' ;;

@@ -543,6 +543,7 @@ complete -c netkit -n '__netkit_at \'serve dns\'' -s o -l output -r -F -d 'Write
 complete -c netkit -n '__netkit_at \'serve dns\'' -s v -l verbose -d 'Show the dialogue, step by step with timings, on standard error'
 complete -c netkit -n '__netkit_at \'serve dns\'' -s q -l quiet -d 'Nothing but results and the exit code'
 complete -c netkit -n '__netkit_at \'serve dns\'' -s h -l help -d 'Show this page'
+complete -c netkit -n '__netkit_at \'demo\'' -l keep -d 'Keep the servers, on fixed ports, until Ctrl-C or SIGTERM'
 complete -c netkit -n '__netkit_at \'demo\'' -l json -d 'One JSON object a line'
 complete -c netkit -n '__netkit_at \'demo\'' -l plain -d 'Plain text without boxes, for awk'
 complete -c netkit -n '__netkit_at \'demo\'' -l color -x -a 'auto always never' -d 'Colour on a terminal, always or never'

@@ -812,6 +812,7 @@ _netkit_serve_dns() {
 
 _netkit_demo() {
     _arguments -s -S \
+        --keep'[Keep the servers, on fixed ports, until Ctrl-C or SIGTERM]' \
         --json'[One JSON object a line]' \
         --plain'[Plain text without boxes, for awk]' \
         --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from tests.cli.helpers import Result
+import pytest
+
+from tests.cli.helpers import Result, command_of
+from tests.cli.shell_lines import kept_demo
 
 
 def test_every_step_ends_as_it_should(netkit: Callable[..., Result]) -> None:
@@ -18,3 +24,40 @@ def test_every_step_ends_as_it_should(netkit: Callable[..., Result]) -> None:
     said = "".join(row["stdout"] for row in rows)
     for wanted in ("127.0.0.1", "10 mail.demo.test.", "what goes out comes back", "CN=localhost"):
         assert wanted in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="network namespaces")
+class TestKeep:
+    """In a network namespace, where the fixed ports are free."""
+
+    def test_servers_and_files_are_there_until_sigterm(self, tmp_path: Path) -> None:
+        with kept_demo(tmp_path) as kept:
+            assert [row["exit_code"] for row in kept.steps] == [
+                row["expected_exit_code"] for row in kept.steps
+            ]
+            assert {(row["transport"], row["local"]) for row in kept.listening} == {
+                *((each, f"127.0.0.1:{port}") for port in (5300, 7007) for each in ("tcp", "udp")),
+                ("tcp", "127.0.0.1:8443"),
+                ("tcp", "127.0.0.1:8444"),
+                ("unix", "netkit-demo/echo.sock"),
+            }
+            told = command_of(("demo",)).help or ""
+            assert all(row["local"] in told for row in kept.listening)
+            assert all(path.name in told for path in (tmp_path / "netkit-demo").iterdir())
+            again = kept.run("netkit demo --keep")
+            assert again.returncode == 8
+            assert again.stderr.splitlines() == [
+                "netkit: demo: cannot listen on 127.0.0.1:5300: address already in use",
+                "hint: is another `netkit demo --keep` running? If not, end the program that has this port",
+            ]
+            assert kept.run("netkit dig @127.0.0.1 -p 5300 www.demo.test +short").stdout == (
+                "web.demo.test.\n127.0.0.1\n"
+            )
+            assert kept.end(signal.SIGTERM) == 0
+        assert list(tmp_path.iterdir()) == []
+
+    def test_ctrl_c_ends_it_and_leaves_what_the_reader_made(self, tmp_path: Path) -> None:
+        with kept_demo(tmp_path) as kept:
+            (tmp_path / "netkit-demo" / "mine").touch()
+            assert kept.end(signal.SIGINT) == 130
+        assert [path.name for path in (tmp_path / "netkit-demo").iterdir()] == ["mine"]

@@ -6,43 +6,37 @@ import os
 import shlex
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from contextlib import ExitStack
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypedDict
 
 from netkit.cli.frame.command import Run, command
-from netkit.cli.frame.exits import Exit
-from netkit.cli.frame.view import View
+from netkit.cli.frame.exits import Exit, explain
+from netkit.cli.frame.options import option
+from netkit.cli.payload.serving import Ended, Listening, ServeView, serve_until_told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
-    from netkit.io import Event, Flow
-    from netkit.net.tcp import TcpListener, TcpStream
-    from netkit.tls.config import TlsConfig
-
-ZONE = """\
-$ORIGIN demo.test.
-$TTL 1h
-@        SOA    ns1 hostmaster ( 1 1d 2h 4w 5m )
-         NS     ns1
-         MX     10 mail
-         MX     20 mail.backup
-         TXT    "v=spf1 mx -all" "a second string"
-ns1      A      127.0.0.1
-www      CNAME  web
-web      A      127.0.0.1
-         AAAA   ::1
-mail     A      192.0.2.25
-_imap._tcp  SRV  0 5 993 mail
-"""
+    from netkit.cli.payload.demo_servers import DemoServers
 
 #: A command that takes longer than this, in seconds, has failed.
 STEP_TIMEOUT = 20.0
+
+
+#: What to do where another process has a port of `--keep`.
+_TAKEN = "is another `netkit demo --keep` running? If not, end the program that has this port"
+
+#: What is said when the servers of `--keep` are left to the reader.
+_GUIDE = (
+    "The servers go on. In another terminal, in this directory, try:",
+    "  netkit dig @127.0.0.1 -p 5300 www.demo.test",
+    "  netkit tls probe --ca netkit-demo/ca.pem localhost:8443",
+    "  netkit tcp connect localhost:7007",
+    "`netkit demo --help` says what else is there. Ctrl-C ends it.",
+)
 
 
 class Step(NamedTuple):
@@ -96,13 +90,15 @@ class DemoRow(TypedDict):
     elapsed_s: float
 
 
-class DemoView(View[Done]):
-    """A command line, its output, and its exit code where it is not 0."""
+class DemoView(ServeView):
+    """A command line, its output, and its exit code where it is not 0; with --keep, where servers listen."""
 
-    schema = DemoRow
+    schema = DemoRow | Listening | Ended
     has_input = False
 
-    def to_json(self, result: Done) -> Mapping[str, Any]:
+    def to_json(self, result: Any) -> Mapping[str, Any]:
+        if not isinstance(result, Done):
+            return super().to_json(result)
         row: DemoRow = {
             "argv": ["netkit", *result.step.words],
             "shows": result.step.shows,
@@ -115,7 +111,10 @@ class DemoView(View[Done]):
         }
         return row
 
-    def plain(self, result: Done) -> Iterable[Line]:
+    def plain(self, result: Any) -> Iterable[Line]:
+        if not isinstance(result, Done):
+            yield from super().plain(result)
+            return
         yield f"# {result.step.shows}"
         yield f"$ {result.step.command_line}"
         yield from (result.stdout + result.stderr).splitlines()
@@ -123,7 +122,10 @@ class DemoView(View[Done]):
             yield result.ending
         yield ""
 
-    def table(self, result: Done, env: Environment) -> Iterable[Any]:  # noqa: ARG002
+    def table(self, result: Any, env: Environment) -> Iterable[Any]:
+        if not isinstance(result, Done):
+            yield from super().table(result, env)
+            return
         from rich.text import Text
 
         yield Text(f"# {result.step.shows}", "dim")
@@ -133,28 +135,68 @@ class DemoView(View[Done]):
             yield Text(result.ending, "dim" if result.as_expected else "bold red")
         yield ""
 
-    def exit_code(self, result: Done) -> Exit:
-        return Exit.OK if result.as_expected else Exit.LOCAL
+    def exit_code(self, result: Any) -> Exit:
+        return Exit.OK if not isinstance(result, Done) or result.as_expected else Exit.LOCAL
 
 
 @command("demo", view=DemoView(), modes=("json", "plain"))
-def demo(run: Run[Done]) -> None:
+@option("--keep", is_flag=True, help="Keep the servers, on fixed ports, until Ctrl-C or SIGTERM.")
+def demo(run: Run[Any], keep: bool) -> Exit:
     """Show the commands at work, against servers of its own on loopback.
 
-    Starts a name server, two TLS servers with throw-away certificates and an echo server on free ports of
+    Starts a name server, an echo server and two TLS servers with throw-away certificates on free ports of
     127.0.0.1, runs real commands against them, and prints each command line with its output. Needs no
     network. Ends in 0 if every command ended as it should; some are there to show a failure.
+
+    With --keep, the ports are always the same, and the servers go on when the commands have been shown, so
+    that you can try your own. Ctrl-C or SIGTERM ends them. These are the servers:
+
+        127.0.0.1:5300         a name server for demo.test
+        127.0.0.1:7007         an echo server, over TCP and UDP
+        127.0.0.1:8443         TLS, with a certificate of netkit-demo/ca.pem
+        127.0.0.1:8444         the same, but the certificate has expired
+        netkit-demo/echo.sock  the echo server, at a Unix-domain socket
+
+    The directory netkit-demo, made where the command is started, also has the zone file of the name server
+    (demo.zone), a certificate and its key (cert.pem, key.pem), and samples of what commands read: names.txt,
+    servers.txt, request.http. In the end these files are removed, and so is the directory unless you have put
+    something there.
 
     Examples:
 
         $ netkit demo
         $ netkit demo --json | jq -r '.argv | join(" ")'
+        $ netkit demo --keep
     """
+    from tempfile import TemporaryDirectory
+
+    from netkit.cli.payload.demo_servers import FOLDER, KEPT, Ports, demo_servers
+
     env = run.env
     extra = ["--color", env_color(env)] if env.mode == "table" else []
-    with servers() as steps:
-        for step in steps:
+    with ExitStack() as stack:
+        if keep:
+            folder, ports = FOLDER, KEPT
+        else:
+            folder, ports = stack.enter_context(TemporaryDirectory(prefix="netkit-demo-")), Ports()
+        try:
+            servers = stack.enter_context(demo_servers(folder, ports))
+        except OSError as error:
+            failure = explain(error)
+            if keep and failure.kind == "AddressInUse":
+                failure = failure._replace(hint=_TAKEN)
+            return run.failed(failure)
+        for step in steps(servers):
             run.result(_run(step, extra, env))
+        if keep:
+            serve_until_told(
+                run,
+                servers.listening,
+                lambda stop: stop.wait(),
+                servers.counts,
+                ready=lambda: env.say(*_GUIDE),
+            )
+    return run.exit_code
 
 
 def env_color(env: Environment) -> str:
@@ -181,83 +223,27 @@ def _run(step: Step, extra: list[str], env: Environment) -> Done:
     )
 
 
-@contextmanager
-def servers() -> Iterator[list[Step]]:
-    """The embedded servers, running; the steps to run against them."""
-    from tempfile import TemporaryDirectory
-
-    from netkit.dns.server import DnsServer
-    from netkit.dns.zonefile import parse_zone
-    from netkit.lab.echo import Echoed, echo_stream
-    from netkit.net.tcp import TcpListener
-    from netkit.serve.connections import in_background
-    from netkit.tls.config import TlsConfig
-    from netkit.tls.throwaway import ThrowawayAuthority
-
-    with ExitStack() as stack:
-        folder = stack.enter_context(TemporaryDirectory(prefix="netkit-demo-"))
-        authority = ThrowawayAuthority()
-        ca = os.path.join(folder, "ca.pem")
-        with open(ca, "w", encoding="ascii") as file:
-            file.write(authority.certificate.to_pem())
-        names = DnsServer.bind("127.0.0.1:0", [parse_zone(ZONE, file="demo zone")])
-        stack.enter_context(in_background(names.serve))
-        echo = TcpListener.bind("127.0.0.1:0")
-        echo_addr = echo.local_addr
-        handler = partial(echo_stream, counts=Echoed())
-        stack.enter_context(in_background(_serving(echo, handler)))
-        yesterday = datetime.now(UTC) - timedelta(days=1)
-        tls_addrs = []
-        for not_after in (None, yesterday):
-            identity = authority.issue(
-                ["localhost", "127.0.0.1"], not_before=yesterday - timedelta(days=30), not_after=not_after
-            )
-            config = TlsConfig.server().with_identity(*identity).with_alpn(["http/1.1"])
-            listener = TcpListener.bind("127.0.0.1:0")
-            tls_addrs.append(listener.local_addr)
-            greet = _tls_echo(config)
-            stack.enter_context(in_background(_serving(listener, greet)))
-        dns = ("@127.0.0.1", "-p", str(names.local_addr.port))
-        good, expired = tls_addrs
-        yield [
-            Step(("dig", *dns, "www.demo.test", "A"), "a name server's answer, an alias followed"),
-            Step(("dig", *dns, "demo.test", "MX", "+short"), "the bare values, for scripts"),
-            Step(("dig", *dns, "--json", "demo.test", "TXT"), "the same as JSON Lines"),
-            Step(("dig", *dns, "nowhere.demo.test"), "a name that does not exist", ends=Exit.NO),
-            Step(
-                ("resolve", "--server", str(names.local_addr), "www.demo.test:443"),
-                "what a program would connect to",
-            ),
-            Step(
-                ("tcp", "connect", str(echo_addr)),
-                "a TCP connection as a pair of pipes",
-                stdin="what goes out comes back\n",
-            ),
-            Step(("tls", "probe", "--ca", ca, str(good)), "a TLS server that is in order"),
-            Step(
-                ("tls", "probe", "--ca", ca, str(expired)),
-                "one whose certificate has expired: shown all the same",
-                ends=Exit.TLS,
-            ),
-        ]
-
-
-def _serving(
-    listener: TcpListener, handler: Callable[[TcpStream], Flow[None]]
-) -> Callable[[Event], Flow[Any]]:
-    from netkit.serve.connections import serve
-
-    return lambda stop: serve(listener, handler, stop=stop, drain=0.0)
-
-
-def _tls_echo(config: TlsConfig) -> Callable[[TcpStream], Flow[None]]:
-    """What serves one connection: a handshake, then an echo."""
-    from netkit.tls.stream import TlsStream
-
-    def handle(stream: TcpStream) -> Flow[None]:
-        tls = yield from TlsStream.accept_flow(stream, config)
-        with tls:
-            while data := (yield from tls.read_flow()):
-                yield from tls.write_all_flow(data)
-
-    return handle
+def steps(servers: DemoServers) -> list[Step]:
+    """What is run against the servers."""
+    dns = ("@127.0.0.1", "-p", str(servers.dns.port))
+    return [
+        Step(("dig", *dns, "www.demo.test", "A"), "a name server's answer, an alias followed"),
+        Step(("dig", *dns, "demo.test", "MX", "+short"), "the bare values, for scripts"),
+        Step(("dig", *dns, "--json", "demo.test", "TXT"), "the same as JSON Lines"),
+        Step(("dig", *dns, "nowhere.demo.test"), "a name that does not exist", ends=Exit.NO),
+        Step(
+            ("resolve", "--server", str(servers.dns), "www.demo.test:443"),
+            "what a program would connect to",
+        ),
+        Step(
+            ("tcp", "connect", str(servers.echo)),
+            "a TCP connection as a pair of pipes",
+            stdin="what goes out comes back\n",
+        ),
+        Step(("tls", "probe", "--ca", servers.ca, str(servers.tls)), "a TLS server that is in order"),
+        Step(
+            ("tls", "probe", "--ca", servers.ca, str(servers.expired)),
+            "one whose certificate has expired: shown all the same",
+            ends=Exit.TLS,
+        ),
+    ]

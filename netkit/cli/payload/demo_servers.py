@@ -1,0 +1,167 @@
+"""The servers of `netkit demo`, on loopback: a name server, an echo server, two TLS servers; and their files.
+
+`--keep` promises the ports of `KEPT` and the directory `FOLDER`, so that documentation can name them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from netkit.addr import SocketAddr
+    from netkit.lab.echo_server import EchoServer
+
+HOST = "127.0.0.1"
+
+
+class Ports(NamedTuple):
+    """Where the servers listen; 0 is any free port."""
+
+    dns: int = 0
+    echo: int = 0
+    tls: int = 0
+    expired: int = 0
+
+
+#: The ports of `netkit demo --keep`.
+KEPT = Ports(dns=5300, echo=7007, tls=8443, expired=8444)
+
+#: The directory that `netkit demo --keep` makes where it is started.
+FOLDER = "netkit-demo"
+
+ZONE = """\
+$ORIGIN demo.test.
+$TTL 1h
+@        SOA    ns1 hostmaster ( 1 1d 2h 4w 5m )
+         NS     ns1
+         MX     10 mail
+         MX     20 mail.backup
+         TXT    "v=spf1 mx -all" "a second string"
+ns1      A      127.0.0.1
+www      CNAME  web
+web      A      127.0.0.1
+         AAAA   ::1
+mail     A      192.0.2.25
+_imap._tcp  SRV  0 5 993 mail
+"""
+
+#: Files to work on, beside the zone and the authority's certificate.
+SAMPLES = {
+    "names.txt": "www.demo.test\nmail.demo.test\nnowhere.demo.test\n",
+    "servers.txt": f"{HOST}:{KEPT.tls}\n{HOST}:{KEPT.expired}\n",
+    "request.http": "GET /notes?page=2 HTTP/1.1\r\nHost: www.demo.test\r\nAccept: text/html\r\n\r\n",
+}
+ZONE_FILE, CA_FILE, CERTIFICATE_FILE, KEY_FILE = "demo.zone", "ca.pem", "cert.pem", "key.pem"
+SOCKET_FILE = "echo.sock"
+
+
+class DemoServers(NamedTuple):
+    """The servers, running: where each is, the file of the CA, and what they did so far."""
+
+    dns: SocketAddr
+    echo: SocketAddr
+    tls: SocketAddr
+    expired: SocketAddr
+    unix: str | None
+    ca: str
+    counts: Callable[[], Mapping[str, int]]
+
+    @property
+    def listening(self) -> list[tuple[str, object]]:
+        """Each socket, as servers say where they listen."""
+        unix = [] if self.unix is None else [("unix", self.unix)]
+        return [
+            *((transport, each) for each in (self.dns, self.echo) for transport in ("udp", "tcp")),
+            ("tcp", self.tls),
+            ("tcp", self.expired),
+            *unix,
+        ]
+
+
+@contextmanager
+def demo_servers(folder: str, ports: Ports) -> Iterator[DemoServers]:
+    """The servers, each in a thread of its own; their files are in `folder`, and are removed in the end.
+
+    Raises OSError where a port is taken, before a file is written.
+    """
+    from netkit.cli.payload.server_tls import handshake
+    from netkit.dns.server import DnsServer
+    from netkit.dns.zonefile import parse_zone
+    from netkit.lab.echo_server import EchoServer, ServerSocket
+    from netkit.net.same_port import bind_same_port
+    from netkit.net.tcp import TcpListener
+    from netkit.net.unix import UnixListener
+    from netkit.serve.connections import in_background
+    from netkit.tls.config import TlsConfig
+    from netkit.tls.throwaway import ThrowawayAuthority
+
+    authority = ThrowawayAuthority()
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    ends = {"tls": None, "expired": yesterday}
+    with ExitStack() as stack:
+        names = DnsServer.bind(f"{HOST}:{ports.dns}", [parse_zone(ZONE, file=ZONE_FILE)])
+        stack.callback(names.close)
+        sockets: list[ServerSocket] = list(bind_same_port(f"{HOST}:{ports.echo}"))
+        echo_addr = sockets[0].local_addr
+        for each in sockets:
+            stack.callback(each.close)
+        encrypted: list[EchoServer] = []
+        files = {ZONE_FILE: ZONE, CA_FILE: authority.certificate.to_pem(), **SAMPLES}
+        addrs: dict[str, SocketAddr] = {}
+        for name, not_after in ends.items():
+            identity = authority.issue(
+                ["localhost", HOST], not_before=yesterday - timedelta(days=30), not_after=not_after
+            )
+            config = TlsConfig.server().with_identity(*identity).with_alpn(["http/1.1"])
+            listener = TcpListener.bind(f"{HOST}:{getattr(ports, name)}")
+            stack.callback(listener.close)
+            if not_after is None:
+                files |= {CERTIFICATE_FILE: identity[0].to_pem(), KEY_FILE: identity[1].to_pem()}
+            addrs[name] = listener.local_addr
+            encrypted.append(EchoServer([listener], wrap=partial(handshake, config=config)))
+        stack.enter_context(_files(folder, files))
+        unix = None
+        if hasattr(socket, "AF_UNIX"):
+            unix = os.path.join(folder, SOCKET_FILE)
+            sockets.append(UnixListener.bind(unix))
+            stack.callback(sockets[-1].close)
+        echoes = [EchoServer(sockets), *encrypted]
+        stack.enter_context(in_background(names.serve))
+        for server in echoes:
+            stack.enter_context(in_background(partial(server.serve, drain=0.0)))
+
+        def counts() -> dict[str, int]:
+            each = [server.counts() for server in echoes]
+            totals = {name: sum(one[name] for one in each) for name in ("connections", "datagrams", "bytes")}
+            return {"queries": names.queries, **totals}
+
+        ca = os.path.join(folder, CA_FILE)
+        yield DemoServers(names.local_addr, echo_addr, unix=unix, ca=ca, counts=counts, **addrs)
+
+
+@contextmanager
+def _files(folder: str, files: Mapping[str, str]) -> Iterator[None]:
+    """Files, by name, in `folder`. The directory is removed with them, unless more is in it."""
+    os.makedirs(folder, exist_ok=True)
+    try:
+        for name, text in files.items():
+            with open(os.path.join(folder, name), "w", encoding="ascii", newline="") as file:
+                file.write(text)
+        yield
+    finally:
+        for name in files:
+            try:
+                os.remove(os.path.join(folder, name))
+            except OSError:
+                pass  # the reader has removed it
+        try:
+            os.rmdir(folder)
+        except OSError:
+            pass  # the reader has put something there
