@@ -241,9 +241,9 @@ _netkit_dig() {
         --tries='[How often to ask each server]:N: ' \
         -v'[Show the version, as dig'\''s -v does]' \
         '(-f --file)'{-f,--file=}'[Read queries from FILE, NAME \[TYPE\] \[+flags\] a line]:FILE:_files' \
-        --concurrency='[How many are in flight at once]:N: ' \
-        --rate='[Begin no more than this]:N/s: ' \
-        --ordered'[Rows in the order of the inputs, not as they finish]' \
+        --concurrency='[How many inputs to work on at the same time]:N: ' \
+        --rate='[Begin inputs no faster than this]:N/s: ' \
+        --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
         --json'[One JSON object a line]' \
         --plain'[Plain text without boxes, for awk]' \
@@ -251,7 +251,7 @@ _netkit_dig() {
         --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
         --output='[Write results to FILE]:FILE:_files' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        --quiet'[Nothing but results and the exit code]' \
+        --quiet'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: :->argument' && ret=0
     if [[ $state == argument ]]; then
@@ -309,9 +309,9 @@ _netkit_dig() {
 _netkit_resolve() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a NAME\[\:PORT\] a line]:FILE:_files' \
-        --concurrency='[How many are in flight at once]:N: ' \
-        --rate='[Begin no more than this]:N/s: ' \
-        --ordered'[Rows in the order of the inputs, not as they finish]' \
+        --concurrency='[How many inputs to work on at the same time]:N: ' \
+        --rate='[Begin inputs no faster than this]:N/s: ' \
+        --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
         -x'[The inputs are addresses]' \
         -4'[Use IPv4 only]' \
@@ -330,7 +330,7 @@ _netkit_resolve() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: :_hosts'
 }
@@ -338,9 +338,9 @@ _netkit_resolve() {
 _netkit_tls_probe() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HOST\[\:PORT\] a line]:FILE:_files' \
-        --concurrency='[How many are in flight at once]:N: ' \
-        --rate='[Begin no more than this]:N/s: ' \
-        --ordered'[Rows in the order of the inputs, not as they finish]' \
+        --concurrency='[How many inputs to work on at the same time]:N: ' \
+        --rate='[Begin inputs no faster than this]:N/s: ' \
+        --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
         --servername='[Ask for, and judge by, this name instead of the host'\''s]:NAME: ' \
         --alpn='[Offer these application protocols, separated by commas]:LIST: ' \
@@ -361,7 +361,7 @@ _netkit_tls_probe() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: :_hosts'
 }
@@ -393,7 +393,7 @@ _netkit_tcp_connect() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: :_hosts'
 }
@@ -427,7 +427,7 @@ _netkit_tcp_listen() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: : '
 }
@@ -450,7 +450,7 @@ _netkit_tcp_ping() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: :_hosts'
 }
@@ -474,7 +474,7 @@ _netkit_tcp_scan() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: :_hosts'
 }
@@ -501,7 +501,7 @@ _netkit_udp_send() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: :_hosts'
 }
@@ -520,7 +520,7 @@ _netkit_udp_listen() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: : '
 }
@@ -542,7 +542,7 @@ _netkit_udp_ping() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: :_hosts'
 }
@@ -568,7 +568,7 @@ _netkit_unix_connect() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: :_files'
 }
@@ -599,7 +599,7 @@ _netkit_unix_listen() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: :_files'
 }
@@ -607,9 +607,9 @@ _netkit_unix_listen() {
 _netkit_range() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HEADER a line]:FILE:_files' \
-        --concurrency='[How many are in flight at once]:N: ' \
-        --rate='[Begin no more than this]:N/s: ' \
-        --ordered'[Rows in the order of the inputs, not as they finish]' \
+        --concurrency='[How many inputs to work on at the same time]:N: ' \
+        --rate='[Begin inputs no faster than this]:N/s: ' \
+        --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
         --length='[The length of the whole representation, in bytes]:N: ' \
         --gap='[Join parts that are no more than this many bytes apart, too]:N: ' \
@@ -622,7 +622,7 @@ _netkit_range() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: : '
 }
@@ -630,9 +630,9 @@ _netkit_range() {
 _netkit_link() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HEADER a line]:FILE:_files' \
-        --concurrency='[How many are in flight at once]:N: ' \
-        --rate='[Begin no more than this]:N/s: ' \
-        --ordered'[Rows in the order of the inputs, not as they finish]' \
+        --concurrency='[How many inputs to work on at the same time]:N: ' \
+        --rate='[Begin inputs no faster than this]:N/s: ' \
+        --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
         --rel='[The first link of this relation]:RELATION: ' \
         --base='[Resolve targets and anchors against this URL]:URL: ' \
@@ -644,7 +644,7 @@ _netkit_link() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: : '
 }
@@ -665,7 +665,7 @@ _netkit_http_parse() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: :_files'
 }
@@ -673,9 +673,9 @@ _netkit_http_parse() {
 _netkit_http_negotiate() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HEADER a line]:FILE:_files' \
-        --concurrency='[How many are in flight at once]:N: ' \
-        --rate='[Begin no more than this]:N/s: ' \
-        --ordered'[Rows in the order of the inputs, not as they finish]' \
+        --concurrency='[How many inputs to work on at the same time]:N: ' \
+        --rate='[Begin inputs no faster than this]:N/s: ' \
+        --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
         '*'--offer='[What the server has]:OFFER: ' \
         --field='[Which field a header is that does not begin with its name]:media|encoding|language|charset:(media encoding language charset)' \
@@ -686,7 +686,7 @@ _netkit_http_negotiate() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: : '
 }
@@ -721,7 +721,7 @@ _netkit_serve_echo() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: : '
 }
@@ -754,7 +754,7 @@ _netkit_tcp_echo() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: : '
 }
@@ -782,7 +782,7 @@ _netkit_udp_echo() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: : '
 }
@@ -805,7 +805,7 @@ _netkit_serve_dns() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: : '
 }
@@ -819,7 +819,7 @@ _netkit_demo() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: : '
 }
@@ -833,7 +833,7 @@ _netkit_version() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: : '
 }
@@ -847,7 +847,7 @@ _netkit_schema() {
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
         '*'-v'[Show the dialogue, step by step with timings, on standard error]' \
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
-        '(-q --quiet)'{-q,--quiet}'[Nothing but results and the exit code]' \
+        '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
         '*: : '
 }

@@ -1,8 +1,8 @@
 '''The command line: one frame, and a small file for each command.
 
-A command parses its arguments, calls the library, and says how a result is shown. All else is the
-frame's: output modes, exit codes, messages, many inputs, progress, signals, man pages, completions and
-schemas. What a command looks like, whole (`netkit/cli/commands/rev.py`):
+A command parses its arguments, calls the library, and says how a result is shown. The frame does everything
+else: output modes, exit codes, messages, many inputs, progress, signals, man pages, completions and
+schemas. This is a whole command (`netkit/cli/commands/rev.py`):
 
     """`netkit rev`: the names of addresses."""
 
@@ -70,34 +70,36 @@ and its line in `netkit/cli/table.py`:
 
     Entry("rev", ".rev:rev", "Find the names of addresses.", LOOK_UP),
 
-Then `python -m netkit.cli.pages.generate` writes its pages. What to know beyond that:
+Then `python -m netkit.cli.pages.generate` writes its pages. The rules beyond that:
 
-- A row's TypedDict is read at run time to make the schema: what its annotations name is imported for
-  real, not under TYPE_CHECKING. A row declares no `type`: it is the command's path, `tcp connect` is
-  `tcp.connect`. Its keys are those of docs/json.md where that has a word for it, with the types of
-  netkit.cli.frame.fields (`peer: Annotated[Endpoint, "Where it went"]`); tests hold both.
-- A view says no more than it has to: `facts` (names and values), `rows` with `titles` (a table), `row` (one
-  line an input). What is shown otherwise overrides `plain`, `short` or `table`. A cell may be a `Mark`.
+- A row's TypedDict is read at run time to make the schema. So import the names in its annotations normally,
+  not under TYPE_CHECKING. A row does not declare `type`: the frame makes it of the command's path (`tcp
+  connect` has the type `tcp.connect`). Where docs/json.md has a word for a key, use that word, with the types
+  of netkit.cli.frame.fields (`peer: Annotated[Endpoint, "Where it went"]`). Tests check both.
+- A view declares only what it needs: `facts` (names and values), `rows` with `titles` (a table), `row` (one
+  line for each input). To show a result differently, override `plain`, `short` or `table`. A cell may be a
+  `Mark`.
 - Imports: at the top of a command's module only what every call needs; `netkit.cli.render` (rich) inside
   `table` only. `View.table` yields rich renderables: `table(...)`, `facts(...)`, text.
-- Errors: let them rise. `explain` (exits.py) makes an exit code, a message and the JSON error of each. A
-  result that has something to show and failed all the same (a certificate that does not verify): return
-  the exception from `View.failure`. A plain no: `View.exit_code`.
-- `run.each` takes a flow of the library, or a plain function where nothing is waited for. One operation
-  without inputs: `run.result(run.wait(flow, timeout))`. Streams: `run.write_object({...})` for each event
-  if `run.json` (its `input` is the argument as it was typed), else `run.env.write_bytes(payload)`;
+- Errors: do not catch them. `explain` (exits.py) turns each into an exit code, a message and the JSON error.
+  If a result failed but still has something to show (a certificate that does not verify), return the
+  exception from `View.failure`. If the answer is simply no, use `View.exit_code`.
+- `run.each` takes a flow of the library, or a plain function if the function does not wait. For one operation
+  without inputs: `run.result(run.wait(flow, timeout))`. For streams: `run.write_object({...})` for each event
+  if `run.json` (the frame adds `input`, the argument as it was typed), else `run.env.write_bytes(payload)`;
   `run.env.say(...)` and `.warn(...)` for standard error. `run.env.stdin` and `.stdout` are binary streams,
-  None where closed.
+  or None if they are closed.
 - Options: `option(...)` and `argument(...)` are click's, with `section` and `complete`; the value types are
   beside them (`Seconds`, `Number`, `Port`, `Address`, `Network`, `Endpoint`, `BaseUrl`, `Rate`, `File`). A
-  type says what stands for its value on help pages, and what a shell completes; a default is shown.
-- Options that belong together are an `OptionGroup`, which a command gets as one argument and which refuses
-  in `check` what contradicts itself. There are `FamilyOptions` and `SourceOptions` (groups.py), and for
+  type gives the placeholder of its value on help pages, and says what a shell completes. Help pages show
+  defaults.
+- Options that belong together are an `OptionGroup`. A command gets the group as one argument, and the group's
+  `check` refuses contradictions. There are `FamilyOptions` and `SourceOptions` (groups.py), and for
   commands with a payload `TalkOptions`, `ListenOptions`, `ClientTlsOptions`, `ServerTlsOptions`,
-  `TrustOptions` and `FaultOptions` (`netkit.cli.payload`). A wrong combination of others:
+  `TrustOptions` and `FaultOptions` (`netkit.cli.payload`). For a wrong combination of other options:
   `raise WrongValue(message, right_form)`, or `exclude("--one", one, "--other", other)`.
-- A grammar of one's own (dig): `command(..., rewrite=function_of_argv, short_letters=False, usage=...,
-  sections=[Section("Flags", rows, complete=True)])`; inputs then are `targets.of(texts, parse)`.
+- A command with its own grammar (dig): `command(..., rewrite=function_of_argv, short_letters=False,
+  usage=..., sections=[Section("Flags", rows, complete=True)])`; inputs then are `targets.of(texts, parse)`.
 - Tests: the fixture `netkit("rev", "127.0.0.1", tty=False)` returns stdout, stderr, exit_code and json,
   each object validated against the schema; `netkit_process` is the same as a real process.
 '''

@@ -1,7 +1,7 @@
 """`netkit`: the program.
 
-`main` is the program; `run` is the same with the environment handed in, and is what tests call. The commands
-are in `netkit.cli.table`, what happens around every one of them in `netkit.cli.frame`.
+`main` is the program. `run` does the same in an environment that the caller gives; tests call `run`. The
+commands are listed in `netkit.cli.table`, and `netkit.cli.frame` does what is common to all of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             sys.stdout.write(f"netkit {__version__}\n")
             sys.stdout.flush()
         except OSError:
-            pass  # said, with the right exit code, on the way below
+            pass  # the code below reports it, with the right exit code
         else:
             sys.exit(0)
     from netkit.cli.frame.signals import unready
@@ -47,12 +47,12 @@ def run(argv: Sequence[str], env: Environment) -> Exit:
 
 
 def _occupy_closed() -> None:
-    """Give closed standard descriptors (`>&-`) to /dev/null: otherwise the next socket gets the number,
-    and what was meant for the reader is sent to a peer."""
+    """Open /dev/null on standard descriptors that are closed (`>&-`). Otherwise the next socket would get the
+    number of standard output, and results would be sent to a peer."""
     import os
 
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number free, which is this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one

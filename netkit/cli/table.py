@@ -1,6 +1,6 @@
-"""The table of commands: all that one command costs the others is its line here.
+"""The table of commands, one entry for each.
 
-A command's module is imported when the command is named, so `netkit --version` pays for none of them.
+A command's module is imported only when a user names the command, so `netkit --version` imports no command.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """A command: what is typed, the module and function it is in, its line of help, its section.
+    """A command: the words to type, its module and function, its line of help, its section.
 
     The module is relative to `netkit.cli.commands` where it begins with a dot.
     """
@@ -121,7 +121,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("schema", ".schema:schema", "Print the JSON Schema of a command's output.", ABOUT),
 )
 
-#: The groups, which exist as soon as a command's path begins with them.
+#: The help of groups. A group exists as soon as a command's path begins with its name.
 GROUPS: dict[str, str] = {
     "tcp": "TCP: connect, listen, measure.",
     "udp": "UDP: send, listen, measure.",

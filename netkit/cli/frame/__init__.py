@@ -1,1 +1,2 @@
-"""What surrounds every command: options, environment, rows, messages, exit codes, many inputs, signals."""
+"""The frame, common to all commands: options, environment, rows, messages, exit codes, many inputs,
+signals."""

@@ -1,13 +1,13 @@
-"""One run over many inputs: a row for each, whatever happens to it.
+"""One run over many inputs: one row for each input, whether it succeeds or fails.
 
-All of it happens in one thread: at most `--concurrency` inputs are in flight as flows under one `all_of`,
-a new one begins as one ends, and lines are read as they are needed, so a million inputs need the memory
-of a hundred.
+Everything happens in one thread. At most `--concurrency` inputs are in flight, as flows under one `all_of`;
+a new input begins when one ends. Lines are read only when they are needed, so a million inputs need no more
+memory than a hundred.
 
-Rows are written as inputs finish, or with `--ordered` in the order of the inputs: then a finished input
-waits for those before it, and no input begins that is more than `WINDOW` ahead of the one awaited, so that
-this, too, is bounded. An input that fails is a row like any other; a line of a file that cannot be parsed
-fails with its line number.
+Rows are written as inputs finish, or with `--ordered` in the order of the inputs. With `--ordered`, the row
+of a finished input is kept until the rows before it are written. To limit how many rows are kept, no input
+begins that is more than `WINDOW` ahead of the one whose row is due. An input that fails gets a row like any
+other; if a line of a file cannot be parsed, its row gives the line number.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WINDOW = 4096
 
 
 class Batch(Generic[T, R]):
-    """One run over many inputs: what is in flight, what waits for its turn, and what the reader sees."""
+    """One run over many inputs: the inputs in flight, the rows that wait for their turn, and the output."""
 
     def __init__(
         self,
@@ -59,14 +59,14 @@ class Batch(Generic[T, R]):
         self._pacer = None if inputs.how.rate is None else Pacer(inputs.how.rate)
         self._active = 0
         self._idle = Event()
-        # With --ordered: rows that wait, by number; the number whose turn it is; who waits to begin.
+        # With --ordered: finished rows by number; the number whose turn it is; the inputs that wait to begin.
         self._waiting: dict[int, tuple[Item, R | Failure | None]] = {}
         self._turn = 0
         self._turned: Any = None
         self._progress: Any = None
 
     def flow(self) -> Flow[None]:
-        """Flow: all inputs, to the end of the last."""
+        """Flow: process all inputs."""
         from netkit.io import all_of
 
         try:
@@ -130,7 +130,7 @@ class Batch(Generic[T, R]):
             yield from sleep_until(self._pacer.next_start(monotonic()))
 
     def _outcome(self, item: Item) -> Flow[R | Failure]:
-        """Flow: what became of an input. Never raises an Exception."""
+        """Flow: the result of an input, or its failure. Never raises an Exception."""
         from netkit.io import before
 
         try:
@@ -145,7 +145,7 @@ class Batch(Generic[T, R]):
             return explain(error, lookup=self.output.lookup)
 
     def _finish(self, item: Item, outcome: R | Failure | None) -> None:
-        """Write the row, or keep it until those before it are written. None: the row was written before."""
+        """Write the row, or keep it until the rows before it are written. None: an earlier run wrote it."""
         if not self.inputs.how.ordered:
             self._write(item, outcome)
             return

@@ -1,4 +1,4 @@
-"""What lines and tables are made of: cells, marks in them, and the columns they stand in."""
+"""The parts of lines and tables: cells, marks in cells, and columns."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ Verdict: TypeAlias = Literal["good", "bad", "warn", "none"]
 
 
 class Column(NamedTuple):
-    """A column of the one-line-an-input table: its title, and its width in characters."""
+    """A column of the table with one line for each input: its title, and its width in characters."""
 
     title: str
     width: int
 
 
 class Mark(NamedTuple):
-    """A cell that judges: a table shows a sign and a colour with the words, plain text the words alone."""
+    """A cell with a verdict: a table shows a sign and a colour beside the words, plain text the words
+    alone."""
 
     verdict: Verdict
     words: str
@@ -31,7 +32,7 @@ class Mark(NamedTuple):
 
 
 def cell_text(value: object) -> str:
-    """A cell's text: nothing is `-`, so that columns stay where they are for awk; truth is yes or no."""
+    """A cell's text. None is `-`, so that awk still finds each column at its place; a bool is yes or no."""
     if value is None or value == "":
         return "-"
     if value is True or value is False:

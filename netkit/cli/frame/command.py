@@ -1,4 +1,4 @@
-"""What a command is: a function with a docstring, options, and a view; and what runs around it.
+"""A command: a function with a docstring, options and a view, and the code that runs around it.
 
     @command("tls probe", view=ProbeView(), doing="probing {}")
     @inputs.many("HOST[:PORT]", parse=Endpoint(443).parse)
@@ -16,9 +16,10 @@
         family, bound = source.resolve()
         run.each(targets, lambda endpoint: probe_flow(endpoint, family, bound), timeout=timeout)
 
-The first argument is the `Run`: the environment, and the ways to write a result. What the function raises
-is explained on standard error (and in `--json`), and decides the exit code; so a body is written as if
-nothing could fail. It may return an `Exit`, or nothing: then the rows written decide.
+The first argument is the `Run`: the environment, and the ways to write a result. If the function raises, the
+frame explains the error on standard error (and in `--json`), and the error decides the exit code. So the
+function does not handle errors itself. It may return an `Exit`; if it returns None, the rows that were
+written decide the exit code.
 """
 
 from __future__ import annotations
@@ -54,14 +55,14 @@ ALL_MODES = ("json", "plain", "short")
 class Run(Output[R], Generic[R]):
     """One invocation: `env` with its streams and mode, and the ways to wait and to write results.
 
-    Of `Output` a body uses `result(result)` to write a result, `failed(error)` to write that there is
-    none, and `write_object(fields)` for an event of a stream where `run.json` is true.
+    From `Output`, a command uses `result(result)` to write a result, `failed(error)` to write that there is
+    no result, and `write_object(fields)` to write an event of a stream if `run.json` is true.
     """
 
     command: NetkitCommand
     #: The parameters as click has them, by its names.
     given: Mapping[str, Any]
-    #: The arguments that have a type of their own (HOST:PORT, BIND, PATH), as they were typed.
+    #: The arguments with netkit's own types (HOST:PORT, BIND, PATH), as the user typed them.
     typed: tuple[str, ...] = ()
 
     @property
@@ -70,23 +71,23 @@ class Run(Output[R], Generic[R]):
         return self.env.mode == "json"
 
     def wait(self, flow: Flow[T], timeout: float | None = None, cancel: CancellationToken | None = None) -> T:
-        """Drive a flow of the library to its end; `timeout` is in seconds, for the whole of it."""
+        """Run a flow of the library to its end; `timeout` is in seconds, for the whole flow."""
         from netkit.io import deadline_after, run
 
         return run(flow, deadline=deadline_after(timeout), cancel=cancel)
 
     def prefer_short(self) -> None:
-        """Write the bare values, as --short does, unless --json was asked for."""
+        """Write the bare values, as --short does, unless --json was given."""
         if not self.json:
             self.env.mode = "short"
 
     def each(
         self, inputs: Inputs[T], function: Callable[[T], Flow[R] | R], *, timeout: float | None = None
     ) -> None:
-        """Call `function(target)` for every input and write a row for each, whatever happens to it.
+        """Call `function(target)` for every input, and write a row for each, whether it succeeds or fails.
 
-        The function returns the result, or a flow that does, which is waited for: `timeout` is in seconds,
-        for each input. One input named on the command line is just waited for.
+        The function returns the result, or a flow that returns it. `timeout` is in seconds, for each input.
+        A single input from the command line is run without the machinery for many (concurrency, progress).
         """
         inputs.check()
         if inputs.single:
@@ -164,7 +165,7 @@ class Run(Output[R], Generic[R]):
 
 
 class Section(NamedTuple):
-    """A table of the help page and the manual that is the command's own, such as dig's +flags.
+    """A table that only this command has on its help page and in its manual, such as dig's +flags.
 
     `complete` says that a shell may complete the terms (their first words).
     """
@@ -183,8 +184,8 @@ class Doc(NamedTuple):
 
 
 def read_doc(text: str | None) -> Doc:
-    """The parts of a docstring. Blocks are separated by blank lines; one that is indented is kept as it
-    is laid out; those under `Examples:` are the examples."""
+    """The parts of a docstring. Blank lines separate blocks. An indented block keeps its layout. The blocks
+    under `Examples:` are the examples."""
     blocks = cleandoc(text or "").split("\n\n")
     summary = " ".join(blocks[0].split())
     body: list[str] = []
@@ -296,7 +297,7 @@ class NetkitCommand(click.Command):
         return code if isinstance(code, Exit) else run.exit_code
 
     def _arguments(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The function's arguments: what bundles make of their parameters, and the others as they are."""
+        """The function's arguments: one for each bundle, and the other parameters unchanged."""
         made = {argument: each.make(params) for argument, each in self.bundles.items()}
         bundled = {name for each in self.bundles.values() for name in each.parameters}
         return made | {name: value for name, value in params.items() if name not in bundled}
@@ -378,7 +379,7 @@ def option_record(option: click.Option) -> tuple[str, str]:
 
 
 def option_metavar(option: click.Option) -> str | None:
-    """What stands for an option's value; None where it takes none."""
+    """The placeholder of an option's value; None if the option takes no value."""
     if option.is_flag or option.count:
         return None
     choices = getattr(option.type, "choices", None)
@@ -403,14 +404,14 @@ def command(
     """Make a command of a function.
 
     Args:
-        path: what is typed after `netkit`, such as `"tls probe"`. With dots in it, it is the type of rows.
+        path: the words after `netkit`, such as `"tls probe"`. With dots for blanks it is the type of rows.
         view: how its results are shown; one instance for each command.
-        usage: what follows the path in the usage line, where click's own words for it will not do.
-        doing: what is being done, in messages; `{}` is the input. The path, if not given.
-        lookup: whether "no such name" is this command's answer (1) rather than what stopped it (3).
+        usage: the usage line after the path, if the one that click makes is not good enough.
+        doing: the words of messages for what is being done; `{}` is the input. Default: the path.
+        lookup: whether "no such name" is an answer of this command (exit code 1) or an obstacle (3).
         modes: which of --json, --plain and --short it offers.
         short_letters: False where `-o`, `-v` and `-q` mean other things (dig); the long forms stay.
-        rewrite: given the arguments before they are parsed, for a grammar that click does not know.
+        rewrite: changes the arguments before click parses them, for a grammar that click does not know.
         sections: tables for the help page and the manual.
         see_also: pages for the end of the manual, such as `"netkit-resolve(1)"` or `"dig(1)"`.
     """

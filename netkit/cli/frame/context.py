@@ -1,11 +1,11 @@
-"""The world a command runs in: its streams, what they are, and how results are to be written.
+"""The environment of a command: its streams, their properties, and the form of results.
 
-A command never touches `sys.stdout`, `os.environ` or a terminal; it is given an `Environment`, and a test
-gives it another one. What happens when nobody reads the output any more, when the disk is full, when
-the terminal knows no UTF-8, is settled here once.
+A command never touches `sys.stdout`, `os.environ` or a terminal. It gets an `Environment`, which tests
+replace. This module handles, once for all commands, a reader that went away, a full disk, and a terminal
+without UTF-8.
 
-Results go to standard output, everything else to standard error. A row is written with everything that
-could move a cursor already escaped (netkit.cli.frame.messages.visible); this module only writes.
+Results go to standard output, everything else to standard error. This module only writes: callers have
+already escaped everything that could move a cursor (netkit.cli.frame.messages.visible).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ERASE_LINE = "\r\x1b[2K"
 class OutputFailed(BaseException):
     """Results could not be written. `error` says why, `where` is the file or "standard output".
 
-    Not an `Exception`: code that handles whatever an input's probing raises must let this one through.
+    It is not an `Exception`, so that code which turns any error of one input into a row does not catch it.
     """
 
     def __init__(self, error: OSError, where: str) -> None:
@@ -47,7 +47,7 @@ class OutputFailed(BaseException):
 
     @property
     def is_broken_pipe(self) -> bool:
-        """Whether the reader went away, or there never was one (`>&-`)."""
+        """Whether the reader went away, or never existed (`>&-`)."""
         return self.error.errno in (errno.EPIPE, errno.EBADF)
 
 
@@ -55,7 +55,7 @@ class Environment:
     """Streams and policy of one invocation.
 
     The streams are binary; a closed one is None. `stdin_tty`, `stdout_tty` and `stderr_tty` say which are
-    terminals, `encoding` what the one on standard output understands, `width` how many columns it has.
+    terminals. `encoding` and `width` (in columns) are those of the terminal on standard output.
 
     `mode`, `color` (whether results may carry colour), `verbosity` (-1 quiet, 0, 1 and more) and
     `output` (the file named with -o) are set by `configure` when the command line has been read. `on_start`
@@ -123,9 +123,9 @@ class Environment:
     ) -> None:
         """Settle how results are written, once the options are known; opens the file of -o.
 
-        Without a mode it is a table on a terminal and plain text elsewhere. `color="always"` asks for what
-        only a table has, so it makes one even where standard output is a pipe (`| less -R`). `append` keeps
-        what the file holds, up to its last whole line. Raises OSError if the file cannot be opened.
+        The default mode is a table on a terminal and plain text elsewhere. `color="always"` also chooses a
+        table if standard output is a pipe (`| less -R`), because only tables have colours. `append` keeps the
+        file's content up to its last whole line. Raises OSError if the file cannot be opened.
         """
         self.verbosity = verbosity
         if output is not None and output != "-":
@@ -145,7 +145,7 @@ class Environment:
 
     @property
     def width(self) -> int:
-        """Columns of the terminal; 80 where there is none to ask, or $COLUMNS if it is set."""
+        """Columns of the terminal: $COLUMNS if it is set, and 80 if there is no terminal."""
         if self._width is None:
             try:
                 self._width = int(self.environ.get("COLUMNS", ""))
@@ -179,7 +179,7 @@ class Environment:
         self.write_bytes(text.encode(self.encoding, "backslashreplace"))
 
     def write_lines(self, lines: Iterable[str]) -> None:
-        """Write each line and its newline, then flush: a row is complete or it is not there."""
+        """Write each line and its newline, then flush: the reader gets whole rows only."""
         text = "".join(f"{line}\n" for line in lines)
         if text:
             self.write(text)
@@ -218,7 +218,7 @@ class Environment:
         return self.output or "standard output"
 
     def _output_failed(self, error: Exception) -> OutputFailed:
-        # A stream that was closed under us says ValueError.
+        # Writing to a stream that something else has closed raises ValueError.
         cause = error if isinstance(error, OSError) else OSError(errno.EBADF, "closed")
         return OutputFailed(cause, self._where)
 
@@ -283,7 +283,7 @@ class Environment:
 
     @property
     def shows_status(self) -> bool:
-        """Whether progress can be seen: standard error is a terminal that can go back in a line."""
+        """Whether progress can be shown: standard error is a terminal that can go back in a line."""
         return self.stderr_tty and not self.quiet and self.environ.get("TERM") != "dumb"
 
     def _say(self, lines: Iterable[str]) -> None:
@@ -298,7 +298,7 @@ class Environment:
             _write_all(self.stderr, text.encode("utf-8", "backslashreplace"))
             _flush(self.stderr)
         except (OSError, ValueError):
-            pass  # there is nowhere left to say it
+            pass  # standard error itself failed: there is no other place for a message
 
     def _listen(self) -> None:
         """Show what the library logs (-v), each line with the seconds since the beginning, or the time."""
@@ -326,13 +326,13 @@ class Environment:
         logger.addHandler(self._handler)
 
     def abandon_output(self) -> None:
-        """Give up the file of -o after it failed, so that the same failure is not met again at the end."""
+        """Drop the file of -o after it failed, so that closing it does not report the same failure again."""
         file, self._file = self._file, None
         if file is not None:
             try:
                 file.close()
             except OSError:
-                pass  # said when it first failed
+                pass  # reported when it first failed
 
     def close(self) -> None:
         """Flush and close what `configure` opened. Raises OutputFailed if the last rows cannot be written."""
@@ -355,8 +355,8 @@ class Environment:
 
 
 def _write_all(stream: BinaryIO, data: bytes | bytearray | memoryview) -> None:
-    """Write all of it. Unbuffered (python -u), a stream may take a part only; and it may be non-blocking,
-    made so by another process that shares the open file."""
+    """Write all of `data`. An unbuffered stream (python -u) may take only a part of it. The stream may also
+    be non-blocking, if another process that shares the open file made it so."""
     rest = memoryview(data)
     while rest:
         try:

@@ -66,7 +66,8 @@ EXIT_TEXTS: dict[Exit, str] = {
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM arrived. What cleans up after Ctrl-C cleans up after this as well."""
+    """SIGTERM arrived. It is a KeyboardInterrupt, so that code which cleans up after Ctrl-C also runs for
+    it."""
 
 
 class ServerEnded(Exception):
@@ -87,7 +88,7 @@ STAGE_EXITS: dict[Stage, Exit] = {
     "usage": Exit.USAGE,
 }
 
-#: The layers that an error may be of, as JSON shows them.
+#: The layers that an error can come from, as JSON shows them.
 Layer: TypeAlias = Literal[
     "addr", "dns", "echo", "http", "io", "net", "netkit", "proxy", "system", "tcp", "tls", "unix", "usage"
 ]
@@ -104,7 +105,7 @@ class ErrorObject(TypedDict):
 
 
 class Failure(NamedTuple):
-    """What became of an operation that raised: the exit code, and what there is to say about it."""
+    """An error as a user sees it: the exit code, and the words of the message and of the JSON error."""
 
     exit: Exit
     layer: str
@@ -136,9 +137,9 @@ BUG_HINT = "this looks like a bug in netkit: please report it, with what NETKIT_
 
 #: A lookup command's "no".
 _NO = frozenset({"NotFound", "HostNotFound", "NoData"})
-#: Numbers of the system that are about this machine: neither the network nor the peer can help.
+#: Error numbers that are about this machine: neither the network nor the peer can help.
 _LOCAL = frozenset(code for code, kind in SYSTEM_KINDS.items() if kind not in (*NO_CONNECTION, "Timeout"))
-#: Those of them that are about something else where connecting ended in them.
+#: Those of them that are not about this machine if connecting raised them.
 _OF_CONNECTING = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT})
 
 #: What to do about a system error that no layer of the library has explained.
@@ -157,10 +158,10 @@ _SYSTEM_HINTS = {
 
 
 def explain(error: BaseException, *, lookup: bool = False) -> Failure:
-    """What `error` means for the one who typed the command.
+    """What `error` means for the user of the command.
 
-    `lookup` is for commands whose question is the name itself (dig, resolve): there "no such name" is
-    the answer, 1; everywhere else it is what kept the command from its work, 3.
+    `lookup` is for commands that ask about the name itself (dig, resolve): "no such name" is an answer there,
+    so the exit code is 1. In every other command it stops the work, and the code is 3.
     """
     if isinstance(error, Terminated):
         return Failure(Exit.TERMINATED, "netkit", "local", "Terminated", "terminated", None, error)
@@ -188,7 +189,7 @@ def explain(error: BaseException, *, lookup: bool = False) -> Failure:
 
 
 def _explain_own(error: NetkitError, lookup: bool) -> Failure:
-    """What an error of netkit's own means, by its stage."""
+    """What one of netkit's own errors means, by its stage."""
     branches = getattr(error, "errors", None)
     if error.kind == "NoneSucceeded" and branches:
         return explain(branches[0], lookup=lookup)
@@ -209,7 +210,7 @@ def _stage(error: NetkitError, lookup: bool) -> Stage:
     if not isinstance(error, OSError) or _is_from(error, "socket"):
         return stage
     if lookup and type(error).__name__ == "NetworkError":
-        stage = "connect"  # the name server is whom one wanted to talk to; it may have hung up, too
+        stage = "connect"  # the name server is the peer; it may have refused, or closed the connection
     code = error.errno or 0
     return "local" if code in _LOCAL and not (stage == "connect" and code in _OF_CONNECTING) else stage
 
@@ -231,7 +232,7 @@ def _is_from(error: BaseException, module: str) -> bool:
 
 
 def _words(error: BaseException) -> str:
-    """The system's words without the number, and with the file they are about."""
+    """The system's words without the error number, and with the name of the file."""
     if not isinstance(error, OSError):
         return str(error)
     # OpenSSL's errors, and getaddrinfo's, carry numbers that are not errno's.

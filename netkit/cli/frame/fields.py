@@ -1,6 +1,6 @@
-"""What the fields of JSON rows are made of where several commands have them: one word for one thing.
+"""The types of JSON fields that several commands have, so that one word has one meaning everywhere.
 
-`docs/json.md` is the list of these words, and a test holds every schema to it. A row's TypedDict takes a type
+`docs/json.md` lists these words, and a test checks every schema against it. A row's TypedDict takes a type
 from here and adds its own text: `peer: Annotated[Endpoint, "Where it went"]`.
 """
 
@@ -23,7 +23,7 @@ class Format(str):
 
 _IP = r"(?:[0-9]+(?:\.[0-9]+){3}|[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*(?:%.+)?)"
 
-#: An IP address without a port, an IPv6 one with its zone where it has one: `192.0.2.1`, `fe80::1%eth0`.
+#: An IP address without a port, with the zone of an IPv6 address if it has one: `192.0.2.1`, `fe80::1%eth0`.
 Address: TypeAlias = Annotated[str, Pattern(f"^{_IP}$")]
 
 #: An IP address and a port: `192.0.2.1:443`, `[2001:db8::1]:443`.
@@ -31,5 +31,5 @@ Endpoint: TypeAlias = Annotated[
     str, Pattern(r"^(?:[0-9]+(?:\.[0-9]+){3}|\[[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*(?:%.+)?\]):[0-9]+$")
 ]
 
-#: The same, or a Unix-domain socket's path or `@NAME`, where a command speaks both.
+#: An endpoint, or a Unix-domain socket's path or `@NAME`, for commands that take both.
 EndpointOrPath: TypeAlias = Annotated[str, Pattern(f"^(?!{_IP}$)")]

@@ -7,10 +7,10 @@
     @option_group(source=SourceOptions)
     def probe(run, source: SourceOptions): ...
 
-Each field is an option. A group is immutable, and refuses in `check` what contradicts itself, so that no
-command has to. It behaves like a frozen dataclass with keyword arguments, and is one to type checkers; it is
-none because the `dataclasses` module and each class made with it cost more time to import than a command
-that only reads its arguments should take.
+Each field is an option. A group is immutable, and its `check` refuses options that contradict each other, so
+that commands need not do this. A group behaves like a frozen dataclass with keyword arguments, and type
+checkers see one. It is not a real dataclass, because importing `dataclasses` and making each class with it
+takes too long at start-up.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Field:
         self.how = how
 
     def option(self, parameter: str, **changes: Any) -> Option:
-        """The option itself; click hands its value over under the name `parameter`."""
+        """The option itself; click passes its value under the name `parameter`."""
         return Option([*self.names, parameter], **{**self.how, **changes})
 
 
@@ -61,7 +61,7 @@ def field(*names: str, **how: Any) -> Any:
 
 
 def flag(*names: str, help: str) -> bool:  # noqa: A002 - click's own word
-    """Declare an option that is given or not."""
+    """Declare an option without a value: it is given, or it is not."""
     declared: Any = Field(names, {"is_flag": True, "help": help})
     return declared  # type: ignore[no-any-return]  # a type checker sees the value that the field will have
 
@@ -89,8 +89,8 @@ class OptionGroup(Immutable):
         """Raise WrongValue where the values contradict each other."""
 
     def only_with(self, needed: str, *names: str) -> None:
-        """Raise WrongValue where one of the fields is given (of all, if none is named): they are for
-        `needed` only."""
+        """Raise WrongValue if one of the fields `names` (default: all) is given, because they work only
+        together with the option `needed`."""
         for name in names or self.fields:
             if getattr(self, name):
                 spelled = self.spelled(name)
@@ -103,7 +103,7 @@ class OptionGroup(Immutable):
 
     @classmethod
     def options(cls, argument: str, **changes: dict[str, Any]) -> list[Option]:
-        """The options; `changes` has what is declared otherwise this time, by the name of the field."""
+        """The options; `changes` replaces parts of a field's declaration, by the name of the field."""
         return [
             declared.option(f"{argument}__{name}", section=cls.section, **changes.get(name, {}))
             for name, declared in cls.fields.items()
@@ -111,13 +111,13 @@ class OptionGroup(Immutable):
 
     @classmethod
     def of(cls, argument: str, given: Mapping[str, Any]) -> Self:
-        """The group that click's values make, those of `options(argument)`. Raises WrongValue."""
+        """The group, made from click's values of `options(argument)`. Raises WrongValue."""
         return cls(**{name: given[f"{argument}__{name}"] for name in cls.fields})
 
 
 class Bundle(NamedTuple):
-    """Parameters of a command that arrive in its function as one argument: the names that click knows them
-    by, and what makes the argument of click's values."""
+    """Parameters of a command that its function gets as one argument: their names in click, and the function
+    that makes the argument from click's values."""
 
     parameters: list[str]
     make: Callable[[Mapping[str, Any]], object]
@@ -131,7 +131,8 @@ class Bundle(NamedTuple):
 def bundle(
     function: F, argument: str, params: Sequence[click.Parameter], make: Callable[[Mapping[str, Any]], object]
 ) -> F:
-    """Add parameters to a command's function, which gets what `make` makes of their values."""
+    """Add parameters to a command's function. The function gets one argument, which `make` makes from their
+    values."""
     attributes = function.__dict__
     attributes.setdefault("__click_params__", []).extend(reversed(params))
     attributes.setdefault("__netkit_bundles__", {})[argument] = Bundle.of(params, make)
@@ -139,7 +140,7 @@ def bundle(
 
 
 def option_group(**groups: type[OptionGroup]) -> Callable[[F], F]:
-    """Add the options of groups to a command; each group is the argument of the name given here."""
+    """Add the options of groups to a command; the keywords here are the names of the function's arguments."""
 
     def decorate(function: F) -> F:
         for argument, group in reversed(groups.items()):
@@ -149,7 +150,7 @@ def option_group(**groups: type[OptionGroup]) -> Callable[[F], F]:
     return decorate
 
 
-# -- groups that commands of all kinds share
+# -- groups that all kinds of commands share
 
 
 class FamilyOptions(OptionGroup):
@@ -164,12 +165,12 @@ class FamilyOptions(OptionGroup):
 
     @property
     def version(self) -> Literal[4, 6] | None:
-        """The only IP version to use, if one was asked for."""
+        """The IP version to use; None for both."""
         return 4 if self.ipv4 else 6 if self.ipv6 else None
 
 
 class Origin(NamedTuple):
-    """Where to connect from, as the library takes it: AF_INET, AF_INET6 or 0, and an address or None."""
+    """Where to connect from, as arguments of the library: AF_INET, AF_INET6 or 0, and an address or None."""
 
     family: int
     source: SocketAddr | None
@@ -181,7 +182,7 @@ class SourceOptions(FamilyOptions):
     source: IpAddr | None = field("--source", type=Address(), help="Send from this local address.")
 
     def resolve(self) -> Origin:
-        """The family and the local address. The family of a local address is the only one that will do."""
+        """The family and the local address. A local address also decides the family."""
         from socket import AF_INET, AF_INET6
 
         from netkit.addr import SocketAddr
@@ -191,7 +192,7 @@ class SourceOptions(FamilyOptions):
         return Origin(0 if version is None else int(AF_INET if version == 4 else AF_INET6), source)
 
 
-#: Typed by the field that it is for.
+#: The type checker gives it the type of the field that it is for.
 _COLORS: Any = click.Choice(["auto", "always", "never"])
 
 
@@ -210,7 +211,7 @@ class OutputOptions(OptionGroup):
         type=_COLORS,
         default="auto",
         show_default=False,
-        help="Colour on a terminal, always (with tables, for `less -R`) or never. NO_COLOR is kept.",
+        help="Colour on a terminal, always (with tables, for `less -R`) or never. NO_COLOR is respected.",
     )
     file: str | None = field("-o", "--output", type=File(), help="Write results to FILE.")
     verbose: int = field(
@@ -219,12 +220,12 @@ class OutputOptions(OptionGroup):
         count=True,
         help="Show the dialogue, step by step with timings, on standard error.",
     )
-    quiet: bool = flag("-q", "--quiet", help="Nothing but results and the exit code.")
+    quiet: bool = flag("-q", "--quiet", help="Write only results: no messages, no progress.")
 
     @classmethod
     def offered(cls, argument: str, modes: Sequence[str], *, short_letters: bool) -> list[Option]:
-        """The options of a command that offers only these modes; without `short_letters` (dig's own mean
-        other things) only in their long forms."""
+        """The options of a command that offers only these modes. Without `short_letters`, only the long forms
+        (in dig, the short ones mean other things)."""
         found = []
         for name, declared in cls.fields.items():
             if name in modes or name not in ("json", "plain", "short"):

@@ -6,7 +6,7 @@
     def resolve(run, targets, timeout):
         run.each(targets, lambda name: resolver.resolve_flow(name), timeout=timeout)
 
-`netkit.cli.frame.lines` reads the inputs, `netkit.cli.frame.batch` goes through them.
+`netkit.cli.frame.lines` reads the inputs, `netkit.cli.frame.batch` processes them.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 T = TypeVar("T")
 
-#: The longest line of a list of inputs, in bytes; a longer one is a row that says so.
+#: The longest line of a list of inputs, in bytes; a longer line gets a row with an error.
 MAX_LINE = 16384
 
 
 class Spec(NamedTuple):
-    """How a command takes its inputs: their name in the usage line, and what makes a target of text."""
+    """How a command takes its inputs: their name in the usage line, and the function that parses one."""
 
     metavar: str
     parse: Callable[[str], Any]
@@ -40,16 +40,16 @@ class Spec(NamedTuple):
 
 
 class BatchOptions(OptionGroup):
-    """How several inputs are gone through."""
+    """How several inputs are processed."""
 
     section = "Several inputs"
 
     file: str | None = field("-f", "--file", type=File())
     concurrency: int = field(
-        "--concurrency", type=Number(1, 100_000), default=32, help="How many are in flight at once."
+        "--concurrency", type=Number(1, 100_000), default=32, help="Work on N inputs at the same time."
     )
-    rate: float | None = field("--rate", type=Rate(), help="Begin no more than this (100/s, 30/m).")
-    ordered: bool = flag("--ordered", help="Rows in the order of the inputs, not as they finish.")
+    rate: float | None = field("--rate", type=Rate(), help="Begin inputs no faster than this (100/s, 30/m).")
+    ordered: bool = flag("--ordered", help="Write rows in the order of the inputs, not as inputs finish.")
     resume: str | None = field(
         "--resume",
         type=File(),
@@ -102,13 +102,13 @@ def many(
 
 
 def field_value(header: str, name: str) -> str:
-    """The value of a header field that is an input; the field's name and a colon may stand before it."""
+    """The value of a header field, without the field's name and colon if the input begins with them."""
     before, colon, value = header.partition(":")
     return value if colon and before.strip(" \t").lower() == name else header
 
 
 class BadInput(NetkitError):
-    """An input that is not in the form the command takes; `line` is where it stands in its file."""
+    """An input that does not have the form that the command takes; `line` is its place in its file."""
 
     layer = "usage"
     fault: Fault = "caller"
@@ -125,7 +125,7 @@ class BadInput(NetkitError):
 
 
 class Inputs(Generic[T]):
-    """The inputs of one invocation, and how they are to be gone through."""
+    """The inputs of one invocation, and how to process them."""
 
     def __init__(self, spec: Spec, texts: Sequence[str], how: BatchOptions) -> None:
         self.spec = spec
@@ -133,12 +133,12 @@ class Inputs(Generic[T]):
         self.how = how
 
     def of(self, texts: Sequence[str], parse: Callable[[str], T]) -> Inputs[T]:
-        """The same options over other inputs, or over inputs that are read otherwise."""
+        """The same options with other inputs, or with another parser."""
         return Inputs(self.spec._replace(parse=parse), texts, self.how)
 
     @property
     def single(self) -> bool:
-        """Whether it is one input, named on the command line, and nothing else was asked for."""
+        """Whether there is just one input, from the command line, and no option for many inputs."""
         return (
             len(self.texts) == 1
             and self.texts != ("-",)
@@ -147,7 +147,7 @@ class Inputs(Generic[T]):
         )
 
     def check(self) -> None:
-        """Raise a usage error if there is no input, or one on the command line is not in the right form."""
+        """Raise a usage error if there is no input, or if one on the command line has the wrong form."""
         if not self.texts and self.how.file is None and self.spec.required:
             raise WrongValue(
                 f"{self.spec.metavar} is missing", "name one or more, or read them with -f FILE (or from `-`)"
@@ -166,7 +166,7 @@ class Inputs(Generic[T]):
         return "standard input" if self.how.file in (None, "-") else self.how.file or ""
 
     def parse(self, text: str, where: str | None = None) -> T:
-        """The target that `text` names. Raises BadInput, which says where it stood."""
+        """The target that `text` names. Raises BadInput, which says where the text came from."""
         if where is not None and len(text) > MAX_LINE:
             raise BadInput(f"a line over {MAX_LINE:,} bytes", where, "a list of inputs has one on each line")
         try:

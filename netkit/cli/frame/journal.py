@@ -30,7 +30,7 @@ _ANY_TITLE = b"netkit journal "
 _TITLE = b"netkit journal 2 of "
 #: The longest first or second line, in bytes.
 _MAX_HEAD = 65536
-#: How far a number may be ahead of those before it: inputs end in any order, but side by side.
+#: How far a number may be ahead of the numbers before it. Inputs end in any order, but near each other.
 _MAX_GAP = 10_000_000
 
 
@@ -60,8 +60,8 @@ class Journal:
     def __init__(self, path: str, command: str, options: Mapping[str, Any]) -> None:
         self.path = path
         self._file: BinaryIO = open(path, "a+b")  # noqa: SIM115 - close() closes it
-        # One word for each input: 0 not done, else the text's CRC above the exit code plus one. Eight
-        # megabytes for a million inputs, however long their texts.
+        # One number for each input: 0 if it is not done, else the text's CRC in the high bits and the exit
+        # code plus one in the low ones. A million inputs take eight megabytes, however long their texts are.
         self._done = array("Q")
         self.count = 0
         try:
@@ -138,19 +138,19 @@ class Journal:
         self._done[index] = crc32(text) << 8 | int(code) + 1
 
     def code(self, index: int, text: str) -> int | None:
-        """The exit code with which input number `index` ended, or None if it is still to be asked."""
+        """The exit code with which input number `index` ended; None if it is not done."""
         entry = self._done[index] if index < len(self._done) else 0
         if not entry or entry >> 8 != crc32(_encode(text)):
             return None
         return (entry & 0xFF) - 1
 
     def done(self, index: int, text: str, code: int) -> None:
-        """Enter that an input ended. On disk (or at least with the system) when this returns."""
+        """Note that an input ended. When this returns, the system has the line."""
         self._file.write(b"%d %d %b\n" % (index, code, _encode(text)))
         self._file.flush()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
 

@@ -1,7 +1,7 @@
-"""The inputs as they come: arguments, then the lines of a file or of standard input, as they are needed.
+"""The inputs in their order: arguments, then the lines of a file or of standard input, read when needed.
 
-Standard input that is slow to come (a pipe, a terminal) is waited for as one more descriptor; the inputs in
-flight go on meanwhile.
+If standard input is slow (a pipe, a terminal), the loop waits for it as for any other descriptor, so the
+inputs in flight continue meanwhile.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Item(NamedTuple):
 
 
 class Lines:
-    """The inputs as they come: arguments, then the lines of the file; blank ones and comments (# and ;) are
-    skipped."""
+    """The inputs in their order: arguments, then the lines of the file without blank lines and comments (#
+    and ;)."""
 
     def __init__(self, inputs: Inputs[Any], env: Environment) -> None:
         from netkit.io import Lock
@@ -46,7 +46,7 @@ class Lines:
             texts.append("-" if inputs.how.file == "-" else None)
         self._places = iter(texts)
         self._file_name = inputs.how.file
-        # Opened before anything is asked: a list that is not there should cost nothing.
+        # Open the file before any probing: if it does not exist, nothing has been done yet.
         path = inputs.how.file
         self._file = None if path is None or path == "-" else open(path, "rb", buffering=0)  # noqa: SIM115
         self._env = env
@@ -101,7 +101,7 @@ class Lines:
                     self._stream = None
                     continue
                 text = line.strip()
-                if text and text[0] not in "#;":  # the latter are zone files' and dig's
+                if text and text[0] not in "#;":  # `;` begins comments in zone files and in dig's
                     return self._item(text, f"{self._stream.name}:{self._stream.number}", size)
                 self.finished += size
                 self.free += size
@@ -132,13 +132,13 @@ class Lines:
         return _Stream(self._file, self._file_name)
 
     def close(self) -> None:
-        """Close the file, also where it was not read to its end."""
+        """Close the file, even if it was not read to its end."""
         if self._file is not None:
             self._file.close()
 
 
 class _Stream:
-    """Lines of one stream, read without blocking the thread where the stream can be waited for."""
+    """Lines of one stream. Reading does not block the thread, if the system can wait for the stream."""
 
     def __init__(self, file: BinaryIO | Any, name: str) -> None:
         self.name = name
@@ -156,11 +156,12 @@ class _Stream:
             self._fd = file.fileno()
             about = os.fstat(self._fd)
         except (OSError, ValueError):
-            return  # not the system's: a stream in memory never makes anyone wait
+            return  # a stream in memory, which never blocks
         if not stat.S_ISREG(about.st_mode) and os.name == "posix":
             from netkit.io import Descriptor
 
-            # Waited for, never made non-blocking: the open file is shared with whoever started us.
+            # Wait for it, but do not make it non-blocking: the process that started this one shares the open
+            # file.
             self._descriptor = Descriptor(self._fd, close=lambda: None)
 
     def next(self) -> Flow[str | None]:
@@ -183,7 +184,7 @@ class _Stream:
             self._rest = b""
             if data:
                 rest = lines.pop()
-                self._rest = rest[: MAX_LINE + 1]  # one more than allowed is enough to refuse it
+                self._rest = rest[: MAX_LINE + 1]  # one byte too many is enough to refuse it
                 self.taken += len(rest) - len(self._rest)
             else:
                 self._end = True

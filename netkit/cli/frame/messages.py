@@ -1,9 +1,8 @@
 """Words for people: what goes to standard error, and text made safe to show.
 
-Everything that came from a peer (a TXT record, a certificate's subject, a server's banner) may hold bytes
-that a terminal would obey: colours at best, a rewritten window title or typed-in commands at worst; and
-marks that turn the reading direction make `gpj.exe` of `exe.jpg`. `visible` is the one function that
-takes them out, by showing them.
+Text from a peer (a TXT record, a certificate's subject, a server's banner) may hold control characters that a
+terminal obeys: they change colours, or the window title, or even type commands. Marks that change the
+reading direction can show `exe.jpg` as `gpj.exe`. `visible` replaces all of these by escapes.
 """
 
 from __future__ import annotations

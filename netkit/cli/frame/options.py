@@ -5,8 +5,8 @@
     @option("--warn-days", type=Number(0, 100_000), help="End with 1 if a certificate expires sooner.")
     def probe(run, timeout, warn_days): ...
 
-A wrong value is a usage error that shows the right form: that is what each type here adds to click's.
-Options that several commands share, and that belong together, are groups (netkit.cli.frame.groups).
+A wrong value is a usage error that shows the right form; the types here add this to click's types. Options
+that belong together, and that several commands share, are groups (netkit.cli.frame.groups).
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ else:
             return cls
 
 
-#: What a shell completes where a value is wanted: files, host names, one of a few words, or nothing.
+#: What a shell completes as the value: files, host names, one of a few words, or nothing.
 FILE, HOST = "file", "host"
 
-#: Under which name a click context keeps the arguments as they were typed: the `input` of JSON rows.
+#: The key in a click context for the arguments as they were typed: the `input` of JSON rows.
 TYPED = "netkit.typed"
 
 
@@ -52,9 +52,9 @@ class WrongValue(click.BadParameter):
 class Option(click.Option):
     """An option that knows its section of the help page, and what a shell may complete after it.
 
-    Its type says what stands for the value, unless `metavar` does. A default is shown, unless `show_default`
-    has other words for it or is False. `for_show` says that the option chooses what is shown of a result, and
-    never changes the result itself: `--resume` goes on with another choice.
+    Its type gives the placeholder of the value, unless `metavar` does. The help page shows the default,
+    unless `show_default` is False or gives other words for it. `for_show` says that the option chooses what
+    is shown of a result, and never changes the result itself: `--resume` goes on with another choice.
     """
 
     def __init__(
@@ -99,9 +99,9 @@ def argument(name: str, **rest: Any) -> Callable[[F], F]:
 
 
 class Value(_ParamType[T]):
-    """A kind of value: `convert` makes one of text, and says the right form where the text is none.
+    """A kind of value: `convert` makes a value from text, and shows the right form if the text is wrong.
 
-    `metavar` stands for the value on help pages; the kind's name in capitals does where it is None.
+    `metavar` is the placeholder on help pages; if it is None, the placeholder is the kind's name in capitals.
     """
 
     form: str
@@ -122,7 +122,7 @@ class Value(_ParamType[T]):
 
 
 class Seconds(Value[float]):
-    """A time: `5`, `0.25`, `250ms`, `2m`; 0 only with `zero`. Python sees seconds as a float."""
+    """A time: `5`, `0.25`, `250ms`, `2m`; 0 only with `zero`. The Python value is a float, in seconds."""
 
     name = "seconds"
     form = "write seconds, as in 5 or 0.25, or with a unit, as in 250ms or 2m"
@@ -228,8 +228,8 @@ class Network(Value["IPv4Network | IPv6Network"]):
 class Endpoint(Value["HostPort"]):
     """HOST:PORT, [v6]:PORT, a service's name for the port, or a URL; HOST alone if there is a default port.
 
-    `:PORT` is a port of this machine (`empty_host`, 127.0.0.1 unless said otherwise). What comes out is a
-    `netkit.addr.HostPort`; nothing has been looked up.
+    `:PORT` is a port of this machine (of `empty_host`). The Python value is a `netkit.addr.HostPort`; no name
+    is looked up.
     """
 
     name = "endpoint"
@@ -302,14 +302,15 @@ class BaseUrl(Value["Url"]):
             return value
         try:
             url = Url.parse(str(value))
-            url.resolve("a")  # fails for `mailto:` and its like: their path is no path
+            url.resolve("a")  # fails for schemes such as `mailto:`, whose path has no segments
         except HttpError.InvalidUri:
             self.wrong(f"{value!r} is no URL to resolve against", param, ctx)
         return url
 
 
 class Rate(Value[float]):
-    """How often: `100/s`, `30/m`, `5/h`; a bare number is a second's. Python sees seconds between two."""
+    """How often: `100/s`, `30/m`, `5/h`; a bare number is for a second. The Python value is the time between
+    two, in seconds."""
 
     name = "rate"
     metavar = "N/s"
@@ -342,11 +343,11 @@ class File(Value[str]):
         return str(value)
 
 
-# -- what contradicts what
+# -- contradictions
 
 
 def exclude(one: str, is_one: object, other: str, is_other: object, hint: str | None = None) -> None:
-    """Raise WrongValue where both were given."""
+    """Raise WrongValue if both were given."""
     if is_one and is_other:
         raise WrongValue(f"{one} and {other} exclude each other", hint or "choose one of them")
 
@@ -355,7 +356,7 @@ def exclude(one: str, is_one: object, other: str, is_other: object, hint: str | 
 
 
 def timeout(default: float | None) -> Callable[[F], F]:
-    """`--timeout SECONDS`, for the whole operation (of one input); Python's `timeout`."""
+    """`--timeout SECONDS`, for the whole operation (of one input); the Python argument is `timeout`."""
     return option(
         "--timeout", type=Seconds(), default=default, help="Give up after this time, for the whole operation."
     )

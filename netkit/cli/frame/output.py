@@ -1,10 +1,10 @@
-"""Writing results: `Output` picks the form that is wanted, and writes one row for every result.
+"""Writing results: `Output` chooses the form, and writes one row for every result.
 
 A command's `View` (netkit.cli.frame.view) makes the forms. `Output` also says why an input has no result,
 and keeps the exit codes.
 
-Why an input failed is said on standard error too, except where several inputs each have a row that says
-it before the reader's eyes (json, and a table of several inputs).
+The reason of a failure also goes to standard error, unless the reader already sees it in a row (with --json,
+and in a table of several inputs).
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-#: Characters of an input that a message names it by.
+#: How many characters of an input a message shows.
 _NAMED = 200
 
 
 class Output(Generic[R]):
-    """Writes the rows of one invocation, and knows how it all ended.
+    """Writes the rows of one invocation, and counts their exit codes.
 
-    `doing` are the words of a message's "what was being done", `{}` in them standing for the input;
-    `lookup` is as in `explain`.
+    `doing` is the part of a message that says what was being done; `{}` in it stands for the input. `lookup`
+    is as in `explain`.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Output(Generic[R]):
         self.many = False
         self.doing = doing
         self.lookup = lookup
-        #: What rows are about that are not told: the one argument as it was typed. Of several, no row's.
+        #: The input of rows for which the caller names none: the argument as typed, if there is just one.
         self.input: str | None = None
         self.rows = 0
         self.failures: dict[str, int] = {}
@@ -60,16 +60,16 @@ class Output(Generic[R]):
         self._before: bool | None = None  # whether the last row was a block; None: there was none
 
     def start_many(self) -> None:
-        """From here on rows are of several inputs, and each says which it is about."""
+        """From now on there are several inputs, and each row says which input it is about."""
         self.many = True
 
     @property
     def exit_code(self) -> Exit:
-        """0 if every row ended in 0, the code that all share, or 9."""
+        """The code of all rows if it is the same (0 if there are no rows), else 9."""
         return Exit.OK if self._code is None else self._code
 
     def count(self, code: Exit, kind: str | None = None) -> None:
-        """Count a row that ended in `code`; for those that `--resume` found done, too."""
+        """Count a row that ended in `code`; also a row that an earlier run wrote (`--resume`)."""
         self._code = code if self._code in (None, code) else Exit.MIXED
         self.rows += 1
         if kind is not None:
@@ -108,7 +108,7 @@ class Output(Generic[R]):
         return code
 
     def _labelled(self, cells: Sequence[object], result: R, text: str | None) -> Sequence[object]:
-        """The cells of a line with the input before them, where there is one."""
+        """The cells of a line, after the input if there is one."""
         label = self.view.label(result, text) if text is not None and self.view.has_input else None
         return cells if label is None else (label, *cells)
 
@@ -161,7 +161,7 @@ class Output(Generic[R]):
         if self.many:
             if text and named and named not in doing and text not in failure.message:
                 doing = f"{doing}: {named}" if doing else named
-            # The same advice for each of a thousand would bury what it is about.
+            # The same hint, repeated for a thousand inputs, would hide the messages.
             failure = failure._replace(hint=failure.hint if failure.kind == "Unexpected" else None)
         self.env.report(doing, failure)
 
@@ -198,9 +198,9 @@ def _lines(lines: Iterable[Line]) -> list[str]:
 
 
 def json_line(row: Mapping[str, Any], *, ascii_only: bool = False) -> str:
-    """One object as one line that is safe to show: no control character, none hidden, is in it raw.
+    """One object as one line that is safe to show: control and invisible characters are escaped.
 
-    Seconds (under a key that ends in `_s`) are rounded to the microsecond: more digits measure nothing.
+    Seconds (under a key that ends in `_s`) are rounded to the microsecond, because further digits are noise.
     """
     from json import dumps
 
@@ -231,14 +231,14 @@ def _plain_value(value: Any) -> Any:
 
 
 def b64(data: bytes | bytearray | memoryview) -> str:
-    """Bytes as JSON carries them, under a key that ends in `_b64`."""
+    """Bytes for JSON, under a key that ends in `_b64`."""
     from binascii import b2a_base64
 
     return b2a_base64(data, newline=False).decode("ascii")
 
 
 def rfc3339(moment: datetime) -> str:
-    """A moment as JSON carries it: UTC, `2026-03-01T12:00:00Z`, with a fraction only where there is one."""
+    """A moment for JSON: UTC, `2026-03-01T12:00:00Z`, with a fraction of a second only if it is not 0."""
 
     if moment.tzinfo is None:
         raise ValueError("a moment without a zone could be any of 38")

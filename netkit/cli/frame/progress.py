@@ -1,4 +1,5 @@
-"""The line of progress over many inputs: standard error, a terminal only, gone before anything is written."""
+"""The line of progress over many inputs: on standard error, on a terminal only, removed before other
+output."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ _BAR = 20
 
 
 class Progress:
-    """How far `output` has come with `lines`: `###------  31%  3,120 done  12 failed  412/s  0:17 left`."""
+    """The progress of `output` with `lines`: `###------  31%  3,120 done  12 failed  412/s  0:17 left`."""
 
     def __init__(self, output: Output[Any], lines: Lines) -> None:
         self._output = output
@@ -24,7 +25,7 @@ class Progress:
         self._began = self._shown = monotonic()
 
     def flow(self, idle: Event) -> Flow[None]:
-        """Flow: keep the line current while nothing finishes, until `idle` is set."""
+        """Flow: update the line even while no input finishes, until `idle` is set."""
         from netkit.io import Want
 
         while not idle.is_set:

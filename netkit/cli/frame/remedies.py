@@ -1,7 +1,7 @@
-"""What the command line calls the settings that a hint of the library is about.
+"""The options for the settings that the library's hints are about.
 
-The library knows no options. Its hints say in words what to do, and `remedy` names the setting; here is what
-to type. Commands call an option that means the same thing by the same name, so one table does for all.
+The library knows no options. Its hints say in words what to do, and `remedy` names the setting; the table
+here gives the option to type. One table is enough, because an option has the same name in all commands.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What surrounds a command: finding it by its name, its errors and signals, and the end of its output."""
+"""The program around a command: it finds the command by name, handles its errors and signals, and ends its
+output."""
 
 from __future__ import annotations
 
@@ -156,7 +157,7 @@ def _version_option() -> Option:
 
 
 def run_in(argv: Sequence[str], env: Environment) -> Exit:
-    """Run the command that `argv` names in `env`, whatever happens; the exit code."""
+    """Run the command that `argv` names in `env`; returns the exit code, and never raises."""
     code = _guarded(env, lambda: _invoke(argv, env))
     closing = _guarded(env, lambda: _close(env))
     return closing if code is Exit.OK else code
@@ -179,7 +180,7 @@ def _close(env: Environment) -> Exit:
 
 
 def _guarded(env: Environment, body: Any) -> Exit:
-    """What `body` returns, or the exit code of what it raises, said on standard error."""
+    """Call `body`. If it raises, explain the error on standard error. Returns the exit code."""
     try:
         code: Exit = body()
         return code
@@ -211,7 +212,7 @@ def _guarded(env: Environment, body: Any) -> Exit:
 
 
 def _discard_output(env: Environment) -> None:
-    """Nobody reads what is still buffered: keep the interpreter from trying again when it exits."""
+    """Drop what is still buffered, because nobody reads it: otherwise the interpreter writes it at exit."""
     if env.output is not None:
         env.abandon_output()
         return

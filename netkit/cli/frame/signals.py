@@ -1,11 +1,13 @@
 """Ctrl-C and SIGTERM from the process's first line to its last: an exit code, and never a traceback.
 
-While a command runs (`ready`), both unwind the stack, so that a terminal is restored and a journal complete.
-Before and after that (`unready`), while modules are imported and while the interpreter ends, there is
-nothing to restore and nobody to catch an exception: the process just ends, with the same exit code.
+While a command runs (`ready`), both signals raise an exception, so that the terminal is restored and the
+journal is complete. Before and after that (`unready`), while modules are imported and while the interpreter
+ends, there is nothing to restore, and no code that catches an exception. So the process just ends, with the
+same exit code.
 
-Python can only print what is raised in a `__del__` or in some callbacks, and goes on; there `ready` sends
-the signal again a moment later. What whoever started us had ignored (`nohup`) stays ignored.
+If a signal's exception is raised in a `__del__` or in some callbacks, Python only prints it and continues.
+For this case, `ready` sends the signal again a moment later. A signal that the parent process ignores
+(`nohup`) stays ignored.
 
 A terminal shows `^C` in the line where the cursor is. So whoever writes there is told of each Ctrl-C as it
 comes, before anything that is written because of it (`Environment.ctrl_c`).
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-#: Seconds until a signal that came in the wrong place is sent again: it is over by then.
+#: Seconds until a signal that came in such a callback is sent again; the callback has ended by then.
 AGAIN = 0.01
 
 _on_interrupt: Callable[[], object] | None = None
@@ -55,7 +57,7 @@ def leave(number: int, _frame: FrameType | None) -> NoReturn:
     """End the process with the exit code of the signal."""
     try:
         if os.isatty(2):
-            os.write(2, b"\n")  # off the line on which the terminal showed ^C
+            os.write(2, b"\n")  # end the line on which the terminal showed ^C
     except OSError:
         pass
     os._exit(128 + number)
@@ -77,7 +79,7 @@ def unwind(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def unraisable(told: Any) -> None:
-    """What `sys.unraisablehook` does, except where a signal was lost."""
+    """Do what `sys.unraisablehook` does, but send a signal again if its exception was lost."""
     if not isinstance(told.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(told)
         return

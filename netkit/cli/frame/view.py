@@ -1,4 +1,4 @@
-"""What a command declares about its output: a `View` turns a result of the library into each of its forms.
+"""A command's declaration of its output: a `View` turns a result of the library into each form.
 
     json    one object a line: `type`, `input`, the view's fields, `error` where it failed
     plain   tab-separated lines for awk, beginning with the input; a failed one of several inputs is
@@ -6,11 +6,11 @@
     short   the bare values, one a line; a failed one of several inputs is `-`
     table   rich tables on a terminal; several inputs are one line each where the view has `columns`
 
-A view declares as much as its results need, and the rest follows. Named facts (`facts`) make the plain lines
-and the sheet on a terminal. Rows (`rows`) make the plain lines, and with `titles` the table. One row an input
-(`row`, under `columns`) makes the table of several inputs, and the plain line where there is nothing else.
-The input itself is no cell of any of them: the frame puts it first. `netkit.cli.frame.output` picks the form
-and writes it.
+A view declares only what its results need; the frame makes the other forms from that. Named facts (`facts`)
+make the plain lines and the sheet on a terminal. Rows (`rows`) make the plain lines, and with `titles` the
+table. One row for each input (`row`, under `columns`) makes the table of several inputs, and the plain line
+if the view declares nothing else. The input itself is never one of these cells: the frame puts it first.
+`netkit.cli.frame.output` chooses the form and writes it.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ class View(Generic[R]):
     #: The value of `"type"`, which the command sets.
     type: str = ""
     schema: ClassVar[Any]
-    #: Whether the command is given an input (or several): then every row has `"input"`, and lines begin with
-    #: the `label` of theirs.
+    #: Whether the command takes inputs. If so, every row has `"input"`, and every line begins with the
+    #: `label` of its input.
     has_input: ClassVar[bool] = True
-    #: Columns of the table that several inputs make, a line each, the first for the input; without them each
-    #: input makes its own `table`.
+    #: Columns of the table for several inputs, with one line for each; the first column is the input. Without
+    #: columns, each input has its own `table`.
     columns: ClassVar[tuple[Column, ...]] = ()
     #: The titles over `rows` in the table of one result, and which of these columns are aligned right.
     titles: ClassVar[tuple[str, ...]] = ()
     right: ClassVar[tuple[int, ...]] = ()
 
     def to_json(self, result: R) -> Mapping[str, Any]:
-        """The JSON object, which a result that is a mapping is already.
+        """The JSON object. A result that is a mapping is already one.
 
         Times in seconds under `_s`, bytes through `b64` under `_b64`, dates RFC 3339.
         """
@@ -61,8 +61,8 @@ class View(Generic[R]):
         return result
 
     def label(self, result: R, text: str) -> str | None:  # noqa: ARG002 - for those that override
-        """How lines call the input: as it was given, unless all inputs should have one form; None where no
-        line begins with it."""
+        """The name of the input in lines: as it was given, unless a view has one form for all inputs. None if
+        lines do not begin with the input."""
         return text
 
     def facts(self, result: R) -> Iterable[tuple[str, object]]:  # noqa: ARG002
@@ -70,16 +70,16 @@ class View(Generic[R]):
         return ()
 
     def rows(self, result: R) -> Iterable[Sequence[object]]:
-        """Lines of cells; those of the facts, or else the one `row`."""
+        """Lines of cells: one for each fact, or else the one `row`."""
         return list(self.facts(result)) or [self.row(result)]
 
     def row(self, result: R) -> Sequence[object]:
-        """The cells under `columns` behind the input, where several inputs make one table."""
+        """The cells under `columns`, after the input, in the table of several inputs."""
         raise NotImplementedError
 
     def plain(self, result: R) -> Iterable[Line]:
-        """The lines for awk. With cells (a sequence) rather than a line, no value can break the columns, and
-        the input stands before them."""
+        """The lines for awk. Give cells (a sequence) rather than a line of text: then no value can break the
+        columns, and the frame puts the input first."""
         return self.rows(result)
 
     def is_block(self, result: R) -> bool:  # noqa: ARG002
@@ -108,7 +108,7 @@ class View(Generic[R]):
 
     def failure(self, result: R) -> Exception | Failure | None:  # noqa: ARG002
         """Why this result counts as failed although there is something to show (a certificate that does
-        not verify); it gives the exit code, the JSON's `error`, and the message on standard error."""
+        not verify). The exit code, the JSON's `error` and the message on standard error come from it."""
         return None
 
     def exit_code(self, result: R) -> Exit:  # noqa: ARG002

@@ -2,8 +2,8 @@
 
     from netkit.cli.render import facts, table      (inside View.table, never at the top of a module)
 
-Cells are plain text: rich's markup is off, and control characters are shown as escapes wherever they
-come from, so a view may hand over a peer's words as they are.
+Cells are plain text: rich's markup is off, and control characters are always shown as escapes. So a view may
+pass a peer's words unchanged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The table of several inputs: a line each, printed as they finish, so its widths are fixed beforehand."""
+"""The table of several inputs, with one line for each. Lines are printed as inputs finish, so the widths of
+columns are fixed beforehand."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ def row_line(env: Environment, columns: Sequence[Column], cells: Sequence[str], 
 
 
 def failed_line(env: Environment, columns: Sequence[Column], input_text: str, why: str) -> str:
-    """The line of an input that has no cells: the input and why, neither of them cut off."""
+    """The line of an input that failed: the input and the reason, neither of them cut off."""
     line = input_text + " " * (_widths(env, columns)[0] - display_width(input_text)) + _GAP + why
     return f"{_RED}{line}{_RESET}" if env.color else line
 
@@ -41,7 +42,8 @@ def display_width(text: str) -> int:
 
 
 def _widths(env: Environment, columns: Sequence[Column]) -> list[int]:
-    """The columns' widths: what a wide terminal has to spare widens the first, to twice its width at most."""
+    """The columns' widths. A wide terminal's spare columns widen the first one, to twice its width at
+    most."""
     first, *rest = (column.width for column in columns)
     spare = env.width - first - sum(rest) - len(_GAP) * len(rest)
     return [first + max(0, min(spare, first)), *rest]
@@ -54,7 +56,7 @@ def _fit(env: Environment, columns: Sequence[Column], cells: Sequence[str]) -> s
     for index, (cell, wanted) in enumerate(zip(cells, _widths(env, columns), strict=True)):
         last = index == len(cells) - 1
         width = max(1, left) if last else min(wanted, max(1, left))
-        # The first says which input it is, and two of them may differ at the end only.
+        # The first cell is the input, and two inputs may differ only at their ends.
         cut = _cut_inside(cell, width, mark) if index == 0 else _cut(cell, width, mark)
         parts.append(cut if last else cut + " " * (width - display_width(cut)))
         left -= width + len(_GAP)
@@ -62,7 +64,7 @@ def _fit(env: Environment, columns: Sequence[Column], cells: Sequence[str]) -> s
 
 
 def _cut_inside(text: str, width: int, mark: str) -> str:
-    """`text` with its middle left out where it is too long: its end is shown as well."""
+    """`text`, without its middle if it is too long, so that its end is shown too."""
     if display_width(text) <= width or width < 4:
         return _cut(text, width, mark)
     end = _cut(text[::-1], width // 2, "")[::-1]

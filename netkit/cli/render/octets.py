@@ -1,9 +1,9 @@
-"""Octets on a line of text, and some of them underlined.
+"""Octets as a line of text, with some of them underlined.
 
     Content-Length: +5\\r\\n
                     ^^
 
-What is not printable ASCII is an escape, so that no terminal obeys it and every octet is to be seen.
+Octets that are not printable ASCII are escaped, so that no terminal obeys them and every octet is visible.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def shown(octets: bytes) -> str:
 def underlined(octets: bytes, offset: int, length: int, width: int) -> tuple[str, str]:
     r"""The line that `offset` is in, and one of carets below it, neither longer than `width`.
 
-    What does not fit is left out where it is farthest from the octets underlined; no octets (length 0) are
-    underlined by one caret at the place.
+    Text that does not fit is left out, farthest from the underlined octets first. If `length` is 0, one caret
+    marks the place.
 
     >>> print("\n".join(underlined(b"A: b\r\nC : d\r\n", 7, 1, 40)))
     C : d\r\n

@@ -34,7 +34,7 @@ _SIGNS: dict[Verdict, tuple[str, str, str]] = {
 
 
 def text(value: object, style: str = "") -> Text:
-    """A cell. Nothing is a dash, truth is yes or no; control characters are shown, not obeyed."""
+    """A cell. None is a dash, a bool is yes or no; control characters are shown as escapes."""
     if isinstance(value, Text):
         return value
     if value is None or value == "":
@@ -60,8 +60,8 @@ def table(
     right: Iterable[int] = (),
     cut: Iterable[int] = (),
 ) -> Table:
-    """A table with a header: `right` are the columns aligned right (numbers); `cut` those that a narrow
-    terminal may cut off, where the others wrap (in the middle of a long name, if need be)."""
+    """A table with a header. `right` are the columns aligned right (numbers). On a narrow terminal, the
+    columns `cut` are cut off, and the others wrap (if necessary, in the middle of a long name)."""
     made = Table(
         title=None if title is None else text(title, "bold"),
         title_justify="left",
@@ -101,12 +101,12 @@ def facts(pairs: Iterable[tuple[str, object]], *, title: str | None = None) -> T
 
 
 def side_by_side(*renderables: RenderableType) -> Columns:
-    """Tables side by side where the terminal is wide enough, below each other where not."""
+    """Tables side by side if the terminal is wide enough, else below each other."""
     return Columns(renderables, padding=(0, 2))
 
 
 def render(env: Environment, renderables: Iterable[Any]) -> str:
-    """What to write to show `renderables` in the environment's width, colours and encoding."""
+    """`renderables` as text, in the environment's width, colours and encoding."""
     file = _Sheet(env.encoding)
     console = Console(
         file=file,
@@ -122,12 +122,12 @@ def render(env: Environment, renderables: Iterable[Any]) -> str:
     )
     for renderable in renderables:
         console.print(_Safe(text(renderable) if isinstance(renderable, str) else renderable))
-    # Trailing blanks are only padding; a copied line should not carry them.
+    # Trailing blanks are only padding; a line that a user copies should not contain them.
     return "".join(f"{line.rstrip(' ')}\n" for line in file.getvalue().splitlines())
 
 
 class _Sheet(StringIO):
-    """What rich writes to; it asks for the encoding to know whether it may draw boxes."""
+    """The stream that rich writes to. rich reads its encoding to decide whether it may draw boxes."""
 
     def __init__(self, encoding: str) -> None:
         super().__init__()
@@ -139,9 +139,9 @@ class _Sheet(StringIO):
 
 
 class _Safe:
-    """Renders what it holds with every control character that came with the text shown as an escape.
+    """Renders `inner` with every control character of its text shown as an escape.
 
-    Cells made by `text` are safe already; this is for those that a view made itself.
+    Cells made by `text` are safe already; this is for renderables that a view made itself.
     """
 
     def __init__(self, inner: RenderableType) -> None:
