@@ -28,7 +28,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry(
         "resolve",
         ".resolve:resolve",
-        "Show what this system would connect to: the addresses of a name, in the order to try them.",
+        "Show the addresses that this system would connect to for a name, in the order to try them.",
         LOOK_UP,
     ),
     Entry(
@@ -40,50 +40,53 @@ COMMANDS: tuple[Entry, ...] = (
     Entry(
         "tcp connect",
         ".tcp:connect",
-        "Connect to a TCP port; send standard input, write what comes back.",
+        "Connect to a TCP port; send standard input, write the data that comes back.",
         CONNECT,
     ),
     Entry(
         "tcp listen",
         ".tcp:listen",
-        "Wait for a TCP connection; send standard input, write what comes.",
+        "Wait for a TCP connection; send standard input, write the data that comes.",
         CONNECT,
     ),
     Entry(
         "tcp ping",
         ".ping:tcp",
-        "Measure how long connecting to a TCP port takes, again and again.",
+        "Measure repeatedly how long connecting to a TCP port takes.",
         CONNECT,
     ),
-    Entry("tcp scan", ".scan:scan", "Find the TCP ports that take connections.", CONNECT),
-    Entry("udp send", ".udp:send", "Send datagrams; write what comes back.", CONNECT),
-    Entry("udp listen", ".udp:listen", "Receive datagrams, and write what is in them.", CONNECT),
+    Entry("tcp scan", ".scan:scan", "Find the TCP ports that accept connections.", CONNECT),
+    Entry("udp send", ".udp:send", "Send datagrams; write the replies.", CONNECT),
+    Entry("udp listen", ".udp:listen", "Receive datagrams, and write their contents.", CONNECT),
     Entry(
         "udp ping",
         ".ping:udp",
-        "Measure how long a datagram to an echo server and back takes, again and again.",
+        "Measure repeatedly how long a datagram to an echo server and back takes.",
         CONNECT,
     ),
     Entry(
         "unix connect",
         ".unix:connect",
-        "Connect to a Unix-domain socket; send standard input, write what comes back.",
+        "Connect to a Unix-domain socket; send standard input, write the data that comes back.",
         CONNECT,
     ),
     Entry(
         "unix listen",
         ".unix:listen",
-        "Wait for a connection to a Unix-domain socket; send standard input, write what comes.",
+        "Wait for a connection to a Unix-domain socket; send standard input, write the data that comes.",
         CONNECT,
     ),
     Entry(
-        "range", ".range:range_", "Show what a Range header asks of a file, and how a server answers.", READ
+        "range",
+        ".range:range_",
+        "Show which parts of a file a Range header asks for, and how a server answers.",
+        READ,
     ),
     Entry("link", ".link:link", "Show the links of a Link header.", READ),
     Entry(
         "http parse",
         ".http_parse:parse",
-        "Show what is in HTTP/1.1 messages, how each is framed and why, and what is wrong.",
+        "Show the parts of HTTP/1.1 messages, how each is framed and why, and what is wrong.",
         READ,
     ),
     Entry(
@@ -95,29 +98,31 @@ COMMANDS: tuple[Entry, ...] = (
     Entry(
         "serve echo",
         ".serve:echo",
-        "Send back everything that comes (RFC 862), over TCP, UDP, Unix-domain sockets and TLS.",
+        "Send back all received data (RFC 862), over TCP, UDP, Unix-domain sockets and TLS.",
         SERVE,
     ),
     Entry(
         "tcp echo",
         ".serve:tcp_echo",
-        "Send back everything that comes over TCP (RFC 862): short for `netkit serve echo --tcp`.",
+        "Send back all data received over TCP (RFC 862): short for `netkit serve echo --tcp`.",
         SERVE,
     ),
     Entry(
         "udp echo",
         ".serve:udp_echo",
-        "Send back every datagram that comes (RFC 862): short for `netkit serve echo --udp`.",
+        "Send back every received datagram (RFC 862): short for `netkit serve echo --udp`.",
         SERVE,
     ),
     Entry(
         "serve dns",
         ".serve:dns",
-        "Answer for the zones of zone files, over UDP and TCP: a small authoritative name server.",
+        "Serve the zones of zone files, over UDP and TCP: a small authoritative name server.",
         SERVE,
     ),
-    Entry("demo", ".demo:demo", "Show the commands at work, against servers of its own on loopback.", ABOUT),
-    Entry("version", ".version:version", "Show the versions of netkit and of what it runs on.", ABOUT),
+    Entry("demo", ".demo:demo", "Run real commands against netkit's own servers on loopback.", ABOUT),
+    Entry(
+        "version", ".version:version", "Show the versions of netkit, of Python and of the libraries.", ABOUT
+    ),
     Entry("schema", ".schema:schema", "Print the JSON Schema of a command's output.", ABOUT),
 )
 

@@ -114,7 +114,7 @@ def test_forgeries_are_ignored_and_counted(
     assert (result.exit_code, row["ignored"]) == (0, 3)
     assert row["answer"][0]["rdata"] == "192.0.2.1"
     shown = netkit("dig", server, "www.example", tty=True).stdout
-    assert "3 messages came besides" in shown
+    assert "3 messages that were not the answer came too" in shown
     assert ";; Ignored, for not being the answer: 3" in netkit("dig", server, "www.example").lines
 
 
@@ -181,13 +181,13 @@ class TestNoConnection:
         assert result.exit_code == 4
         assert said(result) == (
             "netkit: dig: www.example. A: connection reset by peer (from SERVER)\n"
-            "hint: over UDP the answer was truncated at 40 octets; +ignore takes it so\n"
+            "hint: over UDP the answer was truncated at 40 octets; +ignore accepts that\n"
         )
         result = netkit("dig", server, "www.example", "+ignore", "--json")
         assert result.json[0]["truncated"]
         assert (result.exit_code, result.json[0]["error"]["kind"]) == (3, "Truncated")
         shown = netkit("dig", server, "www.example", "+ignore", tty=True).stdout
-        assert "truncated, with no record of what was asked for" in " ".join(shown.split())
+        assert "truncated, without any record of the question" in " ".join(shown.split())
 
     def test_a_truncated_answer_and_silence_over_tcp(self, netkit: Netkit, serving: Serving) -> None:
         server = serving(lambda asked: None if asked.over_tcp else truncated(asked))
@@ -321,7 +321,7 @@ class TestWhatAServerSays:
         (row,) = netkit("dig", server, "www.example", "--json").json
         assert (row["rcode"], row["edns"]) == ("NOERROR", None)
         shown = netkit("dig", server, "www.example", tty=True).stdout
-        assert "the server does not take EDNS" in shown
+        assert "the server does not accept EDNS" in shown
         assert "EDNS:" not in netkit("dig", server, "www.example", "+noedns", tty=True).stdout
 
     def test_options_of_the_answer(self, netkit: Netkit, serving: Serving) -> None:

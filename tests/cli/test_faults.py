@@ -126,7 +126,7 @@ def test_usage_errors(netkit: Callable[..., Result], arguments: list[str], messa
 def test_a_connection_that_there_is_none_of(netkit: Callable[..., Result], command: list[str]) -> None:
     result = netkit(*command, "--reset-after", "5", "127.0.0.1:0")
     assert result.exit_code == 2
-    assert "--reset-after with nothing but UDP\nhint: datagrams have no connection" in result.stderr
+    assert "--reset-after does not work with UDP alone\nhint: datagrams have no connection" in result.stderr
 
 
 def test_a_command_is_given_what_was_asked_for(

@@ -148,7 +148,7 @@ class TestSend:
             where = f"127.255.255.255:{everybody.getsockname()[1]}"
             refused = netkit("udp", "send", "--data", "x", where)
             assert refused.exit_code == 8
-            assert "takes --broadcast" in refused.stderr
+            assert "needs --broadcast" in refused.stderr
             assert netkit("udp", "send", "--broadcast", "--data", "x", where).exit_code == 0
             assert everybody.recv(10) == b"x"
 

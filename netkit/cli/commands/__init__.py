@@ -1,1 +1,1 @@
-"""The commands, one file each (dig has a room of its own)."""
+"""The commands, one file each (dig has its own package)."""

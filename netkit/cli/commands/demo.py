@@ -40,7 +40,7 @@ _GUIDE = (
 
 
 class Step(NamedTuple):
-    """One command line: what is typed after `netkit`, what it shows, its standard input, how it ends."""
+    """One command line: the words after `netkit`, what it shows, its standard input, its exit code."""
 
     words: tuple[str, ...]
     shows: str
@@ -71,18 +71,18 @@ class Done(NamedTuple):
 
     @property
     def ending(self) -> str:
-        """The exit code in words, where there is something to say of it."""
+        """The exit code in words, if it is worth a remark."""
         if not self.as_expected:
             return f"(exit code {self.exit_code}, and not {int(self.step.ends)})"
         return f"(exit code {self.exit_code})" if self.exit_code else ""
 
 
 class DemoRow(TypedDict):
-    """One command, and what it did."""
+    """One command, and its results."""
 
     argv: Annotated[list[str], "The command line, in words"]
-    shows: Annotated[str, "What it is there to show"]
-    stdin: Annotated[str | None, "Its standard input; null where it had none"]
+    shows: Annotated[str, "What it demonstrates"]
+    stdin: Annotated[str | None, "Its standard input; null if it had none"]
     exit_code: int
     expected_exit_code: int
     stdout: str
@@ -200,7 +200,7 @@ def demo(run: Run[Any], keep: bool) -> Exit:
 
 
 def env_color(env: Environment) -> str:
-    """How a command that writes into a pipe of ours is to write for this environment's terminal."""
+    """The --color for a command that writes into our pipe, so that it suits this environment's terminal."""
     return "always" if env.mode == "table" and env.color else "never"
 
 

@@ -1,4 +1,4 @@
-"""`netkit http negotiate`: which of a server's offers a client's Accept header asks for, and why."""
+"""`netkit http negotiate`: which of a server's offers an Accept header prefers, and why."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ EXAMPLES = {"media": "text/html", "encoding": "gzip", "language": "de-CH", "char
 
 
 class OfferRow(TypedDict):
-    """What became of one offer."""
+    """The verdict on one offer."""
 
     offer: str
     acceptable: bool
     q: Annotated[float, "The weight, from 0 to 1"]
-    match: Annotated[str | None, "The member of the header that decided; null: none"]
+    match: Annotated[str | None, "The member of the header that decided; null if none did"]
     reason: str
 
 
@@ -48,13 +48,13 @@ class NegotiateRow(TypedDict):
     """An Accept header against offers."""
 
     field: Literal["media", "encoding", "language", "charset"]
-    chosen: Annotated[str | None, "What to send; null: nothing is acceptable (406)"]
+    chosen: Annotated[str | None, "What to send; null if nothing is acceptable (406)"]
     offers: Annotated[list[OfferRow], "The best first"]
     dropped: Annotated[list[DroppedRow], "Members of the header that say nothing, as they break its grammar"]
 
 
 class Outcome(NamedTuple):
-    """What was chosen, and the reasoning."""
+    """The offer that was chosen, and the reasons."""
 
     field: Literal["media", "encoding", "language", "charset"]
     chosen: str | None
@@ -176,13 +176,13 @@ def judge(field: str, value: str, offers: Sequence[str]) -> tuple[list[Verdict],
     multiple=True,
     required=True,
     metavar="OFFER",
-    help="What the server has; several times, the one it would rather send first.",
+    help="What the server can send; may be given several times, the server's favourite first.",
 )
 @option(
     "--field",
     type=click.Choice(["media", "encoding", "language", "charset"]),
     default="media",
-    help="Which field a header is that does not begin with its name.",
+    help="The field of a header that does not begin with its name.",
 )
 def negotiate(run: Run[Outcome], targets: Inputs[Header], offers: tuple[str, ...], field: str) -> None:
     """Show which offer an Accept header asks for, and why.

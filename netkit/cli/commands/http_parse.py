@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: The longest input, in bytes.
 MAX_INPUT = 256 * 1024 * 1024
-#: Lenient's flags, which is not loaded for a help page.
+#: The flags of Lenient, repeated here so that a help page need not import it.
 TOLERANCES = {
     "bare-lf": "LF alone ends a line.",
     "obs-fold": "A line that begins with whitespace continues the one before.",
@@ -36,7 +36,7 @@ TOLERANCES = {
     "version": "HTTP/1.2 to HTTP/1.9.",
     "unknown-method": "Any token as a method.",
     "non-ascii-target": "Octets beyond ASCII in a request's target.",
-    "missing-reason": "A status line that ends after the status; let pass without being asked.",
+    "missing-reason": "A status line that ends after the status; allowed by default.",
     "chunk-space": "Whitespace around a chunk's size and in its extensions.",
     "cl-te": "Content-Length beside Transfer-Encoding, which overrides it.",
     "until-close": "A response whose Transfer-Encoding does not end in chunked, read until the end.",
@@ -46,14 +46,14 @@ TOLERANCES = {
 LIMITS = {
     "max-request-line": "Octets of the start line, with the empty lines before it (8192).",
     "max-header-line": "Octets of a header or trailer line (16384).",
-    "max-headers-total": "Octets of all of them (65536).",
+    "max-headers-total": "Octets of all header or trailer lines (65536).",
     "max-header-count": "Header fields, or trailer fields (128).",
     "max-chunk-size": "Octets of a chunk (4294967295).",
     "max-extension": "Octets of a chunk's extension (1024).",
-    "max-extensions-total": "Octets of all of a body's extensions (16384).",
+    "max-extensions-total": "Octets of all extensions in a body (16384).",
 }
 
-Text = Annotated[str, "Each octet as the character of its number"]
+Text = Annotated[str, "Each octet as the character with its number"]
 
 
 class SpanRow(TypedDict):
@@ -76,7 +76,7 @@ class FieldRow(TypedDict):
     """A header or trailer field."""
 
     name: Text
-    value: Annotated[str, "Each octet as the character of its number; a fold is a space"]
+    value: Annotated[str, "Each octet as the character with its number; a line fold is a space"]
     offset: Annotated[int, "Of the name"]
     value_offset: int
     value_length: int
@@ -86,7 +86,7 @@ class ChunkRow(TypedDict):
     """A chunk of the body; the last has no data."""
 
     size: int
-    offset: Annotated[int, "Of the line with the size"]
+    offset: Annotated[int, "The line with the size"]
     data_offset: int
     extension: Text
 
@@ -101,12 +101,14 @@ class MessageRow(TypedDict):
     status: int | None
     headers: list[FieldRow]
     framing: Annotated[
-        Literal["none", "length", "chunked", "until-close"] | None, "null: the head is not complete"
+        Literal["none", "length", "chunked", "until-close"] | None, "null if the head is not complete"
     ]
     framing_reason: str | None
     framing_section: str | None
     framing_conflict: Annotated[bool, "Both Content-Length and Transfer-Encoding"]
-    body: Annotated[SpanRow | None, "As it was sent, with what chunks put around it; null: none"]
+    body: Annotated[
+        SpanRow | None, "As it was sent, including the framing of chunks; null if there is no body"
+    ]
     content_length: Annotated[int, "Octets of content"]
     chunks: Annotated[list[ChunkRow], "The first thousand"]
     chunk_count: int
@@ -117,32 +119,32 @@ class MessageRow(TypedDict):
 class FindingRow(TypedDict):
     """One thing found."""
 
-    severity: Annotated[Literal["error", "warning", "note"], "For an error the input is refused"]
+    severity: Annotated[Literal["error", "warning", "note"], "An error means that the input is refused"]
     code: Annotated[str, "Stable: bare-line-feed, framing-conflict, missing-host, ..."]
     message: Annotated[str, "What is wrong"]
     message_index: Annotated[int, "Which message it is about, counted from 0"]
     offset: int
-    length: Annotated[int, "0: something is not there"]
+    length: Annotated[int, "0 if something is missing at this place"]
     section: Annotated[str, "The rule, as in `RFC 9112 section 6.1`"]
-    tolerance: Annotated[str | None, "The --lenient flag that lets it pass"]
-    elsewhere: Annotated[dict[str, str], "What llhttp, h11 and nginx do with it: `accepts`, `refuses`"]
-    risk: Annotated[str | None, "What comes of it where two parsers differ"]
+    tolerance: Annotated[str | None, "The --lenient flag that allows it"]
+    elsewhere: Annotated[dict[str, str], "How llhttp, h11 and nginx treat it: `accepts`, `refuses`"]
+    risk: Annotated[str | None, "What can happen if two parsers differ here"]
 
 
 class ParseRow(TypedDict):
-    """What is in an input."""
+    """The contents of an input."""
 
     message_kind: Literal["request", "response"]
     size: Annotated[int, "Octets of the input"]
-    accepted: Annotated[bool, "Whether nothing is reason to refuse it"]
+    accepted: Annotated[bool, "Whether there is no reason to refuse it"]
     messages: list[MessageRow]
     findings: list[FindingRow]
-    omitted: Annotated[dict[str, int], "How many more there are of each code"]
-    rest: Annotated[SpanRow | None, "What was not read; null: all was"]
+    omitted: Annotated[dict[str, int], "How many more findings of each code there are"]
+    rest: Annotated[SpanRow | None, "The octets that were not read; null if all were read"]
 
 
 class Parsed(NamedTuple):
-    """The octets of an input, and what is in them."""
+    """The octets of an input, and the report on them."""
 
     octets: bytes
     report: Diagnosis
@@ -154,7 +156,7 @@ class Parsed(NamedTuple):
 
 
 class ParseView(View[Parsed]):
-    """Each message with its parts and their offsets, and what was found in it, underlined."""
+    """Each message with its parts and their offsets, and the findings with their octets underlined."""
 
     schema = ParseRow
     columns = (Column("file", 20), Column("verdict", 100))
@@ -313,7 +315,7 @@ def _plain_message(message: MessageReport, octets: bytes) -> Iterator[tuple[obje
 
 
 def _dump(message: MessageReport, octets: bytes) -> Iterator[str]:
-    """The octets of a message; where it is refused, a few of those that were not read."""
+    """The octets of a message; if it is refused, also some octets that were not read."""
     from netkit.cli.payload.hexdump import dump_rows
 
     span = message.span
@@ -474,15 +476,19 @@ class Limit(Value[tuple[str, int]]):
     see_also=("netkit-http-negotiate(1)",),
 )
 @argument("files", nargs=-1, metavar="FILE...", type=File())
-@option("--request", "requests", is_flag=True, help="These are requests, whatever they begin with.")
-@option("--response", "responses", is_flag=True, help="These are responses, whatever they begin with.")
+@option(
+    "--request", "requests", is_flag=True, help="Read the messages as requests, whatever they begin with."
+)
+@option(
+    "--response", "responses", is_flag=True, help="Read the messages as responses, whatever they begin with."
+)
 @option(
     "--request-method",
     "methods",
     multiple=True,
     type=MethodName(),
     metavar="METHOD",
-    help="What a response answers; several times, in order. The last is also for those that follow.",
+    help="The method that a response answers; several times, in order. The last applies to the rest.",
 )
 @option(
     "--lenient",
@@ -490,7 +496,7 @@ class Limit(Value[tuple[str, int]]):
     multiple=True,
     type=click.Choice(list(TOLERANCES)),
     metavar="FLAG",
-    help="Let one of the tolerances above pass, with a warning; several times.",
+    help="Allow one of the deviations above, with a warning; may be given several times.",
 )
 @option(
     "--limit",
@@ -498,10 +504,10 @@ class Limit(Value[tuple[str, int]]):
     multiple=True,
     type=Limit(),
     metavar="NAME=N",
-    help="Read with this limit; several times. The names are above.",
+    help="Read with this limit; may be given several times. The names are above.",
 )
-@option("--strict", is_flag=True, help="Let nothing pass: not even a status line without a reason.")
-@option("--hexdump", is_flag=True, help="The octets of each message, too.")
+@option("--strict", is_flag=True, help="Allow no deviation, not even a status line without a reason.")
+@option("--hexdump", is_flag=True, help="Show the octets of each message too.")
 def parse(
     run: Run[Parsed],
     files: tuple[str, ...],
@@ -513,17 +519,18 @@ def parse(
     strict: bool,
     hexdump: bool,
 ) -> None:
-    """Show what is in HTTP/1.1 messages, how each is framed and why, and what is wrong.
+    """Show the parts of HTTP/1.1 messages, how each is framed and why, and what is wrong.
 
-    FILE holds what was sent in one direction of a connection, - is standard input. Shown are the messages,
-    one after another, each with its start line, its header fields, where its body ends and by which rule,
-    and what was found in it: the octets underlined, the section of the RFC, and what other parsers do with
-    it (llhttp, which is Node's; h11; nginx). Where two of those differ, requests can be smuggled.
+    FILE holds the data of one direction of a connection; - is standard input. The command shows each message
+    with its start line, its header fields, the end of its body and the rule for that end, and the findings.
+    For each finding it underlines the octets, names the section of the RFC, and says how other parsers treat
+    it (llhttp, which is Node's; h11; nginx). If two parsers differ, an attacker can smuggle requests.
 
-    What begins with HTTP/ is taken for responses. The exit code is 1 where something has to be refused.
+    Messages that begin with HTTP/ are read as responses. The exit code is 1 if a message must be refused.
 
-    Plain lines: file, number of the message, then what it is about (method, header, framing, body, chunk,
-    error, warning, note), where, and what is there. The last, omitted, rest and verdict, are about the file.
+    Plain lines: file, number of the message, then the part (method, header, framing, body, chunk, error,
+    warning, note), its place, and its content. The last lines (omitted, rest, verdict) are about the whole
+    file.
 
     Examples:
 
@@ -535,7 +542,9 @@ def parse(
         raise WrongValue("FILE is missing", "name one or more, or - for standard input")
     if requests and (responses or methods):
         other = "--response" if responses else "--request-method"
-        raise WrongValue(f"--request and {other} exclude each other", "without them it is seen by itself")
+        raise WrongValue(
+            f"--request and {other} exclude each other", "without either, the first octets decide"
+        )
     if strict and tolerances:
         raise WrongValue("--strict and --lenient exclude each other", "choose one of them")
     from netkit.http.diagnose import diagnose

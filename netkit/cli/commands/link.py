@@ -1,4 +1,4 @@
-"""`netkit link`: what a Link header says a resource is related to."""
+"""`netkit link`: the links of a Link header."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class ParamRow(TypedDict):
     """One parameter."""
 
     name: str
-    value: Annotated[str | None, "Decoded; null where it has none"]
-    language: Annotated[str | None, "Of a value that names its language (RFC 8187)"]
+    value: Annotated[str | None, "Decoded; null if the parameter has no value"]
+    language: Annotated[str | None, "The language, if the value names one (RFC 8187)"]
 
 
 class EntryRow(TypedDict):
     """One link."""
 
-    uri: Annotated[str, "The target, resolved where --base was given"]
+    uri: Annotated[str, "The target, resolved if --base was given"]
     target: Annotated[str, "The target as written"]
     rels: Annotated[list[str], "The relations, in lower case"]
-    anchor: Annotated[str | None, "Where the link is from, if not from the resource itself"]
+    anchor: Annotated[str | None, "The source of the link, if it is not the resource itself"]
     title: str | None
     params: Annotated[list[ParamRow], "All parameters, in order"]
 
@@ -45,12 +45,12 @@ class LinkRow(TypedDict):
     """The links of a Link header."""
 
     links: list[EntryRow]
-    rel: Annotated[str | None, "What --rel asked for"]
+    rel: Annotated[str | None, "The relation of --rel"]
     dropped: Annotated[list[DroppedRow], "Members of the header that say nothing, as they break its grammar"]
 
 
 class Links(NamedTuple):
-    """What was found in a header; with --rel, one link or none."""
+    """The links in a header; with --rel, at most one link."""
 
     found: list[ResolvedLink]
     rel: str | None
@@ -118,10 +118,10 @@ def parse(header: str) -> Parsed:
 @command("link", view=LinkView(), doing="reading {}", see_also=("netkit-http-negotiate(1)",))
 @inputs.many("HEADER", parse=parse)
 @option(
-    "--rel", metavar="RELATION", help="The first link of this relation: its URI alone; exit code 1 without."
+    "--rel", metavar="RELATION", help="Print only the URI of the first link with this relation; exit code 1 if there is none."
 )
 @option("--base", type=BaseUrl(), help="Resolve targets and anchors against this URL.")
-@option("--anchored", is_flag=True, help="With --rel: also links from another resource (anchor=).")
+@option("--anchored", is_flag=True, help="With --rel: also take links from another resource (anchor=).")
 def link(run: Run[Links], targets: Inputs[Parsed], rel: str | None, base: Url | None, anchored: bool) -> None:
     """Show the links of a Link header.
 

@@ -1,4 +1,4 @@
-"""`netkit tcp ping` and `netkit udp ping`: how long a round trip takes, again and again."""
+"""`netkit tcp ping` and `netkit udp ping`: measure the time of round trips."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 
 class ProbeRow(TypedDict):
-    """What became of one probe."""
+    """The result of one probe."""
 
     event: Annotated[
         Literal["reply", "timeout", "refused", "failed", "late", "duplicate"],
-        "late: a reply after its time, to a probe whose timeout was told before",
+        "late: a reply to a probe that was already reported as timed out",
     ]
     sequence: Annotated[int, "The probe's number, from 0"]
-    elapsed_s: Annotated[float | None, "The round trip; null where there was none"]
-    in_order: Annotated[bool, "false where the reply to a later probe came before"]
+    elapsed_s: Annotated[float | None, "The round trip; null without a reply"]
+    in_order: Annotated[bool, "false if the reply to a later probe came earlier"]
     reason: Annotated[str | None, "Why there was no reply"]
 
 
@@ -42,26 +42,26 @@ class EndedRow(TypedDict):
     """All probes together, at the end."""
 
     event: Literal["ended"]
-    peer: Annotated[Endpoint | None, "Whom it went to"]
+    peer: Annotated[Endpoint | None, "Where the probes went"]
     sent: Annotated[int, "Probes sent"]
-    received: Annotated[int, "Those with a reply in time"]
-    lost: Annotated[int, "Those without, whether time ran out or an error came"]
-    loss: Annotated[float, "Their share, from 0 to 1"]
-    duplicates: Annotated[int, "Replies to a probe that had its reply"]
-    late: Annotated[int, "Replies after their time"]
-    reordered: Annotated[int, "Replies that came after one to a later probe"]
+    received: Annotated[int, "Probes with a reply in time"]
+    lost: Annotated[int, "Probes without a reply in time, because of a timeout or an error"]
+    loss: Annotated[float, "The share of lost probes, from 0 to 1"]
+    duplicates: Annotated[int, "Further replies to a probe that already had one"]
+    late: Annotated[int, "Replies that came after the timeout"]
+    reordered: Annotated[int, "Replies that came after the reply to a later probe"]
     min_s: Annotated[float | None, "The shortest round trip"]
-    median_s: Annotated[float | None, "Half took no longer"]
+    median_s: Annotated[float | None, "Half of the round trips took no longer"]
     mean_s: Annotated[float | None, "The mean"]
-    p95_s: Annotated[float | None, "95 % took no longer"]
-    p99_s: Annotated[float | None, "99 % took no longer"]
+    p95_s: Annotated[float | None, "95 % of the round trips took no longer"]
+    p99_s: Annotated[float | None, "99 % of the round trips took no longer"]
     max_s: Annotated[float | None, "The longest"]
-    jitter_s: Annotated[float | None, "How much successive ones differ (RFC 3550 section 6.4.1)"]
+    jitter_s: Annotated[float | None, "How much successive round trips differ (RFC 3550 section 6.4.1)"]
     elapsed_s: Annotated[float, "From the first probe to the end"]
 
 
 class Pinged(NamedTuple):
-    """A run of probes, when it is over."""
+    """A finished run of probes."""
 
     address: SocketAddr | None
     statistics: PingStatistics
@@ -73,7 +73,7 @@ class Pinged(NamedTuple):
 
 
 class PingView(View[Pinged]):
-    """A line a probe, and what they come to."""
+    """One line for each probe, and the statistics."""
 
     schema = ProbeRow | EndedRow
 
@@ -106,7 +106,7 @@ class PingView(View[Pinged]):
         for name in ("min", "median", "mean", "p95", "p99", "max", "jitter"):
             yield "statistics", f"{name}_ms", _ms(row[f"{name}_s"])  # type: ignore[literal-required]
 
-    def short(self, result: Pinged) -> Iterable[Line]:  # noqa: ARG002  # the replies were all
+    def short(self, result: Pinged) -> Iterable[Line]:  # noqa: ARG002  # the replies were shown already
         return ()
 
     def table(self, result: Pinged, env: Environment) -> Iterable[Any]:  # noqa: ARG002
@@ -141,18 +141,18 @@ def _ms(seconds: float | None) -> str:
 class PingOptions(OptionGroup):
     """How many probes, how often, and how long to wait for each."""
 
-    count: int | None = field("-c", "--count", type=Number(1), help="Stop after so many probes.")
+    count: int | None = field("-c", "--count", type=Number(1), help="Stop after this many probes.")
     interval: float = field(
         "-i",
         "--interval",
         type=Seconds(),
         default=1.0,
-        help="Send one every so often, whatever becomes of those before.",
+        help="Send a probe after each interval, even if earlier ones have no reply yet.",
     )
-    timeout: float = field("--timeout", type=Seconds(), default=2.0, help="Give up each probe after so long.")
+    timeout: float = field("--timeout", type=Seconds(), default=2.0, help="How long to wait for each reply.")
 
 
-#: How many bytes an echo carries where nobody says, as with ping(8).
+#: The default size of an echo in bytes, the same as that of ping(8).
 SIZE = 56
 
 _SIZE = option(
@@ -160,7 +160,7 @@ _SIZE = option(
     type=Number(20, 65_507),
     metavar="BYTES",
     show_default=str(SIZE),
-    help="Send echoes of so many bytes.",
+    help="Send this many bytes in each probe.",
 )
 
 
@@ -181,14 +181,14 @@ def tcp(
     how: PingOptions,
     source: SourceOptions,
 ) -> None:
-    """Measure how long connecting to a TCP port takes, again and again.
+    """Measure repeatedly how long connecting to a TCP port takes.
 
-    Each probe is a connection that is closed as soon as it is there: one round trip of the network, and
-    nothing of the server's program. With --echo it is a message over one connection to an echo server
-    (such as `netkit serve echo`), whose every byte is compared.
+    Each probe opens a connection and closes it at once. So it measures one round trip of the network, and not
+    the server's program. With --echo, a probe is a message over one connection to an echo server (such as
+    `netkit serve echo`), and every byte of the reply is compared.
 
-    Without -c it goes on until Ctrl-C, which ends it with the statistics. The exit code is 0 if there was
-    a reply; else that of what went wrong: 4 where the connection was refused, 7 where time ran out.
+    Without -c the command continues until Ctrl-C, which prints the statistics. The exit code is 0 if there
+    was a reply; otherwise the error decides it: 4 if the connection was refused, 7 after a timeout.
 
     Several targets are probed side by side; each line says which it is of, and each target has statistics
     of its own at the end.
@@ -220,10 +220,10 @@ def tcp(
 def udp(
     run: Run[Pinged], targets: Inputs[HostPort], size: int | None, how: PingOptions, source: SourceOptions
 ) -> None:
-    """Measure how long a datagram to an echo server and back takes, again and again.
+    """Measure repeatedly how long a datagram to an echo server and back takes.
 
-    Each datagram carries a number and a mark of this run, and all of it is compared when it comes back.
-    What is lost, late, duplicated or out of order is counted.
+    Each datagram carries a number and a mark of this run, and the whole reply is compared with it. The
+    command counts replies that are lost, late, duplicated or out of order.
 
     Without -c it goes on until Ctrl-C, which ends it with the statistics. The exit code is 0 if there was
     a reply; else that of what went wrong: 4 where nobody receives there, 7 where time ran out. Several
@@ -273,7 +273,7 @@ def _ping(
 
 
 def _address(endpoint: HostPort, family: int, bound: SocketAddr | None, *, connect: bool) -> Flow[SocketAddr]:
-    """Flow: the address to ping: of several, the first that can be connected to, if any can."""
+    """Flow: the address to ping; if there are several, the first that accepts a connection, if any does."""
     from netkit.net.errors import ConnectError
     from netkit.net.resolve import resolve_flow
     from netkit.net.tcp import TcpStream

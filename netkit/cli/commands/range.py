@@ -1,4 +1,4 @@
-"""`netkit range`: what a Range header asks of a file, and how a server answers it."""
+"""`netkit range`: the parts that a Range header asks for, and how a server answers it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from netkit.http.range_answer import RangeAnswer
     from netkit.http.ranges import RangeSet, ResolvedRange
 
-#: The longest representation, in bytes: an exabyte, less one; no number of an option is longer.
+#: The longest representation, in bytes: an exabyte less one.
 MAX_BYTES = 10**18 - 1
-#: The picture is no wider than this, whatever the terminal.
+#: The greatest width of the picture, even on a wider terminal.
 WIDEST = 72
 
 
@@ -42,20 +42,20 @@ class HeaderRow(TypedDict):
 
 
 class RangeRow(TypedDict):
-    """What a Range header asks of a representation, and how to answer."""
+    """The parts of a representation that a Range header asks for, and how to answer."""
 
-    complete_length: Annotated[int, "The whole representation, in bytes"]
+    complete_length: Annotated[int, "The length of the whole representation, in bytes"]
     status: Annotated[
         Literal[200, 206, 416], "200 where the representation is empty and a suffix is asked for"
     ]
-    asked: Annotated[list[str], "The ranges as they were asked for"]
-    dropped: Annotated[list[str], "Those of which nothing is in the representation"]
-    parts: Annotated[list[PartRow], "What to send; ranges that overlap or touch are one"]
+    asked: Annotated[list[str], "The ranges as they were requested"]
+    dropped: Annotated[list[str], "Ranges that lie outside the representation"]
+    parts: Annotated[list[PartRow], "The parts to send; ranges that overlap or touch become one part"]
     headers: Annotated[list[HeaderRow], "The headers of the answer"]
 
 
 class Answered(NamedTuple):
-    """What a Range header asks for, and the answer to it."""
+    """A Range header, and the answer to it."""
 
     wanted: RangeSet
     answer: RangeAnswer
@@ -139,7 +139,7 @@ class RangeView(View[Answered]):
 def draw(parts: Sequence[ResolvedRange], length: int, env: Environment) -> tuple[str, str]:
     """A picture of the representation with the parts marked, and the scale below it.
 
-    A cell of which any byte is sent is marked, so that the smallest part is seen.
+    A cell is marked if any of its bytes is sent, so that even the smallest part is visible.
     """
     width = max(1, min(WIDEST, env.width - 2, length))
     on, off = ("█", "·") if env.encoding.startswith("utf") else ("#", ".")
@@ -153,7 +153,7 @@ def draw(parts: Sequence[ResolvedRange], length: int, env: Environment) -> tuple
 
 
 def parse(header: str) -> RangeSet:
-    """What the header asks for; `Range:` may stand before it. Raises FieldError."""
+    """The ranges of a header, with or without `Range:` before them. Raises FieldError."""
     from netkit.http.ranges import parse_range_header
 
     return parse_range_header(inputs.field_value(header, "range"))
@@ -171,7 +171,7 @@ def parse(header: str) -> RangeSet:
     "--gap",
     type=Number(0, MAX_BYTES),
     default=0,
-    help="Join parts that are no more than this many bytes apart, too.",
+    help="Also join parts that are no more than this many bytes apart.",
 )
 @option(
     "--content-type",
@@ -183,17 +183,18 @@ def parse(header: str) -> RangeSet:
     "--boundary",
     metavar="WORD",
     default="netkit-part",
-    help="What separates the parts where there are several.",
+    help="The string that separates several parts.",
 )
 def range_(
     run: Run[Answered], targets: Inputs[RangeSet], length: int, gap: int, content_type: str, boundary: str
 ) -> None:
-    """Show what a Range header asks of a file, and how a server answers.
+    """Show which parts of a file a Range header asks for, and how a server answers.
 
-    The ranges are resolved against --length and merged where they overlap or touch; one that starts past
-    the end is dropped. Shown are the parts, a picture of the file with them marked, and the headers of the
-    answer: 206 with one part, multipart/byteranges with several, 416 where nothing is left (exit code 1). Of
-    an empty file, a suffix such as bytes=-5 is satisfiable, though no part can be sent: the answer is 200.
+    The ranges are resolved against --length, and merged if they overlap or touch; a range that starts past
+    the end is dropped. The command shows the parts, a picture of the file with the parts marked, and the
+    headers of the answer: 206 with one part, multipart/byteranges with several, 416 if no range is left (exit
+    code 1). Of an empty file, a suffix such as bytes=-5 is satisfiable, though no part can be sent: the
+    answer is 200.
 
     Plain lines: header, then "status", "part" (first, last, bytes), "dropped" or "header" and its values.
 
@@ -209,7 +210,7 @@ def range_(
         multipart_type(boundary)
     except ValueError:
         hint = "1 to 70 letters, digits and '()+_,-./:=?"
-        raise WrongValue(f"--boundary {boundary!r} is none", hint) from None
+        raise WrongValue(f"--boundary {boundary!r} is not a boundary", hint) from None
     content_type = content_type.strip(" \t")
     try:
         parse_media_type(content_type)

@@ -1,4 +1,5 @@
-"""`netkit resolve`: what this system would connect to for a name, in which order, and where it learnt it."""
+"""`netkit resolve`: the addresses that this system would connect to for a name, in order, and their
+sources."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from netkit.io import Flow
 
 UNREACHABLE = "unreachable"
-#: Terminals from this width on have room for a column that says no more than the address beside it.
+#: The least width of a terminal for the column of the family, which the address shows as well.
 WIDE = 100
 
 
@@ -39,12 +40,14 @@ class AddressRow(TypedDict):
     family: Annotated[Literal[4, 6], "IPv4 or IPv6"]
     source: Annotated[
         Literal["literal", "hosts", "dns", "system"],
-        "Written as an address, from the hosts file, from name servers, or from getaddrinfo(3)",
+        "Where it was found: written as an address, in the hosts file, by name servers, or by getaddrinfo(3)",
     ]
-    name: Annotated[str, "The name it was found under: search list applied, aliases followed"]
-    ttl_s: Annotated[int | None, "Seconds it may be kept; null where that is not said"]
+    name: Annotated[
+        str, "The name under which it was found: with the search list applied and aliases followed"
+    ]
+    ttl_s: Annotated[int | None, "Seconds it may be kept; null if the source does not say"]
     reached_from: Annotated[
-        Address | None, "This machine's address a connection would come from; null: no route"
+        Address | None, "The local address that a connection would have; null if there is no route"
     ]
 
 
@@ -52,10 +55,10 @@ class ResolveRow(TypedDict):
     """The addresses of a name."""
 
     host: str
-    port: Annotated[int | None, "null where none was given"]
+    port: Annotated[int | None, "null if none was given"]
     addresses: Annotated[list[AddressRow], "Best first (RFC 6724)"]
-    aliases: Annotated[list[str], "The names that are only another's alias (CNAME), in order"]
-    problems: Annotated[list[str], "What kept one family from being known"]
+    aliases: Annotated[list[str], "The names that are aliases of another name (CNAME), in order"]
+    problems: Annotated[list[str], "Why the addresses of one family are not known"]
     not_asked: Annotated[list[str], "Sources of nsswitch.conf that netkit does not know"]
     elapsed_s: float
 
@@ -65,7 +68,7 @@ class NameRow(TypedDict):
 
     name: str
     source: Annotated[Literal["hosts", "dns"], "From the hosts file, or from name servers (PTR)"]
-    ttl_s: Annotated[int | None, "Seconds it may be kept; null where that is not said"]
+    ttl_s: Annotated[int | None, "Seconds it may be kept; null if the source does not say"]
 
 
 class ReverseRow(TypedDict):
@@ -101,7 +104,7 @@ class Resolved(NamedTuple):
 
     @property
     def aliases(self) -> list[str]:
-        """The names on the way from the one that was asked for to the one that has the addresses."""
+        """The names from the one that was asked for to the one that has the addresses."""
         names = (alias.name.to_text(True) for answer in self.found.answers for alias in answer.aliases)
         return list(dict.fromkeys(names))
 
@@ -212,7 +215,7 @@ class ResolveView(View["Resolved | Named"]):
             endpoint = address if port is None else SocketAddr.new(cast(Any, address), cast(Any, port))
             last = text(UNREACHABLE, "red") if reached_from is UNREACHABLE else reached_from
             cells.append([order, endpoint, family, source, name, ttl, last])
-        if env.width < WIDE:  # an address shows its family, and needs the room
+        if env.width < WIDE:  # the address shows its family too, and needs the room
             for line in (titles, *cells):
                 del line[2]
         yield table(titles, cells, right=(0, len(titles) - 2))
@@ -264,17 +267,17 @@ def parse_address(text: str) -> Target:
     see_also=("netkit-dig(1)", "getent(1)", "gai.conf(5)", "nsswitch.conf(5)", "resolv.conf(5)"),
 )
 @inputs.many("NAME[:PORT]", parse=parse_target, complete=HOST)
-@option("-x", "reverse", is_flag=True, help="The inputs are addresses: find their names.")
+@option("-x", "reverse", is_flag=True, help="Take the inputs as addresses, and find their names.")
 @option_group(only=FamilyOptions)
 @option(
     "--server",
     "servers",
     type=Server(),
     multiple=True,
-    help="Ask this name server, not resolv.conf's; may be given several times.",
+    help="Ask this name server instead of resolv.conf's; may be given several times.",
 )
-@option("--system", is_flag=True, help="Ask getaddrinfo(3), and keep its order: a second opinion.")
-@option("--hosts", type=File(), help="Read this hosts file, not the system's.")
+@option("--system", is_flag=True, help="Ask getaddrinfo(3) instead, and keep its order.")
+@option("--hosts", type=File(), help="Read this hosts file instead of the system's.")
 @option("--resolv-conf", type=File(), help="Read this resolv.conf.")
 @option("--nsswitch", type=File(), help="Read this nsswitch.conf.")
 @options.timeout(10.0)
@@ -297,18 +300,18 @@ def resolve(
     timeout: float,
     tries: int | None,
 ) -> None:
-    """Show what this system would connect to: the addresses of a name, in the order to try them.
+    """Show the addresses that this system would connect to for a name, in the order to try them.
 
-    The sources that nsswitch.conf names are gone through in its order: the hosts file, then DNS with the
-    search list of resolv.conf, A and AAAA side by side. Sources that netkit does not know (mdns, resolve,
-    myhostname) are not asked, which is said; --system asks all of them, through getaddrinfo(3).
+    The command asks the sources in the order of nsswitch.conf: the hosts file, then DNS with the search list
+    of resolv.conf, A and AAAA at the same time. It does not ask sources that netkit does not know (mdns,
+    resolve, myhostname), and says so; --system asks all of them, through getaddrinfo(3).
 
-    Addresses are ordered by RFC 6724 with the source address this machine would use for each, which is
-    shown; "unreachable" is one without a route. Nothing is connected to. For what a name server says, whole
-    and unjudged, there is `netkit dig`.
+    Addresses are ordered by RFC 6724, with the source address that this machine would use for each. The table
+    shows this source address, or "unreachable" for an address without a route. No connection is made. To see
+    the whole answer of a name server, use `netkit dig`.
 
     Plain lines: input, order, address, port, family, source, name, TTL, reached from; with -x: input,
-    order, name, source, TTL. --timeout is shared out among servers and tries, so that each has its turn.
+    order, name, source, TTL. --timeout is divided among servers and tries, so that each gets its turn.
 
     Examples:
 
@@ -319,7 +322,7 @@ def resolve(
     """
     if system and (reverse or servers or hosts or resolv_conf or nsswitch or tries):
         raise WrongValue(
-            "--system leaves all of it to getaddrinfo(3)",
+            "--system leaves the whole lookup to getaddrinfo(3)",
             "-x, --server, --hosts, --resolv-conf, --nsswitch and --tries do not go with it",
         )
     family = only.version
@@ -379,7 +382,7 @@ def _resolver(
     timeout: float,
     tries: int | None,
 ) -> Resolver:
-    """The resolver that this system's files, and those named instead, describe. Raises OSError."""
+    """The resolver that the system's files describe, or the files given instead. Raises OSError."""
     from netkit.dns.resolver import Resolver
     from netkit.dns.system import Hosts, ResolvConf, parse_sources
 
@@ -387,7 +390,7 @@ def _resolver(
     sources: tuple[HostSource, ...] | None = None if nsswitch is None else parse_sources(_read(nsswitch))
     asked = servers or conf.servers
     times = tries or conf.attempts
-    # A little under its share: then the servers' silence is what is told, not that time ran out.
+    # A little less than its share: then the error names the silent servers, and not just the timeout.
     share = timeout * 0.96 / (len(asked) * times)
     return Resolver(
         nameservers=asked,
@@ -405,7 +408,7 @@ def _read(path: str) -> str:
 
 
 class _Notes:
-    """What is said on standard error of what a result does not rest on; of each source once."""
+    """Warnings on standard error about sources that were not asked, or failed; each source once."""
 
     def __init__(self, run: Run[Any]) -> None:
         self._run = run
@@ -418,6 +421,6 @@ class _Notes:
             self._run.env.warn(None, f"not asked, though nsswitch.conf names it: {', '.join(new)}", hint)
 
     def problems(self, found: FoundHost) -> None:
-        # With --json the row itself has them.
+        # With --json the row itself contains them.
         for problem in () if self._run.json else found.problems:
             self._run.env.warn(None, f"there may be more addresses: {problem}")

@@ -1,4 +1,4 @@
-"""`netkit tcp scan`: which ports of which hosts take connections."""
+"""`netkit tcp scan`: which ports of which hosts accept connections."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from netkit.io import Flow
     from netkit.measure.scan import PortResult
 
-#: The largest network that is written as one HOST, in addresses.
+#: The largest network that may be given as one HOST, in addresses.
 MOST_ADDRESSES = 65_536
 
 State = Literal["open", "closed", "filtered", "unreachable"]
@@ -38,12 +38,14 @@ class PortRow(TypedDict):
     event: Literal["scanned"]
     address: Annotated[Address, "The host's address"]
     port: Annotated[int, "The port"]
-    state: Annotated[State, "What became of connecting; filtered: no answer in time"]
-    service: Annotated[str | None, "What this system calls the port; not what is found there"]
-    elapsed_s: Annotated[float, "How long that took to find out"]
-    banner: Annotated[str | None, "With --banners: what it said by itself, as text where it is text"]
+    state: Annotated[State, "The result of connecting; filtered: no answer in time"]
+    service: Annotated[
+        str | None, "This system's name for the port; the program that listens there may be another"
+    ]
+    elapsed_s: Annotated[float, "How long it took until the state was known"]
+    banner: Annotated[str | None, "With --banners: what the server sent by itself, if it is text"]
     banner_b64: Annotated[str | None, "The same, byte for byte"]
-    reason: Annotated[str | None, "What the system said, where it is not open"]
+    reason: Annotated[str | None, "The system's error, if the port is not open"]
 
 
 class EndedRow(TypedDict):
@@ -55,11 +57,11 @@ class EndedRow(TypedDict):
     closed: Annotated[int, "Closed"]
     filtered: Annotated[int, "Without an answer"]
     unreachable: Annotated[int, "Out of reach"]
-    elapsed_s: Annotated[float, "How long all of it took"]
+    elapsed_s: Annotated[float, "How long the scan took"]
 
 
 class ScanView(View["PortResult"]):
-    """A line a port."""
+    """One line for each port."""
 
     schema = PortRow | EndedRow
     columns = (
@@ -155,17 +157,17 @@ def parse_host(text: str) -> Host:
     then="PORTS",
     help="Scan the hosts of this file too, one a line; - is standard input.",
 )
-@option("--all", "show_all", is_flag=True, help="Show the ports that are not open as well.")
-@option("--banners", is_flag=True, help="Read what open ports say by themselves.")
-@option("--banner-timeout", type=Seconds(), default=2.0, help="Wait so long for that.")
+@option("--all", "show_all", is_flag=True, help="Also show the ports that are not open.")
+@option("--banners", is_flag=True, help="Read what servers at open ports send by themselves.")
+@option("--banner-timeout", type=Seconds(), default=2.0, help="How long to wait for a banner.")
 @option(
     "--timeout",
     type=Seconds(),
     default=3.0,
-    help="Call a port filtered that has not answered in this time.",
+    help="Call a port filtered if it does not answer in this time.",
 )
-@option("--concurrency", type=Number(1, 10_000), default=100, help="Try so many ports at the same time.")
-@option("--rate", type=Rate(), help="Begin no more attempts than this: 50/s, 600/m.")
+@option("--concurrency", type=Number(1, 10_000), default=100, help="How many ports to try at the same time.")
+@option("--rate", type=Rate(), help="Begin attempts no faster than this: 50/s, 600/m.")
 @option_group(source=SourceOptions)
 def scan(
     run: Run[PortResult],
@@ -178,21 +180,21 @@ def scan(
     rate: float | None,
     source: SourceOptions,
 ) -> Exit:
-    """Find the TCP ports that take connections.
+    """Find the TCP ports that accept connections.
 
     HOST is a name, an address, or a network such as 192.0.2.0/28; PORTS are ports, ranges and services,
-    separated by commas: 22,80,8000-8100,https. A range may leave its end away (8000-), and - is every port.
-    A name is looked up once, and its first address is scanned.
+    separated by commas: 22,80,8000-8100,https. A range may be written without its end (8000-), and - is every
+    port. A name is looked up once, and its first address is scanned.
 
-    Each port is connected to, and the connection closed again: open where that works, closed where it is
-    refused, filtered where nothing comes back in time. Only open ones are shown unless --all is given; the
-    count of the others is on standard error. The service is the name of the port in this system's list, not
-    what was found there.
+    The command connects to each port and closes the connection again. A port is open if that works, closed if
+    the connection is refused, filtered if no answer comes in time. Only open ports are shown unless --all is
+    given; the count of the others is on standard error. The service is this system's name for the port; the
+    program that listens there may be another.
 
-    The exit code is 0 if a port is open and 1 if none is; 3 where no host could be looked up, and 9 where
-    only some could.
+    The exit code is 0 if a port is open and 1 if none is; 3 if no host could be looked up, and 9 if only some
+    could.
 
-    Scan what is yours, or what you were asked to.
+    Scan only systems that are yours, or that you were asked to scan.
 
     Examples:
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class SchemaName(TypedDict):
     """A command that has a schema."""
 
-    command: Annotated[str, "What is typed after `netkit`"]
+    command: Annotated[str, "The words after `netkit`"]
     row_type: Annotated[str, "The value of `type` in its rows"]
 
 
@@ -50,8 +50,8 @@ def schema(run: Run[NetkitCommand], words: tuple[str, ...]) -> None:
     """Print the JSON Schema of a command's output.
 
     The schema (2020-12) describes every line that the command writes with --json. Keys that end in `_s`
-    are seconds, in `_b64` base64; dates are RFC 3339. docs/json.md has the words that all commands share.
-    Without COMMAND, lists the commands.
+    are seconds, those in `_b64` are base64; dates are RFC 3339. docs/json.md explains the words that all
+    commands share. Without COMMAND, it lists the commands.
 
     Examples:
 

@@ -24,13 +24,13 @@ _BINDS = argument("binds", nargs=-1, metavar="[BIND]...", type=Bind(unix=True))
 
 
 class EchoOptions(OptionGroup):
-    """How an echo server serves, and what it takes over."""
+    """How an echo server serves, and how it replaces another one."""
 
     workers: int = field(
         "--workers",
         type=Number(1, 1024),
         default=1,
-        help="Serve with so many processes, which share the sockets.",
+        help="Serve with this many processes, which share the sockets.",
     )
     max_conns: int | None = field(
         "--max-conns",
@@ -38,13 +38,13 @@ class EchoOptions(OptionGroup):
         help="Serve so many connections at once, over all workers; others wait.",
     )
     idle_timeout: float | None = field(
-        "--idle-timeout", type=Seconds(), help="End a connection on which nothing came for so long."
+        "--idle-timeout", type=Seconds(), help="End a connection if no data comes for this long."
     )
     stall_timeout: float = field(
         "--stall-timeout",
         type=Seconds(),
         default=60.0,
-        help="End a connection whose peer did not take its echo for so long.",
+        help="End a connection if the peer does not receive its echo for this long.",
     )
     control: str | None = field(
         "--control",
@@ -53,7 +53,7 @@ class EchoOptions(OptionGroup):
         help="Listen at this Unix-domain socket for a successor (--upgrade).",
     )
     upgrade: bool = flag(
-        "--upgrade", help="Take the sockets of the server behind --control over; it drains and ends."
+        "--upgrade", help="Take over the sockets of the server at --control, which drains and ends."
     )
 
     def check(self) -> None:
@@ -137,7 +137,7 @@ def tcp_echo(
     events: bool,
     faults: FaultOptions,
 ) -> None:
-    """Send back everything that comes over TCP (RFC 862): short for `netkit serve echo --tcp`.
+    """Send back all data received over TCP (RFC 862): short for `netkit serve echo --tcp`.
 
     Examples:
 
@@ -161,7 +161,7 @@ def udp_echo(
     events: bool,
     faults: FaultOptions,
 ) -> None:
-    """Send back every datagram that comes (RFC 862): short for `netkit serve echo --udp`.
+    """Send back every received datagram (RFC 862): short for `netkit serve echo --udp`.
 
     Examples:
 
@@ -188,10 +188,10 @@ def _echo(
 
     streams = over_tcp or any(map(is_unix, binds))
     if tls.tls and not streams:
-        raise WrongValue("--tls with nothing but UDP", "leave --udp away, or --tls")
+        raise WrongValue("--tls does not work with UDP alone", "leave out --udp or --tls")
     if faults.reset_after is not None and not streams:
         raise WrongValue(
-            "--reset-after with nothing but UDP", "datagrams have no connection to be reset: --drop"
+            "--reset-after does not work with UDP alone", "datagrams have no connection to reset; use --drop"
         )
     if how.upgrade and binds:
         raise WrongValue("--upgrade takes the sockets of the running server", "leave BIND away")
@@ -248,7 +248,7 @@ def _echo(
 
 
 def _warn_once(run: Run[Any]) -> Callable[[OSError], None]:
-    """Says the first time, and that time only, that connections have to wait for a descriptor."""
+    """A function that warns, only once, that connections wait for a free descriptor."""
     said: list[OSError] = []
 
     def warn(error: OSError) -> None:

@@ -47,24 +47,24 @@ class AttemptRow(TypedDict):
     peer: Endpoint
     outcome: Annotated[
         Literal["connected", "refused", "timeout", "failed", "abandoned"],
-        "What became of it; abandoned: under way when another address was connected to",
+        "The result; abandoned: it was unfinished when the connection to another address was there",
     ]
-    reason: Annotated[str | None, "What the system said, where it failed"]
-    started_s: Annotated[float, "When it was begun, in seconds since the command began to connect"]
-    ended_s: Annotated[float | None, "When it ended; null while it was under way"]
+    reason: Annotated[str | None, "The system's error, if it failed"]
+    started_s: Annotated[float, "When it began, in seconds since the command began to connect"]
+    ended_s: Annotated[float | None, "When it ended; null if it was abandoned"]
 
 
 class Connected(TypedDict):
-    """The connection is there."""
+    """The connection is made."""
 
     event: Literal["connected"]
-    endpoint: Annotated[str, "HOST:PORT that was asked for; with a proxy, whom the proxy connects to"]
-    peer: Annotated[Endpoint, "The address that answered; with a proxy, the proxy's"]
+    endpoint: Annotated[str, "HOST:PORT as it was given; with a proxy, where the proxy connects to"]
+    peer: Annotated[Endpoint, "The address of the connection; with a proxy, the proxy's"]
     local: Annotated[Endpoint, "This end"]
-    elapsed_s: Annotated[float, "How long connecting took: looking the name up, the proxy and TLS included"]
+    elapsed_s: Annotated[float, "How long connecting took, including the name lookup, the proxy and TLS"]
     attempts: Annotated[list[AttemptRow], "Every address that was tried (RFC 8305)"]
-    proxy: Annotated[str | None, "The proxy it goes through, without the password"]
-    tls: Annotated[TlsRow | None, "What TLS agreed on"]
+    proxy: Annotated[str | None, "The proxy, without its password"]
+    tls: Annotated[TlsRow | None, "The result of the TLS handshake"]
 
 
 class ConnectView(View[Any]):
@@ -74,11 +74,11 @@ class ConnectView(View[Any]):
 
 
 class ProxyUrl(Value["Proxy"]):
-    """A proxy's URL. The text is never quoted back: there may be a password in it."""
+    """A proxy's URL. Error messages do not show the text, because it may contain a password."""
 
     name = "url"
     form = (
-        "write socks5://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ before the host if it asks for it"
+        "write socks5://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ before HOST if it is needed"
     )
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Proxy:
@@ -110,7 +110,7 @@ class ProxyUrl(Value["Proxy"]):
 @option(
     "--proxy-protocol",
     type=click.Choice(["v1", "v2"]),
-    help="Begin with a PROXY protocol header that tells this connection's addresses.",
+    help="Begin with a PROXY protocol header that gives this connection's addresses.",
 )
 @keepalive_option
 @option_group(tls=ClientTlsOptions, talk=TalkOptions)
@@ -125,25 +125,25 @@ def connect(
     tls: ClientTlsOptions,
     talk: TalkOptions,
 ) -> None:
-    """Connect to a TCP port; send standard input, write what comes back.
+    """Connect to a TCP port; send standard input, write the data that comes back.
 
-    The addresses of HOST are tried by Happy Eyeballs (RFC 8305); -v shows each. When standard input ends,
-    the sending half is closed and everything the peer still sends is written before the command ends;
-    --on-eof chooses otherwise. When the peer closes first, what is piped in goes on being sent as long as
-    the peer takes it; typed at a terminal, the session ends.
+    The addresses of HOST are tried by Happy Eyeballs (RFC 8305); -v shows each attempt. When standard input
+    ends, the command closes the sending half, and writes everything that the peer still sends before it ends;
+    --on-eof changes this. When the peer closes first, input from a pipe or file is still sent as long as the
+    peer takes it; input from a terminal ends.
 
-    Bytes pass unchanged in both directions: the terminal's own line editing applies while typing, and
-    nothing is added to it unless --crlf asks for that. --timeout is for connecting, with the proxy's dialogue
-    and the TLS handshake; --idle-timeout for what comes after.
+    Bytes pass unchanged in both directions. At a terminal, its own line editing applies; --crlf changes line
+    ends. --timeout covers connecting, the dialogue with a proxy and the TLS handshake; --idle-timeout covers
+    the time after that.
 
-    With --proxy, names are looked up by the proxy, and --source, -4 and -6 are about the connection to
-    it. With --tls the server is verified as `netkit tls probe` does, and a connection that ends without
-    TLS's own farewell is an error: something may be missing. Many proxies, and TLS before 1.3, take the end
-    of one direction for the end of both. So with --proxy and --tls the sending half stays open after
-    standard input, and the peer decides when it is over, unless -N or --on-eof say otherwise.
+    With --proxy, the proxy looks up names, and --source, -4 and -6 are about the connection to the proxy.
+    With --tls the server is verified as in `netkit tls probe`. A connection that ends without a TLS close
+    message is an error, because data may be missing. Many proxies, and TLS before 1.3, take the end of one
+    direction for the end of both. So with --proxy and --tls the sending half stays open after standard input,
+    and the peer ends the connection, unless -N or --on-eof is given.
 
-    --hexdump shows both directions on standard error, > for what was sent and < for what was received. On a
-    terminal it takes the place of the payload; elsewhere the payload stays on standard output as it is.
+    --hexdump shows both directions on standard error: > is sent data, < is received data. On a terminal the
+    dump replaces the payload; elsewhere the payload goes unchanged to standard output.
 
     Examples:
 
@@ -153,7 +153,7 @@ def connect(
         $ netkit tcp connect --proxy socks5://127.0.0.1:1080 example.com:80
         $ netkit tcp connect --json [::1]:7 < request.bin
     """
-    hint = "behind a proxy, the addresses of the connection to the target are not known here"
+    hint = "the addresses of the connection from the proxy to the target are not known here"
     exclude("--proxy", proxy, "--proxy-protocol", proxy_protocol, hint)
     client = tls.client(str(endpoint.host) or "localhost", run.env)
     with Talk(run, talk, stays_open=bool(proxy or client)) as talking:
@@ -231,8 +231,8 @@ def _attempt(attempt: Attempt) -> AttemptRow:
 )
 @argument("bind", required=False, default="127.0.0.1:0", metavar="[BIND]", type=Bind(None))
 @option_group(listen=ListenOptions)
-@option("--allow", type=Network(), multiple=True, help="Take connections from there only.")
-@option("--deny", type=Network(), multiple=True, help="Take none from there.")
+@option("--allow", type=Network(), multiple=True, help="Accept connections only from this network.")
+@option("--deny", type=Network(), multiple=True, help="Refuse connections from this network.")
 @option("--proxy-protocol", is_flag=True, help="Expect a PROXY protocol header (v1 or v2) first.")
 @keepalive_option
 @option_group(tls=ServerTlsOptions)
@@ -305,7 +305,7 @@ def _why_not(
     allow: tuple[IPv4Network | IPv6Network, ...],
     deny: tuple[IPv4Network | IPv6Network, ...],
 ) -> str | None:
-    """Why a connection from `peer` is not let in; None where it is."""
+    """Why a connection from `peer` is refused; None if it is accepted."""
     for network in deny:
         if peer.ip in network:
             return f"denied by {network}"
@@ -315,7 +315,7 @@ def _why_not(
 
 
 def _environment(local: Any, peer: Any, stream: Any) -> dict[str, str]:  # noqa: ARG001
-    """What a command is told of its connection, under the names of tcpserver(1)."""
+    """The environment variables of a command, with the names of tcpserver(1)."""
     return {
         "PROTO": "TCP",
         "TCPLOCALIP": str(local.ip),

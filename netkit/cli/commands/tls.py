@@ -1,4 +1,4 @@
-"""`netkit tls probe`: what a TLS server shows of itself, and whether a client would accept it."""
+"""`netkit tls probe`: what a TLS server sends, and whether a client would accept it."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ HTTPS = 443
 
 Sign: TypeAlias = Literal["good", "bad", "warn", "none"]
 
-#: Terminals from this width on show the chain as one table; narrower ones a sheet for each certificate.
+#: The least width of a terminal that shows the chain as one table; narrower: a sheet for each certificate.
 WIDE = 140
 
 
 class SansRow(TypedDict):
-    """Whom a certificate is for."""
+    """The names that a certificate is for."""
 
     dns_names: list[str]
     ip_addresses: list[str]
@@ -66,7 +66,7 @@ class PemRow(TypedDict, total=False):
 
 
 class CertificateRow(PemRow):
-    """One certificate as the server sent it; what cannot be read is null, and told in `problems`."""
+    """One certificate as the server sent it. A part that cannot be read is null, and `problems` says why."""
 
     subject: Annotated[str | None, "RFC 4514 text"]
     issuer: Annotated[str | None, "RFC 4514 text"]
@@ -74,14 +74,14 @@ class CertificateRow(PemRow):
     version: int | None
     not_before: Annotated[str | None, Format("date-time")]
     not_after: Annotated[str | None, Format("date-time")]
-    days_left: Annotated[int | None, "Whole days until it expires; negative when it has"]
+    days_left: Annotated[int | None, "Whole days until it expires; negative if it has expired"]
     sans: Annotated[SansRow | None, "Subject alternative names"]
     key: KeyRow | None
     signature_algorithm: str | None
     is_ca: bool | None
     path_len: int | None
-    key_usage: Annotated[list[str] | None, "null where it does not say"]
-    extended_key_usage: Annotated[list[str] | None, "null where it does not say"]
+    key_usage: Annotated[list[str] | None, "null if the certificate does not say"]
+    extended_key_usage: Annotated[list[str] | None, "null if the certificate does not say"]
     self_signed: bool | None
     must_staple: bool | None
     ocsp_urls: list[str] | None
@@ -97,10 +97,10 @@ class CertificateRow(PemRow):
 class FindingRow(TypedDict):
     """One thing found in a chain."""
 
-    severity: Annotated[Literal["error", "warning", "note"], "An error is what a client refuses for"]
+    severity: Annotated[Literal["error", "warning", "note"], "An error means that a client refuses the certificate"]
     code: Annotated[str, "Stable: expired, wrong-host, self-signed, unknown-issuer, ..."]
     message: str
-    certificate_index: Annotated[int | None, "Which one it is about, counted from 0"]
+    certificate_index: Annotated[int | None, "The certificate it is about, counted from 0"]
     hint: str | None
 
 
@@ -108,21 +108,21 @@ class VerificationRow(TypedDict):
     """Whether a client accepts the chain, and why."""
 
     accepted: bool
-    server_name: Annotated[str | None, "The name it was judged by"]
+    server_name: Annotated[str | None, "The name that was checked"]
     findings: list[FindingRow]
     path: Annotated[list[str], "SHA-256 fingerprints, from the server's certificate to the trusted root"]
-    openssl_code: Annotated[int, "OpenSSL's X509_V_ERR number; 0 where it has nothing against the chain"]
+    openssl_code: Annotated[int, "OpenSSL's X509_V_ERR number; 0 if OpenSSL accepts the chain"]
     openssl_message: str
 
 
 class ProbeRow(TypedDict):
-    """What a TLS server shows of itself."""
+    """What a TLS server sends, and the verdict."""
 
     host: str
     port: int
     peer: Annotated[Peer, "The address that answered"]
-    server_name: Annotated[str, "The name asked for (SNI, if it is a name) and judged by"]
-    resolve_s: Annotated[float | None, "Looking the name up; null for an address"]
+    server_name: Annotated[str, "The name that was requested (as SNI, if it is not an address) and checked"]
+    resolve_s: Annotated[float | None, "The name lookup; null for an address"]
     connect_s: Annotated[float, "Connecting (TCP)"]
     handshake_s: Annotated[float | None, "The TLS handshake; null if it failed"]
     protocol: Annotated[str | None, "TLS 1.2, TLS 1.3, ..."]
@@ -137,7 +137,7 @@ class ProbeRow(TypedDict):
 
 
 class Probed(NamedTuple):
-    """A report, and what was asked about it."""
+    """A report, and the options for showing it."""
 
     report: ProbeReport
     insecure: bool
@@ -353,14 +353,14 @@ def _findings(report: ProbeReport) -> tuple[Finding, ...]:
 
 
 def _reasons(report: ProbeReport) -> list[str]:
-    """Codes of why it is refused, the handshake's own first."""
+    """The codes of the reasons for refusal, that of the handshake first."""
     first = [] if report.error is None else [report.error.kind]
     reasons = () if report.verification is None else report.verification.reasons
     return first + [finding.code for finding in reasons]
 
 
 def _why(result: Probed) -> tuple[str, ...]:
-    """What is to be said of the verdict: reasons, or how long it stays so."""
+    """The explanation of the verdict: the reasons, or how long the certificates stay valid."""
     report = result.report
     if report.error is not None:
         return (str(report.error),)
@@ -404,7 +404,7 @@ class Version(Value["TlsVersion"]):
 
 @command("tls probe", view=ProbeView(), doing="probing {}", see_also=("openssl-s_client(1)",))
 @inputs.many("HOST[:PORT]", parse=Endpoint(HTTPS).parse)
-@option("--servername", metavar="NAME", help="Ask for, and judge by, this name instead of the host's.")
+@option("--servername", metavar="NAME", help="Request and check this name instead of the host's.")
 @option(
     "--alpn",
     metavar="LIST",

@@ -1,4 +1,4 @@
-"""`netkit udp send` and `netkit udp listen`: datagrams, to one address, to everybody, to a group."""
+"""`netkit udp send` and `netkit udp listen`: unicast, broadcast and multicast datagrams."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class Datagram(TypedDict):
     """A datagram that was sent or received."""
 
     event: Literal["sent", "received"]
-    peer: Annotated[Endpoint, "Where it went, or where it came from"]
+    peer: Annotated[Endpoint, "Where it was sent to, or where it came from"]
     size: Annotated[int, "Bytes; 0 is a datagram too"]
-    data_b64: Annotated[str, "What is in it"]
+    data_b64: Annotated[str, "Its contents"]
 
 
 class Listening(TypedDict):
     """Where datagrams are received."""
 
     event: Literal["listening"]
-    local: Annotated[Endpoint, "With the port that the system chose if 0 was asked for"]
+    local: Annotated[Endpoint, "The address, with the port that the system chose if 0 was given"]
     groups: Annotated[list[str], "The multicast groups joined"]
 
 
@@ -53,7 +53,7 @@ class Ended(TypedDict):
     event: Literal["ended"]
     sent: Annotated[int, "Datagrams sent"]
     received: Annotated[int, "Datagrams received"]
-    elapsed_s: Annotated[float, "How long it took"]
+    elapsed_s: Annotated[float, "How long the command ran"]
 
 
 class UdpView(View[None]):
@@ -86,7 +86,7 @@ class Interface(Value[str]):
 
 
 class Hex(Value[bytes]):
-    """Bytes in hexadecimal; blanks and colons between them are passed over."""
+    """Bytes in hexadecimal; blanks and colons between them are ignored."""
 
     name = "hex"
     form = "write two digits a byte, as in 48656c6c6f or '48:65 6c'"
@@ -101,7 +101,7 @@ class Hex(Value[bytes]):
 
 
 class Traffic:
-    """What went and came: counted, and shown as it was asked for."""
+    """Counts the datagrams sent and received, and shows them in the form that was chosen."""
 
     def __init__(self, run: Run[None], hexdump: bool) -> None:
         self._run = run
@@ -115,7 +115,7 @@ class Traffic:
             )
 
     def show(self, direction: Direction, peer: object, data: bytes) -> None:
-        """A datagram: an event, its dump, or, of one that came, its payload."""
+        """Show a datagram: as an event, as a dump, or, if it was received, as its payload."""
         run, env = self._run, self._run.env
         if direction == "sent":
             self.sent += 1
@@ -134,19 +134,21 @@ class Traffic:
             env.flush()
 
     def unanswered(self, peer: object, error: OSError) -> None:
-        """A reply that the system did not send."""
+        """Warn that the system did not send a reply."""
         words = (error.strerror or str(error)).lower()
         self._run.env.warn("udp listen", f"cannot reply to {peer}: {words}")
 
     def end(self) -> None:
-        """Say what it came to."""
+        """Write the counts."""
         run, elapsed = self._run, monotonic() - self._begun
         if run.json:
             event = {"event": "ended", "sent": self.sent, "received": self.received, "elapsed_s": elapsed}
             run.write_object(event)
 
 
-_HEXDUMP = option("--hexdump", is_flag=True, help="Show every datagram in hexadecimal, instead of as it is.")
+_HEXDUMP = option(
+    "--hexdump", is_flag=True, help="Show every datagram in hexadecimal, instead of its plain contents."
+)
 
 _INTERFACE = option(
     "--interface",
@@ -165,14 +167,14 @@ _INTERFACE = option(
 @argument("endpoint", metavar="HOST:PORT", type=options.Endpoint(proto="udp"))
 @option("--data", "text", metavar="TEXT", help="Send this.")
 @option("--hex", "octets", type=Hex(), help="Send these bytes.")
-@option("-f", "--file", "path", type=File(), help="Send what is in this file.")
-@option("--lines", is_flag=True, help="Send each line of what is read as a datagram, without its end.")
-@option("--count", type=Number(1), default=1, help="Send it so many times.")
-@option("--interval", type=Seconds(), default=0.0, help="Leave so much time between two datagrams.")
-@option("--wait", type=Seconds(), help="Write what comes back, until so long after the last.")
-@option("--replies", type=Number(1), help="Wait for no more than so many replies.")
+@option("-f", "--file", "path", type=File(), help="Send the contents of this file.")
+@option("--lines", is_flag=True, help="Send each line of the input as one datagram, without its line end.")
+@option("--count", type=Number(1), default=1, help="Send it this many times.")
+@option("--interval", type=Seconds(), default=0.0, help="Wait this long between two datagrams.")
+@option("--wait", type=Seconds(), help="Write replies, until this long after the last datagram was sent.")
+@option("--replies", type=Number(1), help="Stop after this many replies.")
 @option("--broadcast", is_flag=True, help="Allow a broadcast address.")
-@option("--ttl", type=Number(0, 255), help="Let it pass so many routers.")
+@option("--ttl", type=Number(0, 255), help="Let it pass at most this many routers.")
 @_INTERFACE
 @_HEXDUMP
 @option_group(source=SourceOptions)
@@ -193,15 +195,15 @@ def send(
     hexdump: bool,
     source: SourceOptions,
 ) -> None:
-    """Send datagrams; write what comes back.
+    """Send datagrams; write the replies.
 
-    What is sent is --data, --hex, a file, or else standard input: all of it as one datagram, or each of its
-    lines with --lines, as soon as it is there. A datagram carries 65,507 bytes at most over IPv4.
+    The command sends --data, --hex, a file, or else standard input: all of it as one datagram, or, with
+    --lines, each line as soon as it is read. Over IPv4 a datagram carries 65,507 bytes at most.
 
-    With --wait, what comes back is written as it is, while there is more to send and for so long after
-    that, from whomever it comes; none at all is a timeout (7).
-    Where the other host says that nobody receives there, the exit code is 4, if it says so in time: UDP has
-    no connection that could be refused.
+    With --wait, replies are written unchanged, from any sender, while there is data to send and for this time
+    after that. If no reply comes at all, that is a timeout (7).
+    If the other host reports in time that no program receives at the port, the exit code is 4. UDP itself
+    has no connection that could be refused.
 
     Examples:
 
@@ -239,10 +241,10 @@ def send(
 
 
 def _sending_socket(peer: SocketAddr, bound: SocketAddr | None, broadcast: bool) -> UdpSocket:
-    """Not connected where answers come from elsewhere: those to a group, or to everybody, do.
+    """The socket; it is not connected for multicast and broadcast, because replies come from other addresses.
 
-    Which addresses reach everybody is the interfaces' matter (192.0.2.127 may, 10.0.1.255 may not): it is
-    --broadcast that says so.
+    The interfaces decide which addresses are broadcast addresses (192.0.2.127 may be one, 10.0.1.255 may
+    not). So only --broadcast tells us.
     """
     import errno
 
@@ -257,7 +259,7 @@ def _sending_socket(peer: SocketAddr, bound: SocketAddr | None, broadcast: bool)
     except PermissionError as error:
         if error.errno != errno.EACCES:
             raise
-        words = f"permission denied: {peer.ip} seems to be a broadcast address, which takes --broadcast"
+        words = f"permission denied: {peer.ip} seems to be a broadcast address, which needs --broadcast"
         raise PermissionError(error.errno, words) from error
 
 
@@ -266,7 +268,7 @@ def _prepare(sock: UdpSocket, peer: SocketAddr, ttl: int | None, interface: str 
 
     multicast = peer.ip.is_multicast
     if interface is not None and not multicast:
-        raise WrongValue(f"--interface is for multicast, and {peer.ip} is no group", "leave it out")
+        raise WrongValue(f"--interface is for multicast, and {peer.ip} is not a group", "leave it out")
     if ttl is not None:
         if multicast and peer.is_ipv4:
             sock.set_multicast_ttl_v4(ttl)
@@ -285,7 +287,7 @@ def _prepare(sock: UdpSocket, peer: SocketAddr, ttl: int | None, interface: str 
 
 
 def _ipv4_of(interface: str) -> Ipv4Addr:
-    """The address that names an interface to IPv4: the one written, or that of the interface named."""
+    """The IPv4 address of an interface: the one that was given, or that of the interface with this name."""
     from netkit.addr import AddrParseError, Ipv4Addr
     from netkit.net.interfaces import interface_ipv4
 
@@ -296,7 +298,7 @@ def _ipv4_of(interface: str) -> Ipv4Addr:
 
 
 class Payloads:
-    """What to send, a datagram at a time: all of a source, or each of its lines as soon as it is there."""
+    """The datagrams to send: one with all of a source, or one for each line as soon as it is read."""
 
     def __init__(self, source: Source, lines: bool) -> None:
         self._source = source
@@ -306,7 +308,8 @@ class Payloads:
         self._ended = False
 
     def next(self) -> Flow[bytes | None]:
-        """Flow: the next one; None when there is none. What no datagram can carry is not read to its end."""
+        """Flow: the next datagram; None at the end. Data that is too long for a datagram is not read to its
+        end."""
         from netkit.net.udp import MAX_DATAGRAM
 
         while True:
@@ -361,7 +364,7 @@ def _sending(
             first = False
             yield from sock.send_flow(data, None if sock.peer_addr is not None else peer)
             traffic.show("sent", peer, data)
-            yield PAUSE  # for what comes back meanwhile
+            yield PAUSE  # to receive replies meanwhile
 
 
 def _replies(sock: UdpSocket, traffic: Traffic, wait: float, limit: int | None) -> Flow[None]:
@@ -387,12 +390,18 @@ def _receiving(sock: UdpSocket, traffic: Traffic, limit: int | None) -> Flow[Non
     see_also=("netkit-udp-send(1)", "netkit-udp-echo(1)", "nc(1)", "socat(1)"),
 )
 @argument("bind", required=False, metavar="[BIND]", type=Bind(None))
-@option("--count", type=Number(1), help="End after so many datagrams.")
-@option("--idle-timeout", type=Seconds(), help="End when nothing came for so long.")
-@option("--join", "groups", multiple=True, metavar="GROUP", help="Join this multicast group; more than once.")
+@option("--count", type=Number(1), help="End after this many datagrams.")
+@option("--idle-timeout", type=Seconds(), help="End if no datagram comes for this long.")
+@option(
+    "--join",
+    "groups",
+    multiple=True,
+    metavar="GROUP",
+    help="Join this multicast group; may be given several times.",
+)
 @_INTERFACE
-@option("--reply", metavar="TEXT", help="Send this back for every datagram.")
-@option("--reuse", is_flag=True, help="Let others receive at the same address; so it is with --join.")
+@option("--reply", metavar="TEXT", help="Send this text back for every datagram.")
+@option("--reuse", is_flag=True, help="Let other programs receive at the same address; --join implies it.")
 @_HEXDUMP
 def listen(
     run: Run[None],
@@ -405,15 +414,16 @@ def listen(
     reuse: bool,
     hexdump: bool,
 ) -> None:
-    """Receive datagrams, and write what is in them.
+    """Receive datagrams, and write their contents.
 
-    BIND is ADDR:PORT or :PORT; without one, it is a free port of 127.0.0.1, or of every address with
-    --join: what is sent to a group arrives there, or where the group itself is bound, and nowhere else.
-    Where it receives is said on standard error, or is the first event of --json. What comes is written as
-    it is, one datagram after the other; --json and --hexdump tell them apart, and say where each came from.
+    BIND is ADDR:PORT or :PORT; the default is a free port of 127.0.0.1, or, with --join, of all addresses.
+    Datagrams for a group arrive only at a socket that is bound to all addresses or to the group itself. The
+    command says on standard error where it receives; with --json this is the first event. It writes the
+    contents unchanged, one datagram after the other; --json and --hexdump also show where each begins and
+    where it came from.
 
-    It goes on until Ctrl-C or SIGTERM, or what --count and --idle-timeout say. When nothing at all has come
-    by then, that is a timeout (7).
+    The command continues until Ctrl-C or SIGTERM, or until --count or --idle-timeout ends it. If no datagram
+    has come by then, that is a timeout (7).
 
     Examples:
 
@@ -466,14 +476,15 @@ def _listening(
             except ClosedError:
                 raise
             except OSError as error:
-                # Who sends chooses the source that stands in the datagram: it must not end the listening.
+                # A sender can forge the source address of a datagram, so a reply that fails must not end the
+                # command.
                 traffic.unanswered(peer, error)
             else:
                 traffic.show("sent", peer, answer)
 
 
 def _join(sock: UdpSocket, group: str, interface: str | None) -> str:
-    """Join a group by the interface that was named, with --interface or as GROUP%NAME."""
+    """Join a group on the interface of --interface or of GROUP%NAME."""
     from netkit.addr import AddrParseError, IpAddr
     from netkit.net.interfaces import interface_index
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class PeerRow(TypedDict):
-    """Who is at the other end, as the system knows it."""
+    """The peer's process and user, as the system reports them."""
 
     pid: Annotated[int | None, "The process"]
     uid: Annotated[int, "Its user"]
@@ -33,13 +33,13 @@ class PeerRow(TypedDict):
 
 
 class Connected(TypedDict):
-    """The connection is there."""
+    """The connection is made."""
 
     event: Literal["connected"]
     peer: Annotated[str, "The address: a path, or @ and an abstract name"]
-    credentials: Annotated[PeerRow | None, "Who listens there; null where the system does not tell"]
+    credentials: Annotated[PeerRow | None, "The process that listens; null if the system does not report it"]
     elapsed_s: Annotated[float, "How long connecting took, TLS included"]
-    tls: Annotated[TlsRow | None, "What TLS agreed on"]
+    tls: Annotated[TlsRow | None, "The result of the TLS handshake"]
 
 
 class ConnectView(View[Any]):
@@ -93,11 +93,11 @@ class FileMode(Value[int]):
 @options.timeout(10.0)
 @option_group(tls=ClientTlsOptions, talk=TalkOptions)
 def connect(run: Run[Any], path: UnixAddr, timeout: float, tls: ClientTlsOptions, talk: TalkOptions) -> None:
-    """Connect to a Unix-domain socket; send standard input, write what comes back.
+    """Connect to a Unix-domain socket; send standard input, write the data that comes back.
 
-    PATH is a file, or @NAME in Linux's abstract namespace. All else is as in `netkit tcp connect`: when
-    standard input ends, the sending half is closed and what the peer still sends is written. --timeout is
-    for connecting: a listener whose backlog is full is asked again until then.
+    PATH is a file, or @NAME in Linux's abstract namespace. The rest is as in `netkit tcp connect`: when
+    standard input ends, the command closes the sending half, and writes what the peer still sends. --timeout
+    covers connecting: if the listener's backlog is full, the command tries again until then.
 
     Examples:
 
@@ -145,7 +145,9 @@ def _credentials(stream: UnixStream) -> PeerRow | None:
 )
 @argument("path", metavar="PATH", type=SocketPath())
 @option_group(listen=ListenOptions)
-@option("--mode", type=FileMode(), help="The file's permissions: who may write to it may connect.")
+@option(
+    "--mode", type=FileMode(), help="The file's permissions: users who may write to the file may connect."
+)
 @option_group(tls=ServerTlsOptions)
 @drain_option
 @option_group(talk=TalkOptions)
@@ -158,11 +160,11 @@ def listen(
     drain: float,
     talk: TalkOptions,
 ) -> None:
-    """Wait for a connection to a Unix-domain socket; send standard input, write what comes.
+    """Wait for a connection to a Unix-domain socket; send standard input, write the data that comes.
 
-    PATH is a file, which is made and, at the end, removed, or @NAME in Linux's abstract namespace. The
-    file of a socket that nobody listens behind any more is replaced; one that is in use, or no socket,
-    never. All else is as in `netkit tcp listen`. A command of --exec finds who connected in UNIXREMOTEPID,
+    PATH is a file, which the command creates and removes at the end, or @NAME in Linux's abstract namespace.
+    If the file exists, it is replaced only if it is a socket on which no process listens any more. The rest
+    is as in `netkit tcp listen`. A command of --exec finds the peer's process and user in UNIXREMOTEPID,
     UNIXREMOTEEUID and UNIXREMOTEEGID.
 
     Examples:
@@ -173,7 +175,10 @@ def listen(
     from netkit.net.unix import UnixListener
 
     if mode is not None and path.path is None:
-        raise WrongValue(f"--mode is for a file, and {path} is none", "anybody may connect to it: use a path")
+        raise WrongValue(
+            f"--mode is for a file, and {path} is not a file",
+            "any user may connect to an abstract name; use a path",
+        )
     listening = Listening(run, listen, tls, talk, drain=drain, admit=_anybody, environment=_environment)
     listening.serve(UnixListener.bind(path, mode=mode), "unix", ["localhost"])
 
@@ -183,7 +188,7 @@ def _anybody(_stream: Any) -> None:
 
 
 def _environment(local: Any, peer: Any, stream: Any) -> dict[str, str]:  # noqa: ARG001
-    """What a command is told of its connection, under the names of unixserver(1)."""
+    """The environment variables of a command, with the names of unixserver(1)."""
     found = {"PROTO": "UNIX", "UNIXLOCALPATH": str(local)}
     who = _credentials(stream)
     if who is not None:

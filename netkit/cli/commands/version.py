@@ -1,4 +1,4 @@
-"""`netkit version`: what is running, for a bug report and for "why is it slow here?"."""
+"""`netkit version`: versions, for a bug report, and whether the fast Rust code is in use."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from netkit.cli.frame.view import View
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: What netkit needs, by the name it is installed under, and what it uses where it is there.
+#: The libraries that netkit needs, and the optional ones, by the names of their packages.
 LIBRARIES = ("click", "rich", "cryptography", "truststore", "idna")
 OPTIONAL = ("pyOpenSSL", "ada-url", "h2", "aioquic", "brotli", "backports.zstd", "uvloop")
 
 
 class VersionRow(TypedDict):
-    """What netkit is made of here."""
+    """The versions of netkit, of Python and of the libraries."""
 
     netkit: Annotated[str, "The version of netkit"]
     python: Annotated[str, "The version of Python"]
     python_implementation: Annotated[str, "CPython, PyPy, ..."]
     platform: Annotated[str, "The operating system and the kind of machine"]
-    twins: Annotated[Literal["rust", "python"], "What the hot functions are made of"]
-    twins_reason: Annotated[str | None, "Why the Rust twins are not in use; null where they are"]
-    openssl: Annotated[str | None, "The OpenSSL of the standard ssl module; null where Python has none"]
-    libraries: Annotated[dict[str, str | None], "The libraries in use; null where one is not installed"]
+    twins: Annotated[
+        Literal["rust", "python"], "Which version of the performance-critical functions is in use"
+    ]
+    twins_reason: Annotated[str | None, "Why the Rust twins are not in use; null if they are"]
+    openssl: Annotated[str | None, "The OpenSSL of the standard ssl module; null if Python has none"]
+    libraries: Annotated[dict[str, str | None], "The libraries in use; null for one that is not installed"]
 
 
 class VersionView(View[VersionRow]):
@@ -51,12 +53,13 @@ class VersionView(View[VersionRow]):
 
 @command("version", view=VersionView())
 def version(run: Run[VersionRow]) -> None:
-    """Show the versions of netkit and of what it runs on.
+    """Show the versions of netkit, of Python and of the libraries.
 
-    "twins" says whether the hot functions are the Rust ones, or their Python equals, which do the same
-    more slowly; and if so, why. NETKIT_PURE=1 asks for the Python ones.
+    netkit has two versions of its performance-critical functions, one in Rust and one in Python, with the
+    same results: the twins. "twins" says which of them is in use; if it is the slower Python one, also why.
+    NETKIT_PURE=1 chooses the Python one.
 
-    `netkit --version` prints the version of netkit alone, and is the fastest way to see that it is there.
+    `netkit --version` prints only the version of netkit, and starts faster.
 
     Examples:
 
@@ -90,7 +93,8 @@ def _openssl() -> str | None:
 
 
 def _library_versions() -> Iterable[tuple[str, str | None]]:
-    """Versions as installed, without importing the libraries; optional ones only where they are there."""
+    """The installed versions, without importing the libraries; an optional library only if it is
+    installed."""
     from importlib.metadata import PackageNotFoundError, version as installed
 
     for name in LIBRARIES + OPTIONAL:

@@ -1,1 +1,1 @@
-"""What is generated from the commands' own declarations: man pages, completions, JSON schemas."""
+"""Files generated from the commands' own declarations: man pages, completions, JSON schemas."""

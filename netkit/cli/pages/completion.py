@@ -1,7 +1,7 @@
 """Completions for bash, zsh and fish, made from what the commands declare.
 
-They are static scripts: a TAB costs no Python. What can be completed is known beforehand: commands,
-options, words of an option's choice, files, names of hosts.
+They are static scripts, so pressing TAB does not start Python. Everything that they complete is known
+beforehand: commands, options, the choices of an option, files, host names.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _options(command: click.Command, context: click.Context) -> Iterator[Value]:
 
 
 def _first_sentence(text: str) -> str:
-    """What is said first, without what is in parentheses: a menu has one line."""
+    """The first sentence without its parentheses, because a menu has one line for it."""
     bare = re.sub(r"\s*\([^)]*\)", "", " ".join(text.split()))
     return re.split(r"[.;:](?:\s|$)", bare)[0].replace("`", "")
 
@@ -113,7 +113,7 @@ def _first_sentence(text: str) -> str:
 
 
 def bash(places: list[Node]) -> str:
-    """The script for bash; it needs nothing of the bash-completion package."""
+    """The script for bash; it does not need the bash-completion package."""
     steps = [f"{node.path}/{name}" for node in places for name, _ in node.children]
     parents = " | ".join(_bash_quote(step) for step in steps)
     lines = [
@@ -255,7 +255,7 @@ def _zsh_command(node: Node) -> list[str]:
     if node.words:
         lines += ["    local state ret=1", "    local -a flags"]
         specs.append("'*: :->argument'")
-    else:  # also where nothing is known of the arguments: options may follow them
+    else:  # even if nothing is known of the arguments, because options may follow them
         specs.append(f"'*: :{helper or ' '}'")
     indented = " \\\n".join(f"        {spec}" for spec in specs)
     if not node.words:
@@ -263,7 +263,7 @@ def _zsh_command(node: Node) -> list[str]:
     lines += [f"    _arguments -s -S \\\n{indented} && ret=0", "    if [[ $state == argument ]]; then"]
     lines.append("        flags=(")
     for word, text in node.words:
-        # What follows an equals sign is typed on: no blank after it.
+        # No blank after an equals sign, because the value follows.
         pair = ":".join(part.replace("\\", "\\\\").replace(":", "\\:") for part in (word, text))
         lines.append(f"            {_bash_quote(pair)}")
     lines += ["        )", "        _describe -t flags flag flags && ret=0"]

@@ -1,12 +1,12 @@
 """Man pages, completions and JSON Schemas, written from the commands' own declarations.
 
-    python -m netkit.cli.pages.generate            write what is not current
-    python -m netkit.cli.pages.generate --check    say what is not current; exit 1 if anything is
+    python -m netkit.cli.pages.generate            write the files that are not current python -m
+    netkit.cli.pages.generate --check    name the files that are not current; exit 1 if there are any
 
     man/netkit.1, man/netkit-COMMAND.1       completions/netkit.{bash,zsh,fish}       docs/schema/COMMAND.json
 
-Everything is made from the table of commands (main.py) and from what each command declares: its
-docstring, its options, its view. So a page can be stale, but never wrong about what it was made from.
+Everything is made from the table of commands (main.py) and from what each command declares: its docstring,
+its options, its view. So a page can be out of date, but it cannot contradict its command otherwise.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from netkit.cli.table import COMMANDS, Entry
 
 ROOT = Path(__file__).parents[3]
 
-#: Where generated files are, and nothing else: a file there that is not generated is left over.
+#: Directories and names of generated files. A file there that is not generated now is left over.
 PLACES = ("man/netkit*.1", "completions/netkit.*", "docs/schema/*.json")
 
 

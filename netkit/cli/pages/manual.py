@@ -21,30 +21,32 @@ if TYPE_CHECKING:
 #: The date in the footer; set it with the version, so that pages do not change by themselves.
 DATE = "2026-11-23"
 
-#: Variables that every command heeds.
+#: Variables that every command reads.
 VARIABLES = (
     ("NO_COLOR", "If set and not empty, no colours (as if with --color never)."),
-    ("COLUMNS", "The width of tables, where it should not be the terminal's."),
+    ("COLUMNS", "The width of tables, if it should differ from the terminal's."),
     ("TERM", "If it is `dumb`, no colours and no progress line."),
-    ("NETKIT_DEBUG", "If 1, an error is shown with its traceback."),
-    ("NETKIT_PURE", "If 1, the Python form of every function that also exists in Rust."),
+    ("NETKIT_DEBUG", "If 1, errors are shown with their tracebacks."),
+    ("NETKIT_PURE", "If 1, use the Python version of every function that also exists in Rust."),
 )
 
 _INTRODUCTION = """\
-netkit looks at a network from the bottom up: addresses, TCP, UDP, DNS, TLS. One grammar, one form of
-output and one set of exit codes for all of it; and it explains what it saw.
+netkit examines a network from the bottom up: addresses, TCP, UDP, DNS, TLS. All commands have one grammar,
+one form of output and one set of exit codes; and they explain what they find.
 
-`HOST:PORT`, `[v6]:PORT`, `:PORT`, names of services and URLs are taken wherever an endpoint is."""
+Wherever a command takes an endpoint, it takes `HOST:PORT`, `[v6]:PORT`, `:PORT`, names of services and
+URLs."""
 
 _OUTPUT = """\
-Standard output carries results only; progress, warnings and errors go to standard error, as
-`netkit: what was being done: what happened`, followed by `hint:` and what to do where there is something.
+Standard output carries results only. Progress, warnings and errors go to standard error. A message is
+`netkit: what was being done: what happened`; a line with `hint:` follows if there is something to do.
 
 On a terminal, results are tables. Elsewhere, or with `--plain`, the same facts are text separated by tabs,
-with a dash where there is nothing. `--short` gives the bare values, one a line. `--json` gives JSON Lines,
-one object for every input, or for every event of a stream: always with `type`, with `input` where there is
-one, and with `error` (`layer`, `kind`, `message`, `hint`) where it failed. Keys that end in `_s` are
-seconds, in `_b64` base64; dates are RFC 3339. `netkit schema COMMAND` prints the JSON Schema.
+with a dash for a missing value. `--short` gives the bare values, one a line. `--json` gives JSON Lines, one
+object for every input, or for every event of a stream. An object always has `type`; it has `input` if the
+command takes inputs, and `error` (`layer`, `kind`, `message`, `hint`) if the input failed. Keys that end in
+`_s` are seconds, those in `_b64` are base64; dates are RFC 3339. `netkit schema COMMAND` prints the JSON
+Schema.
 
 Text from a peer is shown with its control characters as escapes, `\\x1b`, in every form of output."""
 
@@ -124,7 +126,7 @@ def main_page(entries: Iterable[Entry]) -> str:
         page.text(text.split("\n\n"))
     page.section("EXIT STATUS")
     page.terms((str(int(code)), text) for code, text in EXIT_TEXTS.items())
-    page.text(["The first layer that failed decides."])
+    page.text(["The first layer that failed decides the code."])
     page.section("ENVIRONMENT")
     page.terms(VARIABLES)
     page.section("SEE ALSO")
@@ -200,7 +202,7 @@ def _escape(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Text that is typed: hyphens must stay hyphens when copied, quotes stay quotes."""
+    """Text that a user types: hyphens and quotes must stay the same when a user copies them."""
     for character, escape in (("-", "\\-"), ("'", "\\(aq"), ("`", "\\(ga"), ("^", "\\(ha"), ("~", "\\(ti")):
         text = text.replace(character, f"\0{escape[1:]}")
     return _escape(text).replace("\0", "\\")
@@ -211,12 +213,12 @@ def _plain(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """Words: only a hyphen that begins one is typed by somebody."""
+    """Words: only a hyphen at the beginning of a word is one that a user types."""
     return re.sub(r"(?<!\w)-+", lambda match: "\\-" * len(match[0]), _escape(text))
 
 
 def _prose(text: str) -> list[str]:
-    """A paragraph, in lines of a decent length: what stands in backquotes is bold."""
+    """A paragraph, broken into lines: text in backquotes is bold."""
     parts = " ".join(text.split()).split("`")
     shown = "".join(
         _bare(part) if index % 2 == 0 else f"\\fB{_code(part)}\\fR" for index, part in enumerate(parts)
@@ -225,5 +227,5 @@ def _prose(text: str) -> list[str]:
 
 
 def _guarded(line: str) -> str:
-    """A line that begins with a dot or a quote is a request to troff, unless something stands before."""
+    """Protect a line that begins with a dot or a quote: troff would read it as a request."""
     return f"\\&{line}" if line.startswith((".", "'")) else line

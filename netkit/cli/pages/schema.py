@@ -4,9 +4,9 @@
         ttl_s: Annotated[int, "How long the record may be kept"]
         note: NotRequired[str]
 
-A key may be absent only if it is `NotRequired`, and no key may be there that is not declared, so that a
-test which validates real output against the schema finds both kinds of drift. The keys that the frame
-adds to every row (`type`, `input`, `error`) are added here to every schema.
+A key may be absent only if it is `NotRequired`, and every key must be declared. So a test that validates real
+output against the schema finds missing keys and unknown ones. The keys that the frame adds to every row
+(`type`, `input`, `error`) are added here to every schema.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _SCALARS: dict[Any, Schema] = {
     Any: {},
     object: {},
 }
-_INPUT = "The input as it was given; null where the row is about no single one"
-_ERROR = "Why the input failed; absent where it did not"
+_INPUT = "The input as it was given; null if the row is not about one input"
+_ERROR = "Why the input failed; absent if it did not fail"
 
 
 def view_schema(view: View[Any], title: str) -> Schema:
@@ -85,8 +85,8 @@ def _is_union(annotation: Any) -> bool:
 
 
 def _is_required(declared: Any, key: str, hint: Any) -> bool:
-    """Whether a key must be there. `__required_keys__` knows of `total=False`, but not of a `NotRequired`
-    in annotations that are strings, as they are in every module here."""
+    """Whether a key must be there. `__required_keys__` respects `total=False`, but not a `NotRequired` in
+    annotations that are strings, and annotations are strings in every module here."""
     if get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     marker = get_origin(hint)
@@ -94,7 +94,7 @@ def _is_required(declared: Any, key: str, hint: Any) -> bool:
 
 
 class _Maker:
-    """Makes schemas of annotations, and collects the definitions they refer to."""
+    """Makes schemas from annotations, and collects the definitions that they refer to."""
 
     def __init__(self) -> None:
         self.definitions: dict[str, Schema] = {}
@@ -138,7 +138,7 @@ class _Maker:
         return {"anyOf": schemas}
 
     def typed_dict(self, declared: Any, frame: Schema | None = None, error: Schema | None = None) -> Schema:
-        """A reference to the definition of a TypedDict; for a row, with what the frame adds to it."""
+        """A reference to the definition of a TypedDict; for a row, with the keys that the frame adds."""
         name = declared.__name__.lstrip("_")
         if name not in self.definitions:
             self.definitions[name] = {}  # entered before its fields, which may refer to it

@@ -1,1 +1,1 @@
-"""What the commands that carry a payload share: talking over a connection, listening, serving."""
+"""The common parts of the commands that carry a payload: talking over a connection, listening, serving."""

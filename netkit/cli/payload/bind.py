@@ -1,5 +1,5 @@
-"""Where a server listens: what BIND may be, and the sockets that come of it, of a service manager, or of the
-server that is replaced."""
+"""Where a server listens: the forms of BIND, and the server's sockets, which are new ones, or come from a
+service manager or from the server that this one replaces."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from netkit.net.unix import UnixListener
     from netkit.serve.handover import Handover, TakenOver
 
-#: What a BIND begins with that names a Unix-domain socket, whatever follows.
+#: A BIND that begins with this names a Unix-domain socket.
 UNIX = "unix:"
-#: Where a server listens that is told nothing: a free port.
+#: Where a server listens without a BIND: a free port.
 ANYWHERE = "127.0.0.1:0"
 
 
 class Bind(Value[str]):
     """Where to listen: `ADDR:PORT`, `[v6]:PORT`, `:PORT` for every address; port 0 takes a free one.
 
-    With `default_port` None it has to be written. With `unix`, also a path, `unix:PATH` or `@NAME`; the
-    value then begins with `unix:`.
+    If `default_port` is None, the port must be written. With `unix`, a path, `unix:PATH` or `@NAME` is also
+    accepted; the Python value of these begins with `unix:`.
     """
 
     name = "bind"
@@ -62,7 +62,8 @@ def is_unix(bind: str) -> bool:
 
 
 def names_of(bind: str) -> list[str]:
-    """Whom a certificate made for a server at `bind` is for: this machine, and the address it listens on."""
+    """The names in a certificate made for a server at `bind`: this machine's, and the address it listens
+    on."""
     import socket
 
     from netkit.addr import to_socket_addrs_parts
@@ -76,7 +77,7 @@ def names_of(bind: str) -> list[str]:
 
 
 class Served(NamedTuple):
-    """A socket of a server: its transport ("tcp", "udp", "unix"), and the BIND it comes from, if it does."""
+    """A socket of a server: its transport ("tcp", "udp", "unix"), and the BIND that it comes from, if any."""
 
     transport: str
     socket: ServerSocket
@@ -207,7 +208,7 @@ class Sockets:
         return Handover(self._control, offered, protocol=protocol, private=private)
 
     def ready(self) -> None:
-        """They are served from now on: whoever had them before may stop."""
+        """Say that this process serves the sockets now, so that the previous server may stop."""
         if self.taken is not None:
             self.taken.ready()
             self.taken.close()

@@ -1,4 +1,4 @@
-"""TLS on the side that connects: the options, and the handshake that comes of them."""
+"""TLS on the side that connects: the options, and the handshake with them."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ class ClientTlsOptions(OptionGroup):
 
 
 class ClientTls:
-    """TLS as it was asked for: the name to ask for, and the settings."""
+    """TLS as the options ask for it: the server's name, and the settings."""
 
     def __init__(self, server_name: str | None, config: TlsConfig) -> None:
         self.server_name = server_name
         self.config = config
 
     def over(self, stream: ByteStream) -> Flow[TlsStream]:
-        """Flow: the handshake; `stream` is closed where it fails."""
+        """Flow: the handshake; closes `stream` if it fails."""
         from netkit.io import phase
         from netkit.tls.stream import TlsStream
 

@@ -1,9 +1,9 @@
-"""The options by which every `serve` command injects faults: one group, one argument.
+"""The options of every `serve` command that inject faults: one group, one argument.
 
 @command("serve echo", ...)
 @option_group(faults=FaultOptions)
 def echo(run, ..., faults: FaultOptions):
-    injected = faults.injected(run.env)      # a netkit.lab.faults.Faults, or None where none is asked for
+    injected = faults.injected(run.env)      # a netkit.lab.faults.Faults, or None without fault options
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Share(Value[float]):
 
 
 class Delay(Value[tuple[float, float]]):
-    """A time, or two between which it varies: `50ms`, `50ms..200ms`. Python sees a pair of seconds."""
+    """A time, or a range of times: `50ms`, `50ms..200ms`. The Python value is a pair, in seconds."""
 
     name = "delay"
     metavar = "TIME[..TIME]"
@@ -143,17 +143,17 @@ class FaultOptions(OptionGroup):
     delay: tuple[float, float] | None = field(
         "--delay",
         type=Delay(),
-        help="Send each piece, or datagram, this much later: 50ms, or 50ms..200ms for anything between.",
+        help="Delay each piece of data, or datagram: by 50ms, or by a random time, 50ms..200ms.",
     )
     drop: float | None = field(
         "--drop",
         type=Share(),
-        help="Reset this share of connections before anything is answered, lose this share of datagrams: 5%.",
+        help="Reset this share of connections before any answer; lose this share of datagrams: 5%.",
     )
     reset_after: int | None = field(
         "--reset-after",
         type=Size(),
-        help="Reset a connection when so many bytes were sent on it: 64k. Not for datagrams.",
+        help="Reset a connection after this many bytes were sent on it: 64k. Not for datagrams.",
     )
     throttle: float | None = field(
         "--throttle",
@@ -163,10 +163,10 @@ class FaultOptions(OptionGroup):
     corrupt: float | None = field(
         "--corrupt",
         type=Share(),
-        help="Flip a bit in this share of pieces (and 16 KiB of one) or datagrams: 0.1%.",
+        help="Flip a bit in this share of pieces of data (of at most 16 KiB each) or datagrams: 0.1%.",
     )
     seed: int | None = field(
-        "--seed", type=Number(), help="Choose what meets which fault as in the run that said this seed."
+        "--seed", type=Number(), help="Repeat the random choices of the run that printed this seed."
     )
 
     def check(self) -> None:
@@ -179,8 +179,8 @@ class FaultOptions(OptionGroup):
         return {name: value for name, value in given.items() if value is not None}
 
     def injected(self, env: Environment) -> Faults | None:
-        """The faults; None where none is asked for. Their seed is said, so that what a client met can be
-        repeated."""
+        """The faults; None without fault options. Prints their seed, so that a user can repeat the same
+        faults."""
         asked = self._asked()
         if not asked:
             return None
@@ -192,7 +192,7 @@ class FaultOptions(OptionGroup):
 
 
 def fault_counts(faults: Faults | None) -> dict[str, int]:
-    """What was injected, for a server's counts: nothing where no fault was asked for."""
+    """How many faults were injected, for a server's counts; empty without fault options."""
     return {} if faults is None else faults.injected.counts()
 
 

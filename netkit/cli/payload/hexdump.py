@@ -1,9 +1,9 @@
-"""Bytes as people read them: offset, hexadecimal, ASCII; which way they went, and where in that direction.
+"""Hexadecimal dumps: the direction, the offset in that direction, hexadecimal, ASCII.
 
     > 00000000  47 45 54 20 2f 20 48 54  54 50 2f 31 2e 30 0d 0a  |GET / HTTP/1.0..|
     < 00000000  48 54 54 50 2f 31 2e 30  20 32 30 30 20 4f 4b 0d  |HTTP/1.0 200 OK.|
 
-`>` was sent, `<` was received, and each direction counts by itself. Nothing in a dump can move a cursor.
+`>` was sent, `<` was received; each direction has its own offsets. Bytes that are not printable are dots.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def dump_rows(data: bytes, offset: int = 0) -> Iterator[str]:
 
 
 class HexDump:
-    """The dump of one conversation, piece by piece; `label` stands after the arrow."""
+    """The dump of one conversation, piece by piece; `label` follows the arrow."""
 
     def __init__(self, label: str = "") -> None:
         self._label = f"{label} " if label else ""
         self._offsets: dict[Direction, int] = {"sent": 0, "received": 0}
 
     def lines(self, direction: Direction, data: bytes) -> Iterator[str]:
-        """The lines for `data`, which goes on where the last piece of its direction ended."""
+        """The lines for `data`; its offsets continue after the last piece of the same direction."""
         head = f"{ARROWS[direction]} {self._label}"
         offset = self._offsets[direction]
         for row in dump_rows(data, offset):
@@ -45,18 +45,18 @@ class HexDump:
 
 
 class Transcript:
-    """A file of what was said: for each piece a line of when, which way and how much, and its dump."""
+    """A file of the conversation: for each piece a line with time, direction and size, then its dump."""
 
     def __init__(self, path: str) -> None:
-        """Raises OSError where the file cannot be written; what it held is gone."""
+        """Open and truncate the file. Raises OSError if it cannot be written."""
         self._file: IO[str] = open(path, "w", encoding="utf-8")  # noqa: SIM115  # close() closes it
 
     def note(self, text: str, label: str = "") -> None:
-        """A line that is about the conversation, not of it."""
+        """Write a remark about the conversation."""
         self._write([f"# {_now()} {label + ' ' if label else ''}{text}"])
 
     def write(self, direction: Direction, data: bytes, dump: HexDump, label: str = "") -> None:
-        """A piece that was sent or received, written at once."""
+        """Write a piece that was sent or received, without delay."""
         which = f"{label} " if label else ""
         head = f"{ARROWS[direction]} {which}{_now()} {direction} {len(data)} bytes"
         self._write([head, *dump.lines(direction, data)])

@@ -1,11 +1,12 @@
-"""What `tcp listen` and `unix listen` share: taking one connection or many, and what happens on each.
+"""The common part of `tcp listen` and `unix listen`: accept one connection or many, and serve each.
 
-One connection: the command waits for it, closes the listener, talks, and ends as the conversation does. Many
-(-k): a server, which ends when it is told to, and to which a conversation that failed is an event.
+One connection: the command waits for it, closes the listener, talks, and ends with the conversation. If the
+conversation fails, so does the command. Many connections (-k): a server, which runs until it is stopped. A
+conversation that fails is only an event there.
 
-A command (--exec) gets the connection's own socket, unless its bytes have to be seen or changed on their way
-(TLS, --json, a dump or transcript, CR LF, an idle timeout): then it gets one end of a pair, and this process
-carries them between the two.
+A command (--exec) gets the connection's own socket, unless this process must see or change the bytes (TLS,
+--json, a dump or transcript, CR LF, an idle timeout). In that case the command gets one end of a socket pair,
+and this process copies the bytes between the two.
 """
 
 from __future__ import annotations
@@ -54,38 +55,38 @@ if TYPE_CHECKING:
 
 log = Log("netkit.listen")
 
-#: How many commands run at the same time, unless --max-conns says otherwise.
+#: How many commands run at the same time without --max-conns.
 MOST_COMMANDS = 100
 
 
 class Where(TypedDict):
-    """A socket that takes connections from now on."""
+    """A socket accepts connections from now on."""
 
     event: Literal["listening"]
-    transport: Annotated[Literal["tcp", "unix"], "What is listened for"]
-    local: Annotated[EndpointOrPath, "Where, with the port that the system chose if 0 was asked for"]
+    transport: Annotated[Literal["tcp", "unix"], "The transport"]
+    local: Annotated[EndpointOrPath, "The address, with the port that the system chose if 0 was given"]
 
 
 class Accepted(OfConnection):
-    """A connection was taken."""
+    """A connection was accepted."""
 
     event: Literal["connected"]
-    peer: Annotated[EndpointOrPath, "Where it comes from; with --proxy-protocol, what the header says"]
+    peer: Annotated[EndpointOrPath, "Where it comes from; with --proxy-protocol, as the header says"]
     local: Annotated[EndpointOrPath, "This end"]
-    tls: Annotated[TlsRow | None, "What TLS agreed on"]
+    tls: Annotated[TlsRow | None, "The result of the TLS handshake"]
     pid: Annotated[int | None, "With --exec: the command's process"]
 
 
 class Refused(TypedDict):
-    """A connection was not let in."""
+    """A connection was refused."""
 
     event: Literal["refused"]
-    peer: Annotated[EndpointOrPath | None, "Where it came from; null where it was gone before anybody looked"]
+    peer: Annotated[EndpointOrPath | None, "Where it came from; null if the peer was gone before its address could be read"]
     reason: Annotated[str, "Why"]
 
 
 class Failed(OfConnection):
-    """A connection was taken, and failed before it could be talked over: TLS, a PROXY protocol header."""
+    """A connection was accepted, and failed before any conversation: TLS, a PROXY protocol header."""
 
     event: Literal["failed"]
     elapsed_s: Annotated[float, "How long the connection was open"]
@@ -104,21 +105,21 @@ class ListenView(ServeView):
 
 
 class ListenOptions(OptionGroup):
-    """How many connections to take, and what is started for them."""
+    """How many connections to accept, and which command to start for each."""
 
-    keep: bool = flag("-k", "--keep", help="Take one connection after another, until told to stop.")
+    keep: bool = flag("-k", "--keep", help="Accept one connection after another, until stopped.")
     max_conns: int | None = field(
         "--max-conns",
         type=Number(1, 100_000),
-        help="With -k: take so many at the same time. [default: 1; 100 with --exec]",
+        help="With -k: accept this many connections at the same time. [default: 1; 100 with --exec]",
     )
     command: str | None = field(
         "--exec",
         metavar="COMMAND",
-        help="Start COMMAND for each connection, as its standard input and output.",
+        help="Start COMMAND for each connection, which becomes its standard input and output.",
     )
     timeout: float | None = field(
-        "--timeout", type=Seconds(), help="Give up when no connection came in this time (without -k)."
+        "--timeout", type=Seconds(), help="Give up if no connection comes in this time (without -k)."
     )
 
     def check(self) -> None:
@@ -127,14 +128,14 @@ class ListenOptions(OptionGroup):
         exclude("-k", self.keep, "--timeout", self.timeout, "--timeout is for the one connection")
 
 
-#: Says why a connection is not let in; None lets it in.
+#: Returns the reason why a connection is refused; None accepts it.
 Admit: TypeAlias = "Callable[[Any], str | None]"
-#: The variables of a command, of the local address, the peer's, and the stream.
+#: Makes the environment variables of a command, from the local address, the peer's, and the stream.
 Variables: TypeAlias = "Callable[[Any, Any, Any], Mapping[str, str]]"
 
 
 class Taken(NamedTuple):
-    """A connection that was let in: the socket's stream, the stream to talk over, both ends' addresses."""
+    """An accepted connection: the socket's stream, the stream to talk over, the addresses of both ends."""
 
     stream: Any
     channel: ByteStream
@@ -144,9 +145,10 @@ class Taken(NamedTuple):
 
 
 class Listening:
-    """One invocation: the options, checked, and what is done on each connection.
+    """One invocation: the checked options, and the work on each connection.
 
-    `drain` is in seconds, `admit` decides who is let in, `environment` makes a command's variables.
+    `drain` is in seconds, `admit` decides which connections are accepted, `environment` makes a command's
+    variables.
     Raises WrongValue for options that contradict each other, OSError for files that cannot be used.
     """
 
@@ -185,9 +187,9 @@ class Listening:
     # -- one connection, or many
 
     def serve(self, listener: Any, transport: str, names: Sequence[str]) -> None:
-        """Listen until it is over, with a TcpListener or a UnixListener, which is closed at the end.
+        """Serve a TcpListener or a UnixListener until the end, then close it.
 
-        `names` are whom a certificate made here is for.
+        `names` are the names in a certificate that is made here.
         """
         with ExitStack() as stack:
             stack.enter_context(self.talk)
@@ -205,11 +207,11 @@ class Listening:
                 for each in announced:
                     self.run.result(each)
                 stream = self.run.wait(self._accept_one(listener), self.options.timeout)
-                listener.close()  # nobody else is let in
+                listener.close()  # only one connection is accepted
                 self.run.wait(self._converse(stream, None, None))
 
     def _announce(self, transport: str, where: str) -> list[Any]:
-        """Say where it listens, unless that is for the result (returned) to say."""
+        """Say where it listens; or, if that is the result of the command, return the sockets instead."""
         if self.run.json or self.argv is not None:
             return [(transport, where)]
         self.run.env.say(f"listening on {where} ({transport.upper()})")
@@ -238,7 +240,7 @@ class Listening:
         serve_until_told(self.run, announced, flow_for, self._counted, reload=reload)
 
     def _counted(self) -> dict[str, int]:
-        """What was done; bytes only where they came through this process."""
+        """The counts of what was done; bytes only if they went through this process."""
         if self.argv is None or self._relays:
             return self.counts
         return {name: count for name, count in self.counts.items() if not name.startswith("bytes_")}
@@ -246,7 +248,7 @@ class Listening:
     @property
     def _relays(self) -> bool:
         """Whether a command's bytes go through this process."""
-        # What a PROXY protocol header's reading left in the buffer would never come to the command.
+        # Reading a PROXY protocol header may leave bytes in our buffer, which the command would never get.
         return self.tls_options.tls or self.proxy_protocol or self.talk.watches
 
     def _handle(self, stream: Any, *, stop: Stop) -> Flow[None]:
@@ -257,7 +259,7 @@ class Listening:
         try:
             peer: str | None = str(stream.peer_addr)
             why = self.admit(stream)
-        except OSError as error:  # reset before anybody looked
+        except OSError as error:  # reset before its address was read
             peer, why = None, str(error.strerror or error)
         if why is None:
             return True
@@ -274,7 +276,7 @@ class Listening:
     # -- one conversation
 
     def _converse(self, stream: Any, number: int | None, stop: Stop | None) -> Flow[None]:
-        """Flow: all of one connection. With a number, an error is said, and ends only this connection."""
+        """Flow: all of one connection. With a number, an error is reported, and ends only this connection."""
         from netkit.io import ClosedError
         from netkit.net.pump import Pumped
 
@@ -376,7 +378,7 @@ class Listening:
                     with ours:
                         self._say_connected(taken, number, child.pid)
                         yield from self.talk.between(taken.channel, ours, done, number=number)
-                except Exception:  # the connection is dead: the command reads the end of its input
+                except Exception:  # the connection failed: the command reads the end of its input
                     yield from self._soon_ended(child, min(KILL_AFTER, self.drain))
                     raise
                 taken.channel.close()
@@ -387,7 +389,7 @@ class Listening:
             return (yield from self._ended(child, stop))
         finally:
             if child is not None:
-                child.kill()  # interrupted, it has no time; otherwise it has ended
+                child.kill()  # after an interruption there is no time to wait; otherwise it has ended
 
     def _ended(self, child: Child, stop: Stop | None) -> Flow[int]:
         """Flow: until the command has ended; --drain seconds after `stop` it is made to. Its status.
@@ -406,7 +408,7 @@ class Listening:
         return (yield from child.ended_flow())
 
     def _soon_ended(self, child: Child, patience: float) -> Flow[int]:
-        """Flow: until the command has ended by itself, or been made to after `patience` seconds."""
+        """Flow: wait for the command's end; stop it after `patience` seconds. Returns its status."""
         from netkit.io import race, sleep_until
 
         yield from race(child.ended_flow(), sleep_until(monotonic() + patience))
@@ -415,9 +417,9 @@ class Listening:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Put Ctrl-C and SIGTERM off to the end of the block: a command that has been started is known by then.
+    """Delay Ctrl-C and SIGTERM to the end of the block, so that a command which was started is also noted.
 
-    Blocking the signals would do, but a command inherits what is blocked.
+    The signals are not blocked, because the command would inherit that.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -441,7 +443,7 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def split_command(line: str) -> list[str]:
-    """The words of a command, as a shell splits them. Raises WrongValue where there is none to start."""
+    """The words of a command, as a shell splits them. Raises WrongValue if there is no command."""
     from shutil import which
 
     form = (

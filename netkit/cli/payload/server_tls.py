@@ -1,4 +1,4 @@
-"""TLS on the side that listens: the options, and the configuration that comes of them."""
+"""TLS on the side that listens: the options, and the configuration that they make."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class CurrentTls:
 class ServerTlsOptions(OptionGroup):
     """`--tls` and what goes with it, on the side that listens."""
 
-    tls: bool = flag("--tls", help="Talk TLS, with a certificate made on the spot unless --cert has one.")
+    tls: bool = flag("--tls", help="Talk TLS, with a certificate made on the spot unless --cert gives one.")
     cert: str | None = field(
-        "--cert", type=File(), help="Present this certificate, and the chain after it (PEM)."
+        "--cert", type=File(), help="Send this certificate, and the chain that follows it (PEM)."
     )
     key: str | None = field("--key", type=File(), help="Its private key (PEM).")
     alpn: str | None = field(
@@ -115,13 +115,14 @@ class ServerTlsOptions(OptionGroup):
         key = private_key(self.key, "--key")
         config = TlsConfig.server().with_alpn(protocols(self.alpn))
         config = config.with_identity(certificates(self.cert, "--cert"), key)
-        new_session(config, None)  # a key of another certificate is said now, not to the first client
+        new_session(config, None)  # a key that does not match fails now, not at the first client
         return config
 
     def config(self, names: Sequence[str], env: Environment) -> TlsConfig | None:
-        """The configuration; None without TLS. A certificate made here is for `names`, and `env` is told.
+        """The configuration; None without TLS. If a certificate is made here, it is for `names`, and a
+        message says so.
 
-        Raises OSError, WrongValue, TlsError for files that are of no use.
+        Raises OSError, WrongValue or TlsError if a file cannot be used.
         """
         if not self.tls:
             return None
@@ -166,7 +167,7 @@ def unpacked(data: bytes) -> TlsConfig:
 
 
 def handshake(stream: ByteStream, *, config: TlsConfig) -> Flow[ByteStream]:
-    """Flow: the handshake with a client, in HANDSHAKE_TIMEOUT; `stream` is closed if it fails."""
+    """Flow: the handshake with a client, within HANDSHAKE_TIMEOUT; closes `stream` if it fails."""
     from netkit.io import before, phase
     from netkit.tls.stream import TlsStream
 

@@ -45,15 +45,15 @@ MOST_DESCRIPTORS = 1 << 20
 
 
 class Listening(TypedDict):
-    """A socket that takes connections or datagrams from now on."""
+    """A socket accepts connections or datagrams from now on."""
 
     event: Literal["listening"]
-    transport: Annotated[Literal["tcp", "udp", "unix"], "What is listened for"]
-    local: Annotated[EndpointOrPath, "Where, with the port that the system chose if 0 was asked for"]
+    transport: Annotated[Literal["tcp", "udp", "unix"], "The transport"]
+    local: Annotated[EndpointOrPath, "The address, with the port that the system chose if 0 was given"]
 
 
 class Ended(TypedDict):
-    """What the server has done: in the end, and so far where SIGUSR1 asked."""
+    """The counts of the server: at the end, and on SIGUSR1 those so far."""
 
     event: Literal["ended", "counted"]
     elapsed_s: Annotated[float, "How long it served"]
@@ -67,7 +67,7 @@ class Reloaded(TypedDict):
 
 
 class ServeView(View["tuple[str, object]"]):
-    """Where a server listens: a line a socket."""
+    """Where a server listens: one line for each socket."""
 
     schema = Listening | Reloaded | Ended
 
@@ -76,7 +76,7 @@ class ServeView(View["tuple[str, object]"]):
         return {"event": "listening", "transport": transport, "local": str(addr)}
 
     def label(self, result: tuple[str, object], text: str) -> None:
-        """Lines say where it listens, not how that was asked for."""
+        """Lines say where it listens, and do not repeat BIND as it was typed."""
 
     def row(self, result: tuple[str, object]) -> Sequence[object]:
         return ("listening", *result)
@@ -265,7 +265,7 @@ def _say_counts(run: Run[Any], event: str, elapsed: float, counts: Mapping[str, 
 
 
 def _notifying(stop: Event) -> Flow[None]:
-    """Flow: tell the service manager that started this, if one did, that it serves, lives, and stops."""
+    """Flow: tell the service manager, if there is one, that the server is ready, alive, and stopping."""
     if "NOTIFY_SOCKET" not in os.environ:
         return
     from netkit.io import Want

@@ -1,8 +1,8 @@
-"""What the commands that carry a payload share: how to talk over a connection once there is one.
+"""The common part of the commands that carry a payload: talking over a connection.
 
-`tcp connect`, `tcp listen`, `unix connect` and `unix listen` send standard input and write what comes to
-standard output (or give both to a command). The options of that, what contradicts what among them, the events
-of `--json`, the dump and the transcript are here, so that they mean the same in each.
+`tcp connect`, `tcp listen`, `unix connect` and `unix listen` send standard input and write received data to
+standard output (or connect a command to both). The options for this, the check for contradictions among them,
+the events of `--json`, the dump and the transcript are here, so that they mean the same in each command.
 
     @command("tcp connect", ...)
     @option_group(talk=TalkOptions)
@@ -11,8 +11,8 @@ of `--json`, the dump and the transcript are here, so that they mean the same in
             talking.connected(stream, ...)
             talking.to_the_end(stream)
 
-Where the dump goes: to standard error, in both directions, and the payload stays as it is on standard output;
-but where that is a terminal, the payload is left out, because the two would be mixed on one screen.
+The dump shows both directions on standard error, and the payload goes unchanged to standard output. But if
+standard output is a terminal, the payload is left out, because the two would mix on one screen.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 class OfConnection(TypedDict, total=False):
     """Which connection an event is about."""
 
-    connection: Annotated[int, "Which of the connections, counted from 1 (where several are taken)"]
+    connection: Annotated[int, "The number of the connection, from 1 (if several are accepted)"]
 
 
 class TlsRow(TypedDict):
-    """What TLS was agreed on."""
+    """The result of the TLS handshake."""
 
     protocol: Annotated[str | None, "TLS 1.2, TLS 1.3"]
     cipher: Annotated[str | None, "OpenSSL's name of the cipher suite"]
@@ -55,7 +55,7 @@ class TlsRow(TypedDict):
 
 
 class Data(OfConnection):
-    """Bytes, as they came or went."""
+    """Bytes that were sent or received."""
 
     event: Literal["sent", "received"]
     data_b64: Annotated[str, "The bytes"]
@@ -65,14 +65,14 @@ class Closed(OfConnection):
     """Both directions have ended."""
 
     event: Literal["closed"]
-    finished_first: Annotated[Literal["local", "peer"] | None, "Who had no more to send first"]
+    finished_first: Annotated[Literal["local", "peer"] | None, "Which side finished sending first"]
     bytes_sent: int
     bytes_received: int
     elapsed_s: Annotated[float, "How long the connection was open"]
 
 
 def tls_row(stream: ByteStream) -> TlsRow | None:
-    """What TLS was agreed on, where `stream` is a TLS stream."""
+    """The result of the TLS handshake; None if `stream` is not a TLS stream."""
     version = getattr(stream, "negotiated_version", None)
     if version is None:
         return None
@@ -81,7 +81,7 @@ def tls_row(stream: ByteStream) -> TlsRow | None:
 
 
 def tls_words(stream: ByteStream) -> str:
-    """`, TLS 1.3` for people, where `stream` is a TLS stream."""
+    """`, TLS 1.3` for messages; empty if `stream` is not a TLS stream."""
     row = tls_row(stream)
     if row is None:
         return ""
@@ -108,26 +108,26 @@ class TalkOptions(OptionGroup):
     crlf: bool = flag("--crlf", help="Send each line end (LF) as CR LF.")
     hexdump: bool = flag(
         "--hexdump",
-        help="Show what goes both ways on standard error, with offsets, in hexadecimal and ASCII.",
+        help="Show the data of both directions on standard error, with offsets, in hexadecimal and ASCII.",
     )
     transcript: str | None = field(
         "--transcript",
         type=File(),
-        help="Write what goes both ways to FILE, with times, in hexadecimal and ASCII.",
+        help="Write the data of both directions to FILE, with times, in hexadecimal and ASCII.",
     )
-    send_only: bool = flag("--send-only", help="Throw away what is received, and end after standard input.")
+    send_only: bool = flag("--send-only", help="Discard received data, and end after standard input.")
     recv_only: bool = flag("--recv-only", help="Do not read standard input; end when the peer has finished.")
     on_eof: str | None = field(
         "--on-eof",
         type=click.Choice(["half-close", "keep", "close"]),
-        help="After standard input: end sending and go on receiving, only go on, or close. "
+        help="After standard input: end sending and continue to receive, only continue to receive, or close. "
         "[default: half-close; keep if connected with --proxy or --tls; close with --send-only]",
     )
-    half_close: bool = flag("-N", help="The same as --on-eof half-close, as nc has it.")
+    half_close: bool = flag("-N", help="The same as --on-eof half-close, as in nc.")
     idle_timeout: float | None = field(
         "--idle-timeout",
         type=Seconds(),
-        help="Give up when nothing was sent or received for this time.",
+        help="Give up if nothing is sent or received for this time.",
     )
 
     def check(self) -> None:
@@ -137,7 +137,7 @@ class TalkOptions(OptionGroup):
         self._refuse_at_end("--recv-only", self.recv_only)
 
     def check_beside(self, run: Run[Any], *, command: bool) -> None:
-        """Raise WrongValue where they contradict --json or -q, or `command` (--exec)."""
+        """Raise WrongValue if these options contradict --json or -q, or `command` (--exec)."""
         self._refuse_at_end("--exec", command)
         for name, value in (("--send-only", self.send_only), ("--recv-only", self.recv_only)):
             exclude("--exec", command, name, value, "a command reads and writes as it likes")
@@ -154,7 +154,7 @@ keepalive = option(
     "--keepalive",
     type=Number(1, 32767),
     metavar="SECONDS",
-    help="Probe a connection that is idle for this time, again and again, so that a dead peer is noticed.",
+    help="After each idle period of this length, probe the connection, to notice a dead peer.",
 )
 
 
@@ -162,11 +162,11 @@ keepalive = option(
 
 
 class Talk:
-    """How to talk over connections: the options, checked, and their files opened.
+    """How to talk over connections: the checked options, with their files opened.
 
-    `command` says that a command reads and writes instead of this process, `stays_open` that the end of one
-    direction is likely to be taken for the end of both. Raises WrongValue for options that contradict each
-    other, OSError for a transcript that cannot be written.
+    `command` says that a command reads and writes instead of this process. `stays_open` says that the peer is
+    likely to take the end of one direction for the end of both. Raises WrongValue for options that contradict
+    each other, OSError if the transcript cannot be written.
     """
 
     def __init__(
@@ -176,8 +176,8 @@ class Talk:
         self.run = run
         self.options = options
         chosen = options.on_eof or ("half-close" if options.half_close else None)
-        # Many proxies, and every TLS up to 1.2, take the end of one direction for the end of both, and what
-        # was to come is lost: see `TlsStream.shutdown`.
+        # Many proxies, and every TLS up to 1.2, take the end of one direction for the end of both. The rest
+        # of the answer is then lost: see `TlsStream.shutdown`.
         self._at_end = chosen or ("close" if options.send_only else "keep" if stays_open else "half-close")
         self._stdin: Source | None = None
         self._transcript: Transcript | None = None
@@ -188,7 +188,7 @@ class Talk:
 
     @property
     def watches(self) -> bool:
-        """Whether the bytes have to come through this process, to be seen, changed or counted."""
+        """Whether this process must see, change or count the bytes."""
         how = self.options
         seen = how.hexdump or self._transcript is not None or self.run.json
         return seen or how.crlf or how.idle_timeout is not None
@@ -203,7 +203,7 @@ class Talk:
             self._transcript.close()
 
     def note(self, text: str, number: int | None = None) -> None:
-        """A line of the transcript about the connection, if there is a transcript."""
+        """Write a line about the connection to the transcript, if there is one."""
         if self._transcript is not None:
             self._transcript.note(text, _label(number))
 
@@ -216,7 +216,7 @@ class Talk:
         *,
         local: object = None,
     ) -> None:
-        """Say that `stream` is connected to `peer` (from `local`); `event` is what --json says of it."""
+        """Say that `stream` is connected to `peer` (from `local`); `event` is the event for --json."""
         run, words = self.run, f"connected to {peer}{tls_words(stream)}"
         self.note(words if local is None else f"{words}, from {local}")
         if run.json:
@@ -225,7 +225,7 @@ class Talk:
             run.env.say(f"{words} in {elapsed * 1000:.1f} ms")
 
     def to_the_end(self, stream: ByteStream) -> None:
-        """Talk over a connection that was made, until it is over; --json says how it was."""
+        """Talk over a connection until it ends; with --json, write the event of its end."""
         from netkit.net.pump import Pumped
 
         done, opened = Pumped(), monotonic()
@@ -260,7 +260,7 @@ class Talk:
     def between(
         self, stream: ByteStream, command: ByteStream, done: Pumped, *, number: int | None = None
     ) -> Flow[Pumped]:
-        """Flow: carry bytes between a connection and a command, until the command has ended its output."""
+        """Flow: copy bytes between a connection and a command, until the command ends its output."""
         from netkit.net.pump import AtEnd, pump
 
         watch = self._watch(number)
@@ -293,7 +293,7 @@ class Talk:
         return payload_writer(env)
 
     def _watch(self, number: int | None) -> Callable[[Direction, bytes], None] | None:
-        """What sees every piece that goes either way; None where nobody looks."""
+        """The function that is called with every piece of both directions; None if it is not needed."""
         run, transcript, hexdump = self.run, self._transcript, self.options.hexdump
         if not (run.json or hexdump or transcript is not None):
             return None
@@ -315,7 +315,8 @@ class Talk:
 
 
 class CrlfSource:
-    """A source whose line ends (LF) leave as CR LF; a CR LF stays one, also where a piece ends inside it."""
+    """A source that turns line ends (LF) into CR LF. A CR LF stays the same, even if a piece ends inside
+    it."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -335,7 +336,7 @@ class CrlfSource:
 
 
 class _Tee:
-    """A sink that shows what passes."""
+    """A sink that shows the data before it passes it on."""
 
     def __init__(self, sink: Sink, watch: Callable[[Direction, bytes], None]) -> None:
         self._sink = sink
@@ -350,7 +351,7 @@ class _Tee:
 
 
 def stdin_source(env: Environment) -> Source:
-    """Standard input as a flow reads it; a closed one is empty."""
+    """Standard input as a source for flows; empty if it is closed."""
     from netkit.io.files import FileSource, MemorySource
 
     if env.stdin is None:
@@ -362,7 +363,7 @@ def stdin_source(env: Environment) -> Source:
 
 
 def payload_writer(env: Environment) -> Callable[[bytes], object]:
-    """Writes payload to standard output (or the file of -o), as it is and at once."""
+    """A function that writes payload unchanged and without delay to standard output (or the file of -o)."""
 
     def write(data: bytes) -> None:
         env.write_bytes(data)
@@ -372,7 +373,7 @@ def payload_writer(env: Environment) -> Callable[[bytes], object]:
 
 
 def set_keepalive(stream: TcpStream, seconds: int | None) -> None:
-    """Probe `stream` when it is idle, if that was asked for."""
+    """Turn on keep-alive probes of `stream` after `seconds` idle seconds; None does nothing."""
     if seconds is not None:
         stream.set_keepalive(True, idle=seconds, interval=seconds)
 

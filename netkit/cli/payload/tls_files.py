@@ -1,4 +1,4 @@
-"""What a command line says about TLS in text and files: certificates, keys, lists of protocols."""
+"""TLS values from the command line: files of certificates and keys, lists of protocols."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def ca_field() -> str | None:
 
 def insecure_field() -> bool:
     """The field of a group that is `--insecure`."""
-    return flag("--insecure", help="Go on although the certificate does not verify.")
+    return flag("--insecure", help="Continue even if the certificate does not verify.")
 
 
 class TrustOptions(OptionGroup):

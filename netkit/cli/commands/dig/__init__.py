@@ -1,1 +1,1 @@
-"""`netkit dig`: the grammar a hand knows, its flags, and what is shown."""
+"""`netkit dig`: the grammar of BIND's dig, its flags, and its output."""

@@ -1,4 +1,4 @@
-"""What `netkit dig` has to show: the query, the reply to it, and what that means."""
+"""The result that `netkit dig` shows: the query, the reply to it, and what the reply means."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ class Answered:
 
     @property
     def meaning(self) -> Meaning:
-        """What the answer says of the question."""
+        """What the answer means for the question."""
         return self.verdict.meaning
 
     def shows(self, part: str) -> bool:
-        """Whether a part of the output is wanted: `+[no]part`, else `+[no]all`."""
+        """Whether to show a part of the output: `+[no]part` decides, else `+[no]all`."""
         flags = self.query.flags
         return bool(flags.get(part, flags.get("all", True)))
 
     def section(self, name: str) -> tuple[DnsRecord, ...]:
-        """The records of a section, none where it is not to be shown."""
+        """The records of a section; empty if the section is not shown."""
         found: tuple[DnsRecord, ...] = getattr(self.message, name)
         return found if self.shows(name) else ()
 
 
 class Referral(DnsError.NoData):
-    """The server knows only who may know more: neither records nor a denial."""
+    """The server gave only a referral to other servers: neither records nor a denial."""
 
-    hint = "ask one of the servers of the authority section, or one that recurses"
+    hint = "ask one of the servers in the authority section, or a server that recurses"
 
     @property
     def kind(self) -> str:

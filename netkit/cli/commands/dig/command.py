@@ -1,4 +1,4 @@
-"""`netkit dig`: what a name server says, whole and unjudged, in the grammar of BIND's dig."""
+"""`netkit dig`: the whole answer of a name server, in the grammar of BIND's dig."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ TRIES = 3
 
 
 class NoServer(DnsError):
-    """There is nobody to ask: the server's name has no address, or none of the family wanted."""
+    """There is no server to ask: its name has no address, or no address of the family that was given."""
 
     fault = "caller"
     hint = "name the server by its address, as in @192.0.2.53"
@@ -58,7 +58,7 @@ class NoServer(DnsError):
         return self.reason
 
 
-#: What to do about the system's errors.
+#: The hints for the system's errors.
 _HINTS = {
     ECONNREFUSED: "no name server listens there: is the address right, and the port (-p)?",
     ENETUNREACH: "there is no route: is the network up, also for this family (-4, -6)?",
@@ -68,7 +68,7 @@ _HINTS = {
 
 
 class Source(Value["SocketAddr"]):
-    """Where to ask from: an address, with a port where one is wanted (dig's form has a # before it)."""
+    """The local address of queries, with a port if one is given (after #, as in BIND's dig)."""
 
     name = "source"
     form = "write an address of this machine, as in 192.0.2.1, or with a port, as in 192.0.2.1#5353"
@@ -84,7 +84,7 @@ class Source(Value["SocketAddr"]):
 
 
 def rewrite(words: list[str]) -> list[str]:
-    """The command line as click takes it: options first, then each query as one argument."""
+    """The command line in a form for click: options first, then each query as one argument."""
     takes_value = {
         name: not param.is_flag and not param.count and param.flag_value != ""
         for param in dig.params
@@ -130,12 +130,19 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 @option("--server", "servers", multiple=True, metavar="SERVER", complete=HOST,
         help="Ask this server, an address or a name: @SERVER. Without one, resolv.conf's.")  # fmt: skip
 @option("-p", "--port", type=Port("udp"), metavar="PORT", default=DNS_PORT,
-        help="The server's port, where @SERVER does not say.")  # fmt: skip
-@option("-t", "--type", "rdtype", metavar="TYPE", help="The record type, A by itself; TYPE257 for a number.")
-@option("-c", "--class", "rdclass", metavar="CLASS", help="The class, IN by itself.")
-@option("-q", "--name", "_name", metavar="NAME", expose_value=False, help="The name, whatever it looks like.")
+        help="The server's port, if @SERVER has none.")  # fmt: skip
+@option("-t", "--type", "rdtype", metavar="TYPE", help="The record type, as in MX or TYPE257. [default: A]")
+@option("-c", "--class", "rdclass", metavar="CLASS", help="The class. [default: IN]")
+@option(
+    "-q",
+    "--name",
+    "_name",
+    metavar="NAME",
+    expose_value=False,
+    help="The name, even if it looks like a type or class.",
+)
 @option("-x", "--reverse", "_reverse", metavar="ADDR", expose_value=False,
-        help="The names of an address (PTR).")  # fmt: skip
+        help="Find the names of this address (PTR).")  # fmt: skip
 @option("-b", "--source", type=Source(), metavar="ADDR[#PORT]", help="Ask from this local address.")
 @option_group(only=FamilyOptions)
 @options.timeout(None)
@@ -162,16 +169,16 @@ def dig(
     """Ask name servers for records, and show the whole answer.
 
     The grammar is that of BIND's dig: @SERVER, NAME, TYPE, CLASS and +flags in any order. Flags may be
-    shortened (+norec), and each has a long option. What stands before the first name holds for all of
-    them, what follows a name only for that one; long options hold for all. After a name without a type, a
-    word without a dot is a type: write `host.` or -q host for a second name of one label. -f takes lines of
+    shortened (+norec), and each has a long option. Words before the first name apply to all names, words
+    after a name only to that name; long options apply to all. After a name without a type, a word without a
+    dot is read as a type: for a second name of one label, write `host.` or -q host. A file of -f has lines of
     the same form.
 
-    An answer over UDP that was truncated is asked for again over TCP. Messages that are not the answer
-    (another ID, another question) are ignored and counted. SERVFAIL and REFUSED are shown, and exit with 3.
+    If an answer over UDP is truncated, the command asks again over TCP. Messages that are not the answer
+    (another ID, another question) are ignored and counted. SERVFAIL and REFUSED are shown, with exit code 3.
 
-    Plain text is dig's: records as NAME, TTL, CLASS, TYPE and RDATA, tabs between them; all else in lines
-    that begin with a semicolon. --json has everything whatever the flags say that choose what is shown.
+    Plain text is as in dig: records are NAME, TTL, CLASS, TYPE and RDATA, separated by tabs; all other lines
+    begin with a semicolon. --json always has everything, whichever parts the flags choose to show.
 
     Examples:
 
@@ -198,7 +205,7 @@ def dig(
 
 
 class _Asker:
-    """Asks queries; what holds for all of them."""
+    """Sends queries, with the settings that all of them share."""
 
     def __init__(self, servers: _Servers, source: SocketAddr | None, timeout: float | None) -> None:
         self._servers = servers
@@ -217,8 +224,8 @@ class _Asker:
             over_tcp = error.__cause__
             if not isinstance(over_tcp, DnsError):
                 raise
-            # What happened over TCP decides what to do; that it was tried at all needs saying.
-            over_tcp.hint = f"over UDP the answer was truncated at {error.size} octets; +ignore takes it so"
+            # The error over TCP decides what to do. The user must also learn why TCP was tried.
+            over_tcp.hint = f"over UDP the answer was truncated at {error.size} octets; +ignore accepts that"
             raise over_tcp from None
         except DnsError.NetworkError as error:
             error.hint = error.hint or _HINTS.get(error.errno or 0)
@@ -230,19 +237,20 @@ class _Asker:
         tries = flags.get("tries", TRIES)
         time = flags.get("time", TIME)
         if self._timeout is not None and "time" not in flags:
-            # A little under its share: then each server has its turn, and its silence is what is told.
+            # A little less than its share: then each server gets its turn, and the error names the silent
+            # one.
             time = min(time, max((self._timeout - spent) * 0.96 / (servers * tries), 0.001))
         return QueryOptions(
             timeout=time,
             tries=tries,
-            # As dig has it: everything there is about a name is more than servers like to send over UDP.
+            # As in BIND's dig: an answer to ANY is larger than servers like to send over UDP.
             tcp=flags.get("tcp", query.rdtype == DnsRecordType.ANY),
             ignore_truncation=flags.get("ignore", False),
             rd=flags.get("recurse", True),
             ad=flags.get("ad", True),
             cd=flags.get("cd", False),
             edns=_edns(flags),
-            randomize_case=False,  # the name is sent as it was typed
+            randomize_case=False,  # send the name as it was typed
             source=self._source,
         )
 
@@ -266,7 +274,7 @@ def _edns(flags: Mapping[str, Any]) -> Edns | None:
 
 
 class _Servers:
-    """Addresses of servers: a name is looked up once, however many queries go there."""
+    """Addresses of servers. A server's name is looked up once, however many queries it gets."""
 
     def __init__(self, port: int, family: int | None) -> None:
         self._port = port
@@ -276,7 +284,7 @@ class _Servers:
         self._look_ups: SingleFlight[str, list[SocketAddr] | Exception] = SingleFlight()
 
     def addresses(self, servers: Sequence[tuple[Any, int | None]]) -> Flow[list[SocketAddr]]:
-        """Flow: the addresses to ask, in order: resolv.conf's if none is named. Raises NoServer."""
+        """Flow: the addresses to ask, in order; resolv.conf's if no server is given. Raises NoServer."""
         if not servers:
             return self._system_servers()
         found: list[SocketAddr] = []

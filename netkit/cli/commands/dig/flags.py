@@ -1,4 +1,4 @@
-"""dig's +flags: what each is for, how its value is read, and the long option it is as well."""
+"""dig's +flags: the purpose of each, how its value is read, and its long option."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Subnet(Value["EdnsOption"]):
-    """A client's network for EDNS; `0` is nobody's."""
+    """A client's network for EDNS; `0` discloses no network."""
 
     name = "subnet"
     form = "write an address and a prefix length, as in 192.0.2.0/24, 2001:db8::/56, or 0 to give none"
@@ -42,10 +42,12 @@ class Subnet(Value["EdnsOption"]):
 
 
 class Cookie(Value["EdnsOption"]):
-    """A DNS cookie in hexadecimal: the client's eight octets, and the server's where it gave some."""
+    """A DNS cookie in hexadecimal: the client's eight octets, and the server's part if there is one."""
 
     name = "hex"
-    form = "write 16 hexadecimal digits, and up to 64 more of the server's; or nothing for a random cookie"
+    form = (
+        "write 16 hexadecimal digits, and up to 64 more for the server's part; or no value: a random cookie"
+    )
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> EdnsOption:
         from netkit.dns.edns import EdnsOption
@@ -63,10 +65,10 @@ class Cookie(Value["EdnsOption"]):
 
 
 class Flag(NamedTuple):
-    """A `+flag`: its name, what it is for, and how its value is read (None: it is on or off).
+    """A `+flag`: its name, its purpose, and how its value is read (None: it is on or off).
 
     `optional` says that the value may be left out, `off` that `+no` may precede a flag with a value. `long`
-    is its long option, the name unless said otherwise.
+    is its long option, if it differs from the name.
     """
 
     name: str
@@ -85,7 +87,7 @@ class Flag(NamedTuple):
 
     @property
     def spelled(self) -> str:
-        """The flag as the help page has it."""
+        """The flag as the help page shows it."""
         no = "[no]" if self.value is None or self.off else ""
         value = f"[={self.metavar}]" if self.optional else f"={self.metavar}" if self.value else ""
         return f"+{no}{self.name}{value}"
@@ -93,31 +95,31 @@ class Flag(NamedTuple):
 
 FLAGS = (
     Flag("tcp", "Ask over TCP from the start, as is done for ANY.", aliases=("vc",)),
-    Flag("ignore", "Take a truncated answer as it is; otherwise it is asked for again over TCP."),
-    Flag("recurse", "Ask the server to ask others (RD); on by itself.", aliases=("rdflag",)),
-    Flag("ad", "Ask whether the answer is authentic (AD); on by itself.", aliases=("adflag",)),
+    Flag("ignore", "Accept a truncated answer, instead of asking again over TCP."),
+    Flag("recurse", "Ask the server to ask other servers (RD). [default: on]", aliases=("rdflag",)),
+    Flag("ad", "Ask whether the answer is authentic (AD). [default: on]", aliases=("adflag",)),
     Flag("cd", "Ask the server not to check DNSSEC (CD).", aliases=("cdflag",)),
     Flag("dnssec", "Ask for DNSSEC records (DO).", aliases=("do",)),
-    Flag("edns", "Which version of EDNS to speak, 0; +noedns for none.", Number(0, 255), "N",
+    Flag("edns", "The version of EDNS; +noedns does not use EDNS. [default: 0]", Number(0, 255), "N",
          optional=True, off=True),
-    Flag("bufsize", "The largest answer to take over UDP, in octets; 1232.", Number(0, 65535), "N",
+    Flag("bufsize", "The largest answer over UDP, in octets. [default: 1232]", Number(0, 65535), "N",
          ("bufsiz",)),
-    Flag("nsid", "Ask which of many servers it is (RFC 5001)."),
+    Flag("nsid", "Ask for the identifier of this server among its replicas (RFC 5001)."),
     Flag("subnet", "Ask on behalf of this client's network (RFC 7871).", Subnet(), "ADDR/LEN", ("client",),
          off=True),
-    Flag("cookie", "Send a DNS cookie (RFC 7873), a random one by itself.", Cookie(), "HEX", optional=True,
+    Flag("cookie", "Send a DNS cookie (RFC 7873), by default a random one.", Cookie(), "HEX", optional=True,
          off=True),
-    Flag("time", "How long to wait for one answer; 5 seconds.", Seconds(), "SECONDS", ("timeout",)),
-    Flag("tries", "How often to ask each server; 3.", Number(1, 100), "N"),
+    Flag("time", "How long to wait for one answer. [default: 5 seconds]", Seconds(), "SECONDS", ("timeout",)),
+    Flag("tries", "How often to ask each server. [default: 3]", Number(1, 100), "N"),
 )  # fmt: skip
 
 SHOWN = (
-    Flag("all", "Show, or do not show, everything that is not named by itself: +noall +answer."),
+    Flag("all", "Show or hide all parts that have no flag of their own on the command line: +noall +answer."),
     Flag("question", "Show the question."),
     Flag("answer", "Show the answer."),
     Flag("authority", "Show the authority section."),
     Flag("additional", "Show the additional section."),
-    Flag("comments", "Show what is not a record: status, flags, EDNS, section titles."),
+    Flag("comments", "Show everything except records: status, flags, EDNS, section titles."),
     Flag("stats", "Show server, time and size."),
     Flag("ttlid", "Show the TTL of records.", aliases=("ttl",), long="show-ttl"),
     Flag("class", "Show the class of records.", aliases=("cl",), long="show-class"),
@@ -126,11 +128,14 @@ SHOWN = (
 _FLAGS: dict[str, Flag] = {
     name: flag for flag in (*FLAGS, *SHOWN) for name in (flag.name, *flag.aliases)
 }  # fmt: skip
-RETRY = Flag("retry", "How often to ask each server again; 2, which is +tries=3.", Number(0, 99), "N")
+RETRY = Flag(
+    "retry", "How often to ask each server again; +retry=2 is +tries=3. [default: 2]", Number(0, 99), "N"
+)
 SHORT = Flag("short", "Only the bare values; --short.")
 _FLAGS |= {"retry": RETRY, "short": SHORT}
 
-#: Flags of dig without a counterpart here; those in the second set change nothing when switched off.
+#: Flags of dig that netkit does not have. Switching off one of the second set has no effect, so it is
+#: accepted.
 _ABSENT_ON = frozenset(("cmd", "crypto", "split", "fail", "rrcomments"))
 _ABSENT = frozenset((
     "aaflag", "aaonly", "besteffort", "badcookie", "defname", "domain", "ednsflags", "ednsnegotiation",
@@ -139,7 +144,7 @@ _ABSENT = frozenset((
     "padding", "proxy", "qid", "qr", "raflag", "search", "showbadcookie", "showbadvers", "showsearch",
     "tcflag", "tls", "trace", "ttlunits", "unexpected", "unknownformat", "yaml", "zflag",
 ))  # fmt: skip
-#: `+nocmd` is in every script; there is no such line to leave out.
+#: Many scripts use `+nocmd`. netkit never prints that line, so the flag has no effect.
 NOTHING = Flag("cmd", "")
 
 
@@ -149,7 +154,7 @@ def flag_rows(flags: Iterable[Flag]) -> list[tuple[str, str]]:
 
 
 def read_flag(word: str) -> tuple[Flag, Any]:
-    """The flag that `+word` is, and its value (True or False where it is on or off).
+    """The flag that `+word` names, and its value (True or False if it is on or off).
 
     Raises WrongValue for an unknown or ambiguous flag, and for a wrong value.
     """
@@ -191,11 +196,12 @@ def _find_flag(name: str, word: str, on: bool) -> Flag:
         if only == "cmd" or (not on and only in _ABSENT):
             return NOTHING
         raise WrongValue(
-            f"{word}: dig has it, netkit dig has not", "`netkit dig --help` lists the flags there are"
+            f"{word}: BIND's dig has this flag, netkit dig does not",
+            "`netkit dig --help` lists the flags there are",
         )
     if found:
         raise WrongValue(
-            f"{word} could be {_either([f'+{each}' for each in sorted(found)])}", "write more of it"
+            f"{word} could be {_either([f'+{each}' for each in sorted(found)])}", "write more letters of it"
         )
     no = "" if on else "no"
     hint = suggest(f"+{no}{name}", [f"+{no}{known}" for known in _FLAGS])
@@ -207,7 +213,7 @@ def _either(words: list[str]) -> str:
 
 
 def flag_options(function: F) -> F:
-    """The long option of each flag; what is given arrives as `flags`, by name, without those not given."""
+    """Add the long option of each flag; the function gets the given ones as `flags`, by name."""
     made = []
     for title, flags in (("Showing", SHOWN), ("Asking", FLAGS)):
         for each in flags:
@@ -223,7 +229,8 @@ def _options_of(flag: Flag) -> list[tuple[list[str], dict[str, Any]]]:
     how: dict[str, Any] = {"type": flag.value, "metavar": flag.metavar, "help": flag.help}
     made: list[tuple[list[str], dict[str, Any]]] = [([f"--{long}", dest], how)]
     if flag.optional:
-        # Given alone; the words are prepared so that a value is only what follows an equals sign.
+        # The option may be given without a value. `rewrite` ensures that only text after an equals sign is
+        # one.
         how |= {"is_flag": False, "flag_value": _ALONE, "metavar": f"[={flag.metavar}]"}
         how["type"] = _Optional(flag.value)
     if flag.off:
@@ -249,7 +256,7 @@ class _Optional(Value[Any]):
 
 
 def _flags_of(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags that long options gave, by name; those not given are absent."""
+    """The flags that were given as long options, by name."""
     given = {}
     for name, value in params.items():
         if name.startswith("flag_") and value is not None:

@@ -1,14 +1,15 @@
-"""dig's grammar: the words of a command line, and of a line of a file, made into queries.
+"""dig's grammar: makes queries from the words of a command line, and from a line of a file.
 
-    [@SERVER] NAME [TYPE] [CLASS] [+flags]     in any order but for what belongs to which name
+    [@SERVER] NAME [TYPE] [CLASS] [+flags]     in any order, except that words after a name belong to it
 
-As BIND's dig has it: what stands before the first name holds for every query, what follows a name for that
-one; a type or class is whatever is spelled like one; `-q`, `-t`, `-c` and `-x` say which a word is. Flags may
-be shortened as far as they stay unambiguous. One departure: after a name without a type, a word without a dot
-is a mistyped type and not a second name, unless it is written `name.` or `-q name`.
+The rules are those of BIND's dig. Words before the first name apply to every query; words after a name apply
+to that name. A word that is spelled like a type or class is one; `-q`, `-t`, `-c` and `-x` say what a word
+is. Flags may be shortened if they stay unambiguous. There is one difference: after a name without a type, a
+word without a dot is taken for a mistyped type, not for a second name, unless it is written `name.` or `-q
+name`.
 
-A query has one form as text (`www.example.com MX +tcp`), which is what a line of a file is, too; so the same
-function reads both, and the many inputs of netkit.cli.frame.inputs are these texts.
+A query has one form as text (`www.example.com MX +tcp`), which is also the form of a line in a file. So one
+function reads both, and the inputs for netkit.cli.frame.inputs are these texts.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
 USAGE = "[@SERVER] NAME [TYPE] [CLASS] [+FLAGS] [OPTIONS] [NAME ...]"
 FORM = "write netkit dig [@SERVER] NAME [TYPE], as in: netkit dig @192.0.2.53 www.example.com AAAA"
 
-#: Mnemonics of classes that have a second one.
+#: Second mnemonics of classes.
 _CLASS_ALIASES = {"CHAOS": "CH", "HESIOD": "HS"}
 
 
 class Word(NamedTuple):
-    """A word of a query: `kind` is server, flag, type, class, name or reverse; `text` writes it again."""
+    """A word of a query: `kind` is server, flag, type, class, name or reverse; `text` is its written form."""
 
     kind: str
     text: str
@@ -43,28 +44,29 @@ class Word(NamedTuple):
 
 
 class Words(NamedTuple):
-    """A command line taken apart: `options` for click, words that hold for all, and those of each query."""
+    """The parts of a command line: `options` for click, the words for all queries, and those of each
+    query."""
 
     options: list[str]
     shared: list[Word]
     queries: list[list[Word]]
 
 
-#: Short options of dig that change nothing here: no .digrc to leave out, no bits to microseconds.
+#: Short options of dig that have no effect here (netkit reads no .digrc, and shows one unit of time).
 _IDLE = frozenset(("-r", "-i", "-u", "-m"))
-_SIGNING = "TSIG signatures are not there yet"
+_SIGNING = "TSIG signatures are not supported yet"
 _WORD_OPTIONS = {"-t": "type", "-c": "class", "-q": "name", "-x": "reverse"}
 _WORD_OPTIONS |= {"--type": "type", "--class": "class", "--name": "name", "--reverse": "reverse"}
 
 
 def read_words(words: Sequence[str], takes_value: Mapping[str, bool]) -> Words:
-    """Take the words of a command line, or of a line of a file, apart.
+    """Divide the words of a command line, or of a line in a file, into their kinds.
 
     `takes_value` are click's options, and whether a value follows each. Raises WrongValue.
     """
     found = Words([], [], [])
     rest = list(reversed(words))
-    spelled = False  # -t or -c was used: then bare words are names
+    spelled = False  # True after -t or -c: then words without an option are names
     while rest:
         word = rest.pop()
         if word == "--":
@@ -123,7 +125,7 @@ def _missing(option: str, kind: str) -> NoReturn:
 
 
 def _add(found: Words, kind: str, text: str) -> None:
-    """Add a word to the query that is open, or to what holds for all of them."""
+    """Add a word to the current query, or to the words for all queries."""
     value: object
     if kind == "type":
         value, text = parse_type(text), text.upper()
@@ -149,16 +151,16 @@ def _add_flag(found: Words, word: str) -> None:
     if flag is SHORT:
         found.options.extend(["--short"] if value else [])
     elif flag is not NOTHING:
-        # A value is written as it came, so that a line of a file says what its author wrote.
+        # Keep the value as it was written, so that messages show the line as its author wrote it.
         equals, text = word.partition("=")[1:]
         if flag.name == "tries":
-            text = str(value)  # it may have been +retry
+            text = str(value)  # +retry was converted to +tries
         no = "no" if value is False else ""
         _here(found).append(Word("flag", f"+{no}{flag.name}{equals}{text}", (flag, value)))
 
 
 def _here(found: Words) -> list[Word]:
-    """Where a word belongs: to the query whose name came last, else to all of them."""
+    """The list that a word belongs to: the query of the last name, or all queries if there is no name yet."""
     if found.queries and found.queries[-1][0].kind != "stdin":
         return found.queries[-1]
     return found.shared
@@ -183,7 +185,7 @@ def _check_blanks(text: str) -> None:
 
 
 def _check_second_name(found: Words, word: str) -> None:
-    """Refuse what is a mistyped type rather than another name."""
+    """Refuse a word that is probably a mistyped type, not another name."""
     if word.upper().startswith(("TYPE", "CLASS")) and word[4:].lstrip("sS").isdigit():
         parse_type(word)
     before = _here(found)
@@ -230,7 +232,7 @@ def parse_type(text: str) -> DnsRecordType:
         raise WrongValue(f"{text!r} is not a record type", hint)
     if str(found) in ("AXFR", "IXFR"):
         raise WrongValue(
-            f"{text}: zone transfers are not there yet", "ask for single records, or use BIND's dig"
+            f"{text}: zone transfers are not supported yet", "ask for single records, or use BIND's dig"
         )
     return found
 
@@ -246,7 +248,7 @@ def parse_class(text: str) -> DnsClass:
 
 
 def parse_server(text: str) -> tuple[str | Any, int | None]:
-    """A server as host and port (None: not said): `192.0.2.53`, `ns1:5353`, `[::1]:53`, dig's `::1#53`.
+    """A server as host and port (None if not given): `192.0.2.53`, `ns1:5353`, `[::1]:53`, dig's `::1#53`.
 
     Raises WrongValue.
     """
@@ -269,7 +271,7 @@ def parse_server(text: str) -> tuple[str | Any, int | None]:
 
 
 class Query(NamedTuple):
-    """What is asked, of whom, and how: `servers` may be empty, `flags` has those that were given."""
+    """A question, its servers and its flags: `servers` may be empty, `flags` has only the given ones."""
 
     name: Name
     rdtype: DnsRecordType
@@ -279,14 +281,14 @@ class Query(NamedTuple):
 
     @property
     def question(self) -> Question:
-        """What is asked, without the rest."""
+        """The question, without servers and flags."""
         from netkit.dns.message import Question
 
         return Question(self.name, self.rdtype, self.rdclass)
 
 
 class Defaults(NamedTuple):
-    """What holds for every query that does not say otherwise."""
+    """The default settings of queries."""
 
     rdtype: DnsRecordType | None = None
     rdclass: DnsClass | None = None
@@ -294,7 +296,7 @@ class Defaults(NamedTuple):
     flags: Mapping[str, Any] = {}
 
     def parse(self, text: str) -> Query:
-        """The query that a text is, `www.example.com MX +tcp`. Raises WrongValue and DnsError.InvalidName."""
+        """Parse a query, `www.example.com MX +tcp`. Raises WrongValue and DnsError.InvalidName."""
         found = read_words(text.split(), {})
         if found.options:
             raise WrongValue(f"{found.options[0]} belongs on the command line", FORM)
@@ -338,15 +340,15 @@ class Defaults(NamedTuple):
 
 
 def check_edns(flags: Mapping[str, Any]) -> None:
-    """Raise WrongValue where flags ask for EDNS and for none of it."""
+    """Raise WrongValue if +noedns is given together with a flag that needs EDNS."""
     if flags.get("edns") is False:
         for name in ("dnssec", "nsid", "subnet", "cookie", "bufsize"):
             if flags.get(name):
-                raise WrongValue(f"+noedns leaves out what +{name} asks for", "leave one of the two out")
+                raise WrongValue(f"+noedns contradicts +{name}, which needs EDNS", "leave one of the two out")
 
 
 def parse_reverse(text: str) -> Name:
-    """The name under which the names of an address are: of a network too, where it ends at an octet.
+    """The name that is asked for the names of an address, or of a network that ends at an octet.
 
     Raises WrongValue.
     """

@@ -1,4 +1,4 @@
-"""A DNS answer for people: what it says in words, and a table for each section."""
+"""A DNS answer on a terminal: facts in words, and a table for each section."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def reply_sheet(result: Answered, env: Environment) -> Iterable[Any]:
-    """What is printed for one answer: facts in words, the sections that hold records, its origin."""
+    """The renderables for one answer: facts in words, the sections with records, and where it came from."""
     message = result.message
     if result.shows("comments"):
         yield facts(_facts(result, env))
@@ -43,7 +43,7 @@ def _records(result: Answered, name: str, records: Sequence[DnsRecord]) -> Any:
     kept = [0, 1, 2, 3, 4]
     if not shown.get("ttlid", True):
         kept.remove(1)
-    # The class is IN wherever nobody asked for another: said where that is not so, or on demand.
+    # The class is nearly always IN, so it is shown only if it is not, or on demand.
     if not shown.get("class", any(record.rdclass != DnsClass.IN for record in records)):
         kept.remove(2)
     titles = ("name", "TTL", "class", "type", "data")
@@ -86,7 +86,7 @@ def _status(result: Answered) -> tuple[Verdict, str]:
         case Meaning.LOOP:
             return "bad", "NOERROR: an alias that leads back to itself"
         case Meaning.CUT:
-            return "warn", "NOERROR: truncated, with no record of what was asked for"
+            return "warn", "NOERROR: truncated, without any record of the question"
     return "warn", f"NOERROR: the name exists, without records of type {result.query.rdtype}"
 
 
@@ -102,9 +102,9 @@ def _notes(result: Answered) -> Iterable[str]:
     elif message.truncated:
         yield "the answer is truncated: there is more than is shown"
     if message.recursion_desired and not (message.recursion_available or message.authoritative):
-        yield "recursion was asked for and is not available here"
+        yield "recursion was requested, and this server does not offer it"
     if reply.ignored:
-        yield f"{plural(reply.ignored, 'message')} came besides, and not as the answer: ignored"
+        yield f"{plural(reply.ignored, 'message')} that were not the answer came too, and were ignored"
     asked_of_edns = reply.query.edns is None and result.query.flags.get("edns") is not False
     if asked_of_edns:
-        yield "the server does not take EDNS: asked without"
+        yield "the server does not accept EDNS: asked again without it"

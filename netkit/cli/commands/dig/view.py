@@ -1,4 +1,4 @@
-"""What `netkit dig` shows of a reply: an object, lines as dig has them, bare values, a table."""
+"""The forms in which `netkit dig` shows a reply: an object, lines as in dig, bare values, a table."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 SECTIONS = ("answer", "authority", "additional")
 
-#: What a row says of an answer without records and without an error code.
+#: The words in a row for an answer without records and without an error code.
 NOTHING = {Meaning.REFERRAL: "a referral", Meaning.CUT: "truncated"}
 
 
-# -- what --json writes
+# -- the objects of --json
 
 
 class FieldsRow(TypedDict, total=False):
-    """The fields of a record's data, those that its type has."""
+    """The fields of a record's data; each type has some of them."""
 
     address: Annotated[Address, "A, AAAA"]
-    canonical: Annotated[str, "CNAME: the name this one stands for"]
+    canonical: Annotated[str, "CNAME: the name that this one is an alias of"]
     nameserver: Annotated[str, "NS"]
     domain: Annotated[str, "PTR: the name of the address"]
     priority: Annotated[int, "MX, SRV: the lowest first"]
@@ -44,12 +44,12 @@ class FieldsRow(TypedDict, total=False):
     data: Annotated[str, "TXT: the strings put together, as UTF-8"]
     strings_b64: Annotated[list[str], "TXT: each string, octet for octet"]
     mname: Annotated[str, "SOA: the primary server"]
-    rname: Annotated[str, "SOA: the mailbox of who runs the zone"]
+    rname: Annotated[str, "SOA: the mailbox of the zone's administrator"]
     serial: Annotated[int, "SOA"]
     refresh: Annotated[int, "SOA, in seconds"]
     retry: Annotated[int, "SOA, in seconds"]
     expire: Annotated[int, "SOA, in seconds"]
-    minimum: Annotated[int, "SOA: how long a no may be kept, in seconds"]
+    minimum: Annotated[int, "SOA: how long a negative answer may be kept, in seconds"]
     rdata_b64: Annotated[str, "Types that netkit has no fields for"]
 
 
@@ -61,7 +61,7 @@ RecordRow = TypedDict(
         "ttl_s": Annotated[int, "Seconds it may be kept"],
         "class": str,
         "type": str,
-        "rdata": Annotated[str, "As a master file has it"],
+        "rdata": Annotated[str, "As in a master file"],
         "fields": FieldsRow,
     },
 )
@@ -71,15 +71,15 @@ class EdnsOptionRow(TypedDict):
     """An EDNS option."""
 
     option_code: int
-    name: Annotated[str, "As dig has it: NSID, COOKIE, CLIENT-SUBNET, EDE; OPT=CODE for others"]
-    text: Annotated[str, "As dig has it"]
+    name: Annotated[str, "The name as in dig: NSID, COOKIE, CLIENT-SUBNET, EDE; OPT=CODE for others"]
+    text: Annotated[str, "The value as in dig"]
 
 
 class ExtendedErrorRow(TypedDict):
     """Why the answer is what it is (RFC 8914)."""
 
     info_code: int
-    purpose: Annotated[str | None, "What IANA says of the code; null where it is not assigned"]
+    purpose: Annotated[str | None, "IANA's name of the code; null if it is not assigned"]
     extra_text: Annotated[str, "The server's own words"]
 
 
@@ -87,7 +87,7 @@ class EdnsRow(TypedDict):
     """What the answer's OPT record says (RFC 6891)."""
 
     version: int
-    payload_size: Annotated[int, "Octets that the server takes over UDP"]
+    payload_size: Annotated[int, "Octets that the server accepts over UDP"]
     dnssec_ok: bool
     options: list[EdnsOptionRow]
     extended_errors: list[ExtendedErrorRow]
@@ -98,20 +98,22 @@ class DigRow(TypedDict):
 
     question: QuestionRow
     server: Annotated[Endpoint, "Who answered"]
-    transport: Annotated[Literal["udp", "tcp"], "What the answer came over"]
-    elapsed_s: Annotated[float, "From sending the query to having the answer"]
+    transport: Annotated[Literal["udp", "tcp"], "The transport of the answer"]
+    elapsed_s: Annotated[float, "From sending the query to receiving the answer"]
     size: Annotated[int, "Octets of the answer"]
     id: int
     opcode: str
     rcode: Annotated[str, "NOERROR, NXDOMAIN, ..."]
     flags: Annotated[list[str], "Those set of qr, aa, tc, rd, ra, ad, cd"]
-    edns: Annotated[EdnsRow | None, "null where the answer is without EDNS"]
+    edns: Annotated[EdnsRow | None, "null if the answer has no EDNS"]
     answer: list[RecordRow]
     authority: list[RecordRow]
     additional: list[RecordRow]
-    truncated: Annotated[bool, "Whether this answer is cut short"]
-    fell_back: Annotated[bool, "Whether it was asked for over TCP because UDP's was truncated"]
-    ignored: Annotated[int, "Messages that came and were not the answer"]
+    truncated: Annotated[bool, "Whether this answer is truncated"]
+    fell_back: Annotated[
+        bool, "Whether the query was repeated over TCP because the answer over UDP was truncated"
+    ]
+    ignored: Annotated[int, "The number of received messages that were not the answer"]
 
 
 # -- how it is shown
