@@ -1,17 +1,17 @@
 """The asyncio driver: `run_async` steps a flow inside an event loop (uvloop's too).
 
-Two decisions carry its speed, and a third its soundness:
+Two decisions make it fast, and a third makes it correct:
 
-- A registration lasts. Adding and removing a reader around every wait costs two system calls; here the
-  first wait adds it, and it stays until an event finds nobody waiting. Write interest is only ever added
-  after a call said EAGAIN, and removed by the first event that finds no writer.
-- A deadline is a moment the descriptor's one timer must not oversleep. Each wait writes its deadline
-  down; the timer, when it fires, looks whether that has passed and re-arms itself if not. A stream whose
-  every read has a timeout makes a timer call every few seconds instead of every read.
-- The flow is stepped inside the loop's callback, so the bytes are taken off the socket before the loop
-  polls it again. The task that awaits is woken once, when the flow has ended. If that task is cancelled in
-  between, the flow's result is dropped: a flow therefore leaves what it received in its stream's
-  buffer, and the method around it takes it from there after the await.
+- A registration stays. Adding and removing a reader around every wait costs two system calls. Here the first
+  wait adds the reader, and it stays until an event finds no waiter. A writer is added only after a call
+  returned EAGAIN, and removed by the first event that finds no writer.
+- A descriptor has one timer. Each wait only writes down its deadline; when the timer fires, it checks the
+  deadline, and sets itself again if the deadline has not passed. So a stream whose every read has a timeout
+  makes a timer call every few seconds instead of at every read.
+- The flow runs inside the loop's callback, so the bytes are read from the socket before the loop polls it
+  again. The task that awaits is woken once, when the flow has ended. If that task is cancelled in between,
+  the flow's result is dropped. So a flow leaves received bytes in its stream's buffer, and the method around
+  the flow takes them from there after the await.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from netkit.io.interruption import Interrupted, interrupt
 from netkit.io.reactor import ARMING_ERRORS, Reactor
 
 if TYPE_CHECKING:
-    import asyncio  # at run time the caller has imported it: blocking programs never pay for it
+    import asyncio  # an async caller has imported it already; blocking programs never import this module
     from collections.abc import Callable, Generator
 
     from netkit.io.token import CancellationToken
@@ -48,17 +48,17 @@ T = TypeVar("T")
 
 _POSIX = os.name == "posix"
 
-_unwaited = 0  # operations that ended without waiting, since some operation last gave the loop a turn
+_unwaited = 0  # how many operations ended without waiting since the loop last had a turn
 
 
 async def run_async(
     flow: Flow[T], *, deadline: float | None = None, cancel: CancellationToken | None = None
 ) -> T:
-    """Drive `flow` to its end under asyncio, suspending the calling task where it waits.
+    """Drive `flow` to its end under asyncio; the calling task is suspended while the flow waits.
 
-    As `netkit.io.run`: `deadline` is a moment of `time.monotonic()`, and the flow is interrupted where it
-    waits by its deadline, its token, and asyncio's own CancelledError. Where the task was cancelled as the
-    flow ended, nobody has the result: what of it is `Closing` is closed.
+    `deadline` and `cancel` are as in `netkit.io.run`: `deadline` is a moment of `time.monotonic()`. The
+    deadline, the token, and asyncio's own CancelledError interrupt the flow where it waits. If the task is
+    cancelled just when the flow ends, no caller gets the result: if it is `Closing`, it is closed.
     """
     try:
         if turn_is_due():
@@ -91,11 +91,11 @@ async def run_async(
     try:
         raise owed
     finally:
-        del owed  # an error that refers to this frame, which refers to it, would be garbage in a circle
+        del owed  # the error refers to this frame: without `del` they would form a reference cycle
 
 
 def turn_is_due() -> bool:
-    """Count an operation that did not wait; whether it is time to `await Turn()` (rule 5)."""
+    """Count an operation that did not wait. Returns whether it is time to `await Turn()` (rule 5)."""
     global _unwaited
     _unwaited += 1
     if _unwaited < OPERATIONS_PER_TURN:
@@ -105,10 +105,10 @@ def turn_is_due() -> bool:
 
 
 class Turn:
-    """Awaited, it lets the loop run everything else that is ready."""
+    """Awaiting it lets the loop run everything else that is ready."""
 
     def __await__(self) -> Generator[None, None, None]:
-        yield  # a task that yields nothing is scheduled again at the end of the queue
+        yield  # a task that yields None is scheduled again at the end of the queue
 
 
 _get_running_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
@@ -124,7 +124,7 @@ def _running_loop() -> asyncio.AbstractEventLoop:
 
 
 class _Task(Waiter):
-    """One flow under way in one event loop."""
+    """One flow that runs in one event loop."""
 
     __slots__ = ("_alarm", "cancel", "deadline", "flow", "future", "key", "loop")
 
@@ -147,10 +147,12 @@ class _Task(Waiter):
             self.key = (loop, self._cancelled)
             cancel._loops[self.key] = None
             if cancel.is_cancelled:
-                loop.call_soon(self._cancelled)  # between the first look and the entry
+                loop.call_soon(
+                    self._cancelled
+                )  # the token was cancelled between the first check and the registration
 
     def end(self) -> None:
-        """Forget the token and the timer; nothing will wake this any more."""
+        """Unregister from the token and the timer, so that nothing wakes this any more."""
         if self.cancel is not None and self.key is not None:
             self.cancel._loops.pop(self.key, None)
             self.key = None
@@ -181,7 +183,8 @@ class _Task(Waiter):
                     return
 
     def _keep_deadline(self, want: AnyWant, deadline: float) -> None:
-        """Have a timer fire in time: the descriptor's own where the task wants nothing else."""
+        """Make a timer fire in time: the descriptor's own timer, if the task waits only for the
+        descriptor."""
         if type(want) is Want and want.event is None and want.until is None:
             read, write = want.read, want.write
             descriptor, side = (read, 0) if write is None else (write, 1)
@@ -194,7 +197,7 @@ class _Task(Waiter):
 
     def wake(self, ready: bool) -> None:
         if self.future.done():
-            return  # cancelled, and about to be told: what is there stays in the socket
+            return  # it is cancelled and will soon be interrupted: leave the data in the socket
         try:
             want = resume(self.flow, self.want, ready)
         except StopIteration as end:
@@ -240,7 +243,7 @@ class _Task(Waiter):
 
     def _finish(self, value: object) -> None:
         if self.future.done():
-            dispose(value)  # cancelled by what the flow itself did last
+            dispose(value)  # the flow's own last step cancelled the task
         else:
             self.future.set_result(value)
 
@@ -254,18 +257,18 @@ class _Task(Waiter):
 def call_at(
     loop: asyncio.AbstractEventLoop, moment: float, callback: Callable[[], object]
 ) -> asyncio.TimerHandle:
-    """Schedule by `time.monotonic()`, whatever clock the loop goes by (uvloop's starts elsewhere).
+    """Schedule a call by `time.monotonic()`, even if the loop uses another clock (as uvloop does).
 
-    It may be called too early, by LONGEST_WAIT or a millisecond, and is to look.
+    The call may come too early, because of LONGEST_WAIT or by a millisecond, so it must check the time.
     """
     return loop.call_later(min(max(0.0, moment - monotonic()), LONGEST_WAIT), callback)
 
 
 def _lasting(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether a registration with `loop` outlives an error on the descriptor.
+    """Whether a registration with `loop` survives an error on the descriptor.
 
-    libuv's does not: at POLLERR uv_poll stops, and uvloop's reader stays in its table and is never called
-    again. An error is no end: behind it there may be data (a reset) or more datagrams (a refusal).
+    libuv's does not: at POLLERR uv_poll stops, while uvloop's reader stays in its table and is never called
+    again. But after an error there may still be data (a reset) or more datagrams (a refusal).
     """
     from asyncio import SelectorEventLoop
 
@@ -273,16 +276,16 @@ def _lasting(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 def _error_poll(fd: int) -> Callable[[int], list[tuple[int, int]]]:
-    """What says, called with a timeout of 0, whether an error is pending on `fd`."""
+    """A poll function for `fd`: called with a timeout of 0, it returns pending errors."""
     from select import poll
 
     poller = poll()
-    poller.register(fd, 0)  # errors and hang-ups are reported unasked
+    poller.register(fd, 0)  # errors and hang-ups are always reported
     return poller.poll
 
 
 class _Watch:
-    """A descriptor's lasting registration with one loop, and its two lazily re-armed timers."""
+    """A descriptor's registration with one loop, which stays between waits, and its two timers."""
 
     __slots__ = ("_alarms", "_due", "_errors", "_reading", "_thread", "_writing", "descriptor", "fd", "loop")
 
@@ -312,14 +315,15 @@ class _Watch:
         self._writing = True
 
     def _add(self, add: Callable[[int, Callable[[], None]], None], callback: Callable[[], None]) -> None:
-        # libuv makes whatever it watches non-blocking, and with it everybody's who shares it (rule 11).
+        # libuv makes every descriptor that it watches non-blocking, also for the processes that share it
+        # (rule 11).
         blocking = _POSIX and os.get_blocking(self.fd)
         add(self.fd, callback)
         if blocking:
             os.set_blocking(self.fd, True)
 
     def _renew(self) -> None:
-        """Register anew what the loop has dropped without a word."""
+        """Register again what the loop has dropped without any notice."""
         reading, writing = self._reading, self._writing
         self._unregister()
         if reading:
@@ -347,13 +351,13 @@ class _Watch:
             if waiter.reactor is not None:
                 waiter.reactor.disarm(waiter)
             waiter.wake(True)
-        # A socket is nearly always writable: interest without a writer would be called back for ever.
+        # A socket is nearly always writable: a registration without a writer would be called again and again.
         if self._writing and self.descriptor.writer is None:
             self._writing = False
             self.loop.remove_writer(self.fd)
 
     def keep_time(self, side: int, deadline: float) -> None:
-        """See to it that the timer of a side (0 read, 1 write) fires no later than `deadline`."""
+        """Make the timer of a side (0 read, 1 write) fire no later than `deadline`."""
         alarm = self._alarms[side]
         if alarm is not None:
             if self._due[side] <= deadline:
@@ -372,14 +376,14 @@ class _Watch:
 
     def _look(self, side: int, waiter: Waiter | None) -> None:
         if not isinstance(waiter, _Task) or waiter.deadline is None:
-            return  # nobody waits any more, or whoever does has all the time there is
+            return  # there is no waiter any more, or the waiter has no deadline
         if monotonic() >= waiter.deadline:
             waiter.expire()
         else:
             self.keep_time(side, waiter.deadline)
 
     def forget(self, close: Callable[[], None]) -> None:
-        """Unregister, then close: here, or in the loop's own thread where that is another one."""
+        """Unregister, then close: here, or in the loop's own thread if that is another thread."""
         if self.loop.is_closed():
             close()
         elif threading.get_ident() == self._thread or not self.loop.is_running():
@@ -394,7 +398,7 @@ class _Watch:
             try:
                 self.loop.call_soon_threadsafe(finish)
             except RuntimeError:
-                close()  # the loop was closed in this instant
+                close()  # the loop was closed at this very moment
 
     def _unregister(self) -> None:
         if self._reading:
@@ -413,7 +417,7 @@ class _Watch:
 
 
 class LoopReactor(Reactor):
-    """What the flows of one event loop wait for."""
+    """The reactor of one event loop: it watches for all flows in the loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -435,7 +439,7 @@ class LoopReactor(Reactor):
             watch.want_write()
 
     def _adopted(self, descriptor: Descriptor) -> _Watch:
-        """A registration with this loop; BusyError where the descriptor is watched by another that runs."""
+        """A registration with this loop. Raises BusyError if another running loop watches the descriptor."""
         watch = descriptor.watch
         if watch is not None:
             if type(watch) is not _Watch or watch.loop.is_running():
@@ -452,10 +456,10 @@ class LoopReactor(Reactor):
         self._loop.call_soon(self.fire, waiter, want)
 
     def from_anywhere(self, waiter: Waiter, want: AnyWant) -> None:
-        try:  # "threadsafe" also from the loop's own thread, where a signal handler may be the caller
+        try:  # "threadsafe" even in the loop's own thread, because a signal handler may be the caller
             self._loop.call_soon_threadsafe(self.fire, waiter, want)
         except RuntimeError:
-            pass  # that loop is closed, and what waited in it with it
+            pass  # the loop is closed, and so nothing waits in it any more
 
 
 class _LoopTimer:
@@ -474,7 +478,7 @@ class _LoopTimer:
 
     def _passed(self) -> None:
         if monotonic() < self._until:
-            # uvloop's clock goes in milliseconds: its timers may come a fraction of one too early.
+            # uvloop's clock counts milliseconds: its timers may come a fraction of a millisecond too early.
             self._handle = call_at(self._reactor._loop, self._until, self._passed)
         else:
             self._reactor.fire(self._waiter, self._waiter.want, ready=False)

@@ -1,13 +1,13 @@
 """A bell: a descriptor that becomes readable when another thread, or a signal handler, rings it.
 
-poll(2) cannot wait for a Python object, so whatever must wake it from outside sends a byte through a socket
-pair (sockets, because select(2) on Windows takes nothing else). Ringing takes no lock and never blocks,
-which is what makes it safe in a signal handler. A child process after fork(2) would share the descriptor
-and steal the parent's rings, so a bell belongs to the process that made it.
+poll(2) cannot wait for a Python object. So other threads wake it with a byte through a socket pair (sockets,
+because select(2) on Windows takes nothing else). Ringing takes no lock and never blocks, so it is safe in a
+signal handler. After fork(2) a child process would share the descriptor and take the parent's bytes. So a
+bell belongs to the process that made it.
 
-The main thread's bell is rung by the system's signals as well, while it waits (`rung_by_signals`): a signal
-that arrives after Python's last look for signals and before the poll has no call to interrupt, and without
-a byte to wake it the poll would sleep with the handler still to be run.
+While the main thread waits, the system's signals ring its bell as well (`rung_by_signals`). If a signal
+arrives after Python's last check for signals and before the poll, it interrupts no call. Without a byte to
+wake it, the poll would sleep before the handler has run.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from typing import Self
 
 
 class _End(socket.SocketType):
-    """One end of the pair, closed with the bell it belongs to.
+    """One end of the pair, which closes itself when it is collected.
 
-    Among objects that refer to each other in a circle a bell may be collected after its sockets, which
-    would say that nobody closed them. The class and its `__del__` are the interpreter's own: where Python
-    code runs, Ctrl-C may come in between, and what it raises in a `__del__` is printed and then forgotten.
+    If a bell is part of a reference cycle, its sockets may be collected before it, and Python would warn that
+    they were not closed. The base class and its `__del__` are the interpreter's own code. In Python code,
+    Ctrl-C could arrive in a `__del__`, where its exception is only printed and then lost.
     """
 
     __del__ = socket.SocketType.close
 
     @classmethod
     def of(cls, sock: socket.socket) -> Self:
-        """The same socket, as one that closes itself."""
+        """The same socket, as an object that closes itself."""
         made = cls(sock.family, sock.type, sock.proto, sock.detach())
         made.setblocking(False)
         return made
@@ -48,13 +48,14 @@ class Bell:
         self.fd = self._ours.fileno()
 
     def ring(self) -> None:
-        """Make the bell readable. Any thread, or a signal handler; silent in a forked child."""
+        """Make the bell readable. Any thread or signal handler may call it; in a forked child it does
+        nothing."""
         if self.pid != os.getpid():
             return
         try:
             self._theirs.send(b"\0")
         except OSError:
-            pass  # full, so readable, which is all that was wanted; or closed in this instant
+            pass  # the pair is full, so the bell is readable already; or it was closed at this moment
 
     def silence(self) -> None:
         """Make it unreadable again."""
@@ -65,16 +66,17 @@ class Bell:
             pass  # nothing (more) to read
 
     def rung_by_signals(self) -> bool:
-        """Have every signal of this process ring the bell, until `silent_to_signals`.
+        """Make every signal of this process ring the bell, until `silent_to_signals`.
 
-        False, and nothing changed, outside the main thread or where something else has that place.
+        Returns False and changes nothing outside the main thread, or if other code uses the wake-up
+        descriptor.
         """
         if threading.get_ident() != threading.main_thread().ident:
             return False
         try:
             before = signal.set_wakeup_fd(self._theirs.fileno(), warn_on_full_buffer=False)
         except ValueError:
-            return False  # a main thread of an interpreter that is not the main one
+            return False  # the main thread of a subinterpreter
         if before != -1:
             signal.set_wakeup_fd(before)
             return False
@@ -94,7 +96,7 @@ _local = threading.local()
 
 
 def thread_bell() -> Bell:
-    """This thread's own bell, made at its first blocking wait and closed when the thread ends."""
+    """This thread's bell: made at its first blocking wait, and closed when the thread ends."""
     bell: Bell | None = getattr(_local, "bell", None)
     if bell is None or bell.pid != os.getpid():
         bell = _local.bell = Bell()

@@ -1,7 +1,7 @@
 """The blocking driver: `run` steps a flow in the calling thread and waits with poll(2).
 
-Nothing outlives a call: descriptors are registered with a poll object of the call's own. The thread's
-bell is always polled along, so that a stream closed, or an event set, by another thread ends the wait.
+Each call has its own poll object, so no registration remains after the call. The call also polls the thread's
+bell: if another thread closes a stream or sets an event, the wait ends.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Wake-up times, dead ones included, that are kept before the dead ones are looked for.
+#: How many wake-up times, dead ones included, may collect before the dead ones are removed.
 MANY_TIMES = 1024
 
 
 def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationToken | None = None) -> T:
-    """Drive `flow` to its end, blocking this thread where it waits.
+    """Drive `flow` to its end; this thread blocks while the flow waits.
 
-    `deadline` is a moment of `time.monotonic()`. Raises DeadlineExceeded when it passes first,
-    CancellationError when `cancel` is cancelled first, and whatever the flow raises. Where the flow waits, it
-    is interrupted by all three of deadline, token and KeyboardInterrupt (see `netkit.io.interruption`).
+    `deadline` is a moment of `time.monotonic()`. Raises DeadlineExceeded if the deadline passes first,
+    CancellationError if `cancel` is cancelled first, and every error of the flow. The deadline, the token and
+    KeyboardInterrupt interrupt the flow where it waits (see `netkit.io.interruption`).
     """
     over = why_over(deadline, cancel)
     if over is not None:
@@ -54,7 +54,7 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
                 ready = reactor.wait(root, want, deadline)
             except ARMING_ERRORS as error:
                 reactor.disarm(root)
-                want = flow.throw(error)  # the flow's own doing: it may handle it and go on
+                want = flow.throw(error)  # the flow's own mistake: the flow may handle the error and continue
                 continue
             want = resume(flow, want, ready)
     except StopIteration as end:
@@ -65,18 +65,18 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
     except BaseException as cause:
         if reactor is not None and root is not None:
             reactor.disarm(root)
-        owed = interrupt(flow, cause)  # where `cause` came out of the flow, which is over then, it is `cause`
+        owed = interrupt(flow, cause)  # if the flow itself raised `cause`, the flow has ended, and this returns `cause`
     finally:
         if reactor is not None:
             reactor.close()
     try:
         raise owed
     finally:
-        del owed  # an error that refers to this frame, which refers to it, would be garbage in a circle
+        del owed  # the error refers to this frame: without `del` they would form a reference cycle
 
 
 def why_over(deadline: float | None, cancel: CancellationToken | None) -> Exception | None:
-    """What a driver raises if it has to stop now; None while it may go on."""
+    """The error of a driver that has to stop now; None if it may continue."""
     if cancel is not None and cancel.is_cancelled:
         return CancellationError(cancel.reason)
     if deadline is not None and monotonic() >= deadline:
@@ -98,7 +98,7 @@ class _Root(Waiter):
 
 
 class _Alarm:
-    """A wake-up time in the heap; a cancelled one is dead, and dropped when it comes to the top."""
+    """A wake-up time in the heap. A cancelled one is dead, and is dropped when it comes to the top."""
 
     __slots__ = ("waiter",)
 
@@ -110,11 +110,11 @@ class _Alarm:
 
 
 class PollReactor(Reactor):
-    """What one blocking call waits for: descriptors, times, events of other threads, its token."""
+    """The reactor of one blocking call: it watches descriptors, times, events of other threads, the token."""
 
     def __init__(self, cancel: CancellationToken | None) -> None:
         self._poll: Poller = select.poll() if hasattr(select, "poll") else Select()
-        self._many: Epoll | None = None  # `_poll`, once it has to be one that takes many
+        self._many: Epoll | None = None  # the same as `_poll`, once that is an epoll for many descriptors
         self._many_from = MANY if hasattr(select, "epoll") else sys.maxsize
         self._descriptors: dict[int, Descriptor] = {}
         self._masks: dict[int, int] = {}
@@ -133,7 +133,7 @@ class PollReactor(Reactor):
             self._poll.register(cancel._fileno(), READ)
 
     def close(self) -> None:
-        """Give back what the call had of the process: its signals, and epoll's descriptor."""
+        """Release the resources of the call: the wake-up by signals, and epoll's descriptor."""
         if self._many is not None:
             self._many.close()
         if self._signals:
@@ -141,10 +141,10 @@ class PollReactor(Reactor):
             self._bell.silent_to_signals()
 
     def wait(self, root: _Root, want: AnyWant, deadline: float | None) -> bool:
-        """Wait for what the flow wants; what to send it.
+        """Wait for what the flow wants. Returns the value to send into the flow.
 
-        Raises Interrupted when time or the token runs out first, one of ARMING_ERRORS where it cannot be
-        waited for.
+        Raises Interrupted if the deadline passes or the token is cancelled first, and one of ARMING_ERRORS if
+        it is not possible to wait for `want`.
         """
         self._look(deadline)
         if want is PAUSE:
@@ -175,7 +175,7 @@ class PollReactor(Reactor):
         return alarm
 
     def _drop_dead_times(self) -> None:
-        """Forget the times of those that were disarmed before them, which wait at the bottom of the heap."""
+        """Remove the dead times, which otherwise stay in the heap until they come to its top."""
         self._times[:] = [entry for entry in self._times if entry[2].waiter is not None]
         heapify(self._times)
         self._most_times = max(MANY_TIMES, 2 * len(self._times))
@@ -185,7 +185,7 @@ class PollReactor(Reactor):
 
     def from_anywhere(self, waiter: Waiter, want: AnyWant) -> None:
         self._posted.append((waiter, want))
-        # Also a signal handler of this very thread: poll goes on after it (PEP 475) unless something rings.
+        # Ring also for a signal handler of this thread: after it, poll would continue (PEP 475).
         if self._polling or threading.get_ident() != self._thread:
             self._bell.ring()
 
@@ -205,7 +205,7 @@ class PollReactor(Reactor):
             self._take_many()
 
     def _take_many(self) -> None:
-        """Go on with epoll, if there is a descriptor left for it."""
+        """Change to epoll, if a descriptor is available for it."""
         try:
             self._poll = self._many = Epoll()
         except OSError:
@@ -228,17 +228,18 @@ class PollReactor(Reactor):
             self._poll.unregister(fd)
 
     def _turn(self, deadline: float | None) -> None:
-        """Wait once, no longer than to `deadline` or the next wake-up time, and wake who is ready."""
+        """Wait once, at most until `deadline` or the next wake-up time, and wake the waiters that are
+        ready."""
         times = self._times
         while times and times[0][2].waiter is None:
-            heappop(times)  # disarmed since
+            heappop(times)  # it was disarmed meanwhile
         if self._soon or self._posted:
             until: float | None = 0.0
         else:
             until = deadline
             if times and (until is None or times[0][0] < until):
                 until = times[0][0]
-        # Rounded up: a wake-up a fraction early would find nothing due, and poll again for no time at all.
+        # Rounded up: if poll returned a fraction too early, nothing would be due, and the loop would spin.
         timeout = None if until is None else max(0, ceil(min(until - monotonic(), LONGEST_WAIT) * 1000))
         bell = self._bell
         self._polling = True
@@ -251,9 +252,9 @@ class PollReactor(Reactor):
             if descriptor is None:
                 if fd == bell.fd:
                     bell.silence()
-                    self._poll.register(fd, READ)  # epoll's has fired: once
+                    self._poll.register(fd, READ)  # with epoll, a registration fires only once
                 continue
-            # Errors and hang-ups wake both sides: the call itself tells what happened.
+            # Errors and hang-ups wake both sides: their next call gets the error.
             if events & ~WRITE:
                 self._fire_side(descriptor.reader)
             if events & ~READ:

@@ -1,4 +1,4 @@
-"""What everything that holds a descriptor has in common: `with`, `async with`, and timeouts of its own."""
+"""The base of everything that holds a descriptor: `with`, `async with`, and default timeouts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Closing:
-    """`with` and `async with` for what has a `close` that never waits."""
+    """`with` and `async with` for objects whose `close` never waits."""
 
     def close(self) -> None:
         """Release the descriptor."""
@@ -34,7 +34,7 @@ class Closing:
 
 
 def dispose(value: object) -> None:
-    """Close what a flow returned and nobody will have: a connection that was just made or accepted."""
+    """Close a flow's result that no caller gets, such as a connection that was just made or accepted."""
     if isinstance(value, Closing):
         value.close()
     elif isinstance(value, tuple):
@@ -43,17 +43,17 @@ def dispose(value: object) -> None:
 
 
 class Timed:
-    """A read and a write timeout for operations that name none: in seconds, or None to wait for ever."""
+    """Default timeouts for reads and writes that are called without one: in seconds, or None for no limit."""
 
     read_timeout: float | None = None
     write_timeout: float | None = None
 
     def set_read_timeout(self, timeout: float | None) -> None:
-        """Give every read that names no timeout of its own `timeout` seconds; None waits for ever."""
+        """Set the timeout of reads that are called without one, in seconds; None waits without limit."""
         self.read_timeout = timeout
 
     def set_write_timeout(self, timeout: float | None) -> None:
-        """Give every write that names no timeout of its own `timeout` seconds; None waits for ever."""
+        """Set the timeout of writes that are called without one, in seconds; None waits without limit."""
         self.write_timeout = timeout
 
     def _read_deadline(self, timeout: float | None) -> float | None:

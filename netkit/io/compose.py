@@ -1,16 +1,17 @@
-"""Flows made of flows: several side by side, in one thread, in blocking and async form alike.
+"""Flows made of flows: several run side by side in one thread, in blocking and async form.
 
-    first_of    alternatives: the first to succeed; the errors of the others are forgotten
-    race        the first to end, however it ends: work beside what stops it
-    beside      a flow with others at its side, which end with it
-    all_of      every one of many, so many at once
-    before      one, with a deadline of its own
-    nursery     (its own module) one that starts others as it goes
+    first_of    alternatives: the first to succeed wins; errors of the others are ignored
+    race        the first to end wins, also with an error: work beside something that stops it
+    beside      a flow with helper flows, which end with it
+    all_of      all of many flows, a limited number at the same time
+    before      one flow, with its own deadline
+    nursery     (its own module) a flow that starts others while it runs
 
-Happy Eyeballs, A beside AAAA, hedged queries, a million names at once: each is a few flows under one of
-these. A composed flow yields one `Group` over and over; the driver keeps every branch armed across those
-turns, so the work at each wake-up is for the branches that woke, however many sleep. `Join` is that group,
-and what ends its branches when it is left; everything here and the nursery are short loops over it.
+Happy Eyeballs, A beside AAAA, hedged queries, a million names: each is a few flows under one of these. A
+composed flow yields the same `Group` again and again, and the driver keeps every branch armed between the
+turns. So a wake-up costs work only for the branches that woke, however many sleep. `Join` is that group; it
+also ends its branches when its block ends. All functions here, and the nursery, are short loops over a
+`Join`.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Outcome(Generic[T]):
 
 
 class Branch(Waiter, Generic[T]):
-    """One flow of a join. `outcome` is there when it has ended."""
+    """One flow of a join. `outcome` is set when the flow has ended."""
 
     __slots__ = ("closing", "flow", "index", "join", "outcome", "woken")
 
@@ -75,7 +76,7 @@ class Branch(Waiter, Generic[T]):
         self.join = join
         self.index = index
         self.flow = flow
-        self.closing = closing  # closed when the flow is over, also if it never begins
+        self.closing = closing  # closed when the flow has ended, even if the flow never began
         self.outcome: Outcome[T] | None = None
         self.woken = False
 
@@ -90,7 +91,7 @@ class Branch(Waiter, Generic[T]):
             parent.wake(True)
 
     def resume(self) -> None:
-        """Run the flow on from what woke it to its next wait, or to its end."""
+        """Continue the flow to its next wait, or to its end."""
         failure, self.failure = self.failure, None
         try:
             if failure is not None:
@@ -102,7 +103,7 @@ class Branch(Waiter, Generic[T]):
         except Exception as error:
             self.end(Outcome(self.index, None, error))
         except BaseException:
-            self.end(None)  # Ctrl-C in the flow's own code: it is over, and the join is left
+            self.end(None)  # Ctrl-C in the flow's own code: the flow has ended, and the join ends too
             raise
         else:
             self.suspend(want)
@@ -123,7 +124,7 @@ class Branch(Waiter, Generic[T]):
             self.suspend(want)
 
     def suspend(self, want: AnyWant) -> None:
-        """Wait for `want`, from the join's next turn on."""
+        """Wait for `want`, beginning with the join's next turn."""
         self.want = want
         if want is PAUSE:
             self.woken = True
@@ -139,7 +140,8 @@ class Branch(Waiter, Generic[T]):
             self.closing.close()
 
     def leave(self, cause: BaseException | None) -> BaseException | None:
-        """End the flow where it waits: closed, or with `cause` thrown in. Returns what came out besides."""
+        """End the flow where it waits: close it, or throw `cause` in. Returns any other error that it
+        raised."""
         if self.reactor is not None:
             self.reactor.disarm(self)
         try:
@@ -156,11 +158,11 @@ class Branch(Waiter, Generic[T]):
 
 
 class Join(Group):
-    """Branches side by side; those that are left when its block ends are ended where they wait.
+    """Branches side by side. When the `with` block ends, the remaining branches are ended where they wait.
 
-    What comes out of ending them: where the block ends well, the first of it is raised; where it ends with an
-    error, that error is raised alone, with the others as notes; where it is interrupted, nothing of it
-    matters.
+    Branches may raise errors while they are ended. If the block ended normally, the first of these errors is
+    raised. If the block ended with an error, that error is raised, with the others as notes. If the block was
+    interrupted, these errors are ignored.
     """
 
     __slots__ = ("_busy", "_woken")
@@ -168,7 +170,7 @@ class Join(Group):
     def __init__(self) -> None:
         super().__init__()
         self._woken: deque[Waiter] = deque()
-        self._busy = 0  # steps since the driver last had a look
+        self._busy = 0  # steps since the driver last checked deadline and cancellation
 
     def start(self, flow: Flow[T], index: int = 0, closing: Closing | None = None) -> Branch[T]:
         """Run `flow` to its first wait beside the others."""
@@ -178,7 +180,7 @@ class Join(Group):
         return branch
 
     def step(self) -> Branch[Any] | None:
-        """Let the next branch that has woken take its step; None where `want` is to be yielded first."""
+        """Run the next branch that woke, to its next wait. None if the caller must yield `want` first."""
         while self._woken and self._busy < OPERATIONS_PER_TURN:
             branch = self._woken.popleft()
             if branch in self.branches:
@@ -190,12 +192,12 @@ class Join(Group):
 
     @property
     def is_busy(self) -> bool:
-        """Whether the driver has to have its look now (rule 5)."""
+        """Whether the driver must check deadline and cancellation now (rule 5)."""
         return self._busy >= OPERATIONS_PER_TURN
 
     @property
     def want(self) -> AnyWant:
-        """What the composed flow waits for, where `step` found nothing to do."""
+        """What the composed flow waits for, if `step` found nothing to do."""
         if self._busy >= OPERATIONS_PER_TURN:
             self._busy = 0
             return PAUSE
@@ -208,7 +210,7 @@ class Join(Group):
         self.collect()
 
     def collect(self) -> None:
-        """After the wait: those that woke have their turn, in the order in which they did."""
+        """After the wait: give the branches that woke their turn, in the order in which they woke."""
         if self.ready:
             self._woken.extend(self.ready)
             self.ready.clear()
@@ -232,7 +234,7 @@ class Join(Group):
         first = next((each for each in came if not isinstance(each, Exception)), came[0])
         if interruption is not None:
             if interruption.__context__ is None:
-                interruption.__context__ = first  # what its owner hands on
+                interruption.__context__ = first  # its owner passes it on
             return
         if not isinstance(error, Exception) or not isinstance(first, Exception):
             raise first
@@ -243,9 +245,9 @@ class Join(Group):
 def first_of(*flows: Flow[T]) -> Flow[Outcome[T]]:
     """Flow: the outcome of the first of `flows` to return; the others are closed where they wait.
 
-    For alternatives: a branch that raises drops out; when all have, NoneSucceeded lists what each raised.
-    Work beside what stops it is for `race`: here the work's error would be waited over, and lost. An
-    interruption of the whole is thrown into every branch.
+    Use it for alternatives. A branch that raises drops out; if all branches raise, NoneSucceeded lists the
+    errors. For work beside something that stops it, use `race`: here an error of the work would be lost, and
+    the flow would wait on. An interruption of this flow is thrown into every branch.
     """
     errors: dict[int, Exception] = {}
 
@@ -263,7 +265,7 @@ def first_of(*flows: Flow[T]) -> Flow[Outcome[T]]:
 def race(*flows: Flow[T]) -> Flow[Outcome[T]]:
     """Flow: the outcome of the first of `flows` to end; the others are closed where they wait.
 
-    An error is raised: `index` and `value` of the outcome tell of the one that returned.
+    If that flow raised, its error is raised here. Otherwise the outcome has its `index` and `value`.
     """
     winner = yield from _join(iter(flows), None, None, lambda _: True)
     if winner is None:
@@ -273,15 +275,15 @@ def race(*flows: Flow[T]) -> Flow[Outcome[T]]:
 
 
 def beside(flow: Flow[T], *others: Flow[object]) -> Flow[T]:
-    """Flow: `flow` to its end, with `others` side by side; they are closed where they wait when it returns.
+    """Flow: run `flow` to its end, with `others` at its side; when `flow` returns, they are closed.
 
-    An error of any of them ends all, and is raised. Others that return are not waited for.
+    An error in any of the flows ends all of them, and is raised. `others` may return earlier.
     """
     branches: tuple[Flow[object], ...] = (flow, *others)
     decided = yield from _join(
         iter(branches), None, None, lambda outcome: outcome.index == 0 or outcome.error is not None
     )
-    assert decided is not None  # `flow` decides, however it ends
+    assert decided is not None  # `flow` always decides, whether it returns or raises
     return decided.unwrap()  # type: ignore[return-value]  # of `flow`, or raised
 
 
@@ -331,7 +333,7 @@ def _join(
     pacer: Pacer | None,
     settle: Callable[[Outcome[T]], bool],
 ) -> Flow[Outcome[T] | None]:
-    """Run `flows` as branches of one join until `settle` says of an outcome that it decides, or all ended.
+    """Run `flows` as branches of one join, until all have ended or `settle` returns True for an outcome.
 
     Returns the outcome that decided, or None.
     """
@@ -382,7 +384,7 @@ def _join(
                     decided = branch.outcome
     except BaseException:
         if decided is not None:
-            dispose(decided.value)  # an error in ending the others is raised in its place
+            dispose(decided.value)  # it is not returned, because ending the others raised an error
         raise
     return decided
 
@@ -394,11 +396,11 @@ def before(
     *,
     expired: Callable[[Exception], Exception] | None = None,
 ) -> Flow[T]:
-    """Flow: `flow`, with a deadline of its own inside the caller's.
+    """Flow: run `flow` with its own deadline, inside that of the caller.
 
-    When `time.monotonic()` reaches `moment` first, `flow` is interrupted where it waits, and DeadlineExceeded
-    is raised, or what `flow` made of that (`Interrupted.explain`). `expired` is given that error and makes
-    the one to raise of it.
+    If `time.monotonic()` reaches `moment` first, `flow` is interrupted where it waits. Then DeadlineExceeded
+    is raised, or the error that `flow` gave instead (`Interrupted.explain`). If `expired` is given, it gets
+    this error and returns the error to raise.
     """
     if moment is None:
         return (yield from flow)
@@ -423,4 +425,4 @@ def before(
             raise expired(cause.error) from cause.error
         raise error
     finally:
-        del cause, error, join, branch  # an error that refers to this frame, which refers to it
+        del cause, error, join, branch  # the error refers to this frame: without `del` they would form a reference cycle

@@ -1,4 +1,4 @@
-"""What can go wrong while waiting, or while using a stream.
+"""The errors of waiting, and of using a stream.
 
 NetkitError
 ├── CancellationError     local      a CancellationToken was cancelled
@@ -6,7 +6,7 @@ NetkitError
 ├── BusyError             usage      a second reader or a second writer on one stream
 ├── ClosedError           usage      (OSError EBADF) the stream was closed, perhaps while this waited
 ├── BrokenStreamError     usage      (ConnectionError) an earlier interruption left a half-sent message
-├── UnexpectedEof         protocol   (EOFError) the peer finished before what was awaited was there
+├── UnexpectedEof         protocol   (EOFError) the peer finished before the expected bytes were there
 ├── LimitExceeded         protocol   (ValueError) more bytes than the caller allowed
 ├── LoopUnsupported       usage      (NotImplementedError) an event loop that cannot watch descriptors
 └── NoneSucceeded         connect    every branch of a `first_of` failed
@@ -40,8 +40,8 @@ class CancellationError(NetkitError):
 class DeadlineExceeded(NetkitError, TimeoutError):
     """The time given for the operation ran out.
 
-    `doing` says which phase it was in, such as `"connecting to 192.0.2.1:443"`; the innermost
-    `phase` that was open when time ran out writes it, and the `stage` with it.
+    `doing` names the phase, such as `"connecting to 192.0.2.1:443"`. The innermost `phase` that was open when
+    the time ran out sets `doing` and `stage`.
     """
 
     layer = "io"
@@ -58,7 +58,7 @@ class DeadlineExceeded(NetkitError, TimeoutError):
 
 
 class BusyError(NetkitError, RuntimeError):
-    """Another reader (or writer) is using the stream; one of each at a time is what a stream allows."""
+    """Another reader (or writer) is using the stream. A stream allows one of each at a time."""
 
     layer = "io"
     fault = "caller"
@@ -73,7 +73,7 @@ class BusyError(NetkitError, RuntimeError):
 
 
 class ClosedError(NetkitError, OSError):
-    """The stream is closed on this side: before the operation began, or under it."""
+    """The stream was closed on this side, before the operation began or during it."""
 
     layer = "io"
     fault = "caller"
@@ -88,7 +88,7 @@ class ClosedError(NetkitError, OSError):
 
 
 class BrokenStreamError(NetkitError, ConnectionError):
-    """A write was interrupted after part of it was sent; what follows would be read as its rest."""
+    """A write was interrupted after a part was sent. The peer would take new bytes for the rest of it."""
 
     layer = "io"
     fault = "caller"
@@ -171,7 +171,8 @@ class NoneSucceeded(NetkitError):
 
 
 class phase:  # noqa: N801  # used as a statement: with phase("...")
-    """Name what the enclosed part of a flow is doing, and its stage, for a deadline that runs out inside it.
+    """Name what the enclosed part of a flow does, and its stage: DeadlineExceeded gets both if it happens
+    there.
 
     with phase("connecting to 192.0.2.1:443"):
         yield from connect(...)

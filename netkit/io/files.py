@@ -1,8 +1,8 @@
-"""Descriptors that this process was given: standard input, a pipe, a terminal, a file.
+"""Descriptors that this process inherited: standard input, a pipe, a terminal, a file.
 
-Their open file is shared with whoever gave them, so O_NONBLOCK is never set on it: a flow waits until
-poll(2) says that a read will return, and then reads what is there. Regular files are always ready; epoll,
-and so an event loop, refuses to watch them, which is why a read is tried first where they are.
+Other processes share their open file, so O_NONBLOCK is never set on it. A flow waits until poll(2) says that
+a read will return, and then reads. Regular files are always ready, but epoll, and so an event loop, refuses
+to watch them. So from a regular file the flow reads without waiting.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from netkit.io.flow import Descriptor, Flow
 
 
 class FileSource:
-    """The bytes of a descriptor that stays its owner's: closing the source closes nothing."""
+    """The bytes of a descriptor. The descriptor belongs to the caller: closing the source does not close
+    it."""
 
     def __init__(self, fd: int) -> None:
         self._descriptor = Descriptor(fd, close=_keep)
@@ -27,7 +28,7 @@ class FileSource:
         return os.read(self._descriptor.fd, size)
 
     def close(self) -> None:
-        """Let whoever waits in `receive` go, with ClosedError."""
+        """Wake a flow that waits to read, with ClosedError."""
         self._descriptor.close()
 
 
@@ -36,7 +37,7 @@ def _keep() -> None:
 
 
 class MemorySource:
-    """Bytes that are already here, received like those of a `FileSource`."""
+    """Bytes in memory, read like those of a `FileSource`."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data

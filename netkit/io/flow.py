@@ -1,9 +1,9 @@
-"""Flows, and the things a flow can wait for.
+"""Flows, and the things that a flow can wait for.
 
-A *flow* is a generator that makes non-blocking calls and yields what it must wait for. It says nothing
-about how the waiting is done: a driver does that (`run` with poll(2), `run_async` under asyncio), sends
-True when something it waited for is ready, or False when only the wake-up time passed. A wake-up is a
-hint: a flow tries its call again and yields again if it was not.
+A *flow* is a generator that makes non-blocking calls and yields what it must wait for. A driver does the
+waiting (`run` with poll(2), `run_async` under asyncio). The driver sends True if something that the flow
+waited for is ready, or False if only the wake-up time passed. A wake-up is only a hint: the flow tries its
+call again, and yields again if the call would still block.
 
     def receive(sock, descriptor):
         while True:
@@ -12,10 +12,10 @@ hint: a flow tries its call again and yields again if it was not.
             except BlockingIOError:
                 yield descriptor.want_read
 
-What is here is all that flows and drivers share: `Want` (what to wait for), `Descriptor` (a file
-descriptor, who waits on it, and how it is closed under them), `Event` (set by another flow or thread),
-and `Waiter`, the shape in which a driver and a composed flow wait alike. The essay on why this is one
-mechanism, and the rules that keep it sound, is in `netkit.io`.
+This module has everything that flows and drivers share: `Want` (what to wait for), `Descriptor` (a file
+descriptor with its waiters, and how to close it while they wait), `Event` (set by another flow or thread),
+and `Waiter` (the common form of a driver and of a branch of a composed flow). `netkit.io` explains the
+reasons and the rules.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from netkit.io.errors import BusyError, ClosedError
 
 T = TypeVar("T")
 
-#: How many operations may succeed without waiting before a loop of them must `yield PAUSE`, so that
-#: cancellation and deadlines are looked at and an event loop gets its turn.
+#: A loop of operations that succeed without waiting must `yield PAUSE` after this many, so that the driver
+#: checks cancellation and deadline, and an event loop gets its turn.
 OPERATIONS_PER_TURN = 32
 
-#: The longest that a driver waits at once, in seconds, before it looks again how long it still is: systems
-#: and event loops count milliseconds in integers of their own sizes.
+#: The longest single wait of a driver, in seconds; after it the driver computes the rest again. The reason:
+#: systems and event loops count milliseconds in integers of limited size.
 LONGEST_WAIT = 86_400.0
 
 
@@ -64,37 +64,37 @@ class Want:
 
 
 class Group:
-    """The want of a composed flow: the wants of all its branches, kept armed from one turn to the next.
+    """The want of a composed flow: the wants of all its branches, which stay armed from one turn to the next.
 
-    A branch that wakes puts itself in `ready`; only those are stepped, and only the `fresh` ones are
-    armed again, so that waiting for one of a thousand costs the one and not the thousand.
+    A branch that wakes puts itself into `ready`. Only these branches run, and only the `fresh` ones are armed
+    again. So if one of a thousand branches wakes, the cost is that of one.
     """
 
     __slots__ = ("branches", "fresh", "parent", "ready")
 
     def __init__(self) -> None:
-        self.branches: dict[Waiter, None] = {}  # those which have not ended (an ordered set)
-        self.fresh: list[Waiter] = []  # those not armed since their last step
-        self.ready: list[Waiter] = []  # those that woke
-        self.parent: Waiter | None = None  # whom to wake, while the group waits
+        self.branches: dict[Waiter, None] = {}  # the branches that have not ended (an ordered set)
+        self.fresh: list[Waiter] = []  # the branches not armed since their last step
+        self.ready: list[Waiter] = []  # the branches that woke
+        self.parent: Waiter | None = None  # the waiter to wake, while the group waits
 
 
 AnyWant: TypeAlias = "Want | Group"
 Flow: TypeAlias = Generator[AnyWant, bool, T]
 
-#: Nothing to wait for: let the driver look at cancellation and deadline, and others have their turn.
+#: Waits for nothing: it lets the driver check cancellation and deadline, and gives others their turn.
 PAUSE = Want()
 
 
 class Timer(Protocol):
-    """A wake-up time that was asked for."""
+    """A wake-up time that was requested."""
 
     def cancel(self) -> None:
         """Forget it (no effect if it has passed)."""
 
 
 class Waiter:
-    """Somebody suspended on a want: the driver of a whole flow, or one branch of a composed flow."""
+    """The part that is suspended on a want: the driver of a whole flow, or one branch of a composed flow."""
 
     __slots__ = ("failure", "reactor", "timer", "want")
 
@@ -105,18 +105,18 @@ class Waiter:
         self.failure: Exception | None = None  # why it could not be armed, to be thrown into its flow
 
     def wake(self, ready: bool) -> None:
-        """Something it waits for is there (True), or its wake-up time passed (False).
+        """Called when something that it waits for is ready (True), or its wake-up time has passed (False).
 
-        Called once for each arming, in the reactor's thread, after it has been disarmed.
+        This happens at most once for each arming, in the reactor's thread, after the waiter was disarmed.
         """
         raise NotImplementedError
 
 
 class Arms(Protocol):
-    """What a waiter can ask of the reactor it is armed in; see `netkit.io.reactor`."""
+    """The part of a reactor that a waiter uses while it is armed; see `netkit.io.reactor`."""
 
     def disarm(self, waiter: Waiter) -> None:
-        """Stop waiting for it (no effect on a waiter that is not armed)."""
+        """Disarm `waiter` (no effect if it is not armed)."""
 
     def post(self, waiter: Waiter) -> None:
         """Wake an armed waiter, from any thread."""
@@ -130,12 +130,12 @@ class Watch(Protocol):
 
 
 class Descriptor:
-    """A non-blocking descriptor, who waits on it, and how it goes away under those who do.
+    """A non-blocking descriptor and its waiters; it can be closed while they wait.
 
-    The two wants are made once and yielded again at every wait. `shutdown` wakes a thread that is
-    inside poll(2) on the descriptor; `close` releases the number. Closing from the thread that waits
-    unregisters first; from another thread it shuts down, wakes, and leaves the closing to the waiter,
-    because a number released under a poll may be another connection by the time poll returns.
+    The two wants are made once, and yielded at every wait. `shutdown` wakes a thread that is inside poll(2)
+    on the descriptor; `close` releases the number. Closing from the thread that waits unregisters first.
+    Closing from another thread shuts down and wakes, and the waiter then closes: if the number were released
+    during a poll, it could belong to another connection when poll returns.
     """
 
     __slots__ = (
@@ -160,9 +160,9 @@ class Descriptor:
         self.want_write = Want(write=self)
         self.reader: Waiter | None = None
         self.writer: Waiter | None = None
-        self.watch: Watch | None = None  # the lasting registration with an event loop, if there is one
+        self.watch: Watch | None = None  # the registration with an event loop, if there is one
         self.closed = False
-        self.nudged = False  # the next to wait for reading is woken at once
+        self.nudged = False  # the next waiter for reading is woken at once
         self._close: Callable[[], None] | None = close
         self._shutdown = shutdown
         self._gone: Event | None = None
@@ -180,7 +180,7 @@ class Descriptor:
             self.reader = waiter
         if write:
             self.writer = waiter
-        if self.closed:  # by another thread, between the check above and the entry: it saw no waiter
+        if self.closed:  # another thread closed it between the check above and the entry, and saw no waiter
             self.release(waiter)
             raise ClosedError
 
@@ -194,15 +194,15 @@ class Descriptor:
             self._close_if_unused()
 
     def wake_reader(self) -> None:
-        """Have whoever waits to read, or is about to, look again. Any thread."""
-        self.nudged = True  # before the look: who enters after it finds this
+        """Make the reader that waits, or is about to wait, try again. Any thread may call this."""
+        self.nudged = True  # set before the check below: a reader that enters after the check finds it set
         waiter = self.reader
         reactor = waiter.reactor if waiter is not None else None
         if waiter is not None and reactor is not None:
             reactor.post(waiter)
 
     def close(self) -> None:
-        """Fail whoever waits with ClosedError, unregister, close. Any thread; a second call does nothing."""
+        """Wake the waiters with ClosedError, unregister, close. Any thread; a second call does nothing."""
         if self.closed:
             return
         self.closed = True
@@ -213,7 +213,7 @@ class Descriptor:
             try:
                 self._shutdown()
             except OSError:
-                pass  # not connected, or already gone: waking the waiters below is what counts
+                pass  # not connected, or already closed: the code below still wakes the waiters
         for waiter in waiters:
             reactor = waiter.reactor
             if reactor is not None:
@@ -221,28 +221,29 @@ class Descriptor:
         self._close_if_unused()
 
     def abort(self) -> None:
-        """Close without shutdown(2), which would send a FIN: so that with linger 0 the peer sees a reset."""
+        """Close without shutdown(2), which would send a FIN. So with linger 0 the peer sees a reset."""
         self._shutdown = None
         self.close()
 
     @property
     def gone(self) -> Event:
-        """Set when it is closed: for a flow that waits for something else, and must not outlast it."""
+        """Set when the descriptor is closed: for a flow that waits for something else, but must end then
+        too."""
         if self._gone is None:
             self._gone = Event()
-            if self.closed:  # perhaps by another thread, just now
+            if self.closed:  # another thread may have closed it just now
                 self._gone.set()
         return self._gone
 
     def detach(self) -> None:
-        """Give the number up without closing it: the caller has another use for it."""
+        """Give up the number without closing it: it then belongs to the caller."""
         self._close = _nothing
         self._shutdown = None
         self.close()
 
     def _close_if_unused(self) -> None:
         if self.reader is not None or self.writer is not None:
-            return  # a waiter in another thread or loop turn: its release comes back here
+            return  # there is a waiter in another thread or loop turn: its `release` calls this again
         close, self._close = self._close, None
         if close is None:
             return
@@ -280,7 +281,7 @@ class Event:
                 reactor.post(waiter)
 
     def clear(self) -> None:
-        """Lower the flag; those who wait from now on wait for the next `set`."""
+        """Clear the flag: from now on `wait` waits for the next `set`."""
         self._set = False
 
     def wait(self) -> Flow[None]:

@@ -5,7 +5,7 @@ Four things can arrive where a flow waits, at its `yield`:
     Interrupted             a deadline has passed, or a token was cancelled
     asyncio.CancelledError  the task that awaits the flow was cancelled
     KeyboardInterrupt       Ctrl-C (and what the command line makes of SIGTERM)
-    GeneratorExit           nobody wants the flow's result any more: it is being closed
+    GeneratorExit           the flow is closed, because its result is not needed any more
 
 A flow treats all four alike. It cleans up without waiting, and ends with a bare `raise`. None of them is an
 `Exception`, so a handler of ordinary errors (`except OSError`) between the wait and the owner never sees one.
@@ -14,9 +14,9 @@ A flow treats all four alike. It cleans up without waiting, and ends with a bare
 by identity and never by class: the Interrupted of an outer `before` passes through an inner one. The owner
 raises `error` in its place. So no Interrupted ever reaches a future, a thread, or a caller.
 
-Whatever else comes out of the cleanup changes nothing. The owner raises `error`, or the CancelledError or
-KeyboardInterrupt itself, because `asyncio.timeout` and TaskGroup count on that; what came out is its
-`__context__`. There is one exception: a Ctrl-C that arrives during the cleanup is not lost.
+If the cleanup raises something else, this changes nothing. The owner raises `error`, or the CancelledError or
+KeyboardInterrupt itself, because `asyncio.timeout` and TaskGroup rely on that. The error of the cleanup
+becomes its `__context__`. There is one exception: a Ctrl-C that arrives during the cleanup is not lost.
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ class Interrupted(BaseException):
         self._explained = False
 
     def explain(self, error: Exception) -> None:
-        """Have the owner raise `error` instead, caused by what it would have raised.
+        """Make the owner raise `error` instead; its cause is the error that the owner would have raised.
 
-        For a flow that knows more than "time is up", such as which addresses were tried. The flow that speaks
-        first knows most, so later calls change nothing. The flow re-raises the Interrupted after the call.
+        For a flow that knows more than "time is up", such as which addresses were tried. The first flow that
+        calls this knows most, so later calls change nothing. The flow re-raises the Interrupted after the
+        call.
         """
         if self._explained:
             return
@@ -53,19 +54,19 @@ class Interrupted(BaseException):
 
 
 def interrupt(flow: Flow[T], cause: BaseException) -> BaseException:
-    """Throw `cause` in where `flow` waits, let it clean up, and return what its owner has to raise."""
+    """Throw `cause` into `flow` where it waits, let it clean up, and return what the owner must raise."""
     try:
         return owed(cause, throw_in(flow, cause))
     finally:
-        del cause  # its traceback leads to this frame: a circle that only the garbage collector would find
+        del cause  # its traceback refers to this frame: without `del` they would form a reference cycle
 
 
 def throw_in(flow: Flow[T], cause: BaseException) -> BaseException | None:
-    """Throw `cause` in where `flow` waits. Returns what came out of the cleanup besides `cause`."""
+    """Throw `cause` into `flow` where it waits. Returns the error of the cleanup, if it is not `cause`."""
     try:
         flow.throw(cause)
     except StopIteration as end:
-        dispose(end.value)  # the flow swallowed the interruption: it counts all the same
+        dispose(end.value)  # the flow swallowed the interruption, which is raised nevertheless
         return None
     except BaseException as raised:
         return None if raised is cause else raised
@@ -84,10 +85,10 @@ def _closed(flow: Flow[T]) -> BaseException:
 
 
 def owed(cause: BaseException, came: BaseException | None) -> BaseException:
-    """What the owner of the interruption `cause` has to raise, if `came` came out of the cleanup."""
+    """What the owner of the interruption `cause` must raise, if the cleanup raised `came`."""
     error: BaseException = cause
     if isinstance(cause, Interrupted):
-        error = cause.error.with_traceback(cause.__traceback__)  # which tells where the flow waited
+        error = cause.error.with_traceback(cause.__traceback__)  # the traceback shows where the flow waited
     if came is None:
         came, cause.__context__ = cause.__context__, None  # what a composed flow left there
     if came is None or came is error:
@@ -101,7 +102,7 @@ def owed(cause: BaseException, came: BaseException | None) -> BaseException:
 
 
 def _cut(error: BaseException, cause: BaseException) -> None:
-    """Take `cause` out of the chain of contexts that begins with `error`."""
+    """Remove `cause` from the chain of contexts that begins with `error`."""
     seen = set()
     while error.__context__ is not None and id(error) not in seen:
         seen.add(id(error))

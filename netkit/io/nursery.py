@@ -1,7 +1,7 @@
-"""A nursery: a flow that starts others as it goes, and does not end before they have.
+"""A nursery: a flow that starts other flows while it runs, and ends only after all of them.
 
-An accept loop starts one for each connection, a schedule one for each probe. None of them can outlive the
-nursery, and no error of theirs is lost.
+An accept loop starts a flow for each connection, a schedule one for each probe. No flow can outlive its
+nursery, and no error is lost.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ T = TypeVar("T")
 
 
 class Nursery:
-    """What the body of a `nursery` starts its children with."""
+    """The object with which the body of a `nursery` starts its children."""
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[Flow[object], Closing | None]] = deque()
 
     def start(self, flow: Flow[object], *, closing: Closing | None = None) -> None:
-        """Run `flow` beside the others, from the next turn on. To be called by a flow of this nursery.
+        """Run `flow` beside the others, from the next turn on. Only a flow of this nursery may call this.
 
-        `closing` is what the flow is handed, such as a connection: it is closed when the flow is over. The
-        flow's own `finally` does not do that where the nursery ends before the flow has begun.
+        `closing` is an object that the flow gets, such as a connection; it is closed when the flow ends. The
+        flow's own `finally` is not enough: it does not run if the nursery ends before the flow has begun.
         """
         self._waiting.append((flow, closing))
 
 
 def nursery(body: Callable[[Nursery], Flow[T]]) -> Flow[T]:
-    """Flow: `body(nursery)`, beside all the flows that it, and they, start; what the body returned.
+    """Flow: run `body(nursery)`, and beside it all the flows that the body and its children start.
 
-    It ends when the last of them has ended. The first error, of the body or of a child, ends all the others
-    where they wait and is raised alone; what the others raise as they end are notes of it.
+    It ends when the last of them has ended, and returns what the body returned. The first error, of the body
+    or of a child, ends all the others where they wait, and is raised; errors that the others raise then
+    become notes of it.
     """
     children = Nursery()
     try:
@@ -67,7 +68,7 @@ def nursery(body: Callable[[Nursery], Flow[T]]) -> Flow[T]:
                 else:
                     ended = stepped
     finally:
-        for flow, closing in children._waiting:  # never begun: there is nothing in them to be ended
+        for flow, closing in children._waiting:  # they have not begun, so no code of theirs has to be ended
             flow.close()
             if closing is not None:
                 closing.close()

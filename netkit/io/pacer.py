@@ -1,15 +1,16 @@
-"""A pace: so many starts a second, evenly, whoever starts."""
+"""A pace: a limit of starts a second, evenly distributed."""
 
 from __future__ import annotations
 
-#: How far, in seconds, a start that came late may be made up for by the next ones.
+#: By how much, in seconds, the next starts may catch up after a late one.
 CATCH_UP = 0.01
 
 
 class Pacer:
-    """Moments that lie `interval` seconds apart. A late start is made up for, but by no more than CATCH_UP.
+    """Moments that are `interval` seconds apart. After a late start the next ones catch up, by CATCH_UP at
+    most.
 
-    It has no clock: the caller hands it the time and sleeps.
+    It has no clock: the caller passes the time, and sleeps.
     """
 
     __slots__ = ("_interval", "_next")
@@ -19,7 +20,7 @@ class Pacer:
         self._next = 0.0
 
     def next_start(self, now: float) -> float:
-        """The moment at which the next may start, which is taken by that; `now` or earlier means at once."""
+        """Take the next moment for a start, and return it; `now` or earlier means at once."""
         start = max(self._next, now - CATCH_UP)
         self._next = start + self._interval
         return start

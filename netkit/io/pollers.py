@@ -1,13 +1,13 @@
-"""What the blocking driver asks the system with: poll(2), epoll(7) for many descriptors, select(2) elsewhere.
+"""The system calls of the blocking driver: poll(2), epoll(7) for many descriptors, select(2) elsewhere.
 
-All three have poll's interface: `register` (again, to change what is watched), `unregister`, `poll` with
-milliseconds. poll(2) is told everything at each call and costs nothing to set up, which is right for the one
-or two descriptors of a dialogue; a server with two thousand idle connections would pay for each of them at
-every turn, and is moved to epoll.
+All three have poll's interface: `register` (again, to change the events), `unregister`, `poll` with
+milliseconds. poll(2) passes all descriptors at each call, and needs no set-up. This is right for the one or
+two descriptors of a dialogue. A server with two thousand idle connections would pay for each of them at every
+turn, so it changes to epoll.
 
-epoll is used with EPOLLONESHOT: what has fired is disabled until it is registered again, and what is
-unregistered without having fired is taken out for real. So nothing is ever left that could fire for a number
-that was closed and is another connection by now, not even where another process keeps the old one open.
+epoll is used with EPOLLONESHOT: a descriptor that fired is disabled until it is registered again. A
+descriptor that is unregistered before it fired is really removed. So an old registration can never fire for a
+number that was closed and now belongs to another connection, even if another process keeps the old open file.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from __future__ import annotations
 import select
 from typing import Protocol
 
-READ = 0x001  # POLLIN's and EPOLLIN's value wherever there is either; also what `Select` uses
+READ = 0x001  # the value of POLLIN and EPOLLIN on every system that has them; `Select` uses it too
 WRITE = 0x004
 
-#: From how many descriptors on epoll is worth its set-up and a system call for each wait.
+#: With at least this many descriptors, epoll is worth its set-up and its system call for each wait.
 MANY = 24
 
 
@@ -46,7 +46,7 @@ class Select:
         reading = [fd for fd, events in self._events.items() if events & READ]
         writing = [fd for fd, events in self._events.items() if events & WRITE]
         seconds = None if timeout is None else timeout / 1000
-        # A failed connect is an exceptional condition there, not a writable socket.
+        # On Windows a failed connect is an exceptional condition, not a writable socket.
         readable, writable, failed = select.select(reading, writing, writing, seconds)
         found = dict.fromkeys(failed, READ | WRITE)
         for fd in readable:
@@ -57,13 +57,13 @@ class Select:
 
 
 class Epoll:
-    """epoll(7), for many descriptors: a turn costs what happened in it, however many wait."""
+    """epoll(7), for many descriptors: the cost of a turn depends on the events in it, not on the waiters."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._known: set[int] = set()  # numbers the kernel may have an entry for, disabled ones too
+        self._known: set[int] = set()  # numbers for which the kernel may have an entry, even a disabled one
         self._armed: dict[int, int] = {}  # what can fire
-        self._files: dict[int, int] = {}  # what epoll does not take: always ready, as poll(2) has it
+        self._files: dict[int, int] = {}  # files that epoll does not take: always ready, as with poll(2)
 
     def register(self, fd: int, events: int, /) -> None:
         mask = events | select.EPOLLONESHOT
@@ -71,7 +71,7 @@ class Epoll:
             if fd in self._known:
                 try:
                     self._epoll.modify(fd, mask)
-                except FileNotFoundError:  # the entry was of a connection closed since
+                except FileNotFoundError:  # the entry belonged to a connection that was closed meanwhile
                     self._epoll.register(fd, mask)
             else:
                 self._epoll.register(fd, mask)

@@ -1,4 +1,4 @@
-"""The shapes that stream-like things share: reading and writing, blocking and async."""
+"""Protocols of stream-like objects: reading and writing, blocking and async."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Write(Protocol):
     def write(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> int:
-        """Send what can be sent of `data` without waiting twice; how many bytes that was."""
+        """Send as much of `data` as goes with at most one wait. Returns the number of bytes sent."""
 
     def write_all(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
@@ -53,7 +53,7 @@ class AsyncWrite(Protocol):
     async def write_async(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> int:
-        """Send what can be sent of `data` without waiting twice; how many bytes that was."""
+        """Send as much of `data` as goes with at most one wait. Returns the number of bytes sent."""
 
     async def write_all_async(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None

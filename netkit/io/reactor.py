@@ -1,7 +1,7 @@
-"""What both drivers do alike: arm waiters for what they want, disarm them, fire them, post to them.
+"""The common part of both drivers: arm waiters for their wants, disarm them, fire them, post to them.
 
-A driver supplies how descriptors are watched, how a wake-up time is asked for, and how something is done
-soon; in which order all that happens, and what is undone when arming fails half-way, is written here once.
+A driver supplies the methods that watch descriptors, set wake-up times, and run something soon. The order of
+all steps, and what to undo if arming fails half-way, is written here once.
 """
 
 from __future__ import annotations
@@ -11,29 +11,30 @@ from typing import ClassVar
 from netkit.io.errors import BusyError, LoopUnsupported
 from netkit.io.flow import AnyWant, Descriptor, Group, Timer, Waiter
 
-#: What arming may raise: the place is taken, the descriptor is closed or cannot be watched (a regular file
-#: under epoll), or the event loop cannot watch at all. It is the flow's own doing, and thrown into it.
+#: The errors of arming: the place is taken, the descriptor is closed or cannot be watched (a regular file
+#: under epoll), or the event loop cannot watch at all. The flow caused such an error, so it is thrown into
+#: the flow.
 ARMING_ERRORS = (BusyError, LoopUnsupported, OSError)
 
 
 class Reactor:
     """Watches descriptors, events and times for waiters."""
 
-    # What a driver supplies.
+    # A driver supplies these.
 
-    #: Whether what is watched stays so when nobody waits (rule 2): there is no `unwatch` then.
+    #: Whether a descriptor stays watched without a waiter (rule 2): then there is no `unwatch`.
     lasting: ClassVar[bool] = False
 
     def watch_read(self, descriptor: Descriptor) -> None:
-        """Fire its reader when `descriptor` is readable. May refuse one that is another loop's."""
+        """Fire the reader of `descriptor` when it is readable. May refuse a descriptor of another loop."""
         raise NotImplementedError
 
     def watch_write(self, descriptor: Descriptor) -> None:
-        """Fire its writer when `descriptor` is writable. May refuse one that is another loop's."""
+        """Fire the writer of `descriptor` when it is writable. May refuse a descriptor of another loop."""
         raise NotImplementedError
 
     def unwatch(self, descriptor: Descriptor, *, write: bool) -> None:
-        """Nobody waits for that any more."""
+        """Stop watching one side of `descriptor`: it has no waiter any more."""
         raise NotImplementedError
 
     def timer(self, until: float, waiter: Waiter) -> Timer:
@@ -41,23 +42,26 @@ class Reactor:
         raise NotImplementedError
 
     def soon(self, waiter: Waiter, want: AnyWant) -> None:
-        """Fire `waiter` in this turn or the next, if it still waits for `want`. In the reactor's thread."""
+        """Fire `waiter` in this turn or the next, if it still waits for `want`. Only in the reactor's
+        thread."""
         raise NotImplementedError
 
     def from_anywhere(self, waiter: Waiter, want: AnyWant) -> None:
-        """The same, from any thread and from signal handlers."""
+        """The same as `soon`, for any thread and for signal handlers."""
         raise NotImplementedError
 
-    # What all have.
+    # Common to all drivers.
 
     def arm(self, waiter: Waiter) -> None:
-        """Start to wait for `waiter.want`. Raises one of ARMING_ERRORS, and then it is not armed."""
+        """Start to wait for `waiter.want`. If it raises (ARMING_ERRORS), the waiter is not armed."""
         want = waiter.want
         if isinstance(want, Group):
             self._arm_group(waiter, want)
             return
         read, write, event, until = want.read, want.write, want.event, want.until
-        waiter.reactor = self  # first: who closes a descriptor that is claimed finds here whom to wake
+        waiter.reactor = (
+            self  # first: when a claimed descriptor is closed, the closer needs this to wake the waiter
+        )
         try:
             if read is not None:
                 read.claim(waiter, read=True, write=read is write)
@@ -94,7 +98,7 @@ class Reactor:
             self.soon(waiter, group)
 
     def disarm(self, waiter: Waiter) -> None:
-        """Stop waiting for it (no effect on a waiter that is not armed)."""
+        """Stop waiting for the waiter's want (no effect if it is not armed)."""
         if waiter.reactor is None:
             return
         want = waiter.want
@@ -117,10 +121,10 @@ class Reactor:
             write.release(waiter)
         if event is not None:
             event._discard(waiter)
-        waiter.reactor = None  # last: interrupted before that, it is disarmed again
+        waiter.reactor = None  # last: if this is interrupted earlier, the waiter is disarmed again
 
     def fire(self, waiter: Waiter, want: AnyWant, ready: bool = True) -> None:
-        """Disarm and wake a waiter, unless it was woken meanwhile, and armed for something else perhaps."""
+        """Disarm and wake a waiter, unless it was woken meanwhile (it may be armed for another want now)."""
         if waiter.reactor is self and waiter.want is want:
             self.disarm(waiter)
             waiter.wake(ready)

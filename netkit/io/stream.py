@@ -1,10 +1,10 @@
-"""What every byte stream offers, over the three flows that a kind of stream must write.
+"""The base of every byte stream; each kind of stream adds three flows.
 
-`TcpStream`, `UnixStream` and `TlsStream` differ in how bytes arrive, leave and end; all else is here,
-once: the buffer in front of them, one reader beside one writer, timeouts, blocking and async forms.
+`TcpStream`, `UnixStream` and `TlsStream` differ in how they receive, send and finish. The rest is here, once:
+the read buffer, one reader beside one writer, timeouts, blocking and async forms.
 
-What is received goes into the stream's buffer and is taken out after the waiting has ended, outside the
-flow. So a read that is cancelled, timed out or interrupted has lost nothing: the next read finds it.
+Received bytes go into the stream's buffer. They are taken out after the wait has ended, outside the flow. So
+a read that is cancelled, times out or is interrupted loses nothing: the next read finds the bytes.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from netkit.io.protocols import Buffer
     from netkit.io.token import CancellationToken
 
-#: The most that one receive call is asked for, in bytes.
+#: The size of one receive call, in bytes.
 RECEIVE_SIZE = 65536
 
-#: The most that `read_until` looks through unless told otherwise, in bytes.
+#: The default limit of `read_until`, in bytes.
 READ_UNTIL_LIMIT = 65536
 
 
-#: How long a lingering close waits, in seconds, for a peer from which nothing comes.
+#: How long a lingering close waits for a silent peer, in seconds.
 LINGER = 1.0
 
 #: How long a pause of the peer's ends a stream whose reading is to stop, in seconds. Longer than the pauses
@@ -38,18 +38,18 @@ LINGER = 1.0
 QUIET = 1.0
 
 
-#: What operations are doing when time runs out.
+#: The words for operations in DeadlineExceeded.
 READING, WRITING = phase("reading"), phase("writing")
 
 
 class ReadBuffer:
-    """Received bytes that nobody has taken yet.
+    """Received bytes that no caller has taken yet.
 
-    One received piece that is taken whole is never copied; only what is taken in parts becomes a
-    bytearray, whose front is dropped without moving the rest.
+    A received piece that is taken whole is never copied. Only a piece that is taken in parts becomes a
+    bytearray, because its front can be dropped without moving the rest.
 
-    Ctrl-C is delivered at calls: in `take` and `skip` no call follows the removal, so that bytes are either
-    in the buffer or the caller's.
+    Python delivers Ctrl-C at calls. So in `take` and `skip` no call follows the removal: the bytes are either
+    in the buffer or in the caller's hands.
     """
 
     __slots__ = ("_data",)
@@ -84,16 +84,16 @@ class ReadBuffer:
         return taken
 
     def peek(self) -> memoryview:
-        """All of it, to look into without taking it: for a parser.
+        """A view of all bytes in the buffer, for a parser; it takes none of them.
 
-        The view is for one step of a flow. Let go of it before the next `put`, `take` or `skip`, and never
-        hold it across a yield: those raise BufferError while it lives. What is worth keeping is copied, once,
-        as bytes.
+        The view is for one step of a flow. Release it before the next `put`, `take` or `skip`, which raise
+        BufferError while the view exists, and never hold it across a yield. Copy the parts to keep, once, as
+        bytes.
         """
         return memoryview(self._data).toreadonly()
 
     def skip(self, size: int) -> None:
-        """Remove the first `size` bytes. Raises ValueError where there are fewer."""
+        """Remove the first `size` bytes. Raises ValueError if there are fewer."""
         data = self._data
         if size > len(data):
             raise ValueError(f"{size} bytes cannot be skipped: there are {len(data)}")
@@ -105,15 +105,16 @@ class ReadBuffer:
         del data[:size]
 
     def find(self, separator: bytes, start: int = 0) -> int:
-        """Where `separator` begins at or after `start`; -1 if it is not there."""
+        """The offset of the first `separator` at or after `start`; -1 if there is none."""
         return self._data.find(separator, start)
 
 
 class ByteStream(Closing, Timed):
     """A connected stream of bytes: read, write, half-close, close.
 
-    A subclass writes `_receive` (one piece into `self._buffer`, or `self._eof = True`), `_send`
-    (some of the data; how much), `_finish` (say that no more will be sent), and `close`.
+    A subclass implements `_receive` (put one piece into `self._buffer`, or set `self._eof = True`), `_send`
+    (send some of the data, and return how much), `_finish` (tell the peer that no more will be sent), and
+    `close`.
 
     Every method that can wait has a blocking form and an `_async` one with the same arguments, result
     and errors; both take `timeout` (seconds for the whole operation; without it the stream's own
@@ -129,7 +130,7 @@ class ByteStream(Closing, Timed):
         self._writing = False
         self._broken: BrokenStreamError | None = None
 
-    # The three flows a kind of stream is made of.
+    # The three flows that each kind of stream implements.
 
     def _receive(self) -> Flow[None]:
         raise NotImplementedError
@@ -161,7 +162,7 @@ class ByteStream(Closing, Timed):
         raise NotImplementedError
 
     def close(self) -> None:
-        """Release the stream at once, from any thread. Whoever waits on it gets ClosedError."""
+        """Release the stream at once, from any thread. Calls that wait on it raise ClosedError."""
         raise NotImplementedError
 
     @property
@@ -171,7 +172,7 @@ class ByteStream(Closing, Timed):
 
     @property
     def gone(self) -> Event:
-        """Set when the stream is closed, for a flow that waits for something else and must not outlast it."""
+        """Set when the stream is closed: for a flow that waits for something else, but must end then too."""
         raise NotImplementedError
 
     @property
@@ -180,21 +181,21 @@ class ByteStream(Closing, Timed):
         return None
 
     def try_send(self, data: bytes | memoryview) -> int:  # noqa: ARG002
-        """Send as much of `data` as goes at once, without waiting and without a flow; how many bytes that
-        was.
+        """Send as much of `data` as goes at once, without waiting and without a flow.
 
-        0 as well where somebody else is sending, or where a kind of stream cannot tell what will go at once.
+        Returns the number of bytes sent. It is also 0 if another writer is sending, or if this kind of stream
+        cannot know what goes at once.
         """
         return 0
 
-    # Looking into what was received, for parsers that are flows (after `fill`).
+    # Looking into received bytes, for parsers that are flows (after `fill`).
 
     def peek(self) -> memoryview:
-        """What was received and nobody has taken; see `ReadBuffer.peek`. Never waits."""
+        """A view of the received bytes that no caller has taken; see `ReadBuffer.peek`. Never waits."""
         return self._buffer.peek()
 
     def skip(self, size: int) -> None:
-        """Take the first `size` bytes of that, and drop them. Raises ValueError where there are fewer."""
+        """Drop the first `size` received bytes. Raises ValueError if there are fewer."""
         self._buffer.skip(size)
 
     # Flows for other flows to `yield from`.
@@ -223,12 +224,13 @@ class ByteStream(Closing, Timed):
         return self._buffer.take(size)
 
     def read_exactly_flow(self, size: int) -> Flow[bytes]:
-        """Flow: `size` bytes. Raises UnexpectedEof if the stream ends before; what came stays buffered."""
+        """Flow: `size` bytes. Raises UnexpectedEof if the stream ends before; received bytes stay
+        buffered."""
         yield from self._fill_exactly(size)
         return self._buffer.take(size)
 
     def read_until_flow(self, separator: bytes, limit: int = READ_UNTIL_LIMIT) -> Flow[bytes]:
-        """Flow: everything up to and with `separator`; errors as `read_until`."""
+        """Flow: all bytes up to `separator` and including it; errors as `read_until`."""
         size = yield from self._fill_until(separator, limit)
         return self._buffer.take(size)
 
@@ -237,7 +239,7 @@ class ByteStream(Closing, Timed):
         yield from self._send_rest(view, sent)
 
     def write_all_flow(self, data: Buffer) -> Flow[None]:
-        """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
+        """Flow: send all of `data`. If it is interrupted in the middle, the stream is broken."""
         yield from self._send_rest(memoryview(data).cast("B"), 0)
 
     def _send_rest(self, view: memoryview, sent: int) -> Flow[None]:
@@ -258,7 +260,7 @@ class ByteStream(Closing, Timed):
             self._writing = False
 
     def write_flow(self, data: Buffer) -> Flow[int]:
-        """Flow: send what can be sent of `data` at once, at least one byte; how many bytes that was."""
+        """Flow: send as much of `data` as goes at once, at least one byte. Returns the number of bytes."""
         view = memoryview(data).cast("B")
         if not view:
             return 0
@@ -269,7 +271,7 @@ class ByteStream(Closing, Timed):
             self._writing = False
 
     def finish(self) -> Flow[None]:
-        """Flow: say that no more will be sent; the other direction stays open."""
+        """Flow: tell the peer that no more will be sent; the other direction stays open."""
         self._begin_writing()
         try:
             yield from self._finish()
@@ -304,10 +306,10 @@ class ByteStream(Closing, Timed):
     # Blocking and async forms.
 
     def _take(self, size: int, *, exactly: bool = False) -> bytes:
-        """Hand out what was waited for.
+        """Take the bytes that the flow waited for.
 
-        Raises BusyError where another reader, who is one too many, took it since. To return nothing then, or
-        less than was asked for, would tell the caller that the stream has ended.
+        Raises BusyError if a second reader took them meanwhile. If this returned no bytes, or too few, the
+        caller would believe that the stream has ended.
         """
         have = len(self._buffer)
         if have < size if exactly else not (have or self._eof):
@@ -362,10 +364,10 @@ class ByteStream(Closing, Timed):
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
     ) -> bytes:
-        """Everything up to and with `separator`.
+        """All bytes up to `separator` and including it.
 
-        Raises UnexpectedEof if the stream ends before it comes, LimitExceeded if it does not come
-        within `limit` bytes; either way nothing is lost from the buffer.
+        Raises UnexpectedEof if the stream ends before `separator`, LimitExceeded if it does not come within
+        `limit` bytes. In both cases the received bytes stay in the buffer.
         """
         flow = self._fill_until(separator, limit)
         with READING:
@@ -380,7 +382,7 @@ class ByteStream(Closing, Timed):
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
     ) -> bytes:
-        """Everything up to and with `separator`; errors as `read_until`."""
+        """All bytes up to `separator` and including it; errors as `read_until`."""
         flow = self._fill_until(separator, limit)
         with READING:
             size = await run_async(flow, deadline=self._read_deadline(timeout), cancel=cancel)
@@ -389,14 +391,14 @@ class ByteStream(Closing, Timed):
     def write(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> int:
-        """Send what can be sent of `data` at once, at least one byte; how many bytes that was."""
+        """Send as much of `data` as goes at once, at least one byte. Returns the number of bytes sent."""
         with WRITING:
             return run(self.write_flow(data), deadline=self._write_deadline(timeout), cancel=cancel)
 
     async def write_async(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> int:
-        """Send what can be sent of `data` at once, at least one byte; how many bytes that was."""
+        """Send as much of `data` as goes at once, at least one byte. Returns the number of bytes sent."""
         with WRITING:
             return await run_async(
                 self.write_flow(data), deadline=self._write_deadline(timeout), cancel=cancel
@@ -405,14 +407,14 @@ class ByteStream(Closing, Timed):
     def write_all(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> None:
-        """Send all of `data`. Interrupted after part of it was sent, it leaves the stream broken."""
+        """Send all of `data`. If it is interrupted after a part was sent, the stream is broken."""
         with WRITING:
             run(self.write_all_flow(data), deadline=self._write_deadline(timeout), cancel=cancel)
 
     async def write_all_async(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> None:
-        """Send all of `data`. Interrupted after part of it was sent, it leaves the stream broken."""
+        """Send all of `data`. If it is interrupted after a part was sent, the stream is broken."""
         flow = None
         if cancel is None and (timeout is None or timeout > 0) and type(data) is bytes:
             sent = self.try_send(data)
@@ -422,7 +424,7 @@ class ByteStream(Closing, Timed):
                 return
             if sent:
                 view = memoryview(data)
-                self._broken = BrokenStreamError(sent, len(view))  # unless the rest gets its turn
+                self._broken = BrokenStreamError(sent, len(view))  # cleared again when the rest has been sent
                 flow = self._send_what_is_left(view, sent)
         with WRITING:
             await run_async(

@@ -1,7 +1,7 @@
-"""What flows share and take turns at: `Lock`, `Semaphore`, `SingleFlight`.
+"""Synchronisation of flows: `Lock`, `Semaphore`, `SingleFlight`.
 
-All three may be used by flows of several threads and event loops at once: a pool of connections is. A
-`threading.Lock` guards what they count; it is never held across a yield.
+Flows of several threads and event loops may use one of them at the same time, because a pool of connections
+needs that. A `threading.Lock` guards their counts; it is never held across a yield.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ K = TypeVar("K", bound="Hashable")
 
 
 class Semaphore:
-    """So many permits; who finds none waits, and is served in the order of asking."""
+    """A number of permits. A flow that finds no free permit waits; waiters get permits in their order."""
 
     __slots__ = ("_free", "_guard", "_waiting")
 
@@ -33,18 +33,18 @@ class Semaphore:
 
     @property
     def free(self) -> int:
-        """How many permits nobody holds."""
+        """How many permits are free."""
         return self._free
 
     @property
     def waiting(self) -> int:
-        """How many wait for a permit."""
+        """How many flows wait for a permit."""
         return len(self._waiting)
 
     def acquire(self) -> Flow[None]:
-        """Flow: take a permit, which `release` gives back. Interrupted, it has taken none.
+        """Flow: take a permit; `release` gives it back. If the flow is interrupted, it has taken no permit.
 
-        Where a permit was handed over in the very turn of the interruption, it goes on to the next.
+        If it got a permit in the same turn as the interruption, the permit goes to the next waiter.
         """
         with self._guard:
             if self._free and not self._waiting:
@@ -64,7 +64,7 @@ class Semaphore:
             raise
 
     def try_acquire(self) -> bool:
-        """Take a permit if there is one now. Never waits."""
+        """Take a permit if one is free now; returns whether it did. Never waits."""
         with self._guard:
             if not self._free or self._waiting:
                 return False
@@ -72,7 +72,7 @@ class Semaphore:
             return True
 
     def release(self) -> None:
-        """Give a permit back: to the one who has waited longest, if somebody waits."""
+        """Give a permit back. If flows wait, the one that has waited longest gets it."""
         with self._guard:
             if not self._waiting:
                 self._free += 1
@@ -81,7 +81,7 @@ class Semaphore:
         turn.set()
 
     def holding(self, flow: Flow[T]) -> Flow[T]:
-        """Flow: `flow`, with a permit held from its beginning to its end."""
+        """Flow: run `flow`, and hold a permit from its beginning to its end."""
         try:
             yield from self.acquire()
         except BaseException:
@@ -94,7 +94,7 @@ class Semaphore:
 
 
 class Lock(Semaphore):
-    """One permit: one holder at a time, the others in the order of asking."""
+    """A semaphore with one permit: one holder at a time; the others wait in their order."""
 
     __slots__ = ()
 
@@ -103,12 +103,12 @@ class Lock(Semaphore):
 
     @property
     def locked(self) -> bool:
-        """Whether somebody holds it."""
+        """Whether a flow holds it."""
         return not self._free
 
 
 class _Call(Generic[T]):
-    """One flow under way for all who asked for the same; those who wait, in the order of asking."""
+    """One running flow, shared by all callers with the same key; the callers that wait, in their order."""
 
     __slots__ = ("error", "value", "waiting")
 
@@ -119,7 +119,7 @@ class _Call(Generic[T]):
 
 
 class _Seat(Event):
-    """One who waits for a call. `leads`: the call has become this one's to run."""
+    """A caller that waits for a call. `leads`: this caller must now run the call."""
 
     __slots__ = ("leads",)
 
@@ -129,11 +129,12 @@ class _Seat(Event):
 
 
 class SingleFlight(Generic[K, T]):
-    """What is asked for by several at once is done once, and all have the result.
+    """Does the work once if several callers ask for the same at the same time; all get the result.
 
-    The first to ask runs the flow, the others wait for it. They share what it returns and what ordinary error
-    it raises. Where the one who runs it is interrupted, that is nobody else's end: the next who waits starts
-    anew, and the others go on waiting. Nothing is kept: who asks after the end asks anew.
+    The first caller runs the flow, and the others wait for it. They share its result, or its ordinary error.
+    If the caller that runs the flow is interrupted, only this caller ends: the next waiter starts the work
+    again, and the others continue to wait. No result is kept: a caller that comes after the end starts the
+    work again.
     """
 
     __slots__ = ("_calls", "_guard")
@@ -143,7 +144,8 @@ class SingleFlight(Generic[K, T]):
         self._guard = threading.Lock()
 
     def do(self, key: K, make: Callable[[], Flow[T]]) -> Flow[T]:
-        """Flow: the result of the flow that `make` makes, or of the one under way for an equal `key`."""
+        """Flow: the result of the flow that `make` makes, or of the flow already running for an equal
+        `key`."""
         seat: _Seat | None = None
         with self._guard:
             call = self._calls.get(key)
@@ -159,7 +161,7 @@ class SingleFlight(Generic[K, T]):
                 with self._guard:
                     if seat in call.waiting:
                         call.waiting.remove(seat)
-                if seat.leads:  # it had become this one's in the very turn of the interruption
+                if seat.leads:  # this caller became the leader in the same turn as the interruption
                     self._hand_over(key, call)
                 raise
             if not seat.leads:

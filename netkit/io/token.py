@@ -1,8 +1,8 @@
-"""Cancellation from outside: one token, handed to any number of operations, cancelled once.
+"""Cancellation from outside: one token for any number of operations, cancelled once.
 
-`cancel()` takes no lock: it sets a flag and makes a descriptor readable that was made when somebody
-first waited with the token. So it may be called from any thread and from a signal handler, also one
-that interrupted a wait on this very token.
+`cancel()` takes no lock: it sets a flag, and makes a descriptor readable (the descriptor is made at the first
+wait with the token). So any thread may call it, and any signal handler, even one that interrupts a wait on
+this token.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 class CancellationToken:
     """Pass it as `cancel=token` to any operation; `token.cancel()` makes all of them raise.
 
-    What was received before the cancellation stays in the streams' buffers. A token cannot be
-    un-cancelled: make a new one.
+    Bytes received before the cancellation stay in the streams' buffers. A token stays cancelled: make a new
+    one for further operations.
     """
 
     __slots__ = ("__weakref__", "_bell", "_cancelled", "_loops", "reason")
 
-    _making = threading.Lock()  # held by waiters while they make a bell, never by cancel()
+    _making = threading.Lock()  # waiters hold it while they make a bell; cancel() never takes it
 
     def __init__(self) -> None:
         self._cancelled = False
@@ -42,7 +42,8 @@ class CancellationToken:
         return self._cancelled
 
     def cancel(self, reason: str | None = None) -> None:
-        """Cancel every operation that holds this token, now or later. Idempotent; any thread, any signal."""
+        """Cancel every operation that has this token, now or later. Idempotent; any thread or signal
+        handler."""
         if self._cancelled:
             return
         self.reason = reason
@@ -54,7 +55,7 @@ class CancellationToken:
             try:
                 loop.call_soon_threadsafe(wake)
             except RuntimeError:
-                pass  # that loop is closed, and what waited in it with it
+                pass  # the loop is closed, and so nothing waits in it any more
 
     def check(self) -> None:
         """Raise CancellationError if the token was cancelled."""
@@ -65,7 +66,7 @@ class CancellationToken:
         return f"<CancellationToken {'cancelled' if self._cancelled else 'live'}>"
 
     def _fileno(self) -> int:
-        """The descriptor that a blocking wait polls beside its own."""
+        """The descriptor that a blocking wait polls too."""
         bell = self._bell
         if bell is None or bell.pid != os.getpid():
             with self._making:
@@ -73,5 +74,5 @@ class CancellationToken:
                 if bell is None or bell.pid != os.getpid():
                     bell = self._bell = Bell()
             if self._cancelled:
-                bell.ring()  # cancel() ran before the bell hung
+                bell.ring()  # cancel() was called before the bell was set
         return bell.fd

@@ -1,7 +1,7 @@
 """Man pages, completions and JSON Schemas, written from the commands' own declarations.
 
-    python -m netkit.cli.pages.generate            write the files that are not current python -m
-    netkit.cli.pages.generate --check    name the files that are not current; exit 1 if there are any
+    python -m netkit.cli.pages.generate            write the files that are not current
+    python -m netkit.cli.pages.generate --check    name the files that are not current; if any, exit 1
 
     man/netkit.1, man/netkit-COMMAND.1       completions/netkit.{bash,zsh,fish}       docs/schema/COMMAND.json
 
