@@ -65,7 +65,9 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
     except BaseException as cause:
         if reactor is not None and root is not None:
             reactor.disarm(root)
-        owed = interrupt(flow, cause)  # if the flow itself raised `cause`, the flow has ended, and this returns `cause`
+        owed = interrupt(
+            flow, cause
+        )  # if the flow itself raised `cause`, the flow has ended, and this returns `cause`
     finally:
         if reactor is not None:
             reactor.close()

@@ -2,14 +2,14 @@
 
     connect, order, resolve   from a name to a connection: Happy Eyeballs
     tcp, udp, unix            TcpStream, TcpListener, UdpSocket, UnixStream, UnixListener
-    sockets, listening        what the streams, and what the listeners, have in common
-    socket_file, fds          the file of a Unix-domain listener; descriptors that travel along (SCM_RIGHTS)
+    sockets, listening        the base of the streams, and of the listeners
+    socket_file, fds          the file of a Unix-domain listener; passing descriptors (SCM_RIGHTS)
     same_port                 TCP and UDP at one port
     interfaces                this machine's network interfaces: names, numbers, IPv4 addresses
-    pump                      carrying bytes both ways
+    pump                      copying bytes in both directions
 
-What servers need besides (activation, shutdown, workers) is in `netkit.serve`; the names of core-net.txt are
-handed on from here. What only some programs need is loaded when it is first used.
+The parts for servers (activation, shutdown, workers) are in `netkit.serve`; this package also exports their
+names in core-net.txt. Modules that only some programs need are loaded when they are first used.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Connecting to a name by Happy Eyeballs version 2 (RFC 8305): the first address that answers wins.
 
-The addresses are taken in the order the resolver gave them (RFC 6724), interleaved by family so that one
-broken family costs one delay and not a dozen (section 4), and tried one after another, each
-`ATTEMPT_DELAY` after the one before it was begun, or at once when that one failed (section 5). All go on
-side by side; the first to be connected wins and the rest are closed.
+The addresses keep the resolver's order (RFC 6724), but the families alternate, so that a broken family costs
+one delay and not a dozen (section 4). Each attempt begins `ATTEMPT_DELAY` after the attempt before it, or at
+once when that one fails (section 5). All attempts continue side by side; the first connection wins, and the
+rest are closed.
 
-Each attempt is a branch of one `first_of`, waiting for two things: its predecessor's failure, or its
-moment. What became of every address is kept, so that an error can say all of it, and so can `-v`.
+Each attempt is a branch of one `first_of`. It waits until its predecessor fails, or until its own moment. The
+result for every address is kept, so that an error, and `-v`, can show all of them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ATTEMPT_DELAY = 0.25
 ATTEMPT_DELAY_MINIMUM = 0.01
 ATTEMPT_DELAY_MAXIMUM = 2.0
 
-#: What connect(2) says of a non-blocking socket that is under way.
+#: The error numbers of connect(2) on a non-blocking socket while the connection is being made.
 _UNDER_WAY = frozenset(
     (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY, errno.EINTR, getattr(errno, "WSAEWOULDBLOCK", -1))
 )
@@ -67,8 +67,8 @@ class Connected:
 def descriptor_of(sock: socket.socket, *, shared: bool = False) -> Descriptor:
     """The descriptor of a socket that is ours: closing it closes the socket.
 
-    A `shared` one (a listener, a descriptor that was inherited) is only closed and never shut down: that
-    would end it for every process that has it.
+    A `shared` one (a listener, an inherited descriptor) is only closed and never shut down, because
+    shutdown(2) would end the socket for every process that has it.
     """
     if shared:
         return Descriptor(sock.fileno(), close=sock.close)
@@ -76,9 +76,10 @@ def descriptor_of(sock: socket.socket, *, shared: bool = False) -> Descriptor:
 
 
 def interleave(addrs: Sequence[SocketAddr], first_family_count: int = 1) -> list[SocketAddr]:
-    """Order addresses so that families alternate after the first `first_family_count` of the first one.
+    """Reorder addresses: first `first_family_count` of the first address's family, then the families
+    alternate.
 
-    The family of the first address leads; order within a family is kept. RFC 8305 section 4.
+    The order within a family is kept. RFC 8305 section 4.
     """
     if not addrs:
         return []
@@ -105,8 +106,9 @@ def connect_flow(
 ) -> Flow[Connected]:
     """Flow: resolve `target` and connect to the first of its addresses that answers.
 
-    `family` limits to one (`socket.AF_INET`, `AF_INET6`), `prefer` only puts it first; `source` is the
-    local address to connect from; `configure` is called with each new socket before it connects.
+    `family` allows only one family (`socket.AF_INET`, `AF_INET6`); `prefer` only puts a family first.
+    `source` is the local address to connect from. `configure` is called with each new socket before it
+    connects.
 
     Raises AddrParseError, ResolveError, or ConnectError with every attempt.
     """
@@ -124,7 +126,7 @@ def connect_first(
     attempt_delay: float = ATTEMPT_DELAY,
     configure: Callable[[socket.socket], None] | None = None,
 ) -> Flow[Connected]:
-    """Flow: connect to the first of `addrs`, tried in this order, that answers. Raises ConnectError."""
+    """Flow: try `addrs` in this order, and connect to the first that answers. Raises ConnectError."""
     delay = min(max(attempt_delay, ATTEMPT_DELAY_MINIMUM), ATTEMPT_DELAY_MAXIMUM)
     named = endpoint if endpoint is not None else addrs[0]
     attempts: list[Attempt] = []
@@ -181,7 +183,8 @@ def connect_one(
     source: SocketAddr | None = None,
     configure: Callable[[socket.socket], None] | None = None,
 ) -> Flow[tuple[socket.socket, Descriptor]]:
-    """Flow: a new socket connected to `addr`. Raises the system's OSError; the socket is closed then."""
+    """Flow: a new socket connected to `addr`. If that fails, closes the socket and raises the system's
+    OSError."""
     sock = socket.socket(addr.family, socket.SOCK_STREAM)
     descriptor = descriptor_of(sock)
     try:
@@ -198,8 +201,8 @@ def connect_one(
             with phase(f"connecting to {addr}"):
                 code = yield from connected_code(sock, descriptor)
         if not code and sock.getsockname() == sock.getpeername():
-            # A connect to a free local port may be given that very port to connect from, and TCP's
-            # simultaneous open then connects the socket to itself (RFC 9293 section 3.5). Nobody is there.
+            # If the target is a free local port, the system may choose the same port as the source. TCP's
+            # simultaneous open then connects the socket to itself (RFC 9293 section 3.5): there is no peer.
             code = errno.ECONNREFUSED
         if code:
             raise OSError(code, os.strerror(code))
@@ -210,7 +213,7 @@ def connect_one(
 
 
 def connected_code(sock: socket.socket, descriptor: Descriptor) -> Flow[int]:
-    """Flow: wait until a connect under way has ended; its error number, or 0."""
+    """Flow: wait until a started connect has ended. Returns its error number, or 0."""
     while True:
         yield descriptor.want_write
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

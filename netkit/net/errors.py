@@ -1,42 +1,42 @@
-"""What can go wrong between two endpoints before a byte of any protocol is exchanged.
+"""The errors between two endpoints before they exchange the first byte of a protocol.
 
     NetkitError
     ├── ResolveError              resolve   (socket.gaierror) this system knows no address for the name
     ├── ConnectError              connect   (OSError) no address of the endpoint could be connected to
-    │   ├── .Refused              connect   (ConnectionRefusedError) nobody listens there
+    │   ├── .Refused              connect   (ConnectionRefusedError) no program listens there
     │   ├── .Unreachable          connect   no route, network or host unreachable
     │   ├── .Reset                connect   (ConnectionResetError) cut off while connecting
     │   ├── .TimedOut             connect   (TimeoutError) no answer in time
     │   ├── .PermissionDenied     connect   (PermissionError) a firewall of this machine refuses it
     │   └── .Failed               local     anything else the system reported
-    ├── SourceError               local     (OSError) the address to connect from cannot be had
+    ├── SourceError               local     (OSError) the address to connect from cannot be used
     ├── ListenError               local     (OSError) an address could not be listened on
     ├── UnixError                 by fault  (OSError) a Unix-domain address could not be used
     │   ├── .InvalidAddress       usage     (ValueError) empty, or with a NUL byte inside
     │   ├── .PathTooLong          usage     (ValueError) more bytes than a socket address holds
     │   ├── .NoSuchFile           by fault  (FileNotFoundError) no socket file there
-    │   ├── .Refused              connect   (ConnectionRefusedError) nobody listens behind that socket file
+    │   ├── .Refused              connect   (ConnectionRefusedError) no program listens at that socket file
     │   ├── .PermissionDenied     local     (PermissionError) the file's or the directory's permissions
-    │   ├── .AddressInUse         local     somebody listens there
+    │   ├── .AddressInUse         local     another listener has this address
     │   ├── .NotASocket           by fault  a file that is not a socket: it is never removed
     │   ├── .WrongType            local     a socket of another type (datagram, sequenced packets)
     │   ├── .TimedOut             connect   (TimeoutError) the listener did not take the connection in time
-    │   ├── .Unsupported          local     this system has no such thing
+    │   ├── .Unsupported          local     this system does not have the feature
     │   └── .Failed               local     anything else the system reported
     └── FdPassingError            by fault  (OSError) descriptors could not be passed, or were refused
         ├── .EmptyData            usage     (ValueError) descriptors travel with at least one byte
         ├── .TooMany              by fault  more descriptors than one message, or the receiver, takes
         ├── .DescriptorsLost      local     some did not fit in this process
-        ├── .NotExpected          connect   a descriptor came to a stream that takes none
-        ├── .BadDescriptor        usage     one to be sent is not open
+        ├── .NotExpected          connect   a descriptor came to a stream that does not take descriptors
+        ├── .BadDescriptor        usage     a descriptor to be sent is not open
         └── .InFlight             connect   too many descriptors sent and not received yet
 
-The second column is the stage. By fault: `usage` where it is the caller's, `local` where it is this
+The second column is the stage. "By fault" means: `usage` if the fault is the caller's, `local` if it is this
 machine's, else `connect`.
 
-Three modules keep their own: `netkit.net.interfaces` has InterfaceError, `netkit.serve.activation` AdoptError
-and ActivationError, `netkit.lab.faults` InvalidFaults and InjectedReset. What the system reports on an open
-socket (reset, broken pipe) stays the OSError it is.
+Three modules define their own errors: `netkit.net.interfaces` InterfaceError, `netkit.serve.activation`
+AdoptError and ActivationError, `netkit.lab.faults` InvalidFaults and InjectedReset. An error that the system
+reports on an open socket (reset, broken pipe) stays a plain OSError.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from netkit.addr import HostPort, SocketAddr
 
 
-#: What getaddrinfo's codes mean, as far as systems define them, in the DNS layer's words.
+#: The kinds of getaddrinfo's codes, with the words of the DNS layer. Not all systems define all codes.
 _RESOLVE_KINDS: Final[dict[int, str]] = {
     getattr(socket, name): kind
     for name, kind in (
@@ -67,7 +67,8 @@ _RESOLVE_KINDS: Final[dict[int, str]] = {
 
 
 def resolve_kind(code: int | None) -> str:
-    """What a code of getaddrinfo says, in the words of the DNS layer; `"Other"` where it has none for it."""
+    """The kind of a getaddrinfo code, with the words of the DNS layer; `"Other"` if there is no word for
+    it."""
     return _RESOLVE_KINDS.get(code or 0, "Other")
 
 
@@ -89,7 +90,7 @@ class ResolveError(NetkitError, socket.gaierror):
 
     @property
     def is_absent(self) -> bool:
-        """Whether the answer was that there is no such host (rather than that nobody could tell)."""
+        """Whether the answer was "no such host" (rather than a failure to get an answer)."""
         return self.kind == "HostNotFound"
 
     @property
@@ -101,10 +102,10 @@ class ResolveError(NetkitError, socket.gaierror):
 
 
 class Attempt:
-    """One address that was tried: when it began and ended, and what became of it.
+    """One address that was tried: its times and its result.
 
-    `started_s` and `ended_s` are seconds since the whole connect began (`ended_s` is None while it is
-    under way); `error` is None where it succeeded or was still under way when another won.
+    `started_s` and `ended_s` are seconds since the whole connect began (`ended_s` is None while the attempt
+    runs). `error` is None if the attempt succeeded, or was still running when another one won.
     """
 
     __slots__ = ("addr", "ended_s", "error", "started_s", "won")
@@ -128,10 +129,10 @@ class Attempt:
 
 
 class ConnectError(NetkitError, OSError):
-    """No address of `endpoint` could be connected to; `attempts` tells what became of each.
+    """No address of `endpoint` could be connected to; `attempts` has the result for each.
 
-    Which variant it is follows the first address that gave an answer or kept silent; an address this
-    machine has no route to decides only if that is true of all.
+    The first address that answered or stayed silent decides the variant. An address without a route decides
+    it only if no address has a route.
     """
 
     layer = "tcp"
@@ -160,13 +161,13 @@ class ConnectError(NetkitError, OSError):
 
 
 class Refused(ConnectError, ConnectionRefusedError):
-    """Nobody listens at that address and port, or a firewall says so."""
+    """No program listens at that address and port, or a firewall refused the connection."""
 
     fault = "peer"
 
 
 class Unreachable(ConnectError):
-    """No route to it: network or host unreachable, or the address family is not available here."""
+    """There is no route: network or host unreachable, or this machine does not have the address family."""
 
 
 class Reset(ConnectError, ConnectionResetError):
@@ -176,13 +177,13 @@ class Reset(ConnectError, ConnectionResetError):
 
 
 class TimedOut(ConnectError, TimeoutError):
-    """Silence: no answer within the time given."""
+    """No answer within the given time."""
 
     kind = "Timeout"
 
 
 class PermissionDenied(ConnectError, PermissionError):
-    """This system does not let the connection out (EACCES, EPERM): a firewall's rule, or a route's."""
+    """This system forbids the connection (EACCES, EPERM): a rule of a firewall, or of a route."""
 
     fault = "local"
     hint = FIREWALL_HINT
@@ -230,7 +231,7 @@ def connect_error(endpoint: HostPort | SocketAddr | str, attempts: list[Attempt]
     made = kind(endpoint, attempts, telling.errno)
     made.hint = getattr(telling, "hint", None) or made.hint
     if telling.errno == errno.EINVAL and any(_wants_zone(attempt.addr) for attempt in attempts):
-        made.hint = "a link-local address is one of an interface: name that as well, as in fe80::1%eth0"
+        made.hint = "a link-local address belongs to an interface: add its name, as in fe80::1%eth0"
     return made
 
 
@@ -239,7 +240,7 @@ def _wants_zone(addr: SocketAddr) -> bool:
 
 
 class SourceError(NetkitError, OSError):
-    """The address to connect from, `source`, cannot be had."""
+    """The address to connect from, `source`, cannot be used."""
 
     layer = "tcp"
     fault = "local"
@@ -251,7 +252,7 @@ class SourceError(NetkitError, OSError):
         if error.errno == errno.EADDRNOTAVAIL:
             self.hint = "connect from an address of this machine"
         elif error.errno == errno.EADDRINUSE:
-            self.hint = "another socket has that port: leave it out, or choose another"
+            self.hint = "another socket uses that port: leave the port out, or choose another"
 
     @property
     def kind(self) -> str:
@@ -292,7 +293,7 @@ def _unix_stage(fault: Fault) -> Stage:
 
 
 class UnixError(NetkitError, OSError):
-    """A Unix-domain socket could not be connected, bound or asked. `addr` is the address as text."""
+    """An operation on a Unix-domain socket failed. `addr` is the address as text."""
 
     layer = "unix"
     fault: Fault = "local"
@@ -328,35 +329,36 @@ class UnixError(NetkitError, OSError):
 
 
 class UnixInvalidAddress(UnixError, ValueError):
-    """Text that is no address of a Unix-domain socket: empty, or with a NUL byte inside."""
+    """The text is not an address of a Unix-domain socket: it is empty, or has a NUL byte inside."""
 
     fault = "caller"
 
 
 class UnixPathTooLong(UnixError, ValueError):
-    """An address of `length` bytes, where sun_path holds `limit` (unix(7))."""
+    """The address has `length` bytes, but sun_path holds only `limit` (unix(7))."""
 
     fault = "caller"
-    hint = "use a shorter path, or a relative one from nearer by"
+    hint = "use a shorter path, or a relative path from a nearer directory"
 
     def __init__(self, addr: object, length: int, limit: int) -> None:
-        super().__init__(addr, errno.ENAMETOOLONG, f"{length} bytes, and an address holds {limit}")
+        super().__init__(addr, errno.ENAMETOOLONG, f"{length} bytes, but an address holds only {limit}")
         self.length = length
         self.limit = limit
 
 
 class UnixNoSuchFile(UnixError, FileNotFoundError):
-    """There is no file at that path (or no directory to put it in), no listener of that abstract name."""
+    """There is no file at that path (or no directory for it), or no listener with that abstract name."""
 
     fault = "peer"
     hint = "is the server running, and the path right?"
 
 
 class UnixRefused(UnixError, ConnectionRefusedError):
-    """Nobody listens there: a socket file whose server has gone without removing it, or an unused name."""
+    """No program listens there: the server of a socket file ended without removing it, or a name is
+    unused."""
 
     fault = "peer"
-    hint = "the server behind that socket has gone: start it again"
+    hint = "the server of that socket has ended: start it again"
 
 
 class UnixPermissionDenied(UnixError, PermissionError):
@@ -376,18 +378,18 @@ class UnixNotASocket(UnixError):
 
 
 class UnixWrongType(UnixError):
-    """The socket there is of another type: datagrams or sequenced packets, where a stream was wanted."""
+    """The socket there has another type: datagrams or sequenced packets, not a stream."""
 
 
 class UnixTimedOut(UnixError, TimeoutError):
-    """The listener's backlog stayed full for all of the time given."""
+    """The listener's backlog stayed full for the whole timeout."""
 
     fault = "peer"
     kind = "Timeout"
 
 
 class UnixUnsupported(UnixError):
-    """This system has no Unix-domain sockets, no abstract names, or no way to ask."""
+    """This system lacks the feature: Unix-domain sockets, abstract names, or the peer's credentials."""
 
 
 class UnixFailed(UnixError):
@@ -410,7 +412,7 @@ UnixError.TimedOut = UnixTimedOut
 UnixError.Unsupported = UnixUnsupported
 UnixError.Failed = UnixFailed
 
-#: What is being done where the address is to be one's own.
+#: The words for operations that take the address for oneself.
 LISTEN = "listen on"
 
 _UNIX_KINDS: dict[int | None, type[UnixError]] = {
@@ -428,18 +430,18 @@ _UNIX_KINDS: dict[int | None, type[UnixError]] = {
 
 
 def unix_error(addr: object, error: OSError, doing: str = "use") -> UnixError:
-    """The UnixError for what the system said of `addr`; `doing` is a verb such as `"connect to"`."""
+    """The UnixError for the system's error about `addr`; `doing` is a verb such as `"connect to"`."""
     kind = _UNIX_KINDS.get(error.errno, UnixFailed)
     made = kind(addr, error.errno or 0, _words(error), doing)
     if kind is UnixNoSuchFile and doing == LISTEN:
-        made.fault, made.hint = "local", "the directory must be there"
+        made.fault, made.hint = "local", "the directory must exist"
     elif kind is UnixNotASocket and doing != LISTEN:
         made.fault, made.hint = "peer", "is the path right?"
     return made
 
 
 class FdPassingError(NetkitError, OSError):
-    """Descriptors could not be passed, or some that came were refused. Those that came are closed."""
+    """Descriptors could not be passed, or received ones were refused. Received ones are closed."""
 
     layer = "unix"
     fault: Fault = "peer"
@@ -461,7 +463,7 @@ class FdPassingError(NetkitError, OSError):
 
 
 class FdEmptyData(FdPassingError, ValueError):
-    """Descriptors travel beside bytes, at least one (unix(7), SCM_RIGHTS)."""
+    """Descriptors need at least one byte of data to travel with (unix(7), SCM_RIGHTS)."""
 
     fault = "caller"
 
@@ -473,7 +475,8 @@ class FdEmptyData(FdPassingError, ValueError):
 
 
 class FdTooMany(FdPassingError):
-    """`count` descriptors, where `limit` are allowed: by the receiver's `max_fds`, or in one message."""
+    """There are `count` descriptors, but only `limit` are allowed, by the receiver's `max_fds` or in a
+    message."""
 
     kind = "LimitExceeded"
 
@@ -486,8 +489,8 @@ class FdTooMany(FdPassingError):
 
     def __str__(self) -> str:
         if self.sending:
-            return f"{self.count} descriptors, where one message takes {self.limit}"
-        return f"the peer sent {self.count} descriptors, where {self.limit} are allowed: all were closed"
+            return f"{self.count} descriptors, but one message takes only {self.limit}"
+        return f"the peer sent {self.count} descriptors, but only {self.limit} are allowed: all were closed"
 
 
 class FdDescriptorsLost(FdPassingError):
@@ -501,23 +504,24 @@ class FdDescriptorsLost(FdPassingError):
         self.count = count
 
     def __str__(self) -> str:
-        return f"the peer's descriptors were cut short: the {self.count} that arrived were closed"
+        return f"only {self.count} of the peer's descriptors arrived: they were closed"
 
 
 class FdNotExpected(FdPassingError):
-    """The peer sent descriptors to a stream that takes none; the system closed them, the bytes are kept."""
+    """The peer sent descriptors to a stream that does not take them. The system closed them; the bytes are
+    kept."""
 
-    hint = "call expect_fds() on the stream before anything is read from it"
+    hint = "call expect_fds() on the stream before the first read"
 
     def __init__(self) -> None:
-        super().__init__(errno.EBADMSG, "descriptors were sent to a stream that takes none")
+        super().__init__(errno.EBADMSG, "descriptors were sent to a stream that does not take them")
 
     def __str__(self) -> str:
-        return "the peer sent descriptors, and this stream takes none"
+        return "the peer sent descriptors, but this stream does not take them"
 
 
 class FdBadDescriptor(FdPassingError):
-    """`fd`, which was to be sent, is not an open descriptor."""
+    """The descriptor to be sent, `fd`, is not open."""
 
     fault = "caller"
 
@@ -530,7 +534,7 @@ class FdBadDescriptor(FdPassingError):
 
 
 class FdInFlight(FdPassingError):
-    """Too many descriptors of this user are sent and not received yet (ETOOMANYREFS)."""
+    """This user has sent too many descriptors that are not received yet (ETOOMANYREFS)."""
 
     fault = "peer"
 
@@ -538,7 +542,7 @@ class FdInFlight(FdPassingError):
         super().__init__(errno.ETOOMANYREFS, "too many descriptors in flight")
 
     def __str__(self) -> str:
-        return "too many descriptors are on their way already, and their receivers do not take them"
+        return "too many descriptors were sent and not received yet"
 
 
 FdPassingError.EmptyData = FdEmptyData

@@ -1,17 +1,17 @@
-"""Descriptors that travel beside the bytes of a Unix-domain stream (SCM_RIGHTS; unix(7), cmsg(3)).
+"""Passing descriptors beside the bytes of a Unix-domain stream (SCM_RIGHTS; unix(7), cmsg(3)).
 
-`FdPassing` gives a stream `send_fds` and `recv_fds`. What is decided here:
+`FdPassing` gives a stream `send_fds` and `recv_fds`. The decisions:
 
-- A stream takes descriptors when it is told to, by `expect_fds` or the first `recv_fds`. Before that nothing
-  that a peer sends can take a place in this process's table: the system closes it, the bytes are kept, and
-  the read that met it raises FdPassingError.NotExpected, so that nothing is lost unsaid.
-- From then on every read keeps them, `read` and `read_until` too: they wait in the stream, at most `limit`
-  of them, for the next `recv_fds`; and are closed with the stream.
-- Each is close-on-exec from the moment it exists here (MSG_CMSG_CLOEXEC). The room for them is always that
-  of a whole message, so that "too many" is told by counting; and a message that was cut short all the same
-  (MSG_CTRUNC: no place left in this process) is refused as a whole.
-- What recvmsg(2) returns goes into the queue inside one C call (`deque.extend`), so that not even a Ctrl-C
-  between two bytecodes can lose the numbers of descriptors that are open already.
+- A stream takes descriptors only after `expect_fds` or the first `recv_fds`. Before that, a peer's
+  descriptors cannot fill this process's table: the system closes them, the bytes are kept, and the read that
+  met them raises FdPassingError.NotExpected, so that the loss is reported.
+- After that, every read keeps them, also `read` and `read_until`: at most `limit` descriptors wait in the
+  stream for the next `recv_fds`. They are closed with the stream.
+- A descriptor is close-on-exec from its first moment here (MSG_CMSG_CLOEXEC). recvmsg(2) always has room for
+  the descriptors of a whole message, so that "too many" is known by counting. If a message is truncated
+  nevertheless (MSG_CTRUNC: this process has no descriptor left), the whole message is refused.
+- One C call (`deque.extend`) moves the result of recvmsg(2) into the queue. So not even a Ctrl-C between two
+  bytecodes can lose the numbers of descriptors that are already open.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class HasFileno(Protocol):
-    """A file, a socket, a stream, a listener: what has a descriptor."""
+    """An object with a descriptor: a file, a socket, a stream, a listener."""
 
     def fileno(self) -> int:
         """The descriptor's number."""
@@ -51,7 +51,7 @@ _INT = array("i").itemsize
 _SCM_RIGHTS: int = getattr(socket, "SCM_RIGHTS", 1)
 _CLOEXEC: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _CTRUNC: int = getattr(socket, "MSG_CTRUNC", 0)
-#: Room for a whole message's descriptors, and for credentials where somebody asked for those (SO_PASSCRED).
+#: Room for the descriptors of a whole message, and for credentials if they were requested (SO_PASSCRED).
 _ROOM: int = socket.CMSG_SPACE(SCM_MAX_FD * _INT) + 128 if hasattr(socket, "CMSG_SPACE") else 0
 
 #: One recvmsg(2): data, ancillary messages, flags, address.
@@ -59,36 +59,36 @@ _Message: TypeAlias = "tuple[bytes, list[tuple[int, int, bytes]], int, Any]"
 
 
 class _Held:
-    """Descriptors that came with one message, and where in the stream its bytes begin."""
+    """The descriptors of one message, and the place in the stream where its bytes begin."""
 
     __slots__ = ("ancillary", "fds", "offset")
 
     def __init__(self, offset: int, fds: list[int], ancillary: object) -> None:
         self.offset = offset
         self.fds = fds
-        self.ancillary = ancillary  # whose they are, to know a message that was looked at before
+        self.ancillary = ancillary  # identifies the message, to know one that was handled before
 
 
 class FdQueue:
-    """How a Unix-domain stream receives: bytes go to its buffer, descriptors wait here to be taken."""
+    """The receiving side of a Unix-domain stream: bytes go to its buffer, descriptors wait here."""
 
     __slots__ = ("_arrived", "_buffer", "_closed", "_held", "_received", "_sock", "limit")
 
     def __init__(self, sock: socket.socket, buffer: ReadBuffer) -> None:
         self._sock = sock
         self._buffer = buffer
-        self._arrived: deque[_Message] = deque()  # one at most: received, and not looked at yet
+        self._arrived: deque[_Message] = deque()  # at most one message that was received and not handled yet
         self._held: list[_Held] = []
         self._received = 0  # bytes, since the beginning
         self._closed = False
-        #: How many descriptors may wait here; 0 takes none.
+        #: How many descriptors may wait here; 0 takes no descriptors.
         self.limit = 0
 
     def __len__(self) -> int:
         return sum(len(held.fds) for held in self._held)
 
     def recv(self, size: int, flags: int) -> bytes:
-        """As `socket.recv`. Descriptors that come along are kept, or refused by FdPassingError."""
+        """Like `socket.recv`. Descriptors in the message are kept, or refused by FdPassingError."""
         if not self.limit and not self._arrived:
             data, ancillary, got, _ = self._sock.recvmsg(size, 0, flags)
             if got & _CTRUNC and not self._has_credentials():
@@ -103,7 +103,7 @@ class FdQueue:
         refused = self._keep(ancillary, got) if ancillary or got & _CTRUNC else None
         self._arrived.clear()
         self._received += len(data)
-        if self._closed:  # by another thread, while this one was receiving
+        if self._closed:  # another thread closed it while this one was receiving
             self.close()
         if refused is not None:
             if data:
@@ -112,9 +112,9 @@ class FdQueue:
         return data
 
     def _keep(self, ancillary: list[tuple[int, int, bytes]], got: int) -> FdPassingError | None:
-        """Enter a message's descriptors, or close them all and say why."""
+        """Store a message's descriptors; or close them all, and return the error that says why."""
         if self._held and self._held[-1].ancillary is ancillary:
-            return None  # entered already, and interrupted then
+            return None  # stored already, before an interruption
         fds = _descriptors(ancillary)
         if not _CLOEXEC:
             for fd in fds:
@@ -134,14 +134,14 @@ class FdQueue:
 
     @property
     def is_due(self) -> bool:
-        """Whether descriptors wait whose bytes have been read, so that no byte has to come for them."""
+        """Whether descriptors wait whose bytes were read already, so that `take` need not wait for bytes."""
         return bool(self._held) and self._held[0].offset < self._received - len(self._buffer)
 
     def take(self, size: int, max_fds: int) -> tuple[bytes, list[int]]:
         """Up to `size` bytes of the buffer and the descriptors that came with them; never of two messages.
 
-        Those whose bytes were read before are among them. More than `max_fds`: all of these are closed,
-        FdPassingError.TooMany is raised, and the bytes stay.
+        This includes descriptors whose bytes were read before. If there are more than `max_fds`, all of them
+        are closed, FdPassingError.TooMany is raised, and the bytes stay.
         """
         start = self._received - len(self._buffer)
         end = start + min(size, len(self._buffer))
@@ -159,11 +159,11 @@ class FdQueue:
         data = self._buffer.take(end - start)
         del self._held[
             :count
-        ]  # bytes and descriptors go together: no call lies between, where Ctrl-C might come
+        ]  # no call between taking the bytes and the descriptors, because Ctrl-C could come there
         return data, fds
 
     def close(self) -> None:
-        """Close what waits here."""
+        """Close the waiting descriptors."""
         self._closed = True
         while self._arrived:
             _, ancillary, _, _ = self._arrived.popleft()
@@ -177,7 +177,7 @@ class FdQueue:
             self.close()
 
     def _has_credentials(self) -> bool:
-        """Whether somebody who had this socket before asked for credentials: those are cut short as well."""
+        """Whether an earlier owner of this socket requested credentials: those can be truncated as well."""
         option: int | None = getattr(socket, "SO_PASSCRED", None)
         return option is not None and bool(self._sock.getsockopt(socket.SOL_SOCKET, option))
 
@@ -225,11 +225,12 @@ class FdPassing(SocketStream):
     ) -> None:
         """Send `data`, at least one byte, and with its first byte these descriptors, at most 253.
 
-        `fds` are numbers or what has a `fileno()`. The receiver gets descriptors of its own for the same
-        open files; yours stay open and yours. Interrupted after part of `data`, as `write_all`.
+        `fds` are numbers or objects with a `fileno()`. The receiver gets new descriptors for the same open
+        files; yours stay open and belong to you. If this is interrupted after a part of `data`, the stream is
+        broken, as with `write_all`.
 
-        Raises FdPassingError.EmptyData, .TooMany, .BadDescriptor, .InFlight (receivers that do not take
-        what is on its way), and what `write_all` raises.
+        Raises FdPassingError.EmptyData, .TooMany, .BadDescriptor, .InFlight (too many descriptors are not
+        received yet), and the errors of `write_all`.
         """
         with phase("writing"):
             run(self.send_fds_flow(fds, data), deadline=self._write_deadline(timeout), cancel=cancel)
@@ -261,21 +262,21 @@ class FdPassing(SocketStream):
                 if error.errno == errno.ETOOMANYREFS:
                     raise FdPassingError.InFlight from None
                 raise
-            self._outgoing = None  # they have gone with the first byte
+            self._outgoing = None  # they were sent with the first byte
             return sent
 
     # Receiving.
 
     def expect_fds(self, limit: int = SCM_MAX_FD) -> None:
-        """Take descriptors from now on: with every read, at most `limit` that wait for `recv_fds`; 0: none.
+        """Take descriptors from now on: at most `limit` may wait for `recv_fds`; 0 takes no descriptors.
 
-        Call it before the first read where descriptors may come beside bytes that `read` takes.
+        Call it before the first read, if descriptors may come beside bytes that `read` takes.
         """
         self._fds.limit = limit
 
     @property
     def waiting_fds(self) -> int:
-        """How many descriptors have been received and not been taken by `recv_fds`."""
+        """How many received descriptors wait for `recv_fds`."""
         return len(self._fds)
 
     def fill_fds(self) -> Flow[None]:
@@ -286,7 +287,7 @@ class FdPassing(SocketStream):
             yield from self.fill(1)
 
     def take_fds(self, size: int = RECEIVE_SIZE, max_fds: int = SCM_MAX_FD) -> tuple[bytes, list[int]]:
-        """What `fill_fds` has waited for; never waits. Arguments, result and errors as `recv_fds`."""
+        """Take what `fill_fds` waited for; never waits. Arguments, result and errors as `recv_fds`."""
         return self._fds.take(size, max_fds)
 
     def recv_fds(
@@ -299,13 +300,13 @@ class FdPassing(SocketStream):
     ) -> tuple[bytes, list[int]]:
         """Up to `size` bytes, as soon as there are any, and the descriptors that came with them.
 
-        Of two messages that carry descriptors never more than one. `(b"", [])` is the end of the stream;
-        `b""` with descriptors are some whose bytes an ordinary read took before. The descriptors are the
-        caller's to close, and close-on-exec.
+        The result never mixes the descriptors of two messages. `(b"", [])` is the end of the stream. If the
+        bytes are `b""` and there are descriptors, an ordinary read took their bytes before. The descriptors
+        are close-on-exec, and the caller must close them.
 
-        Raises FdPassingError.TooMany if the peer sent more than `max_fds` at once and
-        FdPassingError.DescriptorsLost if this process had no place for some: all of them are closed then, the
-        bytes stay in the stream's buffer. And what `read` raises.
+        Raises FdPassingError.TooMany if the peer sent more than `max_fds` at once, and
+        FdPassingError.DescriptorsLost if this process had no room for some. In both cases all of them are
+        closed, and the bytes stay in the stream's buffer. Also raises the errors of `read`.
         """
         with phase("reading"):
             run(self.fill_fds(), deadline=self._read_deadline(timeout), cancel=cancel)
@@ -327,34 +328,34 @@ class FdPassing(SocketStream):
     def _take_fds(self, size: int, max_fds: int) -> tuple[bytes, list[int]]:
         data, fds = self.take_fds(size, max_fds)
         if not data and not fds and size and not self._eof:
-            raise BusyError(f"{self._what}'s reading side")  # another reader took it since
+            raise BusyError(f"{self._what}'s reading side")  # another reader took them meanwhile
         return data, fds
 
     def recv_fds_flow(
         self, size: int = RECEIVE_SIZE, max_fds: int = SCM_MAX_FD
     ) -> Flow[tuple[bytes, list[int]]]:
-        """Flow: `recv_fds`, for other flows to `yield from`: what it returns is theirs to close.
+        """Flow: `recv_fds`, for other flows to `yield from`; they must close the descriptors.
 
-        Not to be driven by itself, where the result of a flow that ended as its task was cancelled is
-        dropped: `fill_fds` and then `take_fds` is for that, as `recv_fds_async` does it.
+        Do not drive this flow by itself: if a task is cancelled just when its flow ends, the result is
+        dropped. Instead drive `fill_fds` and then call `take_fds`, as `recv_fds_async` does.
         """
         yield from self.fill_fds()
         return self.take_fds(size, max_fds)
 
     def close(self) -> None:
-        """Release the socket, and the descriptors that nobody took. Any thread."""
+        """Release the socket, and the descriptors that were not taken. Any thread may call this."""
         super().close()
         self._fds.close()
 
     def into_socket(self) -> socket.socket:
-        """Give the socket up to the caller; what was received and not taken is closed."""
+        """Give the socket to the caller; received descriptors that were not taken are closed."""
         sock = super().into_socket()
         self._fds.close()
         return sock
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
-    """The numbers in a message's SCM_RIGHTS parts (a last one that was cut in its middle is none)."""
+    """The numbers in a message's SCM_RIGHTS parts, without a last one that was truncated."""
     fds: list[int] = []
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == _SCM_RIGHTS:
@@ -367,4 +368,4 @@ def _close(fds: list[int]) -> None:
         try:
             os.close(fds.pop())
         except OSError:
-            pass  # closed all the same (Linux), or somebody closed a number that was not theirs
+            pass  # Linux closes it anyway; or other code closed this number by mistake

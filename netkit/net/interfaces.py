@@ -1,8 +1,8 @@
 """The network interfaces of this machine: their names, their numbers, their IPv4 addresses.
 
-IPv6 names an interface by its number (RFC 3493 section 4), IPv4 multicast by its address (ip(7),
-IP_MULTICAST_IF). The address is read with SIOCGIFADDR (netdevice(7)), on Linux only: Python has no call for
-it, and the request's number and the structure's layout are the system's own.
+IPv6 identifies an interface by its number (RFC 3493 section 4), IPv4 multicast by its address (ip(7),
+IP_MULTICAST_IF). The address is read with SIOCGIFADDR (netdevice(7)), on Linux only: Python has no function
+for it, and the number of the request and the layout of the structure differ between systems.
 
     >>> "lo" in interface_names() and str(interface_ipv4("lo"))
     '127.0.0.1'
@@ -30,7 +30,7 @@ _IFREQ = struct.Struct("16s 2x 2x 4s 16x")
 
 
 class InterfaceError(NetkitError, OSError):
-    """What was asked of the interface named `interface` is not there.
+    """The interface named `interface` does not exist, or does not have what was asked for.
 
     Variants: `.NoSuchInterface` (ENODEV), `.AddressNotAvailable` (EADDRNOTAVAIL), `.Unsupported` (ENOTSUP).
     """
@@ -54,7 +54,7 @@ class InterfaceError(NetkitError, OSError):
 
 
 class _NoSuchInterface(InterfaceError):
-    """This machine has no interface of that name; the hint names those it has."""
+    """This machine has no interface of that name; the hint lists its interfaces."""
 
     fault = "caller"
     _errno = errno.ENODEV
@@ -73,7 +73,7 @@ class _AddressNotAvailable(InterfaceError):
 
 
 class _Unsupported(InterfaceError):
-    """This system does not tell the address."""
+    """netkit cannot read the address on this system."""
 
     fault = "caller"
     hint = "write the interface's IPv4 address"
@@ -101,12 +101,14 @@ def interface_index(name: str) -> int:
 
 
 def interface_ipv4(name: str) -> Ipv4Addr:
-    """The IPv4 address of an interface; the first one, where it has several.
+    """The IPv4 address of an interface; the first one, if it has several.
 
-    Raises InterfaceError.NoSuchInterface, InterfaceError.AddressNotAvailable where the interface has none,
-    and InterfaceError.Unsupported on other systems than Linux.
+    Raises InterfaceError.NoSuchInterface, InterfaceError.AddressNotAvailable if the interface has no IPv4
+    address, and InterfaceError.Unsupported on other systems than Linux.
     """
-    interface_index(name)  # the structure would cut a long name off, and another interface may have the rest
+    interface_index(
+        name
+    )  # the structure would cut off a long name, which may then be that of another interface
     if sys.platform != "linux":
         raise _Unsupported(name)
     import fcntl

@@ -1,22 +1,23 @@
-"""Listening: what `TcpListener` and `UnixListener` have in common, once.
+"""Listening: the common base of `TcpListener` and `UnixListener`.
 
-The waiting leaves the connection in the listener's hands; `accept`, `accept_async` and the two iterators take
-it from there when the waiting has ended. So whatever interrupts the waiting (a deadline, a token, a cancelled
-task) loses no connection: the next `accept` has it. `accept_flow` is both, for other flows.
+A wait leaves the accepted connection in the listener. After the wait, `accept`, `accept_async` and the two
+iterators take it from there. So if a wait is interrupted (by a deadline, a token, a cancelled task), no
+connection is lost: the next `accept` returns it. `accept_flow` does both steps, for other flows.
 
 A listener that this process did not make
 -----------------------------------------
-A listener that came from a service manager or a parent may be shared with other processes, so its
-O_NONBLOCK, which belongs to the open file, is left as it is found (rule 11 of `netkit.io`). If it is
-clear, accept(2) waits where another process has taken the connection that poll(2) announced, and for
-accept there is no MSG_DONTWAIT. Of the ways around it, a receive timeout (SO_RCVTIMEO) left on the
-listener would be changed for the others as well, and connections inherit it; one that is set and taken
-back around each call is taken back under another process that does the same. So both: processes that
-share the listener by way of this module keep out of each other's way with a record lock (fcntl(2)) on the
-socket, held for the four calls poll, set, accept, set back; and the timeout, of one clock tick, is for the
-others, who know nothing of that lock. Nobody waits in accept for longer than that tick.
+A listener from a service manager or a parent may be shared with other processes. Its O_NONBLOCK belongs to
+the open file, so it is not changed (rule 11 of `netkit.io`). If the flag is clear, accept(2) would block when
+another process has taken the connection that poll(2) reported, and accept has no MSG_DONTWAIT.
 
-Closing a listener never shuts it down (shutdown(2)): that would end it in every process that has it.
+A receive timeout (SO_RCVTIMEO) limits that wait. But left on the listener, it would apply to the other
+processes too, and connections inherit it. And if it is set and reset around each call, one process may reset
+it while another process relies on it. So two things are done. Processes that share the listener through this
+module exclude each other with a record lock (fcntl(2)) on the socket, held for the four calls: poll, set,
+accept, reset. And the timeout of one clock tick is for other programs, which do not use that lock. So accept
+never waits longer than one tick.
+
+Closing a listener never shuts it down (shutdown(2)), because that would end it in every process that has it.
 """
 
 from __future__ import annotations
@@ -56,13 +57,13 @@ A = TypeVar("A")
 #: How many connections the system keeps for a listener that has not accepted them yet.
 BACKLOG = 1024
 
-#: The most that `stop_accepting` still accepts, so that a flood of connections ends as well.
+#: How many connections are accepted at most after `stop_accepting`, so that even a flood of them ends.
 BACKLOG_AT_STOP = 4096
 
 #: How long a process waits, in seconds, when another one that shares the listener is accepting.
 SHARED_PAUSE = 0.001
 
-#: What accept(2) reports of a connection that has ended already: the next may be whole.
+#: The errors of accept(2) about a connection that has ended already; the next connection may be good.
 _PASSED_OVER = frozenset(
     getattr(errno, name)
     for name in (
@@ -72,14 +73,14 @@ _PASSED_OVER = frozenset(
     if hasattr(errno, name)
 )
 
-#: Record locks belong to a process: within it, its threads keep out of each other's way with this one.
+#: Record locks belong to a process, so the threads of this process exclude each other with this lock.
 _accepting_shared = threading.Lock()
 
 
 class StreamListener(Closing, Generic[S, A]):
     """A listening stream socket, whose connections are streams `S` from addresses `A`.
 
-    `inherited` says that this process did not make the socket. A subclass writes `_connection`, and
+    `inherited` says that this process did not make the socket. A subclass implements `_connection` and
     `local_addr`.
     """
 
@@ -91,10 +92,10 @@ class StreamListener(Closing, Generic[S, A]):
         self._inherited = inherited
         self._accepted: deque[tuple[S, A]] = deque()
         self._accepting = False
-        self._left: int | None = None  # how many more are accepted, once accepting has been stopped
+        self._left: int | None = None  # how many more connections are accepted after `stop_accepting`
 
     def _connection(self, sock: socket.socket, sockaddr: Any) -> tuple[S, A]:
-        """The stream and the peer's address, of a socket that accept(2) gave."""
+        """The stream and the peer's address, for a socket from accept(2)."""
         raise NotImplementedError
 
     # Accepting.
@@ -102,8 +103,8 @@ class StreamListener(Closing, Generic[S, A]):
     def accept_flow(self) -> Flow[tuple[S, A]]:
         """Flow: the next connection and the address it comes from.
 
-        A connection that ended before it was accepted is passed over. Raises OSError where the process
-        or the system has no descriptor left (EMFILE, ENFILE): the connection stays in the backlog.
+        A connection that ended before it was accepted is skipped. Raises OSError if the process or the system
+        has no descriptor left (EMFILE, ENFILE); the connection then stays in the backlog.
         """
         yield from self._arrive()
         return self._first()
@@ -144,10 +145,11 @@ class StreamListener(Closing, Generic[S, A]):
             self._accepting = False
 
     def stop_accepting(self) -> None:
-        """Accept what waits in the backlog by now, and then find the listener closed. Never waits.
+        """Let `accept` take the connections that are in the backlog now, and then raise ClosedError. Never
+        waits.
 
-        A connection in the backlog is one whose peer believes itself served, and may have sent already;
-        closing the listener would reset it. The listener itself is still to be closed.
+        The peer of a connection in the backlog is already connected, and may have sent data; closing the
+        listener would reset it. The caller must still close the listener.
         """
         if self._left is None:
             self._left = BACKLOG_AT_STOP
@@ -170,12 +172,12 @@ class StreamListener(Closing, Generic[S, A]):
     def _take(self) -> tuple[S, A]:
         if not self._accepted:
             self._check_open()
-            raise BusyError("listener")  # another, who is one too many, took it since
+            raise BusyError("listener")  # a second caller took it meanwhile
         return self._first()
 
     def _first(self) -> tuple[S, A]:
         taken = self._accepted[0]
-        del self._accepted[0]  # not by a call, after which Ctrl-C might come
+        del self._accepted[0]  # not by a call, because Ctrl-C could come after it
         return taken
 
     def incoming(self, *, cancel: CancellationToken | None = None) -> Incoming[S]:
@@ -195,7 +197,7 @@ class StreamListener(Closing, Generic[S, A]):
 
     @property
     def inherited(self) -> bool:
-        """Whether this process was handed the socket, and may share it with others."""
+        """Whether this process inherited the socket, and may share it with others."""
         return self._inherited
 
     def as_raw_fd(self) -> int:
@@ -210,7 +212,7 @@ class StreamListener(Closing, Generic[S, A]):
         return self._descriptor.closed
 
     def close(self) -> None:
-        """Stop listening, from any thread. Whoever waits in `accept` gets ClosedError."""
+        """Stop listening, from any thread. Calls that wait in `accept` raise ClosedError."""
         self._descriptor.close()
         while self._accepted:
             self._accepted.popleft()[0].close()
@@ -226,7 +228,7 @@ class StreamListener(Closing, Generic[S, A]):
 class Incoming(Iterator[S]):
     """A listener's connections as a blocking iterator without end.
 
-    What `accept` raises ends it: CancellationError for its token, ClosedError where the listener is closed.
+    An error of `accept` ends it: CancellationError for its token, ClosedError if the listener is closed.
     """
 
     def __init__(self, listener: StreamListener[S, Any], cancel: CancellationToken | None = None) -> None:
@@ -243,8 +245,8 @@ class AsyncIncoming(AsyncIterator[S]):
         async for stream in listener.incoming_async(cancel=token):
             group.create_task(serve(stream))
 
-    It keeps nothing of its own: a connection that was accepted when the task was cancelled, or the loop
-    left, is the next one of whoever accepts from the listener then. Errors as `Incoming`.
+    The iterator itself holds no connection. If a connection was just accepted when the task was cancelled or
+    the loop ended, the next `accept` on the listener returns it. Errors as `Incoming`.
     """
 
     def __init__(self, listener: StreamListener[S, Any], cancel: CancellationToken | None = None) -> None:
@@ -256,14 +258,13 @@ class AsyncIncoming(AsyncIterator[S]):
 
 
 class _Contended(Exception):
-    """Another process that shares the listener is accepting in this instant."""
+    """Another process that shares the listener is accepting at this moment."""
 
 
 def _accept_shared(sock: socket.socket) -> tuple[socket.socket, Any]:
-    """accept(2) on a listener that others may share, without waiting; the module's docstring says how.
+    """accept(2) on a listener that others may share, without waiting; the module's docstring explains how.
 
-    Raises BlockingIOError where there is no connection (any more), _Contended where another process has
-    the lock.
+    Raises BlockingIOError if there is no connection (any more), _Contended if another process has the lock.
     """
     if os.name != "posix" or not os.get_blocking(sock.fileno()):
         return sock.accept()
@@ -274,10 +275,10 @@ def _accept_shared(sock: socket.socket) -> tuple[socket.socket, Any]:
         try:
             lockf(sock, LOCK_EX | LOCK_NB)
             locked = True
-        except (BlockingIOError, PermissionError):  # EAGAIN and EACCES both mean that another has it
+        except (BlockingIOError, PermissionError):  # EAGAIN and EACCES both mean that another process has it
             raise _Contended from None
         except OSError:
-            pass  # a system without record locks on sockets: the timeout alone has to do
+            pass  # a system without record locks on sockets: the timeout alone must be enough
         try:
             return _accept_for_a_tick(sock)
         finally:
@@ -290,7 +291,7 @@ def _accept_for_a_tick(sock: socket.socket) -> tuple[socket.socket, Any]:
     poll.register(sock, select.POLLIN)
     if not poll.poll(0):
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-    shortest = struct.pack("ll", 0, 1)  # a timeval of one microsecond, which is rounded up to a tick
+    shortest = struct.pack("ll", 0, 1)  # a timeval of one microsecond, which the system rounds up to a tick
     before = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, len(shortest))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, shortest)
     try:

@@ -1,16 +1,17 @@
-"""In which order to try the addresses of a host: RFC 6724, destination address selection.
+"""The order in which to try the addresses of a host: RFC 6724, destination address selection.
 
-`order_destinations` asks the kernel for the source address it would send from to each (a UDP socket is
-connected, which chooses a route and sends nothing), and `sort_destinations` compares, by section 6:
+`order_destinations` asks the kernel which source address it would use for each destination (it connects a UDP
+socket, which chooses a route and sends nothing). `sort_destinations` then compares, by section 6:
 
     1  what can be reached before what cannot          6  higher precedence in the policy table
     2  the scope of its source matches                 8  smaller scope
     5  the label of its source matches                 9  longer prefix shared with its source
                                                       10  otherwise the order they came in
 
-Rules 3 (deprecated sources), 4 (mobile IPv6) and 7 (native transport) need what no socket tells. Rule 9 is
-kept for IPv6 only: within IPv4 it would undo a name server's own rotation by an accident of numbers, which
-is why the C libraries do not apply it there either, and section 6 lets an implementation choose.
+Rules 3 (deprecated sources), 4 (mobile IPv6) and 7 (native transport) need facts that a socket cannot give.
+Rule 9 is applied to IPv6 only: within IPv4 it would undo the rotation of a name server, only because
+addresses happen to share bits. The C libraries do not apply it there either, and section 6 allows this
+choice.
 
 The policy table is section 2.1's default.
 """
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Destination(NamedTuple):
-    """An address, and the one of this machine that it would be reached from; None: it is unreachable."""
+    """An address, and the local address that would be used to reach it (None: it is unreachable)."""
 
     address: IpAddr
     source: IpAddr | None
@@ -42,7 +43,7 @@ class Policy(NamedTuple):
     label: int
 
 
-#: RFC 6724 section 2.1, longest prefix first, so that the first that matches is the one that counts.
+#: RFC 6724 section 2.1, longest prefix first, so that the first match is the right one.
 DEFAULT_POLICY = (
     Policy(1, 128, 50, 0),  # ::1/128
     Policy(0xFFFF << 32, 96, 35, 4),  # ::ffff:0:0/96: every IPv4 address
@@ -58,37 +59,34 @@ DEFAULT_POLICY = (
 #: Scopes (RFC 4291 section 2.7, RFC 6724 section 3.1).
 LINK_LOCAL, SITE_LOCAL, GLOBAL = 0x2, 0x5, 0xE
 
-#: An IPv6 prefix that is shared is counted up to here: what follows is the interface (section 2.2). How
-#: long a source's own prefix is a socket does not tell, and almost every one has this length.
+#: The longest common IPv6 prefix that counts; the bits after it identify the interface (section 2.2). A
+#: socket does not give the length of a source's own prefix, but nearly all have this length.
 _PREFIX_LENGTH = 64
 
-#: Routing does not look at the port; this one (discard) says what it is for.
+#: Routing ignores the port; the discard port shows that nothing is sent.
 _ANY_PORT = 9
 
 
 def sort_destinations(destinations: Iterable[Destination]) -> list[Destination]:
-    """The destinations in the order to try them. Pure: RFC 6724 section 6 with the sources given."""
-    # A family has one precedence for IPv4 and never that one for IPv6, so rule 9, which compares within
-    # a family, can stand in the same key: what it would compare across families rule 6 has decided.
+    """The destinations in the order to try them: RFC 6724 section 6, from the given sources alone."""
+    # Rule 9 compares within a family, but it can be part of one key for all: IPv4 has one precedence, which
+    # no IPv6 address has, so rule 6 has already decided between families.
     return sorted(destinations, key=_key)
 
 
 def order_destinations(
     addresses: Iterable[IpAddr], source_of: Callable[[IpAddr], IpAddr | None] | None = None
 ) -> list[Destination]:
-    """`addresses` in the order to try them, each with the address it would be reached from.
+    """`addresses` in the order to try them, each with the local address that would be used to reach it.
 
-    `source_of` tells that address; `source_address` unless it is given.
+    `source_of` returns that local address; the default is `source_address`.
     """
     find = source_of or source_address
     return sort_destinations([Destination(address, find(address)) for address in addresses])
 
 
 def source_address(address: IpAddr) -> IpAddr | None:
-    """The address of this machine that packets to `address` would carry; None where there is no route.
-
-    Nothing is sent.
-    """
+    """The local address of packets to `address`; None if there is no route. Nothing is sent."""
     addr = SocketAddr.new(address, _ANY_PORT)
     try:
         with socket.socket(addr.family, socket.SOCK_DGRAM) as sock:
@@ -96,11 +94,11 @@ def source_address(address: IpAddr) -> IpAddr | None:
             sock.connect(addr.to_sockaddr())
             return SocketAddr.from_sockaddr(sock.getsockname()).ip
     except (OSError, AddrParseError):
-        return None  # no route, no such zone, or this machine does without the family
+        return None  # no route, no such zone, or this machine does not have the family
 
 
 def policy_of(address: IpAddr) -> Policy:
-    """The line of the policy table that `address` falls under."""
+    """The line of the policy table for `address`."""
     bits = _bits(address)
     return next(
         line for line in DEFAULT_POLICY if (bits ^ line.prefix) >> (128 - line.length) == 0
@@ -108,7 +106,7 @@ def policy_of(address: IpAddr) -> Policy:
 
 
 def scope_of(address: IpAddr) -> int:
-    """The scope of an address, as the number that multicast has for it.
+    """The scope of an address, as a number of multicast scopes.
 
     RFC 6724 sections 3.1 (unicast IPv6, whose loopback counts as link-local) and 3.2 (IPv4).
     """
@@ -124,7 +122,7 @@ def scope_of(address: IpAddr) -> int:
 
 
 def common_prefix_length(source: IpAddr, destination: IpAddr) -> int:
-    """How many leading bits two IPv6 addresses share, without the interface's part: 0 to 64."""
+    """How many leading bits two IPv6 addresses share, without the bits of the interface: 0 to 64."""
     return min(128 - (_bits(source) ^ _bits(destination)).bit_length(), _PREFIX_LENGTH)
 
 

@@ -1,12 +1,12 @@
-"""Carrying bytes between a stream and something local, both ways, with the half-closes right.
+"""Copying bytes between a stream and a local side, in both directions, with correct half-closes.
 
-When the local side has no more to say, what happens is a choice (`AtEnd`): as a rule the stream's sending
-half is ended and receiving goes on until the peer has finished, so that `printf 'x' | netkit tcp connect ...`
-prints all of the reply. When the peer finishes first, what is still being sent goes on being sent (it may be
-reading), unless somebody types it.
+`AtEnd` chooses what happens when the local side has no more data. By default the stream's sending half is
+closed, and receiving continues until the peer has finished, so that `printf 'x' | netkit tcp connect ...`
+prints the whole reply. If the peer finishes first, sending continues (the peer may still read), unless a
+person types the input.
 
-The local side is a `Source` and a `Sink`: standard input and a function that writes, or both of them another
-stream, such as the one to a command that was started.
+The local side is a `Source` and a `Sink`: standard input and a function that writes, or another stream for
+both, such as the stream to a command.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from netkit.io import Buffer, ByteStream, Flow
 
 
-#: How long to wait, in seconds, for the peer to take what was sent, where the system does not tell.
+#: How long to wait for the peer to receive the sent bytes, in seconds, if the system does not report this.
 LINGER = 1.0
 
 #: How long lies between two looks whether the peer has taken what was sent, in seconds.
@@ -43,30 +43,30 @@ class Source(Protocol):
 
 @runtime_checkable
 class Sink(Protocol):
-    """Where the received bytes go, if that may take its time; a function will do where it may not."""
+    """Where the received bytes go, if writing may have to wait; otherwise a function is enough."""
 
     def write_all_flow(self, data: Buffer) -> Flow[None]:
-        """Flow: take `data`. A ConnectionError says that nobody wants any more: the rest is dropped."""
+        """Flow: take `data`. A ConnectionError says that the sink takes no more: the rest is dropped."""
         ...
 
     def finish(self) -> Flow[None]:
-        """Flow: there will be no more."""
+        """Flow: tell the sink that no more will come."""
         ...
 
 
 class AtEnd(Enum):
     """What happens when the local side has no more to send."""
 
-    #: The peer is told so (a half-close), and what it still sends is received.
+    #: Tell the peer (a half-close), and continue to receive.
     HALF_CLOSE = "half-close"
-    #: Nothing: the peer may go on for as long as it likes, and decides when it is over.
+    #: Do nothing: the peer may continue, and it ends the conversation.
     KEEP = "keep"
-    #: The peer is told so, and it is over as soon as what was sent has arrived.
+    #: Tell the peer, and end as soon as the sent bytes have arrived.
     CLOSE = "close"
 
 
 class Pumped:
-    """How much went each way, in bytes, and which side finished first (`"local"`, `"peer"` or None yet)."""
+    """Bytes sent and received, and which side finished first (`"local"`, `"peer"`, or None so far)."""
 
     __slots__ = ("finished_first", "received", "sent")
 
@@ -120,9 +120,9 @@ def pump(
                 unsent = True
                 while left:
                     left = left[(yield from stream.write_flow(left)) :]
-                    active = monotonic()  # a peer that takes its time is not idle
+                    active = monotonic()  # a slow peer is not idle
             except ConnectionError as error:
-                # What the peer had said before, such as why, may still wait to be received.
+                # Data that the peer sent before, such as the reason, may still wait to be received.
                 refused = error
                 return
             finally:
@@ -153,7 +153,7 @@ def pump(
         if flowing is not None:
             yield from flowing.finish()
         if refused is not None and not isinstance(refused, BrokenPipeError):
-            raise refused  # not a broken pipe: that is the system's word where the peer's end came first
+            raise refused  # not for a broken pipe, which the system reports if the peer had finished first
         if interactive or source is None:
             raise _Over
 
@@ -188,10 +188,10 @@ def pump(
 
 
 def _taken(stream: ByteStream, peer_finished: Event) -> Flow[None]:
-    """Flow: wait until the peer's system has all that was sent, its end included, or the peer has finished.
+    """Flow: wait until the peer's system has all sent bytes and the end, or until the peer has finished.
 
-    To close a TCP connection while received bytes are unread resets it (RFC 9293 section 3.10.4; RFC 2525
-    section 2.17), and a reset throws away what is still on its way. So receiving goes on meanwhile.
+    Closing a TCP connection with unread bytes resets it (RFC 9293 section 3.10.4; RFC 2525 section 2.17), and
+    a reset destroys bytes that are still on their way. So receiving continues meanwhile.
     """
     delay = 0.001
     until = monotonic() + LINGER
@@ -204,11 +204,11 @@ def _taken(stream: ByteStream, peer_finished: Event) -> Flow[None]:
 
 
 def _unacknowledged(stream: ByteStream) -> int | None:
-    """How many bytes that were sent the peer's system has not acknowledged; None where ours does not tell."""
+    """How many sent bytes the peer's system has not acknowledged; None if our system does not report this."""
     while (below := stream.below) is not None:  # TLS on top of it
         stream = below
     if not isinstance(stream, TcpStream):
-        return 0  # what a Unix-domain socket has taken is with the peer
+        return 0  # bytes sent over a Unix-domain socket are with the peer at once
     if sys.platform != "linux":
         return None
     from fcntl import ioctl

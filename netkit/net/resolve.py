@@ -1,11 +1,11 @@
-"""From a name to addresses, as this system does it, without blocking anyone else.
+"""From a name to addresses, as this system does it, without blocking other flows.
 
-getaddrinfo(3) knows hosts files, search lists, mDNS and whatever else nsswitch.conf names, and orders the
-addresses by RFC 6724; but it blocks, for seconds at times. So it runs in a thread of its own, and the flow
-waits for that thread's event: a deadline or a cancellation ends the waiting, and the thread, which cannot
-be interrupted, ends when it ends. Addresses written as numbers never come here.
+getaddrinfo(3) knows hosts files, search lists, mDNS and every other source in nsswitch.conf, and orders the
+addresses by RFC 6724. But it blocks, sometimes for seconds. So it runs in its own thread, and the flow waits
+for that thread's event. A deadline or a cancellation ends only this wait: the thread cannot be interrupted,
+and ends when getaddrinfo returns. Numeric addresses do not need it.
 
-Callers that have a resolver of their own (`netkit.dns`) hand in a function of this module's type.
+Callers with their own resolver (`netkit.dns`) pass a function of this module's type.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def resolve_flow(
     family: int = 0,
     resolver: NameResolver | None = None,
 ) -> Flow[list[SocketAddr]]:
-    """Flow: the socket addresses that `target` stands for, in the order to try them; never empty.
+    """Flow: the socket addresses of `target`, in the order to try them; never empty.
 
-    Raises AddrParseError for text that is no endpoint, ResolveError where the system knows no address
-    (of that family), and what `resolver` raises where one is given.
+    Raises AddrParseError for text that is not an endpoint, ResolveError if the system knows no address (of
+    that family), and the errors of `resolver` if one is given.
     """
     if not isinstance(target, (str, tuple, HostPort, SocketAddr)) and hasattr(target, "to_socket_addrs"):
         found = list(target.to_socket_addrs())
@@ -61,9 +61,9 @@ def resolve_flow(
 
 
 def listening_addrs(target: SocketAddrsLike) -> Flow[list[SocketAddr]]:
-    """Flow: as `resolve`, for a listener, to whom `":PORT"` means every address of this machine.
+    """Flow: like `resolve_flow`, for a listener: `":PORT"` means every address of this machine.
 
-    IPv6's wildcard comes first, since it takes IPv4 along; IPv4's is for a machine without IPv6.
+    IPv6's wildcard comes first, because it includes IPv4; IPv4's is for a machine without IPv6.
     """
     if isinstance(target, str) and target.startswith(":") and not target.startswith("::"):
         port = to_socket_addrs_parts(target).port
@@ -72,7 +72,7 @@ def listening_addrs(target: SocketAddrsLike) -> Flow[list[SocketAddr]]:
 
 
 def system_resolver(host: str, port: int, family: int = 0) -> Flow[list[SocketAddr]]:
-    """Flow: what getaddrinfo(3) says of `host`, in its order (RFC 6724), each address once.
+    """Flow: the addresses of `host` from getaddrinfo(3), in its order (RFC 6724), each address once.
 
     An empty host is the loopback address. Raises ResolveError.
     """
@@ -91,7 +91,7 @@ def system_resolver(host: str, port: int, family: int = 0) -> Flow[list[SocketAd
                 try:
                     addr = SocketAddr.from_sockaddr(sockaddr)
                 except AddrParseError:
-                    continue  # a system that answers with a family this one does not know
+                    continue  # the answer has a family that this Python does not know
                 if addr not in found:
                     found.append(addr)
         except Exception as error:
@@ -99,7 +99,7 @@ def system_resolver(host: str, port: int, family: int = 0) -> Flow[list[SocketAd
         finally:
             done.set()
 
-    # A daemon, because a program that was told to end must not wait for a name server that is silent.
+    # A daemon thread, so that a program can end without waiting for a silent name server.
     threading.Thread(target=look_up, name=f"netkit-resolve-{host}", daemon=True).start()
     yield from done.wait()
     if failed:

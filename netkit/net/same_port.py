@@ -1,4 +1,4 @@
-"""TCP and UDP at one port, as DNS, echo and their like serve it."""
+"""TCP and UDP at the same port, for services such as DNS and echo."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from netkit.net.udp import UdpSocket
 if TYPE_CHECKING:
     from netkit.addr import SocketAddrsLike
 
-#: How many ports of the system's choice are tried: one that is free for TCP may be taken for UDP.
+#: How many ports chosen by the system are tried: a port that is free for TCP may be in use for UDP.
 ATTEMPTS = 16
 
 
 def bind_same_port(addr: SocketAddrsLike) -> tuple[TcpListener, UdpSocket]:
-    """Both at the same address and port; port 0 takes one that is free for both.
+    """A TCP listener and a UDP socket at the same address and port; port 0 takes a port free for both.
 
     Raises AddrParseError, ResolveError, ListenError.
     """
@@ -32,7 +32,7 @@ def bind_same_port(addr: SocketAddrsLike) -> tuple[TcpListener, UdpSocket]:
 
 
 def _asks_for_any_port(addr: SocketAddrsLike) -> bool:
-    """Whether the port was the system's choice, so that another attempt may bring another."""
+    """Whether the system chooses the port, so that another attempt may give another port."""
     if isinstance(addr, SocketAddr):
         return addr.port == 0
     try:

@@ -1,22 +1,23 @@
-"""The file of a listening Unix-domain socket: made, taken over when its server has died, removed. unix(7).
+"""The file of a listening Unix-domain socket: made, taken over from a dead server, removed. unix(7).
 
-bind(2) makes the file and fails with EADDRINUSE where one is already, whatever it is. A server that was
-killed leaves its file behind, and the next one must remove it; but the file of a live server must never go,
-nor a file that is no socket. So: what is there is looked at (a socket?), and connected to. Only
-ECONNREFUSED says that nobody listens, and only then is it removed.
+bind(2) makes the file, and fails with EADDRINUSE if any file exists there. A server that was killed leaves
+its file behind, and the next one must remove it. But the file of a live server must never be removed, nor a
+file that is not a socket. So the existing file is examined (is it a socket?) and connected to. Only
+ECONNREFUSED shows that no server listens, and only then is the file removed.
 
-Between that answer and the removal another process may have done the same and listen by now: removing
-its file would leave it running and out of reach. So all of it (connecting, removing, binding, setting the
-mode, listening) happens under a lock, flock(2) on the directory: no file of its own to be left behind, and
-let go by the system whatever becomes of the process. Nobody who holds it sees a socket of ours bound and
-not listening yet, which would look like a dead one. Other programs do not take the lock: one that binds in
-the instant between our connecting and our removing can still lose its file. Where the lock cannot be had (a
-directory that may not be read, a file system without locks, somebody who holds it for longer than
-`LOCK_WAIT`) nothing is ever removed.
+Between this answer and the removal, another process may do the same, and listen already. If its file were
+removed, it would run on, but no client could reach it. So all steps (connecting, removing, binding, setting
+the mode, listening) happen under a lock, flock(2) on the directory. This lock needs no file of its own, and
+the system releases it when the process ends. A holder of the lock never sees a socket of ours that is bound
+but does not listen yet, which would look dead. Other programs do not take the lock: a program that binds just
+between our connecting and our removing can still lose its file. If the lock cannot be taken (the directory
+may not be read, the file system has no locks, or another process holds it for longer than `LOCK_WAIT`), no
+file is removed.
 
-At the end a file is removed only if it is still the one that was made: the same inode, which as long as the
-socket is open cannot be another file's. It is removed before the socket is closed, while whoever asks
-still finds it alive; and only by the process that made it, not by its forked children.
+At the end, the file is removed only if it is still the one that was made: it has the same inode, and while
+the socket is open, no other file can get that inode. It is removed before the socket is closed, so that a
+process that checks the file still finds a live server. Only the process that made the file removes it, not
+its forked children.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 #: How long to wait, in seconds, for another process that is binding in the same directory.
 LOCK_WAIT = 1.0
 
-#: What connect(2) on a non-blocking socket says of a listener that is alive.
+#: The error numbers of connect(2) on a non-blocking socket if the listener is alive.
 _ALIVE = frozenset((0, errno.EAGAIN, errno.EWOULDBLOCK, errno.EINPROGRESS))
 
 
@@ -47,14 +48,15 @@ class SocketFile:
     __slots__ = ("_identity", "_pid", "path")
 
     def __init__(self, path: str) -> None:
-        """The file that is at `path` now, whatever is there later. Raises OSError if there is none."""
+        """Remember the file that is at `path` now. Raises OSError if there is none."""
         self.path = os.path.abspath(path)
         found = os.lstat(self.path)
         self._identity = (found.st_dev, found.st_ino)
         self._pid = os.getpid()
 
     def remove(self) -> None:
-        """Remove it, if it is still that file, and this process that one. To be called before closing."""
+        """Remove the file, if it is still the same file, and this process made it. Call this before
+        closing."""
         if os.getpid() != self._pid:
             return
         try:
@@ -62,18 +64,18 @@ class SocketFile:
             if (found.st_dev, found.st_ino) == self._identity:
                 os.unlink(self.path)
         except OSError:
-            pass  # gone already, or in a directory that we may not write in any more
+            pass  # removed already, or we may not write in the directory any more
 
 
 def listen_at(
     sock: socket.socket, path: str, *, backlog: int, mode: int | None, remove_stale: bool
 ) -> SocketFile:
-    """Bind `sock` to `path` and listen; the file. `mode` is its permissions, such as 0o600.
+    """Bind `sock` to `path` and listen. Returns the file; `mode` is its permissions, such as 0o600.
 
-    Raises UnixError; nothing is left behind then.
+    If it raises UnixError, it has left no file behind.
     """
     with _directory_locked(os.path.dirname(path) or ".") as locked:
-        for _ in range(8):  # the file may come and go
+        for _ in range(8):  # other processes may make and remove the file
             try:
                 if mode is not None:
                     _limit_mode(sock, mode)
@@ -87,7 +89,7 @@ def listen_at(
             raise UnixError.AddressInUse(path, errno.EADDRINUSE, "its socket file keeps coming back", LISTEN)
         file = SocketFile(path)
         try:
-            # Nobody can connect before the socket listens, so that the mode is right in time.
+            # Clients cannot connect before the socket listens, so setting the mode first is early enough.
             if mode is not None and stat.S_IMODE(os.lstat(path).st_mode) != mode:
                 os.chmod(path, mode)
             sock.listen(backlog)
@@ -98,7 +100,7 @@ def listen_at(
 
 
 def _make_way(path: str, *, locked: bool, remove_stale: bool) -> None:
-    """Remove the dead socket at `path`, or raise the UnixError that says why not."""
+    """Remove the dead socket at `path`, or raise the UnixError that says why it stays."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             raise UnixError.NotASocket(path, errno.EADDRINUSE, "the file there is not a socket", LISTEN)
@@ -127,22 +129,23 @@ def _make_way(path: str, *, locked: bool, remove_stale: bool) -> None:
 
 
 def _limit_mode(sock: socket.socket, mode: int) -> None:
-    """Have bind(2) make the file with no more permissions than `mode`, where the system lets us (Linux)."""
+    """Make bind(2) create the file with no more permissions than `mode`, if the system allows that
+    (Linux)."""
     try:
         os.fchmod(sock.fileno(), mode)
     except OSError:
-        pass  # it is set before anybody can connect anyway
+        pass  # the mode is set before clients can connect anyway
 
 
 @contextmanager
 def _directory_locked(directory: str) -> Iterator[bool]:
-    """Hold the lock of `directory`; whether it could be had."""
+    """Hold the lock of `directory`; gives whether it could be taken."""
     try:
         from fcntl import LOCK_EX, LOCK_NB, flock
 
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except (ImportError, AttributeError, OSError):
-        yield False  # binding will say what is wrong with the directory, if something is
+        yield False  # if the directory has a problem, binding reports it
         return
     try:
         until = monotonic() + LOCK_WAIT

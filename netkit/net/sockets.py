@@ -1,8 +1,8 @@
-"""What the stream sockets have in common: receiving, sending, half-closing, closing, options.
+"""The common base of stream sockets: receiving, sending, half-closing, closing, options.
 
-`SocketStream` writes the three flows of `ByteStream` over one non-blocking socket. Sends never raise
-SIGPIPE (Python ignores it) and a socket that this process did not make is used without O_NONBLOCK, by
-MSG_DONTWAIT on each call, because that flag belongs to the open file that others may share.
+`SocketStream` implements the three flows of `ByteStream` over one non-blocking socket. Sending never raises
+SIGPIPE (Python ignores it). On a socket that this process did not make, O_NONBLOCK is not set, because the
+flag belongs to the open file that others may share; each call uses MSG_DONTWAIT instead.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Shutdown(enum.IntEnum):
 class SocketStream(ByteStream):
     """A `ByteStream` over a connected stream socket."""
 
-    #: How bytes are taken off the socket where it is not `socket.recv`: UnixStream looks beside them.
+    #: The function that receives bytes, if it is not `socket.recv`: UnixStream also receives descriptors.
     _recv: Callable[[int, int], bytes] | None = None
 
     def __init__(self, sock: socket.socket, descriptor: Descriptor, *, inherited: bool = False) -> None:
@@ -55,8 +55,8 @@ class SocketStream(ByteStream):
         self._moved = monotonic()  # when something came last
         self._quiet: float | None = None  # how long a pause is the end, once reading is to stop
 
-    # `fill` and `write_all_flow` are ByteStream's, with `_receive` and `_send` written into them: a generator
-    # less for each message, which a server feels.
+    # `fill` and `write_all_flow` are ByteStream's, with `_receive` and `_send` inlined: this saves a
+    # generator for each message, which makes a server measurably faster.
 
     def fill(self, size: int = 1) -> Flow[bool]:
         """Flow: wait until `size` bytes are in the buffer. False if the stream ends before that."""
@@ -85,7 +85,7 @@ class SocketStream(ByteStream):
                         yield from self._last_wait(self._quiet)
                     continue
                 except OSError:
-                    self._check_open()  # it may have been closed by another thread in this instant
+                    self._check_open()  # another thread may have closed it at this moment
                     raise
                 if not data:
                     self._eof = True
@@ -104,7 +104,7 @@ class SocketStream(ByteStream):
 
     def try_send(self, data: bytes | memoryview) -> int:
         if self._writing or self._broken is not None:
-            return 0  # the flow does it, or says why not
+            return 0  # leave it to the flow, which also raises the error
         self._check_open()
         try:
             return self._sock.send(data, self._flags)
@@ -112,7 +112,7 @@ class SocketStream(ByteStream):
             return 0
 
     def write_all_flow(self, data: Buffer) -> Flow[None]:
-        """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
+        """Flow: send all of `data`. If it is interrupted in the middle, the stream is broken."""
         if type(data) is bytes and data and not self._writing and self._broken is None:
             self._check_open()
             try:
@@ -168,7 +168,7 @@ class SocketStream(ByteStream):
         except OSError as error:
             if not isinstance(error, ConnectionError) and error.errno != errno.ENOTCONN:
                 raise
-            # The peer has gone: there is nobody to tell.
+            # The peer has closed the connection, so it needs no notice.
         return
         yield  # a flow, though it never waits
 
@@ -185,7 +185,7 @@ class SocketStream(ByteStream):
             self._eof = True
 
     def lingering_close(self, quiet: float = LINGER) -> Flow[int]:
-        """Flow: after `finish`, read and drop what comes until the peer has finished too, and then close."""
+        """Flow: after `finish`, read and drop all bytes until the peer has finished too, and then close."""
         turns = dropped = 0
         try:
             while True:
@@ -202,12 +202,12 @@ class SocketStream(ByteStream):
                 if turns % OPERATIONS_PER_TURN == 0:
                     yield PAUSE
         except ConnectionError:
-            return dropped  # gone: nobody is left to lose anything
+            return dropped  # the peer has closed the connection, so no data can be lost
         finally:
             self.close()
 
     def close(self) -> None:
-        """Release the socket at once, from any thread. Whoever waits on it gets ClosedError."""
+        """Release the socket at once, from any thread. Calls that wait on it raise ClosedError."""
         self._descriptor.close()
 
     @property
@@ -232,9 +232,9 @@ class SocketStream(ByteStream):
     fileno = as_raw_fd
 
     def into_socket(self) -> socket.socket:
-        """Give the socket up to the caller, and close the stream around it.
+        """Give the socket to the caller, and close the stream around it.
 
-        What was received and not read yet stays behind: read it first.
+        Received bytes that were not read are lost: read them first.
         """
         self._check_open()
         self._descriptor.detach()
@@ -248,11 +248,11 @@ class SocketStream(ByteStream):
 
 
 def unread(sock: socket.socket) -> int:
-    """How many bytes a stream socket has received that nobody has read yet."""
+    """How many received bytes of a stream socket were not read yet."""
     try:
         import fcntl
         from termios import FIONREAD
-    except ImportError:  # Windows: what can be seen without taking it
+    except ImportError:  # Windows: count the bytes that MSG_PEEK shows
         try:
             return len(sock.recv(RECEIVE_SIZE, socket.MSG_PEEK))
         except BlockingIOError:
@@ -262,13 +262,13 @@ def unread(sock: socket.socket) -> int:
 
 
 def set_ttl(sock: socket.socket, ttl: int) -> None:
-    """How many routers a packet may pass (IPv4 TTL, IPv6 hop limit), 1 to 255."""
+    """Set how many routers a packet may pass (IPv4 TTL, IPv6 hop limit), 1 to 255."""
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
         try:
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)  # what speaks IPv4 on "::"
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)  # for IPv4 on a socket bound to "::"
         except OSError:
-            pass  # a system, or a socket, on which IPv6 does not
+            pass  # a system, or a socket, without IPv4 on IPv6 sockets
     else:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
 

@@ -1,7 +1,7 @@
-"""TCP: `TcpStream` to talk, `TcpListener` to be talked to. RFC 9293.
+"""TCP: `TcpStream` for connections, `TcpListener` to accept them. RFC 9293.
 
-Decision a reader may wonder about: Nagle's algorithm is off from the start (TCP_NODELAY), as in every
-library made for request and response; `set_nodelay(False)` turns it on.
+Nagle's algorithm is off by default (TCP_NODELAY), because it delays small requests and responses;
+`set_nodelay(False)` turns it on.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ _LINGER = "hh" if os.name == "nt" else "ii"
 
 
 class KeepAlive(NamedTuple):
-    """How an idle connection is probed; None where this system does not tell.
+    """How an idle connection is probed; None if this system does not report it.
 
-    `idle` and `interval` are seconds, `probes` is how many stay without an answer before it is reset.
+    `idle` and `interval` are seconds; `probes` is the number of unanswered probes before the connection is
+    reset.
     """
 
     enabled: bool
@@ -52,13 +53,13 @@ class KeepAlive(NamedTuple):
 
 
 class TcpStream(SocketStream):
-    """A TCP connection: what `ByteStream` offers, and TCP's options.
+    """A TCP connection: a `ByteStream` with TCP's options.
 
         with TcpStream.connect("example.com:7", timeout=5) as stream:
             stream.write_all(b"hello")
             print(stream.read())
 
-    `attempts` tells which addresses were tried to make it.
+    `attempts` lists the addresses that were tried.
     """
 
     _what = "TCP stream"
@@ -78,7 +79,7 @@ class TcpStream(SocketStream):
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
-            pass  # reset before it could be set: the first read says so
+            pass  # the connection was reset already: the first read raises the error
 
     # Connecting.
 
@@ -123,12 +124,12 @@ class TcpStream(SocketStream):
         """Connect to the first address of `addr` that answers (Happy Eyeballs, RFC 8305).
 
         `addr` is `"host:port"`, `(host, port)`, a `SocketAddr` or anything else of `SocketAddrsLike`;
-        `default_port` serves text that names none. `family` (`socket.AF_INET`, `AF_INET6`) allows one
-        family, `prefer` puts one first. `source` is the local address to connect from (port 0: any).
-        A next address is tried `attempt_delay` seconds after the last. `resolver` looks names up instead
-        of the system. `timeout` is for all of it, names included.
+        `default_port` is used for text without a port. `family` (`socket.AF_INET`, `AF_INET6`) allows only
+        one family, `prefer` puts one first. `source` is the local address to connect from (port 0: any). The
+        next address is tried `attempt_delay` seconds after the previous one. `resolver` looks names up
+        instead of the system. `timeout` covers everything, including the name lookup.
 
-        Raises AddrParseError, ResolveError, or ConnectError with what became of every address.
+        Raises AddrParseError, ResolveError, or ConnectError with the result for every address.
         """
         flow = cls.connect_flow(
             addr,
@@ -193,7 +194,7 @@ class TcpStream(SocketStream):
 
     @property
     def peer_addr(self) -> SocketAddr:
-        """The other end. Raises OSError (ENOTCONN) where the peer was gone before it was first asked."""
+        """The other end. Raises OSError (ENOTCONN) if the peer was gone before this was first read."""
         if self._peer is None:
             self._check_open()
             self._peer = SocketAddr.from_sockaddr(self._sock.getpeername()).unmapped
@@ -206,7 +207,7 @@ class TcpStream(SocketStream):
         return SocketAddr.from_sockaddr(self._sock.getsockname()).unmapped
 
     def set_nodelay(self, enable: bool) -> None:
-        """Send small writes at once (True, as from the start) or collect them (Nagle, RFC 896)."""
+        """Send small writes at once (True, the default) or collect them (Nagle, RFC 896)."""
         self._check_open()
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(enable))
 
@@ -226,10 +227,10 @@ class TcpStream(SocketStream):
     ) -> None:
         """Probe an idle connection so that a dead peer is noticed (RFC 9293 section 3.8.4).
 
-        The first probe is sent after `idle` seconds of silence, the next ones each `interval` seconds;
-        after `count` of them without an answer the connection is reset. Seconds are rounded up to whole
-        ones; None leaves what the system does. Raises OSError (ENOPROTOOPT) for one of the three that
-        this system cannot set for a single connection.
+        The first probe is sent after `idle` seconds of silence, the next ones every `interval` seconds. After
+        `count` probes without an answer the connection is reset. Seconds are rounded up to whole numbers;
+        None keeps the system's value. Raises OSError (ENOPROTOOPT) if this system cannot set one of the three
+        for a single connection.
         """
         self._check_open()
         for name, value in (("idle", idle), ("interval", interval), ("count", count)):
@@ -249,7 +250,8 @@ class TcpStream(SocketStream):
         return KeepAlive(enabled, idle, interval, count)
 
     def set_linger(self, seconds: float | None) -> None:
-        """What `close` does with unsent bytes: None sends them in the background; 0 resets the connection."""
+        """Set what `close` does with unsent bytes: None sends them in the background, 0 resets the
+        connection."""
         self._check_open()
         on, whole = (0, 0) if seconds is None else (1, int(seconds))
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(_LINGER, on, whole))
@@ -263,16 +265,16 @@ class TcpStream(SocketStream):
         return seconds if on else None
 
     def reset(self) -> None:
-        """Close at once, and tell the peer by a reset: it gets ECONNRESET (RFC 9293 section 3.10.5).
+        """Close at once with a reset: the peer gets ECONNRESET (RFC 9293 section 3.10.5).
 
-        What was not sent yet is dropped. From any thread; whoever waits on the stream gets ClosedError.
+        Unsent bytes are dropped. Any thread may call this; calls that wait on the stream raise ClosedError.
         """
         if not self.is_closed:
             self.set_linger(0)
             self._descriptor.abort()
 
     def set_ttl(self, ttl: int) -> None:
-        """How many routers a packet may pass (IPv4 TTL, IPv6 hop limit), 1 to 255."""
+        """Set how many routers a packet may pass (IPv4 TTL, IPv6 hop limit), 1 to 255."""
         self._check_open()
         set_ttl(self._sock, ttl)
 
@@ -292,7 +294,7 @@ class TcpListener(StreamListener[TcpStream, SocketAddr]):
         with TcpListener.bind("127.0.0.1:0") as listener:
             stream, peer = listener.accept()
 
-    A connection that was accepted when the waiting was interrupted is kept for the next `accept`.
+    If a wait is interrupted just when a connection is accepted, the next `accept` returns the connection.
     """
 
     # Binding.
@@ -308,10 +310,10 @@ class TcpListener(StreamListener[TcpStream, SocketAddr]):
     ) -> Self:
         """Listen on the first address of `addr` that can be bound; port 0 takes a free one.
 
-        `backlog` is how many connections wait for being accepted, `reuse_port` shares the address with
-        other sockets (SO_REUSEPORT). `only_v6` (IPV6_V6ONLY): True takes no IPv4 connections and no IPv4
-        address, False takes both families where the system can; None takes both for `[::]` and leaves
-        other addresses to the system.
+        `backlog` is how many connections may wait to be accepted; `reuse_port` shares the address with other
+        sockets (SO_REUSEPORT). `only_v6` (IPV6_V6ONLY): True takes only IPv6 connections and addresses, False
+        takes both families if the system can; None takes both for `[::]`, and the system's default for other
+        addresses.
 
         Raises AddrParseError, ResolveError, ListenError.
         """
@@ -336,7 +338,7 @@ class TcpListener(StreamListener[TcpStream, SocketAddr]):
 
     @classmethod
     def bind_addr_with_backlog(cls, addr: SocketAddr, backlog: int) -> Self:
-        """Listen on this one address, with room for `backlog` connections not accepted yet."""
+        """Listen on this one address; `backlog` is how many connections may wait to be accepted."""
         return cls._bind_first([addr], backlog, False)
 
     @classmethod
@@ -362,10 +364,10 @@ class TcpListener(StreamListener[TcpStream, SocketAddr]):
             sock = socket.socket(addr.family, socket.SOCK_STREAM)
             try:
                 sock.setblocking(False)
-                if os.name == "posix":  # elsewhere the option lets another process steal the port
+                if os.name == "posix":  # on other systems the option lets another process take the port
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if addr.family == socket.AF_INET6 and (only_v6 is not None or addr.ip.is_unspecified):
-                    # "::" takes IPv4 connections too, whatever this system's default is.
+                    # "::" takes IPv4 connections too, even if this system's default differs.
                     sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bool(only_v6)))
                 if reuse_port:
                     if not hasattr(socket, "SO_REUSEPORT"):
@@ -378,19 +380,19 @@ class TcpListener(StreamListener[TcpStream, SocketAddr]):
                 failure = failure or ListenError(addr, error)
                 continue
             return cls(sock)
-        assert failure is not None  # resolve never gives an empty list
+        assert failure is not None  # the list of addresses is never empty
         raise failure
 
     # The listener itself.
 
     @property
     def local_addr(self) -> SocketAddr:
-        """Where it listens; with the port the system chose, where 0 was asked for."""
+        """Where it listens, with the port that the system chose if 0 was given."""
         self._check_open()
         return SocketAddr.from_sockaddr(self._sock.getsockname())
 
     def set_ttl(self, ttl: int) -> None:
-        """How many routers a packet of accepted connections may pass, 1 to 255."""
+        """Set how many routers a packet of accepted connections may pass, 1 to 255."""
         self._check_open()
         set_ttl(self._sock, ttl)
 
@@ -409,8 +411,8 @@ class TcpListener(StreamListener[TcpStream, SocketAddr]):
     def set_only_v6(self, only: bool) -> None:
         """Take IPv6 connections only, or both families (IPV6_V6ONLY, RFC 3493 section 5.3).
 
-        Most systems fix this when the address is bound: then ListenError, unless it is that way already.
-        `bind(addr, only_v6=...)` is for those. Raises OSError for an IPv4 listener.
+        On most systems this cannot change after binding: then this raises ListenError, unless it is so
+        already; use `bind(addr, only_v6=...)` instead. Raises OSError for an IPv4 listener.
         """
         if self.only_v6 == only:
             return

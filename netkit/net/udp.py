@@ -1,8 +1,8 @@
 """UDP: `UdpSocket`, connected to one peer or open to all, broadcast and multicast. RFC 768, 1112, 3493.
 
-At each wake-up the socket is drained: what has arrived is taken off it, DRAIN_DATAGRAMS and DRAIN_BYTES at
-most, and kept until it is asked for. So a burst costs one wait, a flood no more memory than that, and
-whatever interrupts the waiting loses nothing.
+At each wake-up the socket is drained: the datagrams that have arrived are read, at most DRAIN_DATAGRAMS and
+DRAIN_BYTES, and kept until they are taken. So a burst costs one wait, a flood takes a limited amount of
+memory, and an interrupted wait loses no datagram.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from netkit.net.sockets import set_ttl, ttl_of
 #: The largest payload of a datagram: 65,535 bytes less the UDP header (IPv6); IPv4 allows 20 less.
 MAX_DATAGRAM = 65527
 
-#: How much is taken off the socket at one wake-up and kept, at most.
+#: How much is read at one wake-up and kept, at most.
 DRAIN_DATAGRAMS = 64
 DRAIN_BYTES = 1_048_576
 
-#: Of how many sources a socket keeps the address it has made: reading one takes longer than a datagram.
+#: For how many sources a socket caches the address object: making one takes longer than receiving a datagram.
 REMEMBERED_PEERS = 256
 
 
@@ -56,15 +56,15 @@ class UdpSocket(Closing, Timed):
     """
 
     def __init__(self, sock: socket.socket, *, inherited: bool = False) -> None:
-        """Around `sock`. `inherited` says that others may share it: its O_NONBLOCK is left as it is."""
+        """Wrap `sock`. `inherited` says that others may share it: its O_NONBLOCK is not changed."""
         if not inherited:
             sock.setblocking(False)
         self._flags = socket.MSG_DONTWAIT if inherited else 0
         self._sock = sock
         self._descriptor = descriptor_of(sock)
         self._received: deque[tuple[bytes, SocketAddr]] = deque()
-        self._failed: OSError | None = None  # came after what is in there, and is not raised yet
-        self._peers: dict[tuple[object, ...], SocketAddr] = {}  # those heard of late, as they are named here
+        self._failed: OSError | None = None  # an error after the kept datagrams, which is not raised yet
+        self._peers: dict[tuple[object, ...], SocketAddr] = {}  # the address objects of recent sources
         self._turns = 0
         self._receiving = False
         self._sending = False
@@ -83,9 +83,9 @@ class UdpSocket(Closing, Timed):
     ) -> Self:
         """Receive at the first address of `addr` that can be bound; port 0 takes a free one.
 
-        `reuse_addr` lets others receive at the same address too, which is how several programs hear one
-        multicast group; with `reuse_port` each datagram goes to one of them. `only_v6` takes IPv4 out of
-        an IPv6 socket; without it `"::"` has both.
+        `reuse_addr` lets other programs receive at the same address, which several programs need to receive
+        from one multicast group. With `reuse_port` each datagram goes to one of them. `only_v6` excludes IPv4
+        from an IPv6 socket; without it `"::"` receives both.
 
         Raises AddrParseError, ResolveError, ListenError.
         """
@@ -110,7 +110,7 @@ class UdpSocket(Closing, Timed):
 
     @classmethod
     def connected(cls, peer: SocketAddr, *, source: SocketAddr | None = None) -> Self:
-        """A socket of its own random port (or `source`) that sends to `peer`, and hears nobody else."""
+        """A socket at a random port (or `source`) that sends to `peer`, and receives only from it."""
         sock = socket.socket(peer.family, socket.SOCK_DGRAM)
         try:
             if source is not None:
@@ -152,7 +152,7 @@ class UdpSocket(Closing, Timed):
         raise failure
 
     def connect(self, peer: SocketAddr) -> None:
-        """Make `peer` the default destination, and the only source heard. Never waits."""
+        """Make `peer` the default destination, and the only source. Never waits."""
         self._check_open()
         self._sock.connect(peer.to_sockaddr(self._sock.family))
         self._peer = peer
@@ -162,17 +162,17 @@ class UdpSocket(Closing, Timed):
     def receive_flow(self) -> Flow[tuple[bytes, SocketAddr]]:
         """Flow: the next datagram, and where it came from.
 
-        Raises the system's OSError, such as ConnectionRefusedError where a connected peer's host
-        answered that nobody receives there.
+        Raises the system's OSError, such as ConnectionRefusedError if the host of a connected peer reports
+        that no program receives there.
         """
         yield from self._arrive()
         return self._first(take=True)
 
     def _arrive(self) -> Flow[None]:
-        """Flow: wait until there is a datagram, or an error to be reported.
+        """Flow: wait until there is a datagram, or an error to report.
 
-        It takes neither: under asyncio, what a flow returns or raises is dropped where the task that
-        awaits it was cancelled in the same turn.
+        It takes neither of them: under asyncio, if a task is cancelled just when its flow ends, the result or
+        error of the flow is dropped.
         """
         if self._receiving:
             raise BusyError("UDP socket's receiving side")
@@ -180,7 +180,7 @@ class UdpSocket(Closing, Timed):
         try:
             self._turns += 1
             if self._turns % OPERATIONS_PER_TURN == 0:
-                yield PAUSE  # whoever floods this socket must not keep everything else from its turn
+                yield PAUSE  # a flood on this socket must not stop everything else
             while not self._received and self._failed is None:
                 self._check_open()
                 if not self._drain():
@@ -189,7 +189,7 @@ class UdpSocket(Closing, Timed):
             self._receiving = False
 
     def _drain(self) -> bool:
-        """Take what has arrived off the socket; whether there was anything, or an error to be reported."""
+        """Read the datagrams that have arrived. Returns whether there was one, or an error to report."""
         if self._failed is not None:
             return True
         recvfrom, flags, received, peers = self._sock.recvfrom, self._flags, self._received, self._peers
@@ -208,24 +208,24 @@ class UdpSocket(Closing, Timed):
         except BlockingIOError:
             return bool(received)
         except OSError as error:
-            self._check_open()  # it may have been closed by another thread in this instant
-            self._failed = error  # in its order: after those before it
+            self._check_open()  # another thread may have closed it at this moment
+            self._failed = error  # raised in its order, after the datagrams before it
         return True
 
     def _report(self) -> None:
-        """Raise the error that is next in order, if there is one. Once."""
+        """Raise the error that is next in order, if there is one; each error once."""
         if self._failed is not None and not self._received:
             error, self._failed = self._failed, None
             raise error
 
     def _first(self, *, take: bool) -> tuple[bytes, SocketAddr]:
-        """What was waited for: a datagram, or its error raised. BusyError where another receiver took it."""
+        """The datagram that was waited for, or raise its error. BusyError if another receiver took it."""
         self._report()
         if not self._received:
             raise BusyError("UDP socket's receiving side")
         first = self._received[0]
         if take:
-            del self._received[0]  # not by a call, after which Ctrl-C might come
+            del self._received[0]  # not by a call, because Ctrl-C could come after it
         return first
 
     def send_flow(self, data: Buffer, addr: SocketAddr | None = None) -> Flow[int]:
@@ -250,14 +250,15 @@ class UdpSocket(Closing, Timed):
     def send(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> int:
-        """Send one datagram to the connected peer; its size. A datagram is sent whole or not at all."""
+        """Send one datagram to the connected peer; returns its size. A datagram is sent whole or not at
+        all."""
         with phase("sending"):
             return run(self.send_flow(data), deadline=self._write_deadline(timeout), cancel=cancel)
 
     async def send_async(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> int:
-        """Send one datagram to the connected peer; its size."""
+        """Send one datagram to the connected peer; returns its size."""
         with phase("sending"):
             return await run_async(
                 self.send_flow(data), deadline=self._write_deadline(timeout), cancel=cancel
@@ -283,7 +284,7 @@ class UdpSocket(Closing, Timed):
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
     ) -> int:
-        """Send one datagram to `addr`; its size."""
+        """Send one datagram to `addr`; returns its size."""
         with phase("sending"):
             return run(self.send_flow(data, addr), deadline=self._write_deadline(timeout), cancel=cancel)
 
@@ -295,7 +296,7 @@ class UdpSocket(Closing, Timed):
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
     ) -> int:
-        """Send one datagram to `addr`; its size."""
+        """Send one datagram to `addr`; returns its size."""
         with phase("sending"):
             return await run_async(
                 self.send_flow(data, addr), deadline=self._write_deadline(timeout), cancel=cancel
@@ -317,22 +318,22 @@ class UdpSocket(Closing, Timed):
             await run_async(self._arrive(), deadline=self._read_deadline(timeout), cancel=cancel)
         return self._first(take=True)
 
-    # Looking without taking, and not waiting.
+    # Looking without taking, and calls that do not wait.
 
     def peek(self, *, timeout: float | None = None, cancel: CancellationToken | None = None) -> bytes:
-        """The next datagram, which the next receive gives again."""
+        """The next datagram, without taking it."""
         return self.peek_from(timeout=timeout, cancel=cancel)[0]
 
     async def peek_async(
         self, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> bytes:
-        """The next datagram, which the next receive gives again."""
+        """The next datagram, without taking it."""
         return (await self.peek_from_async(timeout=timeout, cancel=cancel))[0]
 
     def peek_from(
         self, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> tuple[bytes, SocketAddr]:
-        """The next datagram and where it came from, which the next receive gives again."""
+        """The next datagram and where it came from, without taking it."""
         with phase("waiting for a datagram"):
             run(self._arrive(), deadline=self._read_deadline(timeout), cancel=cancel)
         return self._first(take=False)
@@ -340,18 +341,18 @@ class UdpSocket(Closing, Timed):
     async def peek_from_async(
         self, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> tuple[bytes, SocketAddr]:
-        """The next datagram and where it came from, which the next receive gives again."""
+        """The next datagram and where it came from, without taking it."""
         with phase("waiting for a datagram"):
             await run_async(self._arrive(), deadline=self._read_deadline(timeout), cancel=cancel)
         return self._first(take=False)
 
     def recv_nonblock(self) -> bytes | None:
-        """The next datagram, or None where there is none yet. Never waits."""
+        """The next datagram, or None if there is none yet. Never waits."""
         found = self.recv_from_nonblock()
         return None if found is None else found[0]
 
     def recv_from_nonblock(self) -> tuple[bytes, SocketAddr] | None:
-        """The next datagram and where it came from, or None where there is none yet. Never waits."""
+        """The next datagram and where it came from, or None if there is none yet. Never waits."""
         self._check_open()
         if self._receiving and not self._received:
             raise BusyError("UDP socket's receiving side")
@@ -360,7 +361,7 @@ class UdpSocket(Closing, Timed):
         return self._first(take=True)
 
     def send_nonblock(self, data: Buffer) -> int | None:
-        """Send one datagram to the connected peer; its size, or None where there is no room for it now."""
+        """Send one datagram to the connected peer; returns its size, or None if there is no room now."""
         self._check_open()
         try:
             return self._sock.send(data, self._flags)
@@ -368,14 +369,14 @@ class UdpSocket(Closing, Timed):
             return None
 
     def send_to_nonblock(self, data: Buffer, addr: SocketAddr) -> int | None:
-        """Send one datagram to `addr`; its size, or None where there is no room for it now. Never waits."""
+        """Send one datagram to `addr`; returns its size, or None if there is no room now. Never waits."""
         self._check_open()
         try:
             return self._sock.sendto(data, self._flags, addr.to_sockaddr(self._sock.family))
         except BlockingIOError:
             return None
 
-    # Options. What a system does not have raises OSError.
+    # Options. An option that the system does not have raises OSError.
 
     def set_broadcast(self, enable: bool) -> None:
         """Allow datagrams to a broadcast address, such as 255.255.255.255; without it they are refused."""
@@ -387,25 +388,28 @@ class UdpSocket(Closing, Timed):
         return bool(self._get(socket.SOL_SOCKET, socket.SO_BROADCAST))
 
     def set_send_buffer_size(self, size: int) -> None:
-        """Ask for room for `size` bytes that have not left yet; the system may grant another size."""
+        """Request a send buffer of `size` bytes; the system may choose another size."""
         self._set(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
     @property
     def send_buffer_size(self) -> int:
-        """What the system granted, in bytes, its own bookkeeping included (Linux: twice what was asked)."""
+        """The size that the system chose, in bytes, with its own overhead (Linux: twice the requested
+        size)."""
         return self._get(socket.SOL_SOCKET, socket.SO_SNDBUF)
 
     def set_recv_buffer_size(self, size: int) -> None:
-        """Ask for room for `size` bytes that were not received yet; the system may grant another size."""
+        """Request a receive buffer of `size` bytes; the system may choose another size."""
         self._set(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
     @property
     def recv_buffer_size(self) -> int:
-        """What the system granted, in bytes, its own bookkeeping included (Linux: twice what was asked)."""
+        """The size that the system chose, in bytes, with its own overhead (Linux: twice the requested
+        size)."""
         return self._get(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
     def set_ttl(self, ttl: int) -> None:
-        """How many routers a datagram may pass (IPv4 TTL, IPv6 hop limit), 1 to 255. Not for multicast."""
+        """Set how many routers a datagram may pass (IPv4 TTL, IPv6 hop limit), 1 to 255. Not for
+        multicast."""
         self._check_open()
         set_ttl(self._sock, ttl)
 
@@ -418,9 +422,9 @@ class UdpSocket(Closing, Timed):
     # Multicast: IPv4 by the interface's address, IPv6 by its number (`socket.if_nametoindex`).
 
     def join_multicast_v4(self, multicast: Ipv4Addr | str, interface: Ipv4Addr | str = "0.0.0.0") -> None:
-        """Receive what is sent to a group, by the interface with an address (0.0.0.0: any).
+        """Receive datagrams of a group, on the interface with this address (0.0.0.0: any).
 
-        Raises ValueError for an address that is no group, OSError where the system refuses.
+        Raises ValueError if the address is not a group, OSError if the system refuses.
         """
         self._set(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, _membership_v4(multicast, interface))
 
@@ -429,21 +433,22 @@ class UdpSocket(Closing, Timed):
         self._set(socket.IPPROTO_IP, socket.IP_DROP_MEMBERSHIP, _membership_v4(multicast, interface))
 
     def set_multicast_ttl_v4(self, ttl: int) -> None:
-        """How many routers a multicast datagram may pass, 0 to 255; from the start 1, this network only."""
+        """Set how many routers a multicast datagram may pass, 0 to 255; the default is 1, this network
+        only."""
         self._set(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
 
     def set_multicast_loop_v4(self, enable: bool) -> None:
-        """Whether this machine's own members of a group hear what is sent here; from the start they do."""
+        """Set whether members of the group on this machine receive what is sent here; the default is yes."""
         self._set(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, int(enable))
 
     def set_multicast_interface_v4(self, interface: Ipv4Addr | str) -> None:
-        """Send multicast by the interface that has this address."""
+        """Send multicast on the interface with this address."""
         self._set(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, Ipv4Addr(interface).packed)
 
     def join_multicast_v6(self, multicast: Ipv6Addr | str, interface: int = 0) -> None:
-        """Receive what is sent to a group, by the interface of this number (0: the system's choice).
+        """Receive datagrams of a group, on the interface with this number (0: the system's choice).
 
-        Raises ValueError for an address that is no group, OSError where the system refuses.
+        Raises ValueError if the address is not a group, OSError if the system refuses.
         """
         self._set(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, _membership_v6(multicast, interface))
 
@@ -452,15 +457,15 @@ class UdpSocket(Closing, Timed):
         self._set(socket.IPPROTO_IPV6, socket.IPV6_LEAVE_GROUP, _membership_v6(multicast, interface))
 
     def set_multicast_hops_v6(self, hops: int) -> None:
-        """How many routers a multicast datagram may pass, 0 to 255; from the start 1."""
+        """Set how many routers a multicast datagram may pass, 0 to 255; the default is 1."""
         self._set(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, hops)
 
     def set_multicast_loop_v6(self, enable: bool) -> None:
-        """Whether this machine's own members of a group hear what is sent here; from the start they do."""
+        """Set whether members of the group on this machine receive what is sent here; the default is yes."""
         self._set(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, int(enable))
 
     def set_multicast_interface_v6(self, interface: int) -> None:
-        """Send multicast by the interface of this number."""
+        """Send multicast on the interface with this number."""
         self._set(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, interface)
 
     def _set(self, level: int, option: int, value: int | bytes) -> None:
@@ -481,7 +486,7 @@ class UdpSocket(Closing, Timed):
 
     @property
     def peer_addr(self) -> SocketAddr | None:
-        """The connected peer; None where there is none."""
+        """The connected peer; None if there is none."""
         return self._peer
 
     def as_raw_fd(self) -> int:
@@ -496,7 +501,7 @@ class UdpSocket(Closing, Timed):
         return self._descriptor.closed
 
     def close(self) -> None:
-        """Release the socket, from any thread. Whoever waits on it gets ClosedError."""
+        """Release the socket, from any thread. Calls that wait on it raise ClosedError."""
         self._descriptor.close()
 
     def _check_open(self) -> None:
@@ -511,7 +516,7 @@ def _membership_v4(multicast: Ipv4Addr | str, interface: Ipv4Addr | str) -> byte
     """A struct ip_mreq."""
     group = Ipv4Addr(multicast)
     if not group.is_multicast:
-        raise ValueError(f"{group} is no multicast group: those are 224.0.0.0 to 239.255.255.255")
+        raise ValueError(f"{group} is not a multicast group: those are 224.0.0.0 to 239.255.255.255")
     return group.packed + Ipv4Addr(interface).packed
 
 
@@ -519,5 +524,5 @@ def _membership_v6(multicast: Ipv6Addr | str, interface: int) -> bytes:
     """A struct ipv6_mreq (RFC 3493 section 5.2)."""
     group = Ipv6Addr(multicast)
     if not group.is_multicast:
-        raise ValueError(f"{group} is no multicast group: those begin with ff")
+        raise ValueError(f"{group} is not a multicast group: those begin with ff")
     return group.packed + struct.pack("@I", interface)

@@ -1,8 +1,8 @@
-"""Unix-domain stream sockets: `UnixStream` to talk, `UnixListener` to be talked to. unix(7).
+"""Unix-domain stream sockets: `UnixStream` for connections, `UnixListener` to accept them. unix(7).
 
 An address is a `UnixAddr`: a path in the file system, a name in Linux's abstract namespace (written "@name";
-it vanishes with its socket), or nothing, as most clients have. Text and paths are taken wherever an
-address is. How a socket's file is made and removed is in `socket_file`, how descriptors travel in `fds`.
+it disappears with its socket), or unnamed, as for most clients. Wherever an address is taken, text and paths
+are taken too. `socket_file` makes and removes a socket's file; `fds` passes descriptors.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ __all__ = [
     "UnixStream",
 ]
 
-#: The bytes of sun_path, the last of which ends a path.
+#: The size of sun_path in bytes, including the NUL at the end of a path.
 SUN_PATH = 108 if sys.platform == "linux" else 104
 
-#: How long a connect waits, in seconds, before it asks a listener with a full backlog again: from the
-#: first, doubled each time, to the second.
+#: How long a connect waits, in seconds, before it tries a listener with a full backlog again: the first value
+#: at first, then twice as long each time, up to the second.
 RETRY_DELAY = 0.001
 RETRY_DELAY_MAXIMUM = 0.05
 
@@ -83,7 +83,7 @@ class UnixAddr:
 
     @classmethod
     def parse(cls, addr: UnixAddrLike) -> UnixAddr:
-        """The address that `addr` stands for.
+        """The address that `addr` means.
 
         Text: `"@name"` (or a leading NUL) is an abstract name, anything else a path; `"./@name"` is the file.
         Bytes: a leading NUL is an abstract name. A `pathlib.Path` is always a path.
@@ -100,7 +100,7 @@ class UnixAddr:
 
     @classmethod
     def from_sockaddr(cls, sockaddr: str | bytes | None) -> UnixAddr:
-        """The address that the system gave, as the `socket` module writes it."""
+        """The address for a value from the `socket` module."""
         raw = os.fsencode(sockaddr or b"")
         if not raw:
             return UnixUnnamed()
@@ -115,17 +115,17 @@ class UnixAddr:
 
     @property
     def path(self) -> str | None:
-        """The path in the file system; None where it is none."""
+        """The path in the file system; None for other addresses."""
         return None
 
     @property
     def name(self) -> bytes | None:
-        """The abstract name, without the leading NUL; None where it is none."""
+        """The abstract name, without the leading NUL; None for other addresses."""
         return None
 
     @property
     def is_unnamed(self) -> bool:
-        """Whether it is bound to nothing, as most clients are."""
+        """Whether it is not bound to an address, as for most clients."""
         return not self._raw
 
     def __eq__(self, other: object) -> bool:
@@ -161,7 +161,7 @@ class UnixPath(UnixAddr):
 
 
 class UnixAbstract(UnixAddr):
-    """A name in Linux's abstract namespace: no file, gone with its socket."""
+    """A name in Linux's abstract namespace: it has no file, and disappears with its socket."""
 
     __slots__ = ()
     __match_args__ = ("name",)
@@ -198,14 +198,14 @@ UnixAddr.Path = UnixPath
 UnixAddr.Abstract = UnixAbstract
 UnixAddr.Unnamed = UnixUnnamed
 
-#: Whatever names a Unix-domain socket.
+#: All forms of an address of a Unix-domain socket.
 UnixAddrLike: TypeAlias = "UnixAddr | str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
 
 class PeerCred(NamedTuple):
-    """Who made the connection, as the kernel knows it: at the moment of connect(2), or of listen(2).
+    """The peer's process and user, as the kernel noted them at connect(2) or listen(2).
 
-    `pid` is None where the system does not tell, or the process is of another PID namespace.
+    `pid` is None if the system does not report it, or the process is in another PID namespace.
     """
 
     pid: int | None
@@ -214,7 +214,7 @@ class PeerCred(NamedTuple):
 
 
 class UnixStream(FdPassing):
-    """A Unix-domain connection: what `ByteStream` offers, the peer's credentials, and descriptors.
+    """A Unix-domain connection: a `ByteStream` with the peer's credentials, and with passing of descriptors.
 
     with UnixStream.connect("/run/app.sock", timeout=5) as stream:
         stream.write_all(b"hello")
@@ -246,14 +246,14 @@ class UnixStream(FdPassing):
             sock.setblocking(False)
             with phase(f"connecting to {where}"):
                 code = yield from _connect(sock, descriptor, where)
-            if code == errno.ECONNREFUSED and _is_no_socket(where):  # Linux says the same of any file
-                raise unix_error(where, OSError(errno.ENOTSOCK, "the file there is no socket"), _CONNECT)
+            if code == errno.ECONNREFUSED and _is_no_socket(where):  # Linux gives the same error for any file
+                raise unix_error(where, OSError(errno.ENOTSOCK, "the file there is not a socket"), _CONNECT)
             if code:
                 raise unix_error(where, OSError(code, os.strerror(code)), _CONNECT)
         except BaseException as error:
             descriptor.close()
             if isinstance(error, Interrupted) and isinstance(error.error, DeadlineExceeded):
-                full = "its backlog stayed full for all of the time given"
+                full = "its backlog stayed full for the whole timeout"
                 error.explain(UnixError.TimedOut(where, errno.ETIMEDOUT, full, _CONNECT))
             raise
         return cls(sock, descriptor, peer=where)
@@ -264,7 +264,7 @@ class UnixStream(FdPassing):
     ) -> Self:
         """Connect to the listener at `addr`, a path or `"@name"` (or anything of `UnixAddrLike`).
 
-        It only ever waits where the listener's backlog is full. Raises UnixError: .NoSuchFile, .Refused,
+        It waits only if the listener's backlog is full. Raises UnixError: .NoSuchFile, .Refused,
         .PermissionDenied, .PathTooLong, .TimedOut, ...
         """
         return run(cls.connect_flow(addr), deadline=deadline_after(timeout), cancel=cancel)
@@ -291,7 +291,7 @@ class UnixStream(FdPassing):
 
     @property
     def peer_addr(self) -> UnixAddr:
-        """The other end. Raises OSError (ENOTCONN) where the peer was gone before it was first asked."""
+        """The other end. Raises OSError (ENOTCONN) if the peer was gone before this was first read."""
         if self._peer is None:
             self._check_open()
             self._peer = UnixAddr.from_sockaddr(self._sock.getpeername())
@@ -305,7 +305,7 @@ class UnixStream(FdPassing):
 
     @property
     def peer_cred(self) -> PeerCred:
-        """Who is at the other end: of a connecting process as it was at connect, of a listener at listen.
+        """The peer's process and user: those of a client at its connect, of a listener at its listen.
 
         SO_PEERCRED on Linux, LOCAL_PEERCRED on macOS and the BSDs. Raises UnixError.Unsupported elsewhere.
         """
@@ -338,8 +338,8 @@ class UnixListener(StreamListener[UnixStream, UnixAddr]):
         with UnixListener.bind("/run/app.sock", mode=0o600) as listener:
             stream, peer = listener.accept()
 
-    `close` removes the file that `bind` made, if it is still that one. `unlink_on_close` may be set to
-    False, where another process goes on listening at it.
+    `close` removes the file that `bind` made, if it is still the same file. Set `unlink_on_close` to False if
+    another process continues to listen at it.
     """
 
     def __init__(
@@ -366,10 +366,10 @@ class UnixListener(StreamListener[UnixStream, UnixAddr]):
     ) -> Self:
         """Listen at `addr`, a path or `"@name"`.
 
-        `mode` is the permissions of the file, such as 0o600: who may write to it may connect. None leaves
-        them to the process's umask; an abstract name has no file, so a mode for it is a ValueError.
-        `unlink_stale` removes the file of a socket that nobody listens behind
-        any more, under a lock (see `socket_file`); a live socket's, or a file that is no socket, never.
+        `mode` is the permissions of the file, such as 0o600: users who may write to the file may connect.
+        None leaves them to the process's umask. An abstract name has no file, so a mode for it is a
+        ValueError. `unlink_stale` removes the file of a socket on which no process listens any more, under a
+        lock (see `socket_file`). The file of a live socket, or a file that is not a socket, is never removed.
         `unlink_on_close` removes the file at `close`.
 
         Raises UnixError: .AddressInUse, .NotASocket, .NoSuchFile (no such directory), .PermissionDenied,
@@ -399,7 +399,7 @@ class UnixListener(StreamListener[UnixStream, UnixAddr]):
 
     @classmethod
     def bind_with_backlog(cls, addr: UnixAddrLike, backlog: int) -> Self:
-        """Listen at `addr`, with room for `backlog` connections not accepted yet."""
+        """Listen at `addr`; `backlog` is how many connections may wait to be accepted."""
         return cls.bind(addr, backlog=backlog)
 
     def _connection(self, sock: socket.socket, sockaddr: Any) -> tuple[UnixStream, UnixAddr]:
@@ -417,9 +417,9 @@ class UnixListener(StreamListener[UnixStream, UnixAddr]):
         return UnixAddr.from_sockaddr(self._sock.getsockname())
 
     def close(self) -> None:
-        """Stop listening, from any thread. Whoever waits in `accept` gets ClosedError."""
+        """Stop listening, from any thread. Calls that wait in `accept` raise ClosedError."""
         if self._file is not None and self.unlink_on_close and not self.is_closed:
-            self._file.remove()  # while it still listens: whoever finds it until then finds it alive
+            self._file.remove()  # first, so that the file never names a dead listener
         super().close()
 
 
@@ -428,7 +428,7 @@ class UnixIncoming(AsyncIncoming[UnixStream]):
 
 
 def _is_no_socket(where: UnixAddr) -> bool:
-    """Whether there is a file at that path, of another kind."""
+    """Whether the file at that path exists and is not a socket."""
     if where.path is None:
         return False
     try:
@@ -451,10 +451,10 @@ def _new_socket(where: UnixAddr, doing: str) -> socket.socket:
 
 
 def _connect(sock: socket.socket, descriptor: Descriptor, where: UnixAddr) -> Flow[int]:
-    """Flow: connect; the error number, or 0.
+    """Flow: connect. Returns the error number, or 0.
 
-    Linux says EAGAIN of a listener whose backlog is full, and has nothing to wait on until it is not
-    (such a socket is always "writable"): it is asked again and again, less and less often.
+    If a listener's backlog is full, Linux returns EAGAIN, and there is no event to wait for (such a socket is
+    always "writable"). So the flow tries again, after longer and longer pauses.
     """
     delay = RETRY_DELAY
     while True:

@@ -661,7 +661,7 @@ def test_unix_tls(tmp_path: Path, netkit: Callable[..., Result]) -> None:
         (["listen", "DIR"], 8, "cannot listen on"),
         (["listen", "--mode", "999", "DIR/s"], 2, "is not a file's mode"),
         (["listen", "--mode", "600", "@name"], 2, "--mode is for a file, and @name is not a file"),
-        (["connect", "DIR"], 4, "the file there is no socket"),
+        (["connect", "DIR"], 4, "the file there is not a socket"),
     ],
 )
 def test_unix_errors(

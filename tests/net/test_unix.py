@@ -248,7 +248,7 @@ class TestUnixStream:
     def test_what_is_no_socket(self, no_leak, home: Path, call: Call, kind: str) -> None:
         path = home / "app.sock"
         path.mkdir() if kind == "directory" else path.write_text("precious")
-        with pytest.raises(UnixError.NotASocket, match="the file there is no socket") as caught:
+        with pytest.raises(UnixError.NotASocket, match="the file there is not a socket") as caught:
             call(UnixStream.connect, "app.sock")
         assert (caught.value.fault, caught.value.hint) == ("peer", "is the path right?")
 
@@ -426,7 +426,7 @@ class TestUnixListener:
     def test_no_such_directory(self, no_leak, home: Path) -> None:
         with pytest.raises(UnixError.NoSuchFile) as caught:
             UnixListener.bind("absent/app.sock")
-        assert (caught.value.fault, caught.value.hint) == ("local", "the directory must be there")
+        assert (caught.value.fault, caught.value.hint) == ("local", "the directory must exist")
         with pytest.raises(UnixError.PathTooLong):
             UnixListener.bind("x" * 200)
 
