@@ -1,4 +1,4 @@
-"""The echo service (RFC 862), over TCP and UDP: what comes is sent back, unchanged and in order."""
+"""The echo service (RFC 862), over TCP and UDP: it sends received data back, unchanged and in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from netkit.io import ClosedError, Event, Flow, before, beside
 
-#: How many datagrams that had come before the end are still sent back, so that a flood has one as well.
+#: How many datagrams that came before `stop` are still sent back. The limit ends the echo even in a flood.
 LAST_DATAGRAMS = 10_000
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Echoed:
-    """What was echoed: connections or datagrams, and bytes."""
+    """The counts of an echo: connections or datagrams, and bytes."""
 
     __slots__ = ("bytes", "messages")
 
@@ -52,7 +52,7 @@ def echo_stream(
             break
         view = memoryview(data)
         while view:
-            # Piece by piece: a slow peer is one that takes nothing, not one that takes it slowly.
+            # Piece by piece, so that only a peer that takes nothing times out, and not one that is slow.
             if stall_timeout is None:
                 sent = yield from stream.write_flow(view)
             else:
@@ -82,7 +82,7 @@ def echo_datagrams(
         except ClosedError:
             raise
         except OSError:
-            return  # that peer cannot be sent to: the next may
+            return  # sending to this peer fails; the next datagram may work
         counts.messages += 1
         counts.bytes += len(data)
         if on_echo is not None:
@@ -95,7 +95,7 @@ def echo_datagrams(
             except ClosedError:
                 raise
             except OSError:
-                continue  # an ICMP error for something sent before: the next datagram is another matter
+                continue  # an ICMP error about an earlier datagram: continue with the next
             yield from send_back(data, peer)
 
     yield from beside(stop.wait(), echoing())

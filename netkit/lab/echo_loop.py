@@ -1,11 +1,10 @@
-"""The echo service (RFC 862) for many plain connections at once: one flow that serves all of them.
+"""The echo service (RFC 862) for many plain connections: one flow that serves all of them.
 
-`echo_stream` is a flow for one connection, over any stream: each of its messages is a turn of the driver.
-Here the sockets of any number of connections stand in one epoll(7) set, whose own descriptor is what the
-flow waits for; a turn of the driver then serves every connection that is ready, in a plain loop of recv and
-send. This is a hot path beside the flows (DESIGN.md section 3), measured in `benchmarks/echo.py`. Bytes never
-pass through Python objects that outlive them, and a connection holds at most one received piece: while a
-peer does not take its echo, nothing more is read from it.
+`echo_stream` is a flow for one connection, over any stream: each of its messages costs a turn of the driver.
+Here the sockets of all connections are in one epoll(7) set, and the flow waits for the descriptor of this
+set. One turn of the driver then serves every connection that is ready, in a plain loop of recv and send. This
+special code exists only because it is much faster (DESIGN.md section 3; measured in `benchmarks/echo.py`). A
+connection holds at most one received piece: while a peer does not receive its echo, no more is read from it.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ if TYPE_CHECKING:
 #: How often, in seconds, the connections' times are looked at, at most.
 SHORTEST_LOOK = 0.005
 
-#: How many connections are served before the driver has a look at everything else.
+#: How many connections are served before the driver's other work gets a turn.
 BATCH = 64
 
 
 class EchoLoop:
-    """Echoes on every connection handed to `connection`, while `run` is driven.
+    """Echoes on every connection that is passed to `connection`, while `turning` is driven.
 
-    A peer that has not taken its echo for `stall_timeout` seconds, or from which nothing came for
-    `idle_timeout` seconds (None: as long as it likes), gets DeadlineExceeded.
+    A connection ends with DeadlineExceeded if its peer does not receive its echo for `stall_timeout` seconds,
+    or sends nothing for `idle_timeout` seconds (None: no limit).
     """
 
-    #: Whether this system has what it takes.
+    #: Whether this system has epoll.
     available = hasattr(select, "epoll")
 
     def __init__(
@@ -61,7 +60,7 @@ class EchoLoop:
         """
         self._counts.messages += 1
         if not self._connections:
-            self._descriptor.wake_reader()  # there is something to keep time for again
+            self._descriptor.wake_reader()  # there is a timeout to watch again
         connection = _Connection(self, stream)
         if stream._quiet is not None:
             self._stop_reading(connection, stream._quiet)
@@ -78,7 +77,7 @@ class EchoLoop:
         """End `stream` as soon as its peer has sent nothing for `quiet` seconds; see `ByteStream`."""
         connection = self._connections.get(stream.fileno())
         if connection is None:
-            stream.stop_reading(quiet)  # it is about to come to `connection`
+            stream.stop_reading(quiet)  # it will soon be passed to `connection`
         else:
             self._stop_reading(connection, quiet)
 
@@ -123,7 +122,7 @@ class EchoLoop:
                 self._end_overdue(now)
 
     def close(self) -> None:
-        """End every connection, and `run`."""
+        """End every connection, and `turning`."""
         for connection in list(self._connections.values()):
             connection.end(ClosedError("stream"))
         self._descriptor.close()
@@ -133,11 +132,11 @@ class EchoLoop:
         for fd, events in self._epoll.poll(0, BATCH):
             connection = connections.get(fd)
             if connection is None:
-                continue  # it ended in this very turn
+                continue  # it ended in this turn
             if events != select.EPOLLIN:
                 self._serve(connection, events)
                 continue
-            # The one case that matters: something came, and all of it goes back at once.
+            # The usual case: data came, and all of it can be sent back at once.
             data = b""
             try:
                 data = connection.recv(RECEIVE_SIZE)
@@ -147,7 +146,7 @@ class EchoLoop:
                 sent = connection.send(data)
             except BlockingIOError:
                 if not data:
-                    continue  # a wake-up is a hint: there was nothing
+                    continue  # a wake-up is only a hint: there was no data
                 sent = 0
             except OSError as error:
                 connection.end(error)
@@ -193,7 +192,7 @@ class EchoLoop:
         try:
             connection.sock.shutdown(socket.SHUT_WR)
         except OSError:
-            pass  # the peer has gone: there is nobody to tell
+            pass  # the peer has closed the connection, so it needs no notice
         connection.end(None)
 
     def _end_overdue(self, now: float) -> None:
@@ -210,7 +209,7 @@ class EchoLoop:
 
 
 class _Connection:
-    """One socket in the set. It is its descriptor's `watch`, so that closing the stream takes it out."""
+    """One socket in the set. It is the `watch` of its descriptor, so that closing the stream removes it."""
 
     __slots__ = (
         "_descriptor",
@@ -235,7 +234,7 @@ class _Connection:
         self.recv = self.sock.recv
         self.send = self.sock.send
         self.fd = stream.fileno()
-        self.pending = memoryview(b"")  # received, and not yet taken by the peer
+        self.pending = memoryview(b"")  # received, and not yet sent back
         self.quiet: float | None = None  # how long a pause is the end, once reading is to stop
         self.moved = monotonic()
         self.echoed = 0
@@ -247,7 +246,7 @@ class _Connection:
         self._descriptor.watch = self
 
     def hold(self, data: memoryview) -> None:
-        """Keep what the peer did not take, and read no more until it has."""
+        """Keep the data that could not be sent yet, and read no more until it is sent."""
         self.pending = data
         self.watch_for(select.EPOLLOUT)
 
@@ -257,19 +256,19 @@ class _Connection:
             self._loop._epoll.modify(self.fd, events)
 
     def end(self, error: Exception | None) -> None:
-        """It is over, well or with an error: whoever waits for it is told."""
+        """End the connection, with an error or without; wakes the flow that waits for it."""
         self.leave()
         self.error = error
         self.done.set()
 
     def leave(self) -> None:
-        """Take it out of the set."""
+        """Remove it from the set."""
         if self._loop._connections.get(self.fd) is self:
             del self._loop._connections[self.fd]
             self._loop._epoll.unregister(self.fd)
             self._descriptor.watch = None
 
     def forget(self, close: Callable[[], None]) -> None:
-        """The stream is being closed."""
+        """Called when the stream is closed."""
         self.end(ClosedError("stream"))
         close()

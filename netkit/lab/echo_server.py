@@ -1,7 +1,7 @@
-"""An echo server: RFC 862 on any number of TCP, Unix-domain and UDP sockets, with all that ends it well.
+"""An echo server: RFC 862 on any number of TCP, Unix-domain and UDP sockets, with a clean shutdown.
 
-Plain connections are served by an `EchoLoop` where the system has one. Those that are wrapped (in TLS, or in
-faults) or that a platform without epoll serves are a flow each.
+An `EchoLoop` serves plain connections, if the system has epoll. Connections that are wrapped (in TLS, or in
+faults), and all connections on other systems, have a flow each.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from netkit.addr import SocketAddr
     from netkit.lab.faults import Faults
 
-#: What is listened on.
+#: A socket that the server can listen on.
 ServerSocket = StreamListener[Any, Any] | UdpSocket
 
-#: How long a peer may leave its echo untaken, in seconds.
+#: How long a peer may refuse to receive its echo, in seconds.
 STALL_TIMEOUT = 60.0
 
 
@@ -79,10 +79,10 @@ class EchoServer:
         server = EchoServer([TcpListener.bind("127.0.0.1:7007")])
         run(server.serve(stop))          # or await run_async(server.serve(stop))
 
-    `wrap` makes of an accepted stream the one to be echoed on, such as a TLS connection. A connection is
-    ended on which nothing comes for `idle_timeout` seconds (None: it may be idle for ever), or whose peer
-    has not taken its echo for `stall_timeout`; while it does not, nothing more is read from it. No more than
-    `max_connections` are served at once, over all sockets; it may be changed before `serve`.
+    `wrap` makes the stream to echo on from an accepted stream, such as a TLS connection. A connection is
+    ended if nothing comes for `idle_timeout` seconds (None: no limit), or if its peer does not receive its
+    echo for `stall_timeout` seconds; meanwhile no more is read from it. No more than `max_connections` are
+    served at once, over all sockets; it may be changed before `serve`.
 
     `watcher` is told of each connection and datagram. `numbers` are those of the connections: a server of
     several processes gives each of them others.
@@ -111,7 +111,7 @@ class EchoServer:
         self.streams, self.datagrams = Echoed(), Echoed()
 
     def counts(self) -> dict[str, int]:
-        """What it has done so far."""
+        """The counts so far."""
         counts = {
             "connections": self.connections.accepted,
             "active": len(self.connections.active),
@@ -123,7 +123,7 @@ class EchoServer:
         return counts if self._faults is None else {**counts, **self._faults.injected.counts()}
 
     def serve(self, stop: Event, *, drain: float | None = None) -> Flow[None]:
-        """Flow: echo until `stop` is set; connections under way then have `drain` seconds to end."""
+        """Flow: echo until `stop` is set; open connections then have `drain` seconds to end."""
         places = list(enumerate(self.sockets))
         listeners = [(place, each) for place, each in places if isinstance(each, StreamListener)]
         room: int | Semaphore | None = self.max_connections

@@ -1,26 +1,25 @@
-"""Faults on purpose: a server whose answers come late, damaged, slowly or not at all, to test clients with.
+"""Injected faults, to test clients: a server's answers come late, damaged, slowly or not at all.
 
     faults = Faults(delay=(0.05, 0.2), drop=0.1, seed=7)
     serve(listener, faulty(handler, faults), ...)            # each connection, in the order they come
     sock = FaultyUdpSocket(sock, faults.datagrams())         # a UDP socket (netkit.lab.faulty_udp)
 
-`Faults` says what may happen and how often; a `FaultSession` decides when it does, for one connection or
-UDP socket. Its choices come from the seed, the session's number and what is sent, never from the clock:
-the same seed, number and writes make the same faults however fast either end is. Each kind of fault has
-random numbers of its own, so that asking for one more does not move the others.
+`Faults` says which faults may happen and how often; a `FaultSession` decides when they happen, for one
+connection or UDP socket. Its choices depend on the seed, the session's number and the sent data, never on the
+clock. So the same seed, number and writes give the same faults, however fast either end is. Each kind of
+fault has its own random numbers, so that adding another kind does not change the choices of the first.
 
-What a server sends suffers, not what it receives. A *piece* is what is handed over in one write:
+Faults affect what a server sends, not what it receives. A *piece* is the data of one write:
 
 - delay: each piece leaves so much later than it came, in order; how many come meanwhile changes nothing. A
   datagram waits by itself, others may overtake it.
 - throttle: a token bucket for each connection, `BURST` seconds deep; over UDP, a link of that speed.
-- corrupt: one bit is flipped in this share of pieces, and of the `BLOCK`s that a longer piece has.
-- drop: this share of connections is reset before anything is answered; this share of datagrams is lost.
-- reset_after: the connection is reset once so many bytes were sent, and have arrived if the peer took
-  them. A reset is TCP's RST (RFC 9293 section 3.10.5); a stream that has none is closed. UDP ignores it.
+- corrupt: one bit is flipped in this share of pieces; in a longer piece, in this share of its `BLOCK`s.
+- drop: this share of connections is reset before any answer; this share of datagrams is lost.
+- reset_after: the connection is reset after this many bytes were sent, and have arrived if the peer receives
+  them. A reset is TCP's RST (RFC 9293 section 3.10.5); a stream without resets is closed. UDP ignores it.
 
-Under TLS a `FaultyStream` goes below the `TlsStream`: what it damages is ciphertext, which the peer is to
-notice.
+With TLS, a `FaultyStream` goes below the `TlsStream`: it damages ciphertext, and the peer should notice that.
 """
 
 from __future__ import annotations
@@ -49,11 +48,11 @@ log = Log("netkit.lab.faults")
 
 #: The longest delay, in seconds.
 MAX_DELAY = 3600.0
-#: How much of a second's bytes a throttled connection may send at once after it was idle.
+#: After it was idle, a throttled connection may send at once the bytes of this part of a second.
 BURST = 0.05
-#: How much of a second's bytes it waits for, once that is used up, before it sends again.
+#: When those are used up, it waits for the bytes of this part of a second before it sends again.
 QUANTUM = 0.01
-#: In a piece longer than this, in bytes, each part of this size may be damaged: a TLS record's size.
+#: In a longer piece, each part of this size, in bytes, may be damaged: the size of a TLS record.
 BLOCK = 16_384
 #: How much a stream holds back at most, in bytes, while it waits for its moment.
 HELD_BYTES = 4_194_304
@@ -62,7 +61,7 @@ RESET_PATIENCE = 1.0
 
 
 class InvalidFaults(NetkitError, ValueError):
-    """A fault that cannot be injected: `name` is the argument of `Faults`, `value` what was given for it."""
+    """A fault that cannot be injected: `name` is the argument of `Faults`, `value` is its value."""
 
     layer = "netkit"
     fault = "caller"
@@ -79,7 +78,7 @@ class InvalidFaults(NetkitError, ValueError):
 
 
 class InjectedReset(NetkitError, ConnectionResetError):
-    """This side reset the connection, as its `Faults` say, after it had sent `sent` bytes."""
+    """This side reset the connection because of its `Faults`, after it had sent `sent` bytes."""
 
     layer = "tcp"
     fault = "caller"
@@ -94,8 +93,8 @@ class InjectedReset(NetkitError, ConnectionResetError):
 
 
 class Injected:
-    """What was done so far: pieces and datagrams delayed and corrupted, connections and datagrams dropped,
-    connections reset after so many bytes."""
+    """The counts of faults so far: pieces and datagrams delayed and corrupted, connections and datagrams
+    dropped, connections reset by `reset_after`."""
 
     __slots__ = ("corrupted", "delayed", "dropped", "reset")
 
@@ -106,7 +105,7 @@ class Injected:
         self.corrupted = 0
 
     def counts(self) -> dict[str, int]:
-        """All of it by name."""
+        """All counts by name."""
         return {name: getattr(self, name) for name in ("delayed", "dropped", "reset", "corrupted")}
 
     def __repr__(self) -> str:
@@ -117,14 +116,14 @@ class Faults:
     """Which faults to inject, and how often.
 
     Args:
-        delay: seconds by which a piece is late; a pair for anything from the first to the second.
+        delay: how late a piece is, in seconds; a pair means a random time between the two.
         drop: the share of connections (datagrams) that get no answer, from 0 to 1.
-        reset_after: after how many bytes a connection is reset; 0 is before the first, None never.
-        throttle: bytes a second, for each connection or socket; None for as fast as it goes.
+        reset_after: after how many bytes a connection is reset; 0: before the first byte, None: never.
+        throttle: bytes a second, for each connection or socket; None: no limit.
         corrupt: the share of pieces (datagrams) in which a bit is flipped, from 0 to 1.
-        seed: what the choices are made from, any whole number from 0; one is chosen where it is None.
+        seed: the seed of the random choices, any whole number from 0; None chooses one.
 
-    Raises InvalidFaults. Sessions may be taken from any thread; `injected` counts what they all did.
+    Raises InvalidFaults. Sessions may be made in any thread; `injected` counts the faults of all sessions.
     """
 
     __slots__ = (
@@ -178,22 +177,22 @@ class Faults:
         self._sockets = count()
 
     def share(self, place: int, workers: int) -> None:
-        """Number sessions as worker `place` (from 0) of so many, so that no two make the same choices."""
+        """Number sessions as worker `place` (from 0) of `workers`, so that no two make the same choices."""
         self._connections = count(place, workers)
         self._sockets = count(place, workers)
 
     def session(self, number: int | None = None, *, clock: Callable[[], float] = monotonic) -> FaultSession:
-        """The faults of a connection: the next one, or that of this number (from 0)."""
+        """The faults of a connection: the next one, or the one with this number (from 0)."""
         number = next(self._connections) if number is None else number
         return FaultSession(self, f"connection {number}", clock)
 
     def datagrams(self, number: int | None = None, *, clock: Callable[[], float] = monotonic) -> FaultSession:
-        """The faults of a UDP socket: the next one, or that of this number (from 0)."""
+        """The faults of a UDP socket: the next one, or the one with this number (from 0)."""
         number = next(self._sockets) if number is None else number
         return FaultSession(self, f"socket {number}", clock)
 
     def __str__(self) -> str:
-        """What is injected, in words: `delay 50 ms to 200 ms, drop 10%`."""
+        """The faults in words: `delay 50 ms to 200 ms, drop 10%`."""
         low, high = self.delay
         words = []
         if high:
@@ -213,7 +212,7 @@ class Faults:
 
 
 class FaultSession:
-    """When the faults of one connection or UDP socket happen: each call is one choice, in order.
+    """Decides when the faults of one connection or UDP socket happen: each call is one choice, in order.
 
     `clock` gives moments of `time.monotonic()`, in seconds.
     """
@@ -224,15 +223,15 @@ class FaultSession:
         self.faults = faults
         self.name = name
         self.clock = clock
-        # A generator is 2.5 kB: only for what is asked for.
+        # A generator takes 2.5 kB, so make one only for faults that are wanted.
         self._delays = self._random("delay") if faults.delay[1] > 0 else None
         self._drops = self._random("drop") if faults.drop else None
         self._corruptions = self._random("corrupt") if faults.corrupt else None
 
     def _random(self, what: str) -> Random:
-        from random import Random  # 5 ms, for those only who want faults
+        from random import Random  # the import takes 5 ms: only if faults are wanted
 
-        # Of Random only `random` is used, and a text as seed: what both give is fixed for all time.
+        # Use only `random` of Random, and a text as seed: Python guarantees that these results never change.
         return Random(f"netkit {self.faults.seed} {self.name} {what}")
 
     def delay(self) -> float:
@@ -247,7 +246,8 @@ class FaultSession:
         return self._drops is not None and self._drops.random() < self.faults.drop
 
     def flip(self, size: int) -> int | None:
-        """Which bit is flipped in the next `size` bytes, counted from the first byte's lowest; None: none."""
+        """The bit to flip in the next `size` bytes, counted from the lowest of the first byte; None for no
+        bit."""
         if self._corruptions is None or self._corruptions.random() >= self.faults.corrupt:
             return None
         return int(self._corruptions.random() * size * 8) if size else None
@@ -272,7 +272,7 @@ class Addressed(Protocol):
 
 
 class FaultyStream(ByteStream):
-    """Another stream, of which what is sent shows the faults of `session`.
+    """A stream over another one; data sent on it gets the faults of `session`.
 
     The stream below belongs to this one. Where it is closed, by whomever, a delay ends in ClosedError.
     A reset raises InjectedReset on this side, and leaves the stream closed.
@@ -298,7 +298,7 @@ class FaultyStream(ByteStream):
         self._is_sending = False  # what is held, in some flow
         self._queued, self._moved = Event(), Event()
         self._block_left = 0
-        self._flip: int | None = None  # the bit to flip in what is left of the block
+        self._flip: int | None = None  # the bit to flip in the rest of the block
         throttle = session.faults.throttle
         self._bucket = None if throttle is None else _Bucket(throttle, session.clock())
         self._bottom = inner
@@ -429,7 +429,7 @@ class FaultyStream(ByteStream):
         return self._dropped or (limit is not None and self._sent >= limit)
 
     def _reset(self) -> Flow[None]:
-        """Flow: reset the connection, when what was sent has arrived; ends in InjectedReset."""
+        """Flow: reset the connection when the sent data has arrived; always raises InjectedReset."""
         self._check_open()
         clock, pause = self._session.clock, 0.001
         patience = clock() + RESET_PATIENCE
@@ -448,25 +448,25 @@ class FaultyStream(ByteStream):
         raise InjectedReset(self._sent)
 
     def _wait_until(self, moment: float) -> Flow[None]:
-        """Flow: sleep, but not through the closing of the stream."""
+        """Flow: sleep until `moment`, or until the stream is closed."""
         clock = self._session.clock
         while clock() < moment:
             self._check_open()
             yield Want(event=self._gone, until=moment)
         self._check_open()
 
-    # The rest is the stream's below.
+    # The rest is passed to the stream below.
 
     def stop_reading(self, quiet: float = QUIET) -> None:
         """Find the stream at its end as soon as the peer has sent nothing for `quiet` seconds."""
         self._inner.stop_reading(quiet)
 
     def lingering_close(self, quiet: float = LINGER) -> Flow[int]:
-        """Flow: after `finish`, read and drop what comes until the peer has finished too, and then close."""
+        """Flow: after `finish`, read and drop all bytes until the peer has finished too, and then close."""
         return self._inner.lingering_close(quiet)
 
     def close(self) -> None:
-        """Release the stream at once, from any thread. Whoever waits on it gets ClosedError."""
+        """Release the stream at once, from any thread. Calls that wait on it raise ClosedError."""
         self._inner.close()
 
     @property
@@ -476,12 +476,12 @@ class FaultyStream(ByteStream):
 
     @property
     def peer_addr(self) -> SocketAddr:
-        """The other end, of a stream that has addresses. Raises OSError where the peer has gone."""
+        """The other end, if the stream has addresses. Raises OSError if the peer is gone."""
         return self._addressed().peer_addr
 
     @property
     def local_addr(self) -> SocketAddr:
-        """This end, of a stream that has addresses."""
+        """This end, if the stream has addresses."""
         return self._addressed().local_addr
 
     def _addressed(self) -> Addressed:
@@ -496,7 +496,7 @@ class FaultyStream(ByteStream):
 
     @property
     def below(self) -> ByteStream:
-        """The stream that this one runs over; what is sent on it shows no faults."""
+        """The stream that this one runs over; data sent directly on it gets no faults."""
         return self._inner
 
     def __repr__(self) -> str:
@@ -504,7 +504,7 @@ class FaultyStream(ByteStream):
 
 
 def faulty(handler: Callable[[Any], Flow[None]], faults: Faults | None) -> Callable[[Any], Flow[None]]:
-    """`handler`, given each stream with the faults of the next connection; for None, as it is."""
+    """A handler like `handler`, but each stream gets the faults of the next connection; None: no faults."""
     if faults is None:
         return handler
 
@@ -531,19 +531,20 @@ class _Bucket:
         self.moment = now
 
     def allows(self, size: int, now: float) -> int:
-        """How many of `size` bytes may be sent now; 0 if it is too soon, until `moment`."""
+        """How many of `size` bytes may be sent now; 0 if it is too early, and `moment` is the time to wait
+        for."""
         self.level = min(self._depth, self.level + (now - self._at) * self._rate)
         self._at = now
         wanted = min(size, self._quantum)
         if self.level < wanted - 1e-6:
             self.moment = now + (wanted - self.level) / self._rate
-            if self.moment > now:  # else it is nearer than the clock can tell
+            if self.moment > now:  # otherwise the wait is shorter than the clock's resolution
                 return 0
         return min(size, max(1, int(self.level)))
 
 
 def flipped(data: memoryview, flip: int | None) -> memoryview:
-    """`data`, with its bit `flip` turned over, in a copy; itself where that is None or beyond its end."""
+    """A copy of `data` with the bit `flip` inverted; `data` itself if `flip` is None or beyond the end."""
     if flip is None or flip >= len(data) * 8:
         return data
     changed = bytearray(data)
@@ -552,7 +553,7 @@ def flipped(data: memoryview, flip: int | None) -> memoryview:
 
 
 def _in_flight(stream: ByteStream) -> bool:
-    """Whether some of what was sent over TCP is not acknowledged yet; False where nobody can tell."""
+    """Whether some data sent over TCP is not acknowledged yet; False if the system does not report it."""
     if not isinstance(stream, Resettable):
         return False  # closing it loses nothing
     try:

@@ -1,8 +1,8 @@
 """`FaultyUdpSocket`: a UDP socket whose datagrams come late, damaged or not at all, on purpose. RFC 768.
 
-Decision a reader may wonder about: a datagram that is late is kept here, in a heap, and who waits in
-`receive` sends it when its moment has come. So a delay holds up nothing behind it, jitter reorders as
-networks do, no task is needed, and the memory it takes has a limit.
+A delayed datagram is kept here in a heap, and a flow that waits to receive sends it when it is due. So a
+delay does not stop the datagrams behind it, random delays reorder datagrams as networks do, no extra task is
+needed, and the memory is limited.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 log = Log("netkit.lab.faulty_udp")
 
-#: How much a socket holds back at most, in bytes, with `HELD_OVERHEAD` added for each datagram.
+#: How much a socket keeps at most, in bytes, with `HELD_OVERHEAD` added for each datagram.
 HELD_BYTES = 4_194_304
 HELD_OVERHEAD = 256
 
 
 class FaultyUdpSocket(UdpSocket):
-    """A UDP socket of which the datagrams sent show the faults of `session`. It takes `sock` over.
+    """A UDP socket whose sent datagrams get the faults of `session`. It takes over `sock`.
 
-    A datagram that is late is kept and does not hold up those behind it; it leaves when its moment has
-    come while somebody receives from this socket (as a server always does), or in `flush`. `HELD_BYTES`
-    are kept at most; then sending waits for room, and what comes meanwhile waits in the system's buffer
-    or is lost there. What is kept when the socket is closed is lost.
+    A delayed datagram is kept, and does not stop those behind it. It is sent when it is due, while a flow
+    receives from this socket (as a server always does), or in `flush`. At most `HELD_BYTES` are kept; then
+    sending waits for room, and datagrams that come meanwhile wait in the system's buffer or are lost there.
+    Kept datagrams are lost when the socket is closed.
     """
 
     def __init__(self, sock: UdpSocket, session: FaultSession) -> None:
@@ -44,16 +44,17 @@ class FaultyUdpSocket(UdpSocket):
         self._held: list[tuple[float, int, bytes, SocketAddr | None]] = []  # a heap, by moment
         self._held_bytes = 0
         self._order = count()
-        self._free_at = 0.0  # when a throttled link has sent what is before
+        self._free_at = 0.0  # the moment when a throttled link has sent the earlier datagrams
         self._turns = 0
 
     @property
     def held(self) -> int:
-        """How many datagrams wait for their moment."""
+        """How many delayed datagrams are kept."""
         return len(self._held)
 
     def _arrive(self) -> Flow[None]:
-        """Flow: wait until a datagram is there, and send what is due meanwhile; errors as `UdpSocket`'s."""
+        """Flow: wait until a datagram is there, and meanwhile send those that are due; errors as
+        `UdpSocket`'s."""
         receiving = super()._arrive()
         self._turns += 1
         try:
@@ -73,9 +74,9 @@ class FaultyUdpSocket(UdpSocket):
             receiving.close()
 
     def send_flow(self, data: Buffer, addr: SocketAddr | None = None) -> Flow[int]:
-        """Flow: send one datagram to `addr`, or to the connected peer, or lose it, or keep it for later.
+        """Flow: send one datagram to `addr`, or to the connected peer; or lose it, or keep it for later.
 
-        Errors as `UdpSocket`'s, of one that is sent at once; later there is nobody to tell.
+        A datagram that is sent at once has the errors of `UdpSocket`; errors of later ones are only logged.
         """
         self._check_open()
         session, injected = self._session, self._session.faults.injected
@@ -107,11 +108,11 @@ class FaultyUdpSocket(UdpSocket):
         heappush(self._held, (due, next(self._order), whole, addr))
         self._held_bytes += cost
         if self._held[0][0] == due:
-            self._descriptor.wake_reader()  # who waits to receive does not know of this moment yet
+            self._descriptor.wake_reader()  # the flow that waits to receive must learn the new moment
         return size
 
     def flush(self) -> Flow[None]:
-        """Flow: wait until every datagram that was kept has left."""
+        """Flow: wait until every kept datagram has been sent."""
         while self._held:
             self._check_open()
             blocked = self._send_due()
@@ -124,7 +125,8 @@ class FaultyUdpSocket(UdpSocket):
         yield from race(self.flush(), cutting(stop).wait(), *ends)
 
     def _send_due(self) -> bool:
-        """Send those whose moment has come, a turn's worth at most; whether the socket takes no more now."""
+        """Send the datagrams that are due, up to the limit of a turn. Returns whether the socket is full
+        now."""
         for _ in range(OPERATIONS_PER_TURN):
             if not self._held or self._held[0][0] > self._session.clock():
                 return False
@@ -149,4 +151,6 @@ class FaultyUdpSocket(UdpSocket):
             return Want(read=read, event=event, until=self._held[0][0])
         if self._descriptor.writer is None:
             return Want(read=read, write=self._descriptor, event=event)
-        return Want(read=read, event=event, until=self._session.clock() + QUANTUM)  # another waits to write
+        return Want(
+            read=read, event=event, until=self._session.clock() + QUANTUM
+        )  # another flow waits to write

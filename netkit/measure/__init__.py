@@ -1,1 +1,1 @@
-"""Measuring a network: `ping`, round trips and what they come to; `scan`, which ports take connections."""
+"""Measuring a network: `ping` measures round trips, `scan` finds ports that accept connections."""

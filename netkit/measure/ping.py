@@ -1,12 +1,12 @@
 """Measuring round trips: TCP connects, echoes over one TCP connection, echoes of UDP datagrams.
 
-Probes leave on a schedule of their own, every `interval` seconds from the first one's moment on, whatever
-becomes of those before: a late reply delays nothing, and nothing drifts. Each echo carries a token of this
+Probes follow a fixed schedule: one every `interval` seconds after the first, even if earlier ones have no
+reply yet. So a late reply delays nothing, and the schedule does not drift. Each echo carries a token of this
 run and its number, and counts only if all of it comes back unchanged.
 
 `PingStatistics` keeps minimum, maximum, mean and jitter exactly for any number of replies. Median and
-percentiles are exact up to SAMPLES replies; beyond that they are those of a uniform random sample of that
-size (Vitter's algorithm R), whose 99th percentile is off by less than a tenth of a percent of the replies.
+percentiles are exact up to SAMPLES replies. With more replies they are those of a uniform random sample of
+that size (Vitter's algorithm R); the rank of its 99th percentile is wrong by less than 0.1 % of the replies.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ if TYPE_CHECKING:
     from netkit.net.tcp import TcpStream
     from netkit.net.udp import UdpSocket
 
-#: How many replies percentiles are exact for.
+#: Up to how many replies percentiles are exact.
 SAMPLES = 100_000
 
-#: How many replies may be awaited at once; older ones count as lost.
+#: How many probes may wait for a reply at the same time; older ones count as lost.
 AWAITED = 10_000
 
 #: The bytes that every echo begins with: a mark, the run's token, the probe's number.
 _HEAD = struct.Struct("!4s8sQ")
 _MARK = b"nkpg"
 
-#: The least and the most that an echo carries, in bytes.
+#: The smallest and the largest echo, in bytes.
 MIN_SIZE, MAX_SIZE = _HEAD.size, 65_507
 
 
 class EchoMismatch(NetkitError):
-    """What came back is not what was sent: `offset` is the first byte of the echo that differs."""
+    """The echo differs from what was sent; `offset` is the first byte that differs."""
 
     layer = "echo"
     fault = "peer"
@@ -69,24 +69,25 @@ class EchoMismatch(NetkitError):
         self.hint = "is it an echo server?"
 
     def __str__(self) -> str:
-        return f"what came back for probe {self.number} is not what was sent (from byte {self.offset} on)"
+        return f"the echo of probe {self.number} differs from what was sent (from byte {self.offset} on)"
 
 
 class Reply(NamedTuple):
-    """What became of one probe."""
+    """The result of one probe."""
 
     number: int
     """From 0, in the order of sending."""
     time: float | None
-    """The round trip, in seconds; None where there is none."""
+    """The round trip, in seconds; None without a reply."""
     error: Exception | None = None
-    """Why there is none: DeadlineExceeded where nothing came in time."""
+    """Why there is no reply; DeadlineExceeded if nothing came in time."""
     note: str | None = None
-    """"late": it had been given up; "duplicate": another one for the same probe; "reordered"."""
+    """"late": after its timeout; "duplicate": a second reply to the probe; "reordered": after that of a later
+    one."""
 
 
 class PingStatistics:
-    """What a run of probes has shown so far. Times are in seconds, None as long as there is no reply."""
+    """The statistics of a run of probes so far. Times are in seconds, and None until there is a reply."""
 
     def __init__(self) -> None:
         self.sent = 0
@@ -105,12 +106,12 @@ class PingStatistics:
         self._random = Random(1)
 
     def add(self, reply: Reply) -> None:
-        """Count what became of a probe."""
+        """Count the result of a probe."""
         if reply.note == "duplicate":
             self.duplicates += 1
             return
         if reply.note == "late":
-            self.late += 1  # it has been counted as lost, which it was for whoever waited
+            self.late += 1  # it was already counted as lost, and stays so
             return
         if reply.note == "reordered":
             self.reordered += 1
@@ -146,7 +147,7 @@ class PingStatistics:
 
     @property
     def loss(self) -> float:
-        """The share of probes with an answer or the end of their time that had no reply, from 0 to 1."""
+        """The share of finished probes that had no reply in time, from 0 to 1."""
         ended = self.received + self.failed
         return self.failed / ended if ended else 0.0
 
@@ -166,7 +167,7 @@ class PingStatistics:
         return self.percentile(50)
 
 
-#: Is told what became of each probe, as it turns out.
+#: Is called with the result of each probe, as soon as it is known.
 OnReply: TypeAlias = "Callable[[Reply], object]"
 
 
@@ -179,9 +180,9 @@ def ping_connect(
     statistics: PingStatistics,
     on_reply: OnReply,
 ) -> Flow[None]:
-    """Flow: `count` connections (None: without end), each closed as soon as it is there.
+    """Flow: make `count` connections (None: without end), and close each at once.
 
-    `timeout` is for each. What an attempt raises as OSError or NetkitError is its reply's `error`.
+    `timeout` is for each, in seconds. An OSError or NetkitError of an attempt is the `error` of its reply.
     """
 
     def probe(number: int) -> Flow[None]:
@@ -217,9 +218,9 @@ def ping_stream(
     statistics: PingStatistics,
     on_reply: OnReply,
 ) -> Flow[None]:
-    """Flow: `count` echoes of `size` bytes over one connection.
+    """Flow: send `count` echoes of `size` bytes over one connection.
 
-    Raises EchoMismatch, and what ends the stream.
+    Raises EchoMismatch, and the errors of the stream.
     """
     run = _Echoes(size, count, timeout, statistics, on_reply)
     refused: ConnectionError | None = None
@@ -233,7 +234,7 @@ def ping_stream(
             )
         except ConnectionError as error:
             refused = error
-            yield Want(event=Event())  # what came before that says more, and the stream ends after it
+            yield Want(event=Event())  # the receiving side has the better error, and ends the stream
 
     def receiving() -> Flow[None]:
         number = 0
@@ -263,11 +264,11 @@ def ping_datagrams(
     statistics: PingStatistics,
     on_reply: OnReply,
 ) -> Flow[None]:
-    """Flow: `count` echoes of datagrams of `size` bytes, from a socket that is connected to the echo server.
+    """Flow: send `count` datagrams of `size` bytes, from a socket that is connected to the echo server.
 
-    Datagrams that are not of this run are ignored; those of a probe that came before are duplicates. What
-    the peer's host reports (nobody receives there: ConnectionRefusedError) is the reply of the oldest probe
-    without one.
+    Datagrams of other runs are ignored; a second reply to a probe is a duplicate. An error that the peer's
+    host reports (ConnectionRefusedError: no program receives there) becomes the result of the oldest probe
+    without a reply.
     """
     run = _Echoes(size, count, timeout, statistics, on_reply)
 
@@ -301,7 +302,7 @@ def ping_datagrams(
 
 
 class _Echoes:
-    """The probes of one run that are under way, oldest first."""
+    """The probes of one run that wait for a reply, oldest first."""
 
     def __init__(
         self, size: int, count: int | None, timeout: float, statistics: PingStatistics, on_reply: OnReply
@@ -324,7 +325,7 @@ class _Echoes:
         return _HEAD.pack(_MARK, self._token, number) + self._filler
 
     def number_of(self, data: bytes) -> int | None:
-        """Which probe a datagram answers; None where it is not of this run."""
+        """The number of the probe that a datagram answers; None if it is not of this run."""
         if len(data) < _HEAD.size:
             return None
         mark, token, number = _HEAD.unpack_from(data)
@@ -347,18 +348,18 @@ class _Echoes:
         self._settle(Reply(number, now - begun, None, note))
 
     def failed(self, error: Exception) -> None:
-        """The network reports an error: the oldest probe's."""
+        """The network reported an error: it is the result of the oldest probe."""
         if self._awaited:
             number, _ = self._awaited.popitem(last=False)
             self._settle(Reply(number, None, error))
 
     def abandoned(self, error: Exception) -> None:
-        """It is over: no reply will come to the probes that are under way."""
+        """The run ends: the waiting probes will get no reply."""
         while self._awaited:
             self.failed(error)
 
     def expiring(self) -> Flow[None]:
-        """Flow: give up what has not come in time; ends when every probe of a run with an end is settled."""
+        """Flow: give up probes whose time is over; ends when all `count` probes have a result."""
         while self._count is None or self._settled < self._count:
             self.changed.clear()
             now = monotonic()
@@ -396,7 +397,7 @@ def _ping(
     interval: float,
     statistics: PingStatistics,
 ) -> Flow[None]:
-    """Flow: send on schedule and receive, until every probe has its reply or has run out of time."""
+    """Flow: send on schedule and receive, until every probe has its reply or its timeout."""
     try:
         yield from beside(run.expiring(), _on_schedule(send, count, interval, statistics), receiving)
     except (OSError, NetkitError) as error:
@@ -407,7 +408,8 @@ def _ping(
 def _on_schedule(
     send: Callable[[int], Flow[None]], count: int | None, interval: float, statistics: PingStatistics
 ) -> Flow[None]:
-    """Flow: `send(0)` now, `send(n)` at `n * interval` after that. What was missed is not made up for."""
+    """Flow: call `send(0)` now, and `send(n)` `n * interval` seconds later. Missed probes are not sent
+    later."""
     begun = monotonic()
     number = 0
     while count is None or number < count:
@@ -417,11 +419,11 @@ def _on_schedule(
             yield Want(until=due)
             continue
         if now - due > max(interval, 1.0):
-            begun += now - due  # the machine slept: no burst of what would have been
+            begun += now - due  # the machine slept: do not send the missed probes in a burst
         statistics.sent += 1
         yield from send(number)
         number += 1
-        yield PAUSE  # behind its time it would never wait, and what comes back would
+        yield PAUSE  # if the schedule is late it never waits, so give the receiving side its turn
 
 
 def _first_difference(came: bytes, expected: bytes) -> int:

@@ -1,8 +1,8 @@
-"""Which TCP ports answer: a connect scan, as flows that any number of can run side by side.
+"""Which TCP ports answer: a connect scan, as flows; any number of them can run side by side.
 
-A port is *open* where the connection is made, *closed* where it is refused, *filtered* where nothing comes
-back in time, *unreachable* where the network says so. With a banner wanted, what an open port says by itself
-is read, for so long and no more than so many bytes: a peer that is silent, or does not stop, costs no more.
+A port is *open* if the connection is made, *closed* if it is refused, *filtered* if no answer comes in time,
+*unreachable* if the network reports that. On request, the banner is read, which is what an open port sends by
+itself. Its time and size are limited, so that a silent or endless peer costs little.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from netkit.net.tcp import TcpStream
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-#: How many bytes of a banner are read.
+#: How many bytes of a banner are read at most.
 BANNER_SIZE = 1024
 
-#: How long to wait, in seconds, when this process has no descriptor left, before a port is tried again.
+#: How long to wait before a port is tried again, in seconds, if this process has no descriptor left.
 NO_DESCRIPTOR_PAUSE = 0.05
 
-#: For how long, in seconds, that is done.
+#: For how long a port is tried again, in seconds.
 NO_DESCRIPTOR_PATIENCE = 30.0
 
 _NO_DESCRIPTOR = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
@@ -38,7 +38,7 @@ _LOCAL = frozenset((errno.EACCES, errno.EPERM, errno.EINVAL, errno.EAFNOSUPPORT,
 
 
 class PortState(Enum):
-    """What became of an attempt to connect."""
+    """The result of an attempt to connect."""
 
     OPEN = "open"
     CLOSED = "closed"
@@ -47,20 +47,20 @@ class PortState(Enum):
 
 
 class PortResult(NamedTuple):
-    """What is known of one port of one address."""
+    """The result for one port of one address."""
 
     addr: SocketAddr
     state: PortState
     time: float
-    """How long that took to find out, in seconds."""
+    """How long it took until the state was known, in seconds."""
     banner: bytes | None = None
-    """What an open port said by itself; None where that was not asked, or nothing came."""
+    """What an open port sent by itself; None if no banner was requested, or nothing came."""
     reason: str | None = None
-    """What the system said, where it is not open."""
+    """The system's error, if the port is not open."""
 
 
 class PortsError(NetkitError, ValueError):
-    """Text that is no list of ports: `text` at `offset`."""
+    """The text is not a list of ports: `text` is wrong at `offset`."""
 
     layer = "addr"
     fault = "caller"
@@ -78,9 +78,9 @@ class PortsError(NetkitError, ValueError):
 
 
 def parse_ports(text: str) -> list[int]:
-    """The ports of `22,80,8000-8100,https`: each once, in the order written. Raises PortsError.
+    """The ports of `22,80,8000-8100,https`: each once, in the written order. Raises PortsError.
 
-    `-` alone is every port, `N-` those from N on, `-N` those up to N.
+    `-` alone is every port, `N-` is N and above, `-N` is N and below.
     """
     ports: dict[int, None] = {}
     offset = 0
@@ -105,7 +105,7 @@ def _range(part: str, text: str, offset: int) -> Iterable[int]:
     try:
         return [socket.getservbyname(part, "tcp")]
     except (OSError, UnicodeError):
-        raise PortsError(text, offset, f"{part!r} is no port and no service of this system") from None
+        raise PortsError(text, offset, f"{part!r} is neither a port nor a service of this system") from None
 
 
 def _is_number(text: str) -> bool:
@@ -119,7 +119,7 @@ def _number(text: str, whole: str, offset: int) -> int:
 
 
 def service_name(port: int) -> str | None:
-    """What this system calls a TCP port (services(5)); None where it has no name for it."""
+    """This system's name for a TCP port (services(5)); None if it has none."""
     try:
         return socket.getservbyport(port, "tcp")
     except OSError:
@@ -134,11 +134,11 @@ def scan_port(
     banner: float | None = None,
     banner_size: int = BANNER_SIZE,
 ) -> Flow[PortResult]:
-    """Flow: try one port; `timeout` and `banner` are seconds, for the connection and for what it says.
+    """Flow: try one port; `timeout` (for the connection) and `banner` (for reading it) are seconds.
 
-    Where this process has no descriptor left, it waits for NO_DESCRIPTOR_PATIENCE until there is one again;
-    that does not count as the port's time. Raises what is this system's own doing: no descriptor for so
-    long, a source address that is not its own, a firewall of its own.
+    If this process has no descriptor left, the flow waits up to NO_DESCRIPTOR_PATIENCE seconds for one; this
+    time does not count as the port's. Errors of this system are raised: no descriptor for that long, a source
+    address that this machine does not have, a firewall of this machine.
     """
     patience = monotonic() + NO_DESCRIPTOR_PATIENCE
     while True:
@@ -153,7 +153,7 @@ def scan_port(
                 yield from sleep_until(monotonic() + NO_DESCRIPTOR_PAUSE)
                 continue
             if code in _NO_DESCRIPTOR or code in _LOCAL:
-                raise  # this system's own doing: no packet was sent
+                raise  # an error of this system: no packet was sent
             state = _STATES.get(code or 0, PortState.UNREACHABLE)
             reason = "no answer" if state is PortState.FILTERED else error.strerror
             return PortResult(addr, state, monotonic() - begun, None, reason)
@@ -164,7 +164,7 @@ def scan_port(
 
 
 def _banner(stream: TcpStream, timeout: float, size: int) -> Flow[bytes | None]:
-    """Flow: what comes by itself, up to the piece with the end of its first line."""
+    """Flow: what the peer sends by itself, up to the piece with the end of the first line."""
     until = monotonic() + timeout
     said = b""
     try:
@@ -176,7 +176,7 @@ def _banner(stream: TcpStream, timeout: float, size: int) -> Flow[bytes | None]:
             if b"\n" in said:
                 break
     except (DeadlineExceeded, OSError):
-        pass  # what came is the banner
+        pass  # the banner is what came before
     return said or None
 
 
@@ -188,7 +188,7 @@ _STATES = {
 
 
 def scan_order(hosts: Iterable[SocketAddr], ports: Iterable[int]) -> Iterator[SocketAddr]:
-    """Every port of every host, all hosts at one port before the next: nobody is asked everything at once."""
+    """Every port of every host; each port on all hosts before the next port, to spread the load on hosts."""
     addrs = list(hosts)
     for port in ports:
         for addr in addrs:

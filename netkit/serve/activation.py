@@ -1,31 +1,31 @@
-"""Sockets that a service manager opened, and what it is told: systemd's protocols.
+"""Sockets from a service manager, and notifications to it: systemd's protocols.
 
 Rules: sd_listen_fds(3), sd_notify(3), sd_watchdog_enabled(3).
 
 Activation: the manager listens, and starts the service with the sockets as descriptors 3, 4, ... and
-LISTEN_FDS (how many), LISTEN_PID (for whom) and LISTEN_FDNAMES (their names, between colons) in its
-environment. `listen_fds` reads these once, takes them out of the environment and makes the descriptors
-close-on-exec, so that no child of ours takes them for its own; it remembers what it found. The functions
-`..._from_raw_fd` make listeners and sockets of descriptors, from there or received by `recv_fds`, after
-looking whether they are what they should be. A descriptor that is refused stays open, and its caller's;
-one that is taken is close-on-exec, and never made non-blocking (rule 11 of `netkit.io`).
+LISTEN_FDS (how many), LISTEN_PID (for which process) and LISTEN_FDNAMES (their names, between colons) in its
+environment. `listen_fds` reads these once, removes them from the environment and makes the descriptors
+close-on-exec, so that no child process takes them for its own; it remembers the result. The functions
+`..._from_raw_fd` make listeners and sockets from descriptors (from the manager, or received by `recv_fds`),
+after checking that they are of the right kind. A refused descriptor stays open and belongs to the caller. An
+accepted one is made close-on-exec, but never non-blocking (rule 11 of `netkit.io`).
 
 Notification: `sd_notify` tells the manager that the service is ready, stopping, alive. Without a manager
 (NOTIFY_SOCKET is not set) it does nothing.
 
-    AdoptError                (OSError) a descriptor is not what it should be
+    AdoptError                (OSError) a descriptor is not of the right kind
     ├── .BadDescriptor        it is not open
     ├── .NotASocket           it is open on something else
-    ├── .WrongFamily          such as a Unix-domain socket where a TCP listener is wanted
-    ├── .WrongType            such as datagrams where a stream is wanted
+    ├── .WrongFamily          for example a Unix-domain socket instead of a TCP listener
+    ├── .WrongType            for example datagrams instead of a stream
     ├── .NotListening         a stream socket that is not a listener (connected, or only bound)
-    ├── .Listening            a listener where a connection, or a socket for datagrams, is wanted
-    └── .NotConnected         no peer, where a connection is wanted
-    ActivationError           what the service manager left in the environment
-    ├── .NotActivated         nothing: this process was not started by way of a socket
-    ├── .OtherProcess         it is for another process
-    ├── .NoSuchFd             (IndexError) fewer descriptors than that
-    └── .Malformed            (ValueError) a variable that does not make sense
+    ├── .Listening            a listener instead of a connection, or of a socket for datagrams
+    └── .NotConnected         a socket without a peer instead of a connection
+    ActivationError           the service manager's variables do not give the descriptor
+    ├── .NotActivated         there are none: this process was not started with sockets
+    ├── .OtherProcess         they are for another process
+    ├── .NoSuchFd             (IndexError) there are fewer descriptors
+    └── .Malformed            (ValueError) a variable has an invalid value
 
 The stage of all of these is `local`.
 """
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 #: The first descriptor that is passed (SD_LISTEN_FDS_START).
 LISTEN_FDS_START = 3
 
-#: How long `sd_notify` waits for a manager that does not take its message, in seconds.
+#: How long `sd_notify` waits for a manager that does not receive its message, in seconds.
 NOTIFY_TIMEOUT = 5.0
 
 _LISTEN_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
@@ -61,7 +61,7 @@ _TCP_PROTOCOLS = (0, socket.IPPROTO_TCP, 262)
 
 
 class AdoptError(NetkitError, OSError):
-    """Descriptor `fd` is not what it should be. It is left as it is found, and its caller's."""
+    """Descriptor `fd` is not of the right kind. It is not changed, and belongs to the caller."""
 
     layer = "net"
     fault: Fault = "local"
@@ -105,7 +105,7 @@ class NotListening(AdoptError):
 
 
 class Listening(AdoptError):
-    """A listener, where a connection is wanted."""
+    """A listener instead of a connection."""
 
 
 class NotConnected(AdoptError):
@@ -117,7 +117,7 @@ for _kind in (BadDescriptor, NotASocket, WrongFamily, WrongType, NotListening, L
 
 
 class ActivationError(NetkitError):
-    """There is no such descriptor from a service manager, or its variables make no sense."""
+    """There is no such descriptor from a service manager, or its variables are invalid."""
 
     layer = "net"
     fault: Fault = "local"
@@ -130,29 +130,29 @@ class ActivationError(NetkitError):
 
 
 class NotActivated(ActivationError):
-    """No service manager started this process by way of a socket: LISTEN_FDS is not set."""
+    """No service manager started this process with sockets: LISTEN_FDS is not set."""
 
-    hint = "systemd-socket-activate starts a program as a service manager does"
+    hint = "systemd-socket-activate starts a program in the same way as a service manager"
 
     def __str__(self) -> str:
         return "this process was not started with sockets (LISTEN_FDS is not set)"
 
 
 class OtherProcess(ActivationError):
-    """The sockets are for process `pid`, and this is another one: somebody started it in between."""
+    """The sockets are for process `pid`, but this is another process: one that `pid` started."""
 
-    hint = "start it with exec, where a shell is in between"
+    hint = "if a shell starts it, use exec"
 
     def __init__(self, pid: int) -> None:
         super().__init__(pid)
         self.pid = pid
 
     def __str__(self) -> str:
-        return f"the sockets are for process {self.pid} (LISTEN_PID), and this is {os.getpid()}"
+        return f"the sockets are for process {self.pid} (LISTEN_PID), but this is {os.getpid()}"
 
 
 class NoSuchFd(ActivationError, IndexError):
-    """There are `count` sockets, and not one of number `index` (from 0)."""
+    """There are only `count` sockets, and none has the number `index` (from 0)."""
 
     def __init__(self, index: int, count: int) -> None:
         super().__init__(index, count)
@@ -164,7 +164,7 @@ class NoSuchFd(ActivationError, IndexError):
 
 
 class Malformed(ActivationError, ValueError):
-    """The value of an environment variable that makes no sense."""
+    """An environment variable has an invalid value."""
 
     def __init__(self, variable: str, value: str, wanted: str) -> None:
         super().__init__(variable, value)
@@ -183,7 +183,7 @@ ActivationError.Malformed = Malformed
 
 
 class ListenFd(int):
-    """A descriptor from the service manager: a number, with the `name` it goes by ("unknown" if none)."""
+    """A descriptor from the service manager: a number with a `name` ("unknown" if it has none)."""
 
     name: str
 
@@ -196,17 +196,17 @@ class ListenFd(int):
         return f"ListenFd({int(self)}, {self.name!r})"
 
 
-#: What the environment said when it was last asked: the descriptors, and why there are none.
+#: The result of reading the environment: the descriptors, or the error that says why there are none.
 _found: tuple[list[ListenFd], ActivationError | None] = ([], NotActivated())
 
 
 def listen_fds() -> list[ListenFd]:
-    """The sockets that this process was started with, in order; none where it was not, or they are another's.
+    """The sockets that this process was started with, in order; empty if there are none for this process.
 
-    The first call takes the variables out of the environment and makes the descriptors close-on-exec;
-    what it found is remembered for the next.
+    The first call removes the variables from the environment and makes the descriptors close-on-exec; later
+    calls return the same result.
 
-    Raises ActivationError.Malformed for a variable that makes no sense, AdoptError.BadDescriptor for a
+    Raises ActivationError.Malformed for a variable with an invalid value, AdoptError.BadDescriptor for a
     descriptor that is not open.
     """
     global _found
@@ -218,9 +218,9 @@ def listen_fds() -> list[ListenFd]:
 
 
 def listen_fd(index: int) -> ListenFd:
-    """The socket of number `index`, from 0, that this process was started with.
+    """The socket with the number `index`, from 0, that this process was started with.
 
-    Raises ActivationError.NotActivated, .OtherProcess, .NoSuchFd, and what `listen_fds` raises.
+    Raises ActivationError.NotActivated, .OtherProcess, .NoSuchFd, and the errors of `listen_fds`.
     """
     fds = listen_fds()
     if not fds and _found[1] is not None:
@@ -231,7 +231,7 @@ def listen_fd(index: int) -> ListenFd:
 
 
 def listen_fds_named(name: str) -> list[ListenFd]:
-    """The sockets that go by `name` (FileDescriptorName= in systemd.socket(5)), or none. As `listen_fds`."""
+    """The sockets with this `name` (FileDescriptorName= in systemd.socket(5)); errors as `listen_fds`."""
     return [fd for fd in listen_fds() if fd.name == name]
 
 
@@ -256,7 +256,7 @@ def _listen_fds(values: dict[str, str]) -> tuple[list[ListenFd], ActivationError
 
 
 def _number(variable: str, value: str, wanted: str, *, least: int = 0) -> int:
-    # Not int() alone, which takes spaces, signs, underscores and other scripts' digits, of any length.
+    # int() alone accepts too much: spaces, signs, underscores, digits of other scripts, and any length.
     if not (value.isascii() and value.isdigit() and len(value) <= 19 and int(value) >= least):
         raise Malformed(variable, value, wanted)
     return int(value)
@@ -273,14 +273,14 @@ def _set_close_on_exec(fd: int) -> None:
 
 
 def tcp_listener_from_raw_fd(fd: int) -> TcpListener:
-    """The TCP listener that descriptor `fd` is. It is the listener's from now on. Raises AdoptError."""
+    """The TCP listener at descriptor `fd`; the descriptor then belongs to it. Raises AdoptError."""
     return TcpListener(_adopt(fd, _INET, socket.SOCK_STREAM, listening=True), inherited=True)
 
 
 def unix_listener_from_raw_fd(fd: int, *, unlink_on_close: bool = False) -> UnixListener:
-    """The Unix-domain listener that descriptor `fd` is. It is the listener's from now on. Raises AdoptError.
+    """The Unix-domain listener at descriptor `fd`; the descriptor then belongs to it. Raises AdoptError.
 
-    Its file is left to whoever made it, unless `unlink_on_close`: for the successor of a process.
+    Its file is not removed at the end, unless `unlink_on_close` is set, for the successor of a process.
     """
     from netkit.net.socket_file import SocketFile
     from netkit.net.unix import UnixAddr, UnixListener
@@ -292,12 +292,12 @@ def unix_listener_from_raw_fd(fd: int, *, unlink_on_close: bool = False) -> Unix
         try:
             file = SocketFile(path)
         except OSError:
-            pass  # somebody has removed it already
+            pass  # it was removed already
     return UnixListener(sock, file=file, inherited=True)
 
 
 def udp_socket_from_raw_fd(fd: int) -> UdpSocket:
-    """The UDP socket that descriptor `fd` is. It is the UdpSocket's from now on. Raises AdoptError."""
+    """The UDP socket at descriptor `fd`; the descriptor then belongs to it. Raises AdoptError."""
     from netkit.net.udp import UdpSocket
 
     return UdpSocket(_adopt(fd, _INET, socket.SOCK_DGRAM), inherited=True)
@@ -306,7 +306,8 @@ def udp_socket_from_raw_fd(fd: int) -> UdpSocket:
 def server_socket_from_raw_fd(
     fd: int, *, unlink_on_close: bool = False
 ) -> TcpListener | UnixListener | UdpSocket:
-    """Whichever descriptor `fd` is of the three that a server is given. Arguments and errors as theirs."""
+    """A TCP listener, Unix-domain listener or UDP socket, whichever is at descriptor `fd`; errors as
+    theirs."""
     try:
         return tcp_listener_from_raw_fd(fd)
     except WrongFamily:
@@ -316,12 +317,12 @@ def server_socket_from_raw_fd(
 
 
 def tcp_stream_from_raw_fd(fd: int) -> TcpStream:
-    """The TCP connection that descriptor `fd` is (such as inetd's standard input). Raises AdoptError."""
+    """The TCP connection at descriptor `fd` (such as inetd's standard input). Raises AdoptError."""
     return TcpStream(_adopt(fd, _INET, socket.SOCK_STREAM, listening=False), inherited=True)
 
 
 def unix_stream_from_raw_fd(fd: int) -> UnixStream:
-    """The Unix-domain connection that descriptor `fd` is. Raises AdoptError."""
+    """The Unix-domain connection at descriptor `fd`. Raises AdoptError."""
     from netkit.net.unix import UnixStream
 
     return UnixStream(_adopt(fd, _unix(fd), socket.SOCK_STREAM, listening=False), inherited=True)
@@ -337,7 +338,8 @@ def _unix(fd: int) -> tuple[int, ...]:
 def _adopt(
     fd: int, families: tuple[int, ...], kind: socket.SocketKind, *, listening: bool | None = None
 ) -> socket.socket:
-    """A socket object for descriptor `fd`, if it is of one of `families`, of `kind`, and (not) listening."""
+    """A socket object for descriptor `fd`, if it has one of `families`, the type `kind`, and (not)
+    listens."""
     fd = int(fd)
     try:
         mode = os.fstat(fd).st_mode
@@ -346,9 +348,9 @@ def _adopt(
     if not stat.S_ISSOCK(mode):
         raise NotASocket(fd, errno.ENOTSOCK, "it is not a socket")
     blocking = os.get_blocking(fd)
-    sock = socket.socket(fileno=fd)  # which asks the system for family, type and protocol
+    sock = socket.socket(fileno=fd)  # Python asks the system for family, type and protocol
     try:
-        if sock.gettimeout() is not None:  # socket.setdefaulttimeout was called: that sets O_NONBLOCK
+        if sock.gettimeout() is not None:  # after socket.setdefaulttimeout, Python has set O_NONBLOCK
             sock.settimeout(None)
             os.set_blocking(fd, blocking)
         if sock.family not in families:
@@ -365,7 +367,7 @@ def _adopt(
             _check_listening(sock, listening)
         _set_close_on_exec(fd)
     except BaseException:
-        sock.detach()  # which leaves the descriptor open
+        sock.detach()  # the descriptor stays open
         raise
     return sock
 
@@ -385,10 +387,10 @@ def _check_listening(sock: socket.socket, wanted: bool) -> None:
 
 
 def _named(value: int) -> str:
-    return getattr(value, "name", str(value))  # the socket module's enumerations know most
+    return getattr(value, "name", str(value))  # the socket module's enumerations have most names
 
 
-# What the service manager is told.
+# Notifications to the service manager.
 
 
 def sd_notify(
@@ -401,14 +403,14 @@ def sd_notify(
     main_pid: int | None = None,
     unset_environment: bool = False,
 ) -> bool:
-    """Tell the service manager how this service is (sd_notify(3)); whether there is one to be told.
+    """Tell the service manager the state of this service (sd_notify(3)). Returns whether there is a manager.
 
-    `ready`: it has started, or a reload has ended (READY=1); `reloading` (RELOADING=1, with the
-    moment); `stopping` (STOPPING=1); `watchdog`: it is alive (WATCHDOG=1); `status`: a line for people
-    (STATUS=); `main_pid`: which process is the service now (MAINPID=); `lines`: any others, as
-    `"FDSTORE=1"`. `unset_environment` keeps NOTIFY_SOCKET from the children and from later calls.
+    `ready`: the service has started, or a reload has ended (READY=1); `reloading` (RELOADING=1, with the
+    moment); `stopping` (STOPPING=1); `watchdog`: the service is alive (WATCHDOG=1); `status`: a line for
+    people (STATUS=); `main_pid`: the process that is the service now (MAINPID=); `lines`: other lines, such
+    as `"FDSTORE=1"`. `unset_environment` hides NOTIFY_SOCKET from child processes and from later calls.
 
-    Raises UnixError where the manager's socket cannot be sent to, ValueError for text with line breaks.
+    Raises UnixError if sending to the manager's socket fails, ValueError for text with line breaks.
     """
     addr = os.environ.get("NOTIFY_SOCKET")
     if unset_environment:
@@ -433,7 +435,7 @@ def _assignments(
     if reloading:
         from time import CLOCK_MONOTONIC, clock_gettime_ns
 
-        # systemd wants the moment as well, so that it can tell this reload from the one before.
+        # systemd needs the moment as well, to distinguish this reload from an earlier one.
         found += ["RELOADING=1", f"MONOTONIC_USEC={clock_gettime_ns(CLOCK_MONOTONIC) // 1000}"]
     for name, said in (("READY", ready), ("STOPPING", stopping), ("WATCHDOG", watchdog)):
         if said:
@@ -453,7 +455,7 @@ def _send_notification(addr: str, message: bytes) -> None:
 
     doing = "notify"
     if not addr.startswith(("/", "@")):
-        # "vsock:CID:PORT" is for virtual machines; a relative path is nobody's.
+        # "vsock:CID:PORT" is for virtual machines; a relative path is not valid.
         raise UnixError.Unsupported(addr, errno.EAFNOSUPPORT, "not a path or an abstract name", doing)
     where = UnixAddr.parse(addr)
     try:
@@ -461,16 +463,16 @@ def _send_notification(addr: str, message: bytes) -> None:
             sock.settimeout(NOTIFY_TIMEOUT)
             sock.sendto(message, where.to_sockaddr())
     except TimeoutError:
-        raise UnixError.TimedOut(where, errno.ETIMEDOUT, "it does not take the message", doing) from None
+        raise UnixError.TimedOut(where, errno.ETIMEDOUT, "it does not receive the message", doing) from None
     except OSError as error:
         raise unix_error(where, error, doing) from None
 
 
 def watchdog_interval(*, unset_environment: bool = False) -> float | None:
-    """How often the service manager wants to hear `sd_notify(watchdog=True)`, in seconds; None: not at all.
+    """How often the service manager expects `sd_notify(watchdog=True)`, in seconds; None if it does not.
 
-    Tell it twice as often (sd_watchdog_enabled(3)). `unset_environment` keeps the variables from the
-    children and from later calls. Raises ActivationError.Malformed.
+    Call it twice as often (sd_watchdog_enabled(3)). `unset_environment` hides the variables from child
+    processes and from later calls. Raises ActivationError.Malformed.
     """
     values = {name: os.environ.get(name) for name in ("WATCHDOG_USEC", "WATCHDOG_PID")}
     if unset_environment:

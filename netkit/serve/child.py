@@ -1,12 +1,13 @@
-"""Commands that talk over a connection: started with a socket as their standard input and output, waited for.
+"""Commands that talk over a connection: they are started with a socket as standard input and output.
 
-The socket that a command gets is blocking, as any program expects: O_NONBLOCK belongs to the open file, which
-the command shares, so a stream is given up (`into_socket`) and made blocking before the command is started,
-and this process never uses it again (rule 11 of `netkit.io`). Where bytes have to be seen or changed on their
-way (TLS, a transcript), the command gets one end of a pair, and the other end is a stream of ours.
+A command gets a blocking socket, because programs expect that. O_NONBLOCK belongs to the open file, which the
+command shares. So the stream is given up (`into_socket`) and made blocking before the command starts, and
+this process never uses it again (rule 11 of `netkit.io`). If this process must see or change the bytes (TLS,
+a transcript), the command gets one end of a socket pair, and the other end is a stream of ours.
 
-Waiting is for the process itself, not for SIGCHLD: a pidfd (Linux) becomes readable when it ends, for good,
-so no signal can be missed, and none of another child's is taken for it. Elsewhere a thread waits.
+This module waits for the process itself, not for SIGCHLD. On Linux a pidfd becomes readable when the process
+ends, and stays so. Therefore no signal can be missed, or confused with that of another child. On other
+systems a thread waits.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ KILL_AFTER = 2.0
 
 
 class Child:
-    """A command that was started; `pid`, and `status` once it has ended (negative: by that signal)."""
+    """A started command: its `pid`, and its `status` after its end (negative: the signal that ended it)."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -44,7 +45,7 @@ class Child:
         self._pidfd: Descriptor | None = None
         try:
             pidfd = os.pidfd_open(process.pid)
-        except (AttributeError, OSError):  # not Linux, or an old one
+        except (AttributeError, OSError):  # not Linux, or an old Linux
             threading.Thread(target=self._wait_in_thread, name="netkit-child", daemon=True).start()
         else:
             self._pidfd = Descriptor(pidfd, close=lambda: os.close(pidfd))
@@ -56,11 +57,11 @@ class Child:
 
     @property
     def status(self) -> int | None:
-        """The exit status; negative where a signal ended it, None while it runs."""
+        """The exit status; negative if a signal ended the command, None while it runs."""
         return self._process.poll()
 
     def ended_flow(self) -> Flow[int]:
-        """Flow: wait until the command has ended, and reap it; its status."""
+        """Flow: wait until the command has ended, and reap it. Returns its status."""
         if self._pidfd is not None:
             while self._process.poll() is None:
                 yield self._pidfd.want_read
@@ -69,9 +70,9 @@ class Child:
         return self._reaped()
 
     def end(self, kill_after: float = KILL_AFTER) -> Flow[int]:
-        """Flow: SIGTERM, and SIGKILL when `kill_after` seconds have passed; its status, reaped.
+        """Flow: send SIGTERM, and SIGKILL after `kill_after` seconds; reap the command. Returns its status.
 
-        Of a command that has ended, that is all: its status.
+        If the command has ended already, no signal is sent.
         """
         if self._process.poll() is not None:
             return self._reaped()
@@ -87,9 +88,9 @@ class Child:
         return (yield from self.ended_flow())
 
     def kill(self) -> None:
-        """SIGKILL, and reap it; of a command that has ended, only that. Never waits for more than the system.
+        """Send SIGKILL if the command runs, and reap it. Waits only until the system has ended the process.
 
-        For a flow that is interrupted while the command runs: it cleans up without waiting.
+        For a flow that is interrupted while the command runs, because it must clean up without waiting.
         """
         if self._process.poll() is None:
             self._signal(signal.SIGKILL)
@@ -99,7 +100,7 @@ class Child:
         try:
             self._process.send_signal(number)
         except ProcessLookupError:
-            pass  # it has ended in this instant
+            pass  # it has ended at this moment
 
     def _reaped(self) -> int:
         status = self._process.wait()  # it has ended
@@ -116,9 +117,10 @@ class Child:
 
 
 def end_all(children: Iterable[Child], kill_after: float = KILL_AFTER) -> None:
-    """End commands and wait for them: SIGTERM to all, SIGKILL to those that stay for `kill_after` seconds.
+    """End commands and wait for them: SIGTERM to all, SIGKILL to those that still run after `kill_after`
+    seconds.
 
-    This blocks: it is for the end of a program, when flows have been abandoned.
+    This blocks: it is for the end of a program, when its flows do not run any more.
     """
     running = [child for child in children if child.status is None]
     until = monotonic() + kill_after
@@ -135,13 +137,13 @@ def end_all(children: Iterable[Child], kill_after: float = KILL_AFTER) -> None:
 def start_on(stream: SocketStream, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Child:
     """Start a command whose standard input and output are `stream`'s socket; the stream is given up.
 
-    What `stream` has received and nobody has taken would be lost: hand over a stream that nobody read. `env`
-    adds to this process's variables. Raises OSError where the command cannot be started; the socket is closed
-    then too.
+    Bytes that `stream` has received and that were not taken are lost, so pass a stream that was never read.
+    `env` adds to this process's variables. If the command cannot be started, raises OSError and closes the
+    socket.
     """
     sock = stream.into_socket()
     try:
-        # Before anybody shares it; from here on only the command uses it.
+        # Before the command shares it; after that only the command uses it.
         sock.setblocking(True)
         return _start(sock, argv, env)
     finally:
@@ -149,9 +151,9 @@ def start_on(stream: SocketStream, argv: Sequence[str], *, env: Mapping[str, str
 
 
 def start_beside(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> tuple[Child, UnixStream]:
-    """Start a command whose standard input and output are one end of a pair; the other end is the stream.
+    """Start a command whose standard input and output are one end of a pair; returns the other end too.
 
-    Raises OSError where the command cannot be started.
+    Raises OSError if the command cannot be started.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -1,8 +1,9 @@
-"""Serving connections: accept, one flow for each, stop accepting when asked, let those under way end.
+"""Serving connections: accept, run one flow for each, stop accepting when asked, let connections end.
 
-`serve` is itself a flow, so that a server runs blocking in a thread or inside an event loop alike, and
-several listeners (and UDP sockets beside them) go under one `all_of`. Running out of descriptors does not
-end it: the connection waits in the backlog, and accepting is tried again after a pause that is logged.
+`serve` is itself a flow. So a server runs blocking in a thread, or inside an event loop, and several
+listeners (and UDP sockets) can run under one `all_of`. If the process has no descriptor left, the server
+continues: the connection waits in the backlog, the problem is logged, and accepting is tried again after a
+pause.
 """
 
 from __future__ import annotations
@@ -35,17 +36,17 @@ log = Log("netkit.serve.connections")
 
 S_co = TypeVar("S_co", bound=ByteStream, covariant=True)
 
-#: Serves one connection to its end; the stream is closed after it, however it ends.
+#: Serves one connection to its end. Afterwards the stream is closed, also after an error.
 Handler: TypeAlias = Callable[[Any], Flow[None]]
 
-#: How long accepting pauses, in seconds, when no descriptor is left.
+#: How long accepting pauses if no descriptor is left, in seconds.
 NO_DESCRIPTOR_PAUSE = 0.1
 
 _NO_DESCRIPTOR = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
 class Listener(Protocol[S_co]):
-    """What connections are accepted from: `TcpListener`, `UnixListener`."""
+    """A listener that accepts connections: `TcpListener`, `UnixListener`."""
 
     def accept_flow(self) -> Flow[tuple[S_co, object]]: ...
     def stop_accepting(self) -> None: ...
@@ -55,16 +56,16 @@ class Listener(Protocol[S_co]):
 
 
 class Served:
-    """What a server did: connections accepted, ended in an error, and cut off when draining ran out."""
+    """The counts of a server: connections accepted, failed, and cut off at the end of draining."""
 
     __slots__ = ("accepted", "active", "cut_off", "failed", "on_unaccepted", "unaccepted")
 
     def __init__(self) -> None:
         self.accepted = 0
-        self.active: dict[ByteStream, ByteStream] = {}  # as accepted, and as its handler has it
+        self.active: dict[ByteStream, ByteStream] = {}  # the accepted stream, and the stream that its handler gets
         self.failed = 0
         self.cut_off = 0
-        self.unaccepted = 0  # how often accepting failed for want of a descriptor
+        self.unaccepted = 0  # how often accepting failed because no descriptor was left
         self.on_unaccepted: Callable[[OSError], object] | None = None  # called each time
 
     def __repr__(self) -> str:
@@ -101,7 +102,7 @@ def serve(
     `served` may be handed in, to be read meanwhile.
     """
     done = served if served is not None else Served()
-    ours: dict[ByteStream, ByteStream] = {}  # those of this listener
+    ours: dict[ByteStream, ByteStream] = {}  # the connections of this listener
     room = Semaphore(max_connections) if isinstance(max_connections, int) else max_connections
     shared = room is max_connections
     idle, accepted_all, closed, over = Event(), Event(), Event(), Event()
@@ -109,7 +110,7 @@ def serve(
 
     def accepting(crew: Nursery) -> Flow[None]:
         while True:
-            # The driver's own descriptors are made at the first wait: before connections have taken all.
+            # The driver makes its own descriptors at the first wait: do this before connections take all.
             if done.accepted % OPERATIONS_PER_TURN == 0:
                 yield PAUSE
             if room is not None and not shared and not room.try_acquire():
@@ -129,7 +130,7 @@ def serve(
                 if room is not None and not shared:
                     room.release()
                 if stop.is_set:
-                    close_listener()  # no use: those in the backlog are lost
+                    close_listener()  # there is no descriptor for the connections in the backlog: they are lost
                 yield from sleep_until(monotonic() + NO_DESCRIPTOR_PAUSE)
                 continue
             if room is not None and shared and not room.try_acquire():
@@ -184,14 +185,14 @@ def serve(
             else:
                 hurry(stream)
         except OSError as error:
-            log.debug("%s: %s", stream, error)  # it ended in this instant
+            log.debug("%s: %s", stream, error)  # it ended at this moment
 
     def lingering(stream: ByteStream) -> Flow[None]:
         try:
             if (yield from stream.lingering_close()):
                 done.cut_off += 1
         except (ClosedError, ConnectionError) as error:
-            log.debug("%s: %s", stream, error)  # it was served; only its peer never finished
+            log.debug("%s: %s", stream, error)  # it was served; only its peer did not finish
 
     def close_listener() -> None:
         listener.close()
@@ -228,7 +229,7 @@ def serve(
         yield from nursery(body)
     finally:
         listener.close()
-        for stream in ours:  # accepted, and interrupted before its turn came
+        for stream in ours:  # accepted, but interrupted before its flow began
             done.active.pop(stream, None)
             done.cut_off += 1
     return done
@@ -236,12 +237,12 @@ def serve(
 
 @contextmanager
 def in_background(flow_for: Callable[[Event], Flow[object]]) -> Iterator[None]:
-    """Drive a server's flow in a thread of its own; at the end of the block it is told to stop.
+    """Drive a server's flow in its own thread; the end of the block stops it.
 
         with in_background(server.serve):
             ...
 
-    `flow_for` is given the event that stops it.
+    `flow_for` gets the event that stops the server.
     """
     stop = Event()
     thread = threading.Thread(target=run, args=[flow_for(stop)], daemon=True)

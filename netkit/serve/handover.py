@@ -1,10 +1,10 @@
-"""Zero-downtime replacement: a running server hands its listening sockets to its successor.
+"""Zero-downtime replacement: a running server passes its listening sockets to its successor.
 
-The running one offers them at a Unix-domain control socket. The successor connects there, is given the very
-sockets (SCM_RIGHTS, not new ones for the same addresses), begins to accept from them, and says that it is
-ready; only then does the old one stop accepting and drain. Between the two there is no moment at which nobody
-listens: a connection that comes meanwhile waits in the one backlog they share. A successor that dies, or says
-nothing, before it is ready changes nothing. The control socket is handed over with the others.
+The running server offers them at a Unix-domain control socket. The successor connects there, gets the same
+sockets (by SCM_RIGHTS, not new sockets at the same addresses), begins to accept from them, and says that it
+is ready. Only then does the old server stop accepting, and drain. So at every moment at least one of them
+listens: a connection that comes meanwhile waits in the backlog, which both share. If the successor dies or is
+silent before it is ready, the old server continues as before. The control socket is passed with the others.
 
     successor   {"take_over": 1}
     old         {"sockets": [{"name": "tcp"}, ...], "protocol": "echo", "private": ["tls"]}
@@ -12,11 +12,12 @@ nothing, before it is ready changes nothing. The control socket is handed over w
     successor   {"ready": true, "pid": 4711}
     old         {"stopping": true}                              and the end of the stream
 
-Each is a line of JSON. Only the same user, or root, is given anything. `protocol` says what is spoken on the
-sockets: whoever connects to them must not meet another one from one moment to the next, so the successor
-compares it with what it was going to speak. `private` is what a successor needs for that and cannot have from
-elsewhere, such as the key of a certificate. It goes in files that have no name (memfd_create(2)), and to the
-same user only. Any number of dialogues go on side by side, so that a client that says nothing delays nobody.
+Each message is a line of JSON. Only processes of the same user, or of root, get the sockets. `protocol` says
+what is spoken on the sockets: whoever connects to them must not meet another one from one moment to the next,
+so the successor compares it with what it was going to speak. `private` is what a successor needs for that and
+cannot have from elsewhere, such as the key of a certificate. It goes in files that have no name
+(memfd_create(2)), and to the same user only. Any number of dialogues go on side by side, so that a client
+that says nothing delays nobody.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ T = TypeVar("T")
 
 log = Log("netkit.serve.handover")
 
-#: How long a successor has between being given the sockets and saying that it is ready, in seconds.
+#: How long a successor has from getting the sockets to saying that it is ready, in seconds.
 READY_TIMEOUT = 60.0
 
 #: How long either side waits for any other message, in seconds.
@@ -65,14 +66,14 @@ MOST_DIALOGUES = 64
 #: The most that is read of a private file, in bytes.
 MOST_PRIVATE = 1 << 20
 
-#: The name that the control socket goes by among those handed over.
+#: The name of the control socket among the passed sockets.
 CONTROL = "control"
 
 _VERSION = 1
 
 
 class HandoverError(NetkitError):
-    """Taking over did not work: the sockets stay with whoever had them. Its stage is `connect`."""
+    """Taking over failed: the old server keeps the sockets. The stage is `connect`."""
 
     layer = "net"
     fault = "peer"
@@ -88,7 +89,7 @@ class HandoverError(NetkitError):
 
 
 class Offered(NamedTuple):
-    """A socket to be handed over, and what it goes by."""
+    """A socket to pass to a successor, and its name."""
 
     name: str
     socket: HasFileno
@@ -135,13 +136,13 @@ class Handover:
 
     def _hand_over(self, stream: UnixStream) -> Flow[None]:
         who = stream.peer_cred
-        asked = yield from _hear(stream, REPLY_TIMEOUT)  # first: closing over it would reset the answer
+        asked = yield from _hear(stream, REPLY_TIMEOUT)  # read first: closing with unread data would reset the connection, and lose the answer
         if who.uid not in (os.geteuid(), 0):
             yield from _say(stream, {"refused": "it runs as another user"})
             raise HandoverError(f"asked for by user {who.uid}")
         if asked.get("take_over") != _VERSION:
             yield from _say(stream, {"refused": f"it speaks version {_VERSION} of the take-over"})
-            raise HandoverError("asked for in a way that is not understood")
+            raise HandoverError("the request is not understood")
         with ExitStack() as stack:
             private = self._private() if who.uid == os.geteuid() else {}
             files = [stack.enter_context(_PrivateFile(content)) for content in private.values()]
@@ -165,14 +166,14 @@ class Handover:
 
 
 class TakenOver(Closing):
-    """The successor's side: the sockets it was given, until it says that it is ready.
+    """The side of the successor: the sockets that it got, until it says that it is ready.
 
         with TakenOver.connect("/run/echo.control") as taken:
             ...                     # adopt `taken.sockets`, which are descriptors with names, and serve
             taken.ready()
 
-    Closed before that, the old server goes on as if nothing had been. Descriptors that were not `take`n out
-    are closed with it.
+    If it is closed before `ready`, the old server continues as before. Closing it also closes the descriptors
+    that were not taken with `take`.
     """
 
     def __init__(
@@ -187,9 +188,9 @@ class TakenOver(Closing):
 
     @classmethod
     def connect(cls, path: str, *, timeout: float | None = REPLY_TIMEOUT) -> Self:
-        """Ask whoever runs behind the control socket `path` for its sockets.
+        """Ask the server at the control socket `path` for its sockets.
 
-        Raises UnixError where nobody does, HandoverError where it does not give them.
+        Raises UnixError if no server listens there, HandoverError if it does not give the sockets.
         """
         return run(cls._connect(path), deadline=deadline_after(timeout))
 
@@ -228,14 +229,14 @@ class TakenOver(Closing):
         return list(self._sockets)
 
     def take(self) -> list[tuple[str, int]]:
-        """The same, to be the caller's from now on."""
+        """The same as `sockets`; they belong to the caller from now on."""
         taken, self._sockets = self._sockets, []
         return taken
 
     def ready(self, *, timeout: float | None = REPLY_TIMEOUT) -> None:
-        """Say that the sockets are served from here. The old server has stopped accepting when it returns.
+        """Say that this process serves the sockets. When it returns, the old server has stopped accepting.
 
-        Raises HandoverError where the old server has gone, or does not answer.
+        Raises HandoverError if the old server has ended, or does not answer.
         """
         try:
             run(self._ready(), deadline=deadline_after(timeout))
@@ -247,7 +248,7 @@ class TakenOver(Closing):
         yield from _hear(self._stream, REPLY_TIMEOUT)
 
     def close(self) -> None:
-        """End the dialogue, and close what was not taken."""
+        """End the dialogue, and close the descriptors that were not taken."""
         self._stream.close()
         _close([fd for _, fd in self.take()])
 
@@ -284,7 +285,7 @@ def _line(message: dict[str, Any]) -> bytes:
 
 
 def _in_time(timeout: float, flow: Flow[T]) -> Flow[T]:
-    """Flow: `flow`; HandoverError after `timeout` seconds, which is not the caller's own deadline."""
+    """Flow: run `flow`; raises HandoverError after `timeout` seconds (this is not the caller's deadline)."""
 
     def late(_: BaseException) -> HandoverError:
         return HandoverError(f"the other side did not answer within {timeout:g} s")

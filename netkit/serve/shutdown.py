@@ -1,8 +1,8 @@
-"""Graceful shutdown: tell the loops to stop, let what is under way end, and know when it has.
+"""Graceful shutdown: stop the loops, let open connections end, and wait until they have ended.
 
-`GracefulShutdown` is a token to stop accepting by, and a count of what is under way. `shutdown_signals` is
-what usually begins it: SIGTERM and SIGINT as they come, for blocking and asyncio programs. The parts are
-independent: `netkit.serve.connections.serve` does all of it for servers made of flows.
+`GracefulShutdown` is a token that stops accepting, and a count of open connections. `shutdown_signals`
+usually begins the shutdown: it gives SIGTERM and SIGINT as they come, in blocking and asyncio programs. The
+parts are independent. For servers made of flows, `netkit.serve.connections.serve` does everything.
 
     shutdown = GracefulShutdown()
     with shutdown_signals(then=shutdown.initiate):
@@ -10,7 +10,7 @@ independent: `netkit.serve.connections.serve` does all of it for servers made of
             threading.Thread(target=serve_one, args=[stream, shutdown.track()]).start()
         shutdown.wait_drained(timeout=30)
 
-Nothing polls: whoever waits is woken by the last connection's end, or by the signal.
+There is no polling: the end of the last connection, or the signal, wakes the waiter.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType, TracebackType
 
-#: What asks a server to end.
+#: The signals that ask a server to end.
 SHUTDOWN_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class GracefulShutdown:
-    """Ends a service: first its accepting, by a token; then, when they have ended, its connections.
+    """Ends a service: a token stops accepting; then the connections are counted until they have ended.
 
-    Everything may be called from any thread; `initiate` also from a signal handler.
+    All methods may be called from any thread; `initiate` also from a signal handler.
     """
 
     def __init__(self) -> None:
         self._token = CancellationToken()
-        # The guards held: a dict, whose operations are atomic, so that a guard dropped by the garbage
-        # collector in the middle of another's release needs no lock.
+        # The held guards: a dict, because its operations are atomic. The garbage collector may drop a guard
+        # while another is released, and no lock is needed for that.
         self._guards: dict[int, None] = {}
         self._numbers = 0
         self._making = threading.Lock()
@@ -50,7 +50,7 @@ class GracefulShutdown:
 
     @property
     def token(self) -> CancellationToken:
-        """Pass it as `cancel=` to whatever should end at once when the shutdown begins."""
+        """Pass it as `cancel=` to operations that should end at once when the shutdown begins."""
         return self._token
 
     @property
@@ -60,14 +60,14 @@ class GracefulShutdown:
 
     @property
     def active(self) -> int:
-        """How many guards are held: connections, requests, whatever `track` was called for."""
+        """How many guards are held, one for each connection or request that `track` was called for."""
         return len(self._guards)
 
     def track(self) -> ConnectionGuard:
-        """A guard for one connection or request: under way until it is released.
+        """A guard for one connection or request, which counts as open until the guard is released.
 
-        Release it by `with`, `release()`, or by letting go of it. One that is taken after the shutdown
-        has begun counts like any other.
+        `with`, `release()`, or dropping the last reference releases it. A guard that is taken after the
+        shutdown has begun counts too.
         """
         with self._making:
             self._numbers += 1
@@ -76,7 +76,7 @@ class GracefulShutdown:
         return ConnectionGuard(self, number)
 
     def initiate(self, reason: object = "shutting down") -> None:
-        """Begin: cancel the token. Idempotent; any thread, any signal handler."""
+        """Begin the shutdown: cancel the token. Idempotent; any thread or signal handler may call it."""
         self._token.cancel(reason.name if isinstance(reason, signal.Signals) else str(reason))
 
     def wait_drained_flow(self) -> Flow[None]:
@@ -84,8 +84,8 @@ class GracefulShutdown:
         want = Want(event=self._drained)
         while self._guards:
             self._drained.clear()
-            if not self._guards:  # the last went between the two looks
-                self._drained.set()  # what was cleared may be what another waiter is to be woken by
+            if not self._guards:  # the last guard was released between the two checks
+                self._drained.set()  # clearing the event may have hidden it from another waiter
                 return
             yield want
 
@@ -100,17 +100,18 @@ class GracefulShutdown:
         return await run_async(self._drained_by(deadline_after(timeout)), cancel=cancel)
 
     def shutdown(self, timeout: float | None = None) -> bool:
-        """`initiate`, then `wait_drained`. False if connections were still under way after `timeout`."""
+        """`initiate`, then `wait_drained`. False if connections were still open after `timeout` seconds."""
         self.initiate()
         return self.wait_drained(timeout)
 
     async def shutdown_async(self, timeout: float | None = None) -> bool:
-        """`initiate`, then `wait_drained_async`. False if connections were still under way then."""
+        """`initiate`, then `wait_drained_async`. False if connections were still open after `timeout`
+        seconds."""
         self.initiate()
         return await self.wait_drained_async(timeout)
 
     def _drained_by(self, moment: float | None) -> Flow[bool]:
-        # Not a driver's deadline: that there was too little time is an answer here, not an error.
+        # Not a driver's deadline: here a timeout is an answer (False), not an error.
         while self._guards:
             self._drained.clear()
             if not self._guards:
@@ -131,7 +132,7 @@ class GracefulShutdown:
 
 
 class ConnectionGuard:
-    """Says that one connection is under way, until it is released. Made by `GracefulShutdown.track`."""
+    """Counts one connection as open, until it is released. Made by `GracefulShutdown.track`."""
 
     __slots__ = ("_number", "_shutdown")
 
@@ -140,7 +141,7 @@ class ConnectionGuard:
         self._number = number
 
     def release(self) -> None:
-        """It has ended. A second call does nothing."""
+        """Say that the connection has ended. A second call does nothing."""
         self._shutdown._release(self._number)
 
     def __enter__(self) -> Self:
@@ -152,17 +153,17 @@ class ConnectionGuard:
         self.release()
 
     def __del__(self) -> None:
-        if hasattr(self, "_number"):  # else it was interrupted while it was made
+        if hasattr(self, "_number"):  # otherwise its construction was interrupted
             self.release()
 
 
 class ShutdownSignals:
     """The signals that ask a process to end, as they come. Made by `shutdown_signals`.
 
-    As a blocking or asynchronous iterator it gives each as it arrives; `wait` gives the next. `then` is
-    called with each from the handler itself, so it may only do what a handler may. While the object is
-    open, its signals have no other effect; with `force`, the second one has the effect it would have had
-    without it (as a rule the process ends at once), for whoever has lost patience.
+    As a blocking or asynchronous iterator it gives each signal when it arrives; `wait` gives the next one.
+    `then` is called with each signal, from the handler itself, so it may do only what a handler may do. While
+    the object is open, its signals have no other effect. With `force`, the second signal has its usual effect
+    (normally the process ends at once), for users who do not want to wait.
     """
 
     def __init__(
@@ -184,7 +185,7 @@ class ShutdownSignals:
             signal.signal(number, self._handle)
 
     def wait_flow(self) -> Flow[None]:
-        """Flow: wait until a signal has arrived; `take` gives it."""
+        """Flow: wait until a signal has arrived; `take` returns it."""
         want = Want(event=self._any)
         while not self._arrived:
             self._any.clear()
@@ -194,7 +195,7 @@ class ShutdownSignals:
             yield want
 
     def take(self) -> signal.Signals:
-        """The signal that `flow` has waited for. Raises IndexError if there is none."""
+        """The signal that `wait_flow` has waited for. Raises IndexError if there is none."""
         return self._arrived.popleft()
 
     def wait(
@@ -229,7 +230,7 @@ class ShutdownSignals:
         return await self.wait_async()
 
     def close(self) -> None:
-        """Give the signals back to whatever handled them before."""
+        """Restore the previous handlers of the signals."""
         if not self._open:
             return
         self._open = False
@@ -237,7 +238,7 @@ class ShutdownSignals:
             for number in self._signals:
                 self._loop.remove_signal_handler(number)
         for number, handler in self._before.items():
-            # None: it was handled by something that is not Python, and cannot be put back.
+            # None: the previous handler was not Python's, and cannot be restored.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def __enter__(self) -> Self:
@@ -261,7 +262,7 @@ class ShutdownSignals:
         self._any.set()
 
     def _handle_in_loop(self) -> None:
-        """Have the running loop be woken by the signals: its select sleeps through a handler of Python's."""
+        """Make the signals wake the running loop: a plain Python handler would not end the loop's select."""
         from asyncio import get_running_loop
 
         loop = get_running_loop()
@@ -270,7 +271,7 @@ class ShutdownSignals:
         for number in self._signals:
             try:
                 loop.add_signal_handler(number, self._handle, number)
-            except NotImplementedError:  # Windows: its loops look every so often
+            except NotImplementedError:  # Windows: its loops check for signals regularly
                 return
         self._loop = loop
 
@@ -278,10 +279,11 @@ class ShutdownSignals:
 def shutdown_signals(
     *signals: signal.Signals, then: Callable[[signal.Signals], object] | None = None, force: bool = True
 ) -> ShutdownSignals:
-    """Take SIGTERM and SIGINT (or `signals`) over, until it is closed: an iterator of those that come.
+    """Handle SIGTERM and SIGINT (or `signals`) until the result is closed; it is an iterator of the signals.
 
-    `then` is called with each, from the handler. With `force`, a second signal ends the process as if
-    nobody had taken them over. Raises ValueError outside the main thread, where signals are not handled.
+    `then` is called with each signal, from the handler. With `force`, a second signal has its usual effect,
+    and normally ends the process. Raises ValueError outside the main thread, because Python handles signals
+    only there.
 
         signal = await anext(shutdown_signals())        # or next(...), blocking
     """

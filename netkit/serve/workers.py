@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 log = Log("netkit.serve.workers")
 
-#: A worker that did not live for so long, in seconds, is started again only after as long a pause.
+#: A worker that lived for less than this, in seconds, is restarted only after a pause of the same length.
 SHORT_LIFE = 1.0
 
-#: How long, in seconds, the parent waits for a worker to say what it has counted.
+#: How long the parent waits for the counts of a worker, in seconds.
 REPORT_TIMEOUT = 2.0
 
 #: What a parent tells its workers by.
@@ -133,7 +133,7 @@ class Workers:
             self._workers.clear()
 
     def ask(self) -> Flow[None]:
-        """Flow: have every worker say what it has counted; `counts` has it then."""
+        """Flow: ask every worker for its counts; afterwards `counts` has them."""
         awaited = []
         for worker in self._workers.values():
             worker.reported.clear()
@@ -150,7 +150,7 @@ class Workers:
             worker.signal(signal.SIGHUP)
 
     def counts(self) -> dict[str, int]:
-        """What all workers have counted, those that have ended included; as of the last they said."""
+        """The sum of the counts of all workers, also of those that have ended, as last reported."""
         total = Counter(self._ended)
         for worker in self._workers.values():
             total.update(worker.counts)
@@ -183,7 +183,7 @@ class Workers:
         return _Worker(pid, ours)
 
     def _be_worker(self, theirs: socket.socket, mask: set[signal.Signals | int]) -> int:
-        """All that happens in a worker, which takes signals by `mask` then; its exit status."""
+        """Run a worker, with the signal mask `mask`. Returns its exit status."""
         signal.set_wakeup_fd(-1)  # the parent's
         stop, asked, reload = Stop(), Event(), Event()
         # A terminal's Ctrl-C goes to the parent as well, which decides.
@@ -213,7 +213,7 @@ class Workers:
                 self._reload()
 
         def orphaned() -> Flow[None]:
-            yield from stream.fill()  # nothing is ever sent here: only its end comes
+            yield from stream.fill()  # the parent never sends anything: this waits for the end of the stream
             stop.set()
 
         def last_words(failure: Exception | None) -> Flow[None]:
@@ -233,7 +233,7 @@ class Workers:
         try:
             run(last_words(failure), deadline=monotonic() + REPORT_TIMEOUT)
         except OSError:
-            pass  # nobody is left to hear it
+            pass  # the parent has ended
         return 0 if failure is None else 1
 
 
@@ -247,7 +247,7 @@ def _all(flows: Iterable[Flow[None]]) -> Flow[None]:
 
 
 class _Worker:
-    """A worker, as its parent has it."""
+    """A worker, from the parent's side."""
 
     def __init__(self, pid: int, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -268,9 +268,9 @@ class _Worker:
         return error
 
     def disown(self) -> None:
-        """In a sibling: give the descriptor back, so that its parent is one process, not two.
+        """In a sibling: release the inherited descriptor, so that only the parent has this end of the pair.
 
-        Not by closing the stream, which would shut the connection down that is the parent's.
+        It does not close the stream, because that would shut down the parent's connection too.
         """
         os.close(self._sock.detach())
 
@@ -291,9 +291,10 @@ class _Worker:
         try:
             os.kill(self.pid, number)
         except ProcessLookupError:
-            pass  # it ended in this instant
+            pass  # it ended at this moment
 
     def reap(self) -> int:
-        """Its exit status, as `os.waitstatus_to_exitcode` has it. It has closed its end: this is at once."""
+        """Its exit status, in the form of `os.waitstatus_to_exitcode`. It has closed its end, so this is
+        quick."""
         self.stream.close()
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])

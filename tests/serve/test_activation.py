@@ -503,7 +503,7 @@ class TestNotify:
                     break
         with pytest.raises(UnixError.TimedOut) as caught:
             sd_notify(watchdog=True)
-        assert "does not take the message" in str(caught.value)
+        assert "does not receive the message" in str(caught.value)
 
     def test_a_manager_that_has_gone(self, manager: Manager) -> None:
         manager.sock.close()
