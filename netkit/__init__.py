@@ -9,10 +9,11 @@
     netkit.http         Method, StatusCode, Headers, Request, Response, Url, Cookie
     netkit.websocket    the masking of frames
     netkit.errors       NetkitError, the root of every error
-    netkit.cli          the command, thin over all of the above
+    netkit.cli          the command, a thin layer over all of the above
 
 Every call that can wait has a blocking form and an `_async` one, with the same arguments (`timeout` in
-seconds, `cancel` a CancellationToken), results and errors. The names below are loaded when first used.
+seconds, `cancel` a CancellationToken), results and errors. The names below are loaded when they are first
+used.
 
     import netkit
     with netkit.TcpStream.connect("localhost:7", timeout=5) as stream:

@@ -1,4 +1,4 @@
-"""`python -m netkit` is `netkit`."""
+"""`python -m netkit` runs `netkit`."""
 
 from netkit.cli.main import main
 

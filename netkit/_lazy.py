@@ -1,7 +1,7 @@
 """Public names of a package, loaded when they are first used (PEP 562).
 
-Importing `netkit.dns` must not cost what all of DNS costs: a package lists which of its modules has which
-names, and a name's module is imported when somebody asks for the name.
+Importing `netkit.dns` must not import all of DNS, because that takes time. So a package lists the names of
+each module, and a module is imported when one of its names is first used.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def lazy(
         except KeyError:
             raise AttributeError(f"module {package!r} has no attribute {name!r}") from None
         value = getattr(import_module(home), name)
-        setattr(sys.modules[package], name, value)  # the next use finds it without coming here
+        setattr(sys.modules[package], name, value)  # the next use finds it without this function
         return value
 
     def __dir__() -> list[str]:  # noqa: N807

@@ -1,13 +1,13 @@
-"""Debug lines that cost nothing until somebody listens.
+"""Debug lines that cost nothing until the program uses logging.
 
-Library code logs through `logging` under its module's name, silent by default; but importing `logging`
-costs 8 ms, more than a whole DNS lookup on loopback. A `Log` therefore asks `logging` only once another
-part of the program has imported it: the `-v` option does, and so does any program that wants to listen.
+Library code logs through `logging` under its module's name, and is silent by default. But importing `logging`
+takes 8 ms, more than a whole DNS lookup on loopback. So a `Log` uses `logging` only after another part of the
+program has imported it: the `-v` option does this, and so does every program that wants to see the lines.
 
     log = Log("netkit.dns")
     log.debug("%s answered in %.1f ms", server, milliseconds)
 
-Nothing secret (keys, passwords, Authorization, cookies) belongs in a line, whatever the level.
+Never log secrets (keys, passwords, Authorization, cookies), at any level.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Log:
-    """The logger called `name`, resolved when `logging` is there and first needed."""
+    """The logger called `name`; it is looked up at the first use after `logging` was imported."""
 
     __slots__ = ("_logger", "name")
 
@@ -30,20 +30,20 @@ class Log:
 
     @property
     def enabled(self) -> bool:
-        """Whether a debug line would reach anybody: ask before computing what only the line needs."""
+        """Whether debug lines are shown: check this before computing values that only such a line needs."""
         logger = self._logger or self._resolve()
         return logger is not None and logger.isEnabledFor(10)
 
     def debug(self, message: str, *args: object) -> None:
-        """Log `message % args` at level DEBUG: a step of a dialogue, with what was measured."""
+        """Log `message % args` at level DEBUG: a step of a dialogue, with its measurements."""
         logger = self._logger or self._resolve()
         if logger is not None and logger.isEnabledFor(10):
             logger.debug(message, *args, stacklevel=2)
 
     def warning(self, message: str, *args: object) -> None:
-        """Log `message % args` at level WARNING: something is wrong, but the operation goes on.
+        """Log `message % args` at level WARNING: something is wrong, but the operation continues.
 
-        Silent while nobody has imported `logging`, unlike logging's handler of last resort.
+        It is silent until `logging` is imported, unlike logging's handler of last resort.
         """
         logger = self._logger or self._resolve()
         if logger is not None:
@@ -51,11 +51,11 @@ class Log:
 
     def _resolve(self) -> logging.Logger | None:
         module = sys.modules.get("logging")
-        # The last name that logging defines: another thread may be in the middle of importing it.
+        # Check the last name that logging defines, because another thread may still be importing it.
         if module is None or not hasattr(module, "captureWarnings"):
             return None
         root = module.getLogger("netkit")
         if not root.handlers:
-            root.addHandler(module.NullHandler())  # no handler of last resort: silent by default
+            root.addHandler(module.NullHandler())  # avoid the handler of last resort: silent by default
         self._logger = module.getLogger(self.name)
         return self._logger

@@ -1,12 +1,14 @@
-"""Which implementation of a hot function is in use: the Python one, or its Rust twin in `netkit._rust`.
+"""Twins: functions and classes that exist twice, in Python and in Rust, with the same results.
 
-The Python function is the specification and always there. A module whose function has a twin says so once:
+The Python function is the specification, and always exists. Functions that take much of the run time also
+have a faster twin in Rust, in the extension module `netkit._rust`. This module chooses which of the two is
+used. A module with such a function calls, once:
 
     apply_mask = _twins.choose("apply_mask", _apply_mask)
 
-The twin is used unless it was not built, does not load, is of another version, or `NETKIT_PURE=1` is set;
-`reason` then says which of these it was, for `netkit version`. The decision is made once, on import, and
-costs next to nothing there.
+The Rust twin is used unless the extension module was not built, does not load, has another version, or
+`NETKIT_PURE=1` is set. `reason` says which of these it was, for `netkit version`. The choice is made once, at
+import.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 _F = TypeVar("_F")
 
-#: The Python function under each name that `choose` was asked for. Tests run both of a pair.
+#: The Python function for each name given to `choose`. Tests run both functions of a pair.
 python_functions: dict[str, object] = {}
 
 
@@ -29,14 +31,14 @@ def choose(name: str, python: _F) -> _F:
     """The implementation to use for one function or class.
 
     Args:
-        name: what the twin is called in `netkit._rust`.
+        name: the name of the twin in `netkit._rust`.
         python: the Python implementation.
 
     Returns:
-        The twin, or `python` where Rust is not in use.
+        The Rust twin, or `python` if Rust is not in use.
 
     Raises:
-        AttributeError: the extension module is older than this source tree; build it again.
+        AttributeError: the extension module is older than this source tree. Build it again.
     """
     python_functions[name] = python
     if rust is None:
@@ -59,7 +61,7 @@ def _load() -> tuple[ModuleType | None, str | None]:
 
 
 def _why_absent(error: ImportError) -> str:
-    """Why there is no extension module: what the build noted, else what the import said."""
+    """Why there is no extension module: the note of the build, else the error of the import."""
     try:
         from netkit._build_note import NO_RUST
     except ImportError:
@@ -68,5 +70,5 @@ def _why_absent(error: ImportError) -> str:
 
 
 rust, reason = _load()
-#: What the functions that have twins are made of.
+#: Which of the twins is in use.
 implementation: Literal["rust", "python"] = "python" if rust is None else "rust"
