@@ -12,17 +12,17 @@ _netkit() {
         command)
             commands=(
                 'dig:Ask name servers for records, and show the whole answer'
-                'resolve:Show what this system would connect to\: the addresses of a name, in the order to try them'
+                'resolve:Show the addresses that this system would connect to for a name, in the order to try them'
                 'tls:TLS\: probe servers, inspect certificates'
                 'tcp:TCP\: connect, listen, measure'
                 'udp:UDP\: send, listen, measure'
                 'unix:Unix sockets'
-                'range:Show what a Range header asks of a file, and how a server answers'
+                'range:Show which parts of a file a Range header asks for, and how a server answers'
                 'link:Show the links of a Link header'
                 'http:HTTP\: fetch, parse, negotiate'
                 'serve:Servers for tests\: echo, DNS and more'
-                'demo:Show the commands at work, against servers of its own on loopback'
-                'version:Show the versions of netkit and of what it runs on'
+                'demo:Run real commands against netkit'\''s own servers on loopback'
+                'version:Show the versions of netkit, of Python and of the libraries'
                 'schema:Print the JSON Schema of a command'\''s output'
             )
             _describe -t commands command commands && ret=0
@@ -79,11 +79,11 @@ _netkit_tcp() {
     case $state in
         command)
             commands=(
-                'connect:Connect to a TCP port; send standard input, write what comes back'
-                'listen:Wait for a TCP connection; send standard input, write what comes'
-                'ping:Measure how long connecting to a TCP port takes, again and again'
-                'scan:Find the TCP ports that take connections'
-                'echo:Send back everything that comes over TCP (RFC 862)\: short for `netkit serve echo --tcp`'
+                'connect:Connect to a TCP port; send standard input, write the data that comes back'
+                'listen:Wait for a TCP connection; send standard input, write the data that comes'
+                'ping:Measure repeatedly how long connecting to a TCP port takes'
+                'scan:Find the TCP ports that accept connections'
+                'echo:Send back all data received over TCP (RFC 862)\: short for `netkit serve echo --tcp`'
             )
             _describe -t commands command commands && ret=0
             ;;
@@ -109,10 +109,10 @@ _netkit_udp() {
     case $state in
         command)
             commands=(
-                'send:Send datagrams; write what comes back'
-                'listen:Receive datagrams, and write what is in them'
-                'ping:Measure how long a datagram to an echo server and back takes, again and again'
-                'echo:Send back every datagram that comes (RFC 862)\: short for `netkit serve echo --udp`'
+                'send:Send datagrams; write the replies'
+                'listen:Receive datagrams, and write their contents'
+                'ping:Measure repeatedly how long a datagram to an echo server and back takes'
+                'echo:Send back every received datagram (RFC 862)\: short for `netkit serve echo --udp`'
             )
             _describe -t commands command commands && ret=0
             ;;
@@ -137,8 +137,8 @@ _netkit_unix() {
     case $state in
         command)
             commands=(
-                'connect:Connect to a Unix-domain socket; send standard input, write what comes back'
-                'listen:Wait for a connection to a Unix-domain socket; send standard input, write what comes'
+                'connect:Connect to a Unix-domain socket; send standard input, write the data that comes back'
+                'listen:Wait for a connection to a Unix-domain socket; send standard input, write the data that comes'
             )
             _describe -t commands command commands && ret=0
             ;;
@@ -161,7 +161,7 @@ _netkit_http() {
     case $state in
         command)
             commands=(
-                'parse:Show what is in HTTP/1.1 messages, how each is framed and why, and what is wrong'
+                'parse:Show the parts of HTTP/1.1 messages, how each is framed and why, and what is wrong'
                 'negotiate:Show which offer an Accept header asks for, and why'
             )
             _describe -t commands command commands && ret=0
@@ -185,8 +185,8 @@ _netkit_serve() {
     case $state in
         command)
             commands=(
-                'echo:Send back everything that comes (RFC 862), over TCP, UDP, Unix-domain sockets and TLS'
-                'dns:Answer for the zones of zone files, over UDP and TCP\: a small authoritative name server'
+                'echo:Send back all received data (RFC 862), over TCP, UDP, Unix-domain sockets and TLS'
+                'dns:Serve the zones of zone files, over UDP and TCP\: a small authoritative name server'
             )
             _describe -t commands command commands && ret=0
             ;;
@@ -205,43 +205,43 @@ _netkit_dig() {
     local -a flags
     _arguments -s -S \
         '*'--server='[Ask this server, an address or a name]:SERVER:_hosts' \
-        '(-p --port)'{-p,--port=}'[The server'\''s port, where @SERVER does not say]:PORT: ' \
-        '(-t --type)'{-t,--type=}'[The record type, A by itself]:TYPE: ' \
-        '(-c --class)'{-c,--class=}'[The class, IN by itself]:CLASS: ' \
-        '(-q --name)'{-q,--name=}'[The name, whatever it looks like]:NAME: ' \
-        '(-x --reverse)'{-x,--reverse=}'[The names of an address]:ADDR: ' \
+        '(-p --port)'{-p,--port=}'[The server'\''s port, if @SERVER has none]:PORT: ' \
+        '(-t --type)'{-t,--type=}'[The record type, as in MX or TYPE257]:TYPE: ' \
+        '(-c --class)'{-c,--class=}'[The class]:CLASS: ' \
+        '(-q --name)'{-q,--name=}'[The name, even if it looks like a type or class]:NAME: ' \
+        '(-x --reverse)'{-x,--reverse=}'[Find the names of this address]:ADDR: ' \
         '(-b --source)'{-b,--source=}'[Ask from this local address]:ADDR\[#PORT\]: ' \
         -4'[Use IPv4 only]' \
         -6'[Use IPv6 only]' \
         --timeout='[Give up after this time, for the whole operation]:SECONDS: ' \
-        '(--all --no-all)'{--all,--no-all}'[Show, or do not show, everything that is not named by itself]' \
+        '(--all --no-all)'{--all,--no-all}'[Show or hide all parts that have no flag of their own on the command line]' \
         '(--question --no-question)'{--question,--no-question}'[Show the question]' \
         '(--answer --no-answer)'{--answer,--no-answer}'[Show the answer]' \
         '(--authority --no-authority)'{--authority,--no-authority}'[Show the authority section]' \
         '(--additional --no-additional)'{--additional,--no-additional}'[Show the additional section]' \
-        '(--comments --no-comments)'{--comments,--no-comments}'[Show what is not a record]' \
+        '(--comments --no-comments)'{--comments,--no-comments}'[Show everything except records]' \
         '(--stats --no-stats)'{--stats,--no-stats}'[Show server, time and size]' \
         '(--show-ttl --no-show-ttl)'{--show-ttl,--no-show-ttl}'[Show the TTL of records]' \
         '(--show-class --no-show-class)'{--show-class,--no-show-class}'[Show the class of records]' \
         '(--tcp --no-tcp)'{--tcp,--no-tcp}'[Ask over TCP from the start, as is done for ANY]' \
-        '(--ignore --no-ignore)'{--ignore,--no-ignore}'[Take a truncated answer as it is]' \
-        '(--recurse --no-recurse)'{--recurse,--no-recurse}'[Ask the server to ask others]' \
+        '(--ignore --no-ignore)'{--ignore,--no-ignore}'[Accept a truncated answer, instead of asking again over TCP]' \
+        '(--recurse --no-recurse)'{--recurse,--no-recurse}'[Ask the server to ask other servers]' \
         '(--ad --no-ad)'{--ad,--no-ad}'[Ask whether the answer is authentic]' \
         '(--cd --no-cd)'{--cd,--no-cd}'[Ask the server not to check DNSSEC]' \
         '(--dnssec --no-dnssec)'{--dnssec,--no-dnssec}'[Ask for DNSSEC records]' \
-        --edns='[Which version of EDNS to speak, 0]:\[=N\]: ' \
+        --edns='[The version of EDNS]:\[=N\]: ' \
         --no-edns'[Ask without]' \
-        --bufsize='[The largest answer to take over UDP, in octets]:N: ' \
-        '(--nsid --no-nsid)'{--nsid,--no-nsid}'[Ask which of many servers it is]' \
+        --bufsize='[The largest answer over UDP, in octets]:N: ' \
+        '(--nsid --no-nsid)'{--nsid,--no-nsid}'[Ask for the identifier of this server among its replicas]' \
         --subnet='[Ask on behalf of this client'\''s network]:ADDR/LEN: ' \
         --no-subnet'[Ask without]' \
-        --cookie='[Send a DNS cookie, a random one by itself]:\[=HEX\]: ' \
+        --cookie='[Send a DNS cookie, by default a random one]:\[=HEX\]: ' \
         --no-cookie'[Ask without]' \
         --time='[How long to wait for one answer]:SECONDS: ' \
         --tries='[How often to ask each server]:N: ' \
         -v'[Show the version, as dig'\''s -v does]' \
         '(-f --file)'{-f,--file=}'[Read queries from FILE, NAME \[TYPE\] \[+flags\] a line]:FILE:_files' \
-        --concurrency='[How many inputs to work on at the same time]:N: ' \
+        --concurrency='[Work on N inputs at the same time]:N: ' \
         --rate='[Begin inputs no faster than this]:N/s: ' \
         --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
@@ -258,31 +258,31 @@ _netkit_dig() {
         flags=(
             '+tcp:Ask over TCP from the start, as is done for ANY'
             '+notcp:Ask over TCP from the start, as is done for ANY'
-            '+ignore:Take a truncated answer as it is'
-            '+noignore:Take a truncated answer as it is'
-            '+recurse:Ask the server to ask others'
-            '+norecurse:Ask the server to ask others'
+            '+ignore:Accept a truncated answer, instead of asking again over TCP'
+            '+noignore:Accept a truncated answer, instead of asking again over TCP'
+            '+recurse:Ask the server to ask other servers'
+            '+norecurse:Ask the server to ask other servers'
             '+ad:Ask whether the answer is authentic'
             '+noad:Ask whether the answer is authentic'
             '+cd:Ask the server not to check DNSSEC'
             '+nocd:Ask the server not to check DNSSEC'
             '+dnssec:Ask for DNSSEC records'
             '+nodnssec:Ask for DNSSEC records'
-            '+edns[=:Which version of EDNS to speak, 0'
-            '+noedns[=:Which version of EDNS to speak, 0'
-            '+bufsize=:The largest answer to take over UDP, in octets'
-            '+nsid:Ask which of many servers it is'
-            '+nonsid:Ask which of many servers it is'
+            '+edns[=:The version of EDNS'
+            '+noedns[=:The version of EDNS'
+            '+bufsize=:The largest answer over UDP, in octets'
+            '+nsid:Ask for the identifier of this server among its replicas'
+            '+nonsid:Ask for the identifier of this server among its replicas'
             '+subnet=:Ask on behalf of this client'\''s network'
             '+nosubnet=:Ask on behalf of this client'\''s network'
-            '+cookie[=:Send a DNS cookie, a random one by itself'
-            '+nocookie[=:Send a DNS cookie, a random one by itself'
+            '+cookie[=:Send a DNS cookie, by default a random one'
+            '+nocookie[=:Send a DNS cookie, by default a random one'
             '+time=:How long to wait for one answer'
             '+tries=:How often to ask each server'
             '+retry=:How often to ask each server again'
             '+short:Only the bare values, one a line'
-            '+all:Show, or do not show, everything that is not named by itself'
-            '+noall:Show, or do not show, everything that is not named by itself'
+            '+all:Show or hide all parts that have no flag of their own on the command line'
+            '+noall:Show or hide all parts that have no flag of their own on the command line'
             '+question:Show the question'
             '+noquestion:Show the question'
             '+answer:Show the answer'
@@ -291,8 +291,8 @@ _netkit_dig() {
             '+noauthority:Show the authority section'
             '+additional:Show the additional section'
             '+noadditional:Show the additional section'
-            '+comments:Show what is not a record'
-            '+nocomments:Show what is not a record'
+            '+comments:Show everything except records'
+            '+nocomments:Show everything except records'
             '+stats:Show server, time and size'
             '+nostats:Show server, time and size'
             '+ttlid:Show the TTL of records'
@@ -309,16 +309,16 @@ _netkit_dig() {
 _netkit_resolve() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a NAME\[\:PORT\] a line]:FILE:_files' \
-        --concurrency='[How many inputs to work on at the same time]:N: ' \
+        --concurrency='[Work on N inputs at the same time]:N: ' \
         --rate='[Begin inputs no faster than this]:N/s: ' \
         --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
-        -x'[The inputs are addresses]' \
+        -x'[Take the inputs as addresses, and find their names]' \
         -4'[Use IPv4 only]' \
         -6'[Use IPv6 only]' \
-        '*'--server='[Ask this name server, not resolv.conf'\''s]:ADDR: ' \
-        --system'[Ask getaddrinfo, and keep its order]' \
-        --hosts='[Read this hosts file, not the system'\''s]:FILE:_files' \
+        '*'--server='[Ask this name server instead of resolv.conf'\''s]:ADDR: ' \
+        --system'[Ask getaddrinfo instead, and keep its order]' \
+        --hosts='[Read this hosts file instead of the system'\''s]:FILE:_files' \
         --resolv-conf='[Read this resolv.conf]:FILE:_files' \
         --nsswitch='[Read this nsswitch.conf]:FILE:_files' \
         --timeout='[Give up after this time, for the whole operation]:SECONDS: ' \
@@ -338,16 +338,16 @@ _netkit_resolve() {
 _netkit_tls_probe() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HOST\[\:PORT\] a line]:FILE:_files' \
-        --concurrency='[How many inputs to work on at the same time]:N: ' \
+        --concurrency='[Work on N inputs at the same time]:N: ' \
         --rate='[Begin inputs no faster than this]:N/s: ' \
         --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
-        --servername='[Ask for, and judge by, this name instead of the host'\''s]:NAME: ' \
+        --servername='[Request and check this name instead of the host'\''s]:NAME: ' \
         --alpn='[Offer these application protocols, separated by commas]:LIST: ' \
         --min-version='[Oldest TLS]:VERSION: ' \
         --max-version='[Newest TLS]:VERSION: ' \
         --ca='[Trust the certificates in FILE, not the system'\''s]:FILE:_files' \
-        --insecure'[Go on although the certificate does not verify]' \
+        --insecure'[Continue even if the certificate does not verify]' \
         --warn-days='[End with 1 if a certificate expires in less than N days]:N: ' \
         --pem'[Print the certificates that the server sent, in PEM]' \
         -4'[Use IPv4 only]' \
@@ -373,21 +373,21 @@ _netkit_tcp_connect() {
         -6'[Use IPv6 only]' \
         --source='[Send from this local address]:ADDR: ' \
         --proxy='[Connect through this proxy]:URL: ' \
-        --proxy-protocol='[Begin with a PROXY protocol header that tells this connection'\''s addresses]:v1|v2:(v1 v2)' \
-        --keepalive='[Probe a connection that is idle for this time, again and again, so that a dead peer is noticed]:SECONDS: ' \
+        --proxy-protocol='[Begin with a PROXY protocol header that gives this connection'\''s addresses]:v1|v2:(v1 v2)' \
+        --keepalive='[After each idle period of this length, probe the connection, to notice a dead peer]:SECONDS: ' \
         --tls'[Talk TLS, and verify the server]' \
         --servername='[Ask for, and verify, this name instead of the host'\''s]:NAME: ' \
         --alpn='[Offer these application protocols, separated by commas]:LIST: ' \
         --ca='[Trust the certificates in FILE, not the system'\''s]:FILE:_files' \
-        --insecure'[Go on although the certificate does not verify]' \
+        --insecure'[Continue even if the certificate does not verify]' \
         --crlf'[Send each line end as CR LF]' \
-        --hexdump'[Show what goes both ways on standard error, with offsets, in hexadecimal and ASCII]' \
-        --transcript='[Write what goes both ways to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
-        --send-only'[Throw away what is received, and end after standard input]' \
+        --hexdump'[Show the data of both directions on standard error, with offsets, in hexadecimal and ASCII]' \
+        --transcript='[Write the data of both directions to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
+        --send-only'[Discard received data, and end after standard input]' \
         --recv-only'[Do not read standard input]' \
         --on-eof='[After standard input]:half-close|keep|close:(half-close keep close)' \
-        -N'[The same as --on-eof half-close, as nc has it]' \
-        --idle-timeout='[Give up when nothing was sent or received for this time]:SECONDS: ' \
+        -N'[The same as --on-eof half-close, as in nc]' \
+        --idle-timeout='[Give up if nothing is sent or received for this time]:SECONDS: ' \
         --json'[One JSON object a line]' \
         --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
@@ -400,28 +400,28 @@ _netkit_tcp_connect() {
 
 _netkit_tcp_listen() {
     _arguments -s -S \
-        '(-k --keep)'{-k,--keep}'[Take one connection after another, until told to stop]' \
+        '(-k --keep)'{-k,--keep}'[Accept one connection after another, until stopped]' \
         --max-conns='[With -k]:N: ' \
-        --exec='[Start COMMAND for each connection, as its standard input and output]:COMMAND: ' \
-        --timeout='[Give up when no connection came in this time]:SECONDS: ' \
-        '*'--allow='[Take connections from there only]:NETWORK: ' \
-        '*'--deny='[Take none from there]:NETWORK: ' \
+        --exec='[Start COMMAND for each connection, which becomes its standard input and output]:COMMAND: ' \
+        --timeout='[Give up if no connection comes in this time]:SECONDS: ' \
+        '*'--allow='[Accept connections only from this network]:NETWORK: ' \
+        '*'--deny='[Refuse connections from this network]:NETWORK: ' \
         --proxy-protocol'[Expect a PROXY protocol header first]' \
-        --keepalive='[Probe a connection that is idle for this time, again and again, so that a dead peer is noticed]:SECONDS: ' \
-        --tls'[Talk TLS, with a certificate made on the spot unless --cert has one]' \
-        --cert='[Present this certificate, and the chain after it]:FILE:_files' \
+        --keepalive='[After each idle period of this length, probe the connection, to notice a dead peer]:SECONDS: ' \
+        --tls'[Talk TLS, with a certificate made on the spot unless --cert gives one]' \
+        --cert='[Send this certificate, and the chain that follows it]:FILE:_files' \
         --key='[Its private key]:FILE:_files' \
         --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
         --write-ca='[Write the root of the certificate made here]:FILE:_files' \
         --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
         --crlf'[Send each line end as CR LF]' \
-        --hexdump'[Show what goes both ways on standard error, with offsets, in hexadecimal and ASCII]' \
-        --transcript='[Write what goes both ways to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
-        --send-only'[Throw away what is received, and end after standard input]' \
+        --hexdump'[Show the data of both directions on standard error, with offsets, in hexadecimal and ASCII]' \
+        --transcript='[Write the data of both directions to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
+        --send-only'[Discard received data, and end after standard input]' \
         --recv-only'[Do not read standard input]' \
         --on-eof='[After standard input]:half-close|keep|close:(half-close keep close)' \
-        -N'[The same as --on-eof half-close, as nc has it]' \
-        --idle-timeout='[Give up when nothing was sent or received for this time]:SECONDS: ' \
+        -N'[The same as --on-eof half-close, as in nc]' \
+        --idle-timeout='[Give up if nothing is sent or received for this time]:SECONDS: ' \
         --json'[One JSON object a line]' \
         --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
@@ -457,13 +457,13 @@ _netkit_tcp_ping() {
 
 _netkit_tcp_scan() {
     _arguments -s -S \
-        '(-f --file)'{-f,--file=}'[Scan the hosts of this file too, one a line]:FILE:_files' \
-        --all'[Show the ports that are not open as well]' \
-        --banners'[Read what open ports say by themselves]' \
-        --banner-timeout='[Wait so long for that]:SECONDS: ' \
-        --timeout='[Call a port filtered that has not answered in this time]:SECONDS: ' \
-        --concurrency='[Try so many ports at the same time]:N: ' \
-        --rate='[Begin no more attempts than this]:N/s: ' \
+        '(-f --file)'{-f,--file=}'[Also scan the hosts in this file, one a line]:FILE:_files' \
+        --all'[Also show the ports that are not open]' \
+        --banners'[Read what servers at open ports send by themselves]' \
+        --banner-timeout='[How long to wait for a banner]:SECONDS: ' \
+        --timeout='[Call a port filtered if it does not answer in this time]:SECONDS: ' \
+        --concurrency='[How many ports to try at the same time]:N: ' \
+        --rate='[Begin attempts no faster than this]:N/s: ' \
         -4'[Use IPv4 only]' \
         -6'[Use IPv6 only]' \
         --source='[Send from this local address]:ADDR: ' \
@@ -483,16 +483,16 @@ _netkit_udp_send() {
     _arguments -s -S \
         --data='[Send this]:TEXT: ' \
         --hex='[Send these bytes]:HEX: ' \
-        '(-f --file)'{-f,--file=}'[Send what is in this file]:FILE:_files' \
-        --lines'[Send each line of what is read as a datagram, without its end]' \
-        --count='[Send it so many times]:N: ' \
-        --interval='[Leave so much time between two datagrams]:SECONDS: ' \
-        --wait='[Write what comes back, until so long after the last]:SECONDS: ' \
-        --replies='[Wait for no more than so many replies]:N: ' \
+        '(-f --file)'{-f,--file=}'[Send the contents of this file]:FILE:_files' \
+        --lines'[Send each line of the input as one datagram, without its line end]' \
+        --count='[Send it this many times]:N: ' \
+        --interval='[Wait this long between two datagrams]:SECONDS: ' \
+        --wait='[Write replies, until this long after the last datagram was sent]:SECONDS: ' \
+        --replies='[Stop after this many replies]:N: ' \
         --broadcast'[Allow a broadcast address]' \
-        --ttl='[Let it pass so many routers]:N: ' \
+        --ttl='[Let it pass at most this many routers]:N: ' \
         --interface='[The interface for multicast]:NAME|ADDR: ' \
-        --hexdump'[Show every datagram in hexadecimal, instead of as it is]' \
+        --hexdump'[Show every datagram in hexadecimal, instead of its plain contents]' \
         -4'[Use IPv4 only]' \
         -6'[Use IPv6 only]' \
         --source='[Send from this local address]:ADDR: ' \
@@ -508,13 +508,13 @@ _netkit_udp_send() {
 
 _netkit_udp_listen() {
     _arguments -s -S \
-        --count='[End after so many datagrams]:N: ' \
-        --idle-timeout='[End when nothing came for so long]:SECONDS: ' \
+        --count='[End after this many datagrams]:N: ' \
+        --idle-timeout='[End if no datagram comes for this long]:SECONDS: ' \
         '*'--join='[Join this multicast group]:GROUP: ' \
         --interface='[The interface for multicast]:NAME|ADDR: ' \
-        --reply='[Send this back for every datagram]:TEXT: ' \
-        --reuse'[Let others receive at the same address]' \
-        --hexdump'[Show every datagram in hexadecimal, instead of as it is]' \
+        --reply='[Send this text back for every datagram]:TEXT: ' \
+        --reuse'[Let other programs receive at the same address]' \
+        --hexdump'[Show every datagram in hexadecimal, instead of its plain contents]' \
         --json'[One JSON object a line]' \
         --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
@@ -554,15 +554,15 @@ _netkit_unix_connect() {
         --servername='[Ask for, and verify, this name instead of the host'\''s]:NAME: ' \
         --alpn='[Offer these application protocols, separated by commas]:LIST: ' \
         --ca='[Trust the certificates in FILE, not the system'\''s]:FILE:_files' \
-        --insecure'[Go on although the certificate does not verify]' \
+        --insecure'[Continue even if the certificate does not verify]' \
         --crlf'[Send each line end as CR LF]' \
-        --hexdump'[Show what goes both ways on standard error, with offsets, in hexadecimal and ASCII]' \
-        --transcript='[Write what goes both ways to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
-        --send-only'[Throw away what is received, and end after standard input]' \
+        --hexdump'[Show the data of both directions on standard error, with offsets, in hexadecimal and ASCII]' \
+        --transcript='[Write the data of both directions to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
+        --send-only'[Discard received data, and end after standard input]' \
         --recv-only'[Do not read standard input]' \
         --on-eof='[After standard input]:half-close|keep|close:(half-close keep close)' \
-        -N'[The same as --on-eof half-close, as nc has it]' \
-        --idle-timeout='[Give up when nothing was sent or received for this time]:SECONDS: ' \
+        -N'[The same as --on-eof half-close, as in nc]' \
+        --idle-timeout='[Give up if nothing is sent or received for this time]:SECONDS: ' \
         --json'[One JSON object a line]' \
         --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
@@ -575,25 +575,25 @@ _netkit_unix_connect() {
 
 _netkit_unix_listen() {
     _arguments -s -S \
-        '(-k --keep)'{-k,--keep}'[Take one connection after another, until told to stop]' \
+        '(-k --keep)'{-k,--keep}'[Accept one connection after another, until stopped]' \
         --max-conns='[With -k]:N: ' \
-        --exec='[Start COMMAND for each connection, as its standard input and output]:COMMAND: ' \
-        --timeout='[Give up when no connection came in this time]:SECONDS: ' \
+        --exec='[Start COMMAND for each connection, which becomes its standard input and output]:COMMAND: ' \
+        --timeout='[Give up if no connection comes in this time]:SECONDS: ' \
         --mode='[The file'\''s permissions]:MODE: ' \
-        --tls'[Talk TLS, with a certificate made on the spot unless --cert has one]' \
-        --cert='[Present this certificate, and the chain after it]:FILE:_files' \
+        --tls'[Talk TLS, with a certificate made on the spot unless --cert gives one]' \
+        --cert='[Send this certificate, and the chain that follows it]:FILE:_files' \
         --key='[Its private key]:FILE:_files' \
         --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
         --write-ca='[Write the root of the certificate made here]:FILE:_files' \
         --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
         --crlf'[Send each line end as CR LF]' \
-        --hexdump'[Show what goes both ways on standard error, with offsets, in hexadecimal and ASCII]' \
-        --transcript='[Write what goes both ways to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
-        --send-only'[Throw away what is received, and end after standard input]' \
+        --hexdump'[Show the data of both directions on standard error, with offsets, in hexadecimal and ASCII]' \
+        --transcript='[Write the data of both directions to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
+        --send-only'[Discard received data, and end after standard input]' \
         --recv-only'[Do not read standard input]' \
         --on-eof='[After standard input]:half-close|keep|close:(half-close keep close)' \
-        -N'[The same as --on-eof half-close, as nc has it]' \
-        --idle-timeout='[Give up when nothing was sent or received for this time]:SECONDS: ' \
+        -N'[The same as --on-eof half-close, as in nc]' \
+        --idle-timeout='[Give up if nothing is sent or received for this time]:SECONDS: ' \
         --json'[One JSON object a line]' \
         --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
         '(-o --output)'{-o,--output=}'[Write results to FILE]:FILE:_files' \
@@ -607,14 +607,14 @@ _netkit_unix_listen() {
 _netkit_range() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HEADER a line]:FILE:_files' \
-        --concurrency='[How many inputs to work on at the same time]:N: ' \
+        --concurrency='[Work on N inputs at the same time]:N: ' \
         --rate='[Begin inputs no faster than this]:N/s: ' \
         --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
         --length='[The length of the whole representation, in bytes]:N: ' \
-        --gap='[Join parts that are no more than this many bytes apart, too]:N: ' \
+        --gap='[Also join parts that are no more than this many bytes apart]:N: ' \
         --content-type='[The media type of the representation]:TYPE: ' \
-        --boundary='[What separates the parts where there are several]:WORD: ' \
+        --boundary='[The string that separates several parts]:WORD: ' \
         --json'[One JSON object a line]' \
         --plain'[Plain text without boxes, for awk]' \
         --short'[Only the bare values, one a line]' \
@@ -630,11 +630,11 @@ _netkit_range() {
 _netkit_link() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HEADER a line]:FILE:_files' \
-        --concurrency='[How many inputs to work on at the same time]:N: ' \
+        --concurrency='[Work on N inputs at the same time]:N: ' \
         --rate='[Begin inputs no faster than this]:N/s: ' \
         --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
-        --rel='[The first link of this relation]:RELATION: ' \
+        --rel='[Print only the URI of the first link with this relation]:RELATION: ' \
         --base='[Resolve targets and anchors against this URL]:URL: ' \
         --anchored'[With --rel]' \
         --json'[One JSON object a line]' \
@@ -651,13 +651,13 @@ _netkit_link() {
 
 _netkit_http_parse() {
     _arguments -s -S \
-        --request'[These are requests, whatever they begin with]' \
-        --response'[These are responses, whatever they begin with]' \
-        '*'--request-method='[What a response answers]:METHOD: ' \
-        '*'--lenient='[Let one of the tolerances above pass, with a warning]:FLAG:(bare-lf obs-fold space-before-colon content-length transfer-encoding version unknown-method non-ascii-target missing-reason chunk-space cl-te until-close)' \
+        --request'[Read the messages as requests, whatever they begin with]' \
+        --response'[Read the messages as responses, whatever they begin with]' \
+        '*'--request-method='[The method that a response answers]:METHOD: ' \
+        '*'--lenient='[Allow one of the deviations above, with a warning]:FLAG:(bare-lf obs-fold space-before-colon content-length transfer-encoding version unknown-method non-ascii-target missing-reason chunk-space cl-te until-close)' \
         '*'--limit='[Read with this limit]:NAME=N: ' \
-        --strict'[Let nothing pass]' \
-        --hexdump'[The octets of each message, too]' \
+        --strict'[Allow no deviation, not even a status line without a reason]' \
+        --hexdump'[Show the octets of each message too]' \
         --json'[One JSON object a line]' \
         --plain'[Plain text without boxes, for awk]' \
         --short'[Only the bare values, one a line]' \
@@ -673,12 +673,12 @@ _netkit_http_parse() {
 _netkit_http_negotiate() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HEADER a line]:FILE:_files' \
-        --concurrency='[How many inputs to work on at the same time]:N: ' \
+        --concurrency='[Work on N inputs at the same time]:N: ' \
         --rate='[Begin inputs no faster than this]:N/s: ' \
         --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
-        '*'--offer='[What the server has]:OFFER: ' \
-        --field='[Which field a header is that does not begin with its name]:media|encoding|language|charset:(media encoding language charset)' \
+        '*'--offer='[What the server can send]:OFFER: ' \
+        --field='[The field of a header that does not begin with its name]:media|encoding|language|charset:(media encoding language charset)' \
         --json'[One JSON object a line]' \
         --plain'[Plain text without boxes, for awk]' \
         --short'[Only the bare values, one a line]' \
@@ -695,25 +695,25 @@ _netkit_serve_echo() {
     _arguments -s -S \
         --tcp'[TCP only]' \
         --udp'[UDP only]' \
-        --tls'[Talk TLS, with a certificate made on the spot unless --cert has one]' \
-        --cert='[Present this certificate, and the chain after it]:FILE:_files' \
+        --tls'[Talk TLS, with a certificate made on the spot unless --cert gives one]' \
+        --cert='[Send this certificate, and the chain that follows it]:FILE:_files' \
         --key='[Its private key]:FILE:_files' \
         --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
         --write-ca='[Write the root of the certificate made here]:FILE:_files' \
-        --workers='[Serve with so many processes, which share the sockets]:N: ' \
+        --workers='[Serve with this many processes, which share the sockets]:N: ' \
         --max-conns='[Serve so many connections at once, over all workers]:N: ' \
-        --idle-timeout='[End a connection on which nothing came for so long]:SECONDS: ' \
-        --stall-timeout='[End a connection whose peer did not take its echo for so long]:SECONDS: ' \
+        --idle-timeout='[End a connection if no data comes for this long]:SECONDS: ' \
+        --stall-timeout='[End a connection if the peer does not receive its echo for this long]:SECONDS: ' \
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
-        --upgrade'[Take the sockets of the server behind --control over]' \
+        --upgrade'[Take over the sockets of the server at --control, which drains and ends]' \
         --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
         --events'[With --json]' \
-        --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
-        --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
-        --reset-after='[Reset a connection when so many bytes were sent on it]:SIZE: ' \
+        --delay='[Delay each piece of data, or datagram]:TIME\[..TIME\]: ' \
+        --drop='[Reset this share of connections before any answer]:SHARE: ' \
+        --reset-after='[Reset a connection after this many bytes were sent on it]:SIZE: ' \
         --throttle='[Send no faster than this on each connection, or UDP socket]:SIZE/s: ' \
-        --corrupt='[Flip a bit in this share of pieces or datagrams]:SHARE: ' \
-        --seed='[Choose what meets which fault as in the run that said this seed]:N: ' \
+        --corrupt='[Flip a bit in this share of pieces of data or datagrams]:SHARE: ' \
+        --seed='[Repeat the random choices of the run that printed this seed]:N: ' \
         --json'[One JSON object a line]' \
         --plain'[Plain text without boxes, for awk]' \
         --short'[Only the bare values, one a line]' \
@@ -728,25 +728,25 @@ _netkit_serve_echo() {
 
 _netkit_tcp_echo() {
     _arguments -s -S \
-        --tls'[Talk TLS, with a certificate made on the spot unless --cert has one]' \
-        --cert='[Present this certificate, and the chain after it]:FILE:_files' \
+        --tls'[Talk TLS, with a certificate made on the spot unless --cert gives one]' \
+        --cert='[Send this certificate, and the chain that follows it]:FILE:_files' \
         --key='[Its private key]:FILE:_files' \
         --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
         --write-ca='[Write the root of the certificate made here]:FILE:_files' \
-        --workers='[Serve with so many processes, which share the sockets]:N: ' \
+        --workers='[Serve with this many processes, which share the sockets]:N: ' \
         --max-conns='[Serve so many connections at once, over all workers]:N: ' \
-        --idle-timeout='[End a connection on which nothing came for so long]:SECONDS: ' \
-        --stall-timeout='[End a connection whose peer did not take its echo for so long]:SECONDS: ' \
+        --idle-timeout='[End a connection if no data comes for this long]:SECONDS: ' \
+        --stall-timeout='[End a connection if the peer does not receive its echo for this long]:SECONDS: ' \
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
-        --upgrade'[Take the sockets of the server behind --control over]' \
+        --upgrade'[Take over the sockets of the server at --control, which drains and ends]' \
         --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
         --events'[With --json]' \
-        --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
-        --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
-        --reset-after='[Reset a connection when so many bytes were sent on it]:SIZE: ' \
+        --delay='[Delay each piece of data, or datagram]:TIME\[..TIME\]: ' \
+        --drop='[Reset this share of connections before any answer]:SHARE: ' \
+        --reset-after='[Reset a connection after this many bytes were sent on it]:SIZE: ' \
         --throttle='[Send no faster than this on each connection, or UDP socket]:SIZE/s: ' \
-        --corrupt='[Flip a bit in this share of pieces or datagrams]:SHARE: ' \
-        --seed='[Choose what meets which fault as in the run that said this seed]:N: ' \
+        --corrupt='[Flip a bit in this share of pieces of data or datagrams]:SHARE: ' \
+        --seed='[Repeat the random choices of the run that printed this seed]:N: ' \
         --json'[One JSON object a line]' \
         --plain'[Plain text without boxes, for awk]' \
         --short'[Only the bare values, one a line]' \
@@ -761,20 +761,20 @@ _netkit_tcp_echo() {
 
 _netkit_udp_echo() {
     _arguments -s -S \
-        --workers='[Serve with so many processes, which share the sockets]:N: ' \
+        --workers='[Serve with this many processes, which share the sockets]:N: ' \
         --max-conns='[Serve so many connections at once, over all workers]:N: ' \
-        --idle-timeout='[End a connection on which nothing came for so long]:SECONDS: ' \
-        --stall-timeout='[End a connection whose peer did not take its echo for so long]:SECONDS: ' \
+        --idle-timeout='[End a connection if no data comes for this long]:SECONDS: ' \
+        --stall-timeout='[End a connection if the peer does not receive its echo for this long]:SECONDS: ' \
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
-        --upgrade'[Take the sockets of the server behind --control over]' \
+        --upgrade'[Take over the sockets of the server at --control, which drains and ends]' \
         --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
         --events'[With --json]' \
-        --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
-        --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
-        --reset-after='[Reset a connection when so many bytes were sent on it]:SIZE: ' \
+        --delay='[Delay each piece of data, or datagram]:TIME\[..TIME\]: ' \
+        --drop='[Reset this share of connections before any answer]:SHARE: ' \
+        --reset-after='[Reset a connection after this many bytes were sent on it]:SIZE: ' \
         --throttle='[Send no faster than this on each connection, or UDP socket]:SIZE/s: ' \
-        --corrupt='[Flip a bit in this share of pieces or datagrams]:SHARE: ' \
-        --seed='[Choose what meets which fault as in the run that said this seed]:N: ' \
+        --corrupt='[Flip a bit in this share of pieces of data or datagrams]:SHARE: ' \
+        --seed='[Repeat the random choices of the run that printed this seed]:N: ' \
         --json'[One JSON object a line]' \
         --plain'[Plain text without boxes, for awk]' \
         --short'[Only the bare values, one a line]' \
@@ -792,12 +792,12 @@ _netkit_serve_dns() {
         '*'--zone='[A zone file]:FILE:_files' \
         --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
         --events'[With --json]' \
-        --delay='[Send each piece, or datagram, this much later]:TIME\[..TIME\]: ' \
-        --drop='[Reset this share of connections before anything is answered, lose this share of datagrams]:SHARE: ' \
-        --reset-after='[Reset a connection when so many bytes were sent on it]:SIZE: ' \
+        --delay='[Delay each piece of data, or datagram]:TIME\[..TIME\]: ' \
+        --drop='[Reset this share of connections before any answer]:SHARE: ' \
+        --reset-after='[Reset a connection after this many bytes were sent on it]:SIZE: ' \
         --throttle='[Send no faster than this on each connection, or UDP socket]:SIZE/s: ' \
-        --corrupt='[Flip a bit in this share of pieces or datagrams]:SHARE: ' \
-        --seed='[Choose what meets which fault as in the run that said this seed]:N: ' \
+        --corrupt='[Flip a bit in this share of pieces of data or datagrams]:SHARE: ' \
+        --seed='[Repeat the random choices of the run that printed this seed]:N: ' \
         --json'[One JSON object a line]' \
         --plain'[Plain text without boxes, for awk]' \
         --short'[Only the bare values, one a line]' \

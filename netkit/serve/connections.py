@@ -62,7 +62,9 @@ class Served:
 
     def __init__(self) -> None:
         self.accepted = 0
-        self.active: dict[ByteStream, ByteStream] = {}  # the accepted stream, and the stream that its handler gets
+        self.active: dict[
+            ByteStream, ByteStream
+        ] = {}  # the accepted stream, and the stream that its handler gets
         self.failed = 0
         self.cut_off = 0
         self.unaccepted = 0  # how often accepting failed because no descriptor was left
@@ -130,7 +132,7 @@ def serve(
                 if room is not None and not shared:
                     room.release()
                 if stop.is_set:
-                    close_listener()  # there is no descriptor for the connections in the backlog: they are lost
+                    close_listener()  # the backlog is lost: there is no descriptor for it
                 yield from sleep_until(monotonic() + NO_DESCRIPTOR_PAUSE)
                 continue
             if room is not None and shared and not room.try_acquire():

@@ -136,7 +136,9 @@ class Handover:
 
     def _hand_over(self, stream: UnixStream) -> Flow[None]:
         who = stream.peer_cred
-        asked = yield from _hear(stream, REPLY_TIMEOUT)  # read first: closing with unread data would reset the connection, and lose the answer
+        asked = yield from _hear(
+            stream, REPLY_TIMEOUT
+        )  # read first: closing with unread data would reset the connection, and lose the answer
         if who.uid not in (os.geteuid(), 0):
             yield from _say(stream, {"refused": "it runs as another user"})
             raise HandoverError(f"asked for by user {who.uid}")

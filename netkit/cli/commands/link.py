@@ -118,7 +118,9 @@ def parse(header: str) -> Parsed:
 @command("link", view=LinkView(), doing="reading {}", see_also=("netkit-http-negotiate(1)",))
 @inputs.many("HEADER", parse=parse)
 @option(
-    "--rel", metavar="RELATION", help="Print only the URI of the first link with this relation; exit code 1 if there is none."
+    "--rel",
+    metavar="RELATION",
+    help="Print only the URI of the first link with this relation; exit code 1 if there is none.",
 )
 @option("--base", type=BaseUrl(), help="Resolve targets and anchors against this URL.")
 @option("--anchored", is_flag=True, help="With --rel: also take links from another resource (anchor=).")

@@ -77,9 +77,7 @@ class ProxyUrl(Value["Proxy"]):
     """A proxy's URL. Error messages do not show the text, because it may contain a password."""
 
     name = "url"
-    form = (
-        "write socks5://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ before HOST if it is needed"
-    )
+    form = "write socks5://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ before HOST if it is needed"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Proxy:
         from netkit.proxy.errors import ProxyError

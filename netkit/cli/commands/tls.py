@@ -97,7 +97,9 @@ class CertificateRow(PemRow):
 class FindingRow(TypedDict):
     """One thing found in a chain."""
 
-    severity: Annotated[Literal["error", "warning", "note"], "An error means that a client refuses the certificate"]
+    severity: Annotated[
+        Literal["error", "warning", "note"], "An error means that a client refuses the certificate"
+    ]
     code: Annotated[str, "Stable: expired, wrong-host, self-signed, unknown-issuer, ..."]
     message: str
     certificate_index: Annotated[int | None, "The certificate it is about, counted from 0"]

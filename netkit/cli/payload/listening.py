@@ -81,7 +81,10 @@ class Refused(TypedDict):
     """A connection was refused."""
 
     event: Literal["refused"]
-    peer: Annotated[EndpointOrPath | None, "Where it came from; null if the peer was gone before its address could be read"]
+    peer: Annotated[
+        EndpointOrPath | None,
+        "Where it came from; null if the peer was gone before its address could be read",
+    ]
     reason: Annotated[str, "Why"]
 
 
