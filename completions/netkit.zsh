@@ -436,10 +436,10 @@ _netkit_tcp_ping() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HOST\:PORT a line]:FILE:_files' \
         --echo'[Send echoes over one connection to an echo server, and compare them]' \
-        --size='[Send echoes of so many bytes]:BYTES: ' \
-        '(-c --count)'{-c,--count=}'[Stop after so many probes]:N: ' \
-        '(-i --interval)'{-i,--interval=}'[Send one every so often, whatever becomes of those before]:SECONDS: ' \
-        --timeout='[Give up each probe after so long]:SECONDS: ' \
+        --size='[Send this many bytes in each probe]:BYTES: ' \
+        '(-c --count)'{-c,--count=}'[Stop after this many probes]:N: ' \
+        '(-i --interval)'{-i,--interval=}'[Send a probe after each interval, even if earlier ones have no reply yet]:SECONDS: ' \
+        --timeout='[How long to wait for each reply]:SECONDS: ' \
         -4'[Use IPv4 only]' \
         -6'[Use IPv6 only]' \
         --source='[Send from this local address]:ADDR: ' \
@@ -457,7 +457,7 @@ _netkit_tcp_ping() {
 
 _netkit_tcp_scan() {
     _arguments -s -S \
-        '(-f --file)'{-f,--file=}'[Also scan the hosts in this file, one a line]:FILE:_files' \
+        '(-f --file)'{-f,--file=}'[Scan the hosts of this file too, one a line]:FILE:_files' \
         --all'[Also show the ports that are not open]' \
         --banners'[Read what servers at open ports send by themselves]' \
         --banner-timeout='[How long to wait for a banner]:SECONDS: ' \
@@ -528,10 +528,10 @@ _netkit_udp_listen() {
 _netkit_udp_ping() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HOST\:PORT a line]:FILE:_files' \
-        --size='[Send echoes of so many bytes]:BYTES: ' \
-        '(-c --count)'{-c,--count=}'[Stop after so many probes]:N: ' \
-        '(-i --interval)'{-i,--interval=}'[Send one every so often, whatever becomes of those before]:SECONDS: ' \
-        --timeout='[Give up each probe after so long]:SECONDS: ' \
+        --size='[Send this many bytes in each probe]:BYTES: ' \
+        '(-c --count)'{-c,--count=}'[Stop after this many probes]:N: ' \
+        '(-i --interval)'{-i,--interval=}'[Send a probe after each interval, even if earlier ones have no reply yet]:SECONDS: ' \
+        --timeout='[How long to wait for each reply]:SECONDS: ' \
         -4'[Use IPv4 only]' \
         -6'[Use IPv6 only]' \
         --source='[Send from this local address]:ADDR: ' \
