@@ -21,7 +21,7 @@ _netkit() {
                 'link:Show the links of a Link header'
                 'http:HTTP\: fetch, parse, negotiate'
                 'serve:Servers for tests\: echo, DNS and more'
-                'demo:Run real commands against netkit'\''s own servers on loopback'
+                'demo:Show the commands at work, against servers of its own on loopback'
                 'version:Show the versions of netkit, of Python and of the libraries'
                 'schema:Print the JSON Schema of a command'\''s output'
             )
@@ -80,7 +80,7 @@ _netkit_tcp() {
         command)
             commands=(
                 'connect:Connect to a TCP port; send standard input, write the data that comes back'
-                'listen:Wait for a TCP connection; send standard input, write the data that comes'
+                'listen:Wait for a TCP connection; send standard input, write what comes'
                 'ping:Measure repeatedly how long connecting to a TCP port takes'
                 'scan:Find the TCP ports that accept connections'
                 'echo:Send back all data received over TCP (RFC 862)\: short for `netkit serve echo --tcp`'
@@ -185,8 +185,8 @@ _netkit_serve() {
     case $state in
         command)
             commands=(
-                'echo:Send back all received data (RFC 862), over TCP, UDP, Unix-domain sockets and TLS'
-                'dns:Serve the zones of zone files, over UDP and TCP\: a small authoritative name server'
+                'echo:Send back everything that comes (RFC 862), over TCP, UDP, Unix-domain sockets and TLS'
+                'dns:Answer for the zones of zone files, over UDP and TCP\: a small authoritative name server'
             )
             _describe -t commands command commands && ret=0
             ;;

@@ -295,7 +295,7 @@ class Listening:
             if self.proxy_protocol:
                 peer = (yield from self._told_peer(stream)) or peer
             if self.tls.config is not None:
-                channel = yield from self.tls.accept(stream)
+                channel = yield from self.tls.accept_flow(stream)
             taken = Taken(stream, channel, local, peer, number or 0)
             connected = True
             if self.argv is None:

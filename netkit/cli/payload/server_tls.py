@@ -31,7 +31,7 @@ class CurrentTls:
     def __init__(self, config: TlsConfig | None) -> None:
         self.config = config
 
-    def accept(self, stream: ByteStream) -> Flow[ByteStream]:
+    def accept_flow(self, stream: ByteStream) -> Flow[ByteStream]:
         """Flow: the handshake with a client."""
         assert self.config is not None
         return handshake(stream, config=self.config)
