@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -12,11 +13,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from netkit.cli.frame.cells import Column
 from netkit.cli.frame.context import Environment, OutputFailed
 from netkit.cli.frame.messages import visible
 from netkit.cli.frame.output import b64, json_line, rfc3339
 from netkit.cli.render import facts, mark, render, side_by_side, table, text
-from netkit.cli.render.columns import display_width
+from netkit.cli.render.columns import display_width, failed_line, row_line, title_line
 from tests.cli.helpers import Result
 
 Netkit = Callable[..., Result]
@@ -151,8 +153,10 @@ def test_several_inputs_are_a_line_each_on_a_terminal(netkit: Netkit) -> None:
     assert result.lines == [
         "word            length",
         "hello           5",
-        "fails-refused   connection refused",
-        "a-rath…ng-word  18",
+        "fails-refused",
+        "  ✗ connection refused",
+        "a-rather-long-word",
+        "                18",
     ]
     assert "fails-refused" not in result.stderr, "its row says it"
     assert "1 of 3 inputs failed: 1 Refused" in result.stderr
@@ -163,7 +167,47 @@ def test_a_wide_terminal_shows_the_whole_of_an_input(netkit: Netkit) -> None:
     result = netkit("say", *words, tty=True, width=160, env={"NO_COLOR": "1"})
     assert result.lines == ["word                      length", *(f"{word}      20" for word in words)]
     narrow = netkit("say", *words, tty=True, width=20, env={"NO_COLOR": "1"})
-    assert narrow.lines == ["word          length", "an-ev…-one-1  20", "an-ev…-one-2  20"]
+    first, second = words
+    assert narrow.lines == ["word", "  length", first, "  20", second, "  20"]
+
+
+_COLUMNS = (Column("server", 16), Column("days", 5), Column("state", 8), Column("verdict", 60))
+_CELLS = ("host.example.test:443", "29", "TLS 1.3", "refused: self-signed, wrong-host, expired yesterday")
+
+
+@pytest.mark.parametrize("width", [24, 40, 60, 80, 160])
+@pytest.mark.parametrize("colour", [True, False])
+def test_no_cell_is_cut_at_any_width(width: int, colour: bool) -> None:
+    """Each word is whole, in its column, whatever the width; a reason has a sign of its own."""
+    env = Environment(width=width)
+    env.color = colour
+    shown = [
+        title_line(env, _COLUMNS),
+        row_line(env, _COLUMNS, _CELLS, failed=True),
+        failed_line(env, _COLUMNS, _CELLS[0], "cannot connect to 192.0.2.1:443: connection refused"),
+    ]
+    plain = [re.sub("\x1b\\[[0-9;]*m", "", text) for text in shown]
+    assert (shown == plain) is not colour
+    assert all(len(line) <= width for text in plain for line in text.split("\n"))
+    assert not any(line != line.rstrip() for text in plain for line in text.split("\n"))
+    assert set(plain[0].split()) == {"server", "days", "state", "verdict"}
+    assert sorted(plain[1].split()) == sorted(" ".join(_CELLS).split())
+    input_text, sign, why = plain[2].partition("✗ ")
+    assert (input_text.split(), sign) == ([_CELLS[0]], "✗ ")
+    assert " ".join(why.split()) == "cannot connect to 192.0.2.1:443: connection refused"
+
+
+def test_a_word_longer_than_its_column_loses_nothing() -> None:
+    env = Environment(width=30)
+    address = "2001:db8:1234:5678:9abc:def0:1234:5678"
+    shown = row_line(env, (Column("name", 8), Column("address", 40)), ("東京" * 9, address), failed=False)
+    assert all(display_width(line) <= 30 for line in shown.split("\n")[:1])
+    assert "".join(shown.split()) == "東京" * 9 + address
+
+
+def test_the_table_knows_terminals_without_unicode() -> None:
+    env = Environment(width=80, encoding="ascii")
+    assert failed_line(env, _COLUMNS, "here", "no").split() == ["here", "x", "no"]
 
 
 def test_several_inputs_in_plain_text_have_a_row_each(netkit: Netkit) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -87,12 +88,25 @@ def test_no_port_open_is_1(netkit: Netkit, dead: int) -> None:
     assert netkit("tcp", "scan", "127.0.0.1", str(dead), "--timeout", "30").stdout == ""
 
 
-@pytest.mark.parametrize("width", [80, 160])
+@pytest.mark.parametrize("width", [40, 80, 160])
 def test_the_table(netkit: Netkit, opened: int, dead: int, width: int) -> None:
-    args = ("tcp", "scan", "--all", "127.0.0.1", f"{dead},{opened}", "--timeout", "30", "--color", "never")
-    result = netkit(*args, tty=True, width=width)
+    args = ("--all", "127.0.0.1/32", f"{dead},{opened}", "--timeout", "30", "--color", "never")
+    result = netkit("tcp", "scan", *args, tty=True, width=width)
     assert all(len(line) <= width for line in result.lines)
-    assert {"open", "closed"} <= set(result.stdout.split())
+    assert {"open", "closed", "127.0.0.1", "Connection refused"} <= set(re.split(r"\s{2,}|\n", result.stdout))
+    assert "banner" not in result.stdout, "that was not asked for"
+    titles, *_ = result.lines
+    if width >= 80:
+        (row,) = [line for line in result.lines if "refused" in line]
+        assert row.index("Connection refused") == titles.index("reason")
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_a_reason_does_not_stand_under_banner(netkit: Netkit, dead: int, width: int) -> None:
+    args = ("--all", "--banners", "127.0.0.1", str(dead), "--timeout", "30", "--color", "never")
+    lines = netkit("tcp", "scan", *args, tty=True, width=width).lines
+    found = {word: line.index(word) for word in ("reason", "Connection") for line in lines if word in line}
+    assert found["reason"] == found["Connection"]
 
 
 @pytest.mark.parametrize("mode", [("--plain",), ()])

@@ -178,7 +178,7 @@ class ResolveView(View["Resolved | Named"]):
     """A row for every address, or for every name."""
 
     schema = ResolveRow | ReverseRow
-    columns = (Column("input", 32), Column("source", 7), Column("addresses, or names", 80))
+    columns = (Column("input", 28), Column("source", 7), Column("addresses, or names", 80))
 
     def to_json(self, result: Resolved | Named) -> ResolveRow | ReverseRow:
         return result.to_json()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, TypedDict
 
 from netkit.cli.frame import inputs
 from netkit.cli.frame.cells import Column
@@ -60,46 +60,63 @@ class EndedRow(TypedDict):
     elapsed_s: Annotated[float, "How long the scan took"]
 
 
-class ScanView(View["PortResult"]):
+class Scanned(NamedTuple):
+    """What became of a port, and the host as it was given."""
+
+    result: PortResult
+    host: str
+
+    @property
+    def told(self) -> str | None:
+        """What it says by itself, or why it is not open."""
+        return _first_line(self.result.banner) or self.result.reason
+
+
+class ScanView(View[Scanned]):
     """One line for each port."""
 
     schema = PortRow | EndedRow
     columns = (
-        Column("host", 24),
-        Column("port", 6),
+        Column("host", 16),
+        Column("port", 5),
         Column("state", 11),
-        Column("service", 14),
-        Column("ms", 9),
+        Column("service", 12),
+        Column("ms", 8),
+        Column("reason", 18),
         Column("banner", 40),
     )
 
-    def to_json(self, result: PortResult) -> PortRow:
-        banner = result.banner
+    def to_json(self, result: Scanned) -> PortRow:
+        found = result.result
+        banner = found.banner
         return {
             "event": "scanned",
-            "address": str(result.addr.ip),
-            "port": result.addr.port,
-            "state": result.state.value,
-            "service": _service(result.addr.port),
-            "elapsed_s": result.time,
+            "address": str(found.addr.ip),
+            "port": found.addr.port,
+            "state": found.state.value,
+            "service": _service(found.addr.port),
+            "elapsed_s": found.time,
             "banner": None if banner is None else _text(banner),
             "banner_b64": None if banner is None else b64(banner),
-            "reason": result.reason,
+            "reason": found.reason,
         }
 
-    def plain(self, result: PortResult) -> Iterable[Line]:
-        yield result.addr.ip, *self._cells(result, f"{result.time * 1000:.3f}")
+    def label(self, result: Scanned, text: str) -> None:  # noqa: ARG002
+        return None  # plain lines begin with the host, and a table has the address where that is a network
 
-    def short(self, result: PortResult) -> Iterable[Line]:
-        yield str(result.addr)
+    def plain(self, result: Scanned) -> Iterable[Line]:
+        found = result.result
+        port, ms = found.addr.port, f"{found.time * 1000:.3f}"
+        yield result.host, found.addr.ip, port, found.state.value, _service(port), ms, result.told
 
-    def row(self, result: PortResult) -> Sequence[object]:
-        return self._cells(result, f"{result.time * 1000:.1f}")
+    def short(self, result: Scanned) -> Iterable[Line]:
+        yield str(result.result.addr)
 
-    def _cells(self, result: PortResult, ms: str) -> Sequence[object]:
-        port = result.addr.port
-        told = _first_line(result.banner) or result.reason
-        return port, result.state.value, _service(port), ms, told
+    def row(self, result: Scanned) -> Sequence[object]:
+        found = result.result
+        host = found.addr.ip if "/" in result.host else result.host
+        port, ms = found.addr.port, f"{found.time * 1000:.1f}"
+        return host, port, found.state.value, _service(port), ms, found.reason, _first_line(found.banner)
 
 
 def _service(port: int) -> str | None:
@@ -170,7 +187,7 @@ def parse_host(text: str) -> Host:
 @option("--rate", type=Rate(), help="Begin attempts no faster than this: 50/s, 600/m.")
 @option_group(source=SourceOptions)
 def scan(
-    run: Run[PortResult],
+    run: Run[Scanned],
     targets: Inputs[Host],
     show_all: bool,
     banners: bool,
@@ -236,7 +253,8 @@ def scan(
         found = outcome.unwrap()
         tally[found.state] += 1
         if show_all or found.state is PortState.OPEN:
-            run.result(found, hosts[found.addr.ip][0])
+            host = hosts[found.addr.ip][0]
+            run.result(Scanned(found, host), host)
 
     def progress() -> Flow[None]:
         while run.env.shows_status:
@@ -260,6 +278,8 @@ def scan(
 
     if hosts:
         run.start_many()  # a line for each port
+        if not banners:
+            run.columns = run.columns[:-1]
         try:
             run.wait(beside(scanning, progress()))
         except KeyboardInterrupt:

@@ -49,6 +49,8 @@ class Output(Generic[R]):
         self.env = env
         self.view = view
         self.many = False
+        #: The columns of the table of several inputs; a command may leave out the last of its view's.
+        self.columns = view.columns
         self.doing = doing
         self.lookup = lookup
         #: The input of rows for which the caller names none: the argument as typed, if there is just one.
@@ -91,12 +93,13 @@ class Output(Generic[R]):
             )
         elif env.mode == "short":
             self._write_short(view.short(result), failed=code is not Exit.OK)
-        elif self.many and view.columns:
+        elif self.many and self.columns:
             from netkit.cli.render.columns import row_line
 
-            cells = [visible(cell_text(cell)) for cell in self._labelled(view.row(result), result, text)]
+            row = self._labelled(view.row(result), result, text)[: len(self.columns)]
+            cells = [visible(cell_text(cell)) for cell in row]
             failed = failure is not None or code is not Exit.OK
-            self._write_under_titles(row_line(env, view.columns, cells, failed=failed))
+            self._write_under_titles(row_line(env, self.columns, cells, failed=failed))
         else:
             from netkit.cli.render import render
 
@@ -123,10 +126,10 @@ class Output(Generic[R]):
             self._write_plain([why], block=False)
         elif env.mode == "short":
             self._write_short((), failed=True)
-        elif self.many and env.mode == "table" and self.view.columns:
+        elif self.many and env.mode == "table" and self.columns:
             from netkit.cli.render.columns import failed_line
 
-            line = failed_line(env, self.view.columns, visible(text or ""), visible(failure.message))
+            line = failed_line(env, self.columns, visible(text or ""), visible(failure.message))
             self._write_under_titles(line)
         self._say_why(failure, text)
         self.count(failure.exit, failure.kind)
@@ -154,7 +157,7 @@ class Output(Generic[R]):
 
     def _say_why(self, failure: Failure, text: str | None) -> None:
         mode = self.env.mode
-        if self.many and (mode == "json" or (mode == "table" and self.view.columns)) and not self.env.debug:
+        if self.many and (mode == "json" or (mode == "table" and self.columns)) and not self.env.debug:
             return
         named = text if text is None or len(text) <= _NAMED else f"{text[:_NAMED]}..."
         doing = self.doing.replace("{}", named) if named else self.doing.replace("{}", "").strip()
@@ -184,7 +187,7 @@ class Output(Generic[R]):
             from netkit.cli.render.columns import title_line
 
             self._header = False
-            lines.insert(0, title_line(self.env, self.view.columns))
+            lines.insert(0, title_line(self.env, self.columns))
         self.env.write_lines(lines)
 
 
