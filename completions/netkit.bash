@@ -65,7 +65,7 @@ _netkit() {
             esac
             ;;
         'tls probe')
-            options='-f --file --concurrency --rate --ordered --resume --servername --alpn --min-version --max-version --ca --insecure --warn-days --pem -4 -6 --source --timeout --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            options='-f --file --concurrency --rate --ordered --resume --servername --alpn --min-version --max-version --ca --insecure --warn-days --all-names --pem -4 -6 --source --timeout --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
             positional=host
             case $prev in
                 -f | --file | --resume | --ca | -o | --output) takes='file' ;;

@@ -180,6 +180,7 @@ complete -c netkit -n '__netkit_at \'tls probe\'' -l max-version -x -d 'Newest T
 complete -c netkit -n '__netkit_at \'tls probe\'' -l ca -r -F -d 'Trust the certificates in FILE, not the system\'s'
 complete -c netkit -n '__netkit_at \'tls probe\'' -l insecure -d 'Continue even if the certificate does not verify'
 complete -c netkit -n '__netkit_at \'tls probe\'' -l warn-days -x -d 'End with 1 if a certificate expires in less than N days'
+complete -c netkit -n '__netkit_at \'tls probe\'' -l all-names -d 'Show all names of a certificate in the table, not the first 12 and how many more'
 complete -c netkit -n '__netkit_at \'tls probe\'' -l pem -d 'Print the certificates that the server sent, in PEM'
 complete -c netkit -n '__netkit_at \'tls probe\'' -s 4 -d 'Use IPv4 only'
 complete -c netkit -n '__netkit_at \'tls probe\'' -s 6 -d 'Use IPv6 only'

@@ -349,6 +349,7 @@ _netkit_tls_probe() {
         --ca='[Trust the certificates in FILE, not the system'\''s]:FILE:_files' \
         --insecure'[Continue even if the certificate does not verify]' \
         --warn-days='[End with 1 if a certificate expires in less than N days]:N: ' \
+        --all-names'[Show all names of a certificate in the table, not the first 12 and how many more]' \
         --pem'[Print the certificates that the server sent, in PEM]' \
         -4'[Use IPv4 only]' \
         -6'[Use IPv6 only]' \

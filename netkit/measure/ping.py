@@ -153,18 +153,24 @@ class PingStatistics:
 
     def percentile(self, percent: float) -> float | None:
         """The smallest time that `percent` of the replies do not exceed (nearest rank)."""
-        if not self._samples:
-            return None
+        samples = self._in_order()
+        rank = -(-len(samples) * percent // 100)
+        return samples[max(0, min(len(samples), int(rank)) - 1)] if samples else None
+
+    def _in_order(self) -> array[float]:
         if not self._sorted:
             self._samples = array("d", sorted(self._samples))
             self._sorted = True
-        rank = -(-len(self._samples) * percent // 100)
-        return self._samples[max(0, min(len(self._samples), int(rank)) - 1)]
+        return self._samples
 
     @property
     def median(self) -> float | None:
-        """Half of the replies took no longer."""
-        return self.percentile(50)
+        """The middle one of all times; of an even number, the mean of the two in the middle."""
+        samples = self._in_order()
+        middle = len(samples) // 2
+        if not samples or len(samples) % 2:
+            return samples[middle] if samples else None
+        return (samples[middle - 1] + samples[middle]) / 2
 
 
 #: Is called with the result of each probe, as soon as it is known.

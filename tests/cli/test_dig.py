@@ -710,6 +710,14 @@ def test_answers_of_several_are_set_off_and_records_alone_are_not(netkit: Netkit
     assert len(records) == 5
 
 
+def test_the_last_of_short_and_noshort_decides(netkit: Netkit, at: str) -> None:
+    bare = netkit("dig", at, "www.example.test", "+short").stdout
+    for flags in (["+noshort", "+short"], ["+short", "+noshort", "+short"]):
+        assert netkit("dig", at, *flags, "www.example.test").stdout == bare
+    for flags in (["+short", "+noshort"], ["--short", "+noshort"], ["+noshort"]):
+        assert ";; ->>HEADER<<-" in netkit("dig", at, *flags, "www.example.test").stdout
+
+
 def test_short_of_several_keeps_a_line_for_what_is_not_there(netkit: Netkit, at: str) -> None:
     names = ["www.example.test", "nowhere.example.test", "example.test", "MX"]
     result = netkit("dig", at, "+short", "--ordered", *names)

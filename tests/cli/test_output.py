@@ -249,7 +249,42 @@ def test_verbose_shows_what_the_library_says(netkit: Netkit, monkeypatch: pytest
     assert logging.getLogger("netkit").propagate
 
 
+def test_the_clock_of_verbose_begins_with_the_first_step(
+    netkit: Netkit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from netkit._log import Log
+    from tests.cli import sample
+
+    said = sample.say_flow
+
+    def say_flow(word: str) -> object:
+        Log("netkit.say").debug("asked")
+        return said(word)
+
+    monkeypatch.setattr(sample, "say_flow", say_flow)
+    times = [float(line.split("s ")[0]) for line in netkit("say", "a", "b", "-v").stderr.splitlines()]
+    assert times[0] == 0.0
+    assert times[1] >= 0.0
+
+
 # -- tables
+
+
+@pytest.mark.parametrize(
+    ("variables", "ascii_only"),
+    [
+        ({"LC_ALL": "C"}, True),
+        ({"LC_ALL": "POSIX", "LANG": "en_US.UTF-8"}, True),
+        ({"LC_ALL": "C.UTF-8", "LANG": "C"}, False),
+        ({"LC_ALL": "", "LC_CTYPE": "C.UTF-8"}, False),
+    ],
+)
+def test_the_c_locale_is_drawn_in_ascii(
+    netkit_process: Netkit, variables: dict[str, str], ascii_only: bool
+) -> None:
+    shown = netkit_process("resolve", "--color", "always", "127.0.0.1", env=variables)
+    assert shown.exit_code == 0
+    assert shown.raw.isascii() is ascii_only
 
 
 def rendered(*renderables: object, width: int = 60, color: bool = False, encoding: str = "utf-8") -> str:

@@ -153,6 +153,33 @@ class TestEnds:
         (row,) = result.json
         assert row["accepted"] is False
         assert "error" not in row
+        shown = plain(netkit("tls", "probe", old, "--ca", ca, "--insecure"))
+        assert shown["verdict"] == ["not verified\texpired, wrong-host"]
+        for several in ((), (old,)):
+            table = netkit("tls", "probe", old, *several, "--ca", ca, "--insecure", tty=True, width=120)
+            assert "not verified: expired, wrong-host" in table.stdout
+            assert "refused" not in table.stdout + table.stderr
+            assert table.exit_code == 0
+
+    @pytest.mark.parametrize("width", [80, 160])
+    def test_many_names_are_counted_unless_they_are_asked_for(
+        self, netkit: Netkit, ca: str, width: int
+    ) -> None:
+        names = [f"host-{index}.example" for index in range(60)]
+        with listening(echoing(server(issue(HOST, ROOT, sans=(HOST, *names))))) as port:
+            probe = ("tls", "probe", f"127.0.0.1:{port}", "--ca", ca, "--servername", HOST)
+            some = netkit(*probe, "--color", "never", tty=True, width=width).stdout
+            assert [name in some for name in names] == [True] * 11 + [False] * 49
+            assert "and 49 more" in " ".join(some.split())
+            every = netkit(*probe, "--all-names", tty=True, width=width).stdout
+            assert all(name in every for name in names)
+            assert all(name in plain(netkit(*probe))["certificate"][2] for name in names), "a script has all"
+
+    def test_one_name_more_is_shown_and_not_counted(self, netkit: Netkit, ca: str) -> None:
+        names = [f"host-{index}.example" for index in range(13)]
+        with listening(echoing(server(issue(HOST, ROOT, sans=tuple(names))))) as port:
+            shown = netkit("tls", "probe", f"127.0.0.1:{port}", "--ca", ca, tty=True).stdout
+        assert all(name in shown for name in names)
 
     @pytest.mark.parametrize(("days", "code"), [(10, 0), (89, 0), (90, 1), (1000, 1)])
     def test_days_that_must_be_left(self, netkit: Netkit, good: str, ca: str, days: int, code: int) -> None:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 HTTPS = 443
 
+#: How many names of a certificate a table shows unless all are asked for.
+NAMES = 12
+
 Sign: TypeAlias = Literal["good", "bad", "warn", "none"]
 
 #: The least width of a terminal that shows the chain as one table; narrower: a sheet for each certificate.
@@ -145,6 +148,7 @@ class Probed(NamedTuple):
     insecure: bool
     warn_days: int | None
     pem: bool
+    all_names: bool
 
     @property
     def target(self) -> str:
@@ -198,11 +202,11 @@ class ProbeView(View[Probed]):
         report = result.report
         yield from (*_facts(report), *_times(report))
         for index, certificate in enumerate(report.chain):
-            for name, value in _sheet(certificate, result):
+            for name, value in _sheet(certificate, result, whole=True):
                 yield "certificate", index, name, value
         for finding in _findings(report):
             yield finding.severity.value, finding.code, finding.index, finding.message
-        yield "verdict", "accepted" if report.accepted else "refused", *_why(result)
+        yield "verdict", _word(result), *_why(result)
 
     def short(self, result: Probed) -> Iterable[Line]:
         if result.pem:
@@ -239,8 +243,9 @@ class ProbeView(View[Probed]):
             hint = advice(finding.hint, finding.remedy)
             if hint is not None:
                 yield Padding(text(hint, "dim"), (0, 0, 0, 2))
-        good: Sign = "good" if not result.expires_soon else "warn"
-        yield mark(good if report.accepted else "bad", _verdict(result), env)
+        good: Sign = "good" if report.accepted and not result.expires_soon else "warn"
+        refused = report.error is not None or _word(result) == "refused"
+        yield mark("bad" if refused else good, _verdict(result), env)
 
     def failure(self, result: Probed) -> TlsError | None:
         if result.insecure and result.report.error is None:
@@ -284,7 +289,7 @@ def _times(report: ProbeReport) -> list[tuple[str, str]]:
     return [(name, f"{seconds * 1000:.1f} ms") for name, seconds in phases if seconds is not None]
 
 
-def _sheet(certificate: Certificate, result: Probed) -> list[tuple[str, str | None]]:
+def _sheet(certificate: Certificate, result: Probed, *, whole: bool = False) -> list[tuple[str, str | None]]:
     row = certificate.to_dict(result.report.probed_at)
     sans = row["sans"] or {}
     kinds = ("dns_names", "ip_addresses", "emails", "uris")
@@ -292,7 +297,7 @@ def _sheet(certificate: Certificate, result: Probed) -> list[tuple[str, str | No
     pairs: list[tuple[str, str | None]] = [
         ("subject", row["subject"]),
         ("issuer", row["issuer"]),
-        ("names", ", ".join(names) or None),
+        ("names", ", ".join(names if whole else _first_names(names, result)) or None),
         ("valid", _validity(row)),
         ("key", _key(row)),
         ("signature", row["signature_algorithm"]),
@@ -308,6 +313,14 @@ def _sheet(certificate: Certificate, result: Probed) -> list[tuple[str, str | No
     ]
 
 
+def _first_names(names: list[str], result: Probed) -> list[str]:
+    """The first of a certificate's names, and how many more there are; all where that was asked for."""
+    more = len(names) - NAMES
+    if result.all_names or more <= 1:  # one more takes no more room than saying so
+        return names
+    return [*names[:NAMES], f"and {more:,} more (--all-names)"]
+
+
 def _wide_row(index: int, certificate: Certificate, result: Probed) -> tuple[object, ...]:
     sheet = dict(_sheet(certificate, result))
     # In halves of 128 bits, so that it fits beside the rest.
@@ -316,7 +329,7 @@ def _wide_row(index: int, certificate: Certificate, result: Probed) -> tuple[obj
     return (
         index,
         f"{sheet['subject'] or '-'}\n{sheet['issuer'] or '-'}",
-        "\n".join((sheet.get("names") or "-").split(", ")[:12]),
+        "\n".join((sheet.get("names") or "-").split(", ")),
         "\n".join((sheet["valid"] or "-").split(", ")),
         f"{sheet.get('key') or '-'}\n{sheet.get('signature') or '-'}",
         "\n".join([*prints, f"pin {sheet.get('pin') or '-'}"]),
@@ -379,7 +392,14 @@ def _verdict(result: Probed) -> str:
     report = result.report
     if report.error is not None:
         return str(report.error)
-    return ": ".join(("accepted" if report.accepted else "refused", *_why(result)))
+    return ": ".join((_word(result), *_why(result)))
+
+
+def _word(result: Probed) -> str:
+    """The verdict in a word. With --insecure nothing is refused: what would be is told beside it."""
+    if result.report.accepted:
+        return "accepted"
+    return "not verified" if result.insecure and result.report.error is None else "refused"
 
 
 def _pem(chain: Iterable[Certificate]) -> Iterable[str]:
@@ -421,6 +441,12 @@ class Version(Value["TlsVersion"]):
     type=Number(0, 100_000),
     help="End with 1 if a certificate expires in less than N days.",
 )
+@option(
+    "--all-names",
+    is_flag=True,
+    for_show=True,
+    help=f"Show all names of a certificate in the table, not the first {NAMES} and how many more.",
+)
 @option("--pem", is_flag=True, help="Print the certificates that the server sent, in PEM.")
 @option_group(source=SourceOptions)
 @options.timeout(10.0)
@@ -433,6 +459,7 @@ def probe(
     max_version: TlsVersion,
     trust: TrustOptions,
     warn_days: int | None,
+    all_names: bool,
     pem: bool,
     source: SourceOptions,
     timeout: float,
@@ -476,7 +503,7 @@ def probe(
             family=family,
             source=bound,
         )
-        return Probed(report, trust.insecure, warn_days, pem)
+        return Probed(report, trust.insecure, warn_days, pem, all_names)
 
     if pem:
         run.prefer_short()

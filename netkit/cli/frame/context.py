@@ -108,7 +108,7 @@ class Environment:
             stdin_tty=_is_tty(sys.stdin),
             stdout_tty=_is_tty(out),
             stderr_tty=_is_tty(err),
-            encoding=(getattr(out, "encoding", None) or "utf-8").lower(),
+            encoding="ascii" if _is_c_locale() else (getattr(out, "encoding", None) or "utf-8").lower(),
             environ=os.environ,
         )
 
@@ -305,11 +305,13 @@ class Environment:
         import logging
         from time import gmtime, monotonic, strftime
 
-        env, began = self, monotonic()
+        env, began = self, 0.0
         dim, reset = (_DIM, _RESET) if self._may_color("auto", self.stderr_tty) else ("", "")
 
         class Dialogue(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
+                nonlocal began
+                began = began or monotonic()  # 0 is the first step, not the import of what takes it
                 if env.wall_clock:
                     moment = record.created
                     when = f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(moment))}.{int(moment * 1000) % 1000:03}Z"
@@ -395,6 +397,15 @@ def _is_tty(stream: TextIO | None) -> bool:
         return stream is not None and stream.isatty()
     except ValueError:
         return False  # closed
+
+
+def _is_c_locale() -> bool:
+    """Whether the locale is C, in which there is only ASCII; Python writes UTF-8 all the same (PEP 540)."""
+    environ = os.environ
+    if environ.get("PYTHONIOENCODING") or environ.get("PYTHONUTF8"):
+        return False
+    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG")
+    return locale in ("C", "POSIX")
 
 
 def _open_output(path: str, append: bool) -> BinaryIO:

@@ -149,6 +149,7 @@ def _add_flag(found: Words, word: str) -> None:
     _check_blanks(word)
     flag, value = read_flag(word)
     if flag is SHORT:
+        found.options[:] = [each for each in found.options if each != "--short"]  # the last one decides
         found.options.extend(["--short"] if value else [])
     elif flag is not NOTHING:
         # Keep the value as it was written, so that messages show the line as its author wrote it.
