@@ -44,10 +44,9 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
         flow.close()
         raise over
     reactor: PollReactor | None = None
-    root: _Root | None = None
+    root = _Root()
     try:
         want = flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
-        root = _Root()
         reactor = PollReactor(cancel)
         while True:
             try:
@@ -61,6 +60,10 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
         value: T = end.value
         return value
     except Exception:
+        # Out of the flow, which is over then; or out of a signal's handler, which may raise what it likes.
+        if reactor is not None:
+            reactor.disarm(root)
+        flow.close()
         raise
     except BaseException as cause:
         if reactor is not None and root is not None:

@@ -88,18 +88,24 @@ class ClosedError(NetkitError, OSError):
 
 
 class BrokenStreamError(NetkitError, ConnectionError):
-    """A write was interrupted after a part was sent. The peer would take new bytes for the rest of it."""
+    """A write was interrupted after part of it was sent; what follows would be read as its rest.
+
+    `sent` and `total` are None where the interruption came as the system was sending: how much has gone is
+    not known then.
+    """
 
     layer = "io"
     fault = "caller"
     stage = "usage"
 
-    def __init__(self, sent: int, total: int) -> None:
+    def __init__(self, sent: int | None, total: int | None) -> None:
         super().__init__(sent, total)
         self.sent = sent
         self.total = total
 
     def __str__(self) -> str:
+        if self.sent is None:
+            return "an earlier write was interrupted, and it is not known how much of it was sent"
         return f"an earlier write was interrupted after {self.sent} of {self.total} bytes"
 
 

@@ -18,7 +18,7 @@ from netkit.io.errors import BrokenStreamError, BusyError, ClosedError, LimitExc
 from netkit.io.flow import OPERATIONS_PER_TURN, PAUSE, Event, Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from netkit.io.protocols import Buffer
     from netkit.io.token import CancellationToken
@@ -48,8 +48,9 @@ class ReadBuffer:
     A received piece that is taken whole is never copied. Only a piece that is taken in parts becomes a
     bytearray, because its front can be dropped without moving the rest.
 
-    Python delivers Ctrl-C at calls. So in `take` and `skip` no call follows the removal: the bytes are either
-    in the buffer or in the caller's hands.
+    Python runs the handlers of signals, such as that of Ctrl-C, after calls. In `take` and `skip` no call
+    follows the removal, and in `receive` none lies between the system's and the storing: so bytes are always
+    the system's, the buffer's, or the caller's.
     """
 
     __slots__ = ("_data",)
@@ -69,6 +70,22 @@ class ReadBuffer:
         else:
             self._data = bytearray(self._data)
             self._data += data
+
+    def receive(self, recv: Callable[[int, int], bytes], size: tuple[int], flags: tuple[int]) -> int:
+        """Append what `recv(size, flags)` returns, a function of C; how many bytes that was.
+
+        `map` makes the call while its result is unpacked into where it stays. A call of Python's own would be
+        followed by the handlers of signals, and what one of them raises would take the bytes along.
+        """
+        data = self._data
+        if not data:
+            (self._data,) = map(recv, size, flags)
+            return len(self._data)
+        if not isinstance(data, bytearray):
+            self._data = bytearray(data)
+        (piece,) = map(recv, size, flags)
+        self._data += piece
+        return len(piece)
 
     def take(self, size: int) -> bytes:
         """Remove and return up to `size` bytes."""
@@ -129,6 +146,7 @@ class ByteStream(Closing, Timed):
         self._reading = False
         self._writing = False
         self._broken: BrokenStreamError | None = None
+        self._uncertain = False  # while a call sends: interrupted then, it is not known how much has gone
 
     # The three flows that each kind of stream implements.
 
@@ -202,10 +220,10 @@ class ByteStream(Closing, Timed):
 
     def fill(self, size: int = 1) -> Flow[bool]:
         """Flow: wait until `size` bytes are in the buffer. False if the stream ends before that."""
-        if len(self._buffer) >= size:
-            return True
         if self._reading:
             raise BusyError(f"{self._what}'s reading side")
+        if len(self._buffer) >= size:
+            return True
         self._reading = True
         turns = 0
         try:
@@ -234,39 +252,40 @@ class ByteStream(Closing, Timed):
         size = yield from self._fill_until(separator, limit)
         return self._buffer.take(size)
 
-    def _send_what_is_left(self, view: memoryview, sent: int) -> Flow[None]:
-        self._broken = None
-        yield from self._send_rest(view, sent)
-
     def write_all_flow(self, data: Buffer) -> Flow[None]:
-        """Flow: send all of `data`. If it is interrupted in the middle, the stream is broken."""
-        yield from self._send_rest(memoryview(data).cast("B"), 0)
+        """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
+        self._begin_writing()
+        try:
+            yield from self._send_rest(memoryview(data).cast("B"), 0)
+        finally:
+            self._writing = False
 
     def _send_rest(self, view: memoryview, sent: int) -> Flow[None]:
-        self._begin_writing()
+        """Flow: send what of `view` follows the first `sent` bytes. For who holds the writing side."""
         turns = 0
+        total = len(view)
         try:
-            total = len(view)
             while sent < total:
                 sent += yield from self._send(view[sent:] if sent else view)
                 turns += 1
                 if turns % OPERATIONS_PER_TURN == 0 and sent < total:
                     yield PAUSE
         except BaseException:
-            if 0 < sent < total:
-                self._broken = BrokenStreamError(sent, total)
+            self._note_break(sent, view)
             raise
-        finally:
-            self._writing = False
+
+    def _note_break(self, sent: int, data: Buffer) -> None:
+        """A write of `data`, of which `sent` bytes have gone, ends here."""
+        total = memoryview(data).nbytes
+        if 0 < sent < total and self._broken is None:
+            self._broken = BrokenStreamError(sent, total)
 
     def write_flow(self, data: Buffer) -> Flow[int]:
         """Flow: send as much of `data` as goes at once, at least one byte. Returns the number of bytes."""
         view = memoryview(data).cast("B")
-        if not view:
-            return 0
         self._begin_writing()
         try:
-            return (yield from self._send(view))
+            return (yield from self._send(view)) if view else 0
         finally:
             self._writing = False
 
@@ -279,10 +298,13 @@ class ByteStream(Closing, Timed):
             self._writing = False
 
     def _begin_writing(self) -> None:
+        """Take the writing side. No call lies between the look and the taking, so no other thread either."""
         if self._writing:
             raise BusyError(f"{self._what}'s writing side")
         if self._broken is not None:
             raise self._broken
+        if self._uncertain:
+            raise BrokenStreamError(None, None)
         self._writing = True
 
     def _fill_exactly(self, size: int) -> Flow[None]:
@@ -414,22 +436,29 @@ class ByteStream(Closing, Timed):
     async def write_all_async(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> None:
-        """Send all of `data`. If it is interrupted after a part was sent, the stream is broken."""
-        flow = None
-        if cancel is None and (timeout is None or timeout > 0) and type(data) is bytes:
-            sent = self.try_send(data)
-            if sent and sent == len(data):
-                if turn_is_due():
-                    await Turn()
-                return
-            if sent:
-                view = memoryview(data)
-                self._broken = BrokenStreamError(sent, len(view))  # cleared again when the rest has been sent
-                flow = self._send_what_is_left(view, sent)
-        with WRITING:
-            await run_async(
-                flow or self.write_all_flow(data), deadline=self._write_deadline(timeout), cancel=cancel
-            )
+        """Send all of `data`. Interrupted after part of it was sent, it leaves the stream broken."""
+        sent = 0
+        try:
+            if cancel is None and (timeout is None or timeout > 0) and type(data) is bytes:
+                sent = self.try_send(data)
+                if sent and sent == len(data):
+                    if turn_is_due():
+                        await Turn()
+                    return
+            with WRITING:
+                if not sent:
+                    flow = self.write_all_flow(data)
+                    await run_async(flow, deadline=self._write_deadline(timeout), cancel=cancel)
+                    return
+                self._begin_writing()  # here: the flow may have to wait for its first turn
+                try:
+                    flow = self._send_rest(memoryview(data), sent)
+                    await run_async(flow, deadline=self._write_deadline(timeout))
+                finally:
+                    self._writing = False
+        except BaseException:
+            self._note_break(sent, data)
+            raise
 
     def __iter__(self) -> Iterator[bytes]:
         """The pieces as they arrive, to the end of the stream (blocking)."""

@@ -2,16 +2,16 @@
 
 `FdPassing` gives a stream `send_fds` and `recv_fds`. The decisions:
 
-- A stream takes descriptors only after `expect_fds` or the first `recv_fds`. Before that, a peer's
-  descriptors cannot fill this process's table: the system closes them, the bytes are kept, and the read that
-  met them raises FdPassingError.NotExpected, so that the loss is reported.
-- After that, every read keeps them, also `read` and `read_until`: at most `limit` descriptors wait in the
-  stream for the next `recv_fds`. They are closed with the stream.
-- A descriptor is close-on-exec from its first moment here (MSG_CMSG_CLOEXEC). recvmsg(2) always has room for
-  the descriptors of a whole message, so that "too many" is known by counting. If a message is truncated
-  nevertheless (MSG_CTRUNC: this process has no descriptor left), the whole message is refused.
-- One C call (`deque.extend`) moves the result of recvmsg(2) into the queue. So not even a Ctrl-C between two
-  bytecodes can lose the numbers of descriptors that are already open.
+- A stream takes descriptors when it is told to, by `expect_fds` or the first `recv_fds`. Before that nothing
+  that a peer sends can take a place in this process's table: the system closes it, the bytes are kept, and
+  the read that met it raises FdPassingError.NotExpected, so that nothing is lost unsaid.
+- From then on every read keeps them, `read` and `read_until` too: they wait in the stream, at most `limit`
+  of them, for the next `recv_fds`; and are closed with the stream.
+- Each is close-on-exec from the moment it exists here (MSG_CMSG_CLOEXEC). The room for them is always that
+  of a whole message, so that "too many" is told by counting; and a message that was cut short all the same
+  (MSG_CTRUNC: no place left in this process) is refused as a whole.
+- What recvmsg(2) returns goes into the queue inside one C call (`deque.extend`), so that not even a Ctrl-C
+  between two bytecodes can lose bytes, or the numbers of descriptors that are open already.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from netkit.net.errors import FdPassingError
 from netkit.net.sockets import SocketStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class HasFileno(Protocol):
@@ -87,32 +87,34 @@ class FdQueue:
     def __len__(self) -> int:
         return sum(len(held.fds) for held in self._held)
 
-    def recv(self, size: int, flags: int) -> bytes:
-        """Like `socket.recv`. Descriptors in the message are kept, or refused by FdPassingError."""
-        if not self.limit and not self._arrived:
-            data, ancillary, got, _ = self._sock.recvmsg(size, 0, flags)
-            if got & _CTRUNC and not self._has_credentials():
-                self._received += len(data)
-                self._buffer.put(data)
-                raise FdPassingError.NotExpected
-            self._received += len(data)
-            return data
+    def receive(
+        self,
+        recv: Callable[[int, int], bytes],  # noqa: ARG002
+        size: tuple[int],
+        flags: tuple[int],
+    ) -> int:
+        """As `ReadBuffer.receive`. Descriptors that come along are kept, or refused by FdPassingError."""
         if not self._arrived:
-            self._arrived.extend(starmap(self._sock.recvmsg, ((size, _ROOM, flags | _CLOEXEC),)))
+            room, more = (_ROOM, _CLOEXEC) if self.limit else (0, 0)
+            self._arrived.extend(starmap(self._sock.recvmsg, ((size[0], room, flags[0] | more),)))
         data, ancillary, got, _ = self._arrived[0]
         refused = self._keep(ancillary, got) if ancillary or got & _CTRUNC else None
-        self._arrived.clear()
-        self._received += len(data)
-        if self._closed:  # another thread closed it while this one was receiving
+        if self._closed:  # by another thread, while this one was receiving
             self.close()
+            self._buffer.put(data)
+            return len(data)
+        received = self._received + len(data)
+        self._buffer.put(data)
+        self._received = received
+        del self._arrived[0]  # bytes and message go together: no call lies between, where Ctrl-C might come
         if refused is not None:
-            if data:
-                self._buffer.put(data)
             raise refused
-        return data
+        return len(data)
 
     def _keep(self, ancillary: list[tuple[int, int, bytes]], got: int) -> FdPassingError | None:
-        """Store a message's descriptors; or close them all, and return the error that says why."""
+        """Enter a message's descriptors, or close them all and say why."""
+        if not self.limit:
+            return None if self._has_credentials() else FdPassingError.NotExpected()
         if self._held and self._held[-1].ancillary is ancillary:
             return None  # stored already, before an interruption
         fds = _descriptors(ancillary)
@@ -188,7 +190,7 @@ class FdPassing(SocketStream):
     def __init__(self, sock: socket.socket, descriptor: Descriptor, *, inherited: bool = False) -> None:
         super().__init__(sock, descriptor, inherited=inherited)
         self._fds = FdQueue(sock, self._buffer)
-        self._recv = self._fds.recv
+        self._receive_into_buffer = self._fds.receive
         self._outgoing: list[tuple[int, int, array[int]]] | None = None
 
     # Sending.
@@ -206,14 +208,14 @@ class FdPassing(SocketStream):
                 os.get_inheritable(fd)
             except OSError:
                 raise FdPassingError.BadDescriptor(fd) from None
-        if self._writing:
-            raise BusyError(f"{self._what}'s writing side")
-        if numbers:
-            self._outgoing = [(socket.SOL_SOCKET, _SCM_RIGHTS, array("i", numbers))]
+        self._begin_writing()
         try:
+            if numbers:
+                self._outgoing = [(socket.SOL_SOCKET, _SCM_RIGHTS, array("i", numbers))]
             yield from self._send_rest(view, 0)
         finally:
             self._outgoing = None
+            self._writing = False
 
     def send_fds(
         self,

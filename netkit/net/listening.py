@@ -4,6 +4,10 @@ A wait leaves the accepted connection in the listener. After the wait, `accept`,
 iterators take it from there. So if a wait is interrupted (by a deadline, a token, a cancelled task), no
 connection is lost: the next `accept` returns it. `accept_flow` does both steps, for other flows.
 
+A signal's handler may raise between any two calls, and a descriptor that was in a variable only would be lost
+then: a connection that hangs until the process ends. So what accept(2) returned is kept inside one C call
+(`deque.extend`), and each step on the way from there to a stream can be done again.
+
 A listener that this process did not make
 -----------------------------------------
 A listener from a service manager or a parent may be shared with other processes. Its O_NONBLOCK belongs to
@@ -30,6 +34,7 @@ import struct
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
+from itertools import starmap
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
@@ -73,8 +78,28 @@ _PASSED_OVER = frozenset(
     if hasattr(errno, name)
 )
 
-#: Record locks belong to a process, so the threads of this process exclude each other with this lock.
+#: The shortest receive timeout: a timeval of one microsecond, which is rounded up to a tick.
+_TICK = struct.pack("ll", 0, 1)
+
+#: What accept(2) takes: nothing.
+_NOTHING: tuple[tuple[()], ...] = ((),)
+
+#: Record locks belong to a process: within it, its threads keep out of each other's way with this one.
 _accepting_shared = threading.Lock()
+
+
+class AcceptedSocket(socket.socket):
+    """A socket around a descriptor that accept(2) gave.
+
+    Its constructor is the C type's own, so that the descriptor is an object's, and closed with it, from one
+    instruction to the next. `socket.socket` has one in Python, inside which a signal may strike: nobody could
+    tell afterwards whether the descriptor was taken.
+    """
+
+    __init__ = socket.SocketType.__init__
+    # What that constructor sets.
+    _io_refs = 0
+    _closed = False
 
 
 class StreamListener(Closing, Generic[S, A]):
@@ -90,6 +115,8 @@ class StreamListener(Closing, Generic[S, A]):
         self._sock = sock
         self._descriptor = descriptor or descriptor_of(sock, shared=True)
         self._inherited = inherited
+        self._made_of = sock.family, sock.type, sock.proto  # and so are its connections
+        self._arrived: deque[Any] = deque()  # of one connection: what accept(2) returned, and then its socket
         self._accepted: deque[tuple[S, A]] = deque()
         self._accepting = False
         self._left: int | None = None  # how many more connections are accepted after `stop_accepting`
@@ -118,12 +145,18 @@ class StreamListener(Closing, Generic[S, A]):
         try:
             while not self._accepted:
                 self._check_open()
+                if self._arrived:
+                    self._make_connection()
+                    return
                 if self._left is not None:
                     if self._left == 0:
                         raise ClosedError("listener")
                     self._left -= 1
                 try:
-                    sock, sockaddr = _accept_shared(self._sock) if self._inherited else self._sock.accept()
+                    if self._inherited:
+                        _accept_shared(self._sock, self._arrived)
+                    else:
+                        _accept_into(self._arrived, self._sock)
                 except _Contended:
                     yield Want(until=monotonic() + SHARED_PAUSE)
                     continue
@@ -139,10 +172,36 @@ class StreamListener(Closing, Generic[S, A]):
                     if passed_over % OPERATIONS_PER_TURN == 0:
                         yield PAUSE
                     continue
-                sock.setblocking(False)
-                self._accepted.append(self._connection(sock, sockaddr))
         finally:
             self._accepting = False
+            if self._descriptor.closed:  # by another thread, while this one was accepting
+                self._close_arrived()
+
+    def _make_connection(self) -> None:
+        """Make a stream of what has arrived. Interrupted at any moment, it is done again."""
+        sock = self._arrived_socket()
+        sock.setblocking(False)
+        if self._inherited and os.name == "posix":
+            _without_tick(sock, self._sock)
+        accepted = (self._connection(sock, self._arrived[0][1]),)
+        # No call lies between: the connection is in one of the two places.
+        self._accepted += accepted
+        del self._arrived[0]
+        del self._arrived[0]
+
+    def _arrived_socket(self) -> socket.socket:
+        """The socket of what has arrived, made where there is none yet."""
+        arrived = self._arrived
+        if len(arrived) == 1:
+            arrived.extend(starmap(AcceptedSocket, ((*self._made_of, arrived[0][0]),)))
+        sock: socket.socket = arrived[1]
+        return sock
+
+    def _close_arrived(self) -> None:
+        """Close a connection of which there is no stream yet."""
+        if self._arrived:
+            self._arrived_socket().close()
+            self._arrived.clear()
 
     def stop_accepting(self) -> None:
         """Let `accept` take the connections that are in the backlog now, and then raise ClosedError. Never
@@ -216,6 +275,8 @@ class StreamListener(Closing, Generic[S, A]):
         self._descriptor.close()
         while self._accepted:
             self._accepted.popleft()[0].close()
+        if not self._accepting:
+            self._close_arrived()
 
     def _check_open(self) -> None:
         if self._descriptor.closed:
@@ -261,42 +322,53 @@ class _Contended(Exception):
     """Another process that shares the listener is accepting at this moment."""
 
 
-def _accept_shared(sock: socket.socket) -> tuple[socket.socket, Any]:
-    """accept(2) on a listener that others may share, without waiting; the module's docstring explains how.
+def _accept_into(arrived: deque[Any], sock: socket.socket) -> None:
+    """Append what accept(2) returns, a descriptor and an address, to `arrived`."""
+    # `socket.accept` is Python around this, which gives the descriptor to nobody for an instant.
+    arrived.extend(starmap(sock._accept, _NOTHING))  # type: ignore[attr-defined]
 
-    Raises BlockingIOError if there is no connection (any more), _Contended if another process has the lock.
+
+def _accept_shared(sock: socket.socket, arrived: deque[Any]) -> None:
+    """accept(2) on a listener that others may share, without waiting; the module's docstring says how.
+
+    What it returned is left in `arrived`. Raises BlockingIOError where there is no connection (any more),
+    _Contended where another process has the lock.
     """
     if os.name != "posix" or not os.get_blocking(sock.fileno()):
-        return sock.accept()
+        _accept_into(arrived, sock)
+        return
     from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, lockf
 
     with _accepting_shared:
-        locked = False
         try:
-            lockf(sock, LOCK_EX | LOCK_NB)
-            locked = True
-        except (BlockingIOError, PermissionError):  # EAGAIN and EACCES both mean that another process has it
-            raise _Contended from None
-        except OSError:
-            pass  # a system without record locks on sockets: the timeout alone must be enough
-        try:
-            return _accept_for_a_tick(sock)
+            try:
+                lockf(sock, LOCK_EX | LOCK_NB)
+            except (BlockingIOError, PermissionError):  # EAGAIN and EACCES both mean that another has it
+                raise _Contended from None
+            except OSError:
+                pass  # a system without record locks on sockets: the timeout alone has to do
+            _accept_for_a_tick(sock, arrived)
         finally:
-            if locked:
-                lockf(sock, LOCK_UN)
+            try:
+                lockf(sock, LOCK_UN)  # also where it was interrupted before it knew that it had the lock
+            except OSError:
+                pass
 
 
-def _accept_for_a_tick(sock: socket.socket) -> tuple[socket.socket, Any]:
+def _accept_for_a_tick(sock: socket.socket, arrived: deque[Any]) -> None:
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     if not poll.poll(0):
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-    shortest = struct.pack("ll", 0, 1)  # a timeval of one microsecond, which the system rounds up to a tick
-    before = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, len(shortest))
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, shortest)
+    before = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, len(_TICK))
     try:
-        accepted, sockaddr = sock.accept()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TICK)
+        _accept_into(arrived, sock)
     finally:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, before)
-    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, before)  # TCP's inherit it
-    return accepted, sockaddr
+
+
+def _without_tick(accepted: socket.socket, listener: socket.socket) -> None:
+    """Give a connection its listener's receive timeout back: TCP's inherit the one of the moment."""
+    before = listener.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, len(_TICK))
+    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, before)

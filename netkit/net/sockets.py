@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import enum
 import errno
+import os
 import socket
 import struct
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from netkit.errors import NetkitError
 from netkit.io import (
     OPERATIONS_PER_TURN,
     PAUSE,
@@ -32,6 +34,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+#: What is asked for at once.
+_WHOLE = (RECEIVE_SIZE,)
+
+#: What recv(2) may report of this moment; all else is the end of the reading side.
+_PASSING = frozenset((errno.ENOMEM, errno.ENOBUFS, errno.EINTR))
+
+
 class Shutdown(enum.IntEnum):
     """Which half of a connection to end."""
 
@@ -43,30 +52,36 @@ class Shutdown(enum.IntEnum):
 class SocketStream(ByteStream):
     """A `ByteStream` over a connected stream socket."""
 
-    #: The function that receives bytes, if it is not `socket.recv`: UnixStream also receives descriptors.
-    _recv: Callable[[int, int], bytes] | None = None
+    #: How a piece is put into the buffer where it is not `ReadBuffer.receive`: UnixStream looks beside it.
+    _receive_into_buffer: Callable[[Callable[[int, int], bytes], tuple[int], tuple[int]], int] | None = None
 
     def __init__(self, sock: socket.socket, descriptor: Descriptor, *, inherited: bool = False) -> None:
         super().__init__()
         self._sock = sock
         self._descriptor = descriptor
         self._flags = socket.MSG_DONTWAIT if inherited else 0
+        self._receive_flags = (self._flags,)
+        self._receive_size = _WHOLE
         self._drained = False
-        self._moved = monotonic()  # when something came last
-        self._quiet: float | None = None  # how long a pause is the end, once reading is to stop
+        self._failure: int | None = None  # what ended the reading side: the system says it once
+        self._left: int | None = None  # how much more is read, once reading has been stopped
 
     # `fill` and `write_all_flow` are ByteStream's, with `_receive` and `_send` inlined: this saves a
     # generator for each message, which makes a server measurably faster.
 
     def fill(self, size: int = 1) -> Flow[bool]:
         """Flow: wait until `size` bytes are in the buffer. False if the stream ends before that."""
+        if self._reading:
+            raise BusyError(f"{self._what}'s reading side")
         buffer = self._buffer
         if len(buffer) >= size:
             return True
-        if self._reading:
-            raise BusyError(f"{self._what}'s reading side")
         self._reading = True
-        recv, flags = self._recv or self._sock.recv, self._flags
+        receive, recv, flags = (
+            self._receive_into_buffer or buffer.receive,
+            self._sock.recv,
+            self._receive_flags,
+        )
         turns = 0
         try:
             # What was less than asked for left nothing behind: the next will have to be waited for.
@@ -76,24 +91,30 @@ class SocketStream(ByteStream):
             while not self._eof:
                 if self._descriptor.closed:
                     raise ClosedError(self._what)
+                if self._failure is not None:
+                    raise OSError(self._failure, os.strerror(self._failure))
                 try:
-                    data = recv(RECEIVE_SIZE, flags)
+                    received = receive(recv, self._receive_size, flags)
                 except BlockingIOError:
                     if self._quiet is None:
                         yield self._descriptor.want_read
                     else:
                         yield from self._last_wait(self._quiet)
                     continue
-                except OSError:
-                    self._check_open()  # another thread may have closed it at this moment
+                except NetkitError:
                     raise
-                if not data:
+                except OSError as error:
+                    if error.errno not in _PASSING:
+                        self._failure = error.errno  # first of all: a call may bring Ctrl-C
+                    self._check_open()  # it may have been closed by another thread in this instant
+                    raise
+                if not received:
                     self._eof = True
                     return False
-                buffer.put(data)
-                self._moved = monotonic()
-                if len(buffer) >= size:
-                    self._drained = len(data) < RECEIVE_SIZE
+                if self._left is not None:
+                    self._count_down(received)
+                if received >= size or len(buffer) >= size:
+                    self._drained = received < RECEIVE_SIZE
                     return True
                 turns += 1
                 if turns % OPERATIONS_PER_TURN == 0:
@@ -103,63 +124,51 @@ class SocketStream(ByteStream):
         return False
 
     def try_send(self, data: bytes | memoryview) -> int:
-        if self._writing or self._broken is not None:
-            return 0  # leave it to the flow, which also raises the error
-        self._check_open()
+        if self._writing or self._broken is not None or self._uncertain:
+            return 0  # the flow does it, or says why not
+        self._writing = True
         try:
-            return self._sock.send(data, self._flags)
-        except BlockingIOError:
-            return 0
+            return self._send_now(data)
+        finally:
+            self._writing = False
 
     def write_all_flow(self, data: Buffer) -> Flow[None]:
-        """Flow: send all of `data`. If it is interrupted in the middle, the stream is broken."""
-        if type(data) is bytes and data and not self._writing and self._broken is None:
-            self._check_open()
-            try:
-                sent = self._sock.send(data, self._flags)
-            except BlockingIOError:
-                sent = 0
-            if sent == len(data):
-                return
-            yield from self._send_rest(memoryview(data), sent)
-        else:
-            yield from super().write_all_flow(data)
-
-    def _receive(self) -> Flow[None]:
-        recv = self._recv or self._sock.recv
-        while True:
-            self._check_open()
-            if self._eof:
-                return  # reading has stopped while this waited
-            try:
-                data = recv(RECEIVE_SIZE, self._flags)
-            except BlockingIOError:
-                if self._quiet is None:
-                    yield self._descriptor.want_read
-                else:
-                    yield from self._last_wait(self._quiet)
-                continue
-            except OSError:
-                self._check_open()
-                raise
-            if data:
-                self._buffer.put(data)
-                self._moved = monotonic()
-            else:
-                self._eof = True
-            return
+        """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
+        self._begin_writing()
+        sent = 0
+        try:
+            if type(data) is bytes and data:
+                sent = self._send_now(data)
+                if sent == len(data):
+                    return
+            yield from self._send_rest(memoryview(data).cast("B"), sent)
+        except BaseException:
+            self._note_break(sent, data)
+            raise
+        finally:
+            self._writing = False
 
     def _send(self, data: memoryview) -> Flow[int]:
-        send = self._sock.send
-        while True:
+        while not (sent := self._send_now(data)):
+            yield self._descriptor.want_write
+        return sent
+
+    def _send_now(self, data: bytes | memoryview) -> int:
+        """Send what goes of `data` without waiting. For who holds the writing side."""
+        if self._descriptor.closed:
+            raise ClosedError(self._what)
+        self._uncertain = True
+        try:
+            sent = self._sock.send(data, self._flags)
+        except BlockingIOError:
+            self._uncertain = False
+            return 0
+        except OSError as error:
+            self._uncertain = error.errno is None  # the handler of a signal raised it, not the system
             self._check_open()
-            try:
-                return send(data, self._flags)
-            except BlockingIOError:
-                yield self._descriptor.want_write
-            except OSError:
-                self._check_open()
-                raise
+            raise
+        self._uncertain = False
+        return sent
 
     def _finish(self) -> Flow[None]:
         self._check_open()
@@ -178,11 +187,12 @@ class SocketStream(ByteStream):
         self._quiet = quiet
         self._descriptor.wake_reader()
 
-    def _last_wait(self, quiet: float) -> Flow[None]:
-        """Flow: wait for more, after there was nothing; the end where the pause gets too long."""
-        until = self._moved + quiet
-        if not (yield Want(read=self._descriptor, until=until)) and monotonic() >= until:
-            self._eof = True
+    def _count_down(self, size: int) -> None:
+        assert self._left is not None
+        self._left -= size
+        # It may be over by an operation of another thread that was under way: then it is the end as well.
+        self._eof = self._left <= 0
+        self._receive_size = (max(1, min(RECEIVE_SIZE, self._left)),)
 
     def lingering_close(self, quiet: float = LINGER) -> Flow[int]:
         """Flow: after `finish`, read and drop all bytes until the peer has finished too, and then close."""

@@ -1,8 +1,9 @@
 """UDP: `UdpSocket`, connected to one peer or open to all, broadcast and multicast. RFC 768, 1112, 3493.
 
-At each wake-up the socket is drained: the datagrams that have arrived are read, at most DRAIN_DATAGRAMS and
-DRAIN_BYTES, and kept until they are taken. So a burst costs one wait, a flood takes a limited amount of
-memory, and an interrupted wait loses no datagram.
+At each wake-up the socket is drained: what has arrived is taken off it, DRAIN_DATAGRAMS and DRAIN_BYTES at
+most, and kept until it is asked for. So a burst costs one wait, a flood no more memory than that, and
+whatever interrupts the waiting loses nothing: not even a signal's handler, because what recvfrom(2) returns
+is kept inside one C call (`deque.extend`), as the system gave it, and read when it is asked for.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import errno
 import socket
 import struct
 from collections import deque
-from typing import Self
+from itertools import islice, repeat, starmap
+from operator import itemgetter
+from typing import Any, Self
 
 from netkit.addr import Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrsLike
 from netkit.io import (
@@ -43,6 +46,8 @@ DRAIN_BYTES = 1_048_576
 #: For how many sources a socket caches the address object: making one takes longer than receiving a datagram.
 REMEMBERED_PEERS = 256
 
+_PAYLOAD = itemgetter(0)
+
 
 class UdpSocket(Closing, Timed):
     """A UDP socket.
@@ -62,9 +67,9 @@ class UdpSocket(Closing, Timed):
         self._flags = socket.MSG_DONTWAIT if inherited else 0
         self._sock = sock
         self._descriptor = descriptor_of(sock)
-        self._received: deque[tuple[bytes, SocketAddr]] = deque()
-        self._failed: OSError | None = None  # an error after the kept datagrams, which is not raised yet
-        self._peers: dict[tuple[object, ...], SocketAddr] = {}  # the address objects of recent sources
+        self._received: deque[tuple[bytes, Any]] = deque()  # datagrams, and the system's addresses
+        self._failed: OSError | None = None  # came after what is in there, and is not raised yet
+        self._peers: dict[Any, SocketAddr] = {}  # those heard of late, as they are named here
         self._turns = 0
         self._receiving = False
         self._sending = False
@@ -192,24 +197,20 @@ class UdpSocket(Closing, Timed):
         """Read the datagrams that have arrived. Returns whether there was one, or an error to report."""
         if self._failed is not None:
             return True
-        recvfrom, flags, received, peers = self._sock.recvfrom, self._flags, self._received, self._peers
-        taken = 0
+        recvfrom, asked, received = self._sock.recvfrom, (MAX_DATAGRAM, self._flags), self._received
+        room = DRAIN_BYTES
         try:
-            while taken < DRAIN_BYTES and len(received) < DRAIN_DATAGRAMS:
-                data, sockaddr = recvfrom(MAX_DATAGRAM, flags)
-                peer = peers.get(sockaddr)
-                if peer is None:
-                    peer = SocketAddr.from_sockaddr(sockaddr).unmapped
-                    if len(peers) >= REMEMBERED_PEERS:
-                        peers.clear()
-                    peers[sockaddr] = peer
-                received.append((data, peer))
-                taken += len(data)
+            while room > 0 and (count := DRAIN_DATAGRAMS - len(received)) > 0:
+                # So many at once as keep within the limit, however long they are.
+                count = min(count, max(1, room // MAX_DATAGRAM))
+                before = len(received)
+                received.extend(starmap(recvfrom, repeat(asked, count)))
+                room -= sum(map(len, map(_PAYLOAD, islice(received, before, None))))
         except BlockingIOError:
             return bool(received)
         except OSError as error:
-            self._check_open()  # another thread may have closed it at this moment
-            self._failed = error  # raised in its order, after the datagrams before it
+            self._failed = error  # in its order: after those before it; first of all: a call may bring Ctrl-C
+            self._check_open()  # it may have been closed by another thread in this instant
         return True
 
     def _report(self) -> None:
@@ -223,10 +224,18 @@ class UdpSocket(Closing, Timed):
         self._report()
         if not self._received:
             raise BusyError("UDP socket's receiving side")
-        first = self._received[0]
+        data, sockaddr = self._received[0]
+        first = data, self._peers.get(sockaddr) or self._peer_at(sockaddr)
         if take:
             del self._received[0]  # not by a call, because Ctrl-C could come after it
         return first
+
+    def _peer_at(self, sockaddr: Any) -> SocketAddr:
+        """The address that the system wrote so, and remember it."""
+        if len(self._peers) >= REMEMBERED_PEERS:
+            self._peers.clear()
+        self._peers[sockaddr] = peer = SocketAddr.from_sockaddr(sockaddr)
+        return peer
 
     def send_flow(self, data: Buffer, addr: SocketAddr | None = None) -> Flow[int]:
         """Flow: send one datagram to `addr`, or to the connected peer."""

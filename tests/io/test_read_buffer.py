@@ -119,3 +119,17 @@ def test_no_call_follows_the_removal(takes: Callable[..., Any]) -> None:
             removed = False
         assert not (removed and instruction.opname.startswith(("CALL", "JUMP_BACKWARD"))), instruction
     assert removals
+
+
+@pytest.mark.parametrize("stores", [ReadBuffer.receive, StreamListener._make_connection, FdQueue.receive])
+def test_no_call_lies_between_two_places(stores: Callable[..., Any]) -> None:
+    """Neither between the system's, in the unpacking, and the storing, nor between storing and removal."""
+    moving, moves = False, 0
+    for instruction in dis.get_instructions(stores):
+        if instruction.opname == "UNPACK_SEQUENCE" and instruction.argval == 1:
+            moving = True
+        elif instruction.opname in ("STORE_ATTR", "DELETE_SUBSCR"):
+            moves += moving
+            moving = instruction.opname == "STORE_ATTR" and stores is not ReadBuffer.receive
+        assert not (moving and instruction.opname.startswith(("CALL", "JUMP_BACKWARD"))), instruction
+    assert moves

@@ -10,8 +10,9 @@ import signal
 import socket
 import threading
 from collections import deque
+from collections.abc import Iterable
 from time import monotonic
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -75,12 +76,13 @@ class TestRule1BytesBelongToTheBuffer:
                 class Cancelling(ReadBuffer):
                     __slots__ = ()
 
-                    def put(self, data: bytes) -> None:
-                        super().put(data)
+                    def receive(self, *arguments: Any) -> int:
+                        received = super().receive(*arguments)
                         if late:  # queued ahead of the task's own wake-up: the flow ends in between
                             asyncio.get_running_loop().call_soon(reading.cancel)
                         else:
                             reading.cancel()
+                        return received
 
                 ours._buffer = Cancelling()
                 while ours._descriptor.reader is None:  # until it waits: its first turn may be another's
@@ -110,7 +112,7 @@ class TestRule1BytesBelongToTheBuffer:
                 ours.write_all(bytes(50_000_000), cancel=token)
             with pytest.raises(BrokenStreamError) as caught:
                 ours.write_all(b"more", timeout=5)
-            assert 0 < caught.value.sent < caught.value.total == 50_000_000
+            assert 0 < (caught.value.sent or 0) < (caught.value.total or 0) == 50_000_000
             assert theirs.read(timeout=5)  # and reading is not affected
 
     def test_an_interrupted_write_of_which_nothing_was_sent_does_not(self, pair: Pair) -> None:
@@ -242,19 +244,27 @@ class TestRule3OneReaderOneWriter:
         class Robbed(ReadBuffer):
             __slots__ = ()
 
-            def put(self, data: bytes) -> None:
-                super().put(data)
+            def receive(self, *arguments: Any) -> int:
+                received = super().receive(*arguments)
                 asyncio.get_running_loop().call_soon(self.take, 100)
+                return received
 
         class RobbedQueue(deque[Any]):
-            def append(self, item: Any) -> None:
-                super().append(item)
-                asyncio.get_running_loop().call_soon(self.rob)
+            def extend(self, items: Iterable[Any]) -> None:
+                try:
+                    super().extend(items)
+                finally:
+                    asyncio.get_running_loop().call_soon(self.rob)
+
+            def __iadd__(self, items: Iterable[Any]) -> Self:
+                self.extend(items)
+                return self
 
             def rob(self) -> None:
-                taken, _ = self.popleft()
-                if isinstance(taken, TcpStream):
-                    taken.close()
+                while self:
+                    taken = self.popleft()[0]
+                    if isinstance(taken, TcpStream):
+                        taken.close()
 
         async def of_a_stream() -> None:
             ours, theirs = connected()

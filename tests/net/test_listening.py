@@ -125,7 +125,8 @@ class TestAccepting:
         code: int,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        accept, gone = socket.socket.accept, [OSError(code, "gone")] * 100
+        gone = [OSError(code, "gone")] * 100
+        accept = socket.socket._accept  # type: ignore[attr-defined]
 
         def aborting(sock: socket.socket) -> Any:
             if gone:
@@ -133,7 +134,7 @@ class TestAccepting:
             return accept(sock)
 
         with kind.connect(addr_of(listener)):
-            monkeypatch.setattr(socket.socket, "accept", aborting)
+            monkeypatch.setattr(socket.socket, "_accept", aborting)
             call(listener.accept, timeout=5)[0].close()
         assert not gone
 
@@ -143,7 +144,7 @@ class TestAccepting:
         def full(sock: socket.socket) -> Any:
             raise OSError(errno.EMFILE, "Too many open files")
 
-        monkeypatch.setattr(socket.socket, "accept", full)
+        monkeypatch.setattr(socket.socket, "_accept", full)
         with pytest.raises(OSError, match="Too many open files"):
             call(listener.accept, timeout=5)
 
