@@ -239,8 +239,7 @@ class UdpSocket(Closing, Timed):
 
     def send_flow(self, data: Buffer, addr: SocketAddr | None = None) -> Flow[int]:
         """Flow: send one datagram to `addr`, or to the connected peer."""
-        if self._sending:
-            raise BusyError("UDP socket's sending side")
+        self._check_sending()
         self._sending = True
         try:
             while True:
@@ -370,16 +369,16 @@ class UdpSocket(Closing, Timed):
         return self._first(take=True)
 
     def send_nonblock(self, data: Buffer) -> int | None:
-        """Send one datagram to the connected peer; returns its size, or None if there is no room now."""
-        self._check_open()
+        """Send one datagram to the connected peer; its size, or None where there is no room for it now."""
+        self._check_sending()
         try:
             return self._sock.send(data, self._flags)
         except BlockingIOError:
             return None
 
     def send_to_nonblock(self, data: Buffer, addr: SocketAddr) -> int | None:
-        """Send one datagram to `addr`; returns its size, or None if there is no room now. Never waits."""
-        self._check_open()
+        """Send one datagram to `addr`; its size, or None where there is no room for it now. Never waits."""
+        self._check_sending()
         try:
             return self._sock.sendto(data, self._flags, addr.to_sockaddr(self._sock.family))
         except BlockingIOError:
@@ -512,6 +511,11 @@ class UdpSocket(Closing, Timed):
     def close(self) -> None:
         """Release the socket, from any thread. Calls that wait on it raise ClosedError."""
         self._descriptor.close()
+
+    def _check_sending(self) -> None:
+        if self._sending:
+            raise BusyError("UDP socket's sending side")
+        self._check_open()
 
     def _check_open(self) -> None:
         if self._descriptor.closed:
