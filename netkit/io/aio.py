@@ -21,7 +21,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from netkit.io.blocking import why_over
+from netkit.io.blocking import why_over, without_waiting
 from netkit.io.closing import dispose
 from netkit.io.errors import BusyError, CancellationError, DeadlineExceeded, LoopUnsupported
 from netkit.io.flow import (
@@ -63,7 +63,7 @@ async def run_async(
     try:
         if turn_is_due():
             await Turn()
-        over = why_over(deadline, cancel)
+        over = why_over(None, cancel)
         if over is not None:
             raise over
     except BaseException:
@@ -71,6 +71,8 @@ async def run_async(
         raise
     try:
         want = flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
+        if deadline is not None and monotonic() >= deadline:
+            want = without_waiting(flow, want)
     except StopIteration as end:
         value: T = end.value
         return value

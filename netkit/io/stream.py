@@ -12,13 +12,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netkit.io.aio import Turn, run_async, turn_is_due
-from netkit.io.blocking import run
+from netkit.io.blocking import run, without_waiting
 from netkit.io.closing import Closing, Timed
 from netkit.io.errors import BrokenStreamError, BusyError, ClosedError, LimitExceeded, UnexpectedEof, phase
 from netkit.io.flow import OPERATIONS_PER_TURN, PAUSE, Event, Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from typing import Self
 
     from netkit.io.protocols import Buffer
     from netkit.io.token import CancellationToken
@@ -29,6 +30,8 @@ RECEIVE_SIZE = 65536
 #: The default limit of `read_until`, in bytes.
 READ_UNTIL_LIMIT = 65536
 
+#: The most that `read_to_end` reads unless told otherwise, in bytes.
+READ_TO_END_LIMIT = 16_777_216
 
 #: How long a lingering close waits for a silent peer, in seconds.
 LINGER = 1.0
@@ -135,7 +138,8 @@ class ByteStream(Closing, Timed):
 
     Every method that can wait has a blocking form and an `_async` one with the same arguments, result
     and errors; both take `timeout` (seconds for the whole operation; without it the stream's own
-    `read_timeout` or `write_timeout`) and `cancel` (a `CancellationToken`).
+    `read_timeout` or `write_timeout`) and `cancel` (a `CancellationToken`). With a timeout of 0, what can be
+    had at once is; else DeadlineExceeded.
     """
 
     _what = "stream"
@@ -252,6 +256,11 @@ class ByteStream(Closing, Timed):
         size = yield from self._fill_until(separator, limit)
         return self._buffer.take(size)
 
+    def read_to_end_flow(self, limit: int = READ_TO_END_LIMIT) -> Flow[bytes]:
+        """Flow: everything up to the end of the stream; errors as `read_to_end`."""
+        size = yield from self._fill_to_end(limit)
+        return self._buffer.take(size)
+
     def write_all_flow(self, data: Buffer) -> Flow[None]:
         """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
         self._begin_writing()
@@ -324,6 +333,11 @@ class ByteStream(Closing, Timed):
             searched = max(0, have - len(separator) + 1)
             if not (yield from self.fill(have + 1)):
                 raise UnexpectedEof(None, have)
+
+    def _fill_to_end(self, limit: int) -> Flow[int]:
+        if (yield from self.fill(limit + 1)):
+            raise LimitExceeded(f"all that came over the {self._what}", limit)
+        return len(self._buffer)
 
     # Blocking and async forms.
 
@@ -410,6 +424,50 @@ class ByteStream(Closing, Timed):
             size = await run_async(flow, deadline=self._read_deadline(timeout), cancel=cancel)
         return self._take(size, exactly=True)
 
+    def read_to_end(
+        self,
+        limit: int = READ_TO_END_LIMIT,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> bytes:
+        """Everything up to the end of the stream.
+
+        Raises LimitExceeded if that is more than `limit` bytes; whatever is raised, nothing is lost from the
+        buffer.
+        """
+        with READING:
+            size = run(self._fill_to_end(limit), deadline=self._read_deadline(timeout), cancel=cancel)
+        return self._take(size, exactly=True)
+
+    async def read_to_end_async(
+        self,
+        limit: int = READ_TO_END_LIMIT,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> bytes:
+        """Everything up to the end of the stream; errors as `read_to_end`."""
+        flow = self._fill_to_end(limit)
+        with READING:
+            size = await run_async(flow, deadline=self._read_deadline(timeout), cancel=cancel)
+        return self._take(size, exactly=True)
+
+    def read_nonblock(self, size: int = RECEIVE_SIZE) -> bytes | None:
+        """Up to `size` bytes of what is there; `b""` at its end, None where nothing is there yet.
+
+        Never waits.
+        """
+        flow = self.fill(1)
+        try:
+            without_waiting(flow, flow.send(None))  # type: ignore[arg-type]  # a generator's first send is None
+            there = False
+        except StopIteration:
+            there = True
+        finally:
+            flow.close()
+        return self._take(size) if there else None
+
     def write(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> int:
@@ -439,7 +497,7 @@ class ByteStream(Closing, Timed):
         """Send all of `data`. Interrupted after part of it was sent, it leaves the stream broken."""
         sent = 0
         try:
-            if cancel is None and (timeout is None or timeout > 0) and type(data) is bytes:
+            if cancel is None and type(data) is bytes:
                 sent = self.try_send(data)
                 if sent and sent == len(data):
                     if turn_is_due():
@@ -465,6 +523,26 @@ class ByteStream(Closing, Timed):
         while data := self.read():
             yield data
 
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces as they arrive, to the end of the stream, for `async for`."""
+        return _Pieces(self)
+
     def _check_open(self) -> None:
         if self.is_closed:
             raise ClosedError(self._what)
+
+
+class _Pieces:
+    """A stream's pieces for `async for`. It keeps nothing itself: a loop that is left loses nothing."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        data = await self._stream.read_async()
+        if not data:
+            raise StopAsyncIteration
+        return data

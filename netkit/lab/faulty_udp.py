@@ -12,7 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from netkit._log import Log
-from netkit.io import OPERATIONS_PER_TURN, PAUSE, Descriptor, Event, Want, race, sleep_until
+from netkit.io import OPERATIONS_PER_TURN, Descriptor, Event, Want
 from netkit.lab.faults import QUANTUM, flipped
 from netkit.net.udp import UdpSocket
 from netkit.serve.stop import cutting
@@ -44,8 +44,7 @@ class FaultyUdpSocket(UdpSocket):
         self._held: list[tuple[float, int, bytes, SocketAddr | None]] = []  # a heap, by moment
         self._held_bytes = 0
         self._order = count()
-        self._free_at = 0.0  # the moment when a throttled link has sent the earlier datagrams
-        self._turns = 0
+        self._free_at = 0.0  # when a throttled link has sent what is before
 
     @property
     def held(self) -> int:
@@ -56,10 +55,7 @@ class FaultyUdpSocket(UdpSocket):
         """Flow: wait until a datagram is there, and meanwhile send those that are due; errors as
         `UdpSocket`'s."""
         receiving = super()._arrive()
-        self._turns += 1
         try:
-            if self._turns % OPERATIONS_PER_TURN == 0:
-                yield PAUSE
             ready = None
             while True:
                 blocked = self._send_due()

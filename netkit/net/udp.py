@@ -170,6 +170,9 @@ class UdpSocket(Closing, Timed):
         Raises the system's OSError, such as ConnectionRefusedError if the host of a connected peer reports
         that no program receives there.
         """
+        self._turns += 1
+        if self._turns % OPERATIONS_PER_TURN == 0:
+            yield PAUSE  # whoever floods this socket must not keep everything else from its turn
         yield from self._arrive()
         return self._first(take=True)
 
@@ -183,9 +186,6 @@ class UdpSocket(Closing, Timed):
             raise BusyError("UDP socket's receiving side")
         self._receiving = True
         try:
-            self._turns += 1
-            if self._turns % OPERATIONS_PER_TURN == 0:
-                yield PAUSE  # a flood on this socket must not stop everything else
             while not self._received and self._failed is None:
                 self._check_open()
                 if not self._drain():

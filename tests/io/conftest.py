@@ -78,6 +78,11 @@ class Pair:
             except BlockingIOError:
                 yield self.descriptor.want_read
 
+    def receive_late(self, size: int = 100) -> Flow[bytes]:
+        """Wait before the first look."""
+        yield self.descriptor.want_read
+        return (yield from self.receive(size))
+
     def fill_up(self) -> int:
         """Send until the socket takes no more."""
         sent = 0

@@ -12,8 +12,11 @@ import pytest
 import netkit.io.flow
 from netkit.io import (
     PAUSE,
+    AnyWant,
+    BusyError,
     CancellationError,
     CancellationToken,
+    ClosedError,
     DeadlineExceeded,
     Descriptor,
     Event,
@@ -32,6 +35,7 @@ from netkit.io import (
     run_async,
     sleep_until,
 )
+from netkit.io.flow import Waiter
 from tests.waiting import waits, when
 
 if TYPE_CHECKING:
@@ -139,16 +143,61 @@ class TestEnding:
             drive(sleep_until(monotonic() + 60), timeout=0.02)
         assert monotonic() - begun < 5
 
-    def test_a_deadline_already_past_ends_it_before_it_begins(self, drive: Drive) -> None:
-        begun: list[int] = []
+    def test_a_deadline_already_past_ends_it_where_it_would_wait(self, drive: Drive, pair: Pair) -> None:
+        steps: list[str] = []
 
-        def flow() -> Flow[None]:
-            begun.append(1)
-            yield PAUSE
+        def flow(want: AnyWant) -> Flow[None]:
+            steps.append("begun")
+            try:
+                yield want
+            finally:
+                steps.append("ended")
+            steps.append("gone on")
+
+        for want in (pair.descriptor.want_read, PAUSE, Want(event=Event()), Want(until=monotonic() + 60)):
+            with pytest.raises(DeadlineExceeded):
+                drive(flow(want), timeout=0.0)
+            assert steps == ["begun", "ended"]
+            steps.clear()
+        assert pair.descriptor.reader is None
+
+    def test_a_deadline_already_past_lets_it_have_what_is_there(self, drive: Drive, pair: Pair) -> None:
+        def two_letters() -> Flow[bytes]:
+            letters = b""
+            while len(letters) < 2:
+                yield pair.descriptor.want_read  # before it looks, as one does who has emptied the socket
+                letters += pair.ours.recv(1)
+            return letters
+
+        pair.theirs.send(b"abcde")
+        assert drive(two_letters(), timeout=0.0) == b"ab"
+        assert drive(two_letters(), timeout=-1.0) == b"cd"
+        with pytest.raises(DeadlineExceeded):
+            drive(two_letters(), timeout=0.0)
+
+    def test_a_deadline_already_past_ends_it_however_much_is_there(self, drive: Drive, pair: Pair) -> None:
+        rounds: list[int] = []
+
+        def endless() -> Flow[None]:
+            while True:
+                yield pair.descriptor.want_write
+                rounds.append(1)
 
         with pytest.raises(DeadlineExceeded):
-            drive(flow(), timeout=0.0)
-        assert begun == []
+            drive(endless(), timeout=0.0)
+        assert 1 < len(rounds) < 100
+
+    def test_a_deadline_already_past_takes_no_other_place(self, drive: Drive, pair: Pair) -> None:
+        """What another waits for is for the other, and a closed descriptor is told."""
+        pair.theirs.send(b"abc")
+        other = Waiter()
+        pair.descriptor.claim(other, read=True, write=False)
+        with pytest.raises((DeadlineExceeded, BusyError)):
+            drive(pair.receive_late(), timeout=0.0)
+        pair.descriptor.release(other)
+        pair.descriptor.close()
+        with pytest.raises(ClosedError):
+            drive(pair.receive_late(), timeout=0.0)
 
     def test_the_innermost_phase_names_what_it_was_doing(self, drive: Drive) -> None:
         def flow() -> Flow[None]:

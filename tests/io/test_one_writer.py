@@ -1,4 +1,4 @@
-"""Rule 3, by every way in: while one writes, a second writer gets BusyError, whether anything waits or not."""
+"""Rule 3, by every way in: a second writer gets BusyError, whether anything waits or not."""
 
 from __future__ import annotations
 
