@@ -30,8 +30,8 @@ The rules that keep it sound
     that did not wait: a peer that floods must not be able to freeze the loop. A flow whose deadline has
     passed before it begins comes as far as it does without waiting: a timeout of 0 is "what is there".
  6. Cancellation, a deadline, Ctrl-C and being closed are thrown in where the flow waits. The flow cleans up
-    there without waiting and ends with a bare `raise`; a farewell (close_notify, a Close frame) is a flow of its
-    own with its own deadline. None of the four is an `Exception`: see `interruption`.
+    there without waiting and ends with a bare `raise`; a farewell (close_notify, a Close frame) is a flow of
+    its own with its own deadline. None of the four is an `Exception`: see `interruption`.
  7. `CancellationToken.cancel` takes no lock: a flag, and a byte to a descriptor. Any thread, any signal.
  8. TLS: one ordered outbox of ciphertext; a reader may append to it but never blocks on flushing it.
  9. A connection that carries many requests is pumped by one waiter at a time; the others wait on events,

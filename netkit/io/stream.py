@@ -173,6 +173,16 @@ class ByteStream(Closing, Timed):
         """
         raise NotImplementedError
 
+    def flush(self) -> Flow[None]:
+        """Flow: wait until the system below has everything that was sent.
+
+        A socket has it as soon as it is sent, so this does nothing there. A stream that keeps data back on its
+        way, such as `FaultyStream`, waits for its own.
+        """
+        below = self.below
+        if below is not None:
+            yield from below.flush()
+
     def lingering_close(self, quiet: float = LINGER) -> Flow[int]:
         """Flow: after `finish`, read and drop what comes until the peer has finished too, and then close.
 

@@ -12,7 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from netkit._log import Log
-from netkit.io import OPERATIONS_PER_TURN, Descriptor, Event, Want
+from netkit.io import OPERATIONS_PER_TURN, Descriptor, Event, Want, race, sleep_until
 from netkit.lab.faults import QUANTUM, flipped
 from netkit.net.udp import UdpSocket
 from netkit.serve.stop import cutting

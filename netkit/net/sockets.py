@@ -61,10 +61,10 @@ class SocketStream(ByteStream):
         self._descriptor = descriptor
         self._flags = socket.MSG_DONTWAIT if inherited else 0
         self._receive_flags = (self._flags,)
-        self._receive_size = _WHOLE
+        self._moved = monotonic()  # when something came last
+        self._quiet: float | None = None  # how long a pause is the end, once reading is to stop
         self._drained = False
         self._failure: int | None = None  # what ended the reading side: the system says it once
-        self._left: int | None = None  # how much more is read, once reading has been stopped
 
     # `fill` and `write_all_flow` are ByteStream's, with `_receive` and `_send` inlined: this saves a
     # generator for each message, which makes a server measurably faster.
@@ -94,7 +94,7 @@ class SocketStream(ByteStream):
                 if self._failure is not None:
                     raise OSError(self._failure, os.strerror(self._failure))
                 try:
-                    received = receive(recv, self._receive_size, flags)
+                    received = receive(recv, _WHOLE, flags)
                 except BlockingIOError:
                     if self._quiet is None:
                         yield self._descriptor.want_read
@@ -111,8 +111,7 @@ class SocketStream(ByteStream):
                 if not received:
                     self._eof = True
                     return False
-                if self._left is not None:
-                    self._count_down(received)
+                self._moved = monotonic()
                 if received >= size or len(buffer) >= size:
                     self._drained = received < RECEIVE_SIZE
                     return True
@@ -187,12 +186,11 @@ class SocketStream(ByteStream):
         self._quiet = quiet
         self._descriptor.wake_reader()
 
-    def _count_down(self, size: int) -> None:
-        assert self._left is not None
-        self._left -= size
-        # It may be over by an operation of another thread that was under way: then it is the end as well.
-        self._eof = self._left <= 0
-        self._receive_size = (max(1, min(RECEIVE_SIZE, self._left)),)
+    def _last_wait(self, quiet: float) -> Flow[None]:
+        """Flow: wait for more, after there was nothing; the end where the pause gets too long."""
+        until = self._moved + quiet
+        if not (yield Want(read=self._descriptor, until=until)) and monotonic() >= until:
+            self._eof = True
 
     def lingering_close(self, quiet: float = LINGER) -> Flow[int]:
         """Flow: after `finish`, read and drop all bytes until the peer has finished too, and then close."""

@@ -234,7 +234,7 @@ class UdpSocket(Closing, Timed):
         """The address that the system wrote so, and remember it."""
         if len(self._peers) >= REMEMBERED_PEERS:
             self._peers.clear()
-        self._peers[sockaddr] = peer = SocketAddr.from_sockaddr(sockaddr)
+        self._peers[sockaddr] = peer = SocketAddr.from_sockaddr(sockaddr).unmapped
         return peer
 
     def send_flow(self, data: Buffer, addr: SocketAddr | None = None) -> Flow[int]:

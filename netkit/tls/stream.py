@@ -244,6 +244,7 @@ class TlsStream(ByteStream):
             with self._lock:
                 self._put_close_notify()
         yield from self._flush()
+        yield from self._inner.flush()  # who closes now must not lose what the stream below keeps
 
     def _put_close_notify(self) -> None:
         # OpenSSL looks for the peer's close_notify at once, and stumbles over data that is still there.

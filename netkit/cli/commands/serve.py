@@ -219,7 +219,7 @@ def _echo(
         sources = [None if each.bind is None else typed[each.bind] for each in sockets.served]
         server = EchoServer(
             [each.socket for each in sockets.served],
-            wrap=None if current.config is None else current.accept,
+            wrap=None if current.config is None else current.accept_flow,
             faults=injected,
             idle_timeout=how.idle_timeout,
             stall_timeout=how.stall_timeout,
