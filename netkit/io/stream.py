@@ -176,8 +176,8 @@ class ByteStream(Closing, Timed):
     def flush(self) -> Flow[None]:
         """Flow: wait until the system below has everything that was sent.
 
-        A socket has it as soon as it is sent, so this does nothing there. A stream that keeps data back on its
-        way, such as `FaultyStream`, waits for its own.
+        A socket has it as soon as it is sent, so this does nothing there. A stream that keeps data back on
+        its way, such as `FaultyStream`, waits for its own.
         """
         below = self.below
         if below is not None:
