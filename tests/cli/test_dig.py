@@ -602,9 +602,9 @@ class TestExitCodes:
         assert result.exit_code == 3
         assert "SERVFAIL" in result.stderr
 
-    def test_nobody_there_is_4(self, netkit: Netkit) -> None:
+    def test_nobody_there_is_3(self, netkit: Netkit) -> None:
         result = netkit("dig", f"@127.0.0.1:{free_port()}", "a.test")
-        assert result.exit_code == 4
+        assert result.exit_code == 3
         assert "connection refused" in result.stderr
 
     def test_silence_is_7(self, netkit: Netkit) -> None:

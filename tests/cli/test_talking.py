@@ -411,7 +411,7 @@ def test_no_tls_there_is_5(netkit: Netkit) -> None:
 
 def test_a_ca_that_is_none(netkit: Netkit, tmp_path: Path) -> None:
     (tmp_path / "ca").write_text("nonsense")
-    assert netkit("tcp", "connect", "--tls", "--ca", str(tmp_path / "ca"), "127.0.0.1:9").exit_code == 2
+    assert netkit("tcp", "connect", "--tls", "--ca", str(tmp_path / "ca"), "127.0.0.1:9").exit_code == 8
     assert netkit("tcp", "connect", "--tls", "--ca", str(tmp_path / "none"), "127.0.0.1:9").exit_code == 8
 
 

@@ -302,8 +302,11 @@ class TestEnds:
         wrong = tmp_path / "wrong"
         wrong.write_text("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n")
         result = netkit("tls", "probe", good, "--ca", str(wrong))
-        assert result.exit_code == 2
+        assert result.exit_code == 8, "the same as of one that is missing"
         assert "line 1" in result.stderr
+        assert "hint: --ca takes a file of certificates" in result.stderr
+        (row,) = netkit("tls", "probe", good, "--ca", str(wrong), "--json").json
+        assert (row["error"]["stage"], row["error"]["kind"]) == ("local", "UnusableFile")
 
     def test_roots_in_der(self, netkit: Netkit, good: str, tmp_path: Path) -> None:
         path = tmp_path / "root.der"

@@ -7,10 +7,10 @@ There are four exceptions:
 
 - A timeout is 7, at whatever stage.
 - A system error that is about this machine (no more descriptors, no such file) is 8, wherever it was met.
-  Not so three that connecting may end in: there they are about the peer (a socket's file that is not there)
-  or about what stands before it (a firewall).
-- In a lookup command (dig, resolve) "no such name" and "no data" are the answer, 1, and a name server that
-  was not reached is 4, because the name server is the peer there.
+  Not so three that connecting, or asking a name server, may end in: there they are about the peer (a
+  socket's file that is not there) or about what stands before it (a firewall).
+- In a lookup command (dig, resolve) "no such name" and "no data" are the answer, 1. A name server that
+  refuses the question or the connection, or cannot be reached, is 3 there as everywhere.
 - What ends a server is 8.
 """
 
@@ -50,8 +50,8 @@ EXIT_TEXTS: dict[Exit, str] = {
     "no port open in a scan, nothing acceptable (http negotiate), a range that cannot be satisfied, no such "
     "link, a message that has to be refused (http parse), an HTTP status of 400 and over with --fail.",
     Exit.USAGE: "Wrong usage; a list of inputs that has none.",
-    Exit.UNRESOLVED: "The name could not be resolved: SERVFAIL, REFUSED, no server usable; or no such name "
-    "where a connection was wanted.",
+    Exit.UNRESOLVED: "The name could not be resolved: SERVFAIL, REFUSED, no name server reached; or no such "
+    "name where a connection was wanted.",
     Exit.NO_CONNECTION: "No connection: refused, unreachable, a firewall's refusal, reset before any data.",
     Exit.TLS: "TLS failed: the handshake, or the verification of the certificate.",
     Exit.PROTOCOL: "The peer broke its protocol: a malformed message, a bad frame, conflicting framing.",
@@ -139,7 +139,9 @@ BUG_HINT = "this looks like a bug in netkit: please report it, with what NETKIT_
 _NO = frozenset({"NotFound", "HostNotFound", "NoData"})
 #: Error numbers that are about this machine: neither the network nor the peer can help.
 _LOCAL = frozenset(code for code, kind in SYSTEM_KINDS.items() if kind not in (*NO_CONNECTION, "Timeout"))
-#: Those of them that are not about this machine if connecting raised them.
+#: Stages at which something else is reached for.
+_REACHING: frozenset[Stage] = frozenset(("connect", "resolve"))
+#: Those of them that are not about this machine if they were met at such a stage.
 _OF_CONNECTING = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT})
 
 #: What to do about a system error that no layer of the library has explained.
@@ -193,26 +195,24 @@ def _explain_own(error: NetkitError, lookup: bool) -> Failure:
     branches = getattr(error, "errors", None)
     if error.kind == "NoneSucceeded" and branches:
         return explain(branches[0], lookup=lookup)
-    stage, hint = _stage(error, lookup), advice(error.hint, error.remedy)
+    stage, hint = _stage(error), advice(error.hint, error.remedy)
     code = STAGE_EXITS[stage]
     if error.kind == "Timeout":
         code = Exit.TIMEOUT
     elif lookup and stage == "resolve" and error.kind in _NO:
         code = Exit.NO
-    elif hint is None and stage == "connect" and error.kind == "PermissionDenied":
+    elif hint is None and stage in _REACHING and error.kind == "PermissionDenied":
         hint = FIREWALL_HINT
     return Failure(code, error.layer, stage, error.kind, str(error), hint, error)
 
 
-def _stage(error: NetkitError, lookup: bool) -> Stage:
+def _stage(error: NetkitError) -> Stage:
     """The error's stage, unless the system says that it is about this machine."""
     stage = error.stage
     if not isinstance(error, OSError) or _is_from(error, "socket"):
         return stage
-    if lookup and type(error).__name__ == "NetworkError":
-        stage = "connect"  # the name server is the peer; it may have refused, or closed the connection
     code = error.errno or 0
-    return "local" if code in _LOCAL and not (stage == "connect" and code in _OF_CONNECTING) else stage
+    return "local" if code in _LOCAL and not (stage in _REACHING and code in _OF_CONNECTING) else stage
 
 
 def _explain_system(error: OSError) -> Failure:

@@ -5,12 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netkit.cli.frame.groups import OptionGroup, field, flag
-from netkit.cli.frame.options import File, WrongValue
+from netkit.cli.frame.options import File
+from netkit.errors import NetkitError
 
 if TYPE_CHECKING:
     from netkit.cli.frame.context import Environment
+    from netkit.errors import Fault
     from netkit.tls.certificate import Certificate
     from netkit.tls.keys import PrivateKey
+
+
+class UnusableFile(NetkitError):
+    """A file that holds no certificate, or no key: a local problem, as one that is not there."""
+
+    layer = "tls"
+    fault: Fault = "caller"
+    stage = "local"
+
+    def __init__(self, path: str, reason: str, hint: str | None) -> None:
+        super().__init__(path, reason, hint)
+        self.path = path
+        self.reason = reason
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
 
 #: How many certificates that are passed over a warning names.
 MAX_NAMED = 3
@@ -39,7 +59,7 @@ def protocols(alpn: str | None) -> list[str]:
 
 
 def certificates(path: str, named: str) -> list[Certificate]:
-    """The certificates in the file given to the option `named`. Raises OSError, WrongValue."""
+    """The certificates in the file given to the option `named`. Raises OSError, UnusableFile."""
     from netkit.tls.certificate import Certificate
     from netkit.tls.errors import TlsError
 
@@ -49,14 +69,14 @@ def certificates(path: str, named: str) -> list[Certificate]:
         return Certificate.from_file_content(data)
     except TlsError as error:
         form = f"{named} takes a file of certificates in PEM (or one in DER)"
-        raise WrongValue(f"{path}: {error}", form) from error
+        raise UnusableFile(path, str(error), form) from error
 
 
 def trusted_certificates(path: str, env: Environment) -> list[Certificate]:
     """The certificates of `--ca FILE`; `env` is told of those that their own trust settings forbid to trust.
 
     These are returned as well, so that a chain which leads through one of them is refused. Raises OSError,
-    and WrongValue where the file leaves nothing to trust.
+    and UnusableFile where the file leaves nothing to trust.
     """
     from netkit.cli.frame.messages import plural
     from netkit.tls.trust import split_by_trust
@@ -66,7 +86,8 @@ def trusted_certificates(path: str, env: Environment) -> list[Certificate]:
     if not split.trusted:
         first = _why_distrusted(split.distrusted[0])
         hint = "--ca takes certificates that are to be trusted for serverAuth"
-        raise WrongValue(f"{path}: no certificate in it is to be trusted ({first})", hint)
+        reason = f"no certificate in it is to be trusted ({first})"
+        raise UnusableFile(path, reason, hint)
     if split.distrusted:
         named = [_why_distrusted(one) for one in split.distrusted[:MAX_NAMED]]
         more = len(split.distrusted) - len(named)
@@ -89,7 +110,7 @@ def _why_distrusted(certificate: Certificate) -> str:
 
 
 def private_key(path: str, named: str) -> PrivateKey:
-    """The private key in the file given to the option `named`. Raises OSError, WrongValue."""
+    """The private key in the file given to the option `named`. Raises OSError, UnusableFile."""
     from netkit.tls.errors import TlsError
     from netkit.tls.keys import PrivateKey
 
@@ -98,4 +119,5 @@ def private_key(path: str, named: str) -> PrivateKey:
     try:
         return PrivateKey.from_pem(data)
     except TlsError as error:
-        raise WrongValue(f"{path}: {error}", f"{named} takes an unencrypted private key in PEM") from error
+        form = f"{named} takes an unencrypted private key in PEM"
+        raise UnusableFile(path, str(error), form) from error

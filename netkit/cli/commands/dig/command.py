@@ -175,7 +175,8 @@ def dig(
     the same form.
 
     If an answer over UDP is truncated, the command asks again over TCP. Messages that are not the answer
-    (another ID, another question) are ignored and counted. SERVFAIL and REFUSED are shown, with exit code 3.
+    (another ID, another question) are ignored and counted. SERVFAIL and REFUSED are shown, with exit code 3,
+    which is also that of a server that cannot be reached; of a silent server it is 7.
 
     Plain text is as in dig: records are NAME, TTL, CLASS, TYPE and RDATA, separated by tabs; all other lines
     begin with a semicolon. --json always has everything, whichever parts the flags choose to show.
