@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import socket
 from pathlib import Path
 from typing import Any, NoReturn
@@ -132,6 +133,16 @@ def _absent(what: str, required: str) -> NoReturn:
 
 def _state() -> str:
     return "Rust" if _twins.rust is not None else f"Python ({_twins.reason})"
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start be interrupted where the suite itself may not be.
+
+    A shell ignores SIGINT for what it starts in the background, and children ignore what a parent ignores.
+    A handler that does nothing ignores it just as well, and is not inherited.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda _signum, _frame: None)
 
 
 @pytest.hookimpl(tryfirst=True)  # before the marks are chosen by

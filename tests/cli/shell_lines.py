@@ -113,7 +113,7 @@ class KeptDemo:
         self.steps: list[dict[str, Any]] = []
         self.listening: list[dict[str, Any]] = []
         assert process.stdout is not None
-        while len(self.listening) < 7:
+        while not self.listening or self.listening[-1]["transport"] != "unix":
             line = process.stdout.readline()
             assert line, "netkit demo --keep has ended"
             row = json.loads(line)
@@ -133,6 +133,7 @@ class KeptDemo:
             cwd=self.folder,
             env=self.environment,
             text=True,
+            errors="backslashreplace",
             start_new_session=True,
             **{**pipes, **more},
         )

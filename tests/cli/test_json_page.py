@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from datetime import timedelta
 from typing import Any, NamedTuple, get_args
 
 import pytest
@@ -22,18 +17,10 @@ from netkit.cli.frame.output import json_line
 from netkit.cli.frame.root import load
 from netkit.cli.pages.schema import view_schema
 from netkit.cli.table import COMMANDS
-from netkit.dns import DnsServer, parse_zone
 from netkit.errors import SYSTEM_KINDS, NetkitError
-from netkit.lab.echo_server import EchoServer
 from netkit.net.errors import ResolveError
-from netkit.net.tcp import TcpListener
-from netkit.serve.connections import in_background
-from netkit.tls.config import TlsConfig
-from tests.cli.helpers import ROOT, netkit_argv, process_environment
-from tests.conftest import free_port, require_peer
+from tests.cli.helpers import ROOT
 from tests.test_errors import CLASSES, blank
-from tests.tls.pki import DAY, NOW, issue
-from tests.tls.serving import echoing, listening
 
 PAGE = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
 
@@ -285,62 +272,7 @@ def test_kinds() -> None:
     assert alike == shared
 
 
-# -- the examples
-
-EXAMPLES = re.findall(r"^```sh\n(.*?)^```\n\n```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-ZONE = "$ORIGIN example.test.\n@ 60 IN SOA ns1 h 1 2 3 4 5\nwww 60 A 192.0.2.1\n"
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """What the names in capitals stand for, and a PATH with this tree's netkit on it."""
-    folder = tmp_path_factory.mktemp("examples")
-    root = issue("Root", ca=True)
-    leaf = issue("localhost", root, sans=("localhost",), end=NOW + 30 * DAY + timedelta(hours=1))
-    old = issue("old", root, sans=("127.0.0.1",), start=NOW - 9 * DAY, end=NOW - 3 * DAY)
-    (folder / "root.pem").write_text(root.pem)
-    program = folder / "netkit"
-    program.write_text(f'#!/bin/sh\nexec {" ".join(netkit_argv())} "$@"\n')
-    program.chmod(0o755)
-    with ExitStack() as stack:
-        dns = DnsServer.bind("127.0.0.1:0", [parse_zone(ZONE, file="zone")])
-        stack.enter_context(in_background(dns.serve))
-        echo = TcpListener.bind("127.0.0.1:0")
-        stack.enter_context(in_background(EchoServer([echo]).serve))
-        ports = [
-            stack.enter_context(
-                listening(echoing(TlsConfig.server().with_identity([one.certificate], one.private_key)))
-            )
-            for one in (leaf, old)
-        ]
-        yield {
-            "PATH": f"{folder}:{os.environ['PATH']}",
-            "DNS": str(dns.local_addr),
-            "CA": str(folder / "root.pem"),
-            "GOOD": f"localhost:{ports[0]}",
-            "OLD": f"127.0.0.1:{ports[1]}",
-            "CLOSED": f"127.0.0.2:{free_port('127.0.0.2')}",
-            "ECHO": str(echo.local_addr),
-        }
-
-
-def test_there_are_three() -> None:
-    assert len(EXAMPLES) == 3
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="the examples are for a shell")
-@pytest.mark.parametrize(("script", "shown"), EXAMPLES)
-def test_an_example(script: str, shown: str, servers: dict[str, str]) -> None:
-    require_peer("jq")
-    done = subprocess.run(
-        ["/bin/sh", "-e", "-c", script],
-        capture_output=True,
-        env=process_environment(**servers),
-        timeout=60,
-        text=True,
-        check=False,
-    )
-    assert (done.stdout, done.returncode) == (shown, 0), done.stderr
+# -- the example of an error
 
 
 def test_the_error_object_of_the_page_is_as_they_are() -> None:

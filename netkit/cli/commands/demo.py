@@ -152,7 +152,7 @@ def demo(run: Run[Any], keep: bool) -> Exit:
     that you can try your own. Ctrl-C or SIGTERM ends them. These are the servers:
 
         127.0.0.1:5300         a name server for demo.test
-        127.0.0.1:7007         an echo server, over TCP and UDP
+        localhost:7007         an echo server, over TCP and UDP, IPv4 and IPv6
         127.0.0.1:8443         TLS, with a certificate of netkit-demo/ca.pem
         127.0.0.1:8444         the same, but the certificate has expired
         netkit-demo/echo.sock  the echo server, at a Unix-domain socket

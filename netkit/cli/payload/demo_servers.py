@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from netkit.lab.echo_server import EchoServer
 
 HOST = "127.0.0.1"
+
+#: What binding to ::1 ends in on a system without IPv6.
+_NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 class Ports(NamedTuple):
@@ -66,7 +70,7 @@ class DemoServers(NamedTuple):
     """The servers, running: where each is, the file of the CA, and what they did so far."""
 
     dns: SocketAddr
-    echo: SocketAddr
+    echo_addrs: list[SocketAddr]
     tls: SocketAddr
     expired: SocketAddr
     unix: str | None
@@ -74,11 +78,16 @@ class DemoServers(NamedTuple):
     counts: Callable[[], Mapping[str, int]]
 
     @property
+    def echo(self) -> SocketAddr:
+        """The echo server over IPv4."""
+        return self.echo_addrs[0]
+
+    @property
     def listening(self) -> list[tuple[str, object]]:
         """Each socket, as servers say where they listen."""
         unix = [] if self.unix is None else [("unix", self.unix)]
         return [
-            *((transport, each) for each in (self.dns, self.echo) for transport in ("udp", "tcp")),
+            *((transport, each) for each in (self.dns, *self.echo_addrs) for transport in ("udp", "tcp")),
             ("tcp", self.tls),
             ("tcp", self.expired),
             *unix,
@@ -95,6 +104,7 @@ def demo_servers(folder: str, ports: Ports) -> Iterator[DemoServers]:
     from netkit.dns.server import DnsServer
     from netkit.dns.zonefile import parse_zone
     from netkit.lab.echo_server import EchoServer, ServerSocket
+    from netkit.net.errors import ListenError
     from netkit.net.same_port import bind_same_port
     from netkit.net.tcp import TcpListener
     from netkit.net.unix import UnixListener
@@ -109,7 +119,13 @@ def demo_servers(folder: str, ports: Ports) -> Iterator[DemoServers]:
         names = DnsServer.bind(f"{HOST}:{ports.dns}", [parse_zone(ZONE, file=ZONE_FILE)])
         stack.callback(names.close)
         sockets: list[ServerSocket] = list(bind_same_port(f"{HOST}:{ports.echo}"))
-        echo_addr = sockets[0].local_addr
+        if ports.echo:
+            try:
+                sockets += bind_same_port(f"[::1]:{ports.echo}")
+            except ListenError as error:
+                if error.errno not in _NO_IPV6:
+                    raise
+        echo_addrs = [each.local_addr for each in sockets[::2]]
         for each in sockets:
             stack.callback(each.close)
         encrypted: list[EchoServer] = []
@@ -143,7 +159,7 @@ def demo_servers(folder: str, ports: Ports) -> Iterator[DemoServers]:
             return {"queries": names.queries, **totals}
 
         ca = os.path.join(folder, CA_FILE)
-        yield DemoServers(names.local_addr, echo_addr, unix=unix, ca=ca, counts=counts, **addrs)
+        yield DemoServers(names.local_addr, echo_addrs, unix=unix, ca=ca, counts=counts, **addrs)
 
 
 @contextmanager
