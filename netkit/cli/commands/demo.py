@@ -240,10 +240,10 @@ def steps(servers: DemoServers) -> list[Step]:
             "a TCP connection as a pair of pipes",
             stdin="what goes out comes back\n",
         ),
-        Step(("tls", "probe", "--ca", servers.ca, str(servers.tls)), "a TLS server that is in order"),
+        Step(("tls", "probe", "--ca", servers.ca, str(servers.tls)), "a TLS server without problems"),
         Step(
             ("tls", "probe", "--ca", servers.ca, str(servers.expired)),
-            "one whose certificate has expired: shown all the same",
+            "a TLS server with an expired certificate: shown, and refused",
             ends=Exit.TLS,
         ),
     ]

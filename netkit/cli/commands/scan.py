@@ -172,7 +172,7 @@ def parse_host(text: str) -> Host:
     complete=HOST,
     together=True,
     then="PORTS",
-    help="Scan the hosts of this file too, one a line; - is standard input.",
+    help="Also scan the hosts in this file, one a line; - is standard input.",
 )
 @option("--all", "show_all", is_flag=True, help="Also show the ports that are not open.")
 @option("--banners", is_flag=True, help="Read what servers at open ports send by themselves.")
@@ -297,7 +297,7 @@ def scan(
 
 
 def _look_up(host: Host, family: int) -> Flow[list[SocketAddr]]:
-    """Flow: the address of a host, or those of a network."""
+    """Flow: the address of a host, or all addresses of a network."""
     from netkit.addr import HostPort, SocketAddr
     from netkit.net.resolve import resolve_flow
 

@@ -248,29 +248,29 @@ def listen(
     drain: float,
     talk: TalkOptions,
 ) -> None:
-    """Wait for a TCP connection; send standard input, write what comes.
+    """Wait for a TCP connection; send standard input, write the data that comes.
 
-    BIND is ADDR:PORT or :PORT; without one, it is a free port of 127.0.0.1. Where it listens is said on
-    standard error (with --json it is the first event), when connections are taken; with --exec it is the
-    result, on standard output, as in `netkit serve`.
+    BIND is ADDR:PORT or :PORT; the default is a free port of 127.0.0.1. When the command accepts connections,
+    it says on standard error where it listens (with --json this is the first event). With --exec the address
+    is the result, on standard output, as in `netkit serve`.
 
-    One connection is taken, and the command ends with it. With -k, one follows the other: what is typed
-    goes to the one that is connected, the others wait. --max-conns takes that many at the same time: what
-    they send is written as it comes (--json says from which), and standard input is not read. SIGTERM
-    then stops accepting. A connection on which bytes go either way without a pause of a second has --drain
-    seconds to end, and so has a command of --exec; the others are closed at once. A second SIGTERM cuts off
-    what is left. What was cut off is counted; the exit code is 0.
+    The command accepts one connection, and ends with it. With -k it accepts one after another: input goes to
+    the current connection, and the others wait. --max-conns accepts several at the same time: their data is
+    written as it comes (--json says from which connection), and standard input is not read. SIGTERM then
+    stops accepting. A connection has --drain seconds to end if bytes go in any direction without a pause of a
+    second, and so has a command of --exec; other connections are closed at once. A second SIGTERM cuts off
+    the remaining ones. Connections that were cut off are counted; the exit code is 0.
 
-    --exec starts a command for each connection, which reads and writes it as its standard input and output:
-    words as a shell splits them, but no shell (for one, write sh -c '...'). With -k, 100 at the same time
-    unless --max-conns says otherwise. It finds the addresses in TCPREMOTEIP, TCPREMOTEPORT, TCPLOCALIP and
-    TCPLOCALPORT.
+    --exec starts a command for each connection, which becomes its standard input and output. The words are
+    split as by a shell, but no shell runs them (if you need one, write sh -c '...'). With -k, up to 100
+    commands run at the same time unless --max-conns is given. The command finds the addresses in TCPREMOTEIP,
+    TCPREMOTEPORT, TCPLOCALIP and TCPLOCALPORT.
 
-    With --tls and no --cert, a certificate is made on the spot, for localhost, this machine's name and the
-    address listened on; --write-ca writes the certificate that clients have to trust.
+    With --tls and without --cert, a certificate is made on the spot, for localhost, this machine's name and
+    BIND's address; --write-ca writes the certificate that clients have to trust.
 
-    --deny goes before --allow, and both are about who really connects, whatever a PROXY protocol header says.
-    A connection that is not let in is closed at once.
+    --deny is checked before --allow. Both check the address that really connects, not the one in a PROXY
+    protocol header. A refused connection is closed at once.
 
     Examples:
 

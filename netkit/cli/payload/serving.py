@@ -8,8 +8,8 @@ ends by it as by SIGTERM, and where it was ignored from the start (nohup) it sta
 what it has done so far. Where it listens is the result: one line (or JSON event) a socket, written when
 connections are taken, so that a script can wait for it and read the port from it.
 
-No server goes on with a part of itself: an error that ends one of its sockets, or one of its workers, ends
-the command in 8, with the reason.
+A server never continues with only some of its parts: if an error ends one of its sockets or workers, the
+command ends with 8, and says why.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ drain = option(
     "--drain",
     type=Seconds(zero=True),
     default=10.0,
-    help="On SIGTERM, and for --upgrade, give what is under way this long to end; 0 cuts it off.",
+    help="On SIGTERM, and for --upgrade, give connections this long to end; 0 cuts them off.",
 )
 
 
