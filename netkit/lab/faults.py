@@ -56,7 +56,7 @@ QUANTUM = 0.01
 BLOCK = 16_384
 #: How much a stream holds back at most, in bytes, while it waits for its moment.
 HELD_BYTES = 4_194_304
-#: How long a reset waits, in seconds, for what was sent before it to be taken by the peer's system.
+#: How long a reset waits until the peer's system has the data that was sent before, in seconds.
 RESET_PATIENCE = 1.0
 
 
@@ -384,7 +384,7 @@ class FaultyStream(ByteStream):
             self._moved.set()
 
     def _send_now(self, data: memoryview) -> Flow[int]:
-        # Nothing is decided twice: given up where it waits, it goes on from there at the next call.
+        # No choice is made twice: if this is interrupted while it waits, the next call continues from there.
         faults, injected = self._session.faults, self._session.faults.injected
         if self._is_over:
             yield from self._reset()
@@ -458,7 +458,7 @@ class FaultyStream(ByteStream):
     # The rest is passed to the stream below.
 
     def stop_reading(self, quiet: float = QUIET) -> None:
-        """Find the stream at its end as soon as the peer has sent nothing for `quiet` seconds."""
+        """Treat the stream as ended as soon as the peer has sent nothing for `quiet` seconds."""
         self._inner.stop_reading(quiet)
 
     def lingering_close(self, quiet: float = LINGER) -> Flow[int]:

@@ -96,10 +96,10 @@ class Offered(NamedTuple):
 
 
 class Handover:
-    """The running server's side: offers `sockets` at `control`, until a successor has taken them.
+    """The side of the running server: it offers `sockets` at `control`, until a successor has taken them.
 
-    `protocol` says what is spoken on them; `private` makes what a successor of the same user is given
-    besides, by name.
+    `protocol` names the protocol on them. `private` makes the further data, by name, that only a successor of
+    the same user gets.
     """
 
     def __init__(

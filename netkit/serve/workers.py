@@ -1,12 +1,12 @@
-"""Worker processes for a server: forked from one parent, on listeners they share, looked after by it.
+"""Worker processes for a server: one parent forks and supervises them, and they share its listeners.
 
-Each worker is a fork(2) of the parent that drives a flow of its own; they share the parent's listening
-sockets, so the system hands a connection to whichever accepts first, and a connection waiting in the backlog
-outlives the worker that might have taken it. The parent only supervises, in a flow as well: it starts a
-worker again that was killed, hands the order to stop on, asks for what they have counted, and adds it up. A
-worker whose own work ends with an error ends all: another would meet the same, and a server that loses its
-workers one after the other looks alive. Between parent and worker is a socket pair: the worker writes its
-counts there, and the error that ended it. Its end of file is how each side learns that the other has gone,
+Each worker is a fork(2) of the parent, and drives its own flow. The workers share the parent's listening
+sockets, so the system gives a connection to the worker that accepts first. A connection in the backlog is not
+lost when a worker dies. The parent only supervises, also in a flow: it restarts a worker that was killed,
+passes on the order to stop, asks for the workers' counts, and adds them up. If the work of a worker ends with
+an error, all workers end: a new worker would meet the same error, and a server that loses its workers one
+after the other would look alive. There is a socket pair between the parent and each worker. The worker writes
+its counts there, and the error that ended it. The end of the stream tells each side that the other has ended,
 without SIGCHLD.
 """
 
@@ -51,7 +51,7 @@ MOST_WORDS = 4000
 
 
 def share(most: int, place: int, workers: int) -> int:
-    """How much of `most` the worker at `place` (from 0) has, of so many: all shares together are `most`."""
+    """The share of `most` for the worker with number `place` (from 0); all shares together are `most`."""
     return most // workers + (place < most % workers)
 
 
@@ -79,7 +79,7 @@ class Workers:
         self._workers: dict[int, _Worker] = {}
         self._ended: Counter[str] = Counter()
         self.restarts = 0
-        #: Workers that ended otherwise than they were told to, while stopping; what the last of them said.
+        #: How many workers ended with an error while stopping, and the error of the last of them.
         self.failed = 0
         self.reason: str | None = None
 
@@ -158,7 +158,7 @@ class Workers:
 
     def _start(self, place: int) -> _Worker:
         ours, theirs = socket.socketpair()
-        # A signal for a worker that still has its parent's handlers would be lost: it waits.
+        # Block signals: one that came while the worker still has its parent's handlers would be lost.
         signals = (*_ORDERS, signal.SIGINT)
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         try:
@@ -186,7 +186,7 @@ class Workers:
         """Run a worker, with the signal mask `mask`. Returns its exit status."""
         signal.set_wakeup_fd(-1)  # the parent's
         stop, asked, reload = Stop(), Event(), Event()
-        # A terminal's Ctrl-C goes to the parent as well, which decides.
+        # A terminal sends Ctrl-C to the parent as well, and the parent decides.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, lambda _number, _frame: reload.set())
         signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
