@@ -414,7 +414,7 @@ _netkit_tcp_listen() {
         --key='[Its private key]:FILE:_files' \
         --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
         --write-ca='[Write the root of the certificate made here]:FILE:_files' \
-        --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
+        --drain='[On SIGTERM, and for --upgrade, give connections this long to end]:SECONDS: ' \
         --crlf'[Send each line end as CR LF]' \
         --hexdump'[Show the data of both directions on standard error, with offsets, in hexadecimal and ASCII]' \
         --transcript='[Write the data of both directions to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
@@ -586,7 +586,7 @@ _netkit_unix_listen() {
         --key='[Its private key]:FILE:_files' \
         --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
         --write-ca='[Write the root of the certificate made here]:FILE:_files' \
-        --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
+        --drain='[On SIGTERM, and for --upgrade, give connections this long to end]:SECONDS: ' \
         --crlf'[Send each line end as CR LF]' \
         --hexdump'[Show the data of both directions on standard error, with offsets, in hexadecimal and ASCII]' \
         --transcript='[Write the data of both directions to FILE, with times, in hexadecimal and ASCII]:FILE:_files' \
@@ -702,12 +702,12 @@ _netkit_serve_echo() {
         --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
         --write-ca='[Write the root of the certificate made here]:FILE:_files' \
         --workers='[Serve with this many processes, which share the sockets]:N: ' \
-        --max-conns='[Serve so many connections at once, over all workers]:N: ' \
+        --max-conns='[Serve this many connections at the same time, over all workers]:N: ' \
         --idle-timeout='[End a connection if no data comes for this long]:SECONDS: ' \
         --stall-timeout='[End a connection if the peer does not receive its echo for this long]:SECONDS: ' \
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
         --upgrade'[Take over the sockets of the server at --control, which drains and ends]' \
-        --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
+        --drain='[On SIGTERM, and for --upgrade, give connections this long to end]:SECONDS: ' \
         --events'[With --json]' \
         --delay='[Delay each piece of data, or datagram]:TIME\[..TIME\]: ' \
         --drop='[Reset this share of connections before any answer]:SHARE: ' \
@@ -735,12 +735,12 @@ _netkit_tcp_echo() {
         --alpn='[Agree on one of these application protocols, separated by commas]:LIST: ' \
         --write-ca='[Write the root of the certificate made here]:FILE:_files' \
         --workers='[Serve with this many processes, which share the sockets]:N: ' \
-        --max-conns='[Serve so many connections at once, over all workers]:N: ' \
+        --max-conns='[Serve this many connections at the same time, over all workers]:N: ' \
         --idle-timeout='[End a connection if no data comes for this long]:SECONDS: ' \
         --stall-timeout='[End a connection if the peer does not receive its echo for this long]:SECONDS: ' \
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
         --upgrade'[Take over the sockets of the server at --control, which drains and ends]' \
-        --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
+        --drain='[On SIGTERM, and for --upgrade, give connections this long to end]:SECONDS: ' \
         --events'[With --json]' \
         --delay='[Delay each piece of data, or datagram]:TIME\[..TIME\]: ' \
         --drop='[Reset this share of connections before any answer]:SHARE: ' \
@@ -763,12 +763,12 @@ _netkit_tcp_echo() {
 _netkit_udp_echo() {
     _arguments -s -S \
         --workers='[Serve with this many processes, which share the sockets]:N: ' \
-        --max-conns='[Serve so many connections at once, over all workers]:N: ' \
+        --max-conns='[Serve this many connections at the same time, over all workers]:N: ' \
         --idle-timeout='[End a connection if no data comes for this long]:SECONDS: ' \
         --stall-timeout='[End a connection if the peer does not receive its echo for this long]:SECONDS: ' \
         --control='[Listen at this Unix-domain socket for a successor]:PATH:_files' \
         --upgrade'[Take over the sockets of the server at --control, which drains and ends]' \
-        --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
+        --drain='[On SIGTERM, and for --upgrade, give connections this long to end]:SECONDS: ' \
         --events'[With --json]' \
         --delay='[Delay each piece of data, or datagram]:TIME\[..TIME\]: ' \
         --drop='[Reset this share of connections before any answer]:SHARE: ' \
@@ -791,7 +791,7 @@ _netkit_udp_echo() {
 _netkit_serve_dns() {
     _arguments -s -S \
         '*'--zone='[A zone file]:FILE:_files' \
-        --drain='[On SIGTERM, and for --upgrade, give what is under way this long to end]:SECONDS: ' \
+        --drain='[On SIGTERM, and for --upgrade, give connections this long to end]:SECONDS: ' \
         --events'[With --json]' \
         --delay='[Delay each piece of data, or datagram]:TIME\[..TIME\]: ' \
         --drop='[Reset this share of connections before any answer]:SHARE: ' \

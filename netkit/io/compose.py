@@ -425,9 +425,5 @@ def before(
             raise expired(cause.error) from cause.error
         raise error
     finally:
-        del (
-            cause,
-            error,
-            join,
-            branch,
-        )  # the error refers to this frame: without `del` they would form a reference cycle
+        # The error refers to this frame: without `del` they would form a reference cycle.
+        del cause, error, join, branch

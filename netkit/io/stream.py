@@ -164,12 +164,11 @@ class ByteStream(Closing, Timed):
         raise NotImplementedError
 
     def stop_reading(self, quiet: float = QUIET) -> None:
-        """Find the stream at its end as soon as the peer has sent nothing for `quiet` seconds.
+        """Treat the stream as ended as soon as the peer has sent nothing for `quiet` seconds.
 
-        This is how a server that is told to end lets a transfer under way come to its own end: what the peer
-        sends without a longer pause is read, however much it is, and a stream on which nothing has come for
-        so long ends at once. How long a peer may keep the server that way is for the server to say. Never
-        waits; a reader that waits is woken.
+        A server that is stopping uses this to let a transfer finish: the data that the peer sends without a
+        longer pause is still read, however much it is, and a stream that has been silent for that long ends
+        at once. The server itself must limit the total time. This never waits; it wakes a reader that waits.
         """
         raise NotImplementedError
 
@@ -184,12 +183,12 @@ class ByteStream(Closing, Timed):
             yield from below.flush()
 
     def lingering_close(self, quiet: float = LINGER) -> Flow[int]:
-        """Flow: after `finish`, read and drop what comes until the peer has finished too, and then close.
+        """Flow: after `finish`, read and drop all bytes until the peer has finished too, and then close.
 
-        Returns how many bytes were dropped, which the peer has sent for nothing; 0 as well where a kind of
-        stream cannot tell them from its own protocol's. Closing with bytes unread resets the connection, and
-        may destroy what was sent and not yet read at the other end (RFC 9112 section 9.6). Ends as well when
-        nothing came for `quiet` seconds.
+        Returns the number of dropped bytes, which the peer has sent in vain; it is also 0 if this kind of
+        stream cannot distinguish them from those of its own protocol. Closing with unread bytes resets the
+        connection. That may destroy bytes that were sent and that the peer has not read yet (RFC 9112 section
+        9.6). The flow also ends if nothing comes for `quiet` seconds.
         """
         raise NotImplementedError
 

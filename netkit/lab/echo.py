@@ -36,11 +36,11 @@ def echo_stream(
     idle_timeout: float | None = None,
     stall_timeout: float | None = None,
 ) -> Flow[None]:
-    """Flow: send back what `stream` brings, until the peer has finished sending; then finish too.
+    """Flow: send back what `stream` receives, until the peer has finished sending; then finish too.
 
-    A peer that is silent for `idle_timeout` seconds, or does not take its echo for `stall_timeout`
-    seconds: DeadlineExceeded. `own` counts this connection alone. To end it without cutting a transfer off:
-    `stream.stop_reading()`.
+    Raises DeadlineExceeded if the peer is silent for `idle_timeout` seconds, or does not receive its echo for
+    `stall_timeout` seconds. `own` counts this connection alone. To end it without cutting off a transfer,
+    call `stream.stop_reading()`.
     """
     counts.messages += 1
     while True:
@@ -71,7 +71,7 @@ def echo_datagrams(
     stop: Event,
     on_echo: Callable[[SocketAddr, int], object] | None = None,
 ) -> Flow[None]:
-    """Flow: send each datagram back to where it came from, until `stop` is set, and those that had come.
+    """Flow: send each datagram back to its sender until `stop` is set, then those that had come before.
 
     `on_echo` is called with the peer and the size of each.
     """

@@ -54,9 +54,9 @@ class EchoLoop:
         self._now = monotonic()
 
     def connection(self, stream: SocketStream, own: Echoed | None = None) -> Flow[None]:
-        """Flow: wait until `stream` was echoed to its end; raises what ended it otherwise.
+        """Flow: wait until `stream` was echoed to its end. Raises the error if it failed.
 
-        `own` has counted this connection alone, when it has ended.
+        At the end, the bytes of this connection are added to `own`.
         """
         self._counts.messages += 1
         if not self._connections:
@@ -87,7 +87,7 @@ class EchoLoop:
             every = self._look_every(self._idle_timeout, self._stall_timeout, quiet)
             if every != self._every:
                 self._every = every
-                self._descriptor.wake_reader()  # the time to look at all of them comes sooner
+                self._descriptor.wake_reader()  # the next check of all connections is earlier now
 
     def _has_ended(self, connection: _Connection, now: float) -> bool:
         """Whether `connection` was ended, because its peer has paused for so long."""

@@ -92,17 +92,17 @@ def pump(
     on_sent: Callable[[bytes], object] | None = None,
     pumped: Pumped | None = None,
 ) -> Flow[Pumped]:
-    """Flow: send what `source` gives, hand what the peer sends to `sink`, until both have finished.
+    """Flow: send the bytes of `source`, pass received bytes to `sink`, until both sides have finished.
 
-    Without a `source` nothing is sent, and the peer decides when it is over. `interactive` ends it as soon as
-    the peer has finished: nobody should have to type an end-of-file at a closed connection. `idle_timeout` is
-    how long nothing may go either way, in seconds. Once `ending` is set, it is over as soon as nothing has
-    gone either way for `QUIET` seconds, and nothing waits for the peer to take it. A peer that does not take
-    what is sent any more, but has sent its own to the end, is no error; where it resets the connection, what
-    it had sent by then comes before the error. `on_sent` sees what was sent; `pumped` may be handed in, to be
-    read meanwhile.
+    Without a `source` nothing is sent, and the peer ends the conversation. `interactive` ends it as soon as
+    the peer has finished, so that a person need not type an end-of-file for a closed connection.
+    `idle_timeout` is the longest time without any data in either direction, in seconds. After `ending` is
+    set, the conversation ends as soon as there was no data in either direction for `QUIET` seconds, and no
+    data waits to be sent. If the peer has sent all its data and then refuses more of ours, that is not an
+    error. If the peer resets the connection, the data that it sent before is delivered before the error.
+    `on_sent` is called with sent data. The caller may pass `pumped`, to read the counts meanwhile.
 
-    Raises DeadlineExceeded where nothing went either way for too long, and what the streams raise.
+    Raises DeadlineExceeded after `idle_timeout`, and the errors of the streams.
     """
     done = pumped if pumped is not None else Pumped()
     peer_finished = Event()

@@ -181,13 +181,13 @@ class SocketStream(ByteStream):
         yield  # a flow, though it never waits
 
     def stop_reading(self, quiet: float = QUIET) -> None:
-        """Find the stream at its end as soon as the peer has sent nothing for `quiet` seconds."""
+        """Treat the stream as ended as soon as the peer has sent nothing for `quiet` seconds."""
         self._check_open()
         self._quiet = quiet
         self._descriptor.wake_reader()
 
     def _last_wait(self, quiet: float) -> Flow[None]:
-        """Flow: wait for more, after there was nothing; the end where the pause gets too long."""
+        """Flow: wait for more bytes; if the pause gets too long, the stream has ended."""
         until = self._moved + quiet
         if not (yield Want(read=self._descriptor, until=until)) and monotonic() >= until:
             self._eof = True

@@ -1,14 +1,14 @@
-"""What every server needs: accepting, draining, worker processes, listeners handed over, children.
+"""The parts of every server: accepting, draining, worker processes, handover of listeners, child commands.
 
-    connections   serve: accept, one flow for each connection, stop when told, let those under way end
-    stop          Stop: what such a server is told to end by, and how much may still come to its end
-    shutdown      GracefulShutdown and the signals that ask for it
+    connections   serve: accept, run one flow for each connection, stop when asked, let connections end
+    stop          Stop: tells such a server to end, and how much its connections may still do
+    shutdown      GracefulShutdown, and the signals that begin it
     workers       the same server in several processes
     handover      giving the listeners to a successor without losing a connection
-    activation    listeners that a service manager hands over, and what it is told
-    child         commands started with a connection as their standard input and output
+    activation    listeners from a service manager, and notifications to it
+    child         commands that have a connection as their standard input and output
 
-A server is a flow (`netkit.io`), so it runs blocking in a thread or inside an event loop alike.
+A server is a flow (`netkit.io`), so it runs blocking in a thread, or inside an event loop.
 """
 
 from __future__ import annotations

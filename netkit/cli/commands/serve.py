@@ -35,7 +35,7 @@ class EchoOptions(OptionGroup):
     max_conns: int | None = field(
         "--max-conns",
         type=Number(1, 1_000_000),
-        help="Serve so many connections at once, over all workers; others wait.",
+        help="Serve this many connections at the same time, over all workers; others wait.",
     )
     idle_timeout: float | None = field(
         "--idle-timeout", type=Seconds(), help="End a connection if no data comes for this long."

@@ -238,9 +238,9 @@ class Talk:
     def over(
         self, stream: ByteStream, done: Pumped, *, number: int | None = None, ending: Event | None = None
     ) -> Flow[Pumped]:
-        """Flow: send standard input, write what comes, until it is over. `number` says which connection.
+        """Flow: send standard input and write received data until the end. `number` is the connection's.
 
-        Once `ending` is set, it is over as soon as nothing goes either way any more.
+        After `ending` is set, it ends as soon as there is no more data in either direction.
         """
         from netkit.net.pump import pump
 
