@@ -241,7 +241,7 @@ _netkit_dig() {
         --tries='[How often to ask each server]:N: ' \
         -v'[Show the version, as dig'\''s -v does]' \
         '(-f --file)'{-f,--file=}'[Read queries from FILE, NAME \[TYPE\] \[+flags\] a line]:FILE:_files' \
-        --concurrency='[Work on N inputs at the same time]:N: ' \
+        --concurrency='[How many inputs to work on at the same time]:N: ' \
         --rate='[Begin inputs no faster than this]:N/s: ' \
         --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
@@ -309,7 +309,7 @@ _netkit_dig() {
 _netkit_resolve() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a NAME\[\:PORT\] a line]:FILE:_files' \
-        --concurrency='[Work on N inputs at the same time]:N: ' \
+        --concurrency='[How many inputs to work on at the same time]:N: ' \
         --rate='[Begin inputs no faster than this]:N/s: ' \
         --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
@@ -338,7 +338,7 @@ _netkit_resolve() {
 _netkit_tls_probe() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HOST\[\:PORT\] a line]:FILE:_files' \
-        --concurrency='[Work on N inputs at the same time]:N: ' \
+        --concurrency='[How many inputs to work on at the same time]:N: ' \
         --rate='[Begin inputs no faster than this]:N/s: ' \
         --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
@@ -436,7 +436,7 @@ _netkit_tcp_listen() {
 _netkit_tcp_ping() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HOST\:PORT a line]:FILE:_files' \
-        --echo'[Send echoes over one connection to an echo server, and compare them]' \
+        --echo'[Send probes over one connection to an echo server, and compare the replies]' \
         --size='[Send this many bytes in each probe]:BYTES: ' \
         '(-c --count)'{-c,--count=}'[Stop after this many probes]:N: ' \
         '(-i --interval)'{-i,--interval=}'[Send a probe after each interval, even if earlier ones have no reply yet]:SECONDS: ' \
@@ -458,7 +458,7 @@ _netkit_tcp_ping() {
 
 _netkit_tcp_scan() {
     _arguments -s -S \
-        '(-f --file)'{-f,--file=}'[Scan the hosts of this file too, one a line]:FILE:_files' \
+        '(-f --file)'{-f,--file=}'[Also scan the hosts in this file, one a line]:FILE:_files' \
         --all'[Also show the ports that are not open]' \
         --banners'[Read what servers at open ports send by themselves]' \
         --banner-timeout='[How long to wait for a banner]:SECONDS: ' \
@@ -608,7 +608,7 @@ _netkit_unix_listen() {
 _netkit_range() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HEADER a line]:FILE:_files' \
-        --concurrency='[Work on N inputs at the same time]:N: ' \
+        --concurrency='[How many inputs to work on at the same time]:N: ' \
         --rate='[Begin inputs no faster than this]:N/s: ' \
         --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
@@ -631,7 +631,7 @@ _netkit_range() {
 _netkit_link() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HEADER a line]:FILE:_files' \
-        --concurrency='[Work on N inputs at the same time]:N: ' \
+        --concurrency='[How many inputs to work on at the same time]:N: ' \
         --rate='[Begin inputs no faster than this]:N/s: ' \
         --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \
@@ -674,7 +674,7 @@ _netkit_http_parse() {
 _netkit_http_negotiate() {
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Read inputs from FILE, a HEADER a line]:FILE:_files' \
-        --concurrency='[Work on N inputs at the same time]:N: ' \
+        --concurrency='[How many inputs to work on at the same time]:N: ' \
         --rate='[Begin inputs no faster than this]:N/s: ' \
         --ordered'[Write rows in the order of the inputs, not as inputs finish]' \
         --resume='[Keep a journal in FILE]:FILE:_files' \

@@ -88,20 +88,20 @@ def serve(
     max_connections: int | Semaphore | None = None,
     served: Served | None = None,
 ) -> Flow[Served]:
-    """Flow: accept connections and serve each with `handler`, until `stop` is set; what was done.
+    """Flow: accept connections and serve each with `handler`, until `stop` is set. Returns the counts.
 
-    Then what waits in the backlog is accepted and the listener closed. What is under way goes on to its end:
-    a connection from which bytes come without a pause is served on, and one on which nothing has come for a
-    while ends at once (`ByteStream.stop_reading`, or `hurry(stream)` in its place). After `drain` seconds
-    (None: as long as it takes) what is left is cut off, and counted as such. `stop` may be a `Stop`, which
-    can also let every connection end by itself (`retire`), or cut off at once what is left (`cut`). A
-    connection whose handler has ended is closed when its peer has finished too, so that nothing sent to it is
-    lost; a peer that goes on sending has been cut off.
+    After `stop`, the connections in the backlog are accepted, and the listener is closed. A connection that
+    receives bytes without a pause is served further; an idle connection ends at once
+    (`ByteStream.stop_reading`, or `hurry(stream)` instead). After `drain` seconds (None: no limit) the
+    remaining connections are cut off, and counted as such. `stop` may be a `Stop`, which can also let every
+    connection end by itself (`retire`), or cut off the remaining ones at once (`cut`). When a handler has
+    ended, its connection is closed only after its peer has finished too, so that no sent data is lost; if the
+    peer continues to send, the connection counts as cut off.
 
-    `wrap` makes of a stream what its handler gets, such as a TLS connection. No more than
-    `max_connections` are served at once; others wait in the backlog. A Semaphore in its place is shared with
-    other servers, so that the limit holds over all of them; each of them takes one more, which waits.
-    `served` may be handed in, to be read meanwhile.
+    `wrap` makes the stream that a handler gets, such as a TLS connection. At most `max_connections` are
+    served at the same time; others wait in the backlog. A Semaphore instead of the number may be shared with
+    other servers, and then limits all of them together; each of them accepts one more connection, which
+    waits. The caller may pass `served`, to read the counts meanwhile.
     """
     done = served if served is not None else Served()
     ours: dict[ByteStream, ByteStream] = {}  # the connections of this listener

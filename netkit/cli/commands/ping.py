@@ -170,7 +170,9 @@ _SIZE = option(
     see_also=("netkit-tcp-scan(1)", "netkit-serve-echo(1)", "ping(8)"),
 )
 @inputs.many("HOST:PORT", parse=options.Endpoint().parse, together=True)
-@option("--echo", is_flag=True, help="Send probes over one connection to an echo server, and compare the replies.")
+@option(
+    "--echo", is_flag=True, help="Send probes over one connection to an echo server, and compare the replies."
+)
 @_SIZE
 @option_group(how=PingOptions, source=SourceOptions)
 def tcp(
@@ -205,7 +207,9 @@ def tcp(
         $ netkit tcp ping --json -c 10 [::1]:22 | tail -n 1 | jq .median_s
     """
     if size is not None and not echo:
-        raise WrongValue("--size is for --echo: a probe that only connects carries no data", "add --echo, or leave it out")
+        raise WrongValue(
+            "--size is for --echo: a probe that only connects carries no data", "add --echo, or leave it out"
+        )
     _ping(run, targets, "echo" if echo else "connect", size or SIZE, how, source)
 
 

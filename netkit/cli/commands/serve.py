@@ -85,28 +85,28 @@ def echo(
     events: bool,
     faults: FaultOptions,
 ) -> None:
-    """Send back everything that comes (RFC 862), over TCP, UDP, Unix-domain sockets and TLS.
+    """Send back all received data (RFC 862), over TCP, UDP, Unix-domain sockets and TLS.
 
     BIND is ADDR:PORT or :PORT, or the path of a Unix-domain socket (with a slash in it, or unix:PATH), or
-    @NAME for an abstract one; without any, it is a free port of 127.0.0.1. Each socket's address is printed
-    when it takes connections, so that a script can read the port from it. With --tls, connections over TCP
-    and Unix-domain sockets are TLS.
+    @NAME for an abstract one. The default is a free port of 127.0.0.1. Each socket's address is printed when
+    the socket accepts connections, so that a script can read the port from it. With --tls, connections over
+    TCP and Unix-domain sockets are TLS.
 
-    Started by a service manager that passes sockets (systemd's socket activation), it serves those, and no
-    BIND is given; it tells the manager when it is ready, and that it is alive.
+    If a service manager starts the server and passes sockets (systemd's socket activation), it serves these
+    sockets, without BIND. It tells the manager when it is ready, and that it is alive.
 
-    SIGTERM stops accepting. A connection from which bytes come without a pause of a second, or whose peer has
-    not taken its echo, goes on for as long as --drain allows; the others are closed at once. A second SIGTERM
-    cuts off what is left. The counters say how many connections were cut off; the exit code is 0. Ctrl-C ends
-    at once. SIGHUP reads --cert and --key again; without them, it ends the server as SIGTERM does. SIGUSR1
-    prints the counters. -v says who came, how much was sent back, and how it ended; --json
-    with --events has an event for each connection and datagram.
+    SIGTERM stops accepting. A connection continues for as long as --drain allows if bytes come without a
+    pause of a second, or if its peer has not received its whole echo; other connections are closed at once. A
+    second SIGTERM cuts off the remaining connections. The counters say how many connections were cut off; the
+    exit code is 0. Ctrl-C ends at once. SIGHUP reads --cert and --key again; without them, it ends the server
+    as SIGTERM does. SIGUSR1 prints the counters. -v shows each peer, how much was sent back, and how the
+    connection ended; --json with --events has an event for each connection and datagram.
 
-    To replace a running server without refusing anybody, start it with --control PATH, and its successor
-    with --upgrade --control PATH: it is handed the sockets, says that it is ready, and the old one stops
-    accepting. Its connections go on until they end by themselves, for as long as its --drain allows. A server
-    with TLS hands over its certificate and key as well; --cert gives the successor another one. One without
-    TLS cannot be replaced by one with it.
+    To replace a running server without refusing any connection, start it with --control PATH, and its
+    successor with --upgrade --control PATH. The successor gets the sockets and says that it is ready; then
+    the old server stops accepting. The old server's connections continue until they end by themselves, for as
+    long as its --drain allows. A server with TLS also passes its certificate and key; --cert gives the
+    successor another certificate. A server with TLS cannot replace one without TLS.
 
     Examples:
 
@@ -279,16 +279,16 @@ def _warn_once(run: Run[Any]) -> Callable[[OSError], None]:
 def dns(
     run: Run[Any], bind: str, zones: tuple[str, ...], drain: float, events: bool, faults: FaultOptions
 ) -> None:
-    """Answer for the zones of zone files, over UDP and TCP: a small authoritative name server.
+    """Serve the zones of zone files, over UDP and TCP: a small authoritative name server.
 
-    A zone file needs an SOA record; $ORIGIN, or the SOA's own name, says which zone it is. $INCLUDE is
-    not followed. What it does not do: recursion, transfers, updates, signing.
+    A zone file needs an SOA record; $ORIGIN, or the SOA's own name, is the name of the zone. $INCLUDE is
+    not followed. The server does no recursion, transfers, updates or signing.
 
-    On SIGTERM, a query over TCP that has begun to come is answered; other connections are closed at once. On
-    SIGHUP, the zone files are read again; where one of them cannot be used, the old zones stay.
+    On SIGTERM, a query over TCP of which a part has arrived is answered; other connections are closed at
+    once. On SIGHUP, the zone files are read again; if one of them cannot be used, the old zones stay.
 
-    BIND is ADDR:PORT or :PORT; without one, it is a free port of 127.0.0.1. -v shows every query: who asked
-    for what, and the response code; --json with --events has an event for each.
+    BIND is ADDR:PORT or :PORT; the default is a free port of 127.0.0.1. -v shows every query: the client, the
+    question, and the response code; --json with --events has an event for each.
 
     Examples:
 

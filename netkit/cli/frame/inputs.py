@@ -46,14 +46,17 @@ class BatchOptions(OptionGroup):
 
     file: str | None = field("-f", "--file", type=File())
     concurrency: int = field(
-        "--concurrency", type=Number(1, 100_000), default=32, help="Work on N inputs at the same time."
+        "--concurrency",
+        type=Number(1, 100_000),
+        default=32,
+        help="How many inputs to work on at the same time.",
     )
     rate: float | None = field("--rate", type=Rate(), help="Begin inputs no faster than this (100/s, 30/m).")
     ordered: bool = flag("--ordered", help="Write rows in the order of the inputs, not as inputs finish.")
     resume: str | None = field(
         "--resume",
         type=File(),
-        help="Keep a journal in FILE; run again with the same options, go on where it ended.",
+        help="Keep a journal in FILE; the same command, run again, continues where it ended.",
     )
 
 

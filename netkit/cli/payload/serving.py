@@ -1,12 +1,12 @@
-"""What every `serve` command does around its servers: say where they listen, stop as it is told, say what
-they did.
+"""The part that all `serve` commands share: say where the servers listen, stop them, and print their counts.
 
-SIGTERM stops accepting and drains: what is under way has `--drain` seconds to come to its end, what is idle
-is closed. A second one cuts off what is left. Either way the command says what it has cut off, and ends in 0.
-A third one, and Ctrl-C, end it at once. SIGHUP has a server that was given files read them again; any other
-ends by it as by SIGTERM, and where it was ignored from the start (nohup) it stays ignored. SIGUSR1 has it say
-what it has done so far. Where it listens is the result: one line (or JSON event) a socket, written when
-connections are taken, so that a script can wait for it and read the port from it.
+SIGTERM stops accepting and drains: active connections have `--drain` seconds to end, idle ones are closed. A
+second SIGTERM cuts off the remaining connections. In both cases the command says what it has cut off, and
+ends with 0. A third SIGTERM, or Ctrl-C, ends it at once. On SIGHUP, a server with files reads them again;
+every other server ends as on SIGTERM. If SIGHUP was ignored from the start (nohup), it stays ignored. On
+SIGUSR1 the command prints its counts so far. Its result is where it listens: one line (or JSON event) for
+each socket, written when the socket accepts connections, so that a script can wait for the line and read the
+port from it.
 
 A server never continues with only some of its parts: if an error ends one of its sockets or workers, the
 command ends with 8, and says why.
@@ -110,16 +110,16 @@ def serve_until_told(
     handover: Handover | None = None,
     given: Sequence[str | None] | None = None,
 ) -> None:
-    """Say where, run `flow_for(stop)` until it ends or SIGTERM sets `stop`, and say what was done.
+    """Say where the server listens, run `flow_for(stop)` until it ends or SIGTERM sets `stop`, print the
+    counts.
 
-    SIGUSR1 says what was done so far. With several `workers`, each is a process that runs the flow, after
-    `begin` was called in it with its place among them; `release` is called in this one when they stop, and
-    closes the sockets that they share: while one process listens, connections come. `reload` reads files
-    again, all or nothing, on SIGHUP, in each of the processes; what it raises is said. `ready` is called when
-    connections are taken; `handover` is offered all the while; when a successor has taken it, every
-    connection goes on until it ends by itself or is cut off. A service manager that wants to know
-    (sd_notify(3)) is told. `given` are the BINDs that the sockets come from, as they were typed, where there
-    may be several.
+    SIGUSR1 prints the counts so far. With several `workers`, each is a process that calls `begin` with its
+    number and then runs the flow. When they stop, `release` is called in this process, and closes the shared
+    sockets, because connections come as long as one process listens. On SIGHUP, `reload` is called in each
+    process, and reads all files again or none; its errors are reported. `ready` is called when connections
+    are accepted. A successor can take `handover` at any time; then every connection continues until it ends
+    by itself or is cut off. The service manager is notified, if there is one (sd_notify(3)). `given` are the
+    BINDs of the sockets, as they were typed, if there may be several.
     """
     from netkit.io import Event, beside
     from netkit.serve.activation import sd_notify
