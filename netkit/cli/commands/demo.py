@@ -142,14 +142,14 @@ class DemoView(ServeView):
 @command("demo", view=DemoView(), modes=("json", "plain"))
 @option("--keep", is_flag=True, help="Keep the servers, on fixed ports, until Ctrl-C or SIGTERM.")
 def demo(run: Run[Any], keep: bool) -> Exit:
-    """Show the commands at work, against servers of its own on loopback.
+    """Run real commands against netkit's own servers on loopback.
 
-    Starts a name server, an echo server and two TLS servers with throw-away certificates on free ports of
-    127.0.0.1, runs real commands against them, and prints each command line with its output. Needs no
-    network. Ends in 0 if every command ended as it should; some are there to show a failure.
+    The demo starts a name server, an echo server and two TLS servers with temporary certificates on free
+    ports of 127.0.0.1. It runs real commands against them, and prints each command line with its output. It
+    needs no network. The exit code is 0 if every command ended as expected; some commands show a failure.
 
-    With --keep, the ports are always the same, and the servers go on when the commands have been shown, so
-    that you can try your own. Ctrl-C or SIGTERM ends them. These are the servers:
+    With --keep, the ports are always the same, and the servers continue after the commands, so that you can
+    try your own commands. Ctrl-C or SIGTERM ends the servers. These are the servers:
 
         127.0.0.1:5300         a name server for demo.test
         localhost:7007         an echo server, over TCP and UDP, IPv4 and IPv6
@@ -157,10 +157,10 @@ def demo(run: Run[Any], keep: bool) -> Exit:
         127.0.0.1:8444         the same, but the certificate has expired
         netkit-demo/echo.sock  the echo server, at a Unix-domain socket
 
-    The directory netkit-demo, made where the command is started, also has the zone file of the name server
-    (demo.zone), a certificate and its key (cert.pem, key.pem), and samples of what commands read: names.txt,
-    servers.txt, request.http. In the end these files are removed, and so is the directory unless you have put
-    something there.
+    The command makes the directory netkit-demo in the current directory. It also has the zone file of the
+    name server (demo.zone), a certificate and its key (cert.pem, key.pem), and sample inputs for commands:
+    names.txt, servers.txt, request.http. At the end these files are removed, and the directory too, unless
+    you have put other files there.
 
     Examples:
 
