@@ -303,6 +303,47 @@ def test_a_connection_that_never_was_there_has_failed() -> None:
         assert listener.event("ended")["counts"]["failed"] == 1
 
 
+@pytest.mark.parametrize("more", [["--tls"], ["--proxy-protocol"]], ids=["tls", "proxy"])
+def test_one_who_says_nothing_holds_up_nobody(more: list[str]) -> None:
+    with tcp("-k", "--recv-only", "--json", *more) as listener, listener.connect(), listener.connect():
+        for number in (3, 4):
+            with listener.connect() as raw:
+                if more == ["--tls"]:
+                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+                    sock: socket.socket = context.wrap_socket(raw)
+                else:
+                    sock = raw
+                    sock.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
+                with sock:
+                    assert listener.event("connected")["connection"] == number
+                    sock.sendall(b"hello")
+                    assert base64.b64decode(listener.event("received")["data_b64"]) == b"hello"
+                    if more == ["--tls"]:
+                        sock.unwrap()  # type: ignore[attr-defined]
+                assert listener.event("closed")["connection"] == number
+        listener.process.send_signal(signal.SIGTERM)
+        rows = [row_of(listener.args, line) for line in listener.finish()[0].splitlines()]
+        assert [row["event"] for row in rows] == ["failed", "failed", "ended"]
+        assert (rows[-1]["counts"]["cut_off"], listener.process.returncode) == (2, 0)
+
+
+def test_who_is_prepared_waits_for_its_turn() -> None:
+    with tcp("-k", "--recv-only", "--json", "--proxy-protocol") as listener:
+        socks = [listener.connect() for _ in range(2)]
+        for sock in socks:
+            sock.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nhello")
+        first = listener.event("connected")["connection"]
+        listener.event("received")
+        socks[first - 1].close()
+        assert listener.event("closed")["connection"] == first
+        assert listener.event("connected")["connection"] == 3 - first
+        listener.event("received")
+        socks[2 - first].close()
+        assert listener.event("closed")["connection"] == 3 - first
+        listener.process.send_signal(signal.SIGTERM)
+
+
 def test_drain_cuts_off_what_does_not_end() -> None:
     with tcp("-k", "--json", "--drain", "50ms", stdin=None) as listener, listener.connect() as sock:
         listener.event("connected")

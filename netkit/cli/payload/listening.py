@@ -47,13 +47,17 @@ if TYPE_CHECKING:
     from netkit.cli.frame.exits import Failure
     from netkit.cli.payload.server_tls import ServerTlsOptions
     from netkit.cli.payload.talking import TalkOptions
-    from netkit.io import ByteStream, Flow
+    from netkit.io import ByteStream, Flow, Semaphore
     from netkit.net.listening import StreamListener
     from netkit.net.pump import Pumped
     from netkit.serve.child import Child
     from netkit.serve.stop import Stop
 
 log = Log("netkit.listen")
+
+#: How many connections may be in the middle of a TLS handshake or a PROXY protocol header, or wait after it,
+#: beside those that are served.
+PREPARING = 100
 
 #: How many commands run at the same time without --max-conns.
 MOST_COMMANDS = 100
@@ -186,6 +190,9 @@ class Listening:
         names = ("connections", "refused", "failed", "cut_off", "bytes_sent", "bytes_received")
         self.counts = dict.fromkeys(names, 0)
         self.tls = CurrentTls(None)
+        self.places: Semaphore | None = (
+            None  # of those that are served, where others are being prepared beside
+        )
 
     # -- one connection, or many
 
@@ -230,14 +237,18 @@ class Listening:
                     return stream
 
     def _many(self, listener: StreamListener[Any, Any], announced: list[Any]) -> None:
+        from netkit.io import Semaphore
         from netkit.serve.connections import serve
         from netkit.serve.stop import leave
 
         def flow_for(stop: Stop) -> Flow[Any]:
             handler = partial(self._handle, stop=stop)
-            return serve(
-                listener, handler, stop=stop, drain=self.drain, hurry=leave, max_connections=self.most
-            )
+            most = self.most
+            if self._prepares:
+                # A client that says nothing takes none of the places of those that are served.
+                self.places = Semaphore(self.most)
+                most += PREPARING
+            return serve(listener, handler, stop=stop, drain=self.drain, hurry=leave, max_connections=most)
 
         reload = self.tls_options.reload(self.tls)
         serve_until_told(self.run, announced, flow_for, self._counted, reload=reload)
@@ -249,10 +260,15 @@ class Listening:
         return {name: count for name, count in self.counts.items() if not name.startswith("bytes_")}
 
     @property
+    def _prepares(self) -> bool:
+        """Whether a connection has to say something before it can be talked over."""
+        return self.tls_options.tls or self.proxy_protocol
+
+    @property
     def _relays(self) -> bool:
         """Whether a command's bytes go through this process."""
         # Reading a PROXY protocol header may leave bytes in our buffer, which the command would never get.
-        return self.tls_options.tls or self.proxy_protocol or self.talk.watches
+        return self._prepares or self.talk.watches
 
     def _handle(self, stream: Any, *, stop: Stop) -> Flow[None]:
         if self._lets_in(stream):
@@ -289,13 +305,13 @@ class Listening:
         channel: ByteStream = stream
         exit_code: int | None = None
         failure = None
-        connected = False
+        connected = has_place = False
         try:
-            local, peer = stream.local_addr, stream.peer_addr
-            if self.proxy_protocol:
-                peer = (yield from self._told_peer(stream)) or peer
-            if self.tls.config is not None:
-                channel = yield from self.tls.accept_flow(stream)
+            local = stream.local_addr
+            channel, peer = yield from self._prepared(stream, stop)
+            if self.places is not None:
+                yield from self._take_place(self.places, channel)
+                has_place = True
             taken = Taken(stream, channel, local, peer, number or 0)
             connected = True
             if self.argv is None:
@@ -313,6 +329,8 @@ class Listening:
         finally:
             channel.close()
             stream.close()
+            if has_place and self.places is not None:
+                self.places.release()
             self.counts["bytes_sent"] += done.sent
             self.counts["bytes_received"] += done.received
             self.talk.note(f"closed: {done.sent} bytes sent, {done.received} received", number)
@@ -327,6 +345,46 @@ class Listening:
                 self.run.write_object(_of(number, row), failure=failure)
             elif failure is not None:
                 self.run.env.warn(f"{self.run.doing}: connection {number}", failure.message)
+
+    def _prepared(self, stream: Any, stop: Stop | None) -> Flow[tuple[ByteStream, Any]]:
+        """Flow: what to talk over, and with whom, when the PROXY header has come and the handshake is made.
+
+        Both have deadlines of their own, and when the server is told to end, QUIET seconds more.
+        """
+        from netkit.io import ClosedError, race
+
+        if stop is None or not self._prepares:
+            return (yield from self._prepare(stream))
+        both: tuple[Flow[tuple[ByteStream, Any] | None], Flow[None]]
+        both = self._prepare(stream), self._quiet_after(stop)
+        first = yield from race(*both)
+        if first.value is None:
+            raise ClosedError("stream")
+        return first.value
+
+    def _prepare(self, stream: Any) -> Flow[tuple[ByteStream, Any]]:
+        peer = stream.peer_addr
+        if self.proxy_protocol:
+            peer = (yield from self._told_peer(stream)) or peer
+        if self.tls.config is None:
+            return stream, peer
+        return (yield from self.tls.accept_flow(stream)), peer
+
+    def _quiet_after(self, stop: Stop) -> Flow[None]:
+        from netkit.io import sleep_until
+        from netkit.io.stream import QUIET
+
+        yield from stop.finishing.wait()
+        yield from sleep_until(monotonic() + QUIET)
+
+    def _take_place(self, places: Semaphore, channel: ByteStream) -> Flow[None]:
+        """Flow: wait until one of those that are served has ended. Raises ClosedError where it is cut off."""
+        from netkit.io import ClosedError, race
+
+        if not places.try_acquire():
+            first = yield from race(places.acquire(), channel.gone.wait())
+            if first.index == 1:
+                raise ClosedError("stream")
 
     def _told_peer(self, stream: Any) -> Flow[Any]:
         from netkit.io import before
