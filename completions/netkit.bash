@@ -74,7 +74,7 @@ _netkit() {
             esac
             ;;
         'tcp connect')
-            options='--timeout -4 -6 --source --proxy --proxy-protocol --keepalive --tls --servername --alpn --ca --insecure --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
+            options='--timeout -4 -6 --source --proxy --proxy-protocol --keepalive --tls --servername --alpn --ca --insecure --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --end-with-peer --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
             positional=host
             case $prev in
                 --timeout | --source | --proxy | --keepalive | --servername | --alpn | --idle-timeout) takes='value' ;;
@@ -85,7 +85,7 @@ _netkit() {
             esac
             ;;
         'tcp listen')
-            options='-k --keep --max-conns --exec --timeout --allow --deny --proxy-protocol --keepalive --tls --cert --key --alpn --write-ca --drain --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
+            options='-k --keep --max-conns --exec --timeout --allow --deny --proxy-protocol --keepalive --tls --cert --key --alpn --write-ca --drain --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --end-with-peer --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
             case $prev in
                 --max-conns | --exec | --timeout | --allow | --deny | --keepalive | --alpn | --drain | --idle-timeout) takes='value' ;;
                 --cert | --key | --write-ca | --transcript | -o | --output) takes='file' ;;
@@ -112,10 +112,10 @@ _netkit() {
             esac
             ;;
         'udp send')
-            options='--data --hex -f --file --lines --count --interval --wait --replies --broadcast --ttl --interface --hexdump -4 -6 --source --json --color -o --output -v --verbose -q --quiet -h --help'
+            options='--data --hex -f --file --lines --count --interval --wait --replies --timeout --broadcast --ttl --interface --hexdump -4 -6 --source --json --color -o --output -v --verbose -q --quiet -h --help'
             positional=host
             case $prev in
-                --data | --hex | --count | --interval | --wait | --replies | --ttl | --interface | --source) takes='value' ;;
+                --data | --hex | --count | --interval | --wait | --replies | --timeout | --ttl | --interface | --source) takes='value' ;;
                 -f | --file | -o | --output) takes='file' ;;
                 --color) takes='words auto always never' ;;
             esac
@@ -138,7 +138,7 @@ _netkit() {
             esac
             ;;
         'unix connect')
-            options='--timeout --tls --servername --alpn --ca --insecure --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
+            options='--timeout --tls --servername --alpn --ca --insecure --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --end-with-peer --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
             positional=file
             case $prev in
                 --timeout | --servername | --alpn | --idle-timeout) takes='value' ;;
@@ -148,7 +148,7 @@ _netkit() {
             esac
             ;;
         'unix listen')
-            options='-k --keep --max-conns --exec --timeout --mode --tls --cert --key --alpn --write-ca --drain --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
+            options='-k --keep --max-conns --exec --timeout --mode --tls --cert --key --alpn --write-ca --drain --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --end-with-peer --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
             positional=file
             case $prev in
                 --max-conns | --exec | --timeout | --mode | --alpn | --drain | --idle-timeout) takes='value' ;;

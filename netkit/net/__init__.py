@@ -22,7 +22,7 @@ from netkit.net.errors import Attempt, ConnectError, FdPassingError, ListenError
 from netkit.net.listening import AsyncIncoming, Incoming, StreamListener
 from netkit.net.resolve import NameResolver, resolve_flow, system_resolver
 from netkit.net.sockets import Shutdown
-from netkit.net.tcp import KeepAlive, TcpListener, TcpStream
+from netkit.net.tcp import KeepAlive, TcpInfo, TcpListener, TcpStream
 from netkit.net.udp import UdpSocket
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ __all__ = [
     "Shutdown",
     "ShutdownSignals",
     "StreamListener",
+    "TcpInfo",
     "TcpListener",
     "TcpStream",
     "UdpSocket",

@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 import struct
+import sys
 from math import ceil
 from typing import Any, NamedTuple, Self
 
@@ -21,7 +22,16 @@ from netkit.net.listening import BACKLOG, AsyncIncoming, Incoming, StreamListene
 from netkit.net.resolve import NameResolver, listening_addrs
 from netkit.net.sockets import Shutdown, SocketStream, set_ttl, ttl_of
 
-__all__ = ["BACKLOG", "AsyncIncoming", "Incoming", "KeepAlive", "Shutdown", "TcpListener", "TcpStream"]
+__all__ = [
+    "BACKLOG",
+    "AsyncIncoming",
+    "Incoming",
+    "KeepAlive",
+    "Shutdown",
+    "TcpInfo",
+    "TcpListener",
+    "TcpStream",
+]
 
 #: The options of each part of `set_keepalive`, as far as this system has them.
 _KEEPALIVE: dict[str, int] = {
@@ -50,6 +60,27 @@ class KeepAlive(NamedTuple):
     idle: int | None
     interval: int | None
     probes: int | None
+
+
+class TcpInfo(NamedTuple):
+    """What the system has measured of a connection (TCP_INFO, tcp(7)); times are seconds, sizes bytes."""
+
+    #: The smoothed round trip (RFC 6298), and its variation.
+    round_trip: float
+    round_trip_variation: float
+    #: Segments that were sent again, all in all.
+    retransmits: int
+    #: The largest segment that is sent, and that is received.
+    mss: int
+    received_mss: int
+    #: The largest packet that the path takes.
+    path_mtu: int
+    #: How many segments may be under way at the same time.
+    congestion_window: int
+
+
+#: struct tcp_info of Linux up to tcpi_total_retrans: eight octets, and then 24 numbers of 32 bits.
+_TCP_INFO = struct.Struct("=8x24I")
 
 
 class TcpStream(SocketStream):
@@ -205,6 +236,29 @@ class TcpStream(SocketStream):
         """This end."""
         self._check_open()
         return SocketAddr.from_sockaddr(self._sock.getsockname()).unmapped
+
+    @property
+    def info(self) -> TcpInfo | None:
+        """What the system has measured so far; None where it does not tell (on other systems than Linux)."""
+        self._check_open()
+        if sys.platform != "linux":
+            return None
+        try:
+            told = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        except OSError:
+            return None
+        if len(told) < _TCP_INFO.size:
+            return None
+        numbers = _TCP_INFO.unpack(told)
+        return TcpInfo(
+            round_trip=numbers[15] / 1e6,
+            round_trip_variation=numbers[16] / 1e6,
+            retransmits=numbers[23],
+            mss=numbers[2],
+            received_mss=numbers[3],
+            path_mtu=numbers[13],
+            congestion_window=numbers[18],
+        )
 
     def set_nodelay(self, enable: bool) -> None:
         """Send small writes at once (True, the default) or collect them (Nagle, RFC 896)."""

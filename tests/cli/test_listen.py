@@ -153,6 +153,9 @@ def test_events_of_one() -> None:
         closed = listener.event("closed")
         assert (closed["bytes_sent"], closed["bytes_received"], closed["finished_first"]) == (5, 2, "local")
         assert "connection" not in closed
+        assert closed["tcp"]["mss"] > 500
+        assert 0 < closed["tcp"]["round_trip_s"] < 10
+        assert closed["tcp"]["retransmits"] >= 0
         assert listener.finish() == (b"", "", 0)
 
 
@@ -181,6 +184,21 @@ def test_an_address_in_use(netkit: Callable[..., Result]) -> None:
         result = netkit("tcp", "listen", f"127.0.0.1:{taken.getsockname()[1]}")
     assert result.exit_code == 8
     assert "hint: another process" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["tcp", "unix"])
+def test_it_ends_with_the_peer_where_that_is_asked_for(command: str, tmp_path: Path) -> None:
+    where = [str(tmp_path / "socket")] if command == "unix" else []
+    with listening(command, "listen", "--end-with-peer", *where, stdin=None) as listener:
+        with listener.connect() as sock:
+            sock.sendall(b"all of it")
+        assert listener.finish() == (b"all of it", "", 0)
+
+
+def test_what_tcp_measured_is_in_the_log() -> None:
+    with tcp("-v") as listener:
+        listener.connect().close()
+        assert re.search(r"TCP: round trip [0-9.]+ ms, 0 retransmits, MSS \d+", listener.finish()[1])
 
 
 def test_sighup_leaves_no_socket_file(tmp_path: Path) -> None:

@@ -129,6 +129,13 @@ class TestSend:
         assert (received["peer"], base64.b64decode(received["data_b64"])) == (address_of(peer), b"\xff")
         assert (ended["sent"], ended["received"]) == (1, 1)
 
+    @pytest.mark.parametrize("more", [["--count", "1000000", "--interval", "1"], ["--wait", "60"]])
+    def test_timeout_is_for_all_of_it(self, netkit: Netkit, peer: socket.socket, more: list[str]) -> None:
+        result = netkit("udp", "send", "--data", "x", "--timeout", "50ms", *more, address_of(peer))
+        assert result.exit_code == 7
+        assert "timed out" in result.stderr
+        assert peer.recv(10) == b"x"
+
     def test_no_reply_is_a_timeout(self, netkit: Netkit, peer: socket.socket) -> None:
         assert netkit("udp", "send", "--data", "x", "--wait", "20ms", address_of(peer)).exit_code == 7
 

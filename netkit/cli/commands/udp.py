@@ -146,6 +146,9 @@ class Traffic:
             run.write_object(event)
 
 
+#: How long looking the name up may take, in seconds, without --timeout.
+LOOKUP_TIMEOUT = 10.0
+
 _HEXDUMP = option(
     "--hexdump", is_flag=True, help="Show every datagram in hexadecimal, instead of its plain contents."
 )
@@ -173,6 +176,11 @@ _INTERFACE = option(
 @option("--interval", type=Seconds(), default=0.0, help="Wait this long between two datagrams.")
 @option("--wait", type=Seconds(), help="Write replies, until this long after the last datagram was sent.")
 @option("--replies", type=Number(1), help="Stop after this many replies.")
+@option(
+    "--timeout",
+    type=Seconds(),
+    help="Give up after this time, for the whole operation. [default: 10 for looking the name up]",
+)
 @option("--broadcast", is_flag=True, help="Allow a broadcast address.")
 @option("--ttl", type=Number(0, 255), help="Let it pass at most this many routers.")
 @_INTERFACE
@@ -189,6 +197,7 @@ def send(
     interval: float,
     wait: float | None,
     replies: int | None,
+    timeout: float | None,
     broadcast: bool,
     ttl: int | None,
     interface: str | None,
@@ -217,12 +226,13 @@ def send(
         raise WrongValue("--data, --hex and --file exclude each other", "choose one of them")
     if replies is not None and wait is None:
         raise WrongValue("--replies without --wait", "add --wait SECONDS")
-    from netkit.io import beside
+    from netkit.io import before, beside, deadline_after
     from netkit.net.resolve import resolve_flow
 
     traffic = Traffic(run, hexdump)
     family, bound = source.resolve()
-    peer = run.wait(resolve_flow(endpoint, family=family), 10.0)[0]
+    until = deadline_after(timeout)
+    peer = run.wait(resolve_flow(endpoint, family=family), timeout or LOOKUP_TIMEOUT)[0]
     with _sending_socket(peer, bound, broadcast) as sock:
         if broadcast:
             sock.set_broadcast(True)
@@ -232,10 +242,11 @@ def send(
             flow = _sending(sock, peer, payloads, traffic, count=count, interval=interval)
             try:
                 if wait is None:
-                    run.wait(flow)
+                    run.wait(before(until, flow, "sending datagrams"))
                 else:
-                    run.wait(beside(flow, _receiving(sock, traffic, replies)))
-                    run.wait(_replies(sock, traffic, wait, replies))
+                    both = beside(flow, _receiving(sock, traffic, replies))
+                    run.wait(before(until, both, "sending datagrams"))
+                    run.wait(before(until, _replies(sock, traffic, wait, replies), "waiting for replies"))
             finally:
                 traffic.end()
 

@@ -35,6 +35,8 @@ from netkit.cli.payload.talking import (
     Talk,
     TlsRow,
     closed_row,
+    tcp_row,
+    tcp_words,
     tls_row,
     tls_words,
 )
@@ -327,6 +329,7 @@ class Listening:
             # Nobody but the server closes a connection here.
             self.counts["cut_off" if isinstance(error, ClosedError) else "failed"] += 1
         finally:
+            tcp = tcp_row(stream)
             channel.close()
             stream.close()
             if has_place and self.places is not None:
@@ -337,8 +340,10 @@ class Listening:
             elapsed = monotonic() - opened
             if number is not None:
                 self._log_end(number, done, elapsed, exit_code, failure)
+            if tcp is not None:
+                log.debug("%s%s", "" if number is None else f"connection {number}: ", tcp_words(tcp))
             if self.run.json and connected:
-                row = {**closed_row(done, elapsed), "exit_code": exit_code}
+                row = {**closed_row(done, elapsed, tcp), "exit_code": exit_code}
                 self.run.write_object(_of(number, row), failure=failure)
             elif self.run.json and failure is not None:
                 row = {"event": "failed", "elapsed_s": elapsed}

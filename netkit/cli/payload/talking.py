@@ -22,9 +22,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict
 
 import click
 
+from netkit._log import Log
 from netkit.cli.frame.groups import OptionGroup, field, flag
+from netkit.cli.frame.messages import plural
 from netkit.cli.frame.options import File, Number, Seconds, exclude, option
 from netkit.cli.frame.output import b64
+
+log = Log("netkit.talk")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,6 +65,14 @@ class Data(OfConnection):
     data_b64: Annotated[str, "The bytes"]
 
 
+class TcpRow(TypedDict):
+    """What the system has measured of a TCP connection."""
+
+    round_trip_s: Annotated[float, "The smoothed round trip (RFC 6298)"]
+    retransmits: Annotated[int, "Segments that were sent again"]
+    mss: Annotated[int, "The largest segment that is sent, in bytes"]
+
+
 class Closed(OfConnection):
     """Both directions have ended."""
 
@@ -69,6 +81,25 @@ class Closed(OfConnection):
     bytes_sent: int
     bytes_received: int
     elapsed_s: Annotated[float, "How long the connection was open"]
+    tcp: Annotated[TcpRow | None, "What the system measured; null where it does not tell, and not over TCP"]
+
+
+def tcp_row(stream: ByteStream) -> TcpRow | None:
+    """What the system has measured, where there is TCP below `stream`, and it tells."""
+    from netkit.net.tcp import TcpStream
+
+    while (below := stream.below) is not None:
+        stream = below
+    info = stream.info if isinstance(stream, TcpStream) and not stream.is_closed else None
+    if info is None:
+        return None
+    return {"round_trip_s": info.round_trip, "retransmits": info.retransmits, "mss": info.mss}
+
+
+def tcp_words(row: TcpRow) -> str:
+    """The same for people."""
+    again = plural(row["retransmits"], "retransmit")
+    return f"TCP: round trip {row['round_trip_s'] * 1000:.3f} ms, {again}, MSS {row['mss']}"
 
 
 def tls_row(stream: ByteStream) -> TlsRow | None:
@@ -88,7 +119,7 @@ def tls_words(stream: ByteStream) -> str:
     return ", ".join(["", str(row["protocol"]), *filter(None, [row["alpn"]])])
 
 
-def closed_row(done: Pumped, elapsed: float) -> dict[str, Any]:
+def closed_row(done: Pumped, elapsed: float, tcp: TcpRow | None) -> dict[str, Any]:
     """The event of the end."""
     return {
         "event": "closed",
@@ -96,6 +127,7 @@ def closed_row(done: Pumped, elapsed: float) -> dict[str, Any]:
         "bytes_sent": done.sent,
         "bytes_received": done.received,
         "elapsed_s": elapsed,
+        "tcp": tcp,
     }
 
 
@@ -124,6 +156,10 @@ class TalkOptions(OptionGroup):
         "[default: half-close; keep if connected with --proxy or --tls; close with --send-only]",
     )
     half_close: bool = flag("-N", help="The same as --on-eof half-close, as in nc.")
+    end_with_peer: bool = flag(
+        "--end-with-peer",
+        help="End when the peer has finished, even if standard input has not (the default at a terminal).",
+    )
     idle_timeout: float | None = field(
         "--idle-timeout",
         type=Seconds(),
@@ -141,6 +177,8 @@ class TalkOptions(OptionGroup):
         self._refuse_at_end("--exec", command)
         for name, value in (("--send-only", self.send_only), ("--recv-only", self.recv_only)):
             exclude("--exec", command, name, value, "a command reads and writes as it likes")
+        hint = "a command reads the peer's end, and ends when it likes"
+        exclude("--exec", command, "--end-with-peer", self.end_with_peer, hint)
         exclude("--json", run.json, "--hexdump", self.hexdump, "the events of --json carry the bytes")
         exclude("-q", run.env.quiet, "--hexdump", self.hexdump, "-q says nothing on standard error")
 
@@ -232,8 +270,11 @@ class Talk:
         try:
             self.run.wait(self.over(stream, done))
         finally:
+            tcp = tcp_row(stream)
+            if tcp is not None:
+                log.debug("%s", tcp_words(tcp))
             if self.run.json:
-                self.run.write_object(closed_row(done, monotonic() - opened))
+                self.run.write_object(closed_row(done, monotonic() - opened, tcp))
 
     def over(
         self, stream: ByteStream, done: Pumped, *, number: int | None = None, ending: Event | None = None
@@ -250,7 +291,7 @@ class Talk:
             None if self.options.recv_only else self._source(),
             _seen(watch, self._sink()),
             at_end=self._at_end_kind(),
-            interactive=self.run.env.stdin_tty and not self.options.recv_only,
+            interactive=self.options.end_with_peer or (self.run.env.stdin_tty and not self.options.recv_only),
             idle_timeout=self.options.idle_timeout,
             ending=ending,
             on_sent=None if watch is None else lambda data: watch("sent", data),
