@@ -388,6 +388,7 @@ _netkit_tcp_connect() {
         --recv-only'[Do not read standard input]' \
         --on-eof='[After standard input]:half-close|keep|close:(half-close keep close)' \
         -N'[The same as --on-eof half-close, as in nc]' \
+        --end-with-peer'[End when the peer has finished, even if standard input has not]' \
         --idle-timeout='[Give up if nothing is sent or received for this time]:SECONDS: ' \
         --json'[One JSON object a line]' \
         --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
@@ -422,6 +423,7 @@ _netkit_tcp_listen() {
         --recv-only'[Do not read standard input]' \
         --on-eof='[After standard input]:half-close|keep|close:(half-close keep close)' \
         -N'[The same as --on-eof half-close, as in nc]' \
+        --end-with-peer'[End when the peer has finished, even if standard input has not]' \
         --idle-timeout='[Give up if nothing is sent or received for this time]:SECONDS: ' \
         --json'[One JSON object a line]' \
         --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
@@ -490,6 +492,7 @@ _netkit_udp_send() {
         --interval='[Wait this long between two datagrams]:SECONDS: ' \
         --wait='[Write replies, until this long after the last datagram was sent]:SECONDS: ' \
         --replies='[Stop after this many replies]:N: ' \
+        --timeout='[Give up after this time, for the whole operation]:SECONDS: ' \
         --broadcast'[Allow a broadcast address]' \
         --ttl='[Let it pass at most this many routers]:N: ' \
         --interface='[The interface for multicast]:NAME|ADDR: ' \
@@ -563,6 +566,7 @@ _netkit_unix_connect() {
         --recv-only'[Do not read standard input]' \
         --on-eof='[After standard input]:half-close|keep|close:(half-close keep close)' \
         -N'[The same as --on-eof half-close, as in nc]' \
+        --end-with-peer'[End when the peer has finished, even if standard input has not]' \
         --idle-timeout='[Give up if nothing is sent or received for this time]:SECONDS: ' \
         --json'[One JSON object a line]' \
         --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
@@ -594,6 +598,7 @@ _netkit_unix_listen() {
         --recv-only'[Do not read standard input]' \
         --on-eof='[After standard input]:half-close|keep|close:(half-close keep close)' \
         -N'[The same as --on-eof half-close, as in nc]' \
+        --end-with-peer'[End when the peer has finished, even if standard input has not]' \
         --idle-timeout='[Give up if nothing is sent or received for this time]:SECONDS: ' \
         --json'[One JSON object a line]' \
         --color='[Colour on a terminal, always or never]:auto|always|never:(auto always never)' \
