@@ -172,16 +172,6 @@ class ByteStream(Closing, Timed):
         """
         raise NotImplementedError
 
-    def flush(self) -> Flow[None]:
-        """Flow: wait until the system below has everything that was sent.
-
-        A socket has it as soon as it is sent, so this does nothing there. A stream that keeps data back on
-        its way, such as `FaultyStream`, waits for its own.
-        """
-        below = self.below
-        if below is not None:
-            yield from below.flush()
-
     def lingering_close(self, quiet: float = LINGER) -> Flow[int]:
         """Flow: after `finish`, read and drop all bytes until the peer has finished too, and then close.
 
@@ -191,6 +181,14 @@ class ByteStream(Closing, Timed):
         9.6). The flow also ends if nothing comes for `quiet` seconds.
         """
         raise NotImplementedError
+
+    def flush(self) -> Flow[None]:
+        """Flow: wait until the system has everything that was written.
+
+        Most kinds of stream hand it over as it is written; one that holds it back for a while overrides this.
+        """
+        if self.below is not None:
+            yield from self.below.flush()
 
     def close(self) -> None:
         """Release the stream at once, from any thread. Calls that wait on it raise ClosedError."""

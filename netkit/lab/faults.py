@@ -512,7 +512,7 @@ def faulty(handler: Callable[[Any], Flow[None]], faults: Faults | None) -> Calla
         faulted = FaultyStream(stream, faults.session())
         yield from handler(faulted)
         if not faulted.is_closed:
-            yield from faulted.flush()
+            yield from faulted.flush()  # `serve` only knows of the stream below
 
     return handling
 

@@ -159,6 +159,8 @@ def serve(
             if finish.is_set:
                 hurry_up(outer)
             yield from handler(outer)
+            if not outer.is_closed:
+                yield from outer.flush()
             if stop.is_set and not outer.is_closed:
                 yield from lingering(outer)
         except Exception as error:
