@@ -278,7 +278,7 @@ class DnsInvalidName(DnsError, ValueError):
 
     def __str__(self) -> str:
         shown = self.text if len(self.text) <= 80 else self.text[:77] + "..."
-        at = "" if self.offset is None else f" at character {self.offset + 1}"
+        at = "" if self.offset is None else f" (at offset {self.offset})"
         return f"not a domain name: {shown!a}: {self.reason}{at}"
 
 

@@ -69,7 +69,7 @@ class EchoMismatch(NetkitError):
         self.hint = "is it an echo server?"
 
     def __str__(self) -> str:
-        return f"the echo of probe {self.number} differs from what was sent (from byte {self.offset} on)"
+        return f"the echo of probe {self.number} differs from what was sent (from octet {self.offset} on)"
 
 
 class Reply(NamedTuple):

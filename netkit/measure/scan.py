@@ -74,7 +74,7 @@ class PortsError(NetkitError, ValueError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.text!r}: {self.reason} (at character {self.offset})"
+        return f"{self.text!r}: {self.reason} (at offset {self.offset})"
 
 
 def parse_ports(text: str) -> list[int]:

@@ -218,7 +218,7 @@ class InvalidHeader(ProxyError, ValueError):
         self.fault = fault
 
     def __str__(self) -> str:
-        where = "" if self.offset is None else f" at byte {self.offset}"
+        where = "" if self.offset is None else f" at octet {self.offset}"
         return f"invalid PROXY protocol header{where}: {self.reason}"
 
 

@@ -32,7 +32,7 @@ class DerError(ValueError):
         self.offset = offset
 
     def __str__(self) -> str:
-        return f"{self.reason} at byte {self.offset}"
+        return f"{self.reason} at octet {self.offset}"
 
 
 class Element(NamedTuple):

@@ -311,7 +311,7 @@ class TestGrammar:
             (["a.test", "MX", "AAAA"], "two types for one query, MX and AAAA", "-q mx"),
             (["a.test", "AXFR"], "zone transfers", "single records"),
             (["a.test", "ixfr=1"], "zone transfers", "single records"),
-            (["a..test"], "not a domain name: 'a..test': an empty label at character 3", ""),
+            (["a..test"], "not a domain name: 'a..test': an empty label (at offset 2)", ""),
             (["a b.test"], "'a b.test' has a blank in it", "\\032"),
             ([""], "an empty word", "NAME [TYPE]"),
             (["-x", "nowhere"], "'nowhere' is not an address", "-x 192.0.2.1"),

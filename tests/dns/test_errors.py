@@ -106,7 +106,7 @@ VARIANTS = [
         "InvalidName",
         "caller",
         ValueError,
-        "not a domain name: 'a..b': an empty label at character 3",
+        "not a domain name: 'a..b': an empty label (at offset 2)",
     ),
     (
         DnsError.InvalidName("\x1b" * 200, "odd"),

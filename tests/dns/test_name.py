@@ -102,7 +102,7 @@ def test_bad_text(text: str, offset: int, limit: int | None, reason: str) -> Non
     assert error.kind == "InvalidName"
     shown = str(error)
     assert shown.startswith("not a domain name: '")
-    assert f"at character {offset + 1}" in shown
+    assert f"(at offset {offset})" in shown
     assert shown.isprintable()
 
 

@@ -130,7 +130,7 @@ class TestEchoesOverTcp:
         with (
             in_background(lambda stop: serve(listener, shouting, stop=stop)),  # type: ignore[arg-type]
             TcpStream.connect(addr) as stream,
-            pytest.raises(EchoMismatch, match=r"probe 0 .*byte 21") as caught,
+            pytest.raises(EchoMismatch, match=r"probe 0 .*octet 21") as caught,
         ):
             drive(ping_stream(stream, size=56, **run.asked), timeout=30)  # type: ignore[arg-type]
         assert (caught.value.number, caught.value.offset) == (0, 21)

@@ -48,6 +48,9 @@ command takes inputs, and `error` (`layer`, `kind`, `message`, `hint`) if the in
 `_s` are seconds, those in `_b64` are base64; dates are RFC 3339. `netkit schema COMMAND` prints the JSON
 Schema.
 
+An offset in a message is the number of characters of what was typed, or of octets of what was received,
+that stand before what is wrong: offset 0 is the first.
+
 Text from a peer is shown with its control characters as escapes, `\\x1b`, in every form of output."""
 
 _INPUTS = """\
