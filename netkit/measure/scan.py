@@ -67,11 +67,13 @@ class PortsError(NetkitError, ValueError):
     stage = "usage"
     hint = "write ports, ranges and services separated by commas, as in 22,80,8000-8100,https"
 
-    def __init__(self, text: str, offset: int, reason: str) -> None:
+    def __init__(self, text: str, offset: int, reason: str, *, is_name: bool = False) -> None:
         super().__init__(text, offset, reason)
         self.text = text
         self.offset = offset
         self.reason = reason
+        #: Whether it is a word that may be a host's name, and is no service.
+        self.is_name = is_name
 
     def __str__(self) -> str:
         return f"{self.text!r}: {self.reason} (at offset {self.offset})"
@@ -105,7 +107,8 @@ def _range(part: str, text: str, offset: int) -> Iterable[int]:
     try:
         return [socket.getservbyname(part, "tcp")]
     except (OSError, UnicodeError):
-        raise PortsError(text, offset, f"{part!r} is neither a port nor a service of this system") from None
+        reason = f"{part!r} is neither a port nor a service of this system"
+        raise PortsError(text, offset, reason, is_name=part == text) from None
 
 
 def _is_number(text: str) -> bool:

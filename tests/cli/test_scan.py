@@ -145,7 +145,29 @@ def test_banners_in_json(netkit: Netkit) -> None:
     assert base64.b64decode(row["banner_b64"]) == b"220 here\r\n"
 
 
-@pytest.mark.parametrize("words", [("localhost",), ("localhost", "0"), ("localhost", "9-8")])
+@pytest.mark.parametrize(
+    ("typed", "said", "meant"),
+    [
+        ("localhost", "PORTS are missing", "localhost 22,80,443"),
+        ("192.0.2.0/28", "PORTS are missing", "192.0.2.0/28 22,80,443"),
+        ("localhost:80", "PORTS are missing", "localhost 80"),
+        ("2001:db8::1", "PORTS are missing", "2001:db8::1 22,80,443"),
+        ("localhost 80 443", "several ports are one word", "localhost 80,443"),
+        ("localhost 80 443-445 8080", "several ports are one word", "localhost 80,443-445,8080"),
+    ],
+)
+def test_the_line_that_was_meant(netkit: Netkit, typed: str, said: str, meant: str) -> None:
+    result = netkit("tcp", "scan", *typed.split())
+    assert result.exit_code == 2
+    assert result.stderr == f"netkit: tcp scan: {said}\nhint: netkit tcp scan {meant}\n"
+
+
+def test_several_ports_for_the_hosts_of_a_file(netkit: Netkit) -> None:
+    result = netkit("tcp", "scan", "-f", "hosts.txt", "80", "443")
+    assert result.stderr == "netkit: tcp scan: several ports are one word\nhint: write 80,443\n"
+
+
+@pytest.mark.parametrize("words", [("localhost", "nothing"), ("localhost", "0"), ("localhost", "9-8")])
 def test_wrong_usage(netkit: Netkit, words: tuple[str, ...]) -> None:
     result = netkit("tcp", "scan", *words)
     assert result.exit_code == 2

@@ -222,13 +222,10 @@ def scan(
         $ netkit tcp scan - 22,80 < hosts.txt
     """
     from netkit.io import Outcome, Want, all_of, beside
-    from netkit.measure.scan import PortsError, PortState, parse_ports, scan_order, scan_port
+    from netkit.measure.scan import PortState, scan_order, scan_port
 
-    *names, last = targets.texts or ("",)
-    try:
-        ports = parse_ports(last)
-    except PortsError as error:
-        raise WrongValue(str(error), error.hint) from None
+    words = targets.texts or ("",)
+    names, ports = words[:-1], _read_ports(words, targets.how.file is not None)
     if not names and targets.how.file is None:
         raise WrongValue("there is no host", "netkit tcp scan HOST... PORTS")
     family, bound = source.resolve()
@@ -294,6 +291,28 @@ def scan(
     if not hosts or run.failures:
         codes.add(run.exit_code)
     return codes.pop() if len(codes) == 1 else Exit.MIXED
+
+
+def _read_ports(words: Sequence[str], hosts_elsewhere: bool) -> list[int]:
+    """The ports, which come last. Raises WrongValue, with the line that was meant where nc's was typed."""
+    from netkit.measure.scan import PortsError, parse_ports
+
+    *hosts, last = words
+    try:
+        ports = parse_ports(last)
+    except PortsError as error:
+        if hosts or hosts_elsewhere or not error.is_name:
+            raise WrongValue(str(error), error.hint) from None
+        host, colon, port = last.rpartition(":")
+        meant = f"{host} {port}" if colon and port.isdigit() and ":" not in host else f"{last} 22,80,443"
+        raise WrongValue("PORTS are missing", f"netkit tcp scan {meant}") from None
+    numbers = [word for word in hosts if word.replace("-", "").replace(",", "").isdigit()]
+    if numbers:
+        names = " ".join(word for word in hosts if word not in numbers)
+        meant = ",".join([*numbers, last])
+        hint = f"netkit tcp scan {names} {meant}" if names else f"write {meant}"
+        raise WrongValue("several ports are one word", hint)
+    return ports
 
 
 def _look_up(host: Host, family: int) -> Flow[list[SocketAddr]]:
