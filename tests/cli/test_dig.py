@@ -312,6 +312,10 @@ class TestGrammar:
             (["a.test", "AXFR"], "zone transfers", "single records"),
             (["a.test", "ixfr=1"], "zone transfers", "single records"),
             (["a..test"], "not a domain name: 'a..test': an empty label (at offset 2)", ""),
+            (["http://a.test/b"], "a URL is not a name", "did you mean netkit dig a.test?"),
+            (["https://u:p@a.test:8443"], "a URL is not a name", "did you mean netkit dig a.test?"),
+            (["https://[::1]:8443/"], "a URL is not a name", "did you mean netkit dig -x ::1?"),
+            (["-type=MX", "a.test"], "there is no option -type=MX", "write MX, or -t TYPE"),
             (["a b.test"], "'a b.test' has a blank in it", "\\032"),
             ([""], "an empty word", "NAME [TYPE]"),
             (["-x", "nowhere"], "'nowhere' is not an address", "-x 192.0.2.1"),
@@ -356,6 +360,24 @@ class TestGrammar:
         assert first.startswith("netkit: dig: ")
         assert message in first
         assert hint in "".join(rest)
+        assert "u:p" not in result.stderr
+
+    @pytest.mark.parametrize(
+        ("name", "said", "meant"),
+        [
+            ("192.0.2.1", "192.0.2.1 is asked for as a name, and is an address", "netkit dig -x 192.0.2.1"),
+            ("fe80::a", "fe80::a is asked for as a name, and is an address", "netkit dig -x fe80::a"),
+            ("::1", "::1 is asked for as a name, and is an address", "netkit dig -x ::1"),
+            ("a.test:443", "a.test:443 is asked for with the port in the name", "netkit dig a.test"),
+        ],
+    )
+    def test_an_odd_name_is_asked_for_and_doubted(
+        self, at: str, name: str, said: str, meant: str, netkit: Netkit
+    ) -> None:
+        result = netkit("dig", at, name)
+        assert f";{name}." in result.stdout, "asked all the same"
+        assert result.stderr.startswith(f"netkit: dig: {said}\nhint: {meant}\n")
+        assert said not in netkit("dig", at, "-x" if name != "a.test:443" else "-q", name[:9]).stderr
 
     @given(st.lists(st.sampled_from(WORDS) | st.text(max_size=8), max_size=6))
     def test_whatever_is_typed_is_a_query_or_a_usage_error(self, words: list[str]) -> None:

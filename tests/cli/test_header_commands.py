@@ -312,5 +312,25 @@ def test_negotiate_used_wrongly(netkit: Netkit, args: tuple[str, ...]) -> None:
     assert (done.exit_code, done.stdout) == (2, "")
 
 
+@pytest.mark.parametrize("more", [(), ("--offer", "gzip")])
+def test_negotiate_asks_which_field_it_is(netkit: Netkit, more: tuple[str, ...]) -> None:
+    done = netkit("http", "negotiate", "gzip, br", *more)
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "netkit: http negotiate: which field is 'gzip, br'? It is no Accept\n"
+        "hint: write its name, as in 'Accept-Encoding: gzip, br', or say --field encoding\n"
+    )
+    for right in (("Accept-Encoding: gzip, br",), ("gzip, br", "--field", "encoding")):
+        assert netkit("http", "negotiate", *right, "--offer", "gzip", "--short").stdout == "gzip\n"
+
+
+def test_negotiate_without_an_offer(netkit: Netkit) -> None:
+    done = netkit("http", "negotiate", "text/html")
+    assert done.stderr == (
+        "netkit: http negotiate: --offer OFFER is missing\n"
+        "hint: say what the server has, as in --offer text/html\n"
+    )
+
+
 def test_an_option_that_is_missing_is_named(netkit: Netkit) -> None:
     assert netkit("range", "bytes=0-1").stderr.startswith("netkit: range: --length N is missing\n")

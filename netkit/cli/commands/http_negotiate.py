@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
 import click
@@ -168,23 +169,40 @@ def judge(field: str, value: str, offers: Sequence[str]) -> tuple[list[Verdict],
     return rank(prefs, offers), dropped
 
 
+def _check_field(text: str) -> None:
+    """Refuse a header without a name that is no Accept, and is one of the other fields."""
+    from netkit.http import negotiation
+    from netkit.http.field_errors import FieldError
+
+    if text == "-" or parse(text).field is not None:
+        return
+    try:
+        negotiation.parse_accept(text)
+    except FieldError:
+        try:
+            negotiation.parse_accept_encoding(text)
+        except FieldError:
+            return
+        hint = f"write its name, as in {shlex.quote(f'Accept-Encoding: {text}')}, or say --field encoding"
+        raise WrongValue(f"which field is {text!r}? It is no Accept", hint) from None
+
+
 @command("http negotiate", view=NegotiateView(), doing="negotiating {}", see_also=("netkit-range(1)",))
 @inputs.many("HEADER", parse=parse)
 @option(
     "--offer",
     "offers",
     multiple=True,
-    required=True,
     metavar="OFFER",
     help="What the server can send; may be given several times, the server's favourite first.",
 )
 @option(
     "--field",
     type=click.Choice(["media", "encoding", "language", "charset"]),
-    default="media",
+    show_default="media",
     help="The field of a header that does not begin with its name.",
 )
-def negotiate(run: Run[Outcome], targets: Inputs[Header], offers: tuple[str, ...], field: str) -> None:
+def negotiate(run: Run[Outcome], targets: Inputs[Header], offers: tuple[str, ...], field: str | None) -> None:
     """Show which offer an Accept header asks for, and why.
 
     The header is an Accept, Accept-Encoding, Accept-Language or Accept-Charset, with its name and a colon
@@ -201,8 +219,13 @@ def negotiate(run: Run[Outcome], targets: Inputs[Header], offers: tuple[str, ...
         $ netkit http negotiate --field encoding 'gzip, br;q=0' --offer br --short
     """
 
+    for text in targets.texts if field is None else ():
+        _check_field(text)
+    if not offers:
+        raise WrongValue("--offer OFFER is missing", "say what the server has, as in --offer text/html")
+
     def decide(header: Header) -> Outcome:
-        kind: Any = header.field or field
+        kind: Any = header.field or field or "media"
         verdicts, dropped = judge(kind, header.value, offers)
         best = verdicts[0]
         return Outcome(kind, best.offer if best.acceptable else None, verdicts, dropped)

@@ -16,6 +16,7 @@ from netkit.cli.commands.dig.grammar import (
     USAGE,
     Defaults,
     Query,
+    doubt,
     parse_class,
     parse_server,
     parse_type,
@@ -201,6 +202,9 @@ def dig(
             raise WrongValue("a name is missing", FORM)
         raise WrongValue(f"a name is missing ({read} was read as a type or class)",
                          f"for that name, write {read.lower()}. or -q {read.lower()}")  # fmt: skip
+    for text in targets.texts:
+        if odd := doubt(text):
+            run.env.warn("dig", *odd)
     asker = _Asker(_Servers(port, only.version), source, timeout)
     run.each(targets.of(targets.texts, defaults.parse), asker.ask, timeout=timeout)
 

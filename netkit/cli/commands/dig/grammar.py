@@ -14,6 +14,7 @@ function reads both, and the inputs for netkit.cli.frame.inputs are these texts.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netkit.cli.commands.dig.flags import NOTHING, SHORT, read_flag
@@ -79,6 +80,8 @@ def read_words(words: Sequence[str], takes_value: Mapping[str, bool]) -> Words:
         elif word == "-":
             found.queries.append([Word("stdin", "-", None)])
         elif word.startswith("-"):
+            if word.startswith(("-type=", "-query=", "-querytype=")):  # nslookup's
+                raise WrongValue(f"there is no option {word}", f"write {word.partition('=')[2]}, or -t TYPE")
             option, value = _split_option(word)
             kind = _WORD_OPTIONS.get(option)
             if kind is not None:
@@ -98,6 +101,7 @@ def read_words(words: Sequence[str], takes_value: Mapping[str, bool]) -> Words:
         elif not spelled and _class_or_none(word) is not None:
             _add(found, "class", word)
         else:
+            _check_url(word)
             _check_second_name(found, word)
             _open(found, "name", word)
     return found
@@ -173,7 +177,9 @@ def _open(found: Words, kind: str, text: str) -> None:
     written = text
     if kind == "reverse":
         written = f"-x {text}"
-    elif text[:1] in ("@", "+", "-", "#", ";") or _type_or_none(text) or _class_or_none(text):
+    elif (
+        text[:1] in ("@", "+", "-", "#", ";") or "://" in text or _type_or_none(text) or _class_or_none(text)
+    ):
         written = f"-q {text}"
     found.queries.append([Word(kind, written, text)])
 
@@ -183,6 +189,17 @@ def _check_blanks(text: str) -> None:
         raise WrongValue("an empty word", FORM)
     if text.split() != [text]:
         raise WrongValue(f"{text!r} has a blank in it", "a blank in a name is written \\032")
+
+
+def _check_url(word: str) -> None:
+    """Refuse a URL: what was meant is the name in it. It is not repeated: there may be a password in it."""
+    scheme, separator, rest = word.partition("://")
+    if not (separator and scheme.isalpha()):
+        return
+    host = re.split(r"[/?#]", rest)[0].rpartition("@")[2]
+    bracketed = host.startswith("[")
+    host = f"-x {host[1:].partition(']')[0]}" if bracketed else host.partition(":")[0]
+    raise WrongValue("a URL is not a name", f"did you mean netkit dig {host}?" if host else FORM)
 
 
 def _check_second_name(found: Words, word: str) -> None:
@@ -266,6 +283,25 @@ def parse_server(text: str) -> tuple[str | Any, int | None]:
         return without.host, without.port or None
     except AddrParseError as error:
         raise WrongValue(f"@{text} is not a server: {error.reason}", form) from None
+
+
+def doubt(text: str) -> tuple[str, str] | None:
+    """What is odd about a query (in its one form as text) that can be asked all the same, and what may
+    have been meant."""
+    word = text.partition(" ")[0]
+    if word.startswith("-") or not (":" in word or word[-1:].isdigit()):
+        return None
+    from netkit.addr import AddrParseError, HostPort
+
+    try:
+        endpoint = HostPort.parse(word, 0)
+    except AddrParseError:
+        return None
+    if not isinstance(endpoint.host, str):
+        return f"{word} is asked for as a name, and is an address", f"netkit dig -x {endpoint.host}"
+    if endpoint.port:
+        return f"{word} is asked for with the port in the name", f"netkit dig {endpoint.host}"
+    return None
 
 
 # -- queries
