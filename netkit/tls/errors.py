@@ -453,7 +453,9 @@ def from_ssl_error(
     if reason in _OWN_CERTIFICATE:
         return InvalidCertificate(_words(reason))
     if _is_eof(error, reason):
-        return Truncated("the peer closed the connection in the middle of the handshake")
+        closed = Truncated("the peer closed the connection in the middle of the handshake")
+        closed.hint = None if received else "it said nothing: does it speak TLS on this port?"
+        return closed
     words = _REASONS.get(reason) or _words(reason) or str(error)
     hint, remedy = _REASON_HINTS.get(reason, (None, None))
     return HandshakeFailed(words, code=reason or None, hint=hint, remedy=remedy)

@@ -163,7 +163,7 @@ class TestNoConnection:
         assert result.exit_code == 3
         assert said(result) == (
             "netkit: dig: www.example. A: connection refused (from SERVER)\n"
-            "hint: no name server listens there: is the address right, and the port (-p)?\n"
+            "hint: nothing listens there: is the server running, and the port right?\n"
         )
 
     @pytest.mark.parametrize(

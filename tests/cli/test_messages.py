@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import given, strategies as st
 
-from netkit.cli.frame.messages import message_lines, plural, suggest, visible
+from netkit.cli.frame.messages import in_words, message_lines, plural, suggest, visible
 
 #: What none of may be in text that is shown: controls, separators of lines, halves of pairs.
 FORBIDDEN = {"Cc", "Zl", "Zp", "Cs"}
@@ -48,6 +48,40 @@ def test_a_message_says_what_was_done_what_happened_and_what_to_do() -> None:
     assert message_lines("probing x", "refused", "try y") == ["netkit: probing x: refused", "hint: try y"]
     assert message_lines(None, "refused") == ["netkit: refused"]
     assert message_lines("x\n", "y\x1b") == [r"netkit: x\x0a: y\x1b"]
+
+
+@pytest.mark.parametrize(
+    ("doing", "happened", "said"),
+    [
+        ("opening /x", "/x: no such file", "opening /x: no such file"),
+        ("opening a b", "a b: no such file", "opening a b: no such file"),
+        ("probing a", "cannot connect to a: refused", "probing: cannot connect to a: refused"),
+        ("probing a", "cannot connect to a:443: refused", "probing: cannot connect to a:443: refused"),
+        ("probing a", "the certificate is not valid for a", "probing: the certificate is not valid for a"),
+        ("tcp scan a", "cannot resolve a: unknown", "tcp scan: cannot resolve a: unknown"),
+        ("resolving a", "a. AAAA: connection refused", "resolving: a. AAAA: connection refused"),
+        # Other words that happen to be alike are no repetition.
+        ("probing a", "a.example: refused", "probing a: a.example: refused"),
+        ("probing a", "no such host as ab: gone", "probing a: no such host as ab: gone"),
+        ("dig", "dig: odd", "dig: dig: odd"),
+    ],
+)
+def test_nothing_is_said_twice(doing: str, happened: str, said: str) -> None:
+    assert message_lines(doing, happened) == [f"netkit: {said}"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("CertificateVerificationFailed", "certificate verification failed"),
+        ("Refused", "refused"),
+        ("NotTls", "not TLS"),
+        ("UnexpectedEof", "unexpected eof"),
+        ("InvalidUri", "invalid URI"),
+    ],
+)
+def test_kinds_in_words(kind: str, words: str) -> None:
+    assert in_words(kind) == words
 
 
 def test_suggestions() -> None:

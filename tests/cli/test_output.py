@@ -159,7 +159,7 @@ def test_several_inputs_are_a_line_each_on_a_terminal(netkit: Netkit) -> None:
         "                18",
     ]
     assert "fails-refused" not in result.stderr, "its row says it"
-    assert "1 of 3 inputs failed: 1 Refused" in result.stderr
+    assert "1 of 3 inputs failed: 1 refused" in result.stderr
 
 
 def test_a_wide_terminal_shows_the_whole_of_an_input(netkit: Netkit) -> None:
@@ -215,7 +215,7 @@ def test_several_inputs_in_plain_text_have_a_row_each(netkit: Netkit) -> None:
     assert result.lines == ["hello\t5", "fails-refused\terror\ttcp.Refused\tconnection refused"]
     assert result.stderr.splitlines() == [
         "netkit: saying fails-refused: connection refused",
-        "netkit: 1 of 2 inputs failed: 1 Refused",
+        "netkit: 1 of 2 inputs failed: 1 refused",
     ]
 
 

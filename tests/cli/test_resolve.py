@@ -326,7 +326,7 @@ class TestExitCodes:
         result = resolve("none.example.com")
         assert result.exit_code == 1
         assert result.stdout == ""
-        assert "resolving none.example.com: none.example.com: no address for this host" in result.stderr
+        assert "resolving none.example.com: no address for this host" in result.stderr
         assert "asked for none.example.com. (does not exist)" in result.stderr
 
     def test_no_data(self, resolve: Netkit) -> None:

@@ -378,7 +378,10 @@ class _Target:
         outcome = reply.note or "reply"
         reason = failure = None
         if reply.error is not None:
-            failure = self.failure = explain(reply.error)
+            failure = explain(reply.error)
+            if failure.kind == "Refused" and str(self.address) not in failure.message:
+                failure = failure._replace(message=f"{self.address}: {failure.message}")
+            self.failure = failure
             outcome = "lost" if failure.outcome == "timeout" else "failed"
             reason = failure.message
         if run.json:

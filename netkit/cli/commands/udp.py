@@ -247,6 +247,8 @@ def send(
                     both = beside(flow, _receiving(sock, traffic, replies))
                     run.wait(before(until, both, "sending datagrams"))
                     run.wait(before(until, _replies(sock, traffic, wait, replies), "waiting for replies"))
+            except ConnectionRefusedError as error:
+                raise ConnectionRefusedError(error.errno, error.strerror, str(peer)) from error
             finally:
                 traffic.end()
 

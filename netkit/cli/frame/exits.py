@@ -157,6 +157,11 @@ _SYSTEM_HINTS = {
     errno.EMFILE: "raise the limit with `ulimit -n`, or lower --concurrency",
     errno.ENFILE: "lower --concurrency",
 }
+#: The same by the kind of an error of netkit's own, at the stage `connect`.
+_HINTS_OF_CONNECTING = {
+    "PermissionDenied": FIREWALL_HINT,
+    "Refused": _SYSTEM_HINTS[errno.ECONNREFUSED],
+}
 
 
 def explain(error: BaseException, *, lookup: bool = False) -> Failure:
@@ -201,8 +206,9 @@ def _explain_own(error: NetkitError, lookup: bool) -> Failure:
         code = Exit.TIMEOUT
     elif lookup and stage == "resolve" and error.kind in _NO:
         code = Exit.NO
-    elif hint is None and stage in _REACHING and error.kind == "PermissionDenied":
-        hint = FIREWALL_HINT
+    elif hint is None and stage in _REACHING:
+        # The same cause has the same advice in every command.
+        hint = _HINTS_OF_CONNECTING.get(error.kind)
     return Failure(code, error.layer, stage, error.kind, str(error), hint, error)
 
 

@@ -17,6 +17,8 @@ _UNSAFE = re.compile(
 )
 _UNSAFE_BUT_TAB = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0a-\x1f"))
 
+_ABBREVIATIONS = frozenset(("dns", "fd", "http", "io", "ip", "sni", "tls", "uri", "url"))
+
 
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
@@ -40,11 +42,42 @@ def visible(text: str, *, tabs: bool = False) -> str:
 
 def message_lines(doing: str | None, happened: str, hint: str | None = None) -> list[str]:
     """`netkit: <what was being done>: <what happened>`, and `hint: <what to do>` where there is one."""
+    if doing:
+        doing, happened = _said_once(doing, happened)
     words = f"{doing}: {happened}" if doing else happened
     lines = [f"netkit: {visible(words)}"]
     if hint:
         lines.append(f"hint: {visible(hint)}")
     return lines
+
+
+def _said_once(doing: str, happened: str) -> tuple[str, str]:
+    """The two halves of a message without what both of them name.
+
+    >>> _said_once("opening /x", "/x: no such file or directory")
+    ('opening /x', 'no such file or directory')
+    >>> _said_once("probing a", "cannot connect to a:443: connection refused")
+    ('probing', 'cannot connect to a:443: connection refused')
+    """
+    words = doing.split(" ")
+    for start in range(1, len(words)):
+        subject = " ".join(words[start:])
+        if happened.startswith(f"{subject}: "):
+            return doing, happened[len(subject) + 2 :]
+        begins = happened.startswith((f"{subject} ", f"{subject}. "))
+        if begins or re.search(rf" {re.escape(subject)}(:\d+)?([:,;] |$)", happened):
+            return " ".join(words[:start]), happened
+    return doing, happened
+
+
+def in_words(kind: str) -> str:
+    """A kind of error, which is the name of a class, for people.
+
+    >>> in_words("CertificateVerificationFailed"), in_words("NotTls")
+    ('certificate verification failed', 'not TLS')
+    """
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).lower().split(" ")
+    return " ".join(word.upper() if word in _ABBREVIATIONS else word for word in words)
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from netkit.cli.frame.cells import cell_text
 from netkit.cli.frame.exits import Exit, Failure, explain
-from netkit.cli.frame.messages import _UNSAFE, plural, visible
+from netkit.cli.frame.messages import _UNSAFE, in_words, plural, visible
 
 if TYPE_CHECKING:
     import re
@@ -152,7 +152,7 @@ class Output(Generic[R]):
         failed = sum(self.failures.values())
         if self.many and failed:
             kinds = sorted(self.failures.items(), key=lambda item: -item[1])
-            reasons = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
+            reasons = ", ".join(f"{count:,} {in_words(kind)}" for kind, count in kinds)
             self.env.warn(None, f"{failed:,} of {plural(self.rows, 'input')} failed: {reasons}")
 
     def _say_why(self, failure: Failure, text: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EADDRNOTAVAIL, ECONNREFUSED, EMFILE, ENETUNREACH
+from errno import EADDRNOTAVAIL, EMFILE, ENETUNREACH
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,6 @@ class NoServer(DnsError):
 
 #: The hints for the system's errors.
 _HINTS = {
-    ECONNREFUSED: "no name server listens there: is the address right, and the port (-p)?",
     ENETUNREACH: "there is no route: is the network up, also for this family (-4, -6)?",
     EADDRNOTAVAIL: "-b takes an address that this machine has",
     EMFILE: "raise the limit with `ulimit -n`, or lower --concurrency",
