@@ -3,12 +3,17 @@
 
 _netkit() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local place= options= words= positional= takes=none i IFS=$' \t\n'
-    # `--color=al` arrives as three words.
+    local place= options= words= positional= takes=none colon= i IFS=$' \t\n'
+    local services='domain domain-s echo ftp http https imap imaps ldap ldaps mysql ntp pop3 pop3s postgresql smtp ssh submission submissions'
+    # `--color=al` arrives as three words, and so does `localhost:ht`.
     if [[ $cur == = ]]; then
         cur=
     elif [[ $prev == = && COMP_CWORD -gt 1 ]]; then
         prev=${COMP_WORDS[COMP_CWORD - 2]}
+    elif [[ $cur == : ]]; then
+        cur= colon=1
+    elif [[ $prev == : ]]; then
+        colon=1
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "$place/${COMP_WORDS[i]}" in
@@ -18,46 +23,49 @@ _netkit() {
     case $place in
         '')
             options='-V --version -h --help'
-            words='dig resolve tls tcp udp unix range link http serve demo version schema'
+            words='dig resolve tls tcp udp unix range link http serve demo version schema help'
             ;;
         'tls')
             options='-h --help'
-            words='probe'
+            words='probe help'
             ;;
         'tcp')
             options='-h --help'
-            words='connect listen ping scan echo'
+            words='connect listen ping scan echo help'
             ;;
         'udp')
             options='-h --help'
-            words='send listen ping echo'
+            words='send listen ping echo help'
             ;;
         'unix')
             options='-h --help'
-            words='connect listen'
+            words='connect listen help'
             ;;
         'http')
             options='-h --help'
-            words='parse negotiate'
+            words='parse negotiate help'
             ;;
         'serve')
             options='-h --help'
-            words='echo dns'
+            words='echo dns help'
             ;;
         'dig')
             options='--server -p --port -t --type -c --class -q --name -x --reverse -b --source -4 -6 --timeout --all --no-all --question --no-question --answer --no-answer --authority --no-authority --additional --no-additional --comments --no-comments --stats --no-stats --show-ttl --no-show-ttl --show-class --no-show-class --tcp --no-tcp --ignore --no-ignore --recurse --no-recurse --ad --no-ad --cd --no-cd --dnssec --no-dnssec --edns --no-edns --bufsize --nsid --no-nsid --subnet --no-subnet --cookie --no-cookie --time --tries -v -f --file --concurrency --rate --ordered --resume --json --plain --short --color --output --verbose --quiet -h --help'
-            words='+tcp +notcp +ignore +noignore +recurse +norecurse +ad +noad +cd +nocd +dnssec +nodnssec +edns[= +noedns[= +bufsize= +nsid +nonsid +subnet= +nosubnet= +cookie[= +nocookie[= +time= +tries= +retry= +short +all +noall +question +noquestion +answer +noanswer +authority +noauthority +additional +noadditional +comments +nocomments +stats +nostats +ttlid +nottlid +class +noclass'
+            words='+tcp +notcp +ignore +noignore +recurse +norecurse +ad +noad +cd +nocd +dnssec +nodnssec +edns +edns= +noedns +bufsize= +nsid +nonsid +subnet= +nosubnet +cookie +cookie= +nocookie +time= +tries= +retry= +short +all +noall +question +noquestion +answer +noanswer +authority +noauthority +additional +noadditional +comments +nocomments +stats +nostats +ttlid +nottlid +class +noclass A A6 AAAA AFSDB AMTRELAY ANY APL ATMA AVC BRID CAA CDNSKEY CDS CERT CLA CNAME CSYNC DHCID DLV DNAME DNSKEY DOA DS DSYNC EID EUI48 EUI64 GID GPOS HHIT HINFO HIP HTTPS IPN IPSECKEY ISDN KEY KX L32 L64 LOC LP MAILA MAILB MB MD MF MG MINFO MR MX NAPTR NID NIMLOC NINFO NS NSAP NSAP-PTR NSEC NSEC3 NSEC3PARAM NULL NXNAME NXT OPENPGPKEY PTR PX RESINFO RKEY RP RRSIG RT SIG SINK SMIMEA SOA SPF SRV SSHFP SVCB TA TALINK TKEY TLSA TXT UID UINFO UNSPEC URI WALLET WKS X25 ZONEMD'
             positional=host
             case $prev in
                 --server) takes='host' ;;
-                -p | --port | -t | --type | -c | --class | -q | --name | -x | --reverse | -b | --source | --timeout | --edns | --bufsize | --subnet | --cookie | --time | --tries | --concurrency | --rate) takes='value' ;;
+                -p | --port) takes='words domain domain-s echo ftp http https imap imaps ldap ldaps mysql ntp pop3 pop3s postgresql smtp ssh submission submissions' ;;
+                -t | --type) takes='words A A6 AAAA AFSDB AMTRELAY ANY APL ATMA AVC BRID CAA CDNSKEY CDS CERT CLA CNAME CSYNC DHCID DLV DNAME DNSKEY DOA DS DSYNC EID EUI48 EUI64 GID GPOS HHIT HINFO HIP HTTPS IPN IPSECKEY ISDN KEY KX L32 L64 LOC LP MAILA MAILB MB MD MF MG MINFO MR MX NAPTR NID NIMLOC NINFO NS NSAP NSAP-PTR NSEC NSEC3 NSEC3PARAM NULL NXNAME NXT OPENPGPKEY PTR PX RESINFO RKEY RP RRSIG RT SIG SINK SMIMEA SOA SPF SRV SSHFP SVCB TA TALINK TKEY TLSA TXT UID UINFO UNSPEC URI WALLET WKS X25 ZONEMD' ;;
+                -c | --class) takes='words ANY CH CHAOS HESIOD HS IN' ;;
+                -q | --name | -x | --reverse | -b | --source | --timeout | --bufsize | --subnet | --time | --tries | --concurrency | --rate) takes='value' ;;
                 -f | --file | --resume | --output) takes='file' ;;
                 --color) takes='words auto always never' ;;
             esac
             ;;
         'resolve')
             options='-f --file --concurrency --rate --ordered --resume -x -4 -6 --server --system --hosts --resolv-conf --nsswitch --timeout --tries --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
-            positional=host
+            positional=endpoint
             case $prev in
                 -f | --file | --resume | --hosts | --resolv-conf | --nsswitch | -o | --output) takes='file' ;;
                 --concurrency | --rate | --server | --timeout | --tries) takes='value' ;;
@@ -66,16 +74,17 @@ _netkit() {
             ;;
         'tls probe')
             options='-f --file --concurrency --rate --ordered --resume --servername --alpn --min-version --max-version --ca --insecure --warn-days --all-names --pem -4 -6 --source --timeout --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
-            positional=host
+            positional=endpoint
             case $prev in
                 -f | --file | --resume | --ca | -o | --output) takes='file' ;;
-                --concurrency | --rate | --servername | --alpn | --min-version | --max-version | --warn-days | --source | --timeout) takes='value' ;;
+                --concurrency | --rate | --servername | --alpn | --warn-days | --source | --timeout) takes='value' ;;
+                --min-version | --max-version) takes='words 1.0 1.1 1.2 1.3' ;;
                 --color) takes='words auto always never' ;;
             esac
             ;;
         'tcp connect')
-            options='--timeout -4 -6 --source --proxy --proxy-protocol --keepalive --tls --servername --alpn --ca --insecure --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --end-with-peer --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
-            positional=host
+            options='--timeout -4 -6 --source --proxy --proxy-protocol --keepalive --tls --servername --alpn --ca --insecure --crlf --hexdump --transcript --send-only --recv-only --on-eof -N --idle-timeout --json --color -o --output -v --verbose -q --quiet -h --help'
+            positional=endpoint
             case $prev in
                 --timeout | --source | --proxy | --keepalive | --servername | --alpn | --idle-timeout) takes='value' ;;
                 --proxy-protocol) takes='words v1 v2' ;;
@@ -95,7 +104,7 @@ _netkit() {
             ;;
         'tcp ping')
             options='-f --file --echo --size -c --count -i --interval --timeout -4 -6 --source --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
-            positional=host
+            positional=endpoint
             case $prev in
                 -f | --file | -o | --output) takes='file' ;;
                 --size | -c | --count | -i | --interval | --timeout | --source) takes='value' ;;
@@ -104,6 +113,7 @@ _netkit() {
             ;;
         'tcp scan')
             options='-f --file --all --banners --banner-timeout --timeout --concurrency --rate -4 -6 --source --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            words='domain domain-s echo ftp http https imap imaps ldap ldaps mysql ntp pop3 pop3s postgresql smtp ssh submission submissions'
             positional=host
             case $prev in
                 -f | --file | -o | --output) takes='file' ;;
@@ -112,8 +122,8 @@ _netkit() {
             esac
             ;;
         'udp send')
-            options='--data --hex -f --file --lines --count --interval --wait --replies --timeout --broadcast --ttl --interface --hexdump -4 -6 --source --json --color -o --output -v --verbose -q --quiet -h --help'
-            positional=host
+            options='--data --hex -f --file --lines --count --interval --wait --replies --broadcast --ttl --interface --hexdump -4 -6 --source --json --color -o --output -v --verbose -q --quiet -h --help'
+            positional=endpoint
             case $prev in
                 --data | --hex | --count | --interval | --wait | --replies | --timeout | --ttl | --interface | --source) takes='value' ;;
                 -f | --file | -o | --output) takes='file' ;;
@@ -130,7 +140,7 @@ _netkit() {
             ;;
         'udp ping')
             options='-f --file --size -c --count -i --interval --timeout -4 -6 --source --json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
-            positional=host
+            positional=endpoint
             case $prev in
                 -f | --file | -o | --output) takes='file' ;;
                 --size | -c | --count | -i | --interval | --timeout | --source) takes='value' ;;
@@ -240,6 +250,7 @@ _netkit() {
             ;;
         'schema')
             options='--json --plain --short --color -o --output -v --verbose -q --quiet -h --help'
+            words='dig resolve tls.probe tcp.connect tcp.listen tcp.ping tcp.scan udp.send udp.listen udp.ping unix.connect unix.listen range link http.parse http.negotiate serve.echo tcp.echo udp.echo serve.dns demo version schema'
             case $prev in
                 --color) takes='words auto always never' ;;
                 -o | --output) takes='file' ;;
@@ -251,6 +262,7 @@ _netkit() {
         value) return ;;
         file) _netkit_files "$cur" ;;
         host) COMPREPLY=($(compgen -A hostname -- "$cur")) ;;
+        endpoint) _netkit_endpoint "$cur" "$colon" ;;
         words*) COMPREPLY=($(compgen -W "${takes#words }" -- "$cur")) ;;
         *)
             if [[ $cur == -* ]]; then
@@ -260,6 +272,8 @@ _netkit() {
             COMPREPLY=($(compgen -W "$words" -- "$cur"))
             if [[ $positional == file && ${#COMPREPLY[@]} -eq 0 ]]; then
                 _netkit_files "$cur"
+            elif [[ $positional == endpoint ]]; then
+                _netkit_endpoint "$cur" "$colon"
             elif [[ $positional == host && $cur != [+@]* ]]; then
                 COMPREPLY+=($(compgen -A hostname -- "$cur"))
             fi
@@ -267,6 +281,17 @@ _netkit() {
             ;;
     esac
     return 0
+}
+
+# A host, or after its colon a service; `services` is the caller's.
+_netkit_endpoint() {
+    if [[ -n $2 ]]; then
+        COMPREPLY=($(compgen -W "$services" -- "$1"))
+    elif [[ $1 == *:* ]]; then
+        COMPREPLY=($(compgen -P "${1%:*}:" -W "$services" -- "${1##*:}"))
+    else
+        COMPREPLY=($(compgen -A hostname -- "$1"))
+    fi
 }
 
 _netkit_files() {

@@ -24,6 +24,7 @@ _netkit() {
                 'demo:Show the commands at work, against servers of its own on loopback'
                 'version:Show the versions of netkit, of Python and of the libraries'
                 'schema:Print the JSON Schema of a command'\''s output'
+                'help:Show the help page of a command'
             )
             _describe -t commands command commands && ret=0
             ;;
@@ -42,6 +43,7 @@ _netkit() {
                 demo) _netkit_demo && ret=0 ;;
                 version) _netkit_version && ret=0 ;;
                 schema) _netkit_schema && ret=0 ;;
+                help) _netkit && ret=0 ;;
             esac
             ;;
     esac
@@ -58,12 +60,14 @@ _netkit_tls() {
         command)
             commands=(
                 'probe:Show what a TLS server sends, and whether a client would accept it'
+                'help:Show the help page of a command'
             )
             _describe -t commands command commands && ret=0
             ;;
         rest)
             case $words[1] in
                 probe) _netkit_tls_probe && ret=0 ;;
+                help) _netkit_tls && ret=0 ;;
             esac
             ;;
     esac
@@ -84,6 +88,7 @@ _netkit_tcp() {
                 'ping:Measure repeatedly how long connecting to a TCP port takes'
                 'scan:Find the TCP ports that accept connections'
                 'echo:Send back all data received over TCP (RFC 862)\: short for `netkit serve echo --tcp`'
+                'help:Show the help page of a command'
             )
             _describe -t commands command commands && ret=0
             ;;
@@ -94,6 +99,7 @@ _netkit_tcp() {
                 ping) _netkit_tcp_ping && ret=0 ;;
                 scan) _netkit_tcp_scan && ret=0 ;;
                 echo) _netkit_tcp_echo && ret=0 ;;
+                help) _netkit_tcp && ret=0 ;;
             esac
             ;;
     esac
@@ -113,6 +119,7 @@ _netkit_udp() {
                 'listen:Receive datagrams, and write their contents'
                 'ping:Measure repeatedly how long a datagram to an echo server and back takes'
                 'echo:Send back every received datagram (RFC 862)\: short for `netkit serve echo --udp`'
+                'help:Show the help page of a command'
             )
             _describe -t commands command commands && ret=0
             ;;
@@ -122,6 +129,7 @@ _netkit_udp() {
                 listen) _netkit_udp_listen && ret=0 ;;
                 ping) _netkit_udp_ping && ret=0 ;;
                 echo) _netkit_udp_echo && ret=0 ;;
+                help) _netkit_udp && ret=0 ;;
             esac
             ;;
     esac
@@ -139,6 +147,7 @@ _netkit_unix() {
             commands=(
                 'connect:Connect to a Unix-domain socket; send standard input, write the data that comes back'
                 'listen:Wait for a connection to a Unix-domain socket; send standard input, write the data that comes'
+                'help:Show the help page of a command'
             )
             _describe -t commands command commands && ret=0
             ;;
@@ -146,6 +155,7 @@ _netkit_unix() {
             case $words[1] in
                 connect) _netkit_unix_connect && ret=0 ;;
                 listen) _netkit_unix_listen && ret=0 ;;
+                help) _netkit_unix && ret=0 ;;
             esac
             ;;
     esac
@@ -163,6 +173,7 @@ _netkit_http() {
             commands=(
                 'parse:Show the parts of HTTP/1.1 messages, how each is framed and why, and what is wrong'
                 'negotiate:Show which offer an Accept header asks for, and why'
+                'help:Show the help page of a command'
             )
             _describe -t commands command commands && ret=0
             ;;
@@ -170,6 +181,7 @@ _netkit_http() {
             case $words[1] in
                 parse) _netkit_http_parse && ret=0 ;;
                 negotiate) _netkit_http_negotiate && ret=0 ;;
+                help) _netkit_http && ret=0 ;;
             esac
             ;;
     esac
@@ -187,6 +199,7 @@ _netkit_serve() {
             commands=(
                 'echo:Send back everything that comes (RFC 862), over TCP, UDP, Unix-domain sockets and TLS'
                 'dns:Answer for the zones of zone files, over UDP and TCP\: a small authoritative name server'
+                'help:Show the help page of a command'
             )
             _describe -t commands command commands && ret=0
             ;;
@@ -194,6 +207,7 @@ _netkit_serve() {
             case $words[1] in
                 echo) _netkit_serve_echo && ret=0 ;;
                 dns) _netkit_serve_dns && ret=0 ;;
+                help) _netkit_serve && ret=0 ;;
             esac
             ;;
     esac
@@ -205,9 +219,9 @@ _netkit_dig() {
     local -a flags
     _arguments -s -S \
         '*'--server='[Ask this server, an address or a name]:SERVER:_hosts' \
-        '(-p --port)'{-p,--port=}'[The server'\''s port, if @SERVER has none]:PORT: ' \
-        '(-t --type)'{-t,--type=}'[The record type, as in MX or TYPE257]:TYPE: ' \
-        '(-c --class)'{-c,--class=}'[The class]:CLASS: ' \
+        '(-p --port)'{-p,--port=}'[The server'\''s port, if @SERVER has none]:PORT:(domain domain-s echo ftp http https imap imaps ldap ldaps mysql ntp pop3 pop3s postgresql smtp ssh submission submissions)' \
+        '(-t --type)'{-t,--type=}'[The record type, as in MX or TYPE257]:TYPE:(A A6 AAAA AFSDB AMTRELAY ANY APL ATMA AVC BRID CAA CDNSKEY CDS CERT CLA CNAME CSYNC DHCID DLV DNAME DNSKEY DOA DS DSYNC EID EUI48 EUI64 GID GPOS HHIT HINFO HIP HTTPS IPN IPSECKEY ISDN KEY KX L32 L64 LOC LP MAILA MAILB MB MD MF MG MINFO MR MX NAPTR NID NIMLOC NINFO NS NSAP NSAP-PTR NSEC NSEC3 NSEC3PARAM NULL NXNAME NXT OPENPGPKEY PTR PX RESINFO RKEY RP RRSIG RT SIG SINK SMIMEA SOA SPF SRV SSHFP SVCB TA TALINK TKEY TLSA TXT UID UINFO UNSPEC URI WALLET WKS X25 ZONEMD)' \
+        '(-c --class)'{-c,--class=}'[The class]:CLASS:(ANY CH CHAOS HESIOD HS IN)' \
         '(-q --name)'{-q,--name=}'[The name, even if it looks like a type or class]:NAME: ' \
         '(-x --reverse)'{-x,--reverse=}'[Find the names of this address]:ADDR: ' \
         '(-b --source)'{-b,--source=}'[Ask from this local address]:ADDR\[#PORT\]: ' \
@@ -229,13 +243,13 @@ _netkit_dig() {
         '(--ad --no-ad)'{--ad,--no-ad}'[Ask whether the answer is authentic]' \
         '(--cd --no-cd)'{--cd,--no-cd}'[Ask the server not to check DNSSEC]' \
         '(--dnssec --no-dnssec)'{--dnssec,--no-dnssec}'[Ask for DNSSEC records]' \
-        --edns='[The version of EDNS]:\[=N\]: ' \
+        --edns'[The version of EDNS]' \
         --no-edns'[Ask without]' \
         --bufsize='[The largest answer over UDP, in octets]:N: ' \
         '(--nsid --no-nsid)'{--nsid,--no-nsid}'[Ask for the identifier of this server among its replicas]' \
         --subnet='[Ask on behalf of this client'\''s network]:ADDR/LEN: ' \
         --no-subnet'[Ask without]' \
-        --cookie='[Send a DNS cookie, by default a random one]:\[=HEX\]: ' \
+        --cookie'[Send a DNS cookie, by default a random one]' \
         --no-cookie'[Ask without]' \
         --time='[How long to wait for one answer]:SECONDS: ' \
         --tries='[How often to ask each server]:N: ' \
@@ -268,15 +282,17 @@ _netkit_dig() {
             '+nocd:Ask the server not to check DNSSEC'
             '+dnssec:Ask for DNSSEC records'
             '+nodnssec:Ask for DNSSEC records'
-            '+edns[=:The version of EDNS'
-            '+noedns[=:The version of EDNS'
+            '+edns:The version of EDNS'
+            '+edns=:The version of EDNS'
+            '+noedns:The version of EDNS'
             '+bufsize=:The largest answer over UDP, in octets'
             '+nsid:Ask for the identifier of this server among its replicas'
             '+nonsid:Ask for the identifier of this server among its replicas'
             '+subnet=:Ask on behalf of this client'\''s network'
-            '+nosubnet=:Ask on behalf of this client'\''s network'
-            '+cookie[=:Send a DNS cookie, by default a random one'
-            '+nocookie[=:Send a DNS cookie, by default a random one'
+            '+nosubnet:Ask on behalf of this client'\''s network'
+            '+cookie:Send a DNS cookie, by default a random one'
+            '+cookie=:Send a DNS cookie, by default a random one'
+            '+nocookie:Send a DNS cookie, by default a random one'
             '+time=:How long to wait for one answer'
             '+tries=:How often to ask each server'
             '+retry=:How often to ask each server again'
@@ -299,6 +315,99 @@ _netkit_dig() {
             '+nottlid:Show the TTL of records'
             '+class:Show the class of records'
             '+noclass:Show the class of records'
+            'A'
+            'A6'
+            'AAAA'
+            'AFSDB'
+            'AMTRELAY'
+            'ANY'
+            'APL'
+            'ATMA'
+            'AVC'
+            'BRID'
+            'CAA'
+            'CDNSKEY'
+            'CDS'
+            'CERT'
+            'CLA'
+            'CNAME'
+            'CSYNC'
+            'DHCID'
+            'DLV'
+            'DNAME'
+            'DNSKEY'
+            'DOA'
+            'DS'
+            'DSYNC'
+            'EID'
+            'EUI48'
+            'EUI64'
+            'GID'
+            'GPOS'
+            'HHIT'
+            'HINFO'
+            'HIP'
+            'HTTPS'
+            'IPN'
+            'IPSECKEY'
+            'ISDN'
+            'KEY'
+            'KX'
+            'L32'
+            'L64'
+            'LOC'
+            'LP'
+            'MAILA'
+            'MAILB'
+            'MB'
+            'MD'
+            'MF'
+            'MG'
+            'MINFO'
+            'MR'
+            'MX'
+            'NAPTR'
+            'NID'
+            'NIMLOC'
+            'NINFO'
+            'NS'
+            'NSAP'
+            'NSAP-PTR'
+            'NSEC'
+            'NSEC3'
+            'NSEC3PARAM'
+            'NULL'
+            'NXNAME'
+            'NXT'
+            'OPENPGPKEY'
+            'PTR'
+            'PX'
+            'RESINFO'
+            'RKEY'
+            'RP'
+            'RRSIG'
+            'RT'
+            'SIG'
+            'SINK'
+            'SMIMEA'
+            'SOA'
+            'SPF'
+            'SRV'
+            'SSHFP'
+            'SVCB'
+            'TA'
+            'TALINK'
+            'TKEY'
+            'TLSA'
+            'TXT'
+            'UID'
+            'UINFO'
+            'UNSPEC'
+            'URI'
+            'WALLET'
+            'WKS'
+            'X25'
+            'ZONEMD'
         )
         _describe -t flags flag flags && ret=0
         _hosts && ret=0
@@ -332,7 +441,7 @@ _netkit_resolve() {
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
         '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
-        '*: :_hosts'
+        '*: :_netkit_endpoint'
 }
 
 _netkit_tls_probe() {
@@ -344,8 +453,8 @@ _netkit_tls_probe() {
         --resume='[Keep a journal in FILE]:FILE:_files' \
         --servername='[Request and check this name instead of the host'\''s]:NAME: ' \
         --alpn='[Offer these application protocols, separated by commas]:LIST: ' \
-        --min-version='[Oldest TLS]:VERSION: ' \
-        --max-version='[Newest TLS]:VERSION: ' \
+        --min-version='[Oldest TLS]:VERSION:(1.0 1.1 1.2 1.3)' \
+        --max-version='[Newest TLS]:VERSION:(1.0 1.1 1.2 1.3)' \
         --ca='[Trust the certificates in FILE, not the system'\''s]:FILE:_files' \
         --insecure'[Continue even if the certificate does not verify]' \
         --warn-days='[End with 1 if a certificate expires in less than N days]:N: ' \
@@ -364,7 +473,7 @@ _netkit_tls_probe() {
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
         '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
-        '*: :_hosts'
+        '*: :_netkit_endpoint'
 }
 
 _netkit_tcp_connect() {
@@ -397,7 +506,7 @@ _netkit_tcp_connect() {
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
         '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
-        '*: :_hosts'
+        '*: :_netkit_endpoint'
 }
 
 _netkit_tcp_listen() {
@@ -455,10 +564,12 @@ _netkit_tcp_ping() {
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
         '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
-        '*: :_hosts'
+        '*: :_netkit_endpoint'
 }
 
 _netkit_tcp_scan() {
+    local state ret=1
+    local -a flags
     _arguments -s -S \
         '(-f --file)'{-f,--file=}'[Also scan the hosts in this file, one a line]:FILE:_files' \
         --all'[Also show the ports that are not open]' \
@@ -479,7 +590,33 @@ _netkit_tcp_scan() {
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
         '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
-        '*: :_hosts'
+        '*: :->argument' && ret=0
+    if [[ $state == argument ]]; then
+        flags=(
+            'domain'
+            'domain-s'
+            'echo'
+            'ftp'
+            'http'
+            'https'
+            'imap'
+            'imaps'
+            'ldap'
+            'ldaps'
+            'mysql'
+            'ntp'
+            'pop3'
+            'pop3s'
+            'postgresql'
+            'smtp'
+            'ssh'
+            'submission'
+            'submissions'
+        )
+        _describe -t flags flag flags && ret=0
+        _hosts && ret=0
+    fi
+    return ret
 }
 
 _netkit_udp_send() {
@@ -507,7 +644,7 @@ _netkit_udp_send() {
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
         '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
-        '*: :_hosts'
+        '*: :_netkit_endpoint'
 }
 
 _netkit_udp_listen() {
@@ -548,7 +685,7 @@ _netkit_udp_ping() {
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
         '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
-        '*: :_hosts'
+        '*: :_netkit_endpoint'
 }
 
 _netkit_unix_connect() {
@@ -845,6 +982,8 @@ _netkit_version() {
 }
 
 _netkit_schema() {
+    local state ret=1
+    local -a flags
     _arguments -s -S \
         --json'[One JSON object a line]' \
         --plain'[Plain text without boxes, for awk]' \
@@ -855,7 +994,44 @@ _netkit_schema() {
         '*'--verbose'[Show the dialogue, step by step with timings, on standard error]' \
         '(-q --quiet)'{-q,--quiet}'[Write only results]' \
         '(-h --help)'{-h,--help}'[Show this page]' \
-        '*: : '
+        '*: :->argument' && ret=0
+    if [[ $state == argument ]]; then
+        flags=(
+            'dig'
+            'resolve'
+            'tls.probe'
+            'tcp.connect'
+            'tcp.listen'
+            'tcp.ping'
+            'tcp.scan'
+            'udp.send'
+            'udp.listen'
+            'udp.ping'
+            'unix.connect'
+            'unix.listen'
+            'range'
+            'link'
+            'http.parse'
+            'http.negotiate'
+            'serve.echo'
+            'tcp.echo'
+            'udp.echo'
+            'serve.dns'
+            'demo'
+            'version'
+            'schema'
+        )
+        _describe -t flags flag flags && ret=0
+    fi
+    return ret
+}
+
+_netkit_endpoint() {
+    if compset -P '*:'; then
+        compadd -- domain domain-s echo ftp http https imap imaps ldap ldaps mysql ntp pop3 pop3s postgresql smtp ssh submission submissions
+    else
+        _hosts
+    fi
 }
 
 if [[ ${funcstack[1]} == _netkit ]]; then

@@ -51,6 +51,11 @@ _SERVICES = {
 }
 
 
+def known_services() -> list[str]:
+    """The names of services that are known on every machine, in the order of the alphabet."""
+    return sorted(_SERVICES)
+
+
 def scan_v4(text: str, whole: str | None = None, base: int = 0) -> int:
     """Four decimal octets as a number of 32 bits. Raises InvalidFormat or InvalidOctet."""
     whole = text if whole is None else whole

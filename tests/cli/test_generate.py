@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
@@ -123,6 +126,18 @@ def scripts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def real(tmp_path: Path) -> Path:
+    """The completions as they are installed, in a directory with a few files."""
+    for name, path in (("bash", "netkit.bash"), ("zsh", "_netkit"), ("fish", "netkit.fish")):
+        (tmp_path / path).write_text(PAGES[f"completions/netkit.{name}"])
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "some words").touch()
+    (files / "some.txt").touch()
+    return tmp_path
+
+
 #: What is on the line when TAB is pressed, and what is offered; `...` where there is more.
 CASES: list[tuple[str, set[str], set[str]]] = [
     ("netkit ", {"say", "raw", "tall"}, {"count"}),
@@ -139,23 +154,57 @@ CASES: list[tuple[str, set[str], set[str]]] = [
     ("netkit raw count -", {"-o", "--json"}, {"--plain", "-q"}),
     ("netkit say raw --", {"--timeout"}, {"--raise"}),
 ]
+#: The same for the commands there are, at every kind of position.
+REAL: list[tuple[str, set[str], set[str]]] = [
+    # Commands, groups, and `help` before them.
+    ("netkit ", {"dig", "tls", "help"}, {"probe"}),
+    ("netkit tls ", {"probe", "help"}, {"dig"}),
+    ("netkit help ", {"dig", "tls"}, {"probe"}),
+    ("netkit help tls ", {"probe"}, {"dig"}),
+    ("netkit tls help pr", {"probe"}, {"dig"}),
+    ("netkit -", {"--version", "--help"}, {"--json"}),
+    # Options, and what follows them.
+    ("netkit tls probe --min", {"--min-version"}, {"--max-version"}),
+    ("netkit tls probe --min-version ", {"1.0", "1.1", "1.2", "1.3"}, {"probe"}),
+    ("netkit dig -t NSE", {"NSEC", "NSEC3"}, {"NS", "MX"}),
+    ("netkit dig --type CN", {"CNAME"}, {"MX"}),
+    ("netkit dig -c C", {"CH", "CHAOS"}, {"IN"}),
+    ("netkit dig -p dom", {"domain", "domain-s"}, {"https"}),
+    ("netkit http negotiate --field ", {"media", "encoding"}, {"gzip"}),
+    ("netkit tls probe --ca some.", {"some.txt"}, {"some words"}),
+    ("netkit tls probe --source ", set(), {"probe", "--json", "some.txt"}),
+    # Arguments.
+    ("netkit dig +ed", {"+edns", "+edns="}, {"+edns[=", "+noedns[=", "+noedns="}),
+    ("netkit dig +noed", {"+noedns"}, {"+noedns=", "+noedns[="}),
+    ("netkit dig +coo", {"+cookie", "+cookie="}, {"+cookie[="}),
+    ("netkit dig +sub", {"+subnet="}, {"+subnet", "+subnet[="}),
+    ("netkit dig example.com AAA", {"AAAA"}, {"MX"}),
+    ("netkit dig --edns AAA", {"AAAA"}, set()),
+    ("netkit schema tls", {"tls.probe"}, {"dig"}),
+    ("netkit http parse some.", {"some.txt"}, {"some words"}),
+    ("netkit tcp scan localhost htt", {"http", "https"}, {"ssh"}),
+    ("netkit tcp connect localhost:htt", {"localhost:http", "localhost:https"}, {"localhost:ssh"}),
+    ("netkit resolve localhost:ss", {"localhost:ssh"}, {"localhost:https"}),
+]
 WITH_SIGN = ("netkit say --color=al", {"always"}, {"auto"})
 
 
 def test_arguments_are_completed_as_they_are_declared() -> None:
     """Whatever the usage line calls them: `serve dns --zone FILE [BIND]` takes no file as its argument."""
     kinds = {node.path: node.positional for node in completion.nodes(table.COMMANDS)}
-    hosts = {"dig", "resolve", "tls probe", "tcp connect", "tcp ping", "tcp scan", "udp send", "udp ping"}
+    endpoints = {"resolve", "tls probe", "tcp connect", "tcp ping", "udp send", "udp ping"}
     files = {"http parse", "unix connect", "unix listen"}
-    assert {path for path, kind in kinds.items() if kind == "host"} == hosts
+    assert {path for path, kind in kinds.items() if kind == "host"} == {"dig", "tcp scan"}
+    assert {path for path, kind in kinds.items() if kind == "endpoint"} == endpoints
     assert {path for path, kind in kinds.items() if kind == "file"} == files
 
 
-@pytest.mark.parametrize(("line", "offered", "absent"), [*CASES, WITH_SIGN])
-def test_bash_completes(scripts: Path, line: str, offered: set[str], absent: set[str]) -> None:
-    bash = require_peer("bash")
-    # What readline does before it calls the function: words break at blanks and at `=`.
-    words = line.replace("=", " = ").split(" ")
+def in_bash(scripts: Path, line: str) -> set[str]:
+    """What bash offers: the function that is registered, called as readline does it."""
+    # Words break at blanks, and at `=` and `:`, which are words themselves.
+    words = re.sub(r"([=:])", r" \1 ", line).replace("  ", " ").split(" ")
+    if line[-1] in "=:":
+        words.pop()
     quoted = " ".join(f"'{word}'" for word in words)
     code = f"""
 source {scripts}/netkit.bash
@@ -164,55 +213,99 @@ COMP_WORDS=({quoted}) COMP_CWORD={len(words) - 1}
 $(complete -p netkit | sed -n 's/.*-F \\([^ ]*\\) .*/\\1/p')
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
-    done = subprocess.run([bash, "--norc", "-c", code], capture_output=True, text=True, check=True)
-    found = {word.strip() for word in done.stdout.splitlines()}
+    done = subprocess.run(
+        [require_peer("bash"), "--norc", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    # What stands before the colon was a word of its own.
+    before = line.rpartition(" ")[2].rpartition(":")
+    return {before[0] + before[1] + word.strip() for word in done.stdout.splitlines()}
+
+
+def in_fish(scripts: Path, line: str) -> set[str]:
+    """What fish offers."""
+    code = f"source {scripts}/netkit.fish; cd {scripts}/files; complete -C '{line}'"
+    done = subprocess.run(
+        [require_peer("fish"), "--no-config", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "", "an error at the first TAB"
+    return {word.partition("\t")[0].replace("\\ ", " ") for word in done.stdout.splitlines()}
+
+
+@pytest.mark.parametrize(("line", "offered", "absent"), [*CASES, WITH_SIGN])
+def test_bash_completes(scripts: Path, line: str, offered: set[str], absent: set[str]) -> None:
+    found = in_bash(scripts, line)
     assert offered <= found
     assert not absent & found
-    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(("line", "offered", "absent"), CASES)
 def test_fish_completes(scripts: Path, line: str, offered: set[str], absent: set[str]) -> None:
-    fish = require_peer("fish")
-    code = f"source {scripts}/netkit.fish; cd {scripts}/files; complete -C '{line}'"
-    done = subprocess.run([fish, "--no-config", "-c", code], capture_output=True, text=True, check=True)
-    found = {word.partition("\t")[0].replace("\\ ", " ") for word in done.stdout.splitlines()}
+    found = in_fish(scripts, line)
     assert offered <= found
     assert not absent & found
-    assert done.stderr == ""
 
 
-def _rest_of(line: str, word: str) -> list[str]:
-    """What is left to be typed of a word that is the only one offered."""
-    begun = line.rpartition(" ")[2]
-    return [word[len(begun) :]] if begun and word.startswith(begun) else []
+@pytest.mark.parametrize("shell", [in_bash, in_fish])
+@pytest.mark.parametrize(("line", "offered", "absent"), REAL)
+def test_the_commands_are_completed(
+    real: Path, shell: Callable[[Path, str], set[str]], line: str, offered: set[str], absent: set[str]
+) -> None:
+    found = shell(real, line)
+    assert offered <= found
+    assert not absent & found
+    assert not [word for word in found if "[" in word]
+
+
+#: Makes zsh write what it would offer, and offer nothing: compadd is where every completion ends.
+_ZSH_SPY = r"""
+compadd() {
+    local -a shown; local each
+    if [[ ${@[(I)-[OAD]]} -gt 0 ]]; then builtin compadd "$@"; return; fi
+    builtin compadd -A shown "$@"
+    for each in "$shown[@]"; print -r -- "$IPREFIX$each" >> $OFFERED
+    builtin compadd "$@"
+}
+"""
 
 
 @pytest.mark.slow
-def test_zsh_completes(scripts: Path) -> None:
-    """In an interactive zsh, as its completion system works nowhere else: TAB, then the list it shows."""
+@pytest.mark.parametrize("made", ["scripts", "real"])
+def test_zsh_completes(request: pytest.FixtureRequest, tmp_path: Path, made: str) -> None:
+    """In an interactive zsh, as its completion system works nowhere else; what it adds is written down."""
     import pexpect
 
+    directory: Path = request.getfixturevalue(made)
+    offered_to = tmp_path / "offered"
+    (tmp_path / "spy.zsh").write_text(_ZSH_SPY)
     zsh = require_peer("zsh")
     shell = pexpect.spawn(
-        zsh, ["-f"], cwd=str(scripts / "files"), encoding="utf-8", dimensions=(60, 200), timeout=10
+        zsh,
+        ["-f"],
+        cwd=str(directory / "files"),
+        env={**os.environ, "OFFERED": str(offered_to), "TERM": "dumb"},
+        encoding="utf-8",
+        dimensions=(60, 200),
+        timeout=10,
     )
     shell.delaybeforesend = None
-    shell.sendline(f"PS1='ready> '; fpath=({scripts} $fpath); autoload -Uz compinit; compinit -u -D")
-    # Every TAB lists what there is, and none begins to cycle through it.
-    shell.sendline("unsetopt AUTO_MENU LIST_AMBIGUOUS; LISTMAX=1000; echo go'ne'")
+    shell.sendline(f"PS1='> '; fpath=({directory} $fpath); autoload -Uz compinit; compinit -u -D")
+    shell.sendline(f"unsetopt AUTO_MENU; LISTMAX=1000; source {tmp_path}/spy.zsh; echo go'ne'")
     shell.expect("gone")
-    for line, offered, _ in CASES:
-        missing = set(offered)
+    for line, offered, absent in CASES if made == "scripts" else REAL:
+        # The line editor has begun: before it, the terminal itself takes ^U.
+        shell.expect_exact("\x1b[?2004h")
+        offered_to.write_text("")
         shell.send(f"{line}\t")
-        while missing:
-            written = {word: [word, word.replace(" ", "\\ "), *_rest_of(line, word)] for word in missing}
-            texts = [text for forms in written.values() for text in forms]
-            shell.expect_exact(texts)
-            missing -= {word for word, forms in written.items() if shell.match in forms}
         shell.send("\x15")
         shell.sendline("echo cle'ar'")
         shell.expect("clear")
+        found = {word.replace("\\ ", " ") for word in offered_to.read_text().splitlines()}
+        begun = line.rpartition(" ")[2]
+        found = {word for word in found if word.startswith(begun)}
+        assert offered <= found, f"{line}: {found}"
+        assert not absent & found, line
+        assert not [word for word in found if "[" in word], line
     shell.sendline("exit")
     shell.expect(pexpect.EOF)
     shell.close()

@@ -11,7 +11,7 @@ from netkit.cli.frame.cells import Column
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.fields import Address
 from netkit.cli.frame.groups import FamilyOptions, option_group
-from netkit.cli.frame.options import HOST, Endpoint, File, Number, Value, WrongValue, option
+from netkit.cli.frame.options import ENDPOINT, Endpoint, File, Number, Value, WrongValue, option
 from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
@@ -266,7 +266,7 @@ def parse_address(text: str) -> Target:
     lookup=True,
     see_also=("netkit-dig(1)", "getent(1)", "gai.conf(5)", "nsswitch.conf(5)", "resolv.conf(5)"),
 )
-@inputs.many("NAME[:PORT]", parse=parse_target, complete=HOST)
+@inputs.many("NAME[:PORT]", parse=parse_target, complete=ENDPOINT)
 @option("-x", "reverse", is_flag=True, help="Take the inputs as addresses, and find their names.")
 @option_group(only=FamilyOptions)
 @option(

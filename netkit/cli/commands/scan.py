@@ -12,7 +12,7 @@ from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.fields import Address
 from netkit.cli.frame.groups import SourceOptions, option_group
 from netkit.cli.frame.messages import plural
-from netkit.cli.frame.options import HOST, Number, Rate, Seconds, WrongValue, option
+from netkit.cli.frame.options import HOST, Number, Rate, Seconds, WrongValue, option, services
 from netkit.cli.frame.output import b64
 from netkit.cli.frame.view import View
 
@@ -170,6 +170,7 @@ def parse_host(text: str) -> Host:
     "HOST",
     parse=parse_host,
     complete=HOST,
+    words=services,
     together=True,
     then="PORTS",
     help="Also scan the hosts in this file, one a line; - is standard input.",

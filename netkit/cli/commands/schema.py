@@ -44,8 +44,14 @@ class SchemaView(View[NetkitCommand]):
         yield f"{result.path:<16} {result.view.type}"
 
 
+def _row_types() -> list[str]:
+    from netkit.cli.table import COMMANDS
+
+    return [entry.path.replace(" ", ".") for entry in COMMANDS]
+
+
 @command("schema", view=SchemaView(), usage="[COMMAND]")
-@argument("words", nargs=-1, metavar="[COMMAND]")
+@argument("words", nargs=-1, metavar="[COMMAND]", complete=_row_types)
 def schema(run: Run[NetkitCommand], words: tuple[str, ...]) -> None:
     """Print the JSON Schema of a command's output.
 

@@ -411,6 +411,7 @@ class Version(Value["TlsVersion"]):
     """A TLS version: `1.2`, `TLSv1.3`."""
 
     name = "version"
+    complete = staticmethod(lambda: ("1.0", "1.1", "1.2", "1.3"))
     form = "write 1.0, 1.1, 1.2 or 1.3"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> TlsVersion:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 import click
 
 from netkit.cli.frame.groups import OptionGroup, bundle, field, flag
-from netkit.cli.frame.options import Argument, F, File, Number, Rate, WrongValue
+from netkit.cli.frame.options import Argument, Complete, F, File, Number, Rate, WrongValue
 from netkit.errors import NetkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from netkit.errors import Fault
 
@@ -72,7 +72,8 @@ def many(
     metavar: str,
     *,
     parse: Callable[[str], Any] = str,
-    complete: str | None = None,
+    complete: Complete | None = None,
+    words: Callable[[], Iterable[str]] | None = None,
     required: bool = True,
     together: bool = False,
     then: str | None = None,
@@ -80,8 +81,8 @@ def many(
 ) -> Callable[[F], F]:
     """Take any number of inputs, as Python's `targets`, an `Inputs`.
 
-    `parse` makes a target from an input's text, and raises ValueError (or a NetkitError) if the text is
-    wrong. `complete` says what a shell completes; it is not needed if `parse` is the method of a value type.
+    `parse` makes a target of an input's text, and raises ValueError (or a NetkitError) where it is none.
+    `complete` and `words` are what a shell completes, where `parse` is no method of a value that knows.
     `help` is for -f. `together` says that all inputs are under way at once (`Run.all_inputs`): of the options
     only -f is there then. `then` is what else the command takes behind them, the last of `targets.texts`.
     """
@@ -96,8 +97,9 @@ def many(
 
     def decorate(function: F) -> F:
         known = complete or getattr(getattr(parse, "__self__", None), "complete", None)
+        behind = f" {then}" if then else ""
         targets = Argument(
-            ["targets"], nargs=-1, metavar=f"{metavar}...{f' {then}' if then else ''}", complete=known
+            ["targets"], nargs=-1, metavar=f"{metavar}...{behind}", complete=known, words=words
         )
         return bundle(function, "targets", [targets, *options], make)
 

@@ -11,8 +11,8 @@ that belong together, and that several commands share, are groups (netkit.cli.fr
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 import click
 
@@ -34,8 +34,10 @@ else:
             return cls
 
 
-#: What a shell completes as the value: files, host names, one of a few words, or nothing.
-FILE, HOST = "file", "host"
+#: What a shell completes as the value: files, host names, or a host name and after a colon a service.
+FILE, HOST, ENDPOINT = "file", "host", "endpoint"
+#: One of these, or a function that returns the words; it is called only when completions are made.
+Complete: TypeAlias = str | Callable[[], Iterable[str]]
 
 #: The key in a click context for the arguments as they were typed: the `input` of JSON rows.
 TYPED = "netkit.typed"
@@ -61,7 +63,7 @@ class Option(click.Option):
         self,
         *args: Any,
         section: str = "Options",
-        complete: str | None = None,
+        complete: Complete | None = None,
         show_default: bool | str | None = None,
         for_show: bool = False,
         **rest: Any,
@@ -78,20 +80,27 @@ class Option(click.Option):
 
 
 def option(*names: str, **rest: Any) -> Callable[[F], F]:
-    """`click.option`, with `section` (a heading of the help page) and `complete` ("file", "host")."""
+    """`click.option`, with `section` (a heading of the help page) and `complete` (FILE, HOST, words)."""
     return click.option(*names, cls=Option, **rest)
 
 
 class Argument(click.Argument):
-    """A positional argument that knows what a shell may complete in its place."""
+    """A positional argument that knows what a shell may complete in its place: a kind, `words`, or both."""
 
-    def __init__(self, *args: Any, complete: str | None = None, **rest: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        complete: Complete | None = None,
+        words: Callable[[], Iterable[str]] | None = None,
+        **rest: Any,
+    ) -> None:
         super().__init__(*args, **rest)
         self.complete = complete or getattr(self.type, "complete", None)
+        self.words = words
 
 
 def argument(name: str, **rest: Any) -> Callable[[F], F]:
-    """`click.argument`, with `complete` ("file", "host") where its type does not say."""
+    """`click.argument`, with `complete` (FILE, HOST, words) where its type does not say, and `words`."""
     return click.argument(name, cls=Argument, **rest)
 
 
@@ -106,7 +115,7 @@ class Value(_ParamType[T]):
 
     form: str
     metavar: str | None = None
-    complete: str | None = None
+    complete: Complete | None = None
 
     def __call__(
         self, value: Any, param: click.Parameter | None = None, ctx: click.Context | None = None
@@ -172,10 +181,18 @@ class Number(Value[int]):
         return found
 
 
+def services() -> list[str]:
+    """The names of services that a shell completes."""
+    from netkit.addr.text import known_services
+
+    return known_services()
+
+
 class Port(Value[int]):
     """A port number, or a service's name."""
 
     name = "port"
+    complete = staticmethod(services)
     form = "write a port from 0 to 65535, or a service, as in 443 or https"
 
     def __init__(self, proto: str = "tcp") -> None:
@@ -233,7 +250,7 @@ class Endpoint(Value["HostPort"]):
     """
 
     name = "endpoint"
-    complete = HOST
+    complete = ENDPOINT
 
     def __init__(self, default_port: int | None = None, *, empty_host: str = "localhost", proto: str = "tcp"):
         self.default_port = default_port

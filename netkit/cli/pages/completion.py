@@ -1,7 +1,8 @@
 """Completions for bash, zsh and fish, made from what the commands declare.
 
 They are static scripts, so pressing TAB does not start Python. Everything that they complete is known
-beforehand: commands, options, the choices of an option, files, host names.
+beforehand: commands, options, the choices of an option, files, host names, and after a host's colon the
+names of services. `netkit help` may stand before every command, so the scripts skip that word.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from netkit.cli.frame.command import NetkitCommand, option_metavar
-from netkit.cli.frame.options import FILE, HOST, Argument
+from netkit.cli.frame.options import ENDPOINT, FILE, HOST, Argument, services
 from netkit.cli.frame.root import LazyGroup, load, root
 
 if TYPE_CHECKING:
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
 
     from netkit.cli.table import Entry
 
+#: What may stand before the name of a command, or in a group.
+HELP = "help"
+
 _NOTICE = "# Made from the commands' own declarations by `make docs`: do not edit."
 
 
 class Value(NamedTuple):
-    """An option as a shell sees it. `takes` is None (a flag), "", FILE, HOST, or a tuple of words."""
+    """An option as a shell sees it. `takes` is None (a flag), "", FILE, HOST, ENDPOINT, or words."""
 
     names: list[str]
     text: str
@@ -34,7 +38,10 @@ class Value(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A place in the grammar: the words typed so far, and what may follow."""
+    """A place in the grammar: the words typed so far, and what may follow.
+
+    `positional` is FILE, HOST, ENDPOINT or None; `words` are arguments that are known by themselves.
+    """
 
     path: str
     children: list[tuple[str, str]]
@@ -57,6 +64,7 @@ def nodes(entries: tuple[Entry, ...]) -> list[Node]:
             children.append((name, (entry.help if entry else found.help or "").rstrip(".")))
             if isinstance(found, LazyGroup):
                 groups.append(found)
+        children.append((HELP, "Show the help page of a command"))
         made.append(Node(group.prefix.strip(), children, list(_options(group, context)), [], None))
     made += [_command_node(load(entry)) for entry in entries]
     return made
@@ -69,21 +77,31 @@ def _command_node(command: NetkitCommand) -> Node:
         if section.complete:
             for term, text in section.rows:
                 words += ((word, _first_sentence(text)) for word in _expand(term))
-    kinds = [param.complete for param in command.params if isinstance(param, Argument)]
-    positional = next(filter(None, kinds), None)
+    positional = None
+    for param in command.params:
+        if isinstance(param, Argument):
+            choices = getattr(param.type, "choices", ())
+            known = param.complete() if callable(param.complete) else ()
+            more = param.words() if param.words is not None else ()
+            words += ((str(word), "") for word in (*choices, *known, *more))
+            if isinstance(param.complete, str):
+                positional = positional or param.complete
     return Node(command.path, [], list(_options(command, context)), words, positional)
 
 
 def _expand(term: str) -> Iterator[str]:
-    """The words that a term stands for: `+[no]recurse` is two, `+tries=N` is typed up to its sign."""
+    """The words that a term stands for: `+[no]recurse` is two, `+tries=N` is typed up to its sign.
+
+    `+[no]edns[=N]` is three: a value may follow, and none is needed; after `no` none is possible.
+    """
     for word in term.replace(",", " ").split():
         if not word[:1].isalnum() and len(word) > 1:
-            word = re.sub(r"=.*", "=", word)
+            name, sign, _ = word.replace("[no]", "").partition("=")
+            if name.endswith("["):
+                yield name[:-1]
+            yield name.removesuffix("[") + sign
             if "[no]" in word:
-                yield word.replace("[no]", "")
-                yield word.replace("[no]", "no")
-            else:
-                yield re.sub(r"\[.*?\]", "", word)
+                yield f"{name[0]}no{name[1:].removesuffix('[')}"
 
 
 def _options(command: click.Command, context: click.Context) -> Iterator[Value]:
@@ -91,9 +109,10 @@ def _options(command: click.Command, context: click.Context) -> Iterator[Value]:
         if isinstance(param, click.Option) and not param.hidden:
             metavar = option_metavar(param)
             takes: str | tuple[str, ...] | None = None
-            if metavar is not None:
-                choices = getattr(param.type, "choices", None)
-                takes = tuple(map(str, choices)) if choices else getattr(param, "complete", None) or ""
+            if metavar is not None and not metavar.startswith("["):  # a value that may be left out joins it
+                kind = getattr(param, "complete", None) or ""
+                choices = getattr(param.type, "choices", None) or (kind() if callable(kind) else ())
+                takes = tuple(map(str, choices)) or kind
             yield Value(
                 [*param.opts, *param.secondary_opts],
                 _first_sentence(param.help or ""),
@@ -109,25 +128,39 @@ def _first_sentence(text: str) -> str:
     return re.split(r"[.;:](?:\s|$)", bare)[0].replace("`", "")
 
 
+def _steps(places: list[Node]) -> list[str]:
+    """What leads from one place to the next: `tls/probe`. The word `help` leads nowhere."""
+    return [f"{node.path}/{name}" for node in places for name, _ in node.children if name != HELP]
+
+
+def _place(node: Node, name: str) -> str:
+    """Where a word leads."""
+    return node.path if name == HELP else f"{node.path} {name}".strip()
+
+
 # -- bash
 
 
 def bash(places: list[Node]) -> str:
     """The script for bash; it does not need the bash-completion package."""
-    steps = [f"{node.path}/{name}" for node in places for name, _ in node.children]
-    parents = " | ".join(_bash_quote(step) for step in steps)
+    parents = " | ".join(_bash_quote(step) for step in _steps(places))
     lines = [
         "# bash completion for netkit",
         _NOTICE,
         "",
         "_netkit() {",
         "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}",
-        "    local place= options= words= positional= takes=none i IFS=$' \\t\\n'",
-        "    # `--color=al` arrives as three words.",
+        "    local place= options= words= positional= takes=none colon= i IFS=$' \\t\\n'",
+        f"    local services={_bash_quote(' '.join(services()))}",
+        "    # `--color=al` arrives as three words, and so does `localhost:ht`.",
         "    if [[ $cur == = ]]; then",
         "        cur=",
         "    elif [[ $prev == = && COMP_CWORD -gt 1 ]]; then",
         "        prev=${COMP_WORDS[COMP_CWORD - 2]}",
+        "    elif [[ $cur == : ]]; then",
+        "        cur= colon=1",
+        "    elif [[ $prev == : ]]; then",
+        "        colon=1",
         "    fi",
         "    for ((i = 1; i < COMP_CWORD; i++)); do",
         '        case "$place/${COMP_WORDS[i]}" in',
@@ -163,6 +196,7 @@ def bash(places: list[Node]) -> str:
         "        value) return ;;",
         '        file) _netkit_files "$cur" ;;',
         '        host) COMPREPLY=($(compgen -A hostname -- "$cur")) ;;',
+        '        endpoint) _netkit_endpoint "$cur" "$colon" ;;',
         '        words*) COMPREPLY=($(compgen -W "${takes#words }" -- "$cur")) ;;',
         "        *)",
         "            if [[ $cur == -* ]]; then",
@@ -172,6 +206,8 @@ def bash(places: list[Node]) -> str:
         '            COMPREPLY=($(compgen -W "$words" -- "$cur"))',
         "            if [[ $positional == file && ${#COMPREPLY[@]} -eq 0 ]]; then",
         '                _netkit_files "$cur"',
+        "            elif [[ $positional == endpoint ]]; then",
+        '                _netkit_endpoint "$cur" "$colon"',
         "            elif [[ $positional == host && $cur != [+@]* ]]; then",
         '                COMPREPLY+=($(compgen -A hostname -- "$cur"))',
         "            fi",
@@ -179,6 +215,17 @@ def bash(places: list[Node]) -> str:
         "            ;;",
         "    esac",
         "    return 0",
+        "}",
+        "",
+        "# A host, or after its colon a service; `services` is the caller's.",
+        "_netkit_endpoint() {",
+        "    if [[ -n $2 ]]; then",
+        '        COMPREPLY=($(compgen -W "$services" -- "$1"))',
+        "    elif [[ $1 == *:* ]]; then",
+        '        COMPREPLY=($(compgen -P "${1%:*}:" -W "$services" -- "${1##*:}"))',
+        "    else",
+        '        COMPREPLY=($(compgen -A hostname -- "$1"))',
+        "    fi",
         "}",
         "",
         "_netkit_files() {",
@@ -207,6 +254,14 @@ def zsh(places: list[Node]) -> str:
         lines += _zsh_group(node) if node.children else _zsh_command(node)
         lines += ["}", ""]
     lines += [
+        "_netkit_endpoint() {",
+        "    if compset -P '*:'; then",
+        f"        compadd -- {' '.join(services())}",
+        "    else",
+        "        _hosts",
+        "    fi",
+        "}",
+        "",
         "if [[ ${funcstack[1]} == _netkit ]]; then",
         '    _netkit "$@"',
         "else",
@@ -214,6 +269,9 @@ def zsh(places: list[Node]) -> str:
         "fi",
     ]
     return "\n".join(lines) + "\n"
+
+
+_ZSH_HELPERS = {FILE: "_files", HOST: "_hosts", ENDPOINT: "_netkit_endpoint"}
 
 
 def _zsh_function(path: str) -> str:
@@ -242,7 +300,7 @@ def _zsh_group(node: Node) -> list[str]:
         "            case $words[1] in",
     ]
     lines += [
-        f"                {name}) {_zsh_function(f'{node.path} {name}'.strip())} && ret=0 ;;"
+        f"                {name}) {_zsh_function(_place(node, name))} && ret=0 ;;"
         for name, _ in node.children
     ]
     return [*lines, "            esac", "            ;;", "    esac", "    return ret"]
@@ -250,7 +308,7 @@ def _zsh_group(node: Node) -> list[str]:
 
 def _zsh_command(node: Node) -> list[str]:
     specs = list(_zsh_options(node))
-    helper = {HOST: "_hosts", FILE: "_files", None: ""}[node.positional]
+    helper = _ZSH_HELPERS.get(node.positional or "", "")
     lines = []
     if node.words:
         lines += ["    local state ret=1", "    local -a flags"]
@@ -264,7 +322,8 @@ def _zsh_command(node: Node) -> list[str]:
     lines.append("        flags=(")
     for word, text in node.words:
         # No blank after an equals sign, because the value follows.
-        pair = ":".join(part.replace("\\", "\\\\").replace(":", "\\:") for part in (word, text))
+        parts = (word, text) if text else (word,)
+        pair = ":".join(part.replace("\\", "\\\\").replace(":", "\\:") for part in parts)
         lines.append(f"            {_bash_quote(pair)}")
     lines += ["        )", "        _describe -t flags flag flags && ret=0"]
     if helper:
@@ -278,7 +337,7 @@ def _zsh_options(node: Node) -> Iterator[str]:
         action = ""
         if value.takes is not None:
             words = f"({' '.join(value.takes)})" if isinstance(value.takes, tuple) else ""
-            helper = words or {FILE: "_files", HOST: "_hosts"}.get(str(value.takes), " ")
+            helper = words or _ZSH_HELPERS.get(str(value.takes), " ")
             label = re.sub(r"([\[\]\\:])", r"\\\1", value.metavar)
             action = f":{label}:{helper}"
         rest = _bash_quote(f"[{text}]{action}")
@@ -295,10 +354,11 @@ def _zsh_options(node: Node) -> Iterator[str]:
 
 # -- fish
 
+_FISH_HELPERS = {HOST: "__fish_print_hostnames", ENDPOINT: "__netkit_endpoints"}
+
 
 def fish(places: list[Node]) -> str:
     """The script for fish."""
-    steps = [f"{node.path}/{name}" for node in places for name, _ in node.children]
     lines = [
         "# fish completion for netkit",
         _NOTICE,
@@ -307,11 +367,20 @@ def fish(places: list[Node]) -> str:
         "    set -l place",
         "    for word in (commandline -opc)[2..]",
         '        switch "$place/$word"',
-        f"            case {' '.join(_fish_quote(step) for step in steps)}",
+        f"            case {' '.join(_fish_quote(step) for step in _steps(places))}",
         '                set place (string trim -- "$place $word")',
         "        end",
         "    end",
         '    test "$place" = "$argv[1]"',
+        "end",
+        "",
+        "function __netkit_endpoints --description 'Hosts, or after a colon services'",
+        "    set -l host (string match -r '^.*:' -- (commandline -ct))",
+        '    if test -n "$host"',
+        f"        string join \\n -- $host{{{','.join(services())}}}",
+        "    else",
+        "        __fish_print_hostnames",
+        "    end",
         "end",
         "",
         "complete -c netkit -f",
@@ -319,9 +388,9 @@ def fish(places: list[Node]) -> str:
     for node in places:
         at = f"complete -c netkit -n {_fish_quote('__netkit_at ' + _fish_quote(node.path))}"
         for name, text in node.children + node.words:
-            lines.append(f"{at} -a {_fish_quote(name)} -d {_fish_quote(text)}")
-        if node.positional == HOST:
-            lines.append(f"{at} -a '(__fish_print_hostnames)'")
+            lines.append(f"{at} -a {_fish_quote(name)}" + (f" -d {_fish_quote(text)}" if text else ""))
+        if node.positional in _FISH_HELPERS:
+            lines.append(f"{at} -a '({_FISH_HELPERS[node.positional]})'")
         elif node.positional == FILE:
             lines.append(f"{at} -F")
         for value in node.options:
@@ -333,8 +402,8 @@ def fish(places: list[Node]) -> str:
                 takes = f" -x -a {_fish_quote(' '.join(value.takes))}"
             elif value.takes == FILE:
                 takes = " -r -F"
-            elif value.takes == HOST:
-                takes = " -x -a '(__fish_print_hostnames)'"
+            elif value.takes in _FISH_HELPERS:
+                takes = f" -x -a '({_FISH_HELPERS[value.takes]})'"
             elif value.takes is not None:
                 takes = " -x"
             lines.append(f"{at} {names}{takes} -d {_fish_quote(value.text)}")

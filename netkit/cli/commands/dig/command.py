@@ -16,11 +16,13 @@ from netkit.cli.commands.dig.grammar import (
     USAGE,
     Defaults,
     Query,
+    class_names,
     doubt,
     parse_class,
     parse_server,
     parse_type,
     read_words,
+    type_names,
 )
 from netkit.cli.commands.dig.view import DigView
 from netkit.cli.frame import inputs, options
@@ -131,8 +133,22 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
         help="Ask this server, an address or a name: @SERVER. Without one, resolv.conf's.")  # fmt: skip
 @option("-p", "--port", type=Port("udp"), metavar="PORT", default=DNS_PORT,
         help="The server's port, if @SERVER has none.")  # fmt: skip
-@option("-t", "--type", "rdtype", metavar="TYPE", help="The record type, as in MX or TYPE257. [default: A]")
-@option("-c", "--class", "rdclass", metavar="CLASS", help="The class. [default: IN]")
+@option(
+    "-t",
+    "--type",
+    "rdtype",
+    metavar="TYPE",
+    complete=type_names,
+    help="The record type, as in MX or TYPE257. [default: A]",
+)
+@option(
+    "-c",
+    "--class",
+    "rdclass",
+    metavar="CLASS",
+    complete=class_names,
+    help="The class. [default: IN]",
+)
 @option(
     "-q",
     "--name",
@@ -152,6 +168,7 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 @inputs.many(
     "NAME [TYPE]",
     complete=HOST,
+    words=type_names,
     help="Read queries from FILE, `NAME [TYPE] [+flags]` a line (`-`: stdin).",
 )
 def dig(

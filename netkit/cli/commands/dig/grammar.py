@@ -53,6 +53,8 @@ class Words(NamedTuple):
     queries: list[list[Word]]
 
 
+#: Types that have a mnemonic and cannot be asked for here.
+_NOT_ASKED = frozenset(("AXFR", "IXFR", "OPT", "TSIG"))
 #: Short options of dig that have no effect here (netkit reads no .digrc, and shows one unit of time).
 _IDLE = frozenset(("-r", "-i", "-u", "-m"))
 _SIGNING = "TSIG signatures are not supported yet"
@@ -240,6 +242,20 @@ def _class_or_none(text: str) -> DnsClass | None:
         return DnsClass.parse(_CLASS_ALIASES.get(text.upper(), text))
     except DnsError.InvalidValue:
         return None
+
+
+def type_names() -> list[str]:
+    """The record types that can be asked for by name."""
+    from netkit.dns.constants import DnsRecordType
+
+    return sorted(name for name in DnsRecordType._mnemonics.values() if name not in _NOT_ASKED)
+
+
+def class_names() -> list[str]:
+    """The classes that can be asked for by name."""
+    from netkit.dns.constants import DnsClass
+
+    return sorted({*DnsClass._mnemonics.values(), *_CLASS_ALIASES} - {"NONE"})
 
 
 def parse_type(text: str) -> DnsRecordType:
