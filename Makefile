@@ -12,6 +12,7 @@
 #   make fuzz-parsers  the HTTP parser beside llhttp and h11, over EXAMPLES mutated messages
 #   make fuzz-servers  every server fed mutated datagrams and streams for DURATION seconds in all, and still there
 #   make docs     man pages, completions, schemas and the map of modules, from what the code says of itself
+#   make install  netkit with its manual pages and completions, below PREFIX (/usr/local)
 #   make clean    remove what was built
 #
 # PYTHON=python3.13 chooses the interpreter, VENV=DIRECTORY the environment, ARGS="-k dns" goes to pytest.
@@ -21,6 +22,7 @@ VENV   ?= .venv
 ARGS   ?=
 DURATION ?= 3600
 EXAMPLES ?= 1000000
+PREFIX ?= /usr/local
 export PYTHON
 
 python := $(VENV)/bin/python
@@ -30,7 +32,7 @@ installed_from := pyproject.toml setup.py $(wildcard rust/Cargo.* rust/src/*.rs 
 # One line: whether the hot functions are in Rust or in Python, and why.
 twins := $(VENV)/bin/netkit version --plain | awk -F '\t' '$$1 == "twins" { print "netkit: twins: " $$2 }' >&2
 
-.PHONY: demo test test-all check lint types rust generated peers bench load fuzz fuzz-twins fuzz-parsers fuzz-servers docs clean
+.PHONY: demo test test-all check lint types rust generated peers bench load fuzz fuzz-twins fuzz-parsers fuzz-servers docs install clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.netkit
@@ -86,6 +88,11 @@ fuzz-servers: $(VENV)/.dev
 docs: $(VENV)/.netkit
 	$(python) -m netkit.cli.pages.generate
 	$(python) tools/architecture.py
+
+# An environment of its own; what a system looks for elsewhere is linked, or copied, to where it looks.
+install:
+	@tools/environment.sh $(abspath $(PREFIX))/lib/netkit install
+	@tools/install.sh $(abspath $(PREFIX))
 
 clean:
 	rm -rf build dist ./*.egg-info rust/target fuzz/target fuzz/artifacts netkit/_rust*.so netkit/_build_note.py

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+from glob import glob
 from pathlib import Path
 
 from setuptools import Distribution, setup
@@ -25,6 +26,9 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 from setuptools.errors import PlatformError
 from setuptools_rust import RustExtension
+
+# setuptools has no name of its own for this one; the package is its copy, also from Python 3.12 on.
+from distutils.command.install_data import install_data  # isort: skip
 
 MANIFEST = "rust/Cargo.toml"
 NOTE = "_build_note.py"
@@ -79,6 +83,25 @@ class noted_build_py(build_py):  # noqa: N801
             twin.unlink()
         docstring = "Written by the build: why this installation has no Rust twin."
         package.joinpath(NOTE).write_text(f'"""{docstring}"""\n\nNO_RUST = {reason!r}\n', encoding="utf-8")
+
+
+#: Where systems look for manual pages and completions, below the prefix, and what goes there.
+SHARED = [
+    ("share/man/man1", sorted(glob("man/*.1"))),
+    ("share/bash-completion/completions", ["completions/bash/netkit"]),
+    ("share/zsh/site-functions", ["completions/zsh/_netkit"]),
+    ("share/fish/vendor_completions.d", ["completions/fish/netkit.fish"]),
+]
+
+
+class noted_install_data(install_data):  # noqa: N801
+    """The shared files, but not of an editable installation: there they would be those of the day it was
+    made, and the tree has the current ones."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        if "editable_wheel" in self.distribution.commands or sys.platform == "win32":
+            self.data_files = []
 
 
 def settle(distribution: Distribution) -> None:
@@ -141,7 +164,12 @@ def first_error(text: str) -> str:
 
 
 setup(
-    cmdclass={"bdist_wheel": settled_bdist_wheel, "build_py": noted_build_py},
+    cmdclass={
+        "bdist_wheel": settled_bdist_wheel,
+        "build_py": noted_build_py,
+        "install_data": noted_install_data,
+    },
+    data_files=SHARED,
     rust_extensions=[
         RustExtension(
             "netkit._rust",

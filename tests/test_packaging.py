@@ -22,6 +22,7 @@ from email.message import Message
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pip
 import pytest
 
 from netkit import __version__
@@ -125,6 +126,67 @@ def test_the_metadata(tree: Path, tmp_path: Path) -> None:
     assert set(about.get_all("Provides-Extra", [])) == {"quic", "compression", "uvloop", "full"}
     [entry_points] = (data for name, data in files.items() if name.endswith("entry_points.txt"))
     assert b"netkit = netkit.cli.main:main" in entry_points
+
+
+def shared() -> dict[str, bytes]:
+    """What an installation has below its prefix for the system: manual pages and completions."""
+    found = {f"share/man/man1/{page.name}": page.read_bytes() for page in (ROOT / "man").glob("*.1")}
+    for place, file in (
+        ("share/bash-completion/completions/netkit", "bash/netkit"),
+        ("share/zsh/site-functions/_netkit", "zsh/_netkit"),
+        ("share/fish/vendor_completions.d/netkit.fish", "fish/netkit.fish"),
+    ):
+        found[place] = (ROOT / "completions" / file).read_bytes()
+    return found
+
+
+def test_the_wheel_has_pages_where_the_system_looks_for_them(tree: Path, tmp_path: Path) -> None:
+    files = contents(wheel(tree, PATH=without_cargo(tmp_path)))
+    data = f"netkit_cli-{__version__}.data/data/"
+    assert {name.removeprefix(data): text for name, text in files.items() if data in name} == shared()
+    assert "share/man/man1/netkit.1" in shared()
+
+
+def test_an_editable_installation_has_the_pages_of_the_tree_only(tree: Path, tmp_path: Path) -> None:
+    files = contents(wheel(tree, "build_editable", PATH=without_cargo(tmp_path)))
+    assert not [name for name in files if "/share/" in name]
+
+
+def test_make_install(tree: Path, tmp_path: Path) -> None:
+    """Everything is below PREFIX, and the command runs from there."""
+    prefix = tmp_path / "prefix"
+    home = prefix / "lib" / "netkit"
+    # The environment is there, so that nothing is downloaded: it finds the dependencies of the tests' own.
+    venv.create(home, with_pip=False)
+    [site] = home.glob("lib/python*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    shutil.copytree(Path(pip.__file__).parent, site / "pip")
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("NETKIT_", "MAKE", "PIP_"))
+    }
+    done = subprocess.run(
+        ["make", "install", f"PREFIX={prefix}", "PIP=--no-index --no-deps --no-build-isolation"],
+        cwd=tree,
+        env={**kept, "CARGO": "/nonexistent/cargo"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert {
+        file.relative_to(prefix).as_posix(): file.read_bytes()
+        for file in (prefix / "share").rglob("*")
+        if file.is_file()
+    } == shared()
+    ran = subprocess.run(
+        [prefix / "bin" / "netkit", "--version"],
+        cwd=tmp_path,
+        env={},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == f"netkit {__version__}\n"
 
 
 def test_the_pure_wheel_installs_and_runs(tree: Path, tmp_path: Path) -> None:

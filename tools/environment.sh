@@ -3,6 +3,7 @@
 #
 #   tools/environment.sh DIRECTORY          netkit itself, editable
 #   tools/environment.sh DIRECTORY dev      what its tests and checks need, besides
+#   tools/environment.sh DIRECTORY install  netkit itself, for good: without this tree
 #
 # PYTHON names the interpreter to use; otherwise the first Python 3.11 or later that is found. The
 # environment is made by the interpreter's own venv module, else by uv, so that it works on a system that
@@ -50,6 +51,11 @@ netkit)
     say "installing into $directory"
     pip install --editable .
     ;;
+install)
+    say "installing into $directory"
+    # shellcheck disable=SC2086 # PIP is a list of options
+    pip install ${PIP:-} .
+    ;;
 dev)
     say "installing the tools for tests and checks into $directory"
     # The first pip that reads dependency groups.
@@ -57,7 +63,7 @@ dev)
     pip install --group dev
     ;;
 *)
-    say "usage: tools/environment.sh DIRECTORY [dev]"
+    say "usage: tools/environment.sh DIRECTORY [dev|install]"
     exit 2
     ;;
 esac

@@ -123,6 +123,12 @@ COMMANDS: tuple[Entry, ...] = (
     Entry(
         "version", ".version:version", "Show the versions of netkit, of Python and of the libraries.", ABOUT
     ),
+    Entry(
+        "completion",
+        ".completion:completion",
+        "Print the script with which a shell completes command lines.",
+        ABOUT,
+    ),
     Entry("schema", ".schema:schema", "Print the JSON Schema of a command's output.", ABOUT),
 )
 

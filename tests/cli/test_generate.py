@@ -15,6 +15,7 @@ import pytest
 from netkit.cli import table
 from netkit.cli.pages import completion, generate
 from tests.cli import sample
+from tests.cli.helpers import Result
 from tests.conftest import require_peer
 
 PAGES = generate.pages()
@@ -50,7 +51,7 @@ def test_what_is_stale_is_said_and_mended(
     assert generate.main([]) == 0
     assert generate.main(["--check"]) == 0
     assert not (tmp_path / "man" / "netkit-gone.1").exists()
-    (tmp_path / "completions" / "netkit.fish").write_text("changed by hand")
+    (tmp_path / "completions" / "fish" / "netkit.fish").write_text("changed by hand")
     assert generate.main(["--check"]) == 1
     assert generate.main(["--wrong"]) == 2
 
@@ -129,8 +130,9 @@ def scripts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 @pytest.fixture
 def real(tmp_path: Path) -> Path:
     """The completions as they are installed, in a directory with a few files."""
-    for name, path in (("bash", "netkit.bash"), ("zsh", "_netkit"), ("fish", "netkit.fish")):
-        (tmp_path / path).write_text(PAGES[f"completions/netkit.{name}"])
+    (tmp_path / "netkit.bash").write_text(PAGES["completions/bash/netkit"])
+    (tmp_path / "_netkit").write_text(PAGES["completions/zsh/_netkit"])
+    (tmp_path / "netkit.fish").write_text(PAGES["completions/fish/netkit.fish"])
     files = tmp_path / "files"
     files.mkdir()
     (files / "some words").touch()
@@ -311,19 +313,30 @@ def test_zsh_completes(request: pytest.FixtureRequest, tmp_path: Path, made: str
     shell.close()
 
 
-@pytest.mark.parametrize(
-    ("shell", "name"), [("bash", "netkit.bash"), ("zsh", "netkit.zsh"), ("fish", "netkit.fish")]
-)
+def test_completion_prints_the_scripts(netkit: Callable[..., Result]) -> None:
+    for shell, name in (("bash", "netkit"), ("zsh", "_netkit"), ("fish", "netkit.fish")):
+        for tty in (False, True):
+            printed = netkit("completion", shell, tty=tty)
+            assert (printed.exit_code, printed.stderr) == (0, "")
+            assert printed.stdout == PAGES[f"completions/{shell}/{name}"]
+        [row] = netkit("completion", shell, "--json").json
+        assert row == {"type": "completion", "shell": shell, "script": printed.stdout}
+    wrong = netkit("completion", "tcsh")
+    assert wrong.exit_code == 2
+    assert "'tcsh' is not one of 'bash', 'zsh', 'fish'" in wrong.stderr
+
+
+@pytest.mark.parametrize(("shell", "name"), [("bash", "netkit"), ("zsh", "_netkit"), ("fish", "netkit.fish")])
 def test_scripts_are_read_by_their_shells(shell: str, name: str) -> None:
     program = require_peer(shell)
-    script = PAGES[f"completions/{name}"]
+    script = PAGES[f"completions/{shell}/{name}"]
     done = subprocess.run([program, "-n"], input=script, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_every_command_and_option_is_in_every_script() -> None:
-    for name in ("bash", "zsh", "fish"):
-        script = PAGES[f"completions/netkit.{name}"]
+    for name, path in (("bash", "netkit"), ("zsh", "_netkit"), ("fish", "netkit.fish")):
+        script = PAGES[f"completions/{name}/{path}"]
         for node in completion.nodes(table.COMMANDS):
             for value in node.options:
                 for option in value.names:

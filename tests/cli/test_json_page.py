@@ -25,7 +25,7 @@ from tests.test_errors import CLASSES, blank
 PAGE = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
 
 #: Commands that are given nothing to work on.
-WITHOUT_INPUT = {"version", "demo", "schema"}
+WITHOUT_INPUT = {"completion", "demo", "schema", "version"}
 
 
 def tables(title: str) -> list[list[list[str]]]:

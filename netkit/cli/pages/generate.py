@@ -3,7 +3,7 @@
     python -m netkit.cli.pages.generate            write the files that are not current
     python -m netkit.cli.pages.generate --check    name the files that are not current; if any, exit 1
 
-    man/netkit.1, man/netkit-COMMAND.1       completions/netkit.{bash,zsh,fish}       docs/schema/COMMAND.json
+    man/netkit.1, man/netkit-COMMAND.1       completions/SHELL/...       docs/schema/COMMAND.json
 
 Everything is made from the table of commands (main.py) and from what each command declares: its docstring,
 its options, its view. So a page can be out of date, but it cannot contradict its command otherwise.
@@ -23,7 +23,7 @@ from netkit.cli.table import COMMANDS, Entry
 ROOT = Path(__file__).parents[3]
 
 #: Directories and names of generated files. A file there that is not generated now is left over.
-PLACES = ("man/netkit*.1", "completions/netkit.*", "docs/schema/*.json")
+PLACES = ("man/netkit*.1", "completions/*/*netkit*", "docs/schema/*.json")
 
 
 def pages(entries: tuple[Entry, ...] = COMMANDS) -> dict[str, str]:
@@ -35,9 +35,9 @@ def pages(entries: tuple[Entry, ...] = COMMANDS) -> dict[str, str]:
         schema = view_schema(command.view, f"netkit {entry.path}")
         made[f"docs/schema/{name}.json"] = dumps(schema, indent=2) + "\n"
     places = completion.nodes(entries)
-    made["completions/netkit.bash"] = completion.bash(places)
-    made["completions/netkit.zsh"] = completion.zsh(places)
-    made["completions/netkit.fish"] = completion.fish(places)
+    made["completions/bash/netkit"] = completion.bash(places)
+    made["completions/zsh/_netkit"] = completion.zsh(places)
+    made["completions/fish/netkit.fish"] = completion.fish(places)
     return made
 
 

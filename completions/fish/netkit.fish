@@ -5,7 +5,7 @@ function __netkit_at --description 'Whether the words typed so far lead to this 
     set -l place
     for word in (commandline -opc)[2..]
         switch "$place/$word"
-            case '/dig' '/resolve' '/tls' '/tcp' '/udp' '/unix' '/range' '/link' '/http' '/serve' '/demo' '/version' '/schema' 'tls/probe' 'tcp/connect' 'tcp/listen' 'tcp/ping' 'tcp/scan' 'tcp/echo' 'udp/send' 'udp/listen' 'udp/ping' 'udp/echo' 'unix/connect' 'unix/listen' 'http/parse' 'http/negotiate' 'serve/echo' 'serve/dns'
+            case '/dig' '/resolve' '/tls' '/tcp' '/udp' '/unix' '/range' '/link' '/http' '/serve' '/demo' '/version' '/completion' '/schema' 'tls/probe' 'tcp/connect' 'tcp/listen' 'tcp/ping' 'tcp/scan' 'tcp/echo' 'udp/send' 'udp/listen' 'udp/ping' 'udp/echo' 'unix/connect' 'unix/listen' 'http/parse' 'http/negotiate' 'serve/echo' 'serve/dns'
                 set place (string trim -- "$place $word")
         end
     end
@@ -34,6 +34,7 @@ complete -c netkit -n '__netkit_at \'\'' -a 'http' -d 'HTTP: fetch, parse, negot
 complete -c netkit -n '__netkit_at \'\'' -a 'serve' -d 'Servers for tests: echo, DNS and more'
 complete -c netkit -n '__netkit_at \'\'' -a 'demo' -d 'Show the commands at work, against servers of its own on loopback'
 complete -c netkit -n '__netkit_at \'\'' -a 'version' -d 'Show the versions of netkit, of Python and of the libraries'
+complete -c netkit -n '__netkit_at \'\'' -a 'completion' -d 'Print the script with which a shell completes command lines'
 complete -c netkit -n '__netkit_at \'\'' -a 'schema' -d 'Print the JSON Schema of a command\'s output'
 complete -c netkit -n '__netkit_at \'\'' -a 'help' -d 'Show the help page of a command'
 complete -c netkit -n '__netkit_at \'\'' -s V -l version -d 'Show the version'
@@ -695,6 +696,15 @@ complete -c netkit -n '__netkit_at \'version\'' -s o -l output -r -F -d 'Write r
 complete -c netkit -n '__netkit_at \'version\'' -s v -l verbose -d 'Show the dialogue, step by step with timings, on standard error'
 complete -c netkit -n '__netkit_at \'version\'' -s q -l quiet -d 'Write only results'
 complete -c netkit -n '__netkit_at \'version\'' -s h -l help -d 'Show this page'
+complete -c netkit -n '__netkit_at \'completion\'' -a 'bash'
+complete -c netkit -n '__netkit_at \'completion\'' -a 'zsh'
+complete -c netkit -n '__netkit_at \'completion\'' -a 'fish'
+complete -c netkit -n '__netkit_at \'completion\'' -l json -d 'One JSON object a line'
+complete -c netkit -n '__netkit_at \'completion\'' -l color -x -a 'auto always never' -d 'Colour on a terminal, always or never'
+complete -c netkit -n '__netkit_at \'completion\'' -s o -l output -r -F -d 'Write results to FILE'
+complete -c netkit -n '__netkit_at \'completion\'' -s v -l verbose -d 'Show the dialogue, step by step with timings, on standard error'
+complete -c netkit -n '__netkit_at \'completion\'' -s q -l quiet -d 'Write only results'
+complete -c netkit -n '__netkit_at \'completion\'' -s h -l help -d 'Show this page'
 complete -c netkit -n '__netkit_at \'schema\'' -a 'dig'
 complete -c netkit -n '__netkit_at \'schema\'' -a 'resolve'
 complete -c netkit -n '__netkit_at \'schema\'' -a 'tls.probe'
@@ -717,6 +727,7 @@ complete -c netkit -n '__netkit_at \'schema\'' -a 'udp.echo'
 complete -c netkit -n '__netkit_at \'schema\'' -a 'serve.dns'
 complete -c netkit -n '__netkit_at \'schema\'' -a 'demo'
 complete -c netkit -n '__netkit_at \'schema\'' -a 'version'
+complete -c netkit -n '__netkit_at \'schema\'' -a 'completion'
 complete -c netkit -n '__netkit_at \'schema\'' -a 'schema'
 complete -c netkit -n '__netkit_at \'schema\'' -l json -d 'One JSON object a line'
 complete -c netkit -n '__netkit_at \'schema\'' -l plain -d 'Plain text without boxes, for awk'
