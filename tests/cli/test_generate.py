@@ -68,8 +68,12 @@ def test_manuals_have_their_parts(name: str) -> None:
     parts = [line[4:] for line in page.splitlines() if line.startswith(".SH ")]
     expected = ["NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "SEE ALSO"]
     assert [part for part in parts if part in expected] == expected
+    # Examples stand near the top, and each option right below a heading.
+    assert parts[:4] == ["NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLES"]
     if name != "man/netkit.1":
-        assert {"OPTIONS", "EXAMPLES"} <= set(parts)
+        assert "OPTIONS" in parts
+        assert "\n.SS " not in page
+    assert len(parts) == len(set(parts))
 
 
 def test_manuals_pass_the_linter() -> None:

@@ -11,6 +11,7 @@ import click
 from netkit._version import __version__
 from netkit.cli.frame.command import NetkitCommand, option_record
 from netkit.cli.frame.exits import EXIT_TEXTS
+from netkit.cli.frame.root import load
 from netkit.cli.table import ABOUT, CONNECT, LOOK_UP, SERVE
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ that stand before what is wrong: offset 0 is the first.
 
 Text from a peer is shown with its control characters as escapes, `\\x1b`, in every form of output."""
 
+#: The commands whose first examples are on the page of netkit itself.
+_FIRST = ("demo", "dig", "resolve", "tls probe", "tcp connect", "tcp scan", "http parse", "serve echo")
+
 _INPUTS = """\
 A command that probes takes any number of inputs: as arguments, from a file with `-f FILE`, or from standard
 input with `-`; there, one a line, blank lines and lines that begin with `#` skipped. There is one row for
@@ -83,18 +87,18 @@ def command_page(command: NetkitCommand, entries: Iterable[Entry]) -> str:
     page.synopsis(f"netkit {command.path}", " ".join(command.collect_usage_pieces(context)))
     page.section("DESCRIPTION")
     page.text([doc.summary, *doc.blocks])
-    for section in command.sections:
-        page.section(section.title.upper())
-        page.terms(section.rows)
-    page.section("OPTIONS")
-    for title, options in command.option_sections(context).items():
-        page.subsection(title)
-        page.terms(option_record(option) for option in options)
-    page.section("EXIT STATUS")
-    page.terms((str(int(code)), text) for code, text in EXIT_TEXTS.items())
     if doc.examples:
         page.section("EXAMPLES")
         page.literal(doc.examples)
+    for section in command.sections:
+        page.section(section.title.upper())
+        page.terms(section.rows)
+    # Options are looked for under that heading, so the first of their groups has it, whatever its own title.
+    for index, (title, options) in enumerate(command.option_sections(context).items()):
+        page.section(title.upper() if index else "OPTIONS")
+        page.terms(option_record(option) for option in options)
+    page.section("EXIT STATUS")
+    page.terms((str(int(code)), text) for code, text in EXIT_TEXTS.items())
     group = command.path.rpartition(" ")[0]
     near = [
         f"netkit-{entry.path.replace(' ', '-')}(1)"
@@ -114,9 +118,12 @@ def main_page(entries: Iterable[Entry]) -> str:
     page.line("netkit \\- a network from the bottom up")
     page.section("SYNOPSIS")
     page.synopsis("netkit", "COMMAND [ARGUMENTS] [OPTIONS]")
+    page.synopsis("netkit", "help [COMMAND]")
     page.synopsis("netkit", "--version | --help")
     page.section("DESCRIPTION")
     page.text(_INTRODUCTION.split("\n\n"))
+    page.section("EXAMPLES")
+    page.literal(_examples(entries))
     page.section("COMMANDS")
     sections = dict.fromkeys([LOOK_UP, CONNECT, SERVE, ABOUT, *(entry.section for entry in entries)])
     for section in sections:
@@ -135,6 +142,12 @@ def main_page(entries: Iterable[Entry]) -> str:
     page.section("SEE ALSO")
     page.references(f"netkit-{entry.path.replace(' ', '-')}(1)" for entry in entries)
     return page.finish()
+
+
+def _examples(entries: Iterable[Entry]) -> list[str]:
+    """The first example of each command that a beginner may want first."""
+    loaded = {entry.path: load(entry).doc.examples for entry in entries if entry.path in _FIRST}
+    return [loaded[path][0] for path in _FIRST if loaded.get(path)]
 
 
 class _Page:
