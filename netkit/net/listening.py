@@ -33,11 +33,12 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import starmap
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
+from netkit._log import Log
 from netkit.io import (
     OPERATIONS_PER_TURN,
     PAUSE,
@@ -52,9 +53,12 @@ from netkit.io import (
     phase,
     run,
     run_async,
+    sleep_until,
 )
 from netkit.net.connect import descriptor_of
 from netkit.net.sockets import SocketStream
+
+log = Log("netkit.net.listening")
 
 S = TypeVar("S", bound=SocketStream)
 A = TypeVar("A")
@@ -68,15 +72,23 @@ BACKLOG_AT_STOP = 4096
 #: How long a process waits, in seconds, when another one that shares the listener is accepting.
 SHARED_PAUSE = 0.001
 
-#: The errors of accept(2) about a connection that has ended already; the next connection may be good.
+#: What accept(2) reports of one connection: that it has ended already, that a firewall does not let it in,
+#: what went wrong on its way. The next may be whole.
 _PASSED_OVER = frozenset(
     getattr(errno, name)
     for name in (
-        *("ECONNABORTED", "EPROTO", "ENOPROTOOPT", "ENETDOWN", "ENETUNREACH"),
-        *("EHOSTDOWN", "EHOSTUNREACH", "ENONET"),
+        *("ECONNABORTED", "ECONNRESET", "EPERM", "EPROTO", "ENOPROTOOPT", "EOPNOTSUPP", "ETIMEDOUT"),
+        *("ENETDOWN", "ENETUNREACH", "EHOSTDOWN", "EHOSTUNREACH", "ENONET"),
+        *("ESOCKTNOSUPPORT", "EPROTONOSUPPORT"),
     )
     if hasattr(errno, name)
 )
+
+#: So many of these one after another, with no connection in between, are about the listener after all.
+PASSED_OVER_LIMIT = 1024
+
+#: How long who accepts persistently waits, in seconds, before it tries again after an error.
+ACCEPT_PAUSE = 0.1
 
 #: The shortest receive timeout: a timeval of one microsecond, which is rounded up to a tick.
 _TICK = struct.pack("ll", 0, 1)
@@ -119,7 +131,8 @@ class StreamListener(Closing, Generic[S, A]):
         self._arrived: deque[Any] = deque()  # of one connection: what accept(2) returned, and then its socket
         self._accepted: deque[tuple[S, A]] = deque()
         self._accepting = False
-        self._left: int | None = None  # how many more connections are accepted after `stop_accepting`
+        self._said: set[int | None] = set()  # the errors that accepting persistently has logged
+        self._left: int | None = None  # how many more are accepted, once accepting has been stopped
 
     def _connection(self, sock: socket.socket, sockaddr: Any) -> tuple[S, A]:
         """The stream and the peer's address, for a socket from accept(2)."""
@@ -130,11 +143,37 @@ class StreamListener(Closing, Generic[S, A]):
     def accept_flow(self) -> Flow[tuple[S, A]]:
         """Flow: the next connection and the address it comes from.
 
-        A connection that ended before it was accepted is skipped. Raises OSError if the process or the system
-        has no descriptor left (EMFILE, ENFILE); the connection then stays in the backlog.
+        A connection that ended before it was accepted, or that a firewall does not let in, is passed over.
+        Raises OSError where the process or the system has no descriptor left (EMFILE, ENFILE), and for
+        whatever else accept(2) says: a connection then stays in the backlog.
         """
         yield from self._arrive()
         return self._first()
+
+    def accept_persistently_flow(
+        self, failed: Callable[[OSError], object] | None = None
+    ) -> Flow[tuple[S, A]]:
+        """Flow: the next connection and where it comes from, whatever accept(2) says before: for a server.
+
+        After an error it waits for ACCEPT_PAUSE seconds and tries again. Each kind of error is logged once,
+        as a warning; `failed` is called with every one. Raises ClosedError, and BusyError.
+        """
+        yield from self._arrive_persistently(failed)
+        return self._first()
+
+    def _arrive_persistently(self, failed: Callable[[OSError], object] | None = None) -> Flow[None]:
+        while True:
+            try:
+                return (yield from self._arrive())
+            except ClosedError:
+                raise
+            except OSError as error:
+                say = log.debug if error.errno in self._said else log.warning
+                self._said.add(error.errno)
+                say("cannot accept a connection: %s; trying again every %g s", error.strerror, ACCEPT_PAUSE)
+                if failed is not None:
+                    failed(error)
+            yield from sleep_until(monotonic() + ACCEPT_PAUSE)
 
     def _arrive(self) -> Flow[None]:
         """Flow: wait until a connection has been accepted, and leave it in `_accepted`."""
@@ -166,9 +205,10 @@ class StreamListener(Closing, Generic[S, A]):
                     yield self._descriptor.want_read
                     continue
                 except OSError as error:
-                    if error.errno not in _PASSED_OVER:
-                        raise
+                    self._check_open()  # it may have been closed by another thread in this instant
                     passed_over += 1
+                    if error.errno not in _PASSED_OVER or passed_over >= PASSED_OVER_LIMIT:
+                        raise
                     if passed_over % OPERATIONS_PER_TURN == 0:
                         yield PAUSE
                     continue
@@ -289,7 +329,9 @@ class StreamListener(Closing, Generic[S, A]):
 class Incoming(Iterator[S]):
     """A listener's connections as a blocking iterator without end.
 
-    An error of `accept` ends it: CancellationError for its token, ClosedError if the listener is closed.
+    An error of accept(2), such as that no descriptor is left, does not end it: it is logged once, and
+    accepting is tried again after a pause. CancellationError ends it where its token is cancelled,
+    ClosedError where the listener is closed.
     """
 
     def __init__(self, listener: StreamListener[S, Any], cancel: CancellationToken | None = None) -> None:
@@ -297,7 +339,8 @@ class Incoming(Iterator[S]):
         self._cancel = cancel
 
     def __next__(self) -> S:
-        return self._listener.accept(cancel=self._cancel)[0]
+        run(self._listener._arrive_persistently(), cancel=self._cancel)
+        return self._listener._take()[0]
 
 
 class AsyncIncoming(AsyncIterator[S]):
@@ -315,7 +358,8 @@ class AsyncIncoming(AsyncIterator[S]):
         self._cancel = cancel
 
     async def __anext__(self) -> S:
-        return (await self._listener.accept_async(cancel=self._cancel))[0]
+        await run_async(self._listener._arrive_persistently(), cancel=self._cancel)
+        return self._listener._take()[0]
 
 
 class _Contended(Exception):

@@ -1,14 +1,13 @@
 """Serving connections: accept, run one flow for each, stop accepting when asked, let connections end.
 
-`serve` is itself a flow. So a server runs blocking in a thread, or inside an event loop, and several
-listeners (and UDP sockets) can run under one `all_of`. If the process has no descriptor left, the server
-continues: the connection waits in the backlog, the problem is logged, and accepting is tried again after a
-pause.
+`serve` is itself a flow, so that a server runs blocking in a thread or inside an event loop alike, and
+several listeners (and UDP sockets beside them) go under one `all_of`. No error of accept(2) ends it: what is
+about one connection is passed over; where no descriptor is left, or the error is unknown, accepting is tried
+again after a pause. That is logged once, and counted in `Served`.
 """
 
 from __future__ import annotations
 
-import errno
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,16 +38,13 @@ S_co = TypeVar("S_co", bound=ByteStream, covariant=True)
 #: Serves one connection to its end. Afterwards the stream is closed, also after an error.
 Handler: TypeAlias = Callable[[Any], Flow[None]]
 
-#: How long accepting pauses if no descriptor is left, in seconds.
-NO_DESCRIPTOR_PAUSE = 0.1
-
-_NO_DESCRIPTOR = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
-
 
 class Listener(Protocol[S_co]):
     """A listener that accepts connections: `TcpListener`, `UnixListener`."""
 
-    def accept_flow(self) -> Flow[tuple[S_co, object]]: ...
+    def accept_persistently_flow(
+        self, failed: Callable[[OSError], object] | None = None
+    ) -> Flow[tuple[S_co, object]]: ...
     def stop_accepting(self) -> None: ...
     def close(self) -> None: ...
     @property
@@ -56,9 +52,21 @@ class Listener(Protocol[S_co]):
 
 
 class Served:
-    """The counts of a server: connections accepted, failed, and cut off at the end of draining."""
+    """What a server did: connections accepted, ended in an error, and cut off when draining ran out.
 
-    __slots__ = ("accepted", "active", "cut_off", "failed", "on_unaccepted", "unaccepted")
+    `unaccepted` is how often accepting failed, `accept_error` what it failed with last; `on_unaccepted` is
+    called each time.
+    """
+
+    __slots__ = (
+        "accept_error",
+        "accepted",
+        "active",
+        "cut_off",
+        "failed",
+        "on_unaccepted",
+        "unaccepted",
+    )
 
     def __init__(self) -> None:
         self.accepted = 0
@@ -67,8 +75,9 @@ class Served:
         ] = {}  # the accepted stream, and the stream that its handler gets
         self.failed = 0
         self.cut_off = 0
-        self.unaccepted = 0  # how often accepting failed because no descriptor was left
-        self.on_unaccepted: Callable[[OSError], object] | None = None  # called each time
+        self.unaccepted = 0
+        self.accept_error: OSError | None = None
+        self.on_unaccepted: Callable[[OSError], object] | None = None
 
     def __repr__(self) -> str:
         return (
@@ -118,23 +127,10 @@ def serve(
             if room is not None and not shared and not room.try_acquire():
                 yield from race(room.acquire(), closed.wait())
             try:
-                stream, _ = yield from listener.accept_flow()
+                stream, _ = yield from listener.accept_persistently_flow(failed)
             except ClosedError:
                 accepted_all.set()
                 return
-            except OSError as error:
-                if error.errno not in _NO_DESCRIPTOR:
-                    raise
-                done.unaccepted += 1
-                if done.on_unaccepted is not None:
-                    done.on_unaccepted(error)
-                log.warning("cannot accept a connection: %s; trying again", error.strerror)
-                if room is not None and not shared:
-                    room.release()
-                if stop.is_set:
-                    close_listener()  # the backlog is lost: there is no descriptor for it
-                yield from sleep_until(monotonic() + NO_DESCRIPTOR_PAUSE)
-                continue
             if room is not None and shared and not room.try_acquire():
                 # Only now: a place that a listener took in advance would be one that another lacks.
                 try:
@@ -149,6 +145,14 @@ def serve(
             done.accepted += 1
             done.active[stream] = ours[stream] = stream
             crew.start(serving(stream), closing=stream)
+
+    def failed(error: OSError) -> None:
+        done.unaccepted += 1
+        done.accept_error = error.with_traceback(None)  # which would keep the server's frames
+        if done.on_unaccepted is not None:
+            done.on_unaccepted(error)
+        if stop.is_set:
+            close_listener()  # no use: those in the backlog are lost
 
     def serving(stream: ByteStream) -> Flow[None]:
         outer: ByteStream = stream

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -15,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from netkit.addr import SocketAddr
 from netkit.io import ByteStream, Event, Flow, run
 from netkit.lab.echo import Echoed
 from netkit.lab.echo_loop import EchoLoop
@@ -23,6 +23,7 @@ from netkit.lab.echo_server import EchoServer
 from netkit.lab.faults import Faults
 from netkit.net import Shutdown, TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream
 from netkit.serve.stop import Stop
+from tests.accepting import failing_accept
 from tests.io.conftest import Drive
 from tests.waiting import still_waits, until, waits
 
@@ -321,19 +322,8 @@ def test_what_is_late_when_it_stops_still_leaves() -> None:
 
 def test_out_of_descriptors(start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch) -> None:
     """accept(2) says EMFILE: it is counted, and tried again; nobody is lost."""
-    import errno
-
-    listener = TcpListener.bind("127.0.0.1:0")
-    accept_flow, failures = listener.accept_flow, [True, True]
-
-    def failing() -> Flow[tuple[TcpStream, SocketAddr]]:
-        if failures:
-            failures.pop()
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        return (yield from accept_flow())
-
-    monkeypatch.setattr(listener, "accept_flow", failing)
-    running = start(listener)
+    running = start(TcpListener.bind("127.0.0.1:0"))
+    failing_accept(monkeypatch, [errno.EMFILE] * 2)
     with TcpStream.connect(running.addrs[0]) as stream:
         stream.write_all(b"patience")
         assert stream.read_exactly(8, timeout=5) == b"patience"

@@ -26,6 +26,7 @@ from netkit.io import (
 from netkit.net import AsyncIncoming, ListenError, TcpListener, TcpStream, listening
 from netkit.net.listening import StreamListener
 from netkit.net.unix import UnixListener
+from tests.accepting import failing_accept
 from tests.net.conftest import Call, Drive, same_socket
 from tests.waiting import turns, waits, when
 
@@ -125,26 +126,15 @@ class TestAccepting:
         code: int,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        gone = [OSError(code, "gone")] * 100
-        accept = socket.socket._accept  # type: ignore[attr-defined]
-
-        def aborting(sock: socket.socket) -> Any:
-            if gone:
-                raise gone.pop()
-            return accept(sock)
-
         with kind.connect(addr_of(listener)):
-            monkeypatch.setattr(socket.socket, "_accept", aborting)
+            gone = failing_accept(monkeypatch, [code] * 100)
             call(listener.accept, timeout=5)[0].close()
         assert not gone
 
     def test_out_of_descriptors_is_raised(
         self, listener: StreamListener[Any, Any], call: Call, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def full(sock: socket.socket) -> Any:
-            raise OSError(errno.EMFILE, "Too many open files")
-
-        monkeypatch.setattr(socket.socket, "_accept", full)
+        failing_accept(monkeypatch, [errno.EMFILE])
         with pytest.raises(OSError, match="Too many open files"):
             call(listener.accept, timeout=5)
 
@@ -187,6 +177,32 @@ class TestAsyncIncoming:
                 await anext(listener.incoming_async())
 
         loop_runner.run(main())
+
+    @pytest.mark.parametrize("code", [errno.EMFILE, errno.EINVAL])
+    def test_an_error_of_accepting_does_not_end_it(
+        self,
+        kind: Kind,
+        listener: StreamListener[Any, Any],
+        loop_runner: asyncio.Runner,
+        monkeypatch: pytest.MonkeyPatch,
+        code: int,
+    ) -> None:
+        failures = failing_accept(monkeypatch, [code] * 4)
+
+        async def main() -> None:
+            async for stream in listener.incoming_async():
+                stream.close()
+                break
+
+        monkeypatch.setattr(listening, "ACCEPT_PAUSE", 0.001)
+        with kind.connect(addr_of(listener)):
+            loop_runner.run(main())
+        failures += [code] * 4
+        with kind.connect(addr_of(listener)):
+            for stream in listener.incoming():
+                stream.close()
+                break
+        assert not failures
 
     def test_of_a_blocking_iterator(self, kind: Kind, listener: StreamListener[Any, Any]) -> None:
         token = CancellationToken()

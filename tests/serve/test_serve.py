@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import signal
 import threading
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,9 +15,10 @@ import pytest
 from netkit.addr import SocketAddr
 from netkit.io import CancellationError, CancellationToken, Event, Flow, all_of, run, run_async
 from netkit.lab.echo import Echoed, echo_datagrams, echo_stream
-from netkit.net import Shutdown, TcpListener, TcpStream, UdpSocket
+from netkit.net import Shutdown, TcpListener, TcpStream, UdpSocket, listening
 from netkit.serve.connections import Served, serve
-from tests.waiting import waits, when
+from tests.accepting import failing_accept
+from tests.waiting import until, waits, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,35 +131,62 @@ def test_the_same_flow_under_asyncio() -> None:
     assert asyncio.run(main()) == b"hello"
 
 
-def test_out_of_descriptors_is_survived() -> None:
-    class Short(TcpListener):
-        failures = 2
+#: What accept(2) may say of one connection, and of the process, the listener, or whatever else.
+OF_A_CONNECTION = [errno.EPERM, errno.EOPNOTSUPP, errno.ETIMEDOUT, errno.ECONNABORTED, errno.EHOSTUNREACH]
+OF_ALL = [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINVAL, errno.EACCES, errno.EIO]
 
-        def accept_flow(self) -> Flow[tuple[TcpStream, SocketAddr]]:
-            if self.failures:
-                self.failures -= 1
-                raise OSError(errno.EMFILE, "Too many open files")
-            return (yield from super().accept_flow())
 
-    stop = Event()
-    listener = Short.bind(SocketAddr.parse("127.0.0.1:0"))
-    thread = threading.Thread(
-        target=run, args=[serve(listener, partial(echo_stream, counts=Echoed()), stop=stop)]
-    )
-    with TcpStream.connect(listener.local_addr) as client:
-        thread.start()
+class TestErrorsOfAccepting:
+    @pytest.mark.parametrize("code", OF_A_CONNECTION, ids=errno.errorcode.get)
+    def test_what_is_about_one_connection_is_passed_over(
+        self, code: int, server: Running, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left = failing_accept(monkeypatch, [code] * 3)
+        assert echoed(server.addr) == b"patience"
+        assert not left
+        assert server.served.unaccepted == 0
+
+    @pytest.mark.parametrize("code", OF_ALL, ids=errno.errorcode.get)
+    def test_anything_else_is_tried_again_and_said_once(
+        self,
+        code: int,
+        server: Running,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setattr(listening, "ACCEPT_PAUSE", 0.001)
+        seen: list[OSError] = []
+        server.served.on_unaccepted = seen.append
+        with caplog.at_level("WARNING", "netkit"):
+            left = failing_accept(monkeypatch, [code] * 5)
+            assert echoed(server.addr) == b"patience"
+        assert not left
+        assert server.served.unaccepted == len(seen) == 5
+        assert server.served.accept_error is not None
+        assert server.served.accept_error.errno == code
+        said = [record.getMessage() for record in caplog.records]
+        assert said == [f"cannot accept a connection: {os.strerror(code)}; trying again every 0.001 s"]
+        assert echoed(server.addr) == b"patience"
+
+    def test_one_that_does_not_end_ends_with_the_server(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Also where it is about one connection after the other: the server does not spin for ever."""
+        monkeypatch.setattr(listening, "ACCEPT_PAUSE", 0.001)
+        for code in (errno.EINVAL, errno.EPERM):
+            failing_accept(monkeypatch, [], last=code)  # first: a server that waits already would not see it
+            running = Running()
+            served = running.served
+            until(lambda served=served: served.unaccepted > 3)  # type: ignore[misc]
+            running.end()
+            monkeypatch.undo()
+
+
+def echoed(addr: SocketAddr) -> bytes:
+    with TcpStream.connect(addr, timeout=5) as client:
         client.write_all(b"patience")
-        assert client.read_exactly(8, timeout=5) == b"patience"
-        client.close()
-    stop.set()
-    thread.join(5)
-    assert not thread.is_alive()
+        return client.read_exactly(8, timeout=20)
 
 
 def test_a_signal_handler_may_stop_it() -> None:
-    import os
-    import signal
-
     stop = Event()
     previous = signal.signal(signal.SIGUSR1, lambda number, frame: stop.set())
     try:

@@ -13,6 +13,7 @@ from netkit.cli.payload.events import DnsView, EchoView, Events, events as event
 from netkit.cli.payload.faults import FaultOptions, fault_counts
 from netkit.cli.payload.server_tls import TLS_SUFFIX, CurrentTls, ServerTlsOptions
 from netkit.cli.payload.serving import drain as drain_option, serve_until_told
+from netkit.errors import system_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -248,17 +249,22 @@ def _echo(
 
 
 def _warn_once(run: Run[Any]) -> Callable[[OSError], None]:
-    """A function that warns, only once, that connections wait for a free descriptor."""
-    said: list[OSError] = []
+    """Says of each error of accept(2), the first time and that time only, what becomes of connections."""
+    said: set[int | None] = set()
 
     def warn(error: OSError) -> None:
-        if not said:
-            said.append(error)
+        if error.errno in said:
+            return
+        said.add(error.errno)
+        words = str(error.strerror).lower()
+        if system_kind(error) == "TooManyFiles":
             run.env.warn(
                 run.doing,
-                f"{str(error.strerror).lower()}: connections wait until others have ended",
+                f"{words}: connections wait until others have ended",
                 "raise the limit with `ulimit -Hn`, or serve fewer at once with --max-conns",
             )
+        else:
+            run.env.warn(run.doing, f"cannot accept a connection: {words}; trying again until it can")
 
     return warn
 
