@@ -172,7 +172,7 @@ class EchoServer:
         stop: Event,
         drain: float | None,
         room: int | Semaphore | None,
-        hurry: Callable[[Any], object] | None,
+        hurry: Callable[[Any, float], object] | None,
     ) -> Flow[Served]:
         wrap: Callable[[Any], Flow[ByteStream]] | None
         wrap = None if self._wrap is None and self._faults is None else self._wrapped

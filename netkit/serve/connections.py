@@ -29,6 +29,7 @@ from netkit.io import (
     run,
     sleep_until,
 )
+from netkit.io.stream import QUIET
 from netkit.serve.stop import cutting, finishing
 
 log = Log("netkit.serve.connections")
@@ -37,6 +38,9 @@ S_co = TypeVar("S_co", bound=ByteStream, covariant=True)
 
 #: Serves one connection to its end. Afterwards the stream is closed, also after an error.
 Handler: TypeAlias = Callable[[Any], Flow[None]]
+
+#: How long a pause ends a connection, in seconds, that gets its place after the server was told to end.
+QUIET_IN_TURN = 0.1
 
 
 class Listener(Protocol[S_co]):
@@ -93,7 +97,7 @@ def serve(
     stop: Event,
     drain: float | None = None,
     wrap: Callable[[S_co], Flow[ByteStream]] | None = None,
-    hurry: Callable[[Any], object] | None = None,
+    hurry: Callable[[Any, float], object] | None = None,
     max_connections: int | Semaphore | None = None,
     served: Served | None = None,
 ) -> Flow[Served]:
@@ -101,13 +105,13 @@ def serve(
 
     After `stop`, the connections in the backlog are accepted, and the listener is closed. A connection that
     receives bytes without a pause is served further; an idle connection ends at once
-    (`ByteStream.stop_reading`, or `hurry(stream)` instead). After `drain` seconds (None: no limit) the
+    (`ByteStream.stop_reading`, or `hurry(stream, quiet)` instead). After `drain` seconds (None: no limit) the
     remaining connections are cut off, and counted as such. `stop` may be a `Stop`, which can also let every
     connection end by itself (`retire`), or cut off the remaining ones at once (`cut`). When a handler has
     ended, its connection is closed only after its peer has finished too, so that no sent data is lost; if the
     peer continues to send, the connection counts as cut off.
 
-    `wrap` makes the stream that a handler gets, such as a TLS connection. At most `max_connections` are
+        `wrap` makes the stream that a handler gets, such as a TLS connection. At most `max_connections` are
     served at the same time; others wait in the backlog. A Semaphore instead of the number may be shared with
     other servers, and then limits all of them together; each of them accepts one more connection, which
     waits. The caller may pass `served`, to read the counts meanwhile.
@@ -161,7 +165,8 @@ def serve(
                 outer = yield from wrap(stream)  # type: ignore[arg-type]  # it is of this listener
                 done.active[stream] = ours[stream] = outer
             if finish.is_set:
-                hurry_up(outer)
+                # One that had to wait for its place has had its time to send, and others wait for the place.
+                hurry_up(outer, QUIET if room is None else QUIET_IN_TURN)
             yield from handler(outer)
             if not outer.is_closed:
                 yield from outer.flush()
@@ -186,12 +191,12 @@ def serve(
             if not ours:
                 idle.set()
 
-    def hurry_up(stream: ByteStream) -> None:
+    def hurry_up(stream: ByteStream, quiet: float = QUIET) -> None:
         try:
             if hurry is None:
-                stream.stop_reading()
+                stream.stop_reading(quiet)
             else:
-                hurry(stream)
+                hurry(stream, quiet)
         except OSError as error:
             log.debug("%s: %s", stream, error)  # it ended at this moment
 

@@ -86,5 +86,5 @@ def another_request(stream: ByteStream, stop: Event) -> Flow[bool]:
         return False
 
 
-def leave(_stream: object) -> None:
+def leave(_stream: object, _quiet: float) -> None:
     """For `serve`, as `hurry`: the handler itself sees to it that an idle connection ends."""

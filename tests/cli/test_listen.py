@@ -384,14 +384,14 @@ def test_what_is_under_way_at_sigterm_goes_on_and_what_is_idle_ends() -> None:
         listener.process.send_signal(signal.SIGTERM)
         sent = 0
         while not select.select([idle], [], [], 0.1)[0]:
-            busy.sendall(b"x" * 1000)
-            sent += 1000
+            busy.sendall(b"x" * 10)
+            sent += 10
         assert idle.recv(1) == b""
-        busy.sendall(b"y" * 1000)
+        busy.sendall(b"y" * 10)
         busy.close()
         rows = [row_of(listener.args, line) for line in listener.finish()[0].splitlines()]
         assert rows[-1]["event"] == "ended"
-        assert rows[-1]["counts"]["bytes_received"] == sent + 1000
+        assert rows[-1]["counts"]["bytes_received"] == sent + 10
         assert (rows[-1]["counts"]["cut_off"], rows[-1]["counts"]["failed"]) == (0, 0)
         assert all(row.get("error") is None for row in rows)
         assert listener.process.returncode == 0
