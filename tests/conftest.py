@@ -78,7 +78,7 @@ def twins() -> tuple[Twin, Twin]:
 
 def _twin(kind: str) -> Twin:
     if kind == "rust" and _twins.rust is None:
-        _absent(f"no Rust twin: {_twins.reason}", "NETKIT_REQUIRE_RUST")
+        absent(f"no Rust twin: {_twins.reason}", "NETKIT_REQUIRE_RUST")
     return Twin(kind)
 
 
@@ -88,7 +88,7 @@ def require_peer(program: str) -> str:
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     found = shutil.which(program, path=path)
     if found is None:
-        _absent(f"{program} is not installed (make peers)", "NETKIT_REQUIRE_PEERS")
+        absent(f"{program} is not installed (make peers)", "NETKIT_REQUIRE_PEERS")
     return found
 
 
@@ -125,7 +125,7 @@ def _first_ephemeral() -> int:
     return max(low, 12_000)
 
 
-def _absent(what: str, required: str) -> NoReturn:
+def absent(what: str, required: str) -> NoReturn:
     if _is_set(required):
         pytest.fail(f"{what}, and {required} is set", pytrace=False)
     pytest.skip(what)

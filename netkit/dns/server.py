@@ -226,6 +226,7 @@ class DnsServer:
         With `faults`, responses come late, damaged or not at all, over UDP and TCP.
         """
         converse: Handler = partial(self._converse, stop=stop)
+        self._udp.tell_destinations()
         if faults is not None:
             from netkit.lab.faults import faulty
             from netkit.lab.faulty_udp import FaultyUdpSocket
@@ -259,7 +260,7 @@ class DnsServer:
     def _answering(self) -> Flow[None]:
         while True:
             try:
-                wire, peer = yield from self._udp.receive_flow()
+                wire, peer, _, source = yield from self._udp.receive_msg_flow()
             except ClosedError:
                 raise
             except OSError:
@@ -268,7 +269,7 @@ class DnsServer:
             if response is None:
                 continue
             try:
-                yield from self._udp.send_flow(response, peer)
+                yield from self._udp.send_flow(response, peer, source)
             except ClosedError:
                 raise
             except OSError as error:

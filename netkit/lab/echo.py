@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from netkit.addr import SocketAddr
     from netkit.io import ByteStream
-    from netkit.net.udp import UdpSocket
+    from netkit.net.udp import UdpMessage, UdpSocket
 
 
 class Echoed:
@@ -73,12 +73,15 @@ def echo_datagrams(
 ) -> Flow[None]:
     """Flow: send each datagram back to its sender until `stop` is set, then those that had come before.
 
-    `on_echo` is called with the peer and the size of each.
+    A datagram is sent back from the address that it was sent to. `on_echo` is called with the peer and the
+    size of each.
     """
+    sock.tell_destinations()
 
-    def send_back(data: bytes, peer: SocketAddr) -> Flow[None]:
+    def send_back(message: UdpMessage) -> Flow[None]:
+        data, peer, _, source = message
         try:
-            yield from sock.send_flow(data, peer)
+            yield from sock.send_flow(data, peer, source)
         except ClosedError:
             raise
         except OSError:
@@ -91,19 +94,19 @@ def echo_datagrams(
     def echoing() -> Flow[None]:
         while True:
             try:
-                data, peer = yield from sock.receive_flow()
+                message = yield from sock.receive_msg_flow()
             except ClosedError:
                 raise
             except OSError:
                 continue  # an ICMP error about an earlier datagram: continue with the next
-            yield from send_back(data, peer)
+            yield from send_back(message)
 
     yield from beside(stop.wait(), echoing())
     for _ in range(LAST_DATAGRAMS):
         try:
-            found = sock.recv_from_nonblock()
+            found = sock.recv_msg_nonblock()
         except OSError:
             continue
         if found is None:
             return
-        yield from send_back(*found)
+        yield from send_back(found)

@@ -41,7 +41,9 @@ class FaultyUdpSocket(UdpSocket):
     def __init__(self, sock: UdpSocket, session: FaultSession) -> None:
         self.__dict__.update(sock.__dict__)  # the same socket, descriptor and timeouts
         self._session = session
-        self._held: list[tuple[float, int, bytes, SocketAddr | None]] = []  # a heap, by moment
+        self._held: list[
+            tuple[float, int, bytes, SocketAddr | None, SocketAddr | None]
+        ] = []  # a heap, by moment
         self._held_bytes = 0
         self._order = count()
         self._free_at = 0.0  # when a throttled link has sent what is before
@@ -69,8 +71,10 @@ class FaultyUdpSocket(UdpSocket):
         finally:
             receiving.close()
 
-    def send_flow(self, data: Buffer, addr: SocketAddr | None = None) -> Flow[int]:
-        """Flow: send one datagram to `addr`, or to the connected peer; or lose it, or keep it for later.
+    def send_flow(
+        self, data: Buffer, addr: SocketAddr | None = None, source: SocketAddr | None = None
+    ) -> Flow[int]:
+        """Flow: send one datagram as `UdpSocket` does; or lose it, or keep it for later.
 
         A datagram that is sent at once has the errors of `UdpSocket`; errors of later ones are only logged.
         """
@@ -94,14 +98,14 @@ class FaultyUdpSocket(UdpSocket):
             injected.delayed += 1
             due += delay
         if due <= now:
-            return (yield from super().send_flow(whole, addr))
+            return (yield from super().send_flow(whole, addr, source))
         cost = size + HELD_OVERHEAD
         while self._held and self._held_bytes + cost > HELD_BYTES:
             blocked = self._send_due()
             if self._held_bytes + cost > HELD_BYTES:
                 yield self._want(blocked, event=self._descriptor.gone)
                 self._check_open()
-        heappush(self._held, (due, next(self._order), whole, addr))
+        heappush(self._held, (due, next(self._order), whole, addr, source))
         self._held_bytes += cost
         if self._held[0][0] == due:
             self._descriptor.wake_reader()  # the flow that waits to receive must learn the new moment
@@ -126,12 +130,9 @@ class FaultyUdpSocket(UdpSocket):
         for _ in range(OPERATIONS_PER_TURN):
             if not self._held or self._held[0][0] > self._session.clock():
                 return False
-            _, _, data, addr = self._held[0]
+            _, _, data, addr, source = self._held[0]
             try:
-                if addr is None:
-                    self._sock.send(data)
-                else:
-                    self._sock.sendto(data, addr.to_sockaddr(self._sock.family))
+                self._transmit(data, addr, source)
             except BlockingIOError:
                 return True
             except OSError as error:

@@ -5,6 +5,7 @@
     sockets, listening        the base of the streams, and of the listeners
     socket_file, fds          the file of a Unix-domain listener; passing descriptors (SCM_RIGHTS)
     same_port                 TCP and UDP at one port
+    pktinfo                   the address that a datagram was sent to
     interfaces                this machine's network interfaces: names, numbers, IPv4 addresses
     pump                      copying bytes in both directions
 
@@ -23,7 +24,7 @@ from netkit.net.listening import AsyncIncoming, Incoming, StreamListener
 from netkit.net.resolve import NameResolver, resolve_flow, system_resolver
 from netkit.net.sockets import Shutdown
 from netkit.net.tcp import KeepAlive, TcpInfo, TcpListener, TcpStream
-from netkit.net.udp import UdpSocket
+from netkit.net.udp import UdpMessage, UdpSocket
 
 if TYPE_CHECKING:
     from netkit.net.unix import (
@@ -92,6 +93,7 @@ __all__ = [
     "TcpInfo",
     "TcpListener",
     "TcpStream",
+    "UdpMessage",
     "UdpSocket",
     "UnixAddr",
     "UnixAddrLike",

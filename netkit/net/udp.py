@@ -14,7 +14,7 @@ import struct
 from collections import deque
 from itertools import islice, repeat, starmap
 from operator import itemgetter
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from netkit.addr import Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrsLike
 from netkit.io import (
@@ -33,8 +33,12 @@ from netkit.io import (
 )
 from netkit.net.connect import descriptor_of
 from netkit.net.errors import ListenError
+from netkit.net.pktinfo import ROOM, addresses, from_source, request
 from netkit.net.resolve import listening_addrs
 from netkit.net.sockets import set_ttl, ttl_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: The largest payload of a datagram: 65,535 bytes less the UDP header (IPv6); IPv4 allows 20 less.
 MAX_DATAGRAM = 65527
@@ -47,6 +51,20 @@ DRAIN_BYTES = 1_048_576
 REMEMBERED_PEERS = 256
 
 _PAYLOAD = itemgetter(0)
+
+
+class UdpMessage(NamedTuple):
+    """A received datagram with both its addresses.
+
+    `destination` is the address it was sent to; None if the system does not tell. `reply_source` is the
+    `source` for an answer: None where the system's choice is right or the only one (the socket is bound to
+    one address, or the datagram went to a group).
+    """
+
+    data: bytes
+    peer: SocketAddr
+    destination: SocketAddr | None
+    reply_source: SocketAddr | None
 
 
 class UdpSocket(Closing, Timed):
@@ -67,13 +85,17 @@ class UdpSocket(Closing, Timed):
         self._flags = socket.MSG_DONTWAIT if inherited else 0
         self._sock = sock
         self._descriptor = descriptor_of(sock)
-        self._received: deque[tuple[bytes, Any]] = deque()  # datagrams, and the system's addresses
-        self._failed: OSError | None = None  # came after what is in there, and is not raised yet
-        self._peers: dict[Any, SocketAddr] = {}  # those heard of late, as they are named here
+        # What recvfrom or recvmsg returned: the datagram is first in it, the source's sockaddr last.
+        self._received: deque[tuple[Any, ...]] = deque()
+        self._failed: OSError | None = None  # an error after the kept datagrams, which is not raised yet
+        self._peers: dict[Any, SocketAddr] = {}  # the address objects of recent sources
         self._turns = 0
         self._receiving = False
         self._sending = False
         self._peer: SocketAddr | None = None
+        self._port: int | None = None  # set while the system tells the destination of each datagram
+        self._bound_to: SocketAddr | None = None  # the destination of every datagram
+        self._destinations: dict[Any, tuple[SocketAddr | None, ...]] = {}  # by the system's control messages
 
     # Making one.
 
@@ -85,16 +107,18 @@ class UdpSocket(Closing, Timed):
         reuse_addr: bool = False,
         reuse_port: bool = False,
         only_v6: bool | None = None,
+        destinations: bool = False,
     ) -> Self:
         """Receive at the first address of `addr` that can be bound; port 0 takes a free one.
 
         `reuse_addr` lets other programs receive at the same address, which several programs need to receive
         from one multicast group. With `reuse_port` each datagram goes to one of them. `only_v6` excludes IPv4
-        from an IPv6 socket; without it `"::"` receives both.
+        from an IPv6 socket; without it `"::"` receives both. With `destinations`,
+        `recv_msg` tells where datagrams were sent to: see `tell_destinations`.
 
         Raises AddrParseError, ResolveError, ListenError.
         """
-        return cls._bind_first(run(listening_addrs(addr)), reuse_addr, reuse_port, only_v6)
+        return cls._bind_first(run(listening_addrs(addr)), reuse_addr, reuse_port, only_v6, destinations)
 
     @classmethod
     async def bind_async(
@@ -104,9 +128,12 @@ class UdpSocket(Closing, Timed):
         reuse_addr: bool = False,
         reuse_port: bool = False,
         only_v6: bool | None = None,
+        destinations: bool = False,
     ) -> Self:
         """Receive at the first address of `addr` that can be bound; arguments and errors as `bind`."""
-        return cls._bind_first(await run_async(listening_addrs(addr)), reuse_addr, reuse_port, only_v6)
+        return cls._bind_first(
+            await run_async(listening_addrs(addr)), reuse_addr, reuse_port, only_v6, destinations
+        )
 
     @classmethod
     def bind_addr(cls, addr: SocketAddr) -> Self:
@@ -134,6 +161,7 @@ class UdpSocket(Closing, Timed):
         reuse_addr: bool = False,
         reuse_port: bool = False,
         only_v6: bool | None = None,
+        destinations: bool = False,
     ) -> Self:
         failure: ListenError | None = None
         for addr in addrs:
@@ -152,7 +180,10 @@ class UdpSocket(Closing, Timed):
                 sock.close()
                 failure = failure or ListenError(addr, error)
                 continue
-            return cls(sock)
+            made = cls(sock)
+            if destinations:
+                made.tell_destinations()
+            return made
         assert failure is not None  # resolve never gives an empty list
         raise failure
 
@@ -162,6 +193,20 @@ class UdpSocket(Closing, Timed):
         self._sock.connect(peer.to_sockaddr(self._sock.family))
         self._peer = peer
 
+    def tell_destinations(self) -> None:
+        """Let `recv_msg` tell the address that each datagram was sent to, and from which to answer it.
+
+        A server bound to a wildcard needs both: its client drops an answer that comes from another address
+        than the one that it asked. Receiving takes a little longer on such a socket. A socket bound to one
+        address knows the destination already. On a system that tells none, it stays None.
+        """
+        local = self.local_addr
+        self._bound_to = self._port = None
+        if not local.ip.is_unspecified:
+            self._bound_to = local.unmapped
+        elif request(self._sock):
+            self._port = local.port
+
     # Flows.
 
     def receive_flow(self) -> Flow[tuple[bytes, SocketAddr]]:
@@ -170,11 +215,21 @@ class UdpSocket(Closing, Timed):
         Raises the system's OSError, such as ConnectionRefusedError if the host of a connected peer reports
         that no program receives there.
         """
+        yield from self._arrive_in_turn()
+        return self._first(take=True)
+
+    def receive_msg_flow(self) -> Flow[UdpMessage]:
+        """Flow: the next datagram with both its addresses; see `tell_destinations`. Errors as
+        `receive_flow`."""
+        yield from self._arrive_in_turn()
+        return self._first_message()
+
+    def _arrive_in_turn(self) -> Flow[None]:
+        """Flow: `_arrive`, which lets other work run even if a datagram is always there."""
         self._turns += 1
         if self._turns % OPERATIONS_PER_TURN == 0:
-            yield PAUSE  # whoever floods this socket must not keep everything else from its turn
+            yield PAUSE  # a flood on this socket must not stop everything else
         yield from self._arrive()
-        return self._first(take=True)
 
     def _arrive(self) -> Flow[None]:
         """Flow: wait until there is a datagram, or an error to report.
@@ -197,20 +252,25 @@ class UdpSocket(Closing, Timed):
         """Read the datagrams that have arrived. Returns whether there was one, or an error to report."""
         if self._failed is not None:
             return True
-        recvfrom, asked, received = self._sock.recvfrom, (MAX_DATAGRAM, self._flags), self._received
+        received = self._received
+        receive: Callable[..., tuple[Any, ...]] = self._sock.recvfrom
+        asked: tuple[int, ...] = (MAX_DATAGRAM, self._flags)
+        if self._port is not None:
+            receive, asked = self._sock.recvmsg, (MAX_DATAGRAM, ROOM, self._flags)
         room = DRAIN_BYTES
         try:
             while room > 0 and (count := DRAIN_DATAGRAMS - len(received)) > 0:
-                # So many at once as keep within the limit, however long they are.
+                # As many at once as keep within the limit, however long they are.
                 count = min(count, max(1, room // MAX_DATAGRAM))
                 before = len(received)
-                received.extend(starmap(recvfrom, repeat(asked, count)))
+                received.extend(starmap(receive, repeat(asked, count)))
                 room -= sum(map(len, map(_PAYLOAD, islice(received, before, None))))
         except BlockingIOError:
             return bool(received)
         except OSError as error:
-            self._failed = error  # in its order: after those before it; first of all: a call may bring Ctrl-C
-            self._check_open()  # it may have been closed by another thread in this instant
+            # Stored before any call, because Ctrl-C may come in one; raised after the datagrams before it.
+            self._failed = error
+            self._check_open()  # another thread may have closed it at this moment
         return True
 
     def _report(self) -> None:
@@ -221,14 +281,37 @@ class UdpSocket(Closing, Timed):
 
     def _first(self, *, take: bool) -> tuple[bytes, SocketAddr]:
         """The datagram that was waited for, or raise its error. BusyError if another receiver took it."""
-        self._report()
-        if not self._received:
-            raise BusyError("UDP socket's receiving side")
-        data, sockaddr = self._received[0]
+        data, *_, sockaddr = self._head()
         first = data, self._peers.get(sockaddr) or self._peer_at(sockaddr)
         if take:
             del self._received[0]  # not by a call, because Ctrl-C could come after it
         return first
+
+    def _first_message(self) -> UdpMessage:
+        """Take the datagram that was waited for, with both its addresses; errors as `_first`."""
+        head = self._head()
+        data, sockaddr = head[0], head[-1]
+        to: tuple[SocketAddr | None, ...] = (self._bound_to, None)
+        if self._port is not None and len(head) > 2:  # not one that was kept before destinations were told
+            to = self._destination_of(tuple(head[1]), self._port)
+        message = UdpMessage(data, self._peers.get(sockaddr) or self._peer_at(sockaddr), *to)
+        del self._received[0]  # not by a call, because Ctrl-C could come after it
+        return message
+
+    def _head(self) -> tuple[Any, ...]:
+        self._report()
+        if not self._received:
+            raise BusyError("UDP socket's receiving side")
+        return self._received[0]
+
+    def _destination_of(self, messages: tuple[Any, ...], port: int) -> tuple[SocketAddr | None, ...]:
+        """Read control messages, and cache what they say."""
+        found = self._destinations.get(messages)
+        if found is None:
+            if len(self._destinations) >= REMEMBERED_PEERS:
+                self._destinations.clear()
+            self._destinations[messages] = found = addresses(messages, port)
+        return found
 
     def _peer_at(self, sockaddr: Any) -> SocketAddr:
         """The address that the system wrote so, and remember it."""
@@ -237,21 +320,30 @@ class UdpSocket(Closing, Timed):
         self._peers[sockaddr] = peer = SocketAddr.from_sockaddr(sockaddr).unmapped
         return peer
 
-    def send_flow(self, data: Buffer, addr: SocketAddr | None = None) -> Flow[int]:
-        """Flow: send one datagram to `addr`, or to the connected peer."""
+    def send_flow(
+        self, data: Buffer, addr: SocketAddr | None = None, source: SocketAddr | None = None
+    ) -> Flow[int]:
+        """Flow: send one datagram to `addr`, or to the connected peer; from `source` if it is given."""
         self._check_sending()
         self._sending = True
         try:
             while True:
                 self._check_open()
                 try:
-                    if addr is None:
-                        return self._sock.send(data, self._flags)
-                    return self._sock.sendto(data, self._flags, addr.to_sockaddr(self._sock.family))
+                    return self._transmit(data, addr, source)
                 except BlockingIOError:
                     yield self._descriptor.want_write
         finally:
             self._sending = False
+
+    def _transmit(self, data: Buffer, addr: SocketAddr | None, source: SocketAddr | None = None) -> int:
+        """Send one datagram now. Raises BlockingIOError if there is no room."""
+        if addr is None:
+            return self._sock.send(data, self._flags)
+        to = addr.to_sockaddr(self._sock.family)
+        if source is None or not (control := from_source(source)):
+            return self._sock.sendto(data, self._flags, to)
+        return self._sock.sendmsg([data], control, self._flags, to)
 
     # Connected.
 
@@ -289,25 +381,33 @@ class UdpSocket(Closing, Timed):
         data: Buffer,
         addr: SocketAddr,
         *,
+        source: SocketAddr | None = None,
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
     ) -> int:
-        """Send one datagram to `addr`; returns its size."""
+        """Send one datagram to `addr`; returns its size.
+
+        `source` is the address of this machine that it is to come from, such as the `reply_source` of a
+        `UdpMessage`; the port is always the socket's own. Without it the system chooses by the route.
+        """
         with phase("sending"):
-            return run(self.send_flow(data, addr), deadline=self._write_deadline(timeout), cancel=cancel)
+            return run(
+                self.send_flow(data, addr, source), deadline=self._write_deadline(timeout), cancel=cancel
+            )
 
     async def send_to_async(
         self,
         data: Buffer,
         addr: SocketAddr,
         *,
+        source: SocketAddr | None = None,
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
     ) -> int:
-        """Send one datagram to `addr`; returns its size."""
+        """Send one datagram to `addr`; returns its size. `source` as for `send_to`."""
         with phase("sending"):
             return await run_async(
-                self.send_flow(data, addr), deadline=self._write_deadline(timeout), cancel=cancel
+                self.send_flow(data, addr, source), deadline=self._write_deadline(timeout), cancel=cancel
             )
 
     def recv_from(
@@ -325,6 +425,22 @@ class UdpSocket(Closing, Timed):
         with phase("waiting for a datagram"):
             await run_async(self._arrive(), deadline=self._read_deadline(timeout), cancel=cancel)
         return self._first(take=True)
+
+    def recv_msg(
+        self, *, timeout: float | None = None, cancel: CancellationToken | None = None
+    ) -> UdpMessage:
+        """The next datagram, where it came from, and where it was sent to; see `tell_destinations`."""
+        with phase("waiting for a datagram"):
+            run(self._arrive(), deadline=self._read_deadline(timeout), cancel=cancel)
+        return self._first_message()
+
+    async def recv_msg_async(
+        self, *, timeout: float | None = None, cancel: CancellationToken | None = None
+    ) -> UdpMessage:
+        """The next datagram, where it came from, and where it was sent to; see `tell_destinations`."""
+        with phase("waiting for a datagram"):
+            await run_async(self._arrive(), deadline=self._read_deadline(timeout), cancel=cancel)
+        return self._first_message()
 
     # Looking without taking, and calls that do not wait.
 
@@ -361,12 +477,18 @@ class UdpSocket(Closing, Timed):
 
     def recv_from_nonblock(self) -> tuple[bytes, SocketAddr] | None:
         """The next datagram and where it came from, or None if there is none yet. Never waits."""
+        return self._first(take=True) if self._is_there() else None
+
+    def recv_msg_nonblock(self) -> UdpMessage | None:
+        """The next datagram with both its addresses, or None if there is none yet. Never waits."""
+        return self._first_message() if self._is_there() else None
+
+    def _is_there(self) -> bool:
+        """Whether there is a datagram, or an error to report. Never waits."""
         self._check_open()
         if self._receiving and not self._received:
             raise BusyError("UDP socket's receiving side")
-        if not self._received and not self._drain():
-            return None
-        return self._first(take=True)
+        return bool(self._received) or self._drain()
 
     def send_nonblock(self, data: Buffer) -> int | None:
         """Send one datagram to the connected peer; its size, or None where there is no room for it now."""
@@ -376,11 +498,16 @@ class UdpSocket(Closing, Timed):
         except BlockingIOError:
             return None
 
-    def send_to_nonblock(self, data: Buffer, addr: SocketAddr) -> int | None:
-        """Send one datagram to `addr`; its size, or None where there is no room for it now. Never waits."""
+    def send_to_nonblock(
+        self, data: Buffer, addr: SocketAddr, *, source: SocketAddr | None = None
+    ) -> int | None:
+        """Send one datagram to `addr`; returns its size, or None if there is no room now. Never waits.
+
+        `source` as for `send_to`.
+        """
         self._check_sending()
         try:
-            return self._sock.sendto(data, self._flags, addr.to_sockaddr(self._sock.family))
+            return self._transmit(data, addr, source)
         except BlockingIOError:
             return None
 

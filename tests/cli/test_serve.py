@@ -454,11 +454,11 @@ StreamListener._first = fails
 """
 RECEIVING = """
 from netkit.net.udp import UdpSocket
-real = UdpSocket.receive_flow
+real = UdpSocket.receive_msg_flow
 def fails(self):
     yield from real(self)
     raise ValueError("what broke")
-UdpSocket.receive_flow = fails
+UdpSocket.receive_msg_flow = fails
 """
 
 

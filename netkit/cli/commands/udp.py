@@ -453,7 +453,7 @@ def listen(
     traffic = Traffic(run, hexdump)
     if bind is None:
         run.input = bind = ":0" if groups else ANYWHERE
-    with UdpSocket.bind(bind, reuse_addr=reuse or bool(groups)) as sock:
+    with UdpSocket.bind(bind, reuse_addr=reuse or bool(groups), destinations=reply is not None) as sock:
         bound = sock.local_addr.ip
         if groups and not (bound.is_unspecified or bound.is_multicast) and os.name == "posix":
             hint = f"bind to :{sock.local_addr.port}, or to the group itself"
@@ -480,12 +480,12 @@ def _listening(
 
     while count is None or traffic.received < count:
         until = None if idle_timeout is None else monotonic() + idle_timeout
-        data, peer = yield from before(until, sock.receive_flow(), "waiting for a datagram")
+        data, peer, _, source = yield from before(until, sock.receive_msg_flow(), "waiting for a datagram")
         traffic.show("received", peer, data)
         if reply is not None:
             answer = reply.encode("utf-8", "surrogateescape")
             try:
-                yield from sock.send_flow(answer, peer)
+                yield from sock.send_flow(answer, peer, source)
             except ClosedError:
                 raise
             except OSError as error:
