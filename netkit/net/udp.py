@@ -92,7 +92,7 @@ class UdpSocket(Closing, Timed):
         self._turns = 0
         self._receiving = False
         self._sending = False
-        self._peer: SocketAddr | None = None
+        self._peer = _peer_of(sock)
         self._port: int | None = None  # set while the system tells the destination of each datagram
         self._bound_to: SocketAddr | None = None  # the destination of every datagram
         self._destinations: dict[Any, tuple[SocketAddr | None, ...]] = {}  # by the system's control messages
@@ -650,6 +650,15 @@ class UdpSocket(Closing, Timed):
 
     def __repr__(self) -> str:
         return f"<UdpSocket {'closed' if self.is_closed else self.local_addr}>"
+
+
+def _peer_of(sock: socket.socket) -> SocketAddr | None:
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return None  # its name is no SocketAddr
+    try:
+        return SocketAddr.from_sockaddr(sock.getpeername()).unmapped
+    except OSError:
+        return None  # it is not connected
 
 
 def _membership_v4(multicast: Ipv4Addr | str, interface: Ipv4Addr | str) -> bytes:

@@ -297,7 +297,10 @@ def unix_listener_from_raw_fd(fd: int, *, unlink_on_close: bool = False) -> Unix
 
 
 def udp_socket_from_raw_fd(fd: int) -> UdpSocket:
-    """The UDP socket at descriptor `fd`; the descriptor then belongs to it. Raises AdoptError."""
+    """The UDP socket at descriptor `fd`, with its peer if it is connected; the descriptor then belongs to it.
+
+    Raises AdoptError.
+    """
     from netkit.net.udp import UdpSocket
 
     return UdpSocket(_adopt(fd, _INET, socket.SOCK_DGRAM), inherited=True)

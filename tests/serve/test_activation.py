@@ -378,6 +378,21 @@ class TestAdopting:
     def test_ipv6_datagrams(self, things: Things) -> None:
         udp_socket_from_raw_fd(os.dup(things.by_name["udp6"].fileno())).close()
 
+    @pytest.mark.parametrize("mapped", [False, True])
+    def test_a_connected_udp_socket_knows_its_peer(self, mapped: bool) -> None:
+        with UdpSocket.bind("127.0.0.1:0") as peer:
+            family = socket.AF_INET6 if mapped else socket.AF_INET
+            with socket.socket(family, socket.SOCK_DGRAM) as sock:
+                sock.connect(peer.local_addr.to_sockaddr(family))
+                fd = os.dup(sock.fileno())
+            with udp_socket_from_raw_fd(fd) as adopted:
+                assert adopted.peer_addr == peer.local_addr
+                adopted.send(b"x")
+                assert peer.recv(timeout=5) == b"x"
+            assert adopted.peer_addr == peer.local_addr
+            with udp_socket_from_raw_fd(os.dup(peer.fileno())) as unconnected:
+                assert unconnected.peer_addr is None
+
     def test_another_protocol_over_ip(self) -> None:
         try:
             sctp = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP)
