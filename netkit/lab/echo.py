@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -10,8 +12,11 @@ from netkit.io import ClosedError, Event, Flow, before, beside
 #: How many datagrams that came before `stop` are still sent back. The limit ends the echo even in a flood.
 LAST_DATAGRAMS = 10_000
 
+#: The ports of services that answer any datagram: echo, daytime, quote of the day, chargen (RFC 862 to 867).
+ANSWERING_PORTS = frozenset((7, 13, 17, 19))
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from netkit.addr import SocketAddr
     from netkit.io import ByteStream
@@ -26,6 +31,44 @@ class Echoed:
     def __init__(self) -> None:
         self.messages = 0
         self.bytes = 0
+
+
+class LoopGuard:
+    """Tells from which peers a datagram must not be answered, because the answer would be answered too.
+
+    One datagram with a forged source makes two such services send to each other without end, or one to itself
+    (CVE-2024-2169). Such a source is an address of this server (`own`, the addresses that it is bound to), or
+    one of `ANSWERING_PORTS` anywhere. `refused` counts what was not answered.
+    """
+
+    __slots__ = ("_everywhere", "_own", "refused")
+
+    def __init__(self, own: Iterable[SocketAddr]) -> None:
+        addrs = [addr.unmapped for addr in own]
+        self._own = frozenset((addr.ip, addr.port) for addr in addrs)
+        self._everywhere = frozenset(addr.port for addr in addrs if addr.ip.is_unspecified)
+        self.refused = 0
+
+    def refuses(self, peer: SocketAddr) -> bool:
+        """Whether `peer` must not be answered; counted if so."""
+        found = (
+            peer.port in ANSWERING_PORTS
+            or (peer.ip, peer.port) in self._own
+            or (peer.port in self._everywhere and _is_local(peer))
+        )
+        self.refused += found
+        return found
+
+
+def _is_local(addr: SocketAddr) -> bool:
+    """Whether it is an address of this machine: a socket can be bound to it."""
+    try:
+        with socket.socket(addr.family, socket.SOCK_DGRAM) as sock:
+            host, _, *rest = addr.to_sockaddr()
+            sock.bind((host, 0, *rest))
+    except OSError as error:
+        return error.errno != errno.EADDRNOTAVAIL  # such as no descriptor left: then rather too cautious
+    return True
 
 
 def echo_stream(
@@ -69,17 +112,22 @@ def echo_datagrams(
     *,
     counts: Echoed,
     stop: Event,
+    loops: LoopGuard | None = None,
     on_echo: Callable[[SocketAddr, int], object] | None = None,
 ) -> Flow[None]:
     """Flow: send each datagram back to its sender until `stop` is set, then those that had come before.
 
-    A datagram is sent back from the address that it was sent to. `on_echo` is called with the peer and the
-    size of each.
+    A datagram is sent back from the address that it was sent to, and dropped if `loops` refuses its source;
+    the guard must know all the addresses of a server with several sockets. `on_echo` is called with the
+    peer and the size of each.
     """
     sock.tell_destinations()
+    guard = LoopGuard([sock.local_addr]) if loops is None else loops
 
     def send_back(message: UdpMessage) -> Flow[None]:
         data, peer, _, source = message
+        if guard.refuses(peer):
+            return
         try:
             yield from sock.send_flow(data, peer, source)
         except ClosedError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from netkit._log import Log
 from netkit.io import ByteStream, ClosedError, Event, Flow, Semaphore, all_of, beside
-from netkit.lab.echo import Echoed, echo_datagrams, echo_stream
+from netkit.lab.echo import Echoed, LoopGuard, echo_datagrams, echo_stream
 from netkit.lab.echo_loop import EchoLoop
 from netkit.net.listening import StreamListener
 from netkit.net.udp import UdpSocket
@@ -109,6 +109,8 @@ class EchoServer:
         self.numbers = count(1)
         self.connections = Served()
         self.streams, self.datagrams = Echoed(), Echoed()
+        udp = [each for each in self.sockets if isinstance(each, UdpSocket)]
+        self.loops = LoopGuard([each.local_addr for each in udp])
 
     def counts(self) -> dict[str, int]:
         """The counts so far."""
@@ -116,6 +118,7 @@ class EchoServer:
             "connections": self.connections.accepted,
             "active": len(self.connections.active),
             "datagrams": self.datagrams.messages,
+            "loops_refused": self.loops.refused,
             "bytes": self.streams.bytes + self.datagrams.bytes,
             "failed": self.connections.failed,
             "cut_off": self.connections.cut_off,
@@ -252,12 +255,14 @@ class EchoServer:
     def _serve_datagrams(self, place: int, sock: UdpSocket, stop: Event, drain: float | None) -> Flow[None]:
         on_echo = self._datagram_told(place)
         if self._faults is None:
-            yield from echo_datagrams(sock, counts=self.datagrams, stop=stop, on_echo=on_echo)
+            yield from echo_datagrams(
+                sock, counts=self.datagrams, stop=stop, loops=self.loops, on_echo=on_echo
+            )
             return
         from netkit.lab.faulty_udp import FaultyUdpSocket
 
         faulty = FaultyUdpSocket(sock, self._faults.datagrams())
-        yield from echo_datagrams(faulty, counts=self.datagrams, stop=stop, on_echo=on_echo)
+        yield from echo_datagrams(faulty, counts=self.datagrams, stop=stop, loops=self.loops, on_echo=on_echo)
         yield from faulty.drain(stop, drain)
 
 

@@ -85,6 +85,7 @@ class TestEcho:
                 "connections": 1,
                 "active": 0,
                 "datagrams": 1,
+                "loops_refused": 0,
                 "bytes": 16,
                 "failed": 0,
                 "cut_off": 0,

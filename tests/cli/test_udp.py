@@ -6,6 +6,7 @@ import base64
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -217,6 +218,28 @@ class TestListen:
             out, said = process.communicate(timeout=30)
         assert (process.returncode, out) == (0, b"onetwo")
         assert said.decode().count(f"cannot reply to {address_of(peer)}: message too long") == 2
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="every 127.x.x.x is Linux's")
+    def test_a_reply_that_would_be_replied_to_is_not_sent(self, peer: socket.socket) -> None:
+        """As to a source with the port of the listener at another address of this machine."""
+        args = ("--count", "3", "--json", "--reply", "ok", "--reuse", "0.0.0.0:0")
+        with (
+            listening(*args) as (process, (_, port)),
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own,
+        ):
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            own.bind(("127.0.0.3", port))
+            own.sendto(b"1", ("127.0.0.1", port))
+            own.sendto(b"2", ("127.0.0.1", port))
+            peer.sendto(b"question", ("127.0.0.1", port))
+            assert peer.recv(100) == b"ok"
+            out, said = process.communicate(timeout=30)
+            with pytest.raises(BlockingIOError):
+                own.recv(100, socket.MSG_DONTWAIT)
+        events = [row_of(words_of(process), line) for line in out.splitlines()]
+        assert [event["event"] for event in events] == ["received", "received", "received", "sent", "ended"]
+        assert (events[-1]["sent"], events[-1]["loops_refused"]) == (1, 2)
+        assert said.decode().count("no reply to 127.0.0.3:") == 1
 
     def test_nothing_came(self, netkit: Netkit) -> None:
         result = netkit("udp", "listen", "--idle-timeout", "20ms")

@@ -57,6 +57,14 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
     print(sock.recvfrom(65535)[1][0])
 """
 
+#: A client at a port of its own: it sends, and does not wait for an answer.
+SILENT = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.bind(("", int(sys.argv[3])))
+    sock.sendto(b"loop", (sys.argv[1], int(sys.argv[2])))
+"""
+
 
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[tuple[Host, Host]]:
@@ -119,6 +127,17 @@ class TestTheAddressThatWasAsked:
         with serving(server, "udp", "listen", "--reply", "ok", bind) as (_, port):
             for address in asked:
                 assert ask(client, CONNECTED, address, port, "00") == b"ok".hex()
+
+
+def test_services_that_answer_anything_get_no_answer(hosts: tuple[Host, Host]) -> None:
+    """Neither the echo of a forged source, nor the end of a loop that one of them has begun."""
+    server, client = hosts
+    with serving(server, "serve", "echo", "--udp", ":0") as (process, port):
+        for source in ("7", "13", "17", "19"):
+            ask(client, SILENT, "192.0.2.2", port, source)
+        assert ask(client, CONNECTED, "192.0.2.2", port, "00") == "00"
+        _, counts = process.end(signal.SIGTERM)
+    assert (counts["datagrams"], counts["loops_refused"]) == (1, 4)
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0:0", ":0"])

@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from netkit.io import ByteStream, Event, Flow, run
-from netkit.lab.echo import Echoed
+from netkit.lab.echo import Echoed, LoopGuard
 from netkit.lab.echo_loop import EchoLoop
 from netkit.lab.echo_server import EchoServer
 from netkit.lab.faults import Faults
@@ -318,6 +319,53 @@ def test_what_is_late_when_it_stops_still_leaves() -> None:
         assert stream.read_exactly(4, timeout=5) == b"late"
         assert sock.recv(timeout=5) == b"late"
     assert running.end()["cut_off"] == 0
+
+
+class TestLoops:
+    """A datagram whose answer would be answered again, without end, is dropped and counted."""
+
+    @pytest.mark.parametrize("faults", [None, Faults(delay=0.001, seed=1)], ids=["", "late"])
+    def test_the_server_itself_and_its_other_sockets(self, faults: Faults | None) -> None:
+        one, other = UdpSocket.bind("127.0.0.1:0"), UdpSocket.bind("127.0.0.1:0")
+        for sock in (one, other):
+            for to in (one, other):
+                sock.send_to(b"loop", to.local_addr)
+        self._serve(EchoServer([one, other], faults=faults), refused=4)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="every 127.x.x.x is Linux's")
+    @pytest.mark.parametrize("bind", ["0.0.0.0:0", "[::]:0"])
+    def test_another_address_of_a_server_on_a_wildcard(self, bind: str) -> None:
+        sock = UdpSocket.bind(bind)
+        port = sock.local_addr.port
+        for source in ("127.0.0.1", "127.0.0.2"):
+            sock.send_to(b"loop", SocketAddr.new("127.0.0.1", port), source=SocketAddr.new(source, port))
+        self._serve(EchoServer([sock]), refused=2)
+
+    def test_another_service_that_answers_anything(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with UdpSocket.bind("127.0.0.1:0") as service:
+            monkeypatch.setattr("netkit.lab.echo.ANSWERING_PORTS", {service.local_addr.port})
+            sock = UdpSocket.bind("127.0.0.1:0")
+            service.send_to(b"loop", sock.local_addr)
+            self._serve(EchoServer([sock]), refused=1)
+            assert service.recv_nonblock() is None
+
+    def test_the_same_port_of_another_host_is_a_peer(self) -> None:
+        guard = LoopGuard([SocketAddr.parse("0.0.0.0:7007"), SocketAddr.parse("[::1]:7008")])
+        assert not guard.refuses(SocketAddr.parse("192.0.2.77:7007"))
+        assert not guard.refuses(SocketAddr.parse("127.0.0.1:7008"))
+        assert guard.refuses(SocketAddr.parse("[::1]:7008"))
+        assert [guard.refuses(SocketAddr.new("192.0.2.77", port)) for port in (7, 13, 17, 19)] == [True] * 4
+        assert guard.refused == 5
+
+    def _serve(self, server: EchoServer, refused: int) -> None:
+        """Serve what has come, and somebody else; nothing was sent for what is refused."""
+        running = Running(server)
+        with UdpSocket.connected(SocketAddr.new("127.0.0.1", running.addrs[0].port)) as client:
+            client.send(b"hello")
+            assert client.recv(timeout=5) == b"hello"
+            until(lambda: server.loops.refused == refused)
+            counts = running.end()
+        assert (counts["datagrams"], counts["loops_refused"]) == (1, refused)
 
 
 def test_out_of_descriptors(start: Callable[..., Running], monkeypatch: pytest.MonkeyPatch) -> None:

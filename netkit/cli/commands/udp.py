@@ -56,6 +56,12 @@ class Ended(TypedDict):
     elapsed_s: Annotated[float, "How long the command ran"]
 
 
+class ListenEnded(Ended):
+    """The last event."""
+
+    loops_refused: Annotated[int, "Datagrams not replied to, because the reply would be replied to"]
+
+
 class UdpView(View[None]):
     """Payload as it is; with --json, events."""
 
@@ -109,6 +115,7 @@ class Traffic:
         self._begun = monotonic()
         self.sent = 0
         self.received = 0
+        self.more: dict[str, int] = {}  # counts that only one of the commands has
         if hexdump and run.json:
             raise WrongValue(
                 "--json and --hexdump exclude each other", "the events of --json carry the bytes"
@@ -138,11 +145,26 @@ class Traffic:
         words = (error.strerror or str(error)).lower()
         self._run.env.warn("udp listen", f"cannot reply to {peer}: {words}")
 
+    def refused(self, peer: object) -> None:
+        """Warn, the first time, that a datagram gets no reply because of its source."""
+        self.more["loops_refused"] += 1
+        if self.more["loops_refused"] == 1:
+            words = (
+                f"no reply to {peer}: its answer would come back without end; others like it are only counted"
+            )
+            self._run.env.warn("udp listen", words)
+
     def end(self) -> None:
         """Write the counts."""
         run, elapsed = self._run, monotonic() - self._begun
         if run.json:
-            event = {"event": "ended", "sent": self.sent, "received": self.received, "elapsed_s": elapsed}
+            event = {
+                "event": "ended",
+                "sent": self.sent,
+                "received": self.received,
+                "elapsed_s": elapsed,
+                **self.more,
+            }
             run.write_object(event)
 
 
@@ -398,7 +420,7 @@ def _receiving(sock: UdpSocket, traffic: Traffic, limit: int | None) -> Flow[Non
 
 @command(
     "udp listen",
-    view=UdpView(Datagram | Listening | Ended),
+    view=UdpView(Datagram | Listening | ListenEnded),
     modes=("json",),
     see_also=("netkit-udp-send(1)", "netkit-udp-echo(1)", "nc(1)", "socat(1)"),
 )
@@ -451,6 +473,7 @@ def listen(
     if interface is not None and not groups:
         raise WrongValue("--interface is for --join", "add --join GROUP, or leave it out")
     traffic = Traffic(run, hexdump)
+    traffic.more["loops_refused"] = 0
     if bind is None:
         run.input = bind = ":0" if groups else ANYWHERE
     with UdpSocket.bind(bind, reuse_addr=reuse or bool(groups), destinations=reply is not None) as sock:
@@ -477,12 +500,16 @@ def _listening(
     sock: UdpSocket, traffic: Traffic, count: int | None, idle_timeout: float | None, reply: str | None
 ) -> Flow[None]:
     from netkit.io import ClosedError, before
+    from netkit.lab.echo import LoopGuard
 
+    guard = LoopGuard([sock.local_addr])
     while count is None or traffic.received < count:
         until = None if idle_timeout is None else monotonic() + idle_timeout
         data, peer, _, source = yield from before(until, sock.receive_msg_flow(), "waiting for a datagram")
         traffic.show("received", peer, data)
-        if reply is not None:
+        if reply is not None and guard.refuses(peer):
+            traffic.refused(peer)
+        elif reply is not None:
             answer = reply.encode("utf-8", "surrogateescape")
             try:
                 yield from sock.send_flow(answer, peer, source)
