@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from netkit.addr import SocketAddr
 from netkit.io import ByteStream, Event, Flow, run
 from netkit.lab.echo import Echoed, LoopGuard
 from netkit.lab.echo_loop import EchoLoop
