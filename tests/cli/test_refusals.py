@@ -43,7 +43,8 @@ def closed() -> Iterator[int]:
 def test_refused_is_said_alike(netkit: Netkit, closed: int, command: str) -> None:
     peer = f"127.0.0.1:{closed}"
     result = netkit(*command.format(peer).split())
-    assert result.exit_code == 4, result
+    # A name server that is not reached leaves the name unresolved.
+    assert result.exit_code == (3 if command.startswith(("dig", "resolve")) else 4), result
     first, hint = result.stderr.splitlines()
     assert hint == HINT
     assert "connection refused" in first

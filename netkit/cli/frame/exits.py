@@ -157,7 +157,7 @@ _SYSTEM_HINTS = {
     errno.EMFILE: "raise the limit with `ulimit -n`, or lower --concurrency",
     errno.ENFILE: "lower --concurrency",
 }
-#: The same by the kind of an error of netkit's own, at the stage `connect`.
+#: The same by the kind of an error of netkit's own that came up while the peer was to be reached.
 _HINTS_OF_CONNECTING = {
     "PermissionDenied": FIREWALL_HINT,
     "Refused": _SYSTEM_HINTS[errno.ECONNREFUSED],

@@ -81,10 +81,11 @@ def many(
 ) -> Callable[[F], F]:
     """Take any number of inputs, as Python's `targets`, an `Inputs`.
 
-    `parse` makes a target of an input's text, and raises ValueError (or a NetkitError) where it is none.
-    `complete` and `words` are what a shell completes, where `parse` is no method of a value that knows.
-    `help` is for -f. `together` says that all inputs are under way at once (`Run.all_inputs`): of the options
-    only -f is there then. `then` is what else the command takes behind them, the last of `targets.texts`.
+    `parse` makes a target from an input's text, and raises ValueError (or a NetkitError) if the text is
+    wrong. `complete` and `words` say what a shell completes; they are not needed if `parse` is the method of
+    a value type. `help` is for -f. `together` says that all inputs are under way at once (`Run.all_inputs`):
+    of the options only -f is there then. `then` is what else the command takes behind them, the last of
+    `targets.texts`.
     """
     spec = Spec(metavar, parse, required)
     text = help or f"Read inputs from FILE, a {metavar} a line (`-`: standard input)."
