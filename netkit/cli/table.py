@@ -46,7 +46,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry(
         "tcp listen",
         ".tcp:listen",
-        "Wait for a TCP connection; send standard input, write what comes.",
+        "Wait for a TCP connection; send standard input, write the data that comes.",
         CONNECT,
     ),
     Entry(
@@ -98,7 +98,7 @@ COMMANDS: tuple[Entry, ...] = (
     Entry(
         "serve echo",
         ".serve:echo",
-        "Send back everything that comes (RFC 862), over TCP, UDP, Unix-domain sockets and TLS.",
+        "Send back all received data (RFC 862), over TCP, UDP, Unix-domain sockets and TLS.",
         SERVE,
     ),
     Entry(
@@ -116,10 +116,10 @@ COMMANDS: tuple[Entry, ...] = (
     Entry(
         "serve dns",
         ".serve:dns",
-        "Answer for the zones of zone files, over UDP and TCP: a small authoritative name server.",
+        "Serve the zones of zone files, over UDP and TCP: a small authoritative name server.",
         SERVE,
     ),
-    Entry("demo", ".demo:demo", "Show the commands at work, against servers of its own on loopback.", ABOUT),
+    Entry("demo", ".demo:demo", "Run real commands against netkit's own servers on loopback.", ABOUT),
     Entry(
         "version", ".version:version", "Show the versions of netkit, of Python and of the libraries.", ABOUT
     ),

@@ -42,18 +42,21 @@ class CompletionView(View[Script]):
 def completion(run: Run[Script], shell: Shell) -> None:
     """Print the script with which a shell completes command lines.
 
-    An installation has these scripts, and the manual pages, where shells look for them below its own prefix:
-    share/bash-completion/completions, share/zsh/site-functions, share/fish/vendor_completions.d. This prints
-    them for everywhere else, such as a virtual environment.
+    An installation puts these scripts and the manual pages where shells look for them, below its own prefix:
+    share/bash-completion/completions, share/zsh/site-functions, share/fish/vendor_completions.d. This command
+    prints a script for other places, such as a virtual environment.
 
-    The script is read once, when the shell starts: a TAB runs no Python.
+    For bash, write `source <(netkit completion bash)` in ~/.bashrc, or put the script into
+    ~/.local/share/bash-completion/completions/netkit. For zsh, its place is a file _netkit in a directory of
+    $fpath; for fish, ~/.config/fish/completions/netkit.fish.
+
+    The shell reads the script once, so pressing TAB does not start Python.
 
     Examples:
 
-        $ source <(netkit completion bash)
-        $ netkit completion bash > ~/.local/share/bash-completion/completions/netkit
-        $ netkit completion zsh > ~/.zfunc/_netkit
-        $ netkit completion fish > ~/.config/fish/completions/netkit.fish
+        $ netkit completion bash > netkit.bash
+        $ netkit completion zsh > _netkit
+        $ netkit completion fish > netkit.fish
     """
     from netkit.cli.pages import completion as scripts
     from netkit.cli.table import COMMANDS
