@@ -1,6 +1,7 @@
 """Sockets: TCP, UDP and Unix-domain, blocking and async. Knows no protocol above them.
 
     connect, order, resolve   from a name to a connection: Happy Eyeballs
+    look_ups                  getaddrinfo(3) in threads
     tcp, udp, unix            TcpStream, TcpListener, UdpSocket, UnixStream, UnixListener
     sockets, listening        the base of the streams, and of the listeners
     socket_file, fds          the file of a Unix-domain listener; passing descriptors (SCM_RIGHTS)

@@ -1,9 +1,9 @@
 """From a name to addresses, as this system does it, without blocking other flows.
 
 getaddrinfo(3) knows hosts files, search lists, mDNS and every other source in nsswitch.conf, and orders the
-addresses by RFC 6724. But it blocks, sometimes for seconds. So it runs in its own thread, and the flow waits
-for that thread's event. A deadline or a cancellation ends only this wait: the thread cannot be interrupted,
-and ends when getaddrinfo returns. Numeric addresses do not need it.
+addresses by RFC 6724. But it blocks, sometimes for seconds. So it runs in a thread (see `look_ups`), and the
+flow waits for its answer. A deadline or a cancellation ends only this wait: the thread cannot be interrupted,
+and is free again when getaddrinfo returns. Numeric addresses do not need it.
 
 Callers with their own resolver (`netkit.dns`) pass a function of this module's type.
 """
@@ -11,12 +11,12 @@ Callers with their own resolver (`netkit.dns`) pass a function of this module's 
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable
 from typing import TypeAlias
 
-from netkit.addr import AddrParseError, HostPort, SocketAddr, SocketAddrsLike, to_socket_addrs_parts
-from netkit.io import Event, Flow, phase
+from netkit.addr import HostPort, SocketAddr, SocketAddrsLike, to_socket_addrs_parts
+from netkit.io import Flow, phase
+from netkit.net import look_ups
 from netkit.net.errors import ResolveError
 
 #: Looks a host name up: `resolver(host, port, family)` is a flow of the addresses to try, in order.
@@ -76,39 +76,12 @@ def system_resolver(host: str, port: int, family: int = 0) -> Flow[list[SocketAd
 
     An empty host is the loopback address. Raises ResolveError.
     """
-    done = Event()
-    found: list[SocketAddr] = []
-    failed: list[Exception] = []
-
-    def look_up() -> None:
-        try:
-            for *_, sockaddr in socket.getaddrinfo(
-                host.encode("idna") if not host.isascii() else host or None,
-                port,
-                socket.AddressFamily(family) if family else 0,
-                socket.SOCK_STREAM,
-            ):
-                try:
-                    addr = SocketAddr.from_sockaddr(sockaddr)
-                except AddrParseError:
-                    continue  # the answer has a family that this Python does not know
-                if addr not in found:
-                    found.append(addr)
-        except Exception as error:
-            failed.append(error)
-        finally:
-            done.set()
-
-    # A daemon thread, so that a program can end without waiting for a silent name server.
-    threading.Thread(target=look_up, name=f"netkit-resolve-{host}", daemon=True).start()
-    yield from done.wait()
-    if failed:
-        error = failed[0]
-        if isinstance(error, socket.gaierror):
-            raise ResolveError(host, error.errno, error.strerror or str(error)) from None
-        if isinstance(error, (UnicodeError, ValueError)):
-            raise ResolveError(host, getattr(socket, "EAI_NONAME", None), "not a valid host name") from None
-        raise error
+    try:
+        found = yield from look_ups.look_ups.ask((host, port, family))
+    except socket.gaierror as error:
+        raise ResolveError(host, error.errno, error.strerror or str(error)) from None
+    except ValueError:  # also what the encoding as idna says
+        raise ResolveError(host, getattr(socket, "EAI_NONAME", None), "not a valid host name") from None
     if not found:
         raise ResolveError(host, getattr(socket, "EAI_NONAME", None), "no address")
     return found
