@@ -132,13 +132,13 @@ COMMANDS: tuple[Entry, ...] = (
     Entry("schema", ".schema:schema", "Print the JSON Schema of a command's output.", ABOUT),
 )
 
-#: The help of groups. A group exists as soon as a command's path begins with its name.
+#: What the groups are about, which exist as soon as a command's path begins with them. Their line of help is
+#: this and the names of their commands.
 GROUPS: dict[str, str] = {
-    "tcp": "TCP: connect, listen, measure.",
-    "udp": "UDP: send, listen, measure.",
-    "unix": "Unix sockets.",
-    "tls": "TLS: probe servers, inspect certificates.",
-    "http": "HTTP: fetch, parse, negotiate.",
-    "ws": "WebSocket.",
-    "serve": "Servers for tests: echo, DNS and more.",
+    "tcp": "TCP",
+    "udp": "UDP",
+    "unix": "Unix-domain sockets",
+    "tls": "TLS",
+    "http": "HTTP",
+    "serve": "Servers for tests",
 }

@@ -212,4 +212,4 @@ ENTRIES = (
     Entry("raw count", "tests.cli.sample:count", "Count up to a number.", "Serve"),
     Entry("tall", "tests.cli.sample:tall", "Write more than a pipe holds.", "Serve"),
 )
-GROUPS = {"raw": "What is raw."}
+GROUPS = {"raw": "What is raw"}

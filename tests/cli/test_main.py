@@ -132,7 +132,7 @@ def test_netkit_alone_shows_what_there_is(netkit: Netkit) -> None:
 @pytest.mark.usefixtures("sample")
 def test_groups_show_their_commands(netkit: Netkit) -> None:
     assert re.search(r"\n  raw count +Count up to a number\.", netkit().stdout)
-    assert "\nWhat is raw.\n" in netkit("raw", "--help").stdout
+    assert "\nWhat is raw: count.\n" in netkit("raw", "--help").stdout
     assert "\n  count  Count up to a number.\n" in netkit("raw", "--help").stdout
 
 
@@ -323,3 +323,13 @@ def test_closed_descriptors_are_not_given_to_the_next_socket() -> None:
 def test_the_module_is_the_program(netkit_process: Netkit) -> None:
     assert netkit_process("schema", "--short").lines == [entry.path for entry in table.COMMANDS]
     assert netkit_process("no-such-command").exit_code == 2
+
+
+@pytest.mark.parametrize("group", table.GROUPS)
+def test_the_line_of_a_group_has_the_commands_that_are_there(
+    group: str, netkit: Callable[..., Result]
+) -> None:
+    names = [entry.path.split()[1] for entry in table.COMMANDS if entry.path.startswith(f"{group} ")]
+    assert names
+    line = netkit(group, "--help").stdout.split("\n\n")[1].strip()
+    assert line == f"{table.GROUPS[group]}: {', '.join(names)}."

@@ -52,13 +52,15 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return [name for name, _ in self.entries()]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         for name, entry in self.entries():
             if name == cmd_name:
                 if entry is not None:
                     return load(entry)
                 path = f"{self.prefix}{name}"
-                return LazyGroup(name, f"{path} ", table.GROUPS[path])
+                group = LazyGroup(name, f"{path} ")
+                group.help = f"{table.GROUPS[path]}: {', '.join(group.list_commands(ctx))}."
+                return group
         return None
 
     def resolve_command(
