@@ -534,7 +534,7 @@ def parse(
 
     Examples:
 
-        $ netkit http parse request.http
+        $ netkit http parse netkit-demo/request.http
         $ netkit http parse --hexdump - < captured
         $ netkit http parse --response --request-method HEAD answer.http --json
     """

@@ -202,9 +202,9 @@ def tcp(
     Examples:
 
         $ netkit tcp ping -c 5 example.com:443
-        $ netkit tcp ping --echo -i 0.1 127.0.0.1:7007
+        $ netkit tcp ping --echo -c 20 -i 0.1 127.0.0.1:7007
         $ netkit tcp ping -c 10 www.example.com:443 192.0.2.1:443
-        $ netkit tcp ping --json -c 10 [::1]:22 | tail -n 1 | jq .median_s
+        $ netkit tcp ping --json -c 9 localhost:7007 | tail -n 1 | jq .median_s
     """
     if size is not None and not echo:
         raise WrongValue(

@@ -216,7 +216,7 @@ def scan(
 
     Examples:
 
-        $ netkit tcp scan localhost 1-1024
+        $ netkit tcp scan localhost 7000-8500
         $ netkit tcp scan --banners --all 192.0.2.1 192.0.2.2 22,25,80,https
         $ netkit tcp scan --json --rate 50/s -f hosts.txt 443
         $ netkit tcp scan --short 127.0.0.1 8000-

@@ -111,13 +111,13 @@ def echo(
 
     Examples:
 
-        $ netkit serve echo 127.0.0.1:7007
-        $ netkit serve echo --udp :7007 --json
+        $ netkit serve echo 127.0.0.1:9007
+        $ netkit serve echo --udp :9007 --json
         $ netkit serve echo --tcp --short > address.txt &
-        $ netkit serve echo --tls --write-ca ca.pem localhost:7443
-        $ netkit serve echo --delay 20ms..80ms --drop 1% 127.0.0.1:7007
-        $ netkit serve echo --control /run/user/1000/echo.control :7007
-        $ netkit serve echo --control /run/user/1000/echo.control --upgrade
+        $ netkit serve echo --tls --write-ca mine.pem localhost:9443
+        $ netkit serve echo --delay 20ms..80ms --drop 1% 127.0.0.1:9007
+        $ netkit serve echo --control ./echo.control :9007
+        $ netkit serve echo --control ./echo.control --upgrade
     """
     both = tcp == udp
     _echo(run, binds, tcp or both, udp or both, how, drain, events, faults, tls)
@@ -142,7 +142,7 @@ def tcp_echo(
 
     Examples:
 
-        $ netkit tcp echo 127.0.0.1:7007
+        $ netkit tcp echo 127.0.0.1:9007
         $ netkit tcp echo --tls --short
     """
     _echo(run, binds, True, False, how, drain, events, faults, tls)
@@ -166,8 +166,8 @@ def udp_echo(
 
     Examples:
 
-        $ netkit udp echo 127.0.0.1:7007
-        $ netkit udp echo --drop 5% --delay 10ms..50ms :7007
+        $ netkit udp echo 127.0.0.1:9007
+        $ netkit udp echo --drop 5% --delay 10ms..50ms :9007
     """
     _echo(run, binds, False, True, how, drain, events, faults, ServerTlsOptions.none())
 
@@ -298,9 +298,9 @@ def dns(
 
     Examples:
 
-        $ netkit serve dns --zone example.test.zone 127.0.0.1:5353
-        $ netkit serve dns --zone a.zone --zone b.zone --json
-        $ netkit serve dns --zone a.zone --drop 20% --delay 100ms
+        $ netkit serve dns --zone netkit-demo/demo.zone 127.0.0.1:5353
+        $ netkit serve dns --zone example.org.zone --zone example.net.zone --json
+        $ netkit serve dns --zone netkit-demo/demo.zone --drop 20% --delay 100ms
     """
     from netkit.dns.server import DnsServer, Zones
 

@@ -145,11 +145,11 @@ def connect(
 
     Examples:
 
-        $ printf 'GET / HTTP/1.0\\r\\n\\r\\n' | netkit tcp connect localhost:8080
+        $ printf 'GET / HTTP/1.0\\r\\n\\r\\n' | netkit tcp connect www.example.com:80
         $ netkit tcp connect -4 mail.example.com:smtp
         $ netkit tcp connect --tls --crlf --hexdump example.com:443
         $ netkit tcp connect --proxy socks5://127.0.0.1:1080 example.com:80
-        $ netkit tcp connect --json [::1]:7 < request.bin
+        $ netkit tcp connect --json localhost:7007 < netkit-demo/request.http
     """
     hint = "the addresses of the connection from the proxy to the target are not known here"
     exclude("--proxy", proxy, "--proxy-protocol", proxy_protocol, hint)
@@ -276,8 +276,8 @@ def listen(
 
         $ netkit tcp listen 127.0.0.1:9000 > received.bin
         $ netkit tcp listen -k :9000 --allow 192.0.2.0/24 --json
-        $ netkit tcp listen -k :9000 --exec 'cat motd.txt'
-        $ netkit tcp listen --tls --write-ca ca.pem 127.0.0.1:8443
+        $ netkit tcp listen -k :9000 --exec 'tr a-z A-Z'
+        $ netkit tcp listen --tls --write-ca mine.pem 127.0.0.1:9443
     """
     from netkit.net.tcp import TcpListener
 

@@ -238,8 +238,8 @@ def send(
 
     Examples:
 
-        $ netkit udp send --data hello --wait 1 127.0.0.1:7
-        $ printf 'metric:1|c' | netkit udp send localhost:8125
+        $ netkit udp send --data hello --wait 1 127.0.0.1:7007
+        $ printf 'metric:1|c' | netkit udp send statsd.example:8125
         $ netkit udp send --lines --interval 0.1 -f lines.txt 192.0.2.1:514
         $ netkit udp send --broadcast --data ping --wait 2 192.0.2.255:9999
         $ netkit udp send --ttl 1 --interface eth0 --data hello 239.255.0.1:5000

@@ -101,8 +101,8 @@ def connect(run: Run[Any], path: UnixAddr, timeout: float, tls: ClientTlsOptions
 
     Examples:
 
-        $ printf 'GET / HTTP/1.0\\r\\n\\r\\n' | netkit unix connect /run/app.sock
-        $ netkit unix connect --hexdump @name
+        $ printf 'hello\\n' | netkit unix connect netkit-demo/echo.sock
+        $ netkit unix connect --hexdump netkit-demo/echo.sock
     """
     client = tls.client(None, run.env)
     with Talk(run, talk, stays_open=client is not None) as talking:
@@ -169,7 +169,7 @@ def listen(
 
     Examples:
 
-        $ netkit unix listen /tmp/app.sock --mode 600 > received.bin
+        $ netkit unix listen ./app.sock --mode 600 > received.bin
         $ netkit unix listen -k @name --exec cat
     """
     from netkit.net.unix import UnixListener
