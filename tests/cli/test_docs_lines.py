@@ -87,12 +87,14 @@ def serve(kept: KeptDemo, line: str, stdin: str = "") -> Running:
     process.stdin = None
     said, streams, until = "", [process.stdout, process.stderr], monotonic() + 20
     while not (found := LISTENS.search(said)):
-        ready, _, _ = select.select(streams, [], [], until - monotonic())
+        ready, _, _ = select.select(streams, [], [], max(0.0, until - monotonic()))
         # Not through the stream's own buffer, in which select sees nothing.
         pieces = [os.read(stream.fileno(), 65536).decode() for stream in ready]
         streams = [stream for stream in streams if stream not in ready or pieces[ready.index(stream)]]
         said += "".join(pieces)
-        assert streams and ready, f"{line}: it never listened: {said}"
+        if not streams or not ready:
+            end_group(process)
+            pytest.fail(f"{line}: it never listened: {said}")
     return Running(process, said, found[1] or found[2])
 
 
