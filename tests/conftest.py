@@ -26,6 +26,8 @@ from hypothesis import settings
 
 from netkit import _twins
 
+pytest_plugins = ["tests.leftovers"]
+
 
 def _is_set(variable: str) -> bool:
     return os.environ.get(variable, "0") not in ("", "0")

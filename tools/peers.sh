@@ -24,6 +24,21 @@ absent() {
     done
 }
 
+# Another apt-get, such as unattended-upgrades, holds its locks for minutes: wait for it.
+apt_get() { apt-get --quiet=2 -o DPkg::Lock::Timeout=600 "$@"; }
+
+# That option is for dpkg's lock; the one of the package lists fails at once. Old lists may do.
+update() {
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        said=$(LC_ALL=C apt_get update 2>&1) && return
+        case $said in
+        *"get lock"* | *"lock directory"*) say "waiting for another apt-get" && sleep 15 ;;
+        *) break ;;
+        esac
+    done
+    printf '%s\n' "$said"
+}
+
 install() {
     # Packages ask this file before they start a service (invoke-rc.d(8)); 101 is "not allowed".
     if [ ! -e "$policy" ]; then
@@ -33,12 +48,12 @@ install() {
         chmod 755 "$policy"
     fi
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update --quiet=2 >&2 || true
+    update >&2
     # shellcheck disable=SC2086 # a list of words
-    apt-get install --yes --quiet=2 --no-install-recommends $1 >&2 && return
+    apt_get install --yes --no-install-recommends $1 >&2 && return
     # One package that this release does not have must not keep the others out.
     for package in $1; do
-        apt-get install --yes --quiet=2 --no-install-recommends "$package" >&2 || true
+        apt_get install --yes --no-install-recommends "$package" >&2 || true
     done
 }
 

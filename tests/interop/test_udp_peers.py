@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,13 +23,19 @@ pytestmark = pytest.mark.once
 
 @contextmanager
 def running(*argv: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program in a process group of its own, which ends with all that it has started: socat with `fork` has
+    a process for each client, and over UDP that never learns that its client is gone."""
     with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     ) as process:
         try:
             yield process
         finally:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def wait_for_udp_echo(port: int) -> None:
