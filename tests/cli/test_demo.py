@@ -26,6 +26,13 @@ def test_every_step_ends_as_it_should(netkit: Callable[..., Result]) -> None:
         assert wanted in said
 
 
+def test_a_line_is_left_between_two_steps_on_a_terminal(netkit: Callable[..., Result]) -> None:
+    result = netkit("demo", tty=True)
+    assert "\n\n\x1b[2m# the bare values" in result.stdout
+    assert "-" not in result.lines
+    assert "netkit demo --keep" in result.stderr
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="network namespaces")
 class TestKeep:
     """In a network namespace, where the fixed ports are free."""

@@ -48,12 +48,12 @@ def test_iperf3(row: str, iperf3: int) -> None:
     if "-n" not in words:
         words += ["-t", "1"]
 
+    results: list[subprocess.CompletedProcess[bytes]] = []
+
     def is_free() -> bool:
-        nonlocal done
-        done = subprocess.run(words, capture_output=True, timeout=50, check=False)
-        return b"server is busy" not in done.stdout + done.stderr
+        results.append(subprocess.run(words, capture_output=True, timeout=50, check=False))
+        return b"server is busy" not in results[-1].stdout + results[-1].stderr
 
     # The server is busy for a moment after its last client has left.
-    done = subprocess.CompletedProcess[bytes](words, 1)
     until(is_free, "a server that is free")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert results[-1].returncode == 0, results[-1]

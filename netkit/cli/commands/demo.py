@@ -133,7 +133,7 @@ class DemoView(ServeView):
         yield Text.from_ansi((result.stdout + result.stderr).rstrip("\n"))
         if result.ending:
             yield Text(result.ending, "dim" if result.as_expected else "bold red")
-        yield ""
+        yield Text()  # a line: an empty cell would be a dash
 
     def exit_code(self, result: Any) -> Exit:
         return Exit.OK if not isinstance(result, Done) or result.as_expected else Exit.LOCAL
@@ -196,6 +196,8 @@ def demo(run: Run[Any], keep: bool) -> Exit:
                 servers.counts,
                 ready=lambda: env.say(*_GUIDE),
             )
+        else:
+            env.say("`netkit demo --keep` leaves the servers running, for commands of your own.")
     return run.exit_code
 
 
