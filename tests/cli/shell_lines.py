@@ -36,6 +36,9 @@ INTERNET = "# needs the internet"
 #: What a block of a page may be: those of shell lines, and those that are none.
 SHELL, OTHERS = {"sh", "console"}, {"text", "json", "python"}
 
+#: Where lines that set up a shell write to, below a home directory of the tests.
+HOME_PLACES = (".local/share/bash-completion/completions", ".zfunc", ".config/fish/completions")
+
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$\n?(?:\n?^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 
 
@@ -108,7 +111,10 @@ class KeptDemo:
         self.folder = folder
         self._process = process
         self.environment = process_environment(
-            PATH=f"{tools}:{os.environ['PATH']}:/usr/sbin:/sbin", NO_COLOR="1", TERM="xterm"
+            PATH=f"{tools}:{os.environ['PATH']}:/usr/sbin:/sbin",
+            HOME=str(tools),
+            NO_COLOR="1",
+            TERM="xterm",
         )
         self.steps: list[dict[str, Any]] = []
         self.listening: list[dict[str, Any]] = []
@@ -123,7 +129,7 @@ class KeptDemo:
         """The command that runs a shell line beside the servers."""
         user = [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
         enter = [require_peer("nsenter"), f"--target={self._process.pid}", *user, "--net"]
-        return [*enter, "sh", "-c", line]
+        return [*enter, require_peer("bash"), "-c", line]
 
     def start(self, line: str, **more: Any) -> subprocess.Popen[str]:
         """Start a shell line in a process group of its own, its three streams pipes."""
@@ -168,7 +174,8 @@ def kept_demo(folder: Path) -> Iterator[KeptDemo]:
     """`netkit demo --keep` in `folder`, in a network namespace with nothing but a loopback interface."""
     unshare, ip = require_peer("unshare"), require_peer("ip")
     tools = folder.with_name(f"{folder.name}-tools")
-    tools.mkdir(exist_ok=True)
+    for place in HOME_PLACES:
+        (tools / place).mkdir(parents=True, exist_ok=True)
     programs = {
         "netkit": f'exec {" ".join(netkit_argv())} "$@"',
         "make": f'exec {require_peer("make")} --dry-run --directory {ROOT} "$@"',
