@@ -32,7 +32,7 @@ complete -c netkit -n '__netkit_at \'\'' -a 'range' -d 'Show which parts of a fi
 complete -c netkit -n '__netkit_at \'\'' -a 'link' -d 'Show the links of a Link header'
 complete -c netkit -n '__netkit_at \'\'' -a 'http' -d 'HTTP: parse, negotiate'
 complete -c netkit -n '__netkit_at \'\'' -a 'serve' -d 'Servers for tests: echo, dns'
-complete -c netkit -n '__netkit_at \'\'' -a 'demo' -d 'Show the commands at work, against servers of its own on loopback'
+complete -c netkit -n '__netkit_at \'\'' -a 'demo' -d 'Run real commands against netkit\'s own servers on loopback'
 complete -c netkit -n '__netkit_at \'\'' -a 'version' -d 'Show the versions of netkit, of Python and of the libraries'
 complete -c netkit -n '__netkit_at \'\'' -a 'completion' -d 'Print the script with which a shell completes command lines'
 complete -c netkit -n '__netkit_at \'\'' -a 'schema' -d 'Print the JSON Schema of a command\'s output'
