@@ -291,6 +291,6 @@ class TestCommands:
         path = tmp_path / "ca.pem"
         path.write_text(block("reject any"))
         result = run_netkit("tls", "probe", f"127.0.0.1:{server}", "--ca", str(path))
-        assert result.exit_code == 2
+        assert result.exit_code == 8
         assert "no certificate in it is to be trusted" in result.stderr
         assert "CN=Root: its trust settings reject every purpose" in result.stderr
