@@ -17,38 +17,40 @@ no threads are used for that.
 
 The rules that keep it sound
 ----------------------------
- 1. Bytes taken off a socket belong to the stream's buffer, never to a flow's locals, so an interruption
-    loses nothing. A write interrupted in its middle marks the stream broken: what followed would be read
-    as its rest.
- 2. Under asyncio a registration lasts; an event that finds no waiter removes it; interest in writing
-    exists only after EAGAIN. Otherwise one unread byte is a callback without end.
- 3. A second reader or a second writer gets BusyError; one reader beside one writer is what a stream is for.
- 4. Descriptors are registered by number, and a number may be another connection a moment after it is
-    released. So closing fails the waiters, unregisters, closes, in this order; from another thread it
-    shuts down and wakes, and the waiter closes.
- 5. A driver looks at cancellation and deadline, and gives the loop its turn, at least every 32 operations
-    that did not wait: a peer that floods must not be able to freeze the loop. A flow whose deadline has
-    passed before it begins comes as far as it does without waiting: a timeout of 0 is "what is there".
- 6. Cancellation, a deadline, Ctrl-C and being closed are thrown in where the flow waits. The flow cleans up
-    there without waiting and ends with a bare `raise`; a farewell (close_notify, a Close frame) is a flow of
-    its own with its own deadline. None of the four is an `Exception`: see `interruption`.
- 7. `CancellationToken.cancel` takes no lock: a flag, and a byte to a descriptor. Any thread, any signal.
- 8. TLS: one ordered outbox of ciphertext; a reader may append to it but never blocks on flushing it.
- 9. A connection that carries many requests is pumped by one waiter at a time; the others wait on events,
-    and the pump is handed on when its holder leaves.
-10. A stream belongs to one loop, or to one reader and one writer thread. A token, and whatever holds
-    streams for others (a resolver, a pool), may be used from any thread.
-11. O_NONBLOCK is never set on a descriptor that was inherited or will be: it belongs to the open file,
-    which other processes share.
-12. A signal that arrives between Python's last look for signals and poll(2) would be slept through: a
-    blocking wait in the main thread has signals ring its bell.
-13. A branch of a composed flow that raises is never dropped in silence: `race` is for work beside what stops
-    it, `first_of` for alternatives. A flow used with `yield from` returns what it took. A public method
-    waits, then takes, and no call follows the removal, nor lies between the system's call and the storing,
-    because Python delivers Ctrl-C at calls. Ordered octets, and descriptors with their octets, are never
-    put back.
-14. `_async` means asyncio. Another loop would be another driver. Where descriptors cannot be watched
-    (Windows' proactor loop) LoopUnsupported says what to do instead.
+ 1. Bytes read from a socket go into the stream's buffer, never into a flow's local variables. So an
+    interruption loses no bytes. A write that is interrupted after it sent a part marks the stream broken,
+    because the peer would take the next bytes for the rest of that write.
+ 2. Under asyncio a registration stays after a wait; an event that finds no waiter removes it. A descriptor is
+    watched for writing only after EAGAIN. Otherwise one unread byte would cause endless callbacks.
+ 3. A stream takes one reader and one writer at the same time; a second reader or writer gets BusyError.
+ 4. Descriptors are registered by number, and a released number may soon belong to another connection. So
+    closing first wakes the waiters with an error, then unregisters, then closes. From another thread, closing
+    only shuts down and wakes, and the waiter closes.
+ 5. After at most 32 operations that did not wait, a driver checks cancellation and deadline, and gives the
+    loop its turn: a peer that floods must not be able to freeze the loop. A flow whose deadline
+    has passed before it begins still runs until it must wait: a timeout of 0 gives "what is there".
+ 6. Cancellation, a deadline, Ctrl-C and closing are thrown into the flow where it waits. The flow cleans up
+    there without waiting, and ends with a bare `raise`. A closing message (close_notify, a Close frame) is a
+    separate flow with its own deadline. None of the four is an `Exception`: see `interruption`.
+ 7. `CancellationToken.cancel` takes no lock: it sets a flag, and sends a byte to a descriptor. So any thread
+    and any signal handler may call it.
+ 8. TLS has one ordered queue of ciphertext to send. A reader may append to it, but never waits until it is
+    sent.
+ 9. On a connection that carries many requests, one waiter at a time reads and writes for all (it holds the
+    pump). The others wait on events, and the pump passes to another when its holder leaves.
+10. A stream belongs to one loop, or to one reader thread and one writer thread. A token, and an object that
+    holds streams for others (a resolver, a pool), may be used from any thread.
+11. O_NONBLOCK is never set on a descriptor that was inherited or will be inherited: the flag belongs to the
+    open file, which other processes share.
+12. If a signal arrives between Python's last check for signals and poll(2), poll would sleep on, and the
+    handler would not run. So during a blocking wait in the main thread, signals ring its bell.
+13. A branch of a composed flow that raises is never dropped in silence: use `race` for work beside something
+    that stops it, and `first_of` for alternatives. A flow used with `yield from` returns what it took. A
+    public method waits first and takes last. No call follows the removal, and no call lies between the system
+    call and the storing of its result, because Python delivers Ctrl-C at calls. Ordered octets, and
+    descriptors with their octets, are never put back.
+14. `_async` means asyncio. Another loop would need another driver. If a loop cannot watch descriptors
+    (Windows' proactor loop), LoopUnsupported says what to do instead.
 
 Names: if a flow has a blocking form of the same name, its own name ends in `_flow`: `read`, `read_async`,
 `read_flow`. A flow without a blocking form, such as `Event.wait`, keeps the plain name.

@@ -269,7 +269,7 @@ class ByteStream(Closing, Timed):
         return self._buffer.take(size)
 
     def write_all_flow(self, data: Buffer) -> Flow[None]:
-        """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
+        """Flow: send all of `data`. If it is interrupted in the middle, the stream is broken."""
         self._begin_writing()
         try:
             yield from self._send_rest(memoryview(data).cast("B"), 0)
@@ -501,7 +501,7 @@ class ByteStream(Closing, Timed):
     async def write_all_async(
         self, data: Buffer, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> None:
-        """Send all of `data`. Interrupted after part of it was sent, it leaves the stream broken."""
+        """Send all of `data`. If it is interrupted after a part was sent, the stream is broken."""
         sent = 0
         try:
             if cancel is None and type(data) is bytes:

@@ -46,7 +46,7 @@ class FaultyUdpSocket(UdpSocket):
         ] = []  # a heap, by moment
         self._held_bytes = 0
         self._order = count()
-        self._free_at = 0.0  # when a throttled link has sent what is before
+        self._free_at = 0.0  # the moment when a throttled link has sent the earlier datagrams
 
     @property
     def held(self) -> int:

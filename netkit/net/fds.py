@@ -99,7 +99,7 @@ class FdQueue:
             self._arrived.extend(starmap(self._sock.recvmsg, ((size[0], room, flags[0] | more),)))
         data, ancillary, got, _ = self._arrived[0]
         refused = self._keep(ancillary, got) if ancillary or got & _CTRUNC else None
-        if self._closed:  # by another thread, while this one was receiving
+        if self._closed:  # another thread closed it while this one was receiving
             self.close()
             self._buffer.put(data)
             return len(data)
@@ -112,7 +112,7 @@ class FdQueue:
         return len(data)
 
     def _keep(self, ancillary: list[tuple[int, int, bytes]], got: int) -> FdPassingError | None:
-        """Enter a message's descriptors, or close them all and say why."""
+        """Store a message's descriptors; or close them all, and return the error that says why."""
         if not self.limit:
             return None if self._has_credentials() else FdPassingError.NotExpected()
         if self._held and self._held[-1].ancillary is ancillary:

@@ -96,7 +96,7 @@ _TICK = struct.pack("ll", 0, 1)
 #: What accept(2) takes: nothing.
 _NOTHING: tuple[tuple[()], ...] = ((),)
 
-#: Record locks belong to a process: within it, its threads keep out of each other's way with this one.
+#: Record locks belong to a process, so the threads of this process exclude each other with this lock.
 _accepting_shared = threading.Lock()
 
 
@@ -387,10 +387,13 @@ def _accept_shared(sock: socket.socket, arrived: deque[Any]) -> None:
         try:
             try:
                 lockf(sock, LOCK_EX | LOCK_NB)
-            except (BlockingIOError, PermissionError):  # EAGAIN and EACCES both mean that another has it
+            except (
+                BlockingIOError,
+                PermissionError,
+            ):  # EAGAIN and EACCES both mean that another process has it
                 raise _Contended from None
             except OSError:
-                pass  # a system without record locks on sockets: the timeout alone has to do
+                pass  # a system without record locks on sockets: the timeout alone must be enough
             _accept_for_a_tick(sock, arrived)
         finally:
             try:

@@ -106,7 +106,7 @@ class SocketStream(ByteStream):
                 except OSError as error:
                     if error.errno not in _PASSING:
                         self._failure = error.errno  # first of all: a call may bring Ctrl-C
-                    self._check_open()  # it may have been closed by another thread in this instant
+                    self._check_open()  # another thread may have closed it at this moment
                     raise
                 if not received:
                     self._eof = True
@@ -124,7 +124,7 @@ class SocketStream(ByteStream):
 
     def try_send(self, data: bytes | memoryview) -> int:
         if self._writing or self._broken is not None or self._uncertain:
-            return 0  # the flow does it, or says why not
+            return 0  # leave it to the flow, which also raises the error
         self._writing = True
         try:
             return self._send_now(data)
@@ -132,7 +132,7 @@ class SocketStream(ByteStream):
             self._writing = False
 
     def write_all_flow(self, data: Buffer) -> Flow[None]:
-        """Flow: send all of `data`. Interrupted in the middle, it leaves the stream broken."""
+        """Flow: send all of `data`. If it is interrupted in the middle, the stream is broken."""
         self._begin_writing()
         sent = 0
         try:

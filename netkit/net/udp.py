@@ -491,7 +491,7 @@ class UdpSocket(Closing, Timed):
         return bool(self._received) or self._drain()
 
     def send_nonblock(self, data: Buffer) -> int | None:
-        """Send one datagram to the connected peer; its size, or None where there is no room for it now."""
+        """Send one datagram to the connected peer; returns its size, or None if there is no room now."""
         self._check_sending()
         try:
             return self._sock.send(data, self._flags)
