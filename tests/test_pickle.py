@@ -11,11 +11,14 @@ import importlib
 import inspect
 import pickle
 import pkgutil
+import subprocess
+import sys
 import typing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +47,8 @@ from netkit.proxy.url import Proxy
 from netkit.tls import Certificate, TlsVersion
 from netkit.tls.throwaway import ThrowawayAuthority
 from tests.test_errors import CLASSES
+
+ROOT = Path(netkit.__file__).parents[1]
 
 
 def attempt() -> Attempt:
@@ -217,10 +222,20 @@ def fails(kind: str) -> typing.NoReturn:
     raise DnsError.NotFound(name="a.example", rdtype=DnsRecordType.A)
 
 
-def test_an_error_comes_back_from_a_worker() -> None:
+def from_a_worker() -> None:
+    """Ask a pool of processes for errors. For a process of its own, as the pool's helpers live as long as it."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         with pytest.raises(ConnectionRefusedError, match=r"example\.com"):
             pool.submit(fails, "connect").result(30)
         with pytest.raises(DnsError.NotFound) as caught:
             pool.submit(fails, "dns").result(30)
     assert caught.value.rdtype is DnsRecordType.A
+    print("they came back")
+
+
+def test_an_error_comes_back_from_a_worker() -> None:
+    program = "from tests.test_pickle import from_a_worker; from_a_worker()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.stdout == "they came back\n", done.stderr
