@@ -223,7 +223,7 @@ def fails(kind: str) -> typing.NoReturn:
 
 
 def from_a_worker() -> None:
-    """Ask a pool of processes for errors. For a process of its own, as the pool's helpers live as long as it."""
+    """Ask a pool of processes for errors. The pool's helpers live as long as the process that asks."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         with pytest.raises(ConnectionRefusedError, match=r"example\.com"):
             pool.submit(fails, "connect").result(30)
