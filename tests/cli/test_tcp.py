@@ -275,3 +275,13 @@ def test_sigterm_is_143(echo_address: str) -> None:
         assert b"connected" in process.stdout.readline()
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 143
+
+
+def test_every_attempt_of_a_failed_connect_is_a_row_of_the_error(netkit: Callable[..., Result]) -> None:
+    port = free_port()
+    result = netkit("tcp", "connect", "--json", f"127.0.0.1:{port}")
+    (row,) = result.json
+    (attempt,) = row["error"]["attempts"]
+    assert attempt["peer"] == f"127.0.0.1:{port}"
+    assert (attempt["outcome"], attempt["reason"]) == ("refused", "connection refused")
+    assert 0 <= attempt["started_s"] <= attempt["ended_s"]

@@ -9,7 +9,7 @@ import click
 
 from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
-from netkit.cli.frame.exits import explain
+from netkit.cli.frame.exits import AttemptRow, attempt_row
 from netkit.cli.frame.fields import Endpoint
 from netkit.cli.frame.groups import SourceOptions, option_group
 from netkit.cli.frame.options import Network, Value, argument, exclude, option
@@ -36,22 +36,8 @@ if TYPE_CHECKING:
     from netkit.addr import HostPort, SocketAddr
     from netkit.cli.payload.client_tls import ClientTls
     from netkit.io import ByteStream, Flow
-    from netkit.net.errors import Attempt
     from netkit.net.tcp import TcpStream
     from netkit.proxy.url import Proxy
-
-
-class AttemptRow(TypedDict):
-    """One address that was tried."""
-
-    peer: Endpoint
-    outcome: Annotated[
-        Literal["connected", "refused", "timeout", "failed", "abandoned"],
-        "The result; abandoned: it was unfinished when the connection to another address was there",
-    ]
-    reason: Annotated[str | None, "The system's error, if it failed"]
-    started_s: Annotated[float, "When it began, in seconds since the command began to connect"]
-    ended_s: Annotated[float | None, "When it ended; null if it was abandoned"]
 
 
 class Connected(TypedDict):
@@ -204,20 +190,9 @@ def _connected(
         "peer": str(tcp.peer_addr),
         "local": str(tcp.local_addr),
         "elapsed_s": elapsed,
-        "attempts": [_attempt(attempt) for attempt in tcp.attempts],
+        "attempts": [attempt_row(attempt) for attempt in tcp.attempts],
         "proxy": None if proxy is None else str(proxy),
         "tls": tls_row(stream),
-    }
-
-
-def _attempt(attempt: Attempt) -> AttemptRow:
-    failure = None if attempt.error is None else explain(attempt.error)
-    return {
-        "peer": str(attempt.addr),
-        "outcome": "connected" if attempt.won else "abandoned" if failure is None else failure.outcome,
-        "reason": None if failure is None else failure.message,
-        "started_s": attempt.started_s,
-        "ended_s": attempt.ended_s,
     }
 
 

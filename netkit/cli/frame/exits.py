@@ -19,10 +19,14 @@ from __future__ import annotations
 import errno
 import os
 from enum import IntEnum
-from typing import Annotated, Literal, NamedTuple, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, NotRequired, TypeAlias, TypedDict, cast
 
+from netkit.cli.frame.fields import Endpoint
 from netkit.cli.frame.remedies import advice
 from netkit.errors import FIREWALL_HINT, NO_CONNECTION, SYSTEM_KINDS, NetkitError, Stage, system_kind
+
+if TYPE_CHECKING:
+    from netkit.net.errors import Attempt
 
 
 class Exit(IntEnum):
@@ -94,6 +98,19 @@ Layer: TypeAlias = Literal[
 ]
 
 
+class AttemptRow(TypedDict):
+    """One address that was tried."""
+
+    peer: Endpoint
+    outcome: Annotated[
+        Literal["connected", "refused", "timeout", "failed", "abandoned"],
+        "The result; abandoned: it was unfinished when the connection to another address was there",
+    ]
+    reason: Annotated[str | None, "The system's error, if it failed"]
+    started_s: Annotated[float, "When it began, in seconds since the command began to connect"]
+    ended_s: Annotated[float | None, "When it ended; null if it was abandoned"]
+
+
 class ErrorObject(TypedDict):
     """Why an input failed; the value of `"error"` in `--json`."""
 
@@ -102,6 +119,9 @@ class ErrorObject(TypedDict):
     kind: Annotated[str, "What happened: one word for one cause, whatever the layer"]
     message: Annotated[str, "The same for people"]
     hint: Annotated[str | None, "What to do about it"]
+    attempts: NotRequired[
+        Annotated[list[AttemptRow], "Every address that was tried, if there is no connection"]
+    ]
 
 
 class Failure(NamedTuple):
@@ -124,13 +144,31 @@ class Failure(NamedTuple):
 
     def to_json(self) -> ErrorObject:
         """The object that `--json` shows under `"error"`."""
-        return {
+        made: ErrorObject = {
             "layer": cast(Layer, self.layer),
             "stage": self.stage,
             "kind": self.kind,
             "message": self.message,
             "hint": self.hint,
         }
+        if self.layer == "tcp":
+            from netkit.net.errors import ConnectError
+
+            if isinstance(self.error, ConnectError):
+                made["attempts"] = [attempt_row(attempt) for attempt in self.error.attempts]
+        return made
+
+
+def attempt_row(attempt: Attempt) -> AttemptRow:
+    """One address that was tried, as `--json` shows it."""
+    failure = None if attempt.error is None else explain(attempt.error)
+    return {
+        "peer": str(attempt.addr),
+        "outcome": "connected" if attempt.won else "abandoned" if failure is None else failure.outcome,
+        "reason": None if failure is None else failure.message,
+        "started_s": attempt.started_s,
+        "ended_s": attempt.ended_s,
+    }
 
 
 BUG_HINT = "this looks like a bug in netkit: please report it, with what NETKIT_DEBUG=1 shows"
