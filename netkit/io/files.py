@@ -12,7 +12,6 @@ import stat
 
 from netkit.io.flow import Descriptor, Flow
 
-
 #: How much is read at once, in bytes: fewer and larger pieces are what a long file is sent fastest in.
 FILE_PIECE = 262_144
 
