@@ -1,9 +1,9 @@
-"""Addresses: IP addresses, socket addresses, and the text that people write for an endpoint.
+"""IP addresses, socket addresses, and endpoints as people write them (`example.com:443`).
 
     IpAddr         Ipv4Addr | Ipv6Addr            192.0.2.1    2001:db8::1    fe80::1%eth0
     SocketAddr     SocketAddrV4 | SocketAddrV6    192.0.2.1:53    [2001:db8::1]:53    [fe80::1%2]:53
-    HostPort       a name or an address, and a port: what an endpoint is before DNS was asked
-    ToSocketAddrs  anything that can say which socket addresses it stands for
+    HostPort       a name or an address, and a port: an endpoint before the DNS lookup
+    ToSocketAddrs  the protocol of objects that give their own socket addresses
 
     >>> match IpAddr.parse("fe80::1%eth0"):
     ...     case Ipv6Addr() as addr:
@@ -17,8 +17,9 @@
     Traceback (most recent call last):
     netkit.addr.errors.AddrParseError.InvalidOctet: '192.0.2.256:53': '256' is more than 255 (at offset 8)
 
-Nothing here resolves a name or opens a socket; only a service name (`host:https`) and a zone's name
-(`%eth0`, when its number is asked for) are looked up, in this system's own tables.
+This package does not resolve host names and does not open sockets. It looks up only two things, both in
+tables of this system: the port of a service name (`host:https`), and the number of a zone's interface
+(`%eth0`), when the caller asks for that number.
 
 Where things are: `ip`, `socket_addr`, `endpoint` (HostPort, ToSocketAddrs), `text` (the scanners), `errors`.
 """

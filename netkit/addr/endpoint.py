@@ -1,8 +1,8 @@
-"""Endpoints: the text people write for a place to connect to, before DNS was asked.
+"""Endpoints: the host and port that people write for a connection, before the DNS lookup.
 
 RFC 3986 section 3.2 (host and port), WHATWG URL section 3.5 (a host that ends in a number is an address).
 
-Nothing here resolves a name: `HostPort` says what there is to resolve, and netkit.net does it.
+This module does not resolve names. A `HostPort` holds the name to resolve; netkit.net resolves it.
 """
 
 from __future__ import annotations
@@ -32,24 +32,25 @@ if TYPE_CHECKING:
 
 
 class ToSocketAddrs(Protocol):
-    """Something that says by itself which socket addresses it stands for, in order of preference.
+    """The protocol of objects that give their own socket addresses, in order of preference.
 
-    `SocketAddr` is one. Wherever netkit takes an address it takes one of these, or one of the other
-    forms of `SocketAddrsLike`.
+    `SocketAddr` implements it. Every netkit function that takes an address accepts such an object, and
+    also the other forms in `SocketAddrsLike`.
     """
 
     def to_socket_addrs(self) -> Iterable[SocketAddr]:
-        """The addresses to try, in order. Raises an OSError or a NetkitError if there are none."""
+        """Return the addresses to try, in order. Raises an OSError or a NetkitError if there is none."""
         ...
 
 
 class HostPort:
-    """A host and a port, before anything was looked up: `example.com:443`, `[2001:db8::1]:443`, `:443`.
+    """A host and a port, before any lookup: `example.com:443`, `[2001:db8::1]:443`, `:443`.
 
-    `host` is an `IpAddr` where the text is one, else a name as it was written; "" stands for this
-    machine (a listener: all its addresses; a connection: its loopback). `port` is 0 to 65535.
-    A name whose last label is a number is refused, as URLs do, because some systems would read it as an
-    address in octal or hex. Immutable and hashable; `str` gives what `parse` reads.
+    `host` is an `IpAddr` if the text is an IP address; otherwise it is a name, as it was written. The empty
+    name "" means this machine: all its addresses for a listener, the loopback address for a connection.
+    `port` is 0 to 65535. A name whose last label is a number is an error, as in URLs, because some systems
+    would read the name as an address in octal or hexadecimal. Immutable and hashable; `parse` can read the
+    text that `str` gives.
 
     Raises AddrParseError. RFC 3986 section 3.2; WHATWG URL section 3.5 ("ends in a number").
     """
@@ -70,9 +71,11 @@ class HostPort:
             :443                              this machine
             example.com   [2001:db8::1]   2001:db8::1     with `default_port` only
 
-        Without brackets, several colons make an IPv6 address and never a port: `::1:53` is an address.
+        Text without brackets and with several colons is an IPv6 address without a port: `::1:53` is an
+        address.
 
-        Raises AddrParseError (all three variants), with the offset and the right form in the hint.
+        Raises AddrParseError (all three variants), with the offset of the mistake; the hint shows the right
+        form.
         """
         scheme = text.find("://")
         if scheme >= 0:
@@ -96,7 +99,7 @@ class HostPort:
 
     @property
     def host(self) -> str | IpAddr:
-        """The address, or the name as it was written; "" for this machine."""
+        """The address, or the name as it was written; "" means this machine."""
         return self._host
 
     @property
@@ -106,7 +109,7 @@ class HostPort:
 
     @property
     def socket_addr(self) -> SocketAddr | None:
-        """The socket address, where the host is an address: nothing is left to look up."""
+        """The socket address if the host is an IP address, so that no lookup is needed; otherwise None."""
         host = self._host
         if isinstance(host, Ipv4Addr):
             return SocketAddrV4(host, self._port)
@@ -131,20 +134,20 @@ class HostPort:
         return f"{host}:{self._port}"
 
 
-#: What netkit takes for an address. A name in it is looked up (by netkit.net) when it is used.
+#: The values that netkit accepts as an address. netkit.net looks up a name in such a value when it uses it.
 SocketAddrsLike: TypeAlias = (
     "ToSocketAddrs | SocketAddr | HostPort | str | tuple[str | IpAddr | IPv4Address | IPv6Address, int | str]"
 )
 
 
 def to_socket_addrs_parts(value: Any, default_port: int | None = None, proto: str = "tcp") -> HostPort:
-    """The host and the port that a value stands for, before anything is looked up.
+    """Return the host and the port that a value names, without any lookup of the host.
 
         "example.com:443"                  see `HostPort.parse`
         ("example.com", 443)               also with an address as text, `ipaddress` object or `IpAddr`,
         ("example.com", "https")           and with a service name
         Ipv4Addr(192, 0, 2, 1)             with `default_port` only
-        SocketAddr, HostPort               themselves (a flowinfo is not kept)
+        SocketAddr, HostPort               their own host and port (the flowinfo is lost)
 
     Raises AddrParseError, and TypeError for anything else.
     """
@@ -166,7 +169,7 @@ def to_socket_addrs_parts(value: Any, default_port: int | None = None, proto: st
 
 
 def _host(text: str, whole: str) -> str | IpAddr:
-    """The address or the name that stands at the beginning of `whole`."""
+    """Return the address or the name at the beginning of `whole`."""
     if text.startswith("[") and text.endswith("]"):
         return Ipv6Addr(scan_bracketed(text[1:-1], whole, ENDPOINT_FORM))
     if ":" in text:

@@ -1,4 +1,4 @@
-"""What can be wrong with the text of an address; the stage of all of it is `usage`.
+"""The errors of address text; the stage of all of them is `usage`.
 
 NetkitError
 ├── AddrParseError          (AddressValueError, a ValueError)
@@ -18,10 +18,10 @@ from netkit.errors import NetkitError
 
 
 class AddrParseError(NetkitError, AddressValueError):
-    """Text (or numbers) that do not make an address, a port or an endpoint; the variants are its attributes.
+    """The text (or the numbers) is not an address, a port or an endpoint. The variants are its attributes.
 
-    `text` is the whole text, `offset` the index in it of what cannot be there (its length, if the text
-    ends too early; a number that is wrong is pointed at by its first digit), `reason` says why.
+    `text` is the whole text. `offset` is the index in `text` of the first wrong character: the first digit
+    if a number is wrong, the length of `text` if the text ends too early. `reason` says what is wrong.
     """
 
     layer = "addr"
@@ -45,7 +45,7 @@ class AddrParseError(NetkitError, AddressValueError):
 
 
 class AddrInvalidFormat(AddrParseError):
-    """The text does not have the shape of what it should be."""
+    """The text does not have the form of an address, a socket address or an endpoint."""
 
 
 class AddrInvalidOctet(AddrParseError):
@@ -79,7 +79,7 @@ class UnknownZone(NetkitError, OSError):
 
     @property
     def kind(self) -> str:
-        """`"NoSuchInterface"`: a zone is an interface, and one cause has one word."""
+        """`"NoSuchInterface"`: a zone is an interface, so both errors have the same kind."""
         return "NoSuchInterface"
 
     def __str__(self) -> str:
@@ -87,10 +87,10 @@ class UnknownZone(NetkitError, OSError):
 
 
 def quoted(text: str) -> str:
-    """Somebody else's text as a message may show it: in quotes, short, without control characters."""
+    """Return untrusted text, safe for a message: quoted, short, without control characters."""
     return repr(shortened(text))
 
 
 def shortened(text: str) -> str:
-    """The text, or its first 79 characters and an ellipsis."""
+    """Return the text; if it is longer than 80 characters, its first 79 characters and an ellipsis."""
     return text if len(text) <= 80 else f"{text[:79]}…"

@@ -1,9 +1,10 @@
-"""IP addresses: `Ipv4Addr`, `Ipv6Addr`, and `IpAddr`, which is either.
+"""IP addresses: `Ipv4Addr`, `Ipv6Addr`, and their common base class `IpAddr`.
 
 RFC 4291 section 2.2 (IPv6 text), RFC 5952 (the one text to write), RFC 4007 section 11 (zones).
 
-They are the standard library's addresses, with its meaning of every `is_...`, and work wherever those do;
-text is read by `netkit.addr.text`, so that an error says where it is wrong.
+The classes are subclasses of the standard library's address classes. They work wherever those work, and
+every `is_...` property means the same. `netkit.addr.text` reads the text, so that an error can say at which
+offset the text is wrong.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 
 class IpAddr(ABC):
-    """An IP address of either family: what `Ipv4Addr` and `Ipv6Addr` have in common.
+    """An IP address of either family: the common base of `Ipv4Addr` and `Ipv6Addr`.
 
-    Made with `v4`, `v6`, `parse` or `of`. `match` takes `Ipv4Addr()` and `Ipv6Addr()`, which are also
-    there as `IpAddr.V4` and `IpAddr.V6`. Any two addresses can be compared: IPv4 sorts before IPv6.
+    Make one with `v4`, `v6`, `parse` or `of`. In `match`, use the patterns `Ipv4Addr()` and `Ipv6Addr()`;
+    `IpAddr.V4` and `IpAddr.V6` are the same classes. Any two addresses can be compared: IPv4 sorts before
+    IPv6.
     """
 
     __slots__ = ()
@@ -34,12 +36,12 @@ class IpAddr(ABC):
 
     @classmethod
     def v4(cls, a: int, b: int, c: int, d: int) -> Ipv4Addr:
-        """The IPv4 address of four octets, each 0 to 255. Raises AddrParseError.InvalidOctet."""
+        """Make an IPv4 address from four octets, each 0 to 255. Raises AddrParseError.InvalidOctet."""
         return Ipv4Addr(a, b, c, d)
 
     @classmethod
     def v6(cls, a: int, b: int, c: int, d: int, e: int, f: int, g: int, h: int) -> Ipv6Addr:
-        """The IPv6 address of eight 16-bit segments. Raises AddrParseError.InvalidFormat."""
+        """Make an IPv6 address from eight 16-bit segments. Raises AddrParseError.InvalidFormat."""
         return Ipv6Addr(a, b, c, d, e, f, g, h)
 
     @classmethod
@@ -52,9 +54,9 @@ class IpAddr(ABC):
 
     @classmethod
     def of(cls, value: str | bytes | IpAddr | IPv4Address | IPv6Address) -> IpAddr:
-        """The address that text, 4 or 16 bytes in network order, or an `ipaddress` object stands for.
+        """Make an address from text, from 4 or 16 bytes in network order, or from an `ipaddress` object.
 
-        Raises AddrParseError for text and AddressValueError for another number of bytes.
+        Raises AddrParseError if the text is wrong, AddressValueError if the number of bytes is wrong.
         """
         match value:
             case IpAddr():
@@ -80,13 +82,13 @@ class IpAddr(ABC):
 
     @property
     def unmapped(self) -> IpAddr:
-        """The IPv4 address that an IPv4-mapped one stands for (RFC 4291 section 2.5.5.2), else the address.
+        """The IPv4 address in an IPv4-mapped address (RFC 4291 section 2.5.5.2); otherwise the address.
 
-        A socket that takes both families shows IPv4 peers with mapped addresses.
+        A socket that accepts both families gives its IPv4 peers as mapped addresses.
         """
         return self
 
-    # What both of the standard library's classes offer, named so that an `IpAddr` is typed in full.
+    # Members of both standard classes. They are repeated here so that type checkers know them on `IpAddr`.
     @property
     @abstractmethod
     def version(self) -> int:
@@ -95,12 +97,12 @@ class IpAddr(ABC):
     @property
     @abstractmethod
     def packed(self) -> bytes:
-        """The 4 or 16 bytes of it, in network order."""
+        """The 4 or 16 bytes of the address, in network order."""
 
     @property
     @abstractmethod
     def octets(self) -> tuple[int, ...]:
-        """The 4 or 16 bytes of it, as numbers."""
+        """The 4 or 16 bytes of the address, as numbers."""
 
     @property
     @abstractmethod
@@ -115,7 +117,7 @@ class IpAddr(ABC):
     @property
     @abstractmethod
     def reverse_pointer(self) -> str:
-        """The name that holds its PTR record, without the final dot (RFC 1035 3.5, RFC 3596 2.5)."""
+        """The name of the address's PTR record, without the final dot (RFC 1035 3.5, RFC 3596 2.5)."""
 
     @property
     @abstractmethod
@@ -140,12 +142,12 @@ class IpAddr(ABC):
     @property
     @abstractmethod
     def is_private(self) -> bool:
-        """Not globally reachable, as IANA's special-purpose registries and `ipaddress` have it."""
+        """Not globally reachable, according to IANA's special-purpose registries and `ipaddress`."""
 
     @property
     @abstractmethod
     def is_global(self) -> bool:
-        """Globally reachable, as IANA's special-purpose registries and `ipaddress` have it."""
+        """Globally reachable, according to IANA's special-purpose registries and `ipaddress`."""
 
     @property
     @abstractmethod
@@ -154,11 +156,11 @@ class IpAddr(ABC):
 
     @abstractmethod
     def __int__(self) -> int:
-        """The bits of it as a number, the first octet highest."""
+        """The bits of the address as a number; the first octet is the highest."""
 
     @abstractmethod
     def __lt__(self, other: Any) -> bool:
-        """IPv4 before IPv6, then by number, then by zone."""
+        """Order: IPv4 before IPv6, then by number, then by zone."""
 
     @abstractmethod
     def __gt__(self, other: Any) -> bool: ...
@@ -169,12 +171,12 @@ class IpAddr(ABC):
 
 
 class Ipv4Addr(IPv4Address, IpAddr):
-    """An IPv4 address: an `ipaddress.IPv4Address` with netkit's names beside the standard ones.
+    """An IPv4 address: an `ipaddress.IPv4Address` with additional methods.
 
         Ipv4Addr(192, 0, 2, 1)     four octets
-        Ipv4Addr("192.0.2.1")      and whatever else IPv4Address takes: 4 bytes, an integer, another address
+        Ipv4Addr("192.0.2.1")      or any other argument of IPv4Address: 4 bytes, an integer, another address
 
-    Raises AddrParseError for text and octets, and as `ipaddress` does (AddressValueError) for the rest.
+    Raises AddrParseError for wrong text and octets, AddressValueError (like `ipaddress`) for other arguments.
     """
 
     __slots__ = ()
@@ -206,7 +208,7 @@ class Ipv4Addr(IPv4Address, IpAddr):
 
     @classmethod
     def unspecified(cls) -> Ipv4Addr:
-        """0.0.0.0: for a listener, every address of this machine."""
+        """0.0.0.0: a listener on it accepts connections to every address of this machine."""
         return cls(0, 0, 0, 0)
 
     @classmethod
@@ -224,16 +226,16 @@ class Ipv4Addr(IPv4Address, IpAddr):
 
     @classmethod
     def from_u32(cls, bits: int) -> Ipv4Addr:
-        """The address whose 32 bits, the first octet highest, are this number.
+        """Make an address from a 32-bit number; the first octet is the highest.
 
-        Raises AddrParseError.InvalidFormat for a number that does not fit.
+        Raises AddrParseError.InvalidFormat if the number does not fit in 32 bits.
         """
         if not 0 <= bits <= 0xFFFFFFFF:
             raise AddrInvalidFormat(str(bits), 0, "not a number of 32 bits", V4_FORM)
         return cls(bits)
 
     def to_u32(self) -> int:
-        """The 32 bits of it as a number, the first octet highest."""
+        """The 32 bits of the address as a number; the first octet is the highest."""
         return int(self)
 
     @property
@@ -252,15 +254,17 @@ class Ipv4Addr(IPv4Address, IpAddr):
 
 
 class Ipv6Addr(IPv6Address, IpAddr):
-    """An IPv6 address: an `ipaddress.IPv6Address` with netkit's names beside the standard ones.
+    """An IPv6 address: an `ipaddress.IPv6Address` with additional methods.
 
         Ipv6Addr(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)     eight 16-bit segments
-        Ipv6Addr("fe80::1%eth0")                      and whatever else IPv6Address takes: 16 bytes, ...
+        Ipv6Addr("fe80::1%eth0")                      or any other argument of IPv6Address: 16 bytes, ...
 
-    The zone (`scope_id`, "eth0" or "2", or None) is part of the address, of its text and of its equality.
-    `str` gives RFC 5952's text on every Python: an IPv4-mapped address is ::ffff:192.0.2.1 (section 5).
+    The zone (`scope_id`: "eth0", "2" or None) is part of the address: it appears in the text, and addresses
+    with different zones are not equal. `str` gives the text of RFC 5952 on every Python version: an
+    IPv4-mapped address is ::ffff:192.0.2.1 (section 5).
 
-    Raises AddrParseError for text and segments, and as `ipaddress` does (AddressValueError) for the rest.
+    Raises AddrParseError for wrong text and segments, AddressValueError (like `ipaddress`) for other
+    arguments.
     """
 
     __slots__ = ()
@@ -292,14 +296,15 @@ class Ipv6Addr(IPv6Address, IpAddr):
 
     @classmethod
     def unspecified(cls) -> Ipv6Addr:
-        """::, for a listener every address of this machine."""
+        """::, which for a listener means every address of this machine."""
         return cls(0)
 
     @classmethod
     def parse(cls, text: str) -> Ipv6Addr:
-        """Read an address, with its zone if it has one, without brackets or surrounding space.
+        """Read an address, with or without a zone. Brackets and surrounding space are errors.
 
-        Raises AddrParseError.InvalidFormat, or InvalidOctet in a dotted end; with the offset.
+        Raises AddrParseError.InvalidFormat, or InvalidOctet for a dotted IPv4 part at the end; both have the
+        offset.
         RFC 4291 section 2.2 (the three forms), RFC 4007 section 11.2 (`%zone`).
         """
         return cls(scan_v6(text))
@@ -312,7 +317,7 @@ class Ipv6Addr(IPv6Address, IpAddr):
 
     @property
     def octets(self) -> tuple[int, ...]:
-        """The sixteen octets, as sent from first to last."""
+        """The sixteen octets, in network order."""
         return tuple(self.packed)
 
     @property
@@ -321,12 +326,12 @@ class Ipv6Addr(IPv6Address, IpAddr):
         return int(self) >> 121 == 0xFC >> 1
 
     def __reduce__(self) -> tuple[type[Ipv6Addr], tuple[str]]:
-        return type(self), (IPv6Address.__str__(self),)  # the standard library's own loses the zone in 3.11.2
+        return type(self), (IPv6Address.__str__(self),)  # the standard method loses the zone in 3.11.2
 
     def with_scope(self, zone: str | int | None) -> Ipv6Addr:
-        """The same address in another zone, an interface's name or number; in none for None or 0.
+        """Return the same address in another zone: an interface's name or number. None or 0 removes the zone.
 
-        Raises AddrParseError.InvalidFormat for what cannot stand in a zone.
+        Raises AddrParseError.InvalidFormat if the zone contains a character that is not allowed.
         """
         plain = int(self)
         return Ipv6Addr(f"{Ipv6Addr(plain)}%{zone}" if zone else plain)
@@ -335,7 +340,8 @@ class Ipv6Addr(IPv6Address, IpAddr):
     def unmapped(self) -> IpAddr:
         return Ipv4Addr(int(self) & 0xFFFFFFFF) if int(self) >> 32 == 0xFFFF else self
 
-    # Before Python 3.13 `ipaddress` writes ::ffff:c000:201, and its next two properties fail on a zone.
+    # Before Python 3.13 `ipaddress` writes ::ffff:c000:201. Its properties `exploded` and `reverse_pointer`
+    # fail for an address with a zone.
     def __str__(self) -> str:
         if int(self) >> 32 != 0xFFFF:
             return super().__str__()
@@ -348,7 +354,7 @@ class Ipv6Addr(IPv6Address, IpAddr):
 
     @property
     def reverse_pointer(self) -> str:
-        """The name that holds its PTR record, without the final dot (RFC 3596 section 2.5)."""
+        """The name of the address's PTR record, without the final dot (RFC 3596 section 2.5)."""
         return ".".join(reversed(self.packed.hex())) + ".ip6.arpa"
 
     def _zone_text(self) -> str:
@@ -357,7 +363,7 @@ class Ipv6Addr(IPv6Address, IpAddr):
     def __lt__(self, other: Any) -> bool:
         if isinstance(other, Ipv4Addr):
             return False
-        if isinstance(other, IPv6Address):  # the zone decides between two that are otherwise the same
+        if isinstance(other, IPv6Address):  # addresses with equal bits are ordered by their zones
             return (int(self), self.scope_id or "") < (int(other), other.scope_id or "")
         return super().__lt__(other)
 
@@ -368,7 +374,7 @@ if not TYPE_CHECKING:
 
 
 def _as_the_standard_takes_it(value: Any, scan: Callable[[str], int | str]) -> Any:
-    """What `ipaddress` is handed: numbers and bytes as they are, all else as text that was scanned."""
+    """Return the argument for `ipaddress`: numbers and bytes unchanged, everything else as scanned text."""
     if isinstance(value, int | bytes):
         return value
     if isinstance(value, bytearray | memoryview):

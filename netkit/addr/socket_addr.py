@@ -1,9 +1,9 @@
-"""Socket addresses: an IP address and a port, as the socket module takes and gives them.
+"""Socket addresses: an IP address and a port, converted to and from the socket module's tuples.
 
 RFC 5952 section 6 (an IPv6 address before a port stands in brackets), RFC 4007 section 11 (zones).
 
-The zone of an IPv6 address is kept in the address, as it was written; it becomes a number only where the
-socket module needs one, because the name-to-number table belongs to this machine and may change.
+An IPv6 address keeps its zone as it was written. The zone's name becomes a number only when the socket module
+needs the number, because the table of names and numbers belongs to this machine and may change.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ MAX_FLOWINFO = 0xFFFFF  # RFC 8200 section 6: the flow label has 20 bits
 
 @functools.total_ordering
 class SocketAddr(ABC):
-    """An IP address and a port: where a socket is, or what it connects to.
+    """An IP address and a port: the local address of a socket, or the address that it connects to.
 
-    Made with `new`, `new_v4`, `new_v6`, `parse` or `from_sockaddr`. `match` takes `SocketAddrV4(ip, port)`
-    and `SocketAddrV6(ip, port)`, also there as `SocketAddr.V4` and `SocketAddr.V6`. Immutable, hashable,
-    ordered; `str` gives what `parse` reads.
+    Make one with `new`, `new_v4`, `new_v6`, `parse` or `from_sockaddr`. In `match`, use the patterns
+    `SocketAddrV4(ip, port)` and `SocketAddrV6(ip, port)`; `SocketAddr.V4` and `SocketAddr.V6` are the same
+    classes. Immutable, hashable, ordered; `parse` can read the text that `str` gives.
     """
 
     __slots__ = ()
@@ -50,7 +50,7 @@ class SocketAddr(ABC):
 
     @classmethod
     def new(cls, ip: str | bytes | IpAddr | IPv4Address | IPv6Address, port: int) -> SocketAddr:
-        """The socket address of any IP address (see `IpAddr.of`) and a port. Raises AddrParseError."""
+        """Make a socket address from any IP address (see `IpAddr.of`) and a port. Raises AddrParseError."""
         addr = IpAddr.of(ip)
         return SocketAddrV4(addr, port) if isinstance(addr, Ipv4Addr) else SocketAddrV6(addr, port)
 
@@ -66,9 +66,10 @@ class SocketAddr(ABC):
 
     @classmethod
     def parse(cls, text: str) -> SocketAddr:
-        """Read `192.0.2.1:53`, `[2001:db8::1]:53` or `[fe80::1%eth0]:53`: numbers only, and both parts.
+        """Read `192.0.2.1:53`, `[2001:db8::1]:53` or `[fe80::1%eth0]:53`.
 
-        Raises AddrParseError (all three variants), with the offset. `HostPort.parse` reads names too.
+        The text must have an IP address and a port number; `HostPort.parse` also reads names.
+        Raises AddrParseError (all three variants), with the offset.
         RFC 5952 section 6: an IPv6 address before a port stands in brackets.
         """
         host, start = split_port(text, SOCKET_FORM)
@@ -85,9 +86,9 @@ class SocketAddr(ABC):
 
     @classmethod
     def from_sockaddr(cls, sockaddr: tuple[Any, ...]) -> SocketAddr:
-        """The address in what the socket module returns: (host, port) or (host, port, flowinfo, scope_id).
+        """Read a tuple of the socket module: (host, port) or (host, port, flowinfo, scope_id).
 
-        The host is a numeric address; a zone in it gives way to a scope_id that is not 0.
+        The host is a numeric address. If scope_id is not 0, it replaces the zone in the host.
         Raises AddrParseError.
         """
         host, port, *rest = sockaddr
@@ -116,18 +117,19 @@ class SocketAddr(ABC):
 
     @property
     def unmapped(self) -> SocketAddr:
-        """With the IPv4 address that an IPv4-mapped one stands for (RFC 4291 section 2.5.5.2), else itself.
+        """The IPv4 form of an IPv4-mapped address (RFC 4291 section 2.5.5.2); otherwise the address itself.
 
-        Sockets that take both families have mapped addresses for their IPv4 peers; streams and UDP sockets
-        of netkit say who these peers are: `127.0.0.1:80`, not `[::ffff:127.0.0.1]:80`.
+        A socket that accepts both families gives its IPv4 peers as mapped addresses. Streams and UDP sockets
+        of netkit show the IPv4 address of such a peer: `127.0.0.1:80`, not `[::ffff:127.0.0.1]:80`.
         """
         return self
 
     @abstractmethod
     def to_sockaddr(self, family: int = 0) -> tuple[str, int] | tuple[str, int, int, int]:
-        """What the socket module's calls take for an address of `family`.
+        """Return the tuple that the socket module needs for a socket of `family`.
 
-        Given the family of an IPv6 socket, an IPv4 address is mapped, as such a socket takes it.
+        If `family` is AF_INET6, an IPv4 address becomes an IPv4-mapped address, because an IPv6 socket
+        accepts no other form.
         """
 
     @property
@@ -141,7 +143,7 @@ class SocketAddr(ABC):
         return self.ip.version == 6
 
     def to_socket_addrs(self) -> tuple[SocketAddr, ...]:
-        """Itself alone: what makes it a `ToSocketAddrs`."""
+        """Return only this address. This method implements the protocol `ToSocketAddrs`."""
         return (self,)
 
     @abstractmethod
@@ -166,8 +168,8 @@ class SocketAddr(ABC):
 class SocketAddrV4(SocketAddr):
     """An IPv4 address and a port.
 
-    `ip` is an address or whatever `Ipv4Addr` takes; `port` is 0 to 65535.
-    Raises AddrParseError.InvalidPort, and as `Ipv4Addr` does.
+    `ip` is an address or any argument of `Ipv4Addr`; `port` is 0 to 65535.
+    Raises AddrParseError.InvalidPort, and the errors of `Ipv4Addr`.
     """
 
     __slots__ = ("_ip", "_port")
@@ -195,7 +197,7 @@ class SocketAddrV4(SocketAddr):
         return socket.AF_INET
 
     def to_sockaddr(self, family: int = 0) -> tuple[str, int] | tuple[str, int, int, int]:
-        """(host, port), for the socket module; for an IPv6 socket the mapped address, as `SocketAddrV6`."""
+        """Return (host, port); for an IPv6 socket, the four-part tuple of the IPv4-mapped address."""
         if family and family != self.family:
             return f"::ffff:{self._ip}", self._port, 0, 0
         return str(self._ip), self._port
@@ -208,14 +210,14 @@ class SocketAddrV4(SocketAddr):
 
 
 class SocketAddrV6(SocketAddr):
-    """An IPv6 address, a port, and what a socket address adds to them: flow information and the zone.
+    """An IPv6 address, a port, flow information and a zone.
 
-    `ip` is an address or whatever `Ipv6Addr` takes; `port` is 0 to 65535; `flowinfo` 0 to 1048575.
-    `scope_id` is the number of the interface that a link-local address is meant on; 0 leaves the zone to
-    `ip`, which then holds it (`s.ip.scope_id`), as a number or as an interface's name. A name and the
-    number of the same interface are not equal: compare `to_sockaddr()` where that matters.
+    `ip` is an address or any argument of `Ipv6Addr`; `port` is 0 to 65535; `flowinfo` is 0 to 1048575.
+    `scope_id` is the number of the interface to which a link-local address belongs. With 0, the zone is the
+    zone of `ip`. `ip` always holds the zone (`s.ip.scope_id`), as a number or as an interface's name. A name
+    and a number are not equal even if they are the same interface: compare `to_sockaddr()` in that case.
 
-    Raises AddrParseError.InvalidPort for the port, InvalidFormat for flowinfo and for a zone given twice.
+    Raises AddrParseError.InvalidPort for the port, InvalidFormat for flowinfo and for two different zones.
     """
 
     __slots__ = ("_flowinfo", "_ip", "_port")
@@ -251,7 +253,7 @@ class SocketAddrV6(SocketAddr):
 
     @property
     def scope_id(self) -> int:
-        """The number of the zone's interface, 0 for no zone. Raises UnknownZone (an OSError)."""
+        """The number of the zone's interface, or 0 without a zone. Raises UnknownZone (an OSError)."""
         zone = self._ip.scope_id
         if zone is None:
             return 0

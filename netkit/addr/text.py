@@ -1,11 +1,11 @@
-"""Reading the text of addresses and ports: pure scanners that know where a text goes wrong.
+"""Scanners for the text of addresses and ports, which report the offset of the first mistake.
 
 RFC 4291 section 2.2 (IPv6 text), RFC 4007 section 11.2 (zones), RFC 3986 section 3.2 (host and port),
 RFC 6335 section 5.1 (service names).
 
-Each scanner takes `text`, the part to read, and of the `whole` that an error shows, where that part
-begins. The first thing that cannot be there, from left to right, is what is reported. `ipaddress` accepts
-the same addresses (a property test holds that) but does not say where, and its wording is not an API.
+Each scanner takes `text`, the part to read; `whole`, the text that an error shows; and the offset of `text`
+in `whole`. A scanner reports the first mistake from the left. `ipaddress` accepts the same addresses (a
+property test checks that), but its errors have no offset, and their wording is not an API.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ BRACKETS = "write an IPv6 address before a port in brackets, such as [2001:db8::
 
 _DIGITS = frozenset("0123456789")
 _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
-# The WHATWG URL Standard's forbidden domain code points, and what a shell or a message would quote.
+# The WHATWG URL Standard's forbidden domain code points, and characters that a shell or a message quotes.
 _NOT_IN_A_NAME = frozenset(" #/:<>?@[\\]^|%\"'`{}")
 _SERVICE_PUNCTUATION = frozenset("-_.+")
 
-# IANA's port numbers for what netkit speaks, where the system has no services file (a slim container).
+# IANA's port numbers of common services, for systems without a services file (such as a slim container).
 _SERVICES = {
     "domain": 53,
     "domain-s": 853,
@@ -52,12 +52,12 @@ _SERVICES = {
 
 
 def known_services() -> list[str]:
-    """The names of services that are known on every machine, in the order of the alphabet."""
+    """Return the names of the services that are known on every machine, in alphabetical order."""
     return sorted(_SERVICES)
 
 
 def scan_v4(text: str, whole: str | None = None, base: int = 0) -> int:
-    """Four decimal octets as a number of 32 bits. Raises InvalidFormat or InvalidOctet."""
+    """Read four decimal octets as a number of 32 bits. Raises InvalidFormat or InvalidOctet."""
     whole = text if whole is None else whole
     value = 0
     at = base
@@ -73,7 +73,7 @@ def scan_v4(text: str, whole: str | None = None, base: int = 0) -> int:
                 raise AddrInvalidFormat(whole, at, "nothing is there", V4_FORM)
             raise AddrInvalidOctet(whole, at, "a number is missing", V4_FORM)
         if octet[0] == "0" and octet != "0":
-            # RFC 6943 section 3.1.1: half the world reads it as octal, so it names two addresses.
+            # RFC 6943 section 3.1.1: some systems read it as octal, so the text could mean two addresses.
             raise AddrInvalidOctet(whole, at, f"{quoted(octet)} has a leading zero", V4_FORM)
         if len(octet) > 3 or int(octet) > 255:
             raise AddrInvalidOctet(whole, at, f"{quoted(octet)} is more than 255", V4_FORM)
@@ -87,9 +87,9 @@ def scan_v4(text: str, whole: str | None = None, base: int = 0) -> int:
 
 
 def scan_v6(text: str, whole: str | None = None, base: int = 0) -> int | str:
-    """An IPv6 address as a number of 128 bits; with a zone, as the text, which then is known to be right.
+    """Read an IPv6 address and return a number of 128 bits; if it has a zone, return the checked text.
 
-    Raises InvalidFormat, and InvalidOctet in a dotted end.
+    Raises InvalidFormat, and InvalidOctet for a dotted IPv4 part at the end.
     """
     whole = text if whole is None else whole
     address, percent, zone = text.partition("%")
@@ -109,7 +109,7 @@ def scan_v6(text: str, whole: str | None = None, base: int = 0) -> int | str:
     while at < end:
         stop = address.find(":", at)
         piece = address[at:] if stop < 0 else address[at:stop]
-        # RFC 4291 section 2.2: "::" stands for one group of zeros at least.
+        # RFC 4291 section 2.2: "::" stands for at least one group of zeros.
         room = (8 if gap is None else 7) - len(groups)
         if not room:
             raise wrong(at, "more than eight groups")
@@ -157,7 +157,7 @@ def scan_v6(text: str, whole: str | None = None, base: int = 0) -> int | str:
 
 
 def _check_zone(zone: str, whole: str, base: int) -> None:
-    """RFC 4007 section 11.2: an interface's number or name, here without what delimits it elsewhere."""
+    """Check a zone: an interface's number or name (RFC 4007 section 11.2) without delimiters."""
     if not zone:
         raise AddrInvalidFormat(whole, base, "a zone is missing", V6_FORM)
     for index, character in enumerate(zone, base):
@@ -168,7 +168,7 @@ def _check_zone(zone: str, whole: str, base: int) -> None:
 
 
 def scan_bare_v6(text: str, whole: str) -> int | str:
-    """What has a colon too many for HOST:PORT and no brackets: an IPv6 address, or a mistake."""
+    """Read text with several colons and no brackets: it must be an IPv6 address."""
     try:
         return scan_v6(text, whole)
     except AddrParseError as error:
@@ -176,21 +176,21 @@ def scan_bare_v6(text: str, whole: str) -> int | str:
         if _HEX_DIGITS.issuperset(first):
             error.hint = BRACKETS
             raise
-    # Not even the beginning of an address.
+    # The text does not begin like an IPv6 address, so the error is about HOST:PORT.
     second = rest.find(":")
     offset = len(first) if second < 0 else len(first) + 1 + second
     raise AddrInvalidFormat(whole, offset, "one colon too many", ENDPOINT_FORM)
 
 
 def scan_bracketed(text: str, whole: str, form: str) -> int | str:
-    """What stands between the brackets at the beginning of `whole`. RFC 3986 section 3.2.2."""
+    """Read the address between the brackets at the beginning of `whole`. RFC 3986 section 3.2.2."""
     if text and ":" not in text:
         raise AddrInvalidFormat(whole, 1, "only an IPv6 address stands in brackets", form)
     return scan_v6(text, whole, 1)
 
 
 def split_port(text: str, form: str) -> tuple[str, int | None]:
-    """The text before the port (without brackets), and where the port begins, if there is one."""
+    """Return the text before the port (without brackets), and the offset of the port or None."""
     if text.startswith("["):
         close = text.find("]")
         if close < 0:
@@ -207,7 +207,7 @@ def split_port(text: str, form: str) -> tuple[str, int | None]:
 
 
 def check_name(text: str, whole: str) -> None:
-    """Refuse what cannot stand in a host name; whether DNS can hold it is for the DNS codec to say."""
+    """Refuse characters that are not allowed in a host name. The DNS codec checks the limits of DNS."""
     for index, character in enumerate(text):
         if character in _NOT_IN_A_NAME or not character.isprintable():
             raise AddrInvalidFormat(
@@ -216,13 +216,13 @@ def check_name(text: str, whole: str) -> None:
 
 
 def ends_in_a_number(name: str) -> bool:
-    """Whether it must be an IPv4 address, because some system would read it as one (WHATWG URL 3.5)."""
+    """Whether the last label is a number, so that some systems read the name as IPv4 (WHATWG URL 3.5)."""
     last = name.removesuffix(".").rpartition(".")[2]
     return last.isdigit() or (last[:2] in ("0x", "0X") and _HEX_DIGITS.issuperset(last[2:]))
 
 
 def scan_port(text: str, start: int, proto: str | None) -> int:
-    """The port from `start` to the end of the text; without `proto`, a number only. Raises InvalidPort."""
+    """Read the port from `start` to the end of the text. A service name needs `proto`. Raises InvalidPort."""
     port = text[start:]
     form = PORT_FORM if proto is not None else SOCKET_FORM
     if not port:
@@ -258,7 +258,7 @@ def _service_port(name: str, proto: str) -> int | None:
 
 
 def checked_port(port: int) -> int:
-    """A port given as a number. Raises InvalidPort, or TypeError for another type."""
+    """Check a port that is an int, and return it. Raises InvalidPort, or TypeError for another type."""
     if not isinstance(port, int):
         raise TypeError(f"a port is an int, not {type(port).__name__}")
     if not 0 <= port <= MAX_PORT:
@@ -267,9 +267,9 @@ def checked_port(port: int) -> int:
 
 
 def port_is_missing(text: str, form: str) -> AddrInvalidPort:
-    """The error for a host alone; its hint is the same host with a port.
+    """Return the error for a host without a port; its hint shows the same host with a port.
 
-    `::1:53` is an address, and more often a port is meant: then the hint has both readings.
+    `::1:53` is an address, but the user probably meant the port 53. In this case the hint shows both forms.
     """
     bare_v6 = ":" in text and not text.startswith("[")
     hint = f"write {f'[{text}]' if bare_v6 else text}:PORT" if len(text) <= 80 else form
@@ -290,7 +290,7 @@ def _is_v6(text: str) -> bool:
 def parse_port(text: str, proto: str = "tcp") -> int:
     """Read a port: a decimal number of 0 to 65535, or a service name such as `https`.
 
-    `proto` ("tcp" or "udp") tells which of a service's ports, where they differ.
+    `proto` ("tcp" or "udp") selects the port of a service that has different ports for TCP and UDP.
     Raises AddrParseError.InvalidPort. RFC 6335 section 5.1.
     """
     return scan_port(text, 0, proto)
