@@ -1,12 +1,12 @@
-"""Through proxies: SOCKS 5 and HTTP CONNECT as a client, and the PROXY protocol's headers, both ways.
+"""Proxies: clients for SOCKS 5 and HTTP CONNECT; PROXY protocol headers, read and written.
 
-    codec   socks5.py http_connect.py    what is said, byte by byte
+    codec   socks5.py http_connect.py    the bytes of each message
             header.py                    the PROXY protocol, versions 1 and 2
-            url.py errors.py             a proxy's URL; what can go wrong
-    flow    dialogue.py                  asking over a stream that is connected to a proxy
-    API     connect.py                   connect_through: a TCP connection made by a proxy
+            url.py errors.py             a proxy's URL; the errors
+    flow    dialogue.py                  the dialogue over a stream that is connected to a proxy
+    API     connect.py                   connect_through: a TCP connection through a proxy
 
-Names are loaded when they are first used.
+The package loads each of its names when the name is first used.
 """
 
 from __future__ import annotations

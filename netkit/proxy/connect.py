@@ -1,8 +1,9 @@
-"""`connect_through`: a TCP connection made by a proxy, which is then as good as one's own.
+"""`connect_through`: a TCP connection through a proxy, used like a direct connection.
 
-Names are looked up by the proxy unless asked otherwise: it may know names that are unknown here, and who
-asks for privacy does not want to tell a name server. With `remote_names=False` they are looked up here, in
-the system's order, and the proxy is asked for one address after another until it connects to one.
+By default the proxy looks up the target's name, for two reasons: the proxy may know names that this machine
+does not know, and a user who wants privacy does not want to send the name to a name server. With
+`remote_names=False` this machine looks up the name, and asks the proxy to connect to one address after
+another, in the system's order, until one connection succeeds.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ log = Log("netkit.proxy")
 
 
 def tunnel_flow(stream: ByteStream, proxy: Proxy, target: SocketAddrsLike) -> Flow[None]:
-    """Flow: over `stream`, which is connected to `proxy`, have it connect to `target`."""
+    """Flow: ask `proxy`, over the connected `stream`, to connect to `target`."""
     name, secret = proxy.username, proxy.password
     with phase(f"asking the proxy {proxy.endpoint} for {to_socket_addrs_parts(target)}"):
         if proxy.scheme == "socks5":
@@ -46,7 +47,7 @@ def connect_through_flow(
     remote_names: bool = True,
     resolver: NameResolver | None = None,
 ) -> Flow[TcpStream]:
-    """Flow: `connect_through`, for other flows to `yield from`."""
+    """Flow: like `connect_through`, for use with `yield from` in other flows."""
     through = Proxy.parse(proxy) if isinstance(proxy, str) else proxy
     where = to_socket_addrs_parts(target)
     targets: list[SocketAddr | HostPort] = [where]
@@ -72,7 +73,7 @@ def connect_through_flow(
             raise
         else:
             return stream
-    assert refused is not None  # resolve never gives an empty list
+    assert refused is not None  # resolve never returns an empty list
     raise refused
 
 
@@ -87,16 +88,17 @@ def connect_through(
     timeout: float | None = None,
     cancel: CancellationToken | None = None,
 ) -> TcpStream:
-    """Connect to `target` (as `TcpStream.connect` takes it, with a port) through `proxy`.
+    """Connect to `target` through `proxy`.
 
         stream = connect_through("socks5://127.0.0.1:1080", "example.com:443", timeout=10)
 
-    `proxy` is a `Proxy` or its URL. `family`, `source` are about the connection to the proxy; `resolver`
-    looks up its name, and with `remote_names=False` the target's. `timeout` is for all of it, in seconds.
-    The stream's `peer_addr` is the proxy.
+    `target` is an address with a port, in any form that `TcpStream.connect` accepts. `proxy` is a `Proxy` or
+    its URL. `family` and `source` apply to the connection to the proxy. `resolver` looks up the proxy's name,
+    and with `remote_names=False` also the target's name. `timeout` limits the whole operation, in seconds.
+    The `peer_addr` of the returned stream is the address of the proxy.
 
-    Raises AddrParseError, ResolveError and ConnectError (of the proxy), ProxyError, DeadlineExceeded,
-    CancellationError.
+    Raises AddrParseError, ResolveError, ConnectError (no connection to the proxy), ProxyError,
+    DeadlineExceeded, CancellationError.
     """
     flow = connect_through_flow(
         proxy, target, family=family, source=source, remote_names=remote_names, resolver=resolver
@@ -115,7 +117,7 @@ async def connect_through_async(
     timeout: float | None = None,
     cancel: CancellationToken | None = None,
 ) -> TcpStream:
-    """Connect to `target` through `proxy`; arguments, result and errors as `connect_through`."""
+    """Connect to `target` through `proxy`; same arguments, result and errors as `connect_through`."""
     flow = connect_through_flow(
         proxy, target, family=family, source=source, remote_names=remote_names, resolver=resolver
     )

@@ -1,13 +1,14 @@
-"""Asking a proxy for a connection, as flows over any byte stream, and the same blocking and async.
+"""The dialogue that asks a proxy for a connection: as flows over any byte stream, blocking, and async.
 
     socks5_flow(stream, target)    RFC 1928, RFC 1929
     http_flow(stream, target)      RFC 9110 section 9.3.6
 
-    receive_header_flow(stream)    haproxy's proxy-protocol.txt, the side that is told who is talking
+    receive_header_flow(stream)    haproxy's proxy-protocol.txt, the receiver's side
 
-When they return, the stream is the connection to the target: the next byte read is the first that the
-target sent. When they raise, it is of no more use: what of an answer was read is gone, so the caller closes
-it. Time is the caller's: give a deadline, for a proxy may keep silent, or send a byte a minute.
+When the first two flows return, the stream is the connection to the target: the next byte that the caller
+reads is the first byte from the target. When a flow raises, the caller must close the stream, because a part
+of the proxy's answer may already be read and lost. The flows have no time limit of their own. The caller sets
+a deadline, because a proxy may send nothing, or only a byte a minute.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def socks5_flow(
     username: str | None = None,
     password: str | None = None,
 ) -> Flow[Bound]:
-    """Flow: `socks5`, for other flows to `yield from`."""
+    """Flow: like `socks5_tunnel`, for use with `yield from` in other flows."""
     where = to_socket_addrs_parts(target)
     request = socks5.connect_request(where)
     credentials = username is not None
@@ -78,7 +79,7 @@ def http_flow(
     fields: Iterable[tuple[str, str]] = (),
     limit: int = http_connect.HEAD_LIMIT,
 ) -> Flow[ConnectReply]:
-    """Flow: `http_tunnel`, for other flows to `yield from`."""
+    """Flow: like `http_tunnel`, for use with `yield from` in other flows."""
     where = to_socket_addrs_parts(target)
     # RFC 9110 section 10.1.5: a user agent SHOULD send this field in each request.
     agent = [("User-Agent", f"netkit/{__version__}")]
@@ -94,7 +95,7 @@ def http_flow(
         reply = yield from _reply(stream, reader)
         log.debug("HTTP: %d %s", reply.status, reply.reason[:80])
         # RFC 9110 section 15.2: "A client MUST be able to parse one or more 1xx responses received prior to
-        # a final response". To switch protocols (101) was not asked for, and would not be a tunnel.
+        # a final response". 101 (Switching Protocols) is an error: the request did not ask for it.
         if not 100 <= reply.status <= 199 or reply.status == 101:
             http_connect.judge(reply, where, username)
             return reply
@@ -102,9 +103,9 @@ def http_flow(
 
 
 def receive_header_flow(stream: ByteStream, *, limit: int = V2_LONGEST) -> Flow[ProxyHeader]:
-    """Flow: `receive_header`, for other flows to `yield from`."""
+    """Flow: like `receive_header`, for use with `yield from` in other flows."""
     what = "a PROXY protocol header"
-    # Both versions are longer than the signature by which they are told apart.
+    # The signature tells the two versions apart. A header of either version is longer than the signature.
     data = yield from _exactly(stream, len(SIGNATURE), what)
     if data == SIGNATURE:
         data += yield from _exactly(stream, 4, what)
@@ -117,13 +118,13 @@ def receive_header_flow(stream: ByteStream, *, limit: int = V2_LONGEST) -> Flow[
         except UnexpectedEof as error:
             raise ProxyError.Closed(what, len(data) + error.had) from None
     parsed = ProxyHeader.parse(data, limit=limit)
-    assert parsed is not None  # it is all there, or not a header
+    assert parsed is not None  # the data is now complete, or is not a header
     log.debug("PROXY protocol: %s", parsed[0])
     return parsed[0]
 
 
 def _reply(stream: ByteStream, reader: ReplyReader) -> Flow[ConnectReply]:
-    """Flow: the proxy's next answer. Its head is taken off the stream, and nothing that follows it."""
+    """Flow: read the proxy's next answer. It reads the head from the stream, and no byte after the head."""
     while True:
         view = stream.peek()
         found = reader.feed(view)
@@ -156,13 +157,15 @@ def socks5_tunnel(
     timeout: float | None = None,
     cancel: CancellationToken | None = None,
 ) -> Bound:
-    """Have the SOCKS 5 proxy at the other end of `stream` connect to `target`; where it did so from.
+    """Ask the SOCKS 5 proxy at the other end of `stream` to connect to `target`.
 
-    A name in `target` is looked up by the proxy. With `username`, user name and password are offered beside
-    no authentication, and the proxy chooses. `timeout` is for the whole dialogue, in seconds.
+    Returns the address from which the proxy connected. The proxy looks up a name in `target`. With
+    `username`, the client offers two methods, user name with password and no authentication, and the proxy
+    chooses one. `timeout` limits the whole dialogue, in seconds.
 
     Raises ProxyError (InvalidProxy before anything is sent; AuthRequired, AuthFailed, SocksReply, Closed,
-    InvalidReply), DeadlineExceeded, CancellationError, OSError; the stream is to be closed then.
+    InvalidReply), DeadlineExceeded, CancellationError, OSError. After an error the caller must close the
+    stream.
     """
     flow = socks5_flow(stream, target, username=username, password=password)
     with phase(asking(target)):
@@ -178,7 +181,7 @@ async def socks5_tunnel_async(
     timeout: float | None = None,
     cancel: CancellationToken | None = None,
 ) -> Bound:
-    """Have the SOCKS 5 proxy at the other end connect to `target`; all else as `socks5_tunnel`."""
+    """Ask the SOCKS 5 proxy at the other end to connect to `target`; otherwise like `socks5_tunnel`."""
     flow = socks5_flow(stream, target, username=username, password=password)
     with phase(asking(target)):
         return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
@@ -195,15 +198,15 @@ def http_tunnel(
     timeout: float | None = None,
     cancel: CancellationToken | None = None,
 ) -> ConnectReply:
-    """Have the HTTP proxy at the other end of `stream` connect to `target`; the head of its answer.
+    """Ask the HTTP proxy at the other end of `stream` to connect to `target`.
 
-    A name in `target` is looked up by the proxy. With `username`, Basic credentials are sent along. `fields`
-    are further header fields of the request. `limit` is the longest head that is read, in bytes; `timeout`
-    is for the whole dialogue, in seconds.
+    Returns the head of the proxy's answer. The proxy looks up a name in `target`. With `username`, the
+    request contains Basic credentials. `fields` are additional header fields of the request. `limit` is the longest
+    head that is accepted, in bytes; `timeout` limits the whole dialogue, in seconds.
 
     Raises ProxyError (InvalidProxy before anything is sent; AuthRequired, AuthFailed, Status, Closed,
-    InvalidReply, LimitExceeded), DeadlineExceeded, CancellationError, OSError; the stream is to be closed
-    then.
+    InvalidReply, LimitExceeded), DeadlineExceeded, CancellationError, OSError. After an error the caller must
+    close the stream.
     """
     flow = http_flow(stream, target, username=username, password=password, fields=fields, limit=limit)
     with phase(asking(target)):
@@ -221,7 +224,7 @@ async def http_tunnel_async(
     timeout: float | None = None,
     cancel: CancellationToken | None = None,
 ) -> ConnectReply:
-    """Have the HTTP proxy at the other end connect to `target`; arguments and errors as `http_tunnel`."""
+    """Ask the HTTP proxy at the other end to connect to `target`; otherwise like `http_tunnel`."""
     flow = http_flow(stream, target, username=username, password=password, fields=fields, limit=limit)
     with phase(asking(target)):
         return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
@@ -234,7 +237,7 @@ def receive_header(
     timeout: float | None = None,
     cancel: CancellationToken | None = None,
 ) -> ProxyHeader:
-    """Read the PROXY protocol header, of either version, that a connection must begin with.
+    """Read the PROXY protocol header, version 1 or 2, at the beginning of a connection.
 
     `limit` is the longest header of version 2, in bytes. Raises `ProxyError.InvalidHeader`,
     `ProxyError.Closed`, DeadlineExceeded, CancellationError, OSError.
@@ -250,12 +253,12 @@ async def receive_header_async(
     timeout: float | None = None,
     cancel: CancellationToken | None = None,
 ) -> ProxyHeader:
-    """Read the PROXY protocol header that a connection begins with; as `receive_header`."""
+    """Read the PROXY protocol header at the beginning of a connection; otherwise like `receive_header`."""
     flow = receive_header_flow(stream, limit=limit)
     with phase("waiting for a PROXY protocol header"):
         return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
 
 
 def asking(target: SocketAddrsLike | HostPort) -> str:
-    """What a dialogue is doing, for the message of a deadline."""
+    """Return the description of a dialogue, for the error message when its deadline passes."""
     return f"asking the proxy for {to_socket_addrs_parts(target)}"

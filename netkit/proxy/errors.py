@@ -1,21 +1,22 @@
-"""What can go wrong on the way through a proxy.
+"""The errors of connections through a proxy.
 
     ProxyError
-    ├── InvalidProxy         usage     (ValueError) what was said of it cannot be used: URL, user name, target
-    ├── InvalidReply         protocol  what the proxy sent is not an answer to what it was asked
-    │   └── LimitExceeded    protocol  (ValueError) its answer is longer than allowed
-    ├── Closed               connect   (ConnectionError) it hung up in the middle of the dialogue
-    ├── AuthRequired         connect   it wants to know who asks, in a way that was not offered
-    ├── AuthFailed           connect   it does not accept the user name and password
-    ├── Refused              connect   (ConnectionError) it did not connect to the target
-    │   ├── SocksReply       connect   by a reply code of SOCKS (RFC 1928 section 6)
-    │   └── Status           connect   by a status of HTTP (RFC 9110 section 15)
-    └── InvalidHeader        protocol  (ValueError) a PROXY protocol header that cannot be read; usage: made
+    ├── InvalidProxy         usage     (ValueError) the caller's URL, user name or target is not valid
+    ├── InvalidReply         protocol  the proxy sent something that is not an answer to the request
+    │   └── LimitExceeded    protocol  (ValueError) the answer is longer than allowed
+    ├── Closed               connect   (ConnectionError) the proxy closed the connection during the dialogue
+    ├── AuthRequired         connect   the proxy demands a kind of authentication that was not offered
+    ├── AuthFailed           connect   the proxy does not accept the user name and password
+    ├── Refused              connect   (ConnectionError) the proxy did not connect to the target
+    │   ├── SocksReply       connect   it answered with a SOCKS reply code (RFC 1928 section 6)
+    │   └── Status           connect   it answered with an HTTP status (RFC 9110 section 15)
+    └── InvalidHeader        protocol  (ValueError) a received PROXY protocol header is not valid
+                             usage     (ValueError) the caller's values do not fit in a header
 
 The second column is the stage.
 
-That the proxy itself cannot be reached is a `ConnectError`, as for every endpoint. Text of the proxy's stands
-in fields as it came; `__str__` cuts it short.
+If the proxy itself cannot be reached, the error is a `ConnectError`, as for every endpoint. The fields hold
+text from the proxy unchanged; `__str__` shortens it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import ClassVar
 
 from netkit.errors import Fault, NetkitError
 
-#: How much of a text from the proxy a message shows, in characters.
+#: The longest text from the proxy that a message shows, in characters.
 SHOWN = 120
 
 #: RFC 1928 section 6.
@@ -42,7 +43,7 @@ SOCKS_REPLIES: dict[int, str] = {
 
 
 class ProxyError(NetkitError):
-    """Anything that a dialogue with a proxy failed with; one of the variants drawn above."""
+    """Base class of the errors of a dialogue with a proxy; the variants are its attributes."""
 
     layer = "proxy"
 
@@ -59,7 +60,7 @@ class ProxyError(NetkitError):
 
 
 class InvalidProxy(ProxyError, ValueError):
-    """The proxy as it was named cannot be used; `reason` says why. Nothing was sent."""
+    """The caller's URL, user name or target is not valid; `reason` says why. Nothing was sent."""
 
     __qualname__ = "ProxyError.InvalidProxy"
     fault: Fault = "caller"
@@ -75,7 +76,7 @@ class InvalidProxy(ProxyError, ValueError):
 
 
 class InvalidReply(ProxyError):
-    """The proxy's answer breaks its protocol; `received` is how it began."""
+    """The proxy's answer violates the protocol; `received` is the beginning of the answer."""
 
     __qualname__ = "ProxyError.InvalidReply"
     stage = "protocol"
@@ -92,20 +93,20 @@ class InvalidReply(ProxyError):
 
 
 class LimitExceeded(InvalidReply, ValueError):
-    """The proxy's answer goes over `limit`, which counts `what`."""
+    """The proxy's answer exceeds `limit`; `what` is the unit of the limit."""
 
     __qualname__ = "ProxyError.LimitExceeded"
     kind = "LimitExceeded"
 
     def __init__(self, what: str, limit: int) -> None:
         super().__init__(f"more than {limit} {what}")
-        self.args = (what, limit)  # what pickle calls the class with
+        self.args = (what, limit)  # the arguments with which pickle calls the class
         self.what = what
         self.limit = limit
 
 
 class Closed(ProxyError, ConnectionError):
-    """The proxy closed the connection where it was to answer; `during` says what was awaited."""
+    """The proxy closed the connection instead of answering; `during` says which answer was expected."""
 
     __qualname__ = "ProxyError.Closed"
     fault: Fault = "peer"
@@ -125,7 +126,7 @@ class Closed(ProxyError, ConnectionError):
 
 
 class AuthRequired(ProxyError):
-    """The proxy wants authentication of a kind that was not offered; `offered` are the kinds it named."""
+    """The proxy demands authentication that the client did not offer; `offered` are the proxy's methods."""
 
     __qualname__ = "ProxyError.AuthRequired"
     stage = "connect"
@@ -146,7 +147,7 @@ class AuthRequired(ProxyError):
 
 
 class AuthFailed(ProxyError):
-    """The proxy does not accept this user name and password; `user` is who it was."""
+    """The proxy does not accept this user name and password; `user` is the user name."""
 
     __qualname__ = "ProxyError.AuthFailed"
     stage = "connect"
@@ -160,7 +161,7 @@ class AuthFailed(ProxyError):
 
 
 class Refused(ProxyError, ConnectionError):
-    """The proxy did not connect to `target`; `code` is what it said, `reason` the words for it."""
+    """The proxy did not connect to `target`; `code` is the code of its answer, `reason` the text for it."""
 
     __qualname__ = "ProxyError.Refused"
     stage = "connect"
@@ -207,7 +208,7 @@ class Status(Refused):
 
 
 class InvalidHeader(ProxyError, ValueError):
-    """A PROXY protocol header that cannot be read (`fault` peer) or made (caller); `offset` where known."""
+    """A PROXY protocol header cannot be read (`fault` is peer) or made (caller); `offset` may be None."""
 
     __qualname__ = "ProxyError.InvalidHeader"
 
@@ -222,7 +223,7 @@ class InvalidHeader(ProxyError, ValueError):
         return f"invalid PROXY protocol header{where}: {self.reason}"
 
 
-# A nested name cannot be its own annotation inside the class; these give the ones above their types.
+# A class cannot use its nested names as annotations of themselves; these lines give them their types.
 InvalidProxy_ = InvalidProxy
 InvalidReply_ = InvalidReply
 LimitExceeded_ = LimitExceeded

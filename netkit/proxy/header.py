@@ -1,8 +1,9 @@
-"""The PROXY protocol: what a proxy says first about the connection it hands on. haproxy's proxy-protocol.txt.
+"""The PROXY protocol: a header with the client's address, which a proxy sends first on a connection.
 
-Version 1 (section 2.1) is a line of text, `PROXY TCP4 192.0.2.1 198.51.100.7 56324 443`; version 2 (section
-2.2) is binary, knows datagrams, Unix sockets and a connection of the proxy's own (LOCAL), and carries
-type-length-values. Neither is authenticated: who accepts one from anybody lets anybody choose his address.
+The specification is haproxy's proxy-protocol.txt. Version 1 (section 2.1) is a line of text,
+`PROXY TCP4 192.0.2.1 198.51.100.7 56324 443`. Version 2 (section 2.2) is binary; it also supports datagrams,
+Unix sockets, connections that the proxy makes for itself (LOCAL), and type-length-values. Neither version is
+authenticated: a server that accepts headers from every peer lets every peer choose its own address.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from netkit.proxy.errors import ProxyError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-#: Section 2.2: what begins a header of version 2, and can begin nothing else.
+#: Section 2.2: the first bytes of every header of version 2; no other protocol begins with them.
 SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
-#: Section 2.1: "the maximum line lengths the receiver must support", its CR LF included.
+#: Section 2.1: "the maximum line lengths the receiver must support", including CR LF.
 V1_LONGEST: Final = 107
-#: The longest header of version 2 that is read unless told otherwise, in bytes, its first 16 included.
+#: The default limit for a header of version 2, in bytes, including its first 16 bytes.
 V2_LONGEST: Final = 4096
 
 #: Section 2.2.2: the type of a CRC32c of the whole header.
@@ -32,7 +33,7 @@ _UNIX_PATH: Final = 108
 
 
 class Transport(IntEnum):
-    """What kind of socket the connection came in on (the lower half of version 2's family byte)."""
+    """The kind of socket on which the connection arrived (the low four bits of version 2's family byte)."""
 
     Unspecified = 0
     Stream = 1
@@ -40,13 +41,13 @@ class Transport(IntEnum):
 
 
 class ProxyHeader:
-    """Who is really talking: `source` and `destination` of the connection that is handed on. Immutable.
+    """The real `source` and `destination` of a connection that a proxy forwards. Immutable.
 
-    Both are `SocketAddr` of one family, both `bytes` (paths of Unix sockets), or both None: unknown. `local`
-    says that the connection is the proxy's own, a health check. `tlvs` are pairs of a type and its bytes, in
-    order; version 2 only, as are Unix sockets, datagrams and `local`.
+    Both are `SocketAddr` of one family, both are `bytes` (paths of Unix sockets), or both are None (unknown).
+    `local` is True if the proxy made the connection for itself, such as a health check. `tlvs` are pairs of a
+    type and its bytes, in order. Only version 2 supports TLVs, Unix sockets, datagrams and `local`.
 
-    Raises `ProxyError.InvalidHeader` for what no header can say.
+    Raises `ProxyError.InvalidHeader` for values that fit in no header.
     """
 
     __slots__ = ("destination", "local", "source", "tlvs", "transport")
@@ -86,9 +87,10 @@ class ProxyHeader:
     # Out.
 
     def to_bytes(self, version: int = 2, *, checksum: bool = False) -> bytes:
-        """The header as it is sent, once, before all else; with `checksum`, version 2 carries a CRC32c.
+        """Return the header's bytes, which are sent once, before all other data.
 
-        Raises `ProxyError.InvalidHeader` for what this version cannot say.
+        With `checksum`, a header of version 2 contains a CRC32c. Raises `ProxyError.InvalidHeader` for values
+        that this version does not support.
         """
         if version == 1:
             return self._v1()
@@ -137,7 +139,7 @@ class ProxyHeader:
     def parse(
         cls, data: bytes | bytearray | memoryview, *, limit: int = V2_LONGEST
     ) -> tuple[ProxyHeader, int] | None:
-        """The header that `data` begins with and how many bytes it takes; None where more are needed.
+        """Return the header at the beginning of `data` and its length in bytes; None if `data` is too short.
 
         `limit` is the longest header of version 2, in bytes. Raises `ProxyError.InvalidHeader`.
         """
@@ -196,7 +198,7 @@ class ProxyHeader:
         size = {0: 0, 1: 12, 2: 36, 3: 216}[family]
         if len(data) - 16 < size:
             raise ProxyError.InvalidHeader(f"{len(data) - 16} bytes are less than its addresses take", 14)
-        # Of UNSPEC there is nothing to know where addresses end and TLVs begin, so that there are none.
+        # With UNSPEC the length of the addresses is unknown, so the TLVs cannot be found.
         tlvs = tuple(_tlvs(data, 16 + size)) if family else ()
         _check_crc(data, tlvs)
         source: SocketAddr | bytes | None = None
@@ -247,7 +249,7 @@ def _remade(
 
 
 def v2_size(data: bytes, limit: int = V2_LONGEST) -> int:
-    """How many bytes a version 2 header takes, from its first 16. Raises `ProxyError.InvalidHeader`."""
+    """Return the length of a version 2 header, from its first 16 bytes. Raises `ProxyError.InvalidHeader`."""
     if data[12] >> 4 != 2:
         raise ProxyError.InvalidHeader(f"version {data[12] >> 4} after the signature of version 2", 12)
     size = 16 + int.from_bytes(data[14:16], "big")
@@ -307,7 +309,7 @@ def _tlvs(data: bytes, at: int) -> Iterable[tuple[int, bytes]]:
 def _unmapped(
     source: SocketAddr | bytes | None, destination: SocketAddr | bytes | None
 ) -> tuple[SocketAddr | bytes | None, SocketAddr | bytes | None]:
-    """An IPv4 connection to a socket that takes both families has IPv4-mapped addresses: IPv4's instead."""
+    """Replace IPv4-mapped addresses, which a socket for both families gives, with IPv4 addresses."""
     if not isinstance(source, SocketAddr) or not isinstance(destination, SocketAddr):
         return source, destination
     from_ip, to_ip = source.ip.unmapped, destination.ip.unmapped
@@ -317,7 +319,7 @@ def _unmapped(
 
 
 def _plain(ip: Ipv4Addr | Ipv6Addr) -> Ipv4Addr | Ipv6Addr:
-    """Without a zone, which means nothing to another machine."""
+    """Remove the zone, which has no meaning on another machine."""
     return Ipv6Addr(ip.packed) if isinstance(ip, Ipv6Addr) else ip
 
 
@@ -331,7 +333,7 @@ def _family(addr: SocketAddr | bytes | None) -> int:
 
 
 def _path(field: bytes) -> bytes:
-    """A path up to its padding; an abstract name begins with NUL, and keeps it."""
+    """Return a path without its padding. An abstract name begins with NUL and keeps this first NUL."""
     return field[:1] + field[1:].rstrip(b"\0") if field[:1] == b"\0" else field.partition(b"\0")[0]
 
 

@@ -1,12 +1,12 @@
 """HTTP CONNECT on the wire: the request for a tunnel (RFC 9110 section 9.3.6) and the head of its answer.
 
-There is no body to read in either direction: after a 2xx answer the connection is the tunnel from the first
-byte after the empty line, whatever Content-Length or Transfer-Encoding the answer has; after any other it is
-given up. So heads are all that is read, by the HTTP parser, where they lie in the stream's buffer: no byte
-of the tunnel is taken off the stream, and an answer that is none is refused at its first wrong byte.
+This module reads only heads, never a body. After a 2xx answer the tunnel begins with the first byte after the
+empty line, even if the answer has Content-Length or Transfer-Encoding. After any other answer the client
+gives up the connection. The HTTP parser reads the head inside the stream's buffer, so that no byte of the tunnel is
+removed from the stream, and an answer that is not HTTP is an error at its first wrong byte.
 
-Proxies are tolerated where RFC 9112 lets a recipient be tolerant, and a tunnel hides nothing: lines that end
-in LF alone, an empty line before the answer, repeated lengths.
+The reader accepts irregular answers where RFC 9112 allows it and where this is safe for a tunnel: lines that
+end with LF only, an empty line before the answer, repeated lengths.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
     from netkit.http.parse_errors import ParseError
 
-#: The longest head that is read, in bytes, interim answers included.
+#: The longest head that is accepted, in bytes, including interim answers.
 HEAD_LIMIT: Final = 16_384
-#: The most header lines of one head.
+#: The largest number of header lines in one head.
 FIELDS_LIMIT: Final = 100
-#: The most interim (1xx) answers before the one that counts.
+#: The largest number of interim (1xx) answers before the final answer.
 INTERIM_LIMIT: Final = 8
 
 _TOKEN: Final = frozenset(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-#: Where the reason of a status line begins, less the space before it.
+#: The offset in a status line of the space before the reason phrase.
 _REASON: Final = len("HTTP/1.1 200")
 #: A quoted-string, RFC 9110 section 5.6.4.
 _QUOTED: Final = re.compile(r'"(?:\\.|[^"\\])*"')
@@ -45,17 +45,17 @@ class ConnectReply(NamedTuple):
     fields: tuple[tuple[str, str], ...]
 
     def values(self, name: str) -> list[str]:
-        """The values of a field, in order; names are compared without case."""
+        """Return the values of a field, in order; upper and lower case in the name are equal."""
         wanted = name.lower()
         return [value for field, value in self.fields if field.lower() == wanted]
 
     @property
     def challenges(self) -> tuple[str, ...]:
-        """The schemes that its Proxy-Authenticate fields ask for (RFC 9110 section 11.7.1), each once."""
+        """The schemes in the Proxy-Authenticate fields (RFC 9110 section 11.7.1), without repetition."""
         schemes: dict[str, None] = {}
         for value in self.values("Proxy-Authenticate"):
             for part in _QUOTED.sub("", value).split(","):
-                # A challenge begins with its scheme; a first word with "=" is a parameter of the last one.
+                # A challenge begins with its scheme. A first word with "=" is a parameter of the one before.
                 first = part.split()[:1]
                 if first and "=" not in first[0]:
                     schemes[first[0]] = None
@@ -63,7 +63,7 @@ class ConnectReply(NamedTuple):
 
 
 def authority(target: HostPort) -> str:
-    """The request target of CONNECT: host and port, always both (RFC 9110 section 9.3.6)."""
+    """Return the request target of CONNECT: always host and port (RFC 9110 section 9.3.6)."""
     host = target.host
     if isinstance(host, Ipv6Addr):
         return f"[{host}]:{target.port}"
@@ -77,9 +77,9 @@ def connect_request(
     password: str | None = None,
     fields: Iterable[tuple[str, str]] = (),
 ) -> bytes:
-    """The head of a CONNECT request; with a user name, it carries Basic credentials (RFC 7617).
+    """Return the head of a CONNECT request; with a user name, it contains Basic credentials (RFC 7617).
 
-    Raises `ProxyError.InvalidProxy` for what cannot stand in it.
+    Raises `ProxyError.InvalidProxy` for values that are not allowed in the head.
     """
     where = authority(target)
     lines = [f"CONNECT {where} HTTP/1.1", f"Host: {where}"]
@@ -93,7 +93,7 @@ def connect_request(
 
 
 def basic(username: str, password: str) -> str:
-    """Basic credentials, in UTF-8. Raises `ProxyError.InvalidProxy` for what RFC 7617 section 2 excludes."""
+    """Return Basic credentials, in UTF-8. Raises `ProxyError.InvalidProxy` by RFC 7617 section 2."""
     from binascii import b2a_base64
 
     if ":" in username:
@@ -108,7 +108,7 @@ def basic(username: str, password: str) -> str:
 class ReplyReader:
     """Reads the heads of a proxy's answers, one after another.
 
-    `limit` is for all heads together, in bytes.
+    `limit` is the longest total length of all heads, in bytes.
     """
 
     def __init__(self, limit: int = HEAD_LIMIT) -> None:
@@ -126,12 +126,12 @@ class ReplyReader:
         )
         self._limit = limit
         self._left = limit
-        self._start = 0  # where the head begins, behind empty lines
+        self._start = 0  # the offset of the head, after the empty lines
 
     def feed(self, buffer: memoryview) -> tuple[ConnectReply, int] | None:
-        """The answer that `buffer` begins with, and the length of its head; None where more is needed.
+        """Return the answer at the beginning of `buffer` and the length of its head; None if more is needed.
 
-        `buffer` has everything received since the answer before. Raises `ProxyError.InvalidReply` and
+        `buffer` has all bytes received after the previous answer. Raises `ProxyError.InvalidReply` and
         `ProxyError.LimitExceeded`.
         """
         from netkit.http.parse_errors import ParseError
@@ -162,8 +162,8 @@ class ReplyReader:
         return reply, size
 
     def _is_begun(self, buffer: memoryview) -> bool:
-        """Whether the answer has begun. Empty lines before it are passed over, as a server passes over those
-        before a request (RFC 9112 section 2.2)."""
+        """Whether the answer has begun. Empty lines before the answer are ignored, as a server ignores empty
+        lines before a request (RFC 9112 section 2.2)."""
         start = self._start
         while (first := bytes(buffer[start : start + 2])).startswith((b"\n", b"\r\n")):
             start += 2 if first == b"\r\n" else 1
@@ -174,8 +174,8 @@ class ReplyReader:
 
 
 def _refusal(error: ParseError, head: bytes, start: int) -> ConnectReply | None:
-    """The answer, where only the phrase of its status line is wrong, and the status says no: that counts,
-    and the connection is given up in any case. None for all else."""
+    """Return the answer if its status is a refusal and only its reason phrase is wrong; otherwise None.
+    The wrong phrase does no harm, because the client gives up the connection in any case."""
     from netkit.http.parse_errors import ParseError
 
     if not isinstance(error, ParseError.InvalidStatusLine | ParseError.BareCarriageReturn):
@@ -188,7 +188,7 @@ def _refusal(error: ParseError, head: bytes, start: int) -> ConnectReply | None:
 
 
 def _invalid_reply(error: ParseError, head: bytes, limit: int) -> ProxyError:
-    """What the parser says of a head, as an error of the dialogue with a proxy."""
+    """Convert an error of the HTTP parser to a ProxyError."""
     from netkit.http.parse_errors import ParseError
 
     start = head.rfind(b"\n", 0, error.offset) + 1
@@ -216,7 +216,7 @@ def _invalid_reply(error: ParseError, head: bytes, limit: int) -> ProxyError:
 
 
 def judge(reply: ConnectReply, target: HostPort, username: str | None) -> None:
-    """Nothing for a 2xx status; for others raises AuthRequired, AuthFailed, Status, or InvalidReply."""
+    """Return for a 2xx status; for others raise AuthRequired, AuthFailed, Status, or InvalidReply."""
     if 200 <= reply.status <= 299:
         return
     if reply.status == 407:

@@ -1,11 +1,11 @@
-"""SOCKS version 5 on the wire: RFC 1928, and its user name and password, RFC 1929.
+"""SOCKS version 5 on the wire: RFC 1928, and authentication by user name and password, RFC 1929.
 
-Bytes of what a client sends, and readings of what it gets, each message by itself; when which of them comes
-is told in `dialogue`. All but one of the answers have a length that is known from what came before, so the
-dialogue asks its stream for exactly that many bytes, and what follows the last of them is the target's.
+This module writes each message of the client and reads each message of the proxy; `dialogue` has the order of
+the messages. The length of every answer but one is known from the bytes before it. So the dialogue reads
+exactly that many bytes from its stream, and the next byte is the first byte from the target.
 
-A reply is read in two parts: its first two bytes tell whether there is a connection, and proxies that have
-none to offer do not always take the trouble to send the rest.
+The dialogue reads a reply in two parts. The first two bytes tell whether the proxy has connected; a proxy
+that has not connected does not always send the rest.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ _METHODS: Final = {0: "none", 1: "GSSAPI", 2: "user name and password", 3: "CHAP
 
 
 class Bound(NamedTuple):
-    """The address from which the proxy has connected, as it says: a name is possible, 0.0.0.0:0 is usual."""
+    """The address from which the proxy says it has connected; often 0.0.0.0:0, and possibly a name."""
 
     host: str | IpAddr
     port: int
 
 
 def greeting(*, credentials: bool) -> bytes:
-    """The methods that are offered: with `credentials`, user name and password besides none."""
+    """Offer methods of authentication: none, and with `credentials` also user name and password."""
     methods = bytes([NO_AUTH, USER_PASSWORD] if credentials else [NO_AUTH])
     return bytes([VERSION, len(methods)]) + methods
 
 
 def chosen_method(answer: bytes, *, credentials: bool) -> int:
-    """The method that the two bytes of the proxy's answer choose.
+    """Read the method that the proxy chose, from the two bytes of its answer.
 
-    Raises `ProxyError.InvalidReply`, and `ProxyError.AuthRequired` where it takes none of those offered.
+    Raises `ProxyError.InvalidReply`, and `ProxyError.AuthRequired` if the proxy accepts no offered method.
     """
     _check_version(answer)
     method = answer[1]
@@ -66,7 +66,7 @@ def chosen_method(answer: bytes, *, credentials: bool) -> int:
 
 
 def check_credentials(username: str, password: str) -> tuple[bytes, bytes]:
-    """Both in UTF-8, 1 to 255 bytes each (RFC 1929 section 2). Raises `ProxyError.InvalidProxy`."""
+    """Encode both in UTF-8, 1 to 255 bytes each (RFC 1929 section 2). Raises `ProxyError.InvalidProxy`."""
     found = []
     for what, text in (("user name", username), ("password", password)):
         data = text.encode("utf-8", "surrogateescape")
@@ -91,7 +91,7 @@ def check_authentication(answer: bytes, username: str) -> None:
 
 
 def connect_request(target: HostPort) -> bytes:
-    """Ask for a connection to `target`; a name goes as it is, for the proxy to look up (section 5).
+    """Return the request to connect to `target`. The proxy looks up a name in `target` (section 5).
 
     Raises `ProxyError.InvalidProxy` for a name that is empty or over 255 bytes.
     """
@@ -107,7 +107,7 @@ def connect_request(target: HostPort) -> bytes:
 
 
 def ascii_name(host: str) -> bytes:
-    """A host name as proxies take it: ASCII, 1 to 255 bytes. Raises `ProxyError.InvalidProxy`."""
+    """Return a host name in the form for proxies: ASCII, 1 to 255 bytes. Raises `ProxyError.InvalidProxy`."""
     try:
         name = host.encode("ascii") if host.isascii() else host.encode("idna")
     except UnicodeError:
@@ -118,15 +118,15 @@ def ascii_name(host: str) -> bytes:
 
 
 def check_reply(answer: bytes, target: HostPort) -> None:
-    """Read the first two bytes of a reply. Raises `ProxyError.SocksReply` where the proxy said no."""
+    """Read the first two bytes of a reply. Raises `ProxyError.SocksReply` if the proxy refused."""
     _check_version(answer)
     if answer[1]:
         raise ProxyError.SocksReply(str(target), answer[1])
 
 
 def bound_size(answer: bytes) -> int | None:
-    """How many bytes of address and port follow a reply's bytes 3 and 4; None for a name, whose length comes
-    first. Raises `ProxyError.InvalidReply` for an address type that there is not."""
+    """Return how many bytes of address and port follow bytes 3 and 4 of a reply; None for a name, because its
+    length comes first. Raises `ProxyError.InvalidReply` for an unknown address type."""
     kind = answer[1]
     if kind == DOMAIN:
         return None
@@ -136,7 +136,7 @@ def bound_size(answer: bytes) -> int | None:
 
 
 def bound_address(data: bytes, *, name: bool) -> Bound:
-    """What is bound, from the address and the port (of a name: without its length byte)."""
+    """Read the bound address from the bytes of address and port (for a name: without its length byte)."""
     host, port = data[:-2], int.from_bytes(data[-2:], "big")
     if name:
         return Bound(host.decode("latin-1"), port)

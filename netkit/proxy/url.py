@@ -1,7 +1,7 @@
-"""A proxy as people write it: `socks5://user:password@proxy.example:1080`, `http://127.0.0.1:3128`.
+"""The URL of a proxy: `socks5://user:password@proxy.example:1080`, `http://127.0.0.1:3128`.
 
-RFC 3986 for the form. A password is in no message, `repr` or `str`: text that is wrong is not quoted back
-before its `user:password@` was taken off.
+The form is that of RFC 3986. A password never appears in a message, `repr` or `str`: an error quotes wrong
+text only after `user:password@` is removed.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ FORM: Final = (
     "write socks5://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ before the host if it asks for it"
 )
 
-#: Schemes, what is spoken, and the port where none is written. To look names up at the proxy, which curl
-#: calls socks5h, is what socks5 means here too.
+#: Schemes, their protocols and their default ports. With socks5 the proxy looks up names, as with curl's
+#: socks5h.
 _SCHEMES: Final = {"socks5": ("socks5", 1080), "socks5h": ("socks5", 1080), "http": ("http", 80)}
 
 
 class Proxy:
-    """Where a proxy is, what it speaks (`"socks5"` or `"http"`), and who asks. Immutable.
+    """The address of a proxy, its protocol (`"socks5"` or `"http"`), and the user's credentials. Immutable.
 
-    `endpoint` is a `HostPort`; `username` and `password` are None, or text of which the dialogues say what
-    can stand in it.
+    `endpoint` is a `HostPort`. `username` and `password` are None or text; the dialogues check which
+    characters the text may contain.
     """
 
     __slots__ = ("endpoint", "password", "scheme", "username")
@@ -55,9 +55,9 @@ class Proxy:
 
     @classmethod
     def parse(cls, text: str) -> Proxy:
-        """The proxy that a URL names; user name and password may be percent-encoded.
+        """Read the URL of a proxy; user name and password may be percent-encoded.
 
-        Raises `ProxyError.InvalidProxy`, which says what is wrong and never shows a password.
+        Raises `ProxyError.InvalidProxy`. Its message says what is wrong and never shows a password.
         """
         scheme, separator, rest = text.strip().partition("://")
         scheme = scheme.lower()
