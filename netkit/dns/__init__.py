@@ -4,8 +4,9 @@
     lookup_host("www.example.com")
     Resolver(nameservers=["192.0.2.53"]).query("example.com", DnsRecordType.MX)
 
-The quick helpers use one resolver made from this system's configuration when it is first needed.
-Everything is loaded when it is first asked for.
+The quick helpers (`lookup_host` and the like) share one resolver. netkit makes this resolver from the
+system's configuration when a helper first needs it. The package loads each of its names when the name is
+first used.
 """
 
 from __future__ import annotations

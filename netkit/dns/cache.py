@@ -1,4 +1,4 @@
-"""What was answered, for as long as its TTL says: RFC 1035 section 7.4, RFC 2308 for what is not there."""
+"""A cache of answers, each kept for its TTL (RFC 1035 section 7.4); negative answers by RFC 2308."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
     from netkit.dns.message import Question
 
-#: Answers kept at once; the one unused for longest makes room.
+#: The largest number of answers in a cache; a full cache drops the answer that was unused for longest.
 DEFAULT_CAPACITY = 4096
-#: However long a TTL is, an answer is asked for again after this many seconds (RFC 8767 section 4: a week).
+#: The longest time that an answer is kept, in seconds, for any TTL (RFC 8767 section 4: a week).
 MAX_TTL = 604_800
-#: The same for a "no" (RFC 2308 section 5: one to three hours).
+#: The longest time that a negative answer is kept, in seconds (RFC 2308 section 5: one to three hours).
 MAX_NEGATIVE_TTL = 10_800
 
 
 class Cache:
-    """Answers and denials by question. May be used from any thread."""
+    """Maps questions to answers and negative answers. May be used from any thread."""
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY, clock: Callable[[], float] = monotonic) -> None:
         self._capacity = capacity
@@ -37,9 +37,9 @@ class Cache:
         return len(self._entries)
 
     def find(self, question: Question) -> Answer | None:
-        """The answer kept for `question`, its TTLs less the time it has been kept; None without one.
+        """Return the answer for `question`, or None. Its TTLs are reduced by the time in the cache.
 
-        Raises the DnsError kept for it, where the answer was that there is nothing.
+        Raises the stored DnsError if the cache has a negative answer.
         """
         now = self._clock()
         with self._lock:
@@ -52,7 +52,7 @@ class Cache:
                 return None
             self._entries.move_to_end(question)
         if isinstance(what, DnsError):
-            raise copy(what)  # one of its own for each caller: a traceback is written into it
+            raise copy(what)  # each caller gets a copy, because Python writes a traceback into it
         age = int(now - kept_at)
         if not age:
             return what
@@ -64,7 +64,7 @@ class Cache:
         )
 
     def keep(self, question: Question, what: Answer | DnsError, ttl: int) -> None:
-        """Keep an answer, or the error that says there is none, for `ttl` seconds."""
+        """Keep an answer, or the error of a negative answer, for `ttl` seconds."""
         limit = MAX_NEGATIVE_TTL if isinstance(what, DnsError) else MAX_TTL
         if ttl <= 0 or not self._capacity:
             return

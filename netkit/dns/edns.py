@@ -1,19 +1,19 @@
-"""EDNS: what a message says in its OPT pseudo-record (RFC 6891).
+"""EDNS: the OPT pseudo-record of a message and its options (RFC 6891).
 
     EdnsOption
     ├── Nsid            RFC 5001    which of many servers answered
-    ├── ClientSubnet    RFC 7871    whom the answer is for
-    ├── Cookie          RFC 7873    that who answers is who was asked
+    ├── ClientSubnet    RFC 7871    the network of the client that the answer is for
+    ├── Cookie          RFC 7873    proof that the answer comes from the server that was asked
     ├── Keepalive       RFC 7828    how long a TCP connection may idle
     ├── Padding         RFC 7830    octets that hide a message's length
-    ├── ExtendedError   RFC 8914    why there is no (better) answer
-    └── Unknown                     any other option, its octets kept
+    ├── ExtendedError   RFC 8914    why there is no answer, or no better one
+    └── Unknown                     any other option, with its octets unchanged
 
-An option that netkit knows and that is malformed makes the whole message malformed, as RFC 7871 section 6
-and RFC 7873 section 5.2 ask for theirs.
+If an option that netkit knows is malformed, the whole message is malformed. RFC 7871 section 6 and RFC 7873
+section 5.2 demand this for their options.
 
-The eight high bits of a response code are in the OPT record on the wire but belong to the message's
-`rcode`, so that there is one place to look; `Edns` does not have them.
+On the wire the OPT record holds the eight high bits of the response code. Here `Message.rcode` holds the
+whole code, so that it is in one place; `Edns` does not have these bits.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from netkit.addr import IpAddr
     from netkit.dns.wire import WireReader, WireWriter
 
-#: What fits one packet wherever it goes, by the consensus of DNS Flag Day 2020.
+#: The largest UDP message that fits in one packet on any path, in octets (DNS Flag Day 2020).
 DEFAULT_PAYLOAD_SIZE = 1232
 
 _DNSSEC_OK = 0x8000
@@ -41,13 +41,13 @@ _DNSSEC_OK = 0x8000
 class EdnsOption(Value):
     """One option of an OPT record; `code` is its number, the variants are its attributes.
 
-    `str` gives it as dig prints it, without control characters.
+    `str` gives the option as dig prints it, without control characters.
     """
 
     __slots__ = ()
 
     code: int
-    #: What dig calls it.
+    #: The name of the option in dig's output.
     title: ClassVar[str]
 
     if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class EdnsOption(Value):
 
     @classmethod
     def from_wire(cls, reader: WireReader) -> EdnsOption:
-        """The option whose data is what `reader` is restricted to. Raises DnsError.InvalidResponse."""
+        """Read an option from `reader`, restricted to the option's data. Raises DnsError.InvalidResponse."""
         raise NotImplementedError(cls.__qualname__)
 
     def to_wire(self, writer: WireWriter) -> None:
@@ -69,7 +69,7 @@ class EdnsOption(Value):
         raise NotImplementedError(type(self).__qualname__)
 
     def text(self) -> str:
-        """What follows the title when dig prints the option."""
+        """The text after the title in dig's output."""
         raise NotImplementedError(type(self).__qualname__)
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class EdnsOption(Value):
 
 
 class _Nsid(EdnsOption):
-    """The server's identifier, octets of its own choice; empty in a query, which so asks for it."""
+    """The server's identifier: octets that the server chooses. It is empty in a query that asks for it."""
 
     __slots__ = ("data",)
     __match_args__ = ("data",)
@@ -101,10 +101,10 @@ class _Nsid(EdnsOption):
 
 
 class _ClientSubnet(EdnsOption):
-    """The network that the answer is for: the first `source_prefix` bits of `address`.
+    """The client's network that the answer is for: the first `source_prefix` bits of `address`.
 
-    `scope_prefix`, in an answer, is how many of the bits it depended on. Bits of `address` past the source
-    prefix are cleared, as RFC 7871 section 6 has them.
+    In an answer, `scope_prefix` is the number of bits on which the answer depends. The bits of `address`
+    after the source prefix are set to zero (RFC 7871 section 6).
     """
 
     __slots__ = ("address", "scope_prefix", "source_prefix")
@@ -164,7 +164,7 @@ _FAMILY_BITS = {1: 32, 2: 128}
 
 
 class _Cookie(EdnsOption):
-    """Eight octets from the client, and eight to 32 from the server (none before it was first heard)."""
+    """Eight octets from the client, and eight to 32 from the server (none before its first answer)."""
 
     __slots__ = ("client", "server")
     __match_args__ = ("client", "server")
@@ -197,7 +197,7 @@ class _Cookie(EdnsOption):
 
 
 class _Keepalive(EdnsOption):
-    """How long, in seconds and to a tenth of one, a TCP connection may idle; None in a query."""
+    """How long a TCP connection may be idle, in seconds, in steps of 0.1; None in a query."""
 
     __slots__ = ("timeout",)
     __match_args__ = ("timeout",)
@@ -224,7 +224,7 @@ class _Keepalive(EdnsOption):
 
 
 class _Padding(EdnsOption):
-    """`length` octets that mean nothing: zero when sent, ignored when received."""
+    """`length` octets without meaning: netkit sends zeros and ignores what it receives."""
 
     __slots__ = ("length",)
     __match_args__ = ("length",)
@@ -248,9 +248,9 @@ class _Padding(EdnsOption):
 
 
 class _ExtendedError(EdnsOption):
-    """Why the answer is what it is: `info_code`, its `purpose` in words, and `extra_text` from the server.
+    """The server's reason for its answer: `info_code`, its `purpose` in words, and the server's `extra_text`.
 
-    `octets` is the extra text as it came. Text that is not UTF-8 shows its octets as `\\xNN`.
+    `octets` is the extra text as received. Octets that are not UTF-8 appear in the text as `\\xNN`.
     """
 
     __slots__ = ("info_code", "octets")
@@ -275,13 +275,13 @@ class _ExtendedError(EdnsOption):
 
     @property
     def extra_text(self) -> str:
-        """The server's own words; "" if it has none."""
-        # RFC 8914 section 2: never null-terminated, but be ready for one that is.
+        """The server's own text; "" if there is none."""
+        # RFC 8914 section 2: the text must not end with a null octet, but a receiver must accept one.
         return self.octets.removesuffix(b"\0").decode("utf-8", "backslashreplace")
 
     @property
     def purpose(self) -> str | None:
-        """What IANA says of the code, such as "DNSSEC Bogus"; None for one that is not assigned."""
+        """IANA's purpose for the code, such as "DNSSEC Bogus"; None for an unassigned code."""
         return EXTENDED_ERRORS.get(self.info_code)
 
     def text(self) -> str:
@@ -294,7 +294,7 @@ class _ExtendedError(EdnsOption):
 
 
 class _UnknownOption(EdnsOption):
-    """An option without a class of its own: its code and its octets."""
+    """An option that has no class in netkit: its code and its octets."""
 
     __slots__ = ("code", "data")
     __match_args__ = ("code", "data")
@@ -328,11 +328,11 @@ _O = TypeVar("_O", bound=EdnsOption)
 
 
 class Edns(Value):
-    """What an OPT record says: that its sender knows EDNS, and how much.
+    """The content of an OPT record: it tells that its sender supports EDNS.
 
-    `payload_size` is the largest UDP message its sender takes, in octets (a value under 512 means 512),
-    `version` 0 so far, `dnssec_ok` asks for DNSSEC records (RFC 3225), `flags` are the 15 bits beside it,
-    none of them assigned, and `options` come in the order they have in the record.
+    `payload_size` is the largest UDP message that the sender accepts, in octets (a value under 512 means
+    512). `version` is 0, the only version so far. `dnssec_ok` asks for DNSSEC records (RFC 3225). `flags`
+    are the other 15 flag bits; none of them is assigned. `options` are in the order of the record.
     """
 
     __slots__ = ("dnssec_ok", "flags", "options", "payload_size", "version")
@@ -360,7 +360,7 @@ class Edns(Value):
 
     @classmethod
     def from_wire(cls, payload_size: int, ttl: int, reader: WireReader) -> Self:
-        """From the class and TTL fields of an OPT record, and `reader` restricted to its RDATA.
+        """Read an OPT record from its class and TTL fields, and from `reader` restricted to its RDATA.
 
         RFC 6891 section 6.1.2. Raises DnsError.InvalidResponse.
         """
@@ -403,7 +403,7 @@ class Edns(Value):
 
     @property
     def extended_errors(self) -> tuple[_ExtendedError, ...]:
-        """Every extended error there is: there may be several."""
+        """All extended errors; a message may have several."""
         return tuple([option for option in self.options if isinstance(option, _ExtendedError)])
 
     def __str__(self) -> str:
@@ -420,7 +420,7 @@ def _hex_and_ascii(data: bytes) -> str:
 
 
 def _printable(text: str) -> str:
-    """A peer's text with what is not printable escaped: nothing in it can drive a terminal."""
+    """Escape the unprintable characters of a peer's text, so that it cannot control a terminal."""
     return "".join([char if char.isprintable() else ascii(char)[1:-1] for char in text])
 
 

@@ -1,30 +1,29 @@
-"""What can go wrong with a name, a message, a lookup or a zone file.
+"""The errors of names, messages, lookups and zone files.
 
     NetkitError
     └── DnsError
-        ├── NotFound          the name does not exist: NXDOMAIN, said by a server
+        ├── NotFound          the name does not exist: a server answered NXDOMAIN
         ├── HostNotFound      no address for the host, from any source (what getaddrinfo calls NONAME)
-        ├── NoData            the name exists, without records of the type asked for
+        ├── NoData            the name exists, but has no records of the requested type
         ├── TryAgain          no usable answer now; the same question may succeed later
-        ├── NoRecovery        no server will ever answer it: FORMERR, NOTIMP from all of them
-        ├── Timeout           (TimeoutError) no answer in the time given
-        ├── ServerError       a server answered with an error code, SERVFAIL as a rule
+        ├── NoRecovery        no server will ever answer this question: all say FORMERR or NOTIMP
+        ├── Timeout           (TimeoutError) no answer came within the time limit
+        ├── ServerError       a server answered with an error code, usually SERVFAIL
         ├── Refused           a server refuses to answer: REFUSED
-        ├── Truncated         the answer was cut short and could not be had whole
-        ├── InvalidResponse   protocol: bytes that are not a DNS message: which field, which octet, why
-        ├── InvalidName       usage (ValueError): text that is not a domain name, and where it goes wrong
-        ├── InvalidValue      usage (ValueError): a value that its field cannot hold
+        ├── Truncated         the answer is incomplete, and netkit could not get all of it
+        ├── InvalidResponse   protocol: bytes that are not a DNS message, with field, octet and reason
+        ├── InvalidName       usage (ValueError): text that is not a domain name, with the offset
+        ├── InvalidValue      usage (ValueError): a value that does not fit in its field
         ├── NetworkError      (OSError) the question could not be sent, or the answer not received
-        ├── ZoneFileError     local (ValueError): a zone file is wrong: file, line, column
-        └── Other             anything else, in words
+        ├── ZoneFileError     local (ValueError): a mistake in a zone file, with file, line and column
+        └── Other             anything else; the message describes it
 
-The stage is `resolve` where none is named.
-NotFound is about a name and comes from the DNS; HostNotFound is about a host, after the hosts file,
-the search list and both address types were tried. A lookup that raises HostNotFound because of an
-NXDOMAIN or of missing data chains that error as its `__cause__`.
+The stage is `resolve` if the list names none. NotFound is about a name: a DNS server said that the name does
+not exist. HostNotFound is about a host: netkit tried the hosts file, the search list and both address types.
+If the reason for HostNotFound is NXDOMAIN or missing data, that error is the `__cause__`.
 
-Every variant is reached as `DnsError.X`; the module-level `DnsX` is the same class, for annotations.
-All carry `name`, `rdtype` and `server`, each None where the error is not about one.
+Use `DnsError.X` for every variant; the module-level `DnsX` is the same class, for annotations. Every error
+has `name`, `rdtype` and `server`; a field is None if it does not apply to the error.
 """
 
 from __future__ import annotations
@@ -40,10 +39,10 @@ if TYPE_CHECKING:
 
 
 class DnsError(NetkitError):
-    """Anything that went wrong in the DNS layer; the variants are its attributes.
+    """Base class of all errors of the DNS layer; the variants are its attributes.
 
-    `name` and `rdtype` are what was asked, `server` who was asked; `negative_ttl` is for how many seconds a
-    "no" holds, where the server said so (RFC 2308 section 5).
+    `name` and `rdtype` are the question, `server` is the server that was asked. `negative_ttl` is how many
+    seconds a negative answer is valid, or None if the server did not say it (RFC 2308 section 5).
     """
 
     layer = "dns"
@@ -99,14 +98,14 @@ class DnsError(NetkitError):
 
 
 def _variant(cls: type[DnsError]) -> None:
-    """Hang a variant on DnsError under its name there, which is also the name it is printed with."""
+    """Make a variant an attribute of DnsError; messages print the class with this name too."""
     cls.__name__ = cls.__name__.removeprefix("Dns")
     cls.__qualname__ = f"DnsError.{cls.__name__}"
     setattr(DnsError, cls.__name__, cls)
 
 
 class DnsNotFound(DnsError):
-    """The name does not exist (NXDOMAIN, RFC 1035 section 4.1.1): no type would find anything."""
+    """The name does not exist (NXDOMAIN, RFC 1035 section 4.1.1), so it has no records of any type."""
 
     fault = "caller"
 
@@ -115,7 +114,7 @@ class DnsNotFound(DnsError):
 
 
 class DnsHostNotFound(DnsError):
-    """The host has no address: not in the hosts file, not as A, not as AAAA."""
+    """The host has no address: neither in the hosts file nor in A or AAAA records."""
 
     fault = "caller"
 
@@ -134,7 +133,7 @@ class DnsNoData(DnsError):
 
 
 class DnsTryAgain(DnsError):
-    """No server gave a usable answer this time; the failure is not final."""
+    """No server gave a usable answer; a later attempt may succeed."""
 
     fault = "network"
     hint = "try again later, or ask another server"
@@ -202,7 +201,7 @@ class DnsServerError(DnsError):
 
 
 class DnsRefused(DnsError):
-    """The server refuses to answer (REFUSED), by its own policy; `explanations` as in ServerError."""
+    """The server refuses to answer (REFUSED) because of its policy; `explanations` as in ServerError."""
 
     hint = "the server may not serve this zone, or may not recurse for this client"
 
@@ -222,7 +221,7 @@ class DnsRefused(DnsError):
 
 
 class DnsTruncated(DnsError):
-    """The answer was cut at `size` octets (TC, RFC 1035 section 4.1.1) and could not be had whole."""
+    """The answer was truncated at `size` octets (TC, RFC 1035 section 4.1.1); the rest is not available."""
 
     fault = "network"
     hint = "allow TCP for this query"
@@ -237,10 +236,10 @@ class DnsTruncated(DnsError):
 
 
 class DnsInvalidResponse(DnsError):
-    """Bytes that are not a DNS message, whoever sent them (a malformed query is one, too).
+    """The bytes are not a valid DNS message; they may be a response or a query.
 
-    `field` is the path to the field (`"answer[2].rdata.exchange"`), `offset` the octet in the message
-    where it goes wrong, `reason` what is wrong, `limit` the bound it broke or None.
+    `field` is the path to the wrong field (`"answer[2].rdata.exchange"`), `offset` is the index of the wrong
+    octet in the message, `reason` says what is wrong, `limit` is the limit that the message exceeds or None.
     """
 
     stage = "protocol"
@@ -258,10 +257,11 @@ class DnsInvalidResponse(DnsError):
 
 
 class DnsInvalidName(DnsError, ValueError):
-    """Text (or labels) that is not a domain name.
+    """The text (or the labels) is not a valid domain name.
 
-    `text` is what was given, `offset` the index in it where it goes wrong (None where there is no one
-    place), `reason` what is wrong, `limit` the bound it broke (63 octets a label, 255 a name) or None.
+    `text` is the given text, `offset` is the index of the mistake in `text` (None if no single place is
+    wrong), `reason` says what is wrong, `limit` is the limit that the name exceeds (63 octets for a label,
+    255 for a name) or None.
     """
 
     fault = "caller"
@@ -283,7 +283,7 @@ class DnsInvalidName(DnsError, ValueError):
 
 
 class DnsInvalidValue(DnsError, ValueError):
-    """A value that its field cannot hold: `field`, `value`, `reason`, and the `limit` it broke or None."""
+    """A value does not fit in its field: `field`, `value`, `reason`, and the exceeded `limit` or None."""
 
     fault = "caller"
     stage = "usage"
@@ -314,7 +314,7 @@ class DnsNetworkError(DnsError, OSError):
 
     @classmethod
     def from_os_error(cls, error: OSError, **asked: Any) -> DnsNetworkError:
-        """The same failure as a DnsError; raise it `from` the original."""
+        """Convert an OSError to a DnsError; raise the result `from` the OSError."""
         words = error.strerror or str(error)
         return cls(words[:1].lower() + words[1:] or type(error).__name__, error.errno, **asked)
 
@@ -327,7 +327,7 @@ class DnsNetworkError(DnsError, OSError):
 
 
 class DnsOther(DnsError):
-    """Anything else, in words."""
+    """Any other failure; the message describes it."""
 
     def __init__(self, message: str, **asked: Any) -> None:
         super().__init__(**asked)
@@ -338,7 +338,7 @@ class DnsOther(DnsError):
 
 
 class ZoneFileError(DnsError, ValueError):
-    """A zone file (RFC 1035 section 5) is wrong at `line` and `column` (both from 1) of `file`: `reason`."""
+    """A mistake in a zone file (RFC 1035 section 5): `file`, `line` and `column` (from 1), and `reason`."""
 
     fault = "local"
     stage = "local"

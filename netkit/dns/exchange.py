@@ -1,14 +1,15 @@
-"""One question to a list of servers: the transports, retries and fall-backs, but no opinion on the answer.
+"""One question to a list of servers: transports, retries and fallbacks, without judging the answer.
 
-What `dig` needs: whatever a server answers is the result, SERVFAIL and NXDOMAIN included. `Resolution`
-(in `resolution.py`) adds the opinion. In order of events:
+This is what `dig` needs: the result is whatever a server answers, including SERVFAIL and NXDOMAIN.
+`resolution.py` judges the answers. The steps, in order:
 
-- a query over UDP that is not answered in `timeout` is sent again, to each server in turn, `tries` times
-  round (RFC 1035 section 7.2);
-- an answer that was truncated is asked for again over TCP (RFC 7766 section 5);
-- a server that answers in another letter case than it was asked in is asked again in plain letter case, once
-  the answer in the right one has not come either;
-- FORMERR to a query with EDNS is asked again without (RFC 6891 section 7), BADVERS likewise.
+- If no answer to a UDP query comes within `timeout`, netkit sends the query again, to each server in turn,
+  for `tries` rounds (RFC 1035 section 7.2).
+- If an answer is truncated, netkit asks again over TCP (RFC 7766 section 5).
+- If a server answers in a different letter case than that of the query, and no answer in the right case
+  comes, netkit asks this server again with the name in plain letter case.
+- If a server answers a query with EDNS by FORMERR or BADVERS, netkit asks again without EDNS (RFC 6891
+  section 7).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 log = Log("netkit.dns")
 
-#: Seconds to wait for one answer, and how often each server is asked (resolv.conf(5)'s own defaults).
+#: Seconds to wait for one answer, and how often each server is asked (the defaults of resolv.conf(5)).
 DEFAULT_TIMEOUT = 5.0
 DEFAULT_TRIES = 2
 
@@ -47,17 +48,18 @@ _system_random = random.SystemRandom()
 
 
 def random_bits(count: int) -> int:
-    """Unpredictable bits, for IDs and letter case (RFC 5452 section 4.3)."""
+    """Return unpredictable bits, for IDs and letter case (RFC 5452 section 4.3)."""
     return _system_random.getrandbits(count)
 
 
 class QueryOptions(Value):
     """How questions are asked.
 
-    `timeout` is seconds for one answer, `tries` how often each server is asked; `tcp` asks over TCP from
-    the start; `ignore_truncation` takes a truncated answer as it is; `rd`, `ad` and `cd` are the header's
-    bits; `edns` is None for queries without; `randomize_case` sends the name in random letter case, which
-    a forger must guess as well; `source` is the local address to ask from (port 0: any).
+    `timeout` is how many seconds to wait for one answer, `tries` is how often each server is asked. `tcp`
+    asks over TCP from the start. `ignore_truncation` accepts a truncated answer. `rd`, `ad` and `cd` are
+    bits of the header. `edns` is None for queries without EDNS. `randomize_case` sends the name in random
+    letter case, which an attacker must also guess to forge an answer. `source` is the local address of the
+    queries (port 0: any port).
     """
 
     __slots__ = (
@@ -117,11 +119,11 @@ def ask(
     *,
     usable: Callable[[Reply], bool] | None = None,
 ) -> Flow[Reply]:
-    """Flow: the first answer to `question` that one of `servers` gives, whatever it says.
+    """Flow: return the first answer to `question` from one of `servers`, whatever the answer says.
 
-    With `usable`, an answer it says no to makes way for the next server's; if none is better, the last
-    such answer is what comes back. Raises the DnsError that tells most when no server answered at all:
-    InvalidResponse before NetworkError before Timeout.
+    If `usable` is given and returns False for an answer, the flow asks the next server. If no answer is
+    usable, the flow returns the last answer. If no server answers at all, the flow raises the most
+    informative DnsError: InvalidResponse before NetworkError before Timeout.
     """
     if not servers:
         raise DnsError.TryAgain("no name server is configured", name=question.name, rdtype=question.rdtype)
@@ -142,12 +144,12 @@ def ask(
             log.debug("%s answered %s: asking the next server", server, reply.message.rcode)
             second_best = reply
         if second_best is not None:
-            return second_best  # somebody answered: asking all of them again would bring the same
+            return second_best  # a server answered: another round would bring the same answers
     raise _most_telling(errors, question, servers, monotonic() - begun)
 
 
 class _Asker:
-    """One question, and what was learnt about how to ask it."""
+    """One question, and what this object has learnt about how to ask the servers."""
 
     def __init__(self, question: Question, options: QueryOptions) -> None:
         self.question = question
@@ -156,7 +158,7 @@ class _Asker:
         self.randomize_case = options.randomize_case
 
     def ask(self, server: SocketAddr) -> Flow[Reply]:
-        """Flow: one server's answer, over the transport it takes, with the EDNS it understands."""
+        """Flow: return one server's answer, over a transport and with an EDNS that the server supports."""
         reply = yield from self._over_transports(server)
         rcode = reply.message.rcode
         if self.edns is not None and rcode in (Rcode.FORMERR, Rcode.NOTIMP) and reply.message.edns is None:
@@ -239,7 +241,7 @@ class _Asker:
 
 
 def _in_the_case_asked(message: Message, question: Question) -> Message:
-    """The message with the name asked for in the letter case of the caller, not in that of the query."""
+    """Return the message with the question's name in the caller's letter case, not in the query's."""
 
     def restored(records: tuple[DnsRecord, ...]) -> list[DnsRecord]:
         return [

@@ -1,11 +1,11 @@
-"""From a host to its addresses and back, as this system does it, told with all its circumstances.
+"""Find the addresses of a host, or the names of an address, as this system does, with details of the search.
 
-`find_addresses_flow` goes through the sources of nsswitch.conf(5) in order: `files` is the hosts file, `dns`
-asks A and AAAA side by side for each name of the search list in turn. Another source (mdns, resolve,
-myhostname) is not asked, and said not to have been. What is found is ordered by RFC 6724, as a connect would
-try it.
+`find_addresses_flow` asks the sources of nsswitch.conf(5) in order. `files` is the hosts file. `dns` asks
+for A and AAAA at the same time, for each name of the search list in turn. Other sources (mdns, resolve,
+myhostname) are not asked; the result lists them. The addresses are in the order of RFC 6724, in which a
+connect tries them.
 
-`Resolver.find_host` and `Resolver.find_names` are the forms to call.
+Programs call `Resolver.find_host` and `Resolver.find_names`.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
 log = Log("netkit.dns")
 
-#: Where an address may come from: written as one, the hosts file, name servers, getaddrinfo(3).
+#: The source of an address: the host is an address itself, the hosts file, name servers, getaddrinfo(3).
 LITERAL, HOSTS, DNS, SYSTEM = "literal", "hosts", "dns", "system"
 
 
 class HostAddress(NamedTuple):
     """One address of a host.
 
-    `source` is `"literal"`, `"hosts"`, `"dns"` or `"system"`; `name` the name it was found under (with the
-    search list applied and aliases followed); `ttl` how many seconds that is good for (None: not said).
-    `reached_from` is this machine's address that a connection would come from; None: no route to it.
+    `source` is `"literal"`, `"hosts"`, `"dns"` or `"system"`. `name` is the name that has the address, after
+    the search list and the aliases. `ttl` is how many seconds the result is valid (None: unknown).
+    `reached_from` is this machine's source address for a connection to the address; None: no route.
     """
 
     address: IpAddr
@@ -61,11 +61,11 @@ class HostName(NamedTuple):
 
 
 class FoundHost:
-    """The addresses of `host`, in the order to try them, and how they were come by.
+    """The addresses of `host`, in the order to try them, and how they were found.
 
-    `not_asked` are the sources of nsswitch.conf(5) that came before and that netkit does not know;
-    `problems` what kept one of the families from being known although the other is; `answers` what the
-    name servers said.
+    `not_asked` are earlier sources of nsswitch.conf(5) that netkit does not support. `problems` are the
+    errors of one address family, if only the other family was found. `answers` are the name servers'
+    answers.
     """
 
     __slots__ = ("addresses", "answers", "host", "not_asked", "problems")
@@ -106,9 +106,10 @@ class FoundNames:
 def find_addresses_flow(
     resolver: Resolver, host: str, family: int = 0, *, source_of: SourceOf = source_address
 ) -> Flow[FoundHost]:
-    """Flow: the addresses of `host`, from the first source that knows it. `family` 4 or 6 keeps to one.
+    """Flow: find the addresses of `host` in the first source that knows it.
 
-    Raises DnsError.HostNotFound where every source says no, else what kept one from saying anything.
+    `family` 4 or 6 selects one address family. Raises DnsError.HostNotFound if every source says that the
+    host does not exist; otherwise the error of a source that failed.
     """
     literal = _literal(host)
     if literal is not None:
@@ -150,7 +151,7 @@ def find_addresses_flow(
 def find_addresses_by_system_flow(
     host: str, family: int = 0, *, source_of: SourceOf = source_address
 ) -> Flow[FoundHost]:
-    """Flow: what getaddrinfo(3) says of `host`, in its own order: a second opinion.
+    """Flow: find the addresses of `host` with getaddrinfo(3), in its own order, for comparison.
 
     Raises netkit.net.ResolveError.
     """
@@ -167,9 +168,10 @@ def find_addresses_by_system_flow(
 
 
 def find_names_flow(resolver: Resolver, address: IPv4Address | IPv6Address | str) -> Flow[FoundNames]:
-    """Flow: the names of an address, from the first source that knows it.
+    """Flow: find the names of an address in the first source that knows it.
 
-    Raises DnsError.NotFound or NoData where none does, else what kept one from saying anything.
+    Raises DnsError.NotFound or NoData if every source says that there is no name; otherwise the error of a
+    source that failed.
     """
     parsed = IpAddr.of(address)
     not_asked: list[str] = []
@@ -229,12 +231,12 @@ def _addresses_from_dns(resolver: Resolver, host: str, family: int) -> Flow[Foun
         tried.append(f"{name} ({told})")
         if problems:
             failure = failure or problems[0]
-            # What a server answers may be about this name only, so the search goes on; silence is not.
+            # An error answer may be about this name only, so the search goes on. Without any answer it ends.
             if not isinstance(problems[0], (DnsError.ServerError, DnsError.Refused)):
                 break
     if failure is not None and not exists:
         raise failure
-    # Where one name exists, that another could not be asked about does not matter: it would not be used.
+    # If one name exists, a failure of the question about another name does not matter.
     raise DnsError.HostNotFound(name=host, hint=f"asked for {', '.join(tried)}")
 
 
@@ -248,7 +250,7 @@ def _names_from_dns(resolver: Resolver, address: IpAddr) -> Flow[list[HostName]]
 
 
 def _ordered(addresses: Iterable[HostAddress], source_of: SourceOf) -> list[HostAddress]:
-    """By RFC 6724, each with the address it is reached from."""
+    """Sort addresses by RFC 6724, and add the source address of a connection to each."""
     by_address: dict[IpAddr, HostAddress] = {}
     for each in addresses:
         by_address.setdefault(each.address, each)
@@ -266,19 +268,19 @@ def _literal(host: str) -> IpAddr | None:
 
 
 def _is_denial(error: DnsError) -> bool:
-    """Whether it is an answer (there is none), not the lack of one."""
+    """Whether the error is a negative answer ("there is none"), and not a failure to get an answer."""
     return isinstance(error, (DnsError.NotFound, DnsError.NoData, DnsError.HostNotFound))
 
 
 def _status(error: DnsError) -> str:
-    """What nsswitch.conf(5) calls it."""
+    """Return the outcome's name in nsswitch.conf(5)."""
     if _is_denial(error):
         return "NOTFOUND"
     return "TRYAGAIN" if isinstance(error, (DnsError.Timeout, DnsError.ServerError)) else "UNAVAIL"
 
 
 def _worse(one: DnsError | None, other: DnsError) -> DnsError:
-    """Which of two is to be told: that somebody could not tell, before that somebody said no."""
+    """Choose which of two errors to raise: a failure comes before a negative answer."""
     return other if one is None or _is_denial(one) else one
 
 

@@ -1,4 +1,4 @@
-"""The quick helpers: addresses of a host, names of an address, as this system would find them."""
+"""The quick helpers: they find the addresses of a host or the names of an address as this system does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _resolver: Resolver | None = None
 
 
 def system_resolver() -> Resolver:
-    """The resolver that the helpers share, made from resolv.conf(5) and hosts(5) when first needed."""
+    """Return the helpers' shared resolver; the first call makes it from resolv.conf(5) and hosts(5)."""
     global _resolver
     with _making:
         if _resolver is None:
@@ -118,8 +118,9 @@ async def resolve_async(
 def is_valid_domain(text: str) -> bool:
     """Whether `text` is a host name: letters, digits and inner hyphens (RFC 1123 section 2.1), or in Unicode.
 
-    The root and addresses are none, nor is what ends in a number, which some systems read as an address
-    (WHATWG URL section 3.5; RFC 3696 section 2: no top-level domain is all digits).
+    The root and addresses are not host names. A name that ends in a number is not one either, because some
+    systems read it as an address (WHATWG URL section 3.5; RFC 3696 section 2: no top-level domain is all
+    digits).
     """
     if is_ip_address(text) or ends_in_a_number(text):
         return False

@@ -1,19 +1,19 @@
-"""Reading a master file line by line: its directives, and what stands before the data of each record.
+"""Reads a master file line by line: its directives, and the fields before the data of each record.
 
 RFC 1035 section 5 (the format), RFC 2308 section 4 (`$TTL`), RFC 3597 section 5 (any type and class).
 
-    $ORIGIN example.com.            what relative names are completed with
-    $TTL 1h                         for records that do not say; else they take the last one said
-    $INCLUDE file [origin]          only where the reader is given an `opener`
+    $ORIGIN example.com.            the name that completes relative names
+    $TTL 1h                         the TTL of records without one; without $TTL, the last TTL in the file
+    $INCLUDE file [origin]          allowed only if the reader has an `opener`
     @  IN  SOA  ns1 hostmaster (    parentheses continue a line
         2024010101 1d 2h 4w 5m )
-    www  300  IN  A  192.0.2.1      TTL and class in either order, each may be missing
-         AAAA  2001:db8::1          a line that begins with a blank is about the same owner
+    www  300  IN  A  192.0.2.1      TTL and class in either order; both are optional
+         AAAA  2001:db8::1          a line that begins with a blank has the same owner as the line before
 
-`netkit.dns.text` cuts the text into entries and their tokens; this module reads what the entries mean, one
-after another. It knows no type of record: the data stays in the line's `TextReader`, from which the records
-(`netkit.dns.records`, which stand above this module) read it. Errors are ZoneFileError, at the token that is
-wrong.
+`netkit.dns.text` splits the text into entries and tokens; this module interprets the entries one after
+another. It does not know record types: the data stays in the line's `TextReader`, and the records
+(`netkit.dns.records`, one layer above this module) read it from there. Errors are ZoneFileError, with the
+place of the wrong token.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
     from netkit.dns.name import Name
 
-    #: What `$INCLUDE` asks for a file, by its name as written: the file's content.
+    #: A function that `$INCLUDE` calls with a file's name as written; it returns the file's content.
     Opener = Callable[[str], str | bytes]
 
-#: How deep files may include one another.
+#: The largest depth of nested includes.
 MAX_INCLUDES = 16
 
 _T = TypeVar("_T")
 
 
 class Line(NamedTuple):
-    """A line that is a record: `reader` has read all that stands before the data, `place` is where the line
-    begins."""
+    """A line with a record. `reader` has already read the fields before the data; `place` is the beginning of
+    the line."""
 
     owner: Name
     rdtype: DnsRecordType
@@ -51,7 +51,7 @@ class Line(NamedTuple):
 
 
 class _Source:
-    """A file being read: its entries, and what is to be put back when it ends."""
+    """A file that is being read: its entries, and the values to restore when the file ends."""
 
     __slots__ = ("entries", "file", "origin", "owner")
 
@@ -63,7 +63,7 @@ class _Source:
 
 
 class MasterReader:
-    """What a master file's reader remembers from line to line, and the files it is in the middle of."""
+    """The state of reading a master file: values kept from line to line, and the open files."""
 
     def __init__(self, origin: Name | None, ttl: int | None, opener: Opener | None = None) -> None:
         self._origin = origin
@@ -76,14 +76,14 @@ class MasterReader:
         self._end = Place("", 1, 1)
 
     def read(self, text: str, file: str) -> Iterator[Line]:
-        """The lines of a file, and of those it includes, that are records, in their order."""
+        """Yield the lines with records, in order, from a file and the files that it includes."""
         self._end = Place(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
         self._sources = [_Source(text, file, self._origin, None)]
         while self._sources:
             source = self._sources[-1]
             entry = next(source.entries, None)
             if entry is None:
-                # RFC 1035 section 5.1: an included file changes nothing in the one that includes it.
+                # RFC 1035 section 5.1: an included file does not change the state of the outer file.
                 self._origin, self._owner = source.origin, source.owner
                 self._sources.pop()
             elif not entry.blank and entry.tokens[0].text.startswith("$") and not entry.tokens[0].quoted:
@@ -92,7 +92,7 @@ class MasterReader:
                 yield self._line(entry)
 
     def at_end(self, reason: str) -> ZoneFileError:
-        """An error about what is not in the file."""
+        """Return an error about something missing in the file."""
         return self._end.error(reason)
 
     def _directive(self, reader: TextReader) -> None:
@@ -140,7 +140,7 @@ class MasterReader:
         return Line(owner, rdtype, self._class, ttl, reader, entry.tokens[0].place)
 
     def _prefix(self, reader: TextReader) -> tuple[int, DnsRecordType]:
-        """TTL and class, in either order and each if it is there, then the type."""
+        """Read TTL and class, both optional and in either order, then the type."""
         ttl: int | None = None
         rdclass: DnsClass | None = None
         while True:

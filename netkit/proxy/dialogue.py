@@ -201,8 +201,8 @@ def http_tunnel(
     """Ask the HTTP proxy at the other end of `stream` to connect to `target`.
 
     Returns the head of the proxy's answer. The proxy looks up a name in `target`. With `username`, the
-    request contains Basic credentials. `fields` are additional header fields of the request. `limit` is the longest
-    head that is accepted, in bytes; `timeout` limits the whole dialogue, in seconds.
+    request contains Basic credentials. `fields` are additional header fields of the request. `limit` is the
+    longest head that is accepted, in bytes; `timeout` limits the whole dialogue, in seconds.
 
     Raises ProxyError (InvalidProxy before anything is sent; AuthRequired, AuthFailed, Status, Closed,
     InvalidReply, LimitExceeded), DeadlineExceeded, CancellationError, OSError. After an error the caller must

@@ -93,7 +93,7 @@ class InvalidReply(ProxyError):
 
 
 class LimitExceeded(InvalidReply, ValueError):
-    """The proxy's answer exceeds `limit`; `what` is the unit of the limit."""
+    """The proxy's answer exceeds `limit`; `what` names what the limit counts."""
 
     __qualname__ = "ProxyError.LimitExceeded"
     kind = "LimitExceeded"

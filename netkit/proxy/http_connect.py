@@ -2,8 +2,8 @@
 
 This module reads only heads, never a body. After a 2xx answer the tunnel begins with the first byte after the
 empty line, even if the answer has Content-Length or Transfer-Encoding. After any other answer the client
-gives up the connection. The HTTP parser reads the head inside the stream's buffer, so that no byte of the tunnel is
-removed from the stream, and an answer that is not HTTP is an error at its first wrong byte.
+gives up the connection. The HTTP parser reads the head inside the stream's buffer, so that no byte of the
+tunnel is removed from the stream, and an answer that is not HTTP is an error at its first wrong byte.
 
 The reader accepts irregular answers where RFC 9112 allows it and where this is safe for a tunnel: lines that
 end with LF only, an empty line before the answer, repeated lengths.
