@@ -1,4 +1,4 @@
-"""TLS and certificates: what a connection is protected by, what it presents, and whether to believe it.
+"""TLS and certificates: encrypt a connection, read certificates, and decide whether to trust them.
 
 Three rooms, as in every protocol package:
 
@@ -9,7 +9,8 @@ Three rooms, as in every protocol package:
     flow    TLS over any byte stream        backends/ stream.py
     API     TlsStream; what a server shows  stream.py probe.py
 
-Names are loaded when they are first used. `probe.probe` stays where it is: its name is its module's.
+Names are loaded when they are first used. The function `probe` must be imported from `netkit.tls.probe`,
+because it has the same name as its module.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""TLS alerts: the numbers, the names, and what each says about who should change what.
+"""TLS alerts: the number and name of each, and what the receiver can change.
 
-RFC 8446 section 6 (TLS 1.3), RFC 5246 section 7.2 (TLS 1.2), RFC 4346 section 7.2 (TLS 1.1), RFC 5246's
-predecessors for the retired ones, RFC 6066 section 9, RFC 7301 section 3.2, RFC 7507 section 3.
+RFC 8446 section 6 (TLS 1.3), RFC 5246 section 7.2 (TLS 1.2), RFC 4346 section 7.2 (TLS 1.1), the
+predecessors of RFC 5246 for the retired alerts, RFC 6066 section 9, RFC 7301 section 3.2, RFC 7507 section 3.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _REMEDIES: Final[dict[int, Remedy]] = {
     120: "alpn_protocols",
 }
 
-# OpenSSL's names for alerts come from SSL 3.0 and TLS 1.0 and spell some differently.
+# OpenSSL takes its names for alerts from SSL 3.0 and TLS 1.0, which spell some names differently.
 _OPENSSL_SPELLING: Final[dict[str, str]] = {"user_cancelled": "user_canceled"}
 _OPENSSL_PREFIXES: Final = ("sslv3_alert_", "tlsv13_alert_", "tlsv1_alert_", "tlsv1_", "ssl/tls_alert_")
 
@@ -88,12 +88,12 @@ def alert_name(number: int) -> str:
 
 
 def alert_hint(number: int) -> str | None:
-    """What the receiver of this alert can do about it, where there is something."""
+    """What the receiver of this alert can do, or None if there is no advice."""
     return _HINTS.get(number)
 
 
 def alert_remedy(number: int) -> Remedy | None:
-    """The setting that the hint of this alert is about, where there is one."""
+    """The setting that the hint of this alert is about, or None if there is none."""
     return _REMEDIES.get(number)
 
 

@@ -1,9 +1,8 @@
-"""X.509 certificates (RFC 5280): DER kept as it came, read part by part when asked.
+"""X.509 certificates (RFC 5280): a certificate keeps its DER bytes and reads each part on demand.
 
-A certificate from a peer may be broken in one place and fine in the others, and the one who looks at it
-wants to see both. So nothing is read when a `Certificate` is made; a part that cannot be read raises
-`TlsError.InvalidCertificate` when it is asked for, naming the part; and `problems` and `to_dict` go through
-all parts and report the broken ones beside the rest.
+One part of a peer's certificate may be broken while the other parts are correct. The user wants to see
+both. So making a `Certificate` reads nothing. Reading a broken part raises `TlsError.InvalidCertificate`,
+which names the part. `problems` and `to_dict` read all parts, and report the broken parts beside the others.
 """
 
 from __future__ import annotations
@@ -57,12 +56,13 @@ _CA_ISSUERS: Final = "1.3.6.1.5.5.7.48.2"
 
 
 class Certificate:
-    """One certificate; `der_data` is all of it. Equal if the bytes are, whatever `trust` says.
+    """One certificate; `der_data` is its complete DER. Certificates with the same bytes are equal.
 
-    `trust` is what stood behind it in a TRUSTED CERTIFICATE block: the purposes that OpenSSL is to trust or
-    reject it for. None is none, as in every other block. `TlsConfig`, `verify_chain` and `SystemCerts` keep
-    to it.
-    Every property but the fingerprints may raise `TlsError.InvalidCertificate` with its `field`.
+    `trust` holds the trust settings that follow the certificate in a TRUSTED CERTIFICATE block: the purposes
+    for which OpenSSL must trust or reject the certificate. It is None if there are no settings, as in every
+    other kind of block. `TlsConfig`, `verify_chain` and `SystemCerts` obey these settings. Comparison
+    ignores them.
+    Every property except the fingerprints may raise `TlsError.InvalidCertificate` with the `field`.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Certificate:
 
     @classmethod
     def from_der(cls, data: bytes | bytearray | memoryview) -> Certificate:
-        """From DER. Nothing is checked until a part is asked for; see `problems`."""
+        """Make a certificate from DER. Nothing is checked until a part is read; see `problems`."""
         return cls(data)
 
     @classmethod
@@ -83,10 +83,10 @@ class Certificate:
 
     @classmethod
     def from_pem_chain(cls, text: str | bytes) -> list[Certificate]:
-        """All certificates of a PEM text, in order; other blocks and text between are passed over.
+        """All certificates of a PEM text, in order; other blocks, and text between blocks, are ignored.
 
-        A TRUSTED CERTIFICATE block gives one with `trust`, which may say that it is *not* to be trusted.
-        Raises `TlsError.InvalidCertificate` if there is none, or a block is not what it should be.
+        A TRUSTED CERTIFICATE block gives a certificate with `trust`, which may say *not* to trust it.
+        Raises `TlsError.InvalidCertificate` if the text has no certificate, or a block is malformed.
         """
         found: list[Certificate] = []
         others: set[str] = set()
@@ -105,9 +105,9 @@ class Certificate:
 
     @classmethod
     def from_file_content(cls, data: bytes) -> list[Certificate]:
-        """The certificates of a file's content, PEM or DER. Raises `TlsError.InvalidCertificate`.
+        """The certificates in a file's content, which is PEM or DER. Raises `TlsError.InvalidCertificate`.
 
-        Trust settings may follow a certificate in DER, as in a TRUSTED CERTIFICATE block.
+        Trust settings may follow a DER certificate, as in a TRUSTED CERTIFICATE block.
         """
         if data[:1] != b"\x30":
             return cls.from_pem_chain(data)
@@ -130,7 +130,7 @@ class Certificate:
 
     @classmethod
     def _with_trust(cls, data: bytes) -> Certificate:
-        """A certificate, and the trust settings behind it. Raises DerError."""
+        """Read a certificate and the trust settings that follow it. Raises DerError."""
         end = element_at(data, 0, len(data)).end
         return cls(data[:end], trust=parse_trust(data, end))
 
@@ -149,12 +149,12 @@ class Certificate:
         return pem.encode("CERTIFICATE", self.der_data)
 
     def to_cryptography(self) -> x509.Certificate:
-        """The same as the cryptography package's object. Raises InvalidCertificate if it rejects it."""
+        """The same certificate as a cryptography object. Raises InvalidCertificate if cryptography fails."""
         if self._loaded is None:
             raise TlsError.InvalidCertificate(self._load_failure)
         return self._loaded
 
-    # Fingerprints: of the bytes, so never unreadable.
+    # Fingerprints. They are made of the bytes, so they work for an unreadable certificate too.
 
     @cached_property
     def fingerprint_sha256(self) -> str:
@@ -163,7 +163,7 @@ class Certificate:
 
     @cached_property
     def fingerprint_sha1(self) -> str:
-        """SHA-1 of the DER, in lower-case hexadecimal: to find it in old tools, not to trust it by."""
+        """SHA-1 of the DER, in lower-case hexadecimal. Use it for lookups in old tools, not for trust."""
         return hashlib.sha1(self.der_data, usedforsecurity=False).hexdigest()
 
     @property
@@ -180,8 +180,9 @@ class Certificate:
     def channel_binding_hash(self) -> bytes:
         """The hash for the channel binding tls-server-end-point (RFC 5929 section 4.1).
 
-        Of the hash function the certificate is signed with; SHA-256 instead of MD5 and SHA-1, and where
-        the signature has no one hash function of its own (Ed25519), which RFC 5929 leaves undefined.
+        It uses the hash function of the certificate's signature. SHA-256 replaces MD5 and SHA-1. SHA-256 is
+        also used where the signature has no single hash function (Ed25519), a case that RFC 5929 leaves
+        undefined.
         """
         name = self.signature_hash
         if name in (None, "md2", "md5", "sha1"):
@@ -192,7 +193,7 @@ class Certificate:
 
     @cached_property
     def serial(self) -> int:
-        """Its serial number; RFC 5280 wants it positive, and nobody makes a peer keep to it."""
+        """Its serial number. RFC 5280 requires a positive number, but a peer may send any other."""
         return int.from_bytes(self._parts.serial[2:], "big", signed=True)
 
     @property
@@ -210,17 +211,17 @@ class Certificate:
 
     @cached_property
     def subject(self) -> str:
-        """Whom it is for, as RFC 4514 text (the most specific part first); `""` for an empty name."""
+        """The subject's name as RFC 4514 text (the most specific part first); `""` for an empty name."""
         return self._name("subject")
 
     @cached_property
     def issuer(self) -> str:
-        """Who issued it, as RFC 4514 text."""
+        """The issuer's name as RFC 4514 text."""
         return self._name("issuer")
 
     @cached_property
     def common_name(self) -> str | None:
-        """The subject's (last) common name: for people to read, never to verify a host by (RFC 9525)."""
+        """The subject's (last) common name. It is for display; never verify a host by it (RFC 9525)."""
         names = [part.value for part in self._name_object("subject") if part.oid.dotted_string == "2.5.4.3"]
         return rfc4514_safe(str(names[-1])) if names else None
 
@@ -236,22 +237,22 @@ class Certificate:
 
     @cached_property
     def subject_key(self) -> object:
-        """What to compare the subject by (RFC 5280 section 7.1: neither case nor spacing counts)."""
+        """A key to compare subjects by. It ignores case and spacing (RFC 5280 section 7.1)."""
         return self._name_key("subject")
 
     @cached_property
     def issuer_key(self) -> object:
-        """What to compare the issuer by."""
+        """A key to compare issuers by, as `subject_key`."""
         return self._name_key("issuer")
 
     @cached_property
     def not_before(self) -> datetime:
-        """The moment it begins to be valid, UTC."""
+        """The first moment at which it is valid, UTC."""
         return self._read("validity", lambda view: view.not_valid_before_utc)
 
     @cached_property
     def not_after(self) -> datetime:
-        """The last moment it is valid at, UTC."""
+        """The last moment at which it is valid, UTC."""
         return self._read("validity", lambda view: view.not_valid_after_utc)
 
     def days_left(self, now: datetime) -> int:
@@ -265,17 +266,17 @@ class Certificate:
 
     @property
     def key_type(self) -> KeyType | None:
-        """Its key's type; None for one that TLS does not sign with here."""
+        """The type of its key; None if netkit cannot sign with that type in TLS."""
         return self.public_key.key_type
 
     @cached_property
     def signature_algorithm(self) -> str:
-        """How its issuer signed it: the RFCs' name, such as `"ecdsa-with-SHA256"`, or an identifier."""
+        """The signature algorithm: its name in the RFCs, such as `"ecdsa-with-SHA256"`, or an identifier."""
         return SIGNATURE_ALGORITHMS.get(self._signature_oid, (self._signature_oid, None))[0]
 
     @cached_property
     def signature_hash(self) -> str | None:
-        """The hash function that was signed (`"sha256"`); None where there is none or it is unknown."""
+        """The hash function of the signature (`"sha256"`); None if it has none or the hash is unknown."""
         known = SIGNATURE_ALGORITHMS.get(self._signature_oid, (None, None))[1]
         if known is not None:
             return known
@@ -294,7 +295,7 @@ class Certificate:
 
     @property
     def tbs_bytes(self) -> bytes:
-        """What is signed: the certificate without its signature, as DER."""
+        """The signed part: the certificate without its signature, as DER."""
         self._parts  # noqa: B018  # raises if this is no certificate
         outer = element_at(self.der_data, 0, self.size)
         tbs = element_at(self.der_data, outer.content, outer.end)
@@ -311,9 +312,9 @@ class Certificate:
         return self.is_self_issued and self.is_signed_by(self)
 
     def is_signed_by(self, issuer: Certificate) -> bool:
-        """Whether `issuer`'s key verifies this certificate's signature. Names do not count here.
+        """Whether `issuer`'s key verifies this certificate's signature. Names are not compared.
 
-        False also where the algorithm is not supported or either certificate cannot be read.
+        Also False if the algorithm is not supported, or if one of the two certificates cannot be read.
         """
         return verifies(self, issuer)
 
@@ -321,7 +322,7 @@ class Certificate:
 
     @cached_property
     def sans(self) -> SubjectAltNames:
-        """The names and addresses it is for; all empty without the extension."""
+        """The names and addresses that the certificate is valid for; all empty without the extension."""
         return self._extensions.subject_alt_names()
 
     @cached_property
@@ -332,7 +333,7 @@ class Certificate:
 
     @cached_property
     def path_len(self) -> int | None:
-        """How many intermediates may follow below it; None if any number."""
+        """How many intermediate certificates may stand below it; None for no limit."""
         constraints = self._extensions.value(BASIC_CONSTRAINTS)
         return None if constraints is None else constraints.path_length
 
@@ -343,22 +344,22 @@ class Certificate:
 
     @cached_property
     def extended_key_usage(self) -> tuple[str, ...] | None:
-        """The purposes it is for (`"serverAuth"`); None if the certificate does not say."""
+        """The purposes that it is valid for (`"serverAuth"`); None if the certificate does not say."""
         return self._extensions.extended_key_usage()
 
     @cached_property
     def ocsp_urls(self) -> tuple[str, ...]:
-        """Where its status can be asked for."""
+        """The URLs of the OCSP servers that tell its status."""
         return self._extensions.access_urls(_OCSP)
 
     @cached_property
     def ca_issuer_urls(self) -> tuple[str, ...]:
-        """Where its issuer's certificate can be fetched (authority information access)."""
+        """The URLs of its issuer's certificate (authority information access)."""
         return self._extensions.access_urls(_CA_ISSUERS)
 
     @cached_property
     def crl_urls(self) -> tuple[str, ...]:
-        """Where the revocation list is published."""
+        """The URLs of its revocation list."""
         return self._extensions.crl_urls()
 
     @cached_property
@@ -375,7 +376,7 @@ class Certificate:
 
     @cached_property
     def authority_issuer_key(self) -> object:
-        """What to compare the issuer's own issuer by, if the authority key identifier names it, else None."""
+        """A key to compare the issuer's own issuer by; None if the authority key identifier has no name."""
         value = self._extensions.value(AUTHORITY_KEY_IDENTIFIER)
         for name in (value.authority_cert_issuer or ()) if value is not None else ():
             if hasattr(name.value, "rdns"):
@@ -390,7 +391,7 @@ class Certificate:
 
     @cached_property
     def critical_extensions(self) -> tuple[str, ...]:
-        """The identifiers of its critical extensions: who does not know one must reject the certificate."""
+        """Its critical extensions' identifiers. A client that does not know one must reject it."""
         return tuple(extension.oid for extension in self._extensions if extension.critical)
 
     @cached_property
@@ -402,7 +403,7 @@ class Certificate:
 
     @cached_property
     def problems(self) -> tuple[TlsError, ...]:
-        """What of it cannot be read, or is there twice: one `TlsError.InvalidCertificate` each."""
+        """One `TlsError.InvalidCertificate` for each part that cannot be read or that occurs twice."""
         try:
             self._parts  # noqa: B018
         except TlsError as error:
@@ -431,13 +432,13 @@ class Certificate:
         )
         if not found and self._loaded is None:
             found.append(TlsError.InvalidCertificate(self._load_failure))
-        # An extension behind several properties is one problem.
+        # Several properties may read the same extension. It counts as one problem.
         return tuple({str(problem): problem for problem in found}.values())
 
     def to_dict(self, now: datetime | None = None) -> dict[str, Any]:
-        """All of it as plain data for JSON and tables; a part that cannot be read is None, and in `problems`.
+        """All parts as plain data for JSON and tables. An unreadable part is None and is in `problems`.
 
-        With `now`, `days_left` is in it.
+        If `now` is given, the result also has `days_left`.
         """
         key = self._or_none(lambda: self.public_key)
         sans = self._or_none(lambda: self.sans)
@@ -508,12 +509,12 @@ class Certificate:
 
     @cached_property
     def _loaded(self) -> x509.Certificate | None:
-        """cryptography's object; None, and why in `_load_failure`, if it rejects the whole."""
+        """cryptography's object. None if cryptography rejects it; `_load_failure` then has the reason."""
         from cryptography import x509
 
         parts = self._parts
-        # A serial number that is not positive is one that cryptography is about to reject: it is read
-        # from the parts anyway, so what stands for the rest gets another.
+        # A future version of cryptography will reject a serial number that is not positive. This class reads
+        # the serial number from the parts, so the copy for cryptography gets another number.
         data = (
             self.der_data
             if self.serial > 0
@@ -533,7 +534,7 @@ class Certificate:
         return Extensions(self._parts, self._loaded)
 
     def _view(self, part: str) -> x509.Certificate:
-        """An object of cryptography's that has `part` of this certificate, and the others if it can."""
+        """A cryptography object that has `part` of this certificate, and the other parts if possible."""
         if self._loaded is not None:
             return self._loaded
         from cryptography import x509
@@ -545,7 +546,7 @@ class Certificate:
             return take(self._view(part))
         except TlsError:
             raise
-        except Exception as error:  # cryptography raises many kinds; all say that it cannot be read
+        except Exception as error:  # cryptography raises many kinds; each means an unreadable part
             reason = str(error) or type(error).__name__
             raise TlsError.InvalidCertificate(reason, field or part) from None
 

@@ -1,8 +1,8 @@
-"""What can be wrong with a chain: one small function a kind of fault, each yielding findings.
+"""The checks of a certificate chain: one function for each kind of fault, which yields findings.
 
-RFC 5280 section 6 (the path), RFC 9525 (the name), RFC 8446 section 4.4.2 (what a peer sends). None of them
-raises for what is in a certificate; what cannot be read is told by `_check_malformed` and passed over by
-the others.
+RFC 5280 section 6 (the path), RFC 9525 (the name), RFC 8446 section 4.4.2 (what a peer sends). No check
+raises an error because of a certificate's content. `_check_malformed` reports the parts that cannot be read;
+the other checks skip them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _LEVEL_BITS: Final = (0, 80, 112, 128, 192, 256)
 
-# What a signature is worth by the hash in it; OpenSSL counts alike, for the known collisions.
+# The security bits of a signature, by its hash. OpenSSL has the same numbers, which count known collisions.
 _HASH_BITS: Final = {
     "md2": 39,
     "md5": 39,
@@ -50,7 +50,7 @@ _HASH_BITS: Final = {
     "sha512": 256,
 }
 
-# OpenSSL handles these; any other that is critical makes it refuse the certificate.
+# OpenSSL handles these extensions. It refuses a certificate that has any other critical extension.
 _HANDLED_CRITICAL: Final = frozenset(
     {
         AUTHORITY_INFORMATION_ACCESS,
@@ -79,9 +79,9 @@ _HANDLED_CRITICAL: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What the checks look at: a chain as it was sent, and the path that was found through it.
+    """The input of the checks: the chain as the peer sent it, and the path that was found through it.
 
-    `distrusted` are certificates whose own trust settings forbid to trust them for `purpose`.
+    `distrusted` holds the certificates whose own trust settings do not allow `purpose`.
     """
 
     chain: tuple[Certificate, ...]
@@ -177,9 +177,9 @@ def _with_aia(certificate: Certificate, hint: str) -> str:
 
 
 def _issuer_is_root(certificate: Certificate) -> bool:
-    """Whether the certificate tells that its issuer issued itself, so that no intermediate is missing.
+    """Whether the certificate says that its issuer is self-issued. Then no intermediate is missing.
 
-    An authority key identifier may name the issuer's issuer (RFC 5280 section 4.2.1.1).
+    The authority key identifier may name the issuer's issuer (RFC 5280 section 4.2.1.1).
     """
     try:
         named = certificate.authority_issuer_key
@@ -189,7 +189,10 @@ def _issuer_is_root(certificate: Certificate) -> bool:
 
 
 def _check_distrusted(subject: Subject) -> Iterator[Finding]:
-    """A distrusted certificate in the path, or as the issuer of one in it, which was not sent then."""
+    """Report a distrusted certificate in the path, or one that issued a certificate of the path.
+
+    In the second case the peer did not send the distrusted certificate.
+    """
     for certificate in subject.distrusted:
         on_path = next((one for one in subject.path.certificates if _leads_to(one, certificate)), None)
         if on_path is None:
@@ -216,7 +219,7 @@ def _check_time(subject: Subject) -> Iterator[Finding]:
         try:
             begins, ends = certificate.not_before, certificate.not_after
         except TlsError:
-            continue  # told as malformed
+            continue  # `_check_malformed` reports it
         index = subject.index(certificate)
         if subject.now > ends:
             message = (
@@ -315,7 +318,7 @@ def _check_authority(subject: Subject) -> Iterator[Finding]:
 
 
 def _is_old_root(certificate: Certificate, subject: Subject) -> bool:
-    # A version 1 certificate cannot say whether it is an authority; as a trusted root it is taken for one.
+    # A version 1 certificate cannot say whether it is an authority. A trusted root counts as one.
     return (
         certificate.version == 1
         and BASIC_CONSTRAINTS not in certificate.extension_oids
@@ -363,7 +366,7 @@ def _check_strength(subject: Subject) -> Iterator[Finding]:
         if subject.is_anchor(certificate) or (
             certificate == subject.path.certificates[-1] and _self(certificate)
         ):
-            continue  # a root is trusted by itself, whatever its signature
+            continue  # a root is trusted by itself; its signature does not matter
         worth = _HASH_BITS.get(signature_hash or "")
         if worth is not None and worth < max(needed, 112):
             severity = Severity.ERROR if worth < needed else Severity.WARNING
@@ -405,7 +408,7 @@ def _check_malformed(subject: Subject) -> Iterator[Finding]:
 
 
 def _check_sent(subject: Subject) -> Iterator[Finding]:
-    """What was sent but should not have been, or in another order (RFC 8446 section 4.4.2)."""
+    """Report certificates that were sent needlessly or out of order (RFC 8446 section 4.4.2)."""
     chain, path = subject.chain, subject.path.certificates
     positions = [subject.index(certificate) for certificate in path]
     sent = [position for position in positions if position is not None]
@@ -429,7 +432,7 @@ def _check_sent(subject: Subject) -> Iterator[Finding]:
         seen.add(certificate)
 
 
-#: Every check, in no order that counts.
+#: Every check. The order does not matter.
 CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     _check_end_of_path,
     _check_distrusted,

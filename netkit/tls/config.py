@@ -1,7 +1,8 @@
-"""What a TLS connection is to be like: versions, trust, identity, application protocols.
+"""The settings of a TLS connection: versions, trust, identity, application protocols.
 
-A `TlsConfig` never changes; `with_...` and `replace` give another one. What contradicts itself raises
-`TlsError.InvalidConfig` when it is made; what is merely not there yet (a server's identity) when it is used.
+A `TlsConfig` never changes; the `with_...` methods and `replace` return a new one. Settings that contradict
+each other raise `TlsError.InvalidConfig` when the `TlsConfig` is made. A setting that is still missing (a
+server's identity) raises it when the `TlsConfig` is used.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ if TYPE_CHECKING:
 
 log = Log("netkit.tls")
 
-#: Called with the chain a peer sent and the name it was connected by; raises a TlsError to refuse it.
+#: A function that gets the peer's chain and the name that was connected to. It raises a TlsError to refuse.
 Verifier: TypeAlias = Callable[[tuple[Certificate, ...], "str | None"], None]
 
 
 class CertVerifyMode(Enum):
     """Who decides whether the peer's certificates are accepted."""
 
-    #: The chain must lead to a trusted root, be valid now, and be for the name that was asked for.
+    #: The chain must lead to a trusted root, be valid now, and match the name that was connected to.
     Full = "full"
-    #: Nobody: whatever the peer sends is accepted. For looking, never for secrets.
+    #: Nobody: every certificate is accepted. Use it to inspect a peer, never to send secrets.
     None_ = "none"
     #: The `verifier` of the configuration, after a handshake that accepts anything.
     Custom = "custom"
@@ -42,13 +43,13 @@ class CertVerifyMode(Enum):
 class TlsConfig:
     """The settings of one side.
 
-    `root_certs` are trusted instead of the system's; `use_system_certs` counts where there are none. Of those
-    given, the ones whose own trust settings (`Certificate.trust`) reject or do not trust what they would be
-    used for, serverAuth on a client and clientAuth on a server, are passed over: they stand in
-    `distrusted_certs`, and a chain that leads through one of them is refused.
-    `identity_chain` are the intermediates sent after `identity_cert`. On a server `verify_mode` is about
-    the certificates of clients: None asks for none, the others require one. `cipher_suites` is a cipher
-    list in OpenSSL's notation for TLS 1.2 and older; None leaves Python's.
+    `root_certs` are trusted instead of the system's certificates. `use_system_certs` has an effect only if
+    `root_certs` is empty. A root certificate may have its own trust settings (`Certificate.trust`). If they
+    do not allow the purpose (serverAuth on a client, clientAuth on a server), the certificate moves to
+    `distrusted_certs`, and every chain that leads through it is refused.
+    `identity_chain` holds the intermediates that are sent after `identity_cert`. On a server `verify_mode`
+    applies to client certificates: mode None asks for no certificate, the other modes require one.
+    `cipher_suites` is a cipher list in OpenSSL's notation for TLS 1.2 and older; None keeps Python's list.
     """
 
     min_version: TlsVersion = TlsVersion.Tls12
@@ -66,7 +67,7 @@ class TlsConfig:
     distrusted_certs: tuple[Certificate, ...] = ()
 
     def __post_init__(self) -> None:
-        # Any sequence is taken; a tuple is kept, so that the whole can be hashed.
+        # The caller may pass any sequence. It is kept as a tuple, so that the configuration can be hashed.
         for name in ("root_certs", "identity_chain", "alpn_protocols", "distrusted_certs"):
             value = getattr(self, name)
             if isinstance(value, (str, Certificate)):
@@ -85,7 +86,7 @@ class TlsConfig:
         trusted = tuple(root for root in roots.trusted if root not in distrusted)
         object.__setattr__(self, "root_certs", trusted)
         object.__setattr__(self, "distrusted_certs", tuple(distrusted))
-        # Without this the system's roots would take the place of those that were given.
+        # Without this check, the system's roots would replace the roots that the caller gave.
         if distrusted and not trusted:
             problem = f"by their own trust settings, none of them may be trusted for {purpose}"
             raise TlsError.InvalidConfig("root_certs", problem)
@@ -134,23 +135,23 @@ class TlsConfig:
 
     @classmethod
     def client(cls) -> TlsConfig:
-        """A client's: TLS 1.2 and 1.3, the system's trust, full verification."""
+        """Settings for a client: TLS 1.2 and 1.3, the system's roots, full verification."""
         return cls()
 
     @classmethod
     def server(cls) -> TlsConfig:
-        """A server's: TLS 1.2 and 1.3, no certificates asked of clients. It needs `with_identity`."""
+        """Settings for a server: TLS 1.2 and 1.3, no client certificates. Add `with_identity`."""
         return cls(is_server=True, verify_mode=CertVerifyMode.None_, use_system_certs=False)
 
     def replace(self, **changes: Any) -> TlsConfig:
-        """The same with the named fields changed. Raises `TlsError.InvalidConfig` as the constructor does."""
+        """A copy with the named fields changed. Raises `TlsError.InvalidConfig` as the constructor does."""
         return dataclasses.replace(self, **changes)
 
     def with_root_certs(self, certificates: Iterable[Certificate]) -> TlsConfig:
-        """Trust these instead of the system's. An empty list, which would trust nobody, is an error.
+        """Trust these certificates instead of the system's. An empty list is an error: it trusts nobody.
 
-        One whose own trust settings say otherwise is not trusted, but put into `distrusted_certs`, and logged
-        as a warning; `TlsError.InvalidConfig` where that leaves none.
+        A certificate whose own trust settings do not allow the purpose goes into `distrusted_certs`, and a
+        warning is logged. Raises `TlsError.InvalidConfig` if no trusted certificate is left.
         """
         roots = tuple(certificates)
         if not roots:
@@ -158,19 +159,19 @@ class TlsConfig:
         return self.replace(root_certs=roots, distrusted_certs=())
 
     def with_system_certs(self) -> TlsConfig:
-        """Trust what this system trusts."""
+        """Trust the certificates that this system trusts."""
         return self.replace(root_certs=(), distrusted_certs=(), use_system_certs=True)
 
     def with_min_version(self, version: TlsVersion) -> TlsConfig:
-        """Refuse anything older. TLS 1.0 and 1.1 lower OpenSSL's security level, which bars them."""
+        """Refuse older versions. TLS 1.0 or 1.1 lowers OpenSSL's security level, which forbids both."""
         return self.replace(min_version=version)
 
     def with_max_version(self, version: TlsVersion) -> TlsConfig:
-        """Refuse anything newer."""
+        """Refuse newer versions."""
         return self.replace(max_version=version)
 
     def with_alpn(self, protocols: Iterable[str | bytes]) -> TlsConfig:
-        """Offer (or, as a server, choose among) these application protocols, preferred first."""
+        """Offer these application protocols, preferred first. A server chooses among them."""
         names = (name if isinstance(name, str) else name.decode("latin-1") for name in protocols)
         return self.replace(alpn_protocols=tuple(names))
 
@@ -188,5 +189,5 @@ class TlsConfig:
         return self.replace(verify_mode=mode, verifier=None)
 
     def with_verifier(self, verifier: Verifier) -> TlsConfig:
-        """Let `verifier(chain, server_name)` decide: it raises a TlsError to refuse."""
+        """Let `verifier(chain, server_name)` decide. The verifier raises a TlsError to refuse the peer."""
         return self.replace(verify_mode=CertVerifyMode.Custom, verifier=verifier)

@@ -1,7 +1,7 @@
-"""Just enough DER to take a certificate apart: its parts as they stand, and copies made of other parts.
+"""A small DER reader and writer: split a certificate into its parts, and build one from parts.
 
 ITU-T X.690 sections 8 and 10 (definite lengths, low tag numbers: nothing in RFC 5280 uses more), RFC 5280
-section 4.1. The values inside the parts are read by the cryptography package; what this adds is that one
+section 4.1. The cryptography package reads the values inside the parts. This module exists so that one
 unreadable part does not make the whole certificate unreadable.
 """
 
@@ -129,7 +129,7 @@ class CertificateParts(NamedTuple):
 
 
 def split_certificate(data: bytes) -> CertificateParts:
-    """Take a certificate apart. Raises DerError, with the offset, where it has not a certificate's shape."""
+    """Split a certificate into its parts. Raises DerError with the offset if the structure is wrong."""
     outer = element_at(data, 0, len(data), SEQUENCE)
     if outer.end != len(data):
         raise DerError(f"{len(data) - outer.end} bytes follow the certificate", outer.end)
@@ -184,7 +184,7 @@ def _extensions(data: bytes, wrapper: Element) -> Iterator[ExtensionParts]:
         )
 
 
-# A certificate of nothing: every part valid and empty, to put one part of another certificate into.
+# A blank certificate: every part is valid and empty. One part of another certificate can be put into it.
 _ED25519: Final = bytes.fromhex("300506032b6570")
 _BLANK: Final = CertificateParts(
     version=bytes.fromhex("a003020102"),
@@ -201,7 +201,7 @@ _BLANK: Final = CertificateParts(
 
 
 def join_certificate(parts: CertificateParts) -> bytes:
-    """The certificate that consists of `parts`. Its signature is not made anew."""
+    """The certificate that consists of `parts`. The signature is not computed again."""
     extensions = b"".join(extension.raw for extension in parts.extensions)
     tbs = encode(
         SEQUENCE,

@@ -1,9 +1,9 @@
-"""What can go wrong with TLS, and OpenSSL's errors told in these words.
+"""The errors of TLS, and the conversion of OpenSSL's errors into them.
 
     TlsError
-    ├── HandshakeFailed                  the dialogue broke down before there was a connection
+    ├── HandshakeFailed                  the handshake failed before there was a connection
     │   └── NotTls                       what the peer sent is not TLS at all
-    ├── AlertReceived                    the peer said no, in an alert: its number and name
+    ├── AlertReceived                    the peer refused with an alert: its number and name
     ├── UnsupportedVersion               the two sides have no protocol version in common
     ├── NoCipherSuites                   the two sides have no cipher suite in common
     ├── CertificateVerificationFailed    the peer's certificates were not accepted
@@ -13,13 +13,14 @@
     ├── InvalidKey                       local: a key that cannot be read or used (ValueError)
     ├── InvalidConfig                    usage: settings that contradict each other (ValueError)
     ├── NoTrustStore                     local: no store of trusted certificates on this machine (OSError)
-    └── IoError                          the connection below failed (OSError); connect, where it was cut off
-        └── Truncated                    it ended without close_notify (EOFError)
+    └── IoError                          the connection below failed (OSError); connect, if it was cut off
+        └── Truncated                    the connection ended without close_notify (EOFError)
 
-The stage is `tls` where none is named and it is the peer's or the network's fault, else `local`.
+The drawing names the stage where it is special. Else the stage is `tls` if the peer or the network caused
+the error, and `local` if not.
 
-`from_ssl_error` makes one of these of an `ssl.SSLError`. OpenSSL tells a received alert by a reason whose
-name ends in the alert's, and a refused chain by a verification code (`X509_V_ERR_...`).
+`from_ssl_error` converts an `ssl.SSLError` into one of these errors. OpenSSL reports a received alert with a
+reason that ends in the alert's name, and a refused chain with a verification code (`X509_V_ERR_...`).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class TlsError(NetkitError):
-    """Anything that TLS, its certificates or its keys failed with; one of the variants drawn above."""
+    """The base class of all errors of TLS, certificates and keys; each is one of the variants drawn above."""
 
     layer = "tls"
 
@@ -64,7 +65,7 @@ class TlsError(NetkitError):
 
 
 class HandshakeFailed(TlsError):
-    """The handshake broke down; `reason` says over what, `code` is OpenSSL's name for it."""
+    """The handshake failed; `reason` says why, `code` is OpenSSL's name for the reason."""
 
     __qualname__ = "TlsError.HandshakeFailed"
 
@@ -89,7 +90,7 @@ class HandshakeFailed(TlsError):
 
 
 class NotTls(HandshakeFailed):
-    """The peer answered with something that is not TLS; `received` is how it began."""
+    """The peer's answer is not TLS; `received` holds its first bytes."""
 
     __qualname__ = "TlsError.NotTls"
 
@@ -121,7 +122,7 @@ class AlertReceived(TlsError):
 
 
 class UnsupportedVersion(TlsError):
-    """No protocol version in common; `version` is the one the peer chose or that was asked for, if known."""
+    """No common protocol version; `version` is the one the peer chose or this side asked for, if known."""
 
     __qualname__ = "TlsError.UnsupportedVersion"
 
@@ -138,7 +139,7 @@ class UnsupportedVersion(TlsError):
 
 
 class NoCipherSuites(TlsError):
-    """No cipher suite in common, or none left by this side's settings."""
+    """No common cipher suite, or this side's settings leave no cipher suite."""
 
     __qualname__ = "TlsError.NoCipherSuites"
 
@@ -171,7 +172,7 @@ class CertificateVerificationFailed(TlsError):
         if hint is None:
             self.hint = _VERIFY_HINTS.get(code or 0)
             self.remedy = "root_certs" if code in _ABOUT_ROOTS else None
-        #: What the peer sent, where the error came out of a handshake.
+        #: The certificates that the peer sent, if the error comes from a handshake.
         self.chain: tuple[Certificate, ...] = ()
 
     def __str__(self) -> str:
@@ -179,7 +180,7 @@ class CertificateVerificationFailed(TlsError):
 
 
 class CertificateExpired(CertificateVerificationFailed):
-    """A certificate of the chain has expired; `not_after` is when, where that is known."""
+    """A certificate of the chain has expired; `not_after` is its last valid moment, if known."""
 
     __qualname__ = "TlsError.CertificateExpired"
 
@@ -194,7 +195,7 @@ class CertificateExpired(CertificateVerificationFailed):
 
 
 class HostnameMismatch(CertificateVerificationFailed):
-    """The certificate is not for `host`; `names` are those it is for, where they are known."""
+    """The certificate is not valid for `host`; `names` are the names it is valid for, if known."""
 
     __qualname__ = "TlsError.HostnameMismatch"
 
@@ -210,7 +211,7 @@ class HostnameMismatch(CertificateVerificationFailed):
 
 
 class InvalidCertificate(TlsError, ValueError):
-    """A certificate cannot be read; `field` names the part, or is None if none of it can."""
+    """A certificate cannot be read; `field` names the part, or is None if no part can be read."""
 
     __qualname__ = "TlsError.InvalidCertificate"
 
@@ -226,7 +227,7 @@ class InvalidCertificate(TlsError, ValueError):
 
 
 class InvalidKey(TlsError, ValueError):
-    """A private key cannot be read, or does not fit what it is to be used for. Never shows the key."""
+    """A private key cannot be read or does not suit its use. The error never shows the key."""
 
     __qualname__ = "TlsError.InvalidKey"
 
@@ -242,7 +243,7 @@ class InvalidKey(TlsError, ValueError):
 
 
 class InvalidConfig(TlsError, ValueError):
-    """Settings that contradict each other, or ask for what cannot be; `setting` is the one to change."""
+    """Settings contradict each other or ask for something impossible; `setting` is the one to change."""
 
     __qualname__ = "TlsError.InvalidConfig"
 
@@ -260,7 +261,7 @@ class InvalidConfig(TlsError, ValueError):
 
 
 class NoTrustStore(TlsError, OSError):
-    """This machine has no store of trusted certificates where one is looked for (`searched`)."""
+    """This machine has no store of trusted certificates in the places of `searched`."""
 
     __qualname__ = "TlsError.NoTrustStore"
 
@@ -301,7 +302,7 @@ class IoError(TlsError, OSError):
 
 
 class Truncated(IoError, EOFError):
-    """The connection ended without close_notify: what was read may be cut short (RFC 8446 section 6.1)."""
+    """The connection ended without close_notify, so the data may be incomplete (RFC 8446 section 6.1)."""
 
     kind = "UnexpectedEof"
     __qualname__ = "TlsError.Truncated"
@@ -311,7 +312,7 @@ class Truncated(IoError, EOFError):
         self.args = (reason,)
 
 
-# A nested name cannot be its own annotation inside the class; these give the ones above their types.
+# Inside the class, a nested name cannot be its own annotation. These lines set the types of the names above.
 HandshakeFailed_ = HandshakeFailed
 NotTls_ = NotTls
 AlertReceived_ = AlertReceived
@@ -365,7 +366,7 @@ _VERIFY_HINTS: Final[dict[int, str]] = {
     64: "ask for an address that the certificate is for, or have it issued for this one",
 }
 
-#: Those of them that naming the roots to trust helps with.
+#: The codes for which it helps to name the roots to trust.
 _ABOUT_ROOTS: Final = frozenset({18, 19, 20})
 
 _NOT_TLS: Final = frozenset(
@@ -396,7 +397,7 @@ _OWN_CERTIFICATE: Final = frozenset(
     {"NO_START_LINE", "EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK", "NO_CERTIFICATE_ASSIGNED"}
 )
 
-#: What some of OpenSSL's reasons mean, in words; the rest are told as OpenSSL words them.
+#: Plain words for some of OpenSSL's reasons. The other reasons keep OpenSSL's words.
 _REASONS: Final[dict[str, str]] = {
     "DH_KEY_TOO_SMALL": "the peer's Diffie-Hellman group is too small to be safe",
     "BAD_SIGNATURE": "the peer's signature over the handshake is wrong",
@@ -411,7 +412,7 @@ _REASONS: Final[dict[str, str]] = {
     "WRONG_SIGNATURE_TYPE": "the peer signed with an algorithm that is not accepted here",
     "TLSV1_UNRECOGNIZED_NAME": "the peer does not serve that name",
 }
-#: What to do about some of them, and the setting for it.
+#: For some of these reasons: what the user can do, and the setting for it.
 _REASON_HINTS: Final[dict[str, tuple[str, Remedy]]] = {
     "NO_APPLICATION_PROTOCOL": ("offer another", "alpn_protocols"),
     "TLSV1_UNRECOGNIZED_NAME": ("ask for another", "server_name"),
@@ -426,16 +427,17 @@ def from_ssl_error(
     latest: bytes = b"",
     version: TlsVersion | None = None,
 ) -> TlsError:
-    """The variant that an error of the standard `ssl` module means.
+    """Convert an error of the standard `ssl` module into a TlsError.
 
-    `server_name` is the name that was verified, `received` the first bytes that the peer sent and `latest`
-    the last, `version` the one it chose: each makes the message better where it is known.
+    `server_name` is the name that was verified. `received` holds the first bytes that the peer sent, and
+    `latest` the last bytes. `version` is the version that the peer chose. Each one that is known makes the
+    message better.
     """
     verify_code = getattr(error, "verify_code", None)
     if verify_code is not None:
         return from_verify_code(verify_code, getattr(error, "verify_message", ""), server_name)
     reason = getattr(error, "reason", None) or ""
-    # Python's table of reasons lacks some alerts; while a handshake is in the clear, the bytes tell.
+    # Python's table of reasons lacks some alerts. In an unencrypted handshake the bytes show the alert.
     alert = alert_of_reason(reason) if reason else fatal_alert_in(latest)
     if alert is not None:
         return AlertReceived(alert)
@@ -464,7 +466,7 @@ def from_ssl_error(
 def from_verify_code(
     code: int, message: str, server_name: str | None = None
 ) -> CertificateVerificationFailed:
-    """The variant for an OpenSSL verification result (`X509_V_ERR_...`) other than 0."""
+    """Convert an OpenSSL verification result (`X509_V_ERR_...`) other than 0 into a TlsError."""
     if code == X509_V_ERR_CERT_HAS_EXPIRED:
         return CertificateExpired()
     if code in (X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH) and server_name:
@@ -473,7 +475,7 @@ def from_verify_code(
 
 
 def fatal_alert_in(received: bytes) -> int | None:
-    """The number of the fatal alert at the end of bytes received in the clear, or None.
+    """The number of the fatal alert at the end of unencrypted bytes, or None.
 
     A plaintext alert is one record of exactly two bytes (RFC 8446 section 5.1): type 21, a version,
     the length 2, the level 2 (fatal), the description.

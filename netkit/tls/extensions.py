@@ -1,9 +1,9 @@
 """The extensions of a certificate, one at a time.
 
-RFC 5280 section 4.2. The cryptography package reads them, but all or none: an extension that it rejects
-hides the others. So when it rejects one, each is read alone, in a copy of the certificate that has only
-that one. Subject alternative names are read here, because one malformed address among them must not hide
-the names, and hostname verification needs nothing but their bytes.
+RFC 5280 section 4.2. The cryptography package reads all extensions or none: one extension that it rejects
+hides the others. If that happens, this module reads each extension alone, in a copy of the certificate that
+has only this extension. This module reads subject alternative names itself, because one malformed address
+must not hide the names, and because hostname verification needs only their bytes.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ IpText: TypeAlias = str
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep cryptography's warnings about what a certificate should not be from the user's screen.
+    """Hide cryptography's warnings about unusual certificates from the user's screen.
 
-    They are for those who make certificates; what is odd in one is told in its problems and findings.
+    The warnings are for people who make certificates. A certificate's `problems` and the findings of its
+    verification report the same faults.
     """
     from cryptography.utils import CryptographyDeprecationWarning
 
@@ -107,14 +108,14 @@ _KEY_USAGES: Final = (
 
 
 def extension_name(oid: str) -> str:
-    """The name of an extension, or its identifier if it has none here."""
+    """The name of an extension, or its identifier if the name is not known here."""
     return EXTENSION_NAMES.get(oid, oid)
 
 
 class SubjectAltNames(NamedTuple):
-    """What a certificate is for (RFC 5280 section 4.2.1.6), each kind in the certificate's order.
+    """The names a certificate is valid for (RFC 5280 section 4.2.1.6), each kind in the certificate's order.
 
-    `malformed` tells of names that could not be read; the others are there all the same.
+    `malformed` describes the names that cannot be read. The other names are still present.
     """
 
     dns: tuple[str, ...] = ()
@@ -126,7 +127,7 @@ class SubjectAltNames(NamedTuple):
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """All of them as text: DNS names and addresses bare, the rest with their kind in front."""
+        """All names as text. A DNS name or an address stands alone; other names have their kind in front."""
         return (
             *self.dns,
             *self.ip,
@@ -149,7 +150,7 @@ def read_subject_alt_names(value: bytes) -> SubjectAltNames:
     for name in elements(value, sequence.content, sequence.end):
         content = value[name.content : name.end]
         if name.tag in ia5:
-            # IA5String: other bytes are kept visible, and match nothing.
+            # The type is IA5String. Other bytes stay visible as escapes, and they match no host.
             ia5[name.tag].append(content.decode("ascii", "backslashreplace"))
         elif name.tag == 0x87:
             if len(content) in (4, 16):
@@ -175,7 +176,7 @@ def _directory_name(content: bytes) -> str:
 
     try:
         return x509.load_der_x509_certificate(with_only(subject=content)).subject.rfc4514_string()
-    except Exception:  # whatever is wrong with it, it only is one name of many
+    except Exception:  # one malformed name must not hide the others
         return content.hex()
 
 
@@ -205,7 +206,7 @@ class Extensions:
                     extensions = loaded.extensions
                 for item in extensions:
                     self._values[item.oid.dotted_string] = item.value
-            except Exception:  # one of them is malformed: each is read alone when asked for
+            except Exception:  # one extension is malformed, so each is read alone on demand
                 self._values = {}
 
     def __contains__(self, oid: str) -> bool:
@@ -233,11 +234,11 @@ class Extensions:
             with quiet():
                 alone = x509.load_der_x509_certificate(with_only(extensions=(raw,)))
                 return next(iter(alone.extensions)).value
-        except Exception as error:  # cryptography raises many kinds; all say that it cannot be read
+        except Exception as error:  # cryptography raises many kinds; each means an unreadable extension
             return TlsError.InvalidCertificate(_reason(error), f"{extension_name(raw.oid)} extension")
 
     def subject_alt_names(self) -> SubjectAltNames:
-        """The names it is for. Raises InvalidCertificate if the extension is not a list of names."""
+        """The certificate's names. Raises InvalidCertificate if the extension is not a list of names."""
         raw = self._raw.get(SUBJECT_ALTERNATIVE_NAME)
         if raw is None:
             return SubjectAltNames()
@@ -258,7 +259,7 @@ class Extensions:
         return tuple(names)
 
     def extended_key_usage(self) -> tuple[str, ...] | None:
-        """The purposes, by name where they have one, else as identifiers; None without the extension."""
+        """The purposes, as names if known, else as identifiers; None without the extension."""
         usage = self.value(EXTENDED_KEY_USAGE)
         if usage is None:
             return None
@@ -275,7 +276,7 @@ class Extensions:
         )
 
     def crl_urls(self) -> tuple[str, ...]:
-        """Where the revocation list is published."""
+        """The URLs of the revocation list."""
         points = self.value(CRL_DISTRIBUTION_POINTS) or ()
         names = (name for point in points for name in point.full_name or ())
         return tuple(name.value for name in names if isinstance(name.value, str))

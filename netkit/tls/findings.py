@@ -1,4 +1,4 @@
-"""What a verification says: the verdict, and each reason for it in a sentence."""
+"""The result of a verification: the verdict, and one sentence for each reason."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found: how much it weighs, a stable code for scripts, a sentence, and what to do.
+    """One fact about a chain: its severity, a stable code for scripts, a sentence, and what to do.
 
-    `remedy` is the setting that the hint is about, where there is one (`NetkitError.remedy`).
+    `remedy` is the setting that the hint is about, or None (`NetkitError.remedy`).
 
-    `index` counts the certificates that the peer sent, from 0; None is about none of them, or about one
-    that came out of the trust store.
+    `index` is the position of the certificate in the chain that the peer sent, from 0. It is None if the
+    finding is about no sent certificate, or about a certificate from the trust store.
     """
 
     severity: Severity
@@ -48,9 +48,9 @@ class Finding:
 class Verification:
     """Whether a client would accept a chain, and why.
 
-    `findings` are in order of weight, the reason to lead with first. `path` is the way from the peer's
-    certificate towards a trusted root, as far as it goes. `openssl_code` and `openssl_message` are
-    OpenSSL's own verdict about the chain (0 and `"ok"` if it has nothing against it).
+    `findings` are sorted: the most important reason comes first. `path` holds the certificates from the
+    peer's certificate towards a trusted root, as far as they could be followed. `openssl_code` and
+    `openssl_message` are OpenSSL's own verdict about the chain (0 and `"ok"` if OpenSSL accepts it).
     """
 
     accepted: bool
@@ -63,17 +63,17 @@ class Verification:
 
     @property
     def reasons(self) -> tuple[Finding, ...]:
-        """The findings for which a client refuses; empty if it accepts."""
+        """The findings that make a client refuse the chain; empty if the client accepts it."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.ERROR)
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """What is wrong without being refused."""
+        """The faults that do not make a client refuse the chain."""
         return tuple(finding for finding in self.findings if finding.severity is Severity.WARNING)
 
     @property
     def error(self) -> TlsError | None:
-        """The error that a refused connection would raise, None if it is accepted."""
+        """The error that the connection would raise, None if the chain is accepted."""
         reasons = self.reasons
         if not reasons:
             return None

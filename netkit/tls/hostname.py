@@ -1,10 +1,10 @@
-"""Whether a certificate is for a host: RFC 9525 (which replaced RFC 6125).
+"""Check that a certificate is valid for a host: RFC 9525 (which replaced RFC 6125).
 
-What counts is the subject alternative name extension and nothing else: never the common name (section 2),
-a DNS name only against dNSName, an IP address only against iPAddress (section 6.4). A wildcard is the whole
-leftmost label and stands for exactly one label (section 6.3). As OpenSSL and browsers do, at least two
-labels must follow it, so that `*.com` is for nobody. Internationalised names are compared in their ASCII
-form (A-labels).
+Only the subject alternative name extension counts, never the common name (section 2). A DNS name is compared
+only with dNSName, an IP address only with iPAddress (section 6.4). A wildcard is the whole leftmost label
+and stands for exactly one label (section 6.3). At least two labels must follow the wildcard, as OpenSSL and
+browsers require, so `*.com` matches no host. Internationalised names are compared in their ASCII form
+(A-labels).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LDH: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 def ip_reference(host: str) -> IpAddress | None:
-    """The address that a host is, if it is one rather than a name; brackets and a zone are taken off."""
+    """The IP address in `host`, without brackets and zone; None if `host` is a name."""
     text = host.strip()
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
@@ -33,9 +33,9 @@ def ip_reference(host: str) -> IpAddress | None:
 
 
 def dns_reference(host: str) -> str:
-    """The name to compare by and to send as SNI: ASCII (A-labels), lower case, no dot at the end.
+    """The form of a name for comparison and for SNI: ASCII (A-labels), lower case, no dot at the end.
 
-    RFC 6066 section 3, RFC 5891. Raises ValueError for what cannot be a host name.
+    RFC 6066 section 3, RFC 5891. Raises ValueError if the text cannot be a host name.
     """
     text = host.strip().rstrip(".") if host.strip() != "." else ""
     if not text.isascii():
@@ -59,7 +59,7 @@ def dns_reference(host: str) -> str:
 
 
 def dns_name_matches(pattern: str, reference: str) -> bool:
-    """Whether a certificate's dNSName is for `reference` (as `dns_reference` gives it)."""
+    """Whether a certificate's dNSName matches `reference` (a result of `dns_reference`)."""
     presented = pattern.lower().rstrip(".") if pattern.isascii() else ""
     if "*" not in presented:
         return presented != "" and presented == reference
@@ -71,7 +71,7 @@ def dns_name_matches(pattern: str, reference: str) -> bool:
 
 
 def matches_host(names: SubjectAltNames, host: str) -> bool:
-    """Whether the names are for `host`, a name or an IP address as text."""
+    """Whether one of the names matches `host`, which is a name or an IP address as text."""
     address = ip_reference(host)
     if address is not None:
         return any(ipaddress.ip_address(text) == address for text in names.ip)
@@ -83,7 +83,7 @@ def matches_host(names: SubjectAltNames, host: str) -> bool:
 
 
 def verify_host(certificate: Certificate, host: str) -> None:
-    """Raise `TlsError.HostnameMismatch` unless the certificate is for `host`."""
+    """Raise `TlsError.HostnameMismatch` unless the certificate is valid for `host`."""
     from netkit.tls.errors import TlsError
 
     names = certificate.sans
@@ -92,8 +92,8 @@ def verify_host(certificate: Certificate, host: str) -> None:
 
 
 def server_name_for(host: str) -> str | None:
-    """What to send as SNI for a host: its name in ASCII, None for an IP address (RFC 6066 section 3).
+    """The SNI value for a host: its name in ASCII, or None for an IP address (RFC 6066 section 3).
 
-    Raises ValueError for what is neither.
+    Raises ValueError if `host` is neither a name nor an address.
     """
     return None if ip_reference(host) is not None else dns_reference(host)

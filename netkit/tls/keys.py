@@ -1,7 +1,7 @@
-"""Private keys, and what can be said of public ones.
+"""Private keys, and the properties of public keys.
 
-A `PrivateKey` is kept as unencrypted PKCS#8 (RFC 5208), whatever it was read from: PKCS#8, PKCS#1 (RSA),
-SEC 1 (EC), each in DER or PEM, encrypted or not. It never shows itself: not in `repr`, not in an error.
+A `PrivateKey` can be read from PKCS#8, PKCS#1 (RSA) or SEC 1 (EC), each in DER or PEM, encrypted or not. It
+is always kept as unencrypted PKCS#8 (RFC 5208). `repr` and errors never show the key.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class KeyType(Enum):
-    """The kinds of key that TLS signs with here."""
+    """The kinds of key that netkit can sign with in TLS."""
 
     Rsa = "RSA"
     Ec = "EC"
@@ -56,12 +56,12 @@ KEY_ALGORITHMS: Final[dict[str, str]] = {
     "1.2.643.7.1.1.1.2": "GOST R 34.10-2012 (512 bit)",
 }
 
-# What an elliptic curve of so many bits is worth; OpenSSL counts alike.
+# The security bits of an elliptic curve, by its size in bits. OpenSSL has the same numbers.
 _CURVE_STRENGTH: Final = ((512, 256), (384, 192), (256, 128), (224, 112), (160, 80))
 
 
 class PublicKeyInfo(NamedTuple):
-    """What a public key is: its algorithm, its size in bits (None if unknown), its curve (None if none)."""
+    """A public key's algorithm, its size in bits (None if unknown), and its curve (None if it has none)."""
 
     algorithm: str
     bits: int | None = None
@@ -69,12 +69,12 @@ class PublicKeyInfo(NamedTuple):
 
     @property
     def key_type(self) -> KeyType | None:
-        """The same as a `KeyType`, for those that are one."""
+        """The key's `KeyType`; None if it is no such kind."""
         return _KEY_TYPES.get(self.algorithm)
 
     @property
     def security_bits(self) -> int | None:
-        """The work to break it, as a power of two; None for an algorithm that is not known here."""
+        """The work to break the key, as a power of two; None if the algorithm is not known here."""
         if self.algorithm in ("RSA", "RSA-PSS", "DSA") and self.bits is not None:
             return _modulus_strength(self.bits)
         if self.algorithm == "EC" and self.bits is not None:
@@ -91,7 +91,7 @@ class PublicKeyInfo(NamedTuple):
 def _modulus_strength(bits: int) -> int:
     """The work to factor a modulus: the estimate of NIST SP 800-56B appendix D, rounded to a multiple of 8.
 
-    2048 bits are worth 112, 3072 are worth 128. OpenSSL's security levels go by the same numbers.
+    2048 bits give 112, and 3072 bits give 128. OpenSSL's security levels use the same numbers.
     """
     if bits < 8:
         return 0
@@ -110,14 +110,14 @@ _KEY_TYPES: Final[dict[str, KeyType]] = {
 
 
 def public_key_info(certificate: x509.Certificate) -> PublicKeyInfo:
-    """What the key in a certificate is; of an unsupported kind of key, its name or identifier at least."""
+    """Describe the key in a certificate. For an unsupported kind: at least its name or identifier."""
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 
     oid = certificate.public_key_algorithm_oid.dotted_string
     algorithm = KEY_ALGORITHMS.get(oid, oid)
     try:
         key: Any = certificate.public_key()
-    except Exception:  # unsupported, or malformed: cryptography raises many kinds for it
+    except Exception:  # unsupported or malformed key: cryptography raises many kinds
         return PublicKeyInfo(algorithm)
     if isinstance(key, (rsa.RSAPublicKey, dsa.DSAPublicKey)):
         return PublicKeyInfo(algorithm, key.key_size)
@@ -151,9 +151,9 @@ class PrivateKey:
         *,
         password: str | bytes | None = None,
     ) -> PrivateKey:
-        """From DER: PKCS#8 (encrypted too), PKCS#1 or SEC 1.
+        """Read a key from DER: PKCS#8 (encrypted or not), PKCS#1 or SEC 1.
 
-        `key_type`, where given, is what it must be. Raises `TlsError.InvalidKey`.
+        If `key_type` is given, the key must have this type. Raises `TlsError.InvalidKey`.
         """
         from cryptography.hazmat.primitives.serialization import load_der_private_key
 
@@ -164,10 +164,10 @@ class PrivateKey:
 
     @classmethod
     def from_pem(cls, text: str | bytes, *, password: str | bytes | None = None) -> PrivateKey:
-        """From the first private key in a PEM text, whatever else is in it.
+        """Read the first private key in a PEM text. Everything else in the text is ignored.
 
-        `password` is for an encrypted key. Raises `TlsError.InvalidKey`: no key, not readable, wrong or
-        missing password, or a kind that TLS has no use for.
+        `password` is for an encrypted key. Raises `TlsError.InvalidKey` if there is no key, if the key
+        cannot be read, if the password is wrong or missing, or if TLS cannot use this kind of key.
         """
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -183,7 +183,7 @@ class PrivateKey:
         raise TlsError.InvalidKey(f"the text holds no private key ({kinds})")
 
     def to_pem(self, *, password: str | bytes | None = None) -> str:
-        """The key as PKCS#8 PEM, encrypted with `password` where one is given."""
+        """The key as PKCS#8 PEM, encrypted if `password` is given."""
         from cryptography.hazmat.primitives import serialization
 
         if password is None:
@@ -238,7 +238,7 @@ def _load(loader: Any, data: bytes, password: str | bytes | None) -> PrivateKey:
     try:
         try:
             key = loader(data, secret)
-        except TypeError:  # a password for a plain key, or none for an encrypted one
+        except TypeError:  # a password for an unencrypted key, or no password for an encrypted key
             if secret is None:
                 raise TlsError.InvalidKey("it is encrypted", hint="give its password") from None
             key = loader(data, None)
@@ -246,7 +246,7 @@ def _load(loader: Any, data: bytes, password: str | bytes | None) -> PrivateKey:
         raise
     except Exception as error:  # ValueError, UnsupportedAlgorithm and others, with no key material in them
         if secret is not None:
-            # A wrong password shows as bad padding, or, one time in 256, as nonsense behind good padding.
+            # A wrong password gives bad padding, or, one time in 256, meaningless bytes with good padding.
             raise TlsError.InvalidKey("the password is wrong, or the key is damaged") from None
         raise TlsError.InvalidKey(f"it cannot be read ({type(error).__name__})") from None
     kinds = (

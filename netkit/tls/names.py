@@ -1,4 +1,4 @@
-"""Distinguished names: as text for people, and as something to compare (RFC 4514, RFC 5280 section 7.1)."""
+"""Distinguished names: convert to text, and compare (RFC 4514, RFC 5280 section 7.1)."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def _attribute_names() -> dict[x509.ObjectIdentifier, str]:
 
 
 def name_text(name: x509.Name) -> str:
-    """The name as RFC 4514 text, the most specific part first, with nothing in it that moves a cursor."""
+    """The name as RFC 4514 text, the most specific part first. Control characters are escaped."""
     return rfc4514_safe(name.rfc4514_string(_attribute_names()))
 
 
 def comparable_name(name: x509.Name) -> object:
-    """What two names are equal by: neither case nor spacing counts, the order of the parts does."""
+    """A key to compare names by. Case and spacing do not matter; the order of the parts does."""
     return tuple(
         frozenset(
             (item.oid.dotted_string, " ".join(item.value.lower().split()))

@@ -1,10 +1,11 @@
 """OpenSSL's own verdict about a chain, without a connection.
 
-The reasons that `verify` gives are made here, in Python, to be understood; the verdict is OpenSSL's, because
-the question is whether a client will accept the chain. pyOpenSSL's `X509StoreContext` asks OpenSSL the same
-as a handshake does, but for what depends on the connection: name, purpose and security level, which
-`verify` adds. cryptography's own verifier is not asked: it wants the profile of the public web (RFC 5280
-with the CA/Browser Forum's rules), and would refuse private authorities that every client accepts.
+netkit finds the reasons that `verify` gives in Python, so that people can understand them. The verdict is
+OpenSSL's, because the question is whether a client will accept the chain. pyOpenSSL's `X509StoreContext`
+makes the same checks as a handshake, except those that depend on the connection: name, purpose and security
+level. `verify` adds those. The verifier of the cryptography package is not used: it requires the profile of
+the public web (RFC 5280 with the CA/Browser Forum's rules), and would refuse private authorities that every
+client accepts.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ X509_V_OK = 0
 
 
 class Verdict(NamedTuple):
-    """OpenSSL's result: 0, or the code, its words, and how far from the peer's certificate (depth) it was.
+    """OpenSSL's result: the code (0 is success), its words, and the depth of the faulty certificate.
 
-    `path` is the path OpenSSL verified, empty if it refused.
+    The peer's certificate has depth 0. `path` is the path that OpenSSL verified, empty if it refused.
     """
 
     code: int
@@ -44,10 +45,10 @@ class Verdict(NamedTuple):
 def openssl_verdict(
     chain: Sequence[Certificate], roots: Sequence[Certificate] | TrustLocations, now: datetime
 ) -> Verdict:
-    """What OpenSSL says of `chain` at the moment `now` (UTC).
+    """OpenSSL's verdict about `chain` at the moment `now` (UTC).
 
-    `roots` are the trusted certificates, or where OpenSSL finds them. Raises `TlsError.InvalidCertificate`
-    for a certificate of the chain that OpenSSL cannot read.
+    `roots` are the trusted certificates, or the places where OpenSSL finds them. Raises
+    `TlsError.InvalidCertificate` if OpenSSL cannot read a certificate of the chain.
     """
     from OpenSSL import crypto
 
@@ -56,7 +57,7 @@ def openssl_verdict(
         store, lock = _kept_store(roots, _changed_at(roots)), _lock
     else:
         store, lock = _store_of(roots), threading.Lock()
-    with lock:  # the moment to judge by is the store's, not the question's
+    with lock:  # the store holds the moment to judge by, and threads share the store
         store.set_time(now)
         store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)  # as every context here has it
         try:
@@ -75,7 +76,7 @@ _lock = threading.Lock()
 
 @lru_cache(4)
 def _kept_store(where: TrustLocations, _changed_at: object) -> crypto.X509Store:
-    """The system's roots, read once: that takes 25 ms, and a probe of many servers needs them for each."""
+    """The system's roots, read once. Reading takes 25 ms, and every probe of a server needs them."""
     from OpenSSL import crypto
 
     store = crypto.X509Store()

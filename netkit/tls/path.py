@@ -1,8 +1,8 @@
-"""The way from a peer's certificate to a trusted root, followed certificate by certificate.
+"""Follow the path from a peer's certificate to a trusted root, certificate by certificate.
 
-RFC 5280 section 6, in the order OpenSSL takes: at each step a trusted issuer comes before one that the
-peer sent. This one does not decide anything: where OpenSSL accepts a chain, the path is OpenSSL's. It is
-followed here to say where, and why there, it breaks off.
+RFC 5280 section 6, in OpenSSL's order: at each step a trusted issuer comes before an issuer that the peer
+sent. This module decides nothing: if OpenSSL accepts a chain, the path is OpenSSL's. This module follows the
+path to say where it ends, and why.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from netkit.tls.certificate import Certificate
 
-#: How many certificates of the same name are tried as an issuer, at one step. Each costs a signature.
+#: How many certificates of the same name are tried as the issuer at one step. Each costs a signature check.
 MAX_CANDIDATES: Final = 8
 
 #: How many certificates a path may have (OpenSSL's own limit is 100).
@@ -33,12 +33,12 @@ class End(Enum):
     UNTRUSTED_ROOT = "untrusted root"
     #: At a certificate whose issuer is neither sent nor trusted.
     NO_ISSUER = "no issuer"
-    #: At a certificate that names an issuer which is there, but was signed by another key.
+    #: At a certificate whose named issuer is present, but which another key signed.
     WRONG_SIGNATURE = "wrong signature"
 
 
 class Path(NamedTuple):
-    """The certificates from the peer's own on, how it ends, and the false issuer if it ends at one."""
+    """The certificates from the peer's own on, how the path ends, and the false issuer if there is one."""
 
     certificates: tuple[Certificate, ...]
     end: End
@@ -46,7 +46,7 @@ class Path(NamedTuple):
 
 
 class TrustIndex:
-    """Trusted certificates, found by their subject."""
+    """Trusted certificates, indexed by their subject."""
 
     def __init__(self, certificates: Iterable[Certificate]) -> None:
         self._by_subject: dict[object, list[Certificate]] = {}
@@ -56,13 +56,13 @@ class TrustIndex:
             try:
                 self._by_subject.setdefault(certificate.subject_key, []).append(certificate)
             except TlsError:
-                continue  # nothing can name it as an issuer
+                continue  # no certificate can name it as its issuer
 
     def __contains__(self, certificate: object) -> bool:
         return certificate in self._all
 
     def named(self, subject: object) -> list[Certificate]:
-        """Those with this subject."""
+        """The trusted certificates with this subject."""
         return self._by_subject.get(subject, [])
 
 
@@ -105,7 +105,7 @@ def _has_subject(certificate: Certificate, subject: object) -> bool:
 
 def _issuer_among(certificate: Certificate, candidates: list[Certificate]) -> Certificate | None:
     key_id = _or_none(certificate, "authority_key_id")
-    # One whose key identifier is the one named comes first: that is what the identifiers are for.
+    # A certificate whose key identifier is the one that `certificate` names comes first.
     ordered = sorted(candidates, key=lambda other: _or_none(other, "subject_key_id") != key_id)
     return next((other for other in ordered[:MAX_CANDIDATES] if certificate.is_signed_by(other)), None)
 

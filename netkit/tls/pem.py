@@ -1,7 +1,7 @@
-"""PEM: the blocks of a text file, whatever stands between them.
+"""PEM: read the blocks of a text file, and ignore the text between them.
 
-RFC 7468. Text outside the blocks is ignored, as OpenSSL does and people rely on; what is inside must be
-base64 and nothing else. Errors name the line.
+RFC 7468. OpenSSL also ignores text outside the blocks, and people rely on that. A block may hold only
+base64. Errors name the line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: OpenSSL's own: a certificate, and behind it what it is trusted for (see `netkit.tls.trust`).
+#: OpenSSL's own label: a certificate, followed by its trust settings (see `netkit.tls.trust`).
 TRUSTED_CERTIFICATE: Final = "TRUSTED CERTIFICATE"
 
 CERTIFICATE_LABELS: Final = ("CERTIFICATE", "X509 CERTIFICATE", TRUSTED_CERTIFICATE)
@@ -23,7 +23,7 @@ _DASHES: Final = "-----"
 
 
 class PemError(ValueError):
-    """A block that cannot be read; `line` is where, counted from 1."""
+    """A block cannot be read; `line` is the line of the fault, counted from 1."""
 
     def __init__(self, reason: str, line: int) -> None:
         super().__init__(reason, line)
@@ -43,11 +43,11 @@ class PemBlock(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The block as it stood."""
+        """The block as it is in the file."""
         return "\n".join((f"{_BEGIN}{self.label}{_DASHES}", *self.body, f"{_END}{self.label}{_DASHES}", ""))
 
     def decode(self) -> bytes:
-        """What the base64 stands for. Raises PemError."""
+        """The bytes that the base64 encodes. Raises PemError."""
         try:
             return binascii.a2b_base64("".join("".join(self.body).split()), strict_mode=True)
         except ValueError as error:  # binascii.Error, or a character that is not ASCII
@@ -55,7 +55,7 @@ class PemBlock(NamedTuple):
 
 
 def blocks(text: str | bytes) -> Iterator[PemBlock]:
-    """The blocks of a text, in order. Raises PemError for one that does not end."""
+    """The blocks of a text, in order. Raises PemError for a block without an end marker."""
     if not isinstance(text, str):
         text = bytes(text).decode("latin-1")  # comments may be in anything; the blocks are ASCII
     label: str | None = None

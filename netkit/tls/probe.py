@@ -1,8 +1,8 @@
-"""What a TLS server shows of itself: one handshake, and a judgement of what came out of it.
+"""Probe a TLS server: make one handshake, and report what the server sent and whether to trust it.
 
-The handshake accepts any certificate, so that nothing the peer sends stays unseen for being wrong; then the
-chain is judged as a verifying client would (`verify`). A handshake that breaks down is a result, too: how
-far it came, what the peer had sent by then, and the error. Only where there is no connection is there none.
+The handshake accepts any certificate, so that a wrong certificate is reported too. Then `verify` judges the
+chain as a client that verifies would. A failed handshake also gives a report: how far the handshake came,
+what the peer had sent until then, and the error. Without a connection there is no report, but an error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from netkit.tls.certificate import Certificate
     from netkit.tls.findings import Verification
 
-#: What is offered unless the caller says otherwise: what a browser offers.
+#: The application protocols that are offered by default: the same as a browser offers.
 DEFAULT_ALPN = ("h2", "http/1.1")
 
 log = Log("netkit.tls")
@@ -37,12 +37,13 @@ log = Log("netkit.tls")
 
 @dataclass(frozen=True, slots=True)
 class ProbeReport:
-    """What one probe found.
+    """The result of one probe.
 
-    `server_name` is the name (or address) that was asked for and judged by. `addr` is the address that
-    answered, `attempts` are all that were tried. Times are in seconds; `resolve_s` is None where there was
-    nothing to look up, `handshake_s` where the handshake did not end. `chain` is what the peer sent, in its
-    order; `verification` judges it, None if nothing was sent. `error` is why the handshake failed.
+    `server_name` is the name (or address) that was sent as SNI and that the chain was verified for. `addr` is
+    the address that answered; `attempts` lists all connection attempts. Times are in seconds. `resolve_s` is
+    None if there was nothing to look up; `handshake_s` is None if the handshake did not end. `chain` holds
+    the certificates in the order the peer sent them. `verification` is the verdict about `chain`, None if the
+    peer sent no certificate. `error` is the error of a failed handshake.
     """
 
     host: str
@@ -69,7 +70,7 @@ class ProbeReport:
 
     @property
     def failure(self) -> TlsError | None:
-        """Why an ordinary client would not have: the handshake's error, or what is wrong with the chain."""
+        """Why an ordinary client would not have connected: the handshake's error, or the chain's."""
         if self.error is not None:
             return self.error
         return None if self.verification is None else self.verification.error
@@ -109,7 +110,7 @@ def probe_flow(
         verify_mode=CertVerifyMode.None_,
         alpn_protocols=tuple(alpn),
     )
-    session = new_session(config, name)  # first: what is wrong with the settings costs no connection
+    session = new_session(config, name)  # before the connection, so that wrong settings fail at once
     clock = _Clock(resolver or system_resolver)
     tcp = yield from TcpStream.connect_flow(
         (host, port), family=family, source=source, resolver=clock.resolve_flow
@@ -173,15 +174,15 @@ def probe(
     timeout: float | None = None,
     cancel: CancellationToken | None = None,
 ) -> ProbeReport:
-    """Connect, shake hands, and judge what the peer shows of itself.
+    """Connect, make the handshake, and judge the certificates that the peer sends.
 
-    `server_name` is asked for (SNI) and judged by instead of `host`. `roots` are trusted instead of what
-    this system trusts. `family` (`socket.AF_INET`, `AF_INET6`) allows one family of addresses. `now` is the
-    moment to judge by, UTC. `timeout` is for all of it, in seconds.
+    `server_name` replaces `host` as SNI and as the name to verify. `roots` are trusted instead of the
+    certificates that this system trusts. `family` (`socket.AF_INET`, `AF_INET6`) allows only one family of
+    addresses. `now` is the moment to judge by, UTC. `timeout` limits the whole probe, in seconds.
 
-    A handshake that fails, and a chain that does not verify, are in the report. Raises ResolveError and
-    ConnectError where there is no connection, DeadlineExceeded, CancellationError, and
-    `TlsError.InvalidConfig` for settings that cannot be.
+    The report contains a failed handshake and a chain that does not verify; they raise no error. Raises
+    ResolveError and ConnectError if there is no connection, DeadlineExceeded, CancellationError, and
+    `TlsError.InvalidConfig` if the settings are impossible.
     """
     flow = probe_flow(
         host,
@@ -215,7 +216,7 @@ async def probe_async(
     timeout: float | None = None,
     cancel: CancellationToken | None = None,
 ) -> ProbeReport:
-    """Connect, shake hands, and judge what the peer shows of itself; arguments and errors as `probe`."""
+    """The same as `probe`, for asyncio; arguments and errors as `probe`."""
     flow = probe_flow(
         host,
         port,
@@ -233,7 +234,7 @@ async def probe_async(
 
 
 class _Clock:
-    """Laps of one probe; what a resolver takes is a lap of its own."""
+    """Measures the steps of one probe; name resolution is a step of its own."""
 
     def __init__(self, resolver: NameResolver) -> None:
         self._resolver = resolver
@@ -247,7 +248,7 @@ class _Clock:
         return taken
 
     def resolve_flow(self, host: str, port: int, family: int) -> Flow[list[SocketAddr]]:
-        """Flow: the resolver, timed."""
+        """Flow: resolve the name, and measure the time."""
         self.lap()
         found = yield from self._resolver(host, port, family)
         self.resolve_s = self.lap()

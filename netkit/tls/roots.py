@@ -1,12 +1,13 @@
 """The certificates that this system trusts.
 
-On Linux and the BSDs a file, a directory of hashed names, or both, where OpenSSL was told to look
-(`SSL_CERT_FILE` and `SSL_CERT_DIR` come first), else where distributions put it; on Windows the ROOT
-and CA stores; on macOS the system keychains. Connections do not use this list where the platform has its
-own verifier (truststore asks that one): it is for looking, and for `with_root_certs`.
+On Linux and the BSDs they are in a file, in a directory of hashed names, or in both. OpenSSL's own locations
+come first (`SSL_CERT_FILE` and `SSL_CERT_DIR` override them), then the usual places of distributions. On
+Windows they are in the ROOT and CA stores; on macOS in the system keychains. If the platform has its own
+verifier, connections ask that verifier (through truststore) and do not use this list. The list is for
+display, and for `with_root_certs`.
 
-A bundle of TRUSTED CERTIFICATE blocks (Red Hat's ca-bundle.trust.crt) also has certificates that are not to
-be trusted; OpenSSL keeps to that by itself, and `SystemCerts.load` leaves them out.
+A bundle of TRUSTED CERTIFICATE blocks (Red Hat's ca-bundle.trust.crt) also contains certificates that must
+not be trusted. OpenSSL obeys that by itself, and `SystemCerts.load` leaves them out.
 """
 
 from __future__ import annotations
@@ -44,14 +45,14 @@ _SERVER_AUTH: Final = "1.3.6.1.5.5.7.3.1"
 
 @dataclass(frozen=True, slots=True)
 class TrustLocations:
-    """Where the trusted certificates are: a bundle, a directory of hashed names, or both."""
+    """The places of the trusted certificates: a bundle, a directory of hashed names, or both."""
 
     cafile: str | None
     capath: str | None
 
     @classmethod
     def find(cls) -> TrustLocations:
-        """Where they are on this system. Raises `TlsError.NoTrustStore` if nowhere."""
+        """Find the places on this system. Raises `TlsError.NoTrustStore` if there is none."""
         import ssl
 
         paths = ssl.get_default_verify_paths()
@@ -69,12 +70,12 @@ class SystemCerts:
 
     @staticmethod
     def load() -> list[Certificate]:
-        """All that are trusted for serverAuth, each once.
+        """All certificates that are trusted for serverAuth, each once.
 
-        A certificate whose own trust settings reject that purpose, or do not trust it, is left out, and how
-        many there are is logged.
-        Raises `TlsError.NoTrustStore` if this system has none, `TlsError.InvalidCertificate` if its
-        bundle is damaged, OSError if it may not be read.
+        A certificate whose own trust settings do not allow that purpose is left out. The number of such
+        certificates is logged.
+        Raises `TlsError.NoTrustStore` if this system has no store, `TlsError.InvalidCertificate` if the
+        bundle is damaged, OSError if the bundle may not be read.
         """
         if sys.platform == "win32":
             found = _from_windows()
@@ -95,7 +96,7 @@ def _from_files(where: TrustLocations) -> list[Certificate]:
 
 
 def settings_at(where: TrustLocations) -> list[Certificate] | None:
-    """The certificates there, if any of them has trust settings; else None. The files are read once."""
+    """The certificates at `where` if one of them has trust settings, else None. The files are read once."""
     changed = [_changed_at(path) for path in (where.cafile, where.capath)]
     return _kept_settings(where, tuple(changed))
 
@@ -105,7 +106,7 @@ def _kept_settings(where: TrustLocations, _changed: object) -> list[Certificate]
     try:
         found = certificates_of(where)
     except (OSError, TlsError):
-        return None  # who reads them to trust them says so
+        return None  # the code that loads the roots for trust reports the error
     return found if any(one.trust is not None for one in found) else None
 
 
@@ -117,7 +118,7 @@ def _changed_at(path: str | None) -> int | None:
 
 
 def certificates_of(where: TrustLocations) -> list[Certificate]:
-    """The certificates there, whatever their trust settings say. Raises as `SystemCerts.load`."""
+    """All certificates at `where`; their trust settings are ignored. Raises as `SystemCerts.load`."""
     found: list[Certificate] = []
     if where.cafile:
         with open(where.cafile, "rb") as file:
@@ -128,7 +129,7 @@ def certificates_of(where: TrustLocations) -> list[Certificate]:
                 with open(path, "rb") as file:
                     found += Certificate.from_pem_chain(file.read())
             except (OSError, TlsError):
-                continue  # OpenSSL passes over what it cannot use in a directory, a dangling link say
+                continue  # OpenSSL also skips unusable files in a directory, such as a dangling link
     return found
 
 

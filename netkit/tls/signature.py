@@ -1,4 +1,4 @@
-"""Signatures on certificates: how they are made, and whether a given key made one.
+"""Signatures on certificates: their algorithms, and whether a given key made a signature.
 
 RFC 5280 section 6.1.3, step a.1.
 """
@@ -39,7 +39,7 @@ SIGNATURE_ALGORITHMS: Final[dict[str, tuple[str, str | None]]] = {
 def verifies(certificate: Certificate, issuer: Certificate) -> bool:
     """Whether `issuer`'s key verifies `certificate`'s signature.
 
-    False also for algorithms that cannot be verified here: what is not verified is not trusted.
+    Also False if the algorithm is not supported here: an unverified signature is not trusted.
     """
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 
@@ -67,6 +67,6 @@ def verifies(certificate: Certificate, issuer: Certificate) -> bool:
             key.verify(signature, tbs)
         else:
             return False
-    except Exception:  # InvalidSignature, and all that malformed or unsupported parts raise
+    except Exception:  # InvalidSignature, or any error from malformed or unsupported parts
         return False
     return True

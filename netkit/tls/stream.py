@@ -1,17 +1,17 @@
 """`TlsStream`: TLS over any byte stream, as a byte stream.
 
-The TLS state lives in a session (see `backends`) that turns bytes into bytes; everything here is about when
-bytes move. RFC 8446 and RFC 5246; closing as in RFC 8446 section 6.1.
+A session (see `backends`) holds the TLS state and turns bytes into bytes. This module decides when bytes
+move. RFC 8446 and RFC 5246; closing as in RFC 8446 section 6.1.
 
-Rules (rule 8 of `netkit.io`, spelled out):
-- Ciphertext leaves in the order the session made it. It waits in the session's output until someone sends
-  it; `_flush`, one at a time, is who waits for the peer to take it.
-- Reading may produce ciphertext (the answer to a KeyUpdate). The reader offers it to the socket and goes on:
-  what does not fit leaves with the next write, which RFC 8446 section 4.6.3 allows. A peer that provokes
-  answers without reading them runs into `OUTBOX_LIMIT`.
-- A lock guards the session, for one reader and one writer thread; it is never held across a yield.
-- What was encrypted cannot be taken back: a write that is interrupted before its ciphertext has left marks
-  the stream broken.
+Rules (the details of rule 8 of `netkit.io`):
+- Ciphertext is sent in the order in which the session made it. It stays in the session's output until it is
+  sent. `_flush` waits until the peer takes it; only one `_flush` runs at a time.
+- Reading may produce ciphertext (the answer to a KeyUpdate). The reader offers it to the socket and does not
+  wait. The rest is sent with the next write, which RFC 8446 section 4.6.3 allows. If a peer causes answers
+  but does not read them, the stream fails at `OUTBOX_LIMIT`.
+- A lock protects the session, for one reader thread and one writer thread. It is never held across a yield.
+- Encryption cannot be undone. So if a write is interrupted before its ciphertext is sent, the stream is
+  marked as broken.
 """
 
 from __future__ import annotations
@@ -43,24 +43,24 @@ if TYPE_CHECKING:
     from netkit.tls.certificate import Certificate
     from netkit.tls.versions import TlsVersion
 
-#: How much plaintext is encrypted before it is sent: a few records of 16 KiB.
+#: How much plaintext is encrypted before the ciphertext is sent: a few records of 16 KiB.
 SEND_SIZE = 65536
 
-#: How much ciphertext may wait that reading has produced, in bytes. A KeyUpdate's answer has about 30.
+#: The limit for unsent ciphertext that reading has produced, in bytes. An answer to a KeyUpdate has about 30.
 OUTBOX_LIMIT = 262_144
 
 
 class TlsStream(ByteStream):
-    """A TLS connection over another stream: what `ByteStream` offers, encrypted.
+    """A TLS connection over another stream: a `ByteStream` that encrypts.
 
         config = TlsConfig.client()
         with TlsStream.connect(TcpStream.connect("example.com:443"), "example.com", config) as stream:
             stream.write_all(b"HEAD / HTTP/1.0\\r\\n\\r\\n")
             print(stream.negotiated_version, stream.read())
 
-    Reading raises `TlsError.Truncated` where the connection ends without the peer's close_notify: what was
-    read until then may not be all. The stream below belongs to this one from the beginning of the handshake,
-    and is closed with it, also when the handshake fails.
+    Reading raises `TlsError.Truncated` if the connection ends without the peer's close_notify: the data may
+    be incomplete. From the beginning of the handshake this stream owns the stream below, and closes it
+    together with itself, also when the handshake fails.
     """
 
     _what = "TLS stream"
@@ -68,7 +68,7 @@ class TlsStream(ByteStream):
     def __init__(
         self, inner: ByteStream, session: TlsSession, config: TlsConfig, server_name: str | None = None
     ) -> None:
-        """Around `inner`, before the handshake: `connect` and `accept` are what makes a connection."""
+        """A stream over `inner`, without a handshake yet. Use `connect` or `accept` to get a connection."""
         super().__init__()
         self._inner = inner
         self._session = session
@@ -111,12 +111,13 @@ class TlsStream(ByteStream):
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
     ) -> Self:
-        """Be the client of a handshake over `inner`, a stream that is connected.
+        """Make a handshake as the client over `inner`, a connected stream.
 
-        `server_name` is the name or address that the peer must prove to be, and the SNI if it is a name;
-        None is for configurations that verify nothing. `timeout` is for the whole handshake, in seconds.
+        The peer's certificate must be valid for `server_name`, a name or an address. A name is also sent as
+        SNI. None is only for configurations that verify nothing. `timeout` limits the whole handshake, in
+        seconds.
 
-        Raises TlsError (see its variants), DeadlineExceeded, CancellationError. `inner` is closed then.
+        Raises TlsError (see its variants), DeadlineExceeded, CancellationError. Each of them closes `inner`.
         """
         flow = cls.connect_flow(inner, server_name, config or TlsConfig.client())
         with phase(_doing(server_name), "tls"):
@@ -132,7 +133,7 @@ class TlsStream(ByteStream):
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
     ) -> Self:
-        """Be the client of a handshake over `inner`; arguments and errors as `connect`."""
+        """Make a handshake as the client over `inner`; arguments and errors as `connect`."""
         flow = cls.connect_flow(inner, server_name, config or TlsConfig.client())
         with phase(_doing(server_name), "tls"):
             return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
@@ -146,7 +147,7 @@ class TlsStream(ByteStream):
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
     ) -> Self:
-        """Be the server of a handshake over `inner`, a stream that was accepted. Errors as `connect`."""
+        """Make a handshake as the server over `inner`, an accepted stream. Errors as `connect`."""
         with phase("in the TLS handshake with a client", "tls"):
             return run(cls.accept_flow(inner, config), deadline=deadline_after(timeout), cancel=cancel)
 
@@ -159,15 +160,15 @@ class TlsStream(ByteStream):
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
     ) -> Self:
-        """Be the server of a handshake over `inner`; arguments and errors as `accept`."""
+        """Make a handshake as the server over `inner`; arguments and errors as `accept`."""
         with phase("in the TLS handshake with a client", "tls"):
             flow = cls.accept_flow(inner, config)
             return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
 
     def handshake_flow(self) -> Flow[None]:
-        """Flow: the handshake. Raises TlsError; the streams are closed whenever it does not succeed.
+        """Flow: the handshake. Raises TlsError. If it does not succeed, both streams are closed.
 
-        What was learnt of the peer until it failed can still be asked for.
+        After a failure, what is already known about the peer can still be read.
         """
         try:
             yield from self._shake_hands()
@@ -175,7 +176,7 @@ class TlsStream(ByteStream):
             if self._config.verify_mode is CertVerifyMode.Custom and self._config.verifier is not None:
                 self._config.verifier(self.peer_chain, self.server_name)
         except TlsError as error:
-            self._offer_output()  # the alert that says why, if the socket takes it at once
+            self._offer_output()  # send the alert with the reason, if the socket takes it at once
             self.close()
             raise self._session.explain(error) from None
         except OSError as error:
@@ -244,10 +245,10 @@ class TlsStream(ByteStream):
             with self._lock:
                 self._put_close_notify()
         yield from self._flush()
-        yield from self._inner.flush()  # who closes now must not lose what the stream below keeps
+        yield from self._inner.flush()  # so that a close after this loses no data in the stream below
 
     def _put_close_notify(self) -> None:
-        # OpenSSL looks for the peer's close_notify at once, and stumbles over data that is still there.
+        # OpenSSL looks for the peer's close_notify at once, and fails if unread data comes before it.
         while self._failure is None:
             try:
                 data = self._session.read(RECEIVE_SIZE)
@@ -270,7 +271,7 @@ class TlsStream(ByteStream):
         try:
             return self._session.read(RECEIVE_SIZE)
         except TlsError as error:
-            self._failure = error  # a TLS connection does not recover: the next read says the same
+            self._failure = error  # a TLS connection does not recover: the next read raises the same error
             raise
 
     # Ciphertext, in and out.
@@ -278,7 +279,7 @@ class TlsStream(ByteStream):
     def _feed(self) -> Flow[bool]:
         """Flow: wait for ciphertext from the peer, and give it to the session.
 
-        False where there is none because reading was stopped: the stream is at its end, and whole.
+        False if reading was stopped (`stop_reading`): the stream is at its end, and nothing is missing.
         """
         data = yield from self._inner.read_flow(RECEIVE_SIZE)
         if not data and self._stopped:
@@ -292,16 +293,16 @@ class TlsStream(ByteStream):
         return True
 
     def stop_reading(self, quiet: float = QUIET) -> None:
-        """Find the stream at its end as soon as the peer has sent nothing for `quiet` seconds."""
+        """End the stream for its reader when the peer has sent nothing for `quiet` seconds."""
         self._check_open()
-        if self._established:  # a handshake that is cut off is one that failed
+        if self._established:  # a handshake that is cut off counts as failed
             self._stopped = True
         self._inner.stop_reading(quiet)
 
     def lingering_close(self, quiet: float = LINGER) -> Flow[int]:
-        """Flow: after `finish`, end the connection below, drop what comes until the peer has, close.
+        """Flow: after `finish`, end the connection below, drop input until the peer ends it, then close.
 
-        0: what is dropped is ciphertext, of which the peer's farewell is a part.
+        The result is 0: the dropped input is ciphertext, and the peer's close_notify is a part of it.
         """
         try:
             yield from self._inner.finish()
@@ -311,7 +312,7 @@ class TlsStream(ByteStream):
             self.close()
 
     def _flush(self) -> Flow[None]:
-        """Flow: send all ciphertext there is. What an interruption leaves, the next one sends, in order."""
+        """Flow: send all ciphertext. If it is interrupted, the next call sends the rest, in order."""
         with self._lock:
             self._flushing = True
         try:
@@ -327,7 +328,7 @@ class TlsStream(ByteStream):
             self._flushing = False
 
     def _offer_output(self) -> None:
-        """Send ciphertext as far as the socket takes it at once, unless someone is sending anyway."""
+        """Send the ciphertext that the socket takes at once. Do nothing if another call is sending."""
         if not (self._session.pending_output or self._leaving):
             return
         with self._lock:
@@ -339,7 +340,7 @@ class TlsStream(ByteStream):
                 try:
                     sent = self._inner.try_send(self._leaving)
                 except OSError:
-                    return  # whoever writes next is told
+                    return  # the next write raises the error
                 if not sent:
                     return
                 self._leaving = self._leaving[sent:]
@@ -347,10 +348,10 @@ class TlsStream(ByteStream):
     # The end.
 
     def shutdown(self, *, timeout: float | None = None, cancel: CancellationToken | None = None) -> None:
-        """Send close_notify: nothing will be written after it. Reading goes on, to the peer's own.
+        """Send close_notify: nothing can be written after it. Reading continues to the peer's close_notify.
 
-        A peer that speaks TLS 1.2 or older answers with its own close_notify at once, and what it still had
-        to send is lost (RFC 5246 section 7.2.1).
+        A peer with TLS 1.2 or older answers with its own close_notify at once, and discards the data that it
+        has not sent yet (RFC 5246 section 7.2.1).
         """
         with phase("closing TLS"):
             run(self.finish(), deadline=self._write_deadline(timeout), cancel=cancel)
@@ -363,9 +364,9 @@ class TlsStream(ByteStream):
             await run_async(self.finish(), deadline=self._write_deadline(timeout), cancel=cancel)
 
     def close(self) -> None:
-        """Release the streams at once, from any thread; close_notify goes along if the socket takes it.
+        """Close both streams at once, from any thread. close_notify is sent if the socket takes it at once.
 
-        Whoever waits gets ClosedError.
+        A call that is waiting on the stream raises ClosedError.
         """
         if self._closed:
             return
@@ -376,7 +377,7 @@ class TlsStream(ByteStream):
 
     def _say_goodbye(self) -> None:
         if not self._lock.acquire(blocking=False):
-            return  # another thread is at it: closing does not wait
+            return  # another thread uses the session, and closing does not wait
         try:
             if self._flushing or self._broken is not None:
                 return
@@ -390,11 +391,11 @@ class TlsStream(ByteStream):
         """Whether this stream, or the one below it, was closed."""
         return self._closed or self._inner.is_closed
 
-    # What was agreed on.
+    # The results of the handshake.
 
     @property
     def negotiated_version(self) -> TlsVersion | None:
-        """The protocol version; None before the server chose one."""
+        """The protocol version; None until the server has chosen one."""
         return self._session.version
 
     @property
@@ -404,7 +405,7 @@ class TlsStream(ByteStream):
 
     @property
     def alpn_protocol(self) -> str | None:
-        """The application protocol agreed on (`"h2"`), None if none was."""
+        """The application protocol that both sides agreed on (`"h2"`), or None."""
         return self._session.alpn
 
     @property
@@ -420,23 +421,23 @@ class TlsStream(ByteStream):
 
     @property
     def peer_chain(self) -> tuple[Certificate, ...]:
-        """All certificates that the peer sent, in its order, its own first."""
+        """All certificates in the order the peer sent them, the peer's own certificate first."""
         with self._lock:
             return self._session.peer_chain
 
     @property
     def tls_server_end_point(self) -> bytes | None:
-        """The channel binding of RFC 5929 section 4.1: the peer's certificate hashed as its signature was.
+        """The channel binding of RFC 5929 section 4.1: a hash of the peer's certificate.
 
-        32 bytes of SHA-256 for most certificates (and for those signed with MD5 or SHA-1), 48 of SHA-384
-        for one signed with that. This is what SCRAM-SHA-256-PLUS binds to.
+        The hash function is the one of the certificate's signature: 32 bytes of SHA-256 for most certificates
+        (and for those signed with MD5 or SHA-1), 48 bytes for SHA-384. SCRAM-SHA-256-PLUS uses this value.
         """
         certificate = self.peer_certificate
         return None if certificate is None else certificate.channel_binding_hash
 
     @property
     def peer_cert_hash_sha256(self) -> bytes | None:
-        """SHA-256 of the peer's certificate, always 32 bytes; to bind a channel: `tls_server_end_point`."""
+        """SHA-256 of the peer's certificate, 32 bytes. For channel binding use `tls_server_end_point`."""
         certificate = self.peer_certificate
         return None if certificate is None else bytes.fromhex(certificate.fingerprint_sha256)
 
@@ -451,7 +452,7 @@ class TlsStream(ByteStream):
         return self._inner
 
     def get_ref(self) -> ByteStream:
-        """The stream below, to look at (addresses, options): reading or writing it breaks this one."""
+        """The stream below, to read its addresses and options. Never read or write it: that breaks TLS."""
         return self._inner
 
     def __repr__(self) -> str:

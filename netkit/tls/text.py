@@ -1,7 +1,8 @@
-"""Text out of certificates, made safe to show.
+"""Make text from certificates safe to show.
 
-A certificate is whatever a peer sends: its names may hold escape sequences, line breaks or marks that turn
-the direction of writing. Messages show those as escapes; the values themselves are kept as they are.
+A peer can put anything into a certificate: names may contain escape sequences, line breaks, or marks that
+change the direction of writing. Messages show these characters as escapes. The values themselves stay
+unchanged.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Certificates for a demonstration or a test: an authority that exists as long as the process does.
+"""Certificates for a demonstration or a test: an authority that exists only while the process runs.
 
-Nothing here is for production: keys are made on the spot and never leave memory unless asked to.
+Do not use it in production. Keys are made when needed, and stay in memory unless the caller exports them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DAY = timedelta(days=1)
 
 
 class ThrowawayAuthority:
-    """A certificate authority with a P-256 key made on the spot; `certificate` is its root."""
+    """A certificate authority with a new P-256 key; `certificate` is its root certificate."""
 
     def __init__(self, name: str = "netkit throw-away authority", *, days: int = 30) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -51,9 +51,9 @@ class ThrowawayAuthority:
     def issue(
         self, names: Sequence[str], *, not_before: datetime | None = None, not_after: datetime | None = None
     ) -> tuple[Certificate, PrivateKey]:
-        """A server certificate for DNS names and IP addresses, valid from yesterday for a week unless said.
+        """Issue a server certificate for DNS names and IP addresses; default: valid a week from yesterday.
 
-        Raises ValueError for no name.
+        Raises ValueError if no name is given.
         """
         if not names:
             raise ValueError("a server certificate needs a name")

@@ -1,6 +1,6 @@
-"""Trust settings: what OpenSSL's TRUSTED CERTIFICATE blocks say a certificate is trusted for.
+"""Trust settings: the purposes for which OpenSSL's TRUSTED CERTIFICATE blocks trust a certificate.
 
-The block holds a certificate and, behind it, OpenSSL's X509_CERT_AUX (crypto/x509/x_x509a.c):
+The block holds a certificate, followed by OpenSSL's X509_CERT_AUX (crypto/x509/x_x509a.c):
 
     SEQUENCE { trust   SEQUENCE OF OBJECT IDENTIFIER OPTIONAL,
                reject  [0] IMPLICIT SEQUENCE OF OBJECT IDENTIFIER OPTIONAL,
@@ -8,10 +8,10 @@ The block holds a certificate and, behind it, OpenSSL's X509_CERT_AUX (crypto/x5
                keyid   OCTET STRING OPTIONAL,
                other   [1] IMPLICIT SEQUENCE OF AlgorithmIdentifier OPTIONAL }
 
-`openssl x509 -addtrust`, `-addreject` and `-setalias` write it, and p11-kit does, into Red Hat's
+`openssl x509 -addtrust`, `-addreject` and `-setalias` write such blocks. So does p11-kit, in Red Hat's
 ca-bundle.trust.crt. The identifiers are those of extended key usage. The meaning is OpenSSL's (obj_trust in
-crypto/x509/x509_trust.c): what is rejected is rejected; where there is a list of what is trusted, whatever is
-not on it is rejected, too.
+crypto/x509/x509_trust.c): a purpose in the reject list is rejected; if there is a trust list, every purpose
+that is not in it is rejected too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from netkit.tls.certificate import Certificate
 
-#: What the peer's certificate is for: a server's, or a client's.
+#: The purpose of the peer's certificate: for a server, or for a client.
 Purpose: TypeAlias = Literal["serverAuth", "clientAuth"]
 
 _UTF8_STRING: Final = 0x0C
@@ -48,7 +48,7 @@ REJECT_ALL: Final = bytes.fromhex("3008a0060604551d2500")
 
 
 class TrustSettings(NamedTuple):
-    """What one certificate is trusted for. Purposes are names (`"serverAuth"`), or identifiers without one.
+    """The purposes one certificate is trusted for: names (`"serverAuth"`), or identifiers without a name.
 
     `trusted` None means that the settings do not say; an empty tuple means that nothing is trusted.
     """
@@ -59,7 +59,7 @@ class TrustSettings(NamedTuple):
     key_id: bytes | None = None
 
     def distrusts(self, purpose: str) -> str | None:
-        """Why a certificate with these settings is not to be trusted for `purpose`; None if it may be."""
+        """Why a certificate with these settings must not be trusted for `purpose`; None if it may be."""
         if purpose in self.rejected:
             return f"its trust settings reject {purpose}"
         if _ANY in self.rejected:
@@ -71,17 +71,17 @@ class TrustSettings(NamedTuple):
 
 
 class TrustSplit(NamedTuple):
-    """Certificates, by whether their own settings let them be trusted for a purpose."""
+    """Certificates in two lists: those whose own settings allow a purpose, and those whose do not."""
 
     trusted: tuple[Certificate, ...]
     distrusted: tuple[Certificate, ...]
 
 
 def split_by_trust(certificates: Iterable[Certificate], purpose: Purpose) -> TrustSplit:
-    """Tell the certificates that may be trusted for `purpose` from those whose own settings forbid it.
+    """Separate the certificates that may be trusted for `purpose` from those whose own settings forbid it.
 
-    One that is distrusted anywhere in the list is distrusted, although the list may have it again without
-    settings. Each list keeps the order, and has each certificate once.
+    If one entry of a certificate is distrusted, the certificate is distrusted, even if the list has it again
+    without settings. Each result list keeps the order, and has each certificate once.
     """
     given = list(certificates)
     distrusted = {one: None for one in given if one.trust is not None and one.trust.distrusts(purpose)}
@@ -90,7 +90,7 @@ def split_by_trust(certificates: Iterable[Certificate], purpose: Purpose) -> Tru
 
 
 def parse_trust(data: bytes, offset: int) -> TrustSettings | None:
-    """The settings in `data` from `offset` to its end; None if nothing is there. Raises DerError."""
+    """The settings in `data` from `offset` to the end; None if no bytes are left. Raises DerError."""
     if offset == len(data):
         return None
     outer = element_at(data, offset, len(data), SEQUENCE)

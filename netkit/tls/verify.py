@@ -1,10 +1,10 @@
-"""Verification that explains itself: would a client accept this chain, and if not, for every reason.
+"""Verification with reasons: would a client accept this chain, and if not, what are all the reasons.
 
 RFC 5280 section 6 (the path), RFC 9525 (the name), RFC 8446 section 4.4.2 (what a peer sends), and OpenSSL's
-security levels (SSL_CTX_set_security_level). The verdict is OpenSSL's (see `oracle`), with the name, the
-purpose and the security level that a connection adds; tests hold it against real handshakes. Each finding
-is this module's, and where OpenSSL refuses a chain for something that none of them is about, its own words
-are a finding too. So there is a reason for every refusal, and no refusal without OpenSSL's.
+security levels (SSL_CTX_set_security_level). The verdict is OpenSSL's (see `oracle`), together with the
+name, the purpose and the security level that a connection adds. Tests compare it with real handshakes. This
+module makes the findings. If OpenSSL refuses a chain and no finding explains it, OpenSSL's own words become
+a finding. So every refusal has a reason, and a path is refused only if OpenSSL refuses it.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from netkit.tls.certificate import Certificate
     from netkit.tls.trust import Purpose
 
-#: The security level that Python's contexts have: 112 bits, so RSA from 2048 bits on, and no SHA-1.
+#: The security level of Python's contexts: 112 bits. It requires RSA keys of 2048 bits and forbids SHA-1.
 DEFAULT_SECURITY_LEVEL: Final = 2
 
-#: The most certificates of a chain that are looked at; the rest is counted in a finding.
+#: How many certificates of a chain are checked at most. A finding reports the number of the others.
 MAX_CHAIN: Final = 64
 
-#: Which finding leads: the chain itself, then its time, its name, its purpose, its strength.
+#: The order of the findings: the chain itself, then its time, its name, its purpose, its strength.
 _ORDER: Final = (
     "no-certificate",
     "malformed",
@@ -58,7 +58,7 @@ _ORDER: Final = (
     "openssl",
 )
 
-# OpenSSL's X509_V_ERR_ codes, and the finding that says the same.
+# OpenSSL's X509_V_ERR_ codes, and the finding with the same meaning.
 _CODES_TOLD: Final[dict[int, frozenset[str]]] = {
     2: frozenset({"unknown-issuer", "missing-intermediate", "bad-signature"}),
     7: frozenset({"bad-signature"}),
@@ -85,12 +85,12 @@ def verify_chain(
     security_level: int = DEFAULT_SECURITY_LEVEL,
     purpose: Purpose = "serverAuth",
 ) -> Verification:
-    """Whether a client would accept `chain`, the certificates a peer sent, in the order it sent them.
+    """Whether a client would accept `chain`: the certificates in the order the peer sent them.
 
     `server_name` is the name or IP address that the connection was made to; None checks no name. `now` is
-    the moment to judge by, UTC. `roots` are what is trusted; None is what this system trusts. One of them
-    whose own trust settings forbid `purpose` is distrusted: a chain that leads to it is not accepted.
-    `security_level` is OpenSSL's, 0 to 5. Never raises for what is in the certificates.
+    the moment to judge by, UTC. `roots` are the trusted certificates; None means those that this system
+    trusts. A root whose own trust settings forbid `purpose` is distrusted: a chain that leads to it is not
+    accepted. `security_level` is OpenSSL's, 0 to 5. The content of a certificate never raises an error.
     """
     if not chain:
         finding = Finding(Severity.ERROR, "no-certificate", "the peer sent no certificate")
@@ -104,7 +104,7 @@ def verify_chain(
         anchors, problem = _system_anchors()
         findings += [problem] if problem else []
         trusted = _system_index
-        # pyOpenSSL asks without a purpose, for which OpenSSL reads trust settings in another way.
+        # pyOpenSSL sets no purpose, and OpenSSL then interprets trust settings in another way.
         roots = settings_at(anchors) if isinstance(anchors, TrustLocations) else None
     if roots is not None:
         split = split_by_trust(roots, purpose)
@@ -157,9 +157,9 @@ def _kept_index(certificates: tuple[Certificate, ...]) -> TrustIndex:
 
 
 def _reconciled(findings: list[Finding], verdict: Verdict) -> list[Finding]:
-    """Bring both together: each refusal by OpenSSL has a reason, and a path is OpenSSL's to refuse."""
+    """Combine findings and verdict: each refusal by OpenSSL gets a reason; only OpenSSL refuses a path."""
     if verdict.code == X509_V_OK:
-        # OpenSSL found a path without fault: what is wrong beside it does not make a client refuse.
+        # OpenSSL found a path without fault. A fault outside this path does not make a client refuse.
         return [
             replace(finding, severity=Severity.WARNING)
             if finding.severity is Severity.ERROR and finding.code not in _BESIDE_THE_PATH
@@ -173,7 +173,7 @@ def _reconciled(findings: list[Finding], verdict: Verdict) -> list[Finding]:
     return [*findings, Finding(Severity.ERROR, "openssl", message)]
 
 
-#: What a connection refuses for although the chain is without fault.
+#: The findings that make a connection refuse, although the chain itself has no fault.
 _BESIDE_THE_PATH: Final = frozenset(
     {
         "distrusted",

@@ -1,4 +1,4 @@
-"""The protocol versions, and what is to be said of each."""
+"""The TLS protocol versions, their names and their numbers on the wire."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class TlsVersion(IntEnum):
-    """A TLS protocol version; they compare from old to new.
+    """A TLS protocol version. An older version is less than a newer one.
 
     The value is the `ProtocolVersion` of RFC 8446 section 4.1.2 as one number.
     """
@@ -41,9 +41,9 @@ class TlsVersion(IntEnum):
 
     @classmethod
     def parse(cls, text: str) -> TlsVersion:
-        """From `"1.2"`, `"TLS 1.2"`, `"TLSv1.2"`, `"tls12"` or `"TLSv1"`.
+        """Read a version from `"1.2"`, `"TLS 1.2"`, `"TLSv1.2"`, `"tls12"` or `"TLSv1"`.
 
-        Raises ValueError with the forms that are understood.
+        Raises ValueError, which names the accepted forms.
         """
         digits = "".join(text.lower().split()).removeprefix("tls").removeprefix("v").replace(".", "")
         try:

@@ -1,8 +1,9 @@
-"""What does the cryptography of a connection: a session that turns bytes into bytes.
+"""The backends, which do the cryptography of a connection: a session that turns bytes into bytes.
 
-A backend knows nothing of sockets, waiting or threads: ciphertext is fed to it and taken from it, and it
-says when it needs more. `TlsStream` does the rest, the same for every backend. The standard library's `ssl`
-is the one there is; another (pyOpenSSL for what `ssl` cannot do) is a module beside it with the same shape.
+A backend knows nothing about sockets, waiting or threads. `TlsStream` feeds ciphertext to the session and
+takes ciphertext from it; the session says when it needs more. `TlsStream` does everything else, in the same
+way for every backend. The only backend uses the standard library's `ssl`. Another one (pyOpenSSL for what
+`ssl` cannot do) would be a module beside it with the same interface.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ class TlsSession(Protocol):
         """Take ciphertext that the peer sent."""
 
     def feed_eof(self) -> None:
-        """Learn that the peer will send no more."""
+        """Tell the session that the peer will send no more."""
 
     def handshake(self) -> bool:
-        """Go on with the handshake: True when it is done, False when more must be fed. Raises TlsError."""
+        """Continue the handshake: True when it is done, False when it needs more input. Raises TlsError."""
 
     def read(self, size: int) -> bytes | None:
-        """Plaintext, `b""` after the peer's close_notify, None when more must be fed. Raises TlsError."""
+        """Plaintext; `b""` after the peer's close_notify; None when it needs more input. Raises TlsError."""
 
     def write(self, data: memoryview) -> int:
-        """Encrypt `data`; how much of it was taken. Raises TlsError."""
+        """Encrypt `data`, and return how many bytes were encrypted. Raises TlsError."""
 
     def close_notify(self) -> None:
         """Put a close_notify alert into the output. Nothing may be written after it; reading goes on."""
@@ -46,7 +47,7 @@ class TlsSession(Protocol):
 
     @property
     def version(self) -> TlsVersion | None:
-        """The protocol version agreed on; None before it is."""
+        """The protocol version that both sides agreed on; None before that."""
 
     @property
     def cipher(self) -> str | None:
@@ -58,14 +59,14 @@ class TlsSession(Protocol):
 
     @property
     def peer_chain(self) -> tuple[Certificate, ...]:
-        """The certificates that the peer sent, its own first; also when it was they that failed."""
+        """The certificates that the peer sent, its own first; also if their verification failed."""
 
     def explain(self, error: TlsError) -> TlsError:
-        """The same error with what the peer's certificates add to it."""
+        """The same error, with details from the peer's certificates."""
 
 
 def new_session(config: TlsConfig, server_name: str | None) -> TlsSession:
-    """A session of the standard backend. Raises TlsError for settings that cannot be."""
+    """A session of the standard backend. Raises TlsError if the settings are impossible."""
     from netkit.tls.backends.standard import StandardSession
 
     return StandardSession(config, server_name)

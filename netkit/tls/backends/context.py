@@ -1,11 +1,11 @@
-"""An `ssl.SSLContext` for a `TlsConfig`; the same one for the same settings.
+"""Make an `ssl.SSLContext` for a `TlsConfig`; the same settings share one context.
 
-Decision a reader may wonder about: truststore verifies with the platform's own verifier, and is used where
-there is one, on macOS and Windows. On other systems it would have OpenSSL read its default locations again
-for every connection (30 ms, measured); there the same locations are loaded once, into a context that is kept.
+Why truststore is not used everywhere: it verifies with the platform's own verifier, so it is used on macOS
+and Windows, which have one. On other systems it would make OpenSSL read its default locations again for
+every connection (30 ms, measured). There netkit loads the same locations once, into a context that it keeps.
 
-TLS 1.0 and 1.1 need OpenSSL's security level 0 and ciphers with SHA-1. Both are allowed only by a
-`min_version` that asks for such a version (RFC 8996 retired them).
+TLS 1.0 and 1.1 need OpenSSL's security level 0 and ciphers with SHA-1. Only a `min_version` of TLS 1.0 or
+1.1 allows this level and these ciphers (RFC 8996 retired both versions).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from netkit.tls.roots import TrustLocations
 from netkit.tls.trust import REJECT_ALL
 from netkit.tls.versions import TlsVersion
 
-#: Whether this platform verifies by itself, so that truststore asks it.
+#: Whether this platform has its own verifier. If so, truststore is used.
 PLATFORM_VERIFIES: Final = sys.platform in ("win32", "darwin")
 
-#: How many different configurations keep their context.
+#: For how many different configurations the context is kept.
 KEPT_CONTEXTS: Final = 64
 
 _OLD_CIPHERS: Final = "DEFAULT:@SECLEVEL=0"
@@ -40,7 +40,7 @@ def context_for(config: TlsConfig) -> ssl.SSLContext:
 
     Raises `TlsError.InvalidConfig`, `InvalidKey`, `InvalidCertificate`, `NoCipherSuites`, `NoTrustStore`.
     """
-    # Where the system's trust is found is part of the settings, for a process that changes it.
+    # The places of the system's roots are part of the settings, because a process can change them.
     trust = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if _system(config) else None
     return _kept_context(config, trust, os.environ.get("SSLKEYLOGFILE"))
 
@@ -58,9 +58,9 @@ def _kept_context(config: TlsConfig, _trust: object, keylog: str | None) -> ssl.
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # No renegotiation (TLS 1.2): it would make a reader wait for its own writing.
+    # No renegotiation (TLS 1.2): with it, a read would have to wait for a write.
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    # Set by default in some builds of Python, it makes a connection that was cut off look ended.
+    # Some builds of Python set this flag by default. It makes a cut connection look like a regular end.
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0x80)
     _set_versions(context, config)
     _set_trust(context, config)
@@ -74,7 +74,7 @@ def _kept_context(config: TlsConfig, _trust: object, keylog: str | None) -> ssl.
 
 
 def _system(config: TlsConfig) -> bool:
-    """Whether the system's trust counts."""
+    """Whether the system's roots are trusted."""
     return (
         config.verify_mode is CertVerifyMode.Full
         and config.use_system_certs
@@ -116,7 +116,7 @@ def _set_trust(context: ssl.SSLContext, config: TlsConfig) -> None:
     if not config.is_server:
         context.check_hostname = True
         context.hostname_checks_common_name = False  # RFC 9525
-    # What is listed is trusted, be it a root or not; curl, Go and newer Pythons take it so too.
+    # Every listed certificate is trusted, even if it is no root. curl, Go and newer Pythons do the same.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if config.root_certs:
         try:
@@ -131,9 +131,9 @@ def _set_trust(context: ssl.SSLContext, config: TlsConfig) -> None:
 
 
 def _load_distrusted(context: ssl.SSLContext, config: TlsConfig) -> None:
-    """Have OpenSSL reject the distrusted certificates wherever they stand in a chain.
+    """Make OpenSSL reject the distrusted certificates at any place in a chain.
 
-    `cadata` has no place for trust settings, so the blocks go through a file. They hold no secret.
+    `cadata` cannot carry trust settings, so the blocks are passed in a file. They hold no secret.
     """
     blocks = (encode(TRUSTED_CERTIFICATE, one.der_data + REJECT_ALL) for one in config.distrusted_certs)
     with tempfile.TemporaryDirectory() as directory:
@@ -149,8 +149,8 @@ def _load_distrusted(context: ssl.SSLContext, config: TlsConfig) -> None:
 def _load_identity(context: ssl.SSLContext, config: TlsConfig) -> None:
     """Give the context its certificate chain and key.
 
-    `ssl` takes files only. On Linux the file is in memory and has no name; elsewhere it is a temporary one
-    in which the key is encrypted, so that the key is never on a disk in the clear.
+    `ssl` accepts only files. On Linux the file is in memory and has no name. On other systems it is a
+    temporary file with an encrypted key, so that the unencrypted key is never on a disk.
     """
     assert config.identity_cert is not None
     assert config.identity_key is not None

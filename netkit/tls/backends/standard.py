@@ -24,12 +24,12 @@ _VERSIONS = {
 
 _ENCODING_DER = 2  # `_ssl.ENCODING_DER`
 
-#: How much of what came first is kept, to say what a peer that does not speak TLS did say.
+#: How many of the first bytes are kept, so that an error can show them if the peer does not speak TLS.
 _FIRST = 64
 
 
 class StandardSession:
-    """One side of a TLS connection by OpenSSL, through the standard library."""
+    """One side of a TLS connection. It uses OpenSSL through the standard library."""
 
     def __init__(self, config: TlsConfig, server_name: str | None) -> None:
         self._incoming = ssl.MemoryBIO()
@@ -89,9 +89,9 @@ class StandardSession:
         try:
             self._object.unwrap()
         except ssl.SSLError:
-            pass  # the alert is in the output; what unwrap() goes on to wait for is the reader's to see
+            pass  # the alert is in the output; unwrap() now waits for input, which the reader handles
         except ValueError:
-            pass  # before the handshake there is nobody to take leave of
+            pass  # before the handshake there is no connection to end
 
     @property
     def pending_output(self) -> int:
@@ -105,8 +105,8 @@ class StandardSession:
         name = self._object.version()
         if name is not None:
             return _VERSIONS.get(name)
-        # OpenSSL tells it only after the handshake. Before, the cipher suite does for TLS 1.3, and else
-        # the ServerHello.
+        # OpenSSL tells the version only after the handshake. Before that, the cipher suite shows TLS 1.3,
+        # and the ServerHello shows the other versions.
         cipher = self._object.cipher()
         if cipher is None or self._is_server:
             return None
@@ -123,7 +123,7 @@ class StandardSession:
 
     @property
     def peer_chain(self) -> tuple[Certificate, ...]:
-        # Public from Python 3.13 on; the same method is there, one object deeper, from 3.10.
+        # The method is public from Python 3.13 on. From 3.10 on, an inner object has the same method.
         for owner in (self._object, getattr(self._object, "_sslobj", None)):
             method = getattr(owner, "get_unverified_chain", None)
             if method is not None:
@@ -165,7 +165,7 @@ class StandardSession:
 def chosen_version(first: bytes) -> TlsVersion | None:
     """The version in a ServerHello at the beginning of what a server sent, None if there is none.
 
-    RFC 5246 section 7.4.1.3. A server of TLS 1.3 writes TLS 1.2 there and the truth into an extension.
+    RFC 5246 section 7.4.1.3. A TLS 1.3 server writes TLS 1.2 there, and the real version in an extension.
     """
     if len(first) >= 11 and first[0] == 22 and first[5] == 2:
         return TlsVersion.from_wire(first[9], first[10])
@@ -187,5 +187,5 @@ def _hostname(config: TlsConfig, server_name: str | None) -> str | None:
 
 
 def _der(item: Any) -> bytes:
-    # Bytes from Python 3.13's public method; an object of `_ssl` before.
+    # Python 3.13's public method returns bytes. Older versions return an object of `_ssl`.
     return item if isinstance(item, bytes) else bytes(item.public_bytes(_ENCODING_DER))
