@@ -1,22 +1,21 @@
-"""HTTP: the values of a message, and what is read from and written into them.
+"""HTTP: the values of a message, and how to read and write them.
 
     Method StatusCode Version      the words of a start line
-    Headers                        the fields: in any case, ordered, several values each, all checked
+    Headers                        the fields: case ignored, ordered, several values each, all checked
     Request Response               a start line, headers and a body
-    Url                            a URL as browsers read it, and why a text is none
-    Cookie SameSite                Set-Cookie built and read; parse_cookie_header for the other direction
+    Url                            a URL as browsers read it, with a reason for each invalid text
+    Cookie SameSite                builds and reads Set-Cookie; parse_cookie_header reads Cookie
     ClientConfig PoolConfig        the settings of a client
-    HttpClient HttpHandler         the shapes of what asks and what answers (and their Async twins)
+    HttpClient HttpHandler         the interfaces of a client and of a server (and their Async versions)
     HttpParser ChunkedDecoder      the HTTP/1.1 parser: a message's head, and a chunked body (RFC 9112)
-    ParseError Lenient             each way a message can be wrong, and what may be tolerated
-    HttpError                      everything that can go wrong, as variants: HttpError.InvalidUri
+    ParseError Lenient             the errors of the parser, and the faults that it may tolerate
+    HttpError                      all other errors, as variants: HttpError.InvalidUri
 
-What is said within a field has a module each: `netkit.http.negotiation` (Accept and its kin), `ranges`,
+Modules for the contents of fields: `netkit.http.negotiation` (Accept and similar fields), `ranges`,
 `link_header` and `structured` (RFC 9651). `netkit.http.range_answer` says what a server answers to a Range.
-`netkit.http.diagnose` says what is wrong with a message, and who reads it otherwise.
+`netkit.http.diagnose` says what is wrong with a message, and which other parsers read it differently.
 
-Nothing here opens a socket or knows what time it is. Each name is loaded, with the module that has it, when
-it is first used.
+Nothing here opens a socket or reads the clock. A name is loaded, with its module, when it is first used.
 
     >>> url = Url.parse("https://example.com/search").replace(query={"q": "a b"})
     >>> Request(Method.Get, url.request_target, headers={"Host": url.host_header})

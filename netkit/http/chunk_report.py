@@ -1,4 +1,4 @@
-"""A chunked body part by part: each chunk's line, its extension and its data, and the trailers."""
+"""Report a chunked body part by part: each chunk's line, its extension and its data, and the trailers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _DIGITS = re.compile(rb"[0-9A-Fa-f]*+").match
 _LAST_LINE = re.compile(rb"0++(?:[;\t ][^\n]*+)?+\r?\n").match
 
-#: The tolerances that a chunked body has use for.
+#: The tolerances that apply to a chunked body.
 _TOLERANCES = Lenient.BARE_LF | Lenient.CHUNK_SPACE | Lenient.OBS_FOLD | Lenient.SPACE_BEFORE_COLON
 
 
@@ -32,7 +32,7 @@ class BodyReader:
         octets: the input.
         lenient: what to tolerate.
         limits: those of ChunkedDecoder, by name.
-        keep: is given what is found.
+        keep: a function that gets each finding.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class BodyReader:
         self._limits = limits
         self._keep = keep
         self._decoder = ChunkedDecoder(lenient=lenient, **limits)
-        #: Where the body ends, or how far it goes.
+        #: The offset where the body ends, or where the reader stopped.
         self.end = 0
 
     def run_through(self, start: int) -> None:
@@ -57,7 +57,7 @@ class BodyReader:
             pass
 
     def read(self, message: MessageReport, start: int, room: int) -> str | None:
-        """Read a body into the report, at most `room` of its chunks; returns what is missing, if it is.
+        """Read a body into the report, with at most `room` chunks. Returns what is missing, or None.
 
         Raises ParseError as the decoder does.
         """

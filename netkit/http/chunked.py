@@ -1,4 +1,4 @@
-"""The chunked transfer coding, decoded (RFC 9112 section 7.1), with the trailers at its end.
+"""Decode the chunked transfer coding (RFC 9112 section 7.1), with the trailers at its end.
 
     decoder = ChunkedDecoder(start=done.body_start)
     while True:
@@ -10,20 +10,23 @@
             case ChunkProgress.ChunkEnd(end=end):
                 break
 
-Each call gives the next piece of the buffer, which is fed as it has grown; data is handed out as it comes,
-without waiting for its chunk to be complete, and is not looked at. `discard` says that what was handed out
-has been dropped from the buffer's front, so that it need not hold the whole body.
+Feed the same buffer again and again, as it grows; each call returns the next piece of it. The decoder returns
+data at once, even if its chunk is not complete, and does not inspect the data. After a piece was returned,
+the caller may remove it from the front of the buffer and report that with `discard`. So the buffer need not
+hold the whole body.
 
-Whitespace around the ";" and "=" of an extension, which RFC 9110 section 5.6.3 has a recipient remove though
-no sender may write it, is refused unless `Lenient.CHUNK_SPACE` is given. This is stricter than the RFC, and
-as strict as llhttp: others take it in some places, or anything up to the line's end, so that a chunk's line
-with whitespace in it is more likely there to be read in two ways than honest.
+The decoder refuses whitespace around the ";" and "=" of an extension, unless `Lenient.CHUNK_SPACE` is given.
+RFC 9110 section 5.6.3 forbids senders to write this whitespace and makes recipients remove it. So the decoder
+is stricter than the RFC, and as strict as llhttp. Other parsers accept the whitespace in some places, or
+accept anything up to the line's end. So whitespace in a chunk's line is more probably an attempt to make two
+parsers disagree than an honest message.
 
-Chunk sizes, extensions and trailers are judged as `parser` judges header lines: when the line is there, by
-its first wrong octet, whatever pieces it came in. Extensions mean nothing to anybody here and are skipped
-(section 7.1.1), after their grammar was checked: what one parser takes for an extension and another for the
-end of a line is a way to smuggle. Their length is bounded for each and for all, because a body of chunks of
-one octet is otherwise a cheap way to make a server read.
+Chunk sizes, extensions and trailers are judged as `parser` judges header lines: when the whole line has
+arrived, by its first wrong octet. The pieces in which it arrived do not matter. Extensions have no meaning
+here; the decoder checks their grammar and skips them (section 7.1.1). The check prevents request smuggling:
+one parser may read octets as an extension, and another may read them as the end of a line. The length of
+each extension, and of all together, is limited: otherwise a body of one-octet chunks with long extensions
+would be a cheap way to make a server read.
 """
 
 from __future__ import annotations
@@ -78,7 +81,7 @@ MAX_EXTENSION = 1024
 #: Octets of all extensions of a body.
 MAX_EXTENSIONS_TOTAL = 16 * 1024
 
-#: Digits of a chunk's size, zeros before it included; more are an overflow whatever they say.
+#: Digits of a chunk's size, with leading zeros. More digits are an overflow, whatever their value is.
 _MAX_DIGITS = 16
 
 _DIGIT = frozenset(b"0123456789ABCDEFabcdef")
@@ -189,9 +192,9 @@ class ChunkedDecoder:
             data: the buffer of the last call, grown or the same.
 
         Raises:
-            ParseError: the body is not chunked as it should be; `offset` is in this buffer.
-            ValueError: the buffer is shorter than it was, without `discard` having said so.
-            TypeError: data is no contiguous buffer.
+            ParseError: the chunked coding is wrong; `offset` counts in this buffer.
+            ValueError: the buffer is shorter than before, and `discard` was not called.
+            TypeError: data is not a contiguous buffer.
         """
         if self._end is not None:
             return self._end
@@ -209,10 +212,10 @@ class ChunkedDecoder:
             raise
 
     def discard(self, count: int) -> None:
-        """The first `count` octets of the buffer are gone: later offsets count from what is its front now.
+        """Tell the decoder that the first `count` octets were removed. Offsets count from the new front.
 
         Raises:
-            ValueError: count is negative, or not all of that was handed out (see `safe_to_discard`).
+            ValueError: count is negative, or larger than `safe_to_discard`.
         """
         if not 0 <= count <= self._line:
             raise ValueError(f"from 0 to {self._line} octets may be discarded, not {count}")
@@ -226,11 +229,11 @@ class ChunkedDecoder:
 
     @property
     def safe_to_discard(self) -> int:
-        """How many octets of the buffer's front will not be looked at again."""
+        """How many octets at the front of the buffer the decoder no longer needs."""
         return self._line
 
     def finish(self) -> None:
-        """The stream has ended. Raises ParseError.Incomplete if the body had not (RFC 9112 section 8)."""
+        """Call this when the stream ends. Raises ParseError.Incomplete inside a body (RFC 9112 section 8)."""
         if self._error is not None:
             raise self._error.fresh()
         if self._end is None:
@@ -244,7 +247,7 @@ class ChunkedDecoder:
 
     @property
     def looked_at(self) -> int:
-        """How many octets were looked at so far, those looked at twice counted twice."""
+        """How many octets were read so far. An octet that was read twice counts twice."""
         return self._looked_at
 
     def _next(self, buffer: Buffer, size: int) -> ChunkNeedMore | ChunkOutput | ChunkEnd:

@@ -1,6 +1,6 @@
-"""What an HTTP client is to be like: how long it waits, where it follows, how many connections it keeps.
+"""The settings of an HTTP client: how long it waits, which redirects it follows, which connections it keeps.
 
-Both are values that never change; `replace` gives another one. All times are in seconds, None for no limit.
+Both are values that never change; `replace` returns a new one. All times are in seconds, None for no limit.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ MAX_TIMEOUT = 366 * 86400.0
 class PoolConfig(Value):
     """How connections are kept for the next request.
 
-    `max_connections` bounds those open at once, over all hosts, in use or not. One that was idle for
-    `idle_timeout` is closed; `read_timeout` and `write_timeout` bound each wait for a peer that sends or
-    takes nothing. Raises HttpError.InvalidValue for a number that cannot be meant.
+    `max_connections` limits the number of open connections to all hosts, in use or idle. A connection that
+    is idle for `idle_timeout` is closed. `read_timeout` and `write_timeout` limit each wait for a peer that
+    sends or takes nothing. Raises HttpError.InvalidValue for an impossible number.
     """
 
     __slots__ = ("idle_timeout", "max_connections", "read_timeout", "write_timeout")
@@ -56,10 +56,10 @@ class PoolConfig(Value):
 class ClientConfig(Value):
     """The settings of a client.
 
-    `timeout` bounds a request from beginning to end, redirects included; `max_redirects` how many of those
-    are followed, if `follow_redirects` is on. `user_agent` None sends none. `default_headers` go with every
-    request that has no field of that name; they are copied and frozen.
-    Raises HttpError.InvalidValue for what cannot be meant.
+    `timeout` limits a request from beginning to end, including redirects. `max_redirects` limits how many
+    redirects are followed if `follow_redirects` is on. If `user_agent` is None, no User-Agent is sent. Each
+    of `default_headers` is added to every request that has no field of that name; they are copied and frozen.
+    Raises HttpError.InvalidValue for an impossible setting.
 
     >>> ClientConfig(timeout=5).replace(follow_redirects=False).timeout
     5.0

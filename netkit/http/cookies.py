@@ -1,11 +1,12 @@
-"""Cookies: the Set-Cookie header written and read, the Cookie header both ways.
+"""Cookies: read and write the Set-Cookie header and the Cookie header.
 
 RFC 6265bis section 4.1 (what servers send), 4.1.3 (the prefixes), 5.1 (dates, matching of domains and
 paths), 5.6 (how a browser reads Set-Cookie), 5.7 (what it refuses to store).
 
-Two grammars: what a server should send is narrow, what a browser takes is wide. Building keeps the first,
-`Cookie.parse` the second; `is_conformant` tells them apart. Neither lets a control character or a semicolon
-through, so a cookie that was read can be written again without becoming two.
+There are two grammars: a narrow one for what a server should send, and a wide one for what a browser accepts.
+The constructor uses the narrow grammar, and `Cookie.parse` the wide one; `is_conformant` says whether a
+cookie fits the narrow one. Neither accepts a control character or a semicolon, so a cookie that was read can
+be written again and stays one cookie.
 """
 
 from __future__ import annotations
@@ -63,12 +64,12 @@ class Cookie(Value):
         Traceback (most recent call last):
         netkit.http.errors.HttpError.InvalidValue: cookie name: the prefix __Host- requires Path=/
 
-    `path`, `domain` and `expires` (an aware datetime) are None where there is no such attribute; `max_age` is
-    in seconds, and one of 0 or less ends the cookie at once; `same_site` None leaves it to the browser, which
-    takes Lax. `partitioned` is a jar of its own for each site that embeds this one.
+    `path`, `domain` and `expires` (an aware datetime) are None if the cookie has no such attribute. `max_age`
+    is in seconds; 0 or less ends the cookie at once. If `same_site` is None, the browser decides, and uses
+    Lax. `partitioned` gives the cookie a separate jar for each site that embeds this one.
 
-    Raises HttpError.InvalidValue for what a server should not send (section 4.1.1), for a name whose prefix
-    promises what is not there, and for SameSite=None without Secure.
+    Raises HttpError.InvalidValue for what a server should not send (section 4.1.1), for a name prefix whose
+    required attributes are missing, and for SameSite=None without Secure.
     """
 
     __slots__ = (
@@ -141,14 +142,14 @@ class Cookie(Value):
     ) -> Cookie:
         """Read the value of a Set-Cookie header as a browser does (sections 5.6 and 5.7).
 
-        `now` (an aware datetime) bounds Expires to 400 days from then; Max-Age always is. Attributes nobody
-        knows, or that say nothing, are passed over; of one given twice the last counts.
+        If `now` (an aware datetime) is given, Expires is limited to 400 days after it; Max-Age always has
+        this limit. Unknown or empty attributes are ignored. If an attribute occurs twice, the last counts.
 
-        Raises HttpError.InvalidValue, with the peer at fault, where a browser would ignore the cookie: a
-        control character, a name and value over `max_pair` octets, neither of them, a prefix that promises
-        what is not there, SameSite=None without Secure, a domain that is not ASCII; and for more than
-        `max_attributes` attributes, and for a value with an = in it and no name (`==1`), which a Cookie
-        header would say as another cookie.
+        Raises HttpError.InvalidValue, with the peer at fault, if a browser would ignore the cookie: a
+        control character, a name and value over `max_pair` octets, neither name nor value, a name prefix
+        whose required attributes are missing, SameSite=None without Secure, a domain that is not ASCII. Also
+        raises it for more than `max_attributes` attributes, and for a value that contains = and has no name
+        (`==1`), because a Cookie header would carry it as a different cookie.
         """
         header = _octets(text)
         pair, _, rest = header.partition(";")
@@ -180,7 +181,7 @@ class Cookie(Value):
 
     @property
     def is_conformant(self) -> bool:
-        """Whether it is what a server should send (section 4.1.1), not just what a browser takes."""
+        """Whether a server should send this cookie (section 4.1.1); a browser accepts others too."""
         try:
             _check_built(self)
         except HttpError.InvalidValue:
@@ -189,16 +190,16 @@ class Cookie(Value):
 
     @property
     def is_host_only(self) -> bool:
-        """Whether it goes back to the very host that set it, and to none below."""
+        """Whether the cookie is sent only to the host that set it, and not to its subdomains."""
         return not self.domain
 
     @property
     def is_session(self) -> bool:
-        """Whether it says nothing of when it ends."""
+        """Whether the cookie has no end time (neither Max-Age nor Expires)."""
         return self.max_age is None and self.expires is None
 
     def expires_at(self, received: datetime) -> datetime | None:
-        """When it ends if it was received then; None for a session's. Max-Age comes before Expires."""
+        """When a cookie received at `received` ends; None for a session cookie. Max-Age overrides Expires."""
         from datetime import timedelta
 
         if self.max_age is None:
@@ -231,9 +232,9 @@ class Cookie(Value):
         return f"{self.name}={self.value}" if self.name else self.value
 
     def replace(self, **changes: Any) -> Cookie:
-        """The same with some fields changed, checked as the constructor does.
+        """A copy with some fields changed. It is checked as in the constructor.
 
-        One that a browser takes though no server should send it has to be made conformant by the change.
+        If the cookie is not conformant (see `is_conformant`), the change must make it conformant.
         """
         return super().replace(**changes)
 
@@ -419,11 +420,11 @@ def _check_characters(
 
 
 def parse_cookie_header(text: str | bytes, *, max_pairs: int = MAX_PAIRS) -> tuple[tuple[str, str], ...]:
-    """The names and values of a Cookie header, in order, one name as often as it is there (section 4.2).
+    """The names and values of a Cookie header, in order; a name may occur several times (section 4.2).
 
-    Lenient, as servers have to be: whitespace is taken off, a pair without `=` is a value without a name, an
-    empty pair nothing; double quotes are part of the value. Raises HttpError.InvalidValue for a control
-    character, and for more than `max_pairs`.
+    The function is lenient, as servers must be: it removes whitespace, reads a pair without `=` as a value
+    without a name, and ignores an empty pair. Double quotes are part of the value. Raises
+    HttpError.InvalidValue for a control character, and for more than `max_pairs` pairs.
 
         >>> parse_cookie_header("SID=31d4; lang=en-US; flag")
         (('SID', '31d4'), ('lang', 'en-US'), ('', 'flag'))
@@ -443,9 +444,9 @@ def parse_cookie_header(text: str | bytes, *, max_pairs: int = MAX_PAIRS) -> tup
 
 
 def format_cookie_header(cookies: Iterable[Cookie | tuple[str, str]]) -> str:
-    """The value of a Cookie header that sends these: cookies, or names and values.
+    """The value of a Cookie header with `cookies`: Cookie objects, or pairs of name and value.
 
-    Raises HttpError.InvalidValue for a name or value that would read as something else.
+    Raises HttpError.InvalidValue for a name or value that a reader would read as something else.
 
         >>> format_cookie_header([Cookie("SID", "31d4", path="/"), ("lang", "en-US")])
         'SID=31d4; lang=en-US'
@@ -476,10 +477,10 @@ def _check_sendable(name: str, value: str) -> None:
 
 
 def domain_matches(host: str, domain: str) -> bool:
-    """Whether a cookie for `domain` goes to `host`: it, or a name under it (section 5.1.3).
+    """Whether a cookie for `domain` is sent to `host`: `domain` itself, or a name under it (section 5.1.3).
 
-    Both are compared in any case. An address matches only itself. Which domains nobody may set cookies for
-    (`co.uk`) is a matter of the public suffix list, not of this.
+    The comparison ignores case. An address matches only itself. This function does not know the public suffix
+    list, which names the domains that may not have cookies (`co.uk`).
     """
     host, domain = host.lower(), domain.lower()
     if host == domain:
@@ -496,7 +497,7 @@ def domain_matches(host: str, domain: str) -> bool:
 
 
 def path_matches(request_path: str, cookie_path: str) -> bool:
-    """Whether a cookie for `cookie_path` goes with a request for `request_path` (section 5.1.4)."""
+    """Whether a cookie for `cookie_path` is sent with a request for `request_path` (section 5.1.4)."""
     if request_path == cookie_path:
         return True
     if not request_path.startswith(cookie_path):
@@ -505,7 +506,7 @@ def path_matches(request_path: str, cookie_path: str) -> bool:
 
 
 def default_path(request_path: str) -> str:
-    """The path of a cookie that names none: the directory of the request's (section 5.1.4)."""
+    """The path of a cookie without Path: the directory of the request's path (section 5.1.4)."""
     if not request_path.startswith("/") or request_path.count("/") == 1:
         return "/"
     return request_path[: request_path.rindex("/")]

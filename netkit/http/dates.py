@@ -1,4 +1,4 @@
-"""Dates in HTTP: the one form that is written, and the forgiving way in which those of cookies are read.
+"""Dates in HTTP: write the one standard form, and read the dates of cookies leniently.
 
 RFC 9110 section 5.6.7 (IMF-fixdate), RFC 6265bis section 5.1.1 (cookie dates).
 """
@@ -24,9 +24,9 @@ _DELIMITERS = frozenset(
 
 
 def format_http_date(moment: datetime) -> str:
-    """An aware datetime as RFC 9110 wants it sent: `Sun, 06 Nov 1994 08:49:37 GMT`.
+    """An aware datetime in the form that RFC 9110 requires: `Sun, 06 Nov 1994 08:49:37 GMT`.
 
-    Raises ValueError for one without a time zone, whose moment nobody knows.
+    Raises ValueError for a datetime without a time zone, because its moment is unknown.
     """
     from datetime import UTC
 
@@ -38,10 +38,11 @@ def format_http_date(moment: datetime) -> str:
 
 
 def parse_cookie_date(text: str) -> datetime | None:
-    """The moment (in UTC) that the Expires attribute of a cookie names, or None if it names none.
+    """The moment (in UTC) in the Expires attribute of a cookie, or None if the text is no date.
 
-    Tokens in any order: the first that looks like a time, a day, a month, a year is it, the rest (a day of
-    the week, a zone) says nothing. Years of two digits are 1970 to 2069.
+    The tokens may have any order. The first token that looks like a time is the time; the day, the month and
+    the year are found in the same way. Other tokens (a day of the week, a zone) are ignored. Years of two
+    digits are 1970 to 2069.
     """
     time: tuple[int, int, int] | None = None
     day = month = year = None

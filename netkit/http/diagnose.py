@@ -1,16 +1,16 @@
-"""What is in these octets: HTTP/1.1 messages part by part, how each is framed and why, and what is wrong.
+"""Diagnose octets as HTTP/1.1 messages: their parts, their framing and its reason, and their faults.
 
     report = diagnose(octets)
     for finding in report.findings:
         print(finding.severity.value, finding.code, finding.offset, finding.problem)
 
-The parser decides what is accepted. `diagnose` asks it about one message after another and goes on where it
-stops: behind an error the remaining lines of the head are judged one by one (`stray_lines`), and what is said
-in them is judged for what it means and for who might read it otherwise (`meaning`).
+The parser decides what is accepted. `diagnose` gives it one message after another, and continues where the
+parser stops: after an error, it judges the remaining lines of the head one by one (`stray_lines`). It also
+checks what the lines mean, and whether other parsers might read them differently (`meaning`).
 
-Its cost grows with the size of the input alone. At most MAX_ALIKE findings of a code and a severity are kept
-for a message, MAX_FINDINGS errors and as many others in all, MAX_MESSAGES messages and MAX_CHUNKS chunks;
-what is left out is counted.
+The cost depends only on the size of the input. For one message, at most MAX_ALIKE findings with the same code
+and severity are kept. In all, at most MAX_FINDINGS errors, as many other findings, MAX_MESSAGES messages and
+MAX_CHUNKS chunks are kept. The rest is counted.
 """
 
 from __future__ import annotations
@@ -63,15 +63,15 @@ def diagnose(
     lenient: Lenient | None = None,
     **limits: int,
 ) -> Diagnosis:
-    """Read `data` as HTTP/1.1 messages, one after another, and say what is in them and what is wrong.
+    """Read `data` as HTTP/1.1 messages, one after another, and report their parts and their faults.
 
     Args:
         data: everything that was sent in one direction of a connection.
-        response: whether these are responses; None: if they begin with `HTTP/`.
+        response: whether the messages are responses; None: they are if the data begins with `HTTP/`.
         request_methods: the methods that responses answer, in order; the last also of those that follow.
-        lenient: what the parser is to tolerate; by default nothing, and in responses a missing space before
-            the reason. What it was told to tolerate is a warning. `Lenient.CL_TE` makes one of a conflict
-            between Content-Length and Transfer-Encoding, which is an error otherwise.
+        lenient: the faults that the parser tolerates; by default none, and in responses a missing space
+            before the reason. A tolerated fault is reported as a warning. A conflict between Content-Length
+            and Transfer-Encoding is an error; `Lenient.CL_TE` makes it a warning.
         limits: those of HttpParser and ChunkedDecoder, by name.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What can go wrong with an HTTP message, a URL, or an exchange.
+"""The errors of an HTTP message, a URL, or an exchange.
 
     NetkitError
     └── HttpError
@@ -14,12 +14,12 @@
         ├── BodyEncoding       (ValueError) a body whose coding or character set cannot be undone
         └── Other              anything else, in words
 
-The stage follows from whose fault it is; of the three where one is named, it is that one unless the fault is
-this machine's (`local`).
+The stage depends on who is at fault. For the three variants with a stage above, the stage is the named one,
+or `local` if this machine is at fault.
 
-An error of a layer below (a refused connection, a failed handshake) is the `__cause__` of the variant that
-stands for it here. Every variant is reached as `HttpError.X`; the module-level `HttpX` is the same class,
-for annotations. What is wrong with the octets of an HTTP/1.1 message is a `ParseError`, with its offset.
+An error of a lower layer (a refused connection, a failed handshake) is the `__cause__` of the variant that
+represents it here. Use every variant as `HttpError.X`; the module-level `HttpX` is the same class, for
+annotations. Wrong octets in an HTTP/1.1 message raise a `ParseError`, which has the offset.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _QUOTED = 80
 class HttpError(NetkitError):
     """Anything that went wrong in the HTTP layer; the variants are its attributes.
 
-    `reason` says what, in words; `fault` whose doing it is, where that is not the variant's usual one;
-    `hint` what could be done.
+    `reason` says in words what happened. `fault` says who is at fault, if that is not the variant's default.
+    `hint` says what the user can do.
     """
 
     layer = "http"
@@ -129,7 +129,7 @@ class HttpInvalidUri(HttpError, ValueError):
 
 
 class HttpInvalidRequest(HttpError, ValueError):
-    """A request that cannot be sent as it is; on a server, one that came in and cannot be taken."""
+    """A request that cannot be sent as it is; on a server, a received request that cannot be accepted."""
 
     fault: Fault = "caller"
 
@@ -147,9 +147,9 @@ class HttpInvalidResponse(HttpError, ValueError):
 class HttpInvalidValue(HttpError, ValueError):
     """A value that its field cannot hold; the value itself, which may be a secret, is not in the words.
 
-    `field` names what was to hold it (`"header name"`, `"cookie value"`, `"max_redirects"`), `offset` is
-    the index of the character that cannot be there, and `limit` the limit it is over; each None where it
-    is not about that.
+    `field` names the place for the value (`"header name"`, `"cookie value"`, `"max_redirects"`). `offset` is
+    the index of the forbidden character, and `limit` is the limit that the value exceeds. Each of them is
+    None if it does not apply.
     """
 
     fault: Fault = "caller"
@@ -175,7 +175,7 @@ class HttpInvalidValue(HttpError, ValueError):
 
 
 class HttpTimeout(HttpError, TimeoutError):
-    """Not done in time. `phase` is what was under way (`"connecting"`), `timeout` the seconds given."""
+    """The time is over. `phase` is the unfinished step (`"connecting"`), `timeout` the seconds given."""
 
     fault: Fault = "network"
 

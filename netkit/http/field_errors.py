@@ -1,4 +1,4 @@
-"""What can be wrong with the value of a header field that has a grammar of its own.
+"""The errors in the value of a header field that has a grammar of its own.
 
     NetkitError
     └── FieldError                  (ValueError) any of these; `field`, `offset`
@@ -8,8 +8,8 @@
         └── UnsatisfiableRange      no range of it is in the representation: `complete_length`
 
 The stage is `protocol`, and `usage` where it is the caller's fault.
-An offset counts characters from the start of the value. What is wrong on the way out, in a value that the
-caller wants written, is an `InvalidField` too, with `fault` "caller".
+An offset counts characters from the start of the value. If the caller wants to write a wrong value, the
+error is also an `InvalidField`, with `fault` "caller".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the grammars of header fields have in common: tokens, quoted strings, parameters, lists.
+"""The common parts of the grammars of header fields: tokens, quoted strings, parameters, lists.
 
-RFC 9110 section 5.6. A value is gone through once, from left to right, by a cursor whose patterns give
-nothing back (possessive), so that the time is linear in the value's length whatever it holds.
+RFC 9110 section 5.6. A cursor reads a value once, from left to right. Its patterns are possessive, so they
+never backtrack. So the time is linear in the value's length, for every value.
 """
 
 from __future__ import annotations

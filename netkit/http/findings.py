@@ -1,11 +1,12 @@
-"""What `diagnose` finds in a message: how much it weighs, where, by which rule, and who reads it otherwise.
+"""The findings of `diagnose`: the severity, the place, the rule, and which parsers read it differently.
 
-A finding's code is for scripts. Those of octets that the parser refuses are the parser's own errors
-(`bare-line-feed` is ParseError.BareLineFeed), those of what a message means are listed here.
+A finding's code is for scripts. If the parser refuses octets, the code is the name of the parser's error
+(`bare-line-feed` is ParseError.BareLineFeed). The codes for the meaning of a message are listed here.
 
-`elsewhere` is what other parsers do with it, each as it comes: llhttp (of Node.js, through httptools 0.9),
-h11 0.16 and nginx 1.22. Where two of them differ, a proxy and the server behind it may, which is what request
-smuggling lives on. tests/interop/test_http_findings.py has a message for each and asks them.
+`elsewhere` says what other parsers do with the same octets, in their default settings: llhttp (of Node.js,
+through httptools 0.9), h11 0.16 and nginx 1.22. If two of them differ, a proxy and the server behind it may
+differ too, and this makes request smuggling possible. tests/interop/test_http_findings.py has a message for
+each finding and asks these parsers.
 """
 
 from __future__ import annotations

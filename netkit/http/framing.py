@@ -1,12 +1,13 @@
-"""Where the body of an HTTP/1.1 message ends (RFC 9112 section 6), and what a parser may be told to tolerate.
+"""Find where the body of an HTTP/1.1 message ends (RFC 9112 section 6); the faults a parser may tolerate.
 
-The rules of section 6.3 are in `body_framing`, in their order. What they need from the headers is read by
-`read_content_length` and `read_transfer_encoding`, octet by octet: `int()` takes signs, underscores, spaces
-and the digits of every script, each of which has been used to make two parsers see two different bodies.
+`body_framing` has the rules of section 6.3, in their order. `read_content_length` and
+`read_transfer_encoding` read the headers for these rules, octet by octet. They do not use `int()`, because
+`int()` accepts signs, underscores, spaces and the digits of every script. Attackers have used each of these
+to make two parsers see two different bodies.
 
-Transfer-Encoding beside Content-Length is read as section 6.1 says: chunked wins. The result then carries
-`framing_conflict`, because whoever sent both is more likely to be smuggling than mistaken, and whoever
-serves such a request has to decide.
+If a message has both Transfer-Encoding and Content-Length, chunked wins, as section 6.1 says. The result then
+has `framing_conflict`: a sender of both is more probably smuggling than mistaken, and the server must decide
+whether to serve such a request.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Header fields: names in any case, several values each, in the order and the spelling they came in.
+"""Header fields: names compare without case, may have several values, and keep their order and spelling.
 
 RFC 9110 section 5.1 (names), 5.2 and 5.3 (several lines of one name, their order), 5.5 (values),
 5.6.2 (tokens).
 
-`Headers` maps a name to the tuple of its values, one for each line, because that is what a message holds:
-nothing is joined that could not be taken apart again (Set-Cookie). `get_first` gives the one value that most
-fields have, `combined` the list that the others make. Every name and value is checked when it is put in, so
-that what comes out can be written to a connection: no CR, LF or NUL ever gets that far.
+`Headers` maps a name to the tuple of its values, one for each line, as in the message. It joins no values,
+because some could not be separated again (Set-Cookie). Most fields have one value: use `get_first`. For list
+fields, `combined` gives the whole list. Every name and value is checked when it is added, so all of them can
+be written to a connection: CR, LF and NUL never reach it.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
         Traceback (most recent call last):
         netkit.http.errors.HttpError.InvalidValue: header X-Note: a carriage return cannot stand in a value...
 
-    `max_count` bounds the lines, `max_line` the octets of each (with the colon and a space, without CRLF),
-    `max_total` those of all of them (with CRLF); each can be given another bound, None for none.
+    `max_count` limits the number of lines. `max_line` limits the octets of each line (with the colon and a
+    space, without CRLF). `max_total` limits the octets of all lines (with CRLF). None means no limit.
 
-    Two are equal if each name has the same values in the same order; the order of different names has no
-    meaning (RFC 9110 section 5.3), nor has the case of names. Whitespace around a value is no part of it.
-    Raises HttpError.InvalidValue for what cannot be in a header, and for what is over a limit.
+    Two Headers are equal if each name has the same values in the same order. The order of different names
+    does not matter (RFC 9110 section 5.3), and neither does the case of names. Whitespace around a value is
+    not part of it. Raises HttpError.InvalidValue for text that a header cannot hold, and over a limit.
     """
 
     __slots__ = ("_fields", "_frozen", "_index", "_total", "max_count", "max_line", "max_total")
@@ -196,7 +196,7 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
                 self.append(field, content)
 
     def remove(self, name: str) -> tuple[str, ...]:
-        """Take out every line of that name; the values that were there, () if none were."""
+        """Remove every line of that name. Returns the removed values, () if there were none."""
         self._check_mutable()
         key = name.lower()
         values = tuple(self._index.pop(key, ()))
@@ -206,7 +206,7 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
         return values
 
     def clear(self) -> None:
-        """Take out everything."""
+        """Remove all lines."""
         self._check_mutable()
         self._fields.clear()
         self._index.clear()

@@ -1,4 +1,4 @@
-"""The Link header: what a resource is related to, and how. Parsed, looked up, and written.
+"""The Link header: parse, search and write the links of a resource and their relation types.
 
 RFC 8288 section 3, with the parameters of RFC 8187 (`title*=UTF-8''...`); targets and anchors resolve by
 RFC 8288 sections 3.1 and 3.2, as the URL Standard resolves a reference.
@@ -12,9 +12,9 @@ RFC 8288 sections 3.1 and 3.2, as the URL Standard resolves a reference.
     >>> resolve(parse("</items?page=3>; rel=next")[0], Url.parse("https://api.example/items")).uri
     'https://api.example/items?page=3'
 
-A value without quotes may hold what a token may not (`type=text/html`): RFC 5988 allowed it in places, and
-it is sent. Everything else that breaks the grammar is an error with its offset. Parameters that may stand
-but once are kept the first time (sections 3.2 to 3.4), as the RFC orders.
+A value without quotes may contain characters that a token may not (`type=text/html`), because RFC 5988
+allowed them in places and servers send them. Every other violation of the grammar is an error with its
+offset. If a parameter may occur only once, the first one is kept, as the RFC requires (sections 3.2 to 3.4).
 """
 
 from __future__ import annotations

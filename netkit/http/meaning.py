@@ -1,4 +1,4 @@
-"""What a message says, where that is wrong, ambiguous, or taken otherwise elsewhere."""
+"""Check the meaning of a message: what is wrong, ambiguous, or read differently by other parsers."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Requests and responses as values: a start line, headers, and a body that is there in full.
+"""Requests and responses as values: a start line, headers, and a complete body.
 
 RFC 9110 section 6 (messages), 7.1 (targets), 8.3 (Content-Type), 8.4 (Content-Encoding).
 
-Framing (Content-Length, Transfer-Encoding) is not their business: whoever sends a message frames it.
+These classes do not set the framing (Content-Length, Transfer-Encoding); the sender of a message does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Content negotiation: what a client would rather have, and which of a server's offers that is.
+"""Content negotiation: read a client's preferences, and choose the best of a server's offers.
 
 RFC 9110 section 12 (Accept, Accept-Charset, Accept-Encoding, Accept-Language), RFC 4647 sections 3.3.1
 (basic filtering) and 3.4 (lookup).
@@ -7,10 +7,11 @@ RFC 9110 section 12 (Accept, Accept-Charset, Accept-Encoding, Accept-Language), 
     >>> select_best_media(prefs, ["text/html", "application/json"])
     'application/json'
 
-Of an offer, the most specific range that matches decides, whatever its weight; then offers are ranked by
-weight, by that specificity, and by the order in which they are offered. A `rank_...` function gives that
-whole reasoning, a `select_best_...` its first. Preferences that are None mean that the field was not sent:
-everything is acceptable then. A weight is one of 1,001 numbers, so comparing the floats is exact.
+The most specific range that matches an offer decides about it, whatever the weight of the range is. Then the
+offers are ranked by weight, by this specificity, and by their order. A `rank_...` function returns the
+verdicts about all offers; a `select_best_...` function returns the best offer. Preferences of None mean that
+the field was not sent; then everything is acceptable. A weight is one of 1,001 numbers, so floats compare
+exactly.
 """
 
 from __future__ import annotations
@@ -84,9 +85,9 @@ class Preference(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What became of an offer: the range that decided (None: no range matched), its weight, how specific it
-    is (larger: more so), whether the offer is acceptable at all, and why, in words. `order` counts the offers
-    from 0."""
+    """The verdict about an offer: the range that decided (None: no range matched), its weight, how specific
+    it is (larger: more specific), whether the offer is acceptable, and the reason in words. `order` counts
+    the offers from 0."""
 
     offer: str
     order: int
@@ -113,9 +114,9 @@ def parse_accept(
         max_members: the most members, empty ones included.
         max_length: the longest value, in characters.
         complaints: with a list, members that break the grammar are left out of the result, and each goes
-            there with what is wrong with it. A server has to answer whoever sends `*; q=.2`, as Java's
-            HttpURLConnection does. Where no member is left, the result is empty, which means that all is
-            acceptable, or, of Accept-Encoding, that nothing but identity is.
+            there with its fault. A server must also answer clients that send `*; q=.2`, such as Java's
+            HttpURLConnection. If no member is left, the result is empty. This means that everything is
+            acceptable; for Accept-Encoding, it means that only identity is acceptable.
 
     Raises InvalidField with the offset where it breaks the grammar, FieldLimitExceeded over a limit.
 
@@ -194,7 +195,7 @@ def parse_accept_language(
 
 
 def rank_media(prefs: Sequence[MediaRange] | None, offers: Iterable[str]) -> list[Verdict]:
-    """What becomes of each media type offered, the best first, those not acceptable last.
+    """The verdict about each offered media type, the best first, the unacceptable ones last.
 
     No preferences (None, or an empty Accept) make every offer acceptable. Raises InvalidField for an offer
     that is no media type.
@@ -234,7 +235,7 @@ def rank_codings(
 
 
 def rank_charsets(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> list[Verdict]:
-    """What becomes of each charset offered, the best first. An empty field is as good as none.
+    """The verdict about each offered charset, the best first. An empty field counts as no field.
 
     Raises InvalidField for an offer that is no charset.
     """
@@ -273,8 +274,8 @@ def select_best_media(prefs: Sequence[MediaRange] | None, offers: Iterable[str])
 
 
 def select_best_coding(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> str | None:
-    """The coding to send. Whatever is offered, `"identity"` is what remains where it is not rejected; None
-    means that not even that is acceptable. As `rank_codings`."""
+    """The coding to send. If no offer is acceptable, the result is `"identity"`, or None if the client
+    rejects identity too. As `rank_codings`."""
     return _first(rank_codings(prefs, offers, or_identity=True))
 
 

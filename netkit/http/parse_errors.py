@@ -1,4 +1,4 @@
-"""What can be wrong with the octets of an HTTP/1.1 message (RFC 9112): which octet, which rule, which answer.
+"""The errors in the octets of an HTTP/1.1 message (RFC 9112): which octet, which rule, which status.
 
     NetkitError
     └── ParseError                     (ValueError)
@@ -32,10 +32,9 @@
         ├── TlsBytes                   a TLS record, where plain HTTP was expected
         └── Incomplete                 the stream ended inside the message
 
-Every variant is reached as `ParseError.X`; the module-level `ParseX` is the same class, for annotations.
-All carry `offset`, the octet of the buffer where it went wrong; `status`, what a server answers with;
-`section`, the rule; and `tolerance`, the name of the flag that would have let it pass, or None. The stage of
-all of them is `protocol`.
+Use every variant as `ParseError.X`; the module-level `ParseX` is the same class, for annotations. All have
+`offset`, the position of the fault in the buffer; `status`, the status of the server's answer; `section`, the
+rule; and `tolerance`, the name of the flag that tolerates the fault, or None. The stage is `protocol`.
 """
 
 from __future__ import annotations

@@ -7,15 +7,16 @@
         print(bytes(header.key(buffer)), bytes(header.value(buffer)))
     body = buffer[done.body_start:]               # framed as done.framing says
 
-`feed` takes the buffer as it has grown and remembers how far it got: offsets stay valid, and no octet is
-looked at again for every piece that arrives. Nothing is copied until `items`, `method` and the like ask.
+`feed` takes the grown buffer and remembers its position. So offsets stay valid, and the parser does not read
+all octets again for every piece that arrives. Nothing is copied until `items`, `method` or a similar method
+is called.
 
-A message is judged line by line, each when its end is there, and in a line the first octet that is wrong is
-the error. What comes out so depends on the octets alone, never on the pieces they came in. A limit is
-judged when it is certain to be broken: at the limit, plus two octets for a line's end.
+The parser judges a message line by line, each line when its end has arrived. The first wrong octet of a line
+is the error. So the result depends only on the octets, and never on the pieces in which they arrived. A limit
+raises its error when it is certainly exceeded: at the limit, plus two octets for a line's end.
 
-Where octets are right, which is nearly always, regular expressions take whole lines (quantifiers in them
-are possessive, so that none goes back). Whatever they do not take is read by `lines`, which knows why.
+Octets are nearly always correct; then regular expressions match whole lines (their quantifiers are
+possessive, so they never backtrack). `lines` reads every line that they do not match, and finds the reason.
 """
 
 from __future__ import annotations

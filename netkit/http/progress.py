@@ -1,7 +1,7 @@
-"""What a parser says of what it was fed: more is needed, or it is done; and where a header field lies.
+"""The results of a parser: it needs more input, or it is done; and the position of each header field.
 
-These are the Python twins. The names to use are those of `netkit.http.parser` and `netkit.http.chunked`,
-which are native classes of the same shape where the Rust twin is in use.
+These are the Python versions. Import the names from `netkit.http.parser` and `netkit.http.chunked`: there
+they are native classes with the same interface if the Rust version is in use.
 """
 
 from __future__ import annotations

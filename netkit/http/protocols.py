@@ -1,6 +1,6 @@
-"""The shapes of what makes requests and of what answers them: a client and a handler, in both forms.
+"""The interfaces of a client, which makes requests, and of a handler, which answers them; sync and async.
 
-A handler is also what a test puts in a client's place, and a client what a proxy is a handler over.
+A test can replace a client by a handler. A proxy is a handler that uses a client.
 """
 
 from __future__ import annotations

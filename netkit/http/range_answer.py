@@ -1,7 +1,7 @@
 """The answer to a Range request: which status, which parts, which headers.
 
 RFC 9110 sections 14.2 (Range), 15.3.7 (206) and 15.5.17 (416). `netkit.http.ranges` reads the fields and
-resolves the ranges; here a server decides what it sends.
+resolves the ranges; this module decides what a server sends.
 
     >>> answer = answer_range("bytes=0-499, 400-899", 10_000, content_type="text/plain", boundary="part")
     >>> answer.status, dict(answer.headers)["Content-Range"]

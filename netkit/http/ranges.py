@@ -1,4 +1,4 @@
-"""Range requests: what part of a representation is asked for, and how the answer says what it carries.
+"""Range requests: read which parts a client asks for, and describe the parts that an answer carries.
 
 RFC 9110 sections 14 (Range, Content-Range), 13.1.5 (If-Range), 15.3.7 (206) and 15.5.17 (416).
 
@@ -7,9 +7,9 @@ RFC 9110 sections 14 (Range, Content-Range), 13.1.5 (If-Range), 15.3.7 (206) and
     >>> [encode_content_range(part, 10_000) for part in parts]
     ['bytes 0-899/10000', 'bytes 9900-9999/10000']
 
-Of a Range that is malformed, or in a unit that is not bytes, an error is raised; a server then goes on as if
-the field had not been sent (section 14.2), all of it: one range among others cannot be left out, as who asked
-would take the rest for all of the answer. Only `UnsatisfiableRange` is answered, with 416. A suffix of an
+A Range that is malformed, or whose unit is not bytes, raises an error. A server then ignores the whole field
+(section 14.2). It cannot leave out only one of several ranges, because the client would take the other parts
+for the complete answer. Only `UnsatisfiableRange` gets an answer of its own, 416. A suffix of an
 empty representation is satisfiable (section 14.1.2), and resolves to no part: the answer is 200. A malformed
 Content-Range is the server's fault, and a client must not put such a part together with others (14.4).
 """

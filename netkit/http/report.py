@@ -1,4 +1,4 @@
-"""What `diagnose` returns: messages part by part, each with where it is, and what was found in them."""
+"""The result of `diagnose`: the parts of each message, their positions, and the findings."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""A header section as a whole (RFC 9112 section 5): taken at once where nothing in it asks for more care.
+"""Read a whole header section at once (RFC 9112 section 5), if it needs no special care.
 
-Nearly every section that a parser meets has lines that are as they should be, and its parts are often not
-asked for, or only as octets. One regular expression says that it is right, another takes it apart when
-somebody asks. What says anything about the framing, or might, is left to the parser, which reads it line by
-line.
+Nearly every section has only correct lines, and callers often do not need its parts, or need them only as
+octets. One regular expression checks the section. Another one splits it into parts when a caller asks for
+them. If a section contains, or may contain, a field about the framing, the parser reads it line by line.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """The start line of an HTTP/1.1 message: request line (RFC 9112 section 3) or status line (section 4).
 
 A request target has one of four forms (section 3.2), and the method decides which: CONNECT takes a host and a
-port, OPTIONS may take `*`, all others a path or, as to a proxy, a whole URI. A target of another form is
-refused, because two parsers will not make the same of it.
+port, OPTIONS may take `*`, all other methods take a path or, for a proxy, a whole URI. A target of another
+form is refused, because two parsers may read it differently.
 
-Two decisions of this parser's own. `M-SEARCH *` and `NOTIFY *` are taken, although section 3.2.4 has `*` for
-OPTIONS alone: UPnP sends them (UPnP Device Architecture 2.0, sections 1.2 and 1.3). And of the absolute URIs
-that section 3.2.2 allows, only those with a scheme of letters and a host that is a name or an address are
-taken, as by llhttp: `coap+ws://h/`, `urn:a:b` and `http://[v1.x]/` are refused, with that reason.
+This parser differs from the RFC in two points. First, it accepts `M-SEARCH *` and `NOTIFY *`, although
+section 3.2.4 allows `*` only for OPTIONS: UPnP sends them (UPnP Device Architecture 2.0, sections 1.2 and
+1.3). Second, section 3.2.2 allows all absolute URIs, but this parser accepts only those with a scheme of
+letters and a host that is a name or an address, as llhttp does. It refuses `coap+ws://h/`, `urn:a:b` and
+`http://[v1.x]/`, with that reason.
 """
 
 from __future__ import annotations

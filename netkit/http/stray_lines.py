@@ -1,8 +1,8 @@
-"""Every line of a message's head that a parser which tolerates nothing would refuse, not only the first.
+"""Find every line of a message's head that a strict parser would refuse, not only the first one.
 
-It goes on where the parser stops, so that whoever wrote the message sees all of it in one go, and what the
-other lines say can be judged; and it says what was tolerated where that was asked for. Each line is read by
-the functions that the parser uses, once more for every flag that lets something in it pass.
+This module continues where the parser stops. So the author of the message sees all faults at once, and
+`diagnose` can judge the meaning of the other lines. It also reports the faults that a flag tolerated.
+It reads each line with the parser's own functions, and once more for every flag that tolerates a fault in it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Structured fields: the items, lists and dictionaries that newer header fields are made of.
+"""Structured fields: the items, lists and dictionaries in newer header fields.
 
-RFC 9651, parsed by section 4.2 and written by section 4.1, both strictly: what is not exactly in the grammar
-is an error, with its offset, and the whole field is then to be ignored.
+RFC 9651: parsing follows section 4.2, and writing section 4.1; both are strict. Every violation of the
+grammar is an error with its offset. The receiver must then ignore the whole field.
 
     >>> parse_dictionary('u=2, i, at=@1659578233;src="clock"')["at"]
     Item(value=Date(1659578233), params={'src': 'clock'})

@@ -3,8 +3,8 @@
 RFC 9110 section 9 (methods), 15 (status codes), 2.5 (versions); the IANA registries "HTTP Methods" and
 "HTTP Status Codes".
 
-Method and StatusCode are open: a `str` and an `int` with properties, and not an `enum`, because a method or
-a code that nobody registered is as good a message as any other.
+Method and StatusCode are a `str` and an `int` with properties. They are no `enum`, because a message may use
+a method or a code that is not registered.
 """
 
 from __future__ import annotations

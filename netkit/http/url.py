@@ -1,8 +1,8 @@
-"""URLs as the WHATWG URL Standard has them, read by ada-url, with a reason where one is refused.
+"""URLs by the WHATWG URL Standard, read by ada-url, with a reason for each refused text.
 
-The Standard's parser does what browsers do: it repairs what it can and knows one spelling for each URL. Two
-things it does not tell are kept here: whether a port was written that is the scheme's own anyway (`port`),
-and why a text is no URL (`HttpError.InvalidUri`). ada-url is imported when the first URL is read.
+The Standard's parser works as browsers do: it repairs what it can, and gives one spelling for each URL. This
+module adds two facts that the parser does not report: whether the text has the default port of the scheme
+(`port`), and why a text is no URL (`HttpError.InvalidUri`). ada-url is imported when the first URL is read.
 """
 
 from __future__ import annotations
