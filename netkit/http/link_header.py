@@ -226,8 +226,8 @@ def resolve(entry: LinkEntry, base: Url | None) -> ResolvedLink:
 
 
 def decode_ext_value(text: str) -> ExtValue | None:
-    """What an extended value says (RFC 8187 section 3.2); None if it is none, or its octets are not in its
-    charset, which is UTF-8 (or ISO-8859-1, which RFC 5987 knew).
+    """Decode an extended value (RFC 8187 section 3.2). The charset is UTF-8 (or ISO-8859-1, from RFC 5987).
+    The result is None if the text is no extended value, or if its octets are invalid in the charset.
 
     >>> decode_ext_value("UTF-8'de'n%c3%a4chstes%20Kapitel")
     ExtValue(text='nächstes Kapitel', language='de')

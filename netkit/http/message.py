@@ -34,10 +34,10 @@ class _Message(Value):
 
     @property
     def body_text(self) -> str | None:
-        """The body as text, in the character set its Content-Type names, else in UTF-8; None without a body.
+        """The body as text, in the charset of its Content-Type, else in UTF-8; None without a body.
 
-        Raises HttpError.BodyEncoding for a body that is compressed (Content-Encoding), a character set
-        nobody knows, and octets that are not in it.
+        Raises HttpError.BodyEncoding for a compressed body (Content-Encoding), for an unknown charset, and
+        for octets that are invalid in the charset.
         """
         if self.body is None:
             return None
@@ -58,12 +58,12 @@ class Request(_Message):
         >>> request.body_text, request.replace(method="PUT").method
         ('café', <Method PUT>)
 
-    `method` may be text; `uri` is the target as it is sent (a path with its query, a whole URL, an authority
-    for CONNECT, `*` for OPTIONS), or a Url, which is taken whole but for its fragment.
+    `method` may be text. `uri` is the target as it is sent (a path with its query, a whole URL, an authority
+    for CONNECT, `*` for OPTIONS), or a Url, which is used whole, but without its fragment.
     `headers` are copied and frozen, `body` is any buffer, or None.
 
     Raises HttpError.InvalidUri for a target with whitespace, control characters or anything else that is not
-    ASCII, HttpError.InvalidValue for a method or a header that cannot be one.
+    ASCII. Raises HttpError.InvalidValue for an invalid method or header.
     """
 
     __slots__ = ("body", "headers", "method", "uri", "version")
@@ -89,7 +89,7 @@ class Request(_Message):
 
     @property
     def url(self) -> Url | None:
-        """The URL, where `uri` is a whole one; None for a path. Raises HttpError.InvalidUri."""
+        """The URL if `uri` is a whole URL; None for a path. Raises HttpError.InvalidUri."""
         from netkit.http.url import Url
 
         return Url.parse(self.uri) if "://" in self.uri and not self.uri.startswith("/") else None
@@ -106,7 +106,7 @@ class Response(_Message):
         ('OK', 'é')
 
     `status` may be a number; `headers` are copied and frozen, `body` is any buffer, or None.
-    Raises HttpError.InvalidValue for a status or a header that cannot be one.
+    Raises HttpError.InvalidValue for an invalid status or header.
     """
 
     __slots__ = ("body", "headers", "status", "version")

@@ -211,11 +211,11 @@ def rank_media(prefs: Sequence[MediaRange] | None, offers: Iterable[str]) -> lis
 def rank_codings(
     prefs: Sequence[Preference] | None, offers: Iterable[str], *, or_identity: bool = False
 ) -> list[Verdict]:
-    """What becomes of each content coding offered, the best first. RFC 9110 section 12.5.3: identity is
-    acceptable without being named, if less than whatever is, unless `identity;q=0` or `*;q=0` rejects it.
+    """The verdict about each offered content coding, the best first. RFC 9110 section 12.5.3: an unnamed
+    identity is acceptable, but less than every named coding, unless `identity;q=0` or `*;q=0` rejects it.
 
-    With `or_identity`, identity is ranked too where nothing offered is acceptable: it can be sent without
-    being offered. Raises InvalidField for an offer that is no coding.
+    With `or_identity`, identity is ranked too if no offer is acceptable, because a server can always send it.
+    Raises InvalidField for an offer that is no coding.
     """
     listed = list(prefs or ())
 
@@ -250,8 +250,8 @@ def rank_charsets(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> 
 
 
 def rank_languages(prefs: Sequence[Preference] | None, offers: Iterable[str]) -> list[Verdict]:
-    """What becomes of each language tag offered, the best first, matched by basic filtering: the longest
-    range that matches a tag decides. An empty field is as good as none.
+    """The verdict about each offered language tag, the best first. Tags match by basic filtering: the longest
+    range that matches a tag decides. An empty field counts as no field.
 
     Raises InvalidField for an offer that is no language tag.
     """

@@ -247,8 +247,8 @@ class ParseInvalidChunkSize(_BadOctet):
 class ParseInvalidChunkExtension(_BadOctet):
     """What stands between a chunk's size and the end of its line is no extension, or has whitespace in it.
 
-    Of whitespace RFC 9110 section 5.6.3 says that no sender may write it and that a recipient removes it;
-    the decoder is stricter, and removes it with a flag only.
+    RFC 9110 section 5.6.3 forbids senders to write this whitespace and makes recipients remove it. The
+    decoder is stricter: it removes the whitespace only with a flag.
     """
 
     section = "RFC 9112 section 7.1.1"
@@ -324,7 +324,7 @@ class ParseHttp2Preface(ParseError):
 
 
 class ParseTlsBytes(ParseError):
-    """A TLS record (RFC 8446 section 5.1): the peer speaks https on a port for plain http, or refuses to."""
+    """A TLS record (RFC 8446 section 5.1): the peer speaks TLS, or sends a TLS alert, where http is due."""
 
     section = "RFC 8446 section 5.1"
     hint = "one side speaks TLS and the other does not: https against http, or a wrong port"
@@ -421,7 +421,7 @@ class ParseForbiddenTrailer(_Quoting):
 class ParseConflictingContentLength(ParseError):
     """Content-Length more than once: `first` and `second`.
 
-    RFC 9112 section 6.3 lets a recipient take two that are equal for one, which a flag does.
+    RFC 9112 section 6.3 allows a recipient to treat equal values as one; a flag turns this on.
     """
 
     section = "RFC 9112 section 6.3"

@@ -107,8 +107,9 @@ _ABSENT = TransferEncoding.ABSENT
 class HttpParser:
     """Reads the heads of requests, or of responses, one after another.
 
-    Made by `HttpParser.request` or `HttpParser.response`. `feed` it until it is done; then ask it; then
-    `reset` it for the next message. After an error, `feed` raises the same again until there is a `reset`.
+    Make it with `HttpParser.request` or `HttpParser.response`. Call `feed` until the head is complete, read
+    the results, and call `reset` before the next message. After an error, `feed` raises the same error again
+    until `reset` is called.
     """
 
     __slots__ = (
@@ -207,8 +208,8 @@ class HttpParser:
         """A parser of responses, for a client.
 
         Args:
-            request_method: the method that is answered, on which the framing depends: a response to HEAD
-                has no body, and 2xx to CONNECT makes a tunnel (RFC 9112 section 6.3).
+            request_method: the method of the request. The framing depends on it: a response to HEAD has no
+                body, and 2xx to CONNECT makes a tunnel (RFC 9112 section 6.3).
             lenient: what to tolerate; by default, a status line without the space before its reason.
             max_request_line: octets of the status line; the others as for `request`.
         """
@@ -255,19 +256,19 @@ class HttpParser:
         self._looked_at = 0
 
     def feed(self, data: Buffer) -> NeedMore | Done:
-        """Read on.
+        """Continue to read the head.
 
         Args:
             data: everything received since the message began (or since the start given to `reset`): the
-                buffer of the last call, grown. What follows the message may be in it and is left alone.
+                buffer of the last call, grown. It may contain octets after the message; they are not read.
 
         Returns:
-            NeedMore, which is false, or Done; once done, the same again.
+            NeedMore, which is false, or Done. After Done, every call returns the same Done.
 
         Raises:
-            ParseError: this is no HTTP/1.1 message; the variant says why, its `offset` where.
-            ValueError: the buffer is shorter than it was.
-            TypeError: data is no contiguous buffer.
+            ParseError: this is no HTTP/1.1 message; the variant says why, and `offset` says where.
+            ValueError: the buffer is shorter than before.
+            TypeError: data is not a contiguous buffer.
         """
         if self._done is not None:
             return self._done
@@ -290,7 +291,7 @@ class HttpParser:
         return self._done
 
     def finish(self) -> None:
-        """The stream has ended. Raises ParseError.Incomplete if that was inside a message's head."""
+        """Call this when the stream ends. Raises ParseError.Incomplete inside a message's head."""
         if self._error is not None:
             raise self._error.fresh()
         if self._done is None and (self._state != _EMPTY_LINES or self._size > self._line):
@@ -301,7 +302,7 @@ class HttpParser:
 
     @property
     def headers(self) -> tuple[HeaderView, ...]:
-        """Where each header field is, in order; those read so far where the head is not complete."""
+        """The position of each header field, in order; in an incomplete head, of the fields read so far."""
         return tuple(
             _HeaderView(name, name_end - name, value, value_end - value)
             for name, name_end, value, value_end in self._fields()
