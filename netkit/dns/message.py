@@ -3,12 +3,13 @@
 RFC 1035 section 4.1 (the format), RFC 2181 section 9 and RFC 9471 (truncation), RFC 4035 section 3.2 (AD and
 CD), RFC 6891 section 6 (OPT), RFC 9619 (one question).
 
-A message holds its OPT record as `edns`, not among the additional records, and the whole response code, of
-which EDNS carries the high bits, as `rcode`: decoding takes the record apart, encoding puts it together.
+A message holds its OPT record as `edns`, not among the additional records. `rcode` is the whole response
+code, although EDNS carries its high bits on the wire. Decoding splits the OPT record into these fields, and
+encoding builds the record again.
 
-Decoding accepts what is unusual and can only be meant one way (no question, a set TTL sign bit, which is
-read as 0: RFC 2181 section 8) and refuses what could be read two ways (octets after the last record, a
-second OPT). It takes time in proportion to the message's length.
+Decoding accepts unusual messages that have only one possible meaning: no question; a TTL with the sign bit
+set, which is read as 0 (RFC 2181 section 8). Decoding refuses messages with two possible meanings: octets
+after the last record; a second OPT. The time for decoding is proportional to the message's length.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ CD = 0x0010
 _FLAGS = QR | AA | TC | RD | RA | Z | AD | CD
 _FLAG_NAMES = {QR: "qr", AA: "aa", TC: "tc", RD: "rd", RA: "ra", AD: "ad", CD: "cd"}
 
-#: What each flag of a response says, by its name. QR says only that it is a response.
+#: The meaning of each flag of a response, by the flag's name. QR says only that the message is a response.
 FLAG_MEANINGS = {
     "aa": "authoritative",
     "tc": "truncated",
@@ -50,18 +51,18 @@ FLAG_MEANINGS = {
     "cd": "checking disabled",
 }
 
-#: RFC 1035 section 4.2.1: what a message without EDNS must fit in over UDP.
+#: RFC 1035 section 4.2.1: the largest UDP message without EDNS, in octets.
 MIN_MESSAGE = 512
 _HEADER_SIZE = 12
-# The shortest question and record are about the root: its octet, and the fixed fields.
+# The shortest question and the shortest record have the root as their name: one octet and the fixed fields.
 _MIN_QUESTION = 5
 _MIN_RECORD = 11
 
 
 class Header(Value):
-    """The first twelve octets of a message, as they are: the response code's low four bits, the counts.
+    """The first twelve octets of a message, unchanged; the response code has only its low four bits.
 
-    `Header.from_wire(WireReader(data))` looks at a message without decoding the rest.
+    `Header.from_wire(WireReader(data))` reads the header without decoding the rest of the message.
     """
 
     __slots__ = ("ancount", "arcount", "flags", "id", "nscount", "opcode", "qdcount", "rcode")
@@ -98,7 +99,7 @@ class Header(Value):
 
     @classmethod
     def from_wire(cls, reader: WireReader) -> Self:
-        """The header that begins where `reader` stands. Raises DnsError.InvalidResponse."""
+        """Read a header at the position of `reader`. Raises DnsError.InvalidResponse."""
         number = reader.u16("header.id")
         bits = reader.u16("header.flags")
         counts = [reader.u16(f"header.{field}") for field in cls.__match_args__[4:]]
@@ -113,7 +114,7 @@ class Header(Value):
 
 
 class Question(Value):
-    """What is asked: `name`, `rdtype` and `rdclass` (IN unless said otherwise). RFC 1035 section 4.1.2."""
+    """A question: `name`, `rdtype` and `rdclass` (IN by default). RFC 1035 section 4.1.2."""
 
     __slots__ = ("name", "rdclass", "rdtype")
     __match_args__ = ("name", "rdtype", "rdclass")
@@ -129,7 +130,7 @@ class Question(Value):
 
     @classmethod
     def from_wire(cls, reader: WireReader) -> Self:
-        """The question that begins where `reader` stands. Raises DnsError.InvalidResponse."""
+        """Read a question at the position of `reader`. Raises DnsError.InvalidResponse."""
         return cls(reader.name("name"), reader.u16("type"), reader.u16("class"))
 
     def to_wire(self, writer: WireWriter) -> None:
@@ -145,8 +146,8 @@ class Question(Value):
 class Message(Value):
     """A DNS message: header fields, four sections, and `edns` if it had an OPT record.
 
-    `id` is 16 bits, `flags` any of QR AA TC RD RA Z AD CD (also as properties), `rcode` the whole twelve
-    bits. Immutable: `replace` makes a changed one.
+    `id` has 16 bits. `flags` are any of QR AA TC RD RA Z AD CD (also available as properties). `rcode` has
+    all twelve bits. Immutable: `replace` makes a changed copy.
     """
 
     __slots__ = ("additional", "answer", "authority", "edns", "flags", "id", "opcode", "question", "rcode")
@@ -204,8 +205,8 @@ class Message(Value):
     ) -> Self:
         """Decode a whole message.
 
-        `allow_trailing` ignores octets after the last record. `question_only` stops after the question:
-        enough to tell what a truncated answer is to, whose records may be cut in the middle.
+        `allow_trailing` ignores octets after the last record. `question_only` stops after the question. This
+        is enough to match a truncated answer, whose last record may be incomplete, to its query.
 
         Raises DnsError.InvalidResponse with the field's path (`answer[2].rdata.exchange`) and the octet.
         """
@@ -227,14 +228,14 @@ class Message(Value):
 
     @classmethod
     def from_malformed(cls, data: bytes | bytearray | memoryview) -> Self:
-        """What a response to a message needs that `from_wire` refuses, as far as it can be read.
+        """Read from a malformed message only what a response to it needs.
 
-        The header's id, flags and opcode; the question, where there is one and only one; `edns` of the first
-        OPT record that the lengths of the records before it lead to, without its options. A response to a
-        query with EDNS has EDNS too, whatever is wrong with the query (RFC 6891 sections 6.1.1 and 7):
-        FORMERR without it says that the server does not know EDNS.
+        The result has the header's id, flags and opcode; the question, if there is exactly one; and `edns`
+        without options, from the first OPT record that can be found by the lengths of the records before it.
+        A response to a query with EDNS has EDNS even if the query is malformed (RFC 6891 sections 6.1.1 and
+        7), because FORMERR without EDNS would say that the server does not support EDNS.
 
-        Raises DnsError.InvalidResponse for less than a header.
+        Raises DnsError.InvalidResponse if the message is shorter than a header.
         """
         reader = WireReader(data)
         header = Header.from_wire(reader)
@@ -250,19 +251,20 @@ class Message(Value):
                     break
                 reader.take(rdlength, "rdata")
         except DnsError.InvalidResponse:
-            pass  # no more of it can be read
+            pass  # the rest cannot be read
         question = questions if len(questions) == header.qdcount == 1 else ()
         return cls(header.id, header.flags, header.opcode, header.rcode, question, edns=edns)
 
     def to_wire(self, max_size: int | None = None, *, compress: bool = True) -> bytes:
-        """Encode the message, in at most `max_size` octets (512 or more; without it, as many as it takes).
+        """Encode the message in at most `max_size` octets (512 or more; without it, up to 65535).
 
-        What does not fit is left out in whole record sets, from the end; OPT stays. TC is set if anything
-        is missing from answer or authority, or a referral's addresses of servers in the zone it refers to
-        (RFC 2181 section 9, RFC 9471 section 3.1); other additional records go silently.
+        If the message is too large, whole record sets are left out, from the end; OPT stays. TC is set if a
+        record of answer or authority is missing. TC is also set if a referral lacks the address of a server
+        in the zone that it refers to (RFC 2181 section 9, RFC 9471 section 3.1). Other additional records may
+        be left out without TC.
 
-        Raises DnsError.InvalidValue for a message over 65535 octets, a response code that needs EDNS
-        without it, or options that leave no room; DnsError.InvalidName for a relative name.
+        Raises DnsError.InvalidValue for a message over 65535 octets, for a response code that needs EDNS in a
+        message without EDNS, and for options that leave no room; DnsError.InvalidName for a relative name.
         """
         if self.rcode > 0xF and self.edns is None:
             raise DnsError.InvalidValue("rcode", self.rcode, "needs EDNS to be sent", limit=0xF)
@@ -300,7 +302,7 @@ class Message(Value):
         return bytes(writer.data)
 
     def _write_additional(self, writer: WireWriter, room: int) -> tuple[int, bool]:
-        """Write what fits of the additional records: how many, and whether one is missing that counts."""
+        """Write the additional records that fit. Return their number, and whether a needed one is missing."""
         required = self._in_domain_servers()
         written = 0
         cut = False
@@ -312,7 +314,7 @@ class Message(Value):
         return written, cut
 
     def _in_domain_servers(self) -> set[Name]:
-        """In a referral, the servers in the zone it refers to: who needs their address most."""
+        """Return a referral's servers inside the delegated zone; clients need their addresses most."""
         if self.answer or self.authoritative:
             return set()
         return {
@@ -323,14 +325,14 @@ class Message(Value):
 
     @property
     def header(self) -> Header:
-        """The header this message has, whole."""
+        """The header of this message."""
         additional = len(self.additional) + (self.edns is not None)
         counts = len(self.question), len(self.answer), len(self.authority), additional
         return Header(self.id, self.flags, self.opcode, self.rcode & 0xF, *counts)
 
     @property
     def is_response(self) -> bool:
-        """QR: whether this answers a query."""
+        """QR: whether this message is a response."""
         return bool(self.flags & QR)
 
     @property
@@ -340,17 +342,17 @@ class Message(Value):
 
     @property
     def truncated(self) -> bool:
-        """TC: whether something is missing for lack of room."""
+        """TC: whether records are missing because the message was too large."""
         return bool(self.flags & TC)
 
     @property
     def recursion_desired(self) -> bool:
-        """RD: whether the server was asked to ask others."""
+        """RD: whether the client wants the server to ask other servers."""
         return bool(self.flags & RD)
 
     @property
     def recursion_available(self) -> bool:
-        """RA: whether the server would ask others."""
+        """RA: whether the server can ask other servers."""
         return bool(self.flags & RA)
 
     @property
@@ -365,11 +367,11 @@ class Message(Value):
 
     @property
     def flag_names(self) -> tuple[str, ...]:
-        """The flags that are set, named and ordered as dig has them: `("qr", "rd", "ra")`."""
+        """The names of the set flags, with dig's spelling and order: `("qr", "rd", "ra")`."""
         return tuple([name for bit, name in _FLAG_NAMES.items() if self.flags & bit])
 
 
-#: What a query says of EDNS unless told otherwise: 1232 octets, no option.
+#: The default EDNS of a query: 1232 octets, no options.
 DEFAULT_EDNS = Edns()
 
 
@@ -384,10 +386,10 @@ def make_query(
     cd: bool = False,
     edns: Edns | None = DEFAULT_EDNS,
 ) -> Message:
-    """A query for `name` and `rdtype` with the given id, which the caller draws at random (RFC 5452).
+    """Make a query for `name` and `rdtype` with the given id. The caller must choose a random id (RFC 5452).
 
-    `rd` asks for recursion, `ad` to be told whether the answer is authentic, `cd` not to check it. `edns`
-    is None for a query without EDNS.
+    `rd` asks for recursion. `ad` asks whether the answer is authentic. `cd` asks the server not to check
+    DNSSEC. `edns` is None for a query without EDNS.
 
     Raises DnsError.InvalidName, DnsError.InvalidValue.
     """
@@ -407,13 +409,13 @@ def make_response(
     additional: Iterable[DnsRecord] = (),
     edns: Edns | None = None,
 ) -> Message:
-    """The response to `query`: its id, opcode, question, RD and CD, and the sections given.
+    """Make the response to `query`: with the query's id, opcode, question, RD and CD, and the given sections.
 
-    Of a query with several questions none is repeated: no message may have more than one (RFC 9619), and
-    hundreds of them may not fit in what the client takes.
+    If the query has several questions, the response has none, because a message may have only one question
+    (RFC 9619), and hundreds of questions may not fit in the size that the client accepts.
 
-    `edns` is what the server says of itself; without it a query with EDNS is answered with the defaults,
-    and a query without EDNS is answered without, whatever is given (RFC 6891 section 6.1.1).
+    `edns` is the server's EDNS. Without `edns`, a query with EDNS is answered with the defaults. A query
+    without EDNS is always answered without EDNS, even if `edns` is given (RFC 6891 section 6.1.1).
     """
     flags = QR | query.flags & (RD | CD) | (AA if aa else 0) | (RA if ra else 0) | (AD if ad else 0)
     own = None
@@ -441,7 +443,7 @@ def _too_long(size: int, limit: int) -> DnsError.InvalidValue:
 
 
 def _check_count(reader: WireReader, section: str, count: int, offset: int, least: int) -> None:
-    # Before anything is read: a count that lies costs nothing.
+    # This check comes before any reading, so that a false count costs no time.
     if count * least > reader.remaining:
         reader.fail(
             f"header.{section}",
@@ -471,7 +473,7 @@ _COUNTS = {"answer": "ancount", "authority": "nscount", "additional": "arcount"}
 def _read_records(
     reader: WireReader, section: str, count: int, offset: int
 ) -> tuple[list[DnsRecord], _Opt | None]:
-    """The records of a section whose count stands at `offset`, and its OPT apart from them."""
+    """Read the records of a section, whose count is at `offset`; return the OPT record separately."""
     _check_count(reader, _COUNTS[section], count, offset, _MIN_RECORD)
     records: list[DnsRecord] = []
     opt: _Opt | None = None
@@ -504,13 +506,13 @@ def _read_records(
 
 
 def _rrsets(records: Iterable[DnsRecord]) -> Iterator[list[DnsRecord]]:
-    """Records in runs of one name, type and class."""
+    """Group neighbouring records of one name, type and class."""
     for _, run in groupby(records, lambda record: (record.name, record.rdtype, record.rdclass)):
         yield list(run)
 
 
 def _write_records(writer: WireWriter, records: Iterable[DnsRecord], room: int) -> int:
-    """Write record sets while the message stays within `room` octets: how many records that were."""
+    """Write record sets while the message fits in `room` octets; return the number of records written."""
     written = 0
     for rrset in _rrsets(records):
         mark = writer.mark()

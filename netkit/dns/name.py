@@ -4,11 +4,12 @@ RFC 1035 sections 2.3.4 (63 octets a label, 255 a name), 3.1 (wire form), 3.5 (i
 `\.` and `\DDD`); RFC 3596 section 2.5 (ip6.arpa); RFC 4034 section 6.1 (canonical order); RFC 4343 (case);
 RFC 5891 with the mapping of UTS 46 (internationalised names).
 
-A `Name` is never equal to text: "Example.com" and "EXAMPLE.COM" are one name and two strings, so no hash
-could serve both. Compare with `Name.parse(text)`, or `str(name)` if the case is known.
+A `Name` is never equal to a string: "Example.com" and "EXAMPLE.COM" are the same name but different strings,
+so a name and a string cannot share one hash. Compare with `Name.parse(text)`, or compare `str(name)` if the
+case is known.
 
-A name is kept as its uncompressed wire form. The lower-cased copy is what is compared and hashed: length
-octets are at most 63, below the letters, so lower-casing the whole leaves them alone.
+A `Name` stores its uncompressed wire form, and a lower-case copy for comparison and hashing. Lower-casing
+does not change the length octets, because they are at most 63, which is below all letters.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
 MAX_LABEL = 63
 MAX_NAME = 255
 
-# Octets that stand for themselves in text; the ones a master file would read otherwise take a backslash,
-# the rest are written \DDD.
+# Octets that are written unchanged in text. Octets with a special meaning in a master file get a backslash;
+# all others are written as \DDD.
 _PLAIN = bytes(octet for octet in range(0x21, 0x7F) if octet not in b'"$().;@\\')
 _ESCAPED = {octet: f"\\{octet:03d}" for octet in range(256) if octet not in _PLAIN}
 _ESCAPED |= {octet: f"\\{octet:c}" for octet in b'"$().;@\\'}
-# What UTS 46 maps to the full stop, so that a name typed with an input method splits where it should.
+# Characters that UTS 46 maps to the full stop, so that a name typed with an input method is split correctly.
 _DOTS = ".\u3002\uff0e\uff61"
 _LETTERS_DIGITS_HYPHEN = b"abcdefghijklmnopqrstuvwxyz0123456789-"
 
@@ -42,8 +43,8 @@ _LETTERS_DIGITS_HYPHEN = b"abcdefghijklmnopqrstuvwxyz0123456789-"
 class Name:
     """A domain name: `Name.parse("www.example.com")`, or `Name((b"www", b"example", b"com"))`.
 
-    `labels` come without the empty root label; `absolute` is False for a name still to be completed with
-    an origin. Raises DnsError.InvalidName for an empty label, one over 63 octets, or more than 255 in all.
+    `labels` do not include the empty root label. `absolute` is False for a name that an origin must complete.
+    Raises DnsError.InvalidName for an empty label, a label over 63 octets, or a name over 255 octets.
     Immutable. Sorts in canonical order (RFC 4034 section 6.1).
     """
 
@@ -65,11 +66,11 @@ class Name:
 
     @classmethod
     def parse(cls, text: str, origin: Name | None = None, *, relative: bool = False) -> Name:
-        r"""The name that `text` spells: with `\.` and `\DDD` for odd octets, in Unicode if need be.
+        r"""Read a name from `text`, with `\.` and `\DDD` for special octets, in ASCII or Unicode.
 
-        Text without a final dot is completed with `origin`, by default the root; with `relative` it stays
-        relative. `@` alone is the origin. Labels beyond ASCII are encoded as IDNA2008 after the mapping of
-        UTS 46; labels in ASCII are taken as they are, underscores and all.
+        `origin` (by default the root) completes text without a final dot; with `relative`, such text gives a
+        relative name. `@` alone is the origin. Labels with non-ASCII characters are encoded as IDNA2008 after
+        the mapping of UTS 46. ASCII labels stay unchanged, including underscores.
 
         Raises DnsError.InvalidName with the index in `text`.
         """
@@ -89,14 +90,14 @@ class Name:
 
     @classmethod
     def of(cls, value: Name | str) -> Name:
-        """A name as it is, or text parsed as an absolute name."""
+        """Return a name unchanged, or parse text as an absolute name."""
         return value if isinstance(value, Name) else cls.parse(value)
 
     @classmethod
     def reverse(cls, address: IPv4Address | IPv6Address | str) -> Name:
-        """The name that holds the address's PTR record, under in-addr.arpa or ip6.arpa.
+        """Return the name of an address's PTR record, under in-addr.arpa or ip6.arpa.
 
-        Takes an `IpAddr`, an `ipaddress` object or text (AddrParseError if that is no address).
+        Takes an `IpAddr`, an `ipaddress` object or text. Raises AddrParseError if the text is not an address.
         RFC 1035 section 3.5, RFC 3596 section 2.5.
         """
         if isinstance(address, str):
@@ -110,9 +111,9 @@ class Name:
 
     @classmethod
     def reverse_network(cls, octets: str) -> Name:
-        """The name under which the PTR records of an IPv4 network are that ends at an octet: `"192.0.2"`.
+        """Return the name above the PTR records of an IPv4 network of one to three octets: `"192.0.2"`.
 
-        RFC 1035 section 3.5. Raises DnsError.InvalidName for what is not one to three octets.
+        RFC 1035 section 3.5. Raises DnsError.InvalidName if the text is not one to three octets.
         """
         numbers = octets.rstrip(".").split(".")
         if len(numbers) > 3 or not all(
@@ -122,9 +123,9 @@ class Name:
         return cls([*(each.encode() for each in reversed(numbers)), b"in-addr", b"arpa"])
 
     def to_address(self) -> IpAddr:
-        """The address whose PTR record this name holds: the reverse of `reverse`.
+        """Return the address of a reverse name; this is the inverse of `reverse`.
 
-        Raises DnsError.InvalidName for a name that does not stand for one address.
+        Raises DnsError.InvalidName if the name is not the reverse name of exactly one address.
         """
         from netkit.addr import Ipv4Addr, Ipv6Addr
 
@@ -132,7 +133,7 @@ class Name:
         digits = labels[-3::-1]
         if labels[-2:] == (b"in-addr", b"arpa") and len(digits) == 4:
             numbers = [int(digit) for digit in digits if len(digit) <= 3 and digit.isdigit()]
-            # The second test keeps out "01": one address must have one name.
+            # The second test refuses "01", because one address must have only one name.
             if [b"%d" % number for number in numbers if number <= 255] == list(digits):
                 return Ipv4Addr(bytes(numbers))
         nibbles = [digit for digit in digits if len(digit) == 1 and digit in b"0123456789abcdef"]
@@ -155,7 +156,7 @@ class Name:
 
     @property
     def is_absolute(self) -> bool:
-        """Whether the name goes up to the root."""
+        """Whether the name is absolute: it ends at the root."""
         return self._absolute
 
     @property
@@ -194,7 +195,7 @@ class Name:
             yield name
 
     def suffix(self, count: int) -> Name:
-        """The name of the `count` rightmost labels (all of them, if there are fewer)."""
+        """Return the name of the `count` rightmost labels (of all labels, if there are fewer)."""
         labels = self.labels
         skip = sum(map(len, labels[: max(len(labels) - count, 0)])) + max(len(labels) - count, 0)
         return self if not skip else self._trusted(self._wire[skip:], self._absolute)
@@ -208,7 +209,7 @@ class Name:
         return self._trusted(self._wire + suffix._wire, suffix._absolute)
 
     def relativize(self, origin: Name) -> Name:
-        """The name relative to `origin` where it is under it, else the name as it is."""
+        """Return the name relative to `origin` if it is under `origin`; otherwise the name unchanged."""
         if not self.is_subdomain_of(origin):
             return self
         return self._trusted(self._wire[: len(self._wire) - len(origin._wire)], False)
@@ -219,19 +220,19 @@ class Name:
         if self._absolute is not other._absolute or not self._folded.endswith(other._folded):
             return False
         at = 0
-        while at < cut:  # the same octets could begin in the middle of a label
+        while at < cut:  # equal octets could begin in the middle of a label
             at += 1 + self._wire[at]
         return at == cut
 
     def is_identical(self, other: Name) -> bool:
-        """Whether both are the same octet for octet: equal, and in the same case."""
+        """Whether both names have the same octets: they are equal and have the same letter case."""
         return self._wire == other._wire
 
     def with_case(self, bits: int) -> Name:
-        """The same name, its letters in upper case where `bits` (lowest first, one a letter) has a 1.
+        """Return the same name in another letter case: each bit of `bits` (lowest first) sets one letter.
 
-        A server returns the question in the case it came in, so that random bits make an answer harder to
-        forge (draft-vixie-dnsext-dns0x20).
+        A 1 makes the letter upper case. A server returns the question in the case of the query, so random
+        bits make an answer harder to forge (draft-vixie-dnsext-dns0x20).
         """
         cased = bytearray(self._folded)
         for at, octet in enumerate(cased):
@@ -247,7 +248,7 @@ class Name:
         return self._wire
 
     def to_text(self, omit_final_dot: bool = False) -> str:
-        """The name as a master file has it: `www.example.com.`, with odd octets escaped; `@` if empty."""
+        """The name in a master file: `www.example.com.`, with special octets escaped; `@` if empty."""
         labels = self.labels
         if not labels:
             return "." if self._absolute else "@"
@@ -255,7 +256,7 @@ class Name:
         return text + "." if self._absolute and not omit_final_dot else text
 
     def to_unicode(self, omit_final_dot: bool = False) -> str:
-        """As `to_text`, with IDNA labels (`xn--...`) in their own script where they are valid IDNA2008."""
+        """Like `to_text`, but with valid IDNA2008 labels (`xn--...`) as Unicode text."""
         if b"xn--" not in self._folded:
             return self.to_text(omit_final_dot)
         text = ".".join([_label_unicode(label) for label in self.labels])
@@ -289,7 +290,7 @@ class Name:
 
     @classmethod
     def _trusted(cls, wire: bytes, absolute: bool = True) -> Name:
-        """A name of octets that are known to be a name's wire form."""
+        """Make a name from octets that are already checked as a valid wire form."""
         name = cls.__new__(cls)
         name._wire = wire
         name._folded = wire.lower()
@@ -299,7 +300,7 @@ class Name:
 
 
 def _wire_of(labels: tuple[bytes, ...], absolute: bool) -> bytes:
-    """The wire form of labels that are not known to be right."""
+    """Check labels and return their wire form."""
     for label in labels:
         if not 0 < len(label) <= MAX_LABEL:
             raise _bad_label(_labels_text(labels), label, None)
@@ -360,13 +361,13 @@ def _checked(labels: list[_Label], absolute: bool, text: str) -> Name:
 
 
 def _labels_of(text: str) -> tuple[list[_Label], bool]:
-    """The labels that text spells, and whether it ends in the root's dot."""
+    """Return the labels of a text, and whether the text ends with the root's dot."""
     if not text:
         raise DnsError.InvalidName(text, "nothing is there", 0)
     labels: list[_Label] = []
     at = 0
     if text.isascii() and text.isprintable() and "\\" not in text and " " not in text:
-        # Nothing in it needs a second look: almost every name there is.
+        # The fast path for almost all names: no special characters.
         for label in text.encode("ascii").split(b"."):
             labels.append((label, at))
             at += len(label) + 1
@@ -432,7 +433,7 @@ def _called(char: str) -> str:
 
 
 def _to_ascii(text: str, start: int, end: int) -> list[bytes]:
-    """The A-label of the U-label at `text[start:end]` (several, should the mapping make dots of it)."""
+    """Convert the U-label at `text[start:end]` to an A-label, or to several if the mapping makes dots."""
     if end - start > 4 * MAX_LABEL:
         # Mapping may shorten a label (it drops joiners, composes accents) but not by this much, and what
         # it does with a long one takes time.

@@ -1,7 +1,8 @@
-"""From a question to an answer: asking recursive servers, and following aliases to the end.
+"""From a question to an answer: asks recursive servers, and follows aliases to the end.
 
-`resolve_question` is a stub resolver's part (RFC 1034 section 5.3.1): it asks recursive servers, has
-`netkit.dns.verdict` judge what they say, and asks on where an alias leads out of the message.
+`resolve_question` does the work of a stub resolver (RFC 1034 section 5.3.1): it asks recursive servers,
+judges their answers with `netkit.dns.verdict`, and asks again if an alias leads to a name that the message
+does not answer.
 """
 
 from __future__ import annotations
@@ -23,18 +24,19 @@ if TYPE_CHECKING:
     from netkit.dns.verdict import Verdict
     from netkit.io import Flow
 
-#: How many aliases are followed from one name before it is called a loop.
+#: The largest number of aliases followed from one name; a longer chain counts as a loop.
 MAX_ALIASES = 16
 
-#: Response codes with which a server says that it never answers such a question.
+#: Response codes of a server that will never answer such a question.
 _NEVER = (Rcode.NOTIMP, Rcode.FORMERR)
 
 
 class Answer:
-    """The records that were asked for, and how they were come by.
+    """The requested records, and how they were found.
 
-    `records` are of the type asked for (every type, for ANY) at `canonical_name`, where the `aliases`
-    (CNAME records, in order) lead from the question's name. `ttl` is the least of all of them, in seconds.
+    `records` have the requested type (any type, for ANY) and the name `canonical_name`. `aliases` are the
+    CNAME records, in order, from the question's name to `canonical_name`. `ttl` is the lowest TTL of records
+    and aliases, in seconds.
     """
 
     __slots__ = ("aliases", "canonical_name", "question", "records", "replies", "ttl")
@@ -60,7 +62,7 @@ class Answer:
 def resolve_question(
     question: Question, servers: Sequence[SocketAddr], options: QueryOptions = DEFAULT_OPTIONS
 ) -> Flow[Answer]:
-    """Flow: the records that answer `question`, aliases followed.
+    """Flow: find the records that answer `question`, and follow aliases.
 
     Raises DnsError: NotFound (NXDOMAIN), NoData, ServerError, Refused, NoRecovery, TryAgain (aliases
     without end, servers that only refer elsewhere), InvalidResponse (an alias that leads back to itself),
@@ -76,7 +78,7 @@ def resolve_question(
         if error is not None:
             if (
                 reply.message.rcode in _NEVER
-            ):  # no server settled it, and the last one says that it never will
+            ):  # no server settled the question, and the last server will never answer it
                 error = DnsError.NoRecovery(
                     reply.message.rcode, name=asking.name, rdtype=asking.rdtype, server=reply.server
                 )
@@ -97,7 +99,7 @@ def resolve_question(
 def _ask_and_judge(
     question: Question, servers: Sequence[SocketAddr], options: QueryOptions
 ) -> Flow[tuple[Verdict, Reply]]:
-    """Flow: the first reply that settles the question, or the last that does not."""
+    """Flow: return the first reply that settles the question; if there is none, the last reply."""
 
     def is_settled(reply: Reply) -> bool:
         return judge(reply.message, question).is_settled
@@ -107,7 +109,7 @@ def _ask_and_judge(
 
 
 def _about(error: DnsError, question: Question, aliases: Sequence[DnsRecord.CNAME]) -> DnsError:
-    """The error as one about the question that `aliases` led away from; a "no" holds no longer than they."""
+    """Return the error for the original question, before `aliases`. They also limit its negative TTL."""
     error.name = question.name
     if error.negative_ttl is not None:
         error.negative_ttl = min([error.negative_ttl, *(alias.ttl for alias in aliases)])

@@ -1,11 +1,11 @@
-"""`Resolver`: look names up, blocking or async, as this system does or as it is told.
+"""`Resolver`: looks names up, blocking or async, with the system's configuration or the caller's.
 
     Resolver().lookup_a("www.example.com")
     Resolver(nameservers=["192.0.2.53"], timeout=3, tries=2).query("example.com", DnsRecordType.MX)
 
-It asks recursive servers (resolv.conf's, by default) through `resolution.resolve_question` and keeps what
-they say as long as it is good for. Host lookups know the hosts file and the search list besides. One
-resolver may be used from any thread and any event loop.
+It asks recursive servers (by default those of resolv.conf) through `resolution.resolve_question`, and keeps
+each answer for its TTL. Host lookups also use the hosts file and the search list. One resolver may be used
+from any thread and any event loop.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ R = TypeVar("R", bound=DnsRecord)
 class Resolver:
     """A stub resolver with a cache.
 
-    `nameservers` and `search` replace what resolv.conf(5) says, `hosts` what the hosts file says, `sources`
-    what nsswitch.conf(5) says of where hosts are looked up.
-    `timeout` is how many seconds to wait for one answer, `tries` how often each server is asked;
-    `options` sets those and everything else about how questions are asked. `cache_size` 0 keeps nothing.
+    `nameservers` and `search` replace the values of resolv.conf(5). `hosts` replaces the hosts file.
+    `sources` replaces the `hosts` line of nsswitch.conf(5). `timeout` is how many seconds to wait for one
+    answer; `tries` is how often each server is asked. `options` sets these two and all other details of
+    asking. `cache_size` 0 turns the cache off.
 
-    The lookups return plain values (addresses, text, tuples); `query` returns records, `resolve` the whole
-    `Answer`. Each has an `_async` form. All raise DnsError: NotFound where the name does not exist, NoData
-    where it has no such records, Timeout, and the rest of its variants; and take `cancel`.
+    The lookups return plain values (addresses, text, tuples); `query` returns records; `resolve` returns the
+    whole `Answer`. Each has an `_async` form and accepts `cancel`. All raise DnsError: NotFound if the name
+    does not exist, NoData if the name has no such records, Timeout, and the other variants.
     """
 
     def __init__(
@@ -116,25 +116,26 @@ class Resolver:
         return [each.address for each in found.addresses]
 
     def find_host_flow(self, host: str, family: int = 0) -> Flow[FoundHost]:
-        """Flow: the addresses of `host` with their circumstances: itself if it is one, the hosts file's, or
-        A and AAAA records, in the order that nsswitch.conf(5) says.
+        """Flow: find the addresses of `host`, with details of the search.
 
-        A and AAAA are asked side by side, for each name of the search list in turn. `family` 4 or 6
-        keeps to one. Raises DnsError.HostNotFound, and what prevented the finding out.
+        If `host` is an address, the result is this address. Otherwise the flow asks the hosts file and the
+        name servers, in the order of nsswitch.conf(5). It asks for A and AAAA at the same time, for each name
+        of the search list in turn. `family` 4 or 6 selects one address family. Raises DnsError.HostNotFound,
+        or the error of a source that failed.
         """
         return find_addresses_flow(self, host, family)
 
     def find_names_flow(self, address: IPv4Address | IPv6Address | str) -> Flow[FoundNames]:
-        """Flow: the names of an address, with their circumstances: the hosts file's, or PTR records."""
+        """Flow: find the names of an address in the hosts file or PTR records, with details of the search."""
         return find_names_flow(self, address)
 
     def reverse_flow(self, address: IPv4Address | IPv6Address | str) -> Flow[list[str]]:
-        """Flow: the names of an address: the hosts file's, or PTR records."""
+        """Flow: find the names of an address in the hosts file or in PTR records."""
         found = yield from self.find_names_flow(address)
         return [each.name for each in found.names]
 
     def name_resolver(self, host: str, port: int, family: int = 0) -> Flow[list[SocketAddr]]:
-        """Flow: the socket addresses of a host: what `TcpStream.connect(resolver=...)` takes."""
+        """Flow: find the socket addresses of a host; `TcpStream.connect(resolver=...)` calls this method."""
         version = {0: 0, 2: 4}.get(int(family), 6)
         addresses = yield from self.host_flow(host or "localhost", version)
         return [SocketAddr.new(address, port) for address in addresses]
@@ -274,13 +275,13 @@ class Resolver:
         return [r.address for r in await run_async(self._records(name, DnsRecord.AAAA), cancel=cancel)]
 
     def lookup_cname(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[str]:
-        """What a name is an alias of."""
+        """The target of the alias at a name."""
         return [_text(r.canonical) for r in run(self._records(name, DnsRecord.CNAME), cancel=cancel)]
 
     async def lookup_cname_async(
         self, name: Name | str, *, cancel: CancellationToken | None = None
     ) -> list[str]:
-        """What a name is an alias of."""
+        """The target of the alias at a name."""
         records = await run_async(self._records(name, DnsRecord.CNAME), cancel=cancel)
         return [_text(record.canonical) for record in records]
 
@@ -301,7 +302,7 @@ class Resolver:
     ) -> list[DnsRecord.SRV]:
         """Where a service of a domain is: `lookup_srv("_imap", "_tcp", "example.com")`, best priority first.
 
-        RFC 2782; choosing by weight among equals is the caller's.
+        RFC 2782. The caller chooses by weight among services of equal priority.
         """
         return _by_priority(run(self._records(_srv(service, proto, domain), DnsRecord.SRV), cancel=cancel))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class RRset(Value):
     """The records of one name, type and class: at least one, no two alike, all with the same TTL.
 
-    Records with different TTLs take the lowest, as RFC 2181 section 5.2 has it. Iterable.
+    If the records have different TTLs, all get the lowest TTL (RFC 2181 section 5.2). Iterable.
     """
 
     __slots__ = ("records",)
@@ -31,7 +31,7 @@ class RRset(Value):
         if not given:
             raise DnsError.InvalidValue("records", given, "a record set has at least one record")
         ttl = min(record.ttl for record in given)
-        # A dict, as it keeps the order while it drops what is there twice.
+        # A dict keeps the order and drops duplicates.
         unique = dict.fromkeys(record if record.ttl == ttl else record.replace(ttl=ttl) for record in given)
         assign(self, "records", tuple(unique))
         if len({(record.name, record.rdtype, record.rdclass) for record in unique}) > 1:

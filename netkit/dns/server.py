@@ -1,10 +1,11 @@
 """A small authoritative name server: zones in memory, over UDP and TCP.
 
-`reply` is the whole of its mind: the octets of a query in, the response and its octets out, no socket.
-The flows around it receive and send. What it does not do: recursion, transfers, updates, DNSSEC signing.
+`reply` makes every decision: it takes the octets of a query and returns the response and its octets,
+without a socket. The flows around `reply` receive and send. The server does not support recursion,
+transfers, updates or DNSSEC signing.
 
-RFC 1034 section 4.3, RFC 1035 section 4.2, RFC 6891 (EDNS), RFC 7766 (TCP), RFC 8482 is not applied: ANY
-gives everything, since this server is for looking at.
+RFC 1034 section 4.3, RFC 1035 section 4.2, RFC 6891 (EDNS), RFC 7766 (TCP). RFC 8482 is not applied: ANY
+returns all records, because this server is for testing and learning.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 log = Log("netkit.dns.server")
 
-#: The largest response over UDP, whatever the client says it takes: fits an unfragmented IPv6 packet.
+#: The largest response over UDP, even if the client accepts more: it fits an unfragmented IPv6 packet.
 MAX_UDP_PAYLOAD = 1232
 #: Seconds an idle TCP connection is kept (RFC 7766 section 6.2.3 asks for the order of seconds).
 TCP_IDLE_TIMEOUT = 10.0
@@ -53,7 +54,7 @@ _TRANSFERS = frozenset((DnsRecordType.AXFR, DnsRecordType.IXFR))
 
 
 class Zones:
-    """The zones a server has, found by the name in question."""
+    """The zones of a server; `find` selects one by the name in a question."""
 
     def __init__(self, zones: Iterable[Zone]) -> None:
         self._zones: dict[tuple[Name, DnsClass], Zone] = {(zone.origin, zone.rdclass): zone for zone in zones}
@@ -65,10 +66,10 @@ class Zones:
         return iter(self._zones.values())
 
     def find(self, name: Name, rdclass: DnsClass, rdtype: int = 0) -> Zone | None:
-        """The zone closest to `name`; None if it is in none.
+        """Return the closest zone that contains `name`, or None.
 
-        Of class ANY, the first in any class. For a DS record at the top of a zone, the zone that delegates
-        it where that is here too: a DS is the parent's word (RFC 4035 section 3.1.4.1).
+        For class ANY, return the first match in any class. For a DS record at the top of a zone, return the
+        parent zone if this server has it, because the parent zone holds the DS (RFC 4035 section 3.1.4.1).
         """
         closest: Zone | None = None
         for ancestor in name.ancestors():
@@ -86,7 +87,7 @@ class Zones:
 
 
 class Reply(NamedTuple):
-    """What `reply` makes of a query: the response, and its octets."""
+    """The result of `reply`: the response, and its octets."""
 
     message: Message
     wire: bytes
@@ -99,17 +100,17 @@ def respond(zones: Zones, wire: bytes, *, over_tcp: bool) -> bytes | None:
 
 
 def reply(zones: Zones, wire: bytes, *, over_tcp: bool) -> Reply | None:
-    """The response to a query; None where there should be none (it is a response, or shorter than a header).
+    """Return the response to a query; None if `wire` is itself a response or is shorter than a header.
 
-    Never raises for what is in `wire` or in the zones: what cannot be read is answered with FORMERR, what
-    cannot be sent with SERVFAIL.
+    No content of `wire` or of the zones makes this function raise: the response to a query that cannot be
+    read is FORMERR, and SERVFAIL replaces a response that cannot be encoded.
     """
     try:
         header = Header.from_wire(WireReader(wire))
     except DnsError:
         return None
     if header.flags & QR:
-        return None  # RFC 5358: answering a response is how two servers keep each other busy for ever
+        return None  # RFC 5358: two servers that answer responses would answer each other for ever
     malformed: DnsError | None = None
     try:
         query = Message.from_wire(wire)
@@ -160,7 +161,7 @@ def _answer(zones: Zones, query: Message, malformed: DnsError | None) -> Message
 
 
 def _response(query: Message, rcode: Rcode, found: ZoneAnswer = _NOTHING, *, aa: bool = False) -> Message:
-    """The response with what was found, and with EDNS where the query has it."""
+    """Make the response with the found records, and with EDNS if the query has EDNS."""
     return make_response(
         query,
         rcode=rcode,
@@ -173,8 +174,8 @@ def _response(query: Message, rcode: Rcode, found: ZoneAnswer = _NOTHING, *, aa:
 
 
 class AnsweredQuery(NamedTuple):
-    """What came and what went, to be told of: `question` is None where there was not one that could be read,
-    `rcode` and `response_size` where there is no response; sizes are octets."""
+    """A query and its response, for a log. `question` is None if no question could be read; `rcode` and
+    `response_size` are None if there is no response. Sizes are in octets."""
 
     peer: SocketAddr
     transport: Literal["udp", "tcp"]
@@ -195,8 +196,8 @@ class DnsServer:
         server = DnsServer.bind("127.0.0.1:0", zones)
         run(server.serve(stop))          # or await run_async(server.serve(stop))
 
-    `queries` and `responses` count what it did, `tcp` the connections; `on_query`, if set, is called with
-    each query when it has been answered.
+    `queries`, `responses` and `tcp` count queries, responses and TCP connections. The server calls
+    `on_query`, if it is set, for each query after its answer.
     """
 
     def __init__(self, udp: UdpSocket, tcp: TcpListener, zones: Iterable[Zone]) -> None:
@@ -217,11 +218,11 @@ class DnsServer:
 
     @property
     def local_addr(self) -> SocketAddr:
-        """Where it answers."""
+        """The address at which the server answers."""
         return self._tcp.local_addr
 
     def serve(self, stop: Event, *, drain: float | None = 5.0, faults: Faults | None = None) -> Flow[None]:
-        """Flow: answer until `stop` is set; connections under way then have `drain` seconds.
+        """Flow: answer until `stop` is set; open connections then have `drain` seconds to finish.
 
         With `faults`, responses come late, damaged or not at all, over UDP and TCP.
         """

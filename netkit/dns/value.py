@@ -1,4 +1,4 @@
-"""The values of the DNS codec: what all values have in common, and the check of a field that is a number."""
+"""The values of the DNS codec: their common base, and the check of a field that is a number."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Value", "assign", "checked_int"]
 
 
 def checked_int(field: str, value: int, limit: int) -> int:
-    """`value` if it is an integer from 0 to `limit`; else DnsError.InvalidValue naming the field."""
+    """Return `value` if it is an integer from 0 to `limit`; otherwise raise DnsError.InvalidValue."""
     if not isinstance(value, int):
         raise DnsError.InvalidValue(field, value, "must be an integer")
     if not 0 <= value <= limit:

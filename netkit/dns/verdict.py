@@ -1,22 +1,23 @@
-"""What a DNS message means as the answer to a question. Pure: no socket, no clock.
+"""Judges what a DNS message means as the answer to a question. Pure: no socket, no clock.
 
     verdict = judge(message, question)
     verdict.meaning                 # Meaning.ANSWER, ALIAS, NO_DATA, NO_NAME, REFERRAL, ...
 
-The rules, and where they stand:
+The rules, with their RFC sections:
 
-- Records count only at the name in question, or where aliases lead from there (RFC 1034 section 3.6.2), and
-  only in the class in question. Whatever else stands in the answer section is no answer.
+- Records count only if they have the question's class, and the question's name or a name to which aliases
+  lead from it (RFC 1034 section 3.6.2). Other records in the answer section are ignored.
 - NXDOMAIN is about the name at the end of the aliases (RFC 2308 section 2.1).
-- NOERROR without such records is "no data" where the authority section has an SOA record, or no NS record;
-  otherwise it is a referral (RFC 2308 section 2.2). A server that calls itself an authority for the name does
-  not refer (RFC 1035 section 4.1.1). The RA flag decides nothing.
-- An alias leads on unless the SOA record is of a zone that the name at its end is in: only then was that name
-  looked up, too (RFC 2308 section 2.2).
-- A "no" holds for the lesser of the SOA record's TTL and its minimum (RFC 2308 section 5), and no longer than
-  the aliases that lead to it. Without an SOA record of the zone that the name is in, it is not to be kept.
-- Where a message was cut short (TC) before its authority section, the records may be in what is missing
-  (RFC 2181 section 9).
+- NOERROR without such records means "no data" if the authority section has an SOA record or has no NS record;
+  otherwise it is a referral (RFC 2308 section 2.2). A message with the AA flag is never a referral (RFC 1035
+  section 4.1.1). The RA flag has no effect.
+- The name at the end of an alias must be asked for, unless the message has an SOA record of the zone of that
+  name: only then did the server look up that name too (RFC 2308 section 2.2).
+- A negative answer is valid for the lower of the SOA record's TTL and its minimum (RFC 2308 section 5), and
+  no longer than the aliases that lead to it. Without an SOA record of the name's zone, it must not be
+  cached.
+- If a message was truncated (TC) before its authority section, the missing part may have the records (RFC
+  2181 section 9).
 """
 
 from __future__ import annotations
@@ -35,37 +36,37 @@ if TYPE_CHECKING:
     from netkit.dns.message import Message, Question
     from netkit.dns.name import Name
 
-#: Response codes that say something of the server, not of the name: another server may know better.
+#: Response codes that are about the server, not about the name: another server may have an answer.
 _OF_THE_SERVER = frozenset((Rcode.SERVFAIL, Rcode.REFUSED, Rcode.NOTIMP, Rcode.FORMERR, Rcode.NOTAUTH))
 
 
 class Meaning(Enum):
-    """What a message says of a question."""
+    """The meaning of a message for a question."""
 
     ANSWER = auto()
     """The records asked for."""
     ALIAS = auto()
-    """The name is an alias, and what is at its end is to be asked for."""
+    """The name is an alias, and the resolver must ask for the name at its end."""
     NO_DATA = auto()
     """The name exists, and has no such records."""
     NO_NAME = auto()
     """The name does not exist."""
     REFERRAL = auto()
-    """The server knows only who may know more. One that was to ask others itself is "lame"."""
+    """The server only refers to other servers. A recursive server that does this is "lame"."""
     LOOP = auto()
     """The name is an alias that leads back to itself."""
     CUT = auto()
-    """The message was cut short before anything that decides."""
+    """The message was truncated, and the part that decides is missing."""
     FAILURE = auto()
     """The response code is an error other than NXDOMAIN."""
 
 
 class Verdict:
-    """What `message` means as the answer to `question`.
+    """The meaning of `message` as the answer to `question`.
 
-    `records` are those asked for (every type, for ANY), at `name`, where the `aliases` (CNAME records, in
-    order) lead from the question's name. `negative_ttl` is for how many seconds a "no" may be kept; None
-    where it may not be.
+    `records` are the requested records (of any type, for ANY) at `name`. `aliases` are the CNAME records, in
+    order, from the question's name to `name`. `negative_ttl` is how many seconds a negative answer may be
+    cached; None if it must not be cached.
     """
 
     __slots__ = ("aliases", "meaning", "message", "name", "negative_ttl", "question", "records")
@@ -90,17 +91,17 @@ class Verdict:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the question is decided, as far as a server that asks others can decide it.
+        """Whether the message settles the question, so that no other server needs to be asked.
 
-        Otherwise another server may know better: this one failed or refused, or it only refers to others
-        although it was to ask them ("lame").
+        If not, another server may have an answer: this server failed, refused, or only referred to other
+        servers although it should have asked them ("lame").
         """
         if self.meaning is Meaning.FAILURE:
             return self.message.rcode not in _OF_THE_SERVER
         return self.meaning is not Meaning.REFERRAL
 
     def error(self, server: SocketAddr | None = None) -> DnsError | None:
-        """Why the records are not there, as an error about the question; None where they are.
+        """The error that says why there are no records; None if there are records.
 
         NotFound and NoData have `negative_ttl`; the others are TryAgain for a referral, InvalidResponse for
         a loop, Truncated, Refused and ServerError.
@@ -132,7 +133,7 @@ class Verdict:
 
 
 def judge(message: Message, question: Question) -> Verdict:
-    """What `message` means as the answer to `question`. Takes time in proportion to the message."""
+    """Judge `message` as the answer to `question`. The time is proportional to the message's size."""
     records, aliases, name, looped = _follow(message, question)
     authority = _of_class(message.authority, question)
     soa = next((each for each in authority if _is_soa_above(name, each)), None)
@@ -159,7 +160,7 @@ def judge(message: Message, question: Question) -> Verdict:
 
 
 def _nothing(message: Message, authority: set[DnsRecordType]) -> Meaning:
-    """What it means that neither a record nor an alias is there, by the types in the authority section."""
+    """Judge a message without a record or an alias, by the types in its authority section."""
     if DnsRecordType.SOA in authority:
         return Meaning.NO_DATA
     if DnsRecordType.NS in authority:

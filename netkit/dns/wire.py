@@ -2,13 +2,14 @@
 
 RFC 1035 sections 3.1, 3.3 and 4.1.4 (names, character strings, compression).
 
-Every read names the field it is for, so that an error can say which one and at which octet; whoever reads
-the parts of a message adds which part it was (`DnsInvalidResponse.field`).
+Every read takes the name of its field, so that an error can name the field and the octet. The code that
+reads a part of a message adds the name of the part (`DnsInvalidResponse.field`).
 
-A compression pointer must point before the beginning of the labels it continues. Each jump so goes to a
-lower octet than the one before, which no loop and no pointer forward can do, and no encoder needs to break:
-RFC 1035 allows pointers to a *prior* name only. The number of jumps is bounded as well, so that a chain of
-thousands of pointers, each valid, cannot be made to cost that much for every name that refers to it.
+A compression pointer must point before the beginning of the labels that it continues. So each jump goes to a
+lower octet than the jump before, and loops and forward pointers are errors. Correct encoders follow this
+rule, because RFC 1035 allows only pointers to a *prior* name. The number of jumps is also limited:
+otherwise every name that refers to a chain of thousands of valid pointers would cost the time of the whole
+chain.
 """
 
 from __future__ import annotations

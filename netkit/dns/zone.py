@@ -1,8 +1,8 @@
-"""A zone's data, and what a server that has it answers: `Zone.find`.
+"""A zone's data, and the answers of a server to questions about the zone: `Zone.find`.
 
 RFC 1034 sections 4.3.2 (the algorithm) and 3.6.2 (CNAME); RFC 2181 section 10.1;
-RFC 2308 (negative answers); RFC 4592 (wildcards); RFC 6604 (the response code of a chain); RFC 8020 (nothing
-exists under a name that does not; what has names under it does, if empty).
+RFC 2308 (negative answers); RFC 4592 (wildcards); RFC 6604 (the response code of a chain); RFC 8020 (no name
+exists under a name that does not exist; a name with names under it exists, even without records).
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _BESIDE_CNAME = frozenset((_T.CNAME, _T.RRSIG, _T.NSEC, _T.KEY, _T.SIG, _T.NXT))
 
 
 class ZoneAnswer(NamedTuple):
-    """What a zone has to say to a question: the sections of the response, and what kind of answer it is.
+    """A zone's answer to a question: the sections of the response, and the kind of answer.
 
-    `kind` is about the last name of a chain of aliases: "answer"; "nodata" (it exists, without the type);
-    "nxdomain"; "delegation" (others know: their servers are in `authority`, addresses in `additional`);
-    "elsewhere" (not in this zone). `authoritative` is the AA bit: it is about the first name
-    (RFC 1035 section 4.1.1).
+    `kind` is about the last name of a chain of aliases: "answer"; "nodata" (the name exists, but not the
+    type); "nxdomain"; "delegation" (other servers have the name: `authority` lists them, `additional` has
+    their addresses); "elsewhere" (not in this zone). `authoritative` is the AA bit, which is about the first
+    name (RFC 1035 section 4.1.1).
     """
 
     kind: Literal["answer", "nodata", "nxdomain", "delegation", "elsewhere"]
@@ -53,7 +53,7 @@ class ZoneAnswer(NamedTuple):
 class Zone:
     """The records of a zone: `origin` (its name), `rdclass`, `soa`, `rrsets` by (name, type).
 
-    Made by `parse_zone`, or by a `ZoneBuilder`. Not to be changed; may be read from several threads.
+    `parse_zone` or a `ZoneBuilder` makes it. Do not change it; several threads may read it.
     """
 
     __slots__ = ("_types", "origin", "rdclass", "rrsets", "soa")
@@ -76,9 +76,9 @@ class Zone:
                 self._types.setdefault(above, [])
 
     def find(self, name: Name, rdtype: int) -> ZoneAnswer:
-        """What this zone answers to a question for `name` and `rdtype` (ANY: every type there is).
+        """Return this zone's answer to a question for `name` and `rdtype` (ANY: all types).
 
-        Aliases are followed while they stay in the zone, at most MAX_CNAMES of them. RFC 1034 section 4.3.2.
+        It follows aliases inside the zone, at most MAX_CNAMES of them. RFC 1034 section 4.3.2.
         """
         answer: list[DnsRecord] = []
         seen: set[Name] = set()
@@ -168,7 +168,7 @@ class Zone:
 
 
 class ZoneBuilder:
-    """Puts a zone together from records, and refuses what cannot be in it.
+    """Builds a zone from records, and refuses records that are not allowed in it.
 
     Both methods raise DnsError.InvalidValue.
     """
@@ -182,7 +182,7 @@ class ZoneBuilder:
         self._class: DnsClass | None = None
 
     def add(self, record: DnsRecord) -> None:
-        """Add one record; one that is there already changes nothing (RFC 2181 section 5)."""
+        """Add one record. Adding the same record again has no effect (RFC 2181 section 5)."""
         name, rdtype = record.name, record.rdtype
         if not name.is_subdomain_of(self._origin):
             raise self._misfit(record, f"{name} is not in the zone {self._origin}")
@@ -205,7 +205,7 @@ class ZoneBuilder:
         self._records.setdefault((name, rdtype), {})[data] = record
 
     def finish(self) -> Zone:
-        """The zone of what was added."""
+        """Return the zone of all added records."""
         if self._soa is None:
             raise DnsError.InvalidValue("zone", str(self._origin), f"no SOA record for {self._origin}")
         return Zone(

@@ -1,7 +1,7 @@
-"""Zone files: `parse_zone`, which makes a `Zone` of a master file (RFC 1035 section 5).
+"""Zone files: `parse_zone` makes a `Zone` from a master file (RFC 1035 section 5).
 
-`netkit.dns.masterfile` reads the lines, the types of records read their data, `netkit.dns.zone` refuses what
-makes no zone; every error is a ZoneFileError, which says where in the file.
+`netkit.dns.masterfile` reads the lines, the record types read their data, and `netkit.dns.zone` checks the
+zone. Every error is a ZoneFileError with the place in the file.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ def parse_zone(
     ttl: int | None = None,
     opener: Opener | None = None,
 ) -> Zone:
-    """The zone that a master file describes.
+    """Make a zone from a master file.
 
-    `origin` is the zone's name; without it, it is what the SOA record belongs to, and names are relative
-    to `$ORIGIN` only. `file` is what errors call the text. `ttl`, in seconds, is for records before any
-    TTL is said. `opener` turns the name in an `$INCLUDE` into text; without one there are no includes.
-    Bytes are read as UTF-8; what is not UTF-8 is kept as it is in strings.
+    `origin` is the zone's name. Without `origin`, the owner of the SOA record is the zone's name, and names
+    are relative only to `$ORIGIN`. `file` is the file name for errors. `ttl`, in seconds, is the TTL of
+    records before the first TTL in the file. `opener` returns the text of an `$INCLUDE` file by its name;
+    without it an include is an error. Bytes are read as UTF-8; strings keep octets that are not UTF-8.
 
-    Raises ZoneFileError, also for what makes no zone: not one SOA at its top, a record outside, a CNAME
-    beside other data, two classes.
+    Raises ZoneFileError, also if the records do not make a zone: no SOA or several at the top, a record
+    outside the zone, a CNAME beside other data, two classes.
     """
     origin = Name.of(origin) if origin is not None else None
     reader = MasterReader(origin, ttl, opener)

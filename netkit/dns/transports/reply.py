@@ -1,9 +1,9 @@
-"""What came back for a query, and the rule by which it counts as the answer to it.
+"""The answer to a query, and the rule that decides whether a message is the answer.
 
-RFC 5452 section 9.1: an answer comes from the server asked, to the port asked from, with the ID and the
-question that were sent; letter case included, since a forger must guess that too (the "0x20" bits).
-Anything else is somebody else's message. It is not an error by itself, or anyone could end a lookup with
-one forged datagram: it is counted and the waiting goes on.
+RFC 5452 section 9.1: an answer comes from the server of the query, to the port of the query, with the query's
+ID and question, in the same letter case, because an attacker must guess the case too (the "0x20" bits).
+netkit counts any other message and continues to wait. Such a message is not an error, because otherwise one
+forged datagram could end a lookup.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Reply:
-    """A server's answer to a query, and how it was had.
+    """A server's answer to a query, and how it was received.
 
     `elapsed_s` is from sending the query to having the answer (over TCP, from connecting); `size` is the
     answer's length in octets; `ignored` counts messages that were not the answer; `fell_back` is True
@@ -80,7 +80,7 @@ class Ignored:
 
     @property
     def hint(self) -> str | None:
-        """What to say of them where nothing else came."""
+        """Return the hint about these messages, for an error when no answer came."""
         if not self.count:
             return None
         came = "1 message" if self.count == 1 else f"{self.count} messages"
@@ -93,8 +93,8 @@ def decode_reply(
     """The message, if it is the answer to `query`; None if it is something else.
 
     `exact_case` says whether the letters of the name must come back in the case they were sent in.
-    Raises DnsError.InvalidResponse where it has the query's ID and is not a DNS message: whoever knows
-    that and the port it was asked from could as well have sent a message in good order.
+    Raises DnsError.InvalidResponse if the message has the query's ID but is malformed. An attacker who knows
+    the ID and the port could send a valid message just as well, so ignoring this one would not help.
     """
     if len(wire) < 2 or int.from_bytes(wire[:2], "big") != query.id:
         return None

@@ -31,7 +31,7 @@ def exchange_udp(
 ) -> Flow[Reply]:
     """Flow: send `query` to `server` and wait for its answer until the moment `until`.
 
-    `ignored` is where messages are counted that are not the answer, for who wants to know after a failure.
+    `ignored` counts the messages that are not the answer, so that the caller can report them after a failure.
     Raises DnsError.Timeout, NetworkError, and InvalidResponse for an answer that is malformed.
     """
     asked = query.question[0] if query.question else None
