@@ -3,8 +3,8 @@
 From the IANA registry "Domain Name System (DNS) Parameters"; unassigned numbers are written as
 RFC 3597 section 5 says (`TYPE65280`, `CLASS32`).
 
-Each table is an `int` subclass and not an `enum`: a number without a mnemonic is as good a member as any
-other, and a table of a hundred names costs 0.1 ms to load where an IntEnum costs 2.
+Each table is an `int` subclass and not an `enum`, for two reasons: a number without a mnemonic must be a
+member too, and a table of a hundred names loads in 0.1 ms, while an IntEnum needs 2 ms.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ DNS_PORT = 53
 class DnsRecordType(Code):
     """A record type: `DnsRecordType.AAAA`, `DnsRecordType(28)`, `DnsRecordType.parse("aaaa")`.
 
-    A number without a mnemonic is a `DnsRecordType.Unknown`, whichever way it was made.
+    A number without a mnemonic is always a `DnsRecordType.Unknown`.
     """
 
     __slots__ = ()

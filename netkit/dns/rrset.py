@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RRset(Value):
-    """The records of one name, type and class: at least one, no two alike, all with the same TTL.
+    """The records of one name, type and class: at least one, without duplicates, all with the same TTL.
 
     If the records have different TTLs, all get the lowest TTL (RFC 2181 section 5.2). Iterable.
     """

@@ -1,7 +1,7 @@
 """How this system resolves: resolv.conf(5), hosts(5), the `hosts` line of nsswitch.conf(5).
 
-Read as the C library reads them: what it ignores is ignored, what it limits is limited (MAXNS is not:
-three servers were a limit of its arrays).
+This module reads the files as the C library does: it ignores the same lines and applies the same limits. The
+one exception is MAXNS, because the limit of three servers comes only from the C library's arrays.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ NSSWITCH_CONF = "/etc/nsswitch.conf"
 
 
 class ResolvConf:
-    """What resolv.conf(5) says: servers, search list, and the options that concern a resolver.
+    """The content of resolv.conf(5): servers, search list, and the options for a resolver.
 
-    Without the file, or without a `nameserver` in it, the server is the one on this machine.
+    Without the file, or without a `nameserver` line in it, the server is this machine itself.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ResolvConf:
 
     @classmethod
     def parse(cls, text: str) -> ResolvConf:
-        """What `text` says; lines and options that make no sense are passed over, as the C library does."""
+        """Read `text`; invalid lines and options are ignored, as in the C library."""
         servers: list[SocketAddr] = []
         search: list[Name] = []
         options: dict[str, str] = {}
@@ -86,9 +86,10 @@ class ResolvConf:
         )
 
     def candidates(self, host: str) -> list[Name]:
-        """The names to try for `host`, in order: with the search list, or as it is first.
+        """Return the names to try for `host`, in order: with each search domain, and unchanged.
 
-        A final dot means the name alone; so many dots inside as `ndots` means that it goes first.
+        A name with a final dot is tried only unchanged. A name with at least `ndots` dots is tried unchanged
+        first.
         Raises DnsError.InvalidName.
         """
         name = Name.parse(host, relative=True)
@@ -130,7 +131,7 @@ class Hosts:
 
     @classmethod
     def parse(cls, text: str) -> Hosts:
-        """What `text` says; lines that do not begin with an address are passed over."""
+        """Read `text`; lines that do not begin with an address are ignored."""
         return cls(_host_lines(text))
 
     def addresses(self, host: str) -> list[IpAddr]:
@@ -143,8 +144,8 @@ class Hosts:
 
 
 class HostSource(NamedTuple):
-    """A source of the `hosts` line of nsswitch.conf(5): its name, and the outcomes after which the sources
-    behind it are not asked any more (of SUCCESS, NOTFOUND, UNAVAIL, TRYAGAIN)."""
+    """A source of the `hosts` line of nsswitch.conf(5): its name, and the outcomes that end the search after
+    this source (SUCCESS, NOTFOUND, UNAVAIL, TRYAGAIN)."""
 
     name: str
     ends_on: frozenset[str] = frozenset({"SUCCESS"})
@@ -168,8 +169,8 @@ def load_sources(path: str = NSSWITCH_CONF) -> tuple[HostSource, ...]:
 def parse_sources(text: str) -> tuple[HostSource, ...]:
     """The sources of the `hosts` line in the text of nsswitch.conf(5), with their reactions.
 
-    `dns [NOTFOUND=return] files` asks files only where dns gave no answer; `[!UNAVAIL=return]` is about
-    every outcome but that.
+    `dns [NOTFOUND=return] files` asks files only if dns gave no answer. `[!UNAVAIL=return]` applies to every
+    outcome except UNAVAIL.
     """
     for line in text.splitlines():
         database, separator, words = line.partition("#")[0].partition(":")

@@ -3,10 +3,11 @@ r"""Reading and writing the presentation format: the words of a master file, and
 RFC 1035 section 5.1 (words, quoted strings, parentheses, comments, `\X` and `\DDD`), RFC 3597 section 5 (the
 generic form of any data); times with units (`1h30m`), as BIND introduced and every server reads.
 
-This is the twin of `wire`: what is octets there is text here. `entries` cuts a text into tokens, each with
-its place; `TextReader` is a cursor over the tokens of one entry, and what a record type's `from_text` reads.
-Every read names the field it is for. Errors are ZoneFileError, at the token (where possible, the character)
-that is wrong. `quoted` and `generic` write what the reader reads. Names read and write themselves (`Name`).
+This module does for text what `wire` does for octets. `entries` splits a text into tokens, each with its
+place. `TextReader` is a cursor over the tokens of one entry; a record type's `from_text` reads from it.
+Every read takes the name of its field. Errors are ZoneFileError, with the place of the wrong token or, if
+possible, of the wrong character. `quoted` and `generic` write the forms that the reader reads. `Name` reads
+and writes names.
 """
 
 from __future__ import annotations
@@ -102,10 +103,10 @@ class Entry(NamedTuple):
 
 
 class TextReader:
-    """A cursor over the tokens of one entry, of which there is at least one.
+    """A cursor over the tokens of one entry, which has at least one token.
 
-    `origin` completes relative names. Every method takes the name of the field it is for, and raises
-    ZoneFileError at the token that is not what the field needs, or behind the last one if there is no more.
+    `origin` completes relative names. Every method takes the name of its field. It raises ZoneFileError at
+    the token that does not fit the field, or after the last token if there is no more.
     """
 
     __slots__ = ("_at", "_origin", "_tokens")

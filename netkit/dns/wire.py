@@ -35,9 +35,9 @@ _RECORD_FIELDS = Struct("!HHIH").unpack_from
 
 
 class WireReader:
-    """A cursor over `data` from `offset` to `end`, which never reads past it.
+    """A cursor over `data` from `offset` to `end`, which never reads past `end`.
 
-    `compression` says whether names may contain pointers: not in data that was taken out of its message.
+    `compression` says whether names may contain pointers; they may not in data taken out of its message.
     Every method raises DnsError.InvalidResponse, with the name of the field and the octet.
     """
 
@@ -179,12 +179,12 @@ class WireReader:
         return name
 
     def restrict_to(self, count: int, part: str) -> Self:
-        """Bound what follows to the next `count` octets, as a context: all of them must be read in it.
+        """Return a context that limits reading to the next `count` octets; all of them must be read in it.
 
             with reader.restrict_to(rdlength, "rdata"):
                 ...
 
-        An error in the context is told with the part before its field: `rdata.exchange`.
+        An error in the context has the name of the part before its field: `rdata.exchange`.
         """
         if self.offset + count > self._end:
             self._short(part, count, self.offset, self._end)
@@ -216,8 +216,8 @@ class WireReader:
 class WireWriter:
     """A growing message: numbers, octets, and names compressed against those written before.
 
-    With `compress` off, names are written whole everywhere (the canonical form of RFC 4034 section 6.2 has
-    them so). Only suffixes equal in case are shared, so that every name is read back as it was.
+    With `compress` off, all names are written without pointers, as the canonical form of RFC 4034 section 6.2
+    demands. A pointer replaces only a suffix in the same letter case, so that names keep their case.
     """
 
     __slots__ = ("_compress", "_suffixes", "data")
@@ -257,8 +257,8 @@ class WireWriter:
     def name(self, name: Name, compress: bool = True) -> None:
         """A domain name; `compress` says whether a pointer may end it.
 
-        Only the names RFC 3597 section 4 lists may be compressed; a name that may not can still be pointed
-        at. Raises DnsError.InvalidName for a relative name.
+        Only the names in the list of RFC 3597 section 4 may be compressed; pointers may refer to any name.
+        Raises DnsError.InvalidName for a relative name.
         """
         wire = name.to_wire()
         if not self._compress:

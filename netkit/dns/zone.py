@@ -125,7 +125,7 @@ class Zone:
         return name, None
 
     def _records(self, owner: Name, rdtype: DnsRecordType, name: Name) -> tuple[DnsRecord, ...]:
-        """The records at `owner`, as those of `name` where that is a wildcard's doing."""
+        """Return the records at `owner`; if `owner` is a wildcard, with `name` as their owner."""
         records = self.rrsets[owner, rdtype].records
         if owner == name:
             return records
@@ -213,7 +213,7 @@ class ZoneBuilder:
         )
 
     def _check_size(self, record: DnsRecord) -> None:
-        """Refuse a record that no response can carry: with the header and its own name's question."""
+        """Refuse a record that is too large for a response with a header and a question for its name."""
         writer = WireWriter()
         record.to_wire(writer)
         rdlength = len(writer.data)

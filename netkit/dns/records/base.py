@@ -1,4 +1,4 @@
-"""`DnsRecord`, what all resource records have in common, and the table of its variants.
+"""`DnsRecord`, the base class of all resource records, and the table of its variants.
 
 RFC 1035 section 3.2.1 (the fields around the RDATA), RFC 2181 section 8 (31 bits of TTL), RFC 3597 (types
 that are not known).
@@ -55,15 +55,15 @@ _VARIANTS: dict[int, _Variant] = {}
 
 
 class DnsRecord(Value):
-    """A resource record. What is made or matched is one of the variants: `DnsRecord.MX(...)`.
+    """A resource record. Programs make and match its variants, such as `DnsRecord.MX(...)`.
 
         DnsRecord.A(name="www.example.com", ttl=300, address="192.0.2.1")
         match record:
             case DnsRecord.MX(priority=priority, exchange=exchange): ...
 
     `name` and every other domain name in a record is a `Name`; constructors take text as well. `ttl` is in
-    seconds, `rdclass` is IN unless said otherwise, `rdtype` goes with the variant. Immutable; records are
-    equal if all of them is, `ttl` included (see `same_data`). `str` gives a line as dig prints it.
+    seconds, `rdclass` is IN by default, and the variant sets `rdtype`. Immutable. Two records are equal if
+    all their fields are equal, including `ttl` (see `same_data`). `str` gives a line as dig prints it.
     """
 
     __slots__ = ("name", "rdclass", "ttl")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CNAME(DnsRecord):
-    """An alias: everything asked of `name` is to be found at `canonical`."""
+    """An alias: the records for `name` are at `canonical`."""
 
     __slots__ = ("canonical",)
     __match_args__ = ("name", "ttl", "canonical", "rdclass")

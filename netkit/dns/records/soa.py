@@ -19,7 +19,7 @@ _NUMBERS = ("serial", "refresh", "retry", "expire", "minimum")
 
 
 class SOA(DnsRecord):
-    """What a zone is and how its copies are kept.
+    """The start of a zone: its primary server, its version, and the times for its copies.
 
     `mname` is the primary server, `rname` the mailbox of who runs it (the first label before the @).
     `serial` is the version of the zone; `refresh`, `retry` and `expire` say in seconds when a secondary

@@ -1,4 +1,4 @@
-"""Records of types that netkit has no fields for: octets that go through unharmed (RFC 3597).
+"""Records of types that netkit does not know; their octets stay unchanged (RFC 3597).
 
 The type is not in the RDATA, so these are made by their constructor, in `records.base.record_from_wire` and
 where a master file has the generic form, and have no `from_wire` and `from_text`.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Unknown(DnsRecord):
     """A record of any type, or of any class, with its RDATA as it is on the wire: at most 65535 octets.
 
-    Given the number of a type that netkit knows, it still is not that type's record.
+    An Unknown record with the number of a known type is still not a record of that type's class.
     """
 
     __slots__ = ("rdata", "rdtype")

@@ -1,7 +1,7 @@
-"""A query over UDP: one datagram there, and the one datagram back that is its answer.
+"""A query over UDP: one datagram to the server, and one datagram back with the answer.
 
-Every query has a socket of its own, so that its port is the system's random choice (RFC 5452 section 4.5),
-and the socket is connected, so that only the server is heard and a closed port is told at once.
+Every query has its own socket, so that the system chooses a random port (RFC 5452 section 4.5). The socket is
+connected, so that it receives only from the server, and a closed port is reported at once.
 """
 
 from __future__ import annotations
