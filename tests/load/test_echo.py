@@ -6,6 +6,7 @@ NETKIT_LOAD_SECONDS says how long the first takes: twenty, unless `make load` as
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -111,16 +112,22 @@ def test_the_end_in_the_middle_of_load(extra: tuple[str, ...]) -> None:
 
 
 def test_the_end_while_everybody_goes_on_sending() -> None:
-    """Whoever sends on after the signal is not reset: what comes back is what was sent, up to the end."""
-    with serving("--tcp") as server, closing(Load(server.addr, BUSY)) as load:
+    """A connection that goes on is served for `--drain` seconds, then cut off; the summary says how many.
+
+    What came back until then is what was sent: the client compares every byte.
+    """
+    with serving("--tcp", "--drain", "1") as server, closing(Load(server.addr, BUSY)) as load:
         load.run(0.5)
         before = load.echoed
         with (
             when(lambda: load.echoed > before, lambda: server.process.send_signal(signal.SIGTERM)),
-            pytest.raises((AssertionError, ConnectionRefusedError), match=r"ended a connection|refused"),
+            pytest.raises((AssertionError, ConnectionError), match=r"ended a connection|refused|reset"),
         ):
             load.run(30)
-        server.ended()
+        load.close()  # those that the server has not closed yet
+        cut_off = re.search(r"(\d+) cut off", server.ended())
+        assert cut_off is not None
+        assert 0 < int(cut_off[1]) <= BUSY
 
 
 def test_connections_in_the_backlog_at_the_end() -> None:
