@@ -20,7 +20,15 @@ from netkit.dns.errors import DnsError
 from netkit.errors import NetkitError, Remedy
 from netkit.http.errors import HttpError
 from netkit.io import CancellationError, DeadlineExceeded, LimitExceeded, NoneSucceeded, UnexpectedEof
-from netkit.net.errors import LISTEN, Attempt, ListenError, ResolveError, connect_error, unix_error
+from netkit.net.errors import (
+    LISTEN,
+    Attempt,
+    ConnectError,
+    ListenError,
+    ResolveError,
+    connect_error,
+    unix_error,
+)
 from netkit.tls.errors import TlsError
 
 
@@ -206,7 +214,10 @@ def test_what_an_error_becomes(error: BaseException, code: Exit, layer: str, sta
     assert failure.error is not None
     assert failure.message
     assert "Errno" not in failure.message
-    assert failure.to_json() == {
+    shown = failure.to_json()
+    attempts = shown.pop("attempts", [])
+    assert len(attempts) == len(error.attempts if isinstance(error, ConnectError) else [])
+    assert shown == {
         "layer": layer,
         "stage": stage,
         "kind": kind,
