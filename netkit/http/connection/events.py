@@ -25,8 +25,8 @@ UNLIMITED = 1 << 62
 class FieldBlock:
     """Fields that many requests share, with their encodings, each made once.
 
-    `items` are the fields as they were given. They must be valid: `netkit.http.Headers` has checked those that
-    a caller gave.
+    `items` are the fields as they were given. They must be valid: `netkit.http.Headers` has checked those
+    that a caller gave.
     """
 
     __slots__ = ("_lines", "_lower", "items")
@@ -138,8 +138,8 @@ class Interim(Event):
 class ResponseHead(Event):
     """A client received the head of the final response. `end`: there is no body, and no `End` follows.
 
-    `version` is (1, 0), (1, 1) or (2, 0). `reason` is empty in HTTP/2. `length` is how many octets of body the
-    head announces, None if it does not say.
+    `version` is (1, 0), (1, 1) or (2, 0). `reason` is empty in HTTP/2. `length` is how many octets of body
+    the head announces, None if it does not say.
     """
 
     __slots__ = ("end", "fields", "length", "reason", "status", "version")

@@ -36,7 +36,7 @@ _RANGES: dict[str, tuple[int, int]] = {
 class ConnectionLimits(Value):
     """The limits of one connection.
 
-    `max_header_list`: octets of a message's fields (RFC 9113 section 10.5.1; in HTTP/1.1 of its header lines).
+    `max_header_list`: octets of a message's fields (RFC 9113 section 10.5.1; in HTTP/1.1 of header lines).
     `max_header_count`: fields of a message, and again as many trailers.
     `max_start_line`: octets of a request line or a status line (HTTP/1.1).
     `max_concurrent_streams`: streams that the peer may have open at once (HTTP/2).
@@ -45,8 +45,9 @@ class ConnectionLimits(Value):
     `max_interim`: 1xx responses to one request.
     `max_resets`: streams that end by a reset after work for them has begun, whichever side sends the reset
     (CVE-2023-44487, CVE-2025-8671).
-    `max_settings`, `max_pings`, `max_empty_frames`: frames of HTTP/2 that cost work and carry nothing: SETTINGS,
-    PING, and DATA, HEADERS fragments, PRIORITY or WINDOW_UPDATE without effect (CVE-2019-9511 to 9518).
+    `max_settings`, `max_pings`, `max_empty_frames`: frames of HTTP/2 that cost work and carry nothing:
+    SETTINGS, PING, and DATA, HEADERS fragments, PRIORITY or WINDOW_UPDATE without effect (CVE-2019-9511 to
+    9518).
     `max_continuations`: CONTINUATION frames of one header block (CVE-2024-27316).
     `max_pipelined`: requests of HTTP/1.1 that a server keeps while it answers an earlier one.
 
