@@ -4,8 +4,9 @@ RFC 9113 section 7 (error codes), 5.4 (connection errors and stream errors).
 
     NetkitError
     └── HttpError
-        └── ConnectionFault     the peer broke the rules of its version, or went over a limit of ours
-            └── StreamFault     the same for one stream: the others go on
+        ├── ConnectionFault     the peer broke the rules of its version, or went over a limit of ours
+        │   └── StreamFault     the same for one stream: the others go on
+        └── IncompleteMessage   (EOFError) the connection ended before the message did
 
 An octet of HTTP/1.1 that is wrong is a `ParseError`, which has its offset.
 """
@@ -108,3 +109,33 @@ class StreamFault(ConnectionFault):
             hint=hint,
         )
         self.stream = stream
+
+
+class IncompleteMessage(HttpError, EOFError):
+    """The connection ended before the message did.
+
+    `received` is how many octets of the body came, and `expected` how many the head announced, None if it did
+    not say.
+    """
+
+    def __init__(
+        self,
+        received: int = 0,
+        expected: int | None = None,
+        *,
+        fault: Fault | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(fault=fault, hint=hint)
+        self.received = received
+        self.expected = expected
+
+    @property
+    def kind(self) -> str:
+        """The word that the parser has for it too."""
+        return "Incomplete"
+
+    def __str__(self) -> str:
+        if self.expected is None:
+            return f"the connection ended inside the body, after {self.received} octets of it"
+        return f"the connection ended after {self.received} of {self.expected} octets of the body"

@@ -7,7 +7,12 @@ connection itself.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+
+from netkit.http.errors import HttpError
+from netkit.http.framing import TCHAR
+from netkit.http.headers import checked_name, checked_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -55,9 +60,21 @@ class FieldBlock:
         return f"FieldBlock({len(self.items)} fields)"
 
 
+#: Lines as RFC 9112 section 5 has them; what is between the colon and the line's end may be sent.
+_LINES = re.compile(rb"(?:[" + TCHAR + rb"]++: [\t\x20-\x7e\x80-\xff]*+\r\n)*+").fullmatch
+
+
 def encode_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Fields as lines of HTTP/1.1 (RFC 9112 section 5), each with its CRLF."""
-    return b"".join([b"%b: %b\r\n" % field for field in fields])
+    """Fields as lines of HTTP/1.1 (RFC 9112 section 5), each with its CRLF.
+
+    Raises HttpError.InvalidValue for a field that would be another line, or none (CR, LF, NUL).
+    """
+    lines = b"".join([b"%b: %b\r\n" % field for field in fields])
+    if _LINES(lines) is None:
+        for name, value in fields:
+            checked_value(checked_name(name), value)
+        raise HttpError.InvalidValue("header", "a field that cannot be sent")
+    return lines
 
 
 class RequestHead:
@@ -264,13 +281,14 @@ class PingAnswered(Event):
 class Broken(Event):
     """The connection is over because of `error`: send what `take` still has, and close it.
 
-    `error` is a ConnectionFault, or a ParseError with its offset, in octets of the message that is wrong.
+    `error` is a ConnectionFault, or a ParseError with its offset, in octets of the message that is wrong. A
+    server of HTTP/1.1 may still `respond` to `stream`, with a status that says what is wrong.
     """
 
     __slots__ = ("code", "error")
 
-    def __init__(self, error: NetkitError, code: int | None = None) -> None:
-        self.stream = 0
+    def __init__(self, error: NetkitError, code: int | None = None, stream: int = 0) -> None:
+        self.stream = stream
         self.error = error
         self.code = code
 

@@ -29,7 +29,6 @@ _RANGES: dict[str, tuple[int, int]] = {
     "max_pings": (1, 1_000_000),
     "max_empty_frames": (1, 1_000_000),
     "max_continuations": (0, 1_000_000),
-    "max_pipelined": (1, 10_000),
 }
 
 
@@ -49,7 +48,6 @@ class ConnectionLimits(Value):
     SETTINGS, PING, and DATA, HEADERS fragments, PRIORITY or WINDOW_UPDATE without effect (CVE-2019-9511 to
     9518).
     `max_continuations`: CONTINUATION frames of one header block (CVE-2024-27316).
-    `max_pipelined`: requests of HTTP/1.1 that a server keeps while it answers an earlier one.
 
     Raises HttpError.InvalidValue for a number out of range.
     """
@@ -69,7 +67,6 @@ class ConnectionLimits(Value):
     max_pings: int
     max_empty_frames: int
     max_continuations: int
-    max_pipelined: int
 
     def __init__(
         self,
@@ -85,7 +82,6 @@ class ConnectionLimits(Value):
         max_pings: int = 100,
         max_empty_frames: int = 100,
         max_continuations: int = 8,
-        max_pipelined: int = 32,
     ) -> None:
         given = (
             max_header_list,
@@ -100,7 +96,6 @@ class ConnectionLimits(Value):
             max_pings,
             max_empty_frames,
             max_continuations,
-            max_pipelined,
         )
         for (name, (least, most)), value in zip(_RANGES.items(), given, strict=True):
             if isinstance(value, bool) or not isinstance(value, int):
