@@ -15,7 +15,7 @@ from netkit.io.aio import Turn, run_async, turn_is_due
 from netkit.io.blocking import run, without_waiting
 from netkit.io.closing import Closing, Timed
 from netkit.io.errors import BrokenStreamError, BusyError, ClosedError, LimitExceeded, UnexpectedEof, phase
-from netkit.io.flow import OPERATIONS_PER_TURN, PAUSE, Event, Flow
+from netkit.io.flow import OPERATIONS_PER_TURN, PAUSE, Event, Flow, Want
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -102,6 +102,13 @@ class ReadBuffer:
         taken = bytes(memoryview(data)[:size])
         del data[:size]
         return taken
+
+    def take_into(self, view: memoryview) -> int:
+        """Move up to `len(view)` bytes into `view`; how many that were."""
+        size = min(len(self._data), len(view))
+        view[:size] = memoryview(self._data)[:size]
+        self.skip(size)
+        return size
 
     def peek(self) -> memoryview:
         """A view of all bytes in the buffer, for a parser; it takes none of them.
@@ -216,6 +223,53 @@ class ByteStream(Closing, Timed):
         cannot know what goes at once.
         """
         return 0
+
+    # For protocols that read and write at once, such as HTTP/2: steps that never wait, and what to wait for.
+
+    def try_fill(self, *, fresh: bool = False) -> bool:  # noqa: ARG002
+        """Receive what is there, without waiting. True if bytes are in the buffer, or the stream has ended.
+
+        After a receive that took all there was, the next call may say False without asking the system; with
+        `fresh` it asks. Raises what `fill` raises.
+        """
+        if self._buffer or self._eof:
+            return True
+        flow = self.fill(1)
+        try:
+            without_waiting(flow, flow.send(None))  # type: ignore[arg-type]  # a generator's first send is None
+        except StopIteration:
+            return True
+        finally:
+            flow.close()
+        return False
+
+    def offer(self, data: bytes | memoryview) -> int:
+        """Take as much of `data` as there is room for, without waiting. Returns the number of bytes taken.
+
+        They are sent in order. A kind of stream that changes what it sends may keep some of it for a while:
+        `unsent` says how much, and a further `offer`, if only of `b""`, sends more of it.
+        """
+        return self.try_send(data) if data else 0
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes were taken by `offer` and not sent yet, in the form in which they are sent."""
+        return 0
+
+    def want(self, *, write: bool = False, event: Event | None = None, until: float | None = None) -> Want:
+        """What to wait for: that `try_fill` finds something, with `write` that `offer` has room; or `event`.
+
+        `until` is a moment of `time.monotonic()`, in seconds.
+        """
+        raise NotImplementedError
+
+    def read_into_flow(self, view: memoryview) -> Flow[int]:
+        """Flow: up to `len(view)` bytes into `view`, as soon as there are any; 0 at the end of the stream.
+
+        Large bodies so need no object for each piece. If the flow is interrupted, nothing is lost.
+        """
+        yield from self.fill(1)
+        return self._buffer.take_into(view)
 
     # Looking into received bytes, for parsers that are flows (after `fill`).
 

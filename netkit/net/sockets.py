@@ -89,10 +89,7 @@ class SocketStream(ByteStream):
                 self._drained = False
                 yield self._descriptor.want_read
             while not self._eof:
-                if self._descriptor.closed:
-                    raise ClosedError(self._what)
-                if self._failure is not None:
-                    raise OSError(self._failure, os.strerror(self._failure))
+                self._check_reading()
                 try:
                     received = receive(recv, _WHOLE, flags)
                 except BlockingIOError:
@@ -104,9 +101,7 @@ class SocketStream(ByteStream):
                 except NetkitError:
                     raise
                 except OSError as error:
-                    if error.errno not in _PASSING:
-                        self._failure = error.errno  # first of all: a call may bring Ctrl-C
-                    self._check_open()  # another thread may have closed it at this moment
+                    self._note_failure(error)
                     raise
                 if not received:
                     self._eof = True
@@ -121,6 +116,85 @@ class SocketStream(ByteStream):
         finally:
             self._reading = False
         return False
+
+    def try_fill(self, *, fresh: bool = False) -> bool:
+        """Receive what is there, without waiting. True if bytes are in the buffer, or at the end."""
+        if self._buffer or self._eof:
+            return True
+        if self._reading:
+            raise BusyError(f"{self._what}'s reading side")
+        if self._drained:
+            self._drained = False
+            if not fresh:
+                return False
+        self._check_reading()
+        receive = self._receive_into_buffer or self._buffer.receive
+        try:
+            received = receive(self._sock.recv, _WHOLE, self._receive_flags)
+        except BlockingIOError:
+            return False
+        except NetkitError:
+            raise
+        except OSError as error:
+            self._note_failure(error)
+            raise
+        if received:
+            self._moved = monotonic()
+            self._drained = received < RECEIVE_SIZE
+        else:
+            self._eof = True
+        return True
+
+    def want(self, *, write: bool = False, event: Event | None = None, until: float | None = None) -> Want:
+        """What to wait for: the socket to be readable, and with `write` writable; or `event`."""
+        descriptor = self._descriptor
+        if event is None and until is None and not write:
+            return descriptor.want_read
+        return Want(read=descriptor, write=descriptor if write else None, event=event, until=until)
+
+    def read_into_flow(self, view: memoryview) -> Flow[int]:
+        """Flow: up to `len(view)` bytes into `view`; 0 at the end of the stream.
+
+        They go there directly, without passing through the buffer, unless some are in it already.
+        """
+        if self._receive_into_buffer is not None or self._buffer or self._eof or self._quiet is not None:
+            return (yield from super().read_into_flow(view))
+        if self._reading:
+            raise BusyError(f"{self._what}'s reading side")
+        self._reading = True
+        try:
+            if self._drained:
+                self._drained = False
+                yield self._descriptor.want_read
+            while True:
+                self._check_reading()
+                try:
+                    size = self._sock.recv_into(view, 0, self._flags)
+                except BlockingIOError:
+                    yield self._descriptor.want_read
+                    continue
+                except OSError as error:
+                    self._note_failure(error)
+                    raise
+                self._moved = monotonic()
+                self._drained = 0 < size < len(view)
+                self._eof = not size
+                return size
+        finally:
+            self._reading = False
+
+    def _check_reading(self) -> None:
+        """Raise why nothing can be received, if that is so."""
+        if self._descriptor.closed:
+            raise ClosedError(self._what)
+        if self._failure is not None:
+            raise OSError(self._failure, os.strerror(self._failure))
+
+    def _note_failure(self, error: OSError) -> None:
+        """The system reported `error` for the reading side, once: keep it."""
+        if error.errno not in _PASSING:
+            self._failure = error.errno  # first of all: a call may bring Ctrl-C
+        self._check_open()  # another thread may have closed it at this moment
 
     def try_send(self, data: bytes | memoryview) -> int:
         if self._writing or self._broken is not None or self._uncertain:

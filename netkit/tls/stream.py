@@ -23,12 +23,14 @@ from netkit.io import (
     OPERATIONS_PER_TURN,
     PAUSE,
     BrokenStreamError,
+    BusyError,
     ByteStream,
     CancellationToken,
     ClosedError,
     Event,
     Flow,
     LimitExceeded,
+    Want,
     deadline_after,
     phase,
     run,
@@ -206,24 +208,28 @@ class TlsStream(ByteStream):
 
     def _receive(self) -> Flow[None]:
         turns = 0
-        while True:
-            self._check_open()
-            with self._lock:
-                data = self._read_session()
-            self._offer_output()
-            if data is not None:
-                if data:
-                    self._buffer.put(data)
-                else:
-                    self._eof = True
-                return
-            if self._session.pending_output > OUTBOX_LIMIT:
-                raise LimitExceeded("answers that the peer provokes without reading them", OUTBOX_LIMIT)
+        while not self._take_plaintext():
             if not (yield from self._feed()):
                 return
             turns += 1
             if turns % OPERATIONS_PER_TURN == 0:
                 yield PAUSE
+
+    def _take_plaintext(self) -> bool:
+        """Put what the session can decrypt into the buffer, or note the end. False if it needs more input."""
+        self._check_open()
+        with self._lock:
+            data = self._read_session()
+        self._offer_output()
+        if data is None:
+            if self._session.pending_output > OUTBOX_LIMIT:
+                raise LimitExceeded("answers that the peer provokes without reading them", OUTBOX_LIMIT)
+            return False
+        if data:
+            self._buffer.put(data)
+        else:
+            self._eof = True
+        return True
 
     def _send(self, data: memoryview) -> Flow[int]:
         self._check_open()
@@ -281,7 +287,10 @@ class TlsStream(ByteStream):
 
         False if reading was stopped (`stop_reading`): the stream is at its end, and nothing is missing.
         """
-        data = yield from self._inner.read_flow(RECEIVE_SIZE)
+        return self._take_ciphertext((yield from self._inner.read_flow(RECEIVE_SIZE)))
+
+    def _take_ciphertext(self, data: bytes) -> bool:
+        """Give the session what came; `b""` is the end below. False if this stream has ended by that."""
         if not data and self._stopped:
             self._eof = True
             return False
@@ -344,6 +353,48 @@ class TlsStream(ByteStream):
                 if not sent:
                     return
                 self._leaving = self._leaving[sent:]
+
+    # Steps that never wait.
+
+    def try_fill(self, *, fresh: bool = False) -> bool:
+        """Receive and decrypt what is there, without waiting. True if there are bytes, or the end."""
+        if self._buffer or self._eof:
+            return True
+        if self._reading:
+            raise BusyError(f"{self._what}'s reading side")
+        self._reading = True
+        try:
+            while not self._take_plaintext():
+                if not self._inner.try_fill(fresh=fresh):
+                    return False
+                if not self._take_ciphertext(self._inner._buffer.take(RECEIVE_SIZE)):
+                    return True
+            return True
+        finally:
+            self._reading = False
+
+    def offer(self, data: bytes | memoryview) -> int:
+        """Encrypt as much of `data` as goes into one piece, and send what the socket takes at once.
+
+        Nothing is taken while ciphertext of an earlier piece is still unsent.
+        """
+        self._check_open()
+        self._offer_output()
+        if not data or self._writing or self._broken is not None or self._finished or self.unsent:
+            return 0
+        with self._lock:
+            taken = self._session.write(memoryview(data)[:SEND_SIZE])
+        self._offer_output()
+        return taken
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes of ciphertext wait to be sent."""
+        return len(self._leaving) + self._session.pending_output
+
+    def want(self, *, write: bool = False, event: Event | None = None, until: float | None = None) -> Want:
+        """What to wait for: that of the stream below, and its writing side while ciphertext is unsent."""
+        return self._inner.want(write=write or self.unsent > 0, event=event, until=until)
 
     # The end.
 
