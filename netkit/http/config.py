@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 from netkit._value import Value, assign
 from netkit._version import __version__
+from netkit.http.connection.limits import DEFAULT_LIMITS, ConnectionLimits
 from netkit.http.errors import HttpError
 from netkit.http.headers import Headers, checked_value
 
 if TYPE_CHECKING:
     from netkit.http.headers import HeadersLike
+    from netkit.http.retry import RetryPolicy
 
 #: Times longer than this (a year) are refused: they are milliseconds, or a mistake.
 MAX_TIMEOUT = 366 * 86400.0
+
+#: The most octets of a response's body that a client keeps, unless it is told otherwise (100 MiB).
+MAX_BODY = 100 << 20
 
 
 class PoolConfig(Value):
@@ -59,6 +64,11 @@ class ClientConfig(Value):
     `timeout` limits a request from beginning to end, including redirects. `max_redirects` limits how many
     redirects are followed if `follow_redirects` is on. If `user_agent` is None, no User-Agent is sent. Each
     of `default_headers` is added to every request that has no field of that name; they are copied and frozen.
+
+    `max_body` limits the body of a response that is read whole, in octets, after its codings were undone.
+    `decode`: undo content codings, and ask for those that can be undone. `expect_continue`: a request with a
+    body of at least that many octets, or of unknown length, waits for 100 (Continue); None for never.
+    `retry` says which requests are sent again after a failure. `limits` are those of each connection.
     Raises HttpError.InvalidValue for an impossible setting.
 
     >>> ClientConfig(timeout=5).replace(follow_redirects=False).timeout
@@ -66,10 +76,15 @@ class ClientConfig(Value):
     """
 
     __slots__ = (
+        "decode",
         "default_headers",
+        "expect_continue",
         "follow_redirects",
+        "limits",
+        "max_body",
         "max_redirects",
         "pool_config",
+        "retry",
         "timeout",
         "user_agent",
     )
@@ -80,6 +95,11 @@ class ClientConfig(Value):
         "pool_config",
         "user_agent",
         "default_headers",
+        "max_body",
+        "decode",
+        "expect_continue",
+        "retry",
+        "limits",
     )
 
     timeout: float | None
@@ -88,6 +108,11 @@ class ClientConfig(Value):
     pool_config: PoolConfig
     user_agent: str | None
     default_headers: Headers
+    max_body: int
+    decode: bool
+    expect_continue: int | None
+    retry: RetryPolicy | None
+    limits: ConnectionLimits
 
     def __init__(
         self,
@@ -97,6 +122,11 @@ class ClientConfig(Value):
         pool_config: PoolConfig | None = None,
         user_agent: str | None = f"netkit/{__version__}",
         default_headers: HeadersLike = (),
+        max_body: int = MAX_BODY,
+        decode: bool = True,
+        expect_continue: int | None = None,
+        retry: RetryPolicy | None = None,
+        limits: ConnectionLimits = DEFAULT_LIMITS,
     ) -> None:
         if pool_config is not None and not isinstance(pool_config, PoolConfig):
             raise TypeError(f"pool_config is a PoolConfig, not {type(pool_config).__name__}")
@@ -109,6 +139,13 @@ class ClientConfig(Value):
         assign(self, "pool_config", PoolConfig() if pool_config is None else pool_config)
         assign(self, "user_agent", user_agent)
         assign(self, "default_headers", headers.frozen())
+        assign(self, "max_body", _count("max_body", max_body, 0, 2**53))
+        assign(self, "decode", bool(decode))
+        if expect_continue is not None:
+            expect_continue = _count("expect_continue", expect_continue, 0, 2**53)
+        assign(self, "expect_continue", expect_continue)
+        assign(self, "retry", retry)
+        assign(self, "limits", limits)
 
 
 def _seconds(field: str, value: float | None, *, allow_zero: bool = False) -> float | None:
@@ -127,9 +164,9 @@ def _seconds(field: str, value: float | None, *, allow_zero: bool = False) -> fl
     return float(value)
 
 
-def _count(field: str, value: int, least: int) -> int:
+def _count(field: str, value: int, least: int, most: int = 1_000_000) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{field} is an int, not {type(value).__name__}")
-    if not least <= value <= 1_000_000:
-        raise HttpError.InvalidValue(field, f"{value} is not {least} to 1000000", limit=1_000_000)
+    if not least <= value <= most:
+        raise HttpError.InvalidValue(field, f"{value} is not {least} to {most}", limit=most)
     return value

@@ -121,6 +121,11 @@ class _Connection:
         self._outgoing.trailers(fields)
         self._look_at_end()
 
+    def fits(self, stream: int, size: int, *, end: bool = False) -> None:
+        """Raise ValueError if so many more octets of a body with a known length do not fit that length."""
+        self._check(stream)
+        self._outgoing.fits(size, end=end)
+
     def sent(self, stream: int, size: int) -> None:
         """So many octets of a body with a known length were sent past `take`."""
         self._check(stream)

@@ -234,9 +234,7 @@ class Outgoing:
         if self.framing is None:
             raise ValueError("no body is under way")
         if self.framing is Framing.LENGTH:
-            if size > self.left or (end and size < self.left):
-                missing = "more" if size > self.left else "less"
-                raise ValueError(f"{missing} than the {self.left} octets that the head announced were given")
+            self.fits(size, end=end)
             self.left -= size
         if size:
             if self.framing is Framing.CHUNKED:
@@ -248,6 +246,12 @@ class Outgoing:
             if self.framing is Framing.CHUNKED:
                 self._pieces.append(b"0\r\n\r\n")
             self.framing = None
+
+    def fits(self, size: int, *, end: bool) -> None:
+        """Raise ValueError if so many more octets do not fit the length that the head announced."""
+        if size > self.left or (end and size < self.left):
+            missing = "more" if size > self.left else "less"
+            raise ValueError(f"{missing} octets than announced: {self.left} are to come, and {size} came")
 
     def trailers(self, fields: Sequence[tuple[bytes, bytes]]) -> None:
         """End the body with trailers; only a chunked body has any (RFC 9112 section 7.1.2)."""

@@ -1,0 +1,186 @@
+"""What the versions of HTTP have in common for a client: an exchange, its reply, the channel.
+
+A channel is a connection with its protocol object. `exchange_flow` sends one request and returns the reply
+as soon as its head is there; the body is then taken from the reply, piece by piece, and the peer is held back
+until it is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+from netkit.http.errors import HttpError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netkit.errors import NetkitError
+    from netkit.http.client.body import Body
+    from netkit.http.client.facts import ConnectionInfo, Phase, Timing
+    from netkit.http.connection.events import FieldList, RequestHead
+    from netkit.io import Flow
+
+
+class Exchange:
+    """One request on its way, with its limits of time.
+
+    `read_timeout` and `write_timeout` limit each wait for the peer, in seconds. `on_interim` gets the 1xx
+    responses. `was_sent`: some of the request may have reached the peer. `has_answer`: some of a response has
+    come.
+    """
+
+    __slots__ = (
+        "body",
+        "expects_continue",
+        "has_answer",
+        "head",
+        "on_interim",
+        "read_timeout",
+        "timing",
+        "was_sent",
+        "write_timeout",
+    )
+
+    def __init__(
+        self,
+        head: RequestHead,
+        body: Body | None,
+        timing: Timing,
+        *,
+        read_timeout: float | None = None,
+        write_timeout: float | None = None,
+        expects_continue: float | None = None,
+        on_interim: Callable[[int, FieldList], None] | None = None,
+    ) -> None:
+        self.head = head
+        self.body = body
+        self.timing = timing
+        self.read_timeout = read_timeout
+        self.write_timeout = write_timeout
+        #: How long to wait for 100 (Continue) before the body, in seconds; None is not at all.
+        self.expects_continue = expects_continue
+        self.on_interim = on_interim
+        self.was_sent = False
+        self.has_answer = False
+
+
+class Reply:
+    """A response on its way: its head, then the pieces of its body.
+
+    `next_flow` takes the next piece. When the body is over, or given up, the channel is free for others.
+    """
+
+    __slots__ = (
+        "_on_end",
+        "error",
+        "exchange",
+        "fields",
+        "has_head",
+        "is_ended",
+        "is_released",
+        "is_upgraded",
+        "length",
+        "pieces",
+        "reason",
+        "status",
+        "trailers",
+        "version",
+    )
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.status = 0
+        self.fields: FieldList = []
+        self.version = (1, 1)
+        self.reason = b""
+        self.length: int | None = None
+        #: Received and not taken yet: the octets of each piece, and its credit.
+        self.pieces: deque[tuple[bytes, int]] = deque()
+        self.trailers: FieldList = []
+        self.has_head = False
+        self.is_ended = False
+        self.is_upgraded = False
+        self.is_released = False
+        self.error: NetkitError | None = None
+        self._on_end: Callable[[], None] | None = None
+
+    def next_flow(self) -> Flow[bytes]:
+        """Flow: the next piece of the body; `b""` at its end. Raises what broke the body off."""
+        raise NotImplementedError
+
+    def read_into_flow(self, view: memoryview) -> Flow[int]:
+        """Flow: up to `len(view)` octets of the body into `view`; 0 at its end."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give up what is left of the body. Never waits."""
+        raise NotImplementedError
+
+    def when_over(self, call: Callable[[], None]) -> None:
+        """Call this once, when the reply needs the channel no more; now, if that is so already."""
+        self._on_end = call
+        if self.is_ended or self.error is not None:
+            self.release()
+
+    def release(self) -> None:
+        """The channel is no longer needed by this reply."""
+        if not self.is_released and self._on_end is not None:
+            self.is_released = True
+            self._on_end()
+
+    def _finish(self) -> None:
+        """The body is over."""
+        self.is_ended = True
+        self.exchange.timing.ended = monotonic()
+        self.release()
+
+    def _fail(self, error: NetkitError) -> None:
+        """The body, or the response, is cut off by `error`."""
+        self.error = error
+        self.release()
+
+    def _read_timeout(self) -> HttpError:
+        exchange = self.exchange
+        return timed_out(exchange.read_timeout, exchange.timing.phase)
+
+
+class Channel(Protocol):
+    """A connection that requests go over."""
+
+    info: ConnectionInfo
+    #: When it was used last, a moment of `time.monotonic()`.
+    idle_since: float
+
+    def exchange_flow(self, exchange: Exchange) -> Flow[Reply]:
+        """Flow: send the request, and return its reply when the head is there."""
+
+    def is_alive(self) -> bool:
+        """Look, without waiting, at what has come while it was idle. Whether it can take a request now."""
+
+    @property
+    def is_http2(self) -> bool:
+        """Whether many requests may be under way at once."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more request may begin."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it may be kept for another request."""
+
+    def close(self) -> None:
+        """End the connection at once."""
+
+
+def timed_out(timeout: float | None, phase: Phase) -> HttpError:
+    """The error for a wait that was too long."""
+    from netkit.http.client.facts import DOING
+
+    return HttpError.Timeout(timeout, DOING[phase])

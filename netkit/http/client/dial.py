@@ -1,0 +1,318 @@
+"""Connecting for a request: which address, through which proxy, with TLS or without, for which version.
+
+A `DialConfig` says how connections are made. A `Route` is where one URL leads by it: it is the key of the
+pool, so that a connection is never used for another origin, another proxy or another event loop. `dial_flow`
+makes the connection. RFC 9110 section 4.3 (authority and origin), RFC 9113 section 3 (starting HTTP/2), RFC
+8305 (Happy Eyeballs).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from time import monotonic
+from typing import TYPE_CHECKING, ClassVar
+
+from netkit._value import Value, assign
+from netkit.http.client.facts import ConnectionInfo
+from netkit.http.errors import HttpError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from netkit.addr import SocketAddr
+    from netkit.http.client.facts import Timing
+    from netkit.http.url import Url
+    from netkit.io import ByteStream, Flow
+    from netkit.net.resolve import NameResolver
+    from netkit.proxy.url import Proxy
+    from netkit.tls.config import TlsConfig
+
+
+class HttpVersions(Enum):
+    """Which versions of HTTP a client speaks."""
+
+    #: Over TLS, what the server chooses of HTTP/2 and HTTP/1.1; without TLS, HTTP/1.1.
+    AUTO = "auto"
+    #: HTTP/1.1 only.
+    HTTP11 = "1.1"
+    #: HTTP/2 only. Without TLS, the client begins with it unasked (RFC 9113 section 3.3).
+    HTTP2 = "2"
+
+
+class DialConfig(Value):
+    """How a client makes connections.
+
+    `versions` of HTTP. `tls`: settings for https; None is `TlsConfig.client()`. Its ALPN protocols follow
+    from `versions`. `proxy_for(url)` gives the proxy for a URL, or None. `unix_socket`: every connection
+    goes to that path instead. `resolve_to` maps `"host:port"` to addresses, in place of a lookup.
+    `connect_to` maps `"host:port"` to another `"host:port"` to connect to, while the request stays the same.
+    `family` is 0, `socket.AF_INET` or `socket.AF_INET6`; `source` the local address. `deny_private`: refuse
+    to connect to an address that is not public. `connect_timeout` limits everything up to the end of the
+    TLS handshake, in seconds. `resolver` looks up names; None is the system's.
+    """
+
+    __slots__ = (
+        "connect_timeout",
+        "connect_to",
+        "deny_private",
+        "family",
+        "proxy_for",
+        "resolve_to",
+        "resolver",
+        "source",
+        "tls",
+        "unix_socket",
+        "versions",
+    )
+    __match_args__: ClassVar[tuple[str, ...]] = (
+        "versions",
+        "tls",
+        "proxy_for",
+        "unix_socket",
+        "resolve_to",
+        "connect_to",
+        "family",
+        "source",
+        "deny_private",
+        "connect_timeout",
+        "resolver",
+    )
+
+    versions: HttpVersions
+    tls: TlsConfig | None
+    proxy_for: Callable[[Url], Proxy | None] | None
+    unix_socket: str | None
+    resolve_to: Mapping[str, Sequence[SocketAddr]]
+    connect_to: Mapping[str, str]
+    family: int
+    source: SocketAddr | None
+    deny_private: bool
+    connect_timeout: float | None
+    resolver: NameResolver | None
+
+    def __init__(
+        self,
+        versions: HttpVersions = HttpVersions.AUTO,
+        tls: TlsConfig | None = None,
+        proxy_for: Callable[[Url], Proxy | None] | None = None,
+        unix_socket: str | None = None,
+        resolve_to: Mapping[str, Sequence[SocketAddr]] | None = None,
+        connect_to: Mapping[str, str] | None = None,
+        family: int = 0,
+        source: SocketAddr | None = None,
+        deny_private: bool = False,
+        connect_timeout: float | None = None,
+        resolver: NameResolver | None = None,
+    ) -> None:
+        assign(self, "versions", HttpVersions(versions))
+        assign(self, "tls", tls)
+        assign(self, "proxy_for", proxy_for)
+        assign(self, "unix_socket", unix_socket)
+        assign(self, "resolve_to", dict(resolve_to or {}))
+        assign(self, "connect_to", dict(connect_to or {}))
+        assign(self, "family", family)
+        assign(self, "source", source)
+        assign(self, "deny_private", bool(deny_private))
+        assign(self, "connect_timeout", connect_timeout)
+        assign(self, "resolver", resolver)
+        if unix_socket is not None and deny_private:
+            raise HttpError.InvalidValue("deny_private", "a Unix socket is always of this machine")
+
+    def __hash__(self) -> int:
+        raise TypeError("a DialConfig has mappings in it, and no hash")
+
+
+class Route:
+    """Where a URL leads: its origin, the proxy on the way, and the event loop that the connection is of.
+
+    Equal routes may share connections. `loop` is 0 for the blocking form.
+    """
+
+    __slots__ = ("_key", "host", "is_secure", "loop", "name", "port", "proxy")
+
+    def __init__(self, url: Url, proxy: Proxy | None, loop: int) -> None:
+        host, port = url.host, url.effective_port
+        if url.scheme not in ("http", "https") or host is None or port is None:
+            raise HttpError.InvalidUri(
+                f"the scheme {url.scheme[:20]!r} is not one of HTTP", hint="write http:// or https://"
+            )
+        if not port:
+            raise HttpError.InvalidUri("port 0 cannot be connected to")
+        self.host = host
+        self.port = port
+        self.is_secure = url.scheme == "https"
+        self.proxy = proxy
+        self.loop = loop
+        #: The name for TLS: without the final dot and without brackets.
+        self.name = host.strip("[]").removesuffix(".")
+        self._key = (self.is_secure, host, port, proxy, loop)
+
+    @property
+    def endpoint(self) -> str:
+        """Host and port as text, `example.com:443`."""
+        host = f"[{self.name}]" if ":" in self.name else self.name
+        return f"{host}:{self.port}"
+
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether the proxy gets the request itself, with its whole URL (RFC 9112 section 3.2.2)."""
+        return self.proxy is not None and self.proxy.scheme == "http" and not self.is_secure
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Route) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __repr__(self) -> str:
+        return f"<Route {'https' if self.is_secure else 'http'}://{self.endpoint}>"
+
+
+class Link:
+    """A connection that is made: the stream, whether it speaks HTTP/2, and what is known of it."""
+
+    __slots__ = ("info", "is_http2", "stream")
+
+    def __init__(self, stream: ByteStream, is_http2: bool, info: ConnectionInfo) -> None:
+        self.stream = stream
+        self.is_http2 = is_http2
+        self.info = info
+
+    def close(self) -> None:
+        """Close the stream."""
+        self.stream.close()
+
+
+class Dialer:
+    """Makes the connections of one client, by its `DialConfig`."""
+
+    __slots__ = ("_tls", "config")
+
+    def __init__(self, config: DialConfig) -> None:
+        self.config = config
+        self._tls: TlsConfig | None = None
+
+    def route(self, url: Url, loop: int) -> Route:
+        """Where `url` leads. Raises HttpError.InvalidUri for a URL that is not one of HTTP."""
+        proxy_for = self.config.proxy_for
+        proxy = None if proxy_for is None or self.config.unix_socket is not None else proxy_for(url)
+        return Route(url, proxy, loop)
+
+    def may_be_http2(self, route: Route) -> bool:
+        """Whether one connection may turn out to be enough for many requests at once."""
+        if self.config.versions is HttpVersions.AUTO:
+            return route.is_secure
+        return self.config.versions is HttpVersions.HTTP2
+
+    def dial_flow(self, route: Route, timing: Timing) -> Flow[Link]:
+        """Flow: a new connection for `route`. `timing` gets the moments of its phases.
+
+        Raises the errors of the layers below: ResolveError, ConnectError, ProxyError, TlsError; and
+        HttpError.ConnectionError for an address that `deny_private` forbids.
+        """
+        info = ConnectionInfo()
+        stream = yield from self._connect(route, timing, info)
+        try:
+            if route.proxy is not None and not route.is_forwarded:
+                timing.phase = "proxy"
+                yield from self._tunnel(stream, route, route.proxy)
+                timing.tunnelled = monotonic()
+            versions = self.config.versions
+            if not route.is_secure:
+                is_http2 = versions is HttpVersions.HTTP2 and not route.is_forwarded
+                info.version = "2" if is_http2 else "1.1"
+                return Link(stream, is_http2, info)
+            return (yield from self._secure(stream, route, timing, info))
+        except BaseException:
+            stream.close()
+            raise
+
+    def _connect(self, route: Route, timing: Timing, info: ConnectionInfo) -> Flow[ByteStream]:
+        config = self.config
+        if config.unix_socket is not None:
+            from netkit.net.unix import UnixStream
+
+            unix = yield from UnixStream.connect_flow(config.unix_socket)
+            info.unix_path = config.unix_socket
+            timing.connected = monotonic()
+            return unix
+
+        from netkit.net.connect import connect_first, interleave
+        from netkit.net.resolve import resolve_flow
+        from netkit.net.tcp import TcpStream
+
+        target = route.endpoint
+        if route.proxy is not None:
+            if config.deny_private:
+                raise HttpError.InvalidRequest("deny_private cannot be kept through a proxy")
+            target = str(route.proxy.endpoint)
+            info.proxy = str(route.proxy)
+        target = config.connect_to.get(target, target)
+        addrs = list(config.resolve_to.get(target, ()))
+        if not addrs:
+            timing.phase = "dns"
+            addrs = yield from resolve_flow(target, family=config.family, resolver=config.resolver)
+            timing.resolved = monotonic()
+        if config.deny_private:
+            addrs = _public(addrs, target)
+        timing.phase = "connect"
+        made = yield from connect_first(interleave(addrs), target, config.source)
+        stream = TcpStream._of(made)
+        timing.connected = monotonic()
+        stream.set_nodelay(True)
+        info.peer = stream.peer_addr
+        info.local = stream.local_addr
+        info.attempts = tuple(made.attempts)
+        return stream
+
+    def _tunnel(self, stream: ByteStream, route: Route, proxy: Proxy) -> Flow[None]:
+        from netkit.proxy.connect import tunnel_flow
+
+        yield from tunnel_flow(stream, proxy, (route.name, route.port))
+
+    def _secure(self, stream: ByteStream, route: Route, timing: Timing, info: ConnectionInfo) -> Flow[Link]:
+        from netkit.io import phase
+        from netkit.tls.stream import TlsStream
+
+        timing.phase = "tls"
+        with phase(f"in the TLS handshake with {route.name}", "tls"):
+            tls = yield from TlsStream.connect_flow(stream, route.name, self._tls_config())
+        timing.secured = monotonic()
+        info.tls_version, info.cipher, info.alpn = tls.negotiated_version, tls.cipher, tls.alpn
+        info.peer_chain = tls.peer_chain
+        is_http2 = tls.alpn == "h2"
+        if self.config.versions is HttpVersions.HTTP2 and not is_http2:
+            tls.close()
+            raise HttpError.ConnectionError(
+                f"{route.name} does not speak HTTP/2: it chose {tls.alpn or 'no protocol'} of ALPN",
+                fault="peer",
+            )
+        info.version = "2" if is_http2 else "1.1"
+        return Link(tls, is_http2, info)
+
+    def _tls_config(self) -> TlsConfig:
+        if self._tls is None:
+            from netkit.tls.config import TlsConfig
+
+            given = TlsConfig.client() if self.config.tls is None else self.config.tls
+            protocols = {
+                HttpVersions.AUTO: ("h2", "http/1.1"),
+                HttpVersions.HTTP11: ("http/1.1",),
+                HttpVersions.HTTP2: ("h2",),
+            }[self.config.versions]
+            self._tls = given.replace(alpn_protocols=protocols)
+        return self._tls
+
+
+def _public(addrs: Sequence[SocketAddr], target: str) -> list[SocketAddr]:
+    """The addresses that may be connected to; the check is of the address itself, after the lookup.
+
+    Raises HttpError.ConnectionError if none is left.
+    """
+    allowed = [addr for addr in addrs if addr.unmapped.ip.is_global and not addr.ip.is_multicast]
+    if not allowed:
+        refused = ", ".join(str(addr.ip) for addr in addrs)
+        raise HttpError.ConnectionError(
+            f"{target} is at {refused}, which is not a public address", fault="caller"
+        )
+    return allowed

@@ -1,0 +1,179 @@
+"""What a client can tell about an exchange: when each phase began and ended, and over which connection.
+
+A `Timing` is filled as the exchange goes on. Its moments are those of `time.monotonic()`; `phases` and the
+properties give seconds from the start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netkit.addr import SocketAddr
+    from netkit.net.errors import Attempt
+    from netkit.tls.certificate import Certificate
+    from netkit.tls.versions import TlsVersion
+
+#: The steps of an exchange, in their order.
+Phase: TypeAlias = Literal["queue", "dns", "connect", "proxy", "tls", "send", "wait", "receive"]
+
+#: What is being done in each phase, for messages about a time that ran out.
+DOING: dict[Phase, str] = {
+    "queue": "waiting for a free connection",
+    "dns": "resolving the host's name",
+    "connect": "connecting",
+    "proxy": "asking the proxy for a connection",
+    "tls": "in the TLS handshake",
+    "send": "sending the request",
+    "wait": "waiting for the answer",
+    "receive": "receiving the body",
+}
+
+
+class Timing:
+    """When the phases of one exchange ended, as moments of `time.monotonic()`; None where there was no phase.
+
+    `started` is when the request was asked for. `acquired` is when there was a connection to use: a new one,
+    then `resolved`, `connected`, `tunnelled` (by a proxy) and `secured` (by TLS) come before it, or an old
+    one. `sent` is when the whole request had been handed to the system, `answered` when the head of the
+    final response was there, and `ended` when its body was.
+    """
+
+    __slots__ = (
+        "acquired",
+        "answered",
+        "connected",
+        "ended",
+        "phase",
+        "queued",
+        "resolved",
+        "secured",
+        "sent",
+        "started",
+        "tunnelled",
+    )
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        #: What is being done now.
+        self.phase: Phase = "queue"
+        self.queued: float | None = None
+        self.resolved: float | None = None
+        self.connected: float | None = None
+        self.tunnelled: float | None = None
+        self.secured: float | None = None
+        self.acquired: float | None = None
+        self.sent: float | None = None
+        self.answered: float | None = None
+        self.ended: float | None = None
+
+    def phases(self) -> list[tuple[Phase, float, float]]:
+        """Each phase that there was: its name, and when it began and ended, in seconds from the start."""
+        moments: tuple[tuple[Phase, float | None], ...] = (
+            ("queue", self.queued),
+            ("dns", self.resolved),
+            ("connect", self.connected),
+            ("proxy", self.tunnelled),
+            ("tls", self.secured),
+            ("send", self.sent),
+            ("wait", self.answered),
+            ("receive", self.ended),
+        )
+        found: list[tuple[Phase, float, float]] = []
+        begun = self.started
+        for name, moment in moments:
+            if moment is None:
+                continue
+            if name == "send" and self.acquired is not None:
+                begun = max(begun, self.acquired)
+            # A server may answer before the request is sent whole: then there was no wait.
+            found.append((name, begun - self.started, max(begun, moment) - self.started))
+            begun = max(begun, moment)
+        return found
+
+    @property
+    def total(self) -> float | None:
+        """Seconds from the start to the end of the body; None while it is not over."""
+        return None if self.ended is None else self.ended - self.started
+
+    @property
+    def first_byte(self) -> float | None:
+        """Seconds from the start to the head of the response."""
+        return None if self.answered is None else self.answered - self.started
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name} {(end - begin) * 1000:.1f} ms" for name, begin, end in self.phases())
+        return f"<Timing {shown or 'nothing yet'}>"
+
+
+class ConnectionInfo:
+    """Over which connection an exchange went.
+
+    `local` and `peer` are addresses, None for a Unix socket, whose path is `unix_path`. `version` is the
+    version of HTTP. `reused` says whether an earlier exchange used the connection. The fields of TLS are
+    None, or empty, without TLS. `proxy` is the proxy's address as text, without credentials. `attempts` are
+    the addresses that were tried to connect.
+    """
+
+    __slots__ = (
+        "alpn",
+        "attempts",
+        "cipher",
+        "local",
+        "peer",
+        "peer_chain",
+        "proxy",
+        "reused",
+        "tls_version",
+        "unix_path",
+        "version",
+    )
+
+    def __init__(self) -> None:
+        self.local: SocketAddr | None = None
+        self.peer: SocketAddr | None = None
+        self.unix_path: str | None = None
+        self.version = "1.1"
+        self.reused = False
+        self.alpn: str | None = None
+        self.tls_version: TlsVersion | None = None
+        self.cipher: str | None = None
+        self.peer_chain: tuple[Certificate, ...] = ()
+        self.proxy: str | None = None
+        self.attempts: tuple[Attempt, ...] = ()
+
+    def again(self) -> ConnectionInfo:
+        """The same, of a later exchange."""
+        made = ConnectionInfo()
+        for name in ConnectionInfo.__slots__:
+            setattr(made, name, getattr(self, name))
+        made.reused = True
+        return made
+
+    def __repr__(self) -> str:
+        return f"<ConnectionInfo HTTP/{self.version} to {self.peer or self.unix_path}>"
+
+
+class TraceEvent:
+    """One step of an exchange, told as it happens: `name`, `at` (a moment of `time.monotonic()`), `facts`.
+
+    Names: `dns`, `connect`, `proxy`, `tls` (each when it is done), `reuse`, `request`, `interim`, `response`,
+    `redirect`, `retry`, `auth`, `upgrade_to_https`, `end`, `goaway`.
+    """
+
+    __slots__ = ("at", "facts", "name")
+
+    def __init__(self, name: str, at: float, facts: dict[str, object]) -> None:
+        self.name = name
+        self.at = at
+        self.facts = facts
+
+    def __repr__(self) -> str:
+        return f"TraceEvent({self.name}, {self.facts!r})"
+
+
+#: Called with every step. It must not raise and must not wait.
+if TYPE_CHECKING:
+    Trace: TypeAlias = Callable[[TraceEvent], None]

@@ -1,0 +1,67 @@
+"""Errors of the layers below, as the errors of HTTP that a client raises.
+
+The original is the `__cause__`, with its attempts, its alert, its server. `stage`, `kind` and `hint` stay.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netkit.errors import NetkitError
+from netkit.http.client.facts import DOING
+from netkit.http.connection.errors import ConnectionFault
+from netkit.http.errors import HttpError
+from netkit.io import ClosedError, DeadlineExceeded
+
+if TYPE_CHECKING:
+    from netkit.http.client.facts import Phase
+
+
+def as_http_error(error: Exception, phase: Phase) -> Exception:
+    """The error of HTTP for `error`, which it has as its cause; `error` itself if it is one, or nobody's.
+
+    `phase` is what was being done.
+    """
+    if isinstance(error, HttpError):
+        return error
+    made = _made(error, phase)
+    if made is None:
+        return error
+    if isinstance(error, NetkitError):
+        made.fault = error.fault
+        made.hint = made.hint or error.hint
+        made.remedy = error.remedy
+    made.__cause__ = error
+    return made
+
+
+def _made(error: Exception, phase: Phase) -> HttpError | None:
+    if isinstance(error, DeadlineExceeded):
+        return HttpError.Timeout(None, error.doing or DOING[phase])
+    if not isinstance(error, OSError):
+        return None
+    stage = error.stage if isinstance(error, NetkitError) else "connect"
+    if stage == "tls":
+        return HttpError.TlsError(str(error), errno=error.errno)
+    if isinstance(error, TimeoutError) and isinstance(error, NetkitError):
+        return HttpError.Timeout(None, DOING[phase])
+    if stage == "resolve":
+        return HttpError.DnsResolution(str(error), None, errno=error.errno)
+    if isinstance(error, ClosedError):
+        return HttpError.ConnectionError("the connection was closed meanwhile")
+    if isinstance(error, NetkitError):
+        return HttpError.ConnectionError(str(error), errno=error.errno)
+    return HttpError.ConnectionError(
+        f"the connection broke while {DOING[phase]}: {error.strerror or error}", errno=error.errno
+    )
+
+
+def is_of_connection(error: Exception) -> bool:
+    """Whether the connection failed, and not what was said on it: the request may then go over another."""
+    if isinstance(error, TimeoutError):
+        return False
+    if isinstance(error, HttpError.ConnectionError):
+        return True
+    if isinstance(error, ConnectionFault):
+        return error.by_peer  # a stream that the server refused, a connection that it ended
+    return isinstance(error, OSError) and not isinstance(error, NetkitError)

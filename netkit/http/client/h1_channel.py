@@ -1,0 +1,386 @@
+"""Exchanges over a connection of HTTP/1.1: one at a time.
+
+A small request goes with its body in one piece. A larger body is sent while the channel also watches for the
+response: a server may refuse it before it is over (RFC 9112 section 9.5), and then the rest is not sent. What
+the server sent before it reset the connection is still read.
+
+A large response goes past the protocol object into the caller's buffer (`read_into_flow`).
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from netkit.http.client.body import Octets
+from netkit.http.client.channel import Exchange, Reply, timed_out
+from netkit.http.connection.events import (
+    Broken,
+    Data,
+    End,
+    Event,
+    Interim,
+    ResponseHead,
+    Upgraded,
+)
+from netkit.http.connection.h1 import H1Client
+from netkit.http.errors import HttpError
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, BrokenStreamError, beside
+from netkit.io.stream import RECEIVE_SIZE
+
+if TYPE_CHECKING:
+    from netkit.http.client.body import Body
+    from netkit.http.client.dial import Link
+    from netkit.http.connection.limits import ConnectionLimits
+    from netkit.io import Flow
+
+#: A body of at most this many octets goes with the head of its request.
+SMALL_BODY = 65536
+
+#: How many octets of an unwanted body are read so that the connection can be kept.
+DRAIN_LIMIT = 65536
+
+
+class _Refused(Exception):
+    """The server has answered before the request was sent whole, and wants no more of it."""
+
+
+class H1Reply(Reply):
+    """A response over HTTP/1.1."""
+
+    __slots__ = ("_channel",)
+
+    def __init__(self, channel: H1Channel, exchange: Exchange) -> None:
+        super().__init__(exchange)
+        self._channel = channel
+
+    def next_flow(self) -> Flow[bytes]:
+        """Flow: the next piece of the body; `b""` at its end."""
+        pieces = self.pieces
+        while not pieces:
+            if self.error is not None:
+                raise self.error
+            if self.is_ended:
+                return b""
+            yield from self._channel.receive_flow(self)
+        return pieces.popleft()[0]
+
+    def read_into_flow(self, view: memoryview) -> Flow[int]:
+        """Flow: up to `len(view)` octets of the body into `view`; 0 at its end."""
+        if not self.pieces and not self.is_ended and self.error is None:
+            size = yield from self._channel.receive_into_flow(self, view)
+            if size:
+                return size
+        data = yield from self.next_flow()
+        size = min(len(data), len(view))
+        view[:size] = data[:size]
+        if size < len(data):
+            self.pieces.appendleft((data[size:], 0))
+        return size
+
+    def close(self) -> None:
+        """Give up what is left. If that is little and there already, the connection can be kept."""
+        if not self.is_ended and self.error is None:
+            self._channel.abandon(self)
+        self.pieces.clear()
+        self.release()
+
+
+class H1Channel:
+    """A connection of HTTP/1.1 with its protocol object."""
+
+    __slots__ = ("_conn", "_turns", "idle_since", "info", "stream", "uses")
+
+    is_http2 = False
+
+    def __init__(self, link: Link, limits: ConnectionLimits) -> None:
+        self.stream = link.stream
+        self.info = link.info
+        self.idle_since = 0.0
+        self.uses = 0
+        self._conn = H1Client(limits)
+        self._turns = 0
+
+    # What the pool asks.
+
+    def is_alive(self) -> bool:
+        """Whether nothing has come while it was idle, not even the end."""
+        try:
+            return (
+                self._conn.can_request and not self.stream.is_closed and not self.stream.try_fill(fresh=True)
+            )
+        except OSError:
+            return False
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a request may begin."""
+        return self._conn.can_request
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it may be kept for another request."""
+        return self._conn.can_request and not self.stream.is_closed
+
+    @property
+    def in_flight(self) -> int:
+        """1 while a request is under way, else 0."""
+        return self._conn.in_flight
+
+    def close(self) -> None:
+        """End the connection at once."""
+        self.stream.close()
+
+    # The exchange.
+
+    def exchange_flow(self, exchange: Exchange) -> Flow[H1Reply]:
+        """Flow: send the request, and return its reply when the head is there."""
+        reply = H1Reply(self, exchange)
+        try:
+            exchange.timing.phase = "send"
+            yield from self._send_flow(exchange, reply)
+            if exchange.timing.sent is None:
+                exchange.timing.sent = monotonic()
+            exchange.timing.phase = "wait"
+            while not reply.has_head:
+                if reply.error is not None:
+                    raise reply.error
+                yield from self.receive_flow(reply)
+        except BaseException:
+            self.stream.close()
+            raise
+        exchange.timing.phase = "receive"
+        return reply
+
+    def _send_flow(self, exchange: Exchange, reply: H1Reply) -> Flow[None]:
+        conn, body = self._conn, exchange.body
+        self.uses += 1
+        if body is None:
+            conn.request(exchange.head, end=True)
+        else:
+            stream = conn.request(exchange.head, end=False, length=body.length)
+            small = isinstance(body, Octets) and exchange.expects_continue is None
+            if not small or body.length is None or body.length > SMALL_BODY:
+                yield from self._send_with_body(exchange, reply, stream, body)
+                return
+            assert isinstance(body, Octets)  # what is small is there
+            if body.data:
+                conn.send(stream, body.data, end=True)
+        exchange.was_sent = True
+        yield from self._write_flow(conn.take(), exchange)
+
+    def _write_flow(self, data: bytes | memoryview, exchange: Exchange) -> Flow[None]:
+        sent = self.stream.try_send(data)
+        if sent != len(data):
+            yield from self._patiently(memoryview(data)[sent:], exchange)
+
+    def _patiently(self, view: memoryview, exchange: Exchange) -> Flow[None]:
+        """Flow: write what does not go at once. Each wait for the peer is limited, not the whole."""
+        timeout = exchange.write_timeout
+        if timeout is None:
+            yield from self.stream.write_all_flow(view)
+            return
+        from netkit.io import before
+
+        while view:
+            flow = self.stream.write_flow(view)
+            sent = yield from before(
+                monotonic() + timeout, flow, expired=lambda _: timed_out(timeout, exchange.timing.phase)
+            )
+            view = view[sent:]
+
+    def _send_with_body(self, exchange: Exchange, reply: H1Reply, stream: int, body: Body) -> Flow[None]:
+        exchange.was_sent = True
+        yield from self._write_flow(self._conn.take(), exchange)
+        if exchange.expects_continue is not None:
+            yield from self._wait_for_continue(exchange, reply)
+            if reply.has_head:
+                self._conn.goaway()
+                return
+        try:
+            yield from beside(self._send_body(exchange, stream, body), self._watch(reply))
+        except _Refused:
+            return
+        except BrokenStreamError:
+            raise
+        except OSError:
+            # The server may have answered before it closed the connection.
+            yield from self._last_words(reply)
+            if not reply.has_head:
+                raise
+
+    def _send_body(self, exchange: Exchange, stream: int, body: Body) -> Flow[None]:
+        conn = self._conn
+        pieces = body.begin()
+        turns = 0
+        try:
+            while True:
+                piece = yield from pieces.next_flow()
+                if body.length is None:
+                    conn.send(stream, piece, end=not piece)
+                    yield from self._write_flow(conn.take(), exchange)
+                elif piece:
+                    try:
+                        conn.fits(stream, len(piece))
+                    except ValueError as error:
+                        raise HttpError.InvalidRequest(f"its body: {error}") from None
+                    yield from self._write_flow(memoryview(piece), exchange)
+                    conn.sent(stream, len(piece))
+                elif conn.room(stream):
+                    raise HttpError.InvalidRequest("its body ended before the announced length")
+                if not piece:
+                    break
+                turns += 1
+                if turns % OPERATIONS_PER_TURN == 0:
+                    yield PAUSE
+        finally:
+            pieces.close()
+        exchange.timing.sent = monotonic()
+
+    def _watch(self, reply: H1Reply) -> Flow[None]:
+        """Flow: read the head of the response while the body goes. Raises _Refused if it ends the sending."""
+        while not reply.has_head:
+            if reply.error is not None:
+                raise _Refused
+            yield from self.receive_flow(reply, patient=True)
+        if reply.status >= 300:
+            raise _Refused
+
+    def _last_words(self, reply: H1Reply) -> Flow[None]:
+        try:
+            while not reply.has_head and reply.error is None:
+                yield from self.receive_flow(reply)
+        except OSError:
+            pass
+
+    def _wait_for_continue(self, exchange: Exchange, reply: H1Reply) -> Flow[None]:
+        """Flow: wait for 100 (Continue), for the final response, or for as long as the exchange says."""
+        assert exchange.expects_continue is not None  # the caller has looked
+        until = monotonic() + exchange.expects_continue
+        seen = [False]
+        tell = exchange.on_interim
+
+        def note(status: int, fields: list[tuple[bytes, bytes]]) -> None:
+            seen[0] = seen[0] or status == 100
+            if tell is not None:
+                tell(status, fields)
+
+        exchange.on_interim = note
+        try:
+            while not (seen[0] or reply.has_head):
+                if reply.error is not None:
+                    raise reply.error
+                if monotonic() >= until:
+                    return
+                if self.stream.try_fill():
+                    self._take(reply)
+                else:
+                    yield self.stream.want(until=until)
+        finally:
+            exchange.on_interim = tell
+
+    # Receiving.
+
+    def receive_flow(self, reply: H1Reply, *, patient: bool = False) -> Flow[None]:
+        """Flow: receive one piece, and do what its events say. `patient`: without a limit of time."""
+        stream = self.stream
+        timeout = None if patient else reply.exchange.read_timeout
+        if not stream.try_fill():
+            if timeout is None:
+                want = stream.want()
+                while True:
+                    yield want
+                    if stream.try_fill():
+                        break
+                    want = stream.want()
+            else:
+                until = monotonic() + timeout
+                while True:
+                    yield stream.want(until=until)
+                    if stream.try_fill():
+                        break
+                    if monotonic() >= until:
+                        self.stream.close()
+                        raise reply._read_timeout()
+        else:
+            self._turns += 1
+            if self._turns % OPERATIONS_PER_TURN == 0:
+                yield PAUSE
+        self._take(reply)
+
+    def _take(self, reply: H1Reply) -> None:
+        """Do what the received octets say."""
+        data = self.stream._buffer.take(RECEIVE_SIZE)
+        if data:
+            reply.exchange.has_answer = True
+            events = self._conn.feed(data)
+        else:
+            events = self._conn.feed_eof()
+        for event in events:
+            self._on(event, reply)
+
+    def _on(self, event: Event, reply: H1Reply) -> None:
+        kind = type(event)
+        if kind is Data:
+            assert isinstance(event, Data)
+            reply.pieces.append((event.data, 0))
+        elif kind is ResponseHead:
+            assert isinstance(event, ResponseHead)
+            reply.status, reply.fields = event.status, event.fields
+            reply.version, reply.reason, reply.length = event.version, event.reason, event.length
+            reply.exchange.timing.answered = monotonic()
+            reply.has_head = True
+            if event.end:
+                reply._finish()
+        elif kind is End:
+            assert isinstance(event, End)
+            reply.trailers = event.trailers
+            reply._finish()
+        elif isinstance(event, Broken):
+            reply._fail(event.error)
+            self.stream.close()
+        elif isinstance(event, Interim):
+            if reply.exchange.on_interim is not None:
+                reply.exchange.on_interim(event.status, event.fields)
+        elif isinstance(event, Upgraded):
+            reply.status, reply.fields = event.status, event.fields
+            reply.exchange.timing.answered = monotonic()
+            reply.has_head = reply.is_upgraded = True
+            if event.rest:
+                self.stream._buffer.put(event.rest)
+
+    def receive_into_flow(self, reply: H1Reply, view: memoryview) -> Flow[int]:
+        """Flow: octets of a body straight into `view`; 0 where the protocol object must see them first."""
+        direct = self._conn.direct
+        if not direct:
+            return 0
+        timeout = reply.exchange.read_timeout
+        flow = self.stream.read_into_flow(view[: min(direct, len(view))])
+        if timeout is None:
+            size = yield from flow
+        else:
+            from netkit.io import before
+
+            size = yield from before(monotonic() + timeout, flow, expired=lambda _: reply._read_timeout())
+        events = self._conn.received(size) if size else self._conn.feed_eof()
+        for event in events:
+            self._on(event, reply)
+        self._turns += 1
+        if self._turns % OPERATIONS_PER_TURN == 0:
+            yield PAUSE
+        return size
+
+    def abandon(self, reply: H1Reply) -> None:
+        """The body is not wanted. Drop what is there; if that is not all, close the connection."""
+        dropped = 0
+        try:
+            while not reply.is_ended and reply.error is None and dropped < DRAIN_LIMIT:
+                if not self.stream.try_fill():
+                    break
+                self._take(reply)
+                dropped += sum(len(data) for data, _ in reply.pieces)
+                reply.pieces.clear()
+        except OSError:
+            pass
+        if not reply.is_ended:
+            self.stream.close()
