@@ -229,23 +229,29 @@ class HttpTlsError(_SystemError):
 
 
 class HttpBodyTooLarge(HttpError, ValueError):
-    """A body over the limit: `limit` octets; `size` is what it would be, where that is known."""
+    """A body over the limit: `limit` octets; `size` is what it would be, where that is known.
+
+    `limit_name` names the setting that the limit comes from (`"max_ratio"`), where there are several.
+    """
 
     def __init__(
         self,
         limit: int,
         size: int | None = None,
         *,
+        limit_name: str | None = None,
         fault: Fault | None = None,
         hint: str | None = None,
     ) -> None:
         super().__init__(fault=fault, hint=hint)
         self.limit = limit
         self.size = size
+        self.limit_name = limit_name
 
     def __str__(self) -> str:
         size = "larger" if self.size is None else f"{self.size} octets, more"
-        return f"the body is {size} than the limit of {self.limit} octets"
+        name = "" if self.limit_name is None else f" ({self.limit_name})"
+        return f"the body is {size} than the limit of {self.limit} octets{name}"
 
 
 class HttpBodyEncoding(HttpError, ValueError):
