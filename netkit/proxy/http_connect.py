@@ -94,15 +94,13 @@ def connect_request(
 
 def basic(username: str, password: str) -> str:
     """Return Basic credentials, in UTF-8. Raises `ProxyError.InvalidProxy` by RFC 7617 section 2."""
-    from binascii import b2a_base64
+    from netkit.http.auth import basic_credentials
+    from netkit.http.errors import HttpError
 
-    if ":" in username:
-        raise ProxyError.InvalidProxy("a user name for HTTP has no colon in it (RFC 7617 section 2)")
-    for what, text in (("user name", username), ("password", password)):
-        if any(ord(character) < 32 or ord(character) == 127 for character in text):
-            raise ProxyError.InvalidProxy(f"a {what} for HTTP has no control character in it")
-    pair = f"{username}:{password}".encode("utf-8", "surrogateescape")
-    return f"Basic {b2a_base64(pair, newline=False).decode('ascii')}"
+    try:
+        return basic_credentials(username, password)
+    except HttpError.InvalidValue as error:
+        raise ProxyError.InvalidProxy(f"{error.field} for HTTP: {error.reason}") from None
 
 
 class ReplyReader:
