@@ -39,6 +39,7 @@ from netkit.http.config import ClientConfig, PoolConfig
 from netkit.http.link_header import parse as parse_link
 from netkit.http.negotiation import parse_media_type
 from netkit.http.ranges import parse_range_header
+from netkit.http.stored_cookie import StoredCookie
 from netkit.io import DeadlineExceeded
 from netkit.net import UnixAddr
 from netkit.net.errors import Attempt, connect_error
@@ -179,6 +180,7 @@ def values() -> Iterator[object]:
     yield from (parse_link("</2>; rel=next; title*=UTF-8'en'x")[0], parse_media_type("text/html;q=0.5"))
     yield from (parse_range_header("bytes=0-4, -2"), Proxy.parse("socks5://user:secret@a.example:1080"))
     yield ProxyHeader(SocketAddr.parse("192.0.2.1:1"), SocketAddr.parse("192.0.2.2:2"))
+    yield StoredCookie("a", "b", "a.example", "/p", expires=7.5)
     certificate = ThrowawayAuthority().issue(["localhost"])[0]
     assert isinstance(certificate, Certificate)
     yield from (certificate, TlsVersion.Tls13)

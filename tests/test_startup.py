@@ -24,6 +24,7 @@ HEAVY = {
     "h2",
     "importlib.metadata",
     "logging",
+    "publicsuffixlist",
     "rich",
     "ssl",
     "truststore",
