@@ -36,6 +36,7 @@ from netkit.dns.rrset import RRset
 from netkit.errors import NetkitError
 from netkit.http import Cookie, Headers, Method, Request, Response, StatusCode, Url
 from netkit.http.config import ClientConfig, PoolConfig
+from netkit.http.hsts import HstsHost, HstsPolicy
 from netkit.http.link_header import parse as parse_link
 from netkit.http.negotiation import parse_media_type
 from netkit.http.ranges import parse_range_header
@@ -180,6 +181,7 @@ def values() -> Iterator[object]:
     yield from (parse_link("</2>; rel=next; title*=UTF-8'en'x")[0], parse_media_type("text/html;q=0.5"))
     yield from (parse_range_header("bytes=0-4, -2"), Proxy.parse("socks5://user:secret@a.example:1080"))
     yield ProxyHeader(SocketAddr.parse("192.0.2.1:1"), SocketAddr.parse("192.0.2.2:2"))
+    yield from (HstsPolicy(60, True), HstsHost("a.example", 7.5))
     yield StoredCookie("a", "b", "a.example", "/p", expires=7.5)
     certificate = ThrowawayAuthority().issue(["localhost"])[0]
     assert isinstance(certificate, Certificate)
