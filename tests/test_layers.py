@@ -49,6 +49,7 @@ ROOMS = {
     "netkit.dns.transports": "api",
     "netkit.errors": "foundation",
     "netkit.http": "codec",
+    "netkit.http.cookie_file": "api",
     "netkit.http.cookie_jar": "api",
     "netkit.http.hsts": "api",
     "netkit.http.protocols": "api",
