@@ -7,11 +7,15 @@ RFC 9110 section 5.1 (names), 5.2 and 5.3 (several lines of one name, their orde
 because some could not be separated again (Set-Cookie). Most fields have one value: use `get_first`. For list
 fields, `combined` gives the whole list. Every name and value is checked when it is added, so all of them can
 be written to a connection: CR, LF and NUL never reach it.
+
+A client receives octets that a parser has checked already, and looks at few of the fields. So
+`Headers.from_received` keeps the parser's list, searches it for a single name, and takes it apart only when
+something needs all fields.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from netkit.http.errors import HttpError
@@ -60,12 +64,24 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
     not part of it. Raises HttpError.InvalidValue for text that a header cannot hold, and over a limit.
     """
 
-    __slots__ = ("_fields", "_frozen", "_index", "_total", "max_count", "max_line", "max_total")
+    __slots__ = ("_fields", "_frozen", "_index", "_octets", "_total", "max_count", "max_line", "max_total")
 
     #: The limits of the HTTP/1.1 parser, so that what is built can be read.
     DEFAULT_MAX_COUNT: ClassVar[int] = 128
     DEFAULT_MAX_LINE: ClassVar[int] = 16384
     DEFAULT_MAX_TOTAL: ClassVar[int] = 65536
+
+    max_count: int | None
+    max_line: int | None
+    max_total: int | None
+    _frozen: bool
+    #: Each line: the name in lower case, the name as it was given, the value. Made by `_build`, if received.
+    _fields: list[tuple[str, str, str]]
+    #: The name in lower case to its values. None: these were received, and `_build` has not been called.
+    _index: dict[str, list[str]] | None
+    #: The lines as octets, where those are known; of headers that can change they never are.
+    _octets: Sequence[tuple[bytes, bytes]] | None
+    _total: int
 
     def __init__(
         self,
@@ -80,48 +96,77 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
         self.max_line = max_line
         self.max_total = max_total
         self._frozen = False
-        #: Each line: the name in lower case, the name as it was given, the value.
-        self._fields: list[tuple[str, str, str]] = []
-        #: The name in lower case to its values.
-        self._index: dict[str, list[str]] = {}
+        self._fields = []
+        self._index = {}
+        self._octets = None
         self._total = 0
-        self.extend(fields)
+        self._add(_pairs(fields))
+
+    @classmethod
+    def from_received(cls, items: Sequence[tuple[bytes, bytes]]) -> Self:
+        """Frozen headers of what a parser has checked: `HttpParser.items`, or the fields of HTTP/2.
+
+        Nothing is checked again, and no limit applies again. `items` is kept, not copied: do not change it.
+        A copy() has the default limits, for what is added to it.
+        """
+        made = cls.__new__(cls)
+        made._octets = items
+        made._index = None
+        made._frozen = True
+        made.max_count = cls.DEFAULT_MAX_COUNT
+        made.max_line = cls.DEFAULT_MAX_LINE
+        made.max_total = cls.DEFAULT_MAX_TOTAL
+        return made
+
+    @classmethod
+    def frozen_from(cls, fields: HeadersLike) -> Headers:
+        """Frozen headers of anything that headers can be made from; `fields` itself, if it is frozen.
+
+        The same as `Headers(fields).frozen()`, but without the copy.
+        """
+        if type(fields) is tuple and not fields:
+            return _NONE
+        if isinstance(fields, Headers):
+            return fields.frozen()
+        made = cls(fields)
+        made._frozen = True
+        return made
 
     # Reading
 
     def __getitem__(self, name: str) -> tuple[str, ...]:
-        return tuple(self._index[name.lower()])
+        return tuple(self._by_name()[name.lower()])
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._index
+        return isinstance(name, str) and bool(self._values(name))
 
     def __iter__(self) -> Iterator[str]:
         """Each name once, in the spelling of its first line, in the order of those lines."""
         seen: set[str] = set()
-        for key, name, _ in self._fields:
+        for key, name, _ in self._lines():
             if key not in seen:
                 seen.add(key)
                 yield name
 
     def __len__(self) -> int:
         """How many names there are; `len(headers.fields)` is how many lines."""
-        return len(self._index)
+        return len(self._by_name())
 
     def get_first(self, name: str) -> str | None:
         """The value of the first line of that name, or None."""
-        values = self._index.get(name.lower())
+        values = self._searched(name) if self._index is None else self._index.get(name.lower(), ())
         return values[0] if values else None
 
     def get_all(self, name: str) -> tuple[str, ...]:
         """The values of every line of that name, in order; () where there is none."""
-        return tuple(self._index.get(name.lower(), ()))
+        return tuple(self._values(name))
 
     def combined(self, name: str) -> str | None:
         """All values of that name as one list, as RFC 9110 section 5.3 joins them; None where there is none.
 
         Raises HttpError.InvalidValue for several lines of Set-Cookie, whose values have commas of their own.
         """
-        values = self._index.get(name.lower())
+        values = self._values(name)
         if not values:
             return None
         if len(values) > 1 and name.lower() == "set-cookie":
@@ -130,7 +175,7 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
 
     def contains(self, name: str) -> bool:
         """Whether a line of that name is there."""
-        return name.lower() in self._index
+        return bool(self._values(name))
 
     def iter(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Each name, as first spelled, with its values."""
@@ -139,11 +184,63 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
     @property
     def fields(self) -> tuple[tuple[str, str], ...]:
         """Every line as (name, value), in order, each name as it was given."""
-        return tuple([(name, value) for _, name, value in self._fields])
+        return tuple([(name, value) for _, name, value in self._lines()])
 
     def to_bytes(self) -> bytes:
         """The lines as HTTP/1.1 writes them, each with its CRLF, without the empty line at the end."""
-        return "".join([f"{name}: {value}\r\n" for _, name, value in self._fields]).encode("latin-1")
+        return "".join([f"{name}: {value}\r\n" for _, name, value in self._lines()]).encode("latin-1")
+
+    def to_items(self) -> Sequence[tuple[bytes, bytes]]:
+        """Every line as octets, name and value, as a connection sends it. Do not change the list.
+
+        Frozen headers make it once, so that many requests can share it.
+        """
+        if self._octets is not None:
+            return self._octets
+        made = [(name.encode("latin-1"), value.encode("latin-1")) for _, name, value in self._lines()]
+        if self._frozen:
+            self._octets = made
+        return made
+
+    def _values(self, name: str) -> Sequence[str]:
+        """The values of that name."""
+        return self._searched(name) if self._index is None else self._index.get(name.lower(), ())
+
+    def _searched(self, name: str) -> Sequence[str]:
+        """The values of that name in received octets: a tenth of what it takes to build the index."""
+        size = len(name)
+        key = name.lower().encode("latin-1", "replace")  # a field's name is ASCII: no other is found
+        found: list[str] = []
+        for octets, value in self._octets or ():
+            if len(octets) == size and octets.lower() == key:
+                found.append(value.strip(b" \t").decode("latin-1"))
+        return found
+
+    def _by_name(self) -> dict[str, list[str]]:
+        return self._build() if self._index is None else self._index
+
+    def _lines(self) -> list[tuple[str, str, str]]:
+        if self._index is None:
+            self._build()
+        return self._fields
+
+    def _build(self) -> dict[str, list[str]]:
+        """Take received octets apart. Two threads may do this at once: each makes the same."""
+        fields = []
+        index: dict[str, list[str]] = {}
+        for octets, content in self._octets or ():
+            name = octets.decode("latin-1")
+            key = name.lower()
+            value = content.strip(b" \t").decode("latin-1")
+            fields.append((key, name, value))
+            if key in index:
+                index[key].append(value)
+            else:
+                index[key] = [value]
+        self._fields = fields
+        self._total = sum(map(_size, fields))
+        self._index = index  # last: it tells other threads that the rest is there
+        return index
 
     # Writing
 
@@ -157,8 +254,9 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
         values = [value] if isinstance(value, (str, bytes)) else list(value)
         checked = [checked_value(spelled, one) for one in values]
         key = spelled.lower()
+        index = self._by_name()
         kept = [field for field in self._fields if field[0] != key]
-        if key in self._index:
+        if key in index:
             place = next(at for at, field in enumerate(self._fields) if field[0] == key)
         else:
             place = len(kept)
@@ -168,38 +266,48 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
         self._total += sum(map(_size, new)) - freed
         self._fields = kept[:place] + new + kept[place:]
         if checked:
-            self._index[key] = checked
+            index[key] = checked
         else:
-            self._index.pop(key, None)
+            index.pop(key, None)
 
     def append(self, name: FieldText, value: FieldText) -> None:
         """Add a line, after those that are there (RFC 9110 section 5.3)."""
-        self._check_mutable()
-        spelled = checked_name(name)
-        field = (spelled.lower(), spelled, checked_value(spelled, value))
-        self._check_room([field], len(self._fields), self._total)
-        self._fields.append(field)
-        self._index.setdefault(field[0], []).append(field[2])
-        self._total += _size(field)
+        self._add(((name, value),))
 
     def extend(self, fields: HeadersLike) -> None:
         """Append every line of `fields`, which is whatever a Headers can be made from."""
-        if isinstance(fields, Headers):
-            for _, name, value in list(fields._fields):
-                self.append(name, value)
-        elif isinstance(fields, Mapping):
-            for key, values in fields.items():
-                for one in [values] if isinstance(values, (str, bytes)) else values:
-                    self.append(key, one)
-        else:
-            for field, content in fields:
-                self.append(field, content)
+        self._add(_pairs(fields))
+
+    def _add(self, pairs: Iterable[tuple[FieldText, FieldText]]) -> None:
+        """Append lines, each checked before it is added: those before a wrong one stay."""
+        fields, index = self._lines(), self._by_name()
+        longest, most, largest = self.max_line, self.max_count, self.max_total
+        for name, value in pairs:
+            if self._frozen:
+                self._check_mutable()
+            spelled = checked_name(name)
+            content = checked_value(spelled, value)
+            key = spelled.lower()
+            size = len(spelled) + len(content) + 4
+            total = self._total + size
+            if (
+                (longest is not None and size - 2 > longest)
+                or (most is not None and len(fields) >= most)
+                or (largest is not None and total > largest)
+            ):
+                self._check_room([(key, spelled, content)], len(fields), self._total)
+            fields.append((key, spelled, content))
+            if key in index:
+                index[key].append(content)
+            else:
+                index[key] = [content]
+            self._total = total
 
     def remove(self, name: str) -> tuple[str, ...]:
         """Remove every line of that name. Returns the removed values, () if there were none."""
         self._check_mutable()
         key = name.lower()
-        values = tuple(self._index.pop(key, ()))
+        values = tuple(self._by_name().pop(key, ()))
         if values:
             self._fields = [field for field in self._fields if field[0] != key]
             self._total = sum(map(_size, self._fields))
@@ -208,8 +316,8 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
     def clear(self) -> None:
         """Remove all lines."""
         self._check_mutable()
-        self._fields.clear()
-        self._index.clear()
+        self._fields = []
+        self._index = {}
         self._total = 0
 
     def __setitem__(self, name: str, value: FieldText | Iterable[FieldText]) -> None:
@@ -245,8 +353,9 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
         made = type(self).__new__(type(self))
         made.max_count, made.max_line, made.max_total = self.max_count, self.max_line, self.max_total
         made._frozen = False
-        made._fields = list(self._fields)
-        made._index = {key: list(values) for key, values in self._index.items()}
+        made._fields = list(self._lines())
+        made._index = {key: list(values) for key, values in self._by_name().items()}
+        made._octets = None
         made._total = self._total
         return made
 
@@ -275,16 +384,34 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Headers):
             return NotImplemented
-        return self._index == other._index
+        return self._by_name() == other._by_name()
 
     def __hash__(self) -> int:
         if not self._frozen:
             raise TypeError("headers that can change have no hash: use frozen()")
-        return hash(frozenset((key, tuple(values)) for key, values in self._index.items()))
+        return hash(frozenset((key, tuple(values)) for key, values in self._by_name().items()))
 
     def __repr__(self) -> str:
-        shown = [(name, "***" if key in SENSITIVE else value) for key, name, value in self._fields]
+        shown = [(name, "***" if key in SENSITIVE else value) for key, name, value in self._lines()]
         return f"Headers({shown!r})"
+
+
+def _pairs(fields: HeadersLike) -> Iterable[tuple[FieldText, FieldText]]:
+    """The lines of whatever a Headers can be made from."""
+    kind = type(fields)
+    if kind is list or kind is tuple:  # before the others, which are slow to ask
+        return fields  # type: ignore[return-value]  # no mapping
+    if isinstance(fields, Headers):
+        return fields.fields
+    if not isinstance(fields, Mapping):
+        return fields
+    pairs: list[tuple[FieldText, FieldText]] = []
+    for name, values in fields.items():
+        if isinstance(values, (str, bytes)):
+            pairs.append((name, values))
+        else:
+            pairs.extend([(name, one) for one in values])
+    return pairs
 
 
 def _size(field: tuple[str, str, str]) -> int:
@@ -298,7 +425,9 @@ def _restored(
     max_line: int | None,
     max_total: int | None,
 ) -> Headers:
-    made = Headers(fields, max_count=max_count, max_line=max_line, max_total=max_total)
+    # What was there stays, though it may be over limits that were set, or do not apply to what was received.
+    made = Headers(fields, max_count=None, max_line=None, max_total=None)
+    made.max_count, made.max_line, made.max_total = max_count, max_line, max_total
     made._frozen = frozen
     return made
 
@@ -310,7 +439,10 @@ def is_token(text: str) -> bool:
 
 def checked_name(name: FieldText) -> str:
     """A field's name, if it is one (RFC 9110 section 5.1). Raises HttpError.InvalidValue."""
-    text = _text(name, "header name")
+    text = name if type(name) is str else _text(name, "header name")
+    # Nearly every name is of letters, digits and hyphens, which is found out fastest.
+    if text.isascii() and text.replace("-", "0").isalnum():
+        return text
     if TOKEN_CHARACTERS.issuperset(text) and text:
         return text
     if not text:
@@ -325,7 +457,7 @@ def checked_value(name: str, value: FieldText) -> str:
     Visible ASCII, space, tab, and what is over 0x7F as ISO 8859-1. Raises HttpError.InvalidValue, which names
     the field.
     """
-    text = _text(value, f"header {name[:40]}").strip(" \t")
+    text = (value if type(value) is str else _text(value, f"header {name[:40]}")).strip(" \t")
     if text.isascii() and text.isprintable():
         return text
     for at, char in enumerate(text):
@@ -359,3 +491,7 @@ def _text(value: FieldText, what: str) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return str(value, "latin-1")
     raise TypeError(f"{what}: str or bytes wanted, not {type(value).__name__}")
+
+
+#: What messages without fields share.
+_NONE = Headers().frozen()

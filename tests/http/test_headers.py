@@ -258,3 +258,134 @@ class Model(RuleBasedStateMachine):
 
 
 TestModel = Model.TestCase
+
+
+# What was received
+
+#: Lines as a parser hands them over.
+received_lines = st.lists(
+    st.tuples(
+        st.sampled_from([b"A", b"a", b"B", b"Set-Cookie", b"set-cookie", b"X-~!"]),
+        st.text(st.characters(codec="latin-1", exclude_categories=("Cc",)) | st.just("\t"), max_size=5).map(
+            lambda text: text.encode("latin-1")
+        ),
+    ),
+    max_size=8,
+)
+
+#: Everything that can be asked, each by a function that takes headers.
+QUESTIONS = {
+    "getitem": lambda headers: [headers[name] for name in headers],
+    "missing": lambda headers: outcome(lambda: headers["nothing"]),
+    "get": lambda headers: [headers.get(name) for name in ("a", "B", "x-~!", "nothing", "€", "\ud800")],
+    "get_first": lambda headers: [
+        headers.get_first(name) for name in ("a", "B", "SET-COOKIE", "nothing", "€")
+    ],
+    "get_all": lambda headers: [
+        headers.get_all(name) for name in ("a", "B", "SET-COOKIE", "nothing", "\ud800")
+    ],
+    "combined": lambda headers: [headers.combined(name) for name in ("a", "B", "nothing")],
+    "cookies": lambda headers: outcome(lambda: headers.combined("Set-Cookie")),
+    "contains": lambda headers: [headers.contains(name) for name in ("a", "B", "nothing")],
+    "in": lambda headers: [name in headers for name in ("a", "B", "nothing", b"a", 3)],
+    "iter": list,
+    "keys": lambda headers: list(headers.keys()),
+    "values": lambda headers: list(headers.values()),
+    "items": lambda headers: list(headers.iter()),
+    "len": len,
+    "bool": bool,
+    "fields": lambda headers: headers.fields,
+    "to_bytes": lambda headers: headers.to_bytes(),
+    "hash": hash,
+    "repr": repr,
+    "limits": lambda headers: (headers.max_count, headers.max_line, headers.max_total),
+    "is_frozen": lambda headers: headers.is_frozen,
+    "copy": lambda headers: (headers.copy().fields, headers.copy().is_frozen),
+    "frozen": lambda headers: headers.frozen() is headers,
+    "copy.copy": lambda headers: copy.copy(headers) is headers,
+    "pickle": pickle.dumps,
+    "unpickled": lambda headers: pickle.loads(pickle.dumps(headers)) == headers,
+    "changed": lambda headers: outcome(lambda: headers.append("A", "1")),
+    "extended": lambda headers: Headers(headers).fields,
+}
+
+
+def outcome(question):
+    """The answer, or the error, in a form that compares."""
+    try:
+        return question()
+    except (HttpError.InvalidValue, KeyError, TypeError) as error:
+        return type(error), str(error)
+
+
+@given(lines=received_lines, order=st.permutations(sorted(QUESTIONS)))
+def test_what_was_received_answers_as_what_was_made(lines, order):
+    """In any order of questions: one that is asked before the index exists, and one after."""
+    made = Headers(lines).frozen()
+    received = Headers.from_received(list(lines))
+    for question in order:
+        assert QUESTIONS[question](received) == QUESTIONS[question](made), question
+        assert QUESTIONS[question](Headers.from_received(list(lines))) == QUESTIONS[question](made), question
+
+
+@given(lines=received_lines, others=received_lines)
+def test_equality_of_what_was_received(lines, others):
+    one, other = Headers.from_received(list(lines)), Headers.from_received(list(others))
+    expected = Headers(lines) == Headers(others)
+    assert (one == other) == (one == Headers(others)) == (Headers(lines) == other) == expected
+    assert Headers.from_received(list(lines)) == Headers(lines)
+
+
+def test_limits_do_not_apply_to_what_was_received():
+    lines = [(b"A", b"x" * 20000)] * 200
+    received = Headers.from_received(lines)
+    assert len(received.fields) == len(pickle.loads(pickle.dumps(received)).fields) == 200
+    changed = received.copy()
+    assert len(changed.fields) == 200
+    with pytest.raises(HttpError.InvalidValue) as caught:
+        changed.append("B", "1")
+    assert caught.value.limit == Headers.DEFAULT_MAX_COUNT
+    assert changed.remove("a")
+    changed.append("B", "1")
+    assert changed.to_bytes() == b"B: 1\r\n"
+
+
+def test_received_octets_are_handed_on():
+    lines = [(b"A", b"1"), (b"b", b"\xe9")]
+    assert Headers.from_received(lines).to_items() is lines
+    made = Headers(lines)
+    assert made.to_items() == lines
+    frozen = made.frozen()
+    assert frozen.to_items() is frozen.to_items()
+    made.append("C", "3")
+    assert made.to_items() == [*lines, (b"C", b"3")]
+    assert frozen.to_items() == lines
+    thawed = frozen.copy()
+    thawed.append("C", "3")
+    assert thawed.to_items() == [*lines, (b"C", b"3")]
+
+
+def test_frozen_from():
+    assert Headers.frozen_from(()) is Headers.frozen_from(())
+    frozen = Headers({"A": "1"}).frozen()
+    assert Headers.frozen_from(frozen) is frozen
+    changing = Headers({"A": "1"})
+    for given_ in (changing, {"A": "1"}, [("A", "1")], (("A", "1"),), iter([("A", "1")])):
+        made = Headers.frozen_from(given_)
+        assert made == frozen
+        assert made.is_frozen
+    changing.append("A", "2")
+    assert made.get_all("A") == ("1",)
+    with pytest.raises(HttpError.InvalidValue):
+        Headers.frozen_from({"A": "1\n2"})
+
+
+def test_lines_before_a_wrong_one_stay():
+    headers = Headers([("A", "1")])
+    for wrong in ([("B", "2"), ("C", "3\n")], [("B", "2"), ("C D", "3")], [("B", "2"), ("C", "x" * 20000)]):
+        with pytest.raises(HttpError.InvalidValue):
+            headers.extend(wrong)
+        assert headers.to_bytes() == b"A: 1\r\nB: 2\r\n"
+        assert headers.remove("B") == ("2",)
+    headers.extend(headers)
+    assert headers.get_all("a") == ("1", "1")
