@@ -3,10 +3,14 @@
 The Standard's parser works as browsers do: it repairs what it can, and gives one spelling for each URL. This
 module adds two facts that the parser does not report: whether the text has the default port of the scheme
 (`port`), and why a text is no URL (`HttpError.InvalidUri`). ada-url is imported when the first URL is read.
+
+Programs read the same few URLs again and again. So `Url.parse` remembers the last of them, and a Url
+remembers what a client needs of it for each request.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from netkit._value import Value, assign
@@ -28,6 +32,9 @@ _SPECIAL = frozenset((*DEFAULT_PORTS, "file"))
 #: What is removed from a text before it is read: around it, and anywhere in it.
 _AROUND = "".join(map(chr, range(0x21)))
 _ANYWHERE = str.maketrans("", "", "\t\n\r")
+#: How many texts `Url.parse` remembers, and the longest of them, in characters: half a megabyte at most.
+_REMEMBERED = 256
+_LONGEST_REMEMBERED = 1024
 _FORBIDDEN_HOST = frozenset("\0\t\n\r #/:<>?@[\\]^|%") | frozenset(map(chr, range(0x20))) | {"\x7f"}
 
 
@@ -48,13 +55,18 @@ class Url(Value):
     """
 
     __slots__ = (
+        "_endpoint",
         "_fragment",
+        "_head_parts",
         "_host",
+        "_host_header",
         "_href",
+        "_origin",
         "_password",
         "_path",
         "_port",
         "_query",
+        "_request_target",
         "_scheme",
         "_username",
     )
@@ -70,10 +82,23 @@ class Url(Value):
     _username: str
     _password: str
     _href: str
+    _host_header: str
+    _request_target: str
+    #: Made when they are first asked for; until then None.
+    _origin: str | None
+    _endpoint: HostPort | None
+    _head_parts: tuple[bytes, bytes, bytes] | None
 
     @classmethod
     def parse(cls, text: str, *, max_length: int | None = MAX_LENGTH) -> Url:
-        """Read an absolute URL. Raises HttpError.InvalidUri with the reason."""
+        """Read an absolute URL. Raises HttpError.InvalidUri with the reason.
+
+        The same text may give the same object: the last ones that were read are remembered.
+        """
+        if cls is Url and type(text) is str and len(text) <= _LONGEST_REMEMBERED:
+            longest = _LONGEST_REMEMBERED if max_length is None else max_length
+            if len(text) <= longest:
+                return _parsed(text)
         return cls._read(text, None, max_length)
 
     @classmethod
@@ -107,23 +132,47 @@ class Url(Value):
             reason, hint = _why_not(text, base)
             # A password in the text is not repeated.
             raise HttpError.InvalidUri(reason, _without_secrets(text), hint=hint) from error
-        return cls._of(found, _written_port(found, text, base))
+        made = cls._of(found)
+        if made._port is None:
+            assign(made, "_port", _written_default_port(made._scheme, text, base))
+        return made
 
     @classmethod
-    def _of(cls, found: URL, port: int | None) -> Url:
+    def _of(cls, found: URL) -> Url:
         made = cls.__new__(cls)
         href = found.href
+        front, hash_mark, fragment = href.partition("#")
+        front, question_mark, query = front.partition("?")
+        scheme, _, rest = front.partition(":")
+        if scheme in DEFAULT_PORTS:
+            # Always //user:password@host:port/path, taken apart faster than ada-url hands it out in parts.
+            authority, _, path = rest[2:].partition("/")
+            path = f"/{path}"
+            userinfo, _, host = authority.rpartition("@")
+            username, _, password = userinfo.partition(":")
+            if host[-1] != "]" and ":" in host:
+                host, _, port = host.rpartition(":")
+            else:
+                port = ""
+        else:
+            host, port, path = found.hostname, found.port, found.pathname
+            username, password = found.username, found.password
+        target = f"{path}?{query}" if question_mark else path
         assign(made, "_href", href)
-        assign(made, "_scheme", found.protocol[:-1])
-        assign(made, "_host", found.hostname)
-        assign(made, "_port", port)
-        assign(made, "_path", found.pathname)
-        assign(made, "_username", found.username)
-        assign(made, "_password", found.password)
-        rest, hash_mark, fragment = href.partition("#")
-        _, question_mark, query = rest.partition("?")
+        assign(made, "_scheme", scheme)
+        assign(made, "_host", host)
+        assign(made, "_port", int(port) if port else None)
+        assign(made, "_path", path)
+        assign(made, "_username", username)
+        assign(made, "_password", password)
         assign(made, "_query", query if question_mark else None)
         assign(made, "_fragment", fragment if hash_mark else None)
+        assign(made, "_request_target", target)
+        # The Standard writes no port that is the scheme's own.
+        assign(made, "_host_header", f"{host}:{port}" if port else host)
+        assign(made, "_origin", None)
+        assign(made, "_endpoint", None)
+        assign(made, "_head_parts", None)
         return made
 
     @property
@@ -163,10 +212,13 @@ class Url(Value):
     @property
     def endpoint(self) -> HostPort | None:
         """Where to connect to: host and effective port, or None where the URL does not say."""
-        from netkit.addr import HostPort
+        if self._endpoint is None:
+            from netkit.addr import HostPort
 
-        host, port = self.host, self.effective_port
-        return None if host is None or port is None else HostPort(self.ip or host, port)
+            host, port = self.host, self.effective_port
+            if host is not None and port is not None:
+                assign(self, "_endpoint", HostPort(self.ip or host, port))
+        return self._endpoint
 
     @property
     def username(self) -> str:
@@ -208,8 +260,14 @@ class Url(Value):
     def origin(self) -> str:
         """Scheme, host and port as the Standard compares sites; "null" for what is of no site.
 
-        A blob is of the site in its path: that of `blob:https://a.example/x` is `https://a.example`.
+        A blob is of the site in its path: that of `blob:https://a.example/x` is `https://a.example`. It is
+        made once, so it is a cheap key for what belongs to a site, such as its connections.
         """
+        if self._origin is None:
+            assign(self, "_origin", self._site())
+        return self._origin or "null"
+
+    def _site(self) -> str:
         if self._scheme == "blob":
             try:
                 inner = Url.parse(self._path)
@@ -218,15 +276,30 @@ class Url(Value):
             return inner.origin if inner._scheme in ("http", "https") else "null"
         if self._scheme not in DEFAULT_PORTS:
             return "null"
-        return f"{self._scheme}://{self.host_header}"
+        return f"{self._scheme}://{self._host_header}"
 
     @property
     def host_header(self) -> str:
         """The value of the Host header (RFC 9110 section 7.2): the port only where it is not the scheme's."""
-        port = self._port
-        return (
-            self._host if port is None or port == DEFAULT_PORTS.get(self._scheme) else f"{self._host}:{port}"
-        )
+        return self._host_header
+
+    @property
+    def head_parts(self) -> tuple[bytes, bytes, bytes]:
+        """What the head of a request has of the URL, as octets: scheme, authority and target, made once.
+
+        RFC 9113 section 8.3.1: `:scheme`, `:authority` (which is `host_header`) and `:path`. Raises
+        HttpError.InvalidUri for what cannot be sent: a URL without a host, or a path without its slash.
+        """
+        if self._head_parts is None:
+            target = self._request_target
+            if not self._host:
+                raise HttpError.InvalidUri("a request needs a host", self.redacted)
+            if target[:1] != "/" or not target.isascii() or not target.isprintable() or " " in target:
+                raise HttpError.InvalidUri("its path cannot be the target of a request", self.redacted)
+            parts = (self._scheme.encode(), self._host_header.encode(), target.encode())
+            assign(self, "_head_parts", parts)
+            return parts
+        return self._head_parts
 
     @property
     def authority(self) -> str:
@@ -237,7 +310,7 @@ class Url(Value):
     @property
     def request_target(self) -> str:
         """Path and query, as a request line has them (RFC 9112 section 3.2.1)."""
-        return self._path if self._query is None else f"{self._path}?{self._query}"
+        return self._request_target
 
     @property
     def is_secure(self) -> bool:
@@ -248,6 +321,11 @@ class Url(Value):
     def to_string(self) -> str:
         """The URL as the Standard writes it: what `str` gives."""
         return self._href
+
+    @property
+    def without_fragment(self) -> str:
+        """The URL as it is sent where a request has a whole URL: a fragment is never sent."""
+        return self._href if self._fragment is None else self._href.partition("#")[0]
 
     @property
     def redacted(self) -> str:
@@ -287,11 +365,10 @@ class Url(Value):
             if part == "host" and ":" in text and not text.startswith("["):
                 text = f"[{text}]"
             self._set(found, part, attribute, text)
-        if found.port:
-            port = int(found.port)
-        elif port != DEFAULT_PORTS.get(found.protocol[:-1]):
-            port = None
-        return type(self)._of(found, port)
+        made = type(self)._of(found)
+        if made._port is None and port == DEFAULT_PORTS.get(made._scheme):
+            assign(made, "_port", port)
+        return made
 
     @staticmethod
     def _set(found: URL, part: str, attribute: str, text: str) -> None:
@@ -343,10 +420,18 @@ _PARTS = {
 }
 
 
+@lru_cache(_REMEMBERED)
+def _parsed(text: str) -> Url:
+    """`Url.parse`, remembered. An error is not: to explain it again is rare, and may be long."""
+    return Url._read(text, None, None)
+
+
 def _restored(href: str, port: int | None) -> Url:
     import ada_url
 
-    return Url._of(ada_url.URL(href), port)
+    made = Url._of(ada_url.URL(href))
+    assign(made, "_port", port)
+    return made
 
 
 def _form(pairs: Mapping[str, str] | Iterable[tuple[str, str]]) -> str:
@@ -373,13 +458,10 @@ def _scheme_of(text: str) -> str:
     return scheme.lower() if legal else ""
 
 
-def _written_port(found: URL, text: str, base: Url | None) -> int | None:
-    """The port that was written, though it may be the scheme's own, which the Standard then forgets."""
+def _written_default_port(scheme: str, text: str, base: Url | None) -> int | None:
+    """The scheme's own port, if it was written: the Standard then forgets that."""
     import ada_url
 
-    if found.port:
-        return int(found.port)
-    scheme = found.protocol[:-1]
     default = DEFAULT_PORTS.get(scheme)
     if default is None:
         return None

@@ -322,3 +322,108 @@ def test_no_reference_is_too_odd(reference):
             base.resolve(reference)
         return
     assert str(base.resolve(reference)) == href
+
+
+# What is made once
+
+
+@given(
+    scheme=st.sampled_from(["http", "https", "ws", "wss", "ftp", "file", "foo", "blob", "mailto", "data"]),
+    slashes=st.sampled_from(["", "/", "//", "///"]),
+    userinfo=st.sampled_from(["", "@", "u@", ":p@", "u:p@", "u:p:q@", "a@b:c@", "%3A:@"]),
+    host=st.sampled_from(["a", "a.b", "127.1", "[::1]", "x%41", "münchen.de", ""]),
+    port=st.sampled_from(["", ":", ":0", ":80", ":443", ":8080", ":00021", ":65535"]),
+    rest=st.sampled_from(
+        ["", "/", "/a/../b", "//x", "/@:1", "?", "?q#f", "?a?b", "#", "#a#b?c", "/x y?x y#x y"]
+    ),
+)
+def test_the_parts_are_those_of_the_standard(scheme, slashes, userinfo, host, port, rest):
+    """They are cut out of the URL as it is written, so they are compared with what ada-url says they are."""
+    text = f"{scheme}:{slashes}{userinfo}{host}{port}{rest}"
+    try:
+        found = ada_url.URL(text)
+    except ValueError:
+        with pytest.raises(HttpError.InvalidUri):
+            Url.parse(text)
+        return
+    url = Url.parse(text)
+    assert str(url) == found.href
+    assert f"{url.scheme}:" == found.protocol
+    assert (url.host or "") == found.hostname.strip("[]")
+    assert (url.username, url.password, url.path) == (found.username, found.password, found.pathname)
+    assert (url.query or "") == found.search.removeprefix("?")
+    assert (url.fragment or "") == found.hash.removeprefix("#")
+    if found.port:
+        assert url.port == int(found.port)
+    assert url.host_header == found.host
+    assert url.without_fragment == found.href.partition("#")[0]
+    if scheme not in ("blob", "file"):
+        assert url.origin == found.origin
+    again = pickle.loads(pickle.dumps(url))
+    for part in ("origin", "host_header", "request_target", "port", "without_fragment"):
+        assert getattr(again, part) == getattr(url, part)
+    if scheme in ("http", "https", "ws", "wss", "ftp"):
+        assert url.endpoint == again.endpoint == HostPort(url.ip or url.host or "", url.effective_port or 0)
+        assert url.endpoint is url.endpoint
+
+
+def test_the_last_texts_are_remembered():
+    text = "http://remembered.example/"
+    assert Url.parse(text) is Url.parse(text)
+    for number in range(300):
+        Url.parse(f"http://{number}.example/")
+    assert Url.parse(text) is not None
+    long = f"http://a/{'x' * 2000}"
+    assert Url.parse(long) == Url.parse(long)
+    assert Url.parse(long) is not Url.parse(long)
+
+
+def test_a_remembered_text_still_has_a_limit():
+    assert Url.parse("http://a/b") is Url.parse("http://a/b", max_length=None)
+    with pytest.raises(HttpError.InvalidUri, match="longer than 5"):
+        Url.parse("http://a/b", max_length=5)
+    assert Url.parse("http://a/b", max_length=10).path == "/b"
+
+
+def test_what_is_remembered_is_of_the_class_that_was_asked():
+    class Special(Url):
+        __slots__ = ()
+
+    class Text(str):
+        __slots__ = ()
+
+    assert type(Special.parse("http://a/")) is Special
+    assert type(Url.parse("http://a/")) is Url
+    assert Url.parse(Text("http://a/")) == Url.parse("http://a/")
+    for wrong in (b"http://a/", None, ["http://a/"]):
+        with pytest.raises(TypeError):
+            Url.parse(wrong)
+
+
+def test_an_error_is_explained_each_time():
+    for _ in range(2):
+        with pytest.raises(HttpError.InvalidUri, match="closing bracket"):
+            Url.parse("https://[::1/")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("http://a", (b"http", b"a", b"/")),
+        ("https://u:p@a:443/b?c#d", (b"https", b"a", b"/b?c")),
+        ("http://[::1]:8080?q", (b"http", b"[::1]:8080", b"/?q")),
+        ("https://münchen.de/ä b", (b"https", b"xn--mnchen-3ya.de", b"/%C3%A4%20b")),
+        ("http://a/\r\nx y", (b"http", b"a", b"/x%20y")),
+    ],
+)
+def test_what_the_head_of_a_request_has_of_it(text, parts):
+    url = Url.parse(text)
+    assert url.head_parts == parts
+    assert url.head_parts is url.head_parts
+
+
+@pytest.mark.parametrize("text", ["mailto:a@b", "data:x y", "file:///x", "foo://a", "foo:/x"])
+def test_what_no_request_can_be_made_of(text):
+    for _ in range(2):
+        with pytest.raises(HttpError.InvalidUri):
+            Url.parse(text).head_parts  # noqa: B018
