@@ -13,10 +13,12 @@ from netkit._value import Value, assign
 from netkit.http.errors import HttpError, quoted
 from netkit.http.headers import Headers, named
 from netkit.http.types import Method, StatusCode, Version
+from netkit.http.url import Url
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from netkit.http.headers import HeadersLike
-    from netkit.http.url import Url
 
 #: Codecs of Python's that are no character sets, or that cost more than the text is long.
 _NOT_CHARSETS = frozenset(
@@ -81,17 +83,16 @@ class Request(_Message):
         headers: HeadersLike = (),
         body: bytes | bytearray | memoryview | None = None,
     ) -> None:
-        assign(self, "method", Method(method))
-        assign(self, "uri", checked_target(str(uri) if isinstance(uri, str) else str(uri).partition("#")[0]))
-        assign(self, "version", _checked_version(version))
-        assign(self, "headers", _frozen(headers))
-        assign(self, "body", _checked_body(body))
+        target = str(uri) if isinstance(uri, str) else uri.without_fragment
+        assign(self, "method", method if type(method) is Method else Method(method))
+        assign(self, "uri", checked_target(target))
+        assign(self, "version", version if type(version) is Version else _checked_version(version))
+        assign(self, "headers", Headers.frozen_from(headers))
+        assign(self, "body", body if body is None or type(body) is bytes else _checked_body(body))
 
     @property
     def url(self) -> Url | None:
         """The URL if `uri` is a whole URL; None for a path. Raises HttpError.InvalidUri."""
-        from netkit.http.url import Url
-
         return Url.parse(self.uri) if "://" in self.uri and not self.uri.startswith("/") else None
 
     def __repr__(self) -> str:
@@ -124,11 +125,30 @@ class Response(_Message):
     ) -> None:
         assign(self, "status", StatusCode(status))
         assign(self, "version", _checked_version(version))
-        assign(self, "headers", _frozen(headers))
+        assign(self, "headers", Headers.frozen_from(headers))
         assign(self, "body", _checked_body(body))
 
+    @classmethod
+    def received(
+        cls, status: int, version: Version, headers: Headers, body: bytes | None, **more: object
+    ) -> Self:
+        """A response that came over a connection, of parts that are right: only the status is looked at.
+
+        `headers` are frozen (`Headers.from_received`), and `body` is bytes. `more` are the fields that a
+        subclass adds, by name, all of them: its constructor is not called.
+        Raises HttpError.InvalidValue for a status under 100 or over 999.
+        """
+        made = cls.__new__(cls)
+        assign(made, "status", StatusCode(status))
+        assign(made, "version", version)
+        assign(made, "headers", headers)
+        assign(made, "body", body)
+        for field, value in more.items():
+            assign(made, field, value)
+        return made
+
     def __repr__(self) -> str:
-        return f"<Response {self.version} {self.status}{_shown(self)}>"
+        return f"<{type(self).__name__} {self.version} {self.status}{_shown(self)}>"
 
 
 def checked_target(uri: str) -> str:
@@ -138,6 +158,8 @@ def checked_target(uri: str) -> str:
     """
     if not uri:
         raise HttpError.InvalidUri("a request needs a target, such as /")
+    if uri.isascii() and uri.isprintable() and " " not in uri:
+        return uri
     for at, char in enumerate(uri):
         if not "!" <= char <= "~":
             reason = f"{named(char)} cannot stand in a request target (at offset {at})"
@@ -203,10 +225,6 @@ def decode_body(body: bytes, charset: str | None = None) -> str:
         raise HttpError.BodyEncoding(
             f"it is not {quoted(name)}: {error.reason}", name, offset=error.start
         ) from None
-
-
-def _frozen(headers: HeadersLike) -> Headers:
-    return (headers if isinstance(headers, Headers) else Headers(headers)).frozen()
 
 
 def _checked_version(version: Version) -> Version:

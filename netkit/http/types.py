@@ -61,9 +61,10 @@ class Method(str):
             return text
         if not isinstance(text, str):
             raise TypeError(f"a method is text, not {type(text).__name__}")
-        known = cls._known.get(text)
-        if known is not None and cls is Method:
-            return known  # type: ignore[return-value]  # of this very class
+        if cls is Method:
+            known = cls._known.get(text)
+            if known is not None:
+                return known  # type: ignore[return-value]  # of this very class
         if not text:
             raise HttpError.InvalidValue("method", "it is empty")
         for at, char in enumerate(text[: cls.MAX_LENGTH]):
@@ -251,6 +252,8 @@ class StatusCode(int):
     """
 
     __slots__ = ()
+    #: Those that were asked for, which are at most 900.
+    _made: ClassVar[dict[int, StatusCode]] = {}
 
     if TYPE_CHECKING:
         CONTINUE: ClassVar[StatusCode]
@@ -317,11 +320,18 @@ class StatusCode(int):
         NETWORK_AUTHENTICATION_REQUIRED: ClassVar[StatusCode]
 
     def __new__(cls, code: int) -> Self:
+        if cls is StatusCode and type(code) is int:
+            made = cls._made.get(code)
+            if made is not None:
+                return made  # type: ignore[return-value]  # of this very class
         if isinstance(code, bool) or not isinstance(code, int):
             raise TypeError(f"a status code is an int, not {type(code).__name__}")
         if not 100 <= code <= 999:
             raise HttpError.InvalidValue("status code", "not a number of three digits, from 100 to 999")
-        return int.__new__(cls, code)
+        status = int.__new__(cls, code)
+        if cls is StatusCode:
+            status = cls._made.setdefault(int(code), status)  # type: ignore[assignment]
+        return status
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -440,7 +450,8 @@ class Version:
     """
 
     __slots__ = ("alpn", "as_str", "major", "minor", "name")
-    _all: ClassVar[list[Version]] = []
+    _by_number: ClassVar[dict[tuple[int, int], Version]] = {}
+    _by_text: ClassVar[dict[str, Version]] = {}
 
     Http10: ClassVar[Version]
     Http11: ClassVar[Version]
@@ -457,10 +468,10 @@ class Version:
 
     def __new__(cls, major: int, minor: int = 0) -> Version:  # noqa: PYI034  # one of the four
         """The version of that number. Raises HttpError.InvalidValue where there is none."""
-        for version in cls._all:
-            if (version.major, version.minor) == (major, minor):
-                return version
-        raise HttpError.InvalidValue("version", f"there is no HTTP/{major}.{minor}")
+        version = cls._by_number.get((major, minor))
+        if version is None:
+            raise HttpError.InvalidValue("version", f"there is no HTTP/{major}.{minor}")
+        return version
 
     @classmethod
     def _make(cls, name: str, major: int, minor: int, as_str: str, alpn: str) -> Version:
@@ -473,7 +484,9 @@ class Version:
             ("alpn", alpn),
         ):
             object.__setattr__(made, field, value)
-        cls._all.append(made)
+        cls._by_number[major, minor] = made
+        for text in (as_str, alpn, f"HTTP/{major}.{minor}"):
+            cls._by_text[text] = made
         return made
 
     @classmethod
@@ -483,14 +496,14 @@ class Version:
         Raises HttpError.InvalidValue with the forms that are understood. The name is case-sensitive
         (RFC 9112 section 2.3).
         """
-        for version in cls._all:
-            if text in (version.as_str, version.alpn, f"HTTP/{version.major}.{version.minor}"):
-                return version
-        raise HttpError.InvalidValue(
-            "version",
-            f"{quoted(text)} is not a version of HTTP",
-            hint="write HTTP/1.0, HTTP/1.1, HTTP/2 or HTTP/3",
-        )
+        version = cls._by_text.get(text)
+        if version is None:
+            raise HttpError.InvalidValue(
+                "version",
+                f"{quoted(text)} is not a version of HTTP",
+                hint="write HTTP/1.0, HTTP/1.1, HTTP/2 or HTTP/3",
+            )
+        return version
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a version cannot be changed")

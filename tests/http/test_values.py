@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 import netkit.http
+from netkit._value import assign
 from netkit.errors import NetkitError
 from netkit.http import (
     ClientConfig,
@@ -467,3 +468,102 @@ def test_what_an_import_costs():
     names = "ClientConfig, Cookie, Headers, HttpError, Request, Response, Url, HttpClient"
     assert not heavy & _imported(f"from netkit.http import {names}")
     assert "ada_url" in _imported("from netkit.http import Url; Url.parse('http://a/')")
+
+
+# The quick ways
+
+
+class Fetched(Response):
+    """A response with fields of its own, as a client has one."""
+
+    __slots__ = ("attempts", "url")
+    __match_args__ = ("status", "version", "headers", "body", "url", "attempts")
+
+    url: Url | None
+    attempts: int
+
+    def __init__(self, status, version=Version.Http11, headers=(), body=None, url=None, attempts=1):
+        super().__init__(status, version, headers, body)
+        assign(self, "url", url)
+        assign(self, "attempts", attempts)
+
+
+def test_a_response_that_was_received():
+    headers = Headers.from_received([(b"Content-Type", b"text/html; charset=latin1")])
+    response = Response.received(200, Version.Http2, headers, b"\xe9")
+    assert response == Response(200, Version.Http2, {"content-type": "text/html; charset=latin1"}, b"\xe9")
+    assert type(response.status) is StatusCode
+    assert response.headers is headers
+    assert response.body_text == "é"
+    assert response.replace(status=404).status is StatusCode(404)
+    assert pickle.loads(pickle.dumps(response)) == response
+    for status in (0, 99, 1000):
+        with pytest.raises(HttpError.InvalidValue):
+            Response.received(status, Version.Http11, headers, None)
+
+
+def test_a_class_of_responses_with_more_fields():
+    url = Url.parse("http://a/")
+    headers = Headers.from_received([(b"A", b"1")])
+    received = Fetched.received(200, Version.Http11, headers, b"x", url=url, attempts=2)
+    made = Fetched(200, headers={"a": "1"}, body=b"x", url=url, attempts=2)
+    assert type(received) is Fetched
+    assert received == made != Response(200, headers={"a": "1"}, body=b"x")
+    assert hash(received) == hash(made)
+    assert received != received.replace(attempts=3)
+    assert received.replace(status=404) == made.replace(status=404)
+    assert pickle.loads(pickle.dumps(received)) == received
+    assert repr(received) == repr(made) == "<Fetched HTTP/1.1 200 OK, 1 header lines, 1 octets>"
+    match received:
+        case Fetched(status=StatusCode(), url=found, attempts=2):
+            assert found is url
+        case _:
+            pytest.fail("no match")
+    with pytest.raises(AttributeError):
+        received.url = None
+    with pytest.raises(AttributeError):
+        Response.received(200, Version.Http11, headers, None, url=url)
+
+
+def test_messages_without_fields_share_them():
+    assert Request("GET", "/").headers is Response(200).headers
+    frozen = Headers({"A": "1"}).frozen()
+    assert Request("GET", "/", headers=frozen).headers is frozen
+
+
+def test_a_request_of_a_url_is_of_its_text():
+    url = Url.parse("http://a/b?c#d")
+    assert Request(Method.Get, url).uri == "http://a/b?c"
+    assert Request(Method.Get, url).url == Url.parse("http://a/b?c")
+    with pytest.raises(HttpError.InvalidUri):
+        Request("GET", Url.parse("data:x y"))  # a space that the Standard leaves in
+
+
+@pytest.mark.parametrize("char", [*map(chr, range(0x21)), "\x7f", "\x80", "é", "\u2028", "€"])
+def test_what_no_target_can_hold(char):
+    for target in (char, f"/a{char}", f"{char}/"):
+        with pytest.raises(HttpError.InvalidUri):
+            Request("GET", target)
+
+
+def test_words_that_are_known_are_the_same_object():
+    assert Method("GET") is Method(b"GET".decode()) is Method.Get
+    assert StatusCode(200) is StatusCode.OK is StatusCode(StatusCode(200))
+    assert StatusCode(799) is StatusCode(799)
+    assert Version(1, 1) is Version.Http11
+    for version in (Version.Http10, Version.Http11, Version.Http2, Version.Http3):
+        assert Version.parse(version.alpn) is Version.parse(version.as_str) is version
+        assert Version.parse(f"HTTP/{version.major}.{version.minor}") is version
+    for wrong in (True, 200.0, "200", None):
+        with pytest.raises(TypeError):
+            StatusCode(wrong)
+
+
+def test_a_class_of_codes_has_codes_of_its_own():
+    class Code(StatusCode):
+        __slots__ = ()
+
+    assert type(Code(200)) is Code
+    assert type(StatusCode(200)) is StatusCode
+    assert type(StatusCode(Code(598))) is StatusCode
+    assert type(StatusCode(598)) is StatusCode
