@@ -5,7 +5,10 @@
     Request Response               a start line, headers and a body
     Url                            a URL as browsers read it, with a reason for each invalid text
     Cookie SameSite                builds and reads Set-Cookie; parse_cookie_header reads Cookie
-    ClientConfig PoolConfig        the settings of a client
+    Client AsyncClient             a client of HTTP/1.1 and HTTP/2, blocking and awaited
+    ClientConfig PoolConfig        the settings of its requests, and of its connections that are kept
+    DialConfig HttpVersions        how it makes connections, and which versions it speaks
+    FetchedResponse ResponseStream a response read whole, and one read piece by piece
     HttpClient HttpHandler         the interfaces of a client and of a server (and their Async versions)
     HttpParser ChunkedDecoder      the HTTP/1.1 parser: a message's head, and a chunked body (RFC 9112)
     ParseError Lenient             the errors of the parser, and the faults that it may tolerate
@@ -15,7 +18,8 @@ Modules for the contents of fields: `netkit.http.negotiation` (Accept and simila
 `link_header` and `structured` (RFC 9651). `netkit.http.range_answer` says what a server answers to a Range.
 `netkit.http.diagnose` says what is wrong with a message, and which other parsers read it differently.
 
-Nothing here opens a socket or reads the clock. A name is loaded, with its module, when it is first used.
+Outside `netkit.http.client`, nothing opens a socket or reads the clock. A name is loaded, with its module,
+when it is first used.
 
     >>> url = Url.parse("https://example.com/search").replace(query={"q": "a b"})
     >>> Request(Method.Get, url.request_target, headers={"Host": url.host_header})
@@ -30,6 +34,17 @@ from netkit._lazy import lazy
 
 if TYPE_CHECKING:
     from netkit.http.chunked import ChunkedDecoder as ChunkedDecoder, ChunkProgress as ChunkProgress
+    from netkit.http.client.client import AsyncClient as AsyncClient, Client as Client
+    from netkit.http.client.dial import DialConfig as DialConfig, HttpVersions as HttpVersions
+    from netkit.http.client.facts import (
+        ConnectionInfo as ConnectionInfo,
+        Timing as Timing,
+        TraceEvent as TraceEvent,
+    )
+    from netkit.http.client.response import (
+        FetchedResponse as FetchedResponse,
+        ResponseStream as ResponseStream,
+    )
     from netkit.http.config import ClientConfig as ClientConfig, PoolConfig as PoolConfig
     from netkit.http.cookies import (
         Cookie as Cookie,
@@ -68,6 +83,10 @@ __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "chunked": "ChunkedDecoder ChunkProgress",
+        "client.client": "AsyncClient Client",
+        "client.dial": "DialConfig HttpVersions",
+        "client.facts": "ConnectionInfo Timing TraceEvent",
+        "client.response": "FetchedResponse ResponseStream",
         "config": "ClientConfig PoolConfig",
         "cookies": (
             "Cookie SameSite default_path domain_matches "

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from netkit.http.client.facts import ConnectionInfo, Phase, Timing
     from netkit.http.connection.events import FieldList, RequestHead
     from netkit.io import Flow
+    from netkit.io.stream import ByteStream
 
 
 class Exchange:
@@ -86,6 +87,7 @@ class Reply:
         "reason",
         "status",
         "trailers",
+        "upgraded",
         "version",
     )
 
@@ -102,6 +104,8 @@ class Reply:
         self.has_head = False
         self.is_ended = False
         self.is_upgraded = False
+        #: After an upgrade: the stream, which is the caller's.
+        self.upgraded: ByteStream | None = None
         self.is_released = False
         self.error: NetkitError | None = None
         self._on_end: Callable[[], None] | None = None

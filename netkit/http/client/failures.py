@@ -12,6 +12,7 @@ from netkit.http.client.facts import DOING
 from netkit.http.connection.errors import ConnectionFault
 from netkit.http.errors import HttpError
 from netkit.io import ClosedError, DeadlineExceeded
+from netkit.net.errors import ResolveError
 
 if TYPE_CHECKING:
     from netkit.http.client.facts import Phase
@@ -45,6 +46,8 @@ def _made(error: Exception, phase: Phase) -> HttpError | None:
         return HttpError.TlsError(str(error), errno=error.errno)
     if isinstance(error, TimeoutError) and isinstance(error, NetkitError):
         return HttpError.Timeout(None, DOING[phase])
+    if isinstance(error, ResolveError):
+        return HttpError.DnsResolution(error.reason, error.host, errno=error.errno)
     if stage == "resolve":
         return HttpError.DnsResolution(str(error), None, errno=error.errno)
     if isinstance(error, ClosedError):

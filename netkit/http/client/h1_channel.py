@@ -346,6 +346,7 @@ class H1Channel:
             reply.status, reply.fields = event.status, event.fields
             reply.exchange.timing.answered = monotonic()
             reply.has_head = reply.is_upgraded = True
+            reply.upgraded = self.stream
             if event.rest:
                 self.stream._buffer.put(event.rest)
 

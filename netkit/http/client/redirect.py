@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netkit.http.errors import HttpError
-from netkit.http.url import Url
 
 if TYPE_CHECKING:
     from netkit.http.connection.events import FieldList
+    from netkit.http.url import Url
 
 #: The statuses that redirect, with whether the method stays (RFC 9110 section 15.4.2 to 15.4.9).
 _KEEPS_METHOD = {301: False, 302: False, 303: False, 307: True, 308: True}
@@ -104,7 +104,7 @@ def _target(url: Url, location: bytes) -> Url:
     except UnicodeDecodeError:
         text = location.decode("latin-1")
     try:
-        target = Url.parse(text, base=url)
+        target = url.resolve(text)
     except HttpError.InvalidUri as error:
         raise HttpError.InvalidResponse(f"its Location is not a URL: {error.reason}") from error
     if target.scheme not in ("http", "https"):

@@ -82,10 +82,11 @@ class RequestHead:
 
     `target` is what stands in a request line, or in `:path`; empty for CONNECT, whose target is `authority`.
     `authority` is sent as Host or as `:authority`, so it is not among the fields. `shared` are fields that
-    other requests have too. `protocol` is that of an extended CONNECT (RFC 8441).
+    other requests have too. `protocol` is that of an extended CONNECT (RFC 8441). `closes`: this is to be the
+    last request of the connection.
     """
 
-    __slots__ = ("authority", "fields", "method", "protocol", "scheme", "shared", "target")
+    __slots__ = ("authority", "closes", "fields", "method", "protocol", "scheme", "shared", "target")
 
     def __init__(
         self,
@@ -97,6 +98,7 @@ class RequestHead:
         *,
         shared: FieldBlock | None = None,
         protocol: bytes | None = None,
+        closes: bool = False,
     ) -> None:
         self.method = method
         self.target = target
@@ -105,6 +107,7 @@ class RequestHead:
         self.fields = fields
         self.shared = shared
         self.protocol = protocol
+        self.closes = closes
 
     def all_fields(self) -> FieldList:
         """The shared fields and those of this request, in the order in which they are sent."""

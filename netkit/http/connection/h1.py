@@ -251,8 +251,9 @@ class H1Client(_Connection):
         self._upgrade = head.protocol is not None
         if head.protocol is not None:
             more += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.protocol
-        elif self._closing:
+        elif head.closes:
             more += b"Connection: close\r\n"
+            self._closing = True
         self._outgoing.begin(
             b"%b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (start, head.authority, shared, lines, more),
             framing,

@@ -1,0 +1,368 @@
+"""`Client` and `AsyncClient`: HTTP/1.1 and HTTP/2, blocking and awaited.
+
+    with Client() as client:
+        response = client.get("https://example.com/")
+        print(response.status, response.body_text)
+
+Both keep connections, and follow redirects as `ClientConfig` says. A client may be used from any thread; an
+AsyncClient also from several event loops, which then have connections of their own.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from netkit.http.client.body import Octets, body_of
+from netkit.http.client.core import Call, ClientCore
+from netkit.http.client.facts import DOING
+from netkit.http.client.failures import as_http_error
+from netkit.http.client.response import Incoming, ResponseStream, whole_response_flow
+from netkit.http.config import ClientConfig
+from netkit.http.errors import HttpError
+from netkit.http.message import Request
+from netkit.http.url import Url
+from netkit.io import DeadlineExceeded, deadline_after, run, run_async
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable, Generator
+    from typing import Self
+
+    from netkit.http.auth import Auth
+    from netkit.http.client.body import Body, BodySource
+    from netkit.http.client.dial import DialConfig
+    from netkit.http.client.facts import Trace
+    from netkit.http.client.response import FetchedResponse
+    from netkit.http.connection.events import FieldList
+    from netkit.http.cookie_jar import CookieJar
+    from netkit.http.headers import Headers, HeadersLike
+    from netkit.http.hsts import HstsStore
+    from netkit.http.netrc import Netrc
+    from netkit.io import CancellationToken, Flow
+
+T = TypeVar("T")
+
+_loops: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+_loops_guard = threading.Lock()
+_last_loop = 0
+
+
+def loop_number(loop: asyncio.AbstractEventLoop) -> int:
+    """A number of the event loop that no other one gets: an address would be used again."""
+    global _last_loop
+    number = _loops.get(loop)
+    if number is None:
+        with _loops_guard:
+            _last_loop += 1
+            _loops[loop] = number = _last_loop
+    return number
+
+
+class _Base:
+    """What both forms share: settings, and the flows of a call."""
+
+    def __init__(
+        self,
+        config: ClientConfig | None = None,
+        *,
+        dial: DialConfig | None = None,
+        cookies: CookieJar | None = None,
+        auth: Auth | None = None,
+        hsts: HstsStore | None = None,
+        netrc: Netrc | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """`config` are the settings of requests, `dial` those of connections.
+
+        `cookies` and `hsts` keep what servers set; None keeps nothing. `auth` is for the origin of each first
+        request; `netrc` has credentials by host. `trace` is called with every step, as a `TraceEvent`.
+        """
+        self.config = config or ClientConfig()
+        self._core = ClientCore(
+            self.config, dial, cookies=cookies, auth=auth, hsts=hsts, netrc=netrc, trace=trace
+        )
+
+    def close(self) -> None:
+        """Close all connections, those in use too. Requests that are under way fail."""
+        self._core.close()
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open, or being made."""
+        return len(self._core.pool)
+
+    @property
+    def idle_connections(self) -> int:
+        """How many connections are open and not in use."""
+        return self._core.pool.idle
+
+    def _call(
+        self,
+        req: Request,
+        body: BodySource | None,
+        auth: Auth | None,
+        timeout: float | None,
+        follow_redirects: bool | None,
+        loop: int,
+    ) -> Call:
+        made: Body | None
+        if body is None:
+            made = None if req.body is None else Octets(req.body)
+        elif req.body is not None:
+            raise HttpError.InvalidRequest("it has a body already")
+        else:
+            made = body_of(body)
+        config = self.config
+        return Call(
+            req.method.encode("ascii"),
+            Url.parse(req.uri),
+            _octets(req.headers),
+            made,
+            auth=auth,
+            loop=loop,
+            deadline=deadline_after(config.timeout if timeout is None else timeout),
+            follows=config.follow_redirects if follow_redirects is None else follow_redirects,
+        )
+
+    def _whole_flow(self, call: Call) -> Flow[FetchedResponse]:
+        return (yield from whole_response_flow((yield from self._incoming_flow(call))))
+
+    def _incoming_flow(self, call: Call, limit: int | None = None) -> Flow[Incoming]:
+        answer = yield from self._core.answer_flow(call)
+        config = self.config
+        try:
+            return Incoming(answer, decode=config.decode, limit=config.max_body if limit is None else limit)
+        except BaseException:
+            answer.reply.close()
+            raise
+
+    def _stream_flow(self, call: Call, timeout: float | None) -> Flow[ResponseStream]:
+        answer = yield from self._core.answer_flow(call)
+        try:
+            return ResponseStream(Incoming(answer, decode=self.config.decode, limit=None), timeout)
+        except BaseException:
+            answer.reply.close()
+            raise
+
+    def failed(self, error: OSError, call: Call, timeout: float | None) -> Exception:
+        """What the caller gets for an error of the layers below."""
+        if isinstance(error, DeadlineExceeded):
+            made = HttpError.Timeout(
+                self.config.timeout if timeout is None else timeout, error.doing or DOING[call.timing.phase]
+            )
+            made.__cause__ = error
+            return made
+        return as_http_error(error, call.timing.phase)
+
+
+class _Calling:
+    """Around a call: an error of the layers below becomes one of HTTP."""
+
+    __slots__ = ("_call", "_client", "_timeout")
+
+    def __init__(self, client: _Base, call: Call, timeout: float | None) -> None:
+        self._client = client
+        self._call = call
+        self._timeout = timeout
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            made = self._client.failed(error, self._call, self._timeout)
+            if made is not error:
+                raise made from error
+
+
+class Client(_Base):
+    """A client of HTTP/1.1 and HTTP/2, blocking.
+
+        >>> client = Client(ClientConfig(timeout=5))
+        >>> client.connections
+        0
+        >>> client.close()
+
+    It is an `HttpClient`: `request` takes a `Request` whose target is a whole URL. Any thread may use it, and
+    several at once share its connections.
+    """
+
+    def request(
+        self,
+        req: Request,
+        *,
+        body: BodySource | None = None,
+        auth: Auth | None = None,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+        follow_redirects: bool | None = None,
+    ) -> FetchedResponse:
+        """Send `req`, and return the response with its whole body.
+
+        `body`: octets, a binary file, or an iterable of octets, where the request itself has none. `auth` is
+        for this request's origin. `timeout` is for everything, redirects and body included, in seconds; None
+        is the settings'. A response of status 400 and over is a response.
+
+        Raises HttpError (see its variants), ParseError for a response that is not HTTP/1.1, and
+        CancellationError.
+        """
+        call = self._call(req, body, auth, timeout, follow_redirects, 0)
+        with _Calling(self, call, timeout):
+            return run(self._whole_flow(call), deadline=call.deadline, cancel=cancel)
+
+    def stream(
+        self,
+        req: Request,
+        *,
+        body: BodySource | None = None,
+        auth: Auth | None = None,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+        follow_redirects: bool | None = None,
+    ) -> ResponseStream:
+        """Send `req`, and return the response as soon as its head is there; read its body piece by piece.
+
+        Use it in a `with` block. Arguments and errors as for `request`; nothing limits the size of the body.
+        """
+        call = self._call(req, body, auth, timeout, follow_redirects, 0)
+        with _Calling(self, call, timeout):
+            return run(self._stream_flow(call, timeout), deadline=call.deadline, cancel=cancel)
+
+    def get(
+        self, url: str | Url, headers: HeadersLike = (), *, timeout: float | None = None
+    ) -> FetchedResponse:
+        """`request` with GET."""
+        return self.request(Request("GET", url, headers=headers), timeout=timeout)
+
+    def head(
+        self, url: str | Url, headers: HeadersLike = (), *, timeout: float | None = None
+    ) -> FetchedResponse:
+        """`request` with HEAD."""
+        return self.request(Request("HEAD", url, headers=headers), timeout=timeout)
+
+    def post(
+        self,
+        url: str | Url,
+        body: BodySource = b"",
+        headers: HeadersLike = (),
+        *,
+        timeout: float | None = None,
+    ) -> FetchedResponse:
+        """`request` with POST and a body."""
+        return self.request(Request("POST", url, headers=headers), body=body, timeout=timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncClient(_Base):
+    """A client of HTTP/1.1 and HTTP/2 for asyncio, and uvloop.
+
+    It is an `AsyncHttpClient`. Each event loop has connections of its own.
+    """
+
+    async def request_async(
+        self,
+        req: Request,
+        *,
+        body: BodySource | None = None,
+        auth: Auth | None = None,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+        follow_redirects: bool | None = None,
+    ) -> FetchedResponse:
+        """Send `req`, and return the response with its whole body; as `Client.request`.
+
+        `body` may be an async iterable too.
+        """
+        call = self._call(req, body, auth, timeout, follow_redirects, _running_loop())
+        with _Calling(self, call, timeout):
+            return await run_async(self._whole_flow(call), deadline=call.deadline, cancel=cancel)
+
+    def stream_async(
+        self,
+        req: Request,
+        *,
+        body: BodySource | None = None,
+        auth: Auth | None = None,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+        follow_redirects: bool | None = None,
+    ) -> Opening[ResponseStream]:
+        """Send `req`; `async with client.stream_async(req) as response`, or await it; as `Client.stream`."""
+
+        async def opened() -> ResponseStream:
+            call = self._call(req, body, auth, timeout, follow_redirects, _running_loop())
+            with _Calling(self, call, timeout):
+                flow = self._stream_flow(call, timeout)
+                return await run_async(flow, deadline=call.deadline, cancel=cancel)
+
+        return Opening(opened)
+
+    async def get_async(
+        self, url: str | Url, headers: HeadersLike = (), *, timeout: float | None = None
+    ) -> FetchedResponse:
+        """`request_async` with GET."""
+        return await self.request_async(Request("GET", url, headers=headers), timeout=timeout)
+
+    async def head_async(
+        self, url: str | Url, headers: HeadersLike = (), *, timeout: float | None = None
+    ) -> FetchedResponse:
+        """`request_async` with HEAD."""
+        return await self.request_async(Request("HEAD", url, headers=headers), timeout=timeout)
+
+    async def post_async(
+        self,
+        url: str | Url,
+        body: BodySource = b"",
+        headers: HeadersLike = (),
+        *,
+        timeout: float | None = None,
+    ) -> FetchedResponse:
+        """`request_async` with POST and a body."""
+        return await self.request_async(Request("POST", url, headers=headers), body=body, timeout=timeout)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+
+class Opening(Generic[T]):
+    """A response that is being asked for: await it, or use it in `async with`."""
+
+    __slots__ = ("_open", "_opened")
+
+    def __init__(self, open_it: Callable[[], Awaitable[T]]) -> None:
+        self._open = open_it
+        self._opened: T | None = None
+
+    def __await__(self) -> Generator[object, None, T]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> T:
+        self._opened = opened = await self._open()
+        return opened
+
+    async def __aexit__(self, *_: object) -> None:
+        if isinstance(self._opened, ResponseStream):
+            self._opened.close()
+
+
+def _running_loop() -> int:
+    from asyncio import get_running_loop
+
+    return loop_number(get_running_loop())
+
+
+def _octets(headers: Headers) -> FieldList:
+    """The fields as octets; most requests have none."""
+    if not headers:
+        return []
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.fields]

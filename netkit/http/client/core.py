@@ -1,0 +1,610 @@
+"""What a client decides: what to send, over which connection, and what an answer leads to.
+
+`answer_flow` carries one call from its first request to the head of its last response: HSTS, cookies,
+authentication, redirects, retries. It is the same for the blocking and the async form, and for bodies that
+are read whole or piece by piece. RFC 9110 section 9.2.2 (what may be repeated), 15.4 (redirects), 15.5.2
+(401), 15.5.20 (421), RFC 9112 section 9.3.1 (retries on a connection that was closed).
+
+Secrets go to the origin that they were given for and to no other: `Call.origin` is that of the first request,
+and every redirect to another one drops what the caller set.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from time import monotonic, time
+from typing import TYPE_CHECKING
+
+from netkit._log import Log
+from netkit.http.client.channel import Exchange
+from netkit.http.client.dial import DialConfig, Dialer, Link
+from netkit.http.client.facts import Timing, TraceEvent
+from netkit.http.client.failures import as_http_error, is_of_connection
+from netkit.http.client.h1_channel import H1Channel
+from netkit.http.client.pool import Pool
+from netkit.http.client.redirect import (
+    fields_for_other_origin,
+    fields_without_body,
+    redirect_of,
+    same_origin,
+)
+from netkit.http.connection.events import FieldBlock, RequestHead
+from netkit.http.errors import HttpError
+from netkit.http.types import Method
+from netkit.io import before, sleep_until
+
+if TYPE_CHECKING:
+    from netkit.http.auth import Auth, RequestFacts
+    from netkit.http.client.body import Body
+    from netkit.http.client.channel import Channel, Reply
+    from netkit.http.client.dial import Route
+    from netkit.http.client.facts import ConnectionInfo, Trace
+    from netkit.http.config import ClientConfig
+    from netkit.http.connection.events import FieldList
+    from netkit.http.cookie_jar import CookieJar
+    from netkit.http.headers import Headers
+    from netkit.http.hsts import HstsStore
+    from netkit.http.netrc import Netrc
+    from netkit.http.url import Url
+    from netkit.io import Flow
+    from netkit.tls.config import TlsConfig
+
+log = Log("netkit.http")
+
+#: Fields that the client writes itself, from the facts: a caller's are dropped.
+_OURS = frozenset(
+    (
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"keep-alive",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"transfer-encoding",
+        b"upgrade",
+        b"http2-settings",
+    )
+)
+
+#: How many times a request may go over another connection because one had been closed.
+MAX_FRESH = 3
+
+#: How many times a request may be answered with new credentials.
+MAX_CHALLENGES = 4
+
+
+#: How much of an unwanted body is read, in octets, and for how long, in seconds.
+DROP_LIMIT = 65_536
+DROP_TIME = 1.0
+
+
+class Call:
+    """One call of a client, from its first request to its last response."""
+
+    __slots__ = (
+        "auth",
+        "authority",
+        "body",
+        "closes",
+        "deadline",
+        "fields",
+        "follows",
+        "history",
+        "interim",
+        "loop",
+        "method",
+        "origin",
+        "redirects",
+        "timing",
+        "url",
+    )
+
+    def __init__(
+        self,
+        method: bytes,
+        url: Url,
+        fields: FieldList,
+        body: Body | None,
+        *,
+        auth: Auth | None = None,
+        loop: int = 0,
+        deadline: float | None = None,
+        follows: bool = True,
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.body = body
+        self.auth = auth
+        self.loop = loop
+        self.deadline = deadline
+        self.follows = follows
+        self.origin = url  # the first URL: what the caller set is for its origin
+        self.authority: bytes | None = None  # a Host that the caller set
+        self.closes = False
+        self.redirects = 0
+        self.history: list[Answer] = []
+        self.interim: list[tuple[int, FieldList]] = []
+        self.timing = Timing(monotonic())
+        self.fields: FieldList = self._own(fields) if fields else fields
+
+    def _own(self, fields: FieldList) -> FieldList:
+        """The caller's fields, without those that the client writes."""
+        kept: FieldList = []
+        for name, value in fields:
+            key = name.lower()
+            if key == b"host":
+                self.authority = value
+            elif key == b"connection":
+                self.closes = self.closes or b"close" in value.lower()
+            elif key not in _OURS:
+                kept.append((name, value))
+        return kept
+
+
+class Answer:
+    """A response whose head is there, with what led to it. Its body is in `reply`."""
+
+    __slots__ = ("call", "info", "interim", "reply", "timing", "url")
+
+    def __init__(self, call: Call, url: Url, reply: Reply, info: ConnectionInfo, timing: Timing) -> None:
+        self.call = call
+        self.url = url
+        self.reply = reply
+        self.info = info
+        self.timing = timing
+        self.interim = tuple(call.interim)
+
+
+class ClientCore:
+    """The state of a client: settings, pool, cookies, credentials."""
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        dial: DialConfig | None = None,
+        *,
+        cookies: CookieJar | None = None,
+        auth: Auth | None = None,
+        hsts: HstsStore | None = None,
+        netrc: Netrc | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        self.config = config
+        self.dialer = Dialer(dial or DialConfig())
+        self.pool = Pool(config.pool_config)
+        self.cookies = cookies
+        self.auth = auth
+        self.hsts = hsts
+        self.netrc = netrc
+        self.trace = trace
+        self._shared = self._default_fields()
+        self._shared_names = frozenset(name.lower() for name, _ in self._shared.items)
+        pool = config.pool_config
+        self._read_timeout = pool.read_timeout
+        self._write_timeout = pool.write_timeout
+
+    def _default_fields(self) -> FieldBlock:
+        config = self.config
+        fields: FieldList = []
+        given = {name.lower() for name in config.default_headers}
+        if config.user_agent is not None and "user-agent" not in given:
+            fields.append((b"User-Agent", config.user_agent.encode("latin-1")))
+        if "accept" not in given:
+            fields.append((b"Accept", b"*/*"))
+        if config.decode and "accept-encoding" not in given:
+            from netkit.http.codings import accept_encoding
+
+            fields.append((b"Accept-Encoding", accept_encoding().encode("ascii")))
+        return FieldBlock(fields)
+
+    # The call.
+
+    def answer_flow(self, call: Call) -> Flow[Answer]:
+        """Flow: send what the call asks for, and return the answer that it leads to, with its head read."""
+        while True:
+            answer = yield from self._round_flow(call)
+            if not call.follows:
+                return answer
+            reply = answer.reply
+            try:
+                redirect = redirect_of(answer.url, call.method, reply.status, reply.fields)
+                if redirect is None:
+                    return answer
+                call.redirects += 1
+                if call.redirects > self.config.max_redirects:
+                    last = redirect.url.redacted
+                    raise HttpError.InvalidResponse(
+                        f"more than {self.config.max_redirects} redirects, the last one to {last}",
+                        hint="the server sends the client round in circles, or max_redirects is too small",
+                    )
+            except BaseException:
+                reply.close()
+                raise
+            yield from drop_flow(reply)
+            call.history.append(answer)
+            self._tell("redirect", status=reply.status, url=redirect.url)
+            if not same_origin(call.url, redirect.url):
+                call.fields = fields_for_other_origin(call.fields)
+                call.auth = None
+                call.authority = None
+                call.origin = redirect.url
+            if not redirect.keeps_body:
+                call.body = None
+                call.fields = fields_without_body(call.fields)
+            elif call.body is not None and not call.body.replayable:
+                raise HttpError.InvalidRequest(
+                    f"a redirect ({reply.status}) asks for the body again, which can be read only once",
+                    hint="give it as bytes, or as a file that can seek",
+                )
+            call.method = redirect.method
+            call.url = redirect.url
+            call.timing = Timing(monotonic())
+
+    def _round_flow(self, call: Call) -> Flow[Answer]:
+        """Flow: one URL of the call: authentication, 421 and the retries that the settings allow."""
+        url = call.url
+        if self.hsts is not None:
+            secure = self.hsts.upgrade(url, time())
+            if secure is not url:
+                self._tell("upgrade_to_https", url=secure)
+                call.url = url = secure
+        route = self.dialer.route(url, call.loop)
+        auth = self._auth_for(call, route)
+        challenges = attempts = 0
+        credentials: str | None = None
+        misdirected = False
+        while True:
+            facts = None if auth is None else self._facts(call, url, challenges)
+            if auth is not None and facts is not None and credentials is None:
+                credentials = auth.first(facts)
+            head = self._head(call, url, route, credentials)
+            exchange = Exchange(
+                head,
+                call.body,
+                call.timing,
+                read_timeout=self._read_timeout,
+                write_timeout=self._write_timeout,
+                expects_continue=1.0 if self._expects(call.body) else None,
+                on_interim=partial(self._on_interim, call),
+            )
+            try:
+                reply, info = yield from self._exchange_flow(route, exchange, fresh=misdirected)
+            except Exception as error:
+                delay = self._retry_delay(call, attempts, exchange, None, error)
+                if delay is None:
+                    raise
+                attempts += 1
+                yield from self._pause(call, delay, attempts, type(error).__name__)
+                continue
+            answer = Answer(call, url, reply, info, call.timing)
+            try:
+                self._note(url, reply)
+                if auth is not None and facts is not None:
+                    credentials = self._answered(auth, facts, reply)
+                    if credentials is not None and challenges < MAX_CHALLENGES and self._replayable(call):
+                        challenges += 1
+                        yield from drop_flow(reply)
+                        self._tell("auth", status=reply.status)
+                        call.timing = Timing(monotonic())
+                        continue
+                if reply.status == 421 and not misdirected and self._replayable(call):
+                    # RFC 9110 section 15.5.20: over another connection, whatever the method.
+                    misdirected = True
+                    yield from drop_flow(reply)
+                    self._tell("retry", status=421)
+                    call.timing = Timing(monotonic())
+                    continue
+                delay = self._retry_delay(call, attempts, exchange, reply, None)
+            except BaseException:
+                reply.close()
+                raise
+            if delay is None:
+                return answer
+            attempts += 1
+            yield from drop_flow(reply)
+            yield from self._pause(call, delay, attempts, str(reply.status))
+
+    def _exchange_flow(
+        self, route: Route, exchange: Exchange, *, fresh: bool
+    ) -> Flow[tuple[Reply, ConnectionInfo]]:
+        """Flow: one request over one connection; over another one where that can do no harm."""
+        timing = exchange.timing
+        pool = self.pool
+        may_share = self.dialer.may_be_http2(route)
+        tries = 0
+        while True:
+            timing.phase = "queue"
+            try:
+                channel, reused = yield from pool.acquire_flow(
+                    route, partial(self._dial_flow, route, timing), may_share=may_share, fresh=fresh
+                )
+            except Exception as error:
+                made = as_http_error(error, timing.phase)
+                if made is error:
+                    raise
+                raise made from error
+            timing.acquired = monotonic()
+            info = channel.info.again() if reused else channel.info
+            if self.trace is not None:
+                self._tell("reuse" if reused else "connected", info=info)
+                self._tell("request", head=exchange.head, info=info)
+            try:
+                reply = yield from channel.exchange_flow(exchange)
+            except Exception as error:
+                pool.release(route, channel)
+                if tries < MAX_FRESH and self._may_go_again(exchange, error, reused):
+                    log.debug("%s: %s; over another connection", route.endpoint, error)
+                    self._tell("retry", error=error)
+                    tries += 1
+                    fresh = True
+                    exchange.was_sent = exchange.has_answer = False
+                    continue
+                made = as_http_error(error, timing.phase)
+                if made is error:
+                    raise
+                raise made from error
+            except BaseException:
+                pool.release(route, channel)
+                raise
+            if self.trace is not None:
+                self._tell("response", reply=reply)
+            if reply.is_upgraded:
+                return reply, info
+            reply.when_over(partial(pool.release, route, channel))
+            return reply, info
+
+    @staticmethod
+    def _may_go_again(exchange: Exchange, error: Exception, reused: bool) -> bool:
+        """Whether the request may be sent again, over a fresh connection, without being asked to.
+
+        Only where no octet of a response came, and the server cannot have acted on it (it was not sent), or
+        acting twice is the same as once (RFC 9112 section 9.3.1).
+        """
+        if exchange.has_answer or not is_of_connection(error):
+            return False
+        if exchange.body is not None and not exchange.body.replayable:
+            return False
+        return not exchange.was_sent or (
+            reused and Method(exchange.head.method.decode("ascii")).is_idempotent
+        )
+
+    def _dial_flow(self, route: Route, timing: Timing) -> Flow[Channel]:
+        """Flow: a new connection, with the protocol that it speaks."""
+        timing.queued = monotonic()
+        timeout = self.dialer.config.connect_timeout
+        flow = self.dialer.dial_flow(route, timing)
+        if timeout is None:
+            link = yield from flow
+        else:
+            link = yield from before(monotonic() + timeout, flow, "connecting")
+        return self._channel(link)
+
+    def _channel(self, link: Link) -> Channel:
+        if not link.is_http2:
+            return H1Channel(link, self.config.limits)
+        from netkit.http.client.h2_channel import H2Channel
+        from netkit.http.connection.h2 import h2_client
+
+        return H2Channel(link, h2_client(self.config.limits))
+
+    # What a request says.
+
+    def _head(self, call: Call, url: Url, route: Route, credentials: str | None) -> RequestHead:
+        fields = call.fields
+        shared = self._shared
+        defaults = self.config.default_headers
+        extra: FieldList = []
+        if fields or defaults:
+            extra = self._merged(call, defaults)
+            if not self._shared_names.isdisjoint([name.lower() for name, _ in extra]):
+                names = {name.lower() for name, _ in extra}
+                shared = FieldBlock(field for field in shared.items if field[0].lower() not in names)
+                extra = [field for field in extra if field[1] or field[0].lower() not in self._shared_names]
+        if self.cookies is not None:
+            cookie = self.cookies.cookie_header(url, time(), method=call.method.decode("ascii"))
+            if cookie is not None:
+                extra = self._with_cookie(extra, cookie)
+        if credentials is not None:
+            extra = [*extra, (b"Authorization", credentials.encode("latin-1"))]
+        if self._expects(call.body):
+            extra = [*extra, (b"Expect", b"100-continue")]
+        target = url.request_target
+        if route.is_forwarded:
+            # RFC 9112 section 3.2.2: to a proxy, the target is the whole URL.
+            target = f"http://{url.host_header}{target}"
+            if route.proxy is not None and route.proxy.username is not None:
+                from netkit.http.auth import basic_credentials
+
+                value = basic_credentials(route.proxy.username, route.proxy.password or "")
+                extra = [*extra, (b"Proxy-Authorization", value.encode("latin-1"))]
+        return RequestHead(
+            call.method,
+            target.encode("ascii"),
+            call.authority or url.host_header.encode("ascii"),
+            url.scheme.encode("ascii"),
+            extra,
+            shared=shared,
+            closes=call.closes,
+        )
+
+    @staticmethod
+    def _merged(call: Call, defaults: Headers) -> FieldList:
+        """The caller's fields, and those of the settings that the caller did not set."""
+        fields = call.fields
+        if not defaults:
+            return fields
+        names = {name.lower() for name, _ in fields}
+        more = [
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in defaults.fields
+            if name.lower().encode("latin-1") not in names and name.lower().encode("latin-1") not in _OURS
+        ]
+        if call.history and not same_origin(call.history[0].url, call.url):
+            more = fields_for_other_origin(more)
+        return [*more, *fields]
+
+    @staticmethod
+    def _with_cookie(extra: FieldList, cookie: str) -> FieldList:
+        """One Cookie field, with the caller's own cookies first (RFC 6265bis section 5.8.3)."""
+        value = cookie.encode("latin-1")
+        own = [each for name, each in extra if name.lower() == b"cookie"]
+        if own:
+            extra = [field for field in extra if field[0].lower() != b"cookie"]
+            value = b"; ".join([*own, value])
+        return [*extra, (b"Cookie", value)]
+
+    def _expects(self, body: Body | None) -> bool:
+        """Whether to wait for 100 (Continue) before this body (RFC 9110 section 10.1.1)."""
+        least = self.config.expect_continue
+        return body is not None and least is not None and (body.length is None or body.length >= least)
+
+    # Who the caller is.
+
+    def _auth_for(self, call: Call, route: Route) -> Auth | None:
+        """How to authenticate to this origin: as the call says, the URL, the client, or .netrc; else None."""
+        if any(name.lower() == b"authorization" for name, _ in call.fields):
+            return None
+        if call.auth is not None:
+            return call.auth
+        url = call.url
+        if url.username or url.password:
+            from urllib.parse import unquote
+
+            from netkit.http.auth import BasicAuth
+
+            return BasicAuth(unquote(url.username), unquote(url.password))
+        if self.auth is not None and not call.history:
+            return self.auth
+        if self.auth is not None and same_origin(call.history[0].url, url) and same_origin(call.origin, url):
+            return self.auth
+        if self.netrc is not None:
+            found = self.netrc.lookup(route.name)
+            if found is not None and found.login is not None:
+                from netkit.http.auth import BasicAuth
+
+                return BasicAuth(found.login, found.password or "")
+        return None
+
+    @staticmethod
+    def _facts(call: Call, url: Url, attempt: int) -> RequestFacts:
+        from netkit.http.auth import RequestFacts
+        from netkit.http.client.body import Octets
+
+        body: bytes | None = b""
+        if call.body is not None:
+            body = call.body.data if isinstance(call.body, Octets) else None
+        return RequestFacts(call.method.decode("ascii"), url.request_target, url.origin, body, attempt)
+
+    @staticmethod
+    def _answered(auth: Auth, facts: RequestFacts, reply: Reply) -> str | None:
+        """What to answer a challenge with; None where there is none, or nothing helps."""
+        from netkit.http.challenges import parse_challenges
+        from netkit.http.field_errors import FieldError
+
+        if reply.status != 401:
+            info = [value for name, value in reply.fields if name.lower() == b"authentication-info"]
+            if info and reply.status < 400:
+                auth.learned(info[0].decode("latin-1"), facts)
+            return None
+        asked = [value for name, value in reply.fields if name.lower() == b"www-authenticate"]
+        if not asked:
+            return None
+        try:
+            return auth.answer(parse_challenges(b", ".join(asked)), facts)
+        except FieldError:
+            return None  # the response itself, 401, is then the result
+
+    # What a response says.
+
+    def _note(self, url: Url, reply: Reply) -> None:
+        """Keep the cookies and the policy that a response sets."""
+        if self.cookies is None and self.hsts is None:
+            return
+        cookies: list[str | bytes] = []
+        policies: list[str] = []
+        for name, value in reply.fields:
+            key = name.lower()
+            if key == b"set-cookie":
+                cookies.append(value)
+            elif key == b"strict-transport-security":
+                policies.append(value.decode("latin-1"))
+        if cookies and self.cookies is not None:
+            for refused in self.cookies.store(url, cookies, time()):
+                log.debug("%s: a cookie was refused: %s", url.host, refused)
+        if policies and self.hsts is not None:
+            tls = self.dialer.config.tls
+            self.hsts.note(url, policies, time(), is_verified=_verifies(tls))
+
+    def _on_interim(self, call: Call, status: int, fields: FieldList) -> None:
+        call.interim.append((status, fields))
+        self._tell("interim", status=status, fields=fields)
+
+    @staticmethod
+    def _replayable(call: Call) -> bool:
+        return call.body is None or call.body.replayable
+
+    # Retries that the settings ask for.
+
+    def _retry_delay(
+        self, call: Call, attempts: int, exchange: Exchange, reply: Reply | None, error: Exception | None
+    ) -> float | None:
+        policy = self.config.retry
+        if policy is None or not self._replayable(call):
+            return None
+        from random import random
+
+        from netkit.http.retry import TryOutcome
+
+        status = None if reply is None else reply.status
+        retry_after: str | None = None
+        if reply is not None:
+            values = [value for name, value in reply.fields if name.lower() == b"retry-after"]
+            retry_after = values[0].decode("latin-1") if values else None
+        elif error is None or not isinstance(error, OSError):
+            return None
+        outcome = TryOutcome(
+            call.method.decode("ascii"), status, retry_after, is_unsent=not exchange.was_sent
+        )
+        delay: float | None = policy.delay(attempts + 1, outcome, time(), random)
+        return delay
+
+    def _pause(self, call: Call, delay: float, attempt: int, why: str) -> Flow[None]:
+        self._tell("retry", delay=delay, attempt=attempt, why=why)
+        yield from sleep_until(monotonic() + delay)
+        call.timing = Timing(monotonic())
+
+    def _tell(self, name: str, **facts: object) -> None:
+        if self.trace is not None:
+            self.trace(TraceEvent(name, monotonic(), facts))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.pool.close()
+
+
+def drop_flow(reply: Reply) -> Flow[None]:
+    """Flow: the body of `reply` is not wanted. Read it if it is short, so that the connection can be kept."""
+    try:
+        if reply.length is None or reply.length <= DROP_LIMIT:
+            yield from before(monotonic() + DROP_TIME, _read_and_drop(reply), expired=_Slow)
+    except (OSError, ValueError, EOFError, _Slow):
+        pass  # the connection is closed then, and nobody needs it
+    finally:
+        reply.close()
+
+
+class _Slow(Exception):
+    """The rest of a body that is not wanted does not come."""
+
+
+def _read_and_drop(reply: Reply) -> Flow[None]:
+    dropped = 0
+    while dropped <= DROP_LIMIT and (piece := (yield from reply.next_flow())):
+        dropped += len(piece)
+
+
+def _verifies(tls: TlsConfig | None) -> bool:
+    """Whether a peer's certificate is verified by these settings."""
+    from netkit.tls.config import CertVerifyMode
+
+    return tls is None or tls.verify_mode is not CertVerifyMode.None_
