@@ -242,6 +242,21 @@ def check_behind_coding(buffer: Buffer, at: int, lenient: Lenient, value: bytes,
         at += 1
 
 
+def connection_persists(minor: int, fields: list[tuple[bytes, bytes]]) -> bool:
+    """Whether the connection may be used again after a message of HTTP/1.`minor` (RFC 9112 section 9.3)."""
+    persists = minor >= 1
+    for name, value in fields:
+        if len(name) != 10 or name.lower() != b"connection":
+            continue
+        for option in value.lower().split(b","):
+            option = option.strip(b" \t")
+            if option == b"close":
+                return False
+            if option == b"keep-alive":
+                persists = True
+    return persists
+
+
 def makes_tunnel(request_method: bytes | None, status: int) -> bool:
     """Whether a response makes the connection a tunnel: 2xx to CONNECT.
 

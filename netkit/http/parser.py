@@ -39,6 +39,7 @@ from netkit.http.framing import (
     check_behind_coding,
     check_lenient,
     check_limits,
+    connection_persists,
     makes_tunnel,
     read_content_length,
     read_transfer_encoding,
@@ -319,6 +320,24 @@ class HttpParser:
         if self._folds:
             return [(name, sections.unfolded(value)) for name, value in items]
         return items
+
+    def received_head(
+        self, buf: Buffer
+    ) -> tuple[int, tuple[int, int], bytes, list[tuple[bytes, bytes]], bool]:
+        """All that a client asks of the head of a response, in one call, because each costs as much.
+
+        Returns:
+            `status`, `version`, `reason(buf)`, `items(buf)`, and whether the connection may be used again
+            after the message, as far as the head says (RFC 9112 section 9.3).
+
+        Raises:
+            ValueError: this parses requests, or the head is not complete.
+        """
+        line = self._start_line
+        if self._done is None or not isinstance(line, StatusLine):
+            raise ValueError("no head of a response was read")
+        items = self.items(buf)
+        return line.code, (1, line.minor), self.reason(buf), items, connection_persists(line.minor, items)
 
     def _fields(self) -> list[tuple[int, int, int, int]]:
         """Where each name and each value begins and ends."""

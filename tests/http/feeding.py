@@ -94,7 +94,16 @@ def read(parser: Any, data: bytes) -> dict[str, Any]:
         "version": parser.version,
         "status": parser.status,
         "form": parser.target_form,
+        "received": received(parser, data),
     }
+
+
+def received(parser: Any, data: bytes) -> Any:
+    """What a client asks for in one call, of a response that is complete."""
+    try:
+        return parser.received_head(data)
+    except ValueError as error:
+        return str(error)
 
 
 def body(

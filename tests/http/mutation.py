@@ -58,6 +58,8 @@ FRAGMENTS = [
     b';a="b"',
     b"0\r\n\r\n",
     b"5\r\nhello\r\n",
+    b"\r\nConnection: keep-alive, Close",
+    b"\r\nCONNECTION:Keep-Alive\r\n ,x",
 ]
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from netkit.http.framing import Lenient
 from tests.conftest import Twin
-from tests.http.feeding import body, head
+from tests.http.feeding import body, head, received
 from tests.http.mutation import BODIES, REQUESTS, RESPONSES, edited, edits
 
 EXAMPLES = int(os.environ.get("NETKIT_EXAMPLES", "300"))
@@ -100,6 +100,30 @@ def test_responses(
         return twin.HttpParser.response(request_method=method, lenient=Lenient(flags), **limits)
 
     same(twins, head, make, edited(data, edits), cut)
+
+
+@many
+@given(
+    messages=st.lists(st.tuples(st.sampled_from(RESPONSES), edits), min_size=2, max_size=4),
+    flags=tolerances,
+    make=st.sampled_from([bytes, bytearray]),
+)
+def test_a_parser_that_is_used_again(
+    twins: tuple[Twin, Twin],
+    messages: list[tuple[bytes, list[tuple[int, int, int, int]]]],
+    flags: int,
+    make: Any,
+) -> None:
+    """What the Rust twin keeps of one message never shows in the next."""
+    python, rust = twins
+    parser = rust.HttpParser.response(lenient=Lenient(flags))
+    for data, changes in messages:
+        changed = edited(data, changes)
+        parser.reset()
+        fresh = python.HttpParser.response(lenient=Lenient(flags))
+        assert head(parser, changed, make=make) == head(fresh, changed)
+        for size in (0, len(changed) // 2):  # a buffer that is not the one that was fed
+            assert received(parser, changed[:size]) == received(fresh, changed[:size])
 
 
 @many

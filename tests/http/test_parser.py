@@ -113,6 +113,88 @@ def test_a_response_says(twin: Twin) -> None:
             absent(data)
 
 
+@pytest.mark.parametrize(
+    ("version", "lines", "persists"),
+    [  # RFC 9112 section 9.3
+        (b"1.1", b"", True),
+        (b"1.0", b"", False),
+        (b"1.1", b"Connection: close\r\n", False),
+        (b"1.1", b"connection: x ,\tCLOSE\r\n", False),
+        (b"1.1", b"Connection: x\r\nConnection: close\r\n", False),
+        (b"1.0", b"Connection: Keep-Alive\r\n", True),
+        (b"1.0", b"Connection: keep-alive, close\r\n", False),
+        (b"1.0", b"Connection: keep-alives\r\n", False),
+        (b"1.1", b"Connection: closed, \r\nX: close\r\nConnections: close\r\n", True),
+        (b"1.1", b"Connection:\r\n", True),
+        (b"1.1", b"Proxy-Connection: close\r\n", True),
+    ],
+)
+@pytest.mark.parametrize("make", BUFFERS.values(), ids=BUFFERS)
+def test_all_of_a_response_at_once(
+    twin: Twin, make: Any, version: bytes, lines: bytes, persists: bool
+) -> None:
+    data = make(b"junk" + b"HTTP/%b 404 Not  Found \r\nA: 1\r\n%b\r\nbody" % (version, lines))
+    parser = twin.HttpParser.response()
+    parser.reset(4)
+    with pytest.raises(ValueError, match="no head"):
+        parser.received_head(data)
+    assert parser.feed(data)
+    status, number, reason, items, again = parser.received_head(data)
+    assert (status, number) == (parser.status, parser.version) == (404, (1, int(version[-1:])))
+    assert reason == parser.reason(data)
+    assert items == parser.items(data)
+    assert items[0] == (b"A", b"1")
+    assert again is persists
+    parser.reset()
+    with pytest.raises(ValueError, match="no head"):
+        parser.received_head(data)
+
+
+def test_a_request_is_no_response(twin: Twin) -> None:
+    parser = twin.HttpParser.request()
+    data = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    assert parser.feed(data)
+    with pytest.raises(ValueError, match="no head"):
+        parser.received_head(data)
+    with pytest.raises(TypeError):
+        parser.items(3)
+
+
+def test_the_fields_of_one_message_are_not_those_of_another(twin: Twin) -> None:
+    """A peer repeats itself, and the Rust twin makes use of that: the same, nearly the same, and longer."""
+    messages: list[list[tuple[bytes, bytes]]] = [
+        [(b"Server", b"x"), (b"Content-Type", b"a/b")],
+        [(b"Server", b"x"), (b"Content-Type", b"a/c")],
+        [(b"server", b"x"), (b"Content-Type", b"a/c")],
+        [(b"Server", b"x")],
+        [],
+        [(b"S", b"erver"), (b"Content-Typ", b"e: a/c"), (b"More", b"")],
+        [(b"S", b"y" * 300), (b"C" * 300, b"1"), (b"More", b"2")],
+        [(b"S", b"y" * 300), (b"C" * 300, b"2"), (b"More", b"2")],
+        [(b"S", b"y"), (b"C", b"1"), (b"Mor", b"e2"), (b"Again", b"")],
+        [(b"N%d" % number, b"%d" % number) for number in range(40)],
+        [(b"N%d" % number, b"%d" % (number + number % 2)) for number in range(40)],
+        [(b"Server", b"x"), (b"Content-Type", b"a/b")],
+    ]
+    parser = twin.HttpParser.response()
+    for fields in [*messages, *reversed(messages)]:
+        lines = b"".join([b"%b: %b\r\n" % field for field in fields])
+        data = b"HTTP/1.1 200 OK\r\n%b\r\n" % lines
+        parser.reset()
+        assert parser.feed(data)
+        first = parser.items(data)
+        assert first == fields
+        first.clear()  # the list is the caller's
+        assert parser.items(data) == parser.received_head(bytearray(data))[3] == fields
+        short = data[: len(data) // 2]
+        assert parser.items(short) == clipped(short, parser.headers)
+        assert parser.items(data) == fields
+
+
+def clipped(data: bytes, views: Any) -> list[tuple[bytes, bytes]]:
+    return [(bytes(view.key(data)), bytes(view.value(data))) for view in views]
+
+
 def test_shapes(twin: Twin) -> None:
     """Results match patterns, compare, and print their fields."""
     http = twin.HttpParser.request()

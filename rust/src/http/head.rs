@@ -167,6 +167,31 @@ impl Parser {
         self.looked_at
     }
 
+    /// Whether the connection may be used again after the message (RFC 9112 section 9.3), whose octets are
+    /// `message`: what `connection_persists` of the Python twin says.
+    #[must_use]
+    pub fn persists(&self, message: &[u8]) -> bool {
+        let mut persists = self.start_line.as_ref().is_some_and(|line| line.minor() >= 1);
+        for field in &self.fields {
+            // The octets may be fewer than those that were fed.
+            if field.name_end - field.name != 10 || message.len() < field.value as usize {
+                continue;
+            }
+            if !field.name(message).eq_ignore_ascii_case(b"connection") {
+                continue;
+            }
+            let value = &message[field.value as usize..message.len().min(field.value_end as usize)];
+            // A tolerated fold is whitespace around an option as well.
+            for option in value.split(|&octet| octet == b',').map(<[u8]>::trim_ascii) {
+                if option.eq_ignore_ascii_case(b"close") {
+                    return false;
+                }
+                persists |= option.eq_ignore_ascii_case(b"keep-alive");
+            }
+        }
+        persists
+    }
+
     /// Whether a message has begun in a buffer of this size: empty lines before one are none.
     #[must_use]
     pub fn has_begun(&self, size: usize) -> bool {
@@ -535,6 +560,22 @@ mod tests {
         ] {
             let mut parser = Parser::new(Some(answers), Lenient::default(), Limits::default());
             assert_eq!(parser.feed(message).unwrap().unwrap().framing, framing);
+        }
+    }
+
+    #[test]
+    fn whether_the_connection_persists() {
+        for (message, persists) in [
+            (&b"HTTP/1.1 200 OK\r\n\r\n"[..], true),
+            (b"HTTP/1.0 200 OK\r\n\r\n", false),
+            (b"HTTP/1.1 200 OK\r\nConnection: x, CLOSE\r\n\r\n", false),
+            (b"HTTP/1.0 200 OK\r\nconnection: Keep-Alive ,x\r\n\r\n", true),
+            (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n", false),
+            (b"HTTP/1.1 200 OK\r\nConnections: close\r\nX: close\r\n\r\n", true),
+        ] {
+            let mut parser = Parser::new(Some(Answers::Other), Lenient::default(), Limits::default());
+            assert!(parser.feed(message).unwrap().is_some());
+            assert_eq!(parser.persists(message), persists);
         }
     }
 

@@ -79,14 +79,14 @@ pub(super) fn start(given: &Given<'_>) -> PyResult<usize> {
 pub(super) fn answers(method: Option<&Bound<'_, PyAny>>) -> PyResult<Answers> {
     let Some(method) = method else { return Ok(Answers::Other) };
     let octets = if let Ok(octets) = method.cast::<PyBytes>() {
-        octets.as_bytes().to_vec()
+        octets.as_bytes()
     } else if let Ok(text) = method.cast::<PyString>() {
-        text.extract::<String>()?.into_bytes()
+        text.to_str()?.as_bytes()
     } else {
         let name = method.get_type().name()?;
         return Err(PyTypeError::new_err(format!("a method is str or bytes, not {name}")));
     };
-    Ok(match octets.as_slice() {
+    Ok(match octets {
         b"HEAD" => Answers::Head,
         b"CONNECT" => Answers::Connect,
         _ => Answers::Other,

@@ -13,6 +13,10 @@ use crate::http::{Framing, Lenient, Span};
 /// Octets that are copied at first of a buffer that may change; a head is rarely longer.
 const FIRST_COPY: usize = 2048;
 
+/// How many header fields of the last message are kept, and the octets of the longest line and name among them.
+const KEPT_FIELDS: usize = 32;
+const KEPT_OCTETS: usize = 256;
+
 /// Where a header field is in the buffer: the octets of its name, and of its value.
 #[pyclass(frozen, get_all, eq, hash, module = "netkit.http.parser")]
 #[derive(PartialEq, Eq, Hash)]
@@ -165,6 +169,18 @@ pub(super) struct HttpParser {
     error: Option<Py<PyAny>>,
     /// The message from its start, as far as it was copied, where buffers may change.
     copied: Vec<u8>,
+    /// What `items` made of the last message, by the place of each field.
+    kept: Vec<Kept>,
+}
+
+/// A header field that `items` has made. A peer sends nearly the same fields with every message of a
+/// connection, so the same objects serve again, which takes a fraction of the time of making them.
+struct Kept {
+    /// The octets from the name to the end of the value; the name alone where they are many.
+    line: Vec<u8>,
+    name_len: usize,
+    name: Py<PyBytes>,
+    pair: Option<Py<PyTuple>>,
 }
 
 /// What is to be parsed; responses with the method that they answer, as it was given.
@@ -197,7 +213,24 @@ impl HttpParser {
             Messages::Responses(method) => Some(answers(method)?),
         };
         let kernel = Parser::new(answers, lenient, limits);
-        Ok(Self { kernel, start: 0, size: 0, done: None, error: None, copied: Vec::new() })
+        Ok(Self { kernel, start: 0, size: 0, done: None, error: None, copied: Vec::new(), kept: Vec::new() })
+    }
+
+    /// The fields as a list of pairs; `message` is the buffer from where the message begins.
+    fn pairs<'py>(&mut self, py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyList>> {
+        let folds = self.kernel.lenient().has(Lenient::OBS_FOLD);
+        let kept = &mut self.kept;
+        let made = self.kernel.fields().iter().enumerate().map(|(place, field)| {
+            // The buffer may be another than the one that was fed, and shorter.
+            let end = |offset: u32| message.len().min(offset as usize);
+            let line = &message[end(field.name)..end(field.value_end)];
+            let name_len = end(field.name_end) - end(field.name);
+            let value = &message[end(field.value)..end(field.value_end)];
+            pair(py, kept, place, line, name_len, value, folds)
+        });
+        // Collected first: a list cannot be made of what may fail.
+        let made = made.collect::<PyResult<Vec<_>>>()?;
+        PyList::new(py, made)
     }
 
     /// Feed the kernel, with a copy where there is no other way.
@@ -368,35 +401,45 @@ impl HttpParser {
     }
 
     /// Every header as a name, in the case it was sent in, and a value; a fold in it becomes a space.
-    fn items<'py>(&self, buf: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+    fn items<'py>(&mut self, buf: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let py = buf.py();
+        let source = Source::new(buf)?;
+        if let Source::Bytes(octets) = source {
+            return self.pairs(py, octets.get(self.start..).unwrap_or_default());
+        }
+        let end = self.kernel.fields().last().map_or(0, |field| field.value_end as usize);
+        let mut octets = Vec::with_capacity(end);
+        source.copy(self.start, self.start + end, &mut octets)?;
+        self.pairs(py, &octets)
+    }
+
+    /// Status, version, reason, items and persistence of a complete response, in one call.
+    #[allow(clippy::type_complexity)] // a tuple of what the methods return
+    fn received_head<'py>(
+        &mut self,
+        buf: &Bound<'py, PyAny>,
+    ) -> PyResult<(u16, Bound<'py, PyTuple>, Bound<'py, PyBytes>, Bound<'py, PyList>, bool)> {
+        let py = buf.py();
+        let (Some(&StartLine::Status { reason, code, minor, .. }), Some(_)) =
+            (self.kernel.start_line(), &self.done)
+        else {
+            return Err(PyValueError::new_err("no head of a response was read"));
+        };
         let source = Source::new(buf)?;
         let copy: Vec<u8>;
         let message = if let Source::Bytes(octets) = source {
             octets.get(self.start..).unwrap_or_default()
         } else {
-            let end = self.kernel.fields().last().map_or(0, |field| field.value_end as usize);
+            let end = self.kernel.fields().last().map_or(reason.end, |field| field.value_end as usize);
             let mut octets = Vec::with_capacity(end);
             source.copy(self.start, self.start + end, &mut octets)?;
             copy = octets;
             &copy
         };
-        let folds = self.kernel.lenient().has(Lenient::OBS_FOLD);
-        let part = |start: u32, end: u32| {
-            let end = message.len().min(end as usize);
-            &message[end.min(start as usize)..end]
-        };
-        PyList::new(
-            py,
-            self.kernel.fields().iter().map(|field| {
-                let name = PyBytes::new(py, part(field.name, field.name_end));
-                let value = part(field.value, field.value_end);
-                if folds && value.contains(&b'\n') {
-                    return (name, PyBytes::new(py, &unfolded(value)));
-                }
-                (name, PyBytes::new(py, value))
-            }),
-        )
+        let persists = self.kernel.persists(message);
+        let end = message.len().min(reason.end);
+        let reason = PyBytes::new(py, &message[end.min(reason.start)..end]);
+        Ok((code, version(py, minor)?, reason, self.pairs(py, message)?, persists))
     }
 
     /// The parts of the start line by name, each with its start and its length; empty before it was read.
@@ -459,8 +502,8 @@ impl HttpParser {
 
     /// The version, such as (1, 1); None before it was read.
     #[getter]
-    fn version(&self) -> Option<(u8, u8)> {
-        self.kernel.start_line().map(|line| (1, line.minor()))
+    fn version<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        self.kernel.start_line().map(|line| version(py, line.minor())).transpose()
     }
 
     /// A response's status code; None for a request, or before it was read.
@@ -477,6 +520,61 @@ impl HttpParser {
     fn looked_at(&self) -> u64 {
         self.kernel.looked_at()
     }
+}
+
+/// A version of HTTP, (1, 0) or (1, 1), made once; with a tolerance there are others.
+fn version(py: Python<'_>, minor: u8) -> PyResult<Bound<'_, PyTuple>> {
+    static VERSIONS: PyOnceLock<[Py<PyTuple>; 2]> = PyOnceLock::new();
+    let of = |minor: u8| PyTuple::new(py, [1, minor]).map(Bound::unbind);
+    let made = VERSIONS.get_or_try_init(py, || Ok::<_, PyErr>([of(0)?, of(1)?]))?;
+    match made.get(usize::from(minor)) {
+        Some(version) => Ok(version.bind(py).clone()),
+        None => PyTuple::new(py, [1, minor]),
+    }
+}
+
+/// A field as a pair, the one that was made of the last message where it is the same.
+fn pair<'py>(
+    py: Python<'py>,
+    kept: &mut Vec<Kept>,
+    place: usize,
+    line: &[u8],
+    name_len: usize,
+    value: &[u8],
+    folds: bool,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let before = kept.get(place).filter(|before| before.name_len == name_len);
+    if let Some(Kept { line: same, pair: Some(pair), .. }) = before {
+        if same == line {
+            return Ok(pair.bind(py).clone());
+        }
+    }
+    let name = &line[..name_len];
+    let made_name = match before {
+        Some(before) if before.line[..name_len] == *name => before.name.bind(py).clone(),
+        _ => PyBytes::new(py, name),
+    };
+    let made_value = if folds && value.contains(&b'\n') {
+        PyBytes::new(py, &unfolded(value))
+    } else {
+        PyBytes::new(py, value)
+    };
+    let pair = PyTuple::new(py, [&made_name, &made_value])?;
+    if place <= kept.len() && place < KEPT_FIELDS && name_len <= KEPT_OCTETS {
+        let name = made_name.unbind();
+        if place == kept.len() {
+            kept.push(Kept { line: Vec::new(), name_len, name, pair: None });
+        } else {
+            kept[place].name = name;
+            kept[place].name_len = name_len;
+        }
+        let whole = line.len() <= KEPT_OCTETS;
+        let field = &mut kept[place];
+        field.line.clear();
+        field.line.extend_from_slice(if whole { line } else { &line[..name_len] });
+        field.pair = whole.then(|| pair.clone().unbind());
+    }
+    Ok(pair)
 }
 
 /// A value with one space in the place of every run of folds, and of the whitespace around them.
