@@ -33,6 +33,9 @@ HeadersLike: TypeAlias = (
 #: RFC 9110 section 5.6.2: the characters of a token.
 TOKEN_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
+#: More than there can be of anything.
+_NO_LIMIT = 1 << 62
+
 #: Fields whose values are secrets: a log and `repr` show that they are there, not what they are.
 SENSITIVE = frozenset(
     (
@@ -281,7 +284,9 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
     def _add(self, pairs: Iterable[tuple[FieldText, FieldText]]) -> None:
         """Append lines, each checked before it is added: those before a wrong one stay."""
         fields, index = self._lines(), self._by_name()
-        longest, most, largest = self.max_line, self.max_count, self.max_total
+        longest = _NO_LIMIT if self.max_line is None else self.max_line
+        most = _NO_LIMIT if self.max_count is None else self.max_count
+        largest = _NO_LIMIT if self.max_total is None else self.max_total
         for name, value in pairs:
             if self._frozen:
                 self._check_mutable()
@@ -290,11 +295,7 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
             key = spelled.lower()
             size = len(spelled) + len(content) + 4
             total = self._total + size
-            if (
-                (longest is not None and size - 2 > longest)
-                or (most is not None and len(fields) >= most)
-                or (largest is not None and total > largest)
-            ):
+            if size - 2 > longest or total > largest or len(fields) >= most:
                 self._check_room([(key, spelled, content)], len(fields), self._total)
             fields.append((key, spelled, content))
             if key in index:
@@ -399,15 +400,16 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
 def _pairs(fields: HeadersLike) -> Iterable[tuple[FieldText, FieldText]]:
     """The lines of whatever a Headers can be made from."""
     kind = type(fields)
-    if kind is list or kind is tuple:  # before the others, which are slow to ask
+    if kind is list or kind is tuple:  # before the abstract classes, which are slow to ask
         return fields  # type: ignore[return-value]  # no mapping
-    if isinstance(fields, Headers):
-        return fields.fields
-    if not isinstance(fields, Mapping):
-        return fields
+    if kind is not dict:
+        if isinstance(fields, Headers):
+            return fields.fields
+        if not isinstance(fields, Mapping):
+            return fields
     pairs: list[tuple[FieldText, FieldText]] = []
-    for name, values in fields.items():
-        if isinstance(values, (str, bytes)):
+    for name, values in fields.items():  # type: ignore[union-attr]  # a mapping
+        if type(values) is str or isinstance(values, (str, bytes)):
             pairs.append((name, values))
         else:
             pairs.extend([(name, one) for one in values])
@@ -457,7 +459,9 @@ def checked_value(name: str, value: FieldText) -> str:
     Visible ASCII, space, tab, and what is over 0x7F as ISO 8859-1. Raises HttpError.InvalidValue, which names
     the field.
     """
-    text = (value if type(value) is str else _text(value, f"header {name[:40]}")).strip(" \t")
+    if type(value) is not str:
+        value = value.decode("latin-1") if type(value) is bytes else _text(value, f"header {name[:40]}")
+    text = value.strip(" \t")
     if text.isascii() and text.isprintable():
         return text
     for at, char in enumerate(text):
