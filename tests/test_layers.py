@@ -53,6 +53,7 @@ ROOMS = {
     "netkit.http.cookie_jar": "api",
     "netkit.http.hsts": "api",
     "netkit.http.protocols": "api",
+    "netkit.http.session_file": "api",
     "netkit.http.state_file": "api",
     "netkit.io": "io",
     "netkit.lab": "api",

@@ -40,6 +40,7 @@ from netkit.http.hsts import HstsHost, HstsPolicy
 from netkit.http.link_header import parse as parse_link
 from netkit.http.negotiation import parse_media_type
 from netkit.http.ranges import parse_range_header
+from netkit.http.session_file import OriginState, Session, SessionAuth
 from netkit.http.stored_cookie import StoredCookie
 from netkit.io import DeadlineExceeded
 from netkit.net import UnixAddr
@@ -182,7 +183,9 @@ def values() -> Iterator[object]:
     yield from (parse_range_header("bytes=0-4, -2"), Proxy.parse("socks5://user:secret@a.example:1080"))
     yield ProxyHeader(SocketAddr.parse("192.0.2.1:1"), SocketAddr.parse("192.0.2.2:2"))
     yield from (HstsPolicy(60, True), HstsHost("a.example", 7.5))
-    yield StoredCookie("a", "b", "a.example", "/p", expires=7.5)
+    cookie = StoredCookie("a", "b", "a.example", "/p", expires=7.5)
+    state = OriginState([("A", "1")], SessionAuth("basic", "user", "secret"))
+    yield from (cookie, state, state.auth, Session([cookie], [("https://a.example", state)]))
     certificate = ThrowawayAuthority().issue(["localhost"])[0]
     assert isinstance(certificate, Certificate)
     yield from (certificate, TlsVersion.Tls13)
