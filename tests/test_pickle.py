@@ -40,6 +40,7 @@ from netkit.http.hsts import HstsHost, HstsPolicy
 from netkit.http.link_header import parse as parse_link
 from netkit.http.negotiation import parse_media_type
 from netkit.http.ranges import parse_range_header
+from netkit.http.retry import RetryPolicy, TryOutcome
 from netkit.http.session_file import OriginState, Session, SessionAuth
 from netkit.http.stored_cookie import StoredCookie
 from netkit.io import DeadlineExceeded
@@ -183,6 +184,7 @@ def values() -> Iterator[object]:
     yield from (parse_range_header("bytes=0-4, -2"), Proxy.parse("socks5://user:secret@a.example:1080"))
     yield ProxyHeader(SocketAddr.parse("192.0.2.1:1"), SocketAddr.parse("192.0.2.2:2"))
     yield from (HstsPolicy(60, True), HstsHost("a.example", 7.5))
+    yield from (RetryPolicy(tries=5, methods=None), TryOutcome("GET", 503, "5"))
     cookie = StoredCookie("a", "b", "a.example", "/p", expires=7.5)
     state = OriginState([("A", "1")], SessionAuth("basic", "user", "secret"))
     yield from (cookie, state, state.auth, Session([cookie], [("https://a.example", state)]))

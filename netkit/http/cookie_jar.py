@@ -32,6 +32,7 @@ from netkit.http.hosts import (
     with_parents,
 )
 from netkit.http.stored_cookie import StoredCookie
+from netkit.http.types import Method
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,9 +44,6 @@ MAX_COOKIES = 3000
 MAX_PER_DOMAIN = 180
 #: Octets of a Cookie header: with its name it is a line that `Headers` takes, and that servers take.
 MAX_HEADER = 16000
-
-#: Methods that only ask (RFC 9110 section 9.2.1).
-_SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 
 
 class _Entry:
@@ -354,7 +352,7 @@ def _is_secure(url: Url, host: str | None, loopback_is_secure: bool) -> bool:
 def _same_sites(is_foreign: bool, method: str) -> tuple[SameSite | None, ...]:
     if not is_foreign:
         return (None, *SameSite)
-    return (None, SameSite.Lax, SameSite.None_) if method in _SAFE_METHODS else (SameSite.None_,)
+    return (None, SameSite.Lax, SameSite.None_) if Method(method).is_safe else (SameSite.None_,)
 
 
 def _stored(cookie: Cookie, host: str, request_path: str, is_secure: bool, now: float) -> StoredCookie:

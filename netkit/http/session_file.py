@@ -49,8 +49,8 @@ AUTH_KINDS: Final = ("basic", "bearer", "digest")
 class SessionAuth(Value):
     """The credentials for one origin. `kind` is `"basic"`, `"digest"` or `"bearer"`.
 
-    `username` is "" for a bearer token. `secret` is the password or the token; None if it is not kept: then the
-    user is asked for it, or netrc. Raises HttpError.InvalidValue for another kind.
+    `username` is "" for a bearer token. `secret` is the password or the token; if it is None, the
+    user is asked for it each time. Raises HttpError.InvalidValue for another kind.
     """
 
     __slots__ = ("kind", "secret", "username")
