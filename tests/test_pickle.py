@@ -39,6 +39,7 @@ from netkit.http.config import ClientConfig, PoolConfig
 from netkit.http.hsts import HstsHost, HstsPolicy
 from netkit.http.link_header import parse as parse_link
 from netkit.http.negotiation import parse_media_type
+from netkit.http.proxies import ProxyChoice, ProxySetting
 from netkit.http.ranges import parse_range_header
 from netkit.http.retry import RetryPolicy, TryOutcome
 from netkit.http.session_file import OriginState, Session, SessionAuth
@@ -184,6 +185,8 @@ def values() -> Iterator[object]:
     yield from (parse_range_header("bytes=0-4, -2"), Proxy.parse("socks5://user:secret@a.example:1080"))
     yield ProxyHeader(SocketAddr.parse("192.0.2.1:1"), SocketAddr.parse("192.0.2.2:2"))
     yield from (HstsPolicy(60, True), HstsHost("a.example", 7.5))
+    setting = ProxySetting("all_proxy", "a.example:3128")
+    yield from (setting, ProxyChoice(setting, http="socks5://b.example", no_proxy="c.example, d.example"))
     yield from (RetryPolicy(tries=5, methods=None), TryOutcome("GET", 503, "5"))
     cookie = StoredCookie("a", "b", "a.example", "/p", expires=7.5)
     state = OriginState([("A", "1")], SessionAuth("basic", "user", "secret"))
