@@ -113,8 +113,8 @@ class RetryPolicy(Value):
     )
 
     tries: int
-    statuses: frozenset[int]
-    methods: frozenset[str] | None
+    statuses: tuple[int, ...]
+    methods: tuple[str, ...] | None
     backoff: float
     factor: float
     max_backoff: float
@@ -135,8 +135,10 @@ class RetryPolicy(Value):
         max_retry_after: float = 120.0,
     ) -> None:
         assign(self, "tries", int(_within("tries", tries, 1, MAX_TRIES)))
-        assign(self, "statuses", frozenset([int(_within("statuses", each, 100, 599)) for each in statuses]))
-        assign(self, "methods", None if methods is None else frozenset([str(each) for each in methods]))
+        codes = {int(_within("statuses", each, 100, 599)) for each in statuses}
+        assign(self, "statuses", tuple(sorted(codes)))
+        names = None if methods is None else {str(each) for each in methods}
+        assign(self, "methods", None if names is None else tuple(sorted(names)))
         assign(self, "backoff", _within("backoff", backoff, 0, MAX_SECONDS))
         assign(self, "factor", _within("factor", factor, 1, 100))
         assign(self, "max_backoff", _within("max_backoff", max_backoff, 0, MAX_SECONDS))

@@ -47,6 +47,7 @@ def test_the_caller_may_say_otherwise() -> None:
     assert policy.delay(1, TryOutcome("POST", 418), NOW, lambda: 0) == 0.5
     assert policy.delay(1, TryOutcome("POST", 503), NOW, no_random) is None
     assert policy.delay(1, TryOutcome("GET", 418), NOW, no_random) is None
+    assert policy == RetryPolicy(statuses=(418, 418), methods=("POST", Method.Post), jitter=0)
     assert RetryPolicy(methods=None, jitter=0).delay(1, TryOutcome("POST", 503), NOW, lambda: 0) == 0.5
 
 
