@@ -9,6 +9,9 @@
     ClientConfig PoolConfig        the settings of its requests, and of its connections that are kept
     DialConfig HttpVersions        how it makes connections, and which versions it speaks
     FetchedResponse ResponseStream a response read whole, and one read piece by piece
+    CookieJar StoredCookie         the cookies that a client keeps, and which of them go with a request
+    HstsStore                      the hosts that are asked over TLS only
+    RetryPolicy ProxyChoice        when a request is sent again, and through which proxy
     HttpClient HttpHandler         the interfaces of a client and of a server (and their Async versions)
     HttpParser ChunkedDecoder      the HTTP/1.1 parser: a message's head, and a chunked body (RFC 9112)
     ParseError Lenient             the errors of the parser, and the faults that it may tolerate
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
         ResponseStream as ResponseStream,
     )
     from netkit.http.config import ClientConfig as ClientConfig, PoolConfig as PoolConfig
+    from netkit.http.cookie_file import load_cookies as load_cookies, save_cookies as save_cookies
+    from netkit.http.cookie_jar import CookieJar as CookieJar
     from netkit.http.cookies import (
         Cookie as Cookie,
         SameSite as SameSite,
@@ -59,6 +64,12 @@ if TYPE_CHECKING:
     from netkit.http.errors import HttpError as HttpError
     from netkit.http.framing import Framing as Framing, Lenient as Lenient, TargetForm as TargetForm
     from netkit.http.headers import Headers as Headers, HeadersLike as HeadersLike
+    from netkit.http.hsts import (
+        HstsPolicy as HstsPolicy,
+        HstsStore as HstsStore,
+        load_hsts as load_hsts,
+        save_hsts as save_hsts,
+    )
     from netkit.http.message import Request as Request, Response as Response
     from netkit.http.parse_errors import ParseError as ParseError
     from netkit.http.parser import (
@@ -72,6 +83,10 @@ if TYPE_CHECKING:
         HttpClient as HttpClient,
         HttpHandler as HttpHandler,
     )
+    from netkit.http.proxies import ProxyChoice as ProxyChoice
+    from netkit.http.retry import RetryPolicy as RetryPolicy, TryOutcome as TryOutcome
+    from netkit.http.session_file import Session as Session, SessionFile as SessionFile
+    from netkit.http.stored_cookie import StoredCookie as StoredCookie
     from netkit.http.types import (
         Method as Method,
         StatusCode as StatusCode,
@@ -88,6 +103,8 @@ __getattr__, __dir__, __all__ = lazy(
         "client.facts": "ConnectionInfo Timing TraceEvent",
         "client.response": "FetchedResponse ResponseStream",
         "config": "ClientConfig PoolConfig",
+        "cookie_file": "load_cookies save_cookies",
+        "cookie_jar": "CookieJar",
         "cookies": (
             "Cookie SameSite default_path domain_matches "
             "format_cookie_header parse_cookie_header path_matches"
@@ -96,10 +113,15 @@ __getattr__, __dir__, __all__ = lazy(
         "errors": "HttpError",
         "framing": "Framing Lenient TargetForm",
         "headers": "Headers HeadersLike",
+        "hsts": "HstsPolicy HstsStore load_hsts save_hsts",
         "message": "Request Response",
         "parse_errors": "ParseError",
         "parser": "HeaderView HttpParser ParseProgress",
         "protocols": "AsyncHttpClient AsyncHttpHandler HttpClient HttpHandler",
+        "proxies": "ProxyChoice",
+        "retry": "RetryPolicy TryOutcome",
+        "session_file": "Session SessionFile",
+        "stored_cookie": "StoredCookie",
         "types": "Method StatusCode Version",
         "url": "Url",
     },
