@@ -45,6 +45,11 @@ MAX_PER_DOMAIN = 180
 #: Octets of a Cookie header: with its name it is a line that `Headers` takes, and that servers take.
 MAX_HEADER = 16000
 
+#: Which SameSite goes with a request: of the user or the same site, and of another site, safe or not.
+_ALL = (None, *SameSite)
+_NOT_STRICT = (None, SameSite.Lax, SameSite.None_)
+_EVERYWHERE = (SameSite.None_,)
+
 
 class _Entry:
     """A cookie in the jar: `order` is when it came, `used` when it was last stored or sent, both counted."""
@@ -222,8 +227,8 @@ class CookieJar:
         `initiator` is the URL whose response redirected here, None where the user asked. `method` decides
         about SameSite=Lax if that URL is of another site (section 5.8.3). The order is that of section 5.8.3.
         """
-        host = canonical_host(url.host or "")
-        if host is None or not self._count:
+        host = canonical_host(url.host or "") if self._count else None
+        if host is None:
             return []
         is_secure = _is_secure(url, host, loopback_is_secure)
         path = url.path or "/"
@@ -237,18 +242,20 @@ class CookieJar:
                 entries = self._domains.get(domain)
                 if entries is None:
                     continue
-                self._drop_expired(entries.values(), now)
-                for entry in entries.values():
+                for entry in list(entries.values()):
                     cookie = entry.cookie
-                    if (
-                        (domain == host or not cookie.host_only)
+                    if cookie.expires is not None and cookie.expires <= now:
+                        self._drop(cookie)
+                    elif (
+                        (not cookie.host_only or domain == host)
                         and (is_secure or not cookie.secure)
                         and cookie.same_site in allowed
-                        and path_matches(path, cookie.path)
+                        and (cookie.path == "/" or path_matches(path, cookie.path))
                     ):
                         entry.used = self._clock
                         found.append(entry)
-            found.sort(key=lambda entry: (-len(entry.cookie.path), entry.order))
+            if len(found) > 1:
+                found.sort(key=lambda entry: (-len(entry.cookie.path), entry.order))
             return [entry.cookie for entry in found]
 
     def cookie_header(
@@ -351,8 +358,8 @@ def _is_secure(url: Url, host: str | None, loopback_is_secure: bool) -> bool:
 
 def _same_sites(is_foreign: bool, method: str) -> tuple[SameSite | None, ...]:
     if not is_foreign:
-        return (None, *SameSite)
-    return (None, SameSite.Lax, SameSite.None_) if Method(method).is_safe else (SameSite.None_,)
+        return _ALL
+    return _NOT_STRICT if Method(method).is_safe else _EVERYWHERE
 
 
 def _stored(cookie: Cookie, host: str, request_path: str, is_secure: bool, now: float) -> StoredCookie:

@@ -12,6 +12,7 @@ name of one label is always a public suffix.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from netkit.http.errors import HttpError
@@ -39,6 +40,12 @@ def canonical_host(host: str) -> str | None:
         >>> canonical_host("B\\u00fccher.Example."), canonical_host("a..example")
         ('xn--bcher-kva.example', None)
     """
+    # No longer text is looked at, or kept in the cache.
+    return _canonical(host) if len(host) <= MAX_HOST + 1 else None
+
+
+@lru_cache(1024)  # a client asks for the same few names with every request
+def _canonical(host: str) -> str | None:
     host = host.lower()
     if not host.isascii():
         from netkit.http.url import Url
