@@ -278,7 +278,7 @@ class ClientCore:
                 continue
             answer = Answer(call, url, reply, info, call.timing)
             try:
-                self._note(url, reply)
+                self._note(url, route, reply)
                 if auth is not None and facts is not None:
                     credentials = self._answered(auth, facts, reply)
                     if credentials is not None and challenges < MAX_CHALLENGES and self._replayable(call):
@@ -401,7 +401,13 @@ class ClientCore:
                 shared = FieldBlock(field for field in shared.items if field[0].lower() not in names)
                 extra = [field for field in extra if field[1] or field[0].lower() not in self._shared_names]
         if self.cookies is not None:
-            cookie = self.cookies.cookie_header(url, time(), method=call.method.decode("ascii"))
+            cookie = self.cookies.cookie_header(
+                url,
+                time(),
+                method=call.method.decode("ascii"),
+                initiator=call.history[-1].url if call.history else None,
+                loopback_is_secure=self._is_direct(route),
+            )
             if cookie is not None:
                 extra = self._with_cookie(extra, cookie)
         if credentials is not None:
@@ -516,7 +522,7 @@ class ClientCore:
 
     # What a response says.
 
-    def _note(self, url: Url, reply: Reply) -> None:
+    def _note(self, url: Url, route: Route, reply: Reply) -> None:
         """Keep the cookies and the policy that a response sets."""
         if self.cookies is None and self.hsts is None:
             return
@@ -529,11 +535,18 @@ class ClientCore:
             elif key == b"strict-transport-security":
                 policies.append(value.decode("latin-1"))
         if cookies and self.cookies is not None:
-            for refused in self.cookies.store(url, cookies, time()):
+            for refused in self.cookies.store(
+                url, cookies, time(), loopback_is_secure=self._is_direct(route)
+            ):
                 log.debug("%s: a cookie was refused: %s", url.host, refused)
         if policies and self.hsts is not None:
             tls = self.dialer.config.tls
             self.hsts.note(url, policies, time(), is_verified=_verifies(tls))
+
+    def _is_direct(self, route: Route) -> bool:
+        """Whether a loopback name really is this machine: no proxy and no setting leads elsewhere."""
+        dial = self.dialer.config
+        return route.proxy is None and not dial.resolve_to and not dial.connect_to
 
     def _on_interim(self, call: Call, status: int, fields: FieldList) -> None:
         call.interim.append((status, fields))
