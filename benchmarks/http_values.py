@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import netkit.http.parser
 from netkit import _twins
 from netkit.http import Headers, Method, Request, Response, StatusCode, Url, Version
+from netkit.http.framing import connection_persists
 
 ROUNDS = 30
 #: How long one measurement takes, about.
@@ -258,7 +259,7 @@ c.receive_data(next()); e = c.next_event(); e.status_code; e.http_version; e.rea
 """
 STEPS = """\
 reset(0, request_method='GET'); data = next(); done = feed(data)
-items(data); parser.status; parser.version; parser.reason(data)
+fields = items(data); parser.status; _, minor = parser.version; parser.reason(data); persists(minor, fields)
 """
 AT_ONCE = "reset(0, request_method='GET'); data = next(); done = feed(data); received_head(data)"
 
@@ -267,6 +268,7 @@ def heads() -> list[Operation]:
     def by(twin: Any, texts: tuple[bytes, ...]) -> dict[str, Any]:
         parser = twin.response(request_method="GET")
         methods = {name: getattr(parser, name) for name in ("reset", "feed", "items", "received_head")}
+        methods["persists"] = connection_persists
         return {"parser": parser, **methods, "next": itertools.cycle(texts).__next__}
 
     twins = {"Python": _twins.python_functions["HttpParser"]}
