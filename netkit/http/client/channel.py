@@ -32,39 +32,24 @@ class Exchange:
     come.
     """
 
-    __slots__ = (
-        "body",
-        "expects_continue",
-        "has_answer",
-        "head",
-        "on_interim",
-        "read_timeout",
-        "timing",
-        "was_sent",
-        "write_timeout",
-    )
+    was_sent = False
+    has_answer = False
+    read_timeout: float | None = None
+    write_timeout: float | None = None
+    #: How long to wait for 100 (Continue) before the body, in seconds; None is not at all.
+    expects_continue: float | None = None
 
     def __init__(
         self,
         head: RequestHead,
         body: Body | None,
         timing: Timing,
-        *,
-        read_timeout: float | None = None,
-        write_timeout: float | None = None,
-        expects_continue: float | None = None,
         on_interim: Callable[[int, FieldList], None] | None = None,
     ) -> None:
         self.head = head
         self.body = body
         self.timing = timing
-        self.read_timeout = read_timeout
-        self.write_timeout = write_timeout
-        #: How long to wait for 100 (Continue) before the body, in seconds; None is not at all.
-        self.expects_continue = expects_continue
         self.on_interim = on_interim
-        self.was_sent = False
-        self.has_answer = False
 
 
 class Reply:
@@ -73,42 +58,25 @@ class Reply:
     `next_flow` takes the next piece. When the body is over, or given up, the channel is free for others.
     """
 
-    __slots__ = (
-        "_on_end",
-        "error",
-        "exchange",
-        "fields",
-        "has_head",
-        "is_ended",
-        "is_released",
-        "is_upgraded",
-        "length",
-        "pieces",
-        "reason",
-        "status",
-        "trailers",
-        "upgraded",
-        "version",
-    )
+    status = 0
+    version = (1, 1)
+    reason = b""
+    length: int | None = None
+    has_head = False
+    is_ended = False
+    is_upgraded = False
+    is_released = False
+    error: NetkitError | None = None
+    trailers: FieldList = []  # noqa: RUF012 - replaced as a whole, never changed
+    fields: FieldList = []  # noqa: RUF012
+    #: After an upgrade: the stream, which is the caller's.
+    upgraded: ByteStream | None = None
+    _lease: Lease | None = None
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.status = 0
-        self.fields: FieldList = []
-        self.version = (1, 1)
-        self.reason = b""
-        self.length: int | None = None
         #: Received and not taken yet: the octets of each piece, and its credit.
         self.pieces: deque[tuple[bytes, int]] = deque()
-        self.trailers: FieldList = []
-        self.has_head = False
-        self.is_ended = False
-        self.is_upgraded = False
-        #: After an upgrade: the stream, which is the caller's.
-        self.upgraded: ByteStream | None = None
-        self.is_released = False
-        self.error: NetkitError | None = None
-        self._on_end: Callable[[], None] | None = None
 
     def next_flow(self) -> Flow[bytes]:
         """Flow: the next piece of the body; `b""` at its end. Raises what broke the body off."""
@@ -122,17 +90,19 @@ class Reply:
         """Give up what is left of the body. Never waits."""
         raise NotImplementedError
 
-    def when_over(self, call: Callable[[], None]) -> None:
-        """Call this once, when the reply needs the channel no more; now, if that is so already."""
-        self._on_end = call
+    def when_over(self, lease: Lease) -> None:
+        """End `lease` once, when the reply needs the channel no more; now, if that is so already."""
+        self._lease = lease
         if self.is_ended or self.error is not None:
             self.release()
 
     def release(self) -> None:
         """The channel is no longer needed by this reply."""
-        if not self.is_released and self._on_end is not None:
+        lease = self._lease
+        if lease is not None:
+            self._lease = None
             self.is_released = True
-            self._on_end()
+            lease.end()
 
     def _finish(self) -> None:
         """The body is over."""
@@ -150,12 +120,23 @@ class Reply:
         return timed_out(exchange.read_timeout, exchange.timing.phase)
 
 
+class Lease(Protocol):
+    """The right to use a channel, for one request."""
+
+    def end(self) -> None:
+        """Give the channel back."""
+
+
 class Channel(Protocol):
     """A connection that requests go over."""
 
     info: ConnectionInfo
     #: When it was used last, a moment of `time.monotonic()`.
     idle_since: float
+
+    @property
+    def info_again(self) -> ConnectionInfo:
+        """What is known of the connection, for the exchanges after the first."""
 
     def exchange_flow(self, exchange: Exchange) -> Flow[Reply]:
         """Flow: send the request, and return its reply when the head is there."""

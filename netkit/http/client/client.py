@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from netkit.http.client.dial import DialConfig
     from netkit.http.client.facts import Trace
     from netkit.http.client.response import FetchedResponse
-    from netkit.http.connection.events import FieldList
     from netkit.http.cookie_jar import CookieJar
-    from netkit.http.headers import Headers, HeadersLike
+    from netkit.http.headers import HeadersLike
     from netkit.http.hsts import HstsStore
     from netkit.http.netrc import Netrc
     from netkit.io import CancellationToken, Flow
@@ -118,7 +117,7 @@ class _Base:
         return Call(
             req.method.encode("ascii"),
             Url.parse(req.uri),
-            _octets(req.headers),
+            req.headers.to_items(),
             made,
             auth=auth,
             loop=loop,
@@ -359,10 +358,3 @@ def _running_loop() -> int:
     from asyncio import get_running_loop
 
     return loop_number(get_running_loop())
-
-
-def _octets(headers: Headers) -> FieldList:
-    """The fields as octets; most requests have none."""
-    if not headers:
-        return []
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.fields]

@@ -21,7 +21,7 @@ from netkit.http.client.dial import DialConfig, Dialer, Link
 from netkit.http.client.facts import Timing, TraceEvent
 from netkit.http.client.failures import as_http_error, is_of_connection
 from netkit.http.client.h1_channel import H1Channel
-from netkit.http.client.pool import Pool
+from netkit.http.client.pool import Pool, PoolLease
 from netkit.http.client.redirect import (
     fields_for_other_origin,
     fields_without_body,
@@ -34,6 +34,8 @@ from netkit.http.types import Method
 from netkit.io import before, sleep_until
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from netkit.http.auth import Auth, RequestFacts
     from netkit.http.client.body import Body
     from netkit.http.client.channel import Channel, Reply
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from netkit.http.config import ClientConfig
     from netkit.http.connection.events import FieldList
     from netkit.http.cookie_jar import CookieJar
-    from netkit.http.headers import Headers
     from netkit.http.hsts import HstsStore
     from netkit.http.netrc import Netrc
     from netkit.http.url import Url
@@ -77,33 +78,26 @@ MAX_CHALLENGES = 4
 DROP_LIMIT = 65_536
 DROP_TIME = 1.0
 
+#: How long to wait for 100 (Continue) before the body goes anyway, in seconds.
+CONTINUE_TIME = 1.0
+
 
 class Call:
     """One call of a client, from its first request to its last response."""
 
-    __slots__ = (
-        "auth",
-        "authority",
-        "body",
-        "closes",
-        "deadline",
-        "fields",
-        "follows",
-        "history",
-        "interim",
-        "loop",
-        "method",
-        "origin",
-        "redirects",
-        "timing",
-        "url",
-    )
+    #: A Host that the caller set.
+    authority: bytes | None = None
+    #: Whether the caller wants no further request on the connection.
+    closes = False
+    redirects = 0
+    history: Sequence[Answer] = ()
+    interim: Sequence[tuple[int, FieldList]] = ()
 
     def __init__(
         self,
         method: bytes,
         url: Url,
-        fields: FieldList,
+        fields: Sequence[tuple[bytes, bytes]],
         body: Body | None,
         *,
         auth: Auth | None = None,
@@ -119,15 +113,10 @@ class Call:
         self.deadline = deadline
         self.follows = follows
         self.origin = url  # the first URL: what the caller set is for its origin
-        self.authority: bytes | None = None  # a Host that the caller set
-        self.closes = False
-        self.redirects = 0
-        self.history: list[Answer] = []
-        self.interim: list[tuple[int, FieldList]] = []
         self.timing = Timing(monotonic())
-        self.fields: FieldList = self._own(fields) if fields else fields
+        self.fields: Sequence[tuple[bytes, bytes]] = self._own(fields) if fields else ()
 
-    def _own(self, fields: FieldList) -> FieldList:
+    def _own(self, fields: Sequence[tuple[bytes, bytes]]) -> FieldList:
         """The caller's fields, without those that the client writes."""
         kept: FieldList = []
         for name, value in fields:
@@ -144,15 +133,16 @@ class Call:
 class Answer:
     """A response whose head is there, with what led to it. Its body is in `reply`."""
 
-    __slots__ = ("call", "info", "interim", "reply", "timing", "url")
+    __slots__ = ("deadline", "history", "info", "interim", "reply", "timing", "url")
 
-    def __init__(self, call: Call, url: Url, reply: Reply, info: ConnectionInfo, timing: Timing) -> None:
-        self.call = call
+    def __init__(self, call: Call, url: Url, reply: Reply, info: ConnectionInfo) -> None:
         self.url = url
         self.reply = reply
         self.info = info
-        self.timing = timing
-        self.interim = tuple(call.interim)
+        self.timing = call.timing
+        self.interim = call.interim
+        self.history = call.history
+        self.deadline = call.deadline
 
 
 class ClientCore:
@@ -178,6 +168,9 @@ class ClientCore:
         self.netrc = netrc
         self.trace = trace
         self._shared = self._default_fields()
+        self._defaults = [
+            field for field in config.default_headers.to_items() if field[0].lower() not in _OURS
+        ]
         self._shared_names = frozenset(name.lower() for name, _ in self._shared.items)
         pool = config.pool_config
         self._read_timeout = pool.read_timeout
@@ -203,9 +196,9 @@ class ClientCore:
         """Flow: send what the call asks for, and return the answer that it leads to, with its head read."""
         while True:
             answer = yield from self._round_flow(call)
-            if not call.follows:
-                return answer
             reply = answer.reply
+            if not (call.follows and 300 <= reply.status <= 399):
+                return answer
             try:
                 redirect = redirect_of(answer.url, call.method, reply.status, reply.fields)
                 if redirect is None:
@@ -221,7 +214,7 @@ class ClientCore:
                 reply.close()
                 raise
             yield from drop_flow(reply)
-            call.history.append(answer)
+            call.history = (*call.history, answer)
             self._tell("redirect", status=reply.status, url=redirect.url)
             if not same_origin(call.url, redirect.url):
                 call.fields = fields_for_other_origin(call.fields)
@@ -249,7 +242,9 @@ class ClientCore:
                 self._tell("upgrade_to_https", url=secure)
                 call.url = url = secure
         route = self.dialer.route(url, call.loop)
-        auth = self._auth_for(call, route)
+        auth = None
+        if call.auth is not None or self.auth is not None or self.netrc is not None or url.username:
+            auth = self._auth_for(call, route)
         challenges = attempts = 0
         credentials: str | None = None
         misdirected = False
@@ -258,15 +253,8 @@ class ClientCore:
             if auth is not None and facts is not None and credentials is None:
                 credentials = auth.first(facts)
             head = self._head(call, url, route, credentials)
-            exchange = Exchange(
-                head,
-                call.body,
-                call.timing,
-                read_timeout=self._read_timeout,
-                write_timeout=self._write_timeout,
-                expects_continue=1.0 if self._expects(call.body) else None,
-                on_interim=partial(self._on_interim, call),
-            )
+            exchange = Exchange(head, call.body, call.timing, partial(self._on_interim, call))
+            self._limit_waits(call, exchange)
             try:
                 reply, info = yield from self._exchange_flow(route, exchange, fresh=misdirected)
             except Exception as error:
@@ -275,8 +263,9 @@ class ClientCore:
                     raise
                 attempts += 1
                 yield from self._pause(call, delay, attempts, type(error).__name__)
+                credentials = None  # a nonce count is used once
                 continue
-            answer = Answer(call, url, reply, info, call.timing)
+            answer = Answer(call, url, reply, info)
             try:
                 self._note(url, route, reply)
                 if auth is not None and facts is not None:
@@ -303,6 +292,20 @@ class ClientCore:
             attempts += 1
             yield from drop_flow(reply)
             yield from self._pause(call, delay, attempts, str(reply.status))
+            credentials = None
+
+    def _limit_waits(self, call: Call, exchange: Exchange) -> None:
+        """Give the exchange its limits of time, but none that comes after the end of the whole call."""
+        left = None if call.deadline is None else call.deadline - call.timing.started
+        timeout = self._read_timeout
+        if timeout is not None and (left is None or timeout < left):
+            exchange.read_timeout = timeout
+        if call.body is not None:
+            timeout = self._write_timeout
+            if timeout is not None and (left is None or timeout < left):
+                exchange.write_timeout = timeout
+            if self._expects(call.body):
+                exchange.expects_continue = CONTINUE_TIME
 
     def _exchange_flow(
         self, route: Route, exchange: Exchange, *, fresh: bool
@@ -310,21 +313,27 @@ class ClientCore:
         """Flow: one request over one connection; over another one where that can do no harm."""
         timing = exchange.timing
         pool = self.pool
-        may_share = self.dialer.may_be_http2(route)
         tries = 0
         while True:
-            timing.phase = "queue"
-            try:
-                channel, reused = yield from pool.acquire_flow(
-                    route, partial(self._dial_flow, route, timing), may_share=may_share, fresh=fresh
-                )
-            except Exception as error:
-                made = as_http_error(error, timing.phase)
-                if made is error:
-                    raise
-                raise made from error
+            taken = None if fresh else pool.take(route)
+            if taken is not None:
+                channel, reused = taken, True
+            else:
+                timing.phase = "queue"
+                try:
+                    channel, reused = yield from pool.acquire_flow(
+                        route,
+                        partial(self._dial_flow, route, timing),
+                        may_share=self.dialer.may_be_http2(route),
+                        fresh=fresh,
+                    )
+                except Exception as error:
+                    made = as_http_error(error, timing.phase)
+                    if made is error:
+                        raise
+                    raise made from error
             timing.acquired = monotonic()
-            info = channel.info.again() if reused else channel.info
+            info = channel.info_again if reused else channel.info
             if self.trace is not None:
                 self._tell("reuse" if reused else "connected", info=info)
                 self._tell("request", head=exchange.head, info=info)
@@ -350,7 +359,7 @@ class ClientCore:
                 self._tell("response", reply=reply)
             if reply.is_upgraded:
                 return reply, info
-            reply.when_over(partial(pool.release, route, channel))
+            reply.when_over(PoolLease(pool, route, channel))
             return reply, info
 
     @staticmethod
@@ -390,16 +399,15 @@ class ClientCore:
     # What a request says.
 
     def _head(self, call: Call, url: Url, route: Route, credentials: str | None) -> RequestHead:
-        fields = call.fields
+        fields: Sequence[tuple[bytes, bytes]] = call.fields
         shared = self._shared
-        defaults = self.config.default_headers
-        extra: FieldList = []
-        if fields or defaults:
-            extra = self._merged(call, defaults)
-            if not self._shared_names.isdisjoint([name.lower() for name, _ in extra]):
-                names = {name.lower() for name, _ in extra}
+        if fields or self._defaults:
+            fields = self._merged(call)
+            names = {name.lower() for name, _ in fields}
+            if not self._shared_names.isdisjoint(names):
                 shared = FieldBlock(field for field in shared.items if field[0].lower() not in names)
-                extra = [field for field in extra if field[1] or field[0].lower() not in self._shared_names]
+                # A caller's field without a value takes the client's own out.
+                fields = [field for field in fields if field[1] or field[0].lower() not in self._shared_names]
         if self.cookies is not None:
             cookie = self.cookies.cookie_header(
                 url,
@@ -409,55 +417,48 @@ class ClientCore:
                 loopback_is_secure=self._is_direct(route),
             )
             if cookie is not None:
-                extra = self._with_cookie(extra, cookie)
+                fields = self._with_cookie(fields, cookie)
         if credentials is not None:
-            extra = [*extra, (b"Authorization", credentials.encode("latin-1"))]
-        if self._expects(call.body):
-            extra = [*extra, (b"Expect", b"100-continue")]
-        target = url.request_target
-        if route.is_forwarded:
+            fields = [*fields, (b"Authorization", credentials.encode("latin-1"))]
+        if call.body is not None and self._expects(call.body):
+            fields = [*fields, (b"Expect", b"100-continue")]
+        scheme, authority, target = url.head_parts
+        if route.proxy is not None and route.is_forwarded:
             # RFC 9112 section 3.2.2: to a proxy, the target is the whole URL.
-            target = f"http://{url.host_header}{target}"
-            if route.proxy is not None and route.proxy.username is not None:
+            target = b"http://%b%b" % (authority, target)
+            if route.proxy.username is not None:
                 from netkit.http.auth import basic_credentials
 
                 value = basic_credentials(route.proxy.username, route.proxy.password or "")
-                extra = [*extra, (b"Proxy-Authorization", value.encode("latin-1"))]
+                fields = [*fields, (b"Proxy-Authorization", value.encode("latin-1"))]
         return RequestHead(
             call.method,
-            target.encode("ascii"),
-            call.authority or url.host_header.encode("ascii"),
-            url.scheme.encode("ascii"),
-            extra,
+            target,
+            call.authority or authority,
+            scheme,
+            fields,
             shared=shared,
             closes=call.closes,
         )
 
-    @staticmethod
-    def _merged(call: Call, defaults: Headers) -> FieldList:
+    def _merged(self, call: Call) -> Sequence[tuple[bytes, bytes]]:
         """The caller's fields, and those of the settings that the caller did not set."""
-        fields = call.fields
-        if not defaults:
-            return fields
-        names = {name.lower() for name, _ in fields}
-        more = [
-            (name.encode("latin-1"), value.encode("latin-1"))
-            for name, value in defaults.fields
-            if name.lower().encode("latin-1") not in names and name.lower().encode("latin-1") not in _OURS
-        ]
+        if not self._defaults:
+            return call.fields
+        names = {name.lower() for name, _ in call.fields}
+        more = [field for field in self._defaults if field[0].lower() not in names]
         if call.history and not same_origin(call.history[0].url, call.url):
             more = fields_for_other_origin(more)
-        return [*more, *fields]
+        return [*more, *call.fields]
 
     @staticmethod
-    def _with_cookie(extra: FieldList, cookie: str) -> FieldList:
+    def _with_cookie(fields: Sequence[tuple[bytes, bytes]], cookie: str) -> FieldList:
         """One Cookie field, with the caller's own cookies first (RFC 6265bis section 5.8.3)."""
         value = cookie.encode("latin-1")
-        own = [each for name, each in extra if name.lower() == b"cookie"]
+        own = [each for name, each in fields if name.lower() == b"cookie"]
         if own:
-            extra = [field for field in extra if field[0].lower() != b"cookie"]
             value = b"; ".join([*own, value])
-        return [*extra, (b"Cookie", value)]
+        return [*(field for field in fields if field[0].lower() != b"cookie"), (b"Cookie", value)]
 
     def _expects(self, body: Body | None) -> bool:
         """Whether to wait for 100 (Continue) before this body (RFC 9110 section 10.1.1)."""
@@ -549,7 +550,7 @@ class ClientCore:
         return route.proxy is None and not dial.resolve_to and not dial.connect_to
 
     def _on_interim(self, call: Call, status: int, fields: FieldList) -> None:
-        call.interim.append((status, fields))
+        call.interim = (*call.interim, (status, fields))
         self._tell("interim", status=status, fields=fields)
 
     @staticmethod

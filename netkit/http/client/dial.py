@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from netkit.tls.config import TlsConfig
 
 
+#: How many origins are remembered with where they lead.
+MAX_ROUTES = 1000
+
+
 class HttpVersions(Enum):
     """Which versions of HTTP a client speaks."""
 
@@ -128,7 +132,7 @@ class Route:
     Equal routes may share connections. `loop` is 0 for the blocking form.
     """
 
-    __slots__ = ("_key", "host", "is_secure", "loop", "name", "port", "proxy")
+    __slots__ = ("_hash", "_key", "host", "is_secure", "loop", "name", "port", "proxy")
 
     def __init__(self, url: Url, proxy: Proxy | None, loop: int) -> None:
         host, port = url.host, url.effective_port
@@ -146,6 +150,7 @@ class Route:
         #: The name for TLS: without the final dot and without brackets.
         self.name = host.strip("[]").removesuffix(".")
         self._key = (self.is_secure, host, port, proxy, loop)
+        self._hash = hash(self._key)
 
     @property
     def endpoint(self) -> str:
@@ -162,7 +167,7 @@ class Route:
         return isinstance(other, Route) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._key)
+        return self._hash
 
     def __repr__(self) -> str:
         return f"<Route {'https' if self.is_secure else 'http'}://{self.endpoint}>"
@@ -186,17 +191,27 @@ class Link:
 class Dialer:
     """Makes the connections of one client, by its `DialConfig`."""
 
-    __slots__ = ("_tls", "config")
+    __slots__ = ("_routes", "_tls", "config")
 
     def __init__(self, config: DialConfig) -> None:
         self.config = config
         self._tls: TlsConfig | None = None
+        self._routes: dict[tuple[str, int], Route] = {}  # those of the last origins, without a proxy
 
     def route(self, url: Url, loop: int) -> Route:
         """Where `url` leads. Raises HttpError.InvalidUri for a URL that is not one of HTTP."""
+        key = (url.origin, loop)
+        route = self._routes.get(key)
+        if route is not None:
+            return route
         proxy_for = self.config.proxy_for
-        proxy = None if proxy_for is None or self.config.unix_socket is not None else proxy_for(url)
-        return Route(url, proxy, loop)
+        if proxy_for is not None and self.config.unix_socket is None:
+            return Route(url, proxy_for(url), loop)
+        route = Route(url, None, loop)
+        if len(self._routes) >= MAX_ROUTES:
+            self._routes.clear()
+        self._routes[key] = route
+        return route
 
     def may_be_http2(self, route: Route) -> bool:
         """Whether one connection may turn out to be enough for many requests at once."""

@@ -31,6 +31,7 @@ from netkit.io.stream import RECEIVE_SIZE
 if TYPE_CHECKING:
     from netkit.http.client.body import Body
     from netkit.http.client.dial import Link
+    from netkit.http.client.facts import ConnectionInfo
     from netkit.http.connection.limits import ConnectionLimits
     from netkit.io import Flow
 
@@ -47,8 +48,6 @@ class _Refused(Exception):
 
 class H1Reply(Reply):
     """A response over HTTP/1.1."""
-
-    __slots__ = ("_channel",)
 
     def __init__(self, channel: H1Channel, exchange: Exchange) -> None:
         super().__init__(exchange)
@@ -89,7 +88,7 @@ class H1Reply(Reply):
 class H1Channel:
     """A connection of HTTP/1.1 with its protocol object."""
 
-    __slots__ = ("_conn", "_turns", "idle_since", "info", "stream", "uses")
+    __slots__ = ("_conn", "_info_again", "_turns", "idle_since", "info", "stream", "uses")
 
     is_http2 = False
 
@@ -98,10 +97,18 @@ class H1Channel:
         self.info = link.info
         self.idle_since = 0.0
         self.uses = 0
+        self._info_again: ConnectionInfo | None = None
         self._conn = H1Client(limits)
         self._turns = 0
 
     # What the pool asks.
+
+    @property
+    def info_again(self) -> ConnectionInfo:
+        """What is known of the connection, for the exchanges after the first."""
+        if self._info_again is None:
+            self._info_again = self.info.again()
+        return self._info_again
 
     def is_alive(self) -> bool:
         """Whether nothing has come while it was idle, not even the end."""
@@ -136,38 +143,54 @@ class H1Channel:
     def exchange_flow(self, exchange: Exchange) -> Flow[H1Reply]:
         """Flow: send the request, and return its reply when the head is there."""
         reply = H1Reply(self, exchange)
+        timing, stream = exchange.timing, self.stream
         try:
-            exchange.timing.phase = "send"
-            yield from self._send_flow(exchange, reply)
-            if exchange.timing.sent is None:
-                exchange.timing.sent = monotonic()
-            exchange.timing.phase = "wait"
+            timing.phase = "send"
+            data = self._begin(exchange)
+            if data is None:
+                yield from self._send_with_body(exchange, reply)
+            else:
+                exchange.was_sent = True
+                sent = stream.try_send(data)
+                if sent != len(data):
+                    yield from self._patiently(memoryview(data)[sent:], exchange)
+            if timing.sent is None:
+                timing.sent = monotonic()
+            timing.phase = "wait"
+            timeout = exchange.read_timeout
             while not reply.has_head:
                 if reply.error is not None:
                     raise reply.error
-                yield from self.receive_flow(reply)
+                if timeout is not None:
+                    yield from self.receive_flow(reply)
+                    continue
+                # Nothing was there before the request: so wait first.
+                yield stream.want()
+                while not reply.has_head and reply.error is None and stream.try_fill():
+                    self._take(reply)
         except BaseException:
-            self.stream.close()
+            stream.close()
             raise
-        exchange.timing.phase = "receive"
+        timing.phase = "receive"
         return reply
 
-    def _send_flow(self, exchange: Exchange, reply: H1Reply) -> Flow[None]:
+    def _begin(self, exchange: Exchange) -> bytes | None:
+        """The octets of a request that goes in one piece; None if its body is sent by `_send_with_body`."""
         conn, body = self._conn, exchange.body
         self.uses += 1
         if body is None:
             conn.request(exchange.head, end=True)
-        else:
-            stream = conn.request(exchange.head, end=False, length=body.length)
-            small = isinstance(body, Octets) and exchange.expects_continue is None
-            if not small or body.length is None or body.length > SMALL_BODY:
-                yield from self._send_with_body(exchange, reply, stream, body)
-                return
-            assert isinstance(body, Octets)  # what is small is there
-            if body.data:
-                conn.send(stream, body.data, end=True)
-        exchange.was_sent = True
-        yield from self._write_flow(conn.take(), exchange)
+            return conn.take()
+        if (
+            not isinstance(body, Octets)
+            or len(body.data) > SMALL_BODY
+            or exchange.expects_continue is not None
+        ):
+            return None
+        stream = conn.request(exchange.head, end=False, length=body.length)
+        if body.data:
+            conn.send(stream, body.data, end=True)
+        return conn.take()
 
     def _write_flow(self, data: bytes | memoryview, exchange: Exchange) -> Flow[None]:
         sent = self.stream.try_send(data)
@@ -189,7 +212,10 @@ class H1Channel:
             )
             view = view[sent:]
 
-    def _send_with_body(self, exchange: Exchange, reply: H1Reply, stream: int, body: Body) -> Flow[None]:
+    def _send_with_body(self, exchange: Exchange, reply: H1Reply) -> Flow[None]:
+        body = exchange.body
+        assert body is not None  # or it would have gone in one piece
+        stream = self._conn.request(exchange.head, end=False, length=body.length)
         exchange.was_sent = True
         yield from self._write_flow(self._conn.take(), exchange)
         if exchange.expects_continue is not None:
@@ -320,21 +346,18 @@ class H1Channel:
             self._on(event, reply)
 
     def _on(self, event: Event, reply: H1Reply) -> None:
-        kind = type(event)
-        if kind is Data:
-            assert isinstance(event, Data)
+        if isinstance(event, Data):
             reply.pieces.append((event.data, 0))
-        elif kind is ResponseHead:
-            assert isinstance(event, ResponseHead)
+        elif isinstance(event, ResponseHead):
             reply.status, reply.fields = event.status, event.fields
             reply.version, reply.reason, reply.length = event.version, event.reason, event.length
             reply.exchange.timing.answered = monotonic()
             reply.has_head = True
             if event.end:
                 reply._finish()
-        elif kind is End:
-            assert isinstance(event, End)
-            reply.trailers = event.trailers
+        elif isinstance(event, End):
+            if event.trailers:
+                reply.trailers = event.trailers
             reply._finish()
         elif isinstance(event, Broken):
             reply._fail(event.error)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from netkit.errors import NetkitError
     from netkit.http.client.body import Body
     from netkit.http.client.dial import Link
+    from netkit.http.client.facts import ConnectionInfo
     from netkit.http.connection.events import ClientConnection, Events
     from netkit.io import Flow
 
@@ -52,8 +53,6 @@ SEND_SIZE = 65_536
 
 class H2Reply(Reply):
     """A response over HTTP/2."""
-
-    __slots__ = ("_channel", "is_sent", "signal", "stream")
 
     def __init__(self, channel: H2Channel, exchange: Exchange, stream: int) -> None:
         super().__init__(exchange)
@@ -104,6 +103,7 @@ class H2Channel:
         "_conn",
         "_failure",
         "_going_away",
+        "_info_again",
         "_lock",
         "_outbox",
         "_pumping",
@@ -123,6 +123,7 @@ class H2Channel:
         self.info = link.info
         self.idle_since = 0.0
         self.uses = 0
+        self._info_again: ConnectionInfo | None = None
         self._conn = conn
         self._lock = threading.Lock()
         self._outbox = bytearray()
@@ -134,6 +135,13 @@ class H2Channel:
         self._going_away = False
 
     # What the pool asks.
+
+    @property
+    def info_again(self) -> ConnectionInfo:
+        """What is known of the connection, for the exchanges after the first."""
+        if self._info_again is None:
+            self._info_again = self.info.again()
+        return self._info_again
 
     def is_alive(self) -> bool:
         """Take in what has come while nobody waited. Whether it can take a request now."""

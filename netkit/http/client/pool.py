@@ -75,6 +75,26 @@ class Pool:
         self._next_expiry = 0.0
         self._is_closed = False
 
+    def take(self, route: Route) -> Channel | None:
+        """A channel that is there, for one request; None if `acquire_flow` must make one, or wait."""
+        with self._guard:
+            if self._is_closed or self._seats or monotonic() >= self._next_expiry:
+                return None
+            found: Channel | None = None
+            idle = self._idle.get(route)
+            if idle:
+                found = idle.pop()
+                self._busy.add(found)
+            else:
+                for channel in self._shared.get(route, ()):
+                    if channel.has_room:
+                        found = channel
+                        break
+        if found is None or found.is_alive():
+            return found
+        self.release(route, found)
+        return None
+
     def acquire_flow(
         self, route: Route, dial: Callable[[], Flow[Channel]], *, may_share: bool, fresh: bool = False
     ) -> Flow[tuple[Channel, bool]]:
@@ -185,29 +205,33 @@ class Pool:
 
     def release(self, route: Route, channel: Channel) -> None:
         """A request is over that had this channel: keep it for the next one, or close it."""
-        close: list[Channel] = []
-        now = monotonic()
+        usable = channel.is_usable
+        closes = False
         called: _Seat | None = None
         with self._guard:
-            channel.idle_since = now
-            usable = channel.is_usable and not self._is_closed
+            channel.idle_since = monotonic()
+            usable = usable and not self._is_closed
             if channel.is_http2:
                 if not usable and channel.in_flight == 0 and channel in self._shared.get(route, ()):
                     self._remove_shared(route, channel)
                     self._count -= 1
-                    close.append(channel)
-                called = self._call()
+                    closes = True
             elif channel in self._busy:
                 self._busy.discard(channel)
                 if usable and self.config.idle_timeout != 0:
-                    self._idle.setdefault(route, deque()).append(channel)
+                    idle = self._idle.get(route)
+                    if idle is None:
+                        idle = self._idle[route] = deque()
+                    idle.append(channel)
                 else:
                     self._count -= 1
-                    close.append(channel)
+                    closes = True
+            if self._seats:
                 called = self._call()
-        for each in close:
-            each.close()
-        _wake([called])
+        if closes:
+            channel.close()
+        if called is not None:
+            called.set()
 
     def forget_http11(self, route: Route) -> None:
         """The server may have learnt HTTP/2 since."""
@@ -305,3 +329,18 @@ def _wake(called: list[_Seat | None]) -> None:
     for seat in called:
         if seat is not None:
             seat.set()
+
+
+class PoolLease:
+    """The right to use a channel of a pool, for one request."""
+
+    __slots__ = ("_channel", "_pool", "_route")
+
+    def __init__(self, pool: Pool, route: Route, channel: Channel) -> None:
+        self._pool = pool
+        self._route = route
+        self._channel = channel
+
+    def end(self) -> None:
+        """Give the channel back."""
+        self._pool.release(self._route, self._channel)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from netkit.http.errors import HttpError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from netkit.http.connection.events import FieldList
     from netkit.http.url import Url
 
@@ -121,11 +123,11 @@ def same_origin(one: Url, other: Url) -> bool:
     return (one.scheme, one.host, one.effective_port) == (other.scheme, other.host, other.effective_port)
 
 
-def fields_for_other_origin(fields: FieldList) -> FieldList:
+def fields_for_other_origin(fields: Sequence[tuple[bytes, bytes]]) -> FieldList:
     """What of the caller's fields may go to another origin."""
     return [field for field in fields if field[0].lower() in _HARMLESS]
 
 
-def fields_without_body(fields: FieldList) -> FieldList:
+def fields_without_body(fields: Sequence[tuple[bytes, bytes]]) -> FieldList:
     """The caller's fields, when the body does not go along."""
     return [field for field in fields if field[0].lower() not in _OF_BODY]

@@ -37,25 +37,53 @@ _NO_HEADERS = Headers().frozen()
 class FetchedResponse(Response):
     """A response that a client received whole.
 
-    Besides `status`, `version`, `headers` and `body` it has the `url` it came from, the redirects before it
-    (`history`, without their bodies), its `trailers`, the 1xx responses before it (`interim`: status and
-    headers of each), its `timing` and `connection`, and the `reason` phrase that the server sent.
-
     The body is what its content codings were undone to. The headers are as they came, so Content-Encoding and
     Content-Length still speak of what was sent; `is_decoded` says that they do.
     """
 
-    __slots__ = ("connection", "history", "interim", "is_decoded", "reason", "timing", "trailers", "url")
+    __slots__ = ("_answer", "is_decoded")
     __match_args__: ClassVar[tuple[str, ...]] = ("status", "version", "headers", "body")
 
-    url: Url
-    history: tuple[FetchedResponse, ...]
-    trailers: Headers
-    interim: tuple[tuple[int, Headers], ...]
-    timing: Timing
-    connection: ConnectionInfo
-    reason: str
+    _answer: Answer
     is_decoded: bool
+
+    # Most callers ask for none of these: so each is made when it is asked for.
+
+    @property
+    def url(self) -> Url:
+        """The URL that this response came from."""
+        return self._answer.url
+
+    @property
+    def history(self) -> tuple[FetchedResponse, ...]:
+        """The redirects before this response, in order, without their bodies."""
+        return tuple(map(_without_body, self._answer.history))
+
+    @property
+    def trailers(self) -> Headers:
+        """The fields after the body."""
+        trailers = self._answer.reply.trailers
+        return Headers.from_received(trailers) if trailers else _NO_HEADERS
+
+    @property
+    def interim(self) -> tuple[tuple[int, Headers], ...]:
+        """The 1xx responses before this one: status and headers of each."""
+        return _interim(self._answer)
+
+    @property
+    def timing(self) -> Timing:
+        """When each phase of the exchange ended."""
+        return self._answer.timing
+
+    @property
+    def connection(self) -> ConnectionInfo:
+        """Over which connection it came."""
+        return self._answer.info
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase that the server sent; empty in HTTP/2."""
+        return self._answer.reply.reason.decode("latin-1")
 
     @property
     def body_text(self) -> str | None:
@@ -91,8 +119,12 @@ class Incoming:
         self._decoded: Iterator[bytes] | None = None
         self._raw = False
         reply = answer.reply
-        if decode and not (reply.is_ended and not reply.pieces):
-            codings = [value for name, value in reply.fields if _is_coding(name)]
+        if decode and (reply.pieces or not reply.is_ended):
+            codings = [
+                value
+                for name, value in reply.fields
+                if len(name) == 16 and name.lower() == b"content-encoding"
+            ]
             if codings:
                 from netkit.http.codings import BodyDecoder
 
@@ -134,6 +166,11 @@ class Incoming:
         has_body = bool(reply.pieces) or not reply.is_ended  # HEAD only says what there would be
         if has_body and reply.length is not None and limit is not None and reply.length > limit:
             raise HttpError.BodyTooLarge(limit, reply.length)
+        if self._decoder is None and reply.is_ended and len(reply.pieces) <= 1:
+            data = reply.pieces.popleft()[0] if reply.pieces else b""
+            if limit is not None and len(data) > limit:
+                raise HttpError.BodyTooLarge(limit)
+            return data
         pieces: list[bytes] = []
         while piece := (yield from self.next_flow()):
             pieces.append(piece)
@@ -161,10 +198,6 @@ class Incoming:
         self.answer.reply.close()
 
 
-def _is_coding(name: bytes) -> bool:
-    return len(name) == 16 and name.lower() == b"content-encoding"
-
-
 def _chained(first: bytes, rest: Iterator[bytes] | None) -> Iterator[bytes]:
     yield first
     if rest is not None:
@@ -184,19 +217,13 @@ def whole_response_flow(incoming: Incoming) -> Flow[FetchedResponse]:
 def fetched(incoming: Incoming, body: bytes | None) -> FetchedResponse:
     """The response with that body."""
     answer = incoming.answer
-    reply, call = answer.reply, answer.call
+    reply = answer.reply
     return FetchedResponse.received(
         reply.status,
         _VERSIONS.get(reply.version, Version.Http11),
         Headers.from_received(reply.fields),
         body,
-        url=answer.url,
-        history=tuple(map(_without_body, call.history)) if call.history else (),
-        trailers=Headers.from_received(reply.trailers) if reply.trailers else _NO_HEADERS,
-        interim=_interim(answer),
-        timing=answer.timing,
-        connection=answer.info,
-        reason=reply.reason.decode("latin-1"),
+        _answer=answer,
         is_decoded=incoming.is_decoded,
     )
 
@@ -214,13 +241,7 @@ def _without_body(answer: Answer) -> FetchedResponse:
         _VERSIONS.get(reply.version, Version.Http11),
         Headers.from_received(reply.fields),
         None,
-        url=answer.url,
-        history=(),
-        trailers=_NO_HEADERS,
-        interim=_interim(answer),
-        timing=answer.timing,
-        connection=answer.info,
-        reason=reply.reason.decode("latin-1"),
+        _answer=answer,
         is_decoded=False,
     )
 
@@ -260,9 +281,9 @@ class ResponseStream:
 
     def __init__(self, incoming: Incoming, timeout: float | None) -> None:
         answer = incoming.answer
-        reply, call = answer.reply, answer.call
+        reply = answer.reply
         self._incoming = incoming
-        self._deadline = call.deadline
+        self._deadline = answer.deadline
         self._timeout = timeout
         self._ended = False
         self._rest = memoryview(b"")
@@ -271,7 +292,7 @@ class ResponseStream:
         self.reason = reply.reason.decode("latin-1")
         self.headers = Headers.from_received(reply.fields)
         self.url = answer.url
-        self.history = tuple(map(_without_body, call.history))
+        self.history = tuple(map(_without_body, answer.history))
         self.interim = _interim(answer)
         self.timing = answer.timing
         self.connection = answer.info

@@ -44,7 +44,14 @@ from netkit.http.connection.events import (
 from netkit.http.connection.h1_halves import Incoming, Outgoing
 from netkit.http.connection.limits import DEFAULT_LIMITS
 from netkit.http.errors import HttpError
-from netkit.http.framing import RESPONSE_DEFAULT, TCHAR, Framing, Lenient, makes_tunnel
+from netkit.http.framing import (
+    RESPONSE_DEFAULT,
+    TCHAR,
+    Framing,
+    Lenient,
+    connection_persists,
+    makes_tunnel,
+)
 from netkit.http.parse_errors import ParseError
 from netkit.http.parser import HttpParser
 
@@ -301,9 +308,7 @@ class H1Client(_Connection):
             done = parser.feed(incoming.buffer)
             if not done:
                 return False
-            status = parser.status
-            fields = parser.items(incoming.buffer)
-            assert status is not None  # of a response, whose head is complete
+            status, version, reason, fields, persists = parser.received_head(incoming.buffer)
             if makes_tunnel(self._method, status) or (status == 101 and self._upgrade):
                 incoming.at = done.body_start
                 self._receiving = False
@@ -325,10 +330,8 @@ class H1Client(_Connection):
                 events.append(Interim(self._stream, status, fields))
                 parser.reset(done.body_start, request_method=self._method)
                 continue
-            version = parser.version or (1, 1)
-            reason = parser.reason(incoming.buffer)
             has_body = incoming.begin_body(done)
-            if not _persists(version, fields) or incoming.framing is Framing.UNTIL_CLOSE:
+            if not persists or incoming.framing is Framing.UNTIL_CLOSE:
                 self._closing = True
             length = incoming.length if has_body or done.framing is Framing.LENGTH else None
             if not has_body:
@@ -461,7 +464,7 @@ class H1Server(_Connection):
         self._version = version
         self._head_method = method
         self._keep_alive = version == (1, 0)
-        if not _persists(version, fields):
+        if not connection_persists(version[1], fields):
             self._closing = True
         has_body = incoming.begin_body(done)
         self._stream += 1
@@ -565,20 +568,6 @@ class H1Server(_Connection):
     def goaway(self, code: int = 0) -> None:  # noqa: ARG002
         """The response under way, or the next one, says Connection: close (RFC 9112 section 9.6)."""
         self._closing = True
-
-
-def _persists(version: tuple[int, int], fields: FieldList) -> bool:
-    """Whether the connection may be used again after this message (RFC 9112 section 9.3)."""
-    persists = version >= (1, 1)
-    for name, value in fields:
-        if len(name) == 10 and name.lower() == b"connection":
-            for option in value.lower().split(b","):
-                option = option.strip(b" \t")
-                if option == b"close":
-                    return False
-                if option == b"keep-alive":
-                    persists = True
-    return persists
 
 
 def _take_host(
