@@ -55,6 +55,7 @@ ROOMS = {
     "netkit.http.protocols": "api",
     "netkit.http.session_file": "api",
     "netkit.http.state_file": "api",
+    "netkit.http.save": "api",
     "netkit.io": "io",
     "netkit.lab": "api",
     "netkit.measure": "api",

@@ -218,7 +218,7 @@ def _cleaned(name: str, max_octets: int) -> str:
     # The end is what counts, and it is found without work on megabytes.
     name = _SEPARATOR.split(name[-4 * MAX_LENGTH :])[-1]
     name = _ENDS.sub("", _UNSAFE.sub("_", name))
-    if not name.strip("_"):
+    if not name.strip("_-"):
         return ""
     if name.startswith("-"):
         name = f"_{name[1:]}"
