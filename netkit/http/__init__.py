@@ -13,13 +13,20 @@
     HstsStore                      the hosts that are asked over TLS only
     RetryPolicy ProxyChoice        when a request is sent again, and through which proxy
     HttpClient HttpHandler         the interfaces of a client and of a server (and their Async versions)
+    BasicAuth BearerAuth DigestAuth PasswordAuth    how a client proves who it is (Auth is their interface)
+    BodyDecoder BodyEncoder        content codings undone and applied: gzip, deflate, br, zstd
+    MultipartForm FormPart         the body of a form with files; encode_form makes the other kind
+    EventStreamParser ServerEvent  server-sent events
+    Netrc                          names and passwords by host; load_netrc reads the file
+    SavedFile                      a file made by create_file, under a name made by safe_filename
     HttpParser ChunkedDecoder      the HTTP/1.1 parser: a message's head, and a chunked body (RFC 9112)
     ParseError Lenient             the errors of the parser, and the faults that it may tolerate
     HttpError                      all other errors, as variants: HttpError.InvalidUri
 
 Modules for the contents of fields: `netkit.http.negotiation` (Accept and similar fields), `ranges`,
-`link_header` and `structured` (RFC 9651). `netkit.http.range_answer` says what a server answers to a Range.
-`netkit.http.diagnose` says what is wrong with a message, and which other parsers read it differently.
+`link_header`, `content_disposition`, `challenges` (WWW-Authenticate) and `structured` (RFC 9651).
+`netkit.http.range_answer` says what a server answers to a Range. `netkit.http.diagnose` says what is wrong
+with a message, and which other parsers read it differently.
 
 Outside `netkit.http.client`, nothing opens a socket or reads the clock. A name is loaded, with its module,
 when it is first used.
@@ -36,6 +43,15 @@ from typing import TYPE_CHECKING
 from netkit._lazy import lazy
 
 if TYPE_CHECKING:
+    from netkit.http.auth import (
+        Auth as Auth,
+        BasicAuth as BasicAuth,
+        BearerAuth as BearerAuth,
+        DigestAuth as DigestAuth,
+        PasswordAuth as PasswordAuth,
+        RequestFacts as RequestFacts,
+    )
+    from netkit.http.challenges import Challenge as Challenge, parse_challenges as parse_challenges
     from netkit.http.chunked import ChunkedDecoder as ChunkedDecoder, ChunkProgress as ChunkProgress
     from netkit.http.client.client import AsyncClient as AsyncClient, Client as Client
     from netkit.http.client.dial import DialConfig as DialConfig, HttpVersions as HttpVersions
@@ -48,7 +64,16 @@ if TYPE_CHECKING:
         FetchedResponse as FetchedResponse,
         ResponseStream as ResponseStream,
     )
+    from netkit.http.codings import (
+        BodyDecoder as BodyDecoder,
+        BodyEncoder as BodyEncoder,
+        accept_encoding as accept_encoding,
+    )
     from netkit.http.config import ClientConfig as ClientConfig, PoolConfig as PoolConfig
+    from netkit.http.content_disposition import (
+        ContentDisposition as ContentDisposition,
+        safe_filename as safe_filename,
+    )
     from netkit.http.cookie_file import load_cookies as load_cookies, save_cookies as save_cookies
     from netkit.http.cookie_jar import CookieJar as CookieJar
     from netkit.http.cookies import (
@@ -62,6 +87,12 @@ if TYPE_CHECKING:
     )
     from netkit.http.dates import format_http_date as format_http_date, parse_cookie_date as parse_cookie_date
     from netkit.http.errors import HttpError as HttpError
+    from netkit.http.event_stream import EventStreamParser as EventStreamParser, ServerEvent as ServerEvent
+    from netkit.http.forms import (
+        FormPart as FormPart,
+        MultipartForm as MultipartForm,
+        encode_form as encode_form,
+    )
     from netkit.http.framing import Framing as Framing, Lenient as Lenient, TargetForm as TargetForm
     from netkit.http.headers import Headers as Headers, HeadersLike as HeadersLike
     from netkit.http.hsts import (
@@ -71,6 +102,13 @@ if TYPE_CHECKING:
         save_hsts as save_hsts,
     )
     from netkit.http.message import Request as Request, Response as Response
+    from netkit.http.netrc import (
+        Netrc as Netrc,
+        NetrcEntry as NetrcEntry,
+        find_netrc as find_netrc,
+        load_netrc as load_netrc,
+        parse_netrc as parse_netrc,
+    )
     from netkit.http.parse_errors import ParseError as ParseError
     from netkit.http.parser import (
         HeaderView as HeaderView,
@@ -85,6 +123,11 @@ if TYPE_CHECKING:
     )
     from netkit.http.proxies import ProxyChoice as ProxyChoice
     from netkit.http.retry import RetryPolicy as RetryPolicy, TryOutcome as TryOutcome
+    from netkit.http.save import (
+        SavedFile as SavedFile,
+        create_file as create_file,
+        resume_file as resume_file,
+    )
     from netkit.http.session_file import Session as Session, SessionFile as SessionFile
     from netkit.http.stored_cookie import StoredCookie as StoredCookie
     from netkit.http.types import (
@@ -97,24 +140,31 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
+        "auth": "Auth BasicAuth BearerAuth DigestAuth PasswordAuth RequestFacts",
+        "challenges": "Challenge parse_challenges",
         "chunked": "ChunkedDecoder ChunkProgress",
         "client.client": "AsyncClient Client",
         "client.dial": "DialConfig HttpVersions",
         "client.facts": "ConnectionInfo Timing TraceEvent",
         "client.response": "FetchedResponse ResponseStream",
+        "codings": "BodyDecoder BodyEncoder accept_encoding",
         "config": "ClientConfig PoolConfig",
         "cookie_file": "load_cookies save_cookies",
         "cookie_jar": "CookieJar",
+        "content_disposition": "ContentDisposition safe_filename",
         "cookies": (
             "Cookie SameSite default_path domain_matches "
             "format_cookie_header parse_cookie_header path_matches"
         ),
         "dates": "format_http_date parse_cookie_date",
         "errors": "HttpError",
+        "event_stream": "EventStreamParser ServerEvent",
+        "forms": "FormPart MultipartForm encode_form",
         "framing": "Framing Lenient TargetForm",
         "headers": "Headers HeadersLike",
         "hsts": "HstsPolicy HstsStore load_hsts save_hsts",
         "message": "Request Response",
+        "netrc": "Netrc NetrcEntry find_netrc load_netrc parse_netrc",
         "parse_errors": "ParseError",
         "parser": "HeaderView HttpParser ParseProgress",
         "protocols": "AsyncHttpClient AsyncHttpHandler HttpClient HttpHandler",
@@ -122,6 +172,7 @@ __getattr__, __dir__, __all__ = lazy(
         "retry": "RetryPolicy TryOutcome",
         "session_file": "Session SessionFile",
         "stored_cookie": "StoredCookie",
+        "save": "SavedFile create_file resume_file",
         "types": "Method StatusCode Version",
         "url": "Url",
     },

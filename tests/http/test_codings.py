@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import subprocess
 import sys
 import zlib
 from collections.abc import Callable
@@ -295,6 +297,25 @@ def test_the_other_library_for_br(monkeypatch: pytest.MonkeyPatch) -> None:
     assert undone("br", encode("br", TEXT), limit=1_009) == TEXT
     with pytest.raises(HttpError.BodyEncoding):
         undone("br", b"<html>" * 9)
+
+
+def test_what_can_be_undone_is_known_without_the_libraries() -> None:
+    code = (
+        "import sys; from netkit.http.codings import BodyDecoder, accept_encoding; accept_encoding();"
+        "BodyDecoder('gzip', max_size=1);"
+        "print([name for name in ('brotli', '_brotli', 'backports.zstd', 'compression', 'importlib.util')"
+        " if name in sys.modules])"
+    )
+    # -S: a site may import what it likes; its folders are in the path all the same.
+    path = os.pathsep.join(each for each in sys.path if each)
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
 
 
 def test_libraries_are_found_but_not_imported() -> None:

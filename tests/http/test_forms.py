@@ -13,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 
 from netkit.http import HttpError
 from netkit.http.client.body import SizedBody, body_of
-from netkit.http.forms import MultipartForm, Part, encode_form, new_boundary
+from netkit.http.forms import FormPart, MultipartForm, encode_form, new_boundary
 
 pytestmark = pytest.mark.once
 
@@ -65,10 +65,10 @@ def test_a_whole_form_octet_by_octet(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_bytes(b"<p>\r\n")
     form = MultipartForm(
         [
-            Part("Joe owes ", "€100"),
-            Part("file", tmp_path / "a.html"),
-            Part("raw", b"\0\xff", filename="x", headers={"X-Note": "y"}),
-            Part("typed", "{}", content_type="application/json"),
+            FormPart("Joe owes ", "€100"),
+            FormPart("file", tmp_path / "a.html"),
+            FormPart("raw", b"\0\xff", filename="x", headers={"X-Note": "y"}),
+            FormPart("typed", "{}", content_type="application/json"),
         ],
         boundary="AaB03x",
     )
@@ -104,7 +104,7 @@ def test_a_whole_form_octet_by_octet(tmp_path: Path) -> None:
     ],
 )
 def test_names_are_escaped_as_browsers_do(name: str, filename: str | None, written: bytes) -> None:
-    head = Part(name, "", filename=filename).head
+    head = FormPart(name, "", filename=filename).head
     assert written in head
     assert head.count(b"\r\n") == (2 if filename is None else 3)
 
@@ -113,11 +113,11 @@ def test_names_are_escaped_as_browsers_do(name: str, filename: str | None, writt
 def test_names_that_no_header_holds(name: str) -> None:
     for arguments in ({"name": name}, {"name": "a", "filename": name}, {"name": "a", "content_type": name}):
         with pytest.raises(HttpError.InvalidValue):
-            Part(content="x", **arguments)
+            FormPart(content="x", **arguments)
     with pytest.raises(HttpError.InvalidValue):
-        Part("a", "x", content_type="text/plain\r\nX: y")
+        FormPart("a", "x", content_type="text/plain\r\nX: y")
     with pytest.raises(HttpError.InvalidValue):
-        Part("a", "\ud800")
+        FormPart("a", "\ud800")
 
 
 def test_lengths_that_are_known_and_those_that_are_not(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_lengths_that_are_known_and_those_that_are_not(tmp_path: Path) -> None:
         ([b"ab", b"c"], None),
     ]
     for content, length in lengths:
-        part = Part("a", content)
+        part = FormPart("a", content)
         assert part.length == length, content
         assert MultipartForm([part]).length is None or length is not None
     assert file.tell() == 4
@@ -147,7 +147,7 @@ def test_a_form_is_a_body_that_can_be_sent_again(tmp_path: Path) -> None:
     file = io.BytesIO(b"0123456789")
     file.seek(4)
     form = MultipartForm(
-        [Part("a", tmp_path / "a"), Part("b", file), Part("c", [b"1", b"2"]), Part("d", "x")]
+        [FormPart("a", tmp_path / "a"), FormPart("b", file), FormPart("c", [b"1", b"2"]), FormPart("d", "x")]
     )
     assert isinstance(form, SizedBody)
     body = body_of(form)
@@ -167,7 +167,7 @@ class OnlyForward:
 
 @pytest.mark.parametrize("content", [OnlyForward(b"ab"), iter([b"a", b"b"]), (each for each in [b"ab"])])
 def test_what_can_be_read_only_once(content: object) -> None:
-    form = MultipartForm([Part("a", content)], boundary="x")
+    form = MultipartForm([FormPart("a", content)], boundary="x")
     assert form.length is None
     assert b"\r\n\r\nab\r\n--x--" in sent(form)
     with pytest.raises(HttpError.InvalidRequest, match="'a' would have to be sent again"):
@@ -177,7 +177,7 @@ def test_what_can_be_read_only_once(content: object) -> None:
 def test_a_file_that_changes_its_length(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"0123456789")
-    form = MultipartForm([Part("a", path)])
+    form = MultipartForm([FormPart("a", path)])
     path.write_bytes(b"0123456789 and more")
     assert b"\r\n\r\n0123456789\r\n" in sent(form)
     path.write_bytes(b"012345")
@@ -187,7 +187,7 @@ def test_a_file_that_changes_its_length(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        Part("a", tmp_path / "nothing")
+        FormPart("a", tmp_path / "nothing")
 
 
 @pytest.mark.parametrize("boundary", ["", "a ", "a" * 71, "a\r\n", 'a"', "é", "a;b"])
@@ -200,7 +200,7 @@ def test_boundaries() -> None:
     assert MultipartForm([], boundary="a b").content_type == 'multipart/form-data; boundary="a b"'
     assert sent(MultipartForm([], boundary="x")) == b"--x--\r\n"
     with pytest.raises(HttpError.InvalidValue, match="it is in the form field 'a'"):
-        MultipartForm([Part("a", "1\r\n--x\r\n")], boundary="x")
+        MultipartForm([FormPart("a", "1\r\n--x\r\n")], boundary="x")
     assert new_boundary(bytes) == "----netkit-" + "0" * 32
     assert MultipartForm([]).boundary != MultipartForm([]).boundary
 
@@ -218,13 +218,13 @@ def test_boundaries() -> None:
     ],
 )
 def test_types_by_extension(filename: str, content_type: bytes) -> None:
-    assert b"Content-Type: " + content_type + b"\r\n" in Part("a", "", filename=filename).head
+    assert b"Content-Type: " + content_type + b"\r\n" in FormPart("a", "", filename=filename).head
 
 
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.text('ab é"\r\n%;\\', max_size=8), st.binary(max_size=50)), max_size=4))
 def test_a_reader_finds_every_part(fields: list[tuple[str, bytes]]) -> None:
-    form = MultipartForm([Part(name, content, filename="f.bin") for name, content in fields])
+    form = MultipartForm([FormPart(name, content, filename="f.bin") for name, content in fields])
     found = sent(form).split(f"--{form.boundary}".encode())
     assert found[0] == b""
     assert found[-1] == b"--\r\n"
