@@ -165,35 +165,35 @@ class _ZlibCompressor:
     __slots__ = ("_flush", "_object", "compress")
 
     def __init__(self, data_format: int, level: int) -> None:
-        from zlib import DEFLATED, compressobj
+        import zlib
 
-        deflater = compressobj(level, DEFLATED, data_format)
+        deflater = zlib.compressobj(level, zlib.DEFLATED, data_format)
         self.compress: Callable[[bytes], bytes] = deflater.compress
         self._flush: Callable[[int], bytes] = deflater.flush
 
     def flush(self) -> bytes:
-        from zlib import Z_SYNC_FLUSH
+        import zlib
 
-        return self._flush(Z_SYNC_FLUSH)
+        return self._flush(zlib.Z_SYNC_FLUSH)
 
     def finish(self) -> bytes:
-        from zlib import Z_FINISH
+        import zlib
 
-        return self._flush(Z_FINISH)
+        return self._flush(zlib.Z_FINISH)
 
 
 def _zlib_object(data_format: int) -> _ZlibObject:
-    from zlib import decompressobj
+    import zlib
 
-    return decompressobj(data_format)
+    return zlib.decompressobj(data_format)
 
 
 def _inflated(member: _ZlibObject, data: bytes, limit: int) -> bytes:
-    from zlib import error as zlib_error
+    import zlib
 
     try:
         return member.decompress(data, limit)
-    except zlib_error as error:
+    except zlib.error as error:
         # "Error -3 while decompressing data: invalid block type"
         raise Corrupt(str(error).rpartition(": ")[2]) from None
 

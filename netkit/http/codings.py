@@ -133,7 +133,7 @@ class BodyDecoder:
         self.max_ratio = max_ratio
         self.ratio_floor = ratio_floor
         self._fed = 0
-        self._pending: list[memoryview] = []
+        self._pending: list[bytes | memoryview] = []
         #: The last one applied comes first. Without a coding one stage remains, which counts.
         self._stages = [_Stage(name, _library(name)) for name in reversed(self.codings)]
         if not self._stages:
@@ -147,7 +147,12 @@ class BodyDecoder:
     @property
     def needs_input(self) -> bool:
         """Whether all that could be made of the octets received so far was given."""
-        return not self._pending and all(stage.library.needs_input for stage in self._stages)
+        if self._pending:
+            return False
+        for stage in self._stages:  # noqa: SIM110 - all() takes three times as long
+            if not stage.library.needs_input:
+                return False
+        return True
 
     def decode(self, data: Buffer = b"", limit: int = PIECE) -> bytes:
         """The next octets of the body, at most `limit` and often fewer.
@@ -159,8 +164,9 @@ class BodyDecoder:
         if limit < 1:
             raise ValueError(f"limit is 1 or more, not {limit}")
         if data:
-            self._fed += len(data)
-            self._pending.append(memoryview(bytes(data)))
+            octets = bytes(data)
+            self._fed += len(octets)
+            self._pending.append(octets if len(octets) <= PIECE else memoryview(octets))
         return self._pull(len(self._stages) - 1, limit)
 
     def pieces(self, data: Buffer, limit: int = PIECE) -> Iterator[bytes]:
@@ -187,26 +193,28 @@ class BodyDecoder:
     def _pull(self, index: int, limit: int) -> bytes:
         """The next octets after stage `index`; none if more input is needed."""
         stage = self._stages[index]
-        is_last = index == len(self._stages) - 1
+        library = stage.library
         while True:
             data = b""
-            if stage.library.needs_input:
+            if library.needs_input:
                 data = self._pull(index - 1, PIECE) if index else self._received()
                 if not data:
                     return b""
                 stage.begun = True
-            most, limit_name = self._most(is_last)
+            most = self._most(index)
             try:
                 # One octet over the limit shows that there is more.
-                out = stage.library.decompress(data, min(limit, most - stage.produced + 1))
+                out = library.decompress(data, min(limit, most - stage.produced + 1))
             except Corrupt as error:
                 raise HttpError.BodyEncoding(
                     f"its {stage.coding} data is wrong: {error}", stage.coding
                 ) from None
             if out:
-                if stage.produced + len(out) > most:
-                    raise HttpError.BodyTooLarge(most, limit_name=limit_name)
                 stage.produced += len(out)
+                if stage.produced > most:
+                    stage.produced = most
+                    by_ratio = most < self._most_by_size(index)
+                    raise HttpError.BodyTooLarge(most, limit_name="max_ratio" if by_ratio else "max_size")
                 return out
 
     def _received(self) -> bytes:
@@ -220,14 +228,17 @@ class BodyDecoder:
         self._pending[0] = first[PIECE:]
         return bytes(first[:PIECE])
 
-    def _most(self, is_last: bool) -> tuple[int, str]:
-        """How many octets may come out of a stage in all, and the name of the limit that says so."""
-        by_size = _ENDLESS if self.max_size is None else self.max_size
-        if not is_last:
-            # A small body may be larger in one coding than in none.
-            by_size = max(by_size, self.ratio_floor)
-        by_ratio = _ENDLESS if self.max_ratio is None else max(self.ratio_floor, self.max_ratio * self._fed)
-        return (by_size, "max_size") if by_size <= by_ratio else (by_ratio, "max_ratio")
+    def _most(self, index: int) -> int:
+        """How many octets may come out of a stage in all."""
+        most = self._most_by_size(index)
+        if self.max_ratio is not None and most > self.ratio_floor:
+            most = min(most, max(self.ratio_floor, self.max_ratio * self._fed))
+        return most
+
+    def _most_by_size(self, index: int) -> int:
+        most = _ENDLESS if self.max_size is None else self.max_size
+        # Between two codings a small body may be larger than it is.
+        return most if index == len(self._stages) - 1 else max(most, self.ratio_floor)
 
 
 _ENDLESS: Final = 1 << 62
