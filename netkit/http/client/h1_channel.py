@@ -166,7 +166,7 @@ class H1Channel:
                     continue
                 # Nothing was there before the request: so wait first.
                 yield stream.want()
-                while not reply.has_head and reply.error is None and stream.try_fill():
+                while not reply.has_head and not reply.error and stream.try_fill():
                     self._take(reply)
         except BaseException:
             stream.close()
