@@ -164,7 +164,7 @@ class ParseHeaderTooLong(_OverLimit):
 
     @property
     def problem(self) -> str:
-        what = "headers" if self.setting == "max_headers_total" else "header line"
+        what = "header line" if self.setting == "max_header_line" else "headers"
         return f"{what} longer than {self.limit} octets"
 
 

@@ -66,6 +66,8 @@ class Reply:
     is_ended = False
     is_upgraded = False
     is_released = False
+    #: Whether there may be a content coding: False where a look at the head as a whole found none.
+    may_be_coded = True
     error: NetkitError | None = None
     trailers: FieldList = []  # noqa: RUF012 - replaced as a whole, never changed
     fields: FieldList = []  # noqa: RUF012

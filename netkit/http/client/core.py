@@ -267,7 +267,8 @@ class ClientCore:
                 continue
             answer = Answer(call, url, reply, info)
             try:
-                self._note(url, route, reply)
+                if self.cookies is not None or self.hsts is not None:
+                    self._note(url, route, reply)
                 if auth is not None and facts is not None:
                     credentials = self._answered(auth, facts, reply)
                     if credentials is not None and challenges < MAX_CHALLENGES and self._replayable(call):
@@ -283,6 +284,8 @@ class ClientCore:
                     self._tell("retry", status=421)
                     call.timing = Timing(monotonic())
                     continue
+                if self.config.retry is None:
+                    return answer
                 delay = self._retry_delay(call, attempts, exchange, reply, None)
             except BaseException:
                 reply.close()
@@ -525,8 +528,6 @@ class ClientCore:
 
     def _note(self, url: Url, route: Route, reply: Reply) -> None:
         """Keep the cookies and the policy that a response sets."""
-        if self.cookies is None and self.hsts is None:
-            return
         cookies: list[str | bytes] = []
         policies: list[str] = []
         for name, value in reply.fields:

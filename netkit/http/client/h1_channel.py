@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from netkit.http.client.body import Body
     from netkit.http.client.dial import Link
     from netkit.http.client.facts import ConnectionInfo
+    from netkit.http.connection.h1_client import WholeResponse
     from netkit.http.connection.limits import ConnectionLimits
     from netkit.io import Flow
 
@@ -76,6 +77,15 @@ class H1Reply(Reply):
         if size < len(data):
             self.pieces.appendleft((data[size:], 0))
         return size
+
+    def take_whole(self, whole: WholeResponse) -> None:
+        """The response has come in one piece."""
+        self.status, self.version, self.reason, self.fields, self.length, body, self.may_be_coded = whole
+        if body:
+            self.pieces.append((body, 0))
+        self.has_head = True
+        self.exchange.timing.answered = monotonic()
+        self._finish()
 
     def close(self) -> None:
         """Give up what is left. If that is little and there already, the connection can be kept."""
@@ -166,7 +176,7 @@ class H1Channel:
                     continue
                 # Nothing was there before the request: so wait first.
                 yield stream.want()
-                while not reply.has_head and not reply.error and stream.try_fill():
+                if stream.try_fill():
                     self._take(reply)
         except BaseException:
             stream.close()
@@ -339,6 +349,11 @@ class H1Channel:
         data = self.stream._buffer.take(RECEIVE_SIZE)
         if data:
             reply.exchange.has_answer = True
+            if not reply.has_head:
+                whole = self._conn.whole(data)
+                if whole is not None:
+                    reply.take_whole(whole)
+                    return
             events = self._conn.feed(data)
         else:
             events = self._conn.feed_eof()

@@ -119,7 +119,7 @@ class Incoming:
         self._decoded: Iterator[bytes] | None = None
         self._raw = False
         reply = answer.reply
-        if decode and (reply.pieces or not reply.is_ended):
+        if decode and reply.may_be_coded and (reply.pieces or not reply.is_ended):
             codings = [
                 value
                 for name, value in reply.fields

@@ -30,8 +30,7 @@ UNLIMITED = 1 << 62
 class FieldBlock:
     """Fields that many requests share, with their encodings, each made once.
 
-    `items` are the fields as they were given. They must be valid: `netkit.http.Headers` has checked those
-    that a caller gave.
+    `items` are the fields as they were given. The encodings are checked when they are made.
     """
 
     __slots__ = ("_lines", "_lower", "items")
@@ -43,7 +42,7 @@ class FieldBlock:
 
     @property
     def lines(self) -> bytes:
-        """The fields as lines of HTTP/1.1, each with its CRLF."""
+        """The fields as lines of HTTP/1.1, each with its CRLF. Raises as `encode_lines` does."""
         if self._lines is None:
             self._lines = encode_lines(self.items)
         return self._lines
@@ -60,21 +59,39 @@ class FieldBlock:
         return f"FieldBlock({len(self.items)} fields)"
 
 
-#: Lines as RFC 9112 section 5 has them; what is between the colon and the line's end may be sent.
-_LINES = re.compile(rb"(?:[" + TCHAR + rb"]++: [\t\x20-\x7e\x80-\xff]*+\r\n)*+").fullmatch
+#: Fields that frame a message or say what becomes of its connection (RFC 9112 section 6, 9.6), and Host.
+MANAGED_FIELDS = frozenset((b"content-length", b"transfer-encoding", b"connection", b"host"))
+
+#: Lines as RFC 9112 section 5 has them, none of a managed field; what is between the colon and the line's end
+#: may be sent.
+_MANAGED = rb"(?:[cC](?i:ontent-length|onnection)|[tT](?i:ransfer-encoding)|[hH](?i:ost)): "
+_LINES = re.compile(
+    rb"(?:(?!" + _MANAGED + rb")[" + TCHAR + rb"]++: [\t\x20-\x7e\x80-\xff]*+\r\n)*+"
+).fullmatch
 
 
-def encode_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+def encode_lines(fields: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Fields as lines of HTTP/1.1 (RFC 9112 section 5), each with its CRLF.
 
-    Raises HttpError.InvalidValue for a field that would be another line, or none (CR, LF, NUL).
+    Raises HttpError.InvalidValue for a field that would be another line, or none (CR, LF, NUL), and for one
+    of `MANAGED_FIELDS`: the connection writes these itself, and two of them would frame the message twice.
     """
     lines = b"".join([b"%b: %b\r\n" % field for field in fields])
-    if _LINES(lines) is None:
-        for name, value in fields:
-            checked_value(checked_name(name), value)
-        raise HttpError.InvalidValue("header", "a field that cannot be sent")
+    # Lines that are right may still be too many: `a: b CRLF c: d` is one field's value that makes two.
+    if _LINES(lines) is None or lines.count(b"\n") != len(fields):
+        raise _refused(fields)
     return lines
+
+
+def _refused(fields: Sequence[tuple[bytes, bytes]]) -> HttpError:
+    """Why these fields cannot be sent; raised for an octet that is wrong."""
+    for name, value in fields:
+        checked_value(checked_name(name), value)
+        if name.lower() in MANAGED_FIELDS:
+            return HttpError.InvalidValue(
+                f"header {name.decode()}", "the connection writes this field itself, from what it is told"
+            )
+    return HttpError.InvalidValue("header", "a field that cannot be sent")
 
 
 class RequestHead:
@@ -353,7 +370,8 @@ class ClientConnection(HttpConnection, Protocol):
         """Begin a request, and return its stream.
 
         `end`: it has no body. `length` is the number of octets of its body, where that is known.
-        Raises HttpError.InvalidRequest for a head that this version cannot send.
+        Raises HttpError.InvalidRequest for a head that this version cannot send, HttpError.InvalidValue for a
+        field that cannot be sent, or that the connection writes itself (`MANAGED_FIELDS`).
         """
 
     @property

@@ -1,7 +1,7 @@
 """The two halves of a connection of HTTP/1.1: messages that come, and messages that go (RFC 9112).
 
 `Incoming` finds heads, body octets and ends in what it is fed. `Outgoing` writes heads and frames bodies.
-`h1` makes a client and a server of them: it knows which message answers which.
+`h1_client` and `h1_server` know which message answers which.
 
 What is received stays in one buffer until it is handed out. A body that comes in one piece with its head is
 copied once, out of that piece.
@@ -26,16 +26,24 @@ if TYPE_CHECKING:
     from netkit.http.parser import Done, HttpParser
     from netkit.io.protocols import Buffer
 
-#: Pieces of at most this many octets are joined with what is to be sent before them; larger ones are not
-#: copied.
-JOIN_LIMIT = 65536
+#: More octets than this behind a message are moved only once, however many messages follow.
+_MOVED_AT_ONCE = 4096
+
+#: The settings of the parsers, and the limits of `ConnectionLimits` that they come from.
+_LIMIT_NAMES = {
+    "max_request_line": "max_start_line",
+    "max_header_line": "max_header_list",
+    "max_headers_total": "max_header_list",
+    "max_header_count": "max_header_count",
+}
 
 
 class Incoming:
     """The messages that come: `buffer` from `at` on is what nobody has taken.
 
     `framing` is how the end of the body under way is found, None between messages. `left` are the octets of
-    it that are still to come, where its length is known, and `taken` those that were handed out.
+    it that are still to come, where its length is known, and `taken` those that were handed out. `before` are
+    the octets of the message that have left the buffer, so that the offset of an error counts from its start.
     """
 
     __slots__ = (
@@ -43,6 +51,7 @@ class Incoming:
         "_lenient",
         "_limits",
         "at",
+        "before",
         "buffer",
         "framing",
         "left",
@@ -55,6 +64,7 @@ class Incoming:
         self.parser = parser
         self.buffer: bytes | bytearray = b""
         self.at = 0
+        self.before = 0
         self.framing: Framing | None = None
         self.left = 0
         self.length: int | None = None
@@ -83,6 +93,8 @@ class Incoming:
             self.buffer = b""
         elif type(self.buffer) is bytearray:
             del self.buffer[:at]
+        elif len(self.buffer) - at > _MOVED_AT_ONCE:
+            self.buffer = bytearray(memoryview(self.buffer)[at:])
         else:
             self.buffer = self.buffer[at:]
 
@@ -97,6 +109,10 @@ class Incoming:
         self.buffer, self.at = b"", 0
         return rest
 
+    def forget(self) -> None:
+        """No octet of what was received is needed any more."""
+        self.buffer, self.at = b"", 0
+
     def begin_body(self, done: Done) -> bool:
         """The head is read: what follows is framed as it says. Returns whether there is a body."""
         self.at = done.body_start
@@ -110,6 +126,7 @@ class Incoming:
             self.left = 0
         elif framing is Framing.CHUNKED:
             # Its offsets count from the front of the buffer, so the head goes.
+            self.before = self.at
             self.drop_taken()
             if self._decoder is None:
                 limits = self._limits
@@ -160,6 +177,7 @@ class Incoming:
                     break
                 if isinstance(step, ChunkEnd):
                     self.at = step.end
+                    self.before = 0
                     self.framing = None
                     self._hand_out(stream, pieces, events)
                     events.append(End(stream, [(each.name, each.value) for each in decoder.trailers]))
@@ -172,6 +190,7 @@ class Incoming:
         done = decoder.safe_to_discard
         if done:
             self.at = done
+            self.before += done
             self.drop_taken()
             decoder.discard(done)
         return False
@@ -190,6 +209,17 @@ class Incoming:
         if self.framing is Framing.CHUNKED:
             raise IncompleteMessage(self.taken)
 
+    def explained(self, error: ParseError) -> ParseError:
+        """The parser's error in terms of the message and of `ConnectionLimits`."""
+        error = error.fresh()
+        error.offset += self.before
+        if isinstance(
+            error, (ParseError.RequestLineTooLong, ParseError.HeaderTooLong, ParseError.TooManyHeaders)
+        ):
+            error.setting = _LIMIT_NAMES[error.setting]
+            error.hint = f"{error.setting}={error.limit} is the limit; ConnectionLimits can set a larger one"
+        return error
+
     @property
     def direct(self) -> int:
         """How many octets of the body could be received without passing through here; see `h1`."""
@@ -201,6 +231,8 @@ class Incoming:
 
     def received(self, size: int, stream: int, events: Events) -> bool:
         """So many octets of the body were received past `feed`. Returns whether it ended."""
+        if not 0 <= size <= self.direct:
+            raise ValueError(f"{size} octets of body were not to be received past the connection")
         self.taken += size
         if self.framing is Framing.LENGTH:
             self.left -= size
@@ -251,7 +283,7 @@ class Outgoing:
         """Raise ValueError if so many more octets do not fit the length that the head announced."""
         if size > self.left or (end and size < self.left):
             missing = "more" if size > self.left else "less"
-            raise ValueError(f"{missing} octets than announced: {self.left} are to come, and {size} came")
+            raise ValueError(f"{missing} than the {self.left} octets that the head announced were given")
 
     def trailers(self, fields: Sequence[tuple[bytes, bytes]]) -> None:
         """End the body with trailers; only a chunked body has any (RFC 9112 section 7.1.2)."""
@@ -263,6 +295,10 @@ class Outgoing:
 
     def passed(self, size: int) -> None:
         """So many octets of a body with a known length were sent past `take`, such as by sendfile(2)."""
+        if self.framing is not Framing.LENGTH or not 0 <= size <= self.left:
+            raise ValueError(f"no {size} octets of a body with a known length are to be sent")
+        if self._pieces:
+            raise ValueError("what `take` has is to be sent before")
         self.left -= size
         if not self.left:
             self.framing = None
