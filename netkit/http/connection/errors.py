@@ -76,8 +76,11 @@ class ConnectionFault(HttpError, ValueError):
     @property
     def kind(self) -> str:
         """The name of the code in the form of the other kinds, such as `"EnhanceYourCalm"`."""
-        name = code_name(self.code)
-        return "".join(word.capitalize() for word in name.replace(" ", "_").split("_"))
+        try:
+            name = ErrorCode(self.code).name
+        except ValueError:
+            return f"ErrorCode{self.code}"
+        return "".join(word.capitalize() for word in name.split("_"))
 
     def __str__(self) -> str:
         where = "" if self.limit_name is None else f" ({self.limit_name} = {self.limit})"

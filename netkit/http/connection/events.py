@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from netkit.errors import NetkitError
-    from netkit.io.protocols import Buffer
+    from netkit.http.lines import Buffer
 
 #: The fields of a message, in order: names and values as octets. HTTP/2 has its names in lower case.
 FieldList: TypeAlias = "list[tuple[bytes, bytes]]"

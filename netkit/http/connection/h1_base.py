@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from netkit.http.connection.limits import ConnectionLimits
     from netkit.http.errors import HttpError
     from netkit.http.framing import Lenient
+    from netkit.http.lines import Buffer
     from netkit.http.parser import HttpParser
-    from netkit.io.protocols import Buffer
 
 
 class H1Connection:
@@ -94,10 +94,11 @@ class H1Connection:
         self._outgoing.trailers(fields)
         self._look_at_end()
 
-    def fits(self, stream: int, size: int) -> None:
+    def fits(self, stream: int, size: int, *, end: bool = False) -> None:
         """Raise ValueError if so many more octets of a body with a known length do not fit that length."""
-        self._check(stream)
-        self._outgoing.fits(size, end=False)
+        if not self._is_over(stream):
+            self._check(stream)
+        self._outgoing.fits(size, end=end)
 
     def sent(self, stream: int, size: int) -> None:
         """So many octets of a body with a known length were sent past `take`. With the last, it is over.

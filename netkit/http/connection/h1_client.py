@@ -25,7 +25,7 @@ from netkit.http.parser import HttpParser
 if TYPE_CHECKING:
     from netkit.http.connection.events import Events, FieldList
     from netkit.http.connection.limits import ConnectionLimits
-    from netkit.io.protocols import Buffer
+    from netkit.http.lines import Buffer
 
 # No "#" in a target: what follows it is never sent (RFC 9112 section 3.2).
 _START = re.compile(rb"[" + TCHAR + rb"]++ [!\"$-~]++").fullmatch
@@ -97,6 +97,7 @@ class H1Client(H1Connection):
         lines = encode_lines(head.fields) if head.fields else b""
         framing: Framing | None = None
         more = b""
+        closes = head.closes or self._last
         if not end:
             framing, more = _body_framing(method, length)
         elif length:
@@ -107,7 +108,7 @@ class H1Client(H1Connection):
             if method == b"CONNECT" or _PROTOCOL(head.protocol) is None:
                 raise HttpError.InvalidRequest("no upgrade to this protocol can be asked for in HTTP/1.1")
             more += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.protocol
-        elif self._last or head.closes:
+        elif closes:
             more += b"Connection: close\r\n"
         self._outgoing.begin(
             b"%b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (start, head.authority, shared, lines, more),
@@ -117,7 +118,7 @@ class H1Client(H1Connection):
         self._stream += 1
         self._sending = framing is not None
         self._receiving = True
-        self._closing = self._last or head.closes
+        self._closing = closes
         self._method = method
         self._upgrade = head.protocol is not None
         self._interim = 0
@@ -170,13 +171,13 @@ class H1Client(H1Connection):
         framing = done.framing
         if (framing is not _LENGTH and framing is not _NONE) or done.framing_conflict or self._upgrade:
             return None
-        status, version, reason, fields, persists = parser.received_head(data)
+        status, version, reason, fields, lasts = parser.received_head(data)
         if status < 200 or self._method == b"CONNECT":
             return None
         body_start = done.body_start
         self.answered = True
         self._receiving = False
-        if not persists:
+        if not lasts:
             self._closing = True
         body = data[body_start:]
         is_coded = bool(body) and b"content-encoding" in data[:body_start].lower()
@@ -190,7 +191,7 @@ class H1Client(H1Connection):
             done = parser.feed(incoming.buffer)
             if not done:
                 return False
-            status, version, reason, fields, persists = parser.received_head(incoming.buffer)
+            status, version, reason, fields, lasts = parser.received_head(incoming.buffer)
             if (status == 101 and self._upgrade) or makes_tunnel(self._method, status):
                 incoming.at = done.body_start
                 self._receiving = False
@@ -206,7 +207,7 @@ class H1Client(H1Connection):
                 continue
             has_body = incoming.begin_body(done)
             # RFC 9112 section 6.3: Content-Length beside chunked may well be an attack.
-            if done.framing_conflict or not persists:
+            if done.framing_conflict or not lasts:
                 self._closing = True
             events.append(
                 ResponseHead(self._stream, status, fields, not has_body, version, reason, incoming.length)

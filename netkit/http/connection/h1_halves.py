@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from netkit.http.connection.events import Events
     from netkit.http.connection.limits import ConnectionLimits
     from netkit.http.framing import Lenient
+    from netkit.http.lines import Buffer
     from netkit.http.parser import Done, HttpParser
-    from netkit.io.protocols import Buffer
 
 #: More octets than this behind a message are moved only once, however many messages follow.
 _MOVED_AT_ONCE = 4096
@@ -281,9 +281,11 @@ class Outgoing:
 
     def fits(self, size: int, *, end: bool) -> None:
         """Raise ValueError if so many more octets do not fit the length that the head announced."""
+        if self.framing is Framing.CHUNKED or self.framing is Framing.UNTIL_CLOSE:
+            return
         if size > self.left or (end and size < self.left):
             missing = "more" if size > self.left else "less"
-            raise ValueError(f"{missing} than the {self.left} octets that the head announced were given")
+            raise ValueError(f"{missing} octets than announced: {self.left} are to come, and {size} came")
 
     def trailers(self, fields: Sequence[tuple[bytes, bytes]]) -> None:
         """End the body with trailers; only a chunked body has any (RFC 9112 section 7.1.2)."""

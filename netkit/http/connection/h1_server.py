@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from netkit.http.connection.events import Events, FieldList
     from netkit.http.connection.limits import ConnectionLimits
-    from netkit.io.protocols import Buffer
+    from netkit.http.lines import Buffer
 
 _HOST = re.compile(rb"[A-Za-z0-9\-._~!$&'()*+,;=%:\[\]]*+").fullmatch
 _REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+").fullmatch

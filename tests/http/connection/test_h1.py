@@ -288,12 +288,24 @@ def test_a_body_that_does_not_fit_its_length() -> None:
     stream = client.request(get(), end=False, length=3)
     client.take()
     for data, end, words in ((b"four", False, "more"), (b"tw", True, "less"), (b"", True, "less")):
-        with pytest.raises(ValueError, match=f"{words} than the 3 octets"):
+        with pytest.raises(ValueError, match=f"{words} octets than announced: 3 are"):
             client.send(stream, data, end=end)
-    with pytest.raises(ValueError, match="less than the 3 octets"):
+        with pytest.raises(ValueError, match=f"{words} octets than announced: 3 are"):
+            client.fits(stream, len(data), end=end)
+    with pytest.raises(ValueError, match="less octets than announced: 3 are"):
         client.trailers(stream, [])
+    client.fits(stream, 3, end=True)
+    client.fits(stream, 2)
     client.send(stream, b"all", end=True)
     assert client.take() == b"all"
+    client.fits(stream, 0, end=True)
+    with pytest.raises(ValueError, match="more octets than announced: 0 are"):
+        client.fits(stream, 1)
+    with pytest.raises(ValueError, match="on stream 2"):
+        client.fits(2, 0)
+    chunked = H1Client()
+    chunked.request(get(), end=False)
+    chunked.fits(1, 1 << 40)
 
 
 def test_methods_in_wrong_states() -> None:
@@ -731,6 +743,12 @@ def test_goaway() -> None:
     assert kinds(client.feed(OK + b"Content-Length: 0\r\n\r\n")) == ["ResponseHead"]
     assert client.is_closed
     assert not client.is_broken
+    client = H1Client()
+    client.request(get(closes=True), end=True)
+    assert client.take() == b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    assert not client.is_closed
+    assert kinds(client.feed(OK + b"Content-Length: 0\r\n\r\n")) == ["ResponseHead"]
+    assert client.is_closed
     client = asked()
     client.goaway()
     assert not client.is_closed
@@ -831,3 +849,71 @@ def test_nothing_that_comes_raises(
         return found, kinds(events).count("Upgraded"), rest
 
     assert come(cut(data, places)) == come([data])
+
+
+WHOLE = (
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", b"hi", True),
+    (b"HTTP/1.1 204 No Content\r\n\r\n", b"", True),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", b"", False),
+)
+
+
+@pytest.mark.parametrize(("octets", "body", "lasts"), WHOLE)
+def test_a_response_in_one_piece(octets: bytes, body: bytes, lasts: bool) -> None:
+    client, same = H1Client(), H1Client()
+    for each in (client, same):
+        each.request(get(), end=True)
+        each.take()
+    whole = client.whole(octets)
+    assert whole is not None
+    head = same.feed(octets)[0]
+    assert isinstance(head, ResponseHead)
+    assert whole[:4] == (head.status, head.version, head.reason, head.fields)
+    assert whole[5] == body
+    assert client.can_request is same.can_request is lasts
+    assert client.in_flight == 0
+    if lasts:
+        client.request(get(), end=True)
+        assert client.feed(octets)[0] == ResponseHead(2, *_after_stream(head))
+
+
+def _after_stream(head: ResponseHead) -> tuple[object, ...]:
+    return head.status, head.fields, head.end, head.version, head.reason, head.length
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi!",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent Length: 2\r\n\r\nhi",
+        b"nonsense\r\n\r\n",
+    ],
+)
+def test_what_is_no_response_in_one_piece_is_fed(octets: bytes) -> None:
+    client, same = H1Client(), H1Client()
+    for each in (client, same):
+        each.request(get(), end=True)
+        each.take()
+    assert client.whole(octets) is None
+    assert repr(client.feed(octets)) == repr(same.feed(octets))
+    assert client.can_request is same.can_request
+
+
+def test_a_coded_body_in_one_piece_says_so() -> None:
+    for name, coded in (
+        (b"Content-Encoding", True),
+        (b"cOnTeNt-EnCoDiNg", True),
+        (b"Content-Language", False),
+    ):
+        client = H1Client()
+        client.request(get(), end=True)
+        whole = client.whole(b"HTTP/1.1 200 OK\r\n%b: br\r\nContent-Length: 2\r\n\r\nhi" % name)
+        assert whole is not None
+        assert whole[6] is coded

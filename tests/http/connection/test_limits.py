@@ -76,7 +76,7 @@ def test_faults() -> None:
     assert str(fault) == "too much (max_pings = 5)"
     assert (fault.kind, fault.code, fault.fault) == ("EnhanceYourCalm", 11, "peer")
     assert str(ConnectionFault("wrong")) == "wrong"
-    assert ConnectionFault("wrong", 0x77).kind == "ErrorCode0x77"
+    assert ConnectionFault("wrong", 0x77).kind == "ErrorCode119"
     stream = StreamFault("wrong", ErrorCode.CANCEL, stream=3)
     assert (stream.stream, stream.kind) == (3, "Cancel")
     assert isinstance(stream, ConnectionFault)
