@@ -27,7 +27,7 @@ export PYTHON
 
 python := $(VENV)/bin/python
 # What is compiled or installed; every other file is read where it lies.
-installed_from := pyproject.toml setup.py $(wildcard rust/Cargo.* rust/src/*.rs rust/src/*/*.rs)
+installed_from := pyproject.toml setup.py $(wildcard rust/Cargo.* rust/src/*.rs rust/src/*/*.rs rust/h2/Cargo.* rust/h2/src/*.rs)
 
 # One line: whether the hot functions are in Rust or in Python, and why.
 twins := $(VENV)/bin/netkit version --plain | awk -F '\t' '$$1 == "twins" { print "netkit: twins: " $$2 }' >&2
@@ -95,7 +95,7 @@ install:
 	@tools/install.sh $(abspath $(PREFIX))
 
 clean:
-	rm -rf build dist ./*.egg-info rust/target fuzz/target fuzz/artifacts netkit/_rust*.so netkit/_build_note.py
+	rm -rf build dist ./*.egg-info rust/target rust/h2/target fuzz/target fuzz/artifacts netkit/_rust*.so netkit/_h2*.so netkit/_build_note.py
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -f $(VENV)/.netkit $(VENV)/.dev
 

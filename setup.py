@@ -1,12 +1,14 @@
-"""Whether the wheel has the Rust twin, decided by building it; everything else is in pyproject.toml.
+"""Which Rust extensions the wheel has, decided by building each; everything else is in pyproject.toml.
 
-The twin is worth having, and not worth failing an installation for. So before setuptools settles what kind
-of wheel this will be, the crate is built. Where that works, the wheel is `cp311-abi3-<platform>` with the
-twin in it. Where it does not (no cargo, one that is too old, no way to the crates, no linker), the wheel is
-`py3-none-any`, and a note in it, `netkit/_build_note.py`, lets `netkit version` say why. setuptools-rust's
-own `optional=True` would build a platform wheel without the twin, and no word about it.
+There are two: the twins of hot functions (`netkit._rust`), and HTTP/2 (`netkit._h2`). Each is worth having,
+and not worth failing an installation for, and neither depends on the other. So before setuptools settles
+what kind of wheel this will be, each crate is built alone. Where one works at least, the wheel is
+`cp311-abi3-<platform>` with what could be built in it. Where none does (no cargo, one that is too old, no way
+to the crates, no linker), the wheel is `py3-none-any`. A note in the package, `netkit/_build_note.py`, lets
+`netkit version` say what is absent and why. setuptools-rust's own `optional=True` would build a platform
+wheel with nothing in it, and no word about it.
 
-`NETKIT_REQUIRE_RUST=1` makes the absence of the twin an error: releases and CI set it.
+`NETKIT_REQUIRE_RUST=1` makes the absence of either an error: releases and CI set it.
 """
 
 from __future__ import annotations
@@ -30,7 +32,11 @@ from setuptools_rust import RustExtension
 # setuptools has no name of its own for this one; the package is its copy, also from Python 3.12 on.
 from distutils.command.install_data import install_data  # isort: skip
 
-MANIFEST = "rust/Cargo.toml"
+#: The extensions: the manifest of the crate, and what users know it by.
+CRATES = {
+    "netkit._rust": ("rust/Cargo.toml", "Rust twin"),
+    "netkit._h2": ("rust/h2/Cargo.toml", "HTTP/2 in Rust"),
+}
 NOTE = "_build_note.py"
 REQUIRED = os.environ.get("NETKIT_REQUIRE_RUST", "0") not in ("", "0")
 
@@ -39,12 +45,12 @@ STABLE_ABI = "cp311"
 HAS_STABLE_ABI = sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 
-class NoTwin(Exception):
+class NoCrate(Exception):
     """The crate cannot be built here; the text says why, in a form fit for a user."""
 
 
 class settled_bdist_wheel(bdist_wheel):  # noqa: N801 - commands are named like functions
-    """A wheel that is of a platform exactly where the twin could be built."""
+    """A wheel that is of a platform exactly where a crate could be built."""
 
     settling = False
 
@@ -64,7 +70,7 @@ class settled_bdist_wheel(bdist_wheel):  # noqa: N801 - commands are named like 
 
 
 class noted_build_py(build_py):  # noqa: N801
-    """The package, with a note of why it has no twin where it has none."""
+    """The package, with a note of which extensions it has not, and why."""
 
     def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
         # A note in the source tree is about the editable installation there, not about this build.
@@ -74,15 +80,18 @@ class noted_build_py(build_py):  # noqa: N801
     def run(self) -> None:
         super().run()
         package = Path("netkit") if self.editable_mode else Path(self.build_lib, "netkit")
-        reason = getattr(self.distribution, "no_twin", None)
-        if reason is None:
+        absent: dict[str, str] = getattr(self.distribution, "absent_crates", {})
+        if not absent:
             package.joinpath(NOTE).unlink(missing_ok=True)
             return
-        # In an editable installation, the twin of an earlier build is older than the source beside it.
-        for twin in [*package.glob("_rust.*.so"), *package.glob("_rust*.pyd")]:
-            twin.unlink()
-        docstring = "Written by the build: why this installation has no Rust twin."
-        package.joinpath(NOTE).write_text(f'"""{docstring}"""\n\nNO_RUST = {reason!r}\n', encoding="utf-8")
+        # In an editable installation, what an earlier build left is older than the source beside it.
+        for name in absent:
+            module = name.rpartition(".")[2]
+            for file in [*package.glob(f"{module}.*.so"), *package.glob(f"{module}*.pyd")]:
+                file.unlink()
+        docstring = "Written by the build: which Rust extensions this installation has not, and why."
+        note = f'"""{docstring}"""\n\nABSENT = {absent!r}\n'
+        package.joinpath(NOTE).write_text(note, encoding="utf-8")
 
 
 #: Where systems look for manual pages and completions, below the prefix, and what goes there.
@@ -105,54 +114,61 @@ class noted_install_data(install_data):  # noqa: N801
 
 
 def settle(distribution: Distribution) -> None:
-    """Build the crate; where that fails, make the distribution a pure one, or give up if it is required."""
+    """Build each crate; leave out those that fail, or give up if they are required."""
     if getattr(distribution, "settled", False):
         return
     distribution.settled = True
     # What comes after these is a machine without a network, not a slow one.
     os.environ.setdefault("CARGO_NET_RETRY", "1")
     os.environ.setdefault("CARGO_HTTP_TIMEOUT", "15")
-    try:
-        build_crate(distribution)
-    except NoTwin as error:
-        if REQUIRED:
-            raise PlatformError(f"NETKIT_REQUIRE_RUST is set, and there is no Rust twin: {error}") from error
-        print(f"netkit: no Rust twin, falling back to pure Python: {error}", file=sys.stderr)
-        distribution.no_twin = str(error)
-        distribution.rust_extensions = []
+    absent: dict[str, str] = {}
+    for extension in distribution.rust_extensions:
+        _manifest, what = CRATES[extension.name]
+        try:
+            build_crate(distribution, extension)
+        except NoCrate as error:
+            if REQUIRED:
+                raise PlatformError(f"NETKIT_REQUIRE_RUST is set, and there is no {what}: {error}") from error
+            print(f"netkit: no {what}, falling back to pure Python: {error}", file=sys.stderr)
+            absent[extension.name] = str(error)
+    distribution.absent_crates = absent
+    distribution.rust_extensions = [
+        extension for extension in distribution.rust_extensions if extension.name not in absent
+    ]
+    if not distribution.rust_extensions:
         distribution.has_ext_modules = lambda: False
 
 
-def build_crate(distribution: Distribution) -> None:
+def build_crate(distribution: Distribution, extension: RustExtension) -> None:
     """Compile the crate into cargo's target directory, from where the build proper takes it."""
+    manifest, _what = CRATES[extension.name]
     cargo = os.environ.get("CARGO", "cargo")
     if shutil.which(cargo) is None:
-        raise NoTwin("cargo was not found")
-    needed = tomllib.loads(Path(MANIFEST).read_text(encoding="utf-8"))["package"]["rust-version"]
+        raise NoCrate("cargo was not found")
+    needed = tomllib.loads(Path(manifest).read_text(encoding="utf-8"))["package"]["rust-version"]
     found = output(os.environ.get("RUSTC", "rustc"), "--version", why="rustc does not run")
     version = re.match(r"rustc (\d+)\.(\d+)", found)
     if version is None:
-        raise NoTwin(f"rustc's version is not understood: {found.strip()!r}")
+        raise NoCrate(f"rustc's version is not understood: {found.strip()!r}")
     if tuple(map(int, version.groups())) < tuple(map(int, needed.split("."))):
-        raise NoTwin(f"{found.split(' (')[0].strip()} is older than the {needed} it needs")
-    output(cargo, "fetch", "--locked", "--manifest-path", MANIFEST, why="cargo cannot reach its crates")
+        raise NoCrate(f"{found.split(' (')[0].strip()} is older than the {needed} it needs")
+    output(cargo, "fetch", "--locked", "--manifest-path", manifest, why="cargo cannot reach its crates")
     build = distribution.get_command_obj("build_rust")
     build.ensure_finalized()
-    for extension in distribution.rust_extensions:
-        try:
-            build.build_extension(extension)
-        except Exception as error:
-            raise NoTwin(f"the build failed: {first_error(str(error))}") from error
+    try:
+        build.build_extension(extension)
+    except Exception as error:
+        raise NoCrate(f"the build failed: {first_error(str(error))}") from error
 
 
 def output(*command: str, why: str) -> str:
-    """What a command prints; raises NoTwin with why, and the command's own first error, if it fails."""
+    """What a command prints; raises NoCrate with why, and the command's own first error, if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     except OSError as error:
-        raise NoTwin(f"{why}: {error.strerror}") from error
+        raise NoCrate(f"{why}: {error.strerror}") from error
     if done.returncode:
-        raise NoTwin(f"{why}: {first_error(done.stderr)}")
+        raise NoCrate(f"{why}: {first_error(done.stderr)}")
     return done.stdout
 
 
@@ -172,13 +188,14 @@ setup(
     data_files=SHARED,
     rust_extensions=[
         RustExtension(
-            "netkit._rust",
-            path=MANIFEST,
+            name,
+            path=manifest,
             cargo_manifest_args=["--locked"],
             # Also in editable installations, where setuptools-rust would take a debug build.
             debug=False,
             quiet=True,
             optional=not REQUIRED,
         )
+        for name, (manifest, _what) in CRATES.items()
     ],
 )

@@ -9,11 +9,15 @@ used. A module with such a function calls, once:
 The Rust twin is used unless the extension module was not built, does not load, has another version, or
 `NETKIT_PURE=1` is set. `reason` says which of these it was, for `netkit version`. The choice is made once, at
 import.
+
+Other extension modules of netkit, which are no twins, are loaded by the same rules, when they are needed:
+`native("_h2")`.
 """
 
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from netkit._version import __version__
@@ -47,28 +51,29 @@ def choose(name: str, python: _F) -> _F:
     return twin
 
 
-def _load() -> tuple[ModuleType | None, str | None]:
-    """The extension module, or why there is none."""
+def native(name: str) -> tuple[ModuleType | None, str | None]:
+    """An extension module of netkit by its name in the package, or None and why it is not used."""
     if os.environ.get("NETKIT_PURE", "0") not in ("", "0"):
         return None, "NETKIT_PURE is set"
     try:
-        from netkit import _rust
+        module = import_module(f"netkit.{name}")
     except ImportError as error:
-        return None, _why_absent(error)
-    if __version__ != _rust.VERSION:
-        return None, f"netkit._rust is of version {_rust.VERSION}, netkit of {__version__}"
-    return _rust, None
+        return None, _why_absent(name, error)
+    if __version__ != module.VERSION:
+        return None, f"netkit.{name} is of version {module.VERSION}, netkit of {__version__}"
+    return module, None
 
 
-def _why_absent(error: ImportError) -> str:
-    """Why there is no extension module: the note of the build, else the error of the import."""
+def _why_absent(name: str, error: ImportError) -> str:
+    """Why there is no such extension module: the note of the build, else the error of the import."""
     try:
-        from netkit._build_note import NO_RUST
+        from netkit._build_note import ABSENT
     except ImportError:
-        return f"not built ({error})"
-    return f"built without it: {NO_RUST}"
+        ABSENT = {}  # noqa: N806
+    why = ABSENT.get(f"netkit.{name}")
+    return f"not built ({error})" if why is None else f"built without it: {why}"
 
 
-rust, reason = _load()
+rust, reason = native("_rust")
 #: Which of the twins is in use.
 implementation: Literal["rust", "python"] = "python" if rust is None else "rust"

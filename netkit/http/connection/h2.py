@@ -1,0 +1,81 @@
+"""HTTP/2 connections without I/O (RFC 9113), with the extended CONNECT of RFC 8441 in both roles.
+
+There are two forms, with the same events and the same error codes: the Rust crate h2 in `h2_rust`, and
+python-hyper's h2 in `h2_pure`. The first is used where its extension module is there, because it is many
+times faster; `NETKIT_PURE=1` forces the second. The choice is made when the first connection is, because
+either library costs time to load, which a command without HTTP/2 must not pay.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from netkit.http.connection.events import ClientConnection, HttpConnection, ServerConnection
+from netkit.http.connection.limits import DEFAULT_LIMITS
+
+if TYPE_CHECKING:
+    from netkit.http.connection.limits import ConnectionLimits
+
+
+class H2Connection(HttpConnection, Protocol):
+    """What a connection of HTTP/2 has besides."""
+
+    def ping(self, data: bytes) -> None:
+        """Ask the peer for a sign of life, with eight octets: `PingAnswered` brings them back."""
+
+
+class H2ClientConnection(H2Connection, ClientConnection, Protocol):
+    """The side that makes requests."""
+
+    @property
+    def takes_protocols(self) -> bool:
+        """Whether the server takes an extended CONNECT, with a `protocol` (RFC 8441 section 3).
+
+        False until its SETTINGS have come; a request with a `protocol` is refused until then.
+        """
+
+
+class H2ServerConnection(H2Connection, ServerConnection, Protocol):
+    """The side that answers."""
+
+
+def h2_client(limits: ConnectionLimits = DEFAULT_LIMITS) -> H2ClientConnection:
+    """The client's side of a connection. Its first output is there at once: the preface and SETTINGS."""
+    if implementation()[0] == "rust":
+        from netkit.http.connection import h2_rust
+
+        return h2_rust.client(limits)
+    from netkit.http.connection import h2_pure
+
+    return h2_pure.client(limits)
+
+
+def h2_server(
+    limits: ConnectionLimits = DEFAULT_LIMITS, *, extended_connect: bool = True
+) -> H2ServerConnection:
+    """The server's side of a connection. Its first output is there at once: SETTINGS.
+
+    `extended_connect`: the client is told that it may ask for an extended CONNECT. Such a request has a
+    `protocol` in its head, and the method CONNECT.
+    """
+    if implementation()[0] == "rust":
+        from netkit.http.connection import h2_rust
+
+        return h2_rust.server(limits, extended_connect)
+    from netkit.http.connection import h2_pure
+
+    return h2_pure.server(limits, extended_connect)
+
+
+_chosen: tuple[Literal["rust", "python"], str | None] | None = None
+
+
+def implementation() -> tuple[Literal["rust", "python"], str | None]:
+    """Which form is in use, and why it is not the Rust one if it is not."""
+    global _chosen
+    if _chosen is None:
+        from netkit import _twins
+
+        module, reason = _twins.native("_h2")
+        _chosen = ("python" if module is None else "rust", reason)
+    return _chosen
