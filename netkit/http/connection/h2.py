@@ -8,12 +8,15 @@ either library costs time to load, which a command without HTTP/2 must not pay.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from netkit.http.connection.events import ClientConnection, HttpConnection, ServerConnection
 from netkit.http.connection.limits import DEFAULT_LIMITS
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from netkit.http.connection.limits import ConnectionLimits
 
 
@@ -41,13 +44,8 @@ class H2ServerConnection(H2Connection, ServerConnection, Protocol):
 
 def h2_client(limits: ConnectionLimits = DEFAULT_LIMITS) -> H2ClientConnection:
     """The client's side of a connection. Its first output is there at once: the preface and SETTINGS."""
-    if implementation()[0] == "rust":
-        from netkit.http.connection import h2_rust
-
-        return h2_rust.client(limits)
-    from netkit.http.connection import h2_pure
-
-    return h2_pure.client(limits)
+    connection: H2ClientConnection = _chosen().client(limits)
+    return connection
 
 
 def h2_server(
@@ -58,24 +56,25 @@ def h2_server(
     `extended_connect`: the client is told that it may ask for an extended CONNECT. Such a request has a
     `protocol` in its head, and the method CONNECT.
     """
-    if implementation()[0] == "rust":
-        from netkit.http.connection import h2_rust
-
-        return h2_rust.server(limits, extended_connect)
-    from netkit.http.connection import h2_pure
-
-    return h2_pure.server(limits, extended_connect)
-
-
-_chosen: tuple[Literal["rust", "python"], str | None] | None = None
+    connection: H2ServerConnection = _chosen().server(limits, extended_connect)
+    return connection
 
 
 def implementation() -> tuple[Literal["rust", "python"], str | None]:
     """Which form is in use, and why it is not the Rust one if it is not."""
-    global _chosen
-    if _chosen is None:
-        from netkit import _twins
+    from netkit import _twins
 
-        module, reason = _twins.native("_h2")
-        _chosen = ("python" if module is None else "rust", reason)
-    return _chosen
+    module, reason = _twins.native("_h2")
+    return ("python" if module is None else "rust"), reason
+
+
+#: The module of the form in use, once it was needed.
+_form: ModuleType | None = None
+
+
+def _chosen() -> ModuleType:
+    global _form
+    if _form is None:
+        name = "h2_rust" if implementation()[0] == "rust" else "h2_pure"
+        _form = import_module(f"netkit.http.connection.{name}")
+    return _form

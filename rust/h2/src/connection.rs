@@ -191,24 +191,9 @@ impl Connection {
         while at < data.len() && !self.is_broken && !matches!(self.side, Side::Nobody) {
             let (count, ended) = self.reader.read(&data[at..]);
             if let Some(head) = ended {
-                if !self.has_settings && (head.kind != kind::SETTINGS || head.has(flag::ACK)) {
-                    // RFC 9113 section 3.4
-                    self.break_off(
-                        code::PROTOCOL_ERROR,
-                        "the first frame is not SETTINGS",
-                        None,
-                        &mut events,
-                    );
+                self.check(head, &mut events);
+                if self.is_broken {
                     break;
-                }
-                self.has_settings = true;
-                if let Err(excess) = self.meter.received(&head, self.reader.payload()) {
-                    self.stop(excess, &mut events);
-                    break;
-                }
-                self.current = head;
-                if self.is_server && head.kind == kind::HEADERS && head.stream % 2 == 1 {
-                    self.last_stream = self.last_stream.max(head.stream);
                 }
             }
             self.io.lock().input = data.slice(at..at + count);
@@ -222,6 +207,35 @@ impl Connection {
             self.advance_woken(&mut events);
         }
         events
+    }
+
+    /// Looks at a whole frame before the crate does.
+    fn check(&mut self, head: Head, events: &mut Vec<Event>) {
+        if !self.has_settings && (head.kind != kind::SETTINGS || head.has(flag::ACK)) {
+            // RFC 9113 section 3.4
+            return self.break_off(code::PROTOCOL_ERROR, "the first frame is not SETTINGS", None, events);
+        }
+        self.has_settings = true;
+        if let Err(excess) = self.meter.received(&head, self.reader.payload()) {
+            return self.stop(excess, events);
+        }
+        if let Some(code) = frame::fault(&head, self.reader.payload()) {
+            return self.break_off(code, "", None, events);
+        }
+        self.current = head;
+        if self.is_server && head.kind == kind::HEADERS && head.stream % 2 == 1 {
+            self.last_stream = self.last_stream.max(head.stream);
+        }
+        if matches!(head.kind, kind::DATA | kind::HEADERS) {
+            let stream = self.streams.get(&head.stream);
+            if stream
+                .is_some_and(|stream| stream.is_open && matches!(stream.receiving, Receiving::Nothing(_)))
+            {
+                // RFC 9113 section 5.1, half-closed (remote)
+                let cause = Cause::Broken("a frame came after the end of the message");
+                self.refuse(head.stream, Fault::Stream(cause, code::STREAM_CLOSED), events);
+            }
+        }
     }
 
     /// The peer will send no more: streams on which something was to come fail.

@@ -36,6 +36,9 @@ pub mod code {
     pub const NO_ERROR: u32 = 0;
     pub const PROTOCOL_ERROR: u32 = 1;
     pub const INTERNAL_ERROR: u32 = 2;
+    pub const FLOW_CONTROL_ERROR: u32 = 3;
+    pub const STREAM_CLOSED: u32 = 5;
+    pub const FRAME_SIZE_ERROR: u32 = 6;
     pub const REFUSED_STREAM: u32 = 7;
     pub const ENHANCE_YOUR_CALM: u32 = 11;
 }
@@ -123,6 +126,27 @@ pub fn settings(payload: &[u8]) -> impl Iterator<Item = (u16, u32)> + '_ {
     payload.chunks_exact(6).map(|six| {
         (u16::from_be_bytes([six[0], six[1]]), u32::from_be_bytes([six[2], six[3], six[4], six[5]]))
     })
+}
+
+/// The code for a frame that the connection cannot survive, where the crate has another than the RFC.
+#[must_use]
+pub fn fault(head: &Head, payload: &[u8]) -> Option<u32> {
+    let is_sized = match head.kind {
+        kind::SETTINGS if head.has(flag::ACK) => head.length == 0, // RFC 9113 section 6.5
+        kind::SETTINGS => head.length % 6 == 0,
+        kind::PING => head.length == 8, // section 6.7
+        kind::RST_STREAM | kind::WINDOW_UPDATE => head.length == 4, // sections 6.4 and 6.9
+        kind::GOAWAY => head.length >= 8, // section 6.8
+        _ => true,
+    };
+    if !is_sized {
+        return Some(code::FRAME_SIZE_ERROR);
+    }
+    let is_too_wide = |(name, value)| name == setting::INITIAL_WINDOW_SIZE && value > 0x7fff_ffff;
+    if head.kind == kind::SETTINGS && settings(payload).any(is_too_wide) {
+        return Some(code::FLOW_CONTROL_ERROR); // section 6.5.2
+    }
+    None
 }
 
 /// Four octets at a place, as a number; 0 where there are not as many.
