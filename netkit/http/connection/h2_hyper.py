@@ -448,8 +448,12 @@ class HyperConnection:
         return max(0, self._library.local_flow_control_window(stream))
 
     def send(self, stream: int, data: Buffer, *, end: bool = False) -> None:
-        """Send octets of a body; `end` with the last of them. Raises ValueError for more than `room`."""
-        self._sender(stream)
+        """Send octets of a body; `end` with the last of them.
+
+        Raises ValueError for more than `room`, and for a stream that never was or whose message has ended.
+        """
+        if self._sender(stream) is None:
+            return
         view = memoryview(data).cast("B")
         size, room = len(view), self.room(stream)
         if size > room:
@@ -466,7 +470,8 @@ class HyperConnection:
 
     def trailers(self, stream: int, fields: Sequence[tuple[bytes, bytes]]) -> None:
         """End the message with these fields after its body."""
-        self._sender(stream)
+        if self._sender(stream) is None:
+            return
         try:
             items = sendable(fields)
         except Malformed as error:
@@ -474,11 +479,21 @@ class HyperConnection:
         self._library.send_headers(stream, items, end_stream=True)
         self._end_sending(stream)
 
-    def _sender(self, number: int) -> HyperStream:
-        """The stream, if a body may be sent on it."""
+    def _known(self, number: int) -> HyperStream | None:
+        """The stream; None if it is gone, which the caller's events may say only later, so nothing is sent.
+
+        Raises ValueError for one that never was.
+        """
         stream = self._streams.get(number)
+        if stream is None and not 0 < number <= self._last_stream:
+            raise ValueError(f"there is no stream {number}")
+        return stream
+
+    def _sender(self, number: int) -> HyperStream | None:
+        """The stream, if a body may be sent on it; None if it is gone."""
+        stream = self._known(number)
         if stream is None:
-            raise ValueError(f"stream {number} is not open")
+            return None
         if not stream.is_sending:
             raise ValueError(f"the message on stream {number} has ended")
         if not stream.is_answered:

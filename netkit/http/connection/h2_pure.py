@@ -128,14 +128,14 @@ class H2PureServer(HyperConnection):
     ) -> None:
         """Send the head of a response, or of a 1xx response.
 
-        Raises ValueError for a stream that is not open or is answered already, and HttpError.InvalidValue for
+        Raises ValueError for a stream that never was or is answered already, and HttpError.InvalidValue for
         a status or a field that cannot be sent.
         """
         if not 100 <= status < 600 or status == 101:
             raise h2_faults.invalid_value("head", f"HTTP/2 has no status {status}")
-        state = self._streams.get(stream)
+        state = self._known(stream)
         if state is None:
-            raise ValueError(f"stream {stream} is not open")
+            return
         if state.is_answered:
             raise ValueError(f"stream {stream} is answered already")
         is_interim = status < 200

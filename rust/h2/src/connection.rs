@@ -365,7 +365,7 @@ impl Connection {
             .ok()
             .filter(|status| status.as_u16() < 600 && *status != StatusCode::SWITCHING_PROTOCOLS)
             .ok_or_else(|| Refusal::Head(format!("HTTP/2 has no status {status}")))?;
-        let stream = self.streams.get_mut(&id).ok_or_else(|| not_open(id))?;
+        let Some(stream) = self.streams.get_mut(&id) else { return self.missed(id) };
         let Sending::Head(respond) = &mut stream.sending else {
             return Err(Refusal::Stream(format!("stream {id} is answered already")));
         };
@@ -405,7 +405,7 @@ impl Connection {
     pub fn send(&mut self, id: u32, data: Bytes, end: bool) -> Result<(), Refusal> {
         let room = self.room(id);
         let size = data.len();
-        let stream = self.sender(id)?;
+        let Some(stream) = self.sender(id)? else { return Ok(()) };
         if size > room {
             return Err(Refusal::Stream(format!("{size} octets are more than the room of {room} octets")));
         }
@@ -431,23 +431,37 @@ impl Connection {
     /// # Errors
     /// `Refusal::Head`, or `Refusal::Stream`.
     pub fn trailers(&mut self, id: u32, fields: HeaderMap) -> Result<(), Refusal> {
-        if let Sending::Body(body) = &mut self.sender(id)?.sending {
+        let Some(stream) = self.sender(id)? else { return Ok(()) };
+        if let Sending::Body(body) = &mut stream.sending {
             body.send_trailers(fields).map_err(|error| Refusal::Head(error.to_string()))?;
         }
         self.end_sending(id);
         Ok(())
     }
 
-    /// The stream, if a body may be sent on it.
-    fn sender(&mut self, id: u32) -> Result<&mut Stream, Refusal> {
-        let stream = self.streams.get_mut(&id).ok_or_else(|| not_open(id))?;
+    /// A stream that is gone is no fault of the caller's, whose events may say so only later: nothing is
+    /// sent. One that never was is.
+    fn missed(&self, id: u32) -> Result<(), Refusal> {
+        if (1..=self.last_stream).contains(&id) {
+            Ok(())
+        } else {
+            Err(Refusal::Stream(format!("there is no stream {id}")))
+        }
+    }
+
+    /// The stream, if a body may be sent on it; nothing if it is gone.
+    fn sender(&mut self, id: u32) -> Result<Option<&mut Stream>, Refusal> {
+        if !self.streams.contains_key(&id) {
+            return self.missed(id).map(|()| None);
+        }
+        let Some(stream) = self.streams.get_mut(&id) else { return Ok(None) };
         if stream.has_ended {
             return Err(Refusal::Stream(format!("the message on stream {id} has ended")));
         }
         if matches!(stream.sending, Sending::Head(_)) {
             return Err(Refusal::Stream(format!("stream {id} has no head yet")));
         }
-        Ok(stream)
+        Ok(Some(stream))
     }
 
     fn end_sending(&mut self, id: u32) {
@@ -932,10 +946,6 @@ impl Connection {
         self.side = Side::Nobody;
         events.push(Event::Broken { code, reason, excess });
     }
-}
-
-fn not_open(id: u32) -> Refusal {
-    Refusal::Stream(format!("stream {id} is not open"))
 }
 
 /// What is wrong with a 1xx response, the one of that number on its stream.
