@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: The libraries that netkit needs, and the optional ones, by the names of their packages.
-LIBRARIES = ("click", "rich", "cryptography", "truststore", "idna")
-OPTIONAL = ("pyOpenSSL", "ada-url", "h2", "aioquic", "brotli", "backports.zstd", "uvloop")
+LIBRARIES = ("click", "rich", "cryptography", "truststore", "idna", "h2")
+OPTIONAL = ("pyOpenSSL", "ada-url", "aioquic", "brotli", "backports.zstd", "uvloop")
 
 
 class VersionRow(TypedDict):
@@ -28,6 +28,10 @@ class VersionRow(TypedDict):
         Literal["rust", "python"], "Which version of the performance-critical functions is in use"
     ]
     twins_reason: Annotated[str | None, "Why the Rust twins are not in use; null if they are"]
+    http2: Annotated[
+        Literal["rust", "python"], "Which library HTTP/2 is done by: the Rust crate h2, or python-hyper"
+    ]
+    http2_reason: Annotated[str | None, "Why HTTP/2 is not done by the Rust crate; null if it is"]
     openssl: Annotated[str | None, "The OpenSSL of the standard ssl module; null if Python has none"]
     libraries: Annotated[dict[str, str | None], "The libraries in use; null for one that is not installed"]
 
@@ -42,8 +46,8 @@ class VersionView(View[VersionRow]):
         yield "netkit", result["netkit"]
         yield "python", f"{result['python']} ({result['python_implementation']})"
         yield "platform", result["platform"]
-        reason = result["twins_reason"]
-        yield "twins", Mark("good", "rust") if reason is None else Mark("warn", f"python, slower ({reason})")
+        for name, reason in (("twins", result["twins_reason"]), ("http2", result["http2_reason"])):
+            yield name, Mark("good", "rust") if reason is None else Mark("warn", f"python, slower ({reason})")
         yield "openssl", result["openssl"] or "absent"
         yield from [(name, version or "absent") for name, version in result["libraries"].items()]
 
@@ -57,7 +61,7 @@ def version(run: Run[VersionRow]) -> None:
 
     netkit has two versions of its performance-critical functions, one in Rust and one in Python, with the
     same results: the twins. "twins" says which of them is in use; if it is the slower Python one, also why.
-    NETKIT_PURE=1 chooses the Python one.
+    "http2" says the same of the library for HTTP/2. NETKIT_PURE=1 chooses Python for both.
 
     `netkit --version` prints only the version of netkit, and starts faster.
 
@@ -70,7 +74,9 @@ def version(run: Run[VersionRow]) -> None:
     import platform
 
     from netkit import _twins
+    from netkit.http.connection import h2
 
+    http2, http2_reason = h2.implementation()
     row: VersionRow = {
         "netkit": __version__,
         "python": platform.python_version(),
@@ -78,6 +84,8 @@ def version(run: Run[VersionRow]) -> None:
         "platform": f"{platform.system()} {platform.machine()}",
         "twins": _twins.implementation,
         "twins_reason": _twins.reason,
+        "http2": http2,
+        "http2_reason": http2_reason,
         "openssl": _openssl(),
         "libraries": dict(_library_versions()),
     }
