@@ -294,42 +294,47 @@ class H2Channel:
         HttpError.Timeout raised. At `until` the flow returns.
         """
         limit = until if timeout is None else monotonic() + timeout
-        turns = 0
-        while True:
-            with self._lock:
-                if is_there() or reply.error is not None:
-                    return
-                pumps = not self._pumping
+        try:
+            while True:
+                with self._lock:
+                    if is_there() or reply.error is not None:
+                        return
+                    pumps = not self._pumping
+                    if pumps:
+                        self._pumping = True
+                    else:
+                        reply.signal.clear()
+                        self._waiting[reply] = None
                 if pumps:
-                    self._pumping = True
+                    yield from self._pump_flow(reply, is_there, limit)
                 else:
-                    reply.signal.clear()
-                    self._waiting[reply] = None
-            if limit is not None and monotonic() >= limit:
-                if pumps:
-                    self._hand_over()
-                if until is not None:
+                    try:
+                        yield Want(event=reply.signal, until=limit)
+                    finally:
+                        self._waiting.pop(reply, None)
+                if limit is not None and monotonic() >= limit and not is_there() and reply.error is None:
+                    if until is not None:
+                        return
+                    raise reply._read_timeout()
+        finally:
+            # Whoever was woken to pump, and has its own answer already, or was interrupted, wakes the next.
+            self._pass_on()
+
+    def _pump_flow(self, reply: H2Reply, is_there: Callable[[], bool], limit: float | None) -> Flow[None]:
+        """Flow: receive for all and send what is to be sent, until `is_there`, or the `limit`."""
+        turns = 0
+        try:
+            while not (is_there() or reply.error is not None):
+                if limit is not None and monotonic() >= limit:
                     return
-                raise reply._read_timeout()
-            if not pumps:
-                try:
-                    yield Want(event=reply.signal, until=limit)
-                finally:
-                    self._waiting.pop(reply, None)
-                continue
-            try:
-                # One turn as the pump. Between turns another flow may take over, which does no harm.
-                while not (is_there() or reply.error is not None):
-                    if limit is not None and monotonic() >= limit:
-                        break
-                    if self._pump_once():
-                        turns += 1
-                        if turns % OPERATIONS_PER_TURN == 0:
-                            yield PAUSE
-                        continue
-                    yield self.stream.want(write=bool(self._outbox), event=self._wake, until=limit)
-            finally:
-                self._hand_over()
+                if self._pump_once():
+                    turns += 1
+                    if turns % OPERATIONS_PER_TURN == 0:
+                        yield PAUSE
+                    continue
+                yield self.stream.want(write=bool(self._outbox), event=self._wake, until=limit)
+        finally:
+            self._pumping = False
 
     def _pump_once(self) -> bool:
         """Send what goes, and take in what is there. Returns whether anything was there."""
@@ -345,10 +350,11 @@ class H2Channel:
             self._fail(_broken(error))
             return True
 
-    def _hand_over(self) -> None:
-        """The pump leaves: one of those who wait goes on, if there is one."""
+    def _pass_on(self) -> None:
+        """If nobody pumps, one of those who wait is woken to do it."""
+        if self._pumping or not self._waiting:
+            return
         with self._lock:
-            self._pumping = False
             heir = next(iter(self._waiting), None)
         if heir is not None:
             heir.signal.set()
@@ -369,7 +375,8 @@ class H2Channel:
         except OSError as error:
             self._fail(_broken(error))
         finally:
-            self._hand_over()
+            self._pumping = False
+            self._pass_on()
 
     def _feed(self) -> None:
         """Give the protocol object what was received, and each reply what is its own."""
