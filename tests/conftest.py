@@ -26,7 +26,7 @@ from hypothesis import settings
 
 from netkit import _twins
 
-pytest_plugins = ["tests.leftovers"]
+pytest_plugins = ["tests.leftovers", "tests.interop.http_servers", "tests.interop.proxies"]
 
 
 def _is_set(variable: str) -> bool:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +13,9 @@ from netkit.net import TcpListener
 from netkit.proxy import Proxy, ProxyError, connect_through, connect_through_async, receive_header
 from tests.cli.helpers import run_netkit
 from tests.conftest import free_port, require_peer
-from tests.waiting import until_connected
+from tests.interop.proxies import PROXIES, microsocks, running
 
 WAIT = 20.0
-
-Start = Callable[[list[str]], int]
 
 
 @pytest.fixture
@@ -51,49 +47,6 @@ def target() -> Iterator[int]:
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(WAIT)
-
-
-@contextmanager
-def running(argv: list[str], port: int) -> Iterator[None]:
-    """A program that listens on `port` before long."""
-    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            until_connected(port, process).close()
-            yield
-        finally:
-            process.kill()
-
-
-def microsocks(port: int, folder: Path, login: bool) -> list[str]:
-    more = ["-u", "jo", "-P", "p4w"] if login else []
-    return [require_peer("microsocks"), "-i", "127.0.0.1", "-p", str(port), *more]
-
-
-def tinyproxy(port: int, folder: Path, login: bool) -> list[str]:
-    settings = [
-        f"Port {port}",
-        "Listen 127.0.0.1",
-        "Timeout 20",
-        f'PidFile "{folder}/pid"',
-        f'LogFile "{folder}/log"',
-    ]
-    if login:
-        settings.append("BasicAuth jo p4w")
-    (folder / "tinyproxy.conf").write_text("\n".join(settings) + "\n")
-    return [require_peer("tinyproxy"), "-d", "-c", str(folder / "tinyproxy.conf")]
-
-
-def ncat_http(port: int, folder: Path, login: bool) -> list[str]:
-    more = ["--proxy-auth", "jo:p4w"] if login else []
-    return [require_peer("ncat"), "-l", "127.0.0.1", str(port), "-k", "--proxy-type", "http", *more]
-
-
-#: What speaks which.
-PROXIES = {
-    "microsocks": ("socks5", microsocks),
-    "tinyproxy": ("http", tinyproxy),
-    "ncat": ("http", ncat_http),
-}
 
 
 @pytest.fixture(params=PROXIES)

@@ -1,0 +1,3 @@
+module netkit.test/http
+
+go 1.24
