@@ -120,6 +120,8 @@ class Pool:
             elif found.is_alive():
                 return found, True
             else:
+                if not found.is_http2:
+                    found.close()  # else the pool would keep it, and give it out again
                 self.release(route, found)
 
     def _decide(
