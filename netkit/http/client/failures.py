@@ -39,11 +39,11 @@ def as_http_error(error: Exception, phase: Phase) -> Exception:
 def _made(error: Exception, phase: Phase) -> HttpError | None:
     if isinstance(error, DeadlineExceeded):
         return HttpError.Timeout(None, error.doing or DOING[phase])
+    if isinstance(error, NetkitError) and error.stage == "tls":
+        return HttpError.TlsError(str(error), errno=error.errno if isinstance(error, OSError) else None)
     if not isinstance(error, OSError):
         return None
     stage = error.stage if isinstance(error, NetkitError) else "connect"
-    if stage == "tls":
-        return HttpError.TlsError(str(error), errno=error.errno)
     if isinstance(error, TimeoutError) and isinstance(error, NetkitError):
         return HttpError.Timeout(None, DOING[phase])
     if isinstance(error, ResolveError):
