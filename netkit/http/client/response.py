@@ -144,11 +144,16 @@ class Incoming:
             piece = yield from reply.next_flow()
             self.size += len(piece)
             if self._limit is not None and self.size > self._limit:
-                raise HttpError.BodyTooLarge(self._limit)
+                raise HttpError.BodyTooLarge(self._limit, limit_name="max_body")
             return piece
         while True:
             if self._decoded is not None:
-                piece = next(self._decoded, b"")
+                try:
+                    piece = next(self._decoded, b"")
+                except HttpError.BodyTooLarge as error:
+                    if error.limit_name == "max_size":
+                        error.limit_name = "max_body"  # as the setting is called here
+                    raise
                 if piece:
                     self.size += len(piece)
                     return piece
@@ -165,11 +170,11 @@ class Incoming:
         limit = self._limit
         has_body = bool(reply.pieces) or not reply.is_ended  # HEAD only says what there would be
         if has_body and reply.length is not None and limit is not None and reply.length > limit:
-            raise HttpError.BodyTooLarge(limit, reply.length)
+            raise HttpError.BodyTooLarge(limit, reply.length, limit_name="max_body")
         if self._decoder is None and reply.is_ended and len(reply.pieces) <= 1:
             data = reply.pieces.popleft()[0] if reply.pieces else b""
             if limit is not None and len(data) > limit:
-                raise HttpError.BodyTooLarge(limit)
+                raise HttpError.BodyTooLarge(limit, limit_name="max_body")
             return data
         pieces: list[bytes] = []
         while piece := (yield from self.next_flow()):
@@ -182,7 +187,7 @@ class Incoming:
             size = yield from self.answer.reply.read_into_flow(view)
             self.size += size
             if self._limit is not None and self.size > self._limit:
-                raise HttpError.BodyTooLarge(self._limit)
+                raise HttpError.BodyTooLarge(self._limit, limit_name="max_body")
             return size
         piece = yield from self.next_flow()
         size = min(len(piece), len(view))
