@@ -1,0 +1,173 @@
+"""The client and servers that break the rules: each time the right outcome, and within its limit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from netkit.addr import SocketAddr
+from netkit.http import AsyncClient, Client, ClientConfig, CookieJar, DialConfig, HttpVersions, Request
+from netkit.http.auth import Auth, BasicAuth, DigestAuth
+from netkit.tls.certificate import Certificate
+from netkit.tls.config import TlsConfig
+from tests.http.client.hostile import SCENARIOS, Outcome, Scenario, Service, serve
+
+#: For a scenario that has no limit of time of its own. Only a test that fails waits so long.
+TIMEOUT = 10.0
+
+VERSIONS = {
+    "1.1": HttpVersions.HTTP11,
+    "2": HttpVersions.HTTP2,
+    "2-prior-knowledge": HttpVersions.HTTP2,
+}
+
+AUTHS: dict[str, Callable[[], Auth]] = {
+    "basic": lambda: BasicAuth("jo", "p4w"),
+    "digest": lambda: DigestAuth("jo", "p4w"),
+}
+
+
+class Got(NamedTuple):
+    """What one request came to: a response, or an error."""
+
+    status: int | None = None
+    body: bytes | None = None
+    error: BaseException | None = None
+
+
+def requests_of(service: Service) -> list[tuple[Request, float]]:
+    """The requests of a scenario, each with its limit of time."""
+    ask = service.scenario.ask
+    first = Request(ask.method, service.url, headers=ask.fields, body=ask.body)
+    root = f"{service.origin()}/"
+    again = [Request(method, root, body=b"more" if method == "POST" else None) for method in ask.again]
+    return [(each, ask.timeout or TIMEOUT) for each in (first, *again)]
+
+
+def settings(service: Service) -> tuple[ClientConfig, DialConfig, CookieJar | None, Auth | None]:
+    scenario, ask = service.scenario, service.scenario.ask
+    roots = Certificate.from_pem_chain(Path(service.root).read_bytes())
+    ports = [service.port(), *([service.port("other")] if scenario.other else [])]
+    here = {f"{scenario.host}:{port}": [SocketAddr.parse(f"127.0.0.1:{port}")] for port in ports}
+    dial = DialConfig(VERSIONS[scenario.version], TlsConfig.client().with_root_certs(roots), resolve_to=here)
+    config = ClientConfig(**{"timeout": TIMEOUT, **ask.settings})
+    auth = AUTHS[ask.auth]() if ask.auth is not None else None
+    return config, dial, CookieJar() if ask.cookies else None, auth
+
+
+def blocking(service: Service) -> list[Got]:
+    got: list[Got] = []
+    config, dial, cookies, auth = settings(service)
+    with Client(config, dial=dial, cookies=cookies, auth=auth) as client:
+        for request, timeout in requests_of(service):
+            if got and service.scenario.ask.settle:
+                service.until_settled()
+            try:
+                response = client.request(request, timeout=timeout)
+                got.append(Got(response.status, response.body or b""))
+            except Exception as error:
+                got.append(Got(error=error))
+        in_use = client.connections - client.idle_connections
+    assert in_use == 0, "a connection is in use, though no request is under way"
+    return got
+
+
+def awaited(service: Service) -> list[Got]:
+    async def run() -> list[Got]:
+        got: list[Got] = []
+        config, dial, cookies, auth = settings(service)
+        async with AsyncClient(config, dial=dial, cookies=cookies, auth=auth) as client:
+            for request, timeout in requests_of(service):
+                if got and service.scenario.ask.settle:
+                    service.until_settled()
+                try:
+                    response = await client.request_async(request, timeout=timeout)
+                    got.append(Got(response.status, response.body or b""))
+                except Exception as error:
+                    got.append(Got(error=error))
+            in_use = client.connections - client.idle_connections
+        assert in_use == 0, "a connection is in use, though no request is under way"
+        return got
+
+    return asyncio.run(run())
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """An error, and what it came of."""
+    found = [error]
+    while (cause := found[-1].__cause__) is not None:
+        found.append(cause)
+    return found
+
+
+def differs(expected: Outcome, got: Got) -> str | None:
+    """What is not as expected, in words; None if all is."""
+    if expected.errors:
+        if got.error is None:
+            return f"no error, but {got.status} {(got.body or b'')[:60]!r}"
+        found = causes(got.error)
+        if not any(isinstance(each, expected.errors) for each in found):
+            return f"another error: {found!r}"
+        named = [f"{each} {vars(each)}" for each in found]
+        if expected.limit is not None and not any(expected.limit in each for each in named):
+            return f"the error does not name {expected.limit}: {named}"
+        return None
+    if got.error is not None:
+        return f"an error: {causes(got.error)!r}"
+    if expected.status is not None and got.status != expected.status:
+        return f"the status {got.status}, not {expected.status}"
+    if expected.body is not None and got.body != expected.body:
+        return f"the body {(got.body or b'')[:60]!r}, not {expected.body[:60]!r}"
+    return None
+
+
+def verdict(expected: Outcome, got: list[Got], service: Service) -> str | None:
+    """The first thing that is not as expected."""
+    if (what := differs(expected, got[0])) is not None:
+        return what
+    for number, (each, outcome) in enumerate(zip(got[1:], expected.again, strict=False), 2):
+        if (what := differs(outcome, each)) is not None:
+            return f"request {number}: {what}"
+    for name, want, found in (
+        ("requests", expected.requests, len(service.requests)),
+        ("connections", expected.connections, service.connections["main"]),
+    ):
+        if want not in (None, found):
+            return f"{found} {name}, not {want}: {service.requests}"
+    if expected.check is not None:
+        expected.check(service)
+    return None
+
+
+@pytest.mark.parametrize("form", [blocking, awaited])
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_outcome(scenario: Scenario, form: Callable[[Service], list[Got]]) -> None:
+    with serve(scenario) as service:
+        got = form(service)
+        # The client was closed, so each of its connections is.
+        service.until_all_closed()
+    problem = verdict(scenario.outcome, got, service)
+    if problem is not None and scenario.outcome.or_else is not None:
+        problem = verdict(scenario.outcome.or_else, got, service)
+    assert problem is None, f"{problem}\n{scenario.rule}"
+
+
+def test_the_table_can_fail() -> None:
+    """A wrong expectation is seen."""
+    scenario = SCENARIOS["framing: an octet at a time"]
+    with serve(scenario) as service:
+        got = blocking(service)
+    assert verdict(scenario.outcome, got, service) is None
+    for wrong in (
+        Outcome(status=201),
+        Outcome(body=b"other"),
+        Outcome(errors=(OSError,)),
+        Outcome(requests=1),
+        Outcome(connections=2),
+        Outcome(again=(Outcome(status=404),)),
+    ):
+        assert verdict(wrong, got, service) is not None, wrong
