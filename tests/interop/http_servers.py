@@ -229,6 +229,7 @@ PEERS: dict[str, Peer] = {
         {"plain": Port(("1.1",)), "prior": Port(("2",)), "tls": Port(_BOTH, tls=True)},
         extras=("/full", "/upgrade"),
     ),
+    # 2.2 sends a range although If-Range has another entity tag.
     "h2o": Peer(
         "Debian's h2o; http.server behind it for what is neither /hello, /gzip nor /bytes",
         _start_h2o,

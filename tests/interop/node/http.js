@@ -165,7 +165,7 @@ function reset(request, response) {
   response.writeHead(200, { 'content-length': 100 });
   response.write('part of ', () => {
     if (isHttp2(request)) response.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
-    else request.socket.resetAndDestroy();
+    else request.socket.destroy();
   });
 }
 

@@ -189,6 +189,11 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
         return None
 
+    def handle_expect_100(self) -> bool:
+        going_on = super().handle_expect_100()
+        self.wfile.flush()
+        return going_on
+
     def log_message(self, *args: object) -> None:
         """No log."""
 
