@@ -12,6 +12,7 @@ import pytest
 from netkit.addr import SocketAddr
 from netkit.http import AsyncClient, Client, ClientConfig, CookieJar, DialConfig, HttpVersions, Request
 from netkit.http.auth import Auth, BasicAuth, DigestAuth
+from netkit.http.connection.errors import ConnectionFault, ErrorCode
 from netkit.tls.certificate import Certificate
 from netkit.tls.config import TlsConfig
 from tests.http.client.hostile import SCENARIOS, Outcome, Scenario, Service, serve
@@ -154,6 +155,24 @@ def test_outcome(scenario: Scenario, form: Callable[[Service], list[Got]]) -> No
     if problem is not None and scenario.outcome.or_else is not None:
         problem = verdict(scenario.outcome.or_else, got, service)
     assert problem is None, f"{problem}\n{scenario.rule}"
+
+
+def test_a_server_that_ignores_the_window_of_a_stream() -> None:
+    """The window is full, because nobody reads the first response; what comes over it is not kept."""
+    scenario = SCENARIOS["http2: DATA without a look at the windows"]
+    with serve(scenario) as service:
+        config, dial, _, _ = settings(service)
+        with Client(config, dial=dial) as client:
+            with client.stream(Request("GET", service.url)) as unread:
+                # It pumps for both.
+                try:
+                    client.get(service.url)
+                except ConnectionFault as error:
+                    assert error.code == ErrorCode.FLOW_CONTROL_ERROR
+                with pytest.raises(ConnectionFault) as caught:
+                    unread.read_to_end(1 << 30)
+                assert caught.value.code == ErrorCode.FLOW_CONTROL_ERROR
+            assert client.get(service.url).body == b"hello\n"
 
 
 def test_the_table_can_fail() -> None:
