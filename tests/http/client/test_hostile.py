@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,9 @@ from netkit.http.auth import Auth, BasicAuth, DigestAuth
 from netkit.http.connection.errors import ConnectionFault, ErrorCode
 from netkit.tls.certificate import Certificate
 from netkit.tls.config import TlsConfig
+from tests.http.client.frames import Http2, hello
 from tests.http.client.hostile import SCENARIOS, Outcome, Scenario, Service, serve
+from tests.http.client.scripting import Visitor
 
 #: For a scenario that has no limit of time of its own. Only a test that fails waits so long.
 TIMEOUT = 10.0
@@ -173,6 +176,33 @@ def test_a_server_that_ignores_the_window_of_a_stream() -> None:
                     unread.read_to_end(1 << 30)
                 assert caught.value.code == ErrorCode.FLOW_CONTROL_ERROR
             assert client.get(service.url).body == b"hello\n"
+
+
+def test_who_pumps_leaves_and_so_does_who_should_go_on() -> None:
+    """Two responses come at once: their flows leave, and the third request must not wait for either."""
+    seen = threading.Event()
+
+    def script(visitor: Visitor) -> None:
+        peer = Http2(visitor)
+        first, second, third = (peer.head()[0].stream for _ in range(3))
+        peer.send(hello(first), hello(second))
+        assert seen.wait(TIMEOUT)
+        peer.send(hello(third))
+        peer.until_gone()
+
+    async def ask(client: AsyncClient, url: str) -> None:
+        tasks = [asyncio.create_task(client.get_async(url)) for _ in range(3)]
+        await asyncio.wait(tasks[:2])
+        seen.set()
+        assert [(await task).body for task in tasks] == [b"hello\n"] * 3
+
+    async def run(service: Service) -> None:
+        config, dial, _, _ = settings(service)
+        async with AsyncClient(config, dial=dial) as client:
+            await ask(client, service.url)
+
+    with serve(Scenario("three", [script], Outcome(), version="2-prior-knowledge")) as service:
+        asyncio.run(run(service))
 
 
 def test_the_table_can_fail() -> None:
