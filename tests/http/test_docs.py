@@ -41,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
             body = self.rfile.read(int(self.headers["Content-Length"]))
         self.answer(200, self.command.encode() + b" " + body)
 
-    do_POST = do_PUT
+    do_POST = do_PUT  # noqa: N815 - the name is the base class's
 
     def answer(self, status: int, body: bytes, **fields: str) -> None:
         self.send_response(status)
