@@ -34,11 +34,11 @@ from netkit.http.types import Method
 from netkit.io import before, sleep_until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from netkit.http.auth import Auth, RequestFacts
     from netkit.http.client.body import Body
-    from netkit.http.client.channel import Channel, Reply
+    from netkit.http.client.channel import Channel, Lease, Reply
     from netkit.http.client.dial import Route
     from netkit.http.client.facts import ConnectionInfo, Trace
     from netkit.http.config import ClientConfig
@@ -362,7 +362,10 @@ class ClientCore:
                 self._tell("response", reply=reply)
             if reply.is_upgraded:
                 return reply, info
-            reply.when_over(PoolLease(pool, route, channel))
+            lease: Lease = PoolLease(pool, route, channel)
+            if self.trace is not None:
+                lease = _TracedLease(lease, partial(self._tell, "end", reply=reply))
+            reply.when_over(lease)
             return reply, info
 
     @staticmethod
@@ -384,7 +387,7 @@ class ClientCore:
         """Flow: a new connection, with the protocol that it speaks."""
         timing.queued = monotonic()
         timeout = self.dialer.config.connect_timeout
-        flow = self.dialer.dial_flow(route, timing)
+        flow = self.dialer.dial_flow(route, timing, self._tell)
         if timeout is None:
             link = yield from flow
         else:
@@ -595,6 +598,21 @@ class ClientCore:
     def close(self) -> None:
         """Close all connections."""
         self.pool.close()
+
+
+class _TracedLease:
+    """A lease whose end is told."""
+
+    __slots__ = ("_lease", "_tell")
+
+    def __init__(self, lease: Lease, tell: Callable[[], None]) -> None:
+        self._lease = lease
+        self._tell = tell
+
+    def end(self) -> None:
+        """Give the channel back."""
+        self._tell()
+        self._lease.end()
 
 
 def drop_flow(reply: Reply) -> Flow[None]:

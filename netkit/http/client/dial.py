@@ -18,6 +18,7 @@ from netkit.http.errors import HttpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Protocol
 
     from netkit.addr import SocketAddr
     from netkit.http.client.facts import Timing
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
     from netkit.net.resolve import NameResolver
     from netkit.proxy.url import Proxy
     from netkit.tls.config import TlsConfig
+
+
+if TYPE_CHECKING:
+
+    class Tell(Protocol):
+        """Is told each step, with its facts."""
+
+        def __call__(self, name: str, **facts: object) -> None: ...
 
 
 #: How many origins are remembered with where they lead.
@@ -219,30 +228,31 @@ class Dialer:
             return route.is_secure
         return self.config.versions is HttpVersions.HTTP2
 
-    def dial_flow(self, route: Route, timing: Timing) -> Flow[Link]:
-        """Flow: a new connection for `route`. `timing` gets the moments of its phases.
+    def dial_flow(self, route: Route, timing: Timing, tell: Tell) -> Flow[Link]:
+        """Flow: a new connection for `route`. `timing` gets the moments of its phases; `tell` is told of each.
 
         Raises the errors of the layers below: ResolveError, ConnectError, ProxyError, TlsError; and
         HttpError.ConnectionError for an address that `deny_private` forbids.
         """
         info = ConnectionInfo()
-        stream = yield from self._connect(route, timing, info)
+        stream = yield from self._connect(route, timing, info, tell)
         try:
             if route.proxy is not None and not route.is_forwarded:
                 timing.phase = "proxy"
                 yield from self._tunnel(stream, route, route.proxy)
                 timing.tunnelled = monotonic()
+                tell("proxy", proxy=info.proxy, target=route.endpoint)
             versions = self.config.versions
             if not route.is_secure:
                 is_http2 = versions is HttpVersions.HTTP2 and not route.is_forwarded
                 info.version = "2" if is_http2 else "1.1"
                 return Link(stream, is_http2, info)
-            return (yield from self._secure(stream, route, timing, info))
+            return (yield from self._secure(stream, route, timing, info, tell))
         except BaseException:
             stream.close()
             raise
 
-    def _connect(self, route: Route, timing: Timing, info: ConnectionInfo) -> Flow[ByteStream]:
+    def _connect(self, route: Route, timing: Timing, info: ConnectionInfo, tell: Tell) -> Flow[ByteStream]:
         config = self.config
         if config.unix_socket is not None:
             from netkit.net.unix import UnixStream
@@ -250,6 +260,7 @@ class Dialer:
             unix = yield from UnixStream.connect_flow(config.unix_socket)
             info.unix_path = config.unix_socket
             timing.connected = monotonic()
+            tell("connect", path=config.unix_socket)
             return unix
 
         from netkit.net.connect import connect_first, interleave
@@ -268,6 +279,7 @@ class Dialer:
             timing.phase = "dns"
             addrs = yield from resolve_flow(target, family=config.family, resolver=config.resolver)
             timing.resolved = monotonic()
+            tell("dns", target=target, addresses=tuple(addrs))
         if config.deny_private:
             addrs = _public(addrs, target)
         timing.phase = "connect"
@@ -278,6 +290,7 @@ class Dialer:
         info.peer = stream.peer_addr
         info.local = stream.local_addr
         info.attempts = tuple(made.attempts)
+        tell("connect", target=target, peer=info.peer, local=info.local, attempts=info.attempts)
         return stream
 
     def _tunnel(self, stream: ByteStream, route: Route, proxy: Proxy) -> Flow[None]:
@@ -285,7 +298,9 @@ class Dialer:
 
         yield from tunnel_flow(stream, proxy, (route.name, route.port))
 
-    def _secure(self, stream: ByteStream, route: Route, timing: Timing, info: ConnectionInfo) -> Flow[Link]:
+    def _secure(
+        self, stream: ByteStream, route: Route, timing: Timing, info: ConnectionInfo, tell: Tell
+    ) -> Flow[Link]:
         from netkit.io import phase
         from netkit.tls.stream import TlsStream
 
@@ -295,6 +310,7 @@ class Dialer:
         timing.secured = monotonic()
         info.tls_version, info.cipher, info.alpn = tls.negotiated_version, tls.cipher, tls.alpn
         info.peer_chain = tls.peer_chain
+        tell("tls", version=info.tls_version, cipher=info.cipher, alpn=info.alpn, chain=info.peer_chain)
         is_http2 = tls.alpn == "h2"
         if self.config.versions is HttpVersions.HTTP2 and not is_http2:
             tls.close()

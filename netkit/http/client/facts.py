@@ -148,8 +148,21 @@ class ConnectionInfo:
 class TraceEvent:
     """One step of an exchange, told as it happens: `name`, `at` (a moment of `time.monotonic()`), `facts`.
 
-    Names: `dns`, `connect`, `proxy`, `tls` (each when it is done), `reuse`, `request`, `interim`, `response`,
-    `redirect`, `retry`, `auth`, `upgrade_to_https`, `end`, `goaway`.
+    | name | when | facts |
+    | --- | --- | --- |
+    | `dns` | the name was resolved | `target`, `addresses` |
+    | `connect` | there is a connection | `target`, `peer`, `local`, `attempts`; or `path` |
+    | `proxy` | the proxy has connected to the target | `proxy`, `target` |
+    | `tls` | the handshake is over | `version`, `cipher`, `alpn`, `chain` |
+    | `connected`, `reuse` | a new, or an old connection is taken | `info` |
+    | `request` | the request begins | `head`, `info` |
+    | `interim` | a 1xx response came | `status`, `fields` |
+    | `response` | the head of the response came | `reply` |
+    | `end` | the body is over, or given up | `reply` |
+    | `redirect` | a redirect is followed | `status`, `url` |
+    | `auth` | the request goes again, with credentials | `status` |
+    | `retry` | the request goes again | `error`, or `status`, or `delay`, `attempt`, `why` |
+    | `upgrade_to_https` | HSTS changed the URL | `url` |
     """
 
     __slots__ = ("at", "facts", "name")

@@ -43,7 +43,9 @@ def _made(error: Exception, phase: Phase) -> HttpError | None:
         return HttpError.TlsError(str(error), errno=error.errno if isinstance(error, OSError) else None)
     if isinstance(error, NetkitError) and error.layer == "proxy":
         # Between the client and the server: there is no connection, whatever the proxy said.
-        return HttpError.ConnectionError(str(error), errno=error.errno if isinstance(error, OSError) else None)
+        return HttpError.ConnectionError(
+            str(error), errno=error.errno if isinstance(error, OSError) else None
+        )
     if not isinstance(error, OSError):
         return None
     stage = error.stage if isinstance(error, NetkitError) else "connect"

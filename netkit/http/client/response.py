@@ -223,6 +223,7 @@ def fetched(incoming: Incoming, body: bytes | None) -> FetchedResponse:
     """The response with that body."""
     answer = incoming.answer
     reply = answer.reply
+    reply.exchange.body = None  # what was sent is not needed any more, and may be large
     return FetchedResponse.received(
         reply.status,
         _VERSIONS.get(reply.version, Version.Http11),
