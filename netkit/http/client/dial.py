@@ -229,7 +229,7 @@ class Dialer:
         return self.config.versions is HttpVersions.HTTP2
 
     def dial_flow(self, route: Route, timing: Timing, tell: Tell) -> Flow[Link]:
-        """Flow: a new connection for `route`. `timing` gets the moments of its phases; `tell` is told of each.
+        """Flow: a new connection for `route`. `timing` gets the moments of its phases; `tell` learns of each.
 
         Raises the errors of the layers below: ResolveError, ConnectError, ProxyError, TlsError; and
         HttpError.ConnectionError for an address that `deny_private` forbids.
