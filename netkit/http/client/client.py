@@ -229,6 +229,23 @@ class Client(_Base):
         with _Calling(self, call, timeout):
             return run(self._stream_flow(call, timeout), deadline=call.deadline, cancel=cancel)
 
+    def stream_flow(
+        self,
+        req: Request,
+        *,
+        body: BodySource | None = None,
+        auth: Auth | None = None,
+        timeout: float | None = None,
+        follow_redirects: bool | None = None,
+    ) -> Flow[ResponseStream]:
+        """Flow: `stream`, for whoever composes flows that `netkit.io.run` runs."""
+        from netkit.io import before
+
+        call = self._call(req, body, auth, timeout, follow_redirects, 0)
+        with _Calling(self, call, timeout):
+            flow = self._stream_flow(call, timeout)
+            return (yield from flow if call.deadline is None else before(call.deadline, flow))
+
     def get(
         self, url: str | Url, headers: HeadersLike = (), *, timeout: float | None = None
     ) -> FetchedResponse:

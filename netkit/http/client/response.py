@@ -389,6 +389,11 @@ class ResponseStream:
         with _Reading(self, timeout):
             return run(self._read_flow(size), deadline=self._until(timeout), cancel=cancel)
 
+    def read_flow(self, size: int = PIECE) -> Flow[bytes]:
+        """Flow: `read`; the time limit of the call is that of whoever runs the flow."""
+        with _Reading(self, None):
+            return (yield from self._read_flow(size))
+
     async def read_async(
         self, size: int = PIECE, *, timeout: float | None = None, cancel: CancellationToken | None = None
     ) -> bytes:
