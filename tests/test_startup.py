@@ -41,6 +41,10 @@ BUDGETS = [
         ["http", "parse", "--short", "MESSAGE"],
         {"netkit.dns", "netkit.net", "netkit.tls", "netkit.io", "idna"},
     ),
+    (
+        ["http", "fetch", "--help"],
+        {"netkit.dns", "netkit.io", "netkit.net", "netkit.tls", "netkit.http.client"},
+    ),
     (["http", "negotiate", "text/*", "--offer", "text/html"], {"netkit.dns", "netkit.net", "netkit.tls"}),
     *(
         ([*command, "--help"], {"netkit.dns", "netkit.io", "netkit.net", "netkit.proxy", "netkit.tls"})
@@ -63,6 +67,16 @@ BUDGETS = [
         ["dig", "--plain", "@127.0.0.1", "-p", "PORT", "www.example.test", "A"],
         {"netkit.tls", "netkit.dns.server", "idna"},
     ),
+]
+
+
+#: What a fetch must do without: it reads URLs, so ada-url is not among it. TLS is for https only.
+FETCHING = (HEAVY - {"ada_url"}) | {"brotli", "backports", "dataclasses", "hpack", "publicsuffixlist", "zstd"}
+FETCHES = [
+    (["http://127.0.0.1:PORT/"], {"netkit.dns", "netkit.tls", "netkit.cli.render", "idna"}),
+    (["http://127.0.0.1:PORT/", "--json"], {"netkit.dns", "netkit.tls", "idna"}),
+    (["http://127.0.0.1:PORT/", "-L", "-i"], {"netkit.dns", "netkit.tls", "idna"}),
+    (["--offline", "example.test", "a=b"], {"netkit.dns", "netkit.tls", "netkit.net", "netkit.io"}),
 ]
 
 
@@ -93,6 +107,28 @@ def _answer(sock: socket.socket) -> None:
         sock.sendto(query[:2] + bytes.fromhex("8580") + counts + question + record, peer)
 
 
+@pytest.fixture(scope="module")
+def web_server() -> Iterator[int]:
+    """The port of a server of HTTP that answers `hello` to everything."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_greet, args=(listener,), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def _greet(listener: socket.socket) -> None:
+    while True:
+        try:
+            conn, _ = listener.accept()
+        except OSError:
+            return
+        with conn:
+            conn.recv(65536)
+            conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+
+
 def imported(*arguments: str) -> tuple[set[str], str]:
     """Every module that an interpreter imports while it runs, and what it prints."""
     done = subprocess.run(
@@ -119,10 +155,25 @@ def test_what_a_command_does_not_import(
     modules, output = imported("-m", "netkit", *command)
     if command[0] == "dig":
         assert "192.0.2.1" in output
-    forbidden = HEAVY | besides
-    found = {
+    found = forbidden_among(modules - bare, HEAVY | besides)
+    assert not found, f"netkit {' '.join(command)} imports {sorted(found)}"
+
+
+def forbidden_among(modules: set[str], forbidden: set[str]) -> set[str]:
+    """The modules that are forbidden, or in a package that is."""
+    return {
         module
-        for module in modules - bare
+        for module in modules
         if module in forbidden or any(module.startswith(f"{name}.") for name in forbidden)
     }
+
+
+@pytest.mark.parametrize(("words", "besides"), FETCHES, ids=[" ".join(words) for words, _ in FETCHES])
+def test_what_a_fetch_does_not_import(
+    words: list[str], besides: set[str], bare: set[str], web_server: int
+) -> None:
+    command = ["http", "fetch", *(word.replace("PORT", str(web_server)) for word in words)]
+    modules, output = imported("-m", "netkit", *command)
+    assert "hello" in output or "Host: example.test" in output or "aGVsbG8=" in output
+    found = forbidden_among(modules - bare, FETCHING | besides)
     assert not found, f"netkit {' '.join(command)} imports {sorted(found)}"

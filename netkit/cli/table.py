@@ -77,12 +77,18 @@ COMMANDS: tuple[Entry, ...] = (
         CONNECT,
     ),
     Entry(
+        "http fetch",
+        ".http_fetch:fetch",
+        "Send HTTP requests, and write the bodies of the answers.",
+        CONNECT,
+    ),
+    Entry(
         "range",
         ".range:range_",
         "Show which parts of a file a Range header asks for, and how a server answers.",
         READ,
     ),
-    Entry("link", ".link:link", "Show the links of a Link header.", READ),
+    Entry("link", ".link:link", "Show the links of a Link header, or of what a URL answers.", READ),
     Entry(
         "http parse",
         ".http_parse:parse",

@@ -242,6 +242,10 @@ def steps(servers: DemoServers) -> list[Step]:
             "a TCP connection as a pair of pipes",
             stdin="what goes out comes back\n",
         ),
+        Step(
+            ("http", "fetch", "--offline", "example.com/notes", "title=Milk", "litres:=2"),
+            "a request in HTTPie's words, shown and not sent",
+        ),
         Step(("tls", "probe", "--ca", servers.ca, str(servers.tls)), "a TLS server without problems"),
         Step(
             ("tls", "probe", "--ca", servers.ca, str(servers.expired)),

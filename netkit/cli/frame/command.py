@@ -221,6 +221,7 @@ class NetkitCommand(click.Command):
         rewrite: Callable[[list[str]], list[str]] | None,
         sections: Sequence[Section],
         see_also: Sequence[str],
+        output: type[OutputOptions],
         **rest: Any,
     ) -> None:
         super().__init__(*args, **rest)
@@ -234,11 +235,11 @@ class NetkitCommand(click.Command):
         self.rewrite = rewrite
         self.sections = tuple(sections)
         self.see_also = tuple(see_also)
-        output = OutputOptions.offered("output", modes, short_letters=short_letters)
-        self.params += output
+        offered = output.offered("output", modes, short_letters=short_letters)
+        self.params += offered
         self.bundles: dict[str, Bundle] = {
             **getattr(self.callback, "__netkit_bundles__", {}),
-            "output": Bundle.of(output, partial(OutputOptions.of, "output")),
+            "output": Bundle.of(offered, partial(output.of, "output")),
         }
 
     @property
@@ -400,6 +401,7 @@ def command(
     rewrite: Callable[[list[str]], list[str]] | None = None,
     sections: Sequence[Section] = (),
     see_also: Sequence[str] = (),
+    output: type[OutputOptions] = OutputOptions,
 ) -> Callable[[Callable[..., Exit | None]], NetkitCommand]:
     """Make a command of a function.
 
@@ -414,6 +416,7 @@ def command(
         rewrite: changes the arguments before click parses them, for a grammar that click does not know.
         sections: tables for the help page and the manual.
         see_also: pages for the end of the manual, such as `"netkit-resolve(1)"` or `"dig(1)"`.
+        output: the output options, for a command that has some of their names in another meaning.
     """
 
     def decorate(function: Callable[..., Exit | None]) -> NetkitCommand:
@@ -433,6 +436,7 @@ def command(
             rewrite=rewrite,
             sections=sections,
             see_also=see_also,
+            output=output,
         )
 
     return decorate

@@ -200,6 +200,10 @@ class OutputOptions(OptionGroup):
     """How results are written; every command has these."""
 
     section = "Output"
+    #: Where a command has its own meaning for short letters: those that it leaves to these options.
+    letters: ClassVar[frozenset[str]] = frozenset()
+    #: Options that the command has in another meaning.
+    withheld: ClassVar[frozenset[str]] = frozenset()
 
     json: bool = flag("--json", help="One JSON object a line (its schema: `netkit schema`).")
     plain: bool = flag(
@@ -228,8 +232,14 @@ class OutputOptions(OptionGroup):
         (in dig, the short ones mean other things)."""
         found = []
         for name, declared in cls.fields.items():
+            if name in cls.withheld:
+                continue
             if name in modes or name not in ("json", "plain", "short"):
-                names = [each for each in declared.names if each.startswith("--") or short_letters]
+                names = [
+                    each
+                    for each in declared.names
+                    if each.startswith("--") or short_letters or each in cls.letters
+                ]
                 found.append(
                     Field(tuple(names), declared.how).option(f"{argument}__{name}", section=cls.section)
                 )
@@ -237,7 +247,8 @@ class OutputOptions(OptionGroup):
 
     @classmethod
     def of(cls, argument: str, given: Mapping[str, Any]) -> Self:
-        absent = {f"{argument}__{mode}": False for mode in ("json", "plain", "short")}
+        absent: dict[str, Any] = {f"{argument}__{mode}": False for mode in ("json", "plain", "short")}
+        absent |= {f"{argument}__{name}": None for name in cls.withheld}
         return super().of(argument, {**absent, **given})
 
     def check(self) -> None:

@@ -77,6 +77,7 @@ def many(
     required: bool = True,
     together: bool = False,
     then: str | None = None,
+    short_letters: bool = True,
     help: str | None = None,  # noqa: A002 - click's own word
 ) -> Callable[[F], F]:
     """Take any number of inputs, as Python's `targets`, an `Inputs`.
@@ -85,11 +86,13 @@ def many(
     wrong. `complete` and `words` say what a shell completes; they are not needed if `parse` is the method of
     a value type. `help` is for -f. `together` says that all inputs are under way at once (`Run.all_inputs`):
     of the options only -f is there then. `then` is what else the command takes behind them, the last of
-    `targets.texts`.
+    `targets.texts`. Without `short_letters`, -f is the command's own, and only --file reads inputs.
     """
     spec = Spec(metavar, parse, required)
     text = help or f"Read inputs from FILE, a {metavar} a line (`-`: standard input)."
     options = BatchOptions.options("batch", file={"help": text})
+    if not short_letters:
+        options[0].opts.remove("-f")
     if together:
         options = [each for each in options if each.name == "batch__file"]
 

@@ -1,0 +1,333 @@
+"""One URL from its plan to the end of its body: what `netkit http fetch` does between its options and rows.
+
+A `Fetcher` has the client and the options of a command. `fetch_flow` sends one request and takes the body
+piece by piece into a sink: standard output, a terminal, events, a file (`netkit.cli.fetch.sinks`).
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
+
+from netkit.cli.fetch.describe import read_file, settled
+from netkit.cli.fetch.plan import FileBody
+from netkit.cli.fetch.settings import auth_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from netkit.cli.fetch.dialogue import Steps
+    from netkit.cli.fetch.options import FollowOptions, SaveOptions, ShowOptions
+    from netkit.cli.fetch.plan import Credentials, RequestPlan
+    from netkit.cli.fetch.saving import Download
+    from netkit.cli.fetch.sinks import Sink
+    from netkit.cli.fetch.state import State
+    from netkit.cli.frame.command import Run
+    from netkit.http.auth import Auth
+    from netkit.http.client.body import BodySource
+    from netkit.http.client.client import Client
+    from netkit.http.client.facts import Phase
+    from netkit.http.client.response import FetchedResponse, ResponseStream
+    from netkit.io import Flow
+
+#: How much of a body is taken at once, in octets.
+PIECE = 65_536
+
+
+class Done(NamedTuple):
+    """What came of one URL. `is_refused`: the answer is no (--fail, --checksum)."""
+
+    url: str
+    status: int
+    redirects: int
+    size: int
+    elapsed: float
+    phases: Sequence[tuple[Phase, float, float]]
+    trailers: Sequence[tuple[str, str]]
+    file: str | None = None
+    offset: int | None = None
+    checksum: str | None = None
+    is_refused: bool = False
+    #: The body is binary, and was not written to the terminal.
+    is_withheld: bool = False
+
+
+class Fetcher:
+    """The client of one command, and what its options say of every exchange."""
+
+    def __init__(
+        self,
+        run: Run[Any],
+        client: Client,
+        state: State,
+        steps: Steps,
+        *,
+        follow: FollowOptions,
+        save: SaveOptions,
+        show: ShowOptions,
+        compressed: bool,
+    ) -> None:
+        self.run = run
+        self.client = client
+        self.state = state
+        self.steps = steps
+        self.follow = follow
+        self.save = save
+        self.show = show
+        #: Whether a file may be asked for in a compressed form.
+        self.compressed = compressed
+        #: Whether redirects are followed.
+        self.follows = follow.follows or save.download
+        self._auth: dict[Credentials, Auth | None] = {}
+        self._files: dict[str, bytes] = {}
+
+    def prepare(self, plan: RequestPlan) -> None:
+        """Read what all requests share, so that what is wrong with it is said once: files, the password.
+
+        Raises BadInput, OSError.
+        """
+        self._auth_of(plan)
+        settled(plan.replace(url="http://localhost/"), self.read, is_saved=False)
+
+    def read(self, path: str) -> bytes:
+        """A file that the request names; read once, though there may be many URLs."""
+        if path not in self._files:
+            self._files[path] = read_file(self.run.env, path)
+        return self._files[path]
+
+    def fetch_flow(self, plan: RequestPlan, text: str, output: str | None = None) -> Flow[Done]:
+        """Flow: one URL; `text` is how it was typed, `output` the file for it."""
+        from netkit.cli.fetch.sinks import sink_of
+        from netkit.http.message import Request
+
+        begun = monotonic()
+        plan = self.state.applied(plan)
+        with Way(self, plan, output) as way:
+            while True:
+                request = Request(way.method, way.url, headers=way.fields)
+                auth = self._auth_of(plan)
+                response = yield from self.client.stream_flow(request, body=way.body, auth=auth)
+                with response:
+                    try:
+                        sink = sink_of(self, response, way.method, text, way)
+                    except _again():
+                        continue
+                    self._announce(response, way.method, text)
+                    size = yield from self._copy(response, sink)
+                break
+        done = Done(
+            str(response.url).partition("#")[0],
+            int(response.status),
+            len(response.history),
+            size,
+            monotonic() - begun,
+            response.timing.phases(),
+            response.trailers.fields,
+            sink.file,
+            sink.offset,
+            sink.checksum,
+            is_refused=self._is_refused(response, sink, text),
+            is_withheld=sink.is_withheld,
+        )
+        if self.show.timing and not self.run.json:
+            self._show_timing(done)
+        if not self.save.saves:
+            self.run.env.flush()
+        return done
+
+    def _auth_of(self, plan: RequestPlan) -> Auth | None:
+        if plan.auth is None:
+            return None
+        if plan.auth not in self._auth:
+            self._auth[plan.auth] = auth_of(plan.auth, self.run.env)
+        return self._auth[plan.auth]
+
+    def _copy(self, response: ResponseStream, sink: Sink) -> Flow[int]:
+        """Flow: take the body, no faster than --limit-rate says. The octets of it."""
+        from netkit.io import sleep_until
+
+        rate, size, begun = self.save.limit_rate, 0, monotonic()
+        most = PIECE if rate is None else max(1, min(PIECE, rate // 8))
+        try:
+            while not sink.has_enough and (piece := (yield from response.read_flow(most))):
+                size += len(piece)
+                if self.steps.record is not None:
+                    self.steps.record.received(piece)
+                sink.write(piece)
+                if rate is not None:
+                    yield from sleep_until(begun + size / rate)
+            sink.end()
+        except BaseException as error:
+            if self.steps.record is not None:
+                self.steps.record.failed(error)
+            sink.broke_off(error)
+            raise
+        return size
+
+    # -- what is said beside the body
+
+    def _announce(self, response: ResponseStream, method: str, text: str) -> None:
+        """The events of the head, or the head itself where it is to be shown."""
+        run, env = self.run, self.run.env
+        if run.json:
+            for row in _head_rows(response, method):
+                run.write_object(row, text)
+        elif self.show.include or method == "HEAD":
+            self._show_head(response)
+        elif env.writes_to_terminal and not self.save.saves:
+            from netkit.cli.render.http_head import status_words
+
+            env.say(status_words(_version(response), int(response.status), reason_of(response)))
+        location = response.headers.get_first("Location")
+        if location is not None and 300 <= response.status < 400 and not self.follows:
+            env.warn(None, f"{text} redirects to {location} ({int(response.status)})", "-L follows redirects")
+
+    def _show_head(self, response: ResponseStream) -> None:
+        """The heads on standard output, as curl's -i does: those of redirects too."""
+        env = self.run.env
+        from netkit.cli.render.http_head import field_lines, status_line
+
+        heads: list[FetchedResponse | ResponseStream] = [*response.history, response]
+        for each in heads:
+            reason = each.reason or each.status.reason_phrase
+            if env.mode == "table":
+                lines = [status_line(_version(each), int(each.status), reason, color=env.color)]
+                lines += field_lines(each.headers.fields, color=env.color)
+                env.write_lines([*lines, ""])
+            else:
+                line = f"HTTP/{_version(each)} {int(each.status)} {reason}".rstrip()
+                env.write_bytes(f"{line}\r\n".encode("latin-1") + each.headers.to_bytes() + b"\r\n")
+        env.flush()
+
+    def _is_refused(self, response: ResponseStream, sink: Sink, text: str) -> bool:
+        env = self.run.env
+        if sink.refusal is not None:
+            env.warn(f"fetching {text}", sink.refusal, "it is another file: leave -C out")
+            return True
+        fails = self.follow.fails or self.save.download
+        if fails and response.status >= 400 and not sink.is_complete:
+            env.warn(f"fetching {text}", f"HTTP {int(response.status)} {reason_of(response)}".rstrip())
+            return True
+        if sink.is_mismatch:
+            expected = self.save.checksum or ("", "")
+            env.warn(
+                f"fetching {text}",
+                f"its {expected[0]} is {sink.checksum}, and not {expected[1]}",
+                "it is another file, or was changed on the way: do not use it",
+            )
+            return True
+        return False
+
+    def _show_timing(self, done: Done) -> None:
+        env = self.run.env
+        if env.stderr_tty:
+            from netkit.cli.render import render
+            from netkit.cli.render.http_head import waterfall
+
+            env.say(*render(env, waterfall(done.phases, env)).splitlines())
+        else:
+            from netkit.cli.render.http_head import timing_lines
+
+            env.say(*timing_lines(done.phases))
+
+
+class Way:
+    """One URL on its way: the request with its files read, and the file for the body; closed in the end."""
+
+    def __init__(self, fetcher: Fetcher, plan: RequestPlan, output: str | None) -> None:
+        env, save = fetcher.run.env, fetcher.save
+        is_saved = save.saves and output != "-" and not fetcher.compressed
+        request = settled(plan, fetcher.read, is_saved=is_saved)
+        self.method = request.method
+        self.url = request.url
+        self.body: BodySource | None = None
+        self._file: BinaryIO | None = None
+        self.download: Download | None = None
+        if output != "-" and (output is not None or save.remote_name or save.download):
+            self.download = self._download(fetcher, output)
+        names = {name.lower() for name, _ in request.fields}
+        # To the client an empty default is one that is not sent.
+        left_out = [(name, "") for name in ("Accept", "Accept-Encoding") if name.lower() not in names]
+        self._fields = [*request.fields, *left_out]
+        if fetcher.steps.record is not None:
+            fetcher.steps.record.expect(
+                self.method, request.body if isinstance(request.body, bytes) else None
+            )
+        if not isinstance(request.body, FileBody):
+            self.body = request.body
+        elif request.body.path == "-":
+            self.body = env.stdin if env.stdin is not None else b""
+        else:
+            self.body = self._file = open(request.body.path, "rb")  # noqa: SIM115 - __exit__ closes it
+
+    def _download(self, fetcher: Fetcher, output: str | None) -> Download:
+        from netkit.cli.fetch.saving import Download
+        from netkit.http.content_disposition import safe_filename
+
+        save, env = fetcher.save, fetcher.run.env
+        if output is None and save.resume is not None and not save.header_name:
+            output = safe_filename(None, url=self.url)
+        shows_progress = env.shows_status and not fetcher.run.many
+        return Download(env, save, output, shows_progress=shows_progress)
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """The headers of the next request."""
+        return [*self._fields, *(() if self.download is None else self.download.fields)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+        if self.download is not None:
+            self.download.close()
+
+
+def _again() -> type[Exception]:
+    from netkit.cli.fetch.saving import Again
+
+    return Again
+
+
+def reason_of(response: ResponseStream) -> str:
+    """The reason that the server gave, else that of the status (HTTP/2 has none)."""
+    return response.reason or response.status.reason_phrase
+
+
+def _version(response: Any) -> str:
+    return "2" if str(response.version) == "HTTP/2" else str(response.version).removeprefix("HTTP/")
+
+
+def _head_rows(response: ResponseStream, method: str) -> Iterator[dict[str, Any]]:
+    """The events of a head: the redirects that led here, interim responses, and the response."""
+    from netkit.cli.fetch.rows import header_rows
+
+    urls = [*(str(each.url) for each in response.history), str(response.url)]
+    for each, location in zip(response.history, urls[1:], strict=True):
+        yield {
+            "event": "redirected",
+            "url": str(each.url).partition("#")[0],
+            "status": int(each.status),
+            "location": location.partition("#")[0],
+        }
+    for status, headers in response.interim:
+        yield {"event": "interim", "status": status, "headers": header_rows(headers.fields)}
+    info = response.connection
+    tls = None
+    if info.tls_version is not None:
+        tls = {"protocol": info.tls_version.as_str, "cipher": info.cipher, "alpn": info.alpn}
+    yield {
+        "event": "response",
+        "method": method,
+        "url": urls[-1].partition("#")[0],
+        "status": int(response.status),
+        "http_version": _version(response),
+        "headers": header_rows(response.headers.fields),
+        "peer": info.unix_path if info.peer is None else str(info.peer),
+        "local": None if info.local is None else str(info.local),
+        "reused": info.reused,
+        "proxy": info.proxy,
+        "tls": tls,
+    }

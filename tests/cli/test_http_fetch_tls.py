@@ -1,0 +1,104 @@
+"""`netkit http fetch` over TLS: trust, client certificates, versions of HTTP."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+import trustme
+
+from tests.cli.helpers import Result
+from tests.cli.http_servers import Server, http_server
+from tests.test_startup import FETCHING, forbidden_among, imported
+
+pytestmark = pytest.mark.once
+
+Netkit = Callable[..., Result]
+
+
+class Place(NamedTuple):
+    """A server with TLS that wants a client's certificate if it is given one, and files for clients."""
+
+    server: Server
+    ca: str
+    client: str
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    ca, client = folder / "ca.pem", folder / "client.pem"
+    authority.cert_pem.write_to_path(str(ca))
+    authority.issue_cert("client@example.test").private_key_and_cert_chain_pem.write_to_path(str(client))
+    with http_server(tls=context) as server:
+        yield Place(server, str(ca), str(client))
+
+
+@pytest.fixture
+def fetch(netkit: Netkit) -> Netkit:
+    def run(*words: str, **how: Any) -> Result:
+        return netkit("http", "fetch", *words, **how)
+
+    return run
+
+
+def test_the_server_is_verified(fetch: Netkit, place: Place) -> None:
+    url = place.server.url()
+    done = fetch("--json", "--ca", place.ca, url)
+    assert done.exit_code == 0
+    assert done.json[0]["tls"]["protocol"] == "TLS 1.3"
+    assert "tls" in [row["phase"] for row in done.json[-1]["phases"]]
+    refused = fetch(url)
+    assert (refused.exit_code, "certificate" in refused.stderr) == (5, True)
+    assert fetch("-k", url).raw == b"hello\n"
+    assert fetch("--json", url).json[-1]["error"]["stage"] == "tls"
+
+
+def test_the_name_is_verified(fetch: Netkit, place: Place) -> None:
+    port = place.server.address.rpartition(":")[2]
+    url = f"https://wrong.example:{port}/"
+    done = fetch("--ca", place.ca, "--resolve", f"wrong.example:{port}:127.0.0.1", url)
+    assert (done.exit_code, "wrong.example" in done.stderr) == (5, True)
+
+
+def test_a_certificate_of_the_client(fetch: Netkit, place: Place) -> None:
+    assert fetch("--ca", place.ca, "-E", place.client, place.server.url()).raw == b"hello\n"
+    assert (
+        fetch("--ca", place.ca, "-E", place.client, "--key", place.client, place.server.url()).exit_code == 0
+    )
+    assert fetch("--ca", place.ca, "-E", place.ca, place.server.url()).exit_code == 8
+
+
+def test_the_dialogue_names_the_connection(fetch: Netkit, place: Place) -> None:
+    said = fetch("--trace", "--ca", place.ca, place.server.url()).stderr
+    assert f"* connected to {place.server.address}, from 127.0.0.1:" in said
+    assert "with TLS 1.3, TLS_" in said
+
+
+def test_http2_has_to_be_there_if_nothing_else_will_do(fetch: Netkit, place: Place) -> None:
+    done = fetch("--ca", place.ca, "--http2-prior-knowledge", place.server.url())
+    assert done.exit_code != 0
+    assert "HTTP/2" in done.stderr or "protocol" in done.stderr
+    assert fetch("--ca", place.ca, "--http2", place.server.url()).raw == b"hello\n"
+    assert fetch("--ca", place.ca, "--http1.1", place.server.url()).raw == b"hello\n"
+
+
+def test_plain_words_to_a_tls_server(fetch: Netkit, place: Place) -> None:
+    done = fetch(place.server.url().replace("https", "http"))
+    assert done.exit_code in (4, 6)
+
+
+def test_what_https_does_not_import(place: Place) -> None:
+    """The start-up of https: TLS and the trust store, but nothing that reads certificates for people."""
+    modules, output = imported("-m", "netkit", "http", "fetch", "-k", place.server.url())
+    assert output == "hello\n"
+    allowed = {"ssl", "truststore", "dataclasses"}
+    found = forbidden_among(modules - imported("-c", "pass")[0], FETCHING - allowed)
+    assert not found, sorted(found)
