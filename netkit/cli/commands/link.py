@@ -1,13 +1,15 @@
-"""`netkit link`: the links of a Link header."""
+"""`netkit link`: the links of a Link header, or of the answer of a URL."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TypedDict, cast
 
-from netkit.cli.frame import inputs
+from netkit.cli.fetch.asking import AskOptions, url_of
+from netkit.cli.frame import inputs, options
 from netkit.cli.frame.cells import Column
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Exit
+from netkit.cli.frame.groups import option_group
 from netkit.cli.frame.options import BaseUrl, WrongValue, option
 from netkit.cli.frame.view import View
 from netkit.cli.payload.list_members import DroppedRow, dropped_rows, warn_of_dropped
@@ -17,9 +19,14 @@ if TYPE_CHECKING:
 
     from netkit.cli.frame.cells import Line
     from netkit.cli.frame.inputs import Inputs
+    from netkit.http.client.client import Client
     from netkit.http.field_syntax import Dropped
     from netkit.http.link_header import LinkEntry, ResolvedLink
     from netkit.http.url import Url
+    from netkit.io import Flow
+
+#: The most pages that --follow asks for.
+MAX_PAGES = 1000
 
 
 class ParamRow(TypedDict):
@@ -47,6 +54,8 @@ class LinkRow(TypedDict):
     links: list[EntryRow]
     rel: Annotated[str | None, "The relation of --rel"]
     dropped: Annotated[list[DroppedRow], "Members of the header that say nothing, as they break its grammar"]
+    url: Annotated[str | None, "The URL whose answer has the links, after redirects; null for a header"]
+    status: Annotated[int | None, "The status of that answer"]
 
 
 class Links(NamedTuple):
@@ -56,6 +65,10 @@ class Links(NamedTuple):
     rel: str | None
     alone: bool
     dropped: list[Dropped]
+    url: Url | None = None
+    status: int | None = None
+    #: The last page of --follow, which leads nowhere.
+    is_last: bool = False
 
 
 class LinkView(View[Links]):
@@ -67,7 +80,16 @@ class LinkView(View[Links]):
 
     def to_json(self, result: Links) -> LinkRow:
         links = [cast(EntryRow, each.to_dict()) for each in result.found]
-        return {"links": links, "rel": result.rel, "dropped": dropped_rows(result.dropped)}
+        return {
+            "links": links,
+            "rel": result.rel,
+            "dropped": dropped_rows(result.dropped),
+            "url": None if result.url is None else str(result.url).partition("#")[0],
+            "status": result.status,
+        }
+
+    def label(self, result: Links, text: str) -> str:
+        return text if result.url is None else str(result.url).partition("#")[0]
 
     def rows(self, result: Links) -> Iterable[Sequence[object]]:
         for entry, uri, anchor in result.found:
@@ -92,7 +114,7 @@ class LinkView(View[Links]):
         return (", ".join(each.uri for each in result.found),)
 
     def exit_code(self, result: Links) -> Exit:
-        return Exit.OK if result.found else Exit.NO
+        return Exit.OK if result.found or result.is_last else Exit.NO
 
 
 class Parsed(NamedTuple):
@@ -103,8 +125,13 @@ class Parsed(NamedTuple):
     dropped: list[Dropped]
 
 
-def parse(header: str) -> Parsed:
-    """The links; `Link:` may stand before them. Raises FieldError where no member is right."""
+def parse(header: str) -> Parsed | Url:
+    """The links; `Link:` may stand before them; or a URL. Raises FieldError where no member is right."""
+    url = url_of(header)
+    return _parsed(header) if url is None else url
+
+
+def _parsed(header: str) -> Parsed:
     from netkit.http.link_header import parse as parse_link
 
     value = inputs.field_value(header, "link")
@@ -115,8 +142,13 @@ def parse(header: str) -> Parsed:
     return Parsed(value.strip(), entries, dropped)
 
 
-@command("link", view=LinkView(), doing="reading {}", see_also=("netkit-http-negotiate(1)",))
-@inputs.many("HEADER", parse=parse)
+@command(
+    "link",
+    view=LinkView(),
+    doing="reading {}",
+    see_also=("netkit-http-fetch(1)", "netkit-http-negotiate(1)"),
+)
+@inputs.many("HEADER|URL", parse=parse)
 @option(
     "--rel",
     metavar="RELATION",
@@ -124,8 +156,24 @@ def parse(header: str) -> Parsed:
 )
 @option("--base", type=BaseUrl(), help="Resolve targets and anchors against this URL.")
 @option("--anchored", is_flag=True, help="With --rel: also take links from another resource (anchor=).")
-def link(run: Run[Links], targets: Inputs[Parsed], rel: str | None, base: Url | None, anchored: bool) -> None:
-    """Show the links of a Link header.
+@option(
+    "--follow",
+    is_flag=True,
+    help="Of a URL: go on to the link with the relation of --rel (next), and from there, to the end.",
+)
+@options.timeout(30.0)
+@option_group(ask=AskOptions)
+def link(
+    run: Run[Links],
+    targets: Inputs[Parsed | Url],
+    rel: str | None,
+    base: Url | None,
+    anchored: bool,
+    follow: bool,
+    timeout: float,
+    ask: AskOptions,
+) -> None:
+    """Show the links of a Link header, or of what a URL answers.
 
     A row for each link: its relations, its target, where it is from if not from the resource itself, and
     its title. With --rel, the target of the first link of that relation is all that is written. A link with
@@ -133,28 +181,96 @@ def link(run: Run[Links], targets: Inputs[Parsed], rel: str | None, base: Url | 
 
     A link that breaks the grammar is dropped, with a warning, if there are others.
 
+    A URL (http:// or https://) is asked for, redirects are followed, and the links of the answer are shown,
+    resolved against it. With --follow, the pages behind it too: the next of each, until one has none.
+
     --base resolves relative references as browsers do. Plain lines: header, relations, target, anchor, title;
-    with --rel and several headers, header and target.
+    with --rel and several headers, header and target. Of a URL, it stands in the place of the header.
 
     Examples:
 
         $ netkit link '<https://api.example/items?page=2>; rel="next"'
         $ netkit link '</?page=2>; rel=next' --rel next --base https://api.example
+        $ netkit link --follow https://api.example/items
     """
     if anchored and rel is None:
         raise WrongValue("--anchored goes with --rel", "without --rel every link is shown")
     if rel is not None and targets.single:
         run.prefer_short()
+    reader = _Reader(run, rel, base, anchored=anchored, alone=targets.single)
+    clients: list[Client] = []
 
-    def links(parsed: Parsed) -> Links:
+    def links(target: Parsed | Url) -> Links | Flow[Links]:
+        if isinstance(target, Parsed):
+            return reader.links(target)
+        if not clients:
+            from netkit.cli.fetch.asking import asking_client
+
+            clients.append(asking_client(ask, run.env))
+        return reader.pages_flow(clients[0], target) if follow else reader.page_flow(clients[0], target)
+
+    try:
+        run.each(targets, links, timeout=timeout)
+    finally:
+        for client in clients:
+            client.close()
+
+
+class _Reader:
+    """Finds the links that were asked for."""
+
+    def __init__(
+        self, run: Run[Links], rel: str | None, base: Url | None, *, anchored: bool, alone: bool
+    ) -> None:
+        self._run = run
+        self._rel = rel
+        self._base = base
+        self._anchored = anchored
+        self._alone = alone
+
+    def links(self, parsed: Parsed, url: Url | None = None) -> Links:
+        """The links of a header, which `url` sent."""
         from netkit.http.link_header import find_rel, resolve
 
-        entries = parsed.entries
-        if not run.json:
-            warn_of_dropped(run.env, f"reading {parsed.value}", parsed.dropped)
-        if rel is not None:
-            found = find_rel(entries, rel, anchored=anchored, base=base)
+        entries, base = parsed.entries, self._base or url
+        if not self._run.json:
+            warn_of_dropped(self._run.env, f"reading {parsed.value}", parsed.dropped)
+        if self._rel is not None:
+            found = find_rel(entries, self._rel, anchored=self._anchored, base=base)
             entries = [] if found is None else [found]
-        return Links([resolve(entry, base) for entry in entries], rel, targets.single, parsed.dropped)
+        return Links([resolve(entry, base) for entry in entries], self._rel, self._alone, parsed.dropped)
 
-    run.each(targets, links)
+    def page_flow(self, client: Client, url: Url) -> Flow[Links]:
+        """Flow: the links of what `url` answers."""
+        page, _ = yield from self._page_flow(client, url)
+        return page
+
+    def _page_flow(self, client: Client, url: Url) -> Flow[tuple[Links, Parsed]]:
+        from netkit.cli.fetch.asking import head_flow
+
+        head = yield from head_flow(client, url, [])
+        value = head.headers.combined("Link")
+        parsed = Parsed("", [], []) if value is None else _parsed(value)
+        return self.links(parsed, head.url)._replace(url=head.url, status=head.status), parsed
+
+    def pages_flow(self, client: Client, url: Url) -> Flow[Links]:
+        """Flow: the links of `url` and of the pages behind it; all but the last are written at once."""
+        from netkit.http.link_header import find_rel, resolve
+
+        seen: set[str] = set()
+        while True:
+            page, parsed = yield from self._page_flow(client, url)
+            assert page.url is not None  # it is a page
+            seen.add(str(page.url))
+            base = self._base or page.url
+            found = find_rel(parsed.entries, self._rel or "next", anchored=self._anchored, base=base)
+            if found is None:
+                return page._replace(is_last=True)
+            from netkit.http.url import Url
+
+            url = Url.parse(resolve(found, base).uri)
+            if str(url) in seen or len(seen) >= MAX_PAGES:
+                why = "was there before" if str(url) in seen else f"would be page {MAX_PAGES + 1:,}"
+                self._run.env.warn(None, f"{url} {why}: it is not followed")
+                return page._replace(is_last=True)
+            self._run.result(page, str(page.url))

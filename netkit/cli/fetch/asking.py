@@ -1,0 +1,75 @@
+"""A URL in the place of a header: `netkit link URL` and `netkit range ... --url URL` ask its server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from netkit.cli.frame.options import exclude
+from netkit.cli.payload.tls_files import TrustOptions
+
+if TYPE_CHECKING:
+    from netkit.cli.frame.context import Environment
+    from netkit.http.client.client import Client
+    from netkit.http.headers import Headers
+    from netkit.http.url import Url
+    from netkit.io import Flow
+
+
+class AskOptions(TrustOptions):
+    """`--ca` and `--insecure`, for a server that is asked."""
+
+    section = "Where a URL is asked"
+
+    def check(self) -> None:
+        exclude("--ca", self.ca, "--insecure", self.insecure, "--insecure verifies nothing")
+
+
+class Head(NamedTuple):
+    """The head of a response: the URL that redirects led to, the status, the headers, and the length."""
+
+    url: Url
+    status: int
+    headers: Headers
+    length: int | None
+
+
+def url_of(text: str) -> Url | None:
+    """The URL that an input is; None for what is a header. Raises HttpError.InvalidUri."""
+    if not text.lower().startswith(("http://", "https://")):
+        return None
+    from netkit.http.url import Url
+
+    return Url.parse(text)
+
+
+def asking_client(ask: AskOptions, env: Environment) -> Client:
+    """A client that follows redirects, through the proxies of the environment.
+
+    Raises OSError, UnusableFile.
+    """
+    from netkit.cli.fetch.settings import environment_proxies
+    from netkit.cli.payload.tls_files import trusted_certificates
+    from netkit.http.client.client import Client
+    from netkit.http.client.dial import DialConfig
+    from netkit.http.config import ClientConfig
+
+    tls = None
+    if ask.ca is not None or ask.insecure:
+        from netkit.tls.config import CertVerifyMode, TlsConfig
+
+        tls = TlsConfig.client()
+        if ask.ca is not None:
+            tls = tls.with_root_certs(trusted_certificates(ask.ca, env))
+        else:
+            tls = tls.with_verify_mode(CertVerifyMode.None_)
+    dial = DialConfig(tls=tls, proxy_for=environment_proxies(env))
+    return Client(ClientConfig(timeout=None), dial=dial)
+
+
+def head_flow(client: Client, url: Url, fields: list[tuple[str, str]]) -> Flow[Head]:
+    """Flow: ask for `url`, and take the head of the answer only."""
+    from netkit.http.message import Request
+
+    response = yield from client.stream_flow(Request("GET", url, headers=fields))
+    with response:
+        return Head(response.url, int(response.status), response.headers, response.length)
