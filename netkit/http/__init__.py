@@ -25,6 +25,7 @@
 
 Modules for the contents of fields: `netkit.http.negotiation` (Accept and similar fields), `ranges`,
 `link_header`, `content_disposition`, `challenges` (WWW-Authenticate) and `structured` (RFC 9651).
+`netkit.http.har` writes exchanges as an HTTP Archive.
 `netkit.http.range_answer` says what a server answers to a Range. `netkit.http.diagnose` says what is wrong
 with a message, and which other parsers read it differently.
 

@@ -87,6 +87,19 @@ def test_never_over_another_file(fetch: Netkit, server: Server, tmp_path: Path) 
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_devices_pipes_and_links(fetch: Netkit, server: Server, tmp_path: Path) -> None:
+    assert fetch("-o", "/dev/null", server.url("/file")).exit_code == 0
+    (tmp_path / "link").symlink_to("there")
+    assert fetch("-o", "link", server.url("/file")).exit_code == 0
+    assert (tmp_path / "there").read_bytes() == CONTENT
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    assert fetch("-o", "pipe", server.url()).exit_code == 0
+    assert os.read(reader, 100) == b"hello\n"
+    os.close(reader)
+    assert fetch("-o", str(tmp_path), server.url()).exit_code == 8
+
+
 def test_directories(fetch: Netkit, server: Server, tmp_path: Path) -> None:
     assert fetch("-O", "--output-dir", "a/b", server.url("/file")).exit_code == 8
     assert fetch("-O", "--create-dirs", "--output-dir", "a/b", server.url("/file")).exit_code == 0

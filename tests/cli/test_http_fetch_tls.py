@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -11,6 +12,7 @@ import trustme
 
 from tests.cli.helpers import Result
 from tests.cli.http_servers import Server, http_server
+from tests.interop.h2_server import BODY, Server as H2Server
 from tests.test_startup import FETCHING, forbidden_among, imported
 
 pytestmark = pytest.mark.once
@@ -88,6 +90,45 @@ def test_http2_has_to_be_there_if_nothing_else_will_do(fetch: Netkit, place: Pla
     assert "HTTP/2" in done.stderr or "protocol" in done.stderr
     assert fetch("--ca", place.ca, "--http2", place.server.url()).raw == b"hello\n"
     assert fetch("--ca", place.ca, "--http1.1", place.server.url()).raw == b"hello\n"
+
+
+@pytest.fixture(scope="module")
+def http2() -> Iterator[str]:
+    """The URL of a server that speaks HTTP/2 over TLS."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["h2"])
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    with H2Server("pure", context) as server:
+        yield f"https://127.0.0.1:{server.port}"
+
+
+def test_http2(fetch: Netkit, http2: str, tmp_path: Path) -> None:
+    done = fetch("-k", "--json", "--har", str(tmp_path / "x"), f"{http2}/a")
+    assert (done.json[0]["http_version"], done.json[0]["tls"]["alpn"]) == ("2", "h2")
+    assert '"HTTP/2"' in (tmp_path / "x").read_text()
+    shown = fetch("-k", "-i", f"{http2}/a").raw
+    assert shown.startswith(b"HTTP/2 200 OK\r\ncontent-type: text/plain\r\n")
+    assert shown.endswith(b"\r\n\r\n" + BODY)
+    said = fetch("-k", "--trace", "-d", "x", f"{http2}/a").stderr
+    assert "> POST /a HTTP/2" in said
+    assert "< HTTP/2 200" in said
+    assert fetch("-k", "--http1.1", f"{http2}/a").exit_code != 0
+
+
+def test_many_urls_share_a_connection(fetch: Netkit, http2: str, tmp_path: Path) -> None:
+    urls = [f"{http2}/{number}" for number in range(30)]
+    done = fetch("-k", "--trace", "-O", "--output-dir", str(tmp_path), *urls)
+    assert done.exit_code == 0
+    assert done.stderr.count("* connected to") == 1
+    assert all(path.read_bytes() == BODY for path in tmp_path.iterdir())
+    assert len(list(tmp_path.iterdir())) == 30
+
+
+def test_http2_without_tls(fetch: Netkit) -> None:
+    with H2Server("pure") as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        assert fetch("--http2-prior-knowledge", url).raw == BODY
 
 
 def test_plain_words_to_a_tls_server(fetch: Netkit, place: Place) -> None:

@@ -77,6 +77,8 @@ class Dialogue:
         self._env.say(*lines)
 
     def _lines(self, name: str, facts: dict[str, Any]) -> Iterator[str]:
+        if self._timed:  # with -v alone, the layers below say these in their own words
+            yield from _phase_lines(name, facts)
         match name:
             case "connected":
                 yield f"* {_connection(facts['info'])}"
@@ -100,6 +102,8 @@ class Dialogue:
                 yield f"< {words} {visible(_latin(reply.reason))}".rstrip()
                 yield from (f"< {line}" for line in _fields(reply.fields))
                 yield "<"
+            case "end" if facts["reply"].trailers:
+                yield from (f"< {line}" for line in _fields(facts["reply"].trailers))
             case "redirect":
                 yield f"* going on to {visible(facts['url'].redacted)}"
             case "auth":
@@ -110,6 +114,21 @@ class Dialogue:
                 yield f"* {facts['why']}: again in {facts['delay']:.1f} s"
             case "retry":
                 yield "* over another connection"
+
+
+def _phase_lines(name: str, facts: dict[str, Any]) -> Iterator[str]:
+    match name:
+        case "dns":
+            found = ", ".join(str(addr.ip) for addr in facts["addresses"])
+            yield f"* {visible(facts['target'])} is at {found}"
+        case "connect":
+            yield f"* TCP connection to {facts.get('peer') or facts.get('path')}"
+        case "proxy":
+            yield f"* the proxy is connected to {visible(facts['target'])}"
+        case "tls":
+            yield f"* TLS handshake: {facts['version'].as_str}, {facts['cipher']}, ALPN {facts['alpn']}"
+        case "end":
+            yield "* the end of the answer"
 
 
 def _connection(info: ConnectionInfo) -> str:

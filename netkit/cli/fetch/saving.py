@@ -10,7 +10,8 @@ A download goes on only if the server still has the same content: the request ha
 tag or the date, is kept with the file: in an extended attribute where the file system has them, and as the
 file's time. A file without either is not taken for ours.
 
-A place for several ranges at once is `Download.begin`: whoever gets a body in parts writes them by `sink`.
+One request at a time is all that is here. What would ask for several ranges at once takes the place of
+`Fetcher._copy` (exchange.py), with the response that said how long the file is and the `SavedFile` of its sink.
 """
 
 from __future__ import annotations
@@ -63,14 +64,16 @@ class Download:
         self.validator: str | None = None
         self._goes_on = save.resume is not None or save.download
         if named is not None:
-            folder, self.name = os.path.split(named)
-            self.folder = os.path.join(self.folder, folder) if folder else self.folder
+            path = os.path.join(self.folder, named)
+            if os.path.islink(path):
+                path = os.path.realpath(path)  # the user's own link, by the user's own words
+            self.folder, self.name = os.path.split(path)
             if not self.name:
                 hint = "--output-dir names a directory"
                 raise BadInput(f"{named!r} is a directory, not a file", None, hint)
         if save.create_dirs and self.folder:
             os.makedirs(self.folder, exist_ok=True)
-        if self.name is not None and self._goes_on:
+        if self.name is not None and self._goes_on and not self.is_special:
             self._find_part(self.name)
 
     @property
@@ -87,6 +90,12 @@ class Download:
             self.part.close()
             self.part = None
 
+    @property
+    def is_special(self) -> bool:
+        """Whether the file that was named is a device or a pipe, such as /dev/null."""
+        path = os.path.join(self.folder, self.name or "")
+        return self.name is not None and os.path.exists(path) and not os.path.isfile(path)
+
     def sink(self, response: ResponseStream, url: Url) -> Sink:
         """Where the body goes.
 
@@ -95,6 +104,8 @@ class Download:
         """
         if self.part is not None:
             return self._rest(response, self.part)
+        if self.is_special:
+            return SpecialSink(os.path.join(self.folder, self.name or ""))
         name = self.name or self._name(response, url)
         if self.name is None and self._goes_on:
             found = self._begun(name, response.headers)
@@ -228,6 +239,25 @@ class Complete(Sink):
 
     def broke_off(self, error: BaseException) -> None:  # noqa: ARG002
         self._part.close()
+
+
+class SpecialSink(Sink):
+    """A device or a pipe."""
+
+    def __init__(self, path: str) -> None:
+        self.file, self.offset = path, 0
+        self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - end() closes it
+
+    def write(self, piece: bytes) -> None:
+        view = memoryview(piece)
+        while view:
+            view = view[self._file.write(view) :]
+
+    def end(self) -> None:
+        self._file.close()
+
+    def broke_off(self, error: BaseException) -> None:  # noqa: ARG002
+        self._file.close()
 
 
 class FileSink(Sink):
