@@ -10,8 +10,8 @@ A download goes on only if the server still has the same content: the request ha
 tag or the date, is kept with the file: in an extended attribute where the file system has them, and as the
 file's time. A file without either is not taken for ours.
 
-One request at a time is all that is here. What would ask for several ranges at once takes the place of
-`Fetcher._copy` (exchange.py), with the response that said how long the file is and the `SavedFile` of its sink.
+One request at a time is all that is here. What asks for several ranges at once takes the place of
+`Fetcher._copy` (exchange.py): it has the response that says how long the file is, and the sink's `SavedFile`.
 """
 
 from __future__ import annotations
