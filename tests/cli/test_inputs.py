@@ -76,7 +76,8 @@ def test_an_empty_list_is_wrong_usage(
     assert said == f"netkit: {path}: standard input: there is no input"
     assert hint.startswith("hint: a list has one ")
     (tmp_path / "list").write_text(stdin)
-    listed = netkit(*path.split(), "-f", str(tmp_path / "list"), form, *rest[1:])
+    option = "--file" if path == "http fetch" else "-f"  # whose letters are curl's
+    listed = netkit(*path.split(), option, str(tmp_path / "list"), form, *rest[1:])
     assert (listed.exit_code, listed.stdout) == (2, "")
     assert listed.stderr.startswith(f"netkit: {path}: {tmp_path / 'list'}: there is no input\n")
 

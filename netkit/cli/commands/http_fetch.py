@@ -146,7 +146,7 @@ class FetchView(View[Any]):
     see_also=("netkit-tls-probe(1)", "netkit-link(1)", "netkit-range(1)", "netkit-http-parse(1)", "curl(1)"),
 )
 @inputs.many(
-    "WORD",
+    "URL",
     required=False,
     short_letters=False,
     complete=HOST,
@@ -190,13 +190,13 @@ def fetch(
     plan = plan_of(words, request, auth)
     if not words.urls and targets.how.file is None:
         raise WrongValue("URL is missing", FORM)
-    many = len(words.urls) != 1 or targets.how.file is not None
+    many = len(words.urls) != 1 or "-" in words.urls or targets.how.file is not None
     if isinstance(plan.body, FileBody) and plan.body.path == "-" and many:
         raise WrongValue(
             "standard input can be sent to one URL only", "-d @- reads it before, for all of them"
         )
     if show.offline or show.curl:
-        for url, each in zip(words.urls, plans_of(words, plan), strict=True):
+        for url, each in zip(filter("-".__ne__, words.urls), plans_of(words, plan), strict=True):
             run.input = url
             describe(run, each, curl=show.curl, is_saved=save.saves, beside=_beside(run))
         return None

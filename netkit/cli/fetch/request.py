@@ -98,8 +98,8 @@ def plan_of(words: Words, request: RequestOptions, auth: AuthOptions) -> Request
 
 
 def plans_of(words: Words, plan: RequestPlan) -> list[RequestPlan]:
-    """The plan for each URL."""
-    return [plan.replace(url=complete_url(url)) for url in words.urls]
+    """The plan for each URL of the command line; `-` stands for a list of others."""
+    return [plan.replace(url=complete_url(url)) for url in words.urls if url != "-"]
 
 
 def _headers(request: RequestOptions, items: Sequence[Item]) -> list[HeaderLine]:
