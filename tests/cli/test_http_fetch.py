@@ -484,6 +484,43 @@ def test_curl_sends_the_same(fetch: Netkit, server: Server, method: str, words: 
                 assert other.headers.get(name) == ours.headers.get(name), name
 
 
+def test_curl_gets_the_options_beside_the_request(fetch: Netkit) -> None:
+    words = [
+        "-n",
+        "-c",
+        "jar",
+        "-b",
+        "old",
+        "-i",
+        "-L",
+        "-k",
+        "-m",
+        "3",
+        "--interface",
+        "127.0.0.1",
+        "-o",
+        "x",
+    ]
+    line = fetch("--curl", *words, "http://a.example/").stdout
+    expected = {
+        "-n",
+        "-c jar",
+        "--cookie old",
+        "-i",
+        "-L",
+        "-k",
+        "--max-time 3",
+        "--interface 127.0.0.1",
+        "-o x",
+    }
+    assert all(each in line for each in expected), line
+    done = fetch("--curl", "--session", "s", "--deny-private", "a.example")
+    assert done.stderr.splitlines() == [
+        "netkit: curl has no counterpart of --deny-private",
+        "netkit: curl has no counterpart of --session",
+    ]
+
+
 # -- wrong usage
 
 

@@ -39,7 +39,7 @@ def options(group: Any, **given: Any) -> Any:
 def plan(*words: str, auth: dict[str, Any] | None = None, **request: Any) -> RequestPlan:
     read = Words(words)
     made = plan_of(read, options(RequestOptions, **request), options(AuthOptions, **(auth or {})))
-    return plans_of(read, made)[0]
+    return plans_of(read, made)[0][1]
 
 
 def settled(*words: str, **request: Any) -> SettledRequest:

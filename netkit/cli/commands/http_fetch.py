@@ -75,13 +75,20 @@ def _expanded(words: list[str], takes_value: set[str]) -> list[str]:
     return words
 
 
+#: Parameters that a curl command has from the request itself, or not at all.
+_NOT_BESIDE = frozenset(("auth__basic", "auth__bearer", "auth__digest", "auth__user", "targets"))
+_NOT_BESIDE |= {"show__curl", "show__from_curl", "show__no_buffer", "show__offline"}
+
+
 def _beside(run: Run[Any]) -> list[tuple[str, object]]:
     """The options that were given and are not about the request: their longest names, and their values."""
-    of_request = ("request__", "auth__", "output__", "show__", "targets")
     found: list[tuple[str, object]] = []
     for param in fetch.params:
-        value = run.given.get(param.name or "")
-        if (param.name or "").startswith(of_request) or value in (None, (), False):
+        name, value = param.name or "", run.given.get(param.name or "")
+        if name == "request__cookies":
+            found += [("--cookie", text) for text in value or () if "=" not in text]
+            continue
+        if name.startswith(("request__", "output__")) or name in _NOT_BESIDE or value in (None, (), False):
             continue
         if value != param.get_default(click.Context(fetch), call=True):
             values = value if isinstance(value, tuple) and param.multiple else (value,)
@@ -196,7 +203,7 @@ def fetch(
             "standard input can be sent to one URL only", "-d @- reads it before, for all of them"
         )
     if show.offline or show.curl:
-        for url, each in zip(filter("-".__ne__, words.urls), plans_of(words, plan), strict=True):
+        for url, each in plans_of(words, plan):
             run.input = url
             describe(run, each, curl=show.curl, is_saved=save.saves, beside=_beside(run))
         return None
@@ -210,7 +217,7 @@ def fetch(
     steps = Steps(env, show)
     plans = plans_of(words, plan)
     with State(env, cookie_files=files, auth=auth, follow=follow, show=show) as state:
-        urls = [Url.parse(each.url) for each in plans]
+        urls = [Url.parse(each.url) for _, each in plans]
         how = {
             "follows": follow.follows or save.download,
             # A file is what the server has: its offsets and its checksum are of that.

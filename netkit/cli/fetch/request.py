@@ -97,9 +97,9 @@ def plan_of(words: Words, request: RequestOptions, auth: AuthOptions) -> Request
     )
 
 
-def plans_of(words: Words, plan: RequestPlan) -> list[RequestPlan]:
-    """The plan for each URL of the command line; `-` stands for a list of others."""
-    return [plan.replace(url=complete_url(url)) for url in words.urls if url != "-"]
+def plans_of(words: Words, plan: RequestPlan) -> list[tuple[str, RequestPlan]]:
+    """Each URL of the command line as it was typed, and the plan for it; `-` stands for a list of others."""
+    return [(url, plan.replace(url=complete_url(url))) for url in words.urls if url != "-"]
 
 
 def _headers(request: RequestOptions, items: Sequence[Item]) -> list[HeaderLine]:
