@@ -39,13 +39,12 @@ def as_http_error(error: Exception, phase: Phase) -> Exception:
 def _made(error: Exception, phase: Phase) -> HttpError | None:
     if isinstance(error, DeadlineExceeded):
         return HttpError.Timeout(None, error.doing or DOING[phase])
+    errno = error.errno if isinstance(error, OSError) else None
     if isinstance(error, NetkitError) and error.stage == "tls":
-        return HttpError.TlsError(str(error), errno=error.errno if isinstance(error, OSError) else None)
+        return HttpError.TlsError(str(error), errno=errno)
     if isinstance(error, NetkitError) and error.layer == "proxy":
         # Between the client and the server: there is no connection, whatever the proxy said.
-        return HttpError.ConnectionError(
-            str(error), errno=error.errno if isinstance(error, OSError) else None
-        )
+        return HttpError.ConnectionError(str(error), errno=errno)
     if not isinstance(error, OSError):
         return None
     stage = error.stage if isinstance(error, NetkitError) else "connect"

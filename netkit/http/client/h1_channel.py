@@ -167,17 +167,16 @@ class H1Channel:
             if timing.sent is None:
                 timing.sent = monotonic()
             timing.phase = "wait"
-            timeout = exchange.read_timeout
-            while not reply.has_head:
-                if reply.error is not None:
-                    raise reply.error
-                if timeout is not None:
-                    yield from self.receive_flow(reply)
-                    continue
-                # Nothing was there before the request: so wait first.
+            if data is not None and exchange.read_timeout is None:
+                # Nothing was there before the request: so wait first. Only once: what TLS has received and
+                # not decrypted yet does not wake anybody.
                 yield stream.want()
                 if stream.try_fill():
                     self._take(reply)
+            while not reply.has_head:
+                if reply.error is not None:
+                    raise reply.error
+                yield from self.receive_flow(reply)
         except BaseException:
             stream.close()
             raise

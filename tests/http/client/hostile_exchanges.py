@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import socket
+import ssl
 from collections.abc import Callable
 
 from netkit.http.connection.errors import IncompleteMessage
@@ -13,6 +16,7 @@ from tests.http.client.scripting import (
     CLOSE,
     DROP,
     RESET,
+    WAIT,
     Answer,
     Ask,
     Outcome,
@@ -284,7 +288,24 @@ def _no_tls(visitor: Visitor) -> None:
     visitor.leave(CLOSE)
 
 
+def _two_records(visitor: Visitor) -> None:
+    """An interim response and the final one, each in a TLS record of its own, in one segment."""
+    visitor.request()
+    assert isinstance(visitor.sock, ssl.SSLSocket)
+    raw = socket.socket(fileno=os.dup(visitor.sock.fileno()))
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+    visitor.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+    visitor.send(response())
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+    raw.close()
+    visitor.leave(WAIT)
+
+
 TLS = [
+    Scenario(
+        "two records in one segment", [_two_records],
+        Outcome(status=200, body=HELLO, requests=1), "RFC 8446 section 5.1", tls=True,
+    ),
     Scenario(
         "close_notify ends a body", [answers(OK + b"\r\nhello\n", end=CLOSE)],
         Outcome(status=200, body=HELLO, requests=1), "RFC 9112 section 9.8", tls=True,
