@@ -23,11 +23,15 @@ def nginx(root: Path, origin: int, certificate: Path, listen: dict[str, str]) ->
     """The http block of nginx: files of its own, and `origin` behind it for what moves."""
     own = [f'location = /status/{each} {{ return {each} "{each}\\n"; }}' for each in contract.STATUSES]
     # An absolute URL in Location, made of the Host field.
-    own += [f"location = /redirect/{n} {{ return 302 /redirect/{n - 1}; }}" for n in range(1, 31)]
+    own += [
+        f"location = /redirect/{n} {{ return 302 $outside://$http_host/redirect/{n - 1}; }}"
+        for n in range(1, 31)
+    ]
     return f"""
         default_type text/plain; charset off; etag on; sendfile on; server_tokens off;
         client_max_body_size 100m; gzip_types text/plain; gzip_vary on;
         ssl_certificate {certificate}; ssl_certificate_key {certificate}; ssl_protocols TLSv1.2 TLSv1.3;
+        map $http_x_forwarded_proto $outside {{ default $scheme; https https; }}
         server {{
             listen {listen["plain"]}; listen {listen["prior"]} http2; listen {listen["tls"]} ssl http2;
             listen unix:{listen["unix"]};
@@ -67,6 +71,7 @@ frontend all
     bind fd@{descriptors["plain"]}
     bind fd@{descriptors["prior"]} proto h2
     bind fd@{descriptors["tls"]} ssl crt {certificate} alpn h2,http/1.1
+    http-request set-header X-Forwarded-Proto https if {{ ssl_fc }}
     http-request auth realm netkit if {{ path /auth/basic }} !{{ http_auth(users) }}
     http-request return status 200 content-type text/plain string "hello jo\\n" if {{ path /auth/basic }}
     use_backend origin if {{ path /trailers /early-hints /upgrade }}

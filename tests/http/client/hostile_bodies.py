@@ -58,13 +58,13 @@ def double_bomb() -> bytes:
 def br_bomb() -> bytes:
     import brotli
 
-    return bytes(brotli.compress(bytes(64 << 20), quality=5))
+    return bytes(brotli.compress(bytes(16 << 20), quality=5))
 
 
 def zstd_bomb() -> bytes:
     from backports import zstd
 
-    return bytes(zstd.compress(bytes(64 << 20)))
+    return bytes(zstd.compress(bytes(16 << 20)))
 
 
 def coded(coding: str, body: Made, *more: tuple[str, str]) -> Answer:
