@@ -169,11 +169,11 @@ function reset(request, response) {
   });
 }
 
-// RST_STREAM with REFUSED_STREAM, the first time that a connection asks; then an answer.
-const refused = new WeakSet();
+// RST_STREAM with REFUSED_STREAM, the first time that a URL is asked for; then an answer.
+const refused = new Set();
 function refuse(request, response) {
-  if (isHttp2(request) && !refused.has(response.stream.session)) {
-    refused.add(response.stream.session);
+  if (isHttp2(request) && !refused.has(request.url)) {
+    refused.add(request.url);
     response.stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
     return;
   }
