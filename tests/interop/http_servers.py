@@ -126,12 +126,8 @@ class Launch:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    process.kill()  # not asked: some wait for their connections
+    process.wait()
 
 
 def _start_nginx(launch: Launch) -> None:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 
 HELLO = b"hello\n"
 TEXT = b"a line that compresses well\n" * 1000
@@ -40,6 +41,7 @@ STATUSES = (200, 201, 204, 304, 400, 403, 404, 405, 410, 429, 500, 502, 503, 504
 _BLOCK = bytes((index ^ index >> 8) & 255 for index in range(65536))
 
 
+@cache
 def octets(count: int) -> bytes:
     """`count` octets. The one at index i is the exclusive or of the three octets of i, so that a piece that
     is missing, doubled or out of place is seen."""
