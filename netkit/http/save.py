@@ -74,6 +74,10 @@ class SavedFile:
         #: Whether a file made here stays if the block ends with an exception and there is something in it.
         self.keep_partial = keep_partial
 
+    def fileno(self) -> int:
+        """The descriptor, for reading and for writing at other places than the end."""
+        return self._fd
+
     def write(self, data: Buffer) -> None:
         """Add octets at the end, all of them. What was written before an error (a full disk) is in `size`."""
         view = memoryview(data)
@@ -149,7 +153,7 @@ def create_file(
     try:
         for candidate in _candidates(name, on_exists, max_tries):
             try:
-                fd = folder.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+                fd = folder.open(candidate, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
             except FileExistsError:
                 continue
             return SavedFile(folder, candidate, fd, is_new=True, size=0, keep_partial=keep_partial)
@@ -169,7 +173,7 @@ def resume_file(directory: str | os.PathLike[str], name: str) -> SavedFile:
     _check_component(name)
     folder = _Directory(directory)
     try:
-        fd = folder.open(name, os.O_WRONLY, 0)
+        fd = folder.open(name, os.O_RDWR, 0)
         try:
             about = os.fstat(fd)
             if not stat.S_ISREG(about.st_mode):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from netkit.http.auth import Auth
     from netkit.http.client.body import Body, BodySource
+    from netkit.http.client.core import Answer
     from netkit.http.client.dial import DialConfig
     from netkit.http.client.facts import Trace
     from netkit.http.client.response import FetchedResponse
@@ -124,6 +125,23 @@ class _Base:
             deadline=deadline_after(config.timeout if timeout is None else timeout),
             follows=config.follow_redirects if follow_redirects is None else follow_redirects,
         )
+
+    def answer_flow(
+        self,
+        req: Request,
+        *,
+        body: BodySource | None = None,
+        auth: Auth | None = None,
+        follow_redirects: bool | None = None,
+        loop: int = 0,
+    ) -> Flow[Answer]:
+        """Flow: send `req`, and return the answer with its head read, for other flows to `yield from`.
+
+        The time limit is that of the flow's driver. `loop` is the `loop_number` of the event loop that drives
+        it, 0 without one.
+        """
+        call = self._call(req, body, auth, None, follow_redirects, loop)
+        return (yield from self._core.answer_flow(call))
 
     def _whole_flow(self, call: Call) -> Flow[FetchedResponse]:
         return (yield from whole_response_flow((yield from self._incoming_flow(call))))

@@ -9,7 +9,7 @@
             ├── Changed           the file on the server is not the one that the download began with
             ├── NotResumable      usage: what is there cannot be gone on with
             ├── TooLarge          the file is larger than was allowed: `limit`
-            ├── Checksum          all is received, and is not what was expected: `algorithm`, `wanted`, `found`
+            ├── Checksum          all is there, and not what was expected: `algorithm`, `wanted`, `found`
             └── Incomplete        the transfer was cut off; stage, kind and hint are those of its cause
                 └── TimedOut      (TimeoutError) it took too long
 

@@ -11,7 +11,7 @@ files that have grown or were rewritten, though not every change; it is the best
 
 from __future__ import annotations
 
-import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from netkit._value import Value, assign
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 #: How many octets at the end of a file are compared if nothing else says what it is a part of.
 OVERLAP: Final = 16_384
 
-#: The longest state that is read, in octets, and the most parts in it.
-MAX_STATE: Final = 262_144
+#: The most parts of a file.
 MAX_PARTS: Final = 1_024
 
 #: Positions in a file: what a signed 64-bit offset holds.
@@ -192,7 +191,7 @@ def _even(part: Part, count: int) -> list[Part]:
     left = part.left
     assert left is not None  # the caller has looked
     bounds = [part.first + left * number // count for number in range(count + 1)]
-    return [Part(first, after - 1) for first, after in zip(bounds, bounds[1:], strict=False)]
+    return [Part(first, after - 1) for first, after in pairwise(bounds)]
 
 
 # What is asked.
@@ -292,9 +291,8 @@ def _enclosed(head: Head, entity: Entity, first: int, last: int | None) -> Enclo
             f"the server sent a part in another content coding ({coding or 'none'}) than the file has"
         )
     length = head.get(b"content-length")
-    if length is not None and length.isascii() and length.isdigit() and len(length) <= 20:
-        if int(length) != part.length:
-            raise DownloadError.BadRange(f"{length} octets are announced for {text[:80]!r}")
+    if length is not None and length.isdecimal() and int(length[:20]) != part.length:
+        raise DownloadError.BadRange(f"{length} octets are announced for {text[:80]!r}")
     return Enclosed(part.last, total)
 
 
@@ -345,99 +343,6 @@ def why_single(head: Head, entity: Entity, count: int, least: int) -> str | None
     return None
 
 
-# What is remembered.
-
-
-class State(NamedTuple):
-    """What is kept beside a file that is not complete.
-
-    `parts` is None for a file that is received from its beginning: its size says how much is there.
-    """
-
-    place: str
-    entity: Entity
-    parts: tuple[Part, ...] | None
-
-    def encode(self) -> bytes:
-        """The state as JSON."""
-        entity = self.entity
-        text = json.dumps(
-            {
-                "netkit-part": 1,
-                "url": self.place,
-                "etag": entity.etag,
-                "modified": entity.modified,
-                "total": entity.total,
-                "coding": entity.coding,
-                "parts": None
-                if self.parts is None
-                else [[part.first, part.last, part.done] for part in self.parts],
-            }
-        )
-        return text.encode("ascii")
-
-    @classmethod
-    def decode(cls, data: bytes) -> State:
-        """The state in `data`, checked. Raises ValueError if it is none."""
-        if len(data) > MAX_STATE:
-            raise ValueError(f"it is longer than {MAX_STATE} octets")
-        try:
-            found = json.loads(data)
-        except RecursionError:
-            raise ValueError("it is nested too deep") from None
-        if not isinstance(found, dict) or found.get("netkit-part") != 1:
-            raise ValueError("it is of no known version")
-        place, total = found.get("url"), _optional_position(found.get("total"))
-        if not isinstance(place, str):
-            raise ValueError("it names no URL")
-        entity = Entity(
-            _optional_field(found.get("etag")),
-            _optional_field(found.get("modified")),
-            total,
-            _optional_field(found.get("coding")),
-        )
-        parts = found.get("parts")
-        return cls(place, entity, None if parts is None else _parts(parts, total))
-
-
-def _optional_field(value: object) -> str | None:
-    """Text that goes into a field again: no control characters."""
-    if value is None:
-        return None
-    if not isinstance(value, str) or any(not " " <= char <= "\xff" or char == "\x7f" for char in value):
-        raise ValueError("a field's value is wrong")
-    return value
-
-
-def _optional_position(value: object) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_POSITION:
-        raise ValueError("a position is wrong")
-    return value
-
-
-def _parts(value: object, total: int | None) -> tuple[Part, ...]:
-    """The parts: each octet of the file in exactly one of them."""
-    if not isinstance(value, list) or total is None or len(value) > MAX_PARTS:
-        raise ValueError("its parts are wrong")
-    parts: list[Part] = []
-    at = 0
-    for each in value:
-        if not isinstance(each, list) or len(each) != 3:
-            raise ValueError("a part is wrong")
-        first, last, done = (_optional_position(number) for number in each)
-        if first is None or last is None or done is None or first != at or last < first:
-            raise ValueError("its parts do not follow each other")
-        if done > last + 1 - first:
-            raise ValueError("a part has more than all of it")
-        parts.append(Part(first, last, done))
-        at = last + 1
-    if at != total:
-        raise ValueError("its parts are not the whole")
-    return tuple(parts)
-
-
 class Pace:
     """A limit of octets a second. It has no clock: the caller passes the time, and sleeps."""
 
@@ -449,11 +354,12 @@ class Pace:
         self.rate = rate
         #: How much to take at once, so that the pauses are short.
         self.piece = max(1, min(1 << 30, int(rate * RATE_STEP)))
-        self._next = 0.0
+        self._next: float | None = None
 
     def after(self, size: int, now: float) -> float:
         """`size` octets have come at `now`: when to go on."""
-        self._next = max(self._next, now - RATE_CATCH_UP) + size / self.rate
+        begun = now if self._next is None else max(self._next, now - RATE_CATCH_UP)
+        self._next = begun + size / self.rate
         return self._next
 
 
