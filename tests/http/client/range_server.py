@@ -1,4 +1,4 @@
-"""A server of one file, in threads, that keeps RFC 9110's rules for ranges, or breaks one of them when told to.
+"""A server of one file, in threads, that keeps the rules for ranges, or breaks one of them when told to.
 
 with RangeServer(data) as server:
     server.cut = lambda number, first: 1000      # every response ends after 1000 octets of its body

@@ -1,4 +1,4 @@
-"""Downloads in one part: names, errors, what is kept, and going on after an interruption at every kind of place."""
+"""Downloads in one part: names, errors, what is kept, and going on after an interruption anywhere."""
 
 from __future__ import annotations
 
@@ -525,8 +525,8 @@ def test_a_state_of_another_url(server: RangeServer, client: Client, tmp_path: P
     assert path.read_bytes() == DATA
     path.unlink()
     server.cut = lambda number, first: 10
+    url = server.url.replace("localhost", "me:secret@localhost") + "?signature=secret"
     with pytest.raises(DownloadError.Incomplete):
-        url = server.url.replace("localhost", "me:secret@localhost") + "?signature=secret"
         download(client, url, path, config=DownloadConfig(tries=1))
     assert b"secret" not in state_of(path).read_bytes()
 
