@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 #: How much plaintext is encrypted before the ciphertext is sent: a few records of 16 KiB.
 SEND_SIZE = 65536
 
+#: How much ciphertext is received at once for a large body, in bytes.
+FEED_SIZE = 131_072
+
 #: The limit for unsent ciphertext that reading has produced, in bytes. An answer to a KeyUpdate has about 30.
 OUTBOX_LIMIT = 262_144
 
@@ -78,6 +81,7 @@ class TlsStream(ByteStream):
         self._lock = threading.Lock()
         self._leaving = memoryview(b"")  # ciphertext taken from the session and not sent yet
         self._flushing = False
+        self._cipher = memoryview(b"")  # where ciphertext of large bodies is received
         self._read_ahead: list[bytes] = []  # plaintext that `_finish` had to read to get past it
         self._failure: TlsError | None = None  # what ended the reading side
         self._established = False
@@ -280,6 +284,47 @@ class TlsStream(ByteStream):
             self._failure = error  # a TLS connection does not recover: the next read raises the same error
             raise
 
+    def read_into_flow(self, view: memoryview) -> Flow[int]:
+        """Flow: up to `len(view)` bytes into `view`; 0 at the end of the stream.
+
+        They are decrypted directly into it, unless some are in the buffer already, and the ciphertext comes
+        in larger pieces: for large bodies.
+        """
+        if self._buffer or self._eof or self._read_ahead or self._failure is not None or not view:
+            return (yield from super().read_into_flow(view))
+        if self._reading:
+            raise BusyError(f"{self._what}'s reading side")
+        self._reading = True
+        turns = 0
+        try:
+            while (size := self._decrypt_into(view)) is None:
+                if not self._cipher:
+                    self._cipher = memoryview(bytearray(FEED_SIZE))
+                count = yield from self._inner.read_into_flow(self._cipher)
+                if not self._take_ciphertext(self._cipher[:count]):
+                    return 0
+                turns += 1
+                if turns % OPERATIONS_PER_TURN == 0:
+                    yield PAUSE
+            return size
+        finally:
+            self._reading = False
+
+    def _decrypt_into(self, view: memoryview) -> int | None:
+        """Decrypt what there is into `view`; 0 is the end, None that more input is needed."""
+        self._check_open()
+        try:
+            with self._lock:
+                size = self._session.read_into(view)
+        except TlsError as error:
+            self._failure = error
+            raise
+        self._offer_output()
+        if size is None and self._session.pending_output > OUTBOX_LIMIT:
+            raise LimitExceeded("answers that the peer provokes without reading them", OUTBOX_LIMIT)
+        self._eof = size == 0
+        return size
+
     # Ciphertext, in and out.
 
     def _feed(self) -> Flow[bool]:
@@ -289,7 +334,7 @@ class TlsStream(ByteStream):
         """
         return self._take_ciphertext((yield from self._inner.read_flow(RECEIVE_SIZE)))
 
-    def _take_ciphertext(self, data: bytes) -> bool:
+    def _take_ciphertext(self, data: bytes | memoryview) -> bool:
         """Give the session what came; `b""` is the end below. False if this stream has ended by that."""
         if not data and self._stopped:
             self._eof = True

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class TlsSession(Protocol):
     """One connection's TLS state. Not safe for two threads at once: its owner holds a lock around it."""
 
-    def feed(self, data: bytes) -> None:
-        """Take ciphertext that the peer sent."""
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take ciphertext that the peer sent. A view is not kept."""
 
     def feed_eof(self) -> None:
         """Tell the session that the peer will send no more."""
@@ -31,6 +31,9 @@ class TlsSession(Protocol):
 
     def read(self, size: int) -> bytes | None:
         """Plaintext; `b""` after the peer's close_notify; None when it needs more input. Raises TlsError."""
+
+    def read_into(self, view: memoryview) -> int | None:
+        """Plaintext into `view`, as much as there is and fits; how many bytes. 0 and None as of `read`."""
 
     def write(self, data: memoryview) -> int:
         """Encrypt `data`, and return how many bytes were encrypted. Raises TlsError."""

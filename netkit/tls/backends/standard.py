@@ -39,6 +39,7 @@ class StandardSession:
         self._first = b""
         self._latest = b""
         self._eof = False
+        self._deferred: TlsError | None = None  # what the next read raises
         context = context_for(config)
         if config.is_server:
             self._object = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
@@ -46,10 +47,11 @@ class StandardSession:
         hostname = _hostname(config, server_name)
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         if len(self._first) < _FIRST:
-            self._first = (self._first + data)[:_FIRST]
-        self._latest = data
+            self._first = (self._first + bytes(data[:_FIRST]))[:_FIRST]
+        # For an alert in the clear. Views come after the handshake, where alerts are encrypted.
+        self._latest = data if isinstance(data, bytes) else b""
         self._incoming.write(data)
 
     def feed_eof(self) -> None:
@@ -68,6 +70,8 @@ class StandardSession:
         return True
 
     def read(self, size: int) -> bytes | None:
+        if self._deferred is not None:
+            raise self._deferred
         try:
             return self._object.read(size)
         except ssl.SSLWantReadError:
@@ -78,6 +82,28 @@ class StandardSession:
             if self._eof and isinstance(error, ssl.SSLEOFError):
                 raise TlsError.Truncated from None
             raise self._translated(error) from None
+
+    def read_into(self, view: memoryview) -> int | None:
+        if self._deferred is not None:
+            raise self._deferred
+        read = self._object.read
+        size = len(view)
+        taken = 0
+        try:
+            while taken < size:
+                # The stub knows bytearray only; any writable buffer will do. Each call gives one record.
+                taken += read(size - taken, view[taken:])  # type: ignore[operator]
+        except ssl.SSLWantReadError:
+            return taken or None
+        except ssl.SSLZeroReturnError:
+            pass
+        except ssl.SSLError as error:
+            truncated = self._eof and isinstance(error, ssl.SSLEOFError)
+            made = TlsError.Truncated() if truncated else self._translated(error)
+            if not taken:
+                raise made from None
+            self._deferred = made  # what came before it is still good
+        return taken
 
     def write(self, data: memoryview) -> int:
         try:
