@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from netkit._value import Value, assign
 from netkit.http.client.download_errors import DownloadError
 from netkit.http.dates import parse_cookie_date
-from netkit.http.field_errors import FieldError
-from netkit.http.ranges import parse_content_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -266,6 +264,9 @@ def judge(
 
 
 def _enclosed(head: Head, entity: Entity, first: int, last: int | None) -> Enclosed:
+    from netkit.http.field_errors import FieldError
+    from netkit.http.ranges import parse_content_range
+
     text = head.get(b"content-range")
     if text is None:
         kind = (head.get(b"content-type") or "").partition(";")[0].strip().lower()
@@ -298,6 +299,9 @@ def _enclosed(head: Head, entity: Entity, first: int, last: int | None) -> Enclo
 
 def _complete_length(head: Head, entity: Entity, first: int) -> int:
     """The length that a 416 tells, which must be where the missing part would begin (section 15.5.17)."""
+    from netkit.http.field_errors import FieldError
+    from netkit.http.ranges import parse_content_range
+
     text = head.get(b"content-range")
     total = entity.total
     if text is not None:

@@ -5,7 +5,6 @@ No file and no clock. What is read is checked, for anything may have written it.
 
 from __future__ import annotations
 
-import json
 from typing import Final, NamedTuple
 
 from netkit.http.client.download_plan import MAX_PARTS, MAX_POSITION, Entity, Part
@@ -26,6 +25,8 @@ class State(NamedTuple):
 
     def encode(self) -> bytes:
         """The state as JSON."""
+        import json
+
         entity = self.entity
         text = json.dumps(
             {
@@ -47,6 +48,8 @@ class State(NamedTuple):
         """The state in `data`, checked. Raises ValueError if it is none."""
         if len(data) > MAX_STATE:
             raise ValueError(f"it is longer than {MAX_STATE} octets")
+        import json
+
         try:
             found = json.loads(data)
         except RecursionError:

@@ -77,12 +77,26 @@ class H2Reply(Reply):
         return b""
 
     def read_into_flow(self, view: memoryview) -> Flow[int]:
-        """Flow: up to `len(view)` octets of the body into `view`; 0 at its end."""
-        data = yield from self.next_flow()
-        size = min(len(data), len(view))
-        view[:size] = data[:size]
-        if size < len(data):
-            self.pieces.appendleft((data[size:], 0))
+        """Flow: up to `len(view)` octets of the body into `view`; 0 at its end.
+
+        All that has come, because servers send small frames.
+        """
+        pieces = self.pieces
+        if not pieces and not self.is_ended and self.error is None:
+            yield from self._channel.wait_flow(self, self._has_piece, self.exchange.read_timeout)
+        if not pieces and self.error is not None:
+            raise self.error
+        size = credits = 0
+        room = len(view)
+        while pieces and size < room:
+            data, credit = pieces.popleft()
+            if len(data) > room - size:
+                pieces.appendleft((data[room - size :], 0))
+                data = data[: room - size]
+            view[size : size + len(data)] = data
+            size += len(data)
+            credits += credit
+        self._channel.give_back(self, credits)
         return size
 
     def _has_piece(self) -> bool:

@@ -27,6 +27,9 @@ _ENCODING_DER = 2  # `_ssl.ENCODING_DER`
 #: How many of the first bytes are kept, so that an error can show them if the peer does not speak TLS.
 _FIRST = 64
 
+#: The most plaintext of one record (RFC 8446 section 5.1).
+_RECORD = 16_384
+
 
 class StandardSession:
     """One side of a TLS connection. It uses OpenSSL through the standard library."""
@@ -72,38 +75,56 @@ class StandardSession:
     def read(self, size: int) -> bytes | None:
         if self._deferred is not None:
             raise self._deferred
+        read, incoming = self._object.read, self._incoming
+        data = b""
+        pieces: list[bytes] | None = None
+        taken = 0
         try:
-            return self._object.read(size)
+            data = read(size)
+            taken = len(data)
+            # Each call gives one record. A protocol that takes pieces apart does it once for several.
+            while incoming.pending and taken < size:
+                if pieces is None:
+                    pieces = [data]
+                data = read(min(size - taken, _RECORD))
+                pieces.append(data)
+                taken += len(data)
         except ssl.SSLWantReadError:
-            return None
+            if not taken:
+                return None
         except ssl.SSLZeroReturnError:
-            return b""
+            pass
         except ssl.SSLError as error:
-            if self._eof and isinstance(error, ssl.SSLEOFError):
-                raise TlsError.Truncated from None
-            raise self._translated(error) from None
+            self._failed(error, taken)
+        return data if pieces is None else b"".join(pieces)
 
     def read_into(self, view: memoryview) -> int | None:
         if self._deferred is not None:
             raise self._deferred
-        read = self._object.read
+        read, incoming = self._object.read, self._incoming
         size = len(view)
         taken = 0
         try:
-            while taken < size:
-                # The stub knows bytearray only; any writable buffer will do. Each call gives one record.
+            while True:
+                # The stub knows bytearray only; any writable buffer will do.
                 taken += read(size - taken, view[taken:])  # type: ignore[operator]
+                if taken == size or not incoming.pending:
+                    return taken
         except ssl.SSLWantReadError:
             return taken or None
         except ssl.SSLZeroReturnError:
             pass
         except ssl.SSLError as error:
-            truncated = self._eof and isinstance(error, ssl.SSLEOFError)
-            made = TlsError.Truncated() if truncated else self._translated(error)
-            if not taken:
-                raise made from None
-            self._deferred = made  # what came before it is still good
+            self._failed(error, taken)
         return taken
+
+    def _failed(self, error: ssl.SSLError, taken: int) -> None:
+        """Raise what `error` means; if something was read before it, with the next read."""
+        truncated = self._eof and isinstance(error, ssl.SSLEOFError)
+        made = TlsError.Truncated() if truncated else self._translated(error)
+        if not taken:
+            raise made from None
+        self._deferred = made
 
     def write(self, data: memoryview) -> int:
         try:
