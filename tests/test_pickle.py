@@ -34,8 +34,15 @@ from netkit.dns.message import Header, Message, Question
 from netkit.dns.name import Name
 from netkit.dns.rrset import RRset
 from netkit.errors import NetkitError
-from netkit.http import Cookie, Headers, Method, Request, Response, StatusCode, Url
+from netkit.http import Cookie, Headers, Method, Request, Response, StatusCode, Url, Version
+from netkit.http.client.channel import Exchange, Reply
+from netkit.http.client.core import Answer, Call
+from netkit.http.client.dial import DialConfig, HttpVersions
+from netkit.http.client.facts import ConnectionInfo
+from netkit.http.client.response import FetchedResponse
 from netkit.http.config import ClientConfig, PoolConfig
+from netkit.http.connection.events import RequestHead
+from netkit.http.connection.limits import ConnectionLimits
 from netkit.http.hsts import HstsHost, HstsPolicy
 from netkit.http.link_header import parse as parse_link
 from netkit.http.negotiation import parse_media_type
@@ -147,6 +154,21 @@ def test_errors(cls: type[NetkitError]) -> None:
         assert copied.__notes__ == ["with a note"]
 
 
+def fetched_response() -> FetchedResponse:
+    """A response as a client makes it, after one redirect."""
+    answers: list[Answer] = []
+    for url in ("https://a.example/", "https://a.example/next"):
+        call = Call(b"GET", Url.parse(url), (), None)
+        reply = Reply(Exchange(RequestHead(b"GET", b"/", b"a.example", b"https", ()), None, call.timing))
+        reply.status, reply.reason, reply.trailers = 200, b"Fine", [(b"B", b"2")]
+        call.timing.answered = call.timing.started + 1
+        call.interim = [(103, [(b"Link", b"</a>")])]
+        call.history = tuple(answers)
+        answers.append(Answer(call, Url.parse(url), reply, ConnectionInfo()))
+    headers = Headers.from_received([(b"A", b"1")])
+    return FetchedResponse.received(200, Version.Http11, headers, b"x", is_decoded=True, _answer=answers[-1])
+
+
 def values() -> Iterator[object]:
     yield from (IpAddr.parse("192.0.2.1"), IpAddr.parse("fe80::1%1"), SocketAddr.parse("[::1]:80"))
     yield from (HostPort.parse("example.com:80"), Name.of("a\\.b.example"), UnixAddr.parse("@name"))
@@ -188,6 +210,9 @@ def values() -> Iterator[object]:
     setting = ProxySetting("all_proxy", "a.example:3128")
     yield from (setting, ProxyChoice(setting, http="socks5://b.example", no_proxy="c.example, d.example"))
     yield from (RetryPolicy(tries=5, methods=None), TryOutcome("GET", 503, "5"))
+    addr = SocketAddr.parse("192.0.2.1:80")
+    yield from (ConnectionLimits(max_interim=3), DialConfig(HttpVersions.HTTP11, resolve_to={"a:80": [addr]}))
+    yield fetched_response()
     cookie = StoredCookie("a", "b", "a.example", "/p", expires=7.5)
     state = OriginState([("A", "1")], SessionAuth("basic", "user", "secret"))
     yield from (cookie, state, state.auth, Session([cookie], [("https://a.example", state)]))
@@ -205,6 +230,20 @@ def test_values(value: object) -> None:
         assert type(copied) is type(value)
         assert copied == value
         assert repr(copied) == repr(value)
+
+
+@pytest.mark.parametrize("copied", [*COPIES, lambda value: value.replace(status=201)])
+def test_a_fetched_response_keeps_what_it_is_not_compared_by(copied: Callable[[Any], Any]) -> None:
+    response = fetched_response()
+    made = copied(copied(response.replace(body=b"y")))
+    assert made.url == response.url
+    assert list(made.trailers.fields) == [("B", "2")]
+    ((status, fields),) = made.interim
+    assert (status, list(fields.fields)) == (103, [("Link", "</a>")])
+    assert made.timing.first_byte == pytest.approx(1.0)
+    assert made.connection.version == "1.1"
+    assert (made.body, made.reason, made.is_decoded) == (b"y", "Fine", True)
+    assert [str(each.url) for each in made.history] == ["https://a.example/"]
 
 
 def test_there_is_an_example_of_every_value() -> None:

@@ -299,15 +299,15 @@ class H2Channel:
         self,
         reply: H2Reply,
         is_there: Callable[[], bool],
-        timeout: float | None,
+        patience: float | None,
         until: float | None = None,
     ) -> Flow[None]:
         """Flow: until `is_there`, or the reply has failed; the flow pumps if nobody else does.
 
-        `timeout` limits the wait for anything to come on this stream: then the stream is given up, and
-        HttpError.Timeout raised. At `until` the flow returns.
+        `patience`, in seconds, limits the wait for anything to come on this stream: then the stream is
+        given up, and HttpError.Timeout raised. At `until` the flow returns.
         """
-        limit = until if timeout is None else monotonic() + timeout
+        limit = until if patience is None else monotonic() + patience
         try:
             while True:
                 with self._lock:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from netkit._value import assign
 from netkit.errors import NetkitError
 from netkit.http.client.failures import as_http_error
 from netkit.http.errors import HttpError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from netkit.http.client.core import Answer
     from netkit.http.client.facts import ConnectionInfo, Timing
     from netkit.http.codings import BodyDecoder
+    from netkit.http.connection.events import FieldList
     from netkit.http.url import Url
     from netkit.io import CancellationToken, Flow
     from netkit.io.stream import ByteStream
@@ -44,7 +46,7 @@ class FetchedResponse(Response):
     __slots__ = ("_answer", "is_decoded")
     __match_args__: ClassVar[tuple[str, ...]] = ("status", "version", "headers", "body")
 
-    _answer: Answer
+    _answer: Answer | _Kept
     is_decoded: bool
 
     # Most callers ask for none of these: so each is made when it is asked for.
@@ -99,11 +101,74 @@ class FetchedResponse(Response):
         content_type = self.headers.get_first("Content-Type")
         return decode_body(self.body, None if content_type is None else charset_of(content_type))
 
+    def replace(self, **changes: object) -> Self:
+        """A copy with some of `status`, `version`, `headers` and `body` changed; all else stays."""
+        made = super().replace(**changes)
+        for name in FetchedResponse.__slots__:
+            assign(made, name, getattr(self, name))
+        return made
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (type(self), self._values(), self.is_decoded, _Kept(self._answer))
+
     def raise_for_status(self) -> Self:
         """The response itself; raises HttpError.InvalidResponse if its status is 400 or over."""
         if self.status >= 400:
             raise HttpError.InvalidResponse(f"{self.url.redacted} answered {self.status}")
         return self
+
+
+class _Kept:
+    """What a response that was pickled keeps of its answer: all but the connection itself."""
+
+    __slots__ = (
+        "fields",
+        "history",
+        "info",
+        "interim",
+        "reason",
+        "status",
+        "timing",
+        "trailers",
+        "url",
+        "version",
+    )
+
+    url: Url
+    history: tuple[_Kept, ...]
+    interim: tuple[tuple[int, FieldList], ...]
+    timing: Timing
+    info: ConnectionInfo
+    status: int
+    version: tuple[int, int]
+    reason: bytes
+    fields: FieldList
+    trailers: FieldList
+
+    def __init__(self, answer: Answer | _Kept) -> None:
+        reply = answer.reply
+        self.url = answer.url
+        self.history = tuple(map(_Kept, answer.history))
+        self.interim = tuple(answer.interim)
+        self.timing = answer.timing
+        self.info = answer.info
+        self.status, self.version, self.reason = reply.status, reply.version, reply.reason
+        self.fields, self.trailers = reply.fields, reply.trailers
+
+    @property
+    def reply(self) -> _Kept:
+        """Where an answer has the parts of its head."""
+        return self
+
+
+def _restored(
+    cls: type[FetchedResponse],
+    values: tuple[int, Version, Headers, bytes | None],
+    is_decoded: bool,
+    kept: _Kept,
+) -> FetchedResponse:
+    """The response that was pickled."""
+    return cls.received(*values, is_decoded=is_decoded, _answer=kept)
 
 
 class Incoming:
@@ -234,13 +299,13 @@ def fetched(incoming: Incoming, body: bytes | None) -> FetchedResponse:
     )
 
 
-def _interim(answer: Answer) -> tuple[tuple[int, Headers], ...]:
+def _interim(answer: Answer | _Kept) -> tuple[tuple[int, Headers], ...]:
     if not answer.interim:
         return ()
     return tuple((status, Headers.from_received(fields)) for status, fields in answer.interim)
 
 
-def _without_body(answer: Answer) -> FetchedResponse:
+def _without_body(answer: Answer | _Kept) -> FetchedResponse:
     reply = answer.reply
     return FetchedResponse.received(
         reply.status,

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
     from netkit.http.connection.events import Events, FieldList
     from netkit.http.connection.limits import ConnectionLimits
-    from netkit.io.protocols import Buffer
+    from netkit.http.lines import Buffer
 
 #: What a client sends first (RFC 9113 section 3.4).
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
