@@ -1,8 +1,8 @@
 """The bodies of requests: octets, files, iterators, and how a flow takes pieces of them.
 
-A body has a `length`, None if only its end will tell, and is `replayable` if it can be sent again after a
-redirect or on a fresh connection. An async iterator runs in the event loop of the caller: the flow waits for
-its next piece through an `Event`.
+A body has a `length`, None if only its end will tell, and is `replayable` if it can be sent from its
+beginning, also once more, after a redirect or on a fresh connection. An async iterator runs in the event loop
+of the caller: the flow waits for its next piece through an `Event`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from functools import partial
+from io import TextIOBase
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from netkit.http.errors import HttpError
@@ -69,7 +70,11 @@ class Pieces:
     """A body on its way: piece after piece, `b""` at its end."""
 
     def next_flow(self) -> Flow[Buffer]:
-        """Flow: the next piece; `b""` at the end."""
+        """Flow: the next piece; `b""` at the end.
+
+        Raises HttpError.InvalidRequest if the system cannot read it: that is no trouble of the connection.
+        What else the caller's own code raises comes as it is.
+        """
         raise NotImplementedError
 
     def close(self) -> None:
@@ -107,7 +112,7 @@ class _FromFile(Body):
                 length = max(0, end - self._start)
             except (OSError, ValueError):
                 self._start = None  # a pipe, or something else that only goes forward
-        super().__init__(length, replayable=self._start is not None)
+        super().__init__(length, replayable=True)
 
     def begin(self) -> Pieces:
         if self._begun:
@@ -115,7 +120,16 @@ class _FromFile(Body):
                 raise _only_once()
             self._file.seek(self._start)
         self._begun = True
-        return _Iterated(iter(lambda: self._file.read(PIECE), b""))
+        self.replayable = self._start is not None
+        return _Iterated(self._pieces())
+
+    def _pieces(self) -> Iterator[bytes]:
+        """What is announced, and no more: the file may grow meanwhile."""
+        left = self.length
+        while left != 0 and (piece := self._file.read(PIECE if left is None else min(PIECE, left))):
+            if left is not None:
+                left -= len(piece)
+            yield piece
 
 
 @runtime_checkable
@@ -143,11 +157,12 @@ class _Once(Body):
     __slots__ = ("_source",)
 
     def __init__(self, source: Iterable[bytes] | AsyncIterable[bytes]) -> None:
-        super().__init__(None, replayable=False)
+        super().__init__(None, replayable=True)
         self._source: Iterable[bytes] | AsyncIterable[bytes] | None = source
 
     def begin(self) -> Pieces:
         source, self._source = self._source, None
+        self.replayable = False
         if source is None:
             raise _only_once()
         if isinstance(source, AsyncIterable):
@@ -160,9 +175,12 @@ class _Iterated(Pieces):
         self._pieces = pieces
 
     def next_flow(self) -> Flow[Buffer]:
-        for piece in self._pieces:
-            if piece:  # an empty piece is not the end
-                return piece
+        try:
+            for piece in self._pieces:
+                if piece:  # an empty piece is not the end
+                    return _checked(piece)
+        except OSError as error:
+            raise _unreadable(error) from error
         return b""
         yield  # a flow, though it never waits
 
@@ -178,17 +196,11 @@ class _AsyncIterated(Pieces):
         self._task: asyncio.Task[bytes | None] | None = None
 
     def next_flow(self) -> Flow[Buffer]:
-        import asyncio
+        from asyncio import get_running_loop
 
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise HttpError.InvalidRequest(
-                "an async iterator is a body for the async form of a request only"
-            ) from None
         while True:
             there = Event()
-            self._task = task = loop.create_task(_awaited(self._pieces))
+            self._task = task = get_running_loop().create_task(_awaited(self._pieces))
             task.add_done_callback(partial(_ring, there))
             try:
                 yield from there.wait()
@@ -196,11 +208,14 @@ class _AsyncIterated(Pieces):
                 task.cancel()
                 raise
             self._task = None
-            piece = task.result()
+            try:
+                piece = task.result()
+            except OSError as error:
+                raise _unreadable(error) from error
             if piece is None:
                 return b""
             if piece:
-                return piece
+                return _checked(piece)
 
     def close(self) -> None:
         if self._task is not None:
@@ -217,11 +232,12 @@ async def _awaited(pieces: AsyncIterator[bytes]) -> bytes | None:
     return None
 
 
-def body_of(source: BodySource) -> Body:
+def body_of(source: BodySource, *, may_wait: bool = True) -> Body:
     """The body that `source` is.
 
     Octets and files that can seek have a length and can be sent again. A file is sent from its current
-    position on. Raises TypeError for text, and for what is none of these.
+    position on. Raises TypeError for text, and for what is none of these; HttpError.InvalidRequest for an
+    async iterable, if nobody can wait for it.
     """
     if isinstance(source, bytes):
         return Octets(source)
@@ -229,15 +245,25 @@ def body_of(source: BodySource) -> Body:
         return Octets(bytes(source))
     if isinstance(source, str):
         raise TypeError("a body is bytes: encode the text")
+    if isinstance(source, TextIOBase):
+        raise TypeError("a body is bytes: open the file in binary mode")
     if isinstance(source, SizedBody):
         return _Sized(source)
     if isinstance(source, BinaryFile):
         return _FromFile(source)
     if isinstance(source, AsyncIterable):
+        if not may_wait:
+            raise HttpError.InvalidRequest("an async iterator is a body for the async form of a request only")
         return _Once(source)
     if isinstance(source, Iterable):
         return _Once(source)
     raise TypeError(f"a body is bytes, a file or an iterable of bytes, not {type(source).__name__}")
+
+
+def _checked(piece: bytes) -> bytes:
+    if not isinstance(piece, (bytes, bytearray, memoryview)):
+        raise TypeError(f"a piece of a body is bytes, not {type(piece).__name__}")
+    return piece
 
 
 def _only_once() -> HttpError:
@@ -245,3 +271,7 @@ def _only_once() -> HttpError:
         "the body would have to be sent again, and can be read only once",
         hint="give it as bytes, or as a file that can seek",
     )
+
+
+def _unreadable(error: OSError) -> HttpError:
+    return HttpError.InvalidRequest(f"its body cannot be read: {error.strerror or error}", fault="local")

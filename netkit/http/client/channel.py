@@ -166,6 +166,10 @@ class Channel(Protocol):
         """End the connection at once."""
 
 
+class NoRoom(Exception):
+    """Another request was quicker to take the room of a channel that many share: look for one again."""
+
+
 def timed_out(timeout: float | None, phase: Phase) -> HttpError:
     """The error for a wait that was too long."""
     from netkit.http.client.facts import DOING

@@ -11,6 +11,7 @@ AsyncClient also from several event loops, which then have connections of their 
 from __future__ import annotations
 
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -113,7 +114,7 @@ class _Base:
         elif req.body is not None:
             raise HttpError.InvalidRequest("it has a body already")
         else:
-            made = body_of(body)
+            made = body_of(body, may_wait=loop != 0)
         config = self.config
         return Call(
             req.method.encode("ascii"),
@@ -165,13 +166,20 @@ class _Base:
 
     def failed(self, error: OSError, call: Call, timeout: float | None) -> Exception:
         """What the caller gets for an error of the layers below."""
+        given = self.config.timeout if timeout is None else timeout
         if isinstance(error, DeadlineExceeded):
-            made = HttpError.Timeout(
-                self.config.timeout if timeout is None else timeout, error.doing or DOING[call.timing.phase]
-            )
+            made = HttpError.Timeout(given, error.doing or DOING[call.timing.phase])
             made.__cause__ = error
             return made
-        return as_http_error(error, call.timing.phase)
+        found = as_http_error(error, call.timing.phase)
+        if isinstance(found, HttpError.Timeout) and found.timeout is None and _is_over(call.deadline):
+            found.timeout = given  # connecting tells which addresses it had tried by then
+        return found
+
+
+def _is_over(deadline: float | None) -> bool:
+    """Whether this moment of `time.monotonic()` has come."""
+    return deadline is not None and monotonic() >= deadline
 
 
 class _Calling:

@@ -16,7 +16,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from netkit._log import Log
-from netkit.http.client.channel import Exchange
+from netkit.http.client.channel import Exchange, NoRoom, timed_out
 from netkit.http.client.dial import DialConfig, Dialer, Link
 from netkit.http.client.facts import Timing, TraceEvent
 from netkit.http.client.failures import as_http_error, is_of_connection
@@ -105,6 +105,10 @@ class Call:
         deadline: float | None = None,
         follows: bool = True,
     ) -> None:
+        if url.username or url.password:
+            # They are for the origin of this URL, and for no other place that shows or keeps a URL.
+            auth = auth or _auth_of(url)
+            url = url.replace(username="", password="")
         self.method = method
         self.url = url
         self.body = body
@@ -128,6 +132,15 @@ class Call:
             elif key not in _OURS:
                 kept.append((name, value))
         return kept
+
+
+def _auth_of(url: Url) -> Auth:
+    """The user name and the password in a URL."""
+    from urllib.parse import unquote
+
+    from netkit.http.auth import BasicAuth
+
+    return BasicAuth(unquote(url.username), unquote(url.password))
 
 
 class Answer:
@@ -169,7 +182,9 @@ class ClientCore:
         self.trace = trace
         self._shared = self._default_fields()
         self._defaults = [
-            field for field in config.default_headers.to_items() if field[0].lower() not in _OURS
+            field
+            for field in config.default_headers.to_items()
+            if field[0].lower() not in _OURS and field[0].lower() != b"host"  # which every request has
         ]
         self._shared_names = frozenset(name.lower() for name, _ in self._shared.items)
         pool = config.pool_config
@@ -243,18 +258,22 @@ class ClientCore:
                 call.url = url = secure
         route = self.dialer.route(url, call.loop)
         auth = None
-        if call.auth is not None or self.auth is not None or self.netrc is not None or url.username:
+        if call.auth is not None or self.auth is not None or self.netrc is not None:
             auth = self._auth_for(call, route)
         challenges = attempts = 0
         credentials: str | None = None
         misdirected = False
+        expects = self._expects(call.body)
         while True:
+            call.interim = ()
             facts = None if auth is None else self._facts(call, url, challenges)
             if auth is not None and facts is not None and credentials is None:
                 credentials = auth.first(facts)
-            head = self._head(call, url, route, credentials)
+            head = self._head(call, url, route, credentials, expects=expects)
             exchange = Exchange(head, call.body, call.timing, partial(self._on_interim, call))
             self._limit_waits(call, exchange)
+            if expects:
+                exchange.expects_continue = CONTINUE_TIME
             try:
                 reply, info = yield from self._exchange_flow(route, exchange, fresh=misdirected)
             except Exception as error:
@@ -277,12 +296,21 @@ class ClientCore:
                         self._tell("auth", status=reply.status)
                         call.timing = Timing(monotonic())
                         continue
+                if reply.status == 417 and expects and self._replayable(call):
+                    # RFC 9110 section 10.1.1: without the expectation.
+                    expects = False
+                    yield from drop_flow(reply)
+                    self._tell("retry", status=417)
+                    call.timing = Timing(monotonic())
+                    credentials = None
+                    continue
                 if reply.status == 421 and not misdirected and self._replayable(call):
                     # RFC 9110 section 15.5.20: over another connection, whatever the method.
                     misdirected = True
                     yield from drop_flow(reply)
                     self._tell("retry", status=421)
                     call.timing = Timing(monotonic())
+                    credentials = None
                     continue
                 if self.config.retry is None:
                     return answer
@@ -307,8 +335,6 @@ class ClientCore:
             timeout = self._write_timeout
             if timeout is not None and (left is None or timeout < left):
                 exchange.write_timeout = timeout
-            if self._expects(call.body):
-                exchange.expects_continue = CONTINUE_TIME
 
     def _exchange_flow(
         self, route: Route, exchange: Exchange, *, fresh: bool
@@ -342,6 +368,9 @@ class ClientCore:
                 self._tell("request", head=exchange.head, info=info)
             try:
                 reply = yield from channel.exchange_flow(exchange)
+            except NoRoom:
+                pool.release(route, channel)
+                continue
             except Exception as error:
                 pool.release(route, channel)
                 if tries < MAX_FRESH and self._may_go_again(exchange, error, reused):
@@ -361,6 +390,7 @@ class ClientCore:
             if self.trace is not None:
                 self._tell("response", reply=reply)
             if reply.is_upgraded:
+                pool.hand_over(channel)
                 return reply, info
             lease: Lease = PoolLease(pool, route, channel)
             if self.trace is not None:
@@ -391,7 +421,9 @@ class ClientCore:
         if timeout is None:
             link = yield from flow
         else:
-            link = yield from before(monotonic() + timeout, flow, "connecting")
+            link = yield from before(
+                monotonic() + timeout, flow, expired=lambda _: timed_out(timeout, timing.phase)
+            )
         return self._channel(link)
 
     def _channel(self, link: Link) -> Channel:
@@ -404,7 +436,9 @@ class ClientCore:
 
     # What a request says.
 
-    def _head(self, call: Call, url: Url, route: Route, credentials: str | None) -> RequestHead:
+    def _head(
+        self, call: Call, url: Url, route: Route, credentials: str | None, *, expects: bool
+    ) -> RequestHead:
         fields: Sequence[tuple[bytes, bytes]] = call.fields
         shared = self._shared
         if fields or self._defaults:
@@ -426,7 +460,7 @@ class ClientCore:
                 fields = self._with_cookie(fields, cookie)
         if credentials is not None:
             fields = [*fields, (b"Authorization", credentials.encode("latin-1"))]
-        if call.body is not None and self._expects(call.body):
+        if expects:
             fields = [*fields, (b"Expect", b"100-continue")]
         scheme, authority, target = url.head_parts
         if route.proxy is not None and route.is_forwarded:
@@ -469,26 +503,25 @@ class ClientCore:
     def _expects(self, body: Body | None) -> bool:
         """Whether to wait for 100 (Continue) before this body (RFC 9110 section 10.1.1)."""
         least = self.config.expect_continue
-        return body is not None and least is not None and (body.length is None or body.length >= least)
+        if body is None or least is None or body.length == 0:
+            return False
+        return body.length is None or body.length >= least
 
     # Who the caller is.
 
     def _auth_for(self, call: Call, route: Route) -> Auth | None:
-        """How to authenticate to this origin: as the call says, the URL, the client, or .netrc; else None."""
+        """How to authenticate to this origin: as the call says, the client, or .netrc; else None."""
         if any(name.lower() == b"authorization" for name, _ in call.fields):
             return None
         if call.auth is not None:
             return call.auth
-        url = call.url
-        if url.username or url.password:
-            from urllib.parse import unquote
-
-            from netkit.http.auth import BasicAuth
-
-            return BasicAuth(unquote(url.username), unquote(url.password))
-        if self.auth is not None and not call.history:
-            return self.auth
-        if self.auth is not None and same_origin(call.history[0].url, url) and same_origin(call.origin, url):
+        if call.history and not (
+            same_origin(call.history[0].url, call.url) and same_origin(call.origin, call.url)
+        ):
+            # A server that redirects must not choose who gets credentials, nor over what: not by TLS to a
+            # host that .netrc knows, not to one that only its default entry is for.
+            return None
+        if self.auth is not None:
             return self.auth
         if self.netrc is not None:
             found = self.netrc.lookup(route.name)
@@ -578,8 +611,10 @@ class ClientCore:
         if reply is not None:
             values = [value for name, value in reply.fields if name.lower() == b"retry-after"]
             retry_after = values[0].decode("latin-1") if values else None
-        elif error is None or not isinstance(error, OSError):
+        elif not isinstance(error, HttpError) or not isinstance(error, OSError) or error.fault == "caller":
             return None
+        elif isinstance(error, HttpError.TlsError):
+            return None  # a certificate does not become another one
         outcome = TryOutcome(
             call.method.decode("ascii"), status, retry_after, is_unsent=not exchange.was_sent
         )

@@ -236,7 +236,7 @@ class H1Channel:
             yield from beside(self._send_body(exchange, stream, body), self._watch(reply))
         except _Refused:
             return
-        except BrokenStreamError:
+        except (BrokenStreamError, TimeoutError):
             raise
         except OSError:
             # The server may have answered before it closed the connection.
@@ -247,6 +247,7 @@ class H1Channel:
     def _send_body(self, exchange: Exchange, stream: int, body: Body) -> Flow[None]:
         conn = self._conn
         pieces = body.begin()
+        left = body.length or 0
         turns = 0
         try:
             while True:
@@ -255,14 +256,17 @@ class H1Channel:
                     conn.send(stream, piece, end=not piece)
                     yield from self._write_flow(conn.take(), exchange)
                 elif piece:
-                    try:
-                        conn.fits(stream, len(piece))
-                    except ValueError as error:
-                        raise HttpError.InvalidRequest(f"its body: {error}") from None
+                    left -= len(piece)
+                    if left < 0:
+                        raise HttpError.InvalidRequest(
+                            f"its body has more than the announced {body.length} octets"
+                        )
                     yield from self._write_flow(memoryview(piece), exchange)
                     conn.sent(stream, len(piece))
-                elif conn.room(stream):
-                    raise HttpError.InvalidRequest("its body ended before the announced length")
+                elif left:
+                    raise HttpError.InvalidRequest(
+                        f"its body has less than the announced {body.length} octets: it ended {left} before"
+                    )
                 if not piece:
                     break
                 turns += 1
@@ -386,6 +390,7 @@ class H1Channel:
             reply.upgraded = self.stream
             if event.rest:
                 self.stream._buffer.put(event.rest)
+            reply._finish()  # what follows is no body
 
     def receive_into_flow(self, reply: H1Reply, view: memoryview) -> Flow[int]:
         """Flow: octets of a body straight into `view`; 0 where the protocol object must see them first."""

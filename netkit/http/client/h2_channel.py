@@ -18,7 +18,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from netkit.http.client.channel import Exchange, Reply
+from netkit.http.client.channel import Exchange, NoRoom, Reply
 from netkit.http.connection.errors import ErrorCode
 from netkit.http.connection.events import (
     Broken,
@@ -200,6 +200,8 @@ class H2Channel:
         with self._lock:
             if self._failure is not None:
                 raise self._failure
+            if not self._conn.can_request:
+                raise NoRoom
             length = None if body is None else body.length
             stream = self._conn.request(exchange.head, end=body is None, length=length)
             self.uses += 1

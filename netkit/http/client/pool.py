@@ -1,10 +1,14 @@
 """The pool: which connection a request goes over, and how many there are.
 
-One function decides, `_decide`, under a lock, and does nothing else there: connections to close are given to
+One function decides, `_find`, under a lock, and does nothing else there: connections to close are given to
 the caller, connections to make are made by the caller. A request takes, in this order: a connection of HTTP/2
 with room, an idle one of HTTP/1.1 (the one used last: the others may then reach their idle time), a new one,
 or its turn to wait. Where a connection that is being made may turn out to be HTTP/2, those who want the same
 route wait for it, because one would be enough for all.
+
+Who waits has a ticket, and is called in the order of tickets. Whoever is called looks again, before all who
+come later, and keeps its ticket if it finds nothing. So nobody is passed over, and a turn that its owner does
+not take (it was cancelled in that instant) goes to the next.
 
 Idle connections are closed when a request looks at the pool after their time: without a thread of its own, a
 pool cannot do it earlier.
@@ -14,6 +18,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from heapq import heappop, heappush
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -32,11 +37,16 @@ if TYPE_CHECKING:
 class _Seat(Event):
     """A request that waits for its turn. `is_called`: its turn has come."""
 
-    __slots__ = ("is_called",)
+    __slots__ = ("has_left", "is_called", "ticket")
 
-    def __init__(self) -> None:
+    def __init__(self, ticket: int) -> None:
         super().__init__()
+        self.ticket = ticket
         self.is_called = False
+        self.has_left = False
+
+    def __lt__(self, other: _Seat) -> bool:
+        return self.ticket < other.ticket
 
 
 class _Dialing(Event):
@@ -69,7 +79,9 @@ class Pool:
         self._shared: dict[Route, list[Channel]] = {}
         self._busy: set[Channel] = set()  # of HTTP/1.1, in use
         self._count = 0  # of all, with those that are being made
-        self._seats: deque[_Seat] = deque()
+        self._seats: list[_Seat] = []  # a heap; those who have left are taken out when they come to the top
+        self._called = 0  # how many were called, and have not looked yet
+        self._tickets = 0
         self._dialing: dict[Route, _Dialing] = {}
         self._http11: set[Route] = set()  # routes that are known to speak HTTP/1.1
         self._next_expiry = 0.0
@@ -78,7 +90,7 @@ class Pool:
     def take(self, route: Route) -> Channel | None:
         """A channel that is there, for one request; None if `acquire_flow` must make one, or wait."""
         with self._guard:
-            if self._is_closed or self._seats or monotonic() >= self._next_expiry:
+            if self._is_closed or self._seats or self._called or monotonic() >= self._next_expiry:
                 return None
             found: Channel | None = None
             idle = self._idle.get(route)
@@ -92,7 +104,7 @@ class Pool:
                         break
         if found is None or found.is_alive():
             return found
-        self.release(route, found)
+        self._give_up(route, found)
         return None
 
     def acquire_flow(
@@ -103,14 +115,21 @@ class Pool:
         `dial` makes a new one. `may_share`: a new one may turn out to be of HTTP/2. `fresh`: only a new one
         will do. Give it back by `release`. Raises what `dial` raises, to all who wait for the same.
         """
+        seat: _Seat | None = None  # where it has sat, if it has
         while True:
             close: list[Channel] = []
             with self._guard:
-                found = self._decide(route, may_share, fresh, close)
+                found = self._decide(seat, route, may_share, fresh, close)
+                called = None if found is None else self._call_another()
+                if found is None:
+                    seat = self._sit_down(seat)
             for channel in close:
                 channel.close()
-            if isinstance(found, _Seat):
-                yield from self._sit(found)
+            if called is not None:
+                called.set()
+            if found is None:
+                assert seat is not None  # just taken
+                yield from self._sit(seat)
             elif isinstance(found, _Dialing):
                 yield from found.wait()
                 if found.error is not None:
@@ -120,23 +139,45 @@ class Pool:
             elif found.is_alive():
                 return found, True
             else:
-                if not found.is_http2:
-                    found.close()  # else the pool would keep it, and give it out again
-                self.release(route, found)
+                self._give_up(route, found)
+
+    def _give_up(self, route: Route, channel: Channel) -> None:
+        """A channel that was found turned out to be of no use."""
+        if not channel.is_http2:
+            channel.close()  # else the pool would keep it, and give it out again
+        self.release(route, channel)
 
     def _decide(
-        self, route: Route, may_share: bool, fresh: bool, close: list[Channel]
-    ) -> Channel | _Seat | _Dialing | _Permit:
-        """What a request gets: a channel, something to wait for, or the right to make a new one."""
+        self, seat: _Seat | None, route: Route, may_share: bool, fresh: bool, close: list[Channel]
+    ) -> Channel | _Dialing | _Permit | None:
+        """What a request gets that has sat in `seat`; None if it must wait."""
+        if seat is not None and seat.is_called:
+            seat.is_called = False
+            self._called -= 1
         if self._is_closed:
             raise HttpError.ConnectionError("the client was closed", fault="caller")
+        if seat is None and (self._seats or self._called):
+            # Others came first. What they wait for may be another route, so a shared connection is no loss.
+            return None if fresh else self._shared_for(route)
+        return self._find(route, may_share, fresh, close)
+
+    def _shared_for(self, route: Route) -> Channel | None:
+        for channel in self._shared.get(route, ()):
+            if channel.has_room:
+                return channel
+        return None
+
+    def _find(
+        self, route: Route, may_share: bool, fresh: bool, close: list[Channel]
+    ) -> Channel | _Dialing | _Permit | None:
+        """A channel, something that will be one, or the right to make one; None if there is none of them."""
         now = monotonic()
         if now >= self._next_expiry:
             self._expire(now, close)
         if not fresh:
-            for channel in self._shared.get(route, ()):
-                if channel.has_room:
-                    return channel
+            shared = self._shared_for(route)
+            if shared is not None:
+                return shared
             idle = self._idle.get(route)
             if idle:
                 self._busy.add(idle[-1])
@@ -145,9 +186,7 @@ class Pool:
             if dialing is not None:
                 return dialing
         if self._count >= self.config.max_connections and not self._evict(close):
-            seat = _Seat()
-            self._seats.append(seat)
-            return seat
+            return None
         self._count += 1
         if not may_share or route in self._http11 or route in self._dialing:
             return _Permit(None)
@@ -157,53 +196,81 @@ class Pool:
     def _dial(self, route: Route, dial: Callable[[], Flow[Channel]], permit: _Permit) -> Flow[Channel]:
         channel: Channel | None = None
         failure: Exception | None = None
+        is_closed = False
         try:
             channel = yield from dial()
             channel.idle_since = monotonic()
-            return channel
         except Exception as error:
             failure = error
             raise
         finally:
+            called = None
             with self._guard:
+                is_closed = self._is_closed
                 dialing = permit.dialing
                 if dialing is not None:
                     del self._dialing[route]
-                if channel is None:
+                if channel is None or is_closed:
                     self._count -= 1
+                    called = self._call()
                 elif channel.is_http2:
                     self._shared.setdefault(route, []).append(channel)
+                    called = self._call()  # of many who could share it, each calls the next
                 else:
                     self._busy.add(channel)
                     if dialing is not None and len(self._http11) < 10_000:
                         self._http11.add(route)
-                called = [self._call()] if channel is None else []
             if dialing is not None:
                 dialing.error = failure
                 dialing.set()
             del failure  # its traceback leads to this frame
-            _wake(called)
+            if called is not None:
+                called.set()
+        if is_closed:
+            channel.close()
+            raise HttpError.ConnectionError("the client was closed meanwhile", fault="caller")
+        return channel
+
+    def _sit_down(self, seat: _Seat | None) -> _Seat:
+        """A place in the queue: a new one, or the same again. The caller holds the guard."""
+        if seat is None:
+            self._tickets += 1
+            seat = _Seat(self._tickets)
+        else:
+            seat.clear()
+        heappush(self._seats, seat)
+        return seat
 
     def _sit(self, seat: _Seat) -> Flow[None]:
         try:
             yield from seat.wait()
         except BaseException:
+            called = None
             with self._guard:
+                seat.has_left = True
                 if seat.is_called:
+                    self._called -= 1
                     called = self._call()  # the turn goes to the next
-                else:
-                    self._seats.remove(seat)
-                    called = None
-            _wake([called])
+            if called is not None:
+                called.set()
             raise
 
     def _call(self) -> _Seat | None:
         """The next who waits gets its turn. The caller holds the guard, and sets the seat's event after."""
+        while self._seats:
+            seat = heappop(self._seats)
+            if not seat.has_left:
+                seat.is_called = True
+                self._called += 1
+                return seat
+        return None
+
+    def _call_another(self) -> _Seat | None:
+        """One request has found something: call the next if there may be something for that one too."""
         if not self._seats:
             return None
-        seat = self._seats.popleft()
-        seat.is_called = True
-        return seat
+        may_be = self._shared or self._count < self.config.max_connections or any(self._idle.values())
+        return self._call() if may_be else None
 
     def release(self, route: Route, channel: Channel) -> None:
         """A request is over that had this channel: keep it for the next one, or close it."""
@@ -214,6 +281,7 @@ class Pool:
             channel.idle_since = monotonic()
             usable = usable and not self._is_closed
             if channel.is_http2:
+                usable = usable and self.config.idle_timeout != 0
                 if not usable and channel.in_flight == 0 and channel in self._shared.get(route, ()):
                     self._remove_shared(route, channel)
                     self._count -= 1
@@ -232,6 +300,17 @@ class Pool:
                 called = self._call()
         if closes:
             channel.close()
+        if called is not None:
+            called.set()
+
+    def hand_over(self, channel: Channel) -> None:
+        """The stream of this channel is its user's from now on, and no connection of the pool any more."""
+        called: _Seat | None = None
+        with self._guard:
+            if channel in self._busy:
+                self._busy.discard(channel)
+                self._count -= 1
+                called = self._call()
         if called is not None:
             called.set()
 
@@ -319,17 +398,12 @@ class Pool:
             self._shared.clear()
             self._busy.clear()
             self._count -= len(channels)
-            called: list[_Seat | None] = []
-            while self._seats:
-                called.append(self._call())
+            called: list[_Seat] = []
+            while (seat := self._call()) is not None:
+                called.append(seat)
         for channel in channels:
             channel.close()
-        _wake(called)
-
-
-def _wake(called: list[_Seat | None]) -> None:
-    for seat in called:
-        if seat is not None:
+        for seat in called:
             seat.set()
 
 

@@ -281,6 +281,9 @@ def whole_response_flow(incoming: Incoming) -> Flow[FetchedResponse]:
     except BaseException:
         incoming.close()
         raise
+    tunnel = incoming.answer.reply.upgraded
+    if tunnel is not None:
+        tunnel.close()  # a whole response has no use for it
     return fetched(incoming, body)
 
 
@@ -357,6 +360,7 @@ class ResponseStream:
         self._deadline = answer.deadline
         self._timeout = timeout
         self._ended = False
+        self._closed = False
         self._rest = memoryview(b"")
         self.status = StatusCode(reply.status)
         self.version = _VERSIONS.get(reply.version, Version.Http11)
@@ -380,7 +384,7 @@ class ResponseStream:
 
     @property
     def trailers(self) -> Headers:
-        """The fields after the body; empty before its end."""
+        """The fields after the body; empty until they have come."""
         trailers = self._incoming.answer.reply.trailers
         return Headers.from_received(trailers) if trailers else _NO_HEADERS
 
@@ -399,6 +403,10 @@ class ResponseStream:
             return taken
         if self._ended:
             return b""
+        if self._closed:
+            raise HttpError.ConnectionError(
+                "the response is closed, and was not read to its end", fault="caller"
+            )
         piece = yield from self._incoming.next_flow()
         if not piece:
             self._ended = True
@@ -419,7 +427,9 @@ class ResponseStream:
         return b"".join(pieces)
 
     def _read_into_flow(self, view: memoryview) -> Flow[int]:
-        if self._rest or self._ended:
+        if not view:
+            return 0
+        if self._rest or self._ended or self._closed:
             piece = yield from self._read_flow(len(view))
             view[: len(piece)] = piece
             return len(piece)
@@ -489,7 +499,7 @@ class ResponseStream:
     ) -> int:
         """Octets of the body into `buffer`, as many as come at once; 0 at its end. For large bodies."""
         with _Reading(self, timeout):
-            flow = self._read_into_flow(memoryview(buffer))
+            flow = self._read_into_flow(memoryview(buffer).cast("B"))
             return run(flow, deadline=self._until(timeout), cancel=cancel)
 
     async def read_into_async(
@@ -501,7 +511,7 @@ class ResponseStream:
     ) -> int:
         """Octets of the body into `buffer`, as many as come at once; 0 at its end. For large bodies."""
         with _Reading(self, timeout):
-            flow = self._read_into_flow(memoryview(buffer))
+            flow = self._read_into_flow(memoryview(buffer).cast("B"))
             return await run_async(flow, deadline=self._until(timeout), cancel=cancel)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -518,7 +528,10 @@ class ResponseStream:
 
     def close(self) -> None:
         """Give up what was not read. Never waits."""
-        self._incoming.close()
+        if not self._closed:
+            self._closed = True
+            self._rest = memoryview(b"")
+            self._incoming.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,288 @@
+"""A small HTTP server in threads, whose answers a test writes octet by octet, and which keeps what it got.
+
+    def answer(request: Received, conn: Conn) -> bytes | None:
+        return reply(b"hello")                    # None: the answer has sent what it wanted itself
+
+    with Site(answer) as site:
+        client.get(site.url("/a"))
+    assert site.requests[0].target == "/a"
+
+Each connection has a thread of its own, with a blocking socket. What an answer raises is raised again when
+the site ends, except for what a client that hangs up leads to.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import NamedTuple, Self
+
+import trustme
+
+from netkit.tls import Certificate, TlsConfig
+
+#: How long a server waits for a client, in seconds. Only a test that fails waits so long.
+PATIENCE = 20.0
+
+
+#: More than the system keeps for a connection: who sends it waits until the other side reads.
+MUCH = 16 << 20
+
+
+class Received(NamedTuple):
+    """One request as the server got it; names of fields are in lower case."""
+
+    connection: int
+    method: str
+    target: str
+    version: str
+    fields: list[tuple[str, str]]
+    body: bytes
+    trailers: list[tuple[str, str]]
+
+    def field(self, name: str) -> str | None:
+        """The one value of a field, None where there is none."""
+        values = self.all(name)
+        assert len(values) < 2, f"{name} more than once: {values}"
+        return values[0] if values else None
+
+    def all(self, name: str) -> list[str]:
+        return [value for each, value in self.fields if each == name]
+
+
+Answer = Callable[["Received", "Conn"], "bytes | None"]
+
+
+class Conn:
+    """One connection, on the server's side."""
+
+    def __init__(self, sock: socket.socket, number: int) -> None:
+        self.sock = sock
+        self.number = number
+        self.reader = sock.makefile("rb")
+        self.wants_close = False
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def close(self) -> None:
+        """No more: what was sent still arrives."""
+        self.reader.close()
+        self.sock.close()
+
+    def reset(self) -> None:
+        """Close so that the client sees a reset."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+    def head(self) -> Received | None:
+        """The next request without its body; None when the client has hung up."""
+        line = self.reader.readline()
+        if not line:
+            return None
+        method, target, version = line.decode("latin-1").split()
+        return Received(self.number, method, target, version, self._fields(), b"", [])
+
+    def body(self, request: Received) -> Received:
+        """The request with its body."""
+        length = request.field("content-length")
+        trailers: list[tuple[str, str]] = []
+        if request.field("transfer-encoding") == "chunked":
+            assert length is None
+            body = b""
+            while size := int(self._line(), 16):
+                body += self.reader.read(size)
+                assert self._line() == b"\r\n"
+            trailers = self._fields()
+        else:
+            body = self.reader.read(int(length or 0))
+            if len(body) < int(length or 0):
+                raise ConnectionError("the client has hung up inside of its body")
+        return request._replace(body=body, trailers=trailers)
+
+    def _line(self) -> bytes:
+        line = self.reader.readline()
+        if not line:
+            raise ConnectionError("the client has hung up inside of its body")
+        return line
+
+    def _fields(self) -> list[tuple[str, str]]:
+        fields = []
+        while (line := self.reader.readline()) not in (b"\r\n", b""):
+            name, _, value = line.decode("latin-1").rstrip("\r\n").partition(":")
+            fields.append((name.lower(), value.strip()))
+        return fields
+
+    def wait_for_end(self) -> bytes:
+        """All that comes until the client hangs up."""
+        try:
+            return self.reader.read()
+        except OSError:
+            return b""
+
+
+class Site:
+    """A server at a free port. `requests` are those that came; `connections` counts the accepted ones."""
+
+    def __init__(
+        self, answer: Answer, *, tls: bool = False, alpn: Iterable[str] = (), heads_only: bool = False
+    ) -> None:
+        self.answer = answer
+        self.requests: list[Received] = []
+        self.connections = 0
+        self.open = 0
+        self.failures: list[BaseException] = []
+        self._heads_only = heads_only
+        self._guard = threading.Lock()
+        self._tls = server_context(tuple(alpn)) if tls else None
+        self._listener = self._listen()
+        self._threads: list[threading.Thread] = []
+        self._conns: set[Conn] = set()
+        self._ended = False
+
+    def _listen(self) -> socket.socket:
+        return socket.create_server(("127.0.0.1", 0))
+
+    @property
+    def port(self) -> int:
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    @property
+    def scheme(self) -> str:
+        return "http" if self._tls is None else "https"
+
+    def url(self, path: str = "/", host: str = "127.0.0.1", userinfo: str = "") -> str:
+        return f"{self.scheme}://{userinfo}{host}:{self.port}{path}"
+
+    @property
+    def endpoint(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._ended = True
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join(PATIENCE)
+        self._listener.close()
+        with self._guard:
+            for conn in self._conns:
+                try:
+                    conn.sock.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+        for thread in self._threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), "an answer does not end"
+        if kind is None and self.failures:
+            raise self.failures[0]
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            thread = threading.Thread(target=self._serve, args=(sock, self.connections), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, sock: socket.socket, number: int) -> None:
+        sock.settimeout(PATIENCE)
+        conn: Conn | None = None
+        try:
+            if self._tls is not None:
+                sock = self._tls.wrap_socket(sock, server_side=True)
+            conn = Conn(sock, number)
+            with self._guard:
+                self._conns.add(conn)
+                self.open += 1
+            self._talk(conn)
+        except OSError:
+            pass  # the client has hung up
+        except BaseException as error:
+            if not self._ended:
+                self.failures.append(error)
+        finally:
+            with self._guard:
+                if conn is not None:
+                    self._conns.discard(conn)
+                    self.open -= 1
+            if conn is not None:
+                conn.reader.close()
+            sock.close()
+
+    def _talk(self, conn: Conn) -> None:
+        while conn.sock.fileno() >= 0 and (request := conn.head()) is not None:
+            if not self._heads_only:
+                request = conn.body(request)
+            with self._guard:
+                self.requests.append(request)
+            octets = self.answer(request, conn)
+            if octets is not None:
+                conn.send(octets)
+                if b"\r\nconnection: close\r\n" in octets.partition(b"\r\n\r\n")[0].lower() + b"\r\n":
+                    return
+
+
+def reply(
+    body: bytes = b"", status: int | str = 200, *fields: tuple[str, str], version: str = "HTTP/1.1"
+) -> bytes:
+    """A response with its length."""
+    phrase = f"{status} Said" if isinstance(status, int) else status
+    lines = [f"{version} {phrase}", *(f"{name}: {value}" for name, value in fields)]
+    if not any(name.lower() == "content-length" for name, _ in fields) and str(status)[:3] != "204":
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def always(octets: bytes) -> Answer:
+    """The same to everything."""
+    return lambda request, conn: octets
+
+
+def in_turn(*answers: bytes | Answer) -> Answer:
+    """One answer after the other, whatever the connection; the last one again and again."""
+    left = list(answers)
+    guard = threading.Lock()
+
+    def answer(request: Received, conn: Conn) -> bytes | None:
+        with guard:
+            each = left.pop(0) if len(left) > 1 else left[0]
+        return each if isinstance(each, bytes) else each(request, conn)
+
+    return answer
+
+
+def redirect(location: str, status: int = 302, *fields: tuple[str, str]) -> bytes:
+    return reply(b"moved", status, ("Location", location), *fields)
+
+
+@cache
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@cache
+def server_context(alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority().issue_cert("localhost", "127.0.0.1", "a.example", "b.example").configure_cert(context)
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    return context
+
+
+@cache
+def trusting() -> TlsConfig:
+    """The settings of a client that trusts these servers."""
+    root = Certificate.from_pem(authority().cert_pem.bytes())
+    return TlsConfig.client().with_root_certs([root])
