@@ -31,6 +31,9 @@ from tests.test_layers import MODULES, imports
 ROOT = Path(__file__).parent.parent
 pytestmark = [pytest.mark.build, pytest.mark.slow, pytest.mark.timeout(300)]
 
+#: Each Rust extension, and the folder of its crate.
+CRATES = {"netkit._rust": "rust", "netkit._h2": "rust/h2"}
+
 #: What is made in a working copy, and belongs to none of its copies.
 MADE = shutil.ignore_patterns(
     *(".*", "__pycache__", "build", "dist", "target", "*.egg-info", "*.so", "*.pyd", "_build_note.py"),
@@ -43,7 +46,8 @@ def tree(tmp_path: Path) -> Path:
     """A copy of the working tree, as a clone would have it."""
     copy = tmp_path / "tree"
     shutil.copytree(ROOT, copy, ignore=MADE)
-    shutil.copy(ROOT / "rust" / ".rustfmt.toml", copy / "rust")
+    for crate in CRATES.values():
+        shutil.copy(ROOT / crate / ".rustfmt.toml", copy / crate)
     return copy
 
 
@@ -96,21 +100,43 @@ def require_cargo() -> None:
         pytest.skip("cargo was not found")
 
 
-def the_note(files: dict[str, bytes]) -> str:
-    scope: dict[str, str] = {}
+def the_note(files: dict[str, bytes]) -> dict[str, str]:
+    """Why each extension that is absent is."""
+    scope: dict[str, dict[str, str]] = {}
     exec(files["netkit/_build_note.py"], scope)
-    return scope["NO_RUST"]
+    return scope["ABSENT"]
+
+
+def both(reason: str) -> dict[str, str]:
+    return dict.fromkeys(CRATES, reason)
+
+
+def extensions(files: dict[str, bytes]) -> set[str]:
+    """The extensions that a wheel has."""
+    return {name.partition(".")[0].replace("/", ".") for name in files if name.endswith((".so", ".pyd"))}
+
+
+def targets(tree: Path) -> dict[str, str]:
+    """The environment of a build that need not compile again what the working copy has: with its builds.
+
+    They are copies, because a crate that does not compile would spoil them.
+    """
+    for crate in CRATES.values():
+        if (built := ROOT / crate / "target" / "release").is_dir():
+            shutil.copytree(built, tree / crate / "target" / "release", dirs_exist_ok=True)
+    return {"CARGO_NET_OFFLINE": "true"}
 
 
 def test_without_cargo_the_wheel_is_pure_and_says_why(tree: Path, tmp_path: Path) -> None:
     # What earlier builds left in the tree must not get into this one.
-    (tree / "netkit" / "_rust.abi3.so").write_bytes(b"stale")
+    for stale in ("_rust.abi3.so", "_h2.abi3.so"):
+        (tree / "netkit" / stale).write_bytes(b"stale")
     path = wheel(tree, PATH=without_cargo(tmp_path))
     assert path.name == f"netkit_cli-{__version__}-py3-none-any.whl"
     files = contents(path)
     assert metadata(files, "WHEEL")["Tag"] == "py3-none-any"
     assert metadata(files, "WHEEL")["Root-Is-Purelib"] == "true"
-    assert the_note(files) == "cargo was not found"
+    assert the_note(files) == both("cargo was not found")
     assert not [name for name in files if name.endswith((".so", ".pyd"))]
 
     sources = {file.relative_to(tree).as_posix() for file in (tree / "netkit").rglob("*")}
@@ -231,7 +257,7 @@ def test_cargo_too_old(tree: Path, tmp_path: Path) -> None:
     path = wheel(tree, PATH=str(tools))
     needed = tomllib.loads((ROOT / "rust" / "Cargo.toml").read_text())["package"]["rust-version"]
     assert path.name.endswith("-py3-none-any.whl")
-    assert the_note(contents(path)) == f"rustc 1.40.0 is older than the {needed} it needs"
+    assert the_note(contents(path)) == both(f"rustc 1.40.0 is older than the {needed} it needs")
 
 
 def test_crates_out_of_reach(tree: Path, tmp_path: Path) -> None:
@@ -239,48 +265,70 @@ def test_crates_out_of_reach(tree: Path, tmp_path: Path) -> None:
     # The toolchain may be rustup's, which keeps it in a folder of its own.
     path = wheel(tree, CARGO_HOME=str(tmp_path / "cargo"), CARGO_NET_OFFLINE="true")
     assert path.name.endswith("-py3-none-any.whl")
-    assert the_note(contents(path)).startswith("cargo cannot reach its crates: ")
+    note = the_note(contents(path))
+    assert note.keys() == CRATES.keys()
+    assert all(reason.startswith("cargo cannot reach its crates: ") for reason in note.values())
 
 
-def test_a_crate_that_does_not_compile(tree: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("broken", CRATES)
+def test_a_crate_that_cannot_be_built_costs_only_itself(tree: Path, tmp_path: Path, broken: str) -> None:
     require_cargo()
-    (tree / "rust" / "src" / "lib.rs").write_text('compile_error!("not on this machine");\n')
-    # A copy of the working copy's own builds, where there were any: this crate would spoil them.
-    if (built := ROOT / "rust" / "target" / "release").is_dir():
-        shutil.copytree(built, tmp_path / "target" / "release")
-    path = wheel(tree, CARGO_NET_OFFLINE="true", CARGO_TARGET_DIR=str(tmp_path / "target"))
+    (tree / CRATES[broken] / "src" / "lib.rs").write_text('compile_error!("not on this machine");\n')
+    path = wheel(tree, **targets(tree))
+    files = contents(path)
+    assert path.name.startswith(f"netkit_cli-{__version__}-cp311-abi3-")
+    assert extensions(files) == CRATES.keys() - {broken}
+    assert the_note(files) == {broken: "the build failed: not on this machine"}
+
+
+def test_neither_crate_can_be_built(tree: Path, tmp_path: Path) -> None:
+    require_cargo()
+    for crate in CRATES.values():
+        (tree / crate / "src" / "lib.rs").write_text('compile_error!("not on this machine");\n')
+    path = wheel(tree, **targets(tree))
     assert path.name.endswith("-py3-none-any.whl")
-    assert the_note(contents(path)) == "the build failed: not on this machine"
+    assert the_note(contents(path)) == both("the build failed: not on this machine")
+
+
+@pytest.mark.parametrize("broken", CRATES)
+def test_each_crate_is_required_where_rust_is(tree: Path, broken: str) -> None:
+    require_cargo()
+    (tree / CRATES[broken] / "src" / "lib.rs").write_text('compile_error!("not on this machine");\n')
+    done = build(tree, "build_wheel", NETKIT_REQUIRE_RUST="1", **targets(tree))
+    assert done.returncode != 0
+    what = {"netkit._rust": "Rust twin", "netkit._h2": "HTTP/2 in Rust"}[broken]
+    assert f"NETKIT_REQUIRE_RUST is set, and there is no {what}: the build failed: not on" in done.stderr
 
 
 def test_with_cargo_the_wheel_has_the_twin(tree: Path, tmp_path: Path) -> None:
     require_cargo()
     # A note from an earlier build without cargo must not get into this one.
-    (tree / "netkit" / "_build_note.py").write_text("NO_RUST = 'stale'\n")
-    # Built crates are taken from the working copy's own builds, where there were any.
-    path = wheel(tree, NETKIT_REQUIRE_RUST="1", CARGO_TARGET_DIR=str(ROOT / "rust" / "target"))
+    (tree / "netkit" / "_build_note.py").write_text("ABSENT = {'netkit._rust': 'stale'}\n")
+    path = wheel(tree, **{**targets(tree), "NETKIT_REQUIRE_RUST": "1", "CARGO_NET_OFFLINE": "false"})
     assert path.name.startswith(f"netkit_cli-{__version__}-cp311-abi3-")
     files = contents(path)
     assert metadata(files, "WHEEL")["Root-Is-Purelib"] == "false"
-    assert "netkit/_rust.pyi" in files
+    assert {"netkit/_rust.pyi", "netkit/_h2.pyi"} < files.keys()
     assert "netkit/_build_note.py" not in files
-    assert [name for name in files if name.endswith((".so", ".pyd"))]
+    assert extensions(files) == CRATES.keys()
 
     unpacked = tmp_path / "unpacked"
     with zipfile.ZipFile(path) as archive:
         archive.extractall(unpacked)
-    show = "from netkit import _twins; print(_twins.__file__, _twins.implementation, sep='|')"
+    show = "from netkit import _twins; from netkit.http.connection import h2; h2.h2_client();"
+    show += "print(_twins.__file__, _twins.implementation, h2.implementation()[0], sep='|')"
     done = subprocess.run(
         [sys.executable, "-c", show], cwd=unpacked, env={}, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == f"{unpacked / 'netkit' / '_twins.py'}|rust"
+    assert done.stdout.strip() == f"{unpacked / 'netkit' / '_twins.py'}|rust|rust"
 
 
 def test_editable_without_cargo_leaves_no_stale_twin(tree: Path, tmp_path: Path) -> None:
-    stale = tree / "netkit" / "_rust.abi3.so"
-    stale.write_bytes(b"stale")
+    stale = [tree / "netkit" / name for name in ("_rust.abi3.so", "_h2.abi3.so")]
+    for file in stale:
+        file.write_bytes(b"stale")
     files = contents(wheel(tree, "build_editable", PATH=without_cargo(tmp_path)))
-    assert not stale.exists()
+    assert not any(file.exists() for file in stale)
     assert "cargo was not found" in (tree / "netkit" / "_build_note.py").read_text()
     # A line in a .pth file; an import hook would cost every interpreter of the environment time.
     assert [name for name in files if name.endswith(".py")] == []
@@ -289,7 +337,7 @@ def test_editable_without_cargo_leaves_no_stale_twin(tree: Path, tmp_path: Path)
 
 def test_the_source_distribution_builds_with_and_without_rust(tree: Path, tmp_path: Path) -> None:
     (tree / "netkit" / "_rust.abi3.so").write_bytes(b"stale")
-    (tree / "netkit" / "_build_note.py").write_text("NO_RUST = 'stale'\n")
+    (tree / "netkit" / "_build_note.py").write_text("ABSENT = {'netkit._rust': 'stale'}\n")
     done = build(tree, "build_sdist", PATH=without_cargo(tmp_path))
     assert done.returncode == 0, done.stderr
     [path] = (tree / "dist").glob("*.tar.gz")
@@ -305,6 +353,9 @@ def test_the_source_distribution_builds_with_and_without_rust(tree: Path, tmp_pa
         "rust/Cargo.lock",
         "rust/src/lib.rs",
         "rust/src/python/masking.rs",
+        "rust/h2/Cargo.toml",
+        "rust/h2/Cargo.lock",
+        "rust/h2/src/lib.rs",
         "LICENSE",
     ):
         assert (source / file).read_bytes() == (ROOT / file).read_bytes()
@@ -328,12 +379,20 @@ def test_every_library_that_is_imported_is_declared() -> None:
     assert not undeclared
 
 
-def test_versions_and_sources_agree() -> None:
+@pytest.mark.parametrize("crate", CRATES.values())
+def test_versions_and_sources_agree(crate: str) -> None:
     """One version on both sides, and crates from nowhere but the default registry."""
-    manifest = tomllib.loads((ROOT / "rust" / "Cargo.toml").read_text())
-    lock = tomllib.loads((ROOT / "rust" / "Cargo.lock").read_text())
+    manifest = tomllib.loads((ROOT / crate / "Cargo.toml").read_text())
+    lock = tomllib.loads((ROOT / crate / "Cargo.lock").read_text())
     assert manifest["package"]["version"] == __version__
     sources = {package["source"] for package in lock["package"] if "source" in package}
     assert sources == {"registry+https://github.com/rust-lang/crates.io-index"}
     [own] = (package for package in lock["package"] if package["name"] == manifest["package"]["name"])
     assert own["version"] == __version__
+
+
+def test_the_h2_crate_is_new_enough() -> None:
+    """RUSTSEC-2026-0258."""
+    lock = tomllib.loads((ROOT / "rust" / "h2" / "Cargo.lock").read_text())
+    [version] = (package["version"] for package in lock["package"] if package["name"] == "h2")
+    assert tuple(map(int, version.split("."))) >= (0, 4, 18)

@@ -244,9 +244,16 @@ def test_a_twin_of_another_version_is_not_used(twins: tuple[Twin, Twin]) -> None
 def test_the_reason_is_what_the_build_noted() -> None:
     absent = "sys.modules['netkit._rust'] = None\n"
     note = (
-        "import types; note = types.ModuleType('netkit._build_note'); note.NO_RUST = 'cargo was not found'\n"
+        "import types; note = types.ModuleType('netkit._build_note'); "
+        "note.ABSENT = {'netkit._rust': 'cargo was not found'}\n"
     )
     note += "sys.modules['netkit._build_note'] = note"
     assert chosen(absent + note, NETKIT_PURE="") == "python|built without it: cargo was not found"
+    # A note that another extension is absent says nothing of this one.
+    other = (
+        "import types; note = types.ModuleType('netkit._build_note'); note.ABSENT = {'netkit._h2': 'no'}\n"
+    )
+    other += "sys.modules['netkit._build_note'] = note"
+    assert chosen(absent + other, NETKIT_PURE="").startswith("python|not built (")
     without = chosen(absent + "sys.modules['netkit._build_note'] = None", NETKIT_PURE="")
     assert without.startswith("python|not built (")

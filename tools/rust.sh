@@ -1,29 +1,32 @@
 #!/bin/sh
-# Format, lint and test the crate, as far as the toolchain here goes.
+# Format, lint and test the crates, as far as the toolchain here goes.
 #
 # What is absent is named and left out, because netkit is complete without Rust; with
 # NETKIT_REQUIRE_RUST=1 it is an error.
 set -eu
-cd "$(dirname "$0")/../rust"
+rust=$(cd "$(dirname "$0")/../rust" && pwd)
 
 # has NAME COMMAND...: whether the command runs.
 has() {
     name=$1
     shift
     "$@" >/dev/null 2>&1 && return
-    printf '%s\n' "netkit: $name is not here, so that its check of the crate is left out" >&2
+    printf '%s\n' "netkit: $name is not here, so that its check of the crates is left out" >&2
     [ "${NETKIT_REQUIRE_RUST:-0}" != 1 ] || exit 1
     return 1
 }
 
 has cargo cargo --version || exit 0
-if has "cargo fmt" cargo fmt --version; then
-    cargo fmt --check
-fi
-if has "cargo clippy" cargo clippy --version; then
-    # The kernels alone as well: nothing in them may lean on the Python layer.
-    cargo clippy --quiet --locked --all-targets -- --deny warnings
-    cargo clippy --quiet --locked --all-targets --no-default-features -- --deny warnings
-fi
-# Without the Python layer there is no libpython to link against, which not every system has.
-cargo test --quiet --locked --no-default-features
+for crate in "$rust" "$rust/h2"; do
+    cd "$crate"
+    if has "cargo fmt" cargo fmt --version; then
+        cargo fmt --check
+    fi
+    if has "cargo clippy" cargo clippy --version; then
+        # The kernels alone as well: nothing in them may lean on the Python layer.
+        cargo clippy --quiet --locked --all-targets -- --deny warnings
+        cargo clippy --quiet --locked --all-targets --no-default-features -- --deny warnings
+    fi
+    # Without the Python layer there is no libpython to link against, which not every system has.
+    cargo test --quiet --locked --no-default-features
+done

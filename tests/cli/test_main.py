@@ -146,14 +146,16 @@ def test_versions(netkit: Netkit, netkit_process: Netkit) -> None:
     assert row["libraries"]["click"]
     assert netkit("version", "--short").lines == [package.__version__]
     shown = netkit("version", tty=True, env={"NO_COLOR": "1"}).stdout
-    assert f"netkit        {package.__version__}" in shown
+    assert re.search(rf"^netkit +{re.escape(package.__version__)}$", shown, re.MULTILINE)
 
 
 def test_pure_python_is_said_with_the_reason() -> None:
     row = run_netkit_process("version", "--json", env={"NETKIT_PURE": "1"}).json[0]
     assert (row["twins"], row["twins_reason"]) == ("python", "NETKIT_PURE is set")
+    assert (row["http2"], row["http2_reason"]) == ("python", "NETKIT_PURE is set")
     plain = run_netkit_process("version", env={"NETKIT_PURE": "1"}).stdout
     assert "twins\tpython, slower (NETKIT_PURE is set)\n" in plain
+    assert "http2\tpython, slower (NETKIT_PURE is set)\n" in plain
 
 
 def test_schemas_are_printed_and_listed(netkit: Netkit) -> None:

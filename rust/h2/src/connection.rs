@@ -2,20 +2,18 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::{client, server, Error, Reason};
+use h2::{client, server};
 use http::{HeaderMap, StatusCode};
 
-use crate::event::{Cause, Event};
-use crate::frame::{self, code, flag, kind, setting, Head, HEADER, PREFACE};
-use crate::limits::{Excess, Limits};
-use crate::message::{self, Fault, Target};
+use crate::event::Event;
+use crate::frame::{self, setting, Head, PREFACE};
+use crate::limits::Limits;
+use crate::message::{self, Target};
 use crate::meter::{Meter, Reader};
 use crate::pipe::Io;
 use crate::stream::{Receiving, Sending, Stream};
@@ -32,7 +30,7 @@ const FOREVER: Duration = Duration::from_secs(1 << 30);
 /// Of the buffer for output, what is kept when it was taken.
 const KEPT_OUTPUT: usize = 1 << 18;
 /// The last number that a stream of a client can have.
-const LAST_STREAM: u32 = (1 << 31) - 1;
+pub(crate) const LAST_STREAM: u32 = (1 << 31) - 1;
 
 /// Why a call was refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +43,8 @@ pub enum Refusal {
     Connection,
 }
 
-enum Side {
+/// The crate's side of the connection.
+pub(crate) enum Side {
     Client(client::Connection<Io, Bytes>, client::SendRequest<Bytes>),
     Preface(server::Handshake<Io, Bytes>),
     Server(server::Connection<Io, Bytes>),
@@ -53,43 +52,44 @@ enum Side {
 }
 
 /// One connection of HTTP/2.
+#[allow(clippy::struct_excessive_bools)] // each can be without the others
 pub struct Connection {
-    side: Side,
-    limits: Limits,
-    is_server: bool,
-    io: Io,
-    stirred: Arc<Stirred>,
-    waker: Waker,
-    woken: Woken,
+    pub(crate) side: Side,
+    pub(crate) limits: Limits,
+    pub(crate) is_server: bool,
+    pub(crate) io: Io,
+    pub(crate) stirred: Arc<Stirred>,
+    pub(crate) waker: Waker,
+    pub(crate) woken: Woken,
     /// The streams that woke: kept for its allocation.
-    awake: Vec<u32>,
-    streams: HashMap<u32, Stream>,
+    pub(crate) awake: Vec<u32>,
+    pub(crate) streams: HashMap<u32, Stream>,
     /// How many of them are under way.
-    open: usize,
-    reader: Reader,
-    meter: Meter,
+    pub(crate) open: usize,
+    pub(crate) reader: Reader,
+    pub(crate) meter: Meter,
     /// The frame that was fed last.
-    current: Head,
+    pub(crate) current: Head,
     /// How much of the output was looked through.
-    scanned: usize,
+    pub(crate) scanned: usize,
     /// Streams whose reset the application asked for.
-    asked: Vec<u32>,
-    window: i64,
-    queued: i64,
-    first_window: i64,
+    pub(crate) asked: Vec<u32>,
+    pub(crate) window: i64,
+    pub(crate) queued: i64,
+    pub(crate) first_window: i64,
     /// The last stream of the peer's that was seen (of a server), or of ours (of a client).
-    last_stream: u32,
+    pub(crate) last_stream: u32,
     /// What was found while output was written, for the next `feed`.
-    late: Vec<Event>,
+    pub(crate) late: Vec<Event>,
     /// The peer has said GOAWAY, or nothing more will come from it.
-    is_leaving: bool,
+    pub(crate) is_leaving: bool,
     /// This side has said GOAWAY.
-    is_draining: bool,
-    is_broken: bool,
+    pub(crate) is_draining: bool,
+    pub(crate) is_broken: bool,
     /// The peer has begun with SETTINGS.
-    has_settings: bool,
+    pub(crate) has_settings: bool,
     /// The code of the GOAWAY that the crate has written.
-    said: Option<u32>,
+    pub(crate) said: Option<u32>,
 }
 
 impl Connection {
@@ -182,82 +182,6 @@ impl Connection {
         let mut pipe = self.io.lock();
         frame::add_setting(&mut pipe.output, at, setting::MAX_HEADER_LIST_SIZE, self.limits.max_header_list);
         self.scanned = pipe.output.len();
-    }
-
-    /// What the received octets mean.
-    pub fn feed(&mut self, data: &Bytes) -> Vec<Event> {
-        let mut events = std::mem::take(&mut self.late);
-        let mut at = 0;
-        while at < data.len() && !self.is_broken && !matches!(self.side, Side::Nobody) {
-            let (count, ended) = self.reader.read(&data[at..]);
-            if let Some(head) = ended {
-                self.check(head, &mut events);
-                if self.is_broken {
-                    break;
-                }
-            }
-            self.io.lock().input = data.slice(at..at + count);
-            at += count;
-            // Frame by frame, so that the events are in the order of the frames, however they were cut.
-            let before = events.len();
-            self.drive(&mut events);
-            if let (Some(head), false) = (ended, self.is_broken) {
-                self.note(head, before, &mut events);
-            }
-            self.advance_woken(&mut events);
-        }
-        events
-    }
-
-    /// Looks at a whole frame before the crate does.
-    fn check(&mut self, head: Head, events: &mut Vec<Event>) {
-        if !self.has_settings && (head.kind != kind::SETTINGS || head.has(flag::ACK)) {
-            // RFC 9113 section 3.4
-            return self.break_off(code::PROTOCOL_ERROR, "the first frame is not SETTINGS", None, events);
-        }
-        self.has_settings = true;
-        if let Err(excess) = self.meter.received(&head, self.reader.payload()) {
-            return self.stop(excess, events);
-        }
-        if let Some(code) = frame::fault(&head, self.reader.payload()) {
-            return self.break_off(code, "", None, events);
-        }
-        self.current = head;
-        if self.is_server && head.kind == kind::HEADERS && head.stream % 2 == 1 {
-            self.last_stream = self.last_stream.max(head.stream);
-        }
-        if matches!(head.kind, kind::DATA | kind::HEADERS) {
-            let stream = self.streams.get(&head.stream);
-            if stream
-                .is_some_and(|stream| stream.is_open && matches!(stream.receiving, Receiving::Nothing(_)))
-            {
-                // RFC 9113 section 5.1, half-closed (remote)
-                let cause = Cause::Broken("a frame came after the end of the message");
-                self.refuse(head.stream, Fault::Stream(cause, code::STREAM_CLOSED), events);
-            }
-        }
-    }
-
-    /// The peer will send no more: streams on which something was to come fail.
-    pub fn feed_eof(&mut self) -> Vec<Event> {
-        let mut events = std::mem::take(&mut self.late);
-        self.is_leaving = true;
-        let mut cut: Vec<u32> = self
-            .streams
-            .iter()
-            .filter(|(_, stream)| !matches!(stream.receiving, Receiving::Nothing(_)))
-            .map(|(&id, _)| id)
-            .collect();
-        cut.sort_unstable();
-        for id in cut {
-            let Some(stream) = self.remove(id) else { continue };
-            let cause = match stream.receiving {
-                Receiving::Response(_) => Cause::Unanswered,
-                _ => Cause::Ended(stream.received, stream.expected),
-            };
-            events.push(Event::Reset { stream: id, cause, code: None, is_safe: false });
-        }
-        events
     }
 
     /// The octets to send, given to a function that copies them.
@@ -510,14 +434,6 @@ impl Connection {
         self.write_goaway(code, &[]);
     }
 
-    fn write_goaway(&mut self, code: u32, debug: &[u8]) {
-        // A client takes no streams of the server's at all.
-        let last = if self.is_server { self.last_stream } else { 0 };
-        let mut pipe = self.io.lock();
-        frame::write_goaway(&mut pipe.output, last, code, debug);
-        self.scanned = pipe.output.len();
-    }
-
     /// Sends a ping.
     pub fn ping(&mut self, data: [u8; 8]) {
         if matches!(self.side, Side::Nobody) {
@@ -541,422 +457,4 @@ impl Connection {
     pub fn is_closed(&self) -> bool {
         self.is_broken || self.open == 0 && (self.is_leaving || self.is_draining)
     }
-
-    /// Lets the crate read what there is to read, and write what there is to write.
-    ///
-    /// A peer that finds an octet on which the crate panics ends its own connection, and nothing else.
-    fn drive(&mut self, events: &mut Vec<Event>) {
-        if catch_unwind(AssertUnwindSafe(|| self.drive_crate(events))).is_err() {
-            // What the panic has left half done is not touched again, not even to free it.
-            std::mem::forget(std::mem::take(&mut self.streams));
-            std::mem::forget(std::mem::replace(&mut self.side, Side::Nobody));
-            self.break_off(
-                code::INTERNAL_ERROR,
-                "the HTTP/2 library failed on what the peer sent",
-                None,
-                events,
-            );
-        }
-    }
-
-    fn drive_crate(&mut self, events: &mut Vec<Event>) {
-        self.stirred.take();
-        let waker = self.waker.clone();
-        let mut context = Context::from_waker(&waker);
-        if let Side::Preface(handshake) = &mut self.side {
-            match Pin::new(handshake).poll(&mut context) {
-                Poll::Ready(Ok(connection)) => self.side = Side::Server(connection),
-                Poll::Ready(Err(error)) => return self.broken(&error, events),
-                Poll::Pending => return,
-            }
-        }
-        loop {
-            let polled = match &mut self.side {
-                Side::Client(connection, _) => Pin::new(connection).poll(&mut context),
-                Side::Server(connection) => match connection.poll_accept(&mut context) {
-                    Poll::Ready(Some(Ok((request, respond)))) => {
-                        self.accept(request, respond, events);
-                        continue;
-                    }
-                    Poll::Ready(Some(Err(error))) => Poll::Ready(Err(error)),
-                    Poll::Ready(None) => Poll::Ready(Ok(())),
-                    Poll::Pending => Poll::Pending,
-                },
-                Side::Preface(_) | Side::Nobody => return,
-            };
-            self.scan(events);
-            match polled {
-                Poll::Pending => {}
-                // The peer's GOAWAY was an event already, with its code.
-                Poll::Ready(Ok(())) => self.is_leaving = true,
-                Poll::Ready(Err(error)) if error.is_remote() => self.is_leaving = true,
-                Poll::Ready(Err(error)) => self.broken(&error, events),
-            }
-            return;
-        }
-    }
-
-    /// Writes what the crate has to write.
-    fn flush(&mut self) {
-        let mut events = Vec::new();
-        if self.stirred.is_set() {
-            self.drive(&mut events);
-            self.advance_woken(&mut events);
-        }
-        self.asked.clear();
-        self.late.append(&mut events);
-    }
-
-    /// Looks through the frames that the crate has written since.
-    fn scan(&mut self, events: &mut Vec<Event>) {
-        let io = self.io.clone();
-        let pipe = io.lock();
-        let mut excess = None;
-        while let Some(Some(header)) =
-            pipe.output.get(self.scanned..).map(|octets| octets.first_chunk::<HEADER>())
-        {
-            let head = Head::parse(header);
-            if head.kind == kind::GOAWAY {
-                self.said = Some(frame::number(&pipe.output, self.scanned + HEADER + 4));
-            }
-            self.scanned += HEADER + head.length;
-            let is_asked_for = self.asked.contains(&head.stream);
-            excess = excess.or(self.meter.sent(&head, is_asked_for).err());
-            if head.kind == kind::DATA {
-                #[allow(clippy::cast_possible_wrap)] // a length of 24 bits
-                let length = head.length as i64;
-                self.window -= length;
-                self.queued -= length;
-                if let Some(stream) = self.streams.get_mut(&head.stream) {
-                    stream.window -= length;
-                    stream.queued -= length;
-                }
-            }
-        }
-        drop(pipe);
-        if let Some(excess) = excess {
-            self.stop(excess, events);
-        }
-    }
-
-    /// What a frame says that the crate does not pass on. `before`: the events that it led to come after.
-    fn note(&mut self, head: Head, before: usize, events: &mut Vec<Event>) {
-        let payload = self.reader.payload();
-        match head.kind {
-            kind::GOAWAY => {
-                self.is_leaving = true;
-                let event = Event::GoAway {
-                    last_stream: frame::number(payload, 0) & LAST_STREAM,
-                    code: frame::number(payload, 4),
-                    debug: Bytes::copy_from_slice(payload.get(8..).unwrap_or_default()),
-                };
-                events.insert(before, event);
-            }
-            kind::PING if head.has(flag::ACK) => {
-                if let Ok(data) = payload.try_into() {
-                    events.push(Event::PingAnswered { data });
-                }
-            }
-            kind::SETTINGS if !head.has(flag::ACK) => {
-                let first = self.first_window;
-                for (name, value) in frame::settings(payload) {
-                    if name == setting::INITIAL_WINDOW_SIZE {
-                        self.first_window = i64::from(value);
-                    }
-                }
-                let more = self.first_window - first;
-                for stream in self.streams.values_mut() {
-                    stream.window += more;
-                }
-                if more > 0 && self.is_sending() {
-                    events.push(Event::Room { stream: 0 });
-                }
-            }
-            kind::WINDOW_UPDATE => {
-                let more = i64::from(frame::number(payload, 0) & LAST_STREAM);
-                if head.stream == 0 {
-                    self.window += more;
-                    if self.is_sending() {
-                        events.push(Event::Room { stream: 0 });
-                    }
-                } else if let Some(stream) = self.streams.get_mut(&head.stream) {
-                    stream.window += more;
-                    // One that is too large is a fault, which the crate finds (RFC 9113 section 6.9.1).
-                    if !stream.has_ended && stream.window <= i64::from(LAST_STREAM) {
-                        events.push(Event::Room { stream: head.stream });
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn is_sending(&self) -> bool {
-        self.streams.values().any(|stream| !stream.has_ended)
-    }
-
-    /// A request has come.
-    fn accept(
-        &mut self,
-        request: http::Request<h2::RecvStream>,
-        mut respond: server::SendResponse<Bytes>,
-        events: &mut Vec<Event>,
-    ) {
-        let id = respond.stream_id().as_u32();
-        if self.is_draining {
-            // It is above the last stream that GOAWAY named, so that it may be asked elsewhere.
-            respond.send_reset(Reason::REFUSED_STREAM);
-            return;
-        }
-        let (parts, body) = request.into_parts();
-        let Ok((head, pseudo)) = message::received(parts) else {
-            respond.send_reset(Reason::PROTOCOL_ERROR);
-            return;
-        };
-        match message::fault(&head.fields, pseudo, &self.limits) {
-            Some(Fault::Connection(excess)) => return self.stop(excess, events),
-            Some(Fault::Stream(_, code)) => return respond.send_reset(code.into()),
-            None => {}
-        }
-        let end = body.is_end_stream();
-        let length = message::content_length(&head.fields);
-        let receiving = if end { Receiving::Nothing(None) } else { Receiving::Body(body) };
-        let mut stream =
-            Stream::new(self.woken.waker(id), receiving, Sending::Head(respond), self.first_window);
-        stream.expected = length;
-        self.streams.insert(id, stream);
-        self.open += 1;
-        events.push(Event::RequestReceived { stream: id, head: Box::new(head), end, length });
-        self.advance(id, events);
-    }
-
-    fn advance_woken(&mut self, events: &mut Vec<Event>) {
-        loop {
-            let mut awake = std::mem::take(&mut self.awake);
-            awake.clear();
-            self.woken.swap(&mut awake);
-            for &id in &awake {
-                if !self.is_broken {
-                    self.advance(id, events);
-                }
-            }
-            let nobody = awake.is_empty();
-            self.awake = awake;
-            if nobody {
-                return;
-            }
-        }
-    }
-
-    /// Takes what the crate has for one stream.
-    fn advance(&mut self, id: u32, events: &mut Vec<Event>) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        let waker = stream.waker.clone();
-        let mut context = Context::from_waker(&waker);
-        loop {
-            match &mut stream.receiving {
-                Receiving::Response(response) => {
-                    match response.poll_informational(&mut context) {
-                        Poll::Ready(Some(Ok(interim))) => {
-                            stream.interim += 1;
-                            let (parts, ()) = interim.into_parts();
-                            if let Some(fault) = interim_fault(stream.interim, &parts, &self.limits) {
-                                return self.refuse(id, fault, events);
-                            }
-                            let status = parts.status.as_u16();
-                            events.push(Event::Interim { stream: id, status, fields: parts.headers });
-                            continue;
-                        }
-                        Poll::Ready(Some(Err(error))) => return self.failed(id, &error, events),
-                        Poll::Ready(None) | Poll::Pending => {}
-                    }
-                    match Pin::new(response).poll(&mut context) {
-                        Poll::Ready(Ok(response)) => {
-                            let (parts, body) = response.into_parts();
-                            let fault = message::fault(&parts.headers, message::STATUS_SIZE, &self.limits);
-                            if let Some(fault) = fault {
-                                return self.refuse(id, fault, events);
-                            }
-                            let length = message::content_length(&parts.headers);
-                            let end = body.is_end_stream();
-                            stream.expected = length;
-                            stream.receiving =
-                                if end { Receiving::Nothing(None) } else { Receiving::Body(body) };
-                            events.push(Event::ResponseHead {
-                                stream: id,
-                                status: parts.status.as_u16(),
-                                fields: parts.headers,
-                                end,
-                                length,
-                            });
-                        }
-                        Poll::Ready(Err(error)) => return self.failed(id, &error, events),
-                        Poll::Pending => return,
-                    }
-                }
-                Receiving::Body(body) => match body.poll_data(&mut context) {
-                    Poll::Ready(Some(Ok(data))) => {
-                        if !data.is_empty() {
-                            stream.credit += data.len();
-                            stream.received += data.len() as u64;
-                            events.push(Event::Data { stream: id, data });
-                        }
-                    }
-                    Poll::Ready(Some(Err(error))) => return self.failed(id, &error, events),
-                    Poll::Ready(None) => match body.poll_trailers(&mut context) {
-                        Poll::Ready(Ok(trailers)) => {
-                            let fault = trailers.as_ref().and_then(|t| message::fault(t, 0, &self.limits));
-                            if let Some(fault) = fault {
-                                return self.refuse(id, fault, events);
-                            }
-                            let nothing = Receiving::Nothing(None);
-                            if let Receiving::Body(body) = std::mem::replace(&mut stream.receiving, nothing) {
-                                stream.receiving = Receiving::Nothing(Some(body));
-                            }
-                            events.push(Event::End { stream: id, trailers });
-                        }
-                        Poll::Ready(Err(error)) => return self.failed(id, &error, events),
-                        Poll::Pending => return,
-                    },
-                    Poll::Pending => return,
-                },
-                Receiving::Nothing(_) => break,
-            }
-        }
-        if !stream.has_ended {
-            let reset = match &mut stream.sending {
-                Sending::Head(respond) => respond.poll_reset(&mut context),
-                Sending::Body(body) => body.poll_reset(&mut context),
-            };
-            match reset {
-                Poll::Ready(Ok(reason)) => return self.was_reset(id, reason.into(), events),
-                Poll::Ready(Err(error)) => return self.failed(id, &error, events),
-                Poll::Pending => {}
-            }
-        }
-        self.settle(id);
-    }
-
-    /// The crate says that a stream was reset, and not by whom: the frame that came last does.
-    fn was_reset(&mut self, id: u32, code: u32, events: &mut Vec<Event>) {
-        let cause = match self.current.kind {
-            kind::RST_STREAM if self.current.stream == id => Cause::ByPeer,
-            kind::GOAWAY => Cause::GoneAway,
-            _ => Cause::Broken(""),
-        };
-        self.fail(id, cause, code, events);
-    }
-
-    /// The crate gives an error for a stream.
-    fn failed(&mut self, id: u32, error: &Error, events: &mut Vec<Event>) {
-        if self.is_broken {
-            return;
-        }
-        let code = error.reason().map_or(code::INTERNAL_ERROR, u32::from);
-        let cause = match (error.is_go_away(), error.is_remote()) {
-            (true, true) => Cause::GoneAway,
-            // The connection is broken, which is an event of its own.
-            (true, false) => return,
-            (false, true) => Cause::ByPeer,
-            (false, false) => match self.streams.get(&id) {
-                Some(stream) if stream.expected.is_some_and(|length| length != stream.received) => {
-                    Cause::Broken("the body is not as long as Content-Length says")
-                }
-                _ => Cause::Broken(""),
-            },
-        };
-        self.fail(id, cause, code, events);
-    }
-
-    /// This side gives up a stream, or all, because of what the peer sent on it.
-    fn refuse(&mut self, id: u32, fault: Fault, events: &mut Vec<Event>) {
-        match fault {
-            Fault::Connection(excess) => self.stop(excess, events),
-            Fault::Stream(cause, code) => {
-                if let Some(stream) = self.streams.get_mut(&id) {
-                    stream.reset(code);
-                }
-                self.fail(id, cause, code, events);
-            }
-        }
-    }
-
-    fn fail(&mut self, id: u32, cause: Cause, code: u32, events: &mut Vec<Event>) {
-        // RFC 9113 section 8.7
-        let is_safe = !self.is_server
-            && (cause == Cause::GoneAway || cause == Cause::ByPeer && code == code::REFUSED_STREAM);
-        self.remove(id);
-        events.push(Event::Reset { stream: id, cause, code: Some(code), is_safe });
-    }
-
-    /// Forgets a stream that is over, when all of its octets are credited.
-    fn settle(&mut self, id: u32) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        if !stream.is_over() {
-            return;
-        }
-        if stream.is_open {
-            stream.is_open = false;
-            self.open -= 1;
-        }
-        if stream.credit == 0 {
-            // Its octets that the crate has not written yet stay in the sum until they are.
-            self.streams.remove(&id);
-        }
-    }
-
-    /// Takes a stream out whose octets, if there are any left, will not be sent.
-    fn remove(&mut self, id: u32) -> Option<Stream> {
-        let stream = self.streams.remove(&id)?;
-        self.queued -= stream.queued;
-        if stream.is_open {
-            self.open -= 1;
-        }
-        Some(stream)
-    }
-
-    /// The peer went over a limit.
-    fn stop(&mut self, excess: Excess, events: &mut Vec<Event>) {
-        self.break_off(code::ENHANCE_YOUR_CALM, "", Some(excess), events);
-    }
-
-    /// The crate found that the peer broke a rule, and has mostly said so.
-    fn broken(&mut self, error: &Error, events: &mut Vec<Event>) {
-        let code = error.reason().map_or(code::PROTOCOL_ERROR, u32::from);
-        self.break_off(code, "", None, events);
-    }
-
-    fn break_off(
-        &mut self,
-        code: u32,
-        reason: &'static str,
-        excess: Option<Excess>,
-        events: &mut Vec<Event>,
-    ) {
-        if self.is_broken {
-            return;
-        }
-        self.is_broken = true;
-        if self.said != Some(code) {
-            let debug = excess.map_or("", |excess| excess.name);
-            self.write_goaway(code, debug.as_bytes());
-        }
-        self.open = 0;
-        self.streams.clear();
-        self.side = Side::Nobody;
-        events.push(Event::Broken { code, reason, excess });
-    }
-}
-
-/// What is wrong with a 1xx response, the one of that number on its stream.
-fn interim_fault(count: u32, parts: &http::response::Parts, limits: &Limits) -> Option<Fault> {
-    if count > limits.max_interim {
-        return Some(Fault::Connection(Excess { name: "max_interim", limit: limits.max_interim }));
-    }
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        // RFC 9113 section 8.6
-        let words = "HTTP/2 has no 101 (Switching Protocols)";
-        return Some(Fault::Stream(Cause::Broken(words), code::PROTOCOL_ERROR));
-    }
-    message::fault(&parts.headers, message::STATUS_SIZE, limits)
 }

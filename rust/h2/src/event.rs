@@ -8,7 +8,7 @@ use crate::limits::Excess;
 /// Why one stream failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The peer sent RST_STREAM.
+    /// The peer sent `RST_STREAM`.
     ByPeer,
     /// The peer sent GOAWAY, and will not work on this stream.
     GoneAway,

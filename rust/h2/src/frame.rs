@@ -67,12 +67,12 @@ impl Head {
     /// Reads the nine octets; the reserved bit is ignored (RFC 9113 section 4.1).
     #[must_use]
     pub fn parse(octets: &[u8; HEADER]) -> Self {
-        let [a, b, c, kind, flags, s, t, u, v] = *octets;
+        let [high, middle, low, kind, flags, stream @ ..] = *octets;
         Self {
-            length: u32::from_be_bytes([0, a, b, c]) as usize,
+            length: u32::from_be_bytes([0, high, middle, low]) as usize,
             kind,
             flags,
-            stream: u32::from_be_bytes([s, t, u, v]) & 0x7fff_ffff,
+            stream: u32::from_be_bytes(stream) & 0x7fff_ffff,
         }
     }
 

@@ -9,12 +9,14 @@
 //! `cargo test --no-default-features`.
 
 pub mod connection;
+mod ending;
 pub mod event;
 pub mod frame;
 pub mod limits;
 pub mod message;
 pub mod meter;
 mod pipe;
+mod receiving;
 mod stream;
 mod waking;
 

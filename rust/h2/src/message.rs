@@ -112,10 +112,12 @@ pub enum Fault {
 #[must_use]
 pub fn fault(fields: &HeaderMap, pseudo: usize, limits: &Limits) -> Option<Fault> {
     let mut size = pseudo;
+    let is_space = |octet: Option<&u8>| matches!(octet, Some(b' ' | b'\t'));
     let mut is_padded = false;
     for (name, value) in fields {
         size += name.as_str().len() + value.len() + FIELD_OVERHEAD;
-        is_padded |= [value.as_bytes().first(), value.as_bytes().last()].iter().any(is_space);
+        let octets = value.as_bytes();
+        is_padded |= is_space(octets.first()) || is_space(octets.last());
     }
     if size > limits.max_header_list as usize {
         Some(Fault::Connection(Excess { name: "max_header_list", limit: limits.max_header_list }))
@@ -129,10 +131,6 @@ pub fn fault(fields: &HeaderMap, pseudo: usize, limits: &Limits) -> Option<Fault
     } else {
         None
     }
-}
-
-fn is_space(octet: &Option<&u8>) -> bool {
-    matches!(octet, Some(b' ' | b'\t'))
 }
 
 /// What `:status` counts in a header list.
