@@ -27,8 +27,8 @@ const FIRST_STREAMS: usize = 100;
 const REMEMBERED: usize = 1000;
 /// They are forgotten by number, not by the clock, so that nothing here depends on the time.
 const FOREVER: Duration = Duration::from_secs(1 << 30);
-/// Of the buffer for output, what is kept when it was taken.
-const KEPT_OUTPUT: usize = 1 << 18;
+/// Of the buffer for output, what a connection keeps that sends little.
+const KEPT_OUTPUT: usize = 1 << 16;
 /// The last number that a stream of a client can have.
 pub(crate) const LAST_STREAM: u32 = (1 << 31) - 1;
 
@@ -189,10 +189,11 @@ impl Connection {
         self.flush();
         let mut pipe = self.io.lock();
         let taken = copy(&pipe.output);
-        if pipe.output.capacity() > KEPT_OUTPUT {
-            pipe.output = Vec::new();
-        } else {
-            pipe.output.clear();
+        // A buffer that was large once is kept while it is used, and not by a connection that is idle.
+        let is_wasteful = pipe.output.capacity() > KEPT_OUTPUT.max(4 * pipe.output.len());
+        pipe.output.clear();
+        if is_wasteful {
+            pipe.output.shrink_to(KEPT_OUTPUT);
         }
         self.scanned = 0;
         taken
