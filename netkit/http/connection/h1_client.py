@@ -23,7 +23,7 @@ from netkit.http.parse_errors import ParseError
 from netkit.http.parser import HttpParser
 
 if TYPE_CHECKING:
-    from netkit.http.connection.events import Events, FieldList
+    from netkit.http.connection.events import Events, FieldBlock, FieldList
     from netkit.http.connection.limits import ConnectionLimits
     from netkit.http.lines import Buffer
 
@@ -32,6 +32,8 @@ _START = re.compile(rb"[" + TCHAR + rb"]++ [!\"$-~]++").fullmatch
 _HOST = re.compile(rb"[A-Za-z0-9\-._~!$&'()*+,;=%:\[\]]*+").fullmatch
 # RFC 9110 section 7.8: protocol = protocol-name ["/" protocol-version], here a list of them.
 _PROTOCOL = re.compile(rb"[" + TCHAR + rb"/]++(?:, ?[" + TCHAR + rb"/]++)*+").fullmatch
+
+_NO_START = "its method, target or authority cannot stand in a request"
 
 #: Methods whose requests have content by their nature: without it they say Content-Length: 0.
 _WITH_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
@@ -53,7 +55,7 @@ class H1Client(H1Connection):
     make the connection unusable for a next request: they could be an answer that somebody else caused.
     """
 
-    __slots__ = ("_interim", "_last", "_method", "_upgrade", "answered")
+    __slots__ = ("_common", "_interim", "_last", "_method", "_upgrade", "answered")
 
     def __init__(
         self, limits: ConnectionLimits = DEFAULT_LIMITS, *, lenient: Lenient = RESPONSE_DEFAULT
@@ -67,6 +69,8 @@ class H1Client(H1Connection):
         )
         super().__init__(parser, limits, lenient)
         self._interim = 0
+        # The lines that a request had that the next one mostly has too, and what they were made of.
+        self._common: tuple[bytes | None, FieldBlock | None, bytes] = (None, None, b"")
         self._last = False  # the next request is the last
         self._method = b""
         self._upgrade = False
@@ -87,34 +91,33 @@ class H1Client(H1Connection):
         HttpError.InvalidValue for a field that cannot be sent, or is one of `MANAGED_FIELDS`. Then nothing is
         sent, and the connection is as it was.
         """
-        if not self.can_request:
+        if self._sending or self._receiving or self._closing or self._broken:  # `can_request`, inlined
             raise HttpError.InvalidRequest("the connection is not free for a request")
-        method = head.method
-        start = b"%b %b" % (method, head.authority if method == b"CONNECT" else head.target)
-        if _START(start) is None or _HOST(head.authority) is None:
-            raise HttpError.InvalidRequest("its method, target or authority cannot stand in a request")
-        shared = b"" if head.shared is None else head.shared.lines
-        lines = encode_lines(head.fields) if head.fields else b""
+        method, authority = head.method, head.authority
+        start = b"%b %b" % (method, authority if method == b"CONNECT" else head.target)
+        if _START(start) is None:
+            raise HttpError.InvalidRequest(_NO_START)
+        known, shared, common = self._common
+        if known is not authority or shared is not head.shared:
+            common = _common_lines(authority, head.shared)
+            self._common = (authority, head.shared, common)
+        more = encode_lines(head.fields) if head.fields else b""
         framing: Framing | None = None
-        more = b""
         closes = head.closes or self._last
         if not end:
-            framing, more = _body_framing(method, length)
+            framing, line = _body_framing(method, length)
+            more += line
         elif length:
             raise HttpError.InvalidRequest(f"a body of {length} octets is announced, and none follows")
         elif method in _WITH_CONTENT:
-            more = b"Content-Length: 0\r\n"  # RFC 9110 section 8.6
+            more += b"Content-Length: 0\r\n"  # RFC 9110 section 8.6
         if head.protocol is not None:
             if method == b"CONNECT" or _PROTOCOL(head.protocol) is None:
                 raise HttpError.InvalidRequest("no upgrade to this protocol can be asked for in HTTP/1.1")
             more += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % head.protocol
         elif closes:
             more += b"Connection: close\r\n"
-        self._outgoing.begin(
-            b"%b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (start, head.authority, shared, lines, more),
-            framing,
-            length or 0,
-        )
+        self._outgoing.begin(b"%b HTTP/1.1\r\n%b%b\r\n" % (start, common, more), framing, length or 0)
         self._stream += 1
         self._sending = framing is not None
         self._receiving = True
@@ -166,22 +169,24 @@ class H1Client(H1Connection):
             done = parser.feed(data)
         except ParseError:
             return None
-        if not done or done.body_start + (done.body_len or 0) != len(data):
+        if not done:
             return None
-        framing = done.framing
-        if (framing is not _LENGTH and framing is not _NONE) or done.framing_conflict or self._upgrade:
+        body_start, length, framing = done.body_start, done.body_len, done.framing
+        if body_start + (length or 0) != len(data) or done.framing_conflict or self._upgrade:
+            return None
+        if framing is not _LENGTH and framing is not _NONE:
             return None
         status, version, reason, fields, lasts = parser.received_head(data)
         if status < 200 or self._method == b"CONNECT":
             return None
-        body_start = done.body_start
         self.answered = True
         self._receiving = False
         if not lasts:
             self._closing = True
-        body = data[body_start:]
-        is_coded = bool(body) and b"content-encoding" in data[:body_start].lower()
-        return status, version, reason, fields, done.body_len, body, is_coded
+        if not length:
+            return status, version, reason, fields, length, b"", False
+        is_coded = b"content-encoding" in data[:body_start].lower()
+        return status, version, reason, fields, length, data[body_start:], is_coded
 
     def _read_head(self, events: Events) -> bool:
         """Read heads up to the final one. Returns whether that is there."""
@@ -276,6 +281,13 @@ class H1Client(H1Connection):
     def _break(self, events: Events, error: ParseError | HttpError) -> None:
         events.append(self._broken_by(error))
         self._give_up()
+
+
+def _common_lines(authority: bytes, shared: FieldBlock | None) -> bytes:
+    """Host and the shared fields, as lines. Raises HttpError for what cannot be sent."""
+    if _HOST(authority) is None:
+        raise HttpError.InvalidRequest(_NO_START)
+    return b"Host: %b\r\n%b" % (authority, b"" if shared is None else shared.lines)
 
 
 def _body_framing(method: bytes, length: int | None) -> tuple[Framing | None, bytes]:
