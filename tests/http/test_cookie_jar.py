@@ -378,7 +378,7 @@ def test_iteration_is_over_a_copy() -> None:
         ({"name": "__Host-n", "secure": True, "path": "/x"}, "Path=/"),
     ],
 )
-def test_a_stored_cookie_is_checked(fields: dict, words: str) -> None:
+def test_a_stored_cookie_is_checked(fields: dict[str, object], words: str) -> None:
     with pytest.raises(HttpError.InvalidValue, match=words):
         StoredCookie(**{"name": "n", "value": "v", "domain": "a.example", **fields})
 

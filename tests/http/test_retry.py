@@ -160,7 +160,7 @@ def test_a_wait_is_never_out_of_range(
         ({"max_retry_after": -1}, "max_retry_after"),
     ],
 )
-def test_an_impossible_policy(settings: dict, field: str) -> None:
+def test_an_impossible_policy(settings: dict[str, object], field: str) -> None:
     with pytest.raises(HttpError.InvalidValue, match=field) as caught:
         RetryPolicy(**settings)
     assert caught.value.field == field
