@@ -51,6 +51,7 @@ from netkit.http.connection.meter import (
     HEADER_SIZE,
     HEADERS,
     PADDED,
+    RST_STREAM,
     SETTINGS,
     Excess,
     Meter,
@@ -71,6 +72,8 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 MAX_PAYLOAD = 16384
 #: How many streams a client opens before the server has said how many (section 6.5.2).
 FIRST_STREAMS = 100
+#: How many streams that were reset are remembered, so that what still comes on them is ignored.
+REMEMBERED = 1000
 _FIRST_WINDOW = 65535
 LAST_STREAM = 2**31 - 1
 #: Fields that a compressor must not remember (RFC 7541 section 7.1.3).
@@ -83,12 +86,16 @@ class _Decoder(Decoder):
     def __init__(self, limits: ConnectionLimits) -> None:
         super().__init__(max_header_list_size=limits.max_header_list)
         self.items: FieldList = []
+        #: The list is of a stream that is gone, on which the library takes no 1xx response.
+        self.is_late = False
 
     def decode(self, data: bytes, raw: bool = False) -> Iterable[tuple[bytes, bytes]]:  # type: ignore[override]
         items = [(bytes(name), bytes(value)) for name, value in super().decode(data, raw)]
         if not all(h2_rules.is_field(name, value) for name, value in items):
             raise HPACKError("an octet that cannot stand in a field")
         self.items = items
+        if self.is_late:
+            return [(b":status", b"200")]
         return [item for item in items if item[0] != b"content-length"]
 
 
@@ -162,6 +169,8 @@ class HyperConnection:
         self._open = 0
         self._last_stream = 0
         self._asked: set[int] = set()
+        #: Streams that this side has reset, and whether the peer was told.
+        self._given_up: dict[int, bool] = {}
         self._late: Events = []
         self._has_settings = self._is_leaving = self._is_draining = self._broken = False
         self._collect()
@@ -220,8 +229,10 @@ class HyperConnection:
         if kind == GOAWAY and not number and len(payload) >= 8:
             self._goaway_received(payload, events)
             return True
-        if self.is_server and kind == HEADERS and number % 2:
-            self._last_stream = max(self._last_stream, number)
+        if kind == HEADERS:
+            if self.is_server and number % 2:
+                self._last_stream = max(self._last_stream, number)
+            self._decoder.is_late = not self.is_server and number not in self._streams
         if kind in (DATA, HEADERS) and (stream := self._streams.get(number)) is not None:
             if not stream.is_receiving:
                 words = "a frame came after the end of the message"  # section 5.1, half-closed (remote)
@@ -429,13 +440,19 @@ class HyperConnection:
         data = self._library.data_to_send()
         if not data:
             return
-        self._out += data
         excess = None
-        for kind, flags, stream, payload in _frames(data):
+        kept = []
+        for kind, flags, stream, frame in _frames(data):
+            if kind == RST_STREAM and stream in self._given_up:
+                if self._given_up[stream]:
+                    continue  # said again, for a frame that was under way when the stream was reset
+                self._given_up[stream] = True
+            kept.append(frame)
             try:
-                self._meter.sent(kind, flags, len(payload), stream in self._asked)
+                self._meter.sent(kind, flags, len(frame) - HEADER_SIZE, stream in self._asked)
             except Excess as error:
                 excess = error
+        self._out += b"".join(kept)
         self._asked.clear()
         if excess is not None and not self._broken:
             raise excess
@@ -587,7 +604,10 @@ class HyperConnection:
         try:
             self._library.reset_stream(number, code)
         except H2Error:
-            pass  # it is over on both sides already
+            return  # it is over on both sides already
+        self._given_up[number] = False
+        if len(self._given_up) > REMEMBERED:
+            del self._given_up[next(iter(self._given_up))]
 
     def _stop(self, excess: Excess, events: Events) -> None:
         self._break(ErrorCode.ENHANCE_YOUR_CALM, "", events, excess)
@@ -597,7 +617,7 @@ class HyperConnection:
         self._broken = True
         said = self._library.data_to_send() or b""
         self._out += said
-        codes = [payload[4:8] for kind, _, _, payload in _frames(said) if kind == GOAWAY]
+        codes = [frame[13:17] for kind, _, _, frame in _frames(said) if kind == GOAWAY]
         if int(code).to_bytes(4, "big") not in codes:
             self._write_goaway(code, b"" if excess is None else excess.name.encode())
         self._open = 0
@@ -612,11 +632,11 @@ class HyperConnection:
 
 
 def _frames(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """The frames in what the library sends: type, flags, stream and payload."""
+    """The frames in what the library sends: type, flags, stream, and the frame itself."""
     at = 0
     while at < len(data):
         end = at + HEADER_SIZE + int.from_bytes(data[at : at + 3], "big")
-        yield data[at + 3], data[at + 4], int.from_bytes(data[at + 5 : at + 9], "big"), data[at + 9 : end]
+        yield data[at + 3], data[at + 4], int.from_bytes(data[at + 5 : at + 9], "big"), data[at:end]
         at = end
 
 

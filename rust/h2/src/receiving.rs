@@ -19,6 +19,8 @@ use crate::stream::{Receiving, Sending, Stream};
 impl Connection {
     /// What the received octets mean.
     pub fn feed(&mut self, data: &Bytes) -> Vec<Event> {
+        // What was sent before goes out before, so that a reset that comes now takes none of it back.
+        self.flush();
         let mut events = std::mem::take(&mut self.late);
         let mut at = 0;
         while at < data.len() && !self.is_broken && !matches!(self.side, Side::Nobody) {
