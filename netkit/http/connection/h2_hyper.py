@@ -29,7 +29,6 @@ from h2.events import (
 )
 from h2.exceptions import DenialOfServiceError, H2Error, ProtocolError
 from h2.settings import SettingCodes, Settings
-from hpack import Decoder, HPACKError, NeverIndexedHeaderTuple
 
 from netkit.http.connection import h2_faults, h2_rules
 from netkit.http.connection.errors import ErrorCode
@@ -42,6 +41,7 @@ from netkit.http.connection.events import (
     ResponseHead,
     Room,
 )
+from netkit.http.connection.h2_parts import HyperDecoder, HyperStream, sendable, whole_frames
 from netkit.http.connection.h2_rules import Malformed
 from netkit.http.connection.meter import (
     ACK,
@@ -58,7 +58,7 @@ from netkit.http.connection.meter import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from h2.events import Event as LibraryEvent
 
@@ -76,54 +76,6 @@ FIRST_STREAMS = 100
 REMEMBERED = 1000
 _FIRST_WINDOW = 65535
 LAST_STREAM = 2**31 - 1
-#: Fields that a compressor must not remember (RFC 7541 section 7.1.3).
-_SECRETS = frozenset((b"authorization", b"proxy-authorization"))
-
-
-class _Decoder(Decoder):
-    """Keeps each header list from python-hyper's checks: what it is given says nothing of a length."""
-
-    def __init__(self, limits: ConnectionLimits) -> None:
-        super().__init__(max_header_list_size=limits.max_header_list)
-        self.items: FieldList = []
-        #: The list is of a stream that is gone, on which the library takes no 1xx response.
-        self.is_late = False
-
-    def decode(self, data: bytes, raw: bool = False) -> Iterable[tuple[bytes, bytes]]:  # type: ignore[override]
-        items = [(bytes(name), bytes(value)) for name, value in super().decode(data, raw)]
-        if not all(h2_rules.is_field(name, value) for name, value in items):
-            raise HPACKError("an octet that cannot stand in a field")
-        self.items = items
-        if self.is_late:
-            return [(b":status", b"200")]
-        return [item for item in items if item[0] != b"content-length"]
-
-
-class HyperStream:
-    """A stream that is under way, or whose octets are still to be credited."""
-
-    __slots__ = (
-        "credit",
-        "expected",
-        "has_head",
-        "interim",
-        "is_answered",
-        "is_head",
-        "is_open",
-        "is_receiving",
-        "is_sending",
-        "received",
-    )
-
-    def __init__(self, *, is_head: bool, is_sending: bool) -> None:
-        #: A request with the method HEAD: the response has no body, whatever its fields say.
-        self.is_head = is_head
-        self.is_open = self.is_receiving = True
-        self.is_sending = is_sending
-        #: The head was received, and the head was sent.
-        self.has_head = self.is_answered = False
-        self.credit = self.received = self.interim = 0
-        self.expected: int | None = None
 
 
 class HyperConnection:
@@ -152,7 +104,7 @@ class HyperConnection:
         self._library.local_settings = Settings(
             client=not self.is_server, initial_values={**settings, **untold}
         )
-        self._library.decoder = self._decoder = _Decoder(limits)
+        self._library.decoder = self._decoder = HyperDecoder(limits)
         self._library.initiate_connection()
         self._library.clear_outbound_data_buffer()
         payload = b"".join(
@@ -397,6 +349,9 @@ class HyperConnection:
         events.append(GoAway(last, code, payload[8:]))
         if not self.is_server:
             for number in sorted(number for number in self._streams if number > last):
+                # The library forgets it too; the server has, and is not told.
+                self._give_up(number, ErrorCode.CANCEL)
+                self._given_up[number] = True
                 if self._forget(number) is not None:
                     events.append(h2_faults.reset(number, "goaway", code, True))
 
@@ -442,7 +397,7 @@ class HyperConnection:
             return
         excess = None
         kept = []
-        for kind, flags, stream, frame in _frames(data):
+        for kind, flags, stream, frame in whole_frames(data):
             if kind == RST_STREAM and stream in self._given_up:
                 if self._given_up[stream]:
                     continue  # said again, for a frame that was under way when the stream was reset
@@ -617,7 +572,7 @@ class HyperConnection:
         self._broken = True
         said = self._library.data_to_send() or b""
         self._out += said
-        codes = [frame[13:17] for kind, _, _, frame in _frames(said) if kind == GOAWAY]
+        codes = [frame[13:17] for kind, _, _, frame in whole_frames(said) if kind == GOAWAY]
         if int(code).to_bytes(4, "big") not in codes:
             self._write_goaway(code, b"" if excess is None else excess.name.encode())
         self._open = 0
@@ -629,26 +584,3 @@ class HyperConnection:
         last = self._last_stream if self.is_server else 0
         payload = last.to_bytes(4, "big") + int(code).to_bytes(4, "big") + debug
         self._out += len(payload).to_bytes(3, "big") + bytes((GOAWAY, 0, 0, 0, 0, 0)) + payload
-
-
-def _frames(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """The frames in what the library sends: type, flags, stream, and the frame itself."""
-    at = 0
-    while at < len(data):
-        end = at + HEADER_SIZE + int.from_bytes(data[at : at + 3], "big")
-        yield data[at + 3], data[at + 4], int.from_bytes(data[at + 5 : at + 9], "big"), data[at:end]
-        at = end
-
-
-def sendable(fields: Iterable[tuple[bytes, bytes]], length: int | None = None) -> FieldList:
-    """Fields as the library takes them, with a length where they have none.
-
-    Raises HttpError.InvalidValue for what is no field, and `Malformed` for one of HTTP/1.1's connections.
-    """
-    try:
-        items = h2_rules.sendable_fields(fields)
-    except ValueError as error:
-        raise h2_faults.invalid_value(str(error)) from None
-    if length is not None and not any(name == b"content-length" for name, _ in items):
-        items.append((b"content-length", str(length).encode()))
-    return [NeverIndexedHeaderTuple(*item) if item[0] in _SECRETS else item for item in items]

@@ -13,13 +13,8 @@ from h2.settings import SettingCodes
 from netkit.http.connection import h2_faults, h2_rules
 from netkit.http.connection.errors import ErrorCode
 from netkit.http.connection.events import RequestReceived
-from netkit.http.connection.h2_hyper import (
-    FIRST_STREAMS,
-    LAST_STREAM,
-    HyperConnection,
-    HyperStream,
-    sendable,
-)
+from netkit.http.connection.h2_hyper import FIRST_STREAMS, LAST_STREAM, HyperConnection
+from netkit.http.connection.h2_parts import HyperStream, sendable
 from netkit.http.connection.h2_rules import Malformed
 
 if TYPE_CHECKING:

@@ -375,3 +375,53 @@ def test_no_count_is_negative_and_none_is_exceeded_in_silence(
     else:
         for name in ("resets", "settings", "pings", "empty_frames", "continuations"):
             assert 0 <= getattr(meter, f"_{name}") <= getattr(LIMITS, f"max_{name}")
+
+
+#: Frames that both libraries take in any order; each costs, or pays back, another count.
+WHATEVER = st.sampled_from(
+    [
+        frame(PING, 0, 0, bytes(8)),
+        frame(PING, ACK, 0, bytes(8)),
+        settings_frame((3, 100)),
+        window_update(0, 1),
+        frame(PRIORITY, 0, 1, b"\0\0\0\3\x10"),
+        frame(0x42, 0, 0, b"x"),
+        "request",
+        "request and reset",
+        "malformed request",
+        "answer",
+    ]
+)
+
+
+@given(steps=st.lists(st.tuples(WHATEVER, st.integers(1, 30)), max_size=30))
+def test_both_meters_stop_at_the_same_frame(
+    forms: tuple[Form, Form], steps: list[tuple[bytes | str, int]]
+) -> None:
+    def stopped_by(form: Form) -> tuple[int, int, str | None] | None:
+        server = form.server(LIMITS)
+        last, open_ = -1, list[int]()
+        for number, (step, times) in enumerate(steps):
+            for time in range(times):
+                if step == "answer":
+                    if open_:
+                        server.respond(open_.pop(), 204, [], end=True)
+                        server.take()
+                    continue
+                octets = step if isinstance(step, bytes) else b""
+                if not octets and len(open_) < LIMITS.max_concurrent_streams:
+                    last += 2
+                    fields = [*GET, (b"upgrade", b"x")] if step == "malformed request" else GET
+                    octets = headers(last, fields, end=True)
+                    if step == "request":
+                        open_.append(last)
+                    elif step == "request and reset":
+                        octets += reset(last)
+                for event in server.feed(octets):
+                    if isinstance(event, Broken):
+                        assert isinstance(event.error, ConnectionFault)
+                        return number, time, event.error.limit_name
+        return None
+
+    pure, rust = forms
+    assert stopped_by(pure) == stopped_by(rust)
