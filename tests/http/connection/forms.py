@@ -58,7 +58,7 @@ class Form:
         self, limits: ConnectionLimits = DEFAULT_LIMITS, *settings: tuple[int, int]
     ) -> H2ClientConnection:
         """A client whose server has sent its SETTINGS, and whose first output is taken."""
-        connection = self._module.client(limits)
+        connection = self.fresh_client(limits)
         connection.take()
         connection.feed(settings_frame(*settings) + frame(SETTINGS, ACK, 0))
         connection.take()
@@ -68,17 +68,19 @@ class Form:
         self, limits: ConnectionLimits = DEFAULT_LIMITS, *settings: tuple[int, int], extended: bool = True
     ) -> H2ServerConnection:
         """A server whose client has sent the preface and SETTINGS, and whose first output is taken."""
-        connection = self._module.server(limits, extended)
+        connection: H2ServerConnection = self._module.server(limits, extended)
         connection.take()
         connection.feed(PREFACE + settings_frame(*settings) + frame(SETTINGS, ACK, 0))
         connection.take()
         return connection
 
     def fresh_client(self, limits: ConnectionLimits = DEFAULT_LIMITS) -> H2ClientConnection:
-        return self._module.client(limits)
+        client: H2ClientConnection = self._module.client(limits)
+        return client
 
     def fresh_server(self, limits: ConnectionLimits = DEFAULT_LIMITS) -> H2ServerConnection:
-        return self._module.server(limits, True)
+        server: H2ServerConnection = self._module.server(limits, True)
+        return server
 
 
 class Frame(NamedTuple):

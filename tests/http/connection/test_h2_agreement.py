@@ -115,6 +115,7 @@ def outcome(form: Form, seed: int) -> list[object]:
     return [*seen, [shown(event) for event in client.feed_eof()], client.is_closed]
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(seed=st.integers(0, 2**32))
 def test_the_forms_agree(forms: tuple[Form, Form], seed: int) -> None:

@@ -288,9 +288,10 @@ def test_the_size_of_a_header_list(form: Form, size: int) -> None:
 # What looks like a flood, and is none.
 
 
+@pytest.mark.slow
 def test_requests_pay_back_what_came_between_them(form: Form) -> None:
     server = form.server(LIMITS)
-    for stream in range(1, 2001, 2):
+    for stream in range(1, 801, 2):
         events = server.feed(
             frame(PING, 0, 0, bytes(8))
             + settings_frame()
@@ -362,6 +363,7 @@ KINDS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(frames_=st.lists(KINDS, max_size=300), is_server=st.booleans())
 def test_no_count_is_negative_and_none_is_exceeded_in_silence(
     frames_: list[tuple[int, int, bytes]], is_server: bool
@@ -394,6 +396,7 @@ WHATEVER = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(steps=st.lists(st.tuples(WHATEVER, st.integers(1, 30)), max_size=30))
 def test_both_meters_stop_at_the_same_frame(
     forms: tuple[Form, Form], steps: list[tuple[bytes | str, int]]

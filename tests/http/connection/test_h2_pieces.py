@@ -89,6 +89,7 @@ def test_the_forms_say_the_same(forms: tuple[Form, Form]) -> None:
     assert received_in(pure, [DIALOGUE])[0] == received_in(rust, [DIALOGUE])[0]
 
 
+@pytest.mark.slow
 @given(cuts=st.lists(st.integers(1, 60), max_size=40))
 def test_pieces_are_the_whole(forms: tuple[Form, Form], cuts: list[int]) -> None:
     pieces, rest = [], DIALOGUE
@@ -99,6 +100,7 @@ def test_pieces_are_the_whole(forms: tuple[Form, Form], cuts: list[int]) -> None
         assert received_in(form, [*pieces, rest]) == received_in(form, [DIALOGUE])
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     at=st.integers(0, len(DIALOGUE) - 1),
@@ -117,6 +119,7 @@ def test_a_changed_octet_never_raises(forms: tuple[Form, Form], at: int, value: 
         check_outcome(client, client.feed(octets))
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(octets=st.binary(max_size=200))
 def test_any_octets_never_raise(forms: tuple[Form, Form], octets: bytes) -> None:
