@@ -81,6 +81,18 @@ def test_any_buffer(twin: Twin, make: Any) -> None:
         assert head(parser(twin, kind, bad.options), bad.message, make=make)[1] == bad.error
 
 
+@pytest.mark.parametrize("lines", [1, 100, 200])
+def test_bytes_that_become_a_buffer_that_grows(twin: Twin, lines: int) -> None:
+    """A first piece ends with a line, longer than what is copied of other buffers at first."""
+    head = b"HTTP/1.1 200 OK\r\n" + b"X-Line: some text\r\n" * lines
+    http = twin.HttpParser.response(max_header_count=1000)
+    assert not http.feed(head)
+    whole = bytearray(head + b"X-Last: 1\r\n" * lines)
+    assert not http.feed(whole)
+    done = http.feed(whole + b"Content-Length: 3\r\n\r\n")
+    assert (done.body_start, done.body_len) == (len(whole) + 21, 3)
+
+
 def test_views_do_not_copy(twin: Twin) -> None:
     buffer = bytearray(b"GET /a HTTP/1.1\r\nHost:  example.com \r\n\r\n")
     http = twin.HttpParser.request()

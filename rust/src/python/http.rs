@@ -169,6 +169,8 @@ pub(super) struct HttpParser {
     error: Option<Py<PyAny>>,
     /// The message from its start, as far as it was copied, where buffers may change.
     copied: Vec<u8>,
+    /// How many octets of the message the kernel has seen, copied or not.
+    seen: usize,
     /// What `items` made of the last message, by the place of each field.
     kept: Vec<Kept>,
 }
@@ -213,7 +215,16 @@ impl HttpParser {
             Messages::Responses(method) => Some(answers(method)?),
         };
         let kernel = Parser::new(answers, lenient, limits);
-        Ok(Self { kernel, start: 0, size: 0, done: None, error: None, copied: Vec::new(), kept: Vec::new() })
+        Ok(Self {
+            kernel,
+            start: 0,
+            size: 0,
+            done: None,
+            error: None,
+            copied: Vec::new(),
+            seen: 0,
+            kept: Vec::new(),
+        })
     }
 
     /// The fields as a list of pairs; `message` is the buffer from where the message begins.
@@ -238,12 +249,15 @@ impl HttpParser {
         let (start, size) = (self.start, self.size);
         if let Source::Bytes(octets) = source {
             let message = &octets[start..];
+            self.seen = message.len();
             return self.kernel.feed(message).map_err(|error| exception(py, &error, message, start));
         }
-        let mut step = FIRST_COPY;
+        // What the kernel has seen in a `bytes` was not copied: it must not get less than that now.
+        let mut step = FIRST_COPY.max(self.seen.saturating_sub(self.copied.len()));
         loop {
             let from = start + self.copied.len();
             source.copy(from, from + step, &mut self.copied)?;
+            self.seen = self.copied.len();
             match self.kernel.feed(&self.copied) {
                 Ok(None) if start + self.copied.len() < size => step *= 2,
                 Ok(head) => return Ok(head),
@@ -337,6 +351,7 @@ impl HttpParser {
         self.done = None;
         self.error = None;
         self.copied.clear();
+        self.seen = 0;
         Ok(())
     }
 
