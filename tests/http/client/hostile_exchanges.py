@@ -64,6 +64,12 @@ def _part_on_request(visitor: Visitor) -> None:
     visitor.leave(CLOSE)
 
 
+def _resets_in_answer(visitor: Visitor) -> None:
+    visitor.request()
+    visitor.send(OK + b"Content-Le")
+    visitor.leave(RESET)
+
+
 def _says_408(visitor: Visitor) -> None:
     visitor.send(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
     visitor.leave(CLOSE)
@@ -101,6 +107,7 @@ IDLE = [
     _idle("reset when the next request comes: GET", _resets_on_request, "GET", _GOOD_ONE, 3),
     _idle("reset when the next request comes: POST", _resets_on_request, "POST", _GONE, 2),
     _idle("closed in the next answer: GET", _part_on_request, "GET", Outcome(errors=CUT), 2),
+    _idle("reset in the next answer: GET", _resets_in_answer, "GET", _GONE, 2),
     _idle("closed while idle: GET", lambda visitor: visitor.leave(CLOSE), "GET", _GOOD_ONE, 2, settle=True),
     _idle("closed while idle: POST", lambda visitor: visitor.leave(CLOSE), "POST", _GOOD_ONE, 2, settle=True),
     _idle("408 while idle", _says_408, "GET", _GOOD_ONE, 2, "RFC 9110 section 15.5.9", settle=True),

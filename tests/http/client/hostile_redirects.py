@@ -159,6 +159,12 @@ def _no_userinfo(service: Service) -> None:
         assert "@" not in (received.field("host") or ""), received
 
 
+def _none_of_the_call(service: Service) -> None:
+    first, *others = service.requests
+    assert first.field("authorization") == "Basic am86cDR3", first
+    assert all(each.field("authorization") is None for each in others), others
+
+
 def _only_first(service: Service) -> None:
     first, *others = service.requests
     assert first.field("authorization") == "Basic am86c2VjcmV0", first
@@ -198,8 +204,13 @@ SCENARIOS: list[Scenario] = [
         Outcome(status=200, body=HELLO, requests=2, check=_only_first), RULE, Ask(userinfo="jo:secret"), GOOD,
     ),
     Scenario(
-        "credentials of a scheme, and another port", [answers(to(other_origin))],
-        Outcome(status=200, body=HELLO, requests=2, check=no_secret), RULE, Ask(auth="basic"), GOOD,
+        "credentials of a client, and another port", [answers(to(other_origin))],
+        Outcome(status=200, body=HELLO, requests=2, check=_none_of_the_call), RULE, Ask(auth="basic"), GOOD,
+    ),
+    Scenario(
+        "credentials of a call, and another port", [answers(to(other_origin))],
+        Outcome(status=200, body=HELLO, requests=2, check=_none_of_the_call), RULE,
+        Ask(auth="basic", auth_of="call"), GOOD,
     ),
     Scenario(
         "credentials in Location",

@@ -65,6 +65,8 @@ class Ask(NamedTuple):
     userinfo: str = ""
     auth: str | None = None
     """ "basic" or "digest", for the user "jo" with the password "p4w"."""
+    auth_of: str = "client"
+    """ "client", or "call": who has them."""
     cookies: bool = False
     again: tuple[str, ...] = ()
     settle: bool = False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +16,12 @@ from netkit.addr import SocketAddr
 from netkit.http import AsyncClient, Client, ClientConfig, CookieJar, DialConfig, HttpVersions, Request
 from netkit.http.auth import Auth, BasicAuth, DigestAuth
 from netkit.http.connection.errors import ConnectionFault, ErrorCode
+from netkit.proxy.url import Proxy
 from netkit.tls.certificate import Certificate
 from netkit.tls.config import TlsConfig
 from tests.http.client.frames import Http2, hello
 from tests.http.client.hostile import SCENARIOS, Outcome, Scenario, Service, serve
-from tests.http.client.scripting import Visitor
+from tests.http.client.scripting import Visitor, answers, response
 
 #: For a scenario that has no limit of time of its own. Only a test that fails waits so long.
 TIMEOUT = 10.0
@@ -59,19 +62,27 @@ def settings(service: Service) -> tuple[ClientConfig, DialConfig, CookieJar | No
     here = {f"{scenario.host}:{port}": [SocketAddr.parse(f"127.0.0.1:{port}")] for port in ports}
     dial = DialConfig(VERSIONS[scenario.version], TlsConfig.client().with_root_certs(roots), resolve_to=here)
     config = ClientConfig(**{"timeout": TIMEOUT, **ask.settings})
-    auth = AUTHS[ask.auth]() if ask.auth is not None else None
+    auth = AUTHS[ask.auth]() if ask.auth is not None and ask.auth_of == "client" else None
     return config, dial, CookieJar() if ask.cookies else None, auth
+
+
+def auth_of_call(service: Service) -> Auth | None:
+    """How the first call authenticates."""
+    ask = service.scenario.ask
+    return AUTHS[ask.auth]() if ask.auth is not None and ask.auth_of == "call" else None
 
 
 def blocking(service: Service) -> list[Got]:
     got: list[Got] = []
-    config, dial, cookies, auth = settings(service)
-    with Client(config, dial=dial, cookies=cookies, auth=auth) as client:
+    config, dial, cookies, of_client = settings(service)
+    with Client(config, dial=dial, cookies=cookies, auth=of_client) as client:
         for request, timeout in requests_of(service):
             if got and service.scenario.ask.settle:
                 service.until_settled()
             try:
-                response = client.request(request, timeout=timeout)
+                response = client.request(
+                    request, timeout=timeout, auth=None if got else auth_of_call(service)
+                )
                 got.append(Got(response.status, response.body or b""))
             except Exception as error:
                 got.append(Got(error=error))
@@ -83,13 +94,14 @@ def blocking(service: Service) -> list[Got]:
 def awaited(service: Service) -> list[Got]:
     async def run() -> list[Got]:
         got: list[Got] = []
-        config, dial, cookies, auth = settings(service)
-        async with AsyncClient(config, dial=dial, cookies=cookies, auth=auth) as client:
+        config, dial, cookies, of_client = settings(service)
+        async with AsyncClient(config, dial=dial, cookies=cookies, auth=of_client) as client:
             for request, timeout in requests_of(service):
                 if got and service.scenario.ask.settle:
                     service.until_settled()
                 try:
-                    response = await client.request_async(request, timeout=timeout)
+                    auth = None if got else auth_of_call(service)
+                    response = await client.request_async(request, timeout=timeout, auth=auth)
                     got.append(Got(response.status, response.body or b""))
                 except Exception as error:
                     got.append(Got(error=error))
@@ -203,6 +215,45 @@ def test_who_pumps_leaves_and_so_does_who_should_go_on() -> None:
 
     with serve(Scenario("three", [script], Outcome(), version="2-prior-knowledge")) as service:
         asyncio.run(run(service))
+
+
+def test_the_credentials_of_a_proxy_stay_with_it() -> None:
+    """Through CONNECT, the origin sees nothing of them; a request for an http URL has them for the proxy."""
+
+    def proxy(visitor: Visitor) -> None:
+        asked = visitor.head()
+        if asked.method != "CONNECT":
+            visitor.send(response())
+            return visitor.until_gone()
+        visitor.send(b"HTTP/1.1 200 Connected\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", visitor.service.port("other"))) as inner:
+            splice(visitor.sock, inner)
+        return None
+
+    scenario = Scenario("a proxy", [proxy], Outcome(), other=[answers(response())], other_tls=True)
+    with serve(scenario) as service:
+        config, dial, _, _ = settings(service)
+        through = Proxy.parse(service.origin().replace("://", "://jo:secret@"))
+        with Client(config, dial=dial.replace(proxy_for=lambda url: through)) as client:
+            assert client.get(f"{service.origin('other')}/").status == 200
+            assert client.get("http://example.com/x").status == 200
+    connect, forwarded = service.at("main")
+    assert (
+        connect.field("proxy-authorization") == forwarded.field("proxy-authorization") == "Basic am86c2VjcmV0"
+    )
+    assert (connect.method, forwarded.target) == ("CONNECT", "http://example.com/x")
+    (inside,) = service.at("other")
+    assert inside.field("proxy-authorization") is None
+    assert inside.field("authorization") is None
+
+
+def splice(one: socket.socket, other: socket.socket) -> None:
+    """Octets go both ways until one side ends."""
+    while True:
+        for ready in select.select([one, other], [], [], TIMEOUT)[0]:
+            if not (data := ready.recv(65536)):
+                return
+            (other if ready is one else one).sendall(data)
 
 
 def test_the_table_can_fail() -> None:
