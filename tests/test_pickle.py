@@ -38,6 +38,8 @@ from netkit.http import Cookie, Headers, Method, Request, Response, StatusCode, 
 from netkit.http.client.channel import Exchange, Reply
 from netkit.http.client.core import Answer, Call
 from netkit.http.client.dial import DialConfig, HttpVersions
+from netkit.http.client.download_config import DownloadConfig, Downloaded, DownloadOutcome
+from netkit.http.client.download_plan import Entity
 from netkit.http.client.facts import ConnectionInfo
 from netkit.http.client.response import FetchedResponse
 from netkit.http.config import ClientConfig, PoolConfig
@@ -87,6 +89,7 @@ SAMPLES: dict[str, object] = {
     "Rcode": Rcode.SERVFAIL,
     "Rcode | None": Rcode.SERVFAIL,
     "TlsVersion | None": TlsVersion.Tls12,
+    "Exception": ValueError("words"),
     "OSError": OSError(98, "Address already in use"),
     "SocketAddr": SocketAddr.parse("[2001:db8::1%1]:53"),
     "HostPort | SocketAddr | str": HostPort.parse("example.com:443"),
@@ -209,6 +212,9 @@ def values() -> Iterator[object]:
     yield from (HstsPolicy(60, True), HstsHost("a.example", 7.5))
     setting = ProxySetting("all_proxy", "a.example:3128")
     yield from (setting, ProxyChoice(setting, http="socks5://b.example", no_proxy="c.example, d.example"))
+    done = Downloaded("/tmp/file", 7, Url.parse("https://a.example/file"), 3, etag='"a"')
+    yield from (done, DownloadOutcome(1, "https://a.example/file", done, None))
+    yield from (DownloadConfig(resume=True, parallel=4), Entity('"a"', None, 7))
     yield from (RetryPolicy(tries=5, methods=None), TryOutcome("GET", 503, "5"))
     addr = SocketAddr.parse("192.0.2.1:80")
     yield from (ConnectionLimits(max_interim=3), DialConfig(HttpVersions.HTTP11, resolve_to={"a:80": [addr]}))

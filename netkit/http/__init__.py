@@ -8,6 +8,7 @@
     Client AsyncClient             a client of HTTP/1.1 and HTTP/2, blocking and awaited
     ClientConfig PoolConfig        the settings of its requests, and of its connections that are kept
     DialConfig HttpVersions        how it makes connections, and which versions it speaks
+    download download_many         files: resumed, in parts at once, many into a folder (and _async forms)
     FetchedResponse ResponseStream a response read whole, and one read piece by piece
     CookieJar StoredCookie         the cookies that a client keeps, and which of them go with a request
     HstsStore                      the hosts that are asked over TLS only
@@ -56,6 +57,16 @@ if TYPE_CHECKING:
     from netkit.http.chunked import ChunkedDecoder as ChunkedDecoder, ChunkProgress as ChunkProgress
     from netkit.http.client.client import AsyncClient as AsyncClient, Client as Client
     from netkit.http.client.dial import DialConfig as DialConfig, HttpVersions as HttpVersions
+    from netkit.http.client.download import (
+        DownloadConfig as DownloadConfig,
+        Downloaded as Downloaded,
+        DownloadOutcome as DownloadOutcome,
+        download as download,
+        download_async as download_async,
+        download_many as download_many,
+        download_many_async as download_many_async,
+    )
+    from netkit.http.client.download_errors import DownloadError as DownloadError
     from netkit.http.client.facts import (
         ConnectionInfo as ConnectionInfo,
         Timing as Timing,
@@ -146,6 +157,11 @@ __getattr__, __dir__, __all__ = lazy(
         "chunked": "ChunkedDecoder ChunkProgress",
         "client.client": "AsyncClient Client",
         "client.dial": "DialConfig HttpVersions",
+        "client.download": (
+            "DownloadConfig Downloaded DownloadOutcome "
+            "download download_async download_many download_many_async"
+        ),
+        "client.download_errors": "DownloadError",
         "client.facts": "ConnectionInfo Timing TraceEvent",
         "client.response": "FetchedResponse ResponseStream",
         "codings": "BodyDecoder BodyEncoder accept_encoding",

@@ -5,7 +5,7 @@
         done = download(client, "https://example.com/large.iso", config=config)
         print(done.path, done.size)
 
-The work is done in `download_job`; here are its blocking and its async form.
+The work is done in `download_job`, by the rules in `download_plan`; here are its blocking and async forms.
 
 Content codings: none are asked for, because a range of an encoded file is of use to nobody. If a server
 encodes all the same, the coding is undone, except that of a name which says it (`.gz`); a file whose coding
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from netkit.http.auth import Auth
     from netkit.http.client.download_config import ManyProgress, Progress, Source
-    from netkit.http.client.download_job import Fetcher
+    from netkit.http.client.download_transfer import Fetcher
     from netkit.http.headers import HeadersLike
     from netkit.io import CancellationToken, Flow, Outcome
 

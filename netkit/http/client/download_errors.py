@@ -149,11 +149,12 @@ class DownloadChecksum(DownloadError):
 class DownloadIncomplete(DownloadError):
     """The transfer was cut off by its `__cause__`."""
 
+    _kind = "Incomplete"
+    _stage: Stage | None = None
+
     def __init__(self, cause: Exception) -> None:
         super().__init__(f"the download was cut off: {cause}")
         self.__cause__ = cause
-        self._kind = "Incomplete"
-        self._stage: Stage | None = None
         if isinstance(cause, NetkitError):
             self._kind, self._stage = cause.kind, cause.stage
             self.fault, self.hint, self.remedy = cause.fault, cause.hint, cause.remedy
@@ -171,6 +172,9 @@ class DownloadIncomplete(DownloadError):
 
 class DownloadTimedOut(DownloadIncomplete, TimeoutError):
     """The time is over, for the whole download or for a wait for the server."""
+
+    fault: Fault = "network"
+    _kind = "Timeout"
 
 
 for _variant in (

@@ -86,7 +86,7 @@ class H2Reply(Reply):
             yield from self._channel.wait_flow(self, self._has_piece, self.exchange.read_timeout)
         if not pieces and self.error is not None:
             raise self.error
-        size = credits = 0
+        size = credit_of_all = 0
         room = len(view)
         while pieces and size < room:
             data, credit = pieces.popleft()
@@ -95,8 +95,8 @@ class H2Reply(Reply):
                 data = data[: room - size]
             view[size : size + len(data)] = data
             size += len(data)
-            credits += credit
-        self._channel.give_back(self, credits)
+            credit_of_all += credit
+        self._channel.give_back(self, credit_of_all)
         return size
 
     def _has_piece(self) -> bool:

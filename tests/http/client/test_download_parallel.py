@@ -338,7 +338,9 @@ _FULL = """if True:
     import ctypes, os, sys
     libc = ctypes.CDLL(None, use_errno=True)
     folder = sys.argv[2].encode()
-    if libc.unshare(0x20000) or libc.mount(b"none", b"/", None, 0x44000, None) or libc.mount(b"t", folder, b"tmpfs", 0, b"size=1m"):
+    if libc.unshare(0x20000) or libc.mount(b"none", b"/", None, 0x44000, None):
+        sys.exit(77)
+    if libc.mount(b"small", folder, b"tmpfs", 0, b"size=1m"):
         sys.exit(77)
     from netkit.http import Client
     from netkit.http.client.download import DownloadConfig, download
