@@ -343,19 +343,22 @@ TLS = [
 
 # Names for a file
 
-#: A Content-Disposition, and the name that a download may have by it; None: none, so the URL's.
-DISPOSITIONS: dict[str, str | None] = {
-    'attachment; filename="name.txt"': "name.txt",
-    'attachment; filename="../../etc/passwd"': "passwd",
-    'attachment; filename="/etc/passwd"': "passwd",
-    'attachment; filename="..\\\\..\\\\evil.bat"': "evil.bat",
-    'attachment; filename=".bashrc"': None,
-    'attachment; filename=".."': None,
-    'attachment; filename=""': None,
-    "attachment; filename*=UTF-8''..%2F..%2Fevil": "evil",
-    "attachment; filename*=UTF-8''a%00b%1B%5D0": None,
-    f'attachment; filename="{"n" * 5000}"': None,
-    "inline": None,
-}
+#: Content-Dispositions whose names must not become paths, hidden files or lines of a terminal.
+DISPOSITIONS: tuple[str, ...] = (
+    'attachment; filename="name.txt"',
+    'attachment; filename="../../etc/passwd"',
+    'attachment; filename="/etc/passwd"',
+    'attachment; filename="..\\\\..\\\\evil.bat"',
+    'attachment; filename=".bashrc"',
+    'attachment; filename=".."',
+    'attachment; filename=""',
+    'attachment; filename="-rf"',
+    'attachment; filename="a\u009b2Jb"',
+    "attachment; filename*=UTF-8''..%2F..%2Fevil",
+    "attachment; filename*=UTF-8''a%00b%1B%5D0",
+    f'attachment; filename="{"n" * 5000}"',
+    "attachment; filename*=UTF-8''%E2%80%AEtxt.exe",
+    "inline",
+)
 
 SCENARIOS: list[Scenario] = [*IDLE, *EARLY, *AUTHENTICATION, *COOKIES, *TLS]

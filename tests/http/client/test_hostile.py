@@ -16,11 +16,12 @@ from netkit.addr import SocketAddr
 from netkit.http import AsyncClient, Client, ClientConfig, CookieJar, DialConfig, HttpVersions, Request
 from netkit.http.auth import Auth, BasicAuth, DigestAuth
 from netkit.http.connection.errors import ConnectionFault, ErrorCode
+from netkit.http.content_disposition import parse, safe_filename
 from netkit.proxy.url import Proxy
 from netkit.tls.certificate import Certificate
 from netkit.tls.config import TlsConfig
 from tests.http.client.frames import Http2, hello
-from tests.http.client.hostile import SCENARIOS, Outcome, Scenario, Service, serve
+from tests.http.client.hostile import DISPOSITIONS, SCENARIOS, Outcome, Received, Scenario, Service, serve
 from tests.http.client.scripting import Visitor, answers, response
 
 #: For a scenario that has no limit of time of its own. Only a test that fails waits so long.
@@ -254,6 +255,24 @@ def splice(one: socket.socket, other: socket.socket) -> None:
             if not (data := ready.recv(65536)):
                 return
             (other if ready is one else one).sendall(data)
+
+
+def test_names_of_files() -> None:
+    """Whatever a server says, a download has one harmless component of a path as its name."""
+
+    def named(visitor: Visitor, received: Received) -> bytes:
+        return response(200, b"x", ("Content-Disposition", DISPOSITIONS[int(received.target[1:])]))
+
+    with serve(Scenario("names", [answers(named)], Outcome())) as service:
+        config, dial, _, _ = settings(service)
+        with Client(config, dial=dial) as client:
+            for number in range(len(DISPOSITIONS)):
+                headers = client.get(f"{service.url}{number}").headers
+                said = parse(headers.get_first("Content-Disposition") or "").filename
+                name = safe_filename(said)
+                assert 0 < len(name.encode()) <= 255, DISPOSITIONS[number]
+                assert name.isprintable() and not name.startswith((".", "-")), DISPOSITIONS[number]
+                assert "/" not in name and "\\" not in name, DISPOSITIONS[number]
 
 
 def test_the_table_can_fail() -> None:
