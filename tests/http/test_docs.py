@@ -24,6 +24,13 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(302, b"", Location="/hello")
         elif self.path == "/large":
             self.answer(200, b"x" * 1_000_000)
+        elif self.path == "/upper":
+            self.send_response(101)
+            self.send_header("Connection", "Upgrade")
+            self.send_header("Upgrade", "upper")
+            self.end_headers()
+            self.wfile.write(self.rfile.read(5).upper())
+            self.close_connection = True
         elif self.path == "/slow":
             self.released.wait(30)
             self.close_connection = True

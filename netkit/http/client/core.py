@@ -89,6 +89,8 @@ class Call:
     authority: bytes | None = None
     #: Whether the caller wants no further request on the connection.
     closes = False
+    #: The protocols that the caller asks to go on with (RFC 9110 section 7.8).
+    upgrade: bytes | None = None
     redirects = 0
     history: Sequence[Answer] = ()
     interim: Sequence[tuple[int, FieldList]] = ()
@@ -129,6 +131,8 @@ class Call:
                 self.authority = value
             elif key == b"connection":
                 self.closes = self.closes or b"close" in value.lower()
+            elif key == b"upgrade":
+                self.upgrade = value
             elif key not in _OURS:
                 kept.append((name, value))
         return kept
@@ -234,7 +238,7 @@ class ClientCore:
             if not same_origin(call.url, redirect.url):
                 call.fields = fields_for_other_origin(call.fields)
                 call.auth = None
-                call.authority = None
+                call.authority = call.upgrade = None
                 call.origin = redirect.url
             if not redirect.keeps_body:
                 call.body = None
@@ -367,6 +371,11 @@ class ClientCore:
                 self._tell("reuse" if reused else "connected", info=info)
                 self._tell("request", head=exchange.head, info=info)
             try:
+                if exchange.head.protocol is not None and channel.is_http2:
+                    # RFC 9113 section 8.6: HTTP/2 has no Upgrade.
+                    raise HttpError.InvalidRequest(
+                        "HTTP/2 has no Upgrade", hint="connect with DialConfig(HttpVersions.HTTP11)"
+                    )
                 reply = yield from channel.exchange_flow(exchange)
             except NoRoom:
                 pool.release(route, channel)
@@ -478,6 +487,7 @@ class ClientCore:
             scheme,
             fields,
             shared=shared,
+            protocol=call.upgrade,
             closes=call.closes,
         )
 

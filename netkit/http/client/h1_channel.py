@@ -89,7 +89,9 @@ class H1Reply(Reply):
 
     def close(self) -> None:
         """Give up what is left. If that is little and there already, the connection can be kept."""
-        if not self.is_ended and self.error is None:
+        if self.upgraded is not None:
+            self.upgraded.close()
+        elif not self.is_ended and self.error is None:
             self._channel.abandon(self)
         self.pieces.clear()
         self.release()

@@ -390,7 +390,7 @@ class ResponseStream:
 
     @property
     def stream(self) -> ByteStream | None:
-        """After an upgrade (101, or 2xx to CONNECT): the connection, which is the caller's now. Else None."""
+        """After an upgrade (101): the connection, to go on with another protocol; `close` closes it too."""
         reply = self._incoming.answer.reply
         return reply.upgraded if reply.is_upgraded else None
 
