@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 #: How much plaintext is encrypted before the ciphertext is sent: a few records of 16 KiB.
 SEND_SIZE = 65536
 
-#: How much ciphertext is received at once for a large body, in bytes.
-FEED_SIZE = 131_072
+#: The most ciphertext that is received at once for a large body, in bytes.
+FEED_SIZE = 1 << 20
 
 #: The limit for unsent ciphertext that reading has produced, in bytes. An answer to a KeyUpdate has about 30.
 OUTBOX_LIMIT = 262_144
@@ -298,11 +298,17 @@ class TlsStream(ByteStream):
         turns = 0
         try:
             while (size := self._decrypt_into(view)) is None:
-                if not self._cipher:
-                    self._cipher = memoryview(bytearray(FEED_SIZE))
-                count = yield from self._inner.read_into_flow(self._cipher)
-                if not self._take_ciphertext(self._cipher[:count]):
+                cipher = self._cipher or memoryview(bytearray(RECEIVE_SIZE))
+                count = yield from self._inner.read_into_flow(cipher)
+                if not self._take_ciphertext(cipher[:count]):
                     return 0
+                # It grows while the peer fills it, and goes when little comes: an idle stream has none.
+                if count * 8 < len(cipher):
+                    self._cipher = memoryview(b"")
+                elif count == len(cipher) < min(FEED_SIZE, len(view)):
+                    self._cipher = memoryview(bytearray(2 * count))
+                else:
+                    self._cipher = cipher
                 turns += 1
                 if turns % OPERATIONS_PER_TURN == 0:
                     yield PAUSE

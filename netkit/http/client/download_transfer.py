@@ -44,8 +44,10 @@ if TYPE_CHECKING:
     from netkit.http.headers import HeadersLike
     from netkit.io import Flow
 
-#: What one read takes, in octets.
-BUFFER: Final = 262_144
+#: What one read takes, in octets: of a file in one part, and of each of several. The more there is in one
+#: call, the less the system has to do for an octet (measured: 1 MiB costs a third less than 256 KiB).
+BUFFER: Final = 1 << 20
+PART_BUFFER: Final = 262_144
 
 #: How many octets are received in several parts before the state is written again.
 STATE_EVERY: Final = 8 << 20
@@ -265,7 +267,11 @@ class Transfer:
     def _receive(self, part: Part, incoming: Incoming) -> Flow[None]:
         """Flow: the octets of a response into the file, up to the end of the part or of the response."""
         assert self.file is not None  # the caller has looked
-        view = self.spare.pop() if self.spare else memoryview(bytearray(BUFFER))
+        view = (
+            self.spare.pop()
+            if self.spare
+            else memoryview(bytearray(BUFFER if len(self.parts) == 1 else PART_BUFFER))
+        )
         try:
             yield from self._receive_into(view, part, incoming, self.file)
         finally:
