@@ -151,7 +151,7 @@ def create_file(
     _check_component(name)
     folder = _Directory(directory)
     try:
-        for candidate in _candidates(name, on_exists, max_tries):
+        for candidate in candidate_names(name, on_exists, max_tries):
             try:
                 fd = folder.open(candidate, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
             except FileExistsError:
@@ -238,8 +238,8 @@ def _check_component(name: str) -> None:
         )
 
 
-def _candidates(name: str, on_exists: OnExists, max_tries: int) -> Iterator[str]:
-    """The names to try, each short enough."""
+def candidate_names(name: str, on_exists: OnExists, max_tries: int) -> Iterator[str]:
+    """The names to try if some are taken, each short enough: `max_tries` of them."""
     yield name
     if on_exists == "fail":
         return

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netkit.http.client.download_config import DEFAULT, DownloadConfig, Downloaded, DownloadOutcome
+from netkit.http.client.download_config import DEFAULT, DownloadConfig, Downloaded, DownloadOutcome, Watch
 from netkit.http.client.download_job import Download
 from netkit.http.message import Request
 from netkit.io import all_of, deadline_after, run, run_async
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from netkit.http.auth import Auth
+    from netkit.http.client.body import BodySource
     from netkit.http.client.download_config import ManyProgress, Progress, Source
     from netkit.http.client.download_transfer import Fetcher
     from netkit.http.headers import HeadersLike
@@ -38,6 +39,7 @@ __all__ = [
     "DownloadConfig",
     "DownloadOutcome",
     "Downloaded",
+    "Watch",
     "download",
     "download_async",
     "download_flow",
@@ -58,10 +60,14 @@ def download_flow(
     auth: Auth | None = None,
     checksum: str | None = None,
     progress: Progress | None = None,
+    watch: Watch | None = None,
+    body: BodySource | None = None,
     loop: int = 0,
 ) -> Flow[Downloaded]:
     """Flow: `download`, for other flows to `yield from`."""
-    made = Download(client, source, path, folder, config, headers, auth, checksum, progress, loop)
+    made = Download(
+        client, source, path, folder, config, headers, auth, checksum, progress, loop, watch, body
+    )
     return made.run_flow()
 
 
@@ -76,6 +82,8 @@ def download(
     auth: Auth | None = None,
     checksum: str | None = None,
     progress: Progress | None = None,
+    watch: Watch | None = None,
+    body: BodySource | None = None,
     timeout: float | None = None,
     cancel: CancellationToken | None = None,
 ) -> Downloaded:
@@ -91,6 +99,8 @@ def download(
         auth: for the origin of `source`.
         checksum: `NAME:HEX`, such as `sha256:...`, with a name that `hashlib` knows.
         progress: called often, with the octets that are there and the octets in all (or None).
+        watch: is told of responses, of the file's name, and of what stays after a failure.
+        body: of a request other than GET, where `config.accept` takes the answer to one.
         timeout: for everything, in seconds; None is no limit. Each wait for the server has the limit of the
             client's PoolConfig.
 
@@ -107,6 +117,8 @@ def download(
         auth=auth,
         checksum=checksum,
         progress=progress,
+        watch=watch,
+        body=body,
     )
     return run(flow, deadline=deadline_after(timeout), cancel=cancel)
 
@@ -122,6 +134,8 @@ async def download_async(
     auth: Auth | None = None,
     checksum: str | None = None,
     progress: Progress | None = None,
+    watch: Watch | None = None,
+    body: BodySource | None = None,
     timeout: float | None = None,
     cancel: CancellationToken | None = None,
 ) -> Downloaded:
@@ -136,6 +150,8 @@ async def download_async(
         auth=auth,
         checksum=checksum,
         progress=progress,
+        watch=watch,
+        body=body,
         loop=_running_loop(),
     )
     return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)

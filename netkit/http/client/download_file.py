@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from typing import TYPE_CHECKING, Final
 
 from netkit.http.client.download_errors import DownloadError, file_error
@@ -29,7 +30,8 @@ from netkit.http.save import create_file, resume_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netkit.http.save import OnExists, SavedFile
+    from netkit.http.client.download_config import OnExists
+    from netkit.http.save import SavedFile
 
 #: What follows the name of the file in that of its state.
 SUFFIX: Final = ".netkit-part"
@@ -53,35 +55,159 @@ def _doing(doing: str, path: str) -> Iterator[None]:
         raise file_error(error, path, doing) from error
 
 
-class PartialFile:
-    """A file that is being received. `state` is what was found beside it, or None.
+class Target:
+    """Where octets go: a file, or what has no place for them (a device, a pipe).
 
-    `is_new`: it was made here, and not there before. Its errors are DownloadError.File.
+    `is_new`: it was made here, and not there before. `state` is what was found beside it, or None. `keeps`:
+    what was written can be gone on with. Errors are DownloadError.File.
     """
 
-    __slots__ = ("_folder", "_kept", "_saved", "is_new", "name", "path", "state")
+    __slots__ = ("is_new", "name", "path", "state")
+    keeps = True
+
+    def __init__(self, name: str, path: str, *, is_new: bool) -> None:
+        self.name = name
+        self.path = path
+        self.is_new = is_new
+        self.state: State | None = None
+
+    @property
+    def size(self) -> int:
+        """How long it is now, in octets."""
+        raise NotImplementedError
+
+    def read_at(self, position: int, size: int) -> bytes:
+        """Up to `size` octets from `position` on."""
+        raise NotImplementedError
+
+    def write_at(self, position: int, view: memoryview) -> int:
+        """Write some of `view` at `position`; how many octets."""
+        raise NotImplementedError
+
+    def allocate(self, size: int) -> None:
+        """Make it `size` octets long."""
+
+    def truncate(self, size: int = 0) -> None:
+        """Drop everything after the first `size` octets."""
+
+    def save_state(self, state: State) -> None:
+        """Keep `state` beside it."""
+
+    def finish(self, modified: float | None = None) -> None:  # noqa: ARG002 - for those that have a time
+        """It is complete."""
+        self.close()
+
+    def close(self) -> None:
+        """Close it, and keep it as it is."""
+        raise NotImplementedError
+
+    def discard(self) -> None:
+        """Close it, and remove what was made here."""
+        self.close()
+
+
+class Device(Target):
+    """A device or a pipe that was named: octets go there in their order, and none comes back."""
+
+    __slots__ = ("_fd", "_written")
+    keeps = False
+
+    def __init__(self, path: str) -> None:
+        super().__init__(os.path.basename(path), path, is_new=False)
+        self._written = 0
+        with _doing("open", path):
+            self._fd = os.open(path, os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
+
+    @property
+    def size(self) -> int:
+        return self._written
+
+    def read_at(self, position: int, size: int) -> bytes:  # noqa: ARG002
+        raise file_error(OSError(errno.ESPIPE, os.strerror(errno.ESPIPE)), self.path, "read")
+
+    def write_at(self, position: int, view: memoryview) -> int:  # noqa: ARG002 - it has no positions
+        with _doing("write", self.path):
+            count = os.write(self._fd, view)
+        self._written += count
+        return count
+
+    def truncate(self, size: int = 0) -> None:
+        if size < self._written:
+            error = OSError(errno.ESPIPE, "what was written cannot be taken back")
+            raise file_error(error, self.path, "begin again in")
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with _doing("write", self.path):
+                os.close(fd)
+
+
+def is_device(path: str) -> bool:
+    """Whether there is something of that path, through links, that is neither a file nor a directory."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def make_folder(path: str) -> None:
+    """Make a folder, and those above it, where there is none. Raises DownloadError.File."""
+    with _doing("create", path):
+        os.makedirs(path, exist_ok=True)
+
+
+class PartialFile(Target):
+    """A file that is being received."""
+
+    __slots__ = ("_folder", "_kept", "_saved")
 
     def __init__(self, folder: str, saved: SavedFile) -> None:
+        super().__init__(saved.name, saved.path, is_new=saved.is_new)
         self._folder = folder
         self._saved = saved
         self._kept: SavedFile | None = None  # the state's file
-        self.name = saved.name
-        self.path = saved.path
-        self.is_new = saved.is_new
-        self.state: State | None = None
 
     @classmethod
     def create(
         cls, folder: str | os.PathLike[str], name: str, *, on_exists: OnExists = "fail", mode: int = 0o666
     ) -> PartialFile:
-        """A new file. Raises DownloadError.File if there is something of that name."""
+        """A new file. Raises DownloadError.File if there is something of that name.
+
+        With "replace", a file that is there is emptied, and what is known of it is forgotten.
+        """
         folder = os.fspath(folder)
+        if on_exists == "replace":
+            found = cls._emptied(folder, name)
+            if found is not None:
+                return found
+            on_exists = "fail"
         with _doing("create", os.path.join(folder, name)):
             made = cls(folder, create_file(folder, name, on_exists=on_exists, keep_partial=True, mode=mode))
         try:
             made._lock()
         except BaseException:
             made.discard()
+            raise
+        return made
+
+    @classmethod
+    def _emptied(cls, folder: str, name: str) -> PartialFile | None:
+        try:
+            with _doing("write", os.path.join(folder, name)):
+                made = cls(folder, resume_file(folder, name))
+        except DownloadError.File as error:
+            if error.errno == errno.ENOENT:
+                return None
+            raise
+        try:
+            made._lock()
+            made.truncate()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, state_name(name)))
+        except BaseException:
+            made.close()
             raise
         return made
 

@@ -11,11 +11,12 @@ RFC 9110 sections 13.1.5 (If-Range), 14 (ranges), 15.3.7 (206).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Final
 
 from netkit.http.client.download_config import Downloaded
 from netkit.http.client.download_errors import DownloadError, incomplete
-from netkit.http.client.download_file import PartialFile
+from netkit.http.client.download_file import Device, PartialFile, is_device, make_folder
 from netkit.http.client.download_plan import (
     OVERLAP,
     Enclosed,
@@ -37,12 +38,24 @@ from netkit.http.errors import HttpError
 from netkit.io import DeadlineExceeded, Interrupted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from netkit.http.client.core import Answer
+    from netkit.http.client.download_file import Target
     from netkit.io import Flow
+
+
+#: How many files of a taken name, and of its numbers, are looked at for one to go on with.
+MAX_LOOKS: Final = 16
 
 
 class Download(Transfer):
     """One download on its way."""
+
+    #: Names under which there may be a file to go on with, which were not looked at yet.
+    names: Iterator[str] = iter(())
+    #: The name that was looked for, with its numbers.
+    looked: str | None = None
 
     # From the beginning to the end.
 
@@ -60,8 +73,8 @@ class Download(Transfer):
         answer: Answer | None = None
         parallel = self.config.parallel
         left = self.config.restarts
-        if self.config.resume:
-            self._open(self._early_name())
+        if self.config.resume and not self._is_device:
+            self._look(self._early_name())
         while True:
             try:
                 if answer is None and self.file is not None and self._can_resume():
@@ -73,6 +86,9 @@ class Download(Transfer):
                 answer = again.answer
                 reason, single = str(again), again.single
                 if not self.is_ours:
+                    if self._numbers:
+                        self._leave_alone(answer)
+                        continue
                     if answer is not None:
                         answer.reply.close()
                     raise DownloadError.NotResumable(
@@ -94,15 +110,17 @@ class Download(Transfer):
                     left -= 1
                     self.restarts += 1
                 try:
-                    self._forget()
+                    self._forget(reason)
                 except BaseException:
                     if answer is not None:
                         answer.reply.close()
                     raise
 
-    def _forget(self) -> None:
+    def _forget(self, reason: str) -> None:
         """Nothing of what is in the file counts any more."""
         assert self.file is not None  # there was something to forget
+        if self.watch is not None:
+            self.watch.restarted(reason)
         self.file.truncate()
         self.file.state = None
         self.received = self.resumed_at = self.unsaved = self.fetched = 0
@@ -116,17 +134,76 @@ class Download(Transfer):
 
         return safe_filename(None, url=self.url)
 
+    @property
+    def _is_device(self) -> bool:
+        """Whether the path that was named is a device or a pipe."""
+        if self.name is None or self.config.on_exists != "replace":
+            return False
+        return is_device(os.path.join(self.folder, self.name))
+
+    @property
+    def _numbers(self) -> bool:
+        """Whether a name that is taken is not an error: another one will do."""
+        return self.name is None and self.config.on_exists not in ("fail", "replace")
+
+    def _look(self, name: str) -> None:
+        """Open a file of that name, if there is one to go on with, or of its numbers."""
+        self.looked = name
+        if not self._numbers:
+            self._open(name)
+            return
+        from netkit.http.save import candidate_names
+
+        exists = self.config.on_exists
+        assert exists != "replace"  # which has no numbers
+        self.names = candidate_names(name, exists, MAX_LOOKS)
+        self._open_next()
+
+    def _open_next(self) -> None:
+        """Open the next file that may be ours, if there is one."""
+        for name in self.names:
+            if not os.path.lexists(os.path.join(self.folder, name)):
+                return  # names are given without gaps
+            try:
+                self._open(name)
+            except HttpError:
+                continue  # of another download, or in use, or no file at all
+            if self.file is not None:
+                return
+
+    def _leave_alone(self, answer: Answer | None) -> None:
+        """The file is not of this download: it stays as it is. Try the next one, or have a new one."""
+        assert self.file is not None  # it was found not to be ours
+        self.file.close()
+        self.file = None
+        self.received = self.resumed_at = 0
+        self.parts = []
+        self.is_ours = True
+        if answer is None:
+            self._open_next()
+
     def _open(self, name: str) -> None:
-        """Open a file of that name, if there is one."""
-        self.file = PartialFile.open(self.folder, name)
-        if self.file is not None:
-            state = self.file.state
-            self.is_ours = state is not None or not self.file.size
-            if state is not None and state.place != self.place:
+        """Open a file of that name, if there is one. Raises DownloadError.NotResumable, File."""
+        file = PartialFile.open(self.folder, name)
+        at = self.config.resume_at
+        try:
+            if file is None:
+                if at:
+                    raise DownloadError.NotResumable(f"{name!r} is not there, to go on at octet {at}")
+                return
+            if at is not None and file.size != at:
+                raise DownloadError.NotResumable(f"{name!r} has {file.size} octets, and not {at}")
+            if file.state is not None and file.state.place != self.place:
                 raise DownloadError.NotResumable(
-                    f"{name!r} is a part of another file, of {state.place[:200]!r}",
+                    f"{name!r} is a part of another file, of {file.state.place[:200]!r}",
                     hint="give another name, or remove the file and what is beside it",
                 )
+        except BaseException:
+            if file is not None:
+                file.close()
+            raise
+        self.is_ours = file.state is not None or not file.size
+        self.file = file
 
     def _can_resume(self) -> bool:
         """Whether the file has octets that count."""
@@ -143,17 +220,21 @@ class Download(Transfer):
         reply = answer.reply
         try:
             head = Head(reply.status, reply.fields)
-            judge_whole(head)
+            self._judge(head)
             if self.file is None and not self._name(head):
                 reply.close()
                 yield from self._resume(parallel)
                 return
             assert self.file is not None  # it has been made, or was there
-            undone = undoes((head.get(b"content-encoding") or "").lower(), self.file.name)
-            self._learn(answer, head, entity_of(head, total=reply.length, undone=undone))
+            undone = self._undoes((head.get(b"content-encoding") or "").lower(), self.file.name)
+            length = reply.length if reply.pieces or not reply.is_ended else 0  # of HEAD, 304: only told
+            self._learn(answer, head, entity_of(head, total=length, undone=undone))
             entity = self.entity
             whole = Part(0, None if entity.total is None else entity.total - 1)
             why = why_single(head, entity, parallel, self.config.min_part)
+            if parallel > 1 and not (self.is_whole and self.file.keeps):
+                why = "it is not the whole of a file" if not self.is_whole else "it has no positions"
+            self._tell_name(0)
             if parallel > 1:
                 self.single = why or None
             parts = [whole]
@@ -164,6 +245,31 @@ class Download(Transfer):
             reply.close()
             raise
         yield from self._fetch(parts, parallel, incoming)
+
+    def _judge(self, head: Head) -> None:
+        """Whether this answer is the file, or another one that is wanted. Raises DownloadError."""
+        accept = self.config.accept
+        if accept == "file":
+            judge_whole(head)
+            return
+        if accept == "no-error" and head.status >= 400:
+            raise DownloadError.Status(head.status)
+        self.is_whole = (
+            head.status in (200, 203)
+            and self.request.method == "GET"
+            and not any(name.lower() == "range" for name, _ in self.request.headers.fields)
+        )
+
+    def _undoes(self, coding: str, name: str) -> bool:
+        """Whether to undo a content coding."""
+        if not self.config.decode:
+            return False
+        asked = dict(self.request.headers.to_items()).get(b"Accept-Encoding", b"identity") != b"identity"
+        return coding not in ("", "identity") and (asked or undoes(coding, name))
+
+    def _tell_name(self, size: int) -> None:
+        if self.watch is not None and self.file is not None:
+            self.watch.named(self.file.path, size)
 
     def _name(self, head: Head) -> bool:
         """Make the file. False if there is one of that name, to go on with."""
@@ -181,15 +287,25 @@ class Download(Transfer):
                     pass  # a name is only a suggestion
             # The URL that was asked for, not the one that it led to: who asked knows it.
             name = safe_filename(suggested, url=self.url)
-            if self.config.resume:
-                self._open(name)
+            if self.config.resume and name != self.looked:
+                self._look(name)
                 if self.file is not None and self._can_resume():
                     return False
         if self.file is None:
-            config = self.config
-            self.file = PartialFile.create(self.folder, name, on_exists=config.on_exists, mode=config.mode)
+            self.file = self._create(name)
             self.is_ours = True
         return True
+
+    def _create(self, name: str) -> Target:
+        config = self.config
+        folder = self.folder
+        if config.on_exists == "replace":
+            path = os.path.join(folder, name)
+            if is_device(path):
+                return Device(path)
+        if config.create_folder:
+            make_folder(folder)
+        return PartialFile.create(folder, name, on_exists=config.on_exists, mode=config.mode)
 
     def _learn(self, answer: Answer, head: Head, entity: Entity) -> None:
         """Note which file it is. Raises DownloadError.TooLarge."""
@@ -216,6 +332,7 @@ class Download(Transfer):
                     )
                 parts = [Part(part.first, part.last, part.done) for part in state.parts]
         self.received = self.resumed_at = sum(part.done for part in parts)
+        self._tell_name(self.received)
         if self.entity.validator is None:
             if len(parts) > 1:
                 raise Again("nothing tells whether the file on the server is the same", None)
@@ -314,7 +431,7 @@ class Download(Transfer):
         file = self.file
         is_kept = False
         if file is not None:
-            is_kept = self.received > 0 or not file.is_new
+            is_kept = file.keeps and (self.received > 0 or not file.is_new)
             if is_kept:
                 try:
                     if self.received and self.parts and self.is_ours:
@@ -323,6 +440,8 @@ class Download(Transfer):
                     pass  # the disk is full: the state that was written before is older, and still right
                 finally:
                     file.close()
+                if self.watch is not None and self.received:
+                    self.watch.kept(file.path, self.received, self.entity.total)
             else:
                 file.discard()
         path = None if file is None else file.path

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from netkit.errors import NetkitError
 from netkit.http.client.download_errors import DownloadError, incomplete
+from netkit.http.client.download_file import is_device
 from netkit.http.client.download_plan import (
     PASSING,
     AlreadyThere,
@@ -29,7 +30,7 @@ from netkit.http.client.download_plan import (
 )
 from netkit.http.client.download_state import State
 from netkit.http.client.failures import as_http_error
-from netkit.http.client.response import Incoming
+from netkit.http.client.response import Incoming, without_body
 from netkit.http.connection.errors import ConnectionFault, IncompleteMessage
 from netkit.http.errors import HttpError
 from netkit.http.message import Request
@@ -38,9 +39,10 @@ from netkit.io import OPERATIONS_PER_TURN, PAUSE, all_of, sleep_until
 
 if TYPE_CHECKING:
     from netkit.http.auth import Auth
+    from netkit.http.client.body import BodySource
     from netkit.http.client.core import Answer
-    from netkit.http.client.download_config import DownloadConfig, Progress, Source
-    from netkit.http.client.download_file import PartialFile
+    from netkit.http.client.download_config import DownloadConfig, Progress, Source, Watch
+    from netkit.http.client.download_file import Target
     from netkit.http.headers import HeadersLike
     from netkit.io import Flow
 
@@ -66,6 +68,7 @@ class Fetcher(Protocol):
         self,
         req: Request,
         *,
+        body: BodySource | None = None,
         auth: Auth | None = None,
         loop: int = 0,
     ) -> Flow[Answer]:
@@ -96,13 +99,17 @@ class Transfer:
         checksum: str | None,
         progress: Progress | None,
         loop: int,
+        watch: Watch | None = None,
+        body: BodySource | None = None,
     ) -> None:
         self.client = client
         self.config = config
         self.auth = auth
         self.loop = loop
         self.progress = progress
-        self.request = _request(source, headers)
+        self.watch = watch
+        self.body = body
+        self.request = _request(source, headers, config)
         self.url = Url.parse(self.request.uri)
         self.place = place_of(self.url)
         self.checksum = None if checksum is None else parse_checksum(checksum)
@@ -110,9 +117,13 @@ class Transfer:
         if path is None:
             self.folder, self.name = os.fspath(folder) or ".", None
         else:
-            head, self.name = os.path.split(os.fspath(path))
+            path = os.fspath(path)
+            if config.on_exists == "replace" and os.path.islink(path) and not is_device(path):
+                path = os.path.realpath(path)  # the user's own link, by the user's own words
+            head, self.name = os.path.split(path)
             self.folder = head or "."
-        self.file: PartialFile | None = None
+        self.file: Target | None = None
+        self.is_whole = True  # what comes is the file, or a part of it, and not another answer
         self.entity = Entity()
         self.parts: list[Part] = []
         self.final = self.url
@@ -129,13 +140,21 @@ class Transfer:
 
     def _ask(self, fields: list[tuple[str, str]]) -> Flow[Answer]:
         request = self.request
-        return (
-            yield from self.client.answer_flow(
-                request.replace(headers=[*request.headers.fields, *fields, ("Accept-Encoding", "identity")]),
-                auth=self.auth,
-                loop=self.loop,
-            )
+        own = list(request.headers.fields)
+        if fields:
+            # A range of an encoded file is of use to nobody.
+            own = [field for field in own if field[0].lower() != "accept-encoding"]
+            fields = [*fields, ("Accept-Encoding", "identity")]
+        answer = yield from self.client.answer_flow(
+            request.replace(headers=[*own, *fields]), body=self.body, auth=self.auth, loop=self.loop
         )
+        if self.watch is not None:
+            try:
+                self.watch.responded(without_body(answer))
+            except BaseException:
+                answer.reply.close()
+                raise
+        return answer
 
     def _take(self, incoming: Incoming, size: int) -> Flow[bytes]:
         """Flow: so many octets of the body, or fewer if it ends before."""
@@ -214,7 +233,7 @@ class Transfer:
             if part.done - before >= PROGRESS:
                 failures = 0
             failures += 1
-            if not is_passing or self.entity.validator is None or failures >= self.config.tries:
+            if not (is_passing and self.is_whole and self.entity.validator) or failures >= self.config.tries:
                 raise error if isinstance(error, DownloadError) else incomplete(error)
             self._save()
             yield from sleep_until(monotonic() + self.config.backoff * 2 ** (failures - 1))
@@ -277,9 +296,7 @@ class Transfer:
         finally:
             self.spare.append(view)
 
-    def _receive_into(
-        self, view: memoryview, part: Part, incoming: Incoming, file: PartialFile
-    ) -> Flow[None]:
+    def _receive_into(self, view: memoryview, part: Part, incoming: Incoming, file: Target) -> Flow[None]:
         pace, limit, hashed = self.pace, self.config.max_size, self.hash
         most = len(view) if pace is None else min(len(view), pace.piece)
         read = incoming.read_into_flow
@@ -330,7 +347,7 @@ class Transfer:
 
     def _save(self) -> None:
         """Keep what is known beside the file."""
-        if self.file is not None:
+        if self.file is not None and self.is_whole:
             self.unsaved = 0
             parts = tuple(self.parts) if len(self.parts) > 1 else None
             self.file.save_state(State(self.place, self.entity, parts))
@@ -367,22 +384,27 @@ class Hash:
         self.hexdigest = self._hash.hexdigest
 
 
-def _request(source: Source, headers: HeadersLike) -> Request:
-    """The request for a source. Raises HttpError.InvalidRequest for one that a download cannot make."""
+def _request(source: Source, headers: HeadersLike, config: DownloadConfig) -> Request:
+    """The request for a source. Raises HttpError.InvalidRequest for one that a download cannot make.
+
+    Where every answer will do, any request will, except to go on with a file.
+    """
     if not isinstance(source, Request):
         made = Request("GET", source, headers=headers)
-    elif source.method != "GET":
-        raise HttpError.InvalidRequest(f"a download is a GET, not a {source.method}")
     else:
-        made = source.replace(
-            headers=[*source.headers.fields, *Request("GET", "/", headers=headers).headers.fields]
-        )
-    for name, _ in made.headers.fields:
-        if name.lower() in ("range", "if-range"):
-            raise HttpError.InvalidRequest(f"a download makes {name} itself")
-    return made.replace(
-        headers=[field for field in made.headers.fields if field[0].lower() != "accept-encoding"]
-    )
+        more = Request("GET", "/", headers=headers).headers.fields
+        made = source.replace(headers=[*source.headers.fields, *more])
+    own = list(made.headers.fields)
+    if config.accept == "file" or config.resume:
+        if made.method != "GET":
+            raise HttpError.InvalidRequest(f"a download is a GET, not a {made.method}")
+        for name, _ in own:
+            if name.lower() in ("range", "if-range"):
+                raise HttpError.InvalidRequest(f"a download makes {name} itself")
+        own = [field for field in own if field[0].lower() != "accept-encoding"]
+    if not any(name.lower() == "accept-encoding" for name, _ in own):
+        own = [*own, ("Accept-Encoding", "identity")]
+    return made.replace(headers=own)
 
 
 def _is_passing(error: NetkitError, in_body: bool) -> bool:

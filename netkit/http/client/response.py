@@ -59,7 +59,7 @@ class FetchedResponse(Response):
     @property
     def history(self) -> tuple[FetchedResponse, ...]:
         """The redirects before this response, in order, without their bodies."""
-        return tuple(map(_without_body, self._answer.history))
+        return tuple(map(without_body, self._answer.history))
 
     @property
     def trailers(self) -> Headers:
@@ -308,7 +308,8 @@ def _interim(answer: Answer | _Kept) -> tuple[tuple[int, Headers], ...]:
     return tuple((status, Headers.from_received(fields)) for status, fields in answer.interim)
 
 
-def _without_body(answer: Answer | _Kept) -> FetchedResponse:
+def without_body(answer: Answer | _Kept) -> FetchedResponse:
+    """The response of an answer, but not its body."""
     reply = answer.reply
     return FetchedResponse.received(
         reply.status,
@@ -367,7 +368,7 @@ class ResponseStream:
         self.reason = reply.reason.decode("latin-1")
         self.headers = Headers.from_received(reply.fields)
         self.url = answer.url
-        self.history = tuple(map(_without_body, answer.history))
+        self.history = tuple(map(without_body, answer.history))
         self.interim = _interim(answer)
         self.timing = answer.timing
         self.connection = answer.info
