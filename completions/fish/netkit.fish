@@ -579,6 +579,7 @@ complete -c netkit -n '__netkit_at \'http fetch\'' -l download -d '-O -J, never 
 complete -c netkit -n '__netkit_at \'http fetch\'' -l output-dir -r -F -d 'Write files into this directory'
 complete -c netkit -n '__netkit_at \'http fetch\'' -l create-dirs -d 'Make the directories that are not there'
 complete -c netkit -n '__netkit_at \'http fetch\'' -s C -l continue-at -x -d 'Go on with a file'
+complete -c netkit -n '__netkit_at \'http fetch\'' -l parallel -x -d 'Fetch a file in N parts at once, where the server can'
 complete -c netkit -n '__netkit_at \'http fetch\'' -l checksum -x -d 'End with 1 if the body has another hash'
 complete -c netkit -n '__netkit_at \'http fetch\'' -l raw -d 'Undo no content coding'
 complete -c netkit -n '__netkit_at \'http fetch\'' -l limit-rate -x -d 'Take no more octets in a second than this'

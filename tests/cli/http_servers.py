@@ -39,7 +39,14 @@ class Server:
     def __init__(self, address: str, scheme: str = "http") -> None:
         self.address = address
         self.scheme = scheme
+        self.reset()
+
+    def reset(self) -> None:
+        """Nothing has been asked, and /file is as it was."""
         self.requests: list[Received] = []
+        #: What /file is; after how many octets of each answer about it the connection ends, the last for all.
+        self.content, self.etag = CONTENT, ETAG
+        self.cuts: list[int | None] = [None]
 
     def url(self, path: str = "/") -> str:
         return f"{self.scheme}://{self.address}{path}"
@@ -125,22 +132,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def page_file(self, _: bytes) -> None:
         asked = self.headers.get("Range")
-        fields = {"ETag": ETAG, "Accept_Ranges": "bytes", "Content_Type": "application/octet-stream"}
+        made: Any = self.server
+        log: Server = made.log
+        content, etag = log.content, log.etag
+        cut = log.cuts.pop(0) if len(log.cuts) > 1 else log.cuts[0]
+        fields = {"ETag": etag, "Accept_Ranges": "bytes", "Content_Type": "application/octet-stream"}
         if self.path.startswith("/file/named"):
             fields["Content_Disposition"] = 'attachment; filename="../../given.bin"'
-        if asked is None or self.headers.get("If-Range", ETAG) != ETAG:
-            self.reply(200, CONTENT, **fields)
-            return
-        begin = int(asked.removeprefix("bytes=").partition("-")[0])
-        if begin >= len(CONTENT):
-            self.reply(416, Content_Range=f"bytes */{len(CONTENT)}", **fields)
-            return
-        whole = f"bytes {begin}-{len(CONTENT) - 1}/{len(CONTENT)}"
-        self.reply(206, CONTENT[begin:], Content_Range=whole, **fields)
-
-    def page_cut(self, _: bytes) -> None:
-        self.reply(200, CONTENT[:5000], Content_Length=str(len(CONTENT)), ETag=ETAG)
-        self.close_connection = True
+        begin = 0
+        if asked is not None and self.headers.get("If-Range", etag) == etag:
+            begin = int(asked.removeprefix("bytes=").partition("-")[0])
+            if begin >= len(content):
+                self.reply(416, Content_Range=f"bytes */{len(content)}", **fields)
+                return
+            fields["Content_Range"] = f"bytes {begin}-{len(content) - 1}/{len(content)}"
+        body = content[begin:]
+        fields["Content_Length"] = str(len(body))
+        self.reply(206 if "Content_Range" in fields else 200, body[:cut], **fields)
+        self.close_connection = cut is not None
 
     def page_stream(self, _: bytes) -> None:
         self.send_response(200)

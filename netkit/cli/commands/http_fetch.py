@@ -123,6 +123,7 @@ class FetchView(View[Any]):
             "trailers": header_rows(result.trailers),
             "file": result.file,
             "offset": result.offset,
+            "parts": result.parts,
             "checksum": result.checksum,
         }
 

@@ -164,7 +164,10 @@ def _latin(octets: bytes) -> str:
 
 
 class Record:
-    """Keeps what a HAR file needs of each exchange. Exchanges have to come one after the other."""
+    """Keeps what a HAR file needs of each exchange; of a body that goes to a file, its size.
+
+    Bodies that are kept have to come one after the other.
+    """
 
     def __init__(self, *, max_body: int) -> None:
         #: The most octets of one body that are kept.
@@ -182,8 +185,12 @@ class Record:
             entry = _Entry(event.facts["head"], event.facts["info"])  # type: ignore[arg-type]
             entry.request_body = self._body if entry.head.method == self._method else None
             self._entries.append(entry)
-        elif event.name == "response" and self._entries:
-            self._entries[-1].reply = event.facts["reply"]  # type: ignore[assignment]
+        elif event.name == "response":
+            reply: Reply = event.facts["reply"]  # type: ignore[assignment]
+            for entry in reversed(self._entries):  # several may be under way
+                if entry.head is reply.exchange.head:
+                    entry.reply = reply
+                    break
 
     def received(self, piece: bytes) -> None:
         """A piece of the last response's body."""
@@ -192,6 +199,11 @@ class Record:
             entry.size += len(piece)
             if entry.size <= self.max_body:
                 entry.body.append(piece)
+
+    def saved(self, size: int) -> None:
+        """The last response's body, of so many octets, is in a file."""
+        if self._entries:
+            self._entries[-1].size = size
 
     def failed(self, error: BaseException) -> None:
         """The last exchange was cut off."""
@@ -247,7 +259,7 @@ class _Entry:
             status,
             reason,
             () if reply is None else _pairs(reply.fields),
-            b"".join(self.body) if 0 < self.size <= max_body else None,
+            b"".join(self.body) if self.body and self.size <= max_body else None,
             self.size or None,
             phases,
             None if info.peer is None else str(info.peer.ip),

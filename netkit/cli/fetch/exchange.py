@@ -1,7 +1,8 @@
 """One URL from its plan to the end of its body: what `netkit http fetch` does between its options and rows.
 
-A `Fetcher` has the client and the options of a command. `fetch_flow` sends one request and takes the body
-piece by piece into a sink: standard output, a terminal, events, a file (`netkit.cli.fetch.sinks`).
+A `Fetcher` has the client and the options of a command. `fetch_flow` sends one request, and takes the body
+piece by piece into a sink: standard output, a terminal, events (`netkit.cli.fetch.sinks`). What goes to a
+file is a download of the library (`netkit.cli.fetch.saving`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from netkit.cli.fetch.dialogue import Steps
     from netkit.cli.fetch.options import FollowOptions, SaveOptions, ShowOptions
     from netkit.cli.fetch.plan import Credentials, RequestPlan
-    from netkit.cli.fetch.saving import Download
     from netkit.cli.fetch.sinks import Sink
     from netkit.cli.fetch.state import State
     from netkit.cli.frame.command import Run
@@ -47,6 +47,7 @@ class Done(NamedTuple):
     file: str | None = None
     offset: int | None = None
     checksum: str | None = None
+    parts: int | None = None
     is_refused: bool = False
     #: The body is binary, and was not written to the terminal.
     is_withheld: bool = False
@@ -78,6 +79,8 @@ class Fetcher:
         self.compressed = compressed
         #: Whether redirects are followed.
         self.follows = follow.follows or save.download
+        #: The files of this command.
+        self.claimed: set[str] = set()
         self._auth: dict[Credentials, Auth | None] = {}
         self._files: dict[str, bytes] = {}
 
@@ -97,25 +100,33 @@ class Fetcher:
 
     def fetch_flow(self, plan: RequestPlan, text: str, output: str | None = None) -> Flow[Done]:
         """Flow: one URL; `text` is how it was typed, `output` the file for it."""
+        plan = self.state.applied(plan)
+        with Way(self, plan, output, self._auth_of(plan)) as way:
+            if way.is_saved:
+                from netkit.cli.fetch.saving import Saving
+
+                done = yield from Saving(self, way, text, output).flow()
+            else:
+                done = yield from self._shown_flow(way, text)
+        if self.show.timing and not self.run.json:
+            self._show_timing(done)
+        if not self.save.saves:
+            self.run.env.flush()
+        return done
+
+    def _shown_flow(self, way: Way, text: str) -> Flow[Done]:
+        """Flow: a body for standard output."""
         from netkit.cli.fetch.sinks import sink_of
         from netkit.http.message import Request
 
         begun = monotonic()
-        plan = self.state.applied(plan)
-        with Way(self, plan, output) as way:
-            while True:
-                request = Request(way.method, way.url, headers=way.fields)
-                auth = self._auth_of(plan)
-                response = yield from self.client.stream_flow(request, body=way.body, auth=auth)
-                with response:
-                    try:
-                        sink = sink_of(self, response, way.method, text, way)
-                    except _again():
-                        continue
-                    self._announce(response, way.method, text)
-                    size = yield from self._copy(response, sink)
-                break
-        done = Done(
+        request = Request(way.method, way.url, headers=way.fields)
+        response = yield from self.client.stream_flow(request, body=way.body, auth=way.auth)
+        with response:
+            sink = sink_of(self, response, way.method, text)
+            self.announce(response, way.method, text, is_first=True)
+            size = yield from self._copy(response, sink)
+        return Done(
             str(response.url).partition("#")[0],
             int(response.status),
             len(response.history),
@@ -123,17 +134,10 @@ class Fetcher:
             monotonic() - begun,
             response.timing.phases(),
             response.trailers.fields,
-            sink.file,
-            sink.offset,
-            sink.checksum,
+            checksum=sink.checksum,
             is_refused=self._is_refused(response, sink, text),
             is_withheld=sink.is_withheld,
         )
-        if self.show.timing and not self.run.json:
-            self._show_timing(done)
-        if not self.save.saves:
-            self.run.env.flush()
-        return done
 
     def _auth_of(self, plan: RequestPlan) -> Auth | None:
         if plan.auth is None:
@@ -166,12 +170,16 @@ class Fetcher:
 
     # -- what is said beside the body
 
-    def _announce(self, response: ResponseStream, method: str, text: str) -> None:
-        """The events of the head, or the head itself where it is to be shown."""
+    def announce(
+        self, response: ResponseStream | FetchedResponse, method: str, text: str, *, is_first: bool
+    ) -> None:
+        """The events of the head, or the head itself where it is to be shown: of the first for a file."""
         run, env = self.run, self.run.env
         if run.json:
             for row in _head_rows(response, method):
                 run.write_object(row, text)
+        elif not is_first:
+            return
         elif self.show.include or method == "HEAD":
             self._show_head(response)
         elif env.writes_to_terminal and not self.save.saves:
@@ -179,10 +187,10 @@ class Fetcher:
 
             env.say(status_words(_version(response), int(response.status), reason_of(response)))
         location = response.headers.get_first("Location")
-        if location is not None and 300 <= response.status < 400 and not self.follows:
+        if is_first and location is not None and 300 <= response.status < 400 and not self.follows:
             env.warn(None, f"{text} redirects to {location} ({int(response.status)})", "-L follows redirects")
 
-    def _show_head(self, response: ResponseStream) -> None:
+    def _show_head(self, response: ResponseStream | FetchedResponse) -> None:
         """The heads on standard output, as curl's -i does: those of redirects too."""
         env = self.run.env
         from netkit.cli.render.http_head import field_lines, status_line
@@ -200,23 +208,23 @@ class Fetcher:
         env.flush()
 
     def _is_refused(self, response: ResponseStream, sink: Sink, text: str) -> bool:
-        env = self.run.env
-        if sink.refusal is not None:
-            env.warn(f"fetching {text}", sink.refusal, "it is another file: leave -C out")
-            return True
         fails = self.follow.fails or self.save.download
-        if fails and response.status >= 400 and not sink.is_complete:
-            env.warn(f"fetching {text}", f"HTTP {int(response.status)} {reason_of(response)}".rstrip())
+        if fails and response.status >= 400:
+            status = f"HTTP {int(response.status)} {reason_of(response)}".rstrip()
+            self.run.env.warn(f"fetching {text}", status)
             return True
         if sink.is_mismatch:
-            expected = self.save.checksum or ("", "")
-            env.warn(
-                f"fetching {text}",
-                f"its {expected[0]} is {sink.checksum}, and not {expected[1]}",
-                "it is another file, or was changed on the way: do not use it",
-            )
-            return True
-        return False
+            self.say_mismatch(text, sink.checksum or "")
+        return sink.is_mismatch
+
+    def say_mismatch(self, text: str, found: str) -> None:
+        """Say that a body has another checksum than --checksum."""
+        name, expected = self.save.checksum or ("", "")
+        self.run.env.warn(
+            f"fetching {text}",
+            f"its {name} is {found}, and not {expected}",
+            "it is another file, or was changed on the way: do not use it",
+        )
 
     def _show_timing(self, done: Done) -> None:
         env = self.run.env
@@ -232,23 +240,28 @@ class Fetcher:
 
 
 class Way:
-    """One URL on its way: the request with its files read, and the file for the body; closed in the end."""
+    """One URL on its way: the request with its files read, which are closed in the end.
 
-    def __init__(self, fetcher: Fetcher, plan: RequestPlan, output: str | None) -> None:
+    `is_saved`: the body goes to a file. `has_range`: the request is for a part of the content, by -r.
+    """
+
+    def __init__(self, fetcher: Fetcher, plan: RequestPlan, output: str | None, auth: Auth | None) -> None:
         env, save = fetcher.run.env, fetcher.save
         is_saved = save.saves and output != "-" and not fetcher.compressed
         request = settled(plan, fetcher.read, is_saved=is_saved)
         self.method = request.method
         self.url = request.url
+        self.auth = auth
         self.body: BodySource | None = None
         self._file: BinaryIO | None = None
-        self.download: Download | None = None
-        if output != "-" and (output is not None or save.remote_name or save.download):
-            self.download = self._download(fetcher, output)
+        to_file = output is not None or save.remote_name or save.download
+        self.is_saved = output != "-" and to_file and self.method != "HEAD"
         names = {name.lower() for name, _ in request.fields}
         # To the client an empty default is one that is not sent.
         left_out = [(name, "") for name in ("Accept", "Accept-Encoding") if name.lower() not in names]
-        self._fields = [*request.fields, *left_out]
+        #: The headers of the request.
+        self.fields = [*request.fields, *left_out]
+        self.has_range = "range" in names
         if fetcher.steps.record is not None:
             fetcher.steps.record.expect(
                 self.method, request.body if isinstance(request.body, bytes) else None
@@ -260,38 +273,15 @@ class Way:
         else:
             self.body = self._file = open(request.body.path, "rb")  # noqa: SIM115 - __exit__ closes it
 
-    def _download(self, fetcher: Fetcher, output: str | None) -> Download:
-        from netkit.cli.fetch.saving import Download
-        from netkit.http.content_disposition import safe_filename
-
-        save, env = fetcher.save, fetcher.run.env
-        if output is None and save.resume is not None and not save.header_name:
-            output = safe_filename(None, url=self.url)
-        shows_progress = env.shows_status and not fetcher.run.many
-        return Download(env, save, output, shows_progress=shows_progress)
-
-    @property
-    def fields(self) -> list[tuple[str, str]]:
-        """The headers of the next request."""
-        return [*self._fields, *(() if self.download is None else self.download.fields)]
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
-        if self.download is not None:
-            self.download.close()
 
 
-def _again() -> type[Exception]:
-    from netkit.cli.fetch.saving import Again
-
-    return Again
-
-
-def reason_of(response: ResponseStream) -> str:
+def reason_of(response: ResponseStream | FetchedResponse) -> str:
     """The reason that the server gave, else that of the status (HTTP/2 has none)."""
     return response.reason or response.status.reason_phrase
 
@@ -300,7 +290,7 @@ def _version(response: Any) -> str:
     return "2" if str(response.version) == "HTTP/2" else str(response.version).removeprefix("HTTP/")
 
 
-def _head_rows(response: ResponseStream, method: str) -> Iterator[dict[str, Any]]:
+def _head_rows(response: ResponseStream | FetchedResponse, method: str) -> Iterator[dict[str, Any]]:
     """The events of a head: the redirects that led here, interim responses, and the response."""
     from netkit.cli.fetch.rows import header_rows
 

@@ -15,7 +15,7 @@ import click
 
 from netkit.cli.fetch.values import Checksum, Data, HeaderText, MethodName, Offset, Part, Size
 from netkit.cli.frame.groups import OptionGroup, OutputOptions, SourceOptions, field, flag
-from netkit.cli.frame.options import Address, File, Number, Seconds, exclude
+from netkit.cli.frame.options import Address, File, Number, Seconds, WrongValue, exclude
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -281,6 +281,12 @@ class SaveOptions(OptionGroup):
         type=Offset(),
         help="Go on with a file: at this offset, or (-) where it ends; only if it is still the same file.",
     )
+    parallel: int = field(
+        "--parallel",
+        type=Number(1, 64),
+        default=1,
+        help="Fetch a file in N parts at once, where the server can; many URLs at once are --concurrency.",
+    )
     checksum: tuple[str, str] | None = field(
         "--checksum", type=Checksum(), help="End with 1 if the body has another hash: sha256:9f86..."
     )
@@ -293,6 +299,10 @@ class SaveOptions(OptionGroup):
         exclude("-o", self.outputs, "-O", self.remote_name or self.download)
         if self.header_name and not (self.remote_name or self.download):
             self.only_with("-O", "header_name")
+        if not self.saves:
+            for given, name in ((self.parallel > 1, "--parallel"), (self.resume is not None, "-C")):
+                if given:
+                    raise WrongValue(f"{name} is for files", "add -O, -o FILE or --download")
 
     @property
     def saves(self) -> bool:

@@ -1,4 +1,4 @@
-"""Where the body of a response goes: standard output, a terminal, events, a file, or nowhere.
+"""Where the body of a response goes that is in no file: standard output, a terminal, events, or nowhere.
 
 A sink takes the pieces as they come. `has_enough` ends the exchange before the body does.
 """
@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 from netkit.cli.frame.output import b64
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from netkit.cli.fetch.exchange import Fetcher, Way
+    from netkit.cli.fetch.exchange import Fetcher
     from netkit.cli.frame.command import Run
     from netkit.cli.frame.context import Environment
     from netkit.http.client.response import ResponseStream
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
 class Sink:
     """Takes a body, and says what it did with it. By itself, it drops everything."""
 
-    #: The file that has the body, and where it was gone on with.
-    file: str | None = None
-    offset: int | None = None
     #: The hash of the body in hexadecimal, if it was asked for, and whether it is another one than expected.
     checksum: str | None = None
     is_mismatch = False
@@ -31,14 +26,6 @@ class Sink:
     is_withheld = False
     #: Nothing more is wanted.
     has_enough = False
-    #: Why the body is of no use.
-    refusal: str | None = None
-    #: The file had everything before.
-    is_complete = False
-
-    def present(self) -> Iterator[bytes]:
-        """What the file has already, of a download that goes on."""
-        return iter(())
 
     def write(self, piece: bytes) -> None:
         """Take a piece."""
@@ -114,10 +101,7 @@ class Hashed(Sink):
         self._sink = sink
         self._hash = new(name, usedforsecurity=False)
         self._expected = expected
-        self.file, self.offset, self.is_complete = sink.file, sink.offset, sink.is_complete
-        self.has_enough, self.refusal = sink.has_enough, sink.refusal
-        for piece in sink.present():
-            self._hash.update(piece)
+        self.has_enough = sink.has_enough
 
     def write(self, piece: bytes) -> None:
         self._hash.update(piece)
@@ -134,19 +118,13 @@ class Hashed(Sink):
         self._sink.broke_off(error)
 
 
-def sink_of(fetcher: Fetcher, response: ResponseStream, method: str, text: str, way: Way) -> Sink:
-    """The sink for the body of this response.
-
-    Raises what `Download.sink` raises.
-    """
+def sink_of(fetcher: Fetcher, response: ResponseStream, method: str, text: str) -> Sink:
+    """The sink for the body of this response."""
     save = fetcher.save
     drops_failed = fetcher.follow.fail or save.download
-    if method == "HEAD" or (drops_failed and response.status >= 400 and response.status != 416):
+    if method == "HEAD" or (drops_failed and response.status >= 400):
         return Sink()
-    if way.download is not None:
-        sink = way.download.sink(response, way.url)
-    else:
-        sink = _plain_sink(fetcher, response, text)
+    sink = _plain_sink(fetcher, response, text)
     return sink if save.checksum is None else Hashed(sink, *save.checksum)
 
 

@@ -62,11 +62,15 @@ def download_flow(
     progress: Progress | None = None,
     watch: Watch | None = None,
     body: BodySource | None = None,
+    claimed: set[str] | None = None,
     loop: int = 0,
 ) -> Flow[Downloaded]:
-    """Flow: `download`, for other flows to `yield from`."""
+    """Flow: `download`, for other flows to `yield from`.
+
+    `claimed`: the paths of the downloads that share it. None of them goes on with another one's file.
+    """
     made = Download(
-        client, source, path, folder, config, headers, auth, checksum, progress, loop, watch, body
+        client, source, path, folder, config, headers, auth, checksum, progress, loop, watch, body, claimed
     )
     return made.run_flow()
 
@@ -173,6 +177,7 @@ def download_many_flow(
     """Flow: `download_many`, for other flows to `yield from`."""
     kept: list[DownloadOutcome] = []
     urls: dict[int, str] = {}
+    claimed: set[str] = set()
 
     def one(index: int, source: Source) -> Flow[Downloaded]:
         urls[index] = str(source.uri) if isinstance(source, Request) else str(source)
@@ -186,6 +191,7 @@ def download_many_flow(
                 headers=headers,
                 auth=auth,
                 progress=tell,
+                claimed=claimed,
                 loop=loop,
             )
         )

@@ -72,6 +72,11 @@ class Target:
         self.state: State | None = None
 
     @property
+    def modified(self) -> float:
+        """When it was changed, in seconds since 1970."""
+        return 0.0
+
+    @property
     def size(self) -> int:
         """How long it is now, in octets."""
         raise NotImplementedError
@@ -272,6 +277,12 @@ class PartialFile(Target):
         """How long the file is now, in octets."""
         with _doing("look at", self.path):
             return os.fstat(self._saved.fileno()).st_size
+
+    @property
+    def modified(self) -> float:
+        """When it was changed, in seconds since 1970."""
+        with _doing("look at", self.path):
+            return os.fstat(self._saved.fileno()).st_mtime
 
     def read_at(self, position: int, size: int) -> bytes:
         """Up to `size` octets from `position` on."""

@@ -162,8 +162,11 @@ class Download(Transfer):
     def _open_next(self) -> None:
         """Open the next file that may be ours, if there is one."""
         for name in self.names:
-            if not os.path.lexists(os.path.join(self.folder, name)):
+            path = os.path.join(self.folder, name)
+            if not os.path.lexists(path):
                 return  # names are given without gaps
+            if path in self.claimed:
+                continue
             try:
                 self._open(name)
             except HttpError:
@@ -174,6 +177,7 @@ class Download(Transfer):
     def _leave_alone(self, answer: Answer | None) -> None:
         """The file is not of this download: it stays as it is. Try the next one, or have a new one."""
         assert self.file is not None  # it was found not to be ours
+        self.claimed.discard(self.file.path)
         self.file.close()
         self.file = None
         self.received = self.resumed_at = 0
@@ -203,7 +207,11 @@ class Download(Transfer):
                 file.close()
             raise
         self.is_ours = file.state is not None or not file.size
+        self._claim(file)
+
+    def _claim(self, file: Target) -> None:
         self.file = file
+        self.claimed.add(file.path)
 
     def _can_resume(self) -> bool:
         """Whether the file has octets that count."""
@@ -264,7 +272,7 @@ class Download(Transfer):
         """Whether to undo a content coding."""
         if not self.config.decode:
             return False
-        asked = dict(self.request.headers.to_items()).get(b"Accept-Encoding", b"identity") != b"identity"
+        asked = self.request.headers.get_first("Accept-Encoding") != "identity"
         return coding not in ("", "identity") and (asked or undoes(coding, name))
 
     def _tell_name(self, size: int) -> None:
@@ -292,7 +300,7 @@ class Download(Transfer):
                 if self.file is not None and self._can_resume():
                     return False
         if self.file is None:
-            self.file = self._create(name)
+            self._claim(self._create(name))
             self.is_ours = True
         return True
 
@@ -303,7 +311,7 @@ class Download(Transfer):
             path = os.path.join(folder, name)
             if is_device(path):
                 return Device(path)
-        if config.create_folder:
+        if config.create_folder and folder:
             make_folder(folder)
         return PartialFile.create(folder, name, on_exists=config.on_exists, mode=config.mode)
 
@@ -369,6 +377,8 @@ class Download(Transfer):
             if (head.get(b"content-encoding") or "identity").lower() != "identity":
                 raise Again("the server encodes the file", None)
             incoming = Incoming(answer, decode=False, limit=None)
+            if self._numbers and self._is_of_another_time(head):
+                raise Again("what is there has another date than the file on the server", None)
             if (yield from self._take(incoming, overlap)) != self.file.read_at(first, overlap):
                 raise Again("what is there is not the beginning of the file on the server", None)
             self._learn(answer, head, entity_of(head, total=found.total))
@@ -389,6 +399,15 @@ class Download(Transfer):
         if parallel > 1:
             self.single = "it was begun without a note of which version it is"
         yield from self._fetch([part], 1, incoming)
+
+    def _is_of_another_time(self, head: Head) -> bool:
+        """Whether the file has not the time of what the server has, which a complete one would have.
+
+        Of a name that nobody gave, the same end is not enough: archives end alike.
+        """
+        assert self.file is not None  # the caller has looked
+        modified = _moment(head.get(b"last-modified")) if self.config.set_modified else None
+        return modified is not None and int(self.file.modified) != int(modified)
 
     # The end.
 

@@ -101,6 +101,7 @@ class Transfer:
         loop: int,
         watch: Watch | None = None,
         body: BodySource | None = None,
+        claimed: set[str] | None = None,
     ) -> None:
         self.client = client
         self.config = config
@@ -109,19 +110,19 @@ class Transfer:
         self.progress = progress
         self.watch = watch
         self.body = body
+        self.claimed = set() if claimed is None else claimed
         self.request = _request(source, headers, config)
         self.url = Url.parse(self.request.uri)
         self.place = place_of(self.url)
         self.checksum = None if checksum is None else parse_checksum(checksum)
         self.pace = None if config.limit_rate is None else Pace(config.limit_rate)
         if path is None:
-            self.folder, self.name = os.fspath(folder) or ".", None
+            self.folder, self.name = os.fspath(folder), None
         else:
             path = os.fspath(path)
             if config.on_exists == "replace" and os.path.islink(path) and not is_device(path):
                 path = os.path.realpath(path)  # the user's own link, by the user's own words
-            head, self.name = os.path.split(path)
-            self.folder = head or "."
+            self.folder, self.name = os.path.split(path)
         self.file: Target | None = None
         self.is_whole = True  # what comes is the file, or a part of it, and not another answer
         self.entity = Entity()
