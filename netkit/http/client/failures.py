@@ -40,6 +40,8 @@ def _made(error: Exception, phase: Phase) -> HttpError | None:
     if isinstance(error, DeadlineExceeded):
         return HttpError.Timeout(None, error.doing or DOING[phase])
     errno = error.errno if isinstance(error, OSError) else None
+    if _broke_below_tls(error) and phase in ("send", "wait", "receive"):
+        return HttpError.ConnectionError(f"the connection broke while {DOING[phase]}: {error}", errno=errno)
     if isinstance(error, NetkitError) and error.stage == "tls":
         return HttpError.TlsError(str(error), errno=errno)
     if isinstance(error, NetkitError) and error.layer == "proxy":
@@ -71,4 +73,9 @@ def is_of_connection(error: Exception) -> bool:
         return True
     if isinstance(error, ConnectionFault):
         return error.by_peer  # a stream that the server refused, a connection that it ended
-    return isinstance(error, OSError) and not isinstance(error, NetkitError)
+    return isinstance(error, OSError) and (not isinstance(error, NetkitError) or _broke_below_tls(error))
+
+
+def _broke_below_tls(error: Exception) -> bool:
+    """Whether TLS only tells that the connection under it ended or broke (with or without a number)."""
+    return isinstance(error, NetkitError) and isinstance(error, OSError) and error.layer == "tls"
