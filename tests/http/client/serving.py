@@ -9,6 +9,9 @@
 
 Each connection has a thread of its own, with a blocking socket. What an answer raises is raised again when
 the site ends, except for what a client that hangs up leads to.
+
+`Site(answer, http2=True)` speaks HTTP/2 over TLS. An answer is the same octets of HTTP/1.1, which the site
+translates; it must return them.
 """
 
 from __future__ import annotations
@@ -17,12 +20,14 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple, Self
 
 import trustme
 
+from netkit.http.connection.events import Data, End, RequestReceived, Reset
+from netkit.http.connection.h2 import H2ServerConnection, h2_server
 from netkit.tls import Certificate, TlsConfig
 
 #: How long a server waits for a client, in seconds. Only a test that fails waits so long.
@@ -129,16 +134,17 @@ class Site:
     """A server at a free port. `requests` are those that came; `connections` counts the accepted ones."""
 
     def __init__(
-        self, answer: Answer, *, tls: bool = False, alpn: Iterable[str] = (), heads_only: bool = False
+        self, answer: Answer, *, tls: bool = False, http2: bool = False, heads_only: bool = False
     ) -> None:
         self.answer = answer
+        self._http2 = http2
         self.requests: list[Received] = []
         self.connections = 0
         self.open = 0
         self.failures: list[BaseException] = []
         self._heads_only = heads_only
         self._guard = threading.Lock()
-        self._tls = server_context(tuple(alpn)) if tls else None
+        self._tls = server_context(("h2",) if http2 else ()) if tls or http2 else None
         self._listener = self._listen()
         self._threads: list[threading.Thread] = []
         self._conns: set[Conn] = set()
@@ -206,7 +212,10 @@ class Site:
             with self._guard:
                 self._conns.add(conn)
                 self.open += 1
-            self._talk(conn)
+            if self._http2:
+                self._talk_http2(conn)
+            else:
+                self._talk(conn)
         except OSError:
             pass  # the client has hung up
         except BaseException as error:
@@ -229,9 +238,73 @@ class Site:
                 self.requests.append(request)
             octets = self.answer(request, conn)
             if octets is not None:
+                if request.method == "HEAD":
+                    octets = octets.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
                 conn.send(octets)
                 if b"\r\nconnection: close\r\n" in octets.partition(b"\r\n\r\n")[0].lower() + b"\r\n":
                     return
+
+    def _talk_http2(self, conn: Conn) -> None:
+        http2 = h2_server()
+        streams: dict[int, Received] = {}
+        unsent: dict[int, bytes] = {}
+        while True:
+            conn.send(http2.take())
+            octets = conn.sock.recv(65536)
+            if not octets or http2.is_closed:
+                return
+            for event in http2.feed(octets):
+                ended = 0
+                match event:
+                    case RequestReceived(stream=stream, head=head):
+                        fields = [(b"host", head.authority), *head.all_fields()]
+                        streams[stream] = Received(
+                            conn.number,
+                            head.method.decode(),
+                            head.target.decode(),
+                            "HTTP/2",
+                            [(name.decode(), value.decode("latin-1")) for name, value in fields],
+                            b"",
+                            [],
+                        )
+                        ended = stream if event.end else 0
+                    case Data(stream=stream, data=data):
+                        streams[stream] = streams[stream]._replace(body=streams[stream].body + data)
+                        http2.consumed(stream, event.credit)
+                    case End(stream=stream, trailers=trailers):
+                        texts = [(name.decode(), value.decode("latin-1")) for name, value in trailers]
+                        streams[stream] = streams[stream]._replace(trailers=texts)
+                        ended = stream
+                    case Reset(stream=stream):
+                        unsent.pop(stream, None)
+                if ended:
+                    with self._guard:
+                        self.requests.append(streams[ended])
+                    request = streams.pop(ended)
+                    said = self.answer(request, conn)
+                    assert said is not None, "an answer in HTTP/2 returns its octets"
+                    body = self._begin_http2(http2, ended, said)
+                    unsent[ended] = b"" if request.method == "HEAD" else body
+            for stream, body in list(unsent.items()):
+                room = min(http2.room(stream), len(body))
+                if room or not body:
+                    http2.send(stream, body[:room], end=room == len(body))
+                    unsent[stream] = body[room:]
+                if room == len(body):
+                    del unsent[stream]
+
+    @staticmethod
+    def _begin_http2(http2: H2ServerConnection, stream: int, octets: bytes) -> bytes:
+        """Send the heads in `octets`; the body is returned."""
+        while True:
+            head, _, octets = octets.partition(b"\r\n\r\n")
+            first, *lines = head.split(b"\r\n")
+            status = int(first.split(b" ")[1])
+            pairs = [tuple(line.split(b": ", 1)) for line in lines]
+            fields = [(name.lower(), value) for name, value in pairs if name.lower() != b"connection"]
+            http2.respond(stream, status, fields, end=False)
+            if status >= 200:
+                return octets
 
 
 def reply(
