@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from netkit._value import Value, assign
+from netkit.addr import Ipv4Addr
 from netkit.http.client.facts import ConnectionInfo
 from netkit.http.errors import HttpError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
-    from netkit.addr import SocketAddr
+    from netkit.addr import IpAddr, SocketAddr
     from netkit.http.client.facts import Timing
     from netkit.http.url import Url
     from netkit.io import ByteStream, Flow
@@ -340,10 +341,28 @@ def _public(addrs: Sequence[SocketAddr], target: str) -> list[SocketAddr]:
 
     Raises HttpError.ConnectionError if none is left.
     """
-    allowed = [addr for addr in addrs if addr.unmapped.ip.is_global and not addr.ip.is_multicast]
+    allowed = [addr for addr in addrs if _is_public(addr.unmapped.ip)]
     if not allowed:
         refused = ", ".join(str(addr.ip) for addr in addrs)
         raise HttpError.ConnectionError(
             f"{target} is at {refused}, which is not a public address", fault="caller"
         )
     return allowed
+
+
+def _is_public(ip: IpAddr) -> bool:
+    """Whether an address is of the Internet, and the IPv4 address that it stands for too, if it does.
+
+    RFC 6052 section 2.1 (64:ff9b::/96), RFC 3056 section 2 (2002::/16), RFC 4291 section 2.5.5.1 (::/96): a
+    gateway on the way would connect to that one. RFC 8215 (64:ff9b:1::/48) and RFC 3879 (fec0::/10): local.
+    """
+    if ip.version == 6:
+        number = int(ip)
+        first = number >> 112
+        if number >> 32 in (0x64_FF9B << 64, 0):
+            return _is_public(Ipv4Addr(number & 0xFFFF_FFFF))
+        if first == 0x2002:
+            return _is_public(Ipv4Addr(number >> 80 & 0xFFFF_FFFF))
+        if number >> 80 == 0x64_FF9B_0001 or first & 0xFFC0 == 0xFEC0:
+            return False
+    return ip.is_global and not ip.is_multicast

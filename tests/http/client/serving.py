@@ -10,8 +10,8 @@
 Each connection has a thread of its own, with a blocking socket. What an answer raises is raised again when
 the site ends, except for what a client that hangs up leads to.
 
-`Site(answer, http2=True)` speaks HTTP/2 over TLS. An answer is the same octets of HTTP/1.1, which the site
-translates; it must return them.
+`Site(answer, http2=True)` speaks HTTP/2 over TLS, and with `clear` without it. An answer is the same octets
+of HTTP/1.1, which the site translates; it must return them.
 """
 
 from __future__ import annotations
@@ -79,6 +79,15 @@ class Conn:
         self.reader.close()
         self.sock.close()
 
+    def say_goodbye(self) -> None:
+        """TLS: say that no more comes (close_notify), without waiting for the same of the client."""
+        if isinstance(self.sock, ssl.SSLSocket):
+            self.sock.setblocking(False)
+            try:
+                self.sock.unwrap()
+            except OSError:
+                pass
+
     def reset(self) -> None:
         """Close so that the client sees a reset."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -134,9 +143,17 @@ class Site:
     """A server at a free port. `requests` are those that came; `connections` counts the accepted ones."""
 
     def __init__(
-        self, answer: Answer, *, tls: bool = False, http2: bool = False, heads_only: bool = False
+        self,
+        answer: Answer,
+        *,
+        tls: bool = False,
+        http2: bool = False,
+        heads_only: bool = False,
+        host: str = "127.0.0.1",
+        clear: bool = False,
     ) -> None:
         self.answer = answer
+        self._host = host
         self._http2 = http2
         self.requests: list[Received] = []
         self.connections = 0
@@ -144,14 +161,14 @@ class Site:
         self.failures: list[BaseException] = []
         self._heads_only = heads_only
         self._guard = threading.Lock()
-        self._tls = server_context(("h2",) if http2 else ()) if tls or http2 else None
+        self._tls = server_context(("h2",) if http2 else ()) if (tls or http2) and not clear else None
         self._listener = self._listen()
         self._threads: list[threading.Thread] = []
         self._conns: set[Conn] = set()
         self._ended = False
 
     def _listen(self) -> socket.socket:
-        return socket.create_server(("127.0.0.1", 0))
+        return socket.create_server((self._host, 0))
 
     @property
     def port(self) -> int:
@@ -162,12 +179,12 @@ class Site:
     def scheme(self) -> str:
         return "http" if self._tls is None else "https"
 
-    def url(self, path: str = "/", host: str = "127.0.0.1", userinfo: str = "") -> str:
-        return f"{self.scheme}://{userinfo}{host}:{self.port}{path}"
+    def url(self, path: str = "/", host: str = "", userinfo: str = "") -> str:
+        return f"{self.scheme}://{userinfo}{host or self._host}:{self.port}{path}"
 
     @property
     def endpoint(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self._host}:{self.port}"
 
     def __enter__(self) -> Self:
         self._accepting = threading.Thread(target=self._accept, daemon=True)
@@ -242,6 +259,7 @@ class Site:
                     octets = octets.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
                 conn.send(octets)
                 if b"\r\nconnection: close\r\n" in octets.partition(b"\r\n\r\n")[0].lower() + b"\r\n":
+                    conn.say_goodbye()
                     return
 
     def _talk_http2(self, conn: Conn) -> None:

@@ -374,9 +374,8 @@ def test_an_upgrade_to_a_tunnel(client_form: Form, client: Any) -> None:
             assert response.status == 200
             assert client_form.call(response.read) == b""
             assert client.connections == 0
-        tunnel = response.stream
-        assert tunnel is not None
-        with tunnel:
+            tunnel = response.stream
+            assert tunnel is not None
             assert client_form.call(tunnel.read_exactly, 5) == b"hello"
             client_form.call(tunnel.write_all, b"line\n")
             assert client_form.call(tunnel.read_exactly, 5) == b"line\n"
