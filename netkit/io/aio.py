@@ -63,8 +63,7 @@ async def run_async(
     try:
         if turn_is_due():
             await Turn()
-        over = why_over(None, cancel)
-        if over is not None:
+        if cancel is not None and (over := why_over(None, cancel)) is not None:
             raise over
     except BaseException:
         flow.close()
@@ -137,7 +136,8 @@ class _Task(Waiter):
         deadline: float | None,
         cancel: CancellationToken | None,
     ) -> None:
-        super().__init__()
+        self.want = PAUSE
+        self.reactor = self.timer = self.failure = None  # `Waiter`, without a call for each operation
         self.loop = loop
         self.flow = flow
         self.deadline = deadline
@@ -187,12 +187,15 @@ class _Task(Waiter):
     def _keep_deadline(self, want: AnyWant, deadline: float) -> None:
         """Make a timer fire in time: the descriptor's own timer, if the task waits only for the
         descriptor."""
-        if type(want) is Want and want.event is None and want.until is None:
+        if type(want) is Want:
             read, write = want.read, want.write
-            descriptor, side = (read, 0) if write is None else (write, 1)
-            if descriptor is not None and (read is None or write is None):
-                watch = descriptor.watch
-                assert type(watch) is _Watch
+            if read is not None and want is read.want_read:
+                watch, side = read.watch, 0
+            elif write is not None and want is write.want_write:
+                watch, side = write.watch, 1
+            else:
+                watch, side = None, 0
+            if type(watch) is _Watch:
                 watch.keep_time(side, deadline)
                 return
         self._alarm = call_at(self.loop, deadline, self._expired)

@@ -58,11 +58,20 @@ class Reactor:
         if isinstance(want, Group):
             self._arm_group(waiter, want)
             return
-        read, write, event, until = want.read, want.write, want.event, want.until
+        read = want.read
         waiter.reactor = (
             self  # first: when a claimed descriptor is closed, the closer needs this to wake the waiter
         )
         try:
+            if read is not None and want is read.want_read:
+                # Nearly every wait is this one, and there is nothing else in it.
+                read.claim(waiter, read=True, write=False)
+                self.watch_read(read)
+                if read.nudged:
+                    read.nudged = False
+                    self.soon(waiter, want)
+                return
+            write, event, until = want.write, want.event, want.until
             if read is not None:
                 read.claim(waiter, read=True, write=read is write)
             if write is not None and write is not read:
@@ -106,10 +115,17 @@ class Reactor:
             want.parent = None
             waiter.reactor = None
             return
+        read = want.read
+        if read is not None and want is read.want_read:
+            if not self.lasting and read.reader is waiter:
+                self.unwatch(read, write=False)
+            read.release(waiter)
+            waiter.reactor = None  # last, as below
+            return
         timer, waiter.timer = waiter.timer, None
         if timer is not None:
             timer.cancel()
-        read, write, event = want.read, want.write, want.event
+        write, event = want.write, want.event
         if read is not None:
             if read.reader is waiter and not self.lasting:
                 self.unwatch(read, write=False)

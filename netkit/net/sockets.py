@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import errno
 import os
+import select
 import socket
 import struct
 from time import monotonic
@@ -64,6 +65,7 @@ class SocketStream(ByteStream):
         self._moved = monotonic()  # when something came last
         self._quiet: float | None = None  # how long a pause is the end, once reading is to stop
         self._drained = False
+        self._ask: Callable[[int], list[tuple[int, int]]] | None = None  # poll(2) for this socket alone
         self._failure: int | None = None  # what ended the reading side: the system says it once
 
     # `fill` and `write_all_flow` are ByteStream's, with `_receive` and `_send` inlined: this saves a
@@ -119,7 +121,8 @@ class SocketStream(ByteStream):
 
     def try_fill(self, *, fresh: bool = False) -> bool:
         """Receive what is there, without waiting. True if bytes are in the buffer, or at the end."""
-        if self._buffer or self._eof:
+        buffer = self._buffer
+        if buffer._data or self._eof:
             return True
         if self._reading:
             raise BusyError(f"{self._what}'s reading side")
@@ -127,10 +130,17 @@ class SocketStream(ByteStream):
             self._drained = False
             if not fresh:
                 return False
-        self._check_reading()
-        receive = self._receive_into_buffer or self._buffer.receive
+        if self._descriptor.closed or self._failure is not None:
+            self._check_reading()
+        if fresh and self._is_quiet():
+            return False
         try:
-            received = receive(self._sock.recv, _WHOLE, self._receive_flags)
+            if self._receive_into_buffer is None:
+                # `ReadBuffer.receive`, inlined: the buffer is empty.
+                (buffer._data,) = map(self._sock.recv, _WHOLE, self._receive_flags)
+                received = len(buffer._data)
+            else:
+                received = self._receive_into_buffer(self._sock.recv, _WHOLE, self._receive_flags)
         except BlockingIOError:
             return False
         except NetkitError:
@@ -144,6 +154,17 @@ class SocketStream(ByteStream):
         else:
             self._eof = True
         return True
+
+    def _is_quiet(self) -> bool:
+        """Whether the system says that nothing is there: an exception for that costs as much as a send."""
+        ask = self._ask
+        if ask is None:
+            if not hasattr(select, "poll"):
+                return False  # to try is the only way
+            poll = select.poll()
+            poll.register(self._descriptor.fd, select.POLLIN)
+            ask = self._ask = poll.poll
+        return not ask(0)
 
     def want(self, *, write: bool = False, event: Event | None = None, until: float | None = None) -> Want:
         """What to wait for: the socket to be readable, and with `write` writable; or `event`."""

@@ -110,7 +110,8 @@ class Reply:
         """The body is over."""
         self.is_ended = True
         self.exchange.timing.ended = monotonic()
-        self.release()
+        if self._lease is not None:
+            self.release()
 
     def _fail(self, error: NetkitError) -> None:
         """The body, or the response, is cut off by `error`."""

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import threading
 from time import monotonic
-from typing import TYPE_CHECKING, Generic, TypeVar
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+from weakref import WeakKeyDictionary, ref
 
 from netkit.http.client.body import Octets, body_of
 from netkit.http.client.core import Call, ClientCore
 from netkit.http.client.facts import DOING
 from netkit.http.client.failures import as_http_error
-from netkit.http.client.response import Incoming, ResponseStream, whole_response_flow
+from netkit.http.client.response import Incoming, ResponseStream, fetched, whole_body
 from netkit.http.config import ClientConfig
 from netkit.http.errors import HttpError
 from netkit.http.message import Request
@@ -48,17 +48,23 @@ T = TypeVar("T")
 _loops: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 _loops_guard = threading.Lock()
 _last_loop = 0
+#: The loop that was asked for last, and its number: most threads have one.
+_known_loop: tuple[Callable[[], object], int] = (lambda: None, 0)
 
 
 def loop_number(loop: asyncio.AbstractEventLoop) -> int:
     """A number of the event loop that no other one gets: an address would be used again."""
-    global _last_loop
-    number = _loops.get(loop)
-    if number is None:
+    global _last_loop, _known_loop
+    known, number = _known_loop
+    if known() is loop:
+        return number
+    found = _loops.get(loop)
+    if found is None:
         with _loops_guard:
             _last_loop += 1
-            _loops[loop] = number = _last_loop
-    return number
+            _loops[loop] = found = _last_loop
+    _known_loop = ref(loop), found
+    return found
 
 
 class _Base:
@@ -145,16 +151,22 @@ class _Base:
         return (yield from self._core.answer_flow(call))
 
     def _whole_flow(self, call: Call) -> Flow[FetchedResponse]:
-        return (yield from whole_response_flow((yield from self._incoming_flow(call))))
-
-    def _incoming_flow(self, call: Call, limit: int | None = None) -> Flow[Incoming]:
         answer = yield from self._core.answer_flow(call)
-        config = self.config
+        reply, config = answer.reply, self.config
+        decode, limit = config.decode, config.max_body
+        is_decoded = False
         try:
-            return Incoming(answer, decode=config.decode, limit=config.max_body if limit is None else limit)
+            body = whole_body(reply, limit, decode=decode)
+            if body is None:
+                incoming = Incoming(answer, decode=decode, limit=limit)
+                body = yield from incoming.whole_flow()
+                is_decoded = incoming.is_decoded
         except BaseException:
-            answer.reply.close()
+            reply.close()  # whatever happens, the connection is given back
             raise
+        if reply.upgraded is not None:
+            reply.upgraded.close()  # a whole response has no use for it
+        return fetched(answer, body, is_decoded=is_decoded)
 
     def _stream_flow(self, call: Call, timeout: float | None) -> Flow[ResponseStream]:
         answer = yield from self._core.answer_flow(call)
@@ -164,8 +176,14 @@ class _Base:
             answer.reply.close()
             raise
 
-    def failed(self, error: OSError, call: Call, timeout: float | None) -> Exception:
-        """What the caller gets for an error of the layers below."""
+    def _fail(self, error: OSError, call: Call, timeout: float | None) -> NoReturn:
+        """Raise what the caller gets for an error of the layers below, in the handler of that error."""
+        made = self._failed(error, call, timeout)
+        if made is error:
+            raise  # noqa: PLE0704 - it is being handled
+        raise made from error
+
+    def _failed(self, error: OSError, call: Call, timeout: float | None) -> Exception:
         given = self.config.timeout if timeout is None else timeout
         if isinstance(error, DeadlineExceeded):
             made = HttpError.Timeout(given, error.doing or DOING[call.timing.phase])
@@ -180,26 +198,6 @@ class _Base:
 def _is_over(deadline: float | None) -> bool:
     """Whether this moment of `time.monotonic()` has come."""
     return deadline is not None and monotonic() >= deadline
-
-
-class _Calling:
-    """Around a call: an error of the layers below becomes one of HTTP."""
-
-    __slots__ = ("_call", "_client", "_timeout")
-
-    def __init__(self, client: _Base, call: Call, timeout: float | None) -> None:
-        self._client = client
-        self._call = call
-        self._timeout = timeout
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            made = self._client.failed(error, self._call, self._timeout)
-            if made is not error:
-                raise made from error
 
 
 class Client(_Base):
@@ -234,8 +232,10 @@ class Client(_Base):
         CancellationError.
         """
         call = self._call(req, body, auth, timeout, follow_redirects, 0)
-        with _Calling(self, call, timeout):
+        try:
             return run(self._whole_flow(call), deadline=call.deadline, cancel=cancel)
+        except OSError as error:
+            self._fail(error, call, timeout)
 
     def stream(
         self,
@@ -252,8 +252,10 @@ class Client(_Base):
         Use it in a `with` block. Arguments and errors as for `request`; nothing limits the size of the body.
         """
         call = self._call(req, body, auth, timeout, follow_redirects, 0)
-        with _Calling(self, call, timeout):
+        try:
             return run(self._stream_flow(call, timeout), deadline=call.deadline, cancel=cancel)
+        except OSError as error:
+            self._fail(error, call, timeout)
 
     def stream_flow(
         self,
@@ -268,9 +270,11 @@ class Client(_Base):
         from netkit.io import before
 
         call = self._call(req, body, auth, timeout, follow_redirects, 0)
-        with _Calling(self, call, timeout):
+        try:
             flow = self._stream_flow(call, timeout)
             return (yield from flow if call.deadline is None else before(call.deadline, flow))
+        except OSError as error:
+            self._fail(error, call, timeout)
 
     def get(
         self, url: str | Url, headers: HeadersLike = (), *, timeout: float | None = None
@@ -323,8 +327,10 @@ class AsyncClient(_Base):
         `body` may be an async iterable too.
         """
         call = self._call(req, body, auth, timeout, follow_redirects, _running_loop())
-        with _Calling(self, call, timeout):
+        try:
             return await run_async(self._whole_flow(call), deadline=call.deadline, cancel=cancel)
+        except OSError as error:
+            self._fail(error, call, timeout)
 
     def stream_async(
         self,
@@ -340,9 +346,11 @@ class AsyncClient(_Base):
 
         async def opened() -> ResponseStream:
             call = self._call(req, body, auth, timeout, follow_redirects, _running_loop())
-            with _Calling(self, call, timeout):
+            try:
                 flow = self._stream_flow(call, timeout)
                 return await run_async(flow, deadline=call.deadline, cancel=cancel)
+            except OSError as error:
+                self._fail(error, call, timeout)
 
         return Opening(opened)
 
@@ -397,7 +405,13 @@ class Opening(Generic[T]):
             self._opened.close()
 
 
-def _running_loop() -> int:
-    from asyncio import get_running_loop
+_get_running_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
 
-    return loop_number(get_running_loop())
+
+def _running_loop() -> int:
+    global _get_running_loop
+    if _get_running_loop is None:
+        from asyncio import get_running_loop
+
+        _get_running_loop = get_running_loop
+    return loop_number(_get_running_loop())

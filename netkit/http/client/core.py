@@ -267,12 +267,14 @@ class ClientCore:
         challenges = attempts = 0
         credentials: str | None = None
         misdirected = False
-        expects = self._expects(call.body)
+        facts: RequestFacts | None = None
+        expects = call.body is not None and self._expects(call.body)
         while True:
             call.interim = ()
-            facts = None if auth is None else self._facts(call, url, challenges)
-            if auth is not None and facts is not None and credentials is None:
-                credentials = auth.first(facts)
+            if auth is not None:
+                facts = self._facts(call, url, challenges)
+                if credentials is None:
+                    credentials = auth.first(facts)
             head = self._head(call, url, route, credentials, expects=expects)
             exchange = Exchange(head, call.body, call.timing, partial(self._on_interim, call))
             self._limit_waits(call, exchange)
@@ -401,6 +403,9 @@ class ClientCore:
             if reply.is_upgraded:
                 pool.hand_over(channel)
                 return reply, info
+            if reply.is_ended and self.trace is None:
+                pool.release(route, channel)  # without a lease, which nobody would end later
+                return reply, info
             lease: Lease = PoolLease(pool, route, channel)
             if self.trace is not None:
                 lease = _TracedLease(lease, partial(self._tell, "end", reply=reply))
@@ -510,10 +515,10 @@ class ClientCore:
             value = b"; ".join([*own, value])
         return [*(field for field in fields if field[0].lower() != b"cookie"), (b"Cookie", value)]
 
-    def _expects(self, body: Body | None) -> bool:
+    def _expects(self, body: Body) -> bool:
         """Whether to wait for 100 (Continue) before this body (RFC 9110 section 10.1.1)."""
         least = self.config.expect_continue
-        if body is None or least is None or body.length == 0:
+        if least is None or body.length == 0:
             return False
         return body.length is None or body.length >= least
 

@@ -26,7 +26,6 @@ from netkit.http.connection.events import (
 from netkit.http.connection.h1 import H1Client
 from netkit.http.errors import HttpError
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, BrokenStreamError, beside
-from netkit.io.stream import RECEIVE_SIZE
 
 if TYPE_CHECKING:
     from netkit.http.client.body import Body
@@ -139,7 +138,7 @@ class H1Channel:
     @property
     def is_usable(self) -> bool:
         """Whether it may be kept for another request."""
-        return self._conn.can_request and not self.stream.is_closed
+        return not self.stream.is_closed and self._conn.can_request
 
     @property
     def in_flight(self) -> int:
@@ -173,8 +172,9 @@ class H1Channel:
                 # Nothing was there before the request: so wait first. Only once: what TLS has received and
                 # not decrypted yet does not wake anybody.
                 yield stream.want()
-                if stream.try_fill():
-                    self._take(reply)
+                received = stream.try_take()
+                if received is not None:
+                    self._take(reply, received)
             while not reply.has_head:
                 if reply.error is not None:
                     raise reply.error
@@ -313,10 +313,11 @@ class H1Channel:
                     raise reply.error
                 if monotonic() >= until:
                     return
-                if self.stream.try_fill():
-                    self._take(reply)
-                else:
+                data = self.stream.try_take()
+                if data is None:
                     yield self.stream.want(until=until)
+                else:
+                    self._take(reply, data)
         finally:
             exchange.on_interim = tell
 
@@ -326,32 +327,24 @@ class H1Channel:
         """Flow: receive one piece, and do what its events say. `patient`: without a limit of time."""
         stream = self.stream
         timeout = None if patient else reply.exchange.read_timeout
-        if not stream.try_fill():
-            if timeout is None:
-                want = stream.want()
-                while True:
-                    yield want
-                    if stream.try_fill():
-                        break
-                    want = stream.want()
-            else:
-                until = monotonic() + timeout
-                while True:
-                    yield stream.want(until=until)
-                    if stream.try_fill():
-                        break
-                    if monotonic() >= until:
-                        self.stream.close()
-                        raise reply._read_timeout()
-        else:
+        data = stream.try_take()
+        if data is not None:
+            self._take(reply, data)
             self._turns += 1
             if self._turns % OPERATIONS_PER_TURN == 0:
                 yield PAUSE
-        self._take(reply)
+            return
+        until = None if timeout is None else monotonic() + timeout
+        while data is None:
+            yield stream.want(until=until)
+            data = stream.try_take()
+            if data is None and until is not None and monotonic() >= until:
+                self.stream.close()
+                raise reply._read_timeout()
+        self._take(reply, data)
 
-    def _take(self, reply: H1Reply) -> None:
-        """Do what the received octets say."""
-        data = self.stream._buffer.take(RECEIVE_SIZE)
+    def _take(self, reply: H1Reply, data: bytes) -> None:
+        """Do what the received octets say; none are the end."""
         if data:
             reply.exchange.has_answer = True
             if not reply.has_head:
@@ -420,9 +413,10 @@ class H1Channel:
         dropped = 0
         try:
             while not reply.is_ended and reply.error is None and dropped < DRAIN_LIMIT:
-                if not self.stream.try_fill():
+                data = self.stream.try_take()
+                if data is None:
                     break
-                self._take(reply)
+                self._take(reply, data)
                 dropped += sum(len(data) for data, _ in reply.pieces)
                 reply.pieces.clear()
         except OSError:

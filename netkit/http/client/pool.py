@@ -85,6 +85,7 @@ class Pool:
         self._dialing: dict[Route, _Dialing] = {}
         self._http11: set[Route] = set()  # routes that are known to speak HTTP/1.1
         self._next_expiry = 0.0
+        self._keeps = config.idle_timeout != 0  # connections that are not in use
         self._is_closed = False
 
     def take(self, route: Route) -> Channel | None:
@@ -279,16 +280,16 @@ class Pool:
         called: _Seat | None = None
         with self._guard:
             channel.idle_since = monotonic()
-            usable = usable and not self._is_closed
+            if self._is_closed or not self._keeps:
+                usable = False
             if channel.is_http2:
-                usable = usable and self.config.idle_timeout != 0
                 if not usable and channel.in_flight == 0 and channel in self._shared.get(route, ()):
                     self._remove_shared(route, channel)
                     self._count -= 1
                     closes = True
             elif channel in self._busy:
                 self._busy.discard(channel)
-                if usable and self.config.idle_timeout != 0:
+                if usable:
                     idle = self._idle.get(route)
                     if idle is None:
                         idle = self._idle[route] = deque()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from typing import Self
 
+    from netkit.http.client.channel import Reply
     from netkit.http.client.core import Answer
     from netkit.http.client.facts import ConnectionInfo, Timing
     from netkit.http.codings import BodyDecoder
@@ -49,7 +50,20 @@ class FetchedResponse(Response):
     _answer: Answer | _Kept
     is_decoded: bool
 
-    # Most callers ask for none of these: so each is made when it is asked for.
+    # Most callers ask for few of these: so each is made when it is asked for.
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """A field that nobody has asked for yet."""
+            if name == "headers":
+                made = Headers.from_received(self._answer.reply.fields)
+            elif name == "version":
+                made = _VERSIONS.get(self._answer.reply.version, Version.Http11)
+            else:
+                raise AttributeError(f"a {type(self).__name__} has no {name}")
+            assign(self, name, made)
+            return made
 
     @property
     def url(self) -> Url:
@@ -236,11 +250,6 @@ class Incoming:
         has_body = bool(reply.pieces) or not reply.is_ended  # HEAD only says what there would be
         if has_body and reply.length is not None and limit is not None and reply.length > limit:
             raise HttpError.BodyTooLarge(limit, reply.length, limit_name="max_body")
-        if self._decoder is None and reply.is_ended and len(reply.pieces) <= 1:
-            data = reply.pieces.popleft()[0] if reply.pieces else b""
-            if limit is not None and len(data) > limit:
-                raise HttpError.BodyTooLarge(limit, limit_name="max_body")
-            return data
         pieces: list[bytes] = []
         while piece := (yield from self.next_flow()):
             pieces.append(piece)
@@ -274,32 +283,34 @@ def _chained(first: bytes, rest: Iterator[bytes] | None) -> Iterator[bytes]:
         yield from rest
 
 
-def whole_response_flow(incoming: Incoming) -> Flow[FetchedResponse]:
-    """Flow: read the body, and make the response of it. Whatever happens, the connection is given back."""
-    try:
-        body = yield from incoming.whole_flow()
-    except BaseException:
-        incoming.close()
-        raise
-    tunnel = incoming.answer.reply.upgraded
-    if tunnel is not None:
-        tunnel.close()  # a whole response has no use for it
-    return fetched(incoming, body)
+def whole_body(reply: Reply, limit: int, *, decode: bool) -> bytes | None:
+    """The whole body, where all of it is there in one piece that needs nothing more, as most small ones are.
+
+    None where `Incoming.whole_flow` has to read it, or has to say what is wrong with it.
+    """
+    pieces = reply.pieces
+    if not reply.is_ended:
+        return None
+    if not pieces:
+        return b""
+    if len(pieces) > 1 or (decode and reply.may_be_coded) or len(pieces[0][0]) > limit:
+        return None
+    return pieces.popleft()[0]
 
 
-def fetched(incoming: Incoming, body: bytes | None) -> FetchedResponse:
+def fetched(answer: Answer, body: bytes | None, *, is_decoded: bool) -> FetchedResponse:
     """The response with that body."""
-    answer = incoming.answer
-    reply = answer.reply
-    reply.exchange.body = None  # what was sent is not needed any more, and may be large
-    return FetchedResponse.received(
-        reply.status,
-        _VERSIONS.get(reply.version, Version.Http11),
-        Headers.from_received(reply.fields),
-        body,
-        _answer=answer,
-        is_decoded=incoming.is_decoded,
-    )
+    answer.reply.exchange.body = None  # what was sent is not needed any more, and may be large
+    return _made(answer, body, is_decoded)
+
+
+def _made(answer: Answer | _Kept, body: bytes | None, is_decoded: bool) -> FetchedResponse:
+    made = FetchedResponse.__new__(FetchedResponse)
+    assign(made, "status", StatusCode(answer.reply.status))
+    assign(made, "body", body)
+    assign(made, "is_decoded", is_decoded)
+    assign(made, "_answer", answer)
+    return made
 
 
 def _interim(answer: Answer | _Kept) -> tuple[tuple[int, Headers], ...]:
@@ -310,15 +321,7 @@ def _interim(answer: Answer | _Kept) -> tuple[tuple[int, Headers], ...]:
 
 def without_body(answer: Answer | _Kept) -> FetchedResponse:
     """The response of an answer, but not its body."""
-    reply = answer.reply
-    return FetchedResponse.received(
-        reply.status,
-        _VERSIONS.get(reply.version, Version.Http11),
-        Headers.from_received(reply.fields),
-        None,
-        _answer=answer,
-        is_decoded=False,
-    )
+    return _made(answer, None, False)
 
 
 class _Reading:
