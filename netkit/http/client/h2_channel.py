@@ -120,6 +120,7 @@ class H2Channel:
         "_info_again",
         "_lock",
         "_outbox",
+        "_pump_thread",
         "_pumping",
         "_replies",
         "_waiting",
@@ -142,6 +143,7 @@ class H2Channel:
         self._lock = threading.Lock()
         self._outbox = bytearray()
         self._pumping = False
+        self._pump_thread = 0  # the number of the thread whose flow pumps
         self._wake = Signal()  # has the pump look at the outbox again
         self._replies: dict[int, H2Reply] = {}
         self._waiting: dict[H2Reply, None] = {}  # the replies whose flows wait for their signal
@@ -209,8 +211,10 @@ class H2Channel:
             self._replies[stream] = reply
         try:
             exchange.was_sent = True
-            self._push_or_wake()
-            if body is not None:
+            if body is None:
+                self._push_soon()
+            else:
+                self._push_or_wake()
                 if exchange.expects_continue is not None:
                     yield from self._wait_for_continue(exchange, reply)
                 yield from self._send_body(exchange, reply, body)
@@ -339,6 +343,7 @@ class H2Channel:
     def _pump_flow(self, reply: H2Reply, is_there: Callable[[], bool], limit: float | None) -> Flow[None]:
         """Flow: receive for all and send what is to be sent, until `is_there`, or the `limit`."""
         turns = 0
+        self._pump_thread = threading.get_ident()
         try:
             while not (is_there() or reply.error is not None):
                 if limit is not None and monotonic() >= limit:
@@ -350,6 +355,7 @@ class H2Channel:
                     continue
                 yield self.stream.want(write=bool(self._outbox), event=self._wake, until=limit)
         finally:
+            self._pump_thread = 0
             self._pumping = False
 
     def _pump_once(self) -> bool:
@@ -368,12 +374,16 @@ class H2Channel:
 
     def _pass_on(self) -> None:
         """If nobody pumps, one of those who wait is woken to do it."""
-        if self._pumping or not self._waiting:
+        if self._pumping:
             return
-        with self._lock:
-            heir = next(iter(self._waiting), None)
-        if heir is not None:
-            heir.signal.set()
+        if self._waiting:
+            with self._lock:
+                heir = next(iter(self._waiting), None)
+            if heir is not None:
+                heir.signal.set()
+                return
+        if self._wake.is_set:  # for a pump that has left
+            self._push_or_wake()
 
     def _take_in(self) -> None:
         """Receive what is there, without waiting, while nobody pumps."""
@@ -409,7 +419,6 @@ class H2Channel:
     def _dispatch(self, events: Events) -> list[H2Reply]:
         woken: dict[H2Reply, None] = {}
         for event in events:
-            kind = type(event)
             reply = self._replies.get(event.stream)
             if reply is None:
                 if isinstance(event, Broken):
@@ -425,20 +434,17 @@ class H2Channel:
                     self._conn.consumed(event.stream, event.credit)  # of a stream that was given up
                 continue
             woken[reply] = None
-            if kind is Data:
-                assert isinstance(event, Data)
-                reply.exchange.has_answer = True
+            if type(event) is Data:
                 reply.pieces.append((event.data, event.credit))
-            elif kind is ResponseHead:
-                assert isinstance(event, ResponseHead)
+            elif type(event) is ResponseHead:
                 reply.status, reply.fields = event.status, event.fields
                 reply.length = event.length
+                reply.may_be_coded = b"content-encoding" in dict(event.fields)
                 reply.exchange.has_answer = reply.has_head = True
                 reply.exchange.timing.answered = monotonic()
                 if event.end:
                     self._end(reply)
-            elif kind is End:
-                assert isinstance(event, End)
+            elif type(event) is End:
                 reply.trailers = event.trailers
                 self._end(reply)
             elif isinstance(event, Interim):
@@ -508,6 +514,18 @@ class H2Channel:
         if left and self._pumping:
             self._wake.set()
 
+    def _push_soon(self) -> None:
+        """Send what is to be sent in this turn of the loop, with what others add to it, by one call.
+
+        So many small requests cost one call each to the system, and one to the server, only if they come one
+        by one. The pump does it, if it is a flow of this thread: it is woken after those that run now.
+        """
+        if self._pumping and self._pump_thread == threading.get_ident():
+            if not self._wake.is_set:
+                self._wake.set()
+        else:
+            self._push_or_wake()
+
     def give_back(self, reply: H2Reply, credit: int) -> None:
         """The application has taken octets of that credit: as many more may come."""
         if not credit:
@@ -515,7 +533,7 @@ class H2Channel:
         with self._lock:
             if self._failure is None:
                 self._conn.consumed(reply.stream, credit)
-        self._push_or_wake()
+        self._push_soon()
 
     def abandon(self, reply: H2Reply, credit: int) -> None:
         """The reply is not wanted any more: tell the server, if it is not over."""

@@ -275,21 +275,21 @@ class Pool:
 
     def release(self, route: Route, channel: Channel) -> None:
         """A request is over that had this channel: keep it for the next one, or close it."""
-        usable = channel.is_usable
         closes = False
         called: _Seat | None = None
         with self._guard:
             channel.idle_since = monotonic()
-            if self._is_closed or not self._keeps:
-                usable = False
+            keeps = self._keeps and not self._is_closed
             if channel.is_http2:
-                if not usable and channel.in_flight == 0 and channel in self._shared.get(route, ()):
+                if channel.in_flight:
+                    pass  # others use it
+                elif not (keeps and channel.is_usable) and channel in self._shared.get(route, ()):
                     self._remove_shared(route, channel)
                     self._count -= 1
                     closes = True
             elif channel in self._busy:
                 self._busy.discard(channel)
-                if usable:
+                if keeps and channel.is_usable:
                     idle = self._idle.get(route)
                     if idle is None:
                         idle = self._idle[route] = deque()
