@@ -170,7 +170,10 @@ class _Task(Waiter):
                 if want is PAUSE:
                     self.loop.call_soon(self._unpause)
                     return
-                reactor_of(self.loop).arm(self)
+                reactor = _last_reactor
+                if reactor is None or reactor._loop is not self.loop:
+                    reactor = reactor_of(self.loop)
+                reactor.arm(self)
                 if self.deadline is not None and self._alarm is None:
                     self._keep_deadline(want, self.deadline)
                 return
@@ -490,11 +493,15 @@ class _LoopTimer:
 
 
 _local = threading.local()
+#: The reactor that was asked for last, in whatever thread: most programs have one loop.
+_last_reactor: LoopReactor | None = None
 
 
 def reactor_of(loop: asyncio.AbstractEventLoop) -> LoopReactor:
     """The reactor of the loop that runs in this thread."""
+    global _last_reactor
     reactor: LoopReactor | None = getattr(_local, "reactor", None)
     if reactor is None or reactor._loop is not loop:
         reactor = _local.reactor = LoopReactor(loop)
+    _last_reactor = reactor
     return reactor

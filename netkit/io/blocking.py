@@ -60,7 +60,7 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
         want = flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
         if deadline is not None and monotonic() >= deadline:
             want = without_waiting(flow, want)
-        reactor = PollReactor(cancel)
+        reactor = _reactor(cancel)
         while True:
             try:
                 ready = reactor.wait(root, want, deadline)
@@ -91,6 +91,20 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
         raise owed
     finally:
         del owed  # the error refers to this frame: without `del` they would form a reference cycle
+
+
+_local = threading.local()
+
+
+def _reactor(cancel: CancellationToken | None) -> PollReactor:
+    """A reactor for one call: the one that an earlier call of this thread has left, or a new one."""
+    if cancel is None:
+        left: PollReactor | None = getattr(_local, "left", None)
+        if left is not None:
+            _local.left = None  # a call within this call needs another one
+            if left.begin_again():
+                return left
+    return PollReactor(cancel)
 
 
 def why_over(deadline: float | None, cancel: CancellationToken | None) -> Exception | None:
@@ -180,11 +194,21 @@ class PollReactor(Reactor):
 
     def close(self) -> None:
         """Release the resources of the call: the wake-up by signals, and epoll's descriptor."""
-        if self._many is not None:
-            self._many.close()
         if self._signals:
             self._signals = False
             self._bell.silent_to_signals()
+        if self._many is not None:
+            self._many.close()
+        elif self._cancel is None and not (self._masks or self._times or self._soon or self._posted):
+            _local.left = self  # nothing is left in it, and to make one costs as much as a system call or two
+
+    def begin_again(self) -> bool:
+        """Take up the work for another call, after `close`. False if it cannot: after fork(2)."""
+        if self._bell is not thread_bell():
+            return False
+        self._posted.clear()  # what came too late, for waiters that have ended
+        self._signals = self._bell.rung_by_signals()
+        return True
 
     def wait(self, root: _Root, want: AnyWant, deadline: float | None) -> bool:
         """Wait for what the flow wants. Returns the value to send into the flow.

@@ -67,6 +67,9 @@ _OURS = frozenset(
     )
 )
 
+#: Statuses after which the client itself may ask once more, see `_round_flow`.
+_ASK_AGAIN = (417, 421)
+
 #: How many times a request may go over another connection because one had been closed.
 MAX_FRESH = 3
 
@@ -121,6 +124,10 @@ class Call:
         self.origin = url  # the first URL: what the caller set is for its origin
         self.timing = Timing(monotonic())
         self.fields: Sequence[tuple[bytes, bytes]] = self._own(fields) if fields else ()
+
+    def note_interim(self, status: int, fields: FieldList) -> None:
+        """A 1xx response came."""
+        self.interim = (*self.interim, (status, fields))
 
     def _own(self, fields: Sequence[tuple[bytes, bytes]]) -> FieldList:
         """The caller's fields, without those that the client writes."""
@@ -191,6 +198,8 @@ class ClientCore:
             if field[0].lower() not in _OURS and field[0].lower() != b"host"  # which every request has
         ]
         self._shared_names = frozenset(name.lower() for name, _ in self._shared.items)
+        #: Whether nothing of a response matters to the next request.
+        self._notes_nothing = cookies is None and hsts is None and config.retry is None
         pool = config.pool_config
         self._read_timeout = pool.read_timeout
         self._write_timeout = pool.write_timeout
@@ -276,7 +285,8 @@ class ClientCore:
                 if credentials is None:
                     credentials = auth.first(facts)
             head = self._head(call, url, route, credentials, expects=expects)
-            exchange = Exchange(head, call.body, call.timing, partial(self._on_interim, call))
+            note = call.note_interim if self.trace is None else partial(self._on_interim, call)
+            exchange = Exchange(head, call.body, call.timing, note)
             self._limit_waits(call, exchange)
             if expects:
                 exchange.expects_continue = CONTINUE_TIME
@@ -291,6 +301,8 @@ class ClientCore:
                 credentials = None  # a nonce count is used once
                 continue
             answer = Answer(call, url, reply, info)
+            if auth is None and self._notes_nothing and reply.status not in _ASK_AGAIN:
+                return answer
             try:
                 if self.cookies is not None or self.hsts is not None:
                     self._note(url, route, reply)
@@ -602,7 +614,7 @@ class ClientCore:
         return route.proxy is None and not dial.resolve_to and not dial.connect_to
 
     def _on_interim(self, call: Call, status: int, fields: FieldList) -> None:
-        call.interim = (*call.interim, (status, fields))
+        call.note_interim(status, fields)
         self._tell("interim", status=status, fields=fields)
 
     @staticmethod

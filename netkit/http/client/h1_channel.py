@@ -50,7 +50,7 @@ class H1Reply(Reply):
     """A response over HTTP/1.1."""
 
     def __init__(self, channel: H1Channel, exchange: Exchange) -> None:
-        super().__init__(exchange)
+        Reply.__init__(self, exchange)  # super() would cost as much again
         self._channel = channel
 
     def next_flow(self) -> Flow[bytes]:

@@ -55,7 +55,7 @@ class H2Reply(Reply):
     """A response over HTTP/2."""
 
     def __init__(self, channel: H2Channel, exchange: Exchange, stream: int) -> None:
-        super().__init__(exchange)
+        Reply.__init__(self, exchange)  # super() would cost as much again
         self._channel = channel
         self.stream = stream
         self.version = (2, 0)
