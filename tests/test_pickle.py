@@ -45,6 +45,7 @@ from netkit.http.client.response import FetchedResponse
 from netkit.http.config import ClientConfig, PoolConfig
 from netkit.http.connection.events import RequestHead
 from netkit.http.connection.limits import ConnectionLimits
+from netkit.http.har import HarExchange
 from netkit.http.hsts import HstsHost, HstsPolicy
 from netkit.http.link_header import parse as parse_link
 from netkit.http.negotiation import parse_media_type
@@ -219,6 +220,7 @@ def values() -> Iterator[object]:
     addr = SocketAddr.parse("192.0.2.1:80")
     yield from (ConnectionLimits(max_interim=3), DialConfig(HttpVersions.HTTP11, resolve_to={"a:80": [addr]}))
     yield fetched_response()
+    yield HarExchange(datetime(2026, 1, 2, tzinfo=UTC), "GET", "https://a.example/", phases={"wait": 0.5})
     cookie = StoredCookie("a", "b", "a.example", "/p", expires=7.5)
     state = OriginState([("A", "1")], SessionAuth("basic", "user", "secret"))
     yield from (cookie, state, state.auth, Session([cookie], [("https://a.example", state)]))

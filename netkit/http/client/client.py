@@ -263,18 +263,17 @@ class Client(_Base):
         *,
         body: BodySource | None = None,
         auth: Auth | None = None,
-        timeout: float | None = None,
         follow_redirects: bool | None = None,
     ) -> Flow[ResponseStream]:
-        """Flow: `stream`, for whoever composes flows that `netkit.io.run` runs."""
+        """Flow: `stream`, for whoever composes flows that `netkit.io.run` runs. The settings limit its time."""
         from netkit.io import before
 
-        call = self._call(req, body, auth, timeout, follow_redirects, 0)
+        call = self._call(req, body, auth, None, follow_redirects, 0)
         try:
-            flow = self._stream_flow(call, timeout)
+            flow = self._stream_flow(call, None)
             return (yield from flow if call.deadline is None else before(call.deadline, flow))
         except OSError as error:
-            self._fail(error, call, timeout)
+            self._fail(error, call, None)
 
     def get(
         self, url: str | Url, headers: HeadersLike = (), *, timeout: float | None = None
