@@ -265,7 +265,7 @@ class Client(_Base):
         auth: Auth | None = None,
         follow_redirects: bool | None = None,
     ) -> Flow[ResponseStream]:
-        """Flow: `stream`, for whoever composes flows that `netkit.io.run` runs. The settings limit its time."""
+        """Flow: `stream`, for flows that `netkit.io.run` runs. The settings limit its time."""
         from netkit.io import before
 
         call = self._call(req, body, auth, None, follow_redirects, 0)
