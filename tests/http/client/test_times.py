@@ -27,7 +27,7 @@ from netkit.io import CancellationError, CancellationToken
 from tests.conftest import free_port
 from tests.http.client.conftest import Form
 from tests.http.client.serving import MUCH, Conn, Received, Site, always, redirect, reply, trusting
-from tests.waiting import until, waits, when
+from tests.waiting import turns, until, waits, when
 
 
 @pytest.fixture
@@ -254,11 +254,12 @@ def test_a_task_that_is_cancelled(answer: Any) -> None:
 
 
 def test_a_task_whose_body_is_an_async_iterator_is_cancelled(no_descriptor_is_left: None) -> None:
-    ended = []
+    begun, ended = [], []
 
     async def stuck() -> AsyncIterator[bytes]:
         try:
             yield b"one"
+            begun.append(True)
             await asyncio.Event().wait()
             yield b"two"
         finally:
@@ -268,13 +269,13 @@ def test_a_task_whose_body_is_an_async_iterator_is_cancelled(no_descriptor_is_le
         async with AsyncClient() as client:
             with Site(silent, heads_only=True) as site:
                 task = asyncio.create_task(client.post_async(site.url(), stuck()))
-                while not site.requests:
+                while not begun:
                     await asyncio.sleep(0)
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
                 assert client.connections == 0
-                await asyncio.sleep(0)
+                await turns()
                 assert ended
 
     asyncio.run(main())
