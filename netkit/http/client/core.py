@@ -110,7 +110,7 @@ class Call:
         deadline: float | None = None,
         follows: bool = True,
     ) -> None:
-        if url.username or url.password:
+        if url._username or url._password:
             # They are for the origin of this URL, and for no other place that shows or keeps a URL.
             auth = auth or _auth_of(url)
             url = url.replace(username="", password="")

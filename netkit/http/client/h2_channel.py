@@ -407,14 +407,20 @@ class H2Channel:
     def _feed(self) -> None:
         """Give the protocol object what was received, and each reply what is its own."""
         data = self.stream._buffer.take(RECEIVE_SIZE)
-        with self._lock:
-            events = self._conn.feed(data) if data else self._conn.feed_eof()
-            woken = self._dispatch(events)
-            self._push()
-        if not data:
-            self._fail(HttpError.ConnectionError("the server closed the connection"))
-        for reply in woken:
-            reply.signal.set()
+        woken: list[H2Reply] = []
+        try:
+            with self._lock:
+                events = self._conn.feed(data) if data else self._conn.feed_eof()
+                woken = self._dispatch(events)
+                self._push()
+            if not data:
+                self._fail(HttpError.ConnectionError("the server closed the connection"))
+        finally:
+            # Also where sending fails: a response that is there is over for whoever waits for it.
+            for reply in woken:
+                if reply.is_ended or reply.error is not None:
+                    reply.release()
+                reply.signal.set()
 
     def _dispatch(self, events: Events) -> list[H2Reply]:
         woken: dict[H2Reply, None] = {}
@@ -480,6 +486,7 @@ class H2Channel:
             for reply in lost:
                 self._drop(reply, self._failure)
         for reply in lost:
+            reply.release()
             reply.signal.set()
         self.stream.close()
 

@@ -78,6 +78,8 @@ class Pool:
         self._idle: dict[Route, deque[Channel]] = {}
         self._shared: dict[Route, list[Channel]] = {}
         self._busy: set[Channel] = set()  # of HTTP/1.1, in use
+        #: Of HTTP/2: how many requests have it, also those that have not begun. Without one, it is idle.
+        self._claims: dict[Channel, int] = {}
         self._count = 0  # of all, with those that are being made
         self._seats: list[_Seat] = []  # a heap; those who have left are taken out when they come to the top
         self._called = 0  # how many were called, and have not looked yet
@@ -99,10 +101,7 @@ class Pool:
                 found = idle.pop()
                 self._busy.add(found)
             else:
-                for channel in self._shared.get(route, ()):
-                    if channel.has_room:
-                        found = channel
-                        break
+                found = self._shared_for(route)
         if found is None or found.is_alive():
             return found
         self._give_up(route, found)
@@ -165,8 +164,13 @@ class Pool:
     def _shared_for(self, route: Route) -> Channel | None:
         for channel in self._shared.get(route, ()):
             if channel.has_room:
+                self._claims[channel] += 1
                 return channel
         return None
+
+    def _is_idle(self, channel: Channel) -> bool:
+        """Whether nobody has this channel of HTTP/2."""
+        return not self._claims[channel]
 
     def _find(
         self, route: Route, may_share: bool, fresh: bool, close: list[Channel]
@@ -216,6 +220,7 @@ class Pool:
                     called = self._call()
                 elif channel.is_http2:
                     self._shared.setdefault(route, []).append(channel)
+                    self._claims[channel] = 1
                     called = self._call()  # of many who could share it, each calls the next
                 else:
                     self._busy.add(channel)
@@ -280,10 +285,9 @@ class Pool:
         with self._guard:
             channel.idle_since = monotonic()
             keeps = self._keeps and not self._is_closed
-            if channel.is_http2:
-                if channel.in_flight:
-                    pass  # others use it
-                elif not (keeps and channel.is_usable) and channel in self._shared.get(route, ()):
+            if channel.is_http2 and channel in self._claims:
+                self._claims[channel] -= 1
+                if self._is_idle(channel) and not (keeps and channel.is_usable):
                     self._remove_shared(route, channel)
                     self._count -= 1
                     closes = True
@@ -323,6 +327,7 @@ class Pool:
     def _remove_shared(self, route: Route, channel: Channel) -> None:
         shared = self._shared[route]
         shared.remove(channel)
+        del self._claims[channel]
         if not shared:
             del self._shared[route]
 
@@ -342,7 +347,7 @@ class Pool:
                 del self._idle[route]
         for route, shared in list(self._shared.items()):
             for channel in list(shared):
-                if channel.in_flight == 0 and (channel.idle_since < oldest or not channel.is_usable):
+                if self._is_idle(channel) and (channel.idle_since < oldest or not channel.is_usable):
                     self._remove_shared(route, channel)
                     self._count -= 1
                     close.append(channel)
@@ -356,7 +361,7 @@ class Pool:
             (channel.idle_since, route, channel)
             for route, shared in self._shared.items()
             for channel in shared
-            if channel.in_flight == 0
+            if self._is_idle(channel)
         ]
         if not candidates:
             return False
@@ -386,7 +391,7 @@ class Pool:
         """How many connections are idle."""
         with self._guard:
             shared = (channel for channels in self._shared.values() for channel in channels)
-            return sum(map(len, self._idle.values())) + sum(channel.in_flight == 0 for channel in shared)
+            return sum(map(len, self._idle.values())) + sum(map(self._is_idle, shared))
 
     def close(self) -> None:
         """Close all connections, those in use too; requests that wait for one fail."""
@@ -397,6 +402,7 @@ class Pool:
             channels += self._busy
             self._idle.clear()
             self._shared.clear()
+            self._claims.clear()
             self._busy.clear()
             self._count -= len(channels)
             called: list[_Seat] = []
@@ -411,13 +417,18 @@ class Pool:
 class PoolLease:
     """The right to use a channel of a pool, for one request."""
 
-    __slots__ = ("_channel", "_pool", "_route")
+    __slots__ = ("_channel", "_lasts", "_pool", "_route")
 
     def __init__(self, pool: Pool, route: Route, channel: Channel) -> None:
         self._pool = pool
         self._route = route
         self._channel = channel
+        self._lasts = [True]
 
     def end(self) -> None:
-        """Give the channel back."""
+        """Give the channel back. A second call does nothing, also of another thread at the same time."""
+        try:
+            self._lasts.pop()
+        except IndexError:
+            return
         self._pool.release(self._route, self._channel)
