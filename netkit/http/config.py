@@ -29,7 +29,8 @@ class PoolConfig(Value):
 
     `max_connections` limits the number of open connections to all hosts, in use or idle. A connection that
     is idle for `idle_timeout` is closed. `read_timeout` and `write_timeout` limit each wait for a peer that
-    sends or takes nothing. Raises HttpError.InvalidValue for an impossible number.
+    sends or takes nothing; with HTTP/2 each wait of one request, however much comes for the others of its
+    connection. Raises HttpError.InvalidValue for an impossible number.
     """
 
     __slots__ = ("idle_timeout", "max_connections", "read_timeout", "write_timeout")

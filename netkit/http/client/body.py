@@ -69,6 +69,9 @@ class Body:
 class Pieces:
     """A body on its way: piece after piece, `b""` at its end."""
 
+    #: Whether `next_flow` may wait.
+    waits = False
+
     def next_flow(self) -> Flow[Buffer]:
         """Flow: the next piece; `b""` at the end.
 
@@ -191,6 +194,8 @@ class _Iterated(Pieces):
 
 
 class _AsyncIterated(Pieces):
+    waits = True
+
     def __init__(self, pieces: AsyncIterator[bytes]) -> None:
         self._pieces = pieces
         self._task: asyncio.Task[bytes | None] | None = None

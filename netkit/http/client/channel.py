@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from netkit.http.client.body import Body
     from netkit.http.client.facts import ConnectionInfo, Phase, Timing
     from netkit.http.connection.events import FieldList, RequestHead
-    from netkit.io import Flow
+    from netkit.io import Event, Flow
     from netkit.io.stream import ByteStream
 
 
@@ -88,6 +88,9 @@ class Reply:
         """Flow: up to `len(view)` octets of the body into `view`; 0 at its end."""
         raise NotImplementedError
 
+    def give_back(self, credit: int) -> None:
+        """The application has taken a piece of that credit."""
+
     def close(self) -> None:
         """Give up what is left of the body. Never waits."""
         raise NotImplementedError
@@ -152,6 +155,10 @@ class Channel(Protocol):
         """Whether many requests may be under way at once."""
 
     @property
+    def settled(self) -> Event:
+        """Set when it is known how many requests may be under way at once."""
+
+    @property
     def has_room(self) -> bool:
         """Whether one more request may begin."""
 
@@ -162,6 +169,9 @@ class Channel(Protocol):
     @property
     def is_usable(self) -> bool:
         """Whether it may be kept for another request."""
+
+    def retire(self) -> None:
+        """The pool has taken it out: close it as soon as no request is under way."""
 
     def close(self) -> None:
         """End the connection at once."""

@@ -400,7 +400,9 @@ class ClientCore:
                     log.debug("%s: %s; over another connection", route.endpoint, error)
                     self._tell("retry", error=error)
                     tries += 1
-                    fresh = True
+                    # Of HTTP/2, one new connection is enough for all that go again; the pool knows the old
+                    # one to be over.
+                    fresh = not channel.is_http2
                     exchange.was_sent = exchange.has_answer = False
                     continue
                 made = as_http_error(error, timing.phase)
@@ -458,7 +460,7 @@ class ClientCore:
         from netkit.http.client.h2_channel import H2Channel
         from netkit.http.connection.h2 import h2_client
 
-        return H2Channel(link, h2_client(self.config.limits))
+        return H2Channel(link, h2_client(self.config.limits), self.pool.call_next)
 
     # What a request says.
 

@@ -25,7 +25,7 @@ from netkit.http.connection.events import (
 )
 from netkit.http.connection.h1 import H1Client
 from netkit.http.errors import HttpError
-from netkit.io import OPERATIONS_PER_TURN, PAUSE, BrokenStreamError, beside
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, BrokenStreamError, Event as Signal, beside
 
 if TYPE_CHECKING:
     from netkit.http.client.body import Body
@@ -96,12 +96,18 @@ class H1Reply(Reply):
         self.release()
 
 
+#: One request at a time: that is known from the beginning.
+_SETTLED = Signal()
+_SETTLED.set()
+
+
 class H1Channel:
     """A connection of HTTP/1.1 with its protocol object."""
 
     __slots__ = ("_conn", "_info_again", "_turns", "idle_since", "info", "stream", "uses")
 
     is_http2 = False
+    settled = _SETTLED
 
     def __init__(self, link: Link, limits: ConnectionLimits) -> None:
         self.stream = link.stream
@@ -144,6 +150,10 @@ class H1Channel:
     def in_flight(self) -> int:
         """1 while a request is under way, else 0."""
         return self._conn.in_flight
+
+    def retire(self) -> None:
+        """End the connection, which nobody uses."""
+        self.stream.close()
 
     def close(self) -> None:
         """End the connection at once."""

@@ -6,20 +6,26 @@ goes on (rule 9 of `netkit.io`). So no thread and no task is needed, and an idle
 is looked at before its next use, because the server may have said GOAWAY meanwhile.
 
 What is to be sent lies in one outbox, in order. Nobody waits to put something there; who sends a body waits
-while it is full (rule 8). A lock guards the protocol object; it is never held across a yield.
+while it is full (rule 8). A lock guards the protocol object, and everything that says who pumps and who
+waits. It is never held across a yield, nor while code of others is called: a lease, a callback.
 
 Flow control gives credit back when the application takes a piece, not when the piece comes: a response that
-nobody reads holds back its server, and no other response (RFC 9113 section 5.2).
+nobody reads holds back its server, and no other response (RFC 9113 section 5.2). There is one exception:
+while a request's own body is being sent, nobody can take the pieces yet, so they are kept up to a limit.
 """
 
 from __future__ import annotations
 
 import threading
+from copy import copy
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from netkit.http.client.channel import Exchange, NoRoom, Reply
-from netkit.http.connection.errors import ErrorCode
+from netkit.errors import NetkitError
+from netkit.http.client.channel import Exchange, NoRoom, timed_out
+from netkit.http.client.failures import as_http_error
+from netkit.http.client.h2_reply import H2Reply
+from netkit.http.connection.errors import ConnectionFault, ErrorCode
 from netkit.http.connection.events import (
     Broken,
     Data,
@@ -31,18 +37,19 @@ from netkit.http.connection.events import (
     Room,
 )
 from netkit.http.errors import HttpError
-from netkit.io import OPERATIONS_PER_TURN, PAUSE, Event as Signal, Want
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, BusyError, ClosedError, Event as Signal, Want, race
 from netkit.io.stream import RECEIVE_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from netkit.errors import NetkitError
-    from netkit.http.client.body import Body
+    from netkit.http.client.body import Body, Pieces
+    from netkit.http.client.channel import Lease
     from netkit.http.client.dial import Link
     from netkit.http.client.facts import ConnectionInfo
     from netkit.http.connection.events import ClientConnection, Events
     from netkit.io import Flow
+    from netkit.io.protocols import Buffer
 
 #: Octets that may wait to be sent before whoever sends a body waits.
 OUTBOX_LIMIT = 262_144
@@ -50,90 +57,47 @@ OUTBOX_LIMIT = 262_144
 #: How much of a body is given to the protocol object at once.
 SEND_SIZE = 65_536
 
+#: Octets of a response that are kept while the body of its request is being sent. A server that answers as it
+#: reads (an echo, a filter) could not go on reading otherwise. Above it, such a server is held back.
+EARLY_LIMIT = 64 << 20
 
-class H2Reply(Reply):
-    """A response over HTTP/2."""
-
-    def __init__(self, channel: H2Channel, exchange: Exchange, stream: int) -> None:
-        Reply.__init__(self, exchange)  # super() would cost as much again
-        self._channel = channel
-        self.stream = stream
-        self.version = (2, 0)
-        #: Set when something has come for this reply, or when its flow is to pump.
-        self.signal = Signal()
-        #: Whether the request has been sent whole.
-        self.is_sent = exchange.body is None
-
-    def next_flow(self) -> Flow[bytes]:
-        """Flow: the next piece of the body; `b""` at its end."""
-        if not self.pieces and not self.is_ended and self.error is None:
-            yield from self._channel.wait_flow(self, self._has_piece, self.exchange.read_timeout)
-        if self.pieces:
-            data, credit = self.pieces.popleft()
-            self._channel.give_back(self, credit)
-            return data
-        if self.error is not None:
-            raise self.error
-        return b""
-
-    def read_into_flow(self, view: memoryview) -> Flow[int]:
-        """Flow: up to `len(view)` octets of the body into `view`; 0 at its end.
-
-        All that has come, because servers send small frames.
-        """
-        pieces = self.pieces
-        if not pieces and not self.is_ended and self.error is None:
-            yield from self._channel.wait_flow(self, self._has_piece, self.exchange.read_timeout)
-        if not pieces and self.error is not None:
-            raise self.error
-        size = credit_of_all = 0
-        room = len(view)
-        while pieces and size < room:
-            data, credit = pieces.popleft()
-            if len(data) > room - size:
-                pieces.appendleft((data[room - size :], 0))
-                data = data[: room - size]
-            view[size : size + len(data)] = data
-            size += len(data)
-            credit_of_all += credit
-        self._channel.give_back(self, credit_of_all)
-        return size
-
-    def _has_piece(self) -> bool:
-        return bool(self.pieces) or self.is_ended or self.error is not None
-
-    def close(self) -> None:
-        """Give up what is left of the body: the server is told so (RST_STREAM)."""
-        credit = sum(credit for _, credit in self.pieces)
-        self.pieces.clear()
-        self._channel.abandon(self, credit)
-        self.release()
+#: Octets that the server may make this side send without reading them: answers to PING and SETTINGS.
+ANSWERS_LIMIT = 262_144
 
 
 class H2Channel:
     """A connection of HTTP/2 with its protocol object."""
 
     __slots__ = (
+        "_answers",
         "_conn",
+        "_crowded",
+        "_deaf",
         "_failure",
         "_going_away",
+        "_has_room",
+        "_in_flight",
         "_info_again",
         "_lock",
+        "_on_room",
         "_outbox",
         "_pump_thread",
         "_pumping",
         "_replies",
+        "_retired",
         "_waiting",
         "_wake",
         "idle_since",
         "info",
+        "settled",
         "stream",
         "uses",
     )
 
     is_http2 = True
 
-    def __init__(self, link: Link, conn: ClientConnection) -> None:
+    def __init__(self, link: Link, conn: ClientConnection, on_room: Callable[[], None] | None = None) -> None:
+        """`on_room` is called when more requests may begin than before: in any thread, with no lock held."""
         self.stream = link.stream
         self.info = link.info
         self.idle_since = 0.0
@@ -149,6 +113,15 @@ class H2Channel:
         self._waiting: dict[H2Reply, None] = {}  # the replies whose flows wait for their signal
         self._failure: NetkitError | None = None
         self._going_away = False
+        # What the pool reads without the lock: see `_count`.
+        self._has_room = conn.can_request
+        self._in_flight = 0
+        self._retired = False  # to be closed when no request is under way
+        self._on_room = on_room
+        self._crowded = False  # somebody waits for room in the outbox
+        self._deaf = False  # the server takes no more octets; what it has sent is still to be read
+        self._answers = 0  # octets that the server made this side send, in the outbox
+        self.settled = Signal()
 
     # What the pool asks.
 
@@ -168,19 +141,35 @@ class H2Channel:
     @property
     def has_room(self) -> bool:
         """Whether one more request may begin."""
-        return self.is_usable and self._conn.can_request
+        return self._has_room and self.is_usable
 
     @property
     def is_usable(self) -> bool:
         """Whether it may be kept for another request."""
-        return not (
-            self._failure is not None or self._going_away or self._conn.is_closed or self.stream.is_closed
-        )
+        return not (self._failure is not None or self._going_away or self.stream.is_closed)
 
     @property
     def in_flight(self) -> int:
         """How many requests are under way."""
-        return len(self._replies)
+        return self._in_flight
+
+    def _count(self) -> None:
+        """Note how many requests are under way, and whether one more may begin. The caller holds the lock.
+
+        The pool reads both without the lock. In this order, none under way means that the room is as noted.
+        """
+        self._has_room = self._conn.can_request
+        self._in_flight = len(self._replies)
+
+    def retire(self) -> None:
+        """Close, now or as soon as no request is under way: one may have begun meanwhile."""
+        with self._lock:
+            self._going_away = self._retired = True
+        self._close_if_retired()
+
+    def _close_if_retired(self) -> None:
+        if self._retired and not self._replies and self._failure is None:
+            self.close()
 
     def close(self) -> None:
         """End the connection at once, with a GOAWAY if the system takes it at once."""
@@ -189,9 +178,9 @@ class H2Channel:
                 if self._failure is None and not self.stream.is_closed:
                     self._conn.goaway(ErrorCode.NO_ERROR)
                     self._push()
-        except OSError:
+        except (OSError, NetkitError):
             pass
-        self.stream.close()
+        self._fail(HttpError.ConnectionError("the connection was closed meanwhile", fault="caller"))
 
     # The exchange.
 
@@ -200,15 +189,18 @@ class H2Channel:
         exchange.timing.phase = "send"
         body = exchange.body
         with self._lock:
-            if self._failure is not None:
-                raise self._failure
+            if not self.is_usable:
+                raise HttpError.ConnectionError("the connection takes no more requests")
             if not self._conn.can_request:
+                self._count()
                 raise NoRoom
             length = None if body is None else body.length
             stream = self._conn.request(exchange.head, end=body is None, length=length)
             self.uses += 1
             reply = H2Reply(self, exchange, stream)
             self._replies[stream] = reply
+            self._in_flight = len(self._replies)  # first: see `_count`
+            self._count()
         try:
             exchange.was_sent = True
             if body is None:
@@ -223,22 +215,27 @@ class H2Channel:
             exchange.timing.phase = "wait"
             if not reply.has_head and reply.error is None:
                 yield from self.wait_flow(reply, lambda: reply.has_head, exchange.read_timeout)
+            reply.tell_interims()
             if reply.error is not None and not reply.has_head:
                 raise reply.error
         except BaseException:
-            self.abandon(reply, 0)
+            self.abandon(reply)
             raise
         exchange.timing.phase = "receive"
         return reply
 
     def _send_body(self, exchange: Exchange, reply: H2Reply, body: Body) -> Flow[None]:
         """Flow: send the body, as flow control and the outbox have room, until the server has refused it."""
+        if self._is_over(reply):
+            return
         conn, stream = self._conn, reply.stream
         pieces = body.begin()
-        sent = 0
+        sent = turns = 0
         try:
             while True:
-                piece = memoryview((yield from pieces.next_flow()))
+                piece = memoryview((yield from self._next_piece(pieces, reply)))
+                if self._is_over(reply):
+                    return
                 sent += len(piece)
                 if body.length is not None and (sent > body.length or (not piece and sent < body.length)):
                     raise HttpError.InvalidRequest(
@@ -256,13 +253,15 @@ class H2Channel:
                     with self._lock:
                         if self._is_over(reply):
                             return
-                        if len(self._outbox) < OUTBOX_LIMIT:
+                        if self._may_send(reply):
                             room = min(conn.room(stream), len(piece), SEND_SIZE)
-                        if room:
                             conn.send(stream, piece[:room])
                             piece = piece[room:]
                     if room:
                         self._push_or_wake()
+                        turns += 1
+                        if turns % OPERATIONS_PER_TURN == 0:
+                            yield PAUSE
                     else:
                         yield from self.wait_flow(
                             reply, lambda: self._may_send(reply), exchange.write_timeout
@@ -270,10 +269,25 @@ class H2Channel:
         finally:
             pieces.close()
 
+    def _next_piece(self, pieces: Pieces, reply: H2Reply) -> Flow[Buffer]:
+        """Flow: the next piece of a request's body; anything if the server wants no more of it."""
+        if not pieces.waits:
+            return (yield from pieces.next_flow())
+        # Nobody may pump meanwhile, and the server may answer early.
+        won = yield from race(pieces.next_flow(), self._watch(reply))
+        return b"" if won.value is None else won.value
+
+    def _watch(self, reply: H2Reply) -> Flow[None]:
+        yield from self.wait_flow(reply, lambda: self._is_over(reply), None)
+
     def _may_send(self, reply: H2Reply) -> bool:
+        """Whether some of a body can go, or none of it is wanted any more. The caller holds the lock."""
         if self._is_over(reply):
             return True
-        return len(self._outbox) < OUTBOX_LIMIT and self._conn.room(reply.stream) > 0
+        if len(self._outbox) >= OUTBOX_LIMIT:
+            self._crowded = True
+            return False
+        return self._conn.room(reply.stream) > 0
 
     @staticmethod
     def _is_over(reply: H2Reply) -> bool:
@@ -310,15 +324,23 @@ class H2Channel:
     ) -> Flow[None]:
         """Flow: until `is_there`, or the reply has failed; the flow pumps if nobody else does.
 
-        `patience`, in seconds, limits the wait for anything to come on this stream: then the stream is
-        given up, and HttpError.Timeout raised. At `until` the flow returns.
+        `is_there` is called with the lock held. `patience`, in seconds, limits the wait for this stream,
+        however lively the others are: then HttpError.Timeout is raised, and the caller gives the stream up.
+        At `until` the flow returns. Raises BusyError if another flow waits for the same reply.
         """
         limit = until if patience is None else monotonic() + patience
+        if reply.is_awaited:
+            raise BusyError("response's reading side")
+        reply.is_awaited = True
         try:
             while True:
+                if reply.interims:
+                    reply.tell_interims()
                 with self._lock:
                     if is_there() or reply.error is not None:
                         return
+                    if limit is not None and monotonic() >= limit:
+                        break
                     pumps = not self._pumping
                     if pumps:
                         self._pumping = True
@@ -331,32 +353,41 @@ class H2Channel:
                     try:
                         yield Want(event=reply.signal, until=limit)
                     finally:
-                        self._waiting.pop(reply, None)
-                if limit is not None and monotonic() >= limit and not is_there() and reply.error is None:
-                    if until is not None:
-                        return
-                    raise reply._read_timeout()
+                        with self._lock:
+                            self._waiting.pop(reply, None)
         finally:
+            reply.is_awaited = False
             # Whoever was woken to pump, and has its own answer already, or was interrupted, wakes the next.
             self._pass_on()
+        if until is None:
+            raise timed_out(patience, reply.exchange.timing.phase)
 
     def _pump_flow(self, reply: H2Reply, is_there: Callable[[], bool], limit: float | None) -> Flow[None]:
         """Flow: receive for all and send what is to be sent, until `is_there`, or the `limit`."""
         turns = 0
         self._pump_thread = threading.get_ident()
         try:
-            while not (is_there() or reply.error is not None):
-                if limit is not None and monotonic() >= limit:
-                    return
+            while True:
                 if self._pump_once():
                     turns += 1
                     if turns % OPERATIONS_PER_TURN == 0:
                         yield PAUSE
-                    continue
-                yield self.stream.want(write=bool(self._outbox), event=self._wake, until=limit)
+                else:
+                    try:
+                        yield self.stream.want(write=bool(self._outbox), event=self._wake, until=limit)
+                    except ClosedError as error:
+                        self._fail(_broken(error))  # which says why, if that is known
+                if reply.interims:
+                    reply.tell_interims()
+                with self._lock:
+                    if is_there() or reply.error is not None:
+                        return
+                if limit is not None and monotonic() >= limit:
+                    return
         finally:
-            self._pump_thread = 0
-            self._pumping = False
+            with self._lock:
+                self._pump_thread = 0
+                self._pumping = False
 
     def _pump_once(self) -> bool:
         """Send what goes, and take in what is there. Returns whether anything was there."""
@@ -364,16 +395,23 @@ class H2Channel:
         try:
             with self._lock:
                 self._push()
-            if self._failure is not None or not self.stream.try_fill():
+            if self._failure is not None or not self._fill(fresh=False):
                 return self._failure is not None
             self._feed()
             return True
-        except OSError as error:
+        except (OSError, NetkitError) as error:
             self._fail(_broken(error))
             return True
+        except BaseException:
+            self._give_up()
+            raise
 
     def _pass_on(self) -> None:
-        """If nobody pumps, one of those who wait is woken to do it."""
+        """If nobody pumps, one of those who wait is woken to do it.
+
+        It is called after the pump has left, and by everybody who leaves: so whoever began to wait while
+        there was a pump is seen here.
+        """
         if self._pumping:
             return
         if self._waiting:
@@ -393,37 +431,72 @@ class H2Channel:
             self._pumping = True
         try:
             fresh = True
-            while self._failure is None and self.stream.try_fill(fresh=fresh):
+            while self._failure is None and self._fill(fresh=fresh):
                 self._feed()
                 fresh = False
             with self._lock:
                 self._push()
-        except OSError as error:
+        except (OSError, NetkitError) as error:
             self._fail(_broken(error))
+        except BaseException:
+            self._give_up()
+            raise
         finally:
-            self._pumping = False
+            with self._lock:
+                self._pumping = False
             self._pass_on()
+
+    def _fill(self, *, fresh: bool) -> bool:
+        """Receive what is there. True if something was, or nothing more will come."""
+        try:
+            return self.stream.try_fill(fresh=fresh)
+        except EOFError:
+            # TLS without close_notify is an end like any other: the frames say whether something is missing.
+            return True
+
+    def _give_up(self) -> None:
+        """Ctrl-C came in the middle of a step: nobody knows how much of it was done."""
+        self._fail(HttpError.ConnectionError("the connection was interrupted", fault="local"))
 
     def _feed(self) -> None:
         """Give the protocol object what was received, and each reply what is its own."""
         data = self.stream._buffer.take(RECEIVE_SIZE)
-        woken: list[H2Reply] = []
+        woken: dict[H2Reply, None] = {}
+        had_room = True
         try:
             with self._lock:
+                had_room = self._has_room
                 events = self._conn.feed(data) if data else self._conn.feed_eof()
-                woken = self._dispatch(events)
+                self._dispatch(events, woken)
+                self._count()
+                self._take_answers()
                 self._push()
-            if not data:
-                self._fail(HttpError.ConnectionError("the server closed the connection"))
         finally:
-            # Also where sending fails: a response that is there is over for whoever waits for it.
-            for reply in woken:
-                if reply.is_ended or reply.error is not None:
-                    reply.release()
-                reply.signal.set()
+            # Whatever became of the sending: what these wait for has come, and nobody else will tell them.
+            self._rouse(woken)
+        if not self.settled.is_set:
+            self.settled.set()  # SETTINGS come before everything else (RFC 9113 section 3.4)
+        if not data:
+            self._fail(HttpError.ConnectionError("the server closed the connection"))
+        if not had_room and self._has_room and self._on_room is not None:
+            self._on_room()
 
-    def _dispatch(self, events: Events) -> list[H2Reply]:
-        woken: dict[H2Reply, None] = {}
+    def _rouse(self, replies: Iterable[H2Reply]) -> None:
+        """Wake the flows of these replies, and give back the channel of those that are over."""
+        for reply in replies:
+            reply.signal.set()
+        for reply in replies:
+            if reply.is_ended or reply.error is not None:
+                reply.release()
+        if self._retired:
+            self._close_if_retired()
+
+    def taken_lease(self, reply: H2Reply) -> Lease | None:
+        """The lease of a reply, for who ends it: two threads may want to at once."""
+        with self._lock:
+            return reply.take_lease()
+
+    def _dispatch(self, events: Events, woken: dict[H2Reply, None]) -> None:
         for event in events:
             reply = self._replies.get(event.stream)
             if reply is None:
@@ -435,13 +508,18 @@ class H2Channel:
                 elif isinstance(event, GoAway):
                     self._going_away = True
                 elif isinstance(event, Room):
-                    woken.update(dict.fromkeys(self._replies.values()))
+                    woken.update((each, None) for each in self._replies.values() if not each.is_sent)
                 elif isinstance(event, Data) and event.credit:
                     self._conn.consumed(event.stream, event.credit)  # of a stream that was given up
                 continue
             woken[reply] = None
             if type(event) is Data:
-                reply.pieces.append((event.data, event.credit))
+                credit = event.credit
+                if not reply.is_sent and reply.early < EARLY_LIMIT:
+                    reply.early += credit
+                    self._conn.consumed(event.stream, credit)
+                    credit = 0
+                reply.pieces.append((event.data, credit))
             elif type(event) is ResponseHead:
                 reply.status, reply.fields = event.status, event.fields
                 reply.length = event.length
@@ -455,14 +533,12 @@ class H2Channel:
                 self._end(reply)
             elif isinstance(event, Interim):
                 reply.exchange.has_answer = True
-                if reply.exchange.on_interim is not None:
-                    reply.exchange.on_interim(event.status, event.fields)
+                reply.interims.append((event.status, event.fields))
             elif isinstance(event, Reset):
                 if event.is_safe:
                     # The server has not worked on it: as if it had not been sent (RFC 9113 section 8.7).
                     reply.exchange.was_sent = reply.exchange.has_answer = False
                 self._drop(reply, event.error)
-        return list(woken)
 
     def _end(self, reply: H2Reply) -> None:
         self._replies.pop(reply.stream, None)
@@ -475,7 +551,9 @@ class H2Channel:
     def _drop(self, reply: H2Reply, error: NetkitError) -> None:
         self._replies.pop(reply.stream, None)
         if reply.error is None and not reply.is_ended:
-            reply.error = error
+            # Each its own: an error that several flows raise would collect the frames of all.
+            reply.error = copy(error)
+            reply.error.__cause__ = error.__cause__
 
     def _fail(self, error: NetkitError) -> None:
         """The connection is over: so are all its streams."""
@@ -485,9 +563,9 @@ class H2Channel:
             lost = list(self._replies.values())
             for reply in lost:
                 self._drop(reply, self._failure)
-        for reply in lost:
-            reply.release()
-            reply.signal.set()
+            self._in_flight = 0
+        self._rouse(lost)
+        self.settled.set()
         self.stream.close()
 
     # Sending.
@@ -497,17 +575,50 @@ class H2Channel:
         outbox = self._outbox
         if self._conn.has_output:
             outbox += self._conn.take()
-        while outbox:
-            view = memoryview(outbox)
-            try:
-                sent = self.stream.offer(view[:RECEIVE_SIZE])
-            finally:
-                view.release()
-            if not sent:
-                return
-            del outbox[:sent]
-        if self.stream.unsent:
-            self.stream.offer(b"")
+        if self._deaf:
+            outbox.clear()
+        try:
+            while outbox:
+                view = memoryview(outbox)
+                try:
+                    sent = self.stream.offer(view[:RECEIVE_SIZE])
+                finally:
+                    view.release()
+                if not sent:
+                    break
+                del outbox[:sent]
+            if not outbox and self.stream.unsent:
+                self.stream.offer(b"")
+        except ConnectionError as error:
+            if isinstance(error, NetkitError):
+                raise
+            # The server may have answered before it left: reading goes on, to the end of what it sent.
+            self._deaf = True
+            self._outbox = outbox = bytearray()  # the old one is still in the frames of the error
+        if not outbox:
+            self._answers = 0
+        if self._crowded and len(outbox) < OUTBOX_LIMIT:
+            self._crowded = False
+            for reply in self._waiting:
+                if not reply.is_sent:
+                    reply.signal.set()
+
+    def _take_answers(self) -> None:
+        """Put into the outbox what the server made this side say; it must read that, or the connection ends.
+
+        The caller holds the lock.
+        """
+        if self._conn.has_output:
+            answers = self._conn.take()
+            self._outbox += answers
+            self._answers += len(answers)
+            if self._answers > ANSWERS_LIMIT:
+                raise ConnectionFault(
+                    "the server does not read the answers that it asks for",
+                    ErrorCode.ENHANCE_YOUR_CALM,
+                    limit_name="answers",
+                    limit=ANSWERS_LIMIT,
+                )
 
     def _push_or_wake(self) -> None:
         """Send what goes at once; the pump, if there is one, sends the rest."""
@@ -515,9 +626,12 @@ class H2Channel:
             with self._lock:
                 self._push()
                 left = bool(self._outbox) or self.stream.unsent > 0
-        except OSError as error:
+        except (OSError, NetkitError) as error:
             self._fail(_broken(error))
             return
+        except BaseException:
+            self._give_up()
+            raise
         if left and self._pumping:
             self._wake.set()
 
@@ -535,28 +649,36 @@ class H2Channel:
 
     def give_back(self, reply: H2Reply, credit: int) -> None:
         """The application has taken octets of that credit: as many more may come."""
-        if not credit:
-            return
         with self._lock:
             if self._failure is None:
                 self._conn.consumed(reply.stream, credit)
         self._push_soon()
 
-    def abandon(self, reply: H2Reply, credit: int) -> None:
-        """The reply is not wanted any more: tell the server, if it is not over."""
+    def abandon(self, reply: H2Reply) -> None:
+        """The reply is not wanted any more: tell the server, if it is not over, and whoever waits for it."""
         with self._lock:
+            credit = sum(credit for _, credit in reply.pieces)
+            reply.pieces.clear()
+            is_live = self._replies.get(reply.stream) is reply
+            if is_live:
+                self._drop(reply, HttpError.ConnectionError("the response was closed", fault="caller"))
             if self._failure is None:
-                if self._replies.pop(reply.stream, None) is not None:
+                if is_live:
                     self._conn.reset(reply.stream, ErrorCode.CANCEL)
                 if credit:
                     self._conn.consumed(reply.stream, credit)
+            self._count()
+        if is_live and reply.is_awaited:
+            reply.signal.set()
+            self._wake.set()  # if the one that waits is the pump
+        if is_live and not self.settled.is_set:
+            self.settled.set()  # there is room now, and perhaps nobody who pumps
         self._push_or_wake()
+        self._close_if_retired()
 
 
-def _broken(error: OSError) -> HttpError:
+def _broken(error: OSError | NetkitError) -> NetkitError:
     """The connection broke, as the error of HTTP."""
-    if isinstance(error, HttpError):
-        return error
-    made = HttpError.ConnectionError(f"the connection broke: {error.strerror or error}", errno=error.errno)
-    made.__cause__ = error
+    made = as_http_error(error, "receive")
+    assert isinstance(made, NetkitError)  # it takes every OSError, and leaves other errors of netkit alone
     return made

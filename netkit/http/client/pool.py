@@ -124,7 +124,7 @@ class Pool:
                 if found is None:
                     seat = self._sit_down(seat)
             for channel in close:
-                channel.close()
+                channel.retire()
             if called is not None:
                 called.set()
             if found is None:
@@ -136,6 +136,8 @@ class Pool:
                     raise found.error
             elif isinstance(found, _Permit):
                 return (yield from self._dial(route, dial, found)), False
+            elif isinstance(found, Event):
+                yield from found.wait()
             elif found.is_alive():
                 return found, True
             else:
@@ -149,7 +151,7 @@ class Pool:
 
     def _decide(
         self, seat: _Seat | None, route: Route, may_share: bool, fresh: bool, close: list[Channel]
-    ) -> Channel | _Dialing | _Permit | None:
+    ) -> Channel | Event | _Permit | None:
         """What a request gets that has sat in `seat`; None if it must wait."""
         if seat is not None and seat.is_called:
             seat.is_called = False
@@ -174,7 +176,7 @@ class Pool:
 
     def _find(
         self, route: Route, may_share: bool, fresh: bool, close: list[Channel]
-    ) -> Channel | _Dialing | _Permit | None:
+    ) -> Channel | Event | _Permit | None:
         """A channel, something that will be one, or the right to make one; None if there is none of them."""
         now = monotonic()
         if now >= self._next_expiry:
@@ -183,6 +185,9 @@ class Pool:
             shared = self._shared_for(route)
             if shared is not None:
                 return shared
+            for channel in self._shared.get(route, ()):
+                if channel.is_usable and not channel.settled.is_set:
+                    return channel.settled  # it will soon be known whether it has room for all
             idle = self._idle.get(route)
             if idle:
                 self._busy.add(idle[-1])
@@ -190,8 +195,15 @@ class Pool:
             dialing = self._dialing.get(route)
             if dialing is not None:
                 return dialing
-        if self._count >= self.config.max_connections and not self._evict(close):
-            return None
+        if self._count >= self.config.max_connections:
+            spare = self._longest_idle()
+            if spare is None:
+                return None
+            its_route, channel = spare
+            if channel.is_http2 and its_route == route and channel.has_room and not fresh:
+                return channel  # its last request has ended just now, in another thread
+            self._evict(its_route, channel)
+            close.append(channel)
         self._count += 1
         if not may_share or route in self._http11 or route in self._dialing:
             return _Permit(None)
@@ -270,6 +282,14 @@ class Pool:
                 self._called += 1
                 return seat
         return None
+
+    def call_next(self) -> None:
+        """A connection of HTTP/2 has room again, which no request has given up: its server takes more."""
+        if self._seats:
+            with self._guard:
+                called = self._call()
+            if called is not None:
+                called.set()
 
     def _call_another(self) -> _Seat | None:
         """One request has found something: call the next if there may be something for that one too."""
@@ -352,8 +372,8 @@ class Pool:
                     self._count -= 1
                     close.append(channel)
 
-    def _evict(self, close: list[Channel]) -> bool:
-        """Take out the connection that has been idle longest, of whatever route. False if none is idle."""
+    def _longest_idle(self) -> tuple[Route, Channel] | None:
+        """The connection that has been idle longest, of whatever route."""
         candidates: list[tuple[float, Route, Channel]] = [
             (idle[0].idle_since, route, idle[0]) for route, idle in self._idle.items() if idle
         ]
@@ -364,15 +384,17 @@ class Pool:
             if self._is_idle(channel)
         ]
         if not candidates:
-            return False
+            return None
         _, route, channel = min(candidates, key=lambda each: each[0])
+        return route, channel
+
+    def _evict(self, route: Route, channel: Channel) -> None:
+        """Take out an idle connection."""
         if channel.is_http2:
             self._remove_shared(route, channel)
         else:
             self._idle[route].popleft()
         self._count -= 1
-        close.append(channel)
-        return True
 
     def __iter__(self) -> Iterator[Channel]:
         """All channels, in use or idle."""

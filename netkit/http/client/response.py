@@ -295,7 +295,9 @@ def whole_body(reply: Reply, limit: int, *, decode: bool) -> bytes | None:
         return b""
     if len(pieces) > 1 or (decode and reply.may_be_coded) or len(pieces[0][0]) > limit:
         return None
-    return pieces.popleft()[0]
+    data, credit = pieces.popleft()
+    reply.give_back(credit)
+    return data
 
 
 def fetched(answer: Answer, body: bytes | None, *, is_decoded: bool) -> FetchedResponse:

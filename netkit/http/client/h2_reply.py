@@ -1,0 +1,107 @@
+"""A response over HTTP/2: what has come of it, and what its own flow has still to do (RFC 9113 section 8.1).
+
+The channel puts in what it receives, in whatever flow or thread pumps; the reply's own flow takes it out. So
+whatever may raise, or call code of others, is done here by the flow that it concerns.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netkit.http.client.channel import Exchange, Reply
+from netkit.io import Event as Signal
+
+if TYPE_CHECKING:
+    from netkit.http.client.channel import Lease
+    from netkit.http.client.h2_channel import H2Channel
+    from netkit.http.connection.events import FieldList
+    from netkit.io import Flow
+
+
+class H2Reply(Reply):
+    """A response over HTTP/2."""
+
+    def __init__(self, channel: H2Channel, exchange: Exchange, stream: int) -> None:
+        Reply.__init__(self, exchange)  # super() would cost as much again
+        self._channel = channel
+        self.stream = stream
+        self.version = (2, 0)
+        #: Set when something has come for this reply, or when its flow is to pump.
+        self.signal = Signal()
+        #: Whether the request has been sent whole.
+        self.is_sent = exchange.body is None
+        #: Whether a flow waits for something of this reply.
+        self.is_awaited = False
+        #: Credit that was given back before the application took the octets.
+        self.early = 0
+        #: 1xx responses that the flow of this reply has still to tell.
+        self.interims: list[tuple[int, FieldList]] = []
+
+    def next_flow(self) -> Flow[bytes]:
+        """Flow: the next piece of the body; `b""` at its end."""
+        if not self.pieces and not self.is_ended and self.error is None:
+            yield from self._channel.wait_flow(self, self._has_piece, self.exchange.read_timeout)
+        if self.pieces:
+            data, credit = self.pieces.popleft()
+            self.give_back(credit)
+            return data
+        if self.error is not None:
+            raise self.error
+        return b""
+
+    def give_back(self, credit: int) -> None:
+        """The application has taken octets of that credit."""
+        if credit:
+            self._channel.give_back(self, credit)
+
+    def tell_interims(self) -> None:
+        """Tell the 1xx responses that came: in the reply's own flow, because whoever is told may raise."""
+        while self.interims:
+            status, fields = self.interims.pop(0)
+            if self.exchange.on_interim is not None:
+                self.exchange.on_interim(status, fields)
+
+    def read_into_flow(self, view: memoryview) -> Flow[int]:
+        """Flow: up to `len(view)` octets of the body into `view`; 0 at its end.
+
+        All that has come, because servers send small frames.
+        """
+        pieces = self.pieces
+        if not pieces and not self.is_ended and self.error is None:
+            yield from self._channel.wait_flow(self, self._has_piece, self.exchange.read_timeout)
+        if not pieces and self.error is not None:
+            raise self.error
+        size = credit_of_all = 0
+        room = len(view)
+        while pieces and size < room:
+            data, credit = pieces.popleft()
+            if len(data) > room - size:
+                pieces.appendleft((data[room - size :], 0))
+                data = data[: room - size]
+            view[size : size + len(data)] = data
+            size += len(data)
+            credit_of_all += credit
+        self.give_back(credit_of_all)
+        return size
+
+    def _has_piece(self) -> bool:
+        return bool(self.pieces) or self.is_ended or self.error is not None
+
+    def close(self) -> None:
+        """Give up what is left of the body: the server is told so (RST_STREAM)."""
+        self._channel.abandon(self)
+        self.release()
+
+    def release(self) -> None:
+        """The channel is no longer needed by this reply. Whoever pumps says so, or the reply's own flow."""
+        if self._lease is None:
+            return
+        lease = self._channel.taken_lease(self)
+        if lease is not None:
+            lease.end()
+
+    def take_lease(self) -> Lease | None:
+        """The lease, once. For the channel, which holds its lock."""
+        lease, self._lease = self._lease, None
+        self.is_released = self.is_released or lease is not None
+        return lease
