@@ -77,7 +77,8 @@ class Scene:
         self.say()
 
     def take(self) -> None:
-        """The server gets what was sent."""
+        """The server gets what was sent, with what the pump sends when it is woken in this turn."""
+        self.channel._push_or_wake()  # noqa: SLF001
         self.server.feed(bytes(self.stream.sent))
         self.stream.sent.clear()
 

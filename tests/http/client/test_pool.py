@@ -14,7 +14,7 @@ from netkit.errors import NetkitError
 from netkit.http import AsyncClient, Client, ClientConfig, DialConfig, HttpError, PoolConfig, Request, Url
 from netkit.http.client.dial import Route
 from netkit.http.client.pool import Pool
-from netkit.io import CancellationError, CancellationToken, Flow, run
+from netkit.io import CancellationError, CancellationToken, Event, Flow, run
 from netkit.proxy.url import Proxy
 from tests.http.client.conftest import Form
 from tests.http.client.serving import PATIENCE, Answer, Conn, Received, Site, always, in_turn, reply, trusting
@@ -588,6 +588,8 @@ class FakeChannel:
         self.in_flight = 0
         self.idle_since = 0.0
         self.closed = False
+        self.settled = Event()
+        self.settled.set()
 
     @property
     def has_room(self) -> bool:
@@ -598,6 +600,8 @@ class FakeChannel:
 
     def close(self) -> None:
         self.closed = True
+
+    retire = close
 
 
 def acquired(pool: Pool, route: Route, channel: FakeChannel) -> Flow[bool]:
