@@ -25,9 +25,9 @@ from netkit.net.listening import AsyncIncoming, Incoming, StreamListener
 from netkit.net.resolve import NameResolver, resolve_flow, system_resolver
 from netkit.net.sockets import Shutdown
 from netkit.net.tcp import KeepAlive, TcpInfo, TcpListener, TcpStream
-from netkit.net.udp import UdpMessage, UdpSocket
 
 if TYPE_CHECKING:
+    from netkit.net.udp import UdpMessage as UdpMessage, UdpSocket as UdpSocket
     from netkit.net.unix import (
         PeerCred as PeerCred,
         UnixAddr as UnixAddr,
@@ -67,6 +67,7 @@ __getattr__, __dir__, _ = lazy(
             "unix_listener_from_raw_fd unix_stream_from_raw_fd watchdog_interval"
         ),
         "netkit.serve.shutdown": "ConnectionGuard GracefulShutdown ShutdownSignals shutdown_signals",
+        "udp": "UdpMessage UdpSocket",
         "unix": "PeerCred UnixAddr UnixAddrLike UnixIncoming UnixListener UnixStream",
     },
 )

@@ -23,7 +23,7 @@ from netkit.http.connection.events import (
     ResponseHead,
     Upgraded,
 )
-from netkit.http.connection.h1 import H1Client
+from netkit.http.connection.h1_client import H1Client  # without the server's side
 from netkit.http.errors import HttpError
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, BrokenStreamError, Event as Signal, beside
 
