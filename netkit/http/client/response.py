@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 PIECE = 65_536
 
 _VERSIONS = {(1, 0): Version.Http10, (1, 1): Version.Http11, (2, 0): Version.Http2, (3, 0): Version.Http3}
+#: Those that have come, which are at most 900: a call of a class costs three times as much.
+_STATUSES: dict[int, StatusCode] = {}
 _NO_HEADERS = Headers().frozen()
 
 
@@ -308,7 +310,11 @@ def fetched(answer: Answer, body: bytes | None, *, is_decoded: bool) -> FetchedR
 
 def _made(answer: Answer | _Kept, body: bytes | None, is_decoded: bool) -> FetchedResponse:
     made = FetchedResponse.__new__(FetchedResponse)
-    assign(made, "status", StatusCode(answer.reply.status))
+    code = answer.reply.status
+    status = _STATUSES.get(code)
+    if status is None:
+        status = _STATUSES[code] = StatusCode(code)
+    assign(made, "status", status)
     assign(made, "body", body)
     assign(made, "is_decoded", is_decoded)
     assign(made, "_answer", answer)
