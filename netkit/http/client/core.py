@@ -86,17 +86,30 @@ CONTINUE_TIME = 1.0
 
 
 class Call:
-    """One call of a client, from its first request to its last response."""
+    """One call of a client, from its first request to its last response.
 
-    #: A Host that the caller set.
-    authority: bytes | None = None
-    #: Whether the caller wants no further request on the connection.
-    closes = False
-    #: The protocols that the caller asks to go on with (RFC 9110 section 7.8).
-    upgrade: bytes | None = None
-    redirects = 0
-    history: Sequence[Answer] = ()
-    interim: Sequence[tuple[int, FieldList]] = ()
+    `authority` is a Host that the caller set. `closes`: the caller wants no further request on the
+    connection. `upgrade` are the protocols that the caller asks to go on with (RFC 9110 section 7.8).
+    """
+
+    __slots__ = (
+        "auth",
+        "authority",
+        "body",
+        "closes",
+        "deadline",
+        "fields",
+        "follows",
+        "history",
+        "interim",
+        "loop",
+        "method",
+        "origin",
+        "redirects",
+        "timing",
+        "upgrade",
+        "url",
+    )
 
     def __init__(
         self,
@@ -114,6 +127,12 @@ class Call:
             # They are for the origin of this URL, and for no other place that shows or keeps a URL.
             auth = auth or _auth_of(url)
             url = url.replace(username="", password="")
+        self.authority: bytes | None = None
+        self.closes = False
+        self.upgrade: bytes | None = None
+        self.redirects = 0
+        self.history: Sequence[Answer] = ()
+        self.interim: Sequence[tuple[int, FieldList]] = ()
         self.method = method
         self.url = url
         self.body = body

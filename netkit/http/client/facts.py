@@ -38,25 +38,35 @@ class Timing:
     `started` is when the request was asked for. `acquired` is when there was a connection to use: a new one,
     then `resolved`, `connected`, `tunnelled` (by a proxy) and `secured` (by TLS) come before it, or an old
     one. `sent` is when the whole request had been handed to the system, `answered` when the head of the
-    final response was there, and `ended` when its body was.
-
-    What has not happened is a default of the class: most exchanges set four of these.
+    final response was there, and `ended` when its body was. `phase` is what is being done now.
     """
 
-    #: What is being done now.
-    phase: Phase = "queue"
-    queued: float | None = None
-    resolved: float | None = None
-    connected: float | None = None
-    tunnelled: float | None = None
-    secured: float | None = None
-    acquired: float | None = None
-    sent: float | None = None
-    answered: float | None = None
-    ended: float | None = None
+    __slots__ = (
+        "acquired",
+        "answered",
+        "connected",
+        "ended",
+        "phase",
+        "queued",
+        "resolved",
+        "secured",
+        "sent",
+        "started",
+        "tunnelled",
+    )
 
     def __init__(self, started: float) -> None:
         self.started = started
+        self.phase: Phase = "queue"
+        self.queued: float | None = None
+        self.resolved: float | None = None
+        self.connected: float | None = None
+        self.tunnelled: float | None = None
+        self.secured: float | None = None
+        self.acquired: float | None = None
+        self.sent: float | None = None
+        self.answered: float | None = None
+        self.ended: float | None = None
 
     def phases(self) -> list[tuple[Phase, float, float]]:
         """Each phase that there was: its name, and when it began and ended, in seconds from the start."""

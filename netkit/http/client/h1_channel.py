@@ -49,6 +49,8 @@ class _Refused(Exception):
 class H1Reply(Reply):
     """A response over HTTP/1.1."""
 
+    __slots__ = ("_channel",)
+
     def __init__(self, channel: H1Channel, exchange: Exchange) -> None:
         Reply.__init__(self, exchange)  # super() would cost as much again
         self._channel = channel
