@@ -486,7 +486,7 @@ class H2Channel:
         for reply in replies:
             reply.signal.set()
         for reply in replies:
-            if reply.is_ended or reply.error is not None:
+            if reply._lease is not None and (reply.is_ended or reply.error is not None):
                 reply.release()
         if self._retired:
             self._close_if_retired()
@@ -533,6 +533,8 @@ class H2Channel:
                 self._end(reply)
             elif isinstance(event, Interim):
                 reply.exchange.has_answer = True
+                if reply.interims is None:
+                    reply.interims = []
                 reply.interims.append((event.status, event.fields))
             elif isinstance(event, Reset):
                 if event.is_safe:

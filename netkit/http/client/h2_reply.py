@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 class H2Reply(Reply):
     """A response over HTTP/2."""
 
+    #: Whether a flow waits for something of this reply.
+    is_awaited = False
+    #: Credit that was given back before the application took the octets.
+    early = 0
+    #: 1xx responses that the flow of this reply has still to tell.
+    interims: list[tuple[int, FieldList]] | None = None
+
     def __init__(self, channel: H2Channel, exchange: Exchange, stream: int) -> None:
         Reply.__init__(self, exchange)  # super() would cost as much again
         self._channel = channel
@@ -30,12 +37,6 @@ class H2Reply(Reply):
         self.signal = Signal()
         #: Whether the request has been sent whole.
         self.is_sent = exchange.body is None
-        #: Whether a flow waits for something of this reply.
-        self.is_awaited = False
-        #: Credit that was given back before the application took the octets.
-        self.early = 0
-        #: 1xx responses that the flow of this reply has still to tell.
-        self.interims: list[tuple[int, FieldList]] = []
 
     def next_flow(self) -> Flow[bytes]:
         """Flow: the next piece of the body; `b""` at its end."""
