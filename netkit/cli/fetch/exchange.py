@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from netkit.io import Flow
 
 #: How much of a body is taken at once, in octets.
-PIECE = 65_536
+PIECE = 262_144
 
 
 class Done(NamedTuple):
@@ -151,13 +151,13 @@ class Fetcher:
         from netkit.io import sleep_until
 
         rate, size, begun = self.save.limit_rate, 0, monotonic()
-        most = PIECE if rate is None else max(1, min(PIECE, rate // 8))
+        view = memoryview(bytearray(PIECE if rate is None else max(1, min(PIECE, rate // 8))))
         try:
-            while not sink.has_enough and (piece := (yield from response.read_flow(most))):
-                size += len(piece)
+            while not sink.has_enough and (count := (yield from response.read_into_flow(view))):
+                size += count
                 if self.steps.record is not None:
-                    self.steps.record.received(piece)
-                sink.write(piece)
+                    self.steps.record.received(bytes(view[:count]))
+                sink.write(view[:count])
                 if rate is not None:
                     yield from sleep_until(begun + size / rate)
             sink.end()

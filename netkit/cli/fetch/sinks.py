@@ -27,8 +27,8 @@ class Sink:
     #: Nothing more is wanted.
     has_enough = False
 
-    def write(self, piece: bytes) -> None:
-        """Take a piece."""
+    def write(self, piece: memoryview) -> None:
+        """Take a piece, whose place is used again for the next one."""
 
     def end(self) -> None:
         """The body is over."""
@@ -43,7 +43,7 @@ class Payload(Sink):
     def __init__(self, env: Environment) -> None:
         self._env = env
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: memoryview) -> None:
         self._env.write_bytes(piece)
         self._env.flush()
 
@@ -59,8 +59,8 @@ class Screen(Sink):
         self._env = env
         self._text = BodyText(media_type if set_out else "", charset_of(media_type), color=env.color)
 
-    def write(self, piece: bytes) -> None:
-        self._show(self._text.feed(piece))
+    def write(self, piece: memoryview) -> None:
+        self._show(self._text.feed(bytes(piece)))
         if self._text.is_binary:
             self.is_withheld = self.has_enough = True
             self._env.warn(
@@ -88,8 +88,8 @@ class Events(Sink):
         self._run = run
         self._text = text
 
-    def write(self, piece: bytes) -> None:
-        self._run.write_object({"event": "received", "data_b64": b64(piece)}, self._text)
+    def write(self, piece: memoryview) -> None:
+        self._run.write_object({"event": "received", "data_b64": b64(bytes(piece))}, self._text)
 
 
 class Hashed(Sink):
@@ -103,7 +103,7 @@ class Hashed(Sink):
         self._expected = expected
         self.has_enough = sink.has_enough
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: memoryview) -> None:
         self._hash.update(piece)
         self._sink.write(piece)
         self.has_enough = self._sink.has_enough

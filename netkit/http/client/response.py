@@ -190,7 +190,7 @@ def _restored(
 class Incoming:
     """A response on its way, with its body decoded: what both forms of reading share."""
 
-    __slots__ = ("_decoded", "_decoder", "_limit", "_raw", "answer", "size")
+    __slots__ = ("_decoded", "_decoder", "_limit", "_over", "answer", "size")
 
     def __init__(self, answer: Answer, *, decode: bool, limit: int | None) -> None:
         self.answer = answer
@@ -198,7 +198,7 @@ class Incoming:
         self._limit = limit
         self._decoder: BodyDecoder | None = None
         self._decoded: Iterator[bytes] | None = None
-        self._raw = False
+        self._over = memoryview(b"")  # of a decoded piece, what the last buffer had no room for
         reply = answer.reply
         if decode and reply.may_be_coded and (reply.pieces or not reply.is_ended):
             codings = [
@@ -226,6 +226,9 @@ class Incoming:
             self.size += len(piece)
             if self._limit is not None and self.size > self._limit:
                 raise HttpError.BodyTooLarge(self._limit, limit_name="max_body")
+            return piece
+        if self._over:
+            piece, self._over = bytes(self._over), memoryview(b"")
             return piece
         while True:
             if self._decoded is not None:
@@ -265,24 +268,15 @@ class Incoming:
             if self._limit is not None and self.size > self._limit:
                 raise HttpError.BodyTooLarge(self._limit, limit_name="max_body")
             return size
-        piece = yield from self.next_flow()
-        size = min(len(piece), len(view))
-        view[:size] = piece[:size]
-        if size < len(piece):
-            rest, decoded = piece[size:], self._decoded
-            self.size -= len(rest)
-            self._decoded = _chained(rest, decoded)
+        over = self._over or memoryview((yield from self.next_flow()))
+        size = min(len(over), len(view))
+        view[:size] = over[:size]
+        self._over = over[size:]
         return size
 
     def close(self) -> None:
         """Give up what is left."""
         self.answer.reply.close()
-
-
-def _chained(first: bytes, rest: Iterator[bytes] | None) -> Iterator[bytes]:
-    yield first
-    if rest is not None:
-        yield from rest
 
 
 def whole_body(reply: Reply, limit: int, *, decode: bool) -> bytes | None:
@@ -513,6 +507,11 @@ class ResponseStream:
         with _Reading(self, timeout):
             flow = self._read_into_flow(memoryview(buffer).cast("B"))
             return run(flow, deadline=self._until(timeout), cancel=cancel)
+
+    def read_into_flow(self, view: memoryview) -> Flow[int]:
+        """Flow: `read_into`; the time limit of the call is that of whoever runs the flow."""
+        with _Reading(self, None):
+            return (yield from self._read_into_flow(view))
 
     async def read_into_async(
         self,
