@@ -26,7 +26,6 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from netkit.http.content_disposition import MAX_NAME, shortened
 from netkit.http.errors import HttpError
 
 if TYPE_CHECKING:
@@ -243,6 +242,8 @@ def candidate_names(name: str, on_exists: OnExists, max_tries: int) -> Iterator[
     yield name
     if on_exists == "fail":
         return
+    from netkit.http.content_disposition import MAX_NAME, shortened
+
     for number in range(1, max_tries):
         if on_exists == "append-number":
             end = f".{number}"

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Final
 
 from netkit.http.client.download_errors import DownloadError, file_error
 from netkit.http.client.download_state import MAX_STATE, State
-from netkit.http.content_disposition import MAX_NAME, shortened
 from netkit.http.save import create_file, resume_file
 
 if TYPE_CHECKING:
@@ -36,12 +35,19 @@ if TYPE_CHECKING:
 #: What follows the name of the file in that of its state.
 SUFFIX: Final = ".netkit-part"
 
+#: Names of fewer characters have room for it, whatever they are.
+SHORT: Final = 48
+
 #: What says that a file cannot be enlarged without writing to it.
 _CANNOT_ALLOCATE: Final = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ENODEV)
 
 
 def state_name(name: str) -> str:
     """The name of the state beside a file of that name."""
+    if len(name) < SHORT:
+        return name + SUFFIX
+    from netkit.http.content_disposition import MAX_NAME, shortened
+
     return shortened(name, MAX_NAME - len(SUFFIX)) + SUFFIX
 
 
