@@ -69,7 +69,15 @@ FIREWALL_HINT: Final = "a firewall of this machine, or a route that prohibits it
 #: What helps where a hint has no words for it of its own: a setting of the library, by its name there, or a
 #: look at what the name servers say. Each program says what it calls that; the command line has options.
 Remedy: TypeAlias = Literal[
-    "alpn_protocols", "max_version", "name_servers", "root_certs", "server_name", "versions"
+    "alpn_protocols",
+    "http1",
+    "http2",
+    "max_redirects",
+    "max_version",
+    "name_servers",
+    "root_certs",
+    "server_name",
+    "versions",
 ]
 
 

@@ -58,6 +58,8 @@ class ParseError(NetkitError, ValueError):
     section: str = "RFC 9112 section 2.2"
     #: The flag of `Lenient` that lets this pass, as the command line spells it.
     tolerance: str | None = None
+    #: Octets of the message around the fault, and where in them it is; None where nobody kept them.
+    excerpt: tuple[bytes, int] | None = None
     _what: ClassVar[str] = "not an HTTP/1.1 message"
 
     if TYPE_CHECKING:

@@ -46,7 +46,11 @@ def write_state(path: str, data: bytes) -> None:
         pass
     beside = os.path.join(os.path.dirname(place), f".{os.path.basename(place)[:200]}.{os.urandom(6).hex()}")
     # Made new, never followed: in a directory that others may write in, a link could wait under this name.
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+    except OSError as error:
+        error.filename = path  # the name that the caller knows
+        raise
     try:
         with open(fd, "wb") as file:
             file.write(data)

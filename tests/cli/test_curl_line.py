@@ -90,10 +90,17 @@ COPIED = r"""curl 'https://a.example/api' \
     [
         ("curl example.com", ["http://example.com"]),
         ("/usr/bin/curl https://a.example/x", ["https://a.example/x"]),
-        ("curl -sSL https://a.example", ["--silent", "--location", "https://a.example"]),
+        ("curl -sSL https://a.example", ["--silent", "--show-error", "--location", "https://a.example"]),
         ("curl -XPOST -d@f a", ["--request", "POST", "--data", "@f", "http://a"]),
         ("curl -4 --http2 -o x --url a", ["-4", "--http2", "--output", "x", "http://a"]),
         ("curl -sXPUT a", ["--silent", "--request", "PUT", "http://a"]),
+        (
+            "curl --json @f a",
+            [
+                *("-H", "Content-Type: application/json", "-H", "Accept: application/json"),
+                *("--data-binary", "@f", "http://a"),
+            ],
+        ),
         ("curl -- a b", ["http://a", "http://b"]),
         ("curl -H 'A: b' a --compressed", ["--header", "A: b", "--compressed", "http://a"]),
         ("curl -g --no-progress-meter --no-keepalive -# a", ["http://a"]),
@@ -119,7 +126,7 @@ def test_a_curl_command_in_words_of_ours(line: str, words: list[str]) -> None:
         ("", "this is no curl command", "curl"),
         ("curl", "the command has no URL", "add the URL"),
         ("curl -w '%{http_code}' a", "curl's --write-out", "--timing"),
-        ("curl --json '{}' a", "curl's --json", "--data-raw DATA"),
+        ("curl --json '{}' --json x a", "--json stands beside another body", "join"),
         ("curl a --next b", "curl's --next", "one request at a time"),
         ("curl --tftp-blksize 5 a", "curl's --tftp-blksize", "leave it out"),
         ("curl -sZ a", "curl's -Z", "leave it out"),

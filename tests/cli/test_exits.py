@@ -12,6 +12,7 @@ from typing import get_args
 import pytest
 
 from netkit.addr import AddrParseError, IpAddr, SocketAddr
+from netkit.cli.commands.http_fetch import fetch
 from netkit.cli.commands.tls import probe
 from netkit.cli.frame.exits import BUG_HINT, EXIT_TEXTS, Exit, Terminated, explain
 from netkit.cli.frame.remedies import REMEDIES
@@ -300,5 +301,11 @@ def test_a_hint_says_what_to_type() -> None:
 
 def test_every_remedy_is_an_option_that_there_is() -> None:
     assert set(REMEDIES) == set(get_args(Remedy))
-    options = {name for param in probe.params for name in param.opts}
-    assert {word for text in REMEDIES.values() for word in re.findall(r"--[a-z-]+", text)} <= options
+    options = {name for command in (probe, fetch) for param in command.params for name in param.opts}
+    assert {word for text in REMEDIES.values() for word in re.findall(r"--[a-z0-9-]+", text)} <= options
+
+
+def test_a_command_without_the_option_shows_the_words_alone() -> None:
+    error = TlsError.AlertReceived(70)
+    assert explain(error, options={"--ca"}).hint == error.hint
+    assert explain(error, options={"--min-version", "--max-version"}).hint != error.hint

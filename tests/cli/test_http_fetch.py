@@ -78,11 +78,16 @@ def test_events(fetch: Netkit, server: Server) -> None:
     assert first["input"] == first["url"] == server.url("/stream")
     assert first["peer"] == server.address
     assert {"name": "Content-Type", "value": "text/event-stream"} in first["headers"]
-    assert {row["event"] for row in pieces} == {"received"}
-    assert body_of(done) == b"data: 1\n\ndata: 2\n\n"
+    event = {"type": "http.fetch", "input": server.url("/stream"), "event": "server-sent"}
+    assert pieces == [{**event, "name": "message", "data": n, "id": "", "retry_s": None} for n in "12"]
     assert (last["event"], last["size"], last["status"]) == ("fetched", 18, 200)
     assert last["trailers"] == [{"name": "X-Sum", "value": "3"}]
     assert [row["phase"] for row in last["phases"]][-3:] == ["send", "wait", "receive"]
+
+
+def test_the_octets_of_a_stream_of_events(fetch: Netkit, server: Server) -> None:
+    done = fetch("--json", "--raw", server.url("/stream"))
+    assert body_of(done) == b"data: 1\n\ndata: 2\n\n"
 
 
 def test_headers_before_the_body(fetch: Netkit, server: Server) -> None:

@@ -116,14 +116,14 @@ def test_urls_without_a_scheme(text: str, url: str) -> None:
         (["a"], {"data": (data("binary", "@f"),)}, "POST", b"one\r\ntwo\n", "form"),
         (["a"], {"data": (data("raw", "@f"),)}, "POST", b"@f", "form"),
         (["a"], {"data": (data("data", "@-"),)}, "POST", b"stdin", "form"),
-        (["a"], {"data": (data("urlencode", "a b&c"),)}, "POST", b"a%20b%26c", "form"),
-        (["a"], {"data": (data("urlencode", "n=a b"),)}, "POST", b"n=a%20b", "form"),
+        (["a"], {"data": (data("urlencode", "a b&c"),)}, "POST", b"a+b%26c", "form"),
+        (["a"], {"data": (data("urlencode", "n=a b"),)}, "POST", b"n=a+b", "form"),
         (["a"], {"data": (data("urlencode", "=a=b"),)}, "POST", b"a%3Db", "form"),
         (["a"], {"data": (data("urlencode", "n@f"),)}, "POST", b"n=one%0D%0Atwo%0A", "form"),
         (["a"], {"data": (data("urlencode", "@f"),)}, "POST", b"one%0D%0Atwo%0A", "form"),
         (["a"], {"data": (data("data", ""),)}, "POST", b"", "form"),
-        (["a"], {"upload": "-"}, "PUT", FileBody("-"), None),
-        (["a"], {"upload": "f", "method": "POST"}, "POST", FileBody("f"), None),
+        (["a"], {"upload": "-"}, "PUT", FileBody("-", None, True), None),
+        (["a"], {"upload": "f", "method": "POST"}, "POST", FileBody("f", None, True), None),
         (["a", "@x.json"], {}, "POST", FileBody("x.json", "application/json"), "application/json"),
         (["a", "@x;type=a/b"], {}, "POST", FileBody("x", "a/b"), "a/b"),
         (["a"], {"head": True}, "HEAD", None, None),
@@ -144,9 +144,39 @@ def test_a_query_of_items_and_of_data() -> None:
     made = settled("a.example/x?y#z", "q==a b&c", "f==@h")
     assert str(made.url) == "https://a.example/x?y&q=a+b%26c&f=value%0A#z"
     made = settled("a.example", data=(data("data", "x=1"), data("urlencode", "y=a b")), query=True)
-    assert (made.method, str(made.url), made.body) == ("GET", "https://a.example/?x=1&y=a%20b", None)
+    assert (made.method, str(made.url), made.body) == ("GET", "https://a.example/?x=1&y=a+b", None)
     made = settled("a.example", data=(data("data", "x=1"),), query=True, head=True)
     assert (made.method, str(made.url)) == ("HEAD", "https://a.example/?x=1")
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "whole"),
+    [
+        ("a.example", "in/b c.txt", "https://a.example/b%20c.txt"),
+        ("a.example/d/", "f", "https://a.example/d/f"),
+        ("a.example/d/?x=1", "f", "https://a.example/d/f?x=1"),
+        ("a.example/d", "f", "https://a.example/d"),
+        ("a.example/?x=/", "f", "https://a.example/f?x=/"),
+        ("a.example/d/", "-", "https://a.example/d/"),
+    ],
+)
+def test_an_upload_names_its_place(url: str, path: str, whole: str) -> None:
+    assert str(settled(url, upload=path).url) == whole
+    assert str(settled(url, f"@{path}").url).rstrip("/") == f"https://{url}".rstrip("/")
+
+
+@pytest.mark.parametrize("word", ["get", "post", "delete"])
+def test_a_method_in_small_letters_is_no_host(word: str) -> None:
+    with pytest.raises(WrongValue, match=word) as caught:
+        Words([word, "a.example"])
+    assert word.upper() in (caught.value.hint or "")
+    assert Words([word]).urls == [word]
+    assert Words([word, "x=1"]).urls == [word]
+
+
+def test_no_referer_is_made() -> None:
+    with pytest.raises(WrongValue, match="Referer"):
+        settled("a", referer="http://b/;auto")
 
 
 def test_headers_have_the_last_word() -> None:

@@ -23,7 +23,7 @@ from netkit.cli.fetch.request import FORM, Words, plan_of, plans_of
 from netkit.cli.frame import inputs
 from netkit.cli.frame.cells import Column
 from netkit.cli.frame.command import Run, Section, command
-from netkit.cli.frame.exits import Exit
+from netkit.cli.frame.exits import Exit, Failure
 from netkit.cli.frame.groups import option_group
 from netkit.cli.frame.messages import plural
 from netkit.cli.frame.options import HOST, Seconds, WrongValue, option
@@ -137,6 +137,15 @@ class FetchView(View[Any]):
         if result.file is not None:
             yield f"{result.file}: {plural(result.size, 'octet')}"
 
+    def details(self, failure: Failure, env: Environment) -> Iterable[str]:
+        from netkit.http.parse_errors import ParseError
+
+        if not isinstance(failure.error, ParseError):
+            return ()
+        from netkit.cli.render.octets import excerpt_lines
+
+        return excerpt_lines(failure.error.excerpt, env.width)
+
     def exit_code(self, result: Done) -> Exit:
         return Exit.NO if result.is_refused else Exit.LOCAL if result.is_withheld else Exit.OK
 
@@ -194,6 +203,11 @@ def fetch(
         $ netkit http fetch --curl -L example.com q==fish
         $ netkit http fetch --offline --from-curl 'curl -d a=b http://example.com/'
     """
+    if run.json and targets.texts and targets.texts[0].lstrip().startswith(("{", "[")):
+        raise WrongValue(
+            f"{targets.texts[0][:40]!r} is no URL",
+            "--json is the output here; for a body write name:=value, or -d with -H 'Content-Type: ...'",
+        )
     words = Words(targets.texts)
     plan = plan_of(words, request, auth)
     if not words.urls and targets.how.file is None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FLAGS = """
     basic compressed create-dirs digest fail fail-with-body get head http1.1 http2 http2-prior-knowledge
     include insecure ipv4 ipv6 location location-trusted netrc no-buffer raw
-    remote-header-name remote-name show-headers silent verbose
+    remote-header-name remote-name show-error show-headers silent verbose
 """
 _VALUES = """
     cacert cert connect-timeout connect-to continue-at cookie cookie-jar data data-ascii data-binary data-raw
@@ -45,7 +45,6 @@ PASSED_OVER = {
     "path-as-is": "a URL is sent as browsers read it",
     "progress-bar": "progress is shown for downloads",
     "remote-name-all": "-O is for all URLs here",
-    "show-error": "errors are always shown",
     "ssl-no-revoke": "only Windows' TLS asks about that",
     "tcp-nodelay": "it is always so",
     "tlsv1.2": "it is the least that is spoken",
@@ -100,7 +99,6 @@ _HERE = {"ipv4": "-4", "ipv6": "-6"}
 #: What helps instead of an option that is not there.
 _INSTEAD = {
     "config": "write its options on the command line",
-    "json": "write -H 'Content-Type: application/json' -H 'Accept: application/json' --data-raw DATA",
     "retry-max-time": "--max-time is for all tries together",
     "next": "give one request at a time",
     "proxy-user": "user and password are part of the proxy's URL",
@@ -159,13 +157,18 @@ def _option(name: str, value: str | None, rest: list[str], found: list[str], url
     """One option of curl's, by its long name; `value` is what stood in the same word."""
     if name in _INSTEAD:
         raise _unknown(f"--{name}", _INSTEAD[name])
-    if name in VALUES or name == "url":
+    if name in VALUES or name in ("json", "url"):
         if value is None:
             if not rest:
                 raise WrongValue(f"--from-curl: --{name} has no value", None)
             value = rest.pop()
         if name == "url":
             urls.append(value)
+        elif name == "json":
+            if "--data-binary" in found:
+                raise WrongValue("--from-curl: --json stands beside another body", "join the bodies")
+            found[:0] = ["-H", "Content-Type: application/json", "-H", "Accept: application/json"]
+            found += ["--data-binary", value]
         else:
             found += [f"--{name}", value]
     elif name in FLAGS:
@@ -220,7 +223,7 @@ def to_curl(plan: RequestPlan, settled: SettledRequest, beside: Iterable[tuple[s
     words += _body(plan, settled)
     with_body = settled.body is not None
     implied = "POST" if with_body else "GET"
-    if isinstance(settled.body, FileBody):
+    if isinstance(settled.body, FileBody) and settled.body.names_target:
         implied = "PUT"
     if settled.method == "HEAD" and "-I" not in words:
         words.append("-I")
@@ -256,10 +259,14 @@ def _headers(plan: RequestPlan, settled: SettledRequest) -> list[str]:
         elif lower == "content-type" and own and (value == FORM_TYPE or isinstance(plan.body, MultipartBody)):
             continue  # curl sends it with such a body
         else:
-            words += ["-H", f"{name}: {value}" if value else f"{name};"]
+            text = value.encode("latin-1").decode("utf-8", "surrogateescape")
+            words += ["-H", f"{name}: {text}" if value else f"{name};"]
     for name in (*_CURL_SENDS, "Content-Type"):
         asked = plan.header(name)
-        if asked is not None and asked.value is None and name.lower() not in names:
+        is_left_out = asked is not None and asked.value is None
+        if name == "Content-Type" and isinstance(settled.body, FileBody) and not settled.body.names_target:
+            is_left_out = True  # --data-binary would be a form
+        if is_left_out and name.lower() not in names:
             words += ["-H", f"{name}:"]
     return words
 
@@ -279,8 +286,9 @@ def _body(plan: RequestPlan, settled: SettledRequest) -> list[str]:
             words += ["-F", f"{part.name}={content}"]
         return words
     match settled.body:
-        case FileBody(path):
-            return ["-T", path]
+        case FileBody(path, _, names_target):
+            # -T would complete a URL that ends in a slash.
+            return ["-T", path] if names_target else ["--data-binary", f"@{path}"]
         case bytes(octets):
             return [
                 "--data-raw" if octets.startswith(b"@") else "-d",

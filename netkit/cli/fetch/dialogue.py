@@ -33,6 +33,8 @@ class Steps:
         self._env = env
         self._har = show.har
         self.record = None if show.har is None else Record(max_body=MAX_HAR_BODY)
+        if show.har is not None:
+            open(show.har, "ab").close()  # what is wrong with it is said before anything is sent
         self._listeners: list[Trace] = [] if self.record is None else [self.record]
         if show.trace or env.verbosity > 0:
             self._listeners.append(Dialogue(env, timed=show.trace))

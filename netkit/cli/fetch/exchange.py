@@ -182,13 +182,18 @@ class Fetcher:
             return
         elif self.show.include or method == "HEAD":
             self._show_head(response)
-        elif env.writes_to_terminal and not self.save.saves:
+        elif env.writes_to_terminal and not self.save.saves and not self._has_shown_head:
             from netkit.cli.render.http_head import status_words
 
             env.say(status_words(_version(response), int(response.status), reason_of(response)))
         location = response.headers.get_first("Location")
         if is_first and location is not None and 300 <= response.status < 400 and not self.follows:
             env.warn(None, f"{text} redirects to {location} ({int(response.status)})", "-L follows redirects")
+
+    @property
+    def _has_shown_head(self) -> bool:
+        """Whether -v has shown the head on the terminal already."""
+        return self.run.env.stderr_tty and (self.show.trace or self.run.env.verbosity > 0)
 
     def _show_head(self, response: ResponseStream | FetchedResponse) -> None:
         """The heads on standard output, as curl's -i does: those of redirects too."""

@@ -133,15 +133,11 @@ def _header(word: str, name: str, separator: str, value: str) -> Item:
 
 
 def header_octets(value: str) -> str:
-    """Text of a header: what is not ISO 8859-1 is sent as UTF-8, as curl does.
+    """Text of a header: what is not ASCII is sent as UTF-8, as curl does.
 
     RFC 9110 section 5.5 has octets there, and the rest of netkit shows each as the character of its number.
     """
-    try:
-        value.encode("latin-1")
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "surrogateescape").decode("latin-1")
-    return value
+    return value.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def _split(word: str) -> tuple[str, str, str] | None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netkit.cli.fetch.values import Checksum, Data, HeaderText, MethodName, Offset, Part, Size
+from netkit._value import assign
+from netkit.cli.fetch.values import ByteRanges, Checksum, Data, HeaderText, MethodName, Offset, Part, Size
 from netkit.cli.frame.groups import OptionGroup, OutputOptions, SourceOptions, field, flag
 from netkit.cli.frame.options import Address, File, Number, Seconds, WrongValue, exclude
 
@@ -95,7 +96,10 @@ class RequestOptions(OptionGroup):
         "--form-string takes text as it is.",
     )
     upload: str | None = field(
-        "-T", "--upload-file", type=File(), help="Send FILE (-: standard input) as the body of a PUT."
+        "-T",
+        "--upload-file",
+        type=File(),
+        help="Send FILE (-: standard input) as the body of a PUT; its name follows a URL that ends in /.",
     )
     items_as: str | None = field(
         "--as",
@@ -105,7 +109,7 @@ class RequestOptions(OptionGroup):
     query: bool = flag("-G", "--get", help="Put the data of -d into the URL's query, and send no body.")
     head: bool = flag("-I", "--head", help="Ask for the headers only (HEAD), and show them.")
     byte_range: str | None = field(
-        "-r", "--range", metavar="RANGE", help="Ask for a part of the content: 0-499, 500-, -500."
+        "-r", "--range", type=ByteRanges(), help="Ask for a part of the content: 0-499, 500-, -500."
     )
     user_agent: str | None = field("-A", "--user-agent", metavar="NAME", help="The User-Agent header.")
     referer: str | None = field("-e", "--referer", metavar="URL", help="The Referer header.")
@@ -323,7 +327,7 @@ class ShowOptions(OptionGroup):
         "--session", metavar="NAME", help="Keep cookies and headers in the session NAME, and use them again."
     )
     cookie_jar: str | None = field(
-        "-c", "--cookie-jar", type=File(), help="Write the cookies to FILE when it is over."
+        "-c", "--cookie-jar", type=File(), help="Write the cookies to FILE (-: standard output) at the end."
     )
     no_buffer: bool = flag("-N", "--no-buffer", help="As always: write what comes when it comes.")
     offline: bool = flag("--offline", help="Send nothing: show the request as it would be sent.")
@@ -344,5 +348,11 @@ class FetchOutput(OutputOptions):
     quiet: bool = flag(
         "-s", "--silent", "-q", "--quiet", help="Write only results: no messages, no progress."
     )
-    letters = frozenset({"-s", "-v", "-q"})
+    show_error: bool = flag("-S", "--show-error", help="With -s, write messages all the same.")
+    letters = frozenset({"-s", "-v", "-q", "-S"})
     withheld = frozenset({"file"})
+
+    def check(self) -> None:
+        super().check()
+        if self.show_error:
+            assign(self, "quiet", False)

@@ -97,10 +97,14 @@ class MultipartBody(NamedTuple):
 
 
 class FileBody(NamedTuple):
-    """A file as it is, `-` for standard input; it is sent piece by piece."""
+    """A file as it is, `-` for standard input; it is sent piece by piece.
+
+    `names_target`: as for curl's -T, a URL that ends in a slash is completed by the file's name.
+    """
 
     path: str
     content_type: str | None = None
+    names_target: bool = False
 
 
 #: A body that can be sent.
@@ -227,9 +231,12 @@ class RequestPlan(Value):
             else:
                 value = _text(read(each.value)) if each.is_file else each.value
                 added.append(f"{_encoded(each.name)}={_encoded(value)}")
+        url = self.url
+        if isinstance(self.body, FileBody) and self.body.names_target and self.body.path != "-":
+            url = _completed(url, self.body.path)
         if not added:
-            return self.url
-        before, mark, fragment = self.url.partition("#")
+            return url
+        before, mark, fragment = url.partition("#")
         separator = "" if before.endswith(("?", "&")) else "&" if "?" in before else "?"
         return f"{before}{separator}{'&'.join(added)}{mark}{fragment}"
 
@@ -267,6 +274,25 @@ def complete_url(text: str) -> str:
     own = bracketed or "." not in host.rstrip(".") or re.fullmatch(r"[\d.]+|.*\.localhost\.?", host.lower())
     secure = port == "443" or not (own or port == "80")
     return f"{'https' if secure else 'http'}://{text}"
+
+
+def _completed(url: str, path: str) -> str:
+    """A URL whose path ends in a slash, or is empty, with the name of the file that is sent there.
+
+    >>> _completed("http://a/in/?x=1", "/tmp/b c.txt"), _completed("http://a/d", "b")
+    ('http://a/in/b%20c.txt?x=1', 'http://a/d')
+    """
+    from posixpath import basename
+    from urllib.parse import quote
+
+    scheme, slashes, rest = url.partition("://")
+    end = re.search("[?#]|$", rest)
+    at = end.start() if end is not None else len(rest)
+    if "/" in rest[:at] and not rest[:at].endswith("/"):
+        return url
+    separator = "" if rest[:at].endswith("/") else "/"
+    name = quote(basename(path).encode("utf-8", "surrogateescape"))
+    return f"{scheme}{slashes}{rest[:at]}{separator}{name}{rest[at:]}"
 
 
 # -- bodies
@@ -345,13 +371,13 @@ def _piece(piece: DataPiece, read: Read) -> bytes:
     """The octets of one -d, with the file that it names."""
     text, path = piece.text, piece.path
     if piece.how == "urlencode":
-        from urllib.parse import quote
+        from urllib.parse import quote_plus
 
         mark = re.search("[=@]", text)
         name = text[: mark.start()] if mark is not None else ""
         content = text if mark is None else text[mark.end() :]
         octets = content.encode("utf-8", "surrogateescape") if path is None else read(path)
-        return (f"{name}=" if name else "").encode() + quote(octets, safe="").encode()
+        return (f"{name}=" if name else "").encode() + quote_plus(octets).encode()
     if path is None:
         return text.encode("utf-8", "surrogateescape")
     octets = read(path)
@@ -373,6 +399,14 @@ def _multipart(parts: Iterable[FormPart], read: Read) -> MultipartForm:
         return read(part.path) if part.path == "-" or part.filename is None else Path(part.path)
 
     return MultipartForm(
-        Part(part.name, content(part), filename=part.filename, content_type=part.content_type)
-        for part in parts
+        Part(part.name, content(part), filename=part.filename, content_type=_type_of(part)) for part in parts
     )
+
+
+def _type_of(part: FormPart) -> str | None:
+    """The media type that was given, or that the file's own name says where its other name does not."""
+    if part.content_type is not None or part.path is None or part.filename is None:
+        return part.content_type
+    from mimetypes import guess_type
+
+    return None if guess_type(part.filename)[0] is not None else guess_type(part.path)[0]

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 FORM = "write netkit http fetch [METHOD] URL... [ITEM...]"
 
 
+#: What people write who are used to HTTPie; a host of such a name needs its scheme.
+_METHODS_IN_SMALL = frozenset(("delete", "get", "head", "options", "patch", "post", "put"))
+
+
 class Words:
     """The words of the command line in their roles: a method, URLs as they were typed, items."""
 
@@ -50,6 +54,10 @@ class Words:
             self.method = rest.pop(0)
         self.urls: list[str] = []
         self.items: list[Item] = []
+        if rest[1:] and rest[0] in _METHODS_IN_SMALL and is_url(rest[1]):
+            raise WrongValue(
+                f"{rest[0]} would be a URL here", f"a method is a word in capitals: {rest[0].upper()}"
+            )
         for word in rest:
             if not self.urls or is_url(word):
                 self.urls.append(word)
@@ -107,6 +115,8 @@ def _headers(request: RequestOptions, items: Sequence[Item]) -> list[HeaderLine]
     for name, value in (("User-Agent", request.user_agent), ("Referer", request.referer)):
         if value is not None:
             found.append(_header(name, value))
+    if request.referer is not None and request.referer.endswith(";auto"):
+        raise WrongValue("-e: no Referer is made from redirects, as curl's ;auto does", "leave ;auto out")
     if request.byte_range is not None:
         found.append(_header("Range", f"bytes={request.byte_range}"))
     found += request.headers
@@ -130,7 +140,7 @@ def _header(name: str, value: str) -> HeaderLine:
 def _body(fields: tuple[Item, ...], request: RequestOptions) -> Body | None:
     options: list[tuple[str, Body | None]] = [
         ("-d", DataBody(request.data) if request.data else None),
-        ("-T", FileBody(request.upload) if request.upload is not None else None),
+        ("-T", FileBody(request.upload, names_target=True) if request.upload is not None else None),
     ]
     given = [(name, body) for name, body in options if body is not None]
     if fields and given:

@@ -79,6 +79,16 @@ class Received(TypedDict):
     data_b64: Annotated[str, "The octets"]
 
 
+class ServerSent(TypedDict):
+    """A server-sent event, of a body that is text/event-stream; with --raw its octets are `received`."""
+
+    event: Literal["server-sent"]
+    name: Annotated[str, "The event's type, `message` if the server gave none"]
+    data: str
+    id: Annotated[str, "The last id that the server gave; empty before the first"]
+    retry_s: Annotated[float | None, "How long to wait before a reconnect, where this event says so"]
+
+
 class PhaseRow(TypedDict):
     """A step of the exchange."""
 
@@ -107,7 +117,7 @@ class Fetched(TypedDict):
     checksum: Annotated[str | None, "The hash of the body, as in --checksum; null if it was not asked for"]
 
 
-Row: TypeAlias = Requested | CurlCommand | Interim | Redirected | Responded | Received | Fetched
+Row: TypeAlias = Requested | CurlCommand | Interim | Redirected | Responded | Received | ServerSent | Fetched
 
 
 def header_rows(fields: Iterable[tuple[str, str]]) -> list[HeaderRow]:

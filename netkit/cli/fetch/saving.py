@@ -49,7 +49,8 @@ class Saving(Watch):
             if not os.path.basename(self._path):
                 hint = "--output-dir names a directory"
                 raise BadInput(f"{named!r} is a directory, not a file", None, hint)
-        self._shows_progress = env.shows_status and not fetcher.run.many
+        silent = fetcher.run.given.get("output__quiet")  # -s, though -S shows messages
+        self._shows_progress = env.shows_status and not fetcher.run.many and not silent
         self._response: FetchedResponse | None = None
         self._file: str | None = None
         self._offset = 0

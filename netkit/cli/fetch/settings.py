@@ -191,7 +191,7 @@ def tls_config(connect: ConnectOptions, env: Environment) -> TlsConfig | None:
     if connect.insecure:
         config = config.with_verify_mode(CertVerifyMode.None_)
     if connect.cert is not None:
-        key = private_key(connect.key or connect.cert, "--key" if connect.key else "--cert")
+        key = private_key(connect.key or connect.cert, "--key")
         config = config.with_identity(certificates(connect.cert, "--cert"), key)
     return config
 

@@ -92,6 +92,25 @@ class Events(Sink):
         self._run.write_object({"event": "received", "data_b64": b64(bytes(piece))}, self._text)
 
 
+class ServerEvents(Sink):
+    """The events of --json for a stream of server-sent events: one object for each of them."""
+
+    def __init__(self, run: Run[Any], text: str) -> None:
+        from netkit.http.event_stream import EventStreamParser
+
+        self._run = run
+        self._text = text
+        self._parser = EventStreamParser()
+
+    def write(self, piece: bytes) -> None:
+        for found in self._parser.feed(piece):
+            row = {"name": found.event, "data": found.data, "id": found.id, "retry_s": found.retry}
+            self._run.write_object({"event": "server-sent", **row}, self._text)
+
+    def end(self) -> None:
+        self._parser.finish()
+
+
 class Hashed(Sink):
     """Another sink, and the hash of what goes through."""
 
@@ -131,7 +150,9 @@ def sink_of(fetcher: Fetcher, response: ResponseStream, method: str, text: str) 
 def _plain_sink(fetcher: Fetcher, response: ResponseStream, text: str) -> Sink:
     run = fetcher.run
     if run.json:
-        return Events(run, text)
+        media_type = (response.headers.get_first("Content-Type") or "").partition(";")[0].strip().lower()
+        is_stream = media_type == "text/event-stream" and not fetcher.save.raw
+        return ServerEvents(run, text) if is_stream else Events(run, text)
     if run.env.writes_to_terminal and "-" not in fetcher.save.outputs:
         return Screen(run.env, response, set_out=run.env.mode == "table")
     return Payload(run.env)

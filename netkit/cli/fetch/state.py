@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from netkit.http.cookie_jar import CookieJar
     from netkit.http.netrc import Netrc
     from netkit.http.session_file import Session, SessionFile
+    from netkit.http.stored_cookie import StoredCookie
 
 
 class State:
@@ -78,10 +79,18 @@ class State:
                 kept = [cookie for cookie in self.jar if not cookie.is_expired(now)]
                 self._file.save(self.session.with_cookies(kept))
             if self._show.cookie_jar is not None and self.jar is not None:
-                from netkit.http.cookie_file import save_cookies
-
-                for cookie in save_cookies(self.jar, self._show.cookie_jar, now):
+                for cookie in self._write_cookies(self.jar, self._show.cookie_jar, now):
                     self._env.warn(None, f"{self._show.cookie_jar} cannot hold the cookie {cookie.name}")
+
+    def _write_cookies(self, jar: CookieJar, path: str, now: float) -> Sequence[StoredCookie]:
+        """Write the file of -c; the cookies that it cannot hold."""
+        from netkit.http.cookie_file import format_cookie_file, save_cookies
+
+        if path != "-":
+            return save_cookies(jar, path, now)
+        text, left_out = format_cookie_file([cookie for cookie in jar if not cookie.is_expired(now)])
+        self._env.write_bytes(text.encode("latin-1"))
+        return left_out
 
     def _read_cookies(self, path: str, now: float) -> None:
         """The cookies of -b FILE; as for curl, a file that is not there yet is none."""

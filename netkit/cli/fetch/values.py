@@ -48,7 +48,7 @@ class Part(Value[FormPart]):
         is_string = text.startswith("string\0")
         name, equals, content = text.removeprefix("string\0").partition("=")
         if not equals or not name:
-            self.wrong(f"{name!r} is no part of a form", param, ctx)
+            self.wrong(f"{text.removeprefix('string' + chr(0))!r} is no part of a form", param, ctx)
         if is_string:
             return FormPart(name, content)
         try:
@@ -118,6 +118,18 @@ def parse_header(line: str) -> HeaderLine:
     except HttpError.InvalidValue as error:
         raise ItemError(str(error), error.hint or HeaderText.form) from error
     return HeaderLine(name, value if value or not colon else None)
+
+
+class ByteRanges(Value[str]):
+    """Ranges of octets: `0-499`, `500-`, `-500`, and several with commas (RFC 9110 section 14.1.2)."""
+
+    name = "range"
+    form = "write it as in 0-499, 500- or -500"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"(?:\d+-\d*|-\d+)(?:,(?:\d+-\d*|-\d+))*", str(value)):
+            self.wrong(f"{value!r} is no range", param, ctx)
+        return str(value)
 
 
 class MethodName(Value[str]):

@@ -16,7 +16,7 @@ from collections.abc import Generator
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from netkit.cli.frame.exits import Exit, Failure, explain
+from netkit.cli.frame.exits import Exit, Failure
 from netkit.cli.frame.inputs import MAX_LINE
 from netkit.cli.frame.lines import Lines
 
@@ -142,7 +142,7 @@ class Batch(Generic[T, R]):
                 found = before(monotonic() + self.timeout, found)
             return (yield from found)
         except Exception as error:
-            return explain(error, lookup=self.output.lookup)
+            return self.output.explain(error)
 
     def _finish(self, item: Item, outcome: R | Failure | None) -> None:
         """Write the row, or keep it until the rows before it are written. None: an earlier run wrote it."""

@@ -271,6 +271,7 @@ class NetkitCommand(click.Command):
         resume = None if targets is None else targets.how.resume
         run: Run[Any] = Run(env, self.view, doing=self.doing or self.path, lookup=self.lookup)
         run.command = self
+        run.options = {name for param in self.params for name in param.opts}
         run.given = ctx.params
         run.typed = tuple(ctx.meta.get(TYPED, ()))
         run.input = run.typed[0] if len(run.typed) == 1 else None

@@ -229,9 +229,12 @@ class Environment:
         if not self.quiet:
             self._say(lines)
 
-    def warn(self, doing: str | None, happened: str, hint: str | None = None) -> None:
-        """`netkit: doing: happened`, and the hint below it, on standard error (unless -q)."""
+    def warn(
+        self, doing: str | None, happened: str, hint: str | None = None, details: Iterable[str] = ()
+    ) -> None:
+        """`netkit: doing: happened`, lines of detail, and the hint, on standard error (unless -q)."""
         lines = message_lines(doing, happened, hint)
+        lines[1:1] = details
         if self._may_color("auto", self.stderr_tty):
             lines = [
                 line.replace("netkit:", f"{_RED}netkit:{_RESET}", 1)
@@ -241,13 +244,13 @@ class Environment:
             ]
         self.say(*lines)
 
-    def report(self, doing: str | None, failure: Failure) -> None:
+    def report(self, doing: str | None, failure: Failure, details: Iterable[str] = ()) -> None:
         """Say why something failed (unless -q); with NETKIT_DEBUG=1 the traceback as well."""
         if self.debug and failure.error is not None:
             from traceback import format_exception
 
             self._say("".join(format_exception(failure.error)).splitlines())
-        self.warn(doing, failure.message, failure.hint)
+        self.warn(doing, failure.message, failure.hint, details)
 
     def status(self, text: str | None) -> None:
         """Show `text` as the one line of progress on a terminal's standard error; None takes it away.

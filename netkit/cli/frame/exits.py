@@ -26,6 +26,8 @@ from netkit.cli.frame.remedies import advice
 from netkit.errors import FIREWALL_HINT, NO_CONNECTION, SYSTEM_KINDS, NetkitError, Stage, system_kind
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from netkit.net.errors import Attempt
 
 
@@ -202,24 +204,26 @@ _HINTS_OF_CONNECTING = {
 }
 
 
-def explain(error: BaseException, *, lookup: bool = False) -> Failure:
+def explain(error: BaseException, *, lookup: bool = False, options: Container[str] | None = None) -> Failure:
     """What `error` means for the user of the command.
 
     `lookup` is for commands that ask about the name itself (dig, resolve): "no such name" is an answer there,
-    so the exit code is 1. In every other command it stops the work, and the code is 3.
+    so the exit code is 1. In every other command it stops the work, and the code is 3. `options` are those of
+    the command, of which a hint may name one; None: any.
     """
     if isinstance(error, Terminated):
         return Failure(Exit.TERMINATED, "netkit", "local", "Terminated", "terminated", None, error)
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "CancellationError":
         return Failure(Exit.INTERRUPTED, "netkit", "local", "Interrupted", "interrupted", None, error)
     if isinstance(error, ServerEnded) and error.__cause__ is not None:
-        return explain(error.__cause__)._replace(exit=Exit.LOCAL, stage="local")
+        return explain(error.__cause__, options=options)._replace(exit=Exit.LOCAL, stage="local")
     if isinstance(error, NetkitError):
-        return _explain_own(error, lookup)
+        return _explain_own(error, lookup, options)
     if _is_from(error, "ssl"):
         from netkit.tls.errors import from_ssl_error
 
-        return _explain_own(from_ssl_error(error), lookup)._replace(error=error)  # type: ignore[arg-type]
+        own = from_ssl_error(error)  # type: ignore[arg-type]
+        return _explain_own(own, lookup, options)._replace(error=error)
     if isinstance(error, TimeoutError):
         words = _words(error) if str(error) else "timed out"
         return Failure(Exit.TIMEOUT, "io", "connect", "Timeout", words, None, error)
@@ -233,12 +237,12 @@ def explain(error: BaseException, *, lookup: bool = False) -> Failure:
     return Failure(Exit.LOCAL, "netkit", "local", "Unexpected", words, BUG_HINT, error)
 
 
-def _explain_own(error: NetkitError, lookup: bool) -> Failure:
+def _explain_own(error: NetkitError, lookup: bool, options: Container[str] | None) -> Failure:
     """What one of netkit's own errors means, by its stage."""
     branches = getattr(error, "errors", None)
     if error.kind == "NoneSucceeded" and branches:
-        return explain(branches[0], lookup=lookup)
-    stage, hint = _stage(error), advice(error.hint, error.remedy)
+        return explain(branches[0], lookup=lookup, options=options)
+    stage, hint = _stage(error), advice(error.hint, error.remedy, options)
     code = STAGE_EXITS[stage]
     if error.kind == "Timeout":
         code = Exit.TIMEOUT

@@ -18,7 +18,7 @@ from netkit.cli.frame.messages import _UNSAFE, in_words, plural, visible
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from netkit.cli.frame.cells import Line
@@ -53,6 +53,8 @@ class Output(Generic[R]):
         self.columns = view.columns
         self.doing = doing
         self.lookup = lookup
+        #: The names of the command's options, of which hints may name one; None: not known.
+        self.options: Container[str] | None = None
         #: The input of rows for which the caller names none: the argument as typed, if there is just one.
         self.input: str | None = None
         self.rows = 0
@@ -81,7 +83,7 @@ class Output(Generic[R]):
         """Write the row of a result; `text` is the input as it was given. Returns its exit code."""
         view, env = self.view, self.env
         found = view.failure(result)
-        failure = explain(found, lookup=self.lookup) if isinstance(found, Exception) else found
+        failure = self.explain(found) if isinstance(found, Exception) else found
         code = view.exit_code(result) if failure is None else failure.exit
         if env.mode == "json":
             self.write_object(view.to_json(result), text, failure)
@@ -115,9 +117,13 @@ class Output(Generic[R]):
         label = self.view.label(result, text) if text is not None and self.view.has_input else None
         return cells if label is None else (label, *cells)
 
+    def explain(self, error: BaseException) -> Failure:
+        """What `error` means for the user of this command."""
+        return explain(error, lookup=self.lookup, options=self.options)
+
     def failed(self, error: BaseException | Failure, text: str | None = None) -> Exit:
         """Write the row of an input that has no result, and say why. Returns its exit code."""
-        failure = error if isinstance(error, Failure) else explain(error, lookup=self.lookup)
+        failure = error if isinstance(error, Failure) else self.explain(error)
         env = self.env
         if env.mode == "json":
             self.write_object({}, text, failure)
@@ -166,7 +172,7 @@ class Output(Generic[R]):
                 doing = f"{doing}: {named}" if doing else named
             # The same hint, repeated for a thousand inputs, would hide the messages.
             failure = failure._replace(hint=failure.hint if failure.kind == "Unexpected" else None)
-        self.env.report(doing, failure)
+        self.env.report(doing, failure, self.view.details(failure, self.env))
 
     def _write_plain(self, lines: Iterable[Line], *, block: bool) -> None:
         """Write the lines of a row; of several, one that is a block has a blank line before and behind it."""

@@ -133,6 +133,16 @@ def _endpoint(ctx: click.Context, path: str, words: Sequence[str]) -> str | None
     return f"netkit {path} {shlex.join(made)}"
 
 
+def _as_typed(names: Sequence[str], ctx: click.Context | None) -> str:
+    """The name of an option that was typed, where it has several; the last if that cannot be seen."""
+    words: Sequence[str] = () if ctx is None else ctx.meta.get(WORDS, ())
+    for name in names:
+        whole = name.startswith("--")
+        if any(word == name or word.startswith(f"{name}=" if whole else name) for word in words):
+            return name
+    return names[-1]
+
+
 def usage_message(error: click.UsageError) -> tuple[str | None, str, str | None]:
     """What to say of a usage error: the command, what is wrong, and the right form if the error has it."""
     ctx = error.ctx
@@ -150,7 +160,7 @@ def usage_message(error: click.UsageError) -> tuple[str | None, str, str | None]
     elif isinstance(error, click.BadParameter):
         named = error.param is not None and getattr(error.param, "param_type_name", "") == "option"
         if named and error.param is not None:
-            message = f"{error.param.opts[-1]}: {message}"
+            message = f"{_as_typed(error.param.opts, ctx)}: {message}"
     if hint is None and ctx is not None:
         hint = " ".join(ctx.get_usage().removeprefix("Usage: ").split())
     message = message.rstrip(".")

@@ -111,6 +111,10 @@ class View(Generic[R]):
         not verify). The exit code, the JSON's `error` and the message on standard error come from it."""
         return None
 
+    def details(self, failure: Failure, env: Environment) -> Iterable[str]:  # noqa: ARG002
+        """Lines to show on standard error under the message of a failure, such as the octets it is about."""
+        return ()
+
     def exit_code(self, result: R) -> Exit:  # noqa: ARG002
         """The exit code of a result without `failure`."""
         return Exit.OK

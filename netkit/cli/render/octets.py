@@ -23,6 +23,15 @@ def shown(octets: bytes) -> str:
     return "".join([_SHOWN[octet] for octet in octets])
 
 
+def excerpt_lines(excerpt: tuple[bytes, int] | None, width: int) -> list[str]:
+    """The octets around a fault and carets under it, indented; `excerpt` as in `ParseError`."""
+    if excerpt is None or not excerpt[0]:
+        return []
+    octets, at = excerpt
+    line, carets = underlined(octets, at, min(1, len(octets) - at), max(20, width - 4))
+    return [f"    {line}", f"    {carets}"]
+
+
 def underlined(octets: bytes, offset: int, length: int, width: int) -> tuple[str, str]:
     r"""The line that `offset` is in, and one of carets below it, neither longer than `width`.
 

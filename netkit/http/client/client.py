@@ -24,7 +24,7 @@ from netkit.http.config import ClientConfig
 from netkit.http.errors import HttpError
 from netkit.http.message import Request
 from netkit.http.url import Url
-from netkit.io import DeadlineExceeded, deadline_after, run, run_async
+from netkit.io import DeadlineExceeded, Interrupted, deadline_after, run, run_async
 
 if TYPE_CHECKING:
     import asyncio
@@ -272,6 +272,10 @@ class Client(_Base):
         try:
             flow = self._stream_flow(call, None)
             return (yield from flow if call.deadline is None else before(call.deadline, flow))
+        except Interrupted as interrupted:  # by the flow's driver: only this knows what was being done
+            if isinstance(interrupted.error, DeadlineExceeded):
+                interrupted.explain(self._failed(interrupted.error, call, None))
+            raise
         except OSError as error:
             self._fail(error, call, None)
 

@@ -253,10 +253,12 @@ class ClientCore:
                 call.redirects += 1
                 if call.redirects > self.config.max_redirects:
                     last = redirect.url.redacted
-                    raise HttpError.InvalidResponse(
+                    error = HttpError.InvalidResponse(
                         f"more than {self.config.max_redirects} redirects, the last one to {last}",
-                        hint="the server sends the client round in circles, or max_redirects is too small",
+                        hint="the server sends the client round in circles, or the limit is too small",
                     )
+                    error.remedy = "max_redirects"
+                    raise error
             except BaseException:
                 reply.close()
                 raise

@@ -37,6 +37,7 @@ from netkit.http.connection.events import (
     Room,
 )
 from netkit.http.errors import HttpError
+from netkit.http.parse_errors import quoted
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, BusyError, ClosedError, Event as Signal, Want, race
 from netkit.io.stream import RECEIVE_SIZE
 
@@ -75,6 +76,7 @@ class H2Channel:
         "_deaf",
         "_failure",
         "_going_away",
+        "_has_received",
         "_has_room",
         "_in_flight",
         "_info_again",
@@ -113,6 +115,7 @@ class H2Channel:
         self._waiting: dict[H2Reply, None] = {}  # the replies whose flows wait for their signal
         self._failure: NetkitError | None = None
         self._going_away = False
+        self._has_received = False
         # What the pool reads without the lock: see `_count`.
         self._has_room = conn.can_request
         self._in_flight = 0
@@ -467,6 +470,10 @@ class H2Channel:
             with self._lock:
                 had_room = self._has_room
                 events = self._conn.feed(data) if data else self._conn.feed_eof()
+                if not self._has_received:
+                    self._has_received = True
+                    if data.startswith(b"HTTP/1."):
+                        events = [Broken(_not_http2(data), ErrorCode.PROTOCOL_ERROR)]
                 self._dispatch(events, woken)
                 self._count()
                 self._take_answers()
@@ -677,6 +684,18 @@ class H2Channel:
             self.settled.set()  # there is room now, and perhaps nobody who pumps
         self._push_or_wake()
         self._close_if_retired()
+
+
+def _not_http2(data: bytes) -> ConnectionFault:
+    """The server's first octets are a response of HTTP/1.1: it does not know what was asked of it."""
+    status_line = quoted(data.partition(b"\r")[0])
+    error = ConnectionFault(
+        f"the server answers in HTTP/1.1, and not in HTTP/2: {status_line}",
+        ErrorCode.HTTP_1_1_REQUIRED,
+        hint="it may speak HTTP/1.1 only",
+    )
+    error.remedy = "http1"
+    return error
 
 
 def _broken(error: OSError | NetkitError) -> NetkitError:

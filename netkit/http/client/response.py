@@ -15,7 +15,7 @@ from netkit.http.errors import HttpError
 from netkit.http.headers import Headers
 from netkit.http.message import Response
 from netkit.http.types import StatusCode, Version
-from netkit.io import DeadlineExceeded, run, run_async
+from netkit.io import DeadlineExceeded, Interrupted, run, run_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -344,6 +344,8 @@ class _Reading:
             if made is not error:
                 raise made from error
         elif error is not None:
+            if isinstance(error, Interrupted) and isinstance(error.error, DeadlineExceeded):
+                error.explain(self._stream.failed(error.error, self._timeout))
             self._stream.close()
 
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 #: More octets than this behind a message are moved only once, however many messages follow.
 _MOVED_AT_ONCE = 4096
 
+#: Octets on either side of a fault that an error keeps, to be shown.
+EXCERPT = 160
+
 #: The settings of the parsers, and the limits of `ConnectionLimits` that they come from.
 _LIMIT_NAMES = {
     "max_request_line": "max_start_line",
@@ -212,7 +215,11 @@ class Incoming:
     def explained(self, error: ParseError) -> ParseError:
         """The parser's error in terms of the message and of `ConnectionLimits`."""
         error = error.fresh()
+        begin = max(0, error.offset - EXCERPT)
+        error.excerpt = bytes(self.buffer[begin : error.offset + EXCERPT]), error.offset - begin
         error.offset += self.before
+        if isinstance(error, ParseError.InvalidStatusLine) and _is_http2(error.excerpt[0]):
+            error.hint, error.remedy = "these are frames of HTTP/2, which was not asked for", "http2"
         if isinstance(
             error, (ParseError.RequestLineTooLong, ParseError.HeaderTooLong, ParseError.TooManyHeaders)
         ):
@@ -241,6 +248,11 @@ class Incoming:
                 events.append(End(stream, []))
                 return True
         return False
+
+
+def _is_http2(octets: bytes) -> bool:
+    """Whether these are what a server of HTTP/2 sends first: a SETTINGS frame (RFC 9113 section 3.4)."""
+    return len(octets) >= 9 and octets[0] == 0 and octets[3:9] == b"\x04\0\0\0\0\0"
 
 
 class Outgoing:
