@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -216,8 +218,6 @@ def unused_port() -> int:
 
 
 def test_the_time_is_limited(fetch: Netkit) -> None:
-    import threading
-
     ended = threading.Event()
     with raw_server(lambda conn: bool(ended.wait(10)) and None) as server:
         done = fetch("-m", "0.05", server.url())
@@ -330,7 +330,6 @@ def test_through_a_proxy(fetch: Netkit, server: Server) -> None:
 
 def test_a_unix_socket(fetch: Netkit, tmp_path: Path) -> None:
     import socket
-    import threading
 
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as listener:
@@ -526,6 +525,123 @@ def test_curl_gets_the_options_beside_the_request(fetch: Netkit) -> None:
     ]
 
 
+# -- what is said of trouble
+
+
+def test_the_octets_that_break_the_protocol_are_underlined(fetch: Netkit) -> None:
+    with raw_server(b"HTTP/1.1 200 OK\r\nX-Good: 1\r\nX Bad\x1b: 2\r\n\r\n") as server:
+        done = fetch(server.url())
+        assert done.exit_code == 6
+        assert done.stderr.splitlines()[1:] == [r"    X Bad\x1b: 2\r\n", "     ^"]
+        assert fetch("-s", server.url()).stderr == ""
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nZZ\r\nmore\r\n"
+    with raw_server(chunks) as server:
+        done = fetch(server.url())
+        assert (done.exit_code, done.raw) == (6, b"hello")
+        assert done.stderr.splitlines()[1:] == [r"    ZZ\r\n", "    ^"]
+
+
+def test_http2_that_was_not_asked_for(fetch: Netkit) -> None:
+    with raw_server(bytes.fromhex("000006040000000000000300000064")) as server:
+        done = fetch(server.url())
+        assert done.exit_code == 6
+        assert "--http2-prior-knowledge" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"<!DOCTYPE html>\r\n"]
+)
+def test_http2_that_the_server_does_not_speak(fetch: Netkit, answer: bytes) -> None:
+    with raw_server(answer) as server:
+        done = fetch("--http2-prior-knowledge", server.url())
+    assert done.exit_code == 6
+    assert f"the server does not speak HTTP/2: it sent '{answer[:15].decode()}" in done.stderr
+    assert done.stderr.endswith("leave --http2-prior-knowledge out\n")
+
+
+def test_no_answer_may_mean_tls(fetch: Netkit) -> None:
+    with raw_server(b"") as server:
+        done = fetch(server.url())
+    assert (done.exit_code, done.stderr.splitlines()[1]) == (
+        4,
+        "hint: if TLS is spoken on this port, write https://",
+    )
+
+
+def test_a_loop_names_the_option(fetch: Netkit, server: Server) -> None:
+    assert "--max-redirs N allows more" in fetch("-L", server.url("/loop")).stderr
+
+
+@pytest.mark.parametrize(
+    ("begins", "phase"),
+    [
+        (b"", "waiting for the answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", "receiving the body"),
+    ],
+)
+def test_the_phase_in_which_time_ran_out(fetch: Netkit, begins: bytes, phase: str, tmp_path: Path) -> None:
+    ended = threading.Event()
+
+    def begin(conn: socket.socket) -> None:
+        conn.sendall(begins)
+        ended.wait(10)
+
+    for words in ([], ["-o", str(tmp_path / "f")]):
+        ended.clear()
+        with raw_server(begin) as server:
+            done = fetch("-m", "0.05", server.url(), *words)
+            assert done.exit_code == 7
+            assert done.stderr.endswith(f"timed out while {phase}\n")
+            ended.set()
+
+
+def test_silence_with_and_without_messages(fetch: Netkit, server: Server) -> None:
+    assert fetch("-s", "-f", server.url("/missing")).stderr == ""
+    assert "HTTP 404" in fetch("-sS", "-f", server.url("/missing")).stderr
+    assert fetch("-fsSL", server.url("/go")).exit_code == 0
+
+
+def test_a_range_that_the_server_does_not_give(fetch: Netkit, server: Server) -> None:
+    done = fetch("-r", "0-1", server.url())
+    assert done.raw == b"hello\n"
+    assert "the whole content, and not the range" in done.stderr
+    # What is compressed on the way has other offsets.
+    assert server.requests[0].headers["Accept-Encoding"] == "identity"
+
+
+def test_cookies_on_standard_output(fetch: Netkit, server: Server) -> None:
+    done = fetch("-c", "-", "-L", server.url("/go"))
+    assert done.stdout.splitlines()[-1].split("\t")[-2:] == ["seen", "1"]
+
+
+def test_nothing_is_sent_if_there_is_no_place_for_what_is_kept(
+    fetch: Netkit, server: Server, tmp_path: Path
+) -> None:
+    done = fetch("--har", str(tmp_path / "no" / "x.har"), server.url())
+    assert (done.exit_code, server.requests) == (8, [])
+    done = fetch("-c", str(tmp_path / "no" / "jar"), server.url())
+    assert done.exit_code == 8
+    assert f"{tmp_path / 'no' / 'jar'}: no such file" in done.stderr
+
+
+def test_a_length_that_is_not_told(fetch: Netkit, server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"abc")
+    for words in (["-d", "abc"], ["-T", str(file)], ["-F", "a=b"]):
+        assert fetch(server.url("/echo"), "-H", "Transfer-Encoding: chunked", *words).exit_code == 0
+        request = server.requests.pop()
+        assert (request.headers.get("Transfer-Encoding"), "Content-Length" in request.headers) == (
+            "chunked",
+            False,
+        )
+        assert b"abc" in request.body or b"b\r\n" in request.body
+
+
+def test_the_head_is_shown_once(fetch: Netkit, server: Server) -> None:
+    assert "HTTP/1.1 200 OK" in fetch(server.url(), tty=True).stderr
+    assert fetch("-v", server.url(), tty=True).stderr.count("HTTP/1.1 200 OK") == 1
+
+
 # -- wrong usage
 
 
@@ -543,6 +659,12 @@ def test_curl_gets_the_options_beside_the_request(fetch: Netkit) -> None:
         (["-T", "-", "a.example", "b.example"], "standard input can be sent to one URL only"),
         (["--from-curl", "wget x"], "this is no curl command"),
         (["--from-curl"], "requires an argument"),
+        (["a", "-C", "5"], "-C goes on with a file"),
+        (["a", "-r", "x"], "-r: 'x' is no range"),
+        (["a", "--range=1"], "--range: '1' is no range"),
+        (["a", "-F", "x"], "-F: 'x' is no part of a form"),
+        (["get", "a"], "get would be a URL here"),
+        (["--json", '{"a":1}', "a"], "is no URL"),
     ],
 )
 def test_wrong_usage(fetch: Netkit, words: list[str], said: str) -> None:

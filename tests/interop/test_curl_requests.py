@@ -215,6 +215,8 @@ U/x U/y
 -H Content-Type: -d x U
 -H 'content-type: text/plain' -d x U
 -H 'X-Spaces:   some   ' U
+-H 'Transfer-Encoding: chunked' -d abc U
+-H 'Transfer-Encoding: chunked' -F a=b U
 -H 'X-Text: é€' U
 -H 'Authorization: Bearer x' U
 -H 'Cookie: a=b' U
@@ -345,7 +347,8 @@ COPIED = [
   --compressed --insecure""",
     (
         "curl 'U/form' --compressed -X POST -H 'User-Agent: Mozilla/5.0' -H 'Accept: */*' "
-        "-H 'Accept-Language: de' -H 'Referer: https://a.example/' -H 'Content-Type: application/x-www-form-urlencoded' -H 'DNT: 1' "
+        "-H 'Accept-Language: de' -H 'Referer: https://a.example/' -H 'DNT: 1' "
+        "-H 'Content-Type: application/x-www-form-urlencoded' "
         "-H 'Connection: keep-alive' -H 'Pragma: no-cache' --data-raw 'a=b%20c&d=%26'"
     ),
     r"""curl 'U/delete' -X 'DELETE' -H 'TE: trailers' -H 'X-Quote: it'\''s'""",
@@ -391,6 +394,7 @@ POST U/ @bare
 -b a=b -L U/302
 -F a=b -F 'c=@f.txt;filename="x;y"' U
 -G -d 'a=b c' U/?x={1}[2]
+-r 0-9 U
 -x U http://target.example/
 --connect-to target.example:80:N http://target.example/
 U 'X-Text:é'

@@ -255,7 +255,7 @@ def _headers(plan: RequestPlan, settled: SettledRequest) -> list[str]:
         if own and (lower == "user-agent" or (lower == "accept" and value == "*/*")):
             continue  # curl has its own of these
         if own and lower == "accept-encoding":
-            words.append("--compressed")
+            words += [] if value == "identity" else ["--compressed"]
         elif lower == "content-type" and own and (value == FORM_TYPE or isinstance(plan.body, MultipartBody)):
             continue  # curl sends it with such a body
         else:

@@ -33,21 +33,22 @@ def read_file(env: Environment, path: str) -> bytes:
     return octets
 
 
-def defaults(*, is_saved: bool) -> dict[str, str]:
+def defaults(*, is_whole: bool) -> dict[str, str]:
     """The headers that every request has unless it says otherwise.
 
-    A file is asked for as it is: a checksum is of that, and an offset in it.
+    A file is asked for as it is, and so is a part of something (not `is_whole`): a checksum is of that, and
+    an offset in it. A server that compresses what it sends knows no offsets.
     """
     from netkit.http.codings import accept_encoding
 
-    coding = "identity" if is_saved else accept_encoding()
+    coding = accept_encoding() if is_whole else "identity"
     return {"User-Agent": f"netkit/{__version__}", "Accept": "*/*", "Accept-Encoding": coding}
 
 
 def settled(plan: RequestPlan, read: Read, *, is_saved: bool) -> SettledRequest:
     """The plan with its files read. Raises BadInput, OSError, HttpError.InvalidUri."""
     try:
-        return plan.settle(read, defaults(is_saved=is_saved))
+        return plan.settle(read, defaults(is_whole=not (is_saved or plan.header("Range") is not None)))
     except ItemError as error:
         raise BadInput(str(error), None, error.hint) from error
 

@@ -56,9 +56,13 @@ class Steps:
 
         from netkit.http.har import archive
 
-        with open(self._har, "w", encoding="utf-8") as file:
-            dump(archive(self.record.exchanges()), file, indent=1, ensure_ascii=False)
-            file.write("\n")
+        try:
+            with open(self._har, "w", encoding="utf-8") as file:
+                dump(archive(self.record.exchanges()), file, indent=1, ensure_ascii=False)
+                file.write("\n")
+        except OSError as error:
+            error.filename = self._har
+            raise
 
 
 class Dialogue:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from netkit.http.client.client import Client
     from netkit.http.client.facts import Phase
     from netkit.http.client.response import FetchedResponse, ResponseStream
+    from netkit.http.forms import MultipartForm
     from netkit.io import Flow
 
 #: How much of a body is taken at once, in octets.
@@ -125,6 +126,8 @@ class Fetcher:
         with response:
             sink = sink_of(self, response, way.method, text)
             self.announce(response, way.method, text, is_first=True)
+            if way.has_range and response.status == 200:
+                self.run.env.warn(None, f"{text} has the whole content, and not the range that was asked for")
             size = yield from self._copy(response, sink)
         return Done(
             str(response.url).partition("#")[0],
@@ -257,7 +260,7 @@ class Way:
         self.method = request.method
         self.url = request.url
         self.auth = auth
-        self.body: BodySource | None = None
+        self.body: BodySource | None
         self._file: BinaryIO | None = None
         to_file = output is not None or save.remote_name or save.download
         self.is_saved = output != "-" and to_file and self.method != "HEAD"
@@ -271,12 +274,16 @@ class Way:
             fetcher.steps.record.expect(
                 self.method, request.body if isinstance(request.body, bytes) else None
             )
+        source: bytes | MultipartForm | BinaryIO | None
         if not isinstance(request.body, FileBody):
-            self.body = request.body
+            source = request.body
         elif request.body.path == "-":
-            self.body = env.stdin if env.stdin is not None else b""
+            source = env.stdin if env.stdin is not None else b""
         else:
-            self.body = self._file = open(request.body.path, "rb")  # noqa: SIM115 - __exit__ closes it
+            source = self._file = open(request.body.path, "rb")  # noqa: SIM115 - __exit__ closes it
+        # Framing is the client's own. What it can do for this header: a body without a length is chunked.
+        is_chunked = source is not None and "transfer-encoding" in names
+        self.body = _pieces(source) if source is not None and is_chunked else source
 
     def __enter__(self) -> Self:
         return self
@@ -284,6 +291,19 @@ class Way:
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
+
+
+def _pieces(body: bytes | MultipartForm | BinaryIO) -> Iterator[bytes]:
+    """A body piece by piece, so that nobody knows its length."""
+    from netkit.http.forms import MultipartForm
+
+    if isinstance(body, bytes):
+        yield body
+    elif isinstance(body, MultipartForm):
+        yield from body.pieces()
+    else:
+        while piece := body.read(PIECE):
+            yield piece
 
 
 def reason_of(response: ResponseStream | FetchedResponse) -> str:

@@ -385,6 +385,8 @@ class H1Channel:
                 reply.trailers = event.trailers
             reply._finish()
         elif isinstance(event, Broken):
+            if not self._conn.answered and self.info.tls_version is None:
+                event.error.hint = event.error.hint or "if TLS is spoken on this port, write https://"
             reply._fail(event.error)
             self.stream.close()
         elif isinstance(event, Interim):

@@ -472,8 +472,10 @@ class H2Channel:
                 events = self._conn.feed(data) if data else self._conn.feed_eof()
                 if not self._has_received:
                     self._has_received = True
-                    if data.startswith(b"HTTP/1."):
-                        events = [Broken(_not_http2(data), ErrorCode.PROTOCOL_ERROR)]
+                    # RFC 9113 section 3.4: a server's first frame is SETTINGS.
+                    if data[3:4] != b"\x04" and any(isinstance(event, Broken) for event in events):
+                        error = _not_http2(data, is_told=self.info.tls_version is not None)
+                        events = [Broken(error, ErrorCode.PROTOCOL_ERROR)]
                 self._dispatch(events, woken)
                 self._count()
                 self._take_answers()
@@ -686,15 +688,12 @@ class H2Channel:
         self._close_if_retired()
 
 
-def _not_http2(data: bytes) -> ConnectionFault:
-    """The server's first octets are a response of HTTP/1.1: it does not know what was asked of it."""
-    status_line = quoted(data.partition(b"\r")[0])
-    error = ConnectionFault(
-        f"the server answers in HTTP/1.1, and not in HTTP/2: {status_line}",
-        ErrorCode.HTTP_1_1_REQUIRED,
-        hint="it may speak HTTP/1.1 only",
-    )
-    error.remedy = "http1"
+def _not_http2(data: bytes, *, is_told: bool) -> ConnectionFault:
+    """What the server sends first is no HTTP/2, although (`is_told`) it may have chosen that by ALPN."""
+    begins = quoted(data.partition(b"\r")[0])
+    error = ConnectionFault(f"the server does not speak HTTP/2: it sent {begins}")
+    if not is_told:
+        error.hint, error.remedy = "it may speak HTTP/1.1 only", "http1"
     return error
 
 
