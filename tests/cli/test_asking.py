@@ -30,6 +30,8 @@ def test_the_links_of_a_url(netkit: Netkit, server: Server) -> None:
     assert (row["url"], row["status"], len(row["links"])) == (url, 200, 2)
     nothing = netkit("link", server.url("/json"))
     assert (nothing.exit_code, nothing.stdout) == (1, "")
+    assert "no link in the answer (HTTP 200)" in nothing.stderr
+    assert "no link with the relation up in" in netkit("link", "--rel", "up", url).stderr
 
 
 def test_pages_are_followed_to_the_last(netkit: Netkit, server: Server) -> None:
@@ -51,6 +53,28 @@ def test_pages_in_a_circle_end(netkit: Netkit) -> None:
     assert done.exit_code == 0
     assert len(server.requests) == 2
     assert "/b was there before: it is not followed" in done.stderr
+
+
+def test_what_a_server_does_wrong_is_shown(netkit: Netkit) -> None:
+    with raw_server(b"HTTP/1.1 200 OK\r\nA b: c\r\n\r\n") as server:
+        for words in (["link", server.url()], ["range", "bytes=0-1", "--url", server.url()]):
+            done = netkit(*words)
+            assert done.exit_code == 6
+            assert done.stderr.splitlines()[1:] == [r"    A b: c\r\n", "     ^"]
+
+
+def test_a_hint_names_no_option_of_another_command(netkit: Netkit) -> None:
+    with raw_server(bytes.fromhex("000006040000000000000300000064")) as server:
+        done = netkit("link", server.url())
+    assert done.stderr.splitlines()[-1] == "hint: these are frames of HTTP/2, which was not asked for"
+
+
+def test_urls_without_a_scheme(netkit: Netkit, server: Server) -> None:
+    done = netkit("range", "bytes=0-1", "--url", server.address + "/file")
+    assert done.exit_code == 0, done
+    assert "a URL begins with http://" in netkit("link", server.address).stderr
+    wrong = netkit("range", "bytes=0-1", "--url", "ftp://a/")
+    assert (wrong.exit_code, "not one of HTTP" in wrong.stderr) == (2, True)
 
 
 def test_a_url_that_fails(netkit: Netkit) -> None:

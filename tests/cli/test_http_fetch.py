@@ -81,7 +81,7 @@ def test_events(fetch: Netkit, server: Server) -> None:
     assert first["peer"] == server.address
     assert {"name": "Content-Type", "value": "text/event-stream"} in first["headers"]
     event = {"type": "http.fetch", "input": server.url("/stream"), "event": "server-sent"}
-    assert pieces == [{**event, "name": "message", "data": n, "id": "", "retry_s": None} for n in "12"]
+    assert pieces == [{**event, "name": "message", "data": n, "event_id": "", "retry_s": None} for n in "12"]
     assert (last["event"], last["size"], last["status"]) == ("fetched", 18, 200)
     assert last["trailers"] == [{"name": "X-Sum", "value": "3"}]
     assert [row["phase"] for row in last["phases"]][-3:] == ["send", "wait", "receive"]

@@ -23,7 +23,7 @@ from netkit.cli.fetch.request import FORM, Words, plan_of, plans_of
 from netkit.cli.frame import inputs
 from netkit.cli.frame.cells import Column
 from netkit.cli.frame.command import Run, Section, command
-from netkit.cli.frame.exits import Exit, Failure
+from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.groups import option_group
 from netkit.cli.frame.messages import plural
 from netkit.cli.frame.options import HOST, Seconds, WrongValue, option
@@ -136,15 +136,6 @@ class FetchView(View[Any]):
     def table(self, result: Done, env: Environment) -> Iterable[Any]:  # noqa: ARG002
         if result.file is not None:
             yield f"{result.file}: {plural(result.size, 'octet')}"
-
-    def details(self, failure: Failure, env: Environment) -> Iterable[str]:
-        from netkit.http.parse_errors import ParseError
-
-        if not isinstance(failure.error, ParseError):
-            return ()
-        from netkit.cli.render.octets import excerpt_lines
-
-        return excerpt_lines(failure.error.excerpt, env.width)
 
     def exit_code(self, result: Done) -> Exit:
         return Exit.NO if result.is_refused else Exit.LOCAL if result.is_withheld else Exit.OK

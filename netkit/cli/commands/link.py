@@ -127,8 +127,17 @@ class Parsed(NamedTuple):
 
 def parse(header: str) -> Parsed | Url:
     """The links; `Link:` may stand before them; or a URL. Raises FieldError where no member is right."""
+    from netkit.http.field_errors import FieldError
+
     url = url_of(header)
-    return _parsed(header) if url is None else url
+    if url is not None:
+        return url
+    try:
+        return _parsed(header)
+    except FieldError as error:
+        if "<" not in header:
+            error.hint = "a URL begins with http:// or https://"
+        raise
 
 
 def _parsed(header: str) -> Parsed:
@@ -243,6 +252,9 @@ class _Reader:
     def page_flow(self, client: Client, url: Url) -> Flow[Links]:
         """Flow: the links of what `url` answers."""
         page, _ = yield from self._page_flow(client, url)
+        if not page.found and not self._run.json:
+            which = "no link" if self._rel is None else f"no link with the relation {self._rel}"
+            self._run.env.warn(f"reading {url.redacted}", f"{which} in the answer (HTTP {page.status})")
         return page
 
     def _page_flow(self, client: Client, url: Url) -> Flow[tuple[Links, Parsed]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 
-from netkit.cli.fetch.asking import AskOptions
+from netkit.cli.fetch.asking import AskedUrl, AskOptions
 from netkit.cli.frame import inputs, options
 from netkit.cli.frame.cells import Column, Mark
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.groups import option_group
-from netkit.cli.frame.options import BaseUrl, Number, WrongValue, option
+from netkit.cli.frame.options import Number, WrongValue, option
 from netkit.cli.frame.view import View
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def parse(header: str) -> RangeSet:
     type=Number(0, MAX_BYTES),
     help="The length of the whole representation, in bytes.",
 )
-@option("--url", type=BaseUrl(), help="Ask the server of URL for the ranges, instead of giving a length.")
+@option("--url", type=AskedUrl(), help="Ask the server of URL for the ranges, instead of giving a length.")
 @option(
     "--gap",
     type=Number(0, MAX_BYTES),

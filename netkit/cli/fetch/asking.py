@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from netkit.cli.frame.options import exclude
+from netkit.cli.frame.options import Value, exclude
 from netkit.cli.payload.tls_files import TrustOptions
 
 if TYPE_CHECKING:
+    import click
+
     from netkit.cli.frame.context import Environment
     from netkit.http.client.client import Client
     from netkit.http.headers import Headers
@@ -40,6 +42,28 @@ def url_of(text: str) -> Url | None:
     from netkit.http.url import Url
 
     return Url.parse(text)
+
+
+class AskedUrl(Value["Url"]):
+    """A URL that is asked for; as in `http fetch`, one without a scheme is completed."""
+
+    name = "url"
+    form = "write it as in https://example.com/a, or :8080/a for this machine"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Url:
+        from netkit.cli.fetch.plan import complete_url
+        from netkit.http.errors import HttpError
+        from netkit.http.url import Url
+
+        if isinstance(value, Url):
+            return value
+        try:
+            url = Url.parse(complete_url(str(value)))
+        except HttpError.InvalidUri as error:
+            self.wrong(str(error), param, ctx)
+        if url.scheme not in ("http", "https"):
+            self.wrong(f"the scheme {url.scheme!r} is not one of HTTP", param, ctx)
+        return url
 
 
 def asking_client(ask: AskOptions, env: Environment) -> Client:

@@ -85,7 +85,7 @@ class ServerSent(TypedDict):
     event: Literal["server-sent"]
     name: Annotated[str, "The event's type, `message` if the server gave none"]
     data: str
-    id: Annotated[str, "The last id that the server gave; empty before the first"]
+    event_id: Annotated[str, "The last id that the server gave; empty before the first"]
     retry_s: Annotated[float | None, "How long to wait before a reconnect, where this event says so"]
 
 

@@ -104,7 +104,7 @@ class ServerEvents(Sink):
 
     def write(self, piece: bytes) -> None:
         for found in self._parser.feed(piece):
-            row = {"name": found.event, "data": found.data, "id": found.id, "retry_s": found.retry}
+            row = {"name": found.event, "data": found.data, "event_id": found.id, "retry_s": found.retry}
             self._run.write_object({"event": "server-sent", **row}, self._text)
 
     def end(self) -> None:

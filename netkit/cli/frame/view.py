@@ -111,9 +111,17 @@ class View(Generic[R]):
         not verify). The exit code, the JSON's `error` and the message on standard error come from it."""
         return None
 
-    def details(self, failure: Failure, env: Environment) -> Iterable[str]:  # noqa: ARG002
-        """Lines to show on standard error under the message of a failure, such as the octets it is about."""
-        return ()
+    def details(self, failure: Failure, env: Environment) -> Iterable[str]:
+        """Lines to show under the message of a failure: the octets that break HTTP/1.1, underlined."""
+        if failure.layer != "http" or failure.stage != "protocol":
+            return ()
+        from netkit.http.parse_errors import ParseError
+
+        if not isinstance(failure.error, ParseError):
+            return ()
+        from netkit.cli.render.octets import excerpt_lines
+
+        return excerpt_lines(failure.error.excerpt, env.width)
 
     def exit_code(self, result: R) -> Exit:  # noqa: ARG002
         """The exit code of a result without `failure`."""

@@ -23,7 +23,7 @@ from netkit.http.connection.events import (
 from netkit.http.connection.h1 import H1Client
 from netkit.http.connection.limits import ConnectionLimits
 from netkit.http.parse_errors import ParseError
-from tests.http.connection.dialogues import WAYS, asked, cut, described, fed, get, kinds
+from tests.http.connection.dialogues import WAYS, asked, cut, described, fed, get, kinds, pieces
 from tests.http.mutation import RESPONSES, edited, edits
 
 pytestmark = pytest.mark.usefixtures("parsers")
@@ -917,3 +917,47 @@ def test_a_coded_body_in_one_piece_says_so() -> None:
         whole = client.whole(b"HTTP/1.1 200 OK\r\n%b: br\r\nContent-Length: 2\r\n\r\nhi" % name)
         assert whole is not None
         assert whole[6] is coded
+
+
+def _broken(data: bytes, way: str = "whole") -> ParseError:
+    """The error with which these octets end the connection."""
+    client = asked()
+    events = [event for piece in pieces(data, way) for event in client.feed(piece)]
+    assert isinstance(events[-1], Broken)
+    assert isinstance(events[-1].error, ParseError)
+    return events[-1].error
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("data", "marked"),
+    [
+        (OK + b"A: b\r\nB b: c\r\n\r\n", b" b: c\r\n"),
+        (CHUNKED + b"5\r\nhello\r\nZZ\r\n", b"ZZ\r\n"),
+        (CHUNKED + b"3e8\r\n" + b"x" * 1000 + b"\r\n0\r\nA b: c\r\n\r\n", b" b: c\r\n"),
+        (b"HTTP/1.1 103 E\r\nLink: <a>\r\n\r\n" + OK + b": x\r\n\r\n", b": x\r\n"),
+    ],
+)
+def test_an_error_keeps_the_octets_around_it(data: bytes, marked: bytes, way: str) -> None:
+    error = _broken(data, way)
+    assert error.excerpt is not None
+    octets, at = error.excerpt
+    # In pieces, what follows the fault has not come yet.
+    assert marked.startswith(octets[at:] or b"?") or octets[at:].startswith(marked)
+    assert len(octets) <= 2 * 160
+    assert octets[:at] == data[data.index(marked) - at : data.index(marked)]
+
+
+@pytest.mark.parametrize(
+    ("data", "remedy"),
+    [
+        (bytes.fromhex("000006040000000000000300000064"), "http2"),
+        (bytes.fromhex("000000040000000000"), "http2"),
+        (bytes.fromhex("000000040100000000"), None),
+        (b"\0\0\0\x04\0", None),
+        (b"SSH-2.0-x\r\n", None),
+    ],
+)
+def test_frames_of_http2_are_known(data: bytes, remedy: str | None) -> None:
+    error = _broken(data)
+    assert (error.kind, error.remedy) == ("InvalidStatusLine", remedy)
