@@ -573,26 +573,38 @@ def test_a_loop_names_the_option(fetch: Netkit, server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("begins", "phase"),
+    ("begins", "words", "said"),
     [
-        (b"", "waiting for the answer"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", "receiving the body"),
+        (b"", [], "timed out while waiting for the answer"),
+        (b"", ["-o", "f"], "timed out while waiting for the answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab", [], "timed out while receiving the body"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab",
+            ["-o", "f"],
+            "timed out while downloading; 2 of 9 octets are kept in 'f'",
+        ),
     ],
 )
-def test_the_phase_in_which_time_ran_out(fetch: Netkit, begins: bytes, phase: str, tmp_path: Path) -> None:
+def test_the_phase_in_which_time_ran_out(
+    fetch: Netkit,
+    begins: bytes,
+    words: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
     ended = threading.Event()
 
     def begin(conn: socket.socket) -> None:
         conn.sendall(begins)
         ended.wait(10)
 
-    for words in ([], ["-o", str(tmp_path / "f")]):
-        ended.clear()
-        with raw_server(begin) as server:
-            done = fetch("-m", "0.05", server.url(), *words)
-            assert done.exit_code == 7
-            assert done.stderr.endswith(f"timed out while {phase}\n")
-            ended.set()
+    with raw_server(begin) as server:
+        done = fetch("-m", "0.05", server.url(), *words)
+        ended.set()
+    assert done.exit_code == 7
+    assert done.stderr.endswith(f"{said}\n")
 
 
 def test_silence_with_and_without_messages(fetch: Netkit, server: Server) -> None:
@@ -659,7 +671,7 @@ def test_the_head_is_shown_once(fetch: Netkit, server: Server) -> None:
         (["-T", "-", "a.example", "b.example"], "standard input can be sent to one URL only"),
         (["--from-curl", "wget x"], "this is no curl command"),
         (["--from-curl"], "requires an argument"),
-        (["a", "-C", "5"], "-C goes on with a file"),
+        (["a", "-C", "5"], "-C is for files"),
         (["a", "-r", "x"], "-r: 'x' is no range"),
         (["a", "--range=1"], "--range: '1' is no range"),
         (["a", "-F", "x"], "-F: 'x' is no part of a form"),

@@ -103,7 +103,7 @@ class ServerEvents(Sink):
         self._parser = EventStreamParser()
 
     def write(self, piece: memoryview) -> None:
-        for found in self._parser.feed(bytes(piece)):
+        for found in self._parser.feed(piece):
             row = {"name": found.event, "data": found.data, "event_id": found.id, "retry_s": found.retry}
             self._run.write_object({"event": "server-sent", **row}, self._text)
 

@@ -148,7 +148,11 @@ class _Base:
         it, 0 without one.
         """
         call = self._call(req, body, auth, None, follow_redirects, loop)
-        return (yield from self._core.answer_flow(call))
+        try:
+            return (yield from self._core.answer_flow(call))
+        except Interrupted as interrupted:
+            self._explain(interrupted, call)
+            raise
 
     def _whole_flow(self, call: Call) -> Flow[FetchedResponse]:
         answer = yield from self._core.answer_flow(call)
@@ -182,6 +186,11 @@ class _Base:
         if made is error:
             raise  # noqa: PLE0704 - it is being handled
         raise made from error
+
+    def _explain(self, interrupted: Interrupted, call: Call) -> None:
+        """The time of the flow's driver ran out: only the call knows what was being done."""
+        if isinstance(interrupted.error, DeadlineExceeded):
+            interrupted.explain(self._failed(interrupted.error, call, None))
 
     def _failed(self, error: OSError, call: Call, timeout: float | None) -> Exception:
         given = self.config.timeout if timeout is None else timeout
@@ -272,9 +281,8 @@ class Client(_Base):
         try:
             flow = self._stream_flow(call, None)
             return (yield from flow if call.deadline is None else before(call.deadline, flow))
-        except Interrupted as interrupted:  # by the flow's driver: only this knows what was being done
-            if isinstance(interrupted.error, DeadlineExceeded):
-                interrupted.explain(self._failed(interrupted.error, call, None))
+        except Interrupted as interrupted:
+            self._explain(interrupted, call)
             raise
         except OSError as error:
             self._fail(error, call, None)

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from netkit.http.client.channel import Lease
     from netkit.http.client.dial import Link
     from netkit.http.client.facts import ConnectionInfo
-    from netkit.http.connection.events import ClientConnection, Events
+    from netkit.http.connection.events import ClientConnection, Event, Events
     from netkit.io import Flow
     from netkit.io.protocols import Buffer
 
@@ -76,7 +76,6 @@ class H2Channel:
         "_deaf",
         "_failure",
         "_going_away",
-        "_has_received",
         "_has_room",
         "_in_flight",
         "_info_again",
@@ -115,7 +114,6 @@ class H2Channel:
         self._waiting: dict[H2Reply, None] = {}  # the replies whose flows wait for their signal
         self._failure: NetkitError | None = None
         self._going_away = False
-        self._has_received = False
         # What the pool reads without the lock: see `_count`.
         self._has_room = conn.can_request
         self._in_flight = 0
@@ -470,12 +468,9 @@ class H2Channel:
             with self._lock:
                 had_room = self._has_room
                 events = self._conn.feed(data) if data else self._conn.feed_eof()
-                if not self._has_received:
-                    self._has_received = True
-                    # RFC 9113 section 3.4: a server's first frame is SETTINGS.
-                    if data[3:4] != b"\x04" and any(isinstance(event, Broken) for event in events):
-                        error = _not_http2(data, is_told=self.info.tls_version is not None)
-                        events = [Broken(error, ErrorCode.PROTOCOL_ERROR)]
+                # RFC 9113 section 3.4: a server's first frame is SETTINGS.
+                if data and not self.settled.is_set and data[3:4] != b"\x04":
+                    events = [self._not_http2(event, data) for event in events]
                 self._dispatch(events, woken)
                 self._count()
                 self._take_answers()
@@ -489,6 +484,16 @@ class H2Channel:
             self._fail(HttpError.ConnectionError("the server closed the connection"))
         if not had_room and self._has_room and self._on_room is not None:
             self._on_room()
+
+    def _not_http2(self, event: Event, data: bytes) -> Event:
+        """The event that breaks the connection, if the server speaks something else than HTTP/2."""
+        if not isinstance(event, Broken):
+            return event
+        begins = quoted(data.partition(b"\r")[0])
+        error = ConnectionFault(f"the server does not speak HTTP/2: it sent {begins}")
+        if self.info.tls_version is None:  # with TLS, it has chosen HTTP/2 itself
+            error.hint, error.remedy = "it may speak HTTP/1.1 only", "http1"
+        return Broken(error, ErrorCode.PROTOCOL_ERROR)
 
     def _rouse(self, replies: Iterable[H2Reply]) -> None:
         """Wake the flows of these replies, and give back the channel of those that are over."""
@@ -686,15 +691,6 @@ class H2Channel:
             self.settled.set()  # there is room now, and perhaps nobody who pumps
         self._push_or_wake()
         self._close_if_retired()
-
-
-def _not_http2(data: bytes, *, is_told: bool) -> ConnectionFault:
-    """What the server sends first is no HTTP/2, although (`is_told`) it may have chosen that by ALPN."""
-    begins = quoted(data.partition(b"\r")[0])
-    error = ConnectionFault(f"the server does not speak HTTP/2: it sent {begins}")
-    if not is_told:
-        error.hint, error.remedy = "it may speak HTTP/1.1 only", "http1"
-    return error
 
 
 def _broken(error: OSError | NetkitError) -> NetkitError:
