@@ -169,7 +169,7 @@ def test_the_rest_is_asked_for(fetch: Netkit, server: Server, part: Path, tmp_pa
     assert (asked.headers["Range"], asked.headers["If-Range"]) == ("bytes=5000-", ETAG)
     last = done.json[-1]
     assert (last["offset"], last["size"], last["checksum"]) == (5000, 95_000, SHA256)
-    assert (last["status"], last["file"], last["parts"]) == (206, "file", 1)
+    assert (last["status"], last["file"], last["parallel"]) == (206, "file", 1)
     assert names(tmp_path) == ["file"]
 
 
@@ -328,7 +328,7 @@ def test_any_answer_becomes_a_file(fetch: Netkit, server: Server, tmp_path: Path
 def test_parts_are_equal_to_the_whole(fetch: Netkit, parts: RangeServer, tmp_path: Path) -> None:
     done = fetch("--json", "--parallel", "3", "--download", parts.url)
     assert (done.exit_code, (tmp_path / "file.bin").read_bytes()) == (0, LARGE)
-    assert (done.json[-1]["parts"], done.json[-1]["size"], done.json[-1]["status"]) == (3, len(LARGE), 200)
+    assert (done.json[-1]["parallel"], done.json[-1]["size"], done.json[-1]["status"]) == (3, len(LARGE), 200)
     assert sorted(row["status"] for row in done.json if row["event"] == "response") == [200, 206, 206]
     digest = hashlib.sha256(LARGE).hexdigest()
     done = fetch("--parallel", "2", "-o", "x", "--checksum", f"sha256:{digest}", parts.url)

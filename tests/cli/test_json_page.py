@@ -18,6 +18,7 @@ from netkit.cli.frame.root import load
 from netkit.cli.pages.schema import view_schema
 from netkit.cli.table import COMMANDS
 from netkit.errors import SYSTEM_KINDS, NetkitError
+from netkit.http.connection.errors import ConnectionFault, ErrorCode
 from netkit.net.errors import ResolveError
 from tests.cli.helpers import ROOT
 from tests.test_errors import CLASSES, blank
@@ -253,7 +254,10 @@ def kinds_in_the_code() -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for cls in CLASSES:
         if cls not in heads and not cls.__name__.startswith("_") and not issubclass(cls, ResolveError):
-            found[cls.layer].add(blank(cls).kind)
+            kinds = {blank(cls).kind}
+            if "ErrorCodeNone" in kinds:  # the kind is the error code of HTTP/2
+                kinds = {ConnectionFault("", code).kind for code in ErrorCode}
+            found[cls.layer] |= kinds
     found["netkit"] |= {"Interrupted", "Terminated", "MissingExtra", "Unexpected"}
     return found
 

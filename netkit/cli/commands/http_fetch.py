@@ -32,7 +32,7 @@ from netkit.cli.frame.view import View
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from netkit.cli.fetch.exchange import Done
+    from netkit.cli.fetch.outcome import Done
     from netkit.cli.fetch.rows import Fetched
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
@@ -123,7 +123,7 @@ class FetchView(View[Any]):
             "trailers": header_rows(result.trailers),
             "file": result.file,
             "offset": result.offset,
-            "parts": result.parts,
+            "parallel": result.parts,
             "checksum": result.checksum,
         }
 

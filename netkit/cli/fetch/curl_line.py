@@ -48,8 +48,6 @@ PASSED_OVER = {
     "ssl-no-revoke": "only Windows' TLS asks about that",
     "tcp-nodelay": "it is always so",
     "tlsv1.2": "it is the least that is spoken",
-    "parallel": "many URLs are fetched at once into files, as --concurrency says",
-    "parallel-immediate": "connections are made as they are needed",
     "styled-output": "headers are coloured on a terminal",
 }
 _NEGATABLE = frozenset(("buffer", "keepalive", "progress-meter", "styled-output"))
@@ -92,7 +90,6 @@ LETTERS = {
     "w": "write-out",
     "x": "proxy",
     "X": "request",
-    "Z": "parallel",
 }
 #: curl's names that are others here.
 _HERE = {"ipv4": "-4", "ipv6": "-6"}

@@ -8,14 +8,15 @@ file is a download of the library (`netkit.cli.fetch.saving`).
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from netkit.cli.fetch.describe import read_file, settled
+from netkit.cli.fetch.outcome import Done, reason_of
 from netkit.cli.fetch.plan import FileBody
 from netkit.cli.fetch.settings import auth_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from netkit.cli.fetch.dialogue import Steps
     from netkit.cli.fetch.options import FollowOptions, SaveOptions, ShowOptions
@@ -26,32 +27,12 @@ if TYPE_CHECKING:
     from netkit.http.auth import Auth
     from netkit.http.client.body import BodySource
     from netkit.http.client.client import Client
-    from netkit.http.client.facts import Phase
     from netkit.http.client.response import FetchedResponse, ResponseStream
     from netkit.http.forms import MultipartForm
     from netkit.io import Flow
 
 #: How much of a body is taken at once, in octets.
 PIECE = 262_144
-
-
-class Done(NamedTuple):
-    """What came of one URL. `is_refused`: the answer is no (--fail, --checksum)."""
-
-    url: str
-    status: int
-    redirects: int
-    size: int
-    elapsed: float
-    phases: Sequence[tuple[Phase, float, float]]
-    trailers: Sequence[tuple[str, str]]
-    file: str | None = None
-    offset: int | None = None
-    checksum: str | None = None
-    parts: int | None = None
-    is_refused: bool = False
-    #: The body is binary, and was not written to the terminal.
-    is_withheld: bool = False
 
 
 class Fetcher:
@@ -304,11 +285,6 @@ def _pieces(body: bytes | MultipartForm | BinaryIO) -> Iterator[bytes]:
     else:
         while piece := body.read(PIECE):
             yield piece
-
-
-def reason_of(response: ResponseStream | FetchedResponse) -> str:
-    """The reason that the server gave, else that of the status (HTTP/2 has none)."""
-    return response.reason or response.status.reason_phrase
 
 
 def _version(response: Any) -> str:

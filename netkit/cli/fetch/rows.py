@@ -113,7 +113,7 @@ class Fetched(TypedDict):
     trailers: Annotated[list[HeaderRow], "Fields after the body"]
     file: Annotated[str | None, "The file that has the body"]
     offset: Annotated[int | None, "Where a file was gone on with; 0 for a new one, null without a file"]
-    parts: Annotated[int | None, "In how many requests at once the file came; null without a file"]
+    parallel: Annotated[int | None, "In how many requests at once the file came; null without a file"]
     checksum: Annotated[str | None, "The hash of the body, as in --checksum; null if it was not asked for"]
 
 

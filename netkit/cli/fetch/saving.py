@@ -16,7 +16,7 @@ import os
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from netkit.cli.fetch.exchange import Done, reason_of
+from netkit.cli.fetch.outcome import Done, reason_of
 from netkit.cli.frame.inputs import BadInput
 from netkit.cli.frame.messages import plural, visible
 from netkit.http.client.download import Watch
