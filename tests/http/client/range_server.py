@@ -181,7 +181,7 @@ class RangeServer:
         if framing == "chunked":
             for start in range(0, len(view), 1000):
                 piece = view[start : start + 1000]
-                sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+                sock.sendall(b"%x\r\n%b\r\n" % (len(piece), bytes(piece)))
             if whole:
                 sock.sendall(b"0\r\n\r\n")
         else:

@@ -248,13 +248,7 @@ def test_a_password_proves_itself_in_the_strongest_way(client_form: Form) -> Non
     client = client_form.client(auth=PasswordAuth("jo", "secret"))
     with Site(answer) as site:
         assert client_form.get(client, site.url()).body == b"in"
-        assert (
-            site.requests[1]
-            .field(
-                "authorization",
-            )
-            .startswith("Digest")
-        )  # type: ignore[union-attr]
+        assert (site.requests[1].field("authorization") or "").startswith("Digest")
 
 
 @pytest.mark.parametrize(

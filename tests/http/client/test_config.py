@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from netkit._value import Value
 from netkit.addr import SocketAddr
 from netkit.http import (
     ClientConfig,
@@ -642,6 +643,6 @@ def test_hsts_counts_where_the_certificate_was_verified(client_form: Form) -> No
 
 
 @pytest.mark.parametrize("config", [ClientConfig, PoolConfig, DialConfig])
-def test_every_field_is_driven_to_an_effect(config: type) -> None:
+def test_every_field_is_driven_to_an_effect(config: type[Value]) -> None:
     fields = set(config.__match_args__)
     assert fields == {field for each, field in DRIVEN if each is config}

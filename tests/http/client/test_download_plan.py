@@ -44,10 +44,10 @@ def test_what_is_left_is_shared(sizes: list[tuple[int, int]], count: int) -> Non
         parts.append(Part(at, at + size - 1, min(done, size)))
         at += size
     left = sum(part.left or 0 for part in parts)
-    done = {octet for part in parts for octet in range(part.first, part.at)}
+    received = {octet for part in parts for octet in range(part.first, part.at)}
     made = split(parts, count, 10)
     assert sum(part.left or 0 for part in made) == left
-    assert {octet for part in made for octet in range(part.first, part.at)} == done
+    assert {octet for part in made for octet in range(part.first, part.at)} == received
     assert [part.first for part in made[1:]] == [(part.last or 0) + 1 for part in made[:-1]]
     state = State("http://localhost/", Entity('"a"', None, at), tuple(made))
     again = State.decode(state.encode())

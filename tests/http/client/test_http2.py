@@ -173,19 +173,19 @@ def test_a_cancelled_task_hands_the_pump_on() -> None:
 
     async def main() -> None:
         async with AsyncClient(dial=DialConfig(HttpVersions.HTTP2, trusting())) as client:
-            await client.get_async(site.url())
-            site.answer = always(reply(LARGE * 8))
+            await client.get_async(served.url())
+            served.answer = always(reply(LARGE * 8))
             for leaves in (0, 1):
-                tasks = [asyncio.create_task(client.get_async(site.url())) for _ in range(2)]
+                tasks = [asyncio.create_task(client.get_async(served.url())) for _ in range(2)]
                 for _ in range(5):
                     await asyncio.sleep(0)
                 tasks[leaves].cancel()
                 done = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE)
                 assert isinstance(done[leaves], asyncio.CancelledError)
                 assert done[1 - leaves].body == LARGE * 8  # type: ignore[union-attr]
-            assert site.connections == 1
+            assert served.connections == 1
 
-    with Site(echo, http2=True) as site:
+    with Site(echo, http2=True) as served:
         asyncio.run(main())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -287,11 +286,11 @@ def test_no_more_than_max_connections(client_form: Form) -> None:
         futures = []
         for n in range(6):  # one after the other, so that there is an order
             futures.append(started(client_form, client, site.url(f"/{n}")))
-            until(lambda n=n: len(gate.arrived) + waiting(client) == n + 1)
+            until(lambda begun=n + 1: len(gate.arrived) + waiting(client) == begun)  # type: ignore[misc]
         assert sorted(gate.arrived) == ["/0", "/1"]
         assert client.connections == 2
         for n in range(6):
-            until(lambda n=n: len(gate.arrived) == min(n + 2, 6))
+            until(lambda most=min(n + 2, 6): len(gate.arrived) == most)  # type: ignore[misc]
             gate.open(f"/{n}")
             assert futures[n].result(PATIENCE).body == b"/%d" % n
         assert gate.arrived[2:] == ["/2", "/3", "/4", "/5"]
@@ -499,7 +498,7 @@ def test_close_while_a_connection_is_made(client_form: Form) -> None:
             assert gate.wait(PATIENCE)
             serve(*arguments)
 
-        site._serve = late  # type: ignore[method-assign]  # noqa: SLF001
+        site._serve = late  # type: ignore[method-assign,assignment]  # noqa: SLF001
         future = started(client_form, client, site.url())
         until(lambda: site.connections)
         client.close()
@@ -522,7 +521,7 @@ def test_one_connect_for_many_while_the_protocol_is_unknown(client_form: Form) -
             assert shake.wait(PATIENCE)
             serve(*arguments)
 
-        site._serve = late  # type: ignore[method-assign]  # noqa: SLF001
+        site._serve = late  # type: ignore[method-assign,assignment]  # noqa: SLF001
         futures = [started(client_form, client, site.url(f"/{n}")) for n in range(3)]
         until(lambda: site.connections == 1)
         assert client.connections == 1
@@ -605,7 +604,7 @@ class FakeChannel:
 
 
 def acquired(pool: Pool, route: Route, channel: FakeChannel) -> Flow[bool]:
-    def dial() -> Iterator[Any]:
+    def dial() -> Flow[Any]:
         return channel
         yield
 

@@ -340,7 +340,9 @@ def test_fields_of_the_caller(client_form: Form, world: World, field: str) -> No
 )
 def test_credentials(client_form: Form, world: World, how: str) -> None:
     auth: Auth = BasicAuth("jo", SECRET) if world.status == 302 else BearerAuth(SECRET)
-    config, more, call, first = ClientConfig(), {}, {}, world.first
+    more: dict[str, Any] = {}
+    call: dict[str, Any] = {}
+    config, first = ClientConfig(), world.first
     if how == "auth of the client":
         more = {"auth": auth}
     elif how == "auth of the call":

@@ -115,7 +115,7 @@ def test_a_server_that_takes_nothing(client_form: Form, by: str, chunked: bool) 
         config = ClientConfig(pool_config=PoolConfig(write_timeout=SHORT))
     client = client_form.client(config)
     ended = threading.Event()
-    with Site(lambda request, conn: ended.wait(20) and None, heads_only=True) as site:
+    with Site(lambda request, conn: None if ended.wait(20) else None, heads_only=True) as site:
         body: Any = (bytes(65536) for _ in range(MUCH // 65536)) if chunked else bytes(MUCH)
         with Limit(SHORT), pytest.raises(HttpError.Timeout) as caught:
             client_form.post(client, site.url(), body)
@@ -217,7 +217,7 @@ def test_a_token_while_connecting_and_while_sending(client_form: Form, client: A
     assert client.connections == 0
 
     token, ended = CancellationToken(), threading.Event()
-    with Site(lambda request, conn: ended.wait(20) and None, heads_only=True) as site:
+    with Site(lambda request, conn: None if ended.wait(20) else None, heads_only=True) as site:
         with when(lambda: site.requests, token.cancel), pytest.raises(CancellationError):
             client_form.post(client, site.url(), bytes(MUCH), cancel=token)
         ended.set()
