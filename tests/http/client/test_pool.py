@@ -305,9 +305,11 @@ def test_who_comes_late_does_not_go_first() -> None:
     async def main() -> None:
         async with AsyncClient(limited(1)) as client:
             holder = await client.stream_async(Request("GET", site.url("/hold")))
-            tasks = [asyncio.create_task(client.get_async(site.url(f"/{n}"))) for n in range(3)]
-            while waiting(client) < 3:
-                await asyncio.sleep(0)
+            tasks = []
+            for n in range(3):  # one after the other, so that there is an order
+                tasks.append(asyncio.create_task(client.get_async(site.url(f"/{n}"))))
+                while waiting(client) <= n:
+                    await asyncio.sleep(0)
             rest.set()
             await holder.read_to_end_async(10)  # gives the connection back
             await client.get_async(site.url("/late"))
