@@ -144,6 +144,11 @@ def _is_ready(want: AnyWant) -> bool:
     return bool(poll.poll(0))
 
 
+def _many_from() -> int:
+    """With more descriptors than that, a call changes to epoll."""
+    return MANY if hasattr(select, "epoll") else sys.maxsize
+
+
 class _Root(Waiter):
     """The driven flow itself."""
 
@@ -175,7 +180,7 @@ class PollReactor(Reactor):
     def __init__(self, cancel: CancellationToken | None) -> None:
         self._poll: Poller = select.poll() if hasattr(select, "poll") else Select()
         self._many: Epoll | None = None  # the same as `_poll`, once that is an epoll for many descriptors
-        self._many_from = MANY if hasattr(select, "epoll") else sys.maxsize
+        self._many_from = _many_from()
         self._descriptors: dict[int, Descriptor] = {}
         self._masks: dict[int, int] = {}
         self._times: list[tuple[float, int, _Alarm]] = []
@@ -207,6 +212,7 @@ class PollReactor(Reactor):
         if self._bell is not thread_bell():
             return False
         self._posted.clear()  # what came too late, for waiters that have ended
+        self._many_from = _many_from()
         self._signals = self._bell.rung_by_signals()
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ from netkit.io import (
     blocking,
     first_of,
     phase,
+    pollers,
     run,
     run_async,
     sleep_until,
@@ -540,3 +542,63 @@ class TestBeside:
 
         with pytest.raises(ValueError, match="background"):
             drive(beside(Event().wait(), failing()), timeout=30)
+
+
+class TestOneCallAfterAnother:
+    """A blocking call leaves its poll object to the next call of the thread."""
+
+    def test_a_call_within_a_call_has_another_one(self, drive: Drive, pair: Pair) -> None:
+        """The inner call must not take the outer one's registration away, nor be woken by it."""
+        run(sleep_until(monotonic() + 0.001))  # leaves one
+
+        def outer() -> Flow[bytes]:
+            run(sleep_until(monotonic() + 0.001))
+            pair.theirs.send(b"x")
+            yield pair.descriptor.want_read
+            run(sleep_until(monotonic() + 0.001))
+            return pair.ours.recv(10)
+
+        assert drive(outer(), timeout=5) == b"x"
+
+    def test_a_call_that_was_interrupted_leaves_no_registration(self, pair: Pair) -> None:
+        def reading() -> Flow[None]:
+            yield pair.descriptor.want_read
+
+        for _ in range(3):
+            with pytest.raises(DeadlineExceeded):
+                run(reading(), deadline=monotonic() + 0.001)
+        pair.theirs.send(b"x")
+        begun = monotonic()
+        run(sleep_until(begun + 0.01))  # an old registration would fire
+        assert monotonic() - begun >= 0.01
+        assert pair.descriptor.reader is None
+
+    def test_wake_up_times_of_one_call_are_not_the_next_call_s(self) -> None:
+        run(first_of(sleep_until(monotonic() + 0.001), sleep_until(monotonic() + 0.02)))
+        begun = monotonic()
+        with pytest.raises(DeadlineExceeded):
+            run(Event().wait(), deadline=begun + 0.04)
+        assert monotonic() - begun >= 0.04
+
+    @pytest.mark.skipif(not hasattr(select, "epoll"), reason="no epoll on this system")
+    def test_when_to_use_epoll_is_looked_up_by_each_call(
+        self, monkeypatch: pytest.MonkeyPatch, pair: Pair
+    ) -> None:
+        run(sleep_until(monotonic() + 0.001))  # leaves a poll object, without epoll
+        made: list[pollers.Epoll] = []
+
+        class Counted(pollers.Epoll):
+            def __init__(self) -> None:
+                super().__init__()
+                made.append(self)
+
+        monkeypatch.setattr(blocking, "MANY", 0)
+        monkeypatch.setattr(blocking, "Epoll", Counted)
+
+        def reading() -> Flow[bytes]:
+            yield pair.descriptor.want_read
+            return pair.ours.recv(10)
+
+        pair.theirs.send(b"x")
+        assert run(reading(), deadline=monotonic() + 5) == b"x"
+        assert len(made) == 1
