@@ -36,6 +36,8 @@ def dial(peers: HttpPeers, version: str) -> DialConfig:
 def test_in_parts_and_interrupted(
     http_peers: HttpPeers, tmp_path: Path, name: str, version: str, tls: bool
 ) -> None:
+    if (name, version) == ("node", "2"):
+        pytest.skip("Node counts what it had for a stream that was given up, and refuses all others at 10 MB")
     url = http_peers.url(name, version=version, tls=tls, path=f"/bytes/{SIZE}")
     path = tmp_path / "file"
     token = CancellationToken()

@@ -35,7 +35,7 @@ from netkit.http.connection.errors import ConnectionFault, IncompleteMessage
 from netkit.http.errors import HttpError
 from netkit.http.message import Request
 from netkit.http.url import Url
-from netkit.io import OPERATIONS_PER_TURN, PAUSE, all_of, sleep_until
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, Event, all_of, sleep_until
 
 if TYPE_CHECKING:
     from netkit.http.auth import Auth
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 #: (measured: 1 MiB costs a third less than 256 KiB). And the most that the buffers of all parts take.
 BUFFER: Final = 1 << 20
 ALL_BUFFERS: Final = 8 << 20
+
+#: After so many octets that came without a wait, others get their turn: reads are large.
+TURN: Final = 4 << 20
 
 #: How many octets are received in several parts before the state is written again.
 STATE_EVERY: Final = 8 << 20
@@ -137,6 +140,9 @@ class Transfer:
         self.fetched = 0  # parts that were fetched here
         self.is_ours = True  # the file's state says so, or it was made here
         self.hash: Hash | None = None
+        self.moving = 0  # parts that have begun, and neither ended nor wait for another one
+        self.waiting = 0  # parts that wait for another one
+        self.one_ended = Event()
         self.spare: list[memoryview] = []  # buffers that no part uses
 
     def _ask(self, fields: list[tuple[str, str]]) -> Flow[Answer]:
@@ -205,7 +211,28 @@ class Transfer:
             yield from all_of(flows, limit=parallel)
 
     def _part(self, part: Part, incoming: Incoming | None) -> Flow[None]:
-        """Flow: everything that is missing of one part, in as many requests as it takes."""
+        """Flow: everything that is missing of one part."""
+        self.moving += 1
+        try:
+            yield from self._part_in_tries(part, incoming)
+        finally:
+            self.moving += self.waiting - 1
+            self.waiting = 0
+            ended, self.one_ended = self.one_ended, Event()
+            ended.set()
+
+    def _another_ends(self) -> Flow[None]:
+        """Flow: until another part has ended."""
+        self.moving -= 1
+        self.waiting += 1
+        yield from self.one_ended.wait()
+
+    def _part_in_tries(self, part: Part, incoming: Incoming | None) -> Flow[None]:
+        """Flow: everything that is missing of one part, in as many requests as it takes.
+
+        A server may refuse more than it does at once for one client. Then the part waits until another one
+        has ended, which is no failure; the last part that moves does not wait.
+        """
         failures = 0
         while True:
             before = part.done
@@ -231,6 +258,9 @@ class Transfer:
                 error = self._cut_off(caught, incoming)
                 is_passing = _is_passing(error, incoming is not None)
             incoming = None
+            if is_passing and part.done == before and self.moving > 1 and not isinstance(error, TimeoutError):
+                yield from self._another_ends()
+                continue
             if part.done - before >= PROGRESS:
                 failures = 0
             failures += 1
@@ -298,6 +328,7 @@ class Transfer:
         pace, limit, hashed = self.pace, self.config.max_size, self.hash
         most = len(view) if pace is None else min(len(view), pace.piece)
         read = incoming.read_into_flow
+        since_turn = 0
         while True:
             left = part.left
             if left == 0:
@@ -325,6 +356,10 @@ class Transfer:
                 if self.unsaved >= STATE_EVERY:
                     self._save()
             self._tell()
+            since_turn += size
+            if since_turn >= TURN:
+                since_turn = 0
+                yield PAUSE
             if pace is not None:
                 until = pace.after(size, monotonic())
                 yield from sleep_until(until)

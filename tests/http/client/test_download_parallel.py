@@ -138,6 +138,38 @@ def test_a_part_that_is_cut_off_goes_on(server: RangeServer, client: Client, tmp
     assert len(ranges(server)) == 7 and f"bytes={SIZE // 4 + 70_000}-{SIZE // 2 - 1}" in ranges(server)
 
 
+@pytest.mark.parametrize("how", ["503", "closed"])
+def test_a_server_that_does_one_at_a_time(
+    server: RangeServer, client: Client, tmp_path: Path, how: str
+) -> None:
+    """The other parts wait for it, however long it takes, and are not given up."""
+    refused: list[int] = []
+    held = threading.Event()
+
+    def instead(number: int, fields: Fields) -> bytes | None:
+        if number == 0 or held.is_set():
+            return None
+        refused.append(number)
+        if len(refused) == 3:
+            held.set()
+        return b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n" if how == "503" else b""
+
+    server.instead = instead
+    server.at = 1, lambda number: (held.wait(10), None)[1] if number == 0 else None
+    done = download(client, server.url, tmp_path / "file", config=FOUR.replace(tries=1))
+    assert (tmp_path / "file").read_bytes() == DATA and done.parts == 4
+    assert len(refused) == 3
+
+
+def test_a_server_that_refuses_every_part(server: RangeServer, client: Client, tmp_path: Path) -> None:
+    busy = b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"
+    server.instead = lambda number, _: busy if number else None
+    with pytest.raises(DownloadError.Status) as caught:
+        download(client, server.url, tmp_path / "file", config=FOUR)
+    assert caught.value.received == SIZE // 4 and caught.value.is_kept
+    assert len(server.asked) <= 16
+
+
 def test_a_part_that_fails_ends_all_and_keeps_them(
     server: RangeServer, client: Client, tmp_path: Path
 ) -> None:
