@@ -366,7 +366,11 @@ def test_ctrl_c_and_on_again(
 ) -> None:
     """A slow server; ^C; the same command again: byte for byte the file, and only the rest was asked for."""
     ended = threading.Event()
-    parts.at = (200_000, lambda _: None if ended.wait(20) else None)
+
+    def hold(_: int) -> None:
+        ended.wait(20)
+
+    parts.at = (200_000, hold)
     program, *args = netkit_argv("http", "fetch", *words, parts.url)
     child = pexpect.spawn(
         program, args, cwd=str(tmp_path), env=process_environment(), encoding="utf-8", timeout=20

@@ -290,7 +290,8 @@ def test_no_more_than_max_connections(client_form: Form) -> None:
         assert sorted(gate.arrived) == ["/0", "/1"]
         assert client.connections == 2
         for n in range(6):
-            until(lambda most=min(n + 2, 6): len(gate.arrived) == most)  # type: ignore[misc]
+            most = min(n + 2, 6)
+            until(lambda most=most: len(gate.arrived) == most)  # type: ignore[misc]
             gate.open(f"/{n}")
             assert futures[n].result(PATIENCE).body == b"/%d" % n
         assert gate.arrived[2:] == ["/2", "/3", "/4", "/5"]

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from time import monotonic
 from typing import Any
@@ -36,6 +36,15 @@ def client(client_form: Form) -> Any:
 
 
 # Times
+
+
+def held_until(ended: threading.Event) -> Callable[[Received, Conn], None]:
+    """A handler that does nothing until then."""
+
+    def handler(request: Received, conn: Conn) -> None:
+        ended.wait(20)
+
+    return handler
 
 
 def silent(request: Received, conn: Conn) -> None:
@@ -115,7 +124,7 @@ def test_a_server_that_takes_nothing(client_form: Form, by: str, chunked: bool) 
         config = ClientConfig(pool_config=PoolConfig(write_timeout=SHORT))
     client = client_form.client(config)
     ended = threading.Event()
-    with Site(lambda request, conn: None if ended.wait(20) else None, heads_only=True) as site:
+    with Site(held_until(ended), heads_only=True) as site:
         body: Any = (bytes(65536) for _ in range(MUCH // 65536)) if chunked else bytes(MUCH)
         with Limit(SHORT), pytest.raises(HttpError.Timeout) as caught:
             client_form.post(client, site.url(), body)
@@ -217,7 +226,7 @@ def test_a_token_while_connecting_and_while_sending(client_form: Form, client: A
     assert client.connections == 0
 
     token, ended = CancellationToken(), threading.Event()
-    with Site(lambda request, conn: None if ended.wait(20) else None, heads_only=True) as site:
+    with Site(held_until(ended), heads_only=True) as site:
         with when(lambda: site.requests, token.cancel), pytest.raises(CancellationError):
             client_form.post(client, site.url(), bytes(MUCH), cancel=token)
         ended.set()
