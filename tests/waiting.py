@@ -40,6 +40,16 @@ def until(condition: Callable[[], object], what: str = "the state that the test 
         sleep(_BETWEEN_LOOKS)
 
 
+async def until_async(
+    condition: Callable[[], object], what: str = "the state that the test waits for"
+) -> None:
+    """`until`, while everything else in the event loop goes on."""
+    deadline = monotonic() + PATIENCE
+    while not condition():
+        assert monotonic() < deadline, f"not within {PATIENCE:g} s: {what}"
+        await asyncio.sleep(_BETWEEN_LOOKS)
+
+
 def until_connected(port: int, process: subprocess.Popen[bytes] | None = None) -> socket.socket:
     """A connection to 127.0.0.1 and `port`, as soon as something listens there; fails if `process` ends."""
     made: list[socket.socket] = []

@@ -30,7 +30,7 @@ from tests.http.connection.forms import (
 )
 from tests.io.conftest import LOOPS
 from tests.net.conftest import open_before, opened_since
-from tests.waiting import turns, until
+from tests.waiting import turns, until, until_async
 
 T = TypeVar("T")
 MAX_CONCURRENT_STREAMS = 3
@@ -89,8 +89,7 @@ def test_many_in_flight_in_one_loop(other: Form, run: Run, tls: bool, count: int
             assert (await client.get_async(f"{peer.url}/first")).body == b"/first"
             peer.answer = nothing
             tasks = [asyncio.create_task(client.get_async(f"{peer.url}/{n}")) for n in range(count)]
-            while len(peer.requests) <= count:
-                await asyncio.sleep(0.001)
+            await until_async(lambda: len(peer.requests) > count)
             waiting = peer.requests[1:]
             peer.do(lambda: echo(waiting[::2]))
             peer.do(lambda: echo(waiting[:0:-2]))
@@ -128,11 +127,9 @@ def test_the_pump_is_cancelled(other: Form, run: Run, how: str) -> None:
             first: asyncio.Task[Any] = asyncio.create_task(
                 client.request_async(get("/0", peer), cancel=token, timeout=0.05 if how == "deadline" else 20)
             )
-            while not peer.requests:
-                await asyncio.sleep(0.001)
+            await until_async(lambda: peer.requests)
             others = [asyncio.create_task(client.get_async(f"{peer.url}/{n}")) for n in (1, 2, 3)]
-            while len(peer.requests) < 4:
-                await asyncio.sleep(0.001)
+            await until_async(lambda: len(peer.requests) >= 4)
             pumped = peer.requests[0]
             if how == "task":
                 first.cancel()
@@ -141,8 +138,7 @@ def test_the_pump_is_cancelled(other: Form, run: Run, how: str) -> None:
             elif how == "stream":
                 peer.do(pumped.begin)
                 stream = asyncio.create_task(client.stream_async(get("/4", peer)).__aenter__())
-                while len(peer.requests) < 5:
-                    await asyncio.sleep(0.001)
+                await until_async(lambda: len(peer.requests) >= 5)
                 peer.do(peer.requests[4].begin)
                 (await stream).close()
                 pumped = peer.requests[4]
@@ -409,8 +405,7 @@ def test_goaway_sends_those_above_the_last_stream_to_one_new_connection(
                 path: asyncio.create_task(client.request_async(get(path, peer, "POST", b"body")))
                 for path in paths
             }
-            while sum(asked.has_ended for asked in peer.requests) < 6:
-                await asyncio.sleep(0.001)
+            await until_async(lambda: sum(asked.has_ended for asked in peer.requests) >= 6)
             visit, below = peer.visit, peer.requests[:2]
             peer.answer = lambda asked: asked.respond(asked.path.encode())
             if graceful:
@@ -490,18 +485,15 @@ def test_a_server_that_allows_more_is_asked_for_more(other: Form, run: Run) -> N
         pool = PoolConfig(max_connections=1)
         async with AsyncClient(config(pool_config=pool), dial=dial()) as client:
             first = asyncio.create_task(client.get_async(f"{peer.url}/0"))
-            while not peer.requests:
-                await asyncio.sleep(0.001)
+            await until_async(lambda: peer.requests)
             peer.do(lambda: peer.visit.raw(settings_frame((MAX_CONCURRENT_STREAMS, 1))))
-            while len(peer.visit.acks) < 2:
-                await asyncio.sleep(0.001)
+            await until_async(lambda: len(peer.visit.acks) >= 2)
             more = [asyncio.create_task(client.get_async(f"{peer.url}/{n}")) for n in (1, 2, 3)]
             await turns(20)
             assert len(peer.requests) == 1
             peer.do(lambda: peer.visit.raw(settings_frame((MAX_CONCURRENT_STREAMS, 4))))
             async with asyncio.timeout(10):
-                while len(peer.requests) < 4:
-                    await asyncio.sleep(0.001)
+                await until_async(lambda: len(peer.requests) >= 4)
             peer.do(lambda: echo(peer.requests))
             assert [(await task).body for task in (first, *more)] == [b"/0", b"/1", b"/2", b"/3"]
         assert len(peer.visits) == 1
@@ -538,14 +530,11 @@ def test_a_lost_connection_fails_each_request_by_name_and_repeats_what_is_safe(
             unanswered = asyncio.create_task(client.get_async(f"{peer.url}/1"))
             posted = asyncio.create_task(client.post_async(f"{peer.url}/2", b"body"))
             begun = asyncio.create_task(client.get_async(f"{peer.url}/3"))
-            while sum(asked.has_ended for asked in peer.requests) < 4:
-                await asyncio.sleep(0.001)
+            await until_async(lambda: sum(asked.has_ended for asked in peer.requests) >= 4)
             visit = peer.visit
             by_path = {asked.path: asked for asked in peer.requests}
             peer.do(lambda: by_path["/3"].respond(b"half", end=False))
             peer.answer = lambda asked: asked.respond(asked.path.encode())
-            if not reset:
-                await asyncio.sleep(0.01)
             peer.do(lambda: visit.close(reset=reset))
             assert (await unanswered).body == b"/1"
             with pytest.raises((HttpError.ConnectionError, IncompleteMessage)):
@@ -574,8 +563,7 @@ def test_a_flood_ends_every_request_with_the_name_of_the_limit(other: Form, run:
         peer.answer = nothing
         async with AsyncClient(config(limits=limits), dial=dial()) as client:
             tasks = [asyncio.create_task(client.get_async(f"{peer.url}/{n}")) for n in range(5)]
-            while len(peer.requests) < 5:
-                await asyncio.sleep(0.001)
+            await until_async(lambda: len(peer.requests) >= 5)
             visit = peer.visit
             peer.do(lambda: visit.raw(frame(PING, 0, 0, bytes(8)) * 60))
             errors = await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -17,7 +17,7 @@ from netkit.io import CancellationError, CancellationToken
 from tests.http.client.h2_peer import ROOMY, Asked, Peer, config, dial, serving
 from tests.http.client.test_h2_exchanges import get, nothing, other, tls
 from tests.http.connection.forms import Form
-from tests.waiting import until
+from tests.waiting import until, waits, when
 
 __all__ = ["other", "tls"]
 
@@ -92,14 +92,12 @@ def test_a_thread_that_gives_up_does_not_stop_the_others(other: Form, how: str) 
 
     def give_up(client: Client, peer: Peer) -> None:
         token = CancellationToken()
-        timer = threading.Timer(0.02, token.cancel)
-        if how == "token":
-            timer.start()
-        try:
-            with pytest.raises((HttpError.Timeout, CancellationError, StreamFault)):
-                client.request(get("/never", peer), cancel=token, timeout=0.02 if how == "deadline" else 20)
-        finally:
-            timer.cancel()
+        mine = threading.current_thread()
+        with ExitStack() as stack:
+            if how == "token":
+                stack.enter_context(when(lambda: waits(mine), token.cancel))
+            stack.enter_context(pytest.raises((HttpError.Timeout, CancellationError, StreamFault)))
+            client.request(get("/never", peer), cancel=token, timeout=0.02 if how == "deadline" else 20)
 
     def answer(asked: Asked) -> None:
         if asked.path != "/never":
