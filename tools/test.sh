@@ -3,8 +3,9 @@
 #
 #   tools/test.sh PYTHON [PYTEST ARGUMENTS]
 #
-# Both runs are made, whatever comes of the first. What builds the distribution is the same for both, and
-# is left to the second.
+# Both runs are made, whatever comes of one of them. What builds the distribution, and what does not depend
+# on the twins, is left to the run with Rust. Where there are two processors and the whole suite is asked for,
+# the runs are made side by side, because much of each is waiting; what the other one says is shown at its end.
 set -eu
 python=$1
 shift
@@ -23,10 +24,24 @@ else
 fi
 begun=$(date +%s)
 
-if "$python" -c 'import sys; from netkit import _twins; sys.exit(_twins.rust is None)'; then
-    NETKIT_PURE=1 "$python" -m pytest -m 'not build and not once' "$@" || status=$?
+pure() { NETKIT_PURE=1 "$python" -m pytest -m 'not build and not once' "$@"; }
+
+if ! "$python" -c 'import sys; from netkit import _twins; sys.exit(_twins.rust is None)'; then
+    "$python" -m pytest "$@" || status=$?
+elif [ $# -gt 0 ] || [ "$(nproc 2>/dev/null || echo 1)" -lt 2 ]; then
+    pure "$@" || status=$?
+    "$python" -m pytest "$@" || status=$?
+else
+    said=$(mktemp)
+    trap 'rm -f "$said"' EXIT
+    pure -p no:cacheprovider >"$said" 2>&1 &
+    other=$!
+    trap 'kill "$other" 2>/dev/null; rm -f "$said"; exit 130' INT TERM
+    "$python" -m pytest || status=$?
+    wait "$other" || status=$?
+    say "and with the Python twins:"
+    cat "$said"
 fi
-"$python" -m pytest "$@" || status=$?
 if [ $# -eq 0 ] && [ "$status" -eq 0 ]; then
     echo $(($(date +%s) - begun)) >"$lasted"
 fi
