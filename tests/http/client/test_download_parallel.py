@@ -142,7 +142,7 @@ def test_a_part_that_is_cut_off_goes_on(server: RangeServer, client: Client, tmp
 def test_a_server_that_does_one_at_a_time(
     server: RangeServer, client: Client, tmp_path: Path, how: str
 ) -> None:
-    """The other parts wait for it. The last refusal may come when nothing moves any more: a try of its own."""
+    """The others wait for it. The last refusal may come when nothing moves any more: a try of its own."""
     refused: list[int] = []
     held = threading.Event()
 
