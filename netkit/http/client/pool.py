@@ -201,6 +201,7 @@ class Pool:
                 return None
             its_route, channel = spare
             if channel.is_http2 and its_route == route and channel.has_room and not fresh:
+                self._claims[channel] += 1
                 return channel  # its last request has ended just now, in another thread
             self._evict(its_route, channel)
             close.append(channel)

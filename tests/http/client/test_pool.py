@@ -643,3 +643,27 @@ def test_a_shared_connection_calls_all_whom_it_has_room_for() -> None:
     flows[4].close()
     assert len(pool) == 1
     pool.close()
+
+
+def test_who_finds_room_that_has_just_come_is_counted() -> None:
+    """Between two looks of one request at a shared connection, another thread ends the last request on it."""
+
+    class JustNow(FakeChannel):
+        looks = 0
+
+        @property
+        def has_room(self) -> bool:
+            self.looks += 1
+            return self.looks > 1
+
+    pool = Pool(PoolConfig(max_connections=1))
+    route = Route(Url.parse("https://a.example/"), None, 0)
+    channel = JustNow(1)
+    run(acquired(pool, route, channel))
+    pool.release(route, channel)  # type: ignore[arg-type]
+    assert pool.idle == 1
+    assert run(acquired(pool, route, channel)) is True
+    assert pool.idle == 0
+    pool.release(route, channel)  # type: ignore[arg-type]
+    assert (len(pool), pool.idle, channel.closed) == (1, 1, False)
+    pool.close()
