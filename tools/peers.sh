@@ -8,7 +8,7 @@ set -eu
 # program:package. A package's services are not started: the tests run the programs themselves.
 peers='
 nsd:nsd knotd:knot kdig:knot-dnsutils dig:bind9-dnsutils
-nginx:nginx-light gnutls-serv:gnutls-bin openssl:openssl curl:curl
+brotli:brotli nginx:nginx-light gnutls-serv:gnutls-bin openssl:openssl curl:curl
 socat:socat ncat:ncat iperf3:iperf3 microsocks:microsocks tinyproxy:tinyproxy-bin haproxy:haproxy h2o:h2o node:nodejs go:golang-go ip:iproute2 systemd-socket-activate:systemd systemd-notify:systemd tmux:tmux
 mandoc:mandoc zsh:zsh fish:fish jq:jq
 '

@@ -399,7 +399,9 @@ def test_many_at_once(place: Place) -> None:
 def test_a_body_that_is_given_up(place: Place) -> None:
     """What is left is not read; the next request is not disturbed by it."""
     if isinstance(place.client, Blocking):
-        with place.client.client.stream(Request("GET", place.url("/bytes/20000000"))) as response:
+        # Node counts what it had for a stream that was given up, and refuses all others at 10 MB.
+        size = 5_000_000 if place.name == "node" else 20_000_000
+        with place.client.client.stream(Request("GET", place.url(f"/bytes/{size}"))) as response:
             assert response.read(10) == contract.octets(10)
     assert place.get("/hello").body == contract.HELLO
 

@@ -64,20 +64,25 @@ def test_in_parts_and_interrupted(
 @pytest.mark.parametrize("name", ["nginx", "h2o"])
 def test_a_changed_file(http_peers: HttpPeers, tmp_path: Path, name: str, version: str, tls: bool) -> None:
     """The tag beside the file is another one. (h2o sends a part all the same.)"""
-    url = http_peers.url(name, version=version, tls=tls, path="/bytes/1000000")
+    url = http_peers.url(name, version=version, tls=tls, path="/bytes/20000000")
     path = tmp_path / "file"
     token = CancellationToken()
     with Client(dial=dial(http_peers, version)) as client:
         config = DownloadConfig(limit_rate=50_000_000)
+
+        def stop(received: int, total: int | None) -> None:
+            if received:
+                token.cancel()
+
         with pytest.raises(CancellationError):
-            download(client, url, path, config=config, progress=lambda *_: token.cancel(), cancel=token)
+            download(client, url, path, config=config, progress=stop, cancel=token)
         state = path.with_name(state_name("file"))
         text = state.read_text()
         path.write_bytes(b"x" * 1000)
         tag = text.partition('"etag": "')[2].partition('",')[0]
         state.write_text(text.replace(tag, '\\"other\\"'))
         done = download(client, url, path, config=DownloadConfig(resume=True))
-    assert done.resumed_at == 0 and path.read_bytes() == contract.octets(1_000_000)
+    assert done.resumed_at == 0 and path.read_bytes() == contract.octets(20_000_000)
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])

@@ -375,8 +375,10 @@ class TestTcpOptions:
         with TcpListener.bind("[::]:0", only_v6=True) as listener:
             assert listener.only_v6
             port = listener.local_addr.port
-            with pytest.raises(ConnectionRefusedError):
-                TcpStream.connect(("127.0.0.1", port), timeout=5)
+            with socket.socket() as held:
+                held.bind(("127.0.0.1", port))  # so that nobody else listens there meanwhile
+                with pytest.raises(ConnectionRefusedError):
+                    TcpStream.connect(("127.0.0.1", port), timeout=5)
             TcpStream.connect(("::1", port), timeout=5).close()
             listener.accept(timeout=5)[0].close()
             listener.set_only_v6(True)

@@ -132,7 +132,7 @@ def parse_resolve(text: str) -> tuple[str, Sequence[SocketAddr]]:
     """What --resolve says: `HOST:PORT`, and the addresses. Raises WrongValue.
 
     >>> parse_resolve("A.example:443:192.0.2.1,[2001:db8::1]")
-    ('a.example:443', [SocketAddr('192.0.2.1:443'), SocketAddr('[2001:db8::1]:443')])
+    ('a.example:443', [<SocketAddrV4 192.0.2.1:443>, <SocketAddrV6 [2001:db8::1]:443>])
     """
     from netkit.addr import AddrParseError, IpAddr, SocketAddr
 
