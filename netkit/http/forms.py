@@ -55,9 +55,24 @@ class ReadableFile(Protocol):
 
 
 @runtime_checkable
-class _Seekable(Protocol):
+class SeekableFile(Protocol):
+    """A file whose position can be asked for and set."""
+
     def tell(self) -> int: ...
     def seek(self, offset: int, whence: int = 0, /) -> int: ...
+
+
+def extent_of(file: object) -> tuple[int, int] | None:
+    """The position of an open file, and how many octets follow it; None if it only goes forward."""
+    if not isinstance(file, SeekableFile):
+        return None
+    try:
+        start = file.tell()
+        end = file.seek(0, os.SEEK_END)
+        file.seek(start)
+    except (OSError, ValueError):  # a pipe, or something else that only goes forward
+        return None
+    return start, max(0, end - start)
 
 
 #: What a part may hold: text (sent in UTF-8), octets, an open file from its position on, a path to a file, or
@@ -137,7 +152,7 @@ class FormPart:
             with open(content, "rb") as file:
                 yield from self._read(file)
         elif isinstance(content, ReadableFile):
-            if self._start is not None and isinstance(content, _Seekable):
+            if self._start is not None and isinstance(content, SeekableFile):
                 content.seek(self._start)
             elif begun:
                 raise self._only_once()
@@ -172,16 +187,11 @@ class FormPart:
 
             about = os.stat(content)
             return about.st_size if stat.S_ISREG(about.st_mode) else None
-        if isinstance(content, ReadableFile) and isinstance(content, _Seekable):
-            try:
-                start = content.tell()
-                end = content.seek(0, os.SEEK_END)
-                content.seek(start)
-            except (OSError, ValueError):  # a pipe, or something else that only goes forward
-                return None
-            self._start = start
-            return max(0, end - start)
-        return None
+        extent = extent_of(content) if isinstance(content, ReadableFile) else None
+        if extent is None:
+            return None
+        self._start, length = extent
+        return length
 
     def _only_once(self) -> HttpError:
         return HttpError.InvalidRequest(

@@ -7,7 +7,6 @@ of the caller: the flow waits for its next piece through an `Event`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from functools import partial
 from io import TextIOBase
@@ -103,23 +102,19 @@ class _FromFile(Body):
     __slots__ = ("_begun", "_file", "_start")
 
     def __init__(self, file: BinaryFile) -> None:
+        from netkit.http.forms import extent_of
+
         self._file = file
         self._begun = False
-        self._start: int | None = None
-        length: int | None = None
-        if isinstance(file, _Seekable):
-            try:
-                self._start = file.tell()
-                end = file.seek(0, os.SEEK_END)
-                file.seek(self._start)
-                length = max(0, end - self._start)
-            except (OSError, ValueError):
-                self._start = None  # a pipe, or something else that only goes forward
-        super().__init__(length, replayable=True)
+        extent = extent_of(file)
+        self._start = None if extent is None else extent[0]
+        super().__init__(None if extent is None else extent[1], replayable=True)
 
     def begin(self) -> Pieces:
         if self._begun:
-            if self._start is None or not isinstance(self._file, _Seekable):
+            from netkit.http.forms import SeekableFile
+
+            if self._start is None or not isinstance(self._file, SeekableFile):
                 raise _only_once()
             self._file.seek(self._start)
         self._begun = True
@@ -133,12 +128,6 @@ class _FromFile(Body):
             if left is not None:
                 left -= len(piece)
             yield piece
-
-
-@runtime_checkable
-class _Seekable(Protocol):
-    def tell(self) -> int: ...
-    def seek(self, offset: int, whence: int = 0, /) -> int: ...
 
 
 class _Sized(Body):

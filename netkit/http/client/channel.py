@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from netkit.http.errors import HttpError
 
@@ -66,6 +66,30 @@ class Exchange:
         self.expects_continue: float | None = None
 
 
+class ContinueWatch:
+    """While a request waits for 100 (Continue) before its body: whether that has come (`is_seen`).
+
+    The 1xx responses are told on to whoever is told them otherwise.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.is_seen = False
+        self._exchange = exchange
+        self._tell = exchange.on_interim
+
+    def _note(self, status: int, fields: FieldList) -> None:
+        self.is_seen = self.is_seen or status == 100
+        if self._tell is not None:
+            self._tell(status, fields)
+
+    def __enter__(self) -> Self:
+        self._exchange.on_interim = self._note
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exchange.on_interim = self._tell
+
+
 class Reply:
     """A response on its way: its head, then the pieces of its body.
 
@@ -80,7 +104,6 @@ class Reply:
         "fields",
         "has_head",
         "is_ended",
-        "is_released",
         "is_upgraded",
         "length",
         "may_be_coded",
@@ -98,7 +121,7 @@ class Reply:
         self.version = (1, 1)
         self.reason = b""
         self.length: int | None = None
-        self.has_head = self.is_ended = self.is_upgraded = self.is_released = False
+        self.has_head = self.is_ended = self.is_upgraded = False
         #: Whether there may be a content coding: False where a look at the head as a whole found none.
         self.may_be_coded = True
         self.error: NetkitError | None = None
@@ -135,7 +158,6 @@ class Reply:
         lease = self._lease
         if lease is not None:
             self._lease = None
-            self.is_released = True
             lease.end()
 
     def _finish(self) -> None:

@@ -337,7 +337,7 @@ class AsyncClient(_Base):
 
         `body` may be an async iterable too.
         """
-        call = self._call(req, body, auth, timeout, follow_redirects, _running_loop())
+        call = self._call(req, body, auth, timeout, follow_redirects, running_loop_number())
         try:
             return await run_async(self._whole_flow(call), deadline=call.deadline, cancel=cancel)
         except OSError as error:
@@ -356,7 +356,7 @@ class AsyncClient(_Base):
         """Send `req`; `async with client.stream_async(req) as response`, or await it; as `Client.stream`."""
 
         async def opened() -> ResponseStream:
-            call = self._call(req, body, auth, timeout, follow_redirects, _running_loop())
+            call = self._call(req, body, auth, timeout, follow_redirects, running_loop_number())
             try:
                 flow = self._stream_flow(call, timeout)
                 return await run_async(flow, deadline=call.deadline, cancel=cancel)
@@ -419,7 +419,8 @@ class Opening(Generic[T]):
 _get_running_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
 
 
-def _running_loop() -> int:
+def running_loop_number() -> int:
+    """The number of the event loop that runs now. Raises RuntimeError if none does."""
     global _get_running_loop
     if _get_running_loop is None:
         from asyncio import get_running_loop

@@ -28,7 +28,7 @@ from netkit.http.client.redirect import (
     redirect_of,
     same_origin,
 )
-from netkit.http.connection.events import FieldBlock, RequestHead
+from netkit.http.connection.events import FieldBlock, RequestHead, values_of
 from netkit.http.errors import HttpError
 from netkit.http.types import Method
 from netkit.io import before, sleep_until
@@ -75,7 +75,6 @@ MAX_FRESH = 3
 
 #: How many times a request may be answered with new credentials.
 MAX_CHALLENGES = 4
-
 
 #: How much of an unwanted body is read, in octets, and for how long, in seconds.
 DROP_LIMIT = 65_536
@@ -545,7 +544,7 @@ class ClientCore:
     def _with_cookie(fields: Sequence[tuple[bytes, bytes]], cookie: str) -> FieldList:
         """One Cookie field, with the caller's own cookies first (RFC 6265bis section 5.8.3)."""
         value = cookie.encode("latin-1")
-        own = [each for name, each in fields if name.lower() == b"cookie"]
+        own = values_of(fields, b"cookie")
         if own:
             value = b"; ".join([*own, value])
         return [*(field for field in fields if field[0].lower() != b"cookie"), (b"Cookie", value)]
@@ -598,11 +597,11 @@ class ClientCore:
         from netkit.http.field_errors import FieldError
 
         if reply.status != 401:
-            info = [value for name, value in reply.fields if name.lower() == b"authentication-info"]
+            info = values_of(reply.fields, b"authentication-info")
             if info and reply.status < 400:
                 auth.learned(info[0].decode("latin-1"), facts)
             return None
-        asked = [value for name, value in reply.fields if name.lower() == b"www-authenticate"]
+        asked = values_of(reply.fields, b"www-authenticate")
         if not asked:
             return None
         try:
@@ -659,7 +658,7 @@ class ClientCore:
         status = None if reply is None else reply.status
         retry_after: str | None = None
         if reply is not None:
-            values = [value for name, value in reply.fields if name.lower() == b"retry-after"]
+            values = values_of(reply.fields, b"retry-after")
             retry_after = values[0].decode("latin-1") if values else None
         elif not isinstance(error, HttpError) or not isinstance(error, OSError) or error.fault == "caller":
             return None

@@ -282,8 +282,6 @@ def _placed(progress: ManyProgress, index: int) -> Progress:
 
 
 def _running_loop() -> int:
-    from asyncio import get_running_loop
+    from netkit.http.client.client import running_loop_number
 
-    from netkit.http.client.client import loop_number
-
-    return loop_number(get_running_loop())
+    return running_loop_number()

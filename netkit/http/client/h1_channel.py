@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from netkit.http.client.body import Octets
-from netkit.http.client.channel import Exchange, Reply, timed_out
+from netkit.http.client.channel import ContinueWatch, Exchange, Reply, timed_out
 from netkit.http.connection.events import (
     Broken,
     Data,
@@ -106,7 +106,7 @@ _SETTLED.set()
 class H1Channel:
     """A connection of HTTP/1.1 with its protocol object."""
 
-    __slots__ = ("_conn", "_info_again", "_turns", "idle_since", "info", "stream", "uses")
+    __slots__ = ("_conn", "_info_again", "_turns", "idle_since", "info", "stream")
 
     is_http2 = False
     settled = _SETTLED
@@ -115,7 +115,6 @@ class H1Channel:
         self.stream = link.stream
         self.info = link.info
         self.idle_since = 0.0
-        self.uses = 0
         self._info_again: ConnectionInfo | None = None
         self._conn = H1Client(limits)
         self._turns = 0
@@ -200,7 +199,6 @@ class H1Channel:
     def _begin(self, exchange: Exchange) -> bytes | None:
         """The octets of a request that goes in one piece; None if its body is sent by `_send_with_body`."""
         conn, body = self._conn, exchange.body
-        self.uses += 1
         if body is None:
             conn.request(exchange.head, end=True)
             return conn.take()
@@ -310,17 +308,8 @@ class H1Channel:
         """Flow: wait for 100 (Continue), for the final response, or for as long as the exchange says."""
         assert exchange.expects_continue is not None  # the caller has looked
         until = monotonic() + exchange.expects_continue
-        seen = [False]
-        tell = exchange.on_interim
-
-        def note(status: int, fields: list[tuple[bytes, bytes]]) -> None:
-            seen[0] = seen[0] or status == 100
-            if tell is not None:
-                tell(status, fields)
-
-        exchange.on_interim = note
-        try:
-            while not (seen[0] or reply.has_head):
+        with ContinueWatch(exchange) as watch:
+            while not (watch.is_seen or reply.has_head):
                 if reply.error is not None:
                     raise reply.error
                 if monotonic() >= until:
@@ -330,8 +319,6 @@ class H1Channel:
                     yield self.stream.want(until=until)
                 else:
                     self._take(reply, data)
-        finally:
-            exchange.on_interim = tell
 
     # Receiving.
 

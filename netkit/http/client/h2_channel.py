@@ -22,7 +22,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from netkit.errors import NetkitError
-from netkit.http.client.channel import Exchange, NoRoom, timed_out
+from netkit.http.client.channel import ContinueWatch, Exchange, NoRoom, timed_out
 from netkit.http.client.failures import as_http_error
 from netkit.http.client.h2_reply import H2Reply
 from netkit.http.connection.errors import ConnectionFault, ErrorCode
@@ -92,7 +92,6 @@ class H2Channel:
         "info",
         "settled",
         "stream",
-        "uses",
     )
 
     is_http2 = True
@@ -102,7 +101,6 @@ class H2Channel:
         self.stream = link.stream
         self.info = link.info
         self.idle_since = 0.0
-        self.uses = 0
         self._info_again: ConnectionInfo | None = None
         self._conn = conn
         self._lock = threading.Lock()
@@ -197,7 +195,6 @@ class H2Channel:
                 raise NoRoom
             length = None if body is None else body.length
             stream = self._conn.request(exchange.head, end=body is None, length=length)
-            self.uses += 1
             reply = H2Reply(self, exchange, stream)
             self._replies[stream] = reply
             self._in_flight = len(self._replies)  # first: see `_count`
@@ -299,20 +296,9 @@ class H2Channel:
 
     def _wait_for_continue(self, exchange: Exchange, reply: H2Reply) -> Flow[None]:
         assert exchange.expects_continue is not None  # the caller has looked
-        seen = [False]
-        tell = exchange.on_interim
-
-        def note(status: int, fields: list[tuple[bytes, bytes]]) -> None:
-            seen[0] = seen[0] or status == 100
-            if tell is not None:
-                tell(status, fields)
-
-        exchange.on_interim = note
         until = monotonic() + exchange.expects_continue
-        try:
-            yield from self.wait_flow(reply, lambda: seen[0] or reply.has_head, None, until)
-        finally:
-            exchange.on_interim = tell
+        with ContinueWatch(exchange) as watch:
+            yield from self.wait_flow(reply, lambda: watch.is_seen or reply.has_head, None, until)
 
     # Waiting: one pumps, the others wait for their signal.
 

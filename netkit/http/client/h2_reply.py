@@ -104,5 +104,4 @@ class H2Reply(Reply):
     def take_lease(self) -> Lease | None:
         """The lease, once. For the channel, which holds its lock."""
         lease, self._lease = self._lease, None
-        self.is_released = self.is_released or lease is not None
         return lease

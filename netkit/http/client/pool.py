@@ -340,11 +340,6 @@ class Pool:
         if called is not None:
             called.set()
 
-    def forget_http11(self, route: Route) -> None:
-        """The server may have learnt HTTP/2 since."""
-        with self._guard:
-            self._http11.discard(route)
-
     def _remove_shared(self, route: Route, channel: Channel) -> None:
         shared = self._shared[route]
         shared.remove(channel)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from netkit.http.connection.events import values_of
 from netkit.http.errors import HttpError
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def redirect_of(url: Url, method: bytes, status: int, fields: FieldList) -> Redi
     keeps = _KEEPS_METHOD.get(status)
     if keeps is None:
         return None
-    locations = [value for name, value in fields if len(name) == 8 and name.lower() == b"location"]
+    locations = values_of(fields, b"location")
     if not locations:
         return None  # RFC 9110 section 15.4: without it, the client cannot follow
     if len(set(locations)) > 1:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from netkit._value import assign
 from netkit.errors import NetkitError
 from netkit.http.client.failures import as_http_error
+from netkit.http.connection.events import values_of
 from netkit.http.errors import HttpError
 from netkit.http.headers import Headers
 from netkit.http.message import Response
@@ -201,11 +202,7 @@ class Incoming:
         self._over = memoryview(b"")  # of a decoded piece, what the last buffer had no room for
         reply = answer.reply
         if decode and reply.may_be_coded and (reply.pieces or not reply.is_ended):
-            codings = [
-                value
-                for name, value in reply.fields
-                if len(name) == 16 and name.lower() == b"content-encoding"
-            ]
+            codings = values_of(reply.fields, b"content-encoding")
             if codings:
                 from netkit.http.codings import BodyDecoder
 

@@ -27,6 +27,12 @@ FieldList: TypeAlias = "list[tuple[bytes, bytes]]"
 UNLIMITED = 1 << 62
 
 
+def values_of(fields: Sequence[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
+    """The values of the fields of that name, which is in lower case here and in any case there."""
+    size = len(name)
+    return [value for each, value in fields if len(each) == size and each.lower() == name]
+
+
 class FieldBlock:
     """Fields that many requests share, with their encodings, each made once.
 

@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from netkit.http.connection.events import RequestHead, RequestReceived, encode_lines
+from netkit.http.connection.events import RequestHead, RequestReceived, encode_lines, values_of
 from netkit.http.connection.h1_base import H1Connection
 from netkit.http.connection.limits import DEFAULT_LIMITS
 from netkit.http.errors import HttpError
@@ -302,7 +302,7 @@ def _take_host(
 
     Raises HttpError.InvalidRequest without exactly one Host that is valid; HTTP/1.0 may have none.
     """
-    hosts = [value for name, value in fields if len(name) == 4 and name.lower() == b"host"]
+    hosts = values_of(fields, b"host")
     if len(hosts) > 1 or (not hosts and version >= (1, 1)):
         what = "Host more than once" if hosts else "no Host"
         raise HttpError.InvalidRequest(f"{what} (RFC 9112 section 3.2)", fault="peer")
