@@ -491,7 +491,10 @@ def test_forward_proxies(place: Place, name: str, login: bool, forward_proxies: 
     assert response.body == contract.octets(65_537)
     assert response.connection.proxy is not None
     assert "p4w" not in response.connection.proxy
-    assert client.ask("POST", place.url("/echo"), body=b"x" * 1000).status == 200
+    # tinyproxy closes after each answer and does not say so before: a POST that meets the close is not the client's to
+    # repeat (RFC 9110, 9.2.2), so it gets a connection of its own.
+    posting = place.made(dialing={"proxy_for": lambda url: through})
+    assert posting.ask("POST", place.url("/echo"), body=b"x" * 1000).status == 200
     if login:
         wrong = Proxy.parse(forward_proxies.url(name, login=True, given="jo:wrong"))
         client = place.made(dialing={"proxy_for": lambda url: wrong})
