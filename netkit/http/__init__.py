@@ -140,6 +140,17 @@ if TYPE_CHECKING:
         create_file as create_file,
         resume_file as resume_file,
     )
+    from netkit.http.server.config import ServerConfig as ServerConfig
+    from netkit.http.server.exchange import Exchange as Exchange, FlowHandler as FlowHandler
+    from netkit.http.server.request import (
+        ConnectionFacts as ConnectionFacts,
+        ServerRequest as ServerRequest,
+    )
+    from netkit.http.server.response import (
+        StreamedResponse as StreamedResponse,
+        text_response as text_response,
+    )
+    from netkit.http.server.server import HttpServer as HttpServer
     from netkit.http.session_file import Session as Session, SessionFile as SessionFile
     from netkit.http.stored_cookie import StoredCookie as StoredCookie
     from netkit.http.types import (
@@ -187,6 +198,11 @@ __getattr__, __dir__, __all__ = lazy(
         "protocols": "AsyncHttpClient AsyncHttpHandler HttpClient HttpHandler",
         "proxies": "ProxyChoice",
         "retry": "RetryPolicy TryOutcome",
+        "server.config": "ServerConfig",
+        "server.exchange": "Exchange FlowHandler",
+        "server.request": "ConnectionFacts ServerRequest",
+        "server.response": "StreamedResponse text_response",
+        "server.server": "HttpServer",
         "session_file": "Session SessionFile",
         "stored_cookie": "StoredCookie",
         "save": "SavedFile create_file resume_file",

@@ -53,10 +53,10 @@ class PoolConfig(Value):
         read_timeout: float | None = 30.0,
         write_timeout: float | None = 30.0,
     ) -> None:
-        assign(self, "max_connections", _count("max_connections", max_connections, 1))
-        assign(self, "idle_timeout", _seconds("idle_timeout", idle_timeout, allow_zero=True))
-        assign(self, "read_timeout", _seconds("read_timeout", read_timeout))
-        assign(self, "write_timeout", _seconds("write_timeout", write_timeout))
+        assign(self, "max_connections", checked_count("max_connections", max_connections, 1))
+        assign(self, "idle_timeout", checked_seconds("idle_timeout", idle_timeout, allow_zero=True))
+        assign(self, "read_timeout", checked_seconds("read_timeout", read_timeout))
+        assign(self, "write_timeout", checked_seconds("write_timeout", write_timeout))
 
 
 class ClientConfig(Value):
@@ -134,22 +134,22 @@ class ClientConfig(Value):
         if user_agent is not None:
             user_agent = checked_value("User-Agent", user_agent)
         headers = default_headers if isinstance(default_headers, Headers) else Headers(default_headers)
-        assign(self, "timeout", _seconds("timeout", timeout))
-        assign(self, "max_redirects", _count("max_redirects", max_redirects, 0))
+        assign(self, "timeout", checked_seconds("timeout", timeout))
+        assign(self, "max_redirects", checked_count("max_redirects", max_redirects, 0))
         assign(self, "follow_redirects", bool(follow_redirects))
         assign(self, "pool_config", PoolConfig() if pool_config is None else pool_config)
         assign(self, "user_agent", user_agent)
         assign(self, "default_headers", headers.frozen())
-        assign(self, "max_body", _count("max_body", max_body, 0, 2**53))
+        assign(self, "max_body", checked_count("max_body", max_body, 0, 2**53))
         assign(self, "decode", bool(decode))
         if expect_continue is not None:
-            expect_continue = _count("expect_continue", expect_continue, 0, 2**53)
+            expect_continue = checked_count("expect_continue", expect_continue, 0, 2**53)
         assign(self, "expect_continue", expect_continue)
         assign(self, "retry", retry)
         assign(self, "limits", limits)
 
 
-def _seconds(field: str, value: float | None, *, allow_zero: bool = False) -> float | None:
+def checked_seconds(field: str, value: float | None, *, allow_zero: bool = False) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -165,7 +165,7 @@ def _seconds(field: str, value: float | None, *, allow_zero: bool = False) -> fl
     return float(value)
 
 
-def _count(field: str, value: int, least: int, most: int = 1_000_000) -> int:
+def checked_count(field: str, value: int, least: int, most: int = 1_000_000) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{field} is an int, not {type(value).__name__}")
     if not least <= value <= most:

@@ -131,6 +131,13 @@ class ReadBuffer:
             data = self._data = bytearray(data)
         del data[:size]
 
+    def put_back(self, data: bytes) -> None:
+        """Put `data` before all other bytes: it was taken, and belongs to whoever reads next."""
+        rest = self._data
+        self._data = data
+        if rest:
+            self.put(bytes(rest))
+
     def find(self, separator: bytes, start: int = 0) -> int:
         """The offset of the first `separator` at or after `start`; -1 if there is none."""
         return self._data.find(separator, start)
@@ -287,6 +294,12 @@ class ByteStream(Closing, Timed):
     def skip(self, size: int) -> None:
         """Drop the first `size` received bytes. Raises ValueError if there are fewer."""
         self._buffer.skip(size)
+
+    def put_back(self, data: bytes) -> None:
+        """Give back bytes that were taken last, for whoever reads next: a protocol that ends where another
+        begins (an upgrade) has often read too far."""
+        if data:
+            self._buffer.put_back(data)
 
     # Flows for other flows to `yield from`.
 

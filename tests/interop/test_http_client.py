@@ -29,7 +29,7 @@ from netkit.http import (
     Request,
 )
 from netkit.http.auth import BasicAuth, DigestAuth
-from netkit.http.client.body import BodySource
+from netkit.http.body import BodySource
 from netkit.proxy.url import Proxy
 from netkit.tls.certificate import Certificate
 from netkit.tls.config import TlsConfig
@@ -491,8 +491,8 @@ def test_forward_proxies(place: Place, name: str, login: bool, forward_proxies: 
     assert response.body == contract.octets(65_537)
     assert response.connection.proxy is not None
     assert "p4w" not in response.connection.proxy
-    # tinyproxy closes after each answer and does not say so before: a POST that meets the close is not the client's to
-    # repeat (RFC 9110, 9.2.2), so it gets a connection of its own.
+    # tinyproxy closes after each answer without a word. A POST that meets the close is not the client's to
+    # repeat (RFC 9110 section 9.2.2), so it gets a connection of its own.
     posting = place.made(dialing={"proxy_for": lambda url: through})
     assert posting.ask("POST", place.url("/echo"), body=b"x" * 1000).status == 200
     if login:

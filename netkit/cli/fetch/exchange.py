@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from netkit.cli.fetch.state import State
     from netkit.cli.frame.command import Run
     from netkit.http.auth import Auth
-    from netkit.http.client.body import BodySource
+    from netkit.http.body import BodySource
     from netkit.http.client.client import Client
     from netkit.http.client.response import FetchedResponse, ResponseStream
     from netkit.http.forms import MultipartForm

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 from weakref import WeakKeyDictionary, ref
 
-from netkit.http.client.body import Octets, body_of
+from netkit.http.body import Octets, body_of
 from netkit.http.client.core import Call, ClientCore
 from netkit.http.client.facts import DOING
 from netkit.http.client.failures import as_http_error
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from netkit.http.auth import Auth
-    from netkit.http.client.body import Body, BodySource
+    from netkit.http.body import Body, BodySource
     from netkit.http.client.core import Answer
     from netkit.http.client.dial import DialConfig
     from netkit.http.client.facts import Trace

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from netkit.http.auth import Auth, RequestFacts
-    from netkit.http.client.body import Body
+    from netkit.http.body import Body
     from netkit.http.client.channel import Channel, Lease, Reply
     from netkit.http.client.dial import Route
     from netkit.http.client.facts import ConnectionInfo, Trace
@@ -583,7 +583,7 @@ class ClientCore:
     @staticmethod
     def _facts(call: Call, url: Url, attempt: int) -> RequestFacts:
         from netkit.http.auth import RequestFacts
-        from netkit.http.client.body import Octets
+        from netkit.http.body import Octets
 
         body: bytes | None = b""
         if call.body is not None:

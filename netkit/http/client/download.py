@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from netkit.http.auth import Auth
-    from netkit.http.client.body import BodySource
+    from netkit.http.body import BodySource
     from netkit.http.client.download_config import ManyProgress, Progress, Source
     from netkit.http.client.download_transfer import Fetcher
     from netkit.http.headers import HeadersLike

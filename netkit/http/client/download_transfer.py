@@ -39,7 +39,7 @@ from netkit.io import OPERATIONS_PER_TURN, PAUSE, Event, all_of, sleep_until
 
 if TYPE_CHECKING:
     from netkit.http.auth import Auth
-    from netkit.http.client.body import BodySource
+    from netkit.http.body import BodySource
     from netkit.http.client.core import Answer
     from netkit.http.client.download_config import DownloadConfig, Progress, Source, Watch
     from netkit.http.client.download_file import Target

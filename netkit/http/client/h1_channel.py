@@ -12,7 +12,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from netkit.http.client.body import Octets
+from netkit.http.body import Octets
 from netkit.http.client.channel import ContinueWatch, Exchange, Reply, timed_out
 from netkit.http.connection.events import (
     Broken,
@@ -28,7 +28,7 @@ from netkit.http.errors import HttpError
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, BrokenStreamError, Event as Signal, beside
 
 if TYPE_CHECKING:
-    from netkit.http.client.body import Body
+    from netkit.http.body import Body
     from netkit.http.client.dial import Link
     from netkit.http.client.facts import ConnectionInfo
     from netkit.http.connection.h1_client import WholeResponse
@@ -384,8 +384,7 @@ class H1Channel:
             reply.exchange.timing.answered = monotonic()
             reply.has_head = reply.is_upgraded = True
             reply.upgraded = self.stream
-            if event.rest:
-                self.stream._buffer.put(event.rest)
+            self.stream.put_back(event.rest)
             reply._finish()  # what follows is no body
 
     def receive_into_flow(self, reply: H1Reply, view: memoryview) -> Flow[int]:

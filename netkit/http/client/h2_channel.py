@@ -44,7 +44,7 @@ from netkit.io.stream import RECEIVE_SIZE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from netkit.http.client.body import Body, Pieces
+    from netkit.http.body import Body, Pieces
     from netkit.http.client.channel import Lease
     from netkit.http.client.dial import Link
     from netkit.http.client.facts import ConnectionInfo

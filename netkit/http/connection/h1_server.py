@@ -104,6 +104,14 @@ class H1Server(H1Connection):
             self._refuse(events, error)
         return events
 
+    def give_up(self, error: HttpError) -> Events:
+        """The request whose head is on its way is not waited for any longer: `error` says why. As after a
+        fault of the client's, it can still be answered, and nothing follows it."""
+        events: Events = []
+        if not (self._broken or self._sending or self._receiving or self._closing):
+            self._refuse(events, error)
+        return events
+
     def _read(self, events: Events) -> None:
         incoming = self._incoming
         if not self._receiving:

@@ -1,4 +1,4 @@
-"""The bodies of requests: octets, files, iterators, and how a flow takes pieces of them.
+"""The bodies of messages: octets, files, iterators, and how a flow takes pieces of them.
 
 A body has a `length`, None if only its end will tell, and is `replayable` if it can be sent from its
 beginning, also once more, after a redirect or on a fresh connection. An async iterator runs in the event loop

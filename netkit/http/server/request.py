@@ -1,0 +1,112 @@
+"""A request as a server received it: what `Request` has, and where it came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from netkit._value import assign
+from netkit.http.headers import Headers
+from netkit.http.message import Request, checked_target
+from netkit.http.types import Method, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
+
+    from netkit.addr import SocketAddr
+    from netkit.http.connection.events import FieldList, RequestHead
+    from netkit.http.server.stream import RequestStream
+    from netkit.tls.stream import TlsStream
+
+#: The versions by what stands in a request line.
+VERSIONS = {(1, 0): Version.Http10, (1, 1): Version.Http11, (2, 0): Version.Http2}
+
+
+class ConnectionFacts:
+    """What a server knows of a connection.
+
+    `number` counts the connections of the server from 1. `peer` and `local` are a SocketAddr, or the path of
+    a Unix-domain socket (empty for a client without one). `tls` is the TLS connection, None without TLS.
+    `requests` counts the requests so far.
+    """
+
+    __slots__ = ("local", "number", "peer", "requests", "tls")
+
+    def __init__(
+        self, number: int, peer: SocketAddr | str, local: SocketAddr | str, tls: TlsStream | None
+    ) -> None:
+        self.number = number
+        self.peer = peer
+        self.local = local
+        self.tls = tls
+        self.requests = 0
+
+    @property
+    def scheme(self) -> str:
+        """`"https"` over TLS, else `"http"`."""
+        return "http" if self.tls is None else "https"
+
+
+class ServerRequest(Request):
+    """A request that a server received.
+
+    `authority` is whom it was sent to: the Host field or `:authority`, empty for an old client that said
+    nothing. `connection` says where it came from. `trailers` are the fields that followed the body. `stream`
+    is the body that is still to come, with `ServerConfig.stream_bodies`; then `body` is None.
+    """
+
+    __slots__ = ("authority", "connection", "stream", "trailers")
+    __match_args__: ClassVar[tuple[str, ...]] = ("method", "uri", "version", "headers", "body")
+
+    authority: str
+    connection: ConnectionFacts
+    trailers: FieldList
+    stream: RequestStream | None
+
+    @classmethod
+    def of(
+        cls,
+        head: RequestHead,
+        version: tuple[int, int],
+        connection: ConnectionFacts,
+        body: bytes | None = None,
+        trailers: FieldList | None = None,
+    ) -> Self:
+        """The request that a connection received.
+
+        Raises HttpError.InvalidUri and HttpError.InvalidValue for a target or a method that is none: a
+        parser of HTTP/1.1 has refused them already, a library of HTTP/2 may not have.
+        """
+        made = cls.__new__(cls)
+        method = head.method.decode("latin-1")
+        assign(made, "method", Method.from_str(method) or Method(method))
+        target = (head.target or head.authority).decode("latin-1")
+        assign(made, "uri", target if version < (2, 0) else checked_target(target))
+        assign(made, "version", VERSIONS.get(version, Version.Http11))
+        assign(made, "headers", Headers.from_received(with_host(head)))
+        assign(made, "body", body)
+        assign(made, "authority", head.authority.decode("latin-1"))
+        assign(made, "connection", connection)
+        assign(made, "trailers", trailers or [])
+        assign(made, "stream", None)
+        return made
+
+    @property
+    def path(self) -> str:
+        """The path of the target as it was sent, percent-encoded, without the query; `*` for OPTIONS."""
+        uri = self.uri
+        if uri[:1] != "/" and "://" in uri:
+            uri = "/" + uri.partition("://")[2].partition("/")[2] if "/" in uri.partition("://")[2] else "/"
+        return uri.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        """What follows the first `?` of the target; empty without one."""
+        return self.uri.partition("?")[2]
+
+
+def with_host(head: RequestHead) -> Sequence[tuple[bytes, bytes]]:
+    """The fields of a request, Host among them, which connections keep apart."""
+    if not head.authority or head.method == b"CONNECT":
+        return head.fields
+    return [(b"host", head.authority), *head.fields]

@@ -1,0 +1,173 @@
+"""A server of HTTP: listeners, connections of every version, and one handler for all of them.
+
+    class Notes:
+        def handle(self, request: Request) -> Response:
+            return Response(200, body=b"hello\\n")
+
+    server = HttpServer(Notes())
+    server.serve([TcpListener.bind("127.0.0.1:8080")])
+
+With `tls`, ALPN chooses between HTTP/2 and HTTP/1.1 (RFC 7301, RFC 9113 section 3.2). Without it, a client
+may begin with HTTP/2's preface (section 3.3).
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from netkit.http.server.config import DEFAULT_CONFIG, ServerConfig
+from netkit.http.server.h1_flow import H1Serving
+from netkit.http.server.handlers import flow_handler
+from netkit.http.server.request import ConnectionFacts
+from netkit.http.server.service import Service
+from netkit.io import Event, Semaphore, all_of, before, run, run_async
+from netkit.serve.connections import Served, serve
+from netkit.serve.stop import Stop, finishing, leave
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from netkit.http.server.handlers import AnyHandler
+    from netkit.http.server.service import Watcher
+    from netkit.io import ByteStream, CancellationToken, Flow
+    from netkit.net.listening import StreamListener
+    from netkit.tls.config import TlsConfig
+
+#: How long a client may take for the TLS handshake, in seconds.
+HANDSHAKE_TIMEOUT = 10.0
+
+
+class HttpServer:
+    """Answers requests with `handler`, over HTTP/1.1 and HTTP/2.
+
+    `handler` has one of `handle` (blocking), `handle_async` or `handle_flow`. `tls` is the configuration for
+    connections over TLS, or a function that returns the current one; its `alpn_protocols` are set here
+    unless it has some. `watcher` is told of every exchange. `wrap` makes the stream that is served from an
+    accepted one, before TLS: faults on purpose.
+    """
+
+    def __init__(
+        self,
+        handler: AnyHandler,
+        config: ServerConfig = DEFAULT_CONFIG,
+        *,
+        tls: TlsConfig | Callable[[], TlsConfig] | None = None,
+        watcher: Watcher | None = None,
+        wrap: Callable[[Any], ByteStream] | None = None,
+    ) -> None:
+        self.handler = flow_handler(handler, config)
+        self.config = config
+        self._tls = tls
+        self._wrap = wrap
+        self.watcher = watcher
+        self.numbers = count(1)
+        self.max_connections = config.max_connections
+        self.connections = Served()
+        self._service = Service(self.handler, config, Event(), watcher)
+
+    def counts(self) -> dict[str, int]:
+        """The counts so far."""
+        counts, connections = self._service.counts, self.connections
+        return {
+            "connections": connections.accepted,
+            "active": len(connections.active),
+            "requests": counts.requests,
+            "received": counts.received,
+            "sent": counts.sent,
+            "failed": counts.failed,
+            "faults": counts.faults,
+            "cut_off": connections.cut_off,
+        }
+
+    def serve(
+        self,
+        listeners: Sequence[StreamListener[Any, Any]],
+        *,
+        stop: Event | None = None,
+        drain: float | None = 10.0,
+        cancel: CancellationToken | None = None,
+    ) -> None:
+        """Serve on `listeners`, which are closed at the end, until `stop` is set (in another thread).
+
+        Connections then have `drain` seconds to end (None: no limit). `cancel` ends everything at once.
+        Raises RuntimeError for an async handler, which needs `serve_async`.
+        """
+        run(self.serve_flow(listeners, stop=Stop() if stop is None else stop, drain=drain), cancel=cancel)
+
+    async def serve_async(
+        self,
+        listeners: Sequence[StreamListener[Any, Any]],
+        *,
+        stop: Event | None = None,
+        drain: float | None = 10.0,
+        cancel: CancellationToken | None = None,
+    ) -> None:
+        """Serve on `listeners`, which are closed at the end, until `stop` is set.
+
+        Connections then have `drain` seconds to end (None: no limit). `cancel` ends everything at once.
+        """
+        flow = self.serve_flow(listeners, stop=Stop() if stop is None else stop, drain=drain)
+        await run_async(flow, cancel=cancel)
+
+    def serve_flow(
+        self, listeners: Sequence[StreamListener[Any, Any]], *, stop: Event, drain: float | None = 10.0
+    ) -> Flow[None]:
+        """Flow: serve on `listeners` until `stop` is set; open connections then have `drain` seconds."""
+        self._service.stop = finishing(stop)
+        room: int | Semaphore | None = self.max_connections
+        if self.max_connections is not None and len(listeners) > 1:
+            room = Semaphore(self.max_connections)
+        serving = [
+            serve(
+                each,
+                self._connection_flow,
+                stop=stop,
+                drain=drain,
+                hurry=leave,
+                max_connections=room,
+                served=self.connections,
+            )
+            for each in listeners
+        ]
+        try:
+            yield from all_of(serving)
+        finally:
+            for each in listeners:
+                each.close()
+
+    def _connection_flow(self, accepted: Any) -> Flow[None]:
+        """Flow: serve one connection, over TLS or not, in the version that it speaks."""
+        service, tls = self._service, None
+        facts = ConnectionFacts(next(self.numbers), accepted.peer_addr, accepted.local_addr, None)
+        stream: ByteStream = accepted if self._wrap is None else self._wrap(accepted)
+        if self._tls is not None:
+            from netkit.tls.stream import TlsStream
+
+            config = self._tls if not callable(self._tls) else self._tls()
+            if not config.alpn_protocols:
+                config = config.with_alpn(["h2", "http/1.1"] if self.config.http2 else ["http/1.1"])
+            try:
+                tls = yield from before(_soon(), TlsStream.accept_flow(stream, config))
+            except Exception as error:
+                service.fault(facts, error)
+                raise
+            facts.tls = tls
+            stream = tls
+        try:
+            is_http2 = tls is not None and tls.alpn_protocol == "h2"
+            if not is_http2:
+                serving = H1Serving(service, stream, facts)
+                yield from serving.run_flow()
+                is_http2 = serving.is_http2
+            if is_http2:
+                from netkit.http.server.h2_flow import H2Serving
+
+                yield from H2Serving(service, stream, facts).run_flow()
+        finally:
+            stream.close()
+
+
+def _soon() -> float:
+    return monotonic() + HANDSHAKE_TIMEOUT

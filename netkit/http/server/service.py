@@ -1,0 +1,89 @@
+"""What all connections of a server share: its handler, its settings, its counts, and who is told."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+from netkit._log import Log
+
+if TYPE_CHECKING:
+    from netkit.http.server.config import ServerConfig
+    from netkit.http.server.exchange import Exchange, FlowHandler
+    from netkit.http.server.request import ConnectionFacts
+    from netkit.io import Event
+
+log = Log("netkit.http.server")
+
+
+class Watcher(Protocol):
+    """Who is told what a server does: an access log, metrics."""
+
+    def exchange(self, exchange: Exchange, elapsed: float, error: Exception | None) -> None:
+        """An exchange is over, after so many seconds; `error` is what went wrong, also where the client got
+        a response that says so."""
+
+    def fault(self, connection: ConnectionFacts, error: Exception) -> None:
+        """A client broke the rules of its protocol before there was a request: a fault of framing, a limit,
+        a head that took too long, a TLS handshake that failed."""
+
+
+class Service:
+    """A server's handler with what belongs to it.
+
+    `counts` are those of the server; `stop` is set when no further request is to be read from an idle
+    connection.
+    """
+
+    __slots__ = ("config", "counts", "handler", "stop", "watcher")
+
+    def __init__(
+        self, handler: FlowHandler, config: ServerConfig, stop: Event, watcher: Watcher | None = None
+    ) -> None:
+        self.handler = handler
+        self.config = config
+        self.stop = stop
+        self.watcher = watcher
+        self.counts = Counts()
+
+    def tell(self, exchange: Exchange, error: Exception | None) -> None:
+        """An exchange is over."""
+        counts = self.counts
+        counts.requests += 1
+        counts.sent += exchange.sent
+        counts.received += exchange.received
+        if exchange.status is not None:
+            counts.statuses[exchange.status] = counts.statuses.get(exchange.status, 0) + 1
+        if error is not None:
+            counts.failed += 1
+            if log.enabled:
+                log.debug(
+                    "%s %s of %s: %s",
+                    exchange.head.method.decode("latin-1"),
+                    exchange.head.target.decode("latin-1"),
+                    exchange.connection.peer,
+                    error,
+                )
+        if self.watcher is not None:
+            self.watcher.exchange(exchange, monotonic() - exchange.begun, error)
+
+    def fault(self, connection: ConnectionFacts, error: Exception) -> None:
+        """A client broke the rules."""
+        self.counts.faults += 1
+        log.debug("connection %d from %s: %s", connection.number, connection.peer, error)
+        if self.watcher is not None:
+            self.watcher.fault(connection, error)
+
+
+class Counts:
+    """What a server did: requests, octets of bodies, faults of clients, responses by their statuses."""
+
+    __slots__ = ("failed", "faults", "received", "requests", "sent", "statuses")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.failed = 0
+        self.faults = 0
+        self.received = 0
+        self.sent = 0
+        self.statuses: dict[int, int] = {}
