@@ -52,6 +52,9 @@ from netkit.http.negotiation import parse_media_type
 from netkit.http.proxies import ProxyChoice, ProxySetting
 from netkit.http.ranges import parse_range_header
 from netkit.http.retry import RetryPolicy, TryOutcome
+from netkit.http.server.config import ServerConfig
+from netkit.http.server.request import ServerRequest
+from netkit.http.server.response import StreamedResponse
 from netkit.http.session_file import OriginState, Session, SessionAuth
 from netkit.http.stored_cookie import StoredCookie
 from netkit.io import DeadlineExceeded
@@ -205,6 +208,8 @@ def values() -> Iterator[object]:
     yield Message(7, question=[Question("a.example", DnsRecordType.A)], answer=records)
     yield from (Method("GET"), StatusCode(404), Url.parse("https://user@a.example:8443/p?q#f"))
     yield from (Headers([("A", "1"), ("a", "2")]), Cookie("a", "b", path="/"), ClientConfig(), PoolConfig())
+    yield from (ServerConfig(), ServerRequest("GET", "/", authority="a.example", trailers=[(b"a", b"b")]))
+    yield StreamedResponse(200, "source", [("A", "1")])  # any object: it is read only when it is sent
     yield Request("POST", "https://a.example/", headers={"A": "1"}, body=b"x")
     yield Response(200, headers={"A": "1"}, body=b"x")
     yield from (parse_link("</2>; rel=next; title*=UTF-8'en'x")[0], parse_media_type("text/html;q=0.5"))

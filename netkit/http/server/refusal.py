@@ -5,12 +5,16 @@ RFC 9110 section 15.5 and 15.6 (statuses), RFC 6585 section 5 (431).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from netkit.http.connection.errors import ConnectionFault, IncompleteMessage
 from netkit.http.errors import HttpError
-from netkit.http.message import Response
 from netkit.http.parse_errors import ParseError
 from netkit.http.server.response import text_response
 from netkit.http.types import StatusCode
+
+if TYPE_CHECKING:
+    from netkit.http.message import Response
 
 #: What is wrong with a request, where a handler says so or a connection does.
 _REFUSED = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from netkit._value import assign
 from netkit.http.headers import Headers
@@ -10,12 +10,14 @@ from netkit.http.message import Request, checked_target
 from netkit.http.types import Method, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Self
 
     from netkit.addr import SocketAddr
     from netkit.http.connection.events import FieldList, RequestHead
+    from netkit.http.headers import HeadersLike
     from netkit.http.server.stream import RequestStream
+    from netkit.http.url import Url
     from netkit.tls.stream import TlsStream
 
 #: The versions by what stands in a request line.
@@ -56,12 +58,44 @@ class ServerRequest(Request):
     """
 
     __slots__ = ("authority", "connection", "stream", "trailers")
-    __match_args__: ClassVar[tuple[str, ...]] = ("method", "uri", "version", "headers", "body")
+    __match_args__: ClassVar[tuple[str, ...]] = (
+        "method",
+        "uri",
+        "version",
+        "headers",
+        "body",
+        "authority",
+        "trailers",
+    )
 
     authority: str
     connection: ConnectionFacts
-    trailers: FieldList
+    trailers: tuple[tuple[bytes, bytes], ...]
     stream: RequestStream | None
+
+    def __init__(
+        self,
+        method: Method | str,
+        uri: str | Url,
+        version: Version = Version.Http11,
+        headers: HeadersLike = (),
+        body: bytes | bytearray | memoryview | None = None,
+        authority: str = "",
+        trailers: Iterable[tuple[bytes, bytes]] = (),
+    ) -> None:
+        """A request that nobody sent, for the test of a handler; `connection` is one that leads nowhere."""
+        super().__init__(method, uri, version, headers, body)
+        assign(self, "authority", authority)
+        assign(self, "trailers", tuple(trailers))
+        assign(self, "connection", ConnectionFacts(0, "", "", None))
+        assign(self, "stream", None)
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy of the request with some fields changed, of the same connection."""
+        made = super().replace(**changes)
+        assign(made, "connection", self.connection)
+        assign(made, "stream", self.stream)
+        return made
 
     @classmethod
     def of(
@@ -87,17 +121,17 @@ class ServerRequest(Request):
         assign(made, "body", body)
         assign(made, "authority", head.authority.decode("latin-1"))
         assign(made, "connection", connection)
-        assign(made, "trailers", trailers or [])
+        assign(made, "trailers", tuple(trailers or ()))
         assign(made, "stream", None)
         return made
 
     @property
     def path(self) -> str:
         """The path of the target as it was sent, percent-encoded, without the query; `*` for OPTIONS."""
-        uri = self.uri
-        if uri[:1] != "/" and "://" in uri:
-            uri = "/" + uri.partition("://")[2].partition("/")[2] if "/" in uri.partition("://")[2] else "/"
-        return uri.partition("?")[0]
+        path = self.uri.partition("?")[0]
+        if path[:1] != "/" and "://" in path:  # RFC 9112 section 3.2.2: the absolute form
+            path = "/" + path.partition("://")[2].partition("/")[2]
+        return path
 
     @property
     def query(self) -> str:

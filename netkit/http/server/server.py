@@ -5,7 +5,7 @@
             return Response(200, body=b"hello\\n")
 
     server = HttpServer(Notes())
-    server.serve([TcpListener.bind("127.0.0.1:8080")])
+    server.run([TcpListener.bind("127.0.0.1:8080")])
 
 With `tls`, ALPN chooses between HTTP/2 and HTTP/1.1 (RFC 7301, RFC 9113 section 3.2). Without it, a client
 may begin with HTTP/2's preface (section 3.3).
@@ -81,7 +81,7 @@ class HttpServer:
             "cut_off": connections.cut_off,
         }
 
-    def serve(
+    def run(
         self,
         listeners: Sequence[StreamListener[Any, Any]],
         *,
@@ -92,11 +92,11 @@ class HttpServer:
         """Serve on `listeners`, which are closed at the end, until `stop` is set (in another thread).
 
         Connections then have `drain` seconds to end (None: no limit). `cancel` ends everything at once.
-        Raises RuntimeError for an async handler, which needs `serve_async`.
+        Raises RuntimeError for an async handler, which needs `run_async`.
         """
-        run(self.serve_flow(listeners, stop=Stop() if stop is None else stop, drain=drain), cancel=cancel)
+        run(self.serve(listeners, stop=Stop() if stop is None else stop, drain=drain), cancel=cancel)
 
-    async def serve_async(
+    async def run_async(
         self,
         listeners: Sequence[StreamListener[Any, Any]],
         *,
@@ -108,10 +108,10 @@ class HttpServer:
 
         Connections then have `drain` seconds to end (None: no limit). `cancel` ends everything at once.
         """
-        flow = self.serve_flow(listeners, stop=Stop() if stop is None else stop, drain=drain)
+        flow = self.serve(listeners, stop=Stop() if stop is None else stop, drain=drain)
         await run_async(flow, cancel=cancel)
 
-    def serve_flow(
+    def serve(
         self, listeners: Sequence[StreamListener[Any, Any]], *, stop: Event, drain: float | None = 10.0
     ) -> Flow[None]:
         """Flow: serve on `listeners` until `stop` is set; open connections then have `drain` seconds."""
