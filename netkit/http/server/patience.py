@@ -6,9 +6,9 @@ from __future__ import annotations
 class Patience:
     """The waits for one body, in one direction.
 
-    No wait is longer than `timeout` seconds. All of them together are no longer than `timeout` and what `done`
-    octets take at `rate` octets a second: so a client that sends an octet now and then does not keep its
-    place for ever. Only waits for the client count, not the time that a handler takes. None is no limit.
+    No wait is longer than `timeout` seconds. All of them together are no longer than `timeout` and what
+    `done` octets take at `rate` octets a second: so a client that sends an octet now and then does not keep
+    its place for ever. Only waits for the client count, not the time that a handler takes. None is no limit.
     """
 
     __slots__ = ("_spent", "done", "rate", "timeout")
