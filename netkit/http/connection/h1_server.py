@@ -289,6 +289,16 @@ class H1Server(H1Connection):
             return 0
         return self._incoming.left if self._incoming.framing is Framing.LENGTH else None
 
+    @property
+    def is_last(self) -> bool:
+        """Whether no request is read after the one under way."""
+        return self._closing or self._broken
+
+    @property
+    def ends_by_close(self) -> bool:
+        """Whether the end of the connection is the end of the response under way (RFC 9112 section 6.3)."""
+        return self._outgoing.framing is Framing.UNTIL_CLOSE
+
     def goaway(self, code: int = 0) -> None:  # noqa: ARG002
         """No further request is read. A response whose head is still to be sent says Connection: close (RFC
         9112 section 9.6). A connection without a request is closed at once."""

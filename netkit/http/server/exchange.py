@@ -55,7 +55,8 @@ class Exchange:
     `has_body` whether there is one. `max_body` limits what `read_flow` returns in all; a handler may change
     it before it reads. `status` is that of the response, None before it began; `received` and `sent` count
     octets of both bodies, `trailers` are the fields after the request's body once that is over. `note` is a
-    text that the handler wants in the log. `failure` is what broke the connection or the stream.
+    text that the handler wants in the log. `failure` is what broke the connection or the stream; `refused` is
+    what was wrong with the request, as reading it told: only that is the client's fault.
     """
 
     __slots__ = (
@@ -71,6 +72,7 @@ class Exchange:
         "max_body",
         "note",
         "received",
+        "refused",
         "sent",
         "status",
         "trailers",
@@ -101,13 +103,18 @@ class Exchange:
         self.is_ended = False
         self.note: str | None = None
         self.failure: Exception | None = None
+        self.refused: Exception | None = None
         self._request: ServerRequest | None = None
 
     @property
     def request(self) -> ServerRequest:
         """The request without its body, made when it is first asked for. Raises as `ServerRequest.of`."""
         if self._request is None:
-            self._request = ServerRequest.of(self.head, self.version, self.connection)
+            try:
+                self._request = ServerRequest.of(self.head, self.version, self.connection)
+            except HttpError as error:
+                self.refused = error
+                raise
         return self._request
 
     # The request's body.
@@ -136,12 +143,14 @@ class Exchange:
         """So many more octets of the body came. Raises HttpError.BodyTooLarge."""
         self.received += size
         if self.max_body is not None and self.received > self.max_body:
-            raise HttpError.BodyTooLarge(self.max_body, fault="peer")
+            self.refused = HttpError.BodyTooLarge(self.max_body, fault="peer")
+            raise self.refused
 
     def _check_length(self) -> None:
         """Refuse a body that says itself that it is too long. Raises HttpError.BodyTooLarge."""
         if self.max_body is not None and self.length is not None and self.length > self.max_body:
-            raise HttpError.BodyTooLarge(self.max_body, fault="peer")
+            self.refused = HttpError.BodyTooLarge(self.max_body, fault="peer")
+            raise self.refused
 
     # The response.
 
@@ -262,13 +271,20 @@ class Exchange:
 
     def _standard_fields(self, fields: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
         """The fields with Date and Server (RFC 9110 section 6.6.1, 10.2.4), where they are not among them."""
-        names = [name.lower() for name, _ in fields]
-        more = []
-        if b"date" not in names:
-            more.append((b"date", http_date()))
-        if self.config.server_name is not None and b"server" not in names:
-            more.append((b"server", self.config.server_name.encode("latin-1")))
-        return [*more, *fields]
+        return standard_fields(fields, self.config)
+
+
+def standard_fields(
+    fields: Sequence[tuple[bytes, bytes]], config: ServerConfig
+) -> Sequence[tuple[bytes, bytes]]:
+    """The fields with Date and Server (RFC 9110 section 6.6.1, 10.2.4), where they are not among them."""
+    names = [name.lower() for name, _ in fields]
+    more = []
+    if b"date" not in names:
+        more.append((b"date", http_date()))
+    if config.server_name is not None and b"server" not in names:
+        more.append((b"server", config.server_name.encode("latin-1")))
+    return [*more, *fields]
 
 
 def sendable(response: Response) -> tuple[FieldList, int | None, bool]:
@@ -284,7 +300,7 @@ def sendable(response: Response) -> tuple[FieldList, int | None, bool]:
                 raise HttpError.InvalidValue("header Content-Length", "it is no number of octets")
             length = int(field[1])
         elif name == b"connection":
-            closes = b"close" in field[1].lower()
+            closes = closes or any(each.strip() == b"close" for each in field[1].lower().split(b","))
         elif name != b"transfer-encoding":
             fields.append(field)
     return fields, length, closes

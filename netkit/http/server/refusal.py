@@ -26,14 +26,26 @@ _REFUSED = (
 )
 
 
-def status_of(error: Exception) -> int:
+def status_of(error: Exception, *, received: bool = True) -> int:
     """The status for a request that failed with `error`: of the parser, of the connection, of a handler.
+
+    `received`: reading the request raised it. Otherwise a handler did, and what its own work runs into, such
+    as the response of another server, is no fault of the client's.
 
     >>> status_of(HttpError.BodyTooLarge(limit=10))
     413
     >>> status_of(KeyError("x"))
     500
+    >>> status_of(HttpError.Timeout(1.0, "waiting for another server", fault="peer"), received=False)
+    500
     """
+    if not received:
+        wrong = (HttpError.InvalidRequest, HttpError.InvalidUri, HttpError.InvalidValue)
+        if isinstance(error, wrong) and error.fault == "peer":
+            return 400
+        if isinstance(error, HttpError.BodyEncoding) and error.fault == "peer":
+            return 415
+        return 500
     if isinstance(error, ParseError.RequestLineTooLong):
         return 414
     if isinstance(error, (ParseError.HeaderTooLong, ParseError.TooManyHeaders)):

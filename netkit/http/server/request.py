@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from netkit._value import assign
+from netkit.http.errors import HttpError
 from netkit.http.headers import Headers
 from netkit.http.message import Request, checked_target
 from netkit.http.types import Method, Version
@@ -113,9 +114,13 @@ class ServerRequest(Request):
         """
         made = cls.__new__(cls)
         method = head.method.decode("latin-1")
-        assign(made, "method", Method.from_str(method) or Method(method))
         target = (head.target or head.authority).decode("latin-1")
-        assign(made, "uri", target if version < (2, 0) else checked_target(target))
+        try:
+            assign(made, "method", Method.from_str(method) or Method(method))
+            assign(made, "uri", target if version < (2, 0) else checked_target(target))
+        except HttpError as error:
+            error.fault = "peer"
+            raise
         assign(made, "version", VERSIONS.get(version, Version.Http11))
         assign(made, "headers", Headers.from_received(with_host(head)))
         assign(made, "body", body)

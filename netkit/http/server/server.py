@@ -61,6 +61,8 @@ class HttpServer:
         self.config = config
         self._tls = tls
         self._wrap = wrap
+        # The configuration as it was given, and with ALPN: one object, so that its context is found at once.
+        self._offered: tuple[TlsConfig, TlsConfig] | None = None
         self.watcher = watcher
         self.numbers = count(1)
         self.max_connections = config.max_connections
@@ -145,11 +147,9 @@ class HttpServer:
         if self._tls is not None:
             from netkit.tls.stream import TlsStream
 
-            config = self._tls if not callable(self._tls) else self._tls()
-            if not config.alpn_protocols:
-                config = config.with_alpn(["h2", "http/1.1"] if self.config.http2 else ["http/1.1"])
+            config = self._with_alpn(self._tls if not callable(self._tls) else self._tls())
             try:
-                tls = yield from before(_soon(), TlsStream.accept_flow(stream, config))
+                tls = yield from before(_soon(), TlsStream.accept_flow(stream, config), "TLS handshake")
             except Exception as error:
                 service.fault(facts, error)
                 raise
@@ -167,6 +167,13 @@ class HttpServer:
                 yield from H2Serving(service, stream, facts).run_flow()
         finally:
             stream.close()
+
+    def _with_alpn(self, given: TlsConfig) -> TlsConfig:
+        """The configuration with the protocols that this server speaks, unless it names some itself."""
+        if self._offered is None or self._offered[0] is not given:
+            names = given.alpn_protocols or (["h2", "http/1.1"] if self.config.http2 else ["http/1.1"])
+            self._offered = given, given.with_alpn(names)
+        return self._offered[1]
 
 
 def _soon() -> float:
