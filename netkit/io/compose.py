@@ -179,6 +179,15 @@ class Join(Group):
         branch.begin()
         return branch
 
+    def close(self, branch: Branch[Any]) -> BaseException | None:
+        """End one branch where it waits, and not in a step of its own. Returns an error that it raised
+        then."""
+        if self.branches.pop(branch, branch) is branch:
+            return None  # it has ended already
+        if branch in self.fresh:
+            self.fresh.remove(branch)
+        return branch.leave(None)
+
     def step(self) -> Branch[Any] | None:
         """Run the next branch that woke, to its next wait. None if the caller must yield `want` first."""
         while self._woken and self._busy < OPERATIONS_PER_TURN:

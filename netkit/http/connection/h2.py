@@ -26,6 +26,13 @@ class H2Connection(HttpConnection, Protocol):
     def ping(self, data: bytes) -> None:
         """Ask the peer for a sign of life, with eight octets: `PingAnswered` brings them back."""
 
+    @property
+    def is_in_head(self) -> bool:
+        """Whether the peer has begun a head, or the preface, and not ended it.
+
+        Nothing else can come from it until then (RFC 9113 section 6.10).
+        """
+
 
 class H2ClientConnection(H2Connection, ClientConnection, Protocol):
     """The side that makes requests."""
@@ -67,6 +74,11 @@ def implementation() -> tuple[Literal["rust", "python"], str | None]:
     module, reason = _twins.native("_h2")
     return ("python" if module is None else "rust"), reason
 
+
+#: A GOAWAY that names no stream: the peer learns that it is to begin no more, while those that it has begun
+#: meanwhile are still taken (RFC 9113 section 6.8). A server sends it after what `take` has returned, and a
+#: PING; it says `goaway` when that is answered.
+WARNING = b"\0\0\x08\x07\0\0\0\0\0" + (2**31 - 1).to_bytes(4, "big") + bytes(4)
 
 #: The module of the form in use, once it was needed.
 _form: ModuleType | None = None

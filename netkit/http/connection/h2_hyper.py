@@ -45,7 +45,9 @@ from netkit.http.connection.h2_parts import HyperDecoder, HyperStream, sendable,
 from netkit.http.connection.h2_rules import Malformed
 from netkit.http.connection.meter import (
     ACK,
+    CONTINUATION,
     DATA,
+    END_HEADERS,
     END_STREAM,
     GOAWAY,
     HEADER_SIZE,
@@ -125,6 +127,7 @@ class HyperConnection:
         self._given_up: dict[int, bool] = {}
         self._late: Events = []
         self._has_settings = self._is_leaving = self._is_draining = self._broken = False
+        self._in_block = False  # a header block has begun and not ended
         self._collect()
 
     # Receiving.
@@ -181,6 +184,8 @@ class HyperConnection:
         if kind == GOAWAY and not number and len(payload) >= 8:
             self._goaway_received(payload, events)
             return True
+        if kind in (HEADERS, CONTINUATION):
+            self._in_block = not flags & END_HEADERS
         if kind == HEADERS:
             if self.is_server and number % 2:
                 self._last_stream = max(self._last_stream, number)
@@ -509,6 +514,13 @@ class HyperConnection:
         if not self._broken:
             self._meter.awaited_pings += 1
             self._library.ping(bytes(data))
+
+    @property
+    def is_in_head(self) -> bool:
+        """Whether the peer has begun a head, or the preface, and not ended it."""
+        have = self._buffer[:HEADER_SIZE]
+        is_in_frame = bool(have) and (len(have) < HEADER_SIZE or have[3] in (HEADERS, CONTINUATION))
+        return self._preface > 0 or self._in_block or is_in_frame
 
     @property
     def in_flight(self) -> int:

@@ -447,6 +447,12 @@ impl Connection {
         self.scanned = pipe.output.len();
     }
 
+    /// Whether the peer has begun a head, or the preface, and not ended it.
+    #[must_use]
+    pub fn is_in_head(&self) -> bool {
+        self.reader.is_in_head()
+    }
+
     /// How many streams are under way.
     #[must_use]
     pub fn in_flight(&self) -> usize {

@@ -18,6 +18,8 @@ pub struct Reader {
     left: usize,
     keep: usize,
     payload: Vec<u8>,
+    /// A header block has begun and not ended.
+    in_block: bool,
 }
 
 impl Reader {
@@ -55,7 +57,18 @@ impl Reader {
             return (at + count, None);
         }
         self.have = 0;
+        if matches!(self.head.kind, kind::HEADERS | kind::CONTINUATION) {
+            self.in_block = !self.head.has(flag::END_HEADERS);
+        }
         (at + count, Some(self.head))
+    }
+
+    /// Whether the preface, a frame's header or a header block has begun and not ended.
+    #[must_use]
+    pub fn is_in_head(&self) -> bool {
+        let is_in_frame = self.have > 0
+            && (self.have < HEADER || matches!(self.head.kind, kind::HEADERS | kind::CONTINUATION));
+        self.preface > 0 || self.in_block || is_in_frame
     }
 
     /// The payload of the frame that ended last, where it is one that is kept.

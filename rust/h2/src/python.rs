@@ -134,6 +134,11 @@ impl H2Connection {
     }
 
     #[getter]
+    fn is_in_head(&self) -> bool {
+        self.0.is_in_head()
+    }
+
+    #[getter]
     fn in_flight(&self) -> usize {
         self.0.in_flight()
     }
