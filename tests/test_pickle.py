@@ -45,6 +45,7 @@ from netkit.http.client.response import FetchedResponse
 from netkit.http.config import ClientConfig, PoolConfig
 from netkit.http.connection.events import RequestHead
 from netkit.http.connection.limits import ConnectionLimits
+from netkit.http.files import BasicCredentials, FilesConfig, UploadConfig
 from netkit.http.har import HarExchange
 from netkit.http.hsts import HstsHost, HstsPolicy
 from netkit.http.link_header import parse as parse_link
@@ -208,6 +209,7 @@ def values() -> Iterator[object]:
     yield Message(7, question=[Question("a.example", DnsRecordType.A)], answer=records)
     yield from (Method("GET"), StatusCode(404), Url.parse("https://user@a.example:8443/p?q#f"))
     yield from (Headers([("A", "1"), ("a", "2")]), Cookie("a", "b", path="/"), ClientConfig(), PoolConfig())
+    yield FilesConfig("/srv", cors="*", upload=UploadConfig(auth=BasicCredentials({"ann": "secret"})))
     yield from (ServerConfig(), ServerRequest("GET", "/", authority="a.example", trailers=[(b"a", b"b")]))
     yield StreamedResponse(200, "source", [("A", "1")])  # any object: it is read only when it is sent
     yield Request("POST", "https://a.example/", headers={"A": "1"}, body=b"x")

@@ -1,10 +1,11 @@
-"""Dates in HTTP: write the one standard form, and read the dates of cookies leniently.
+"""Dates in HTTP: write the one standard form, read the three of the standard, and those of cookies leniently.
 
-RFC 9110 section 5.6.7 (IMF-fixdate), RFC 6265bis section 5.1.1 (cookie dates).
+RFC 9110 section 5.6.7 (IMF-fixdate and the obsolete forms), RFC 6265bis section 5.1.1 (cookie dates).
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +36,43 @@ def format_http_date(moment: datetime) -> str:
     at = moment.astimezone(UTC)
     day, month = _DAYS[at.weekday()], _MONTHS[at.month - 1]
     return f"{day}, {at.day:02} {month} {at.year:04} {at.hour:02}:{at.minute:02}:{at.second:02} GMT"
+
+
+_CLOCK = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
+_MONTH = f"(?P<month>{'|'.join(_MONTHS)})"
+#: The forms of a date, each with the day of the week, which is not looked at.
+_FORMS = (
+    re.compile(rf"[A-Z][a-z]{{2}}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_CLOCK} GMT"),
+    re.compile(rf"[A-Z][a-z]{{5,8}}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_CLOCK} GMT"),
+    re.compile(rf"[A-Z][a-z]{{2}} {_MONTH} (?P<day>[0-9 ][0-9]) {_CLOCK} (?P<year>[0-9]{{4}})"),
+)
+
+
+def parse_http_date(text: str) -> datetime | None:
+    """The moment (in UTC) of a date in one of the three forms of RFC 9110 section 5.6.7, else None.
+
+    A year of two digits is 1970 to 2069: the RFC would have it depend on the clock. A leap second is the
+    second before it.
+    """
+    text = text.strip(" \t")
+    if len(text) > 40:
+        return None
+    for form in _FORMS:
+        if (found := form.fullmatch(text)) is None:
+            continue
+        from datetime import UTC, datetime
+
+        year, day, hour, minute, second = (
+            int(found[name]) for name in ("year", "day", "hour", "minute", "second")
+        )
+        if len(found["year"]) == 2:
+            year += 2000 if year < 70 else 1900
+        month = _MONTHS.index(found["month"]) + 1
+        try:
+            return datetime(year, month, day, hour, minute, 59 if second == 60 else second, tzinfo=UTC)
+        except ValueError:  # the 30th of February
+            return None
+    return None
 
 
 def parse_cookie_date(text: str) -> datetime | None:
