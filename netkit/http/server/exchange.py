@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from netkit.http.errors import HttpError
 from netkit.http.server.request import ServerRequest
 from netkit.http.server.response import StreamedResponse
+from netkit.io import Event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import BinaryIO
 
+    from netkit.http.body import BodySource, Pieces
     from netkit.http.connection.events import FieldList, RequestHead
     from netkit.http.message import Response
     from netkit.http.server.config import ServerConfig
@@ -224,6 +226,14 @@ class Exchange:
         """
         raise NotImplementedError
 
+    @property
+    def closed(self) -> Event:
+        """Set when the server closes the connection, for a handler that waits for something else.
+
+        Never set where the connection's own flow ends its exchanges then.
+        """
+        return Event()
+
     def respond_flow(self, response: Response) -> Flow[None]:
         """Flow: send a whole response.
 
@@ -256,9 +266,10 @@ class Exchange:
     ) -> Flow[None]:
         from netkit.http.body import body_of
 
-        body = body_of(response.source)
-        pieces = body.begin()
+        pieces: Pieces | None = None
         try:
+            body = body_of(response.source)
+            pieces = body.begin()
             self.begin(int(response.status), fields, length=length if body.length is None else body.length)
             if self.is_ended:
                 yield from self.flush_flow()
@@ -267,7 +278,9 @@ class Exchange:
                 yield from self.send_flow(piece)
             yield from self.end_flow(() if response.trailers is None else [*response.trailers()])
         finally:
-            pieces.close()
+            if pieces is not None:
+                pieces.close()
+            close_source(response.source)
 
     def _standard_fields(self, fields: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
         """The fields with Date and Server (RFC 9110 section 6.6.1, 10.2.4), where they are not among them."""
@@ -285,6 +298,20 @@ def standard_fields(
     if config.server_name is not None and b"server" not in names:
         more.append((b"server", config.server_name.encode("latin-1")))
     return [*more, *fields]
+
+
+def close_source(source: BodySource) -> None:
+    """Close what a body was read from, where it can be: a file, a generator."""
+    if isinstance(source, Closable):
+        source.close()
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """Something with a `close` that does not wait."""
+
+    def close(self) -> object:
+        """Nothing more is wanted of it."""
 
 
 def sendable(response: Response) -> tuple[FieldList, int | None, bool]:

@@ -281,7 +281,7 @@ class H1Serving:
                     )
             except Exception as caught:
                 error = caught
-                if self.failure is None:
+                if self.failure is None and not exchange.is_ended:
                     yield from self._answer_failure(exchange, caught)
             if self.failure is None and not self.handed_over:
                 if self.has_unsent:

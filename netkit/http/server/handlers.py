@@ -2,34 +2,65 @@
 
 `InlineHandler` calls a blocking handler in the thread of the server, `PoolHandler` in one of its own threads,
 `AsyncHandler` awaits a coroutine in the event loop that drives the server.
+
+A coroutine is cancelled when its client goes away. A blocking handler cannot be: it runs to its end, keeps
+its thread until then, and what it returns is dropped.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import AsyncGenerator
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
 
+from netkit._log import Log
+from netkit._value import assign
 from netkit.http.protocols import AsyncHttpHandler, HttpHandler
-from netkit.http.server.exchange import FlowHandler
+from netkit.http.server.bridge import Bridge, given_up, gone_flow, in_thread_flow
+from netkit.http.server.exchange import FlowHandler, close_source, sendable
 from netkit.http.server.request import ServerRequest
-from netkit.io import Event
+from netkit.http.server.response import StreamedResponse
+from netkit.http.server.stream import RequestStream
+from netkit.http.server.threads import ThreadPool
+from netkit.io import PAUSE, Event, race, run
 
 if TYPE_CHECKING:
     import asyncio
-    from concurrent.futures import ThreadPoolExecutor
 
+    from netkit.http.body import BodySource
     from netkit.http.message import Response
     from netkit.http.server.config import ServerConfig
     from netkit.http.server.exchange import Exchange
     from netkit.io import Flow
 
+T = TypeVar("T")
+
+log = Log("netkit.http.server.handlers")
+
 #: Everything that may answer requests.
 AnyHandler: TypeAlias = "HttpHandler | AsyncHttpHandler | FlowHandler"
+
+
+@runtime_checkable
+class LastingHandler(Protocol):
+    """A handler of flows that has something to do around the serving: threads, a lifespan."""
+
+    def around_flow(self, serving: Flow[object]) -> Flow[None]:
+        """Flow: run `serving`, which accepts and answers until the server is stopped. What it raises before
+        that keeps the server from starting."""
 
 
 def received_request(exchange: Exchange) -> Flow[ServerRequest]:
     """Flow: the request with its whole body. Raises as `Exchange.read_flow`."""
     body = (yield from exchange.read_all_flow()) if exchange.has_body else None
     return ServerRequest.of(exchange.head, exchange.version, exchange.connection, body, exchange.trailers)
+
+
+def streamed_request(exchange: Exchange, stream: RequestStream) -> ServerRequest:
+    """The request with its body still to come. Raises as `ServerRequest.of`."""
+    request = ServerRequest.of(exchange.head, exchange.version, exchange.connection)
+    assign(request, "stream", stream)
+    return request
 
 
 class InlineHandler:
@@ -49,59 +80,227 @@ class InlineHandler:
 
 
 class PoolHandler:
-    """Calls a blocking handler in one of so many threads."""
+    """Calls a blocking handler in one of `threads` threads, made in the process that serves.
 
-    def __init__(self, handler: HttpHandler, threads: int) -> None:
+    With `stream_bodies` the handler gets its request before the body has come. An iterator that a
+    `StreamedResponse` has as its source is iterated in the thread too, so it may wait.
+    """
+
+    def __init__(self, handler: HttpHandler, threads: int, *, stream_bodies: bool = False) -> None:
         self._handler = handler
         self._threads = threads
-        self._pool: ThreadPoolExecutor | None = None  # made in the process that serves
+        self._stream_bodies = stream_bodies
+        self._pool: ThreadPool | None = None
+
+    def around_flow(self, serving: Flow[object]) -> Flow[None]:
+        """Flow: serve, and let the threads end afterwards."""
+        try:
+            yield from serving
+        finally:
+            pool, self._pool = self._pool, None
+            if pool is not None:
+                pool.close()
+
+    @property
+    def pool(self) -> ThreadPool:
+        """The threads."""
+        if self._pool is None:
+            self._pool = ThreadPool(self._threads)
+        return self._pool
 
     def handle_flow(self, exchange: Exchange) -> Flow[None]:
         """Flow: answer the request."""
-        from concurrent.futures import ThreadPoolExecutor
+        bridge = Bridge()
+        if self._stream_bodies:
+            request = streamed_request(exchange, RequestStream(exchange, bridge))
+        else:
+            request = yield from received_request(exchange)
+        response = yield from in_thread_flow(
+            self.pool,
+            exchange,
+            bridge,
+            partial(self._answer, exchange, bridge, request),
+            dropped=_drop,
+            is_received=not self._stream_bodies,
+        )
+        if response is not None:
+            yield from exchange.respond_flow(response)
 
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._threads, "netkit-http")
-        request = yield from received_request(exchange)
-        there = Event()
-        future = self._pool.submit(self._handler.handle, request)
-        future.add_done_callback(lambda _: there.set())
+    def _answer(self, exchange: Exchange, bridge: Bridge, request: ServerRequest) -> Response | None:
+        """In the thread: the response, None if it was sent already."""
+        response = self._handler.handle(request)
+        if not isinstance(response, StreamedResponse):
+            return response
+        return send_streamed(exchange, bridge, response)
+
+
+def send_streamed(exchange: Exchange, bridge: Bridge, response: StreamedResponse) -> StreamedResponse | None:
+    """In a thread: send a response piece by piece, each as it is made. Its source is closed at the end.
+
+    Returns the response if nothing of it waits: a slow client that is sent a file shall not keep a thread.
+    """
+    from netkit.http.body import body_of
+
+    if is_stored(response.source):
+        return response
+    try:
+        body = body_of(response.source)
+        pieces = body.begin()
+        if pieces.waits:
+            raise TypeError("an async iterator is a body for an async handler only")
         try:
-            yield from there.wait()
+            fields, length, closes = sendable(response)
+
+            def begin_flow() -> Flow[None]:
+                if closes:
+                    exchange.close_after()
+                exchange.begin(
+                    int(response.status), fields, length=length if body.length is None else body.length
+                )
+                if exchange.is_ended:
+                    yield from exchange.flush_flow()
+
+            bridge.ask(begin_flow)
+            while not exchange.is_ended and (piece := run(pieces.next_flow())):
+                bridge.ask(partial(exchange.send_flow, piece))
+            if not exchange.is_ended:
+                trailers = () if response.trailers is None else [*response.trailers()]
+                bridge.ask(partial(exchange.end_flow, trailers))
         finally:
-            future.cancel()
-        yield from exchange.respond_flow(future.result())
+            pieces.close()
+    finally:
+        close_source(response.source)
+    return None
+
+
+def is_stored(source: BodySource) -> bool:
+    """Whether a body is octets, or a file whose size is known: what is read without waiting for anybody."""
+    from netkit.http.body import BinaryFile
+    from netkit.http.forms import extent_of
+
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return True
+    return isinstance(source, BinaryFile) and extent_of(source) is not None
+
+
+def _drop(response: Response | None) -> None:
+    """Nobody gets the response."""
+    if isinstance(response, StreamedResponse):
+        close_source(response.source)
 
 
 class AsyncHandler:
-    """Awaits a handler in the event loop."""
+    """Awaits a handler in the event loop that drives the server.
 
-    def __init__(self, handler: AsyncHttpHandler) -> None:
+    With `stream_bodies` the handler gets its request before the body has come.
+    """
+
+    def __init__(self, handler: AsyncHttpHandler, *, stream_bodies: bool = False) -> None:
         self._handler = handler
+        self._stream_bodies = stream_bodies
+        self._tasks: set[asyncio.Task[object]] = set()  # the loop itself keeps none of them
+
+    def around_flow(self, serving: Flow[object]) -> Flow[None]:
+        """Flow: serve. Raises RuntimeError unless an event loop drives the server."""
+        running_loop("an async handler")
+        yield from serving
 
     def handle_flow(self, exchange: Exchange) -> Flow[None]:
-        """Flow: answer the request."""
-        import asyncio
+        """Flow: answer the request; the handler is cancelled when the client goes away."""
+        loop = running_loop("an async handler")
+        bridge = Bridge()
+        stream = RequestStream(exchange, bridge)
+        if self._stream_bodies:
+            request = streamed_request(exchange, stream)
+        else:
+            request = yield from received_request(exchange)
 
-        request = yield from received_request(exchange)
-        there = Event()
-        task: asyncio.Task[Response] = asyncio.get_running_loop().create_task(
-            self._handler.handle_async(request)
-        )
-        task.add_done_callback(lambda _: there.set())
+        def watching() -> Flow[None]:
+            while self._stream_bodies and not stream.is_over:
+                yield from bridge.attend_flow(lambda: stream.is_over)
+            yield from gone_flow(exchange)
+
+        task = self._kept(loop.create_task(self._handler.handle_async(request)))
         try:
-            yield from there.wait()
-        finally:
+            yield PAUSE  # many handlers have answered after their first turn
+            if not task.done():
+                there = Event()
+                task.add_done_callback(lambda _: there.set())
+                yield from unless_gone(exchange, there.wait(), watching())
+        except BaseException:
+            bridge.leave()
             task.cancel()
-        yield from exchange.respond_flow(task.result())
+            raise
+        if task.cancelled():
+            raise RuntimeError("the handler was cancelled")
+        response = task.result()
+        if not isinstance(response, StreamedResponse):
+            bridge.leave()
+            yield from exchange.respond_flow(response)
+            return
+        try:
+            yield from unless_gone(exchange, exchange.respond_flow(response), watching())
+        finally:
+            bridge.leave()
+            if isinstance(response.source, AsyncGenerator):
+                self._kept(loop.create_task(_close_generator(response.source)))
+
+    def _kept(self, task: asyncio.Task[T]) -> asyncio.Task[T]:
+        """The task, which is kept until it has ended."""
+        self._tasks.add(task)  # of `flow`
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.debug("a handler ended in an error: %s", error)
+
+
+async def _close_generator(generator: AsyncGenerator[bytes, None]) -> None:
+    try:
+        await generator.aclose()
+    except RuntimeError:
+        pass  # it runs: it was cancelled a moment ago, and ends by that
+
+
+def unless_gone(exchange: Exchange, flow: Flow[T], watching: Flow[None]) -> Flow[T]:
+    """Flow: `flow`, unless `watching` ends first, because the client is gone, or the server closes.
+
+    Raises HttpError.ConnectionError then.
+    """
+    won = yield from race(flow, watching, exchange.closed.wait())
+    if won.index:
+        raise given_up(exchange)
+    return won.value  # type: ignore[return-value]  # of `flow`
+
+
+def running_loop(who: str) -> asyncio.AbstractEventLoop:
+    """The event loop that drives the flow. Raises RuntimeError if there is none."""
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            f"{who} needs an event loop, and the server runs without one: use HttpServer.run_async"
+        ) from None
 
 
 def flow_handler(handler: AnyHandler, config: ServerConfig) -> FlowHandler:
-    """The handler as one of flows. Raises TypeError for what is none."""
+    """The handler as one of flows.
+
+    Raises TypeError for what is no handler, ValueError for a blocking one in the server's own thread that
+    would have to wait for the body of its request.
+    """
     if isinstance(handler, FlowHandler):
         return handler
     if isinstance(handler, HttpHandler):
-        return InlineHandler(handler) if config.threads == 0 else PoolHandler(handler, config.threads)
+        if config.threads:
+            return PoolHandler(handler, config.threads, stream_bodies=config.stream_bodies)
+        if config.stream_bodies:
+            raise ValueError("a blocking handler can wait for a body in a thread only: threads must not be 0")
+        return InlineHandler(handler)
     if isinstance(handler, AsyncHttpHandler):
-        return AsyncHandler(handler)
+        return AsyncHandler(handler, stream_bodies=config.stream_bodies)
     raise TypeError(f"a handler has handle, handle_async or handle_flow; {type(handler).__name__} has none")

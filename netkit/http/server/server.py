@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from netkit.http.server.config import DEFAULT_CONFIG, ServerConfig
 from netkit.http.server.h1_flow import H1Serving
-from netkit.http.server.handlers import flow_handler
+from netkit.http.server.handlers import LastingHandler, flow_handler
 from netkit.http.server.request import ConnectionFacts
 from netkit.http.server.service import Service
 from netkit.io import Event, Semaphore, all_of, before, run, run_async
@@ -134,7 +134,10 @@ class HttpServer:
             for each in listeners
         ]
         try:
-            yield from all_of(serving)
+            flow: Flow[object] = all_of(serving)
+            if isinstance(self.handler, LastingHandler):
+                flow = self.handler.around_flow(flow)
+            yield from flow
         finally:
             for each in listeners:
                 each.close()
