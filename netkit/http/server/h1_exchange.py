@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from netkit.http.connection.events import RequestReceived
     from netkit.http.server.h1_flow import H1Serving
-    from netkit.io import Event, ByteStream, Flow
+    from netkit.io import ByteStream, Event, Flow
     from netkit.io.protocols import Buffer
 
 #: Octets of further requests that are received while a handler waits for the client to go.

@@ -26,7 +26,7 @@ from netkit.http.connection.errors import ErrorCode
 from netkit.http.connection.events import Broken, Data, End, PingAnswered, RequestReceived, Reset, Room
 from netkit.http.connection.h2 import WARNING, h2_server
 from netkit.http.errors import HttpError
-from netkit.http.server.h1_flow import LINGER
+from netkit.http.server.farewell import LINGER
 from netkit.http.server.h2_exchange import SEND_SIZE, H2Exchange
 from netkit.http.server.patience import Patience, in_time
 from netkit.http.server.refusal import refusal, status_of
