@@ -64,6 +64,8 @@ ROOMS = {
     "netkit.http.files.sending": "api",
     "netkit.http.files.tree": "api",
     "netkit.http.hsts": "api",
+    "netkit.http.inspector": "api",
+    "netkit.http.inspector.config": "codec",
     "netkit.http.protocols": "api",
     "netkit.http.session_file": "api",
     "netkit.http.state_file": "api",

@@ -48,6 +48,7 @@ from netkit.http.connection.limits import ConnectionLimits
 from netkit.http.files import BasicCredentials, FilesConfig, UploadConfig
 from netkit.http.har import HarExchange
 from netkit.http.hsts import HstsHost, HstsPolicy
+from netkit.http.inspector.config import InspectorConfig
 from netkit.http.link_header import parse as parse_link
 from netkit.http.negotiation import parse_media_type
 from netkit.http.proxies import ProxyChoice, ProxySetting
@@ -210,6 +211,7 @@ def values() -> Iterator[object]:
     yield from (Method("GET"), StatusCode(404), Url.parse("https://user@a.example:8443/p?q#f"))
     yield from (Headers([("A", "1"), ("a", "2")]), Cookie("a", "b", path="/"), ClientConfig(), PoolConfig())
     yield FilesConfig("/srv", cors="*", upload=UploadConfig(auth=BasicCredentials({"ann": "secret"})))
+    yield InspectorConfig(["lab.example"], max_delay=1, other_host="127.0.0.2")
     yield from (ServerConfig(), ServerRequest("GET", "/", authority="a.example", trailers=[(b"a", b"b")]))
     yield StreamedResponse(200, "source", [("A", "1")])  # any object: it is read only when it is sent
     yield Request("POST", "https://a.example/", headers={"A": "1"}, body=b"x")
