@@ -210,7 +210,9 @@ def values() -> Iterator[object]:
     yield Message(7, question=[Question("a.example", DnsRecordType.A)], answer=records)
     yield from (Method("GET"), StatusCode(404), Url.parse("https://user@a.example:8443/p?q#f"))
     yield from (Headers([("A", "1"), ("a", "2")]), Cookie("a", "b", path="/"), ClientConfig(), PoolConfig())
-    yield FilesConfig("/srv", cors="*", upload=UploadConfig(auth=BasicCredentials({"ann": "secret"})))
+    credentials = BasicCredentials({"ann": "secret"})
+    upload = UploadConfig(auth=credentials)
+    yield from (credentials, upload, FilesConfig("/srv", cors="*", upload=upload))
     yield InspectorConfig(["lab.example"], max_delay=1, other_host="127.0.0.2")
     yield from (ServerConfig(), ServerRequest("GET", "/", authority="a.example", trailers=[(b"a", b"b")]))
     yield StreamedResponse(200, "source", [("A", "1")])  # any object: it is read only when it is sent
