@@ -286,7 +286,7 @@ class H1Serving:
             if self.failure is None and not self.handed_over:
                 if self.has_unsent:
                     yield from exchange.flush_flow()
-                if not exchange.is_read and not self.conn.is_closed:
+                if not exchange.is_read:
                     yield from self._drop_body(exchange)
         except Exception as caught:
             if self.failure is None:
@@ -344,13 +344,9 @@ class H1Serving:
         Nothing is read where it is not kept, nor where that is much, or takes long: then it ends.
         """
         conn, config = self.conn, self.config
-        left = conn.body_left
-        if conn.is_last or (left is not None and left > config.max_unread):
-            conn.reset(exchange.stream)
-            return
         dropped = 0
         patience = Patience(config.body_timeout, config.min_rate)
-        while dropped <= config.max_unread:
+        while True:
             while self.events:
                 event = self.events.popleft()
                 if isinstance(event, Data):
@@ -360,6 +356,9 @@ class H1Serving:
                 elif isinstance(event, Broken):
                     self.service.fault(self.facts, event.error)
                     return
+            left = conn.body_left or 0
+            if conn.is_last or dropped + left > config.max_unread:
+                break
             patience.done = dropped
             try:
                 yield from self.receive_flow(patience)

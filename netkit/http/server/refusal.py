@@ -40,22 +40,15 @@ def status_of(error: Exception, *, received: bool = True) -> int:
     500
     """
     if not received:
-        wrong = (HttpError.InvalidRequest, HttpError.InvalidUri, HttpError.InvalidValue)
-        if isinstance(error, wrong) and error.fault == "peer":
+        if isinstance(error, HttpError.InvalidRequest) and error.fault in ("peer", "caller"):
+            return 400  # the handler says so
+        if isinstance(error, (HttpError.InvalidUri, HttpError.InvalidValue)) and error.fault == "peer":
             return 400
         if isinstance(error, HttpError.BodyEncoding) and error.fault == "peer":
             return 415
         return 500
-    if isinstance(error, ParseError.RequestLineTooLong):
-        return 414
-    if isinstance(error, (ParseError.HeaderTooLong, ParseError.TooManyHeaders)):
-        return 431
-    if isinstance(error, ParseError.UnsupportedVersion):
-        return 505
-    if isinstance(error, ParseError.UnknownMethod):
-        return 501
     if isinstance(error, ParseError):
-        return 400
+        return error.status
     if isinstance(error, HttpError.BodyTooLarge):
         return 413
     if isinstance(error, HttpError.Timeout) and error.fault == "peer":
