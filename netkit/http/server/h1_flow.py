@@ -27,9 +27,11 @@ from netkit.serve.stop import LAST_LOOK
 
 if TYPE_CHECKING:
     from netkit.http.connection.events import Event as HttpEvent
+    from netkit.http.server.exchange import FlowHandler
     from netkit.http.server.request import ConnectionFacts
     from netkit.http.server.service import Service
     from netkit.io import ByteStream, Flow
+    from netkit.io.flow import AnyWant
 
 #: The first octets of HTTP/2 (RFC 9113 section 3.4).
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -72,7 +74,7 @@ class H1Serving:
                 yield from self._refuse(event)
                 break
             yield from self._answer(H1Exchange(self, event))
-            if self.handed_over or conn.is_closed:
+            if self.handed_over or self.failure is not None or conn.is_closed:
                 break
         if isinstance(self.failure, ClosedError):
             raise self.failure
@@ -201,7 +203,8 @@ class H1Serving:
         return self._unsent is not None or self.conn.has_output
 
     def flush_flow(self, patience: Patience | None = None) -> Flow[None]:
-        """Flow: send what the connection has to send. An interruption loses nothing: the next call goes on.
+        """Flow: send what the connection has to send. An interruption loses nothing: the next call goes on,
+        but for TLS, where it raises BrokenStreamError.
 
         Raises HttpError.Timeout for a client that takes nothing, or too little; BusyError while another flow
         sends.
@@ -269,10 +272,7 @@ class H1Serving:
             exchange.close_after()
         try:
             try:
-                if config.handler_timeout is None:
-                    yield from self.service.handler.handle_flow(exchange)
-                else:
-                    yield from self._in_time(exchange, config.handler_timeout)
+                yield from self._call(self.service.handler, exchange)
                 if not exchange.is_ended:
                     raise RuntimeError(
                         "the handler gave no response"
@@ -298,18 +298,33 @@ class H1Serving:
                 self.conn.reset(exchange.stream)
             self.service.tell(exchange, error)
 
-    def _in_time(self, exchange: H1Exchange, timeout: float) -> Flow[None]:
-        """Flow: the handler, which has to begin its response within `timeout` seconds."""
+    def _call(self, handler: FlowHandler, exchange: H1Exchange) -> Flow[None]:
+        """Flow: the handler, to its end; or until the stream is closed, whatever the handler waits for.
 
-        def watching() -> Flow[None]:
-            yield from sleep_until(monotonic() + timeout)
-            if exchange.status is not None:
-                yield from Event().wait()  # it has: the rest may take its time
-
-        won = yield from race(self.service.handler.handle_flow(exchange), watching())
+        It has to begin its response within `handler_timeout`. Most never wait, so nothing is made for them.
+        """
+        flow = handler.handle_flow(exchange)
+        try:
+            want = flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
+        except StopIteration:
+            return
+        watches: list[Flow[None]] = [self._lost()]
+        timeout = self.config.handler_timeout
+        if timeout is not None:
+            watches.append(_late(exchange, exchange.begun + timeout))
+        won = yield from race(resumed(flow, want), *watches)
         if won.index == 1:
+            self.failure = ClosedError("the connection")
+            raise self.failure
+        if won.index == 2:
             exchange.refused = HttpError.Timeout(timeout, "waiting for the handler", fault="local")
             raise exchange.refused
+
+    def _lost(self) -> Flow[None]:
+        """Flow: until the stream is closed under a handler that has not taken it over."""
+        yield from self.stream.gone.wait()
+        if self.handed_over:
+            yield from Event().wait()  # it is the handler's, who may have closed it
 
     def _answer_failure(self, exchange: H1Exchange, error: Exception) -> Flow[None]:
         """Flow: say what went wrong, as far as a client may know; break off a response that has begun."""
@@ -366,6 +381,31 @@ class H1Serving:
                 self.service.fault(self.facts, error)
                 break
         conn.reset(exchange.stream)
+
+
+def _late(exchange: H1Exchange, moment: float) -> Flow[None]:
+    """Flow: until the response should have begun, and has not."""
+    yield from sleep_until(moment)
+    if exchange.status is not None:
+        yield from Event().wait()  # it has: the rest may take its time
+
+
+def resumed(flow: Flow[None], want: AnyWant) -> Flow[None]:
+    """Flow: what is left of one that was begun elsewhere, and waits for `want`."""
+    try:
+        while True:
+            try:
+                ready = yield want
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                want = flow.throw(error)
+            else:
+                want = flow.send(ready)
+    except StopIteration:
+        return
+    finally:
+        flow.close()
 
 
 def _later(seconds: float | None) -> float | None:

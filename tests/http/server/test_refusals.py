@@ -77,10 +77,11 @@ class TestFaults:
     @pytest.mark.parametrize("case", BODIES, ids=lambda case: case.name)
     def test_bodies(self, served: Serving, case: Bad, whole: bool) -> None:
         served.told.faults.clear()
-        assert refused(served, CHUNKED + case.message, whole=whole) == 400
+        status = refused(served, CHUNKED + case.message, whole=whole)
         (fault,) = served.told.faults
         assert isinstance(fault, getattr(ParseError, case.error))
         assert isinstance(fault, ParseError)
+        assert status == fault.status
         assert fault.offset == len(CHUNKED) + case.offset
         assert NAMED.fullmatch(str(fault))
 
