@@ -81,6 +81,9 @@ class Exchange:
         "version",
     )
 
+    #: Whether other exchanges run on the same connection. Then only flows that its own flow runs may send.
+    is_shared = False
+
     def __init__(
         self,
         config: ServerConfig,

@@ -64,6 +64,8 @@ class H2Exchange(Exchange):
         "waits_for_window",
     )
 
+    is_shared = True
+
     def __init__(self, serving: H2Serving, event: RequestReceived) -> None:
         is_connect = event.head.method == b"CONNECT"
         has_body = not (event.end or is_connect)
