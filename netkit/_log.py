@@ -40,14 +40,15 @@ class Log:
         if logger is not None and logger.isEnabledFor(10):
             logger.debug(message, *args, stacklevel=2)
 
-    def warning(self, message: str, *args: object) -> None:
+    def warning(self, message: str, *args: object, error: BaseException | None = None) -> None:
         """Log `message % args` at level WARNING: something is wrong, but the operation continues.
 
+        The traceback of `error` follows, for errors of somebody else's code that only its author understands.
         It is silent until `logging` is imported, unlike logging's handler of last resort.
         """
         logger = self._logger or self._resolve()
         if logger is not None:
-            logger.warning(message, *args, stacklevel=2)
+            logger.warning(message, *args, exc_info=error, stacklevel=2)
 
     def _resolve(self) -> logging.Logger | None:
         module = sys.modules.get("logging")

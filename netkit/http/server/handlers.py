@@ -247,7 +247,7 @@ class AsyncHandler:
 
     def _kept(self, task: asyncio.Task[T]) -> asyncio.Task[T]:
         """The task, which is kept until it has ended."""
-        self._tasks.add(task)  # of `flow`
+        self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 

@@ -94,6 +94,12 @@ class RequestStream:
             await self._bridge.ask_async(partial(self._fill_flow, 1))
         return self._buffer.take(_ALL)
 
+    def read_piece_flow(self) -> Flow[bytes]:
+        """Flow: the next octets as they came, at least one; `b""` at the end."""
+        if self._lacks(1):
+            yield from self._fill_flow(1)
+        return self._buffer.take(_ALL)
+
     def __iter__(self) -> Iterator[bytes]:
         """The body as it comes, piece by piece."""
         while piece := self.read_piece():

@@ -1,0 +1,158 @@
+"""ASGI 3 applications, served: the HTTP scope (spec 2.5) and the lifespan.
+
+A scope of the type `websocket` is not made yet: a request that asks for an upgrade is answered as any other
+(RFC 9110 section 7.8 allows that). Extensions: `http.response.pathsend`, `http.response.trailers`,
+`http.response.early_hint`, and `tls`.
+
+The application's coroutine sends by itself: in the loop nothing lies between it and the socket, and a client
+that takes nothing holds it back. It reads through the connection's flow, so that reading ends with the
+exchange. As other servers do, this one leaves an application alone whose client has gone: it is told so by
+`http.disconnect`, and by ClientGone where it sends. What it does after its response is complete is waited for
+when the server ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from netkit._log import Log
+from netkit.http.gateway.cycle import Cycle
+from netkit.http.gateway.errors import ClientGone
+from netkit.http.gateway.fields import refuse_too_long
+from netkit.http.gateway.lifespan import Lifespan, LifespanMode
+from netkit.http.gateway.scope import Scope, http_scope
+from netkit.http.server.bridge import given_up
+from netkit.http.server.handlers import running_loop
+from netkit.io import PAUSE, Event, race, sleep_until
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from netkit.http.gateway.cycle import Message
+    from netkit.http.server.exchange import Exchange
+    from netkit.io import Flow
+
+log = Log("netkit.http.gateway")
+
+Receive: TypeAlias = "Callable[[], Awaitable[Message]]"
+Send: TypeAlias = "Callable[[Message], Awaitable[None]]"
+#: An ASGI 3 application.
+AsgiApp: TypeAlias = Callable[[Scope, Any, Any], Awaitable[None]]
+
+#: How long applications may go on when the server ends, in seconds, after their responses are complete.
+BACKGROUND_TIMEOUT = 10.0
+
+
+class AsgiHandler:
+    """Serves `app`, an ASGI 3 application.
+
+    `root_path` is the prefix that a proxy in front takes away. `lifespan` says what the application is told
+    of the server's beginning and end: with `"auto"` one that does not know the lifespan is served too, `"on"`
+    demands it, `"off"` says nothing.
+
+    The application runs in the event loop that drives the server. Serving raises RuntimeError without one,
+    LifespanError if the application says that it could not start or end.
+    """
+
+    def __init__(self, app: AsgiApp, *, root_path: str = "", lifespan: LifespanMode = "auto") -> None:
+        self._app = app
+        self._root_path = root_path.rstrip("/")
+        self._mode: LifespanMode = lifespan
+        self._state: dict[str, Any] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def background(self) -> int:
+        """How many calls of the application are under way, those after their response among them."""
+        return len(self._tasks)
+
+    def around_flow(self, serving: Flow[object]) -> Flow[None]:
+        """Flow: start the application, serve, and end it."""
+        loop = running_loop("an ASGI application")
+        lifespan = Lifespan(self._app, loop) if self._mode != "off" else None
+        try:
+            if lifespan is not None:
+                yield from lifespan.startup_flow(required=self._mode == "on")
+                self._state = lifespan.state
+            try:
+                yield from serving
+            except Exception:
+                yield from self._end_flow(lifespan)
+                raise
+            yield from self._end_flow(lifespan)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            if lifespan is not None:
+                lifespan.close()
+
+    def _end_flow(self, lifespan: Lifespan | None) -> Flow[None]:
+        yield from self._last_flow()
+        if lifespan is not None:
+            yield from lifespan.shutdown_flow()
+
+    def _last_flow(self) -> Flow[None]:
+        """Flow: wait for what applications still do."""
+        until = monotonic() + BACKGROUND_TIMEOUT
+        while self._tasks:
+            ended = Event()
+            next(iter(self._tasks)).add_done_callback(partial(_set, ended))
+            if (yield from race(ended.wait(), sleep_until(until))).index:
+                log.warning("%d calls of the application went on for too long", len(self._tasks))
+                return
+
+    def handle_flow(self, exchange: Exchange) -> Flow[None]:
+        """Flow: have the application answer the request."""
+        loop = running_loop("an ASGI application")
+        refuse_too_long(exchange)
+        scope = http_scope(
+            exchange.head, exchange.version, exchange.connection, root_path=self._root_path, state=self._state
+        )
+        cycle = Cycle(exchange)
+        task = loop.create_task(_called(self._app, scope, cycle))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            yield PAUSE  # many applications have answered after their first turn
+            if not cycle.over.is_set:
+                yield from race(
+                    cycle.over.wait(), cycle.attend_flow(), cycle.flush_head_flow(), exchange.closed.wait()
+                )
+        finally:
+            cycle.leave()
+        if cycle.failure is not None:
+            raise cycle.failure
+        if cycle.error is not None:
+            raise cycle.error
+        if cycle.is_complete:
+            return
+        if not cycle.over.is_set:
+            raise given_up(exchange)
+        raise RuntimeError(
+            "the application returned without a response"
+            if exchange.status is None
+            else "the application returned before its response was complete"
+        )
+
+
+def _set(event: Event, _: object) -> None:
+    event.set()
+
+
+async def _called(app: AsgiApp, scope: Scope, cycle: Cycle) -> None:
+    """Run the application for one request, and say how it ended."""
+    error: Exception | None = None
+    try:
+        await app(scope, cycle.receive, cycle.send)
+    except Exception as caught:
+        error = caught
+    except BaseException as caught:
+        # It was cancelled, or wants to exit: neither ends the server.
+        cycle.returned(RuntimeError(f"the application raised {type(caught).__name__}"))
+        raise
+    if error is not None and not (cycle.is_left and isinstance(error, ClientGone)):
+        log.warning("%s %s: the application failed", scope["method"], scope["path"], error=error)
+    cycle.returned(error)
