@@ -119,7 +119,11 @@ class AsgiHandler:
             yield PAUSE  # many applications have answered after their first turn
             if not cycle.over.is_set:
                 yield from race(
-                    cycle.over.wait(), cycle.attend_flow(), cycle.flush_head_flow(), exchange.closed.wait()
+                    cycle.over.wait(),
+                    cycle.attend_flow(),
+                    cycle.send_for_flow(),
+                    cycle.flush_head_flow(),
+                    exchange.closed.wait(),
                 )
         finally:
             cycle.leave()

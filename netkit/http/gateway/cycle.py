@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netkit.http.errors import HttpError
@@ -41,6 +42,7 @@ class Cycle:
         "_is_received",
         "_lock",
         "_more_trailers",
+        "_outgoing",
         "_sender",
         "_started",
         "_trailers",
@@ -58,6 +60,8 @@ class Cycle:
         self._body = RequestStream(exchange, self._bridge)
         self._is_received = False  # the application has got the last message of the body
         self._sender = Sender(exchange)
+        # What is sent over a connection with other exchanges is sent by its own flow.
+        self._outgoing = Bridge() if exchange.is_shared else None
         self._lock = Lock()  # one message at a time, whichever task sends it
         self._started = Event()
         self._wants_trailers = False
@@ -78,6 +82,12 @@ class Cycle:
             yield from self._bridge.attend_flow(lambda: self._body.is_over or self.failure is not None)
         if self.failure is None:
             yield from gone_flow(self._exchange)
+
+    def send_for_flow(self) -> Flow[None]:
+        """Flow: send what the application asks for. Never ends."""
+        if self._outgoing is not None:
+            yield from self._outgoing.attend_flow()
+        yield from Event().wait()
 
     def flush_head_flow(self) -> Flow[None]:
         """Flow: send the head of a response whose body lets wait. Never ends."""
@@ -101,6 +111,8 @@ class Cycle:
         """The connection's flow goes on: nothing can be received or sent any more."""
         self.is_left = True
         self._bridge.leave()
+        if self._outgoing is not None:
+            self._outgoing.leave()
         if self._disconnected is not None:
             self._disconnected.set()
 
@@ -152,7 +164,10 @@ class Cycle:
             try:
                 if self.is_left:
                     raise ClientGone
-                await run_async(self._send_flow(kind, message, file))
+                if self._outgoing is None:
+                    await run_async(self._send_flow(kind, message, file))
+                else:
+                    await self._outgoing.ask_async(partial(self._send_flow, kind, message, file))
             except ClientGone:
                 raise
             except (OSError, EOFError, HttpError.Timeout) as error:

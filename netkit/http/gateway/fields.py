@@ -79,7 +79,8 @@ def refuse_too_long(exchange: Exchange) -> None:
     it."""
     limit, length = exchange.max_body, exchange.length
     if limit is not None and length is not None and length > limit:
-        raise HttpError.BodyTooLarge(limit, length, fault="peer")
+        exchange.refused = HttpError.BodyTooLarge(limit, length, fault="peer")
+        raise exchange.refused
 
 
 class Sender:
