@@ -41,7 +41,17 @@ class H1Server(H1Connection):
     reads no further while `held` is large.
     """
 
-    __slots__ = ("_eof", "_fields", "_keep_alive", "_method", "_scheme", "_version", "_waiting")
+    __slots__ = (
+        "_eof",
+        "_fields",
+        "_keep_alive",
+        "_method",
+        "_scheme",
+        "_version",
+        "_waiting",
+        "head_octets",
+        "keeps_heads",
+    )
 
     def __init__(
         self,
@@ -66,6 +76,9 @@ class H1Server(H1Connection):
         self._fields: FieldList = []
         self._waiting = False  # there are octets that came early, and were not looked at
         self._eof = False
+        #: Whether the octets of each head are kept, and those of the last one that was read.
+        self.keeps_heads = False
+        self.head_octets: bytes | None = None
 
     @property
     def wants_turn(self) -> bool:
@@ -166,6 +179,8 @@ class H1Server(H1Connection):
         if not done:
             return False
         buffer = incoming.buffer
+        if self.keeps_heads:
+            self.head_octets = bytes(buffer[: done.body_start])
         fields = parser.items(buffer)
         version = parser.version or (1, 1)
         method, target = parser.method(buffer), parser.target(buffer)

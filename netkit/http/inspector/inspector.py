@@ -10,15 +10,18 @@ server on this machine.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netkit.http.errors import HttpError
-from netkit.http.inspector.call import Call, Fields
+from netkit.http.inspector.call import JSON, Call, Fields, json_octets
 from netkit.http.inspector.config import DEFAULT_CONFIG, InspectorConfig
 from netkit.http.inspector.endpoint import Endpoint, Routes
 from netkit.http.inspector.pages import PAGES
 from netkit.http.inspector.secrets import Secrets
 from netkit.http.inspector.table import ENDPOINTS
+from netkit.http.message import Response
+from netkit.http.parse_errors import ParseError
+from netkit.http.server.refusal import status_of
 
 if TYPE_CHECKING:
     from netkit.http.server.exchange import Exchange
@@ -30,13 +33,25 @@ _METHODS = b"GET, POST, PUT, DELETE, PATCH, OPTIONS"
 class Inspector:
     """Answers requests with the inspecting endpoints; `/` lists them.
 
-    `secrets` gives nonces and random octets. One object serves any number of connections.
+    A request that breaks the rules is answered with the rule and the place. `secrets` gives nonces and random
+    octets. One object serves any number of connections.
     """
+
+    #: For /wire.
+    keeps_heads = True
 
     def __init__(self, config: InspectorConfig = DEFAULT_CONFIG, *, secrets: Secrets | None = None) -> None:
         self.config = config
         self._secrets = Secrets() if secrets is None else secrets
         self._routes = Routes(iter((*PAGES, *ENDPOINTS)))
+
+    def refused(self, error: Exception) -> Response:
+        """The answer to a request that breaks the rules of HTTP/1.1: which rule, and where."""
+        status = status_of(error)
+        shown: dict[str, Any] = {"status": status, "error": str(error)}
+        if isinstance(error, ParseError):
+            shown |= {"rule": error.section, "offset": error.offset, "kind": error.kind}
+        return Response(status, headers={"Content-Type": JSON}, body=json_octets(shown))
 
     def handle_flow(self, exchange: Exchange) -> Flow[None]:
         """Flow: answer the request."""

@@ -11,11 +11,15 @@ from netkit.http.inspector.endpoints import (
     login,
     redirects,
     statuses,
+    streams,
     timing,
+    wire,
 )
+from netkit.http.inspector.faults import bodies, endings, floods, framing, heads, http2
 
 GROUPS = (
     echo.GROUP,
+    wire.GROUP,
     statuses.GROUP,
     redirects.GROUP,
     cookies.GROUP,
@@ -23,7 +27,14 @@ GROUPS = (
     caching.GROUP,
     content.GROUP,
     compression.GROUP,
+    streams.GROUP,
     timing.GROUP,
+    endings.GROUP,
+    bodies.GROUP,
+    framing.GROUP,
+    heads.GROUP,
+    floods.GROUP,
+    http2.GROUP,
 )
 
 ENDPOINTS = tuple([endpoint for group in GROUPS for endpoint in group])

@@ -50,6 +50,21 @@ class FlowHandler(Protocol):
         """Flow: answer the request. Its response has to be over, or broken off, when the flow returns."""
 
 
+@runtime_checkable
+class KeepsHeads(Protocol):
+    """A handler that wants `Exchange.head_octets`; others are spared the copy."""
+
+    keeps_heads: bool
+
+
+@runtime_checkable
+class Refuses(Protocol):
+    """A handler that words the answers to requests which break the rules of HTTP/1.1."""
+
+    def refused(self, error: Exception) -> Response:
+        """The response to a request with that fault; `status_of` says its status."""
+
+
 class Exchange:
     """A request and its response.
 
@@ -217,8 +232,26 @@ class Exchange:
         """
         raise NotImplementedError
 
-    def abort(self) -> None:
-        """Break the response off, so that the client sees that it is incomplete."""
+    def take_over_flow(self) -> Flow[ByteStream]:
+        """Flow: hand over the stream in place of a response: its octets are the handler's own.
+
+        For tests of clients, whose responses are wrong on purpose. The body of the request is to be read
+        before. The connection ends when the handler returns. Only over HTTP/1.1: raises ValueError for others
+        and for a response that has begun.
+        """
+        raise ValueError("octets of its own has a response of HTTP/1.1 only")
+
+    @property
+    def head_octets(self) -> bytes | None:
+        """The head of the request as it came; None over HTTP/2, and if the handler does not set
+        `keeps_heads` (see `KeepsHeads`)."""
+        return None
+
+    def abort(self, code: int | None = None) -> None:
+        """Break the response off, so that the client sees that it is incomplete.
+
+        `code` is what RST_STREAM says over HTTP/2 (RFC 9113 section 7); None is INTERNAL_ERROR.
+        """
         raise NotImplementedError
 
     def gone_flow(self) -> Flow[None]:

@@ -160,7 +160,22 @@ class H1Exchange(Exchange):
         serving.stream.put_back(serving.conn.rest())
         return serving.stream
 
-    def abort(self) -> None:
+    def take_over_flow(self) -> Flow[ByteStream]:
+        """Flow: hand the stream over in place of a response; see `Exchange.take_over_flow`."""
+        serving = self._serving
+        if self.status is not None or not self.is_read:
+            raise ValueError("the response has begun" if self.is_read else "the body is to be read before")
+        yield from serving.flush_flow(self._writing)
+        self.is_ended = True
+        serving.handed_over = True
+        return serving.stream
+
+    @property
+    def head_octets(self) -> bytes | None:
+        """The head of the request as it came; see `Exchange.head_octets`."""
+        return self._serving.conn.head_octets
+
+    def abort(self, code: int | None = None) -> None:  # noqa: ARG002 - HTTP/1.1 has no codes
         """Break the response off: the connection ends without the end of the message."""
         serving = self._serving
         if not self.is_ended:

@@ -17,6 +17,7 @@ from netkit.errors import NetkitError
 from netkit.http.connection.events import Broken, Data, End, RequestReceived
 from netkit.http.connection.h1_server import H1Server
 from netkit.http.errors import HttpError
+from netkit.http.parse_errors import ParseError
 from netkit.http.server.exchange import standard_fields
 from netkit.http.server.farewell import farewell_flow, reset
 from netkit.http.server.h1_exchange import H1Exchange
@@ -52,6 +53,7 @@ class H1Serving:
         self.facts = facts
         scheme = facts.scheme.encode()
         self.conn = H1Server(self.config.limits, scheme=scheme) if conn is None else conn
+        self.conn.keeps_heads = service.keeps_heads
         self.events: deque[HttpEvent] = deque()
         self.failure: Exception | None = None  # what the stream raised: there is nobody to answer any more
         self.handed_over = False
@@ -336,13 +338,14 @@ class H1Serving:
             status = status_of(error, received=error is exchange.refused)
             if status != 500:
                 exchange.close_after()
-            yield from exchange.respond_flow(refusal(status))
+            is_broken = isinstance(error, ParseError) and error is exchange.refused
+            yield from exchange.respond_flow(self.service.refusal(error) if is_broken else refusal(status))
 
     def _refuse(self, event: Broken) -> Flow[None]:
         """Flow: answer a request that is wrong (RFC 9112 section 2.2, 3)."""
         self.service.fault(self.facts, event.error)
         if event.stream:
-            response = refusal(status_of(event.error))
+            response = self.service.refusal(event.error)
             fields = standard_fields(response.headers.to_items(), self.config)
             body = response.body or b""
             self.conn.respond(event.stream, int(response.status), fields, end=False, length=len(body))

@@ -307,9 +307,9 @@ class H2Exchange(Exchange):
         yield from self.flush_flow()
         return self.tunnel
 
-    def abort(self) -> None:
-        """Break the response off: RST_STREAM with INTERNAL_ERROR."""
-        self._serving.conn.reset(self.stream, ErrorCode.INTERNAL_ERROR)
+    def abort(self, code: int | None = None) -> None:
+        """Break the response off: RST_STREAM, with INTERNAL_ERROR unless it is told another code."""
+        self._serving.conn.reset(self.stream, ErrorCode.INTERNAL_ERROR if code is None else code)
         self.is_ended = self.has_come = self.is_read = True
 
     def close_after(self) -> None:

@@ -6,8 +6,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from netkit._log import Log
+from netkit.http.server.exchange import KeepsHeads, Refuses
+from netkit.http.server.refusal import refusal, status_of
 
 if TYPE_CHECKING:
+    from netkit.http.message import Response
     from netkit.http.server.config import ServerConfig
     from netkit.http.server.exchange import Exchange, FlowHandler
     from netkit.http.server.request import ConnectionFacts
@@ -35,7 +38,7 @@ class Service:
     connection.
     """
 
-    __slots__ = ("config", "counts", "handler", "stop", "watcher")
+    __slots__ = ("config", "counts", "handler", "keeps_heads", "stop", "watcher")
 
     def __init__(
         self, handler: FlowHandler, config: ServerConfig, stop: Event, watcher: Watcher | None = None
@@ -45,6 +48,13 @@ class Service:
         self.stop = stop
         self.watcher = watcher
         self.counts = Counts()
+        self.keeps_heads = isinstance(handler, KeepsHeads) and handler.keeps_heads
+
+    def refusal(self, error: Exception) -> Response:
+        """The response to a request that breaks the rules of HTTP/1.1: the handler's, if it has words."""
+        if isinstance(self.handler, Refuses):
+            return self.handler.refused(error)
+        return refusal(status_of(error))
 
     def tell(self, exchange: Exchange, error: Exception | None) -> None:
         """An exchange is over."""

@@ -9,5 +9,7 @@ caching       validators, Cache-Control
 content       pages, data, octets, ranges
 images        the pictures of `content`
 compression   content codings
+streams       chunks, trailers, events, interim responses
 timing        delays, slow bodies, a body without an end
+wire          the request as it was sent
 """

@@ -210,7 +210,9 @@ def image_of(call: Call) -> Flow[None]:
 def image(call: Call) -> Flow[None]:
     accept = (call.headers.combined("Accept") or "image/png").lower()
     for content_type, make in _IMAGES.values():
-        if content_type in accept or (content_type == "image/png" and "image/*" in accept):
+        if content_type in accept or (
+            content_type == "image/png" and ("image/*" in accept or "*/*" in accept)
+        ):
             yield from call.reply_flow(200, make(), content_type)
             return
     yield from status_flow(call, 406)
@@ -260,7 +262,7 @@ def _random(call: Call, size: int) -> bytes:
     finds="a client that waits for the end before it gives a line",
     examples=("/stream/3",),
 )
-def stream(call: Call) -> Flow[None]:
+def json_lines(call: Call) -> Flow[None]:
     shown = facts(call, "url", "args", "headers", "origin")
     call.begin(200, "application/json")
     for number in range(call.number("n", 1, MAX_STREAM)):

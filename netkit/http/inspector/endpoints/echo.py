@@ -24,7 +24,7 @@ _WITH_BODY = ("url", "args", "form", "data", "origin", "headers", "files", "json
     finds="arguments that are encoded wrongly, fields that are lost",
     examples=("/get?a=1&a=2&b=x%20y",),
 )
-def get(call: Call) -> Flow[None]:
+def got(call: Call) -> Flow[None]:
     yield from call.json_flow(facts(call, "url", "args", "headers", "origin"))
 
 
