@@ -70,17 +70,25 @@ def received_form(content_type: str, body: bytes) -> ReceivedForm | None:
 
 def multipart(body: bytes, boundary: bytes) -> list[Part]:
     """The parts of a multipart body, in order. Raises HttpError.InvalidValue for more than `MAX_PARTS`."""
-    delimiter = b"\r\n--" + boundary
-    pieces = (b"\r\n" + body).split(delimiter, MAX_PARTS + 2)
-    if len(pieces) > MAX_PARTS + 1:
-        raise HttpError.InvalidValue("form", f"more than {MAX_PARTS} parts", limit=MAX_PARTS)
-    found = []
-    for piece in pieces[1:]:
-        if piece.startswith(b"--"):
+    # The boundary is a whole line (RFC 2046 section 5.1.1): a line that only begins with it is content.
+    delimiter = re.compile(rb"\r\n--" + re.escape(boundary) + rb"(--)?[ \t]*(?:\r\n|$)")
+    data = b"\r\n" + body
+    found: list[Part] = []
+    count, start = 0, -1
+    line = delimiter.search(data)
+    while line is not None:
+        if start >= 0:
+            part = _part(data[start : line.start()])
+            if part is not None:
+                found.append(part)
+        count += 1
+        if count > MAX_PARTS + 1:
+            raise HttpError.InvalidValue("form", f"more than {MAX_PARTS} parts", limit=MAX_PARTS)
+        if line[1]:
             break
-        part = _part(piece)
-        if part is not None:
-            found.append(part)
+        start = line.end()
+        # The line's end is also the one before the next boundary, if the part is empty.
+        line = delimiter.search(data, start - 2)
     return found
 
 

@@ -120,3 +120,28 @@ def _row(endpoint: Endpoint) -> str:
 
 def _methods(endpoint: Endpoint) -> str:
     return "any method" if len(endpoint.methods) > 2 else escape(" ".join(endpoint.methods))
+
+
+def markdown_table() -> str:
+    """The list as tables of Markdown, for docs/http-inspect.md."""
+    lines = []
+    for group in _groups():
+        if group is PAGES:
+            continue
+        lines += [f"## {group.title}", ""]
+        if group.about:
+            lines += [group.about, ""]
+        lines += ["| endpoint | what it does | what it finds |", "| --- | --- | --- |"]
+        lines += [_markdown_row(each) for each in group]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _markdown_row(endpoint: Endpoint) -> str:
+    path = f"`{endpoint.path}`"
+    if endpoint.methods != ("GET",):
+        path += f" ({_methods(endpoint)})"
+    versions = _versions(endpoint)
+    what = endpoint.what if len(versions) > 1 else f"{endpoint.what} (HTTP/{versions[0]} only)"
+    what += "".join([f"<br>`{name}`: {text}" for name, text in endpoint.arguments.items()])
+    return " | ".join([f"| {path}", what.replace("|", "\\|"), f"{endpoint.finds} |"])

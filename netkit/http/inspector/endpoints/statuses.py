@@ -56,7 +56,8 @@ def status_flow(call: Call, code: int) -> Flow[None]:
     elif code in (204, 205, 304):
         yield from call.reply_flow(code, content_type=None)
     else:
-        yield from call.reply_flow(code, content_type="text/html; charset=utf-8", fields=fields)
+        content_type = None if fields else "text/html; charset=utf-8"
+        yield from call.reply_flow(code, content_type=content_type, fields=fields)
 
 
 @GROUP.add(
