@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Mapping
 from typing import Any
 
@@ -217,3 +218,20 @@ def test_cost_is_linear(twin: Twin, data: bytes, make: Any) -> None:
     assert 0 < chunked.looked_at <= 4 * len(data)
     if len(data) == 0xFFFF + 13:
         assert chunked.looked_at < 100
+
+
+def test_pieces_leave_nothing_behind(twin: Twin) -> None:
+    """A body of a hundred thousand chunks costs no memory but that of its octets."""
+    buffer = b"1\r\na\r\n" * 1000
+    decoder = twin.ChunkedDecoder()
+    piece = [decoder.feed(buffer) for _ in range(500)][-1]
+    piece.data(buffer)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(10_000):
+            piece.data(buffer)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 10_000

@@ -283,7 +283,7 @@ class H1Serving:
                     )
             except Exception as caught:
                 error = caught
-                if self.failure is None and not exchange.is_ended:
+                if self.failure is None:
                     yield from self._answer_failure(exchange, caught)
             if self.failure is None and not self.handed_over:
                 if self.has_unsent:
@@ -332,9 +332,11 @@ class H1Serving:
         """Flow: say what went wrong, as far as a client may know; break off a response that has begun."""
         if self.handed_over:
             self.wants_reset = True
+        elif exchange.is_ended:
+            return  # the client has it all
         elif exchange.status is not None:
             exchange.abort()
-        elif not exchange.is_ended:
+        else:
             status = status_of(error, received=error is exchange.refused)
             if status != 500:
                 exchange.close_after()

@@ -128,7 +128,7 @@ impl<'a, 'py> Source<'a, 'py> {
         match self {
             Self::Bytes(octets) => target.extend_from_slice(&octets[start..end]),
             Self::Other(view, _) => {
-                let part = view.get_item(slice(view.py(), start, end))?;
+                let part = view.get_item(slice(view.py(), start, end)?)?;
                 let before = target.len();
                 target.resize(before + end - start, 0);
                 PyBuffer::<u8>::get(&part)?.copy_to_slice(view.py(), &mut target[before..])?;
@@ -145,9 +145,10 @@ impl<'a, 'py> Source<'a, 'py> {
     }
 }
 
-fn slice(py: Python<'_>, start: usize, end: usize) -> Bound<'_, PySlice> {
-    let bound = |offset| isize::try_from(offset).unwrap_or(isize::MAX);
-    PySlice::new(py, bound(start), bound(end), 1)
+/// `slice(start, end)`. Not by `PySlice::new`, which keeps a reference to each of its numbers for ever: so
+/// every chunk of a peer's would have cost 64 octets that never come back.
+fn slice(py: Python<'_>, start: usize, end: usize) -> PyResult<Bound<'_, PyAny>> {
+    py.get_type::<PySlice>().call1((start, end))
 }
 
 /// Part of a buffer, as a view of it.
@@ -156,7 +157,7 @@ pub(super) fn view<'py>(
     start: usize,
     length: usize,
 ) -> PyResult<Bound<'py, PyAny>> {
-    PyMemoryView::from(buffer)?.get_item(slice(buffer.py(), start, start.saturating_add(length)))
+    PyMemoryView::from(buffer)?.get_item(slice(buffer.py(), start, start.saturating_add(length))?)
 }
 
 /// Something of a Python module, looked up once.

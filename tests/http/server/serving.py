@@ -11,7 +11,6 @@ with h11, so that one that is not well-formed fails the test that provoked it.
 from __future__ import annotations
 
 import asyncio
-import os
 import select
 import socket
 import ssl
@@ -263,15 +262,9 @@ class Serving:
         assert not self._thread.is_alive(), "the server does not end"
 
     def client(self, *, receive_buffer: int | None = None) -> Client:
-        sock = socket.socket(socket.AF_UNIX if self.over == "unix" else socket.AF_INET)
-        if receive_buffer is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.settimeout(PATIENCE)
-        sock.connect(self.at)
+        sock = connected(self.at, receive_buffer)
         if self.over == "tls":
             sock = client_tls().wrap_socket(sock, server_hostname="localhost", suppress_ragged_eofs=False)
-        elif self.over == "tcp":
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return Client(sock)
 
     def until_it_waits(self) -> None:
@@ -309,9 +302,16 @@ def client_tls() -> ssl.SSLContext:
     return context
 
 
-def descriptors() -> int:
-    """How many descriptors this process has."""
-    return len(os.listdir("/proc/self/fd"))
+def connected(at: Any, receive_buffer: int | None = None) -> socket.socket:
+    """A connection to a server at a path, or at an address and a port."""
+    sock = socket.socket(socket.AF_UNIX if isinstance(at, str) else socket.AF_INET)
+    if receive_buffer is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    sock.settimeout(PATIENCE)
+    sock.connect(at)
+    if not isinstance(at, str):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
 
 
 # Handlers of many tests.
