@@ -237,7 +237,7 @@ class H2Exchange(Exchange):
                 raise self.failure
 
     def wait_to_send(self, patience: Patience) -> Flow[None]:
-        """Flow: until some octets may go. Raises HttpError.Timeout for a window shut too long."""
+        """Flow: until some octets may go. Raises HttpError.Timeout if the window is shut for too long."""
         if self._serving.is_crowded:
             yield from self._wait_for_outbox()
             return

@@ -26,9 +26,9 @@ from netkit.http.connection.errors import ErrorCode
 from netkit.http.connection.events import Broken, Data, End, PingAnswered, RequestReceived, Reset, Room
 from netkit.http.connection.h2 import WARNING, h2_server
 from netkit.http.errors import HttpError
-from netkit.http.server.farewell import LINGER
 from netkit.http.server.h2_exchange import SEND_SIZE, H2Exchange
-from netkit.http.server.patience import Patience, in_time
+from netkit.http.server.in_time import in_time
+from netkit.http.server.patience import Patience
 from netkit.http.server.refusal import refusal, status_of
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, ClosedError, Event, Want, before
 from netkit.io.compose import Join
@@ -54,6 +54,9 @@ OFFER_SIZE = 262_144
 #: How long a client may take to answer the PING that goes with the first GOAWAY, in seconds.
 LEAVE_TIMEOUT = 0.5
 
+#: How long a client may take to finish after the last frame, in seconds.
+LINGER = 2.0
+
 #: What that PING carries.
 _LEAVING = b"leaving."
 
@@ -62,6 +65,7 @@ class H2Serving:
     """One connection, while it is served.
 
     `exchanges` are those that are not over, by their streams; `crowd` are those that wait for the outbox.
+    `is_leaving`: the client was told to begin no more.
     """
 
     def __init__(self, service: Service, stream: ByteStream, facts: ConnectionFacts) -> None:
@@ -79,6 +83,7 @@ class H2Serving:
         self._most = config.limits.max_concurrent_streams
         self._wake = Event()  # has the pump look again
         self._failure: Exception | None = None  # what broke the connection
+        self._is_lost = False  # and no octet reaches the client any more
         self._has_ended = False  # the client will send no more
         # Sending: what the system has not taken yet, and what the protocol object has been given since.
         self._outbox = bytearray()
@@ -91,7 +96,7 @@ class H2Serving:
         self._idle_since = monotonic()
         self._head_until: float | None = None
         self._leave_until: float | None = None
-        self._is_leaving = self._has_left = False
+        self.is_leaving = self._has_left = False
 
     def run_flow(self) -> Flow[None]:
         """Flow: serve the connection to its end."""
@@ -109,10 +114,17 @@ class H2Serving:
                         stepped.outcome.unwrap()
                 pump.outcome.unwrap()
             finally:
-                self._lose()
+                self._end_exchanges()
         yield from self._farewell()
 
-    def _lose(self) -> None:
+    def _lost(self, error: Exception) -> None:
+        """Nothing reaches the client any more: the pump ends, and everything with it."""
+        self._is_lost = True
+        if self._failure is None:
+            self._failure = error
+        self._wake.set()
+
+    def _end_exchanges(self) -> None:
         """The connection is over, and with it what is still under way."""
         failure = self._failure or ClosedError("connection")
         for exchange in self.exchanges.values():
@@ -156,7 +168,7 @@ class H2Serving:
         except EOFError:
             return b""  # TLS without close_notify: the frames say whether something is missing
         except OSError as error:
-            self._failure = error
+            self._lost(error)
             return None
 
     def _feed(self, data: bytes) -> None:
@@ -340,7 +352,7 @@ class H2Serving:
     def push(self) -> bool:
         """Send what goes at once. True if there is more than whoever sends a body may leave."""
         conn, stream, outbox = self.conn, self.stream, self._outbox
-        if self._failure is not None and not isinstance(self._failure, HttpError):
+        if self._is_lost:
             return True
         sent = 0
         try:
@@ -363,8 +375,7 @@ class H2Serving:
             if not outbox and stream.unsent:
                 stream.offer(b"")
         except (OSError, EOFError) as error:
-            self._failure = error
-            self._wake.set()
+            self._lost(error)
             return True
         self._count_sent(sent)
         if self.crowd:
@@ -407,7 +418,7 @@ class H2Serving:
             try:
                 yield stream.want(write=is_stuck, event=self._wake, until=until)
             except ClosedError as error:
-                self._failure = error
+                self._lost(error)
             self._writes = False
         elif is_stuck:
             self._writes = True
@@ -422,7 +433,7 @@ class H2Serving:
             except TimeoutError:
                 pass  # the next look finds the limit
             except (OSError, EOFError) as error:
-                self._failure = error
+                self._lost(error)
             self._writes = False
         else:
             yield Want(event=self._wake, until=until)
@@ -434,9 +445,9 @@ class H2Serving:
         if self._stuck_since is not None:
             self._writing.done = self._sent
             limits.append(self._writing.until(self._stuck_since))
-        if self._is_leaving and not self._has_left:
+        if self.is_leaving and not self._has_left:
             limits.append(self._leave_until)
-        if config.idle_timeout is not None and not self._is_leaving:
+        if config.idle_timeout is not None and not self.is_leaving:
             # While something is under way, it only is the earliest moment at which it can matter.
             limits.append((now if self.exchanges else self._idle_since) + config.idle_timeout)
         return min((limit for limit in limits if limit is not None), default=None)
@@ -447,16 +458,16 @@ class H2Serving:
         if self._stuck_since is not None:
             stuck_until = self._writing.until(self._stuck_since)
             if stuck_until is not None and now >= stuck_until:
-                self._failure = HttpError.Timeout(config.write_timeout, "sending a response", fault="peer")
-                self._outbox.clear()
-                self.service.fault(self.facts, self._failure)
+                late = HttpError.Timeout(config.write_timeout, "sending a response", fault="peer")
+                self._lost(late)
+                self.service.fault(self.facts, late)
                 return
         if self._head_until is not None and now >= self._head_until:
             self._head_until = None
             self._failure = HttpError.Timeout(config.head_timeout, "waiting for a request", fault="peer")
             self.conn.goaway(ErrorCode.NO_ERROR)
             self.service.fault(self.facts, self._failure)
-        elif self._is_leaving:
+        elif self.is_leaving:
             self._leave_now()
         else:
             self.leave()
@@ -465,9 +476,9 @@ class H2Serving:
 
     def leave(self) -> None:
         """Take no further request, but those that are on their way: the first GOAWAY (section 6.8)."""
-        if self._is_leaving:
+        if self.is_leaving:
             return
-        self._is_leaving = True
+        self.is_leaving = True
         self._leave_until = monotonic() + LEAVE_TIMEOUT
         if not self.conn.is_closed:
             self._outbox += self.conn.take() + WARNING
@@ -492,7 +503,7 @@ class H2Serving:
     def _farewell(self) -> Flow[None]:
         """Flow: end the connection so that the client can still read what was sent."""
         stream = self.stream
-        if stream.is_closed or (self._failure is not None and not isinstance(self._failure, HttpError)):
+        if self._is_lost or stream.is_closed:
             return
         try:
             yield from before(monotonic() + LINGER, self._last_words())

@@ -2,16 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
-from typing import TYPE_CHECKING
-
-from netkit.http.errors import HttpError
-from netkit.io import Event, race, sleep_until
-
-if TYPE_CHECKING:
-    from netkit.http.server.exchange import Exchange
-    from netkit.io import Flow
-
 
 class Patience:
     """The waits for one body, in one direction.
@@ -40,19 +30,3 @@ class Patience:
     def spend(self, seconds: float) -> None:
         """A wait took so long."""
         self._spent += seconds
-
-
-def in_time(handling: Flow[None], exchange: Exchange, timeout: float) -> Flow[None]:
-    """Flow: `handling`, which has to begin the response of `exchange` within `timeout` seconds.
-
-    Raises HttpError.Timeout, of the fault `local`.
-    """
-
-    def watching() -> Flow[None]:
-        yield from sleep_until(monotonic() + timeout)
-        if exchange.status is not None:
-            yield from Event().wait()  # it has: the rest may take its time
-
-    won = yield from race(handling, watching())
-    if won.index == 1:
-        raise HttpError.Timeout(timeout, "waiting for the handler", fault="local")
