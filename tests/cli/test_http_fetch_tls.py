@@ -95,11 +95,7 @@ def test_http2_has_to_be_there_if_nothing_else_will_do(fetch: Netkit, place: Pla
 @pytest.fixture(scope="module")
 def http2() -> Iterator[str]:
     """The URL of a server that speaks HTTP/2 over TLS."""
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_alpn_protocols(["h2"])
-    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
-    with H2Server("pure", context) as server:
+    with H2Server("pure", trustme.CA().issue_cert("localhost", "127.0.0.1")) as server:
         yield f"https://127.0.0.1:{server.port}"
 
 

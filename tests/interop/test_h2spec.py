@@ -1,4 +1,4 @@
-"""The server's side of HTTP/2 against h2spec, whose 145 cases are the rules of RFC 9113 and RFC 7541.
+"""netkit's HTTP server against h2spec, whose 145 cases are the rules of RFC 9113 and RFC 7541.
 
 Both forms, over plain TCP with prior knowledge, and over TLS with ALPN. `make h2spec` runs this alone.
 """
@@ -6,7 +6,6 @@ Both forms, over plain TCP with prior knowledge, and over TLS with ALPN. `make h
 from __future__ import annotations
 
 import re
-import ssl
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -50,14 +49,6 @@ def run(port: int, *options: str) -> tuple[str, str]:
     return summary.group(), done.stdout.partition("Failures:")[2]
 
 
-@pytest.fixture
-def context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    context.set_alpn_protocols(["h2"])
-    return context
-
-
 @pytest.mark.parametrize("form", FORMS)
 def test_prior_knowledge(form: str) -> None:
     require_form(form)
@@ -67,9 +58,9 @@ def test_prior_knowledge(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_tls_with_alpn(form: str, context: ssl.SSLContext) -> None:
+def test_tls_with_alpn(form: str) -> None:
     require_form(form)
-    with Server(form, context) as server:
+    with Server(form, trustme.CA().issue_cert("127.0.0.1")) as server:
         summary, failures = run(server.port, "--tls", "--insecure")
     # Two cases more: that TLS is new enough, and that its ciphers are not those of RFC 9113's appendix A.
     assert summary.endswith(", 0 skipped, 0 failed"), failures

@@ -11,6 +11,7 @@ from netkit._value import Value, assign
 from netkit._version import __version__
 from netkit.http.config import checked_count, checked_seconds
 from netkit.http.connection.limits import DEFAULT_LIMITS, ConnectionLimits
+from netkit.http.errors import HttpError
 from netkit.http.headers import checked_value
 
 
@@ -33,7 +34,8 @@ class ServerConfig(Value):
     server's own thread, which is fastest, and right for handlers that never wait. `stream_bodies`: a
     handler gets its request before the body has come, and reads the body from `ServerRequest.stream`.
     `server_name`: what the field Server says, None for no such field. `http2`: HTTP/2 is spoken with
-    clients that ask for it (ALPN; without TLS by prior knowledge). `limits` are those of each connection.
+    clients that ask for it (ALPN; without TLS by prior knowledge). `http1`: HTTP/1.1 is; without it, whoever
+    does not begin with HTTP/2 is not answered. `limits` are those of each connection.
     Raises HttpError.InvalidValue for an impossible setting.
     """
 
@@ -41,6 +43,7 @@ class ServerConfig(Value):
         "body_timeout",
         "handler_timeout",
         "head_timeout",
+        "http1",
         "http2",
         "idle_timeout",
         "limits",
@@ -70,6 +73,7 @@ class ServerConfig(Value):
         "server_name",
         "http2",
         "limits",
+        "http1",
     )
 
     head_timeout: float | None
@@ -87,6 +91,7 @@ class ServerConfig(Value):
     server_name: str | None
     http2: bool
     limits: ConnectionLimits
+    http1: bool
 
     def __init__(
         self,
@@ -105,6 +110,7 @@ class ServerConfig(Value):
         server_name: str | None = f"netkit/{__version__}",
         http2: bool = True,
         limits: ConnectionLimits = DEFAULT_LIMITS,
+        http1: bool = True,
     ) -> None:
         if server_name is not None:
             server_name = checked_value("Server", server_name)
@@ -123,6 +129,9 @@ class ServerConfig(Value):
         assign(self, "server_name", server_name)
         assign(self, "http2", bool(http2))
         assign(self, "limits", limits)
+        assign(self, "http1", bool(http1))
+        if not (http1 or http2):
+            raise HttpError.InvalidValue("http1", "a server speaks HTTP/1.1, HTTP/2 or both")
 
 
 #: What a server keeps to unless it is given others.

@@ -159,7 +159,7 @@ class HttpServer:
             facts.tls = tls
             stream = tls
         try:
-            is_http2 = tls is not None and tls.alpn_protocol == "h2"
+            is_http2 = not self.config.http1 or (tls is not None and tls.alpn_protocol == "h2")
             if not is_http2:
                 serving = H1Serving(service, stream, facts)
                 yield from serving.run_flow()
@@ -174,7 +174,8 @@ class HttpServer:
     def _with_alpn(self, given: TlsConfig) -> TlsConfig:
         """The configuration with the protocols that this server speaks, unless it names some itself."""
         if self._offered is None or self._offered[0] is not given:
-            names = given.alpn_protocols or (["h2", "http/1.1"] if self.config.http2 else ["http/1.1"])
+            spoken = {"h2": self.config.http2, "http/1.1": self.config.http1}
+            names = given.alpn_protocols or [name for name, is_spoken in spoken.items() if is_spoken]
             self._offered = given, given.with_alpn(names)
         return self._offered[1]
 

@@ -27,12 +27,14 @@ from netkit.http.connection.events import (
     ResponseHead,
     Room,
 )
-from netkit.http.connection.h2 import H2ClientConnection, H2ServerConnection
+from netkit.http.connection.h2 import WARNING, H2ClientConnection, H2ServerConnection
 from netkit.http.connection.limits import ConnectionLimits
 from netkit.http.errors import HttpError
 from tests.http.connection.forms import (
     ACK,
+    CONTINUATION,
     DATA,
+    END_HEADERS,
     GET,
     GOAWAY,
     HEADERS,
@@ -46,6 +48,7 @@ from tests.http.connection.forms import (
     FieldList,
     Form,
     ask,
+    block,
     data,
     exchange,
     frame,
@@ -590,6 +593,39 @@ def test_pings(form: Form) -> None:
     assert exchange(client, server) == ([PingAnswered(b"01234567")], [PingAnswered(b"76543210")])
     server.feed(frame(PING, 0, 0, b"question"))
     assert [(each.flags, each.payload) for each in sent(server, PING)] == [(ACK, b"question")]
+
+
+def test_a_head_that_has_begun(form: Form) -> None:
+    server = form.fresh_server()
+    whole = [
+        PREFACE,
+        settings_frame(),
+        frame(HEADERS, 0, 1, block(POST)),
+        frame(CONTINUATION, 0, 1, block([(b"a", b"b")])),
+        frame(CONTINUATION, END_HEADERS, 1),
+    ]
+    for piece in whole[:-1]:
+        for octet in piece[:-1]:
+            server.feed(bytes((octet,)))
+            assert server.is_in_head or piece == whole[1]
+        server.feed(piece[-1:])
+        assert server.is_in_head is (piece not in whole[:2])
+    server.feed(whole[-1])
+    assert not server.is_in_head
+    server.feed(data(1, b"body")[:-1])
+    assert not server.is_in_head  # it may take as long as a body may
+    server.feed(data(1, b"body")[-1:] + headers(3, GET)[:5])
+    assert server.is_in_head
+
+
+def test_the_warning_before_goaway(form: Form) -> None:
+    """RFC 9113 section 6.8: what the client asked before it had read it is taken."""
+    client, server = form.client(), form.server()
+    client.feed(server.take() + WARNING)
+    assert not client.can_request
+    client, server = form.client(), form.server()
+    assert client.feed(WARNING) == [GoAway(2**31 - 1, 0, b"")]
+    assert kinds(server.feed(headers(1, GET, end=True))) == ["RequestReceived"]
 
 
 def test_settings_are_acknowledged(form: Form) -> None:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import pytest
 import trustme
 
-from netkit.http.connection import h2, h2_pure
+from netkit.http.connection import h2_pure
 from netkit.http.connection.events import (
     Broken,
     Data,
@@ -325,7 +325,7 @@ def form_of_h2(form: str) -> Iterator[None]:
     """HTTP/2 in this form meanwhile, with connections that note what they hold."""
     require_form(form)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(h2, "_form", import_module(f"netkit.http.connection.h2_{form}"))
+        patch.setattr(h2_flow, "h2_server", import_module(f"netkit.http.connection.h2_{form}").server)
         patch.setattr(h2_flow, "H2Serving", Watched)
         patch.setattr(h2_flow, "LINGER", 0.2)
         Watched.made.clear()

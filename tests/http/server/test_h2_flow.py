@@ -763,6 +763,20 @@ def test_http2_can_be_refused(form: str, tls: bool) -> None:
         assert sock.recv(65_536).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["by prior knowledge", "by ALPN"])
+def test_http1_can_be_refused(form: str, tls: bool) -> None:
+    with serving(answer, ServerConfig(http1=False), tls=tls) as served:
+        assert served.peer().get().status == 200
+        sock = served.sock()
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        came = b""
+        while piece := sock.recv(65_536):
+            came += piece
+        assert [each.code for each in frames(came) if each.kind == GOAWAY] == [ErrorCode.PROTOCOL_ERROR]
+    with pytest.raises(HttpError.InvalidValue):
+        ServerConfig(http1=False, http2=False)
+
+
 def test_threads_of_handlers_end_with_their_streams(serve: Serve) -> None:
     """A blocking handler cannot be closed; its stream can."""
     go = threading.Event()
