@@ -43,18 +43,19 @@ class H2Exchange(Exchange):
     """An exchange over HTTP/2.
 
     `branch` is the handler's flow, once it runs. `pieces` and `has_come` (the request is over) are what the
-    connection received for it; `arrived`, `may_send` and `gone` are set for those who wait.
+    connection received for it; `arrived` and `may_send` are set for those who wait.
     """
 
     __slots__ = (
         "_continues",
+        "_gone",
         "_left",
         "_reading",
         "_serving",
+        "_watchers",
         "_writing",
         "arrived",
         "branch",
-        "gone",
         "has_come",
         "is_read",
         "may_send",
@@ -79,7 +80,8 @@ class H2Exchange(Exchange):
         self.tunnel: H2Tunnel | None = None  # the stream that the handler got after CONNECT
         self.arrived: Event | None = None
         self.may_send: Event | None = None
-        self.gone: Event | None = None
+        self._gone: Event | None = None
+        self._watchers = 0
         self.waits_for_window = False
         self._continues = has_body and any(
             value.lower() == b"100-continue" for value in values_of(event.head.fields, b"expect")
@@ -125,7 +127,9 @@ class H2Exchange(Exchange):
         now = monotonic()
         patience.spend(now - begun)
         if not is_woken and until is not None and now >= until:
-            raise HttpError.Timeout(patience.timeout, "waiting for a body", fault="peer")
+            self.refused = HttpError.Timeout(patience.timeout, "waiting for a body", fault="peer")
+            self._serving.service.fault(self.connection, self.refused)
+            raise self.refused
 
     # The response.
 
@@ -321,10 +325,20 @@ class H2Exchange(Exchange):
 
         A handler that waits for this is not closed where it waits when that happens: it has been told.
         """
-        if self.gone is None:
-            self.gone = Event()
-        if self.failure is None:
-            yield from self.gone.wait()
+        if self.failure is not None:
+            return
+        if self._gone is None:
+            self._gone = Event()
+        self._watchers += 1
+        try:
+            yield from self._gone.wait()
+        finally:
+            self._watchers -= 1
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the handler waits in `gone_flow`."""
+        return self._watchers > 0
 
     # What the connection says.
 
@@ -346,5 +360,9 @@ class H2Exchange(Exchange):
         self.pieces.clear()
         self.told()
         self.let()
-        if self.gone is not None:
-            self.gone.set()
+        self.left()
+
+    def left(self) -> None:
+        """The client is gone, or sends nothing more: tell whoever waits for that."""
+        if self._gone is not None:
+            self._gone.set()

@@ -26,6 +26,7 @@ from netkit.http.connection.errors import ErrorCode
 from netkit.http.connection.events import Broken, Data, End, PingAnswered, RequestReceived, Reset, Room
 from netkit.http.connection.h2 import WARNING, h2_server
 from netkit.http.errors import HttpError
+from netkit.http.server.farewell import LINGER
 from netkit.http.server.h2_exchange import SEND_SIZE, H2Exchange
 from netkit.http.server.in_time import in_time
 from netkit.http.server.patience import Patience
@@ -53,9 +54,6 @@ OFFER_SIZE = 262_144
 
 #: How long a client may take to answer the PING that goes with the first GOAWAY, in seconds.
 LEAVE_TIMEOUT = 0.5
-
-#: How long a client may take to finish after the last frame, in seconds.
-LINGER = 2.0
 
 #: What that PING carries.
 _LEAVING = b"leaving."
@@ -187,8 +185,7 @@ class H2Serving:
             self._head_until = None
         if not data:
             for exchange in self.exchanges.values():
-                if exchange.gone is not None:
-                    exchange.gone.set()
+                exchange.left()
 
     def _dispatch(self, events: Events) -> None:
         exchanges = self.exchanges
@@ -248,7 +245,7 @@ class H2Serving:
         if branch is None:
             self._begun.remove(exchange)
             self._over(exchange, error)
-        elif exchange.gone is None or self._running >= self._most:
+        elif not exchange.is_watched or self._running >= self._most:
             self._join.close(branch)
 
     # Exchanges.
@@ -281,7 +278,7 @@ class H2Serving:
                     )
             except Exception as caught:
                 error = caught
-                if exchange.failure is None:
+                if exchange.failure is None and not (exchange.is_ended and exchange.tunnel is None):
                     yield from self._answer_failure(exchange, caught)
         except Exception as caught:
             if exchange.failure is None:
@@ -294,10 +291,10 @@ class H2Serving:
     def _answer_failure(self, exchange: H2Exchange, error: Exception) -> Flow[None]:
         """Flow: say what went wrong, as far as a client may know; break off a response that has begun."""
         if exchange.status is not None:
-            if not exchange.is_ended or exchange.tunnel is not None:
-                exchange.abort()
-            return
-        yield from exchange.respond_flow(refusal(status_of(error)))
+            exchange.abort()
+        else:
+            status = status_of(error, received=error is exchange.refused)
+            yield from exchange.respond_flow(refusal(status))
 
     def _over(self, exchange: H2Exchange, error: Exception | None) -> None:
         """An exchange is over, whatever became of it."""

@@ -26,4 +26,5 @@ def in_time(handling: Flow[None], exchange: Exchange, timeout: float) -> Flow[No
 
     won = yield from race(handling, watching())
     if won.index == 1:
-        raise HttpError.Timeout(timeout, "waiting for the handler", fault="local")
+        exchange.refused = HttpError.Timeout(timeout, "waiting for the handler", fault="local")
+        raise exchange.refused

@@ -572,7 +572,7 @@ def test_a_client_that_never_reads(serve: Serve) -> None:
     peer = served.peer(limits, receive_buffer=4096)
     for _ in range(50):
         peer.ask()
-    until(lambda: not served.server.connections.active)
+    until(lambda: served.told.faults and not served.server.connections.active)
     assert Watched.made[0].most_queued < OUTBOX_LIMIT + 50 * 65_536
     assert len(served.told.exchanges) == 50
     assert {type(error) for _, error in served.told.exchanges} == {HttpError.Timeout}
