@@ -20,6 +20,7 @@ from netkit.http.connection.events import MANAGED_FIELDS, values_of
 from netkit.http.connection.h2_rules import CONNECTION_FIELDS
 from netkit.http.errors import HttpError
 from netkit.http.server.exchange import BODILESS, Exchange, http_date
+from netkit.http.server.h2_tunnel import SEND_SIZE, H2Tunnel
 from netkit.http.server.patience import Patience
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, Event, Want
 
@@ -28,13 +29,9 @@ if TYPE_CHECKING:
 
     from netkit.http.connection.events import FieldList, RequestReceived
     from netkit.http.server.h2_flow import H2Serving
-    from netkit.http.server.h2_tunnel import H2Tunnel
     from netkit.io import ByteStream, Flow
     from netkit.io.compose import Branch
     from netkit.io.protocols import Buffer
-
-#: How much of a body is given to the protocol object at once, in octets.
-SEND_SIZE = 65_536
 
 VERSION = (2, 0)
 
@@ -296,8 +293,6 @@ class H2Exchange(Exchange):
         `status` is 2xx, also for a `protocol` for which HTTP/1.1 has 101 (RFC 8441 section 5). When the
         handler returns, what it has not ended of the stream is ended.
         """
-        from netkit.http.server.h2_tunnel import H2Tunnel
-
         if self.head.method != b"CONNECT":
             raise ValueError("over HTTP/2 only CONNECT asks for a stream of octets")
         if not 200 <= status < 300:

@@ -27,7 +27,8 @@ from netkit.http.connection.events import Broken, Data, End, PingAnswered, Reque
 from netkit.http.connection.h2 import WARNING, h2_server
 from netkit.http.errors import HttpError
 from netkit.http.server.farewell import LINGER
-from netkit.http.server.h2_exchange import SEND_SIZE, H2Exchange
+from netkit.http.server.h2_exchange import H2Exchange
+from netkit.http.server.h2_tunnel import SEND_SIZE
 from netkit.http.server.in_time import in_time
 from netkit.http.server.patience import Patience
 from netkit.http.server.refusal import refusal, status_of
@@ -105,7 +106,8 @@ class H2Serving:
                 while pump.outcome is None:
                     stepped = join.step()
                     if stepped is None:
-                        self._look_at_output()
+                        if not self._begun:  # else this is only a turn for others, and the pump goes on
+                            self._look_at_output()
                         yield join.want
                         join.collect()
                     elif stepped.outcome is not None:

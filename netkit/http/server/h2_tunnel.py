@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from netkit.http.connection.errors import ErrorCode
 from netkit.http.errors import HttpError
-from netkit.http.server.h2_exchange import SEND_SIZE
 from netkit.http.server.patience import Patience
 from netkit.io import ByteStream, Event, Want
 from netkit.io.stream import LINGER, QUIET
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from netkit.http.server.h2_exchange import H2Exchange
     from netkit.http.server.h2_flow import H2Serving
     from netkit.io import Flow
+
+#: How much of a body, or of a tunnel, is given to the protocol object at once, in octets.
+SEND_SIZE = 65_536
 
 _NO_LIMIT = Patience(None, None)
 
