@@ -19,7 +19,7 @@ from netkit.http.connection.errors import ErrorCode
 from netkit.http.connection.events import MANAGED_FIELDS, values_of
 from netkit.http.connection.h2_rules import CONNECTION_FIELDS
 from netkit.http.errors import HttpError
-from netkit.http.server.exchange import BODILESS, Exchange, http_date
+from netkit.http.server.exchange import BODILESS, Exchange, http_date, sendable
 from netkit.http.server.h2_tunnel import SEND_SIZE, H2Tunnel
 from netkit.http.server.patience import Patience
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, Event, Want
@@ -28,12 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netkit.http.connection.events import FieldList, RequestReceived
+    from netkit.http.message import Response
     from netkit.http.server.h2_flow import H2Serving
     from netkit.io import ByteStream, Flow
     from netkit.io.compose import Branch
     from netkit.io.protocols import Buffer
 
 VERSION = (2, 0)
+
+#: The fields of a response that are looked at.
+_OWN_FIELDS = frozenset((*MANAGED_FIELDS, *CONNECTION_FIELDS, b"date", b"server"))
 
 
 class H2Exchange(Exchange):
@@ -171,13 +175,14 @@ class H2Exchange(Exchange):
         has_date = has_server = False
         for name, value in fields:
             lower = name.lower()
-            if lower in MANAGED_FIELDS:
-                reason = "the connection writes this field itself, from what it is told"
-                raise HttpError.InvalidValue(f"header {name.decode('latin-1')}", reason)
-            if lower in CONNECTION_FIELDS:
-                continue
-            has_date = has_date or lower == b"date"
-            has_server = has_server or lower == b"server"
+            if lower in _OWN_FIELDS:
+                if lower in MANAGED_FIELDS:
+                    reason = "the connection writes this field itself, from what it is told"
+                    raise HttpError.InvalidValue(f"header {name.decode('latin-1')}", reason)
+                if lower in CONNECTION_FIELDS:
+                    continue
+                has_date = has_date or lower == b"date"
+                has_server = has_server or lower == b"server"
             sent.append((lower, value))
         if not has_server and (server := self._serving.server_name) is not None:
             sent.append((b"server", server))
@@ -212,6 +217,19 @@ class H2Exchange(Exchange):
         else:
             yield from self.send_pieces(memoryview(data).cast("B"), end=end)
         self.is_ended = end
+
+    def respond_flow(self, response: Response) -> Flow[None]:
+        """Flow: send a whole response; see `Exchange.respond_flow`. Most bodies go at once."""
+        body = response.body
+        if not body or len(body) > SEND_SIZE or self._serving.is_crowded or self.status is not None:
+            yield from super().respond_flow(response)
+            return
+        fields, _, closes = sendable(response)
+        if closes:
+            self.close_after()
+        self.begin(int(response.status), fields, length=len(body))
+        if not self.is_ended:
+            yield from self.send_flow(body, end=True)
 
     def send_pieces(self, view: memoryview, *, end: bool) -> Flow[None]:
         """Flow: send octets as far as the window and the outbox have room, until all are sent.

@@ -27,6 +27,7 @@ from netkit.http.connection.events import Broken, Data, End, PingAnswered, Reque
 from netkit.http.connection.h2 import WARNING, h2_server
 from netkit.http.errors import HttpError
 from netkit.http.server.farewell import LINGER
+from netkit.http.server.h1_flow import resumed
 from netkit.http.server.h2_exchange import H2Exchange
 from netkit.http.server.h2_tunnel import SEND_SIZE
 from netkit.http.server.in_time import in_time
@@ -143,14 +144,16 @@ class H2Serving:
         """Flow: receive for all, begin exchanges, and send, until the connection is over."""
         turns = 0
         while True:
-            while (data := self._received()) is not None:
-                self._feed(data)
+            while True:
                 while self._begun and self._running < self._most:
-                    if self._join.is_busy:
+                    self._begin()
+                    turns += 1
+                    if turns % OPERATIONS_PER_TURN == 0:
                         yield PAUSE
-                    else:
-                        self._begin()
+                if (data := self._received()) is None:
+                    break
                 self.push()
+                self._feed(data)
                 turns += 1
                 if turns % OPERATIONS_PER_TURN == 0:
                     yield PAUSE
@@ -253,25 +256,36 @@ class H2Serving:
     # Exchanges.
 
     def _begin(self) -> None:
-        """Hand the next request to the handler."""
+        """Hand the next request to the handler; one that does not wait is over then."""
         exchange = self._begun.popleft()
         config = self.config
         self.facts.requests += 1
         if config.max_requests is not None and self.facts.requests >= config.max_requests:
             self.leave()
         self._running += 1
-        exchange.branch = self._join.start(self._answer(exchange))
+        handling = self.service.handler.handle_flow(exchange)
+        if config.handler_timeout is not None:
+            handling = in_time(handling, exchange, config.handler_timeout)
+        try:
+            want = handling.send(None)  # type: ignore[arg-type]  # a generator's first send is None
+        except StopIteration:
+            if exchange.is_ended:
+                self._running -= 1
+                self._over(exchange, None)
+                return
+            rest = _nothing()
+        except Exception as error:
+            rest = _raising(error)
+        else:
+            rest = resumed(handling, want)
+        exchange.branch = self._join.start(self._answer(exchange, rest))
 
-    def _answer(self, exchange: H2Exchange) -> Flow[None]:
-        """Flow: have the handler answer, and end what it has left."""
+    def _answer(self, exchange: H2Exchange, handling: Flow[None]) -> Flow[None]:
+        """Flow: let the handler go on, and end what it has left."""
         error: Exception | None = None
-        timeout = self.config.handler_timeout
         try:
             try:
-                if timeout is None:
-                    yield from self.service.handler.handle_flow(exchange)
-                else:
-                    yield from in_time(self.service.handler.handle_flow(exchange), exchange, timeout)
+                yield from handling
                 if not exchange.is_ended and exchange.failure is None:
                     raise RuntimeError(
                         "the handler gave no response"
@@ -310,14 +324,14 @@ class H2Serving:
             elif not exchange.has_come:
                 # The rest of the request is not wanted (section 8.1).
                 self.conn.reset(stream, ErrorCode.NO_ERROR)
-            else:
+            elif exchange.pieces:
                 for _, credit in exchange.pieces:
                     self.conn.consumed(stream, credit)
-        exchange.pieces.clear()
+            exchange.pieces.clear()
         self.service.tell(exchange, error)
         if not self.exchanges:
             self._idle_since = monotonic()
-        if self._begun or self.conn.is_closed or (self._has_ended and not self.exchanges):
+        if self._begun or self.is_leaving or self._has_ended:
             self._wake.set()
 
     # Sending.
@@ -515,6 +529,16 @@ class H2Serving:
             yield from stream.write_all_flow(bytes(self._outbox) + self.conn.take())
         yield from stream.finish()
         yield from stream.lingering_close(LINGER)
+
+
+def _nothing() -> Flow[None]:
+    return
+    yield
+
+
+def _raising(error: Exception) -> Flow[None]:
+    raise error
+    yield
 
 
 def _later(seconds: float | None) -> float | None:

@@ -530,6 +530,25 @@ def test_a_slow_handler_keeps_no_other_back(serve: Serve) -> None:
     assert {peer.reply(each).body for each in slow} == {b"done"}
 
 
+def test_a_handler_that_works_on_after_its_response(serve: Serve) -> None:
+    go = Event()
+
+    def handler(exchange: Exchange) -> Flow[None]:
+        yield from answer(exchange)
+        if exchange.head.target == b"/on":
+            yield from go.wait()
+
+    limits = ConnectionLimits(max_concurrent_streams=1)
+    served = serve(handler, ServerConfig(limits=limits))
+    peer = served.peer()
+    assert peer.get("/on").status == 200
+    next_one = peer.ask("/next")
+    peer.turn()
+    assert not next_one.is_over  # it would be one handler more than there may be
+    go.set()
+    assert peer.reply(next_one).status == 200
+
+
 # Limits of time.
 
 
@@ -760,7 +779,7 @@ def test_http2_can_be_refused(form: str, tls: bool) -> None:
         if isinstance(sock, ssl.SSLSocket):
             assert sock.selected_alpn_protocol() is None
         sock.sendall(PREFACE + settings_frame())
-        assert sock.recv(65_536).startswith(b"HTTP/1.1 400 ")
+        assert sock.recv(65_536).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 505 "))
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["by prior knowledge", "by ALPN"])
