@@ -157,6 +157,12 @@ class Cycle:
             raise RuntimeError(f"{kind!r} was sent after the response was complete")
         if self.is_left or self.failure is not None:
             raise ClientGone
+        if kind == _START and self._sender.head is None:
+            # It goes out with the first octets of the body, which usually follow at once.
+            self._sender.head = ResponseHead(_checked_status(message), _fields(message.get("headers", ())))
+            self._wants_trailers = bool(message.get("trailers", False))
+            self._started.set()
+            return
         file = open(message["path"], "rb") if kind == _PATHSEND else None  # noqa: ASYNC230, SIM115 - of a disk
         try:
             if not self._lock.try_acquire():
@@ -186,11 +192,7 @@ class Cycle:
             checked_fields(links)
             yield from exchange.interim_flow(103, links)
         elif sender.head is None:
-            if kind != _START:
-                raise RuntimeError(f"{kind!r} was sent, and {_START!r} is expected first")
-            sender.head = ResponseHead(_checked_status(message), _fields(message.get("headers", ())))
-            self._wants_trailers = bool(message.get("trailers", False))
-            self._started.set()
+            raise RuntimeError(f"{kind!r} was sent, and {_START!r} is expected first")
         elif self._more_trailers:
             if kind != _TRAILERS:
                 raise RuntimeError(f"{kind!r} was sent, and {_TRAILERS!r} is expected")
