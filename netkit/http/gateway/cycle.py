@@ -93,7 +93,7 @@ class Cycle:
         """Flow: send the head of a response whose body lets wait. Never ends."""
         yield from self._started.wait()
         yield PAUSE
-        if self._lock.try_acquire():
+        if not self.over.is_set and self._lock.try_acquire():
             try:
                 if not self._sender.has_begun:
                     self._sender.begin()

@@ -238,7 +238,7 @@ def test_a_handler_that_takes_too_long_keeps_its_thread() -> None:
 
 def test_a_pool_makes_no_more_threads_than_it_needs() -> None:
     pool = ThreadPool(8)
-    calls = []
+    calls: list[int] = []
     for number in range(3):
         assert pool.places.try_acquire()
         pool.start(partial(calls.append, number))
