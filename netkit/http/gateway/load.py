@@ -139,7 +139,7 @@ def _why_none(app: Any) -> tuple[str]:
     if inspect.isclass(app):
         return ("it is a class: an application is an instance of one, or a function",)
     if not callable(app):
-        return (f"it is a {what}, which cannot be called",)
+        return (f"it is of the type {what}, which cannot be called",)
     if _takes(app, 1):
         return ("it takes one argument, as applications of ASGI 2 do, or makes an application itself",)
     if _takes(app, 0):
