@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from netkit.http.errors import HttpError
-from netkit.io import sleep_until
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, sleep_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,6 +48,7 @@ class Call:
 
     __slots__ = (
         "_body",
+        "_turns",
         "arguments",
         "common",
         "config",
@@ -78,6 +79,7 @@ class Call:
         self.waited = 0.0
         self.arguments = parsed_query(self.request.query)
         self._body: bytes | None = None
+        self._turns = 0
 
     # What was asked.
 
@@ -165,6 +167,13 @@ class Call:
     ) -> None:
         """Begin a response whose body is sent piece by piece."""
         self.exchange.begin(status, self.fields(content_type, fields), length=length, end=end)
+
+    def send_flow(self, data: bytes) -> Flow[None]:
+        """Flow: a piece of the body. Many of them leave other connections their turn."""
+        yield from self.exchange.send_flow(data)
+        self._turns += 1
+        if self._turns % OPERATIONS_PER_TURN == 0:
+            yield PAUSE
 
     def fields(self, content_type: str | None, fields: Iterable[tuple[str, str]] = ()) -> Fields:
         """The fields of a response as octets, with the common ones."""

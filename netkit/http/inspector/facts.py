@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from netkit.http.inspector.call import Call
     from netkit.io import Flow
 
+#: The longest body that is shown as JSON, in octets: to write it takes the time of others.
+MAX_JSON = 1 << 20
+#: How deep JSON that is shown may be: the module json calls itself for each level.
+MAX_DEPTH = 100
+
 #: Fields that proxies before a server add: httpbin leaves them out, unless the query has `show_env`.
 PROXY_FIELDS = frozenset(
     (
@@ -58,7 +63,7 @@ def shown_peer(call: Call) -> str:
     if forwarded:
         return ",".join(forwarded)
     peer = call.exchange.connection.peer
-    return str(peer.ip) if isinstance(peer, SocketAddr) else peer
+    return str(peer.ip if isinstance(peer, SocketAddr) else peer)
 
 
 def shown_url(call: Call) -> str:
@@ -80,6 +85,37 @@ def shown_octets(data: bytes, content_type: str = "application/octet-stream") ->
         return f"data:{content_type};base64,{b64encode(data).decode()}"
 
 
+def shown_json(data: bytes) -> Any:
+    """A body as data; None if it is no JSON, or more of it than is shown."""
+    if len(data) > MAX_JSON:
+        return None
+    try:
+        value = json.loads(data.decode(), parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return None
+    return value if _is_shallow(value) else None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _is_shallow(value: Any) -> bool:
+    """Whether nothing in it is within more than `MAX_DEPTH` others."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        within: list[Any] = []
+        for each in level:
+            if isinstance(each, dict):
+                within += each.values()
+            elif isinstance(each, list):
+                within += each
+        if not within:
+            return True
+        level = within
+    return False
+
+
 def facts(call: Call, *names: str) -> dict[str, Any]:
     """What a request without a body says: some of `url`, `args`, `headers`, `origin`, `method`."""
     made: dict[str, Callable[[], Any]] = {
@@ -98,10 +134,6 @@ def facts_with_body_flow(call: Call, *names: str) -> Flow[dict[str, Any]]:
     content_type = call.headers.get_first("Content-Type") or ""
     form = received_form(content_type, body)
     data = body if form is None else b""
-    try:
-        value = json.loads(data.decode())
-    except (ValueError, RecursionError):
-        value = None
     files = [] if form is None else form.files
     of_body = {
         "form": {} if form is None else lists(form.fields),
@@ -112,7 +144,7 @@ def facts_with_body_flow(call: Call, *names: str) -> Flow[dict[str, Any]]:
                 for each in files
             ]
         ),
-        "json": value,
+        "json": shown_json(data),
     }
     return {
         **facts(call, *(name for name in names if name not in of_body)),

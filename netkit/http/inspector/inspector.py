@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netkit.addr import SocketAddr
 from netkit.http.errors import HttpError
 from netkit.http.inspector.call import JSON, Call, Fields, json_octets
 from netkit.http.inspector.config import DEFAULT_CONFIG, InspectorConfig
@@ -57,7 +58,8 @@ class Inspector:
         """Flow: answer the request."""
         common = self._common(exchange)
         authority = exchange.head.authority.decode("latin-1")
-        if authority and not self.config.allows(_without_port(authority)):
+        is_network = isinstance(exchange.connection.peer, SocketAddr)  # no page reaches a Unix-domain socket
+        if is_network and authority and not self.config.allows(_without_port(authority)):
             text = f"this server does not answer for {authority}: see allowed_hosts\n"
             yield from _plain_flow(exchange, 421, text, common)
             return

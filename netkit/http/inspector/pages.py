@@ -23,10 +23,11 @@ _STYLE = """
 :root { color-scheme: light dark }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem }
 h1 { margin-bottom: 0 } h2 { margin-top: 2.5rem; border-bottom: 2px solid #2e7d32 }
-table { border-collapse: collapse; width: 100% }
+table { border-collapse: collapse; width: 100%; table-layout: fixed }
 th { text-align: left; font-weight: 600 }
 td, th { padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #8884; vertical-align: top }
-td:first-child { width: 30% } code, a { font-family: ui-monospace, monospace; font-size: .9em }
+th:first-child { width: 27% } th:last-child { width: 33% } td { overflow-wrap: anywhere }
+code, td:first-child a { font-family: ui-monospace, monospace; font-size: .9em }
 .method { color: #2e7d32; font-size: .75em; font-weight: 600 } .only { opacity: .7; font-size: .8em }
 nav a { margin-right: 1rem; white-space: nowrap } dl { margin: .3rem 0 0; font-size: .85em }
 dt { float: left; clear: left; margin-right: .5rem } dd { margin: 0 }
@@ -101,21 +102,33 @@ def _section(group: Group) -> str:
 
 
 def _row(endpoint: Endpoint) -> str:
-    path = f"<code>{escape(endpoint.path)}</code>"
+    shown = escape(_shown_path(endpoint))
+    path = f"<code>{shown}</code>"
     if "GET" in endpoint.methods and endpoint.examples:
-        path = f'<a href="{escape(endpoint.examples[0])}">{escape(endpoint.path)}</a>'
+        path = f'<a href="{escape(endpoint.examples[0])}">{shown}</a>'
     methods = "" if endpoint.methods == ("GET",) else f' <span class="method">{_methods(endpoint)}</span>'
     versions = _versions(endpoint)
     only = "" if len(versions) > 1 else f' <span class="only">HTTP/{versions[0]} only</span>'
     arguments = "".join(
         [
-            f"<dt><code>{escape(name)}</code></dt><dd>{escape(text)}</dd>"
+            f"<dt><code>{escape(name)}</code></dt><dd>{_prose(text)}</dd>"
             for name, text in endpoint.arguments.items()
         ]
     )
     listed = f"<dl>{arguments}</dl>" if arguments else ""
-    what, finds = escape(endpoint.what), escape(endpoint.finds)
+    what, finds = _prose(endpoint.what), _prose(endpoint.finds)
     return f"<tr><td>{path}{methods}{only}</td><td>{what}{listed}</td><td>{finds}</td></tr>"
+
+
+def _prose(text: str) -> str:
+    """Words of the table as HTML: what stands between backticks is code."""
+    parts = escape(text).split("`")
+    return "".join([f"<code>{part}</code>" if at % 2 else part for at, part in enumerate(parts)])
+
+
+def _shown_path(endpoint: Endpoint) -> str:
+    """The path without the kinds of its variables."""
+    return endpoint.path.replace(":int}", "}").replace(":path}", "}")
 
 
 def _methods(endpoint: Endpoint) -> str:
@@ -138,7 +151,7 @@ def markdown_table() -> str:
 
 
 def _markdown_row(endpoint: Endpoint) -> str:
-    path = f"`{endpoint.path}`"
+    path = f"`{_shown_path(endpoint)}`"
     if endpoint.methods != ("GET",):
         path += f" ({_methods(endpoint)})"
     versions = _versions(endpoint)

@@ -13,6 +13,7 @@ import pytest
 from netkit.http import Client, ClientConfig, DialConfig, HttpServer, HttpVersions, ServerConfig
 from netkit.http.inspector import Inspector, InspectorConfig
 from netkit.net.tcp import TcpListener
+from netkit.net.unix import UnixListener
 from netkit.serve.stop import Stop
 from tests.conftest import require_peer
 
@@ -53,16 +54,21 @@ class Served:
 
 
 @contextmanager
-def serving(config: InspectorConfig = CONFIG, settings: ServerConfig | None = None) -> Iterator[Served]:
-    listener = TcpListener.bind("127.0.0.1:0")
-    port = listener.local_addr.port
+def serving(
+    config: InspectorConfig = CONFIG,
+    settings: ServerConfig | None = None,
+    listener: UnixListener | None = None,
+) -> Iterator[Served]:
+    tcp = TcpListener.bind("127.0.0.1:0")
+    port = tcp.local_addr.port
+    listeners = [tcp] if listener is None else [tcp, listener]
     server = HttpServer(Inspector(config), ServerConfig() if settings is None else settings)
     stop = Stop()
     errors: list[BaseException] = []
 
     def run() -> None:
         try:
-            server.run([listener], stop=stop, drain=0)
+            server.run(listeners, stop=stop, drain=0)
         except BaseException as error:
             errors.append(error)
 

@@ -24,6 +24,7 @@ from netkit.http import (
     Request,
 )
 from netkit.http.inspector.endpoints import images
+from netkit.http.inspector.facts import MAX_JSON
 from netkit.http.inspector.forms_in import MAX_PARTS, multipart, received_form
 from tests.http.inspector.conftest import PATIENCE, Served
 
@@ -80,6 +81,26 @@ def test_a_body_that_is_no_text(served: Served, client: Client) -> None:
     found = shown(client, served.url("/post"), method="POST", body=b"\xff\x00")
     assert found["data"] == "data:application/octet-stream;base64,/wA="
     assert found["json"] is None
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b"[" * 99 + b"1" + b"]" * 99, True),
+        (b"[" * 101 + b"1" + b"]" * 101, False),
+        (b"[" * 100_000, False),
+        (b'{"a": NaN}', False),
+        (b"[1]" + b" " * MAX_JSON, False),
+        (b"1" * 5000, False),
+        (b'"\\ud800"', True),
+    ],
+    ids=["deep", "too deep", "endless", "NaN", "long", "a long number", "half a character"],
+)
+def test_json_that_is_shown(data: bytes, value: bool, served: Served, client: Client) -> None:
+    found = shown(client, served.url("/post"), method="POST", body=data)
+    assert (found["json"] is not None) == value
+    assert found["data"] == data.decode()
 
 
 def test_a_form(served: Served, client: Client) -> None:

@@ -96,6 +96,17 @@ def test_a_redirect_to_the_other_origin() -> None:
     assert b"\r\nlocation: https://127.0.0.1:9/ip\r\n" in answer.lower()
 
 
+def test_a_unix_domain_socket_is_reached_by_no_page(tmp_path: Path) -> None:
+    from netkit.net.unix import UnixListener
+
+    path = tmp_path / "socket"
+    with serving(listener=UnixListener.bind(path)), socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(PATIENCE)
+        sock.connect(str(path))
+        sock.sendall(b"GET /ip HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n\r\n")
+        assert sock.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
 # CORS and methods.
 
 
@@ -218,8 +229,8 @@ def test_the_index_page(served: Served, client: Client) -> None:
     page.feed(answer.body_text or "")
     assert not page.open
     for endpoint in ENDPOINTS:
-        assert endpoint.path in page.text
-        assert endpoint.finds in page.text
+        assert endpoint.path.replace(":int", "").replace(":path", "") in page.text
+        assert endpoint.finds.replace("`", "") in page.text
     policy = answer.headers.get_first("Content-Security-Policy") or ""
     assert policy.startswith("default-src 'none'")
     assert {link for link in page.links if link.startswith("/")} >= {"/endpoints.json", "/html", "/wire?a=1"}

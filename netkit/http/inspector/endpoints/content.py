@@ -244,7 +244,7 @@ def stream_bytes(call: Call) -> Flow[None]:
     size = max(1, call.number("chunk_size", CHUNK, CHUNK))
     call.begin(200, OCTETS)
     for at in range(0, len(data), size):
-        yield from call.exchange.send_flow(data[at : at + size])
+        yield from call.send_flow(data[at : at + size])
     yield from call.exchange.end_flow()
 
 
@@ -267,7 +267,7 @@ def json_lines(call: Call) -> Flow[None]:
     call.begin(200, "application/json")
     for number in range(call.number("n", 1, MAX_STREAM)):
         line = json.dumps({**shown, "id": number}) + "\n"
-        yield from call.exchange.send_flow(line.encode())
+        yield from call.send_flow(line.encode())
     yield from call.exchange.end_flow()
 
 
@@ -324,7 +324,7 @@ def _paced_flow(call: Call, status: int, body: bytes, fields: list[tuple[str, st
     pause = call.seconds("duration", 0) * chunk / len(body)
     call.begin(status, None, fields, length=len(body))
     for piece in _pieces(body, chunk):
-        yield from call.exchange.send_flow(piece)
+        yield from call.send_flow(piece)
         yield from call.wait_flow(pause)
     yield from call.exchange.end_flow()
 
@@ -356,7 +356,16 @@ def response_headers(call: Call) -> Flow[None]:
     yield from call.reply_flow(200, body, content_type, asked)
 
 
-#: Fields of a response that the query cannot set.
+#: Fields of a response that the query cannot set: those of the framing, and what would make a browser that is
+#: sent here forget what other servers on this machine have stored in it.
 _OURS = frozenset(
-    ("content-length", "transfer-encoding", "connection", "content-type", "content-encoding", "host")
+    (
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "content-type",
+        "content-encoding",
+        "host",
+        "clear-site-data",
+    )
 )

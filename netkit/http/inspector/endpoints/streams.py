@@ -67,7 +67,7 @@ def trailers(call: Call) -> Flow[None]:
 
     count = call.count(0)
     call.begin(200, "text/plain", [("Trailer", "X-Checksum, Server-Timing")])
-    yield from call.exchange.send_flow(TEXT)
+    yield from call.send_flow(TEXT)
     fields = [(b"x-checksum", sha256(TEXT).hexdigest().encode()), (b"server-timing", b"all;dur=1")]
     fields += [(b"x-trailer-%d" % number, b"value") for number in range(count)]
     yield from call.exchange.end_flow(fields)
@@ -97,10 +97,10 @@ def sse(call: Call) -> Flow[None]:
     head = [": a comment"]
     if call.has("retry"):
         head.append(f"retry: {call.number('retry', 1000, 60_000)}")
-    yield from call.exchange.send_flow((end.join(head) + end + end).encode())
+    yield from call.send_flow((end.join(head) + end + end).encode())
     for number in range(first, first + count):
         lines = [f"id: {number}", "event: count", f"data: {number}", "data: and a second line"]
-        yield from call.exchange.send_flow((end.join(lines) + end + end).encode())
+        yield from call.send_flow((end.join(lines) + end + end).encode())
         yield from call.wait_flow(pause)
     yield from call.exchange.end_flow()
 

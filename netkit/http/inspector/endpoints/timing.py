@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from netkit.http.inspector.call import OCTETS
 from netkit.http.inspector.endpoint import ANY_METHOD, Group
 from netkit.http.inspector.facts import facts_with_body_flow
-from netkit.io import PAUSE
 
 if TYPE_CHECKING:
     from netkit.http.inspector.call import Call
@@ -66,7 +65,7 @@ def drip(call: Call) -> Flow[None]:
         else min(size, PIECE, max(1, int(size * SHORTEST_PAUSE / (duration or SHORTEST_PAUSE))))
     )
     for at in range(0, size, piece):
-        yield from call.exchange.send_flow(b"*" * min(piece, size - at))
+        yield from call.send_flow(b"*" * min(piece, size - at))
         yield from call.wait_flow(pause * piece)
     yield from call.exchange.end_flow()
 
@@ -82,8 +81,7 @@ def endless(call: Call) -> Flow[None]:
     call.begin(200, OCTETS)
     piece = b"endless " * (PIECE // 8)
     for _ in range(0, call.config.max_endless, PIECE):
-        yield from call.exchange.send_flow(piece)
+        yield from call.send_flow(piece)
         if pause:
             yield from call.wait_flow(pause)
-        yield PAUSE
     call.exchange.abort()

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from netkit.http.codings import BodyEncoder, encode
 from netkit.http.errors import HttpError
 from netkit.http.inspector.endpoint import Group
+from netkit.io import PAUSE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from netkit.http.inspector.call import Call
     from netkit.io import Flow
@@ -135,17 +136,13 @@ def bomb(call: Call) -> Flow[None]:
         yield from call.reply_flow(404, f"{error}\n")
         return
     call.begin(200, "application/octet-stream", [("Content-Encoding", encoder.coding)])
-    for piece in _encoded(encoder, size):
-        yield from call.exchange.send_flow(piece)
-    yield from call.exchange.end_flow()
-
-
-def _encoded(encoder: BodyEncoder, size: int) -> Iterator[bytes]:
     for at in range(0, size, len(_PIECE)):
         data = encoder.encode(_PIECE[: size - at])
         if data:
-            yield data
-    yield encoder.finish()
+            yield from call.send_flow(data)
+        yield PAUSE
+    yield from call.send_flow(encoder.finish())
+    yield from call.exchange.end_flow()
 
 
 @GROUP.add(

@@ -90,7 +90,7 @@ def slow_body(call: Call) -> Flow[None]:
     yield from call.exchange.flush_flow()
     for _ in range(size):
         yield from call.wait_flow(pause)
-        yield from call.exchange.send_flow(b"*")
+        yield from call.send_flow(b"*")
     yield from call.exchange.end_flow()
 
 
@@ -117,7 +117,7 @@ def silence(call: Call) -> Flow[None]:
 )
 def stall(call: Call) -> Flow[None]:
     call.begin(200, "text/plain", length=len(_BODY))
-    yield from call.exchange.send_flow(_BODY[:10])
+    yield from call.send_flow(_BODY[:10])
     yield from call.wait_flow(call.seconds("seconds", 1))
     yield from call.exchange.send_flow(_BODY[10:], end=True)
 

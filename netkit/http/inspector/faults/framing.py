@@ -277,7 +277,7 @@ raw_fault(
 
 def _small_chunks(call: Call) -> Iterator[bytes]:
     yield _CHUNKED
-    for _ in range(call.count(1000)):
+    for _ in range(call.count(200)):
         yield b"1\r\n*\r\n" * 100
     yield _END
 
@@ -288,7 +288,7 @@ raw_fault(
     "100 times `count` chunks of one octet",
     "a client that spends far more on a chunk than on an octet",
     _small_chunks,
-    arguments={"count": "hundreds of chunks; 1000 without it"},
+    arguments={"count": "hundreds of chunks; 200 without it"},
 )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from netkit.errors import NetkitError
 from netkit.http.server.farewell import reset
-from netkit.io import before
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -40,9 +40,11 @@ def raw_flow(
     exchange = call.exchange
     stream = yield from exchange.take_over_flow()
     exchange.note = f"octets of {call.endpoint.path}"
-    for piece in pieces:
+    for number, piece in enumerate(pieces, 1):
         yield from stream.write_all_flow(piece)
         exchange.sent += len(piece)
+        if number % OPERATIONS_PER_TURN == 0:
+            yield PAUSE
         if pause:
             yield from call.wait_flow(pause)
     if ending is Ending.RESET:
