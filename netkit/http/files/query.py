@@ -12,15 +12,19 @@ from netkit.http.field_errors import FieldError
 from netkit.http.negotiation import parse_accept, select_best_media
 
 if TYPE_CHECKING:
+    from netkit.http.connection.events import FieldList
     from netkit.http.server.exchange import Exchange
 
 _CONDITIONS = frozenset((b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"))
 
 
 class Query:
-    """One request: `method`, `path` (as it was sent) and `search` (what follows the `?`)."""
+    """One request: `method`, `path` (as it was sent) and `search` (what follows the `?`).
 
-    __slots__ = ("_fields", "authority", "method", "path", "search")
+    `fields` are those that every answer to it has.
+    """
+
+    __slots__ = ("_fields", "authority", "fields", "method", "path", "search")
 
     def __init__(self, exchange: Exchange) -> None:
         head = exchange.head
@@ -31,6 +35,7 @@ class Query:
         self.path = target
         self.search = search.decode("latin-1")
         self.authority = head.authority.decode("latin-1")
+        self.fields: FieldList = []
         fields: dict[bytes, bytes] = {}
         for name, value in head.fields:
             name = name.lower()

@@ -51,6 +51,11 @@ class Representation(NamedTuple):
             tag += f"-{self.coding}"
         return f'W/"{tag}"' if self.is_made else f'"{tag}"'
 
+    @property
+    def modified(self) -> datetime:
+        """When it was changed, in whole seconds; the nearest year that a datetime has."""
+        return moment(self.changed // 1_000_000_000)
+
     def last_modified(self, now: int) -> int:
         """When it was changed, in seconds; never later than `now` (RFC 9110 section 8.8.2.1)."""
         return min(self.changed // 1_000_000_000, now)
@@ -88,7 +93,7 @@ def plan(
         fields.append((b"cache-control", cache_control.encode("latin-1")))
     modified = None
     if query.is_conditional:
-        modified = datetime.fromtimestamp(seconds, UTC)
+        modified = moment(seconds)
         status = evaluate(query.method, query.field, etag=etag, last_modified=modified)
         if status is not None:
             return Plan(status, fields)
@@ -100,7 +105,7 @@ def plan(
         return Plan(200, fields, length=None)
     wanted = query.octets(b"range") if query.method == "GET" else None
     if wanted is not None and (condition := query.field("if-range")) is not None:
-        modified = modified or datetime.fromtimestamp(seconds, UTC)
+        modified = modified or moment(seconds)
         date = datetime.fromtimestamp(now, UTC)
         if not if_range_matches(condition, etag=etag, last_modified=modified, date=date):
             wanted = None
@@ -137,5 +142,9 @@ def _partial(
 @lru_cache(256)
 def http_time(seconds: int) -> bytes:
     """A time in seconds since 1970 as a field says it. A year that no datetime has is the nearest one."""
-    seconds = max(-62_135_596_800, min(seconds, 253_402_300_799))
-    return format_http_date(datetime.fromtimestamp(seconds, UTC)).encode()
+    return format_http_date(moment(seconds)).encode()
+
+
+def moment(seconds: int) -> datetime:
+    """A time in seconds since 1970. A year that no datetime has is the nearest one."""
+    return datetime.fromtimestamp(max(-62_135_596_800, min(seconds, 253_402_300_799)), UTC)

@@ -96,10 +96,23 @@ class Walk:
         for fd in reversed(owned):
             os.close(fd)
 
-    def release(self, fd: int) -> int:
-        """The descriptor of a file that was found: the caller closes it from now on."""
-        self._owned.remove(fd)
-        return fd
+    def mark(self) -> int:
+        """A point to which `close_from` goes back."""
+        return len(self._owned)
+
+    def close_from(self, mark: int) -> None:
+        """Close what was opened since `mark` was made."""
+        while len(self._owned) > mark:
+            os.close(self._owned.pop())
+
+    def look(self, names: Sequence[bytes], place: tuple[int, ...]) -> os.stat_result | None:
+        """What the system says of what the names lead to; nothing stays open. None if nothing was found."""
+        mark = self.mark()
+        try:
+            found = self.find(names, place)
+        finally:
+            self.close_from(mark)
+        return found.info if isinstance(found, Found) else None
 
     def find(self, names: Sequence[bytes], place: tuple[int, ...] | None = None) -> Found | Nothing:
         """What the names lead to, from `place` on (None: from the root).
