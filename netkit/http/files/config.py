@@ -70,7 +70,8 @@ class UploadConfig(Value):
     `max_size`: the most octets of one request. `overwrite`: a file that is there is replaced; otherwise only
     a request with If-Match may do that, and any other gets 409. `auth`: who may upload; they may read too.
     With None, who may read may upload. `directories`: directories that are missing are made, and names of a
-    form may have directories. `durable`: each file is on the disk before the answer (fsync). `max_files`: the most files of one form.
+    form may have directories. `durable`: each file is on the disk before the answer (fsync). `max_files`: the
+    most files of one form.
     """
 
     __slots__ = ("auth", "directories", "durable", "max_files", "max_size", "overwrite")
