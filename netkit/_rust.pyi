@@ -4,13 +4,39 @@ from typing import Final, Self
 
 from netkit.http.framing import Framing, Lenient, TargetForm
 from netkit.http.progress import ChunkNeedMore, NeedMore, Trailer
+from netkit.websocket.errors import WebSocketError
 from netkit.websocket.masking import Octets
+from netkit.websocket.reader import Found
 
 #: The version of netkit that the twins were built at.
 VERSION: Final[str]
 
 def apply_mask(data: Octets, key: Octets, offset: int = 0) -> bytes: ...
 def apply_mask_in_place(buffer: bytearray | memoryview, key: Octets, offset: int = 0) -> None: ...
+def build_frame(first: int, payload: str | Octets, key: Octets | None = None) -> bytes: ...
+
+class MessageReader:
+    def __new__(
+        cls,
+        expect_masked: bool,
+        *,
+        allow_compressed: bool = False,
+        max_frame: int = 16777216,
+        max_message: int = 16777216,
+        max_fragments: int = 131072,
+        max_empty_fragments: int = 1000,
+    ) -> Self: ...
+    def feed(self, data: Octets) -> list[Found]: ...
+    @property
+    def error(self) -> WebSocketError | None: ...
+    @property
+    def is_plain(self) -> bool: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def in_message(self) -> bool: ...
+    @property
+    def buffered(self) -> int: ...
 
 class HeaderView:
     __match_args__: Final = ("key_start", "key_len", "value_start", "value_len")

@@ -96,6 +96,7 @@ ROOMS = {
     "netkit.tls.throwaway": "api",
     "netkit.tls.verify": "flow",
     "netkit.websocket": "codec",
+    "netkit.websocket.mask_key": "flow",
 }
 
 #: What only commands and their tables are made of.

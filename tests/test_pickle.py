@@ -66,6 +66,9 @@ from netkit.proxy.header import ProxyHeader
 from netkit.proxy.url import Proxy
 from netkit.tls import Certificate, TlsVersion
 from netkit.tls.throwaway import ThrowawayAuthority
+from netkit.websocket import Agreement, CloseReason, DeflateConfig, DeflateParameters, Frame, WebSocketLimits
+from netkit.websocket.extensions import Extension
+from netkit.websocket.frame import Decoded, NeedMore
 from tests.test_errors import CLASSES
 
 ROOT = Path(netkit.__file__).parents[1]
@@ -235,6 +238,14 @@ def values() -> Iterator[object]:
     cookie = StoredCookie("a", "b", "a.example", "/p", expires=7.5)
     state = OriginState([("A", "1")], SessionAuth("basic", "user", "secret"))
     yield from (cookie, state, state.auth, Session([cookie], [("https://a.example", state)]))
+    yield from (Frame.text("hello"), Decoded(Frame(rsv1=True, opcode=3), 7), NeedMore())
+    yield from (CloseReason(1000, "done"), WebSocketLimits(max_ratio=100), DeflateConfig(peer_window_bits=9))
+    agreed = DeflateParameters(True, server_max_window_bits=9)
+    yield from (
+        agreed,
+        Extension("a", [("b", None)]),
+        Agreement(101, [(b"Upgrade", b"websocket")], "chat", agreed),
+    )
     certificate = ThrowawayAuthority().issue(["localhost"])[0]
     assert isinstance(certificate, Certificate)
     yield from (certificate, TlsVersion.Tls13)
@@ -275,7 +286,7 @@ def test_there_is_an_example_of_every_value() -> None:
             yield each
             yield from below(each)
 
-    bases = {"DnsRecord", "EdnsOption", "_Message"}
+    bases = {"DecodeResult", "DnsRecord", "EdnsOption", "_Message"}
     missing = {
         cls.__qualname__
         for cls in below(Value)

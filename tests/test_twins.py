@@ -1,7 +1,8 @@
 """Both implementations of every hot function: the same results, the same errors, one place that chooses.
 
 The functions themselves are tested through the `twin` fixture, which gives each implementation in turn:
-WebSocket masking (RFC 6455 section 5.3) here, the HTTP parser and decoder in tests/http.
+WebSocket masking (RFC 6455 section 5.3) here, the HTTP parser and decoder in tests/http, the WebSocket reader
+in tests/websocket.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 import netkit.http.chunked
-import netkit.http.parser  # noqa: F401 - the twins are known from when their modules are imported
+import netkit.http.parser
+import netkit.websocket.reader  # noqa: F401 - the twins are known from when their modules are imported
 from netkit import __version__, _twins
 from netkit.websocket import masking
 from tests.conftest import WITHOUT_TWINS, Twin

@@ -7,6 +7,7 @@
 
 pub mod http;
 pub mod masking;
+pub mod websocket;
 
 #[cfg(feature = "python")]
 mod python;

@@ -4,6 +4,8 @@
 //!
 //! Every loop runs over blocks of a fixed size, which is all the compiler needs to make vector code of it.
 
+use std::mem::MaybeUninit;
+
 /// The masking key, four octets long (RFC 6455 section 5.2).
 pub type Key = [u8; 4];
 
@@ -33,6 +35,37 @@ pub fn mask_into(source: &[u8], key: Key, target: &mut [u8]) {
     let rest = sources.remainder().iter().zip(targets.into_remainder());
     for ((from, to), key) in rest.zip(keys) {
         *to = from ^ key;
+    }
+}
+
+/// XOR `source` with the repeated key into `target`, each octet of which is written.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn mask_new(source: &[u8], key: Key, target: &mut [MaybeUninit<u8>]) {
+    assert_eq!(source.len(), target.len());
+    let keys = repeated(key);
+    let mut sources = source.chunks_exact(BLOCK);
+    let mut targets = target.chunks_exact_mut(BLOCK);
+    for (from, to) in sources.by_ref().zip(targets.by_ref()) {
+        for i in 0..BLOCK {
+            to[i].write(from[i] ^ keys[i]);
+        }
+    }
+    let rest = sources.remainder().iter().zip(targets.into_remainder());
+    for ((from, to), key) in rest.zip(keys) {
+        to.write(from ^ key);
+    }
+}
+
+/// Copy `source` into `target`, each octet of which is written.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn copy_new(source: &[u8], target: &mut [MaybeUninit<u8>]) {
+    assert_eq!(source.len(), target.len());
+    for (from, to) in source.iter().zip(target) {
+        to.write(*from);
     }
 }
 

@@ -7,6 +7,7 @@ mod chunked;
 mod http;
 mod masking;
 mod parse_errors;
+mod websocket;
 
 /// The functions and classes that `netkit._twins` chooses from.
 #[pymodule(name = "_rust")]
@@ -17,6 +18,8 @@ mod module {
     use super::http::{Done, HeaderView, HttpParser};
     #[pymodule_export]
     use super::masking::{apply_mask, apply_mask_in_place};
+    #[pymodule_export]
+    use super::websocket::{build_frame, MessageReader};
 
     /// The version this was built at; `netkit._twins` takes no other than its own.
     #[pymodule_export]

@@ -1,11 +1,14 @@
 //! `netkit.websocket.masking`, seen from Python.
 
+use std::mem::MaybeUninit;
+
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
 
-use crate::masking::{mask_in_place, mask_into, turned, Key};
+use crate::masking::{copy_new, mask_in_place, mask_new, turned, Key};
 
 /// Mask or unmask a payload, or the piece of one that has offset octets before it (RFC 6455 section 5.3).
 #[pyfunction]
@@ -18,11 +21,7 @@ pub(super) fn apply_mask<'py>(
     let py = data.py();
     let key = turned(key_of(key)?, offset.octets()?);
     if let Ok(data) = data.cast::<PyBytes>() {
-        let source = data.as_bytes();
-        return PyBytes::new_with(py, source.len(), |target| {
-            mask_into(source, key, target);
-            Ok(())
-        });
+        return masked_bytes(py, &[], data.as_bytes(), Some(key));
     }
     let data = octets(data)?;
     PyBytes::new_with(py, data.len_bytes(), |target| {
@@ -84,8 +83,40 @@ impl Offset<'_> {
     }
 }
 
+/// New bytes: a head as it is, and behind it a payload, masked if there is a key.
+#[allow(unsafe_code)]
+pub(super) fn masked_bytes<'py>(
+    py: Python<'py>,
+    head: &[u8],
+    payload: &[u8],
+    key: Option<Key>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    // `PyBytes::new_with` would write zeros first, which takes as long as masking.
+    let length = head.len() + payload.len();
+    let size = ffi::Py_ssize_t::try_from(length)?;
+    // SAFETY: without a source, this makes bytes of that size, whose octets are not initialised, or returns
+    // NULL with an error set, which `from_owned_ptr_or_err` takes. The interpreter's lock is held (`py`).
+    let bytes = unsafe {
+        let pointer = ffi::PyBytes_FromStringAndSize(std::ptr::null(), size);
+        Bound::from_owned_ptr_or_err(py, pointer)?.cast_into_unchecked::<PyBytes>()
+    };
+    // SAFETY: `bytes` is a bytes object of `length` octets, which nobody else has seen, so that this is the
+    // only reference to its octets. Uninitialised ones are what MaybeUninit is for.
+    let target: &mut [MaybeUninit<u8>] =
+        unsafe { std::slice::from_raw_parts_mut(ffi::PyBytes_AsString(bytes.as_ptr()).cast(), length) };
+    // Both parts are written in full: `mask_new` and `copy_new` write each octet, or panic because the
+    // lengths differ, in which case nobody gets to see the bytes.
+    let (front, back) = target.split_at_mut(head.len());
+    copy_new(head, front);
+    match key {
+        Some(key) => mask_new(payload, key, back),
+        None => copy_new(payload, back),
+    }
+    Ok(bytes)
+}
+
 /// The masking key in any bytes-like object.
-fn key_of(key: &Bound<'_, PyAny>) -> PyResult<Key> {
+pub(super) fn key_of(key: &Bound<'_, PyAny>) -> PyResult<Key> {
     let octets: Vec<u8>;
     let key = if let Ok(key) = key.cast::<PyBytes>() {
         key.as_bytes()
