@@ -52,8 +52,8 @@ def parse_extensions(values: Iterable[str]) -> list[Extension]:
     found: list[Extension] = []
     for value in values:
         try:
-            cursor = Cursor(value, FIELD)
-            while cursor.next_member(MAX_EXTENSIONS - len(found)):
+            cursor, left = Cursor(value, FIELD), MAX_EXTENSIONS - len(found)
+            while cursor.next_member(left):
                 found.append(_extension(cursor))
                 cursor.end_member()
         except FieldError as error:

@@ -23,7 +23,7 @@ from netkit.websocket.errors import AtOctet, WebSocketError
 from netkit.websocket.frame import FIN, RSV1, check_first, check_second, length_offset, read_header
 from netkit.websocket.masking import apply_mask
 from netkit.websocket.opcode import Opcode
-from netkit.websocket.utf8 import Utf8Validator, wrong_octet
+from netkit.websocket.utf8 import Utf8Validator
 
 if TYPE_CHECKING:
     from netkit.websocket.masking import Octets
@@ -73,7 +73,6 @@ class _MessageReader:
         "_expect_masked",
         "_first",
         "_fragments",
-        "_frame_at",
         "_head",
         "_key",
         "_left",
@@ -113,13 +112,12 @@ class _MessageReader:
         self._stopped = False
         #: The octets of a header that is not complete.
         self._head = b""
-        #: The frame under way: its first octet, its key, what was and is to be read of its payload (-1: there
-        #: is none), and where that begins.
+        #: The frame under way: its first octet, its key, what was and is to be read of its payload (-1: no
+        #: frame).
         self._first = 0
         self._key = b""
         self._masked = 0
         self._left = -1
-        self._frame_at = 0
         #: The message under way: the first octet of its first frame, 0 if there is none.
         self._message = 0
         self._total = 0
@@ -201,10 +199,10 @@ class _MessageReader:
             return Opcode.Binary, bytes(payload)
         try:
             return Opcode.Textual, str(payload, "utf-8")
-        except UnicodeDecodeError as error:
-            at = len(part) if error.reason == "unexpected end of data" else wrong_octet(error)
-            octet = None if at == len(part) else payload[at]
-            raise WebSocketError.InvalidUtf8(octet, self._frame_at + at) from None
+        except UnicodeDecodeError:
+            self._utf8.feed(payload)  # which finds the octet
+            self._utf8.finish()
+            raise
 
     def _read_head(self, view: memoryview) -> memoryview:
         """Read the header of a frame, and return what is behind it. `_left` is set if it is complete."""
@@ -253,7 +251,6 @@ class _MessageReader:
         self._key = head[size - 4 : size] if self._expect_masked else b""
         self._masked = 0
         self._left = length
-        self._frame_at = at + size
         if first & 0x0F >= 8:
             return
         if not self._message:
