@@ -96,6 +96,9 @@ ROOMS = {
     "netkit.tls.throwaway": "api",
     "netkit.tls.verify": "flow",
     "netkit.websocket": "codec",
+    "netkit.websocket.client": "api",
+    "netkit.websocket.connection": "api",
+    "netkit.websocket.server": "api",
     "netkit.websocket.mask_key": "flow",
 }
 

@@ -1,5 +1,9 @@
 """WebSocket (RFC 6455), with permessage-deflate (RFC 7692), over HTTP/1.1 and HTTP/2 (RFC 8441).
 
+    connect               opens a connection; WebSocketHandler accepts them, in an HttpServer
+    WebSocket             an open connection: send, receive, ping, close, blocking and awaited
+    WebSocketConfig       its settings
+
     WebSocketProtocol     one connection without I/O: octets in, events and octets out
     WebSocketLimits       how much a peer may send
     Opcode CloseCode      kinds of frames, reasons to close; CloseReason is what a Close frame says
@@ -12,7 +16,8 @@
     apply_mask            masking, which is where the bytes of a connection are touched
     WebSocketError        everything that can be wrong, as variants: WebSocketError.InvalidUtf8
 
-Nothing here opens a socket or reads the clock. A name is loaded, with its module, when it is first used.
+What stands below the blank line opens no socket and reads no clock. A name is loaded, with its module, when
+it is first used.
 
     >>> client, server = WebSocketProtocol.client(random_mask_key), WebSocketProtocol.server()
     >>> client.send("hello")
@@ -27,7 +32,14 @@ from typing import TYPE_CHECKING
 from netkit._lazy import lazy
 
 if TYPE_CHECKING:
+    from netkit.websocket.client import (
+        ClientWebSocket as ClientWebSocket,
+        connect as connect,
+        connect_async as connect_async,
+    )
     from netkit.websocket.close import CloseCode as CloseCode, CloseReason as CloseReason
+    from netkit.websocket.config import WebSocketConfig as WebSocketConfig
+    from netkit.websocket.connection import WebSocket as WebSocket
     from netkit.websocket.deflate_offer import (
         DeflateConfig as DeflateConfig,
         DeflateParameters as DeflateParameters,
@@ -60,11 +72,19 @@ if TYPE_CHECKING:
         WebSocketProtocol as WebSocketProtocol,
     )
     from netkit.websocket.reader import MessageReader as MessageReader
+    from netkit.websocket.server import (
+        ServerWebSocket as ServerWebSocket,
+        WebSocketHandler as WebSocketHandler,
+        accept_flow as accept_flow,
+    )
 
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
+        "client": "ClientWebSocket connect connect_async",
         "close": "CloseCode CloseReason",
+        "config": "WebSocketConfig",
+        "connection": "WebSocket",
         "deflate_offer": "DeflateConfig DeflateParameters",
         "errors": "WebSocketError",
         "frame": "DecodeResult Frame build_frame decode encode",
@@ -76,5 +96,6 @@ __getattr__, __dir__, __all__ = lazy(
         "opcode": "Opcode",
         "protocol": "Event State WebSocketProtocol",
         "reader": "MessageReader",
+        "server": "ServerWebSocket WebSocketHandler accept_flow",
     },
 )

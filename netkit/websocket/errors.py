@@ -35,6 +35,7 @@ from netkit.errors import NetkitError
 
 if TYPE_CHECKING:
     from netkit.errors import Fault
+    from netkit.http.client.response import FetchedResponse
 
 
 class WebSocketError(NetkitError):
@@ -325,13 +326,17 @@ class WsInvalidHandshake(WebSocketError, ValueError):
 
 
 class WsHandshakeRefused(WebSocketError):
-    """The server answered the opening handshake with another status than the one that accepts it."""
+    """The server answered the opening handshake with another `status` than the one that accepts it.
+
+    `response` is its whole answer, where there was a connection: headers, and the beginning of the body.
+    """
 
     section = "RFC 6455 section 4.1"
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, response: FetchedResponse | None = None) -> None:
         super().__init__()
         self.status = status
+        self.response = response
 
     def __str__(self) -> str:
         return f"the server refused the opening handshake with status {self.status}"

@@ -267,7 +267,9 @@ class ClientCore:
             if not same_origin(call.url, redirect.url):
                 call.fields = fields_for_other_origin(call.fields)
                 call.auth = None
-                call.authority = call.upgrade = None
+                call.authority = None
+                if call.upgrade != b"websocket":
+                    call.upgrade = None  # a handshake goes on where the redirect leads
                 call.origin = redirect.url
             if not redirect.keeps_body:
                 call.body = None

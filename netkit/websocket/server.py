@@ -1,0 +1,188 @@
+"""Accepting a WebSocket on the server's side, inside netkit's HTTP server (RFC 6455 section 4.2, RFC 8441).
+
+    class Echo:
+        async def socket_async(self, ws: ServerWebSocket) -> None:
+            async for message in ws:
+                await ws.send_async(message)
+
+    server = HttpServer(WebSocketHandler(Echo()))
+
+`WebSocketHandler` is a handler of requests: those that ask for a WebSocket get one, and others are answered
+by the handler beside it, or with 426.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from netkit.io import Event
+from netkit.websocket.close import CloseCode
+from netkit.websocket.config import DEFAULT_CONFIG
+from netkit.websocket.connection import WebSocket
+from netkit.websocket.errors import WebSocketError
+from netkit.websocket.handshake import accept_request, refusal_fields
+from netkit.websocket.protocol import WebSocketProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from netkit.http.server.exchange import Exchange, FlowHandler
+    from netkit.http.server.request import ServerRequest
+    from netkit.io import Flow
+    from netkit.websocket.config import WebSocketConfig
+
+
+class ServerWebSocket(WebSocket):
+    """A WebSocket that a client has opened; `request` is what it asked with."""
+
+    request: ServerRequest
+
+
+@runtime_checkable
+class FlowSocketHandler(Protocol):
+    """Serves WebSockets, each in a flow."""
+
+    def socket_flow(self, ws: ServerWebSocket) -> Flow[None]:
+        """Flow: serve one connection; when it returns, the connection is closed with 1000."""
+
+
+@runtime_checkable
+class AsyncSocketHandler(Protocol):
+    """Serves WebSockets, awaited."""
+
+    async def socket_async(self, ws: ServerWebSocket) -> None:
+        """Serve one connection; when it returns, the connection is closed with 1000."""
+
+
+def asks_for_websocket(exchange: Exchange) -> bool:
+    """Whether a request asks for a WebSocket, rightly or not."""
+    head = exchange.head
+    if exchange.version >= (2, 0):
+        return head.protocol == b"websocket"
+    return any(name.lower() == b"upgrade" and b"websocket" in value.lower() for name, value in head.fields)
+
+
+def accept_flow(
+    exchange: Exchange,
+    *,
+    config: WebSocketConfig = DEFAULT_CONFIG,
+    origins: Sequence[str] | Callable[[str | None], bool] | None = None,
+    fields: Sequence[tuple[bytes, bytes]] = (),
+) -> Flow[ServerWebSocket]:
+    """Flow: accept the WebSocket that a request asks for.
+
+    Args:
+        exchange: the request; its response is not begun.
+        config: the settings of the connection.
+        origins: who may connect from a browser, as `https://example.com`, or a function of the origin; None
+            for all.
+        fields: more fields of the answer.
+
+    Raises WebSocketError.InvalidHandshake after the answer that says so (400, 403, 405, 426) was sent.
+    """
+    try:
+        agreed = accept_request(
+            exchange.head,
+            exchange.version,
+            subprotocols=config.subprotocols,
+            origins=origins,
+            deflate=config.deflate,
+        )
+    except WebSocketError.InvalidHandshake as error:
+        yield from refuse_flow(exchange, error)
+        raise
+    request = exchange.request
+    stream = yield from exchange.upgrade_flow(agreed.status, [*agreed.fields, *fields])
+    protocol = WebSocketProtocol.server(
+        limits=config.limits,
+        deflate=agreed.deflate,
+        config=config.deflate,
+        subprotocol=agreed.subprotocol,
+    )
+    ws = ServerWebSocket(stream, protocol, config)
+    ws.request = request
+    return ws
+
+
+def refuse_flow(exchange: Exchange, error: WebSocketError.InvalidHandshake) -> Flow[None]:
+    """Flow: answer a handshake that breaks a rule, with the rule in the body."""
+    text = f"{error}\n".encode()
+    fields = [(b"content-type", b"text/plain; charset=utf-8"), *refusal_fields(error)]
+    exchange.begin(error.status, fields, length=len(text))
+    yield from exchange.send_flow(text, end=True)
+
+
+class WebSocketHandler:
+    """Answers requests: a WebSocket for those that ask for one, which `handler` serves.
+
+    `other` answers all other requests; without it they are answered with 426 (RFC 9110 section 15.5.22).
+    When the server stops, its clients get 1001, and `config.close_timeout` to answer.
+    """
+
+    def __init__(
+        self,
+        handler: FlowSocketHandler | AsyncSocketHandler,
+        *,
+        other: FlowHandler | None = None,
+        config: WebSocketConfig = DEFAULT_CONFIG,
+        origins: Sequence[str] | Callable[[str | None], bool] | None = None,
+    ) -> None:
+        self._handler = handler
+        self._other = other
+        self._config = config
+        self._origins = origins
+        #: The connections that are open.
+        self.open: dict[ServerWebSocket, None] = {}
+
+    def handle_flow(self, exchange: Exchange) -> Flow[None]:
+        """Flow: answer the request."""
+        if not asks_for_websocket(exchange):
+            if self._other is not None:
+                yield from self._other.handle_flow(exchange)
+            else:
+                error = WebSocketError.InvalidHandshake("Upgrade", "here is a WebSocket", 426)
+                yield from refuse_flow(exchange, error)
+            return
+        try:
+            ws = yield from accept_flow(exchange, config=self._config, origins=self._origins)
+        except WebSocketError.InvalidHandshake as error:
+            exchange.note = str(error)
+            return
+        self.open[ws] = None
+        try:
+            yield from self._serve_flow(ws)
+        except WebSocketError as error:
+            exchange.note = str(error)
+            if ws.protocol.error is None and not isinstance(error, WebSocketError.ConnectionClosed):
+                yield from ws.close_flow(CloseCode.INTERNAL_ERROR)
+                raise
+        except Exception:
+            yield from ws.close_flow(CloseCode.INTERNAL_ERROR)
+            raise
+        else:
+            yield from ws.close_flow()
+        finally:
+            self.open.pop(ws, None)
+            ws.abort()
+
+    def _serve_flow(self, ws: ServerWebSocket) -> Flow[None]:
+        handler = self._handler
+        if isinstance(handler, FlowSocketHandler):
+            yield from handler.socket_flow(ws)
+            return
+        from asyncio import get_running_loop
+
+        ended = Event()
+        task = get_running_loop().create_task(handler.socket_async(ws))
+        task.add_done_callback(lambda _: ended.set())
+        try:
+            yield from ended.wait()
+        except BaseException:
+            task.cancel()
+            raise
+        task.result()
+
+    def close_all(self, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:
+        """Begin to close every connection, without waiting."""
+        for ws in list(self.open):
+            ws.begin_close(code, reason)
