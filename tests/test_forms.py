@@ -25,6 +25,9 @@ NAMESAKES = {
     "netkit.io.flow.Event.wait",  # what flows wait with; ShutdownSignals.wait blocks
 }
 
+#: Forms whose arguments differ on purpose: a handler in a thread gets a connection that asks the server's flow.
+OTHER_ARGUMENTS = {"netkit.websocket.server.AsyncSocketHandler.handle_socket_async"}
+
 
 class Form(NamedTuple):
     where: str
@@ -79,7 +82,8 @@ def test_both_forms_have_one_signature(form: Form) -> None:
         inspect.signature(form.function),
         inspect.signature(getattr(blocking, "__func__", blocking)),
     )
-    assert list(ours.parameters.values()) == list(theirs.parameters.values())
+    if f"{form.where}.{form.name}" not in OTHER_ARGUMENTS:
+        assert list(ours.parameters.values()) == list(theirs.parameters.values())
     if inspect.iscoroutinefunction(form.function):  # an iterator's two forms differ in what comes out
         assert ours.return_annotation == theirs.return_annotation
 

@@ -66,7 +66,15 @@ from netkit.proxy.header import ProxyHeader
 from netkit.proxy.url import Proxy
 from netkit.tls import Certificate, TlsVersion
 from netkit.tls.throwaway import ThrowawayAuthority
-from netkit.websocket import Agreement, CloseReason, DeflateConfig, DeflateParameters, Frame, WebSocketLimits
+from netkit.websocket import (
+    Agreement,
+    CloseReason,
+    DeflateConfig,
+    DeflateParameters,
+    Frame,
+    WebSocketConfig,
+    WebSocketLimits,
+)
 from netkit.websocket.extensions import Extension
 from netkit.websocket.frame import Decoded, NeedMore
 from tests.test_errors import CLASSES
@@ -90,6 +98,7 @@ SAMPLES: dict[str, object] = {
     "bool": True,
     "bytes": b"\x00\xff",
     "object": "anything",
+    "Response | None": Response(404, body=b"x"),
     "tuple[str, ...]": ("one", "two"),
     "datetime | None": datetime(2026, 1, 2, tzinfo=UTC),
     "Fault": "local",
@@ -239,6 +248,7 @@ def values() -> Iterator[object]:
     state = OriginState([("A", "1")], SessionAuth("basic", "user", "secret"))
     yield from (cookie, state, state.auth, Session([cookie], [("https://a.example", state)]))
     yield from (Frame.text("hello"), Decoded(Frame(rsv1=True, opcode=3), 7), NeedMore())
+    yield WebSocketConfig(ping_interval=1, subprotocols=["chat"])
     yield from (CloseReason(1000, "done"), WebSocketLimits(max_ratio=100), DeflateConfig(peer_window_bits=9))
     agreed = DeflateParameters(True, server_max_window_bits=9)
     yield from (

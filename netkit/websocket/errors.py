@@ -35,7 +35,7 @@ from netkit.errors import NetkitError
 
 if TYPE_CHECKING:
     from netkit.errors import Fault
-    from netkit.http.client.response import FetchedResponse
+    from netkit.http.message import Response
 
 
 class WebSocketError(NetkitError):
@@ -333,7 +333,7 @@ class WsHandshakeRefused(WebSocketError):
 
     section = "RFC 6455 section 4.1"
 
-    def __init__(self, status: int, response: FetchedResponse | None = None) -> None:
+    def __init__(self, status: int, response: Response | None = None) -> None:
         super().__init__()
         self.status = status
         self.response = response

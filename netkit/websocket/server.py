@@ -1,7 +1,7 @@
 """Accepting a WebSocket on the server's side, inside netkit's HTTP server (RFC 6455 section 4.2, RFC 8441).
 
     class Echo:
-        async def socket_async(self, ws: ServerWebSocket) -> None:
+        async def handle_socket_async(self, ws: ServerWebSocket) -> None:
             async for message in ws:
                 await ws.send_async(message)
 
@@ -13,23 +13,31 @@ by the handler beside it, or with 426.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from netkit.io import Event
+from netkit.http.server.bridge import Bridge, in_thread_flow
+from netkit.http.server.handlers import LastingHandler, running_loop
+from netkit.http.server.threads import ThreadPool
+from netkit.io import Event, before, deadline_after
 from netkit.websocket.close import CloseCode
 from netkit.websocket.config import DEFAULT_CONFIG
-from netkit.websocket.connection import WebSocket
+from netkit.websocket.connection import NORMAL_CODES, WebSocket
 from netkit.websocket.errors import WebSocketError
 from netkit.websocket.handshake import accept_request, refusal_fields
 from netkit.websocket.protocol import WebSocketProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from netkit.http.server.exchange import Exchange, FlowHandler
     from netkit.http.server.request import ServerRequest
     from netkit.io import Flow
     from netkit.websocket.config import WebSocketConfig
+
+
+#: How many blocking handlers serve at once, unless the server is told otherwise.
+THREADS = 256
 
 
 class ServerWebSocket(WebSocket):
@@ -42,16 +50,69 @@ class ServerWebSocket(WebSocket):
 class FlowSocketHandler(Protocol):
     """Serves WebSockets, each in a flow."""
 
-    def socket_flow(self, ws: ServerWebSocket) -> Flow[None]:
+    def handle_socket_flow(self, ws: ServerWebSocket) -> Flow[None]:
         """Flow: serve one connection; when it returns, the connection is closed with 1000."""
+
+
+@runtime_checkable
+class SocketHandler(Protocol):
+    """Serves WebSockets, blocking, each in a thread."""
+
+    def handle_socket(self, ws: BridgedWebSocket) -> None:
+        """Serve one connection; when it returns, the connection is closed with 1000."""
 
 
 @runtime_checkable
 class AsyncSocketHandler(Protocol):
     """Serves WebSockets, awaited."""
 
-    async def socket_async(self, ws: ServerWebSocket) -> None:
+    async def handle_socket_async(self, ws: ServerWebSocket) -> None:
         """Serve one connection; when it returns, the connection is closed with 1000."""
+
+
+class BridgedWebSocket:
+    """A connection as a blocking handler has it, in a thread: the server's own flow does what it asks for.
+
+    Errors are those of `WebSocket`, and ClosedError when the server ends.
+    """
+
+    def __init__(self, ws: ServerWebSocket, bridge: Bridge) -> None:
+        self._ws = ws
+        self._bridge = bridge
+        self.request = ws.request
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol that both sides agreed on; None without one."""
+        return self._ws.subprotocol
+
+    def receive(self, *, timeout: float | None = None) -> str | bytes:
+        """The next message: `str` for a text, `bytes` for octets; `timeout` in seconds."""
+        until = deadline_after(timeout)
+        return self._bridge.ask(lambda: before(until, self._ws.receive_flow(), "waiting for a message"))
+
+    def send(self, message: str | bytes) -> None:
+        """Send a message: a text, or octets."""
+        self._bridge.ask(partial(self._ws.send_flow, message))
+
+    def ping(self, payload: bytes | None = None) -> float:
+        """Send a ping, and return how long its answer took, in seconds."""
+        return self._bridge.ask(partial(self._ws.ping_flow, payload))
+
+    def close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
+        """Close with `code` and `reason`, within `close_timeout`."""
+        self._bridge.ask(partial(self._ws.close_flow, code, reason))
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        """The messages, until the client closes normally (1000, 1001, or no code)."""
+        while True:
+            try:
+                message = self.receive()
+            except WebSocketError.ConnectionClosed as error:
+                if error.code in NORMAL_CODES:
+                    return
+                raise
+            yield message
 
 
 def asks_for_websocket(exchange: Exchange) -> bool:
@@ -115,18 +176,22 @@ def refuse_flow(exchange: Exchange, error: WebSocketError.InvalidHandshake) -> F
 class WebSocketHandler:
     """Answers requests: a WebSocket for those that ask for one, which `handler` serves.
 
+    A blocking handler has one of `threads` threads for each connection; others wait for one.
     `other` answers all other requests; without it they are answered with 426 (RFC 9110 section 15.5.22).
     When the server stops, its clients get 1001, and `config.close_timeout` to answer.
     """
 
     def __init__(
         self,
-        handler: FlowSocketHandler | AsyncSocketHandler,
+        handler: FlowSocketHandler | SocketHandler | AsyncSocketHandler,
         *,
         other: FlowHandler | None = None,
         config: WebSocketConfig = DEFAULT_CONFIG,
         origins: Sequence[str] | Callable[[str | None], bool] | None = None,
+        threads: int = THREADS,
     ) -> None:
+        self._threads = threads
+        self._pool: ThreadPool | None = None
         self._handler = handler
         self._other = other
         self._config = config
@@ -150,7 +215,7 @@ class WebSocketHandler:
             return
         self.open[ws] = None
         try:
-            yield from self._serve_flow(ws)
+            yield from self._serve_flow(exchange, ws)
         except WebSocketError as error:
             exchange.note = str(error)
             if ws.protocol.error is None and not isinstance(error, WebSocketError.ConnectionClosed):
@@ -165,21 +230,50 @@ class WebSocketHandler:
             self.open.pop(ws, None)
             ws.abort()
 
-    def _serve_flow(self, ws: ServerWebSocket) -> Flow[None]:
+    def around_flow(self, serving: Flow[object]) -> Flow[None]:
+        """Flow: serve, and let the threads end afterwards."""
+        try:
+            if isinstance(self._other, LastingHandler):
+                serving = self._other.around_flow(serving)
+            yield from serving
+        finally:
+            pool, self._pool = self._pool, None
+            if pool is not None:
+                pool.close()
+
+    def _serve_flow(self, exchange: Exchange, ws: ServerWebSocket) -> Flow[None]:
         handler = self._handler
         if isinstance(handler, FlowSocketHandler):
-            yield from handler.socket_flow(ws)
-            return
-        from asyncio import get_running_loop
+            yield from handler.handle_socket_flow(ws)
+        elif isinstance(handler, SocketHandler):
+            bridge = Bridge()
+            if self._pool is None:
+                self._pool = ThreadPool(self._threads)
+            yield from in_thread_flow(
+                self._pool,
+                exchange,
+                bridge,
+                partial(handler.handle_socket, BridgedWebSocket(ws, bridge)),
+                dropped=lambda _: None,
+                is_received=False,
+                closed=Event(),  # that the connection is closed, the handler learns from its next call
+            )
+        else:
+            yield from self._await_flow(handler, ws)
 
+    @staticmethod
+    def _await_flow(handler: AsyncSocketHandler, ws: ServerWebSocket) -> Flow[None]:
+        """Flow: have a coroutine serve, which is cancelled if this flow ends first."""
         ended = Event()
-        task = get_running_loop().create_task(handler.socket_async(ws))
+        task = running_loop("an async handler").create_task(handler.handle_socket_async(ws))
         task.add_done_callback(lambda _: ended.set())
         try:
             yield from ended.wait()
         except BaseException:
             task.cancel()
             raise
+        if task.cancelled():
+            raise RuntimeError("the handler was cancelled")
         task.result()
 
     def close_all(self, code: int = CloseCode.GOING_AWAY, reason: str = "") -> None:

@@ -209,23 +209,27 @@ def in_thread_flow(
     *,
     dropped: Callable[[T], object],
     is_received: bool,
+    closed: Event | None = None,
 ) -> Flow[T]:
     """Flow: call `function` in a thread of `pool`, do what it asks of `bridge`, and return its result.
+
+    It ends when `closed` is set, None for when the server closes the connection.
 
     While no thread is free, a client that goes away is noticed if the request `is_received` as a whole. Once
     the function runs, it runs to its end, also if this flow does not: `dropped` gets its result then. Raises
     what the function raises, ClosedError if the server closes the connection, HttpError.ConnectionError for a
     client that has gone.
     """
+    closed = exchange.closed if closed is None else closed
     if not pool.places.try_acquire():
         watching = gone_flow(exchange) if is_received else Event().wait()
-        won = yield from race(pool.places.acquire(), watching, exchange.closed.wait())
+        won = yield from race(pool.places.acquire(), watching, closed.wait())
         if won.index:
             raise given_up(exchange)
     call = _Call(bridge, function, dropped)
     pool.start(call.run)
     try:
-        won = yield from race(bridge.attend_flow(), exchange.closed.wait())
+        won = yield from race(bridge.attend_flow(), closed.wait())
         if won.index:
             raise ClosedError(_WHAT)
     except BaseException:
