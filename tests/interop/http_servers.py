@@ -167,13 +167,13 @@ def _start_node(launch: Launch) -> None:
 
 
 def _start_go(launch: Launch) -> None:
-    program = _built_go(require_peer("go"), HERE / "go" / "http", launch.peers.cache)
+    program = built_go(require_peer("go"), HERE / "go" / "http", launch.peers.cache)
     places = [f"-{key}={descriptor}" for key, descriptor in launch.descriptors.items()]
     files = [f"-certificate={launch.certificate}", f"-key={launch.certificate}"]
     launch.run([str(program), *places, *files])
 
 
-def _built_go(go: str, source: Path, cache: Path) -> Path:
+def built_go(go: str, source: Path, cache: Path) -> Path:
     """The program of a folder, built once for this source and this Go: that takes some 15 seconds."""
     version = subprocess.run([go, "version"], capture_output=True, check=True).stdout
     content = b"".join(file.read_bytes() for file in sorted(source.iterdir()))

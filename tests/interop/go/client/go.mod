@@ -1,0 +1,3 @@
+module netkit.test/client
+
+go 1.24
