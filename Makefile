@@ -87,7 +87,7 @@ fuzz-parsers: $(VENV)/.dev
 	NETKIT_EXAMPLES=$(EXAMPLES) $(python) -m pytest tests/interop/test_http_parsers.py $(ARGS)
 
 fuzz-servers: $(VENV)/.dev
-	NETKIT_FUZZ_SECONDS=$$(( $(DURATION) / 5 )) $(python) -m pytest tests/fuzz $(ARGS)
+	NETKIT_FUZZ_SECONDS=$$(( $(DURATION) / 7 )) $(python) -m pytest tests/fuzz $(ARGS)
 
 docs: $(VENV)/.netkit
 	$(python) -m netkit.cli.pages.generate

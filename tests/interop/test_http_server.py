@@ -181,7 +181,7 @@ class TestGo:
         cache = tmp_path_factory.mktemp("go")
         program = built_go(require_peer("go"), HERE / "go" / "client", cache)
         said = run(str(program), "-url", url(served), "-ca", str(root))
-        assert 1 <= int(said) <= 30
+        assert 1 <= int(said) <= 100  # of 1,200 requests; it also dials for those that do not have to wait
 
 
 class TestNode:

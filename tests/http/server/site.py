@@ -2,7 +2,7 @@
 
     python -m tests.http.server.site '{"max_body": null}'
 
-It says its port on a line, and serves until its input ends.
+It says where it listens on a line, and serves until its input ends.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def answer(exchange: Exchange) -> Flow[None]:
             yield from exchange.send_flow(piece)
         yield from exchange.end_flow()
     elif target == b"/trailers":
-        exchange.begin(200)
+        exchange.begin(200, [(b"x-method", exchange.head.method)])
         yield from exchange.send_flow(b"chunk")
         yield from exchange.end_flow([(b"x-end", b"1")])
     else:
@@ -52,7 +52,7 @@ def answer(exchange: Exchange) -> Flow[None]:
             while piece := (yield from exchange.read_flow()):
                 size += len(piece)
         body = b"%d\n" % size
-        exchange.begin(200, [(b"content-type", b"text/plain")], length=len(body))
+        exchange.begin(200, [(b"x-method", exchange.head.method)], length=len(body))
         yield from exchange.send_flow(body, end=True)
 
 
@@ -62,7 +62,7 @@ class Site:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
         self.process = process
-        self.port = int(process.stdout.readline())
+        self.port = int(process.stdout.readline().rpartition(b":")[2])
 
     def client(self, *, receive_buffer: int | None = None) -> Client:
         return Client(connected(("127.0.0.1", self.port), receive_buffer))
@@ -83,14 +83,21 @@ class Site:
 
 
 @contextmanager
-def site(**settings: Any) -> Iterator[Site]:
+def started(**settings: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, which must still be there at the end."""
     argv = [sys.executable, "-m", "tests.http.server.site", json.dumps(settings)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
         try:
-            yield Site(process)
+            yield process
             assert process.poll() is None, "the server has ended"
         finally:
             process.kill()
+
+
+@contextmanager
+def site(**settings: Any) -> Iterator[Site]:
+    with started(**settings) as process:
+        yield Site(process)
 
 
 def main() -> None:
@@ -105,7 +112,7 @@ def main() -> None:
     threading.Thread(target=wait_for_end, daemon=True).start()
     config = ServerConfig().replace(**json.loads(sys.argv[1]))
     listener = TcpListener.bind("127.0.0.1:0")
-    print(listener.local_addr.port, flush=True)
+    print(f"tcp {listener.local_addr}", flush=True)
     HttpServer(Flows(answer), config).run([listener], stop=stop)
 
 
