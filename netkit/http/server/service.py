@@ -6,6 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from netkit._log import Log
+from netkit.http.parse_errors import ParseError
 from netkit.http.server.exchange import KeepsHeads, Refuses
 from netkit.http.server.refusal import refusal, status_of
 
@@ -80,7 +81,9 @@ class Service:
     def fault(self, connection: ConnectionFacts, error: Exception) -> None:
         """A client broke the rules."""
         self.counts.faults += 1
-        log.debug("connection %d from %s: %s", connection.number, connection.peer, error)
+        if log.enabled:
+            rule = f" ({error.section})" if isinstance(error, ParseError) else ""
+            log.debug("connection %d from %s: %s%s", connection.number, connection.peer, error, rule)
         if self.watcher is not None:
             self.watcher.fault(connection, error)
 

@@ -220,7 +220,7 @@ class Serving:
         self.server = HttpServer(handler, config or ServerConfig(), tls=tls, watcher=self.told)
         self.stop = Stop()
         self.over = over
-        self._form = form
+        self.form = form
         self._drain = drain
         self._listener: Any
         if over == "unix":
@@ -235,7 +235,7 @@ class Serving:
 
     def _run(self) -> None:
         try:
-            if self._form == "async":
+            if self.form == "async":
                 asyncio.run(self.server.run_async([self._listener], stop=self.stop, drain=self._drain))
             else:
                 self.server.run([self._listener], stop=self.stop, drain=self._drain)

@@ -28,8 +28,10 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 NAMED = re.compile(r".+ at octet \d+|.+\(RFC \d+ section [\d.]+\).*")
 
 
-def refused(served: Serving, octets: bytes, *, whole: bool = True, method: str = "GET") -> int:
-    """Send what is wrong; the status of the last response, after which nothing may come."""
+def refused(served: Serving, octets: bytes, *, method: str = "GET") -> int:
+    """Send what is wrong, in one piece to the blocking form and octet by octet to the other if it is short;
+    the status of the response, after which nothing may come."""
+    whole = served.form == "blocking" or len(octets) > 1000
     with served.client() as client:
         pieces = [octets] if whole else [octets[at : at + 1] for at in range(len(octets))]
         for piece in pieces:
@@ -58,13 +60,12 @@ def served(request: pytest.FixtureRequest) -> Iterator[Serving]:
 class TestFaults:
     """Every fault that the parser knows, over a connection; with both twins."""
 
-    @pytest.mark.parametrize("whole", [True, False], ids=["whole", "octet by octet"])
     @pytest.mark.parametrize("case", HEADS, ids=lambda case: case.name)
-    def test_heads(self, served: Serving, case: Bad, whole: bool) -> None:
+    def test_heads(self, served: Serving, case: Bad) -> None:
         served.told.faults.clear()
         message = case.message
         error = getattr(ParseError, case.error)
-        status = refused(served, message, whole=whole, method="HEAD" if message[:5] == b"HEAD " else "GET")
+        status = refused(served, message, method="HEAD" if message[:5] == b"HEAD " else "GET")
         (fault,) = served.told.faults
         assert isinstance(fault, error)
         assert isinstance(fault, ParseError)
@@ -73,17 +74,25 @@ class TestFaults:
         assert NAMED.fullmatch(str(fault))
         assert status == fault.status
 
-    @pytest.mark.parametrize("whole", [True, False], ids=["whole", "octet by octet"])
     @pytest.mark.parametrize("case", BODIES, ids=lambda case: case.name)
-    def test_bodies(self, served: Serving, case: Bad, whole: bool) -> None:
+    def test_bodies(self, served: Serving, case: Bad) -> None:
         served.told.faults.clear()
-        status = refused(served, CHUNKED + case.message, whole=whole)
+        status = refused(served, CHUNKED + case.message)
         (fault,) = served.told.faults
         assert isinstance(fault, getattr(ParseError, case.error))
         assert isinstance(fault, ParseError)
         assert status == fault.status
         assert fault.offset == len(CHUNKED) + case.offset
         assert NAMED.fullmatch(str(fault))
+
+    def test_the_log(self, served: Serving, caplog: pytest.LogCaptureFixture) -> None:
+        """A line names the connection, the rule and the offset."""
+        with caplog.at_level("DEBUG", "netkit.http.server"):
+            assert refused(served, b"GET / HTTP/1.1\r\nA : b\r\n\r\n") == 400
+        (line,) = [each for each in caplog.messages if "octet" in each]
+        assert re.fullmatch(
+            r"connection \d+ from 127\.0\.0\.1:\d+: .+ at octet 17 \(RFC 9112 section 5\.1\)", line
+        )
 
     def test_the_cut_off_ones(self, served: Serving) -> None:
         served.told.faults.clear()
