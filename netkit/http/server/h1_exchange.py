@@ -68,6 +68,8 @@ class H1Exchange(Exchange):
                     self.is_read = True
                     self.refused = event.error
                     serving.service.fault(serving.facts, event.error)
+                    if self.is_ended:
+                        serving.conn.reset(event.stream)  # it could be answered, but was answered already
                     raise event.error
             if self._continues:
                 self._continues = False

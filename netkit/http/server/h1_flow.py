@@ -146,6 +146,8 @@ class H1Serving:
                     if data is None:
                         continue
                 self.events.extend(conn.feed(data) if data else conn.feed_eof())
+                if not (data or self.events):
+                    return None  # the end of the stream would be found again and again
                 continue
             now = monotonic()
             if not is_idle:
@@ -375,6 +377,7 @@ class H1Serving:
                     return
                 elif isinstance(event, Broken):
                     self.service.fault(self.facts, event.error)
+                    conn.reset(event.stream)  # it could be answered, but was answered already
                     return
             left = conn.body_left or 0
             if conn.is_last or dropped + left > config.max_unread:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from netkit.http import HttpError, ParseError
+from netkit.http.connection.errors import IncompleteMessage
 from netkit.http.connection.limits import ConnectionLimits
 from netkit.http.server.config import ServerConfig
 from netkit.http.server.exchange import Exchange
@@ -130,12 +131,33 @@ class TestFaults:
             assert client.is_ended()
         assert len(served.told.faults) == 1
 
-    def test_in_a_body_that_nobody_reads(self) -> None:
-        with Serving(no_body) as served, served.client() as client:
-            client.send(CHUNKED + b"x")
-            assert client.response().status == 204
+    @pytest.mark.parametrize("together", [True, False])
+    @pytest.mark.parametrize("reads", [True, False])
+    @pytest.mark.parametrize("how", ["fault", "end"])
+    def test_in_a_body_that_was_answered(self, together: bool, reads: bool, how: str) -> None:
+        """Before the response or after it, whether the handler reads on or not: no second one."""
+
+        def handler(exchange: Exchange) -> Flow[None]:
+            yield from no_body(exchange)
+            if reads:
+                yield from exchange.read_all_flow()
+
+        with Serving(handler) as served, served.client() as client:
+            wrong = b"x" if how == "fault" else b"5\r\nab"
+            client.send(CHUNKED + wrong if together else CHUNKED)
+            if not together:
+                assert client.response().status == 204
+                client.send(wrong)
+            if how == "end":
+                client.finish()
+            if together:
+                assert client.response().status == 204
             assert client.is_ended()
-            assert [type(fault) for fault in served.told.faults] == [ParseError.InvalidChunkSize]
+            (fault,) = served.told.faults
+            assert type(fault) is (ParseError.InvalidChunkSize if how == "fault" else IncompleteMessage)
+            served.until_idle()
+            with served.client() as other:
+                assert other.ask(GET).status == 204
 
 
 LIMITS = ConnectionLimits(max_header_list=1024, max_header_count=8, max_start_line=64)
