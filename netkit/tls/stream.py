@@ -387,6 +387,16 @@ class TlsStream(ByteStream):
         finally:
             self._flushing = False
 
+    def flush(self) -> Flow[None]:
+        """Flow: wait until the system has everything that was written, and what `offer` has taken."""
+        if self.unsent:
+            self._begin_writing()
+            try:
+                yield from self._flush()
+            finally:
+                self._writing = False
+        yield from self._inner.flush()
+
     def _offer_output(self) -> None:
         """Send the ciphertext that the socket takes at once. Do nothing if another call is sending."""
         if not (self._session.pending_output or self._leaving):

@@ -11,7 +11,9 @@ here waits, says how long, and says how much may lie in memory meanwhile:
   it holds `DEAF_LIMIT`: so a client that never reads is held to that, whatever it asks for;
 - a client that takes nothing of the outbox for `write_timeout`, or too little of it, is left.
 
-The decision a reader would wonder about: a connection that is to end says GOAWAY twice (section 6.8). The
+Two decisions a reader would wonder about. A stream that is answered before its request has ended is reset
+only after `UNWANTED_TIMEOUT`: clients that find the reset right behind the response take it for a failure,
+and drop the response (curl 7.88 does). And a connection that is to end says GOAWAY twice (section 6.8). The
 first names no stream, and goes with a PING. The second follows the answer, or `LEAVE_TIMEOUT`, and names the
 last stream: so what the client asked before it had read the first one is answered too.
 """
@@ -57,8 +59,21 @@ OFFER_SIZE = 262_144
 #: How long a client may take to answer the PING that goes with the first GOAWAY, in seconds.
 LEAVE_TIMEOUT = 0.5
 
+#: How long a client may take to end a request that is answered, in seconds, before its stream is reset.
+UNWANTED_TIMEOUT = 0.25
+
 #: What that PING carries.
 _LEAVING = b"leaving."
+
+
+class Unwanted:
+    """The rest of a request that was answered before its end: until when it may come, and what has."""
+
+    __slots__ = ("dropped", "until")
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.dropped = 0
 
 
 class H2Serving:
@@ -78,6 +93,7 @@ class H2Serving:
         self.exchanges: dict[int, H2Exchange] = {}
         self.crowd: deque[H2Exchange] = deque()
         self._join = Join()
+        self._unwanted: dict[int, Unwanted] = {}  # answered streams whose requests are not over
         self._begun: deque[H2Exchange] = deque()  # received, and not handed to the handler yet
         self._running = 0
         self._most = config.limits.max_concurrent_streams
@@ -204,7 +220,7 @@ class H2Serving:
                 assert isinstance(event, Data)
                 receiver = exchanges.get(event.stream)
                 if receiver is None or receiver.has_come:
-                    self.conn.consumed(event.stream, event.credit)
+                    self._drop(event.stream, event.credit)
                 else:
                     receiver.pieces.append((event.data, event.credit))
                     receiver.told()
@@ -215,6 +231,8 @@ class H2Serving:
                     receiver.trailers = event.trailers
                     receiver.has_come = True
                     receiver.told()
+                else:
+                    self._unwanted.pop(event.stream, None)
             elif isinstance(event, Room):
                 self._room(event.stream)
             elif isinstance(event, Reset):
@@ -244,6 +262,7 @@ class H2Serving:
             self.service.fault(self.facts, error)
         exchange = self.exchanges.get(event.stream)
         if exchange is None:
+            self._unwanted.pop(event.stream, None)
             return
         exchange.fail(error)
         branch = exchange.branch
@@ -322,8 +341,8 @@ class H2Serving:
             elif not exchange.is_ended:
                 self.conn.reset(stream, ErrorCode.INTERNAL_ERROR)
             elif not exchange.has_come:
-                # The rest of the request is not wanted (section 8.1).
-                self.conn.reset(stream, ErrorCode.NO_ERROR)
+                self._unwanted[stream] = Unwanted(monotonic() + UNWANTED_TIMEOUT)
+                self._wake.set()
             elif exchange.pieces:
                 for _, credit in exchange.pieces:
                     self.conn.consumed(stream, credit)
@@ -333,6 +352,20 @@ class H2Serving:
             self._idle_since = monotonic()
         if self._begun or self.is_leaving or self._has_ended:
             self._wake.set()
+
+    def _drop(self, stream: int, credit: int) -> None:
+        """Drop octets of a request that is answered; after too many, the client is given no more room."""
+        unwanted = self._unwanted.get(stream)
+        if unwanted is not None:
+            unwanted.dropped += credit
+            if unwanted.dropped > self.config.max_unread:
+                return
+        self.conn.consumed(stream, credit)
+
+    def _refuse_rest(self, stream: int) -> None:
+        """The rest of the request is not wanted (section 8.1)."""
+        del self._unwanted[stream]
+        self.conn.reset(stream, ErrorCode.NO_ERROR)
 
     # Sending.
 
@@ -455,6 +488,8 @@ class H2Serving:
         """When the connection is to be looked at again, if nothing happens."""
         config = self.config
         limits = [self._head_until]
+        if self._unwanted:
+            limits.append(next(iter(self._unwanted.values())).until)
         if self._stuck_since is not None:
             self._writing.done = self._sent
             limits.append(self._writing.until(self._stuck_since))
@@ -468,12 +503,17 @@ class H2Serving:
     def _limit_passed(self, now: float) -> None:
         """A limit of time has passed: the connection ends, or is to."""
         config = self.config
+        late = [stream for stream, unwanted in self._unwanted.items() if now >= unwanted.until]
+        if late:
+            for stream in late:
+                self._refuse_rest(stream)
+            return
         if self._stuck_since is not None:
             stuck_until = self._writing.until(self._stuck_since)
             if stuck_until is not None and now >= stuck_until:
-                late = HttpError.Timeout(config.write_timeout, "sending a response", fault="peer")
-                self._lost(late)
-                self.service.fault(self.facts, late)
+                error = HttpError.Timeout(config.write_timeout, "sending a response", fault="peer")
+                self._lost(error)
+                self.service.fault(self.facts, error)
                 return
         if self._head_until is not None and now >= self._head_until:
             self._head_until = None

@@ -267,7 +267,7 @@ class Served:
         self.stop = Stop()
         self._listener = TcpListener.bind("127.0.0.1:0")
         self.port = self._listener.local_addr.port
-        self._tls = tls
+        self.tls = tls
         self._driver = driver
         self._errors: list[BaseException] = []
         self._socks: list[socket.socket] = []
@@ -290,7 +290,7 @@ class Served:
         sock.settimeout(PATIENCE)
         sock.connect(("127.0.0.1", self.port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._tls:
+        if self.tls:
             context = ssl.create_default_context()
             AUTHORITY.configure_trust(context)
             context.set_alpn_protocols(["h2"])
@@ -328,6 +328,7 @@ def form_of_h2(form: str) -> Iterator[None]:
         patch.setattr(h2_flow, "h2_server", import_module(f"netkit.http.connection.h2_{form}").server)
         patch.setattr(h2_flow, "H2Serving", Watched)
         patch.setattr(h2_flow, "LINGER", 0.2)
+        patch.setattr(h2_flow, "UNWANTED_TIMEOUT", 0.05)
         Watched.made.clear()
         yield
 

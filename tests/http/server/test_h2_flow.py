@@ -14,6 +14,7 @@ from netkit.http.connection.errors import ErrorCode, StreamFault
 from netkit.http.connection.limits import ConnectionLimits
 from netkit.http.errors import HttpError
 from netkit.http.message import Request, Response
+from netkit.http.server import h2_flow
 from netkit.http.server.config import ServerConfig
 from netkit.http.server.exchange import Exchange
 from netkit.http.server.h2_flow import OUTBOX_LIMIT
@@ -367,6 +368,43 @@ def test_a_response_before_the_end_of_the_request(serve: Serve) -> None:
     assert (asked.status, asked.body, asked.interims) == (403, b"no", [])
     assert (asked.is_ended, asked.code) == (True, ErrorCode.NO_ERROR)
     assert peer.get().status == 403  # the connection goes on
+
+
+def test_a_request_that_ends_after_its_response_is_not_reset(serve: Serve) -> None:
+    def handler(exchange: Exchange) -> Flow[None]:
+        exchange.begin(200, length=2)
+        yield from exchange.send_flow(b"ok", end=True)
+
+    peer = serve(handler).peer()
+    asked = peer.ask("/", "POST", end=False)
+    peer.reply(asked)
+    peer.send(asked, b"late", end=True)
+    peer.turn()
+    assert asked.code is None
+
+
+def test_a_client_gets_no_room_for_much_after_its_response(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(h2_flow, "UNWANTED_TIMEOUT", 1000.0)
+
+    def handler(exchange: Exchange) -> Flow[None]:
+        exchange.begin(200, length=2)
+        yield from exchange.send_flow(b"ok", end=True)
+
+    limits = ConnectionLimits(stream_window=1000)
+    peer = serve(handler, ServerConfig(max_unread=1500, limits=limits)).peer()
+    asked = peer.ask("/", "POST", end=False)
+    peer.reply(asked)
+    peer.turn()
+    sent = 0
+    while room := peer.conn.room(asked.stream):
+        peer.send(asked, bytes(room))
+        peer.turn()
+        sent += room
+    assert 1000 < sent <= 2500
+    assert asked.code is None
+    peer.sock.close()
 
 
 def test_a_body_that_says_that_it_is_too_long(serve: Serve) -> None:

@@ -1,0 +1,3 @@
+module netkit.test/h2client
+
+go 1.24
