@@ -707,3 +707,22 @@ def test_a_standard_server_understands_it() -> None:
             stream.shutdown(timeout=5)
         assert serving.result(5) == b"hello"
         assert ssl.OPENSSL_VERSION
+
+
+class TestFlush:
+    def test_it_sends_what_offer_has_taken(self, both: Both) -> None:
+        sent = bytearray()
+        while not both.server.unsent:
+            piece = bytes(16_384)
+            sent += piece[: both.server.offer(piece)]
+        received = beside(lambda: both.client.read_exactly(len(sent), timeout=5))
+        run(both.server.flush())
+        assert both.server.unsent == 0
+        assert received.result(5) == sent
+
+    def test_it_says_that_the_peer_is_gone(self, both: Both) -> None:
+        while not both.server.unsent:
+            both.server.offer(bytes(16_384))
+        both.client.get_ref().reset()  # type: ignore[attr-defined]  # it is TCP
+        with pytest.raises(ConnectionError):
+            run(both.server.flush())

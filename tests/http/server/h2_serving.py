@@ -322,13 +322,14 @@ def server_tls() -> TlsConfig:
 
 @contextmanager
 def form_of_h2(form: str) -> Iterator[None]:
-    """HTTP/2 in this form meanwhile, with connections that note what they hold."""
+    """HTTP/2 in this form meanwhile, with connections that note what they hold, and short farewells."""
     require_form(form)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(h2_flow, "h2_server", import_module(f"netkit.http.connection.h2_{form}").server)
         patch.setattr(h2_flow, "H2Serving", Watched)
         patch.setattr(h2_flow, "LINGER", 0.2)
         patch.setattr(h2_flow, "UNWANTED_TIMEOUT", 0.05)
+        patch.setattr(h2_flow, "LEAVE_TIMEOUT", 0.1)
         Watched.made.clear()
         yield
 

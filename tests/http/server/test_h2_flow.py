@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,6 +22,7 @@ from netkit.http.server.exchange import Exchange
 from netkit.http.server.h2_flow import OUTBOX_LIMIT
 from netkit.http.server.response import StreamedResponse
 from netkit.io import Event, Flow, beside
+from netkit.websocket.server import ServerWebSocket, WebSocketHandler
 from tests.http.connection.forms import (
     END_HEADERS,
     GET,
@@ -523,7 +526,7 @@ def test_a_client_that_leaves_ends_its_handlers(serve: Serve) -> None:
     for number in range(5):
         peer.ask(f"/{number}")
     until(lambda: len(handler.begun) == 5)
-    peer.sock.setsockopt(1, 13, b"\1\0\0\0\0\0\0\0")  # SO_LINGER 0: a reset
+    peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.sock.close()
     until(lambda: len(served.told.exchanges) == 5)
     assert handler.ended == ["closed"] * 5
@@ -585,6 +588,17 @@ def test_a_handler_that_works_on_after_its_response(serve: Serve) -> None:
     assert not next_one.is_over  # it would be one handler more than there may be
     go.set()
     assert peer.reply(next_one).status == 200
+
+
+def test_clients_that_leave_after_the_tls_handshake(serve: Serve) -> None:
+    """SETTINGS cannot be sent to them, at whatever moment they leave."""
+    served = serve(answer, tls=True)
+    for _ in range(10):
+        sock = served.sock()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+    assert served.peer().get().status == 200
+    until(lambda: len(served.server.connections.active) == 1)
 
 
 # Limits of time.
@@ -655,7 +669,7 @@ def test_a_head_that_does_not_end(serve: Serve, begun: bytes) -> None:
 
 
 def test_an_idle_connection(serve: Serve) -> None:
-    served = serve(answer, ServerConfig(idle_timeout=0.05))
+    served = serve(answer, ServerConfig(idle_timeout=0.2))
     peer = served.peer()
     peer.get()
     peer.at_end()
@@ -665,10 +679,11 @@ def test_an_idle_connection(serve: Serve) -> None:
 
 def test_nothing_is_idle_while_a_handler_works(serve: Serve) -> None:
     handler = Waiting()
-    served = serve(handler, ServerConfig(idle_timeout=0.05))
-    peer, other = served.peer(), served.peer()
+    served = serve(handler, ServerConfig(idle_timeout=0.3))
+    peer = served.peer()
     asked = peer.ask("/1")
     until(lambda: handler.begun)
+    other = served.peer()
     other.at_end()  # which is idle from about then on
     handler.go.set()
     assert peer.reply(asked).body == b"done"
@@ -693,7 +708,10 @@ def test_stop_lets_what_is_under_way_go_on(serve: Serve) -> None:
     peer.at_end()
 
 
-def test_a_request_that_crosses_the_first_goaway_is_answered(serve: Serve) -> None:
+def test_a_request_that_crosses_the_first_goaway_is_answered(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(h2_flow, "LEAVE_TIMEOUT", PATIENCE)
     served = serve(answer)
     peer = served.peer()
     peer.get()
@@ -764,6 +782,29 @@ def test_connect(serve: Serve, protocol: bytes | None) -> None:
     exchange, error = served.told.exchanges[0]
     assert (exchange.head.protocol, error, exchange.received) == (protocol, None, 3_000_008)
     assert exchange.sent == 3_000_008
+
+
+def test_a_websocket(serve: Serve) -> None:
+    """RFC 8441 section 5: the frames are those of RFC 6455, in DATA frames."""
+
+    def echo(ws: ServerWebSocket) -> Flow[None]:
+        yield from ws.send_flow((yield from ws.receive_flow()))
+        yield from ws.close_flow()
+
+    class Echo:
+        def handle_socket_flow(self, ws: ServerWebSocket) -> Flow[None]:
+            yield from echo(ws)
+
+    peer = serve(WebSocketHandler(Echo())).peer()
+    peer.turn()
+    version = [(b"sec-websocket-version", b"13")]
+    asked = peer.ask("/chat", "CONNECT", version, end=False, protocol=b"websocket")
+    peer.until(lambda: asked.status)
+    mask = b"\1\2\3\4"
+    peer.send(asked, b"\x81\x82" + mask + bytes((ord("h") ^ 1, ord("i") ^ 2)))
+    peer.until(lambda: asked.body.startswith(b"\x81\x02hi\x88"))
+    peer.send(asked, b"\x88\x82" + mask + bytes((0x03 ^ 1, 0xE8 ^ 2)), end=True)
+    assert peer.reply(asked).status == 200
 
 
 def test_what_a_handler_leaves_of_a_tunnel_is_ended(serve: Serve) -> None:
