@@ -5,6 +5,7 @@
 #   make test-all     the same on each supported Python that is here (3.11, 3.12, 3.13)
 #   make check    format, lint, types, the crate, generated pages, and make test
 #   make h2spec   both forms of HTTP/2 against h2spec, which Go builds
+#   make inspect-suites  tests of requests, HTTPie and vcrpy (httpx) with netkit's endpoints in httpbin's place
 #   make peers    the programs that the interoperability tests talk to
 #   make bench    the benchmarks, each beside the peer it is measured against
 #   make load     what the suite does for twenty seconds, for ten minutes: connections idle and busy, compared byte by byte
@@ -33,7 +34,7 @@ installed_from := pyproject.toml setup.py $(wildcard rust/Cargo.* rust/src/*.rs 
 # One line: whether the hot functions are in Rust or in Python, and why.
 twins := $(VENV)/bin/netkit version --plain | awk -F '\t' '$$1 == "twins" { print "netkit: twins: " $$2 }' >&2
 
-.PHONY: demo test test-all check lint types rust generated peers h2spec bench load fuzz fuzz-twins fuzz-parsers fuzz-servers docs install clean
+.PHONY: demo test test-all check lint types rust generated peers h2spec inspect-suites bench load fuzz fuzz-twins fuzz-parsers fuzz-servers docs install clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.netkit
@@ -64,12 +65,16 @@ rust:
 generated: $(VENV)/.netkit
 	$(python) -m netkit.cli.pages.generate --check
 	$(python) tools/architecture.py --check
+	$(python) tools/inspect_page.py --check
 
 peers:
 	@tools/peers.sh
 
 h2spec: $(VENV)/.dev
 	NETKIT_REQUIRE_PEERS=1 $(python) -m pytest tests/interop/test_h2spec.py $(ARGS)
+
+inspect-suites: $(VENV)/.dev
+	$(python) tools/inspect_suites.py $(ARGS)
 
 bench: $(VENV)/.dev
 	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(python) $$benchmark || exit 1; done
@@ -92,6 +97,7 @@ fuzz-servers: $(VENV)/.dev
 docs: $(VENV)/.netkit
 	$(python) -m netkit.cli.pages.generate
 	$(python) tools/architecture.py
+	$(python) tools/inspect_page.py
 
 # An environment of its own; what a system looks for elsewhere is linked, or copied, to where it looks.
 install:

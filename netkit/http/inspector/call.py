@@ -179,7 +179,7 @@ class Call:
         """The fields of a response as octets, with the common ones."""
         sent = [*self.common]
         if content_type is not None:
-            sent.append((b"content-type", content_type.encode("latin-1")))
+            sent.append((b"Content-Type", content_type.encode("latin-1")))
         sent += [(name.encode("latin-1", "replace"), octets(value)) for name, value in fields]
         return sent
 

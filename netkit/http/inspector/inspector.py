@@ -70,11 +70,11 @@ class Inspector:
             yield from _plain_flow(exchange, 404, "no such endpoint: / lists them\n", common)
             return
         if method == "OPTIONS":
-            common += [(b"allow", ", ".join(allowed).encode()), (b"access-control-allow-methods", _METHODS)]
-            common.append((b"access-control-max-age", b"3600"))
+            common += [(b"Allow", ", ".join(allowed).encode()), (b"Access-Control-Allow-Methods", _METHODS)]
+            common.append((b"Access-Control-Max-Age", b"3600"))
             asked = exchange.request.headers.combined("Access-Control-Request-Headers")
             if asked is not None:
-                common.append((b"access-control-allow-headers", asked.encode("latin-1", "replace")))
+                common.append((b"Access-Control-Allow-Headers", asked.encode("latin-1", "replace")))
             yield from _plain_flow(exchange, 200, "", common)
             return
         wanted = "GET" if method == "HEAD" else method
@@ -82,7 +82,7 @@ class Inspector:
             if wanted in endpoint.methods:
                 yield from self._answer_flow(exchange, endpoint, variables, common)
                 return
-        common.append((b"allow", ", ".join(allowed).encode()))
+        common.append((b"Allow", ", ".join(allowed).encode()))
         yield from _plain_flow(exchange, 405, f"{', '.join(allowed)}\n", common)
 
     def _answer_flow(
@@ -105,24 +105,27 @@ class Inspector:
             yield from _plain_flow(exchange, 400, f"{error}\n", common)
 
     def _common(self, exchange: Exchange) -> Fields:
-        """CORS, and that no browser shall guess a type."""
+        """CORS, and that no browser shall guess a type.
+
+        Names have capitals, as httpbin sends them: tests of clients look for them in what a client prints.
+        """
         origin = exchange.request.headers.get_first("Origin")
-        fields: Fields = [(b"x-content-type-options", b"nosniff")]
+        fields: Fields = [(b"X-Content-Type-Options", b"nosniff")]
         if origin is None:
             return [
                 *fields,
-                (b"access-control-allow-origin", b"*"),
-                (b"access-control-allow-credentials", b"true"),
+                (b"Access-Control-Allow-Origin", b"*"),
+                (b"Access-Control-Allow-Credentials", b"true"),
             ]
-        fields.append((b"access-control-allow-origin", origin.encode("latin-1", "replace")))
+        fields.append((b"Access-Control-Allow-Origin", origin.encode("latin-1", "replace")))
         if self.config.allows(_without_port(origin.partition("://")[2])):
-            fields.append((b"access-control-allow-credentials", b"true"))
+            fields.append((b"Access-Control-Allow-Credentials", b"true"))
         return fields
 
 
 def _plain_flow(exchange: Exchange, status: int, text: str, common: Fields) -> Flow[None]:
     """Flow: an answer that says what is wrong."""
-    fields = [*common, (b"content-type", b"text/plain; charset=utf-8")]
+    fields = [*common, (b"Content-Type", b"text/plain; charset=utf-8")]
     body = text.encode("utf-8", "replace")
     exchange.begin(status, fields, length=len(body))
     yield from exchange.send_flow(body, end=True)
