@@ -27,6 +27,7 @@
 Modules for the contents of fields: `netkit.http.negotiation` (Accept and similar fields), `ranges`,
 `link_header`, `content_disposition`, `challenges` (WWW-Authenticate) and `structured` (RFC 9651).
 `netkit.http.har` writes exchanges as an HTTP Archive.
+`netkit.http.inspector` has endpoints to test clients with: those of httpbin, and faults on purpose.
 `netkit.http.range_answer` says what a server answers to a Range. `netkit.http.diagnose` says what is wrong
 with a message, and which other parsers read it differently.
 
@@ -113,6 +114,8 @@ if TYPE_CHECKING:
         load_hsts as load_hsts,
         save_hsts as save_hsts,
     )
+    from netkit.http.inspector.config import InspectorConfig as InspectorConfig
+    from netkit.http.inspector.inspector import Inspector as Inspector
     from netkit.http.message import Request as Request, Response as Response
     from netkit.http.netrc import (
         Netrc as Netrc,
@@ -191,6 +194,8 @@ __getattr__, __dir__, __all__ = lazy(
         "framing": "Framing Lenient TargetForm",
         "headers": "Headers HeadersLike",
         "hsts": "HstsPolicy HstsStore load_hsts save_hsts",
+        "inspector.config": "InspectorConfig",
+        "inspector.inspector": "Inspector",
         "message": "Request Response",
         "netrc": "Netrc NetrcEntry find_netrc load_netrc parse_netrc",
         "parse_errors": "ParseError",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from netkit.http.inspector.call import Call
     from netkit.io import Flow
 
-GROUP = Group("Authentication", "The path says the name and the password that are right.")
+GROUP = Group("Authentication", "The path says which name and which secret are right.")
 
 #: The algorithms of Digest by their names, and those of hashlib. SHA-512 is httpbin's own.
 ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256", "SHA-512": "sha512"}
@@ -44,7 +44,7 @@ def _is_basic(call: Call) -> bool:
         given = b64decode(rest, validate=True)
     except ValueError:
         return False
-    right = f"{call.variables['user']}:{call.variables['password']}".encode()
+    right = f"{call.variables['user']}:{call.variables['passwd']}".encode()
     return compare_digest(given, right) or compare_digest(given.decode("latin-1").encode(), right)
 
 
@@ -53,8 +53,8 @@ def _welcome_flow(call: Call, fields: list[tuple[str, str]] | None = None) -> Fl
 
 
 @GROUP.add(
-    "/basic-auth/{user}/{password}",
-    "asks for Basic, and says 401 until name and password are right",
+    "/basic-auth/{user}/{passwd}",
+    "asks for Basic, and says 401 until the credentials are right",
     finds="credentials that are encoded wrongly, or sent before or after it was asked for them",
     examples=("/basic-auth/user/secret",),
 )
@@ -63,7 +63,7 @@ def basic_auth(call: Call) -> Flow[None]:
 
 
 @GROUP.add(
-    "/hidden-basic-auth/{user}/{password}",
+    "/hidden-basic-auth/{user}/{passwd}",
     "the same, but says 404 and asks for nothing",
     finds="a client that cannot send credentials before it is asked",
     examples=("/hidden-basic-auth/user/secret",),
@@ -82,20 +82,20 @@ def bearer(call: Call) -> Flow[None]:
 
 
 @GROUP.add(
-    "/digest-auth/{qop}/{user}/{password}/{algorithm}/{stale_after}",
+    "/digest-auth/{qop}/{user}/{passwd}/{algorithm}/{stale_after}",
     "the same; after so many requests (`never`) the nonce is called stale",
     finds="a client that does not answer again with the new nonce",
     arguments={"require-cookie": "`1`: only with the cookie of the challenge"},
     examples=("/digest-auth/auth/user/secret/SHA-256/1",),
 )
 @GROUP.add(
-    "/digest-auth/{qop}/{user}/{password}/{algorithm}",
+    "/digest-auth/{qop}/{user}/{passwd}/{algorithm}",
     "the same with that algorithm: MD5, SHA-256, SHA-512-256, each also with `-sess`; SHA-512",
     finds="an algorithm that is missing, or that the weaker one is taken before",
     examples=("/digest-auth/auth-int/user/secret/SHA-512-256", "/digest-auth/auth/user/secret/SHA-256-sess"),
 )
 @GROUP.add(
-    "/digest-auth/{qop}/{user}/{password}",
+    "/digest-auth/{qop}/{user}/{passwd}",
     "asks for Digest with MD5; `auth` or `auth-int`, anything else offers both",
     finds="digests that are wrong: of the method, the target, the body, the count",
     examples=("/digest-auth/auth/user/secret", "/digest-auth/auth-int/user/secret"),
@@ -170,7 +170,7 @@ def _is_digest(call: Call, given: dict[str, str], algorithm: str, body: bytes) -
     if given.get("uri") != target or given.get("username") != call.variables["user"]:
         return False
     nonce, cnonce, qop = given.get("nonce", ""), given.get("cnonce", ""), given.get("qop")
-    secret = hashed(call.variables["user"], given.get("realm", ""), call.variables["password"])
+    secret = hashed(call.variables["user"], given.get("realm", ""), call.variables["passwd"])
     if algorithm.endswith("-sess"):
         secret = hashed(secret, nonce, cnonce)
     asked = [call.method, target]

@@ -142,7 +142,7 @@ _FORMS = {
     "unescaped": "/get?form=a b",
     "utf-8": "/get?form=\u00fc",
     "backslash": "\\get?form=backslash",
-    "userinfo": "{scheme}://user:password@{authority}/headers",
+    "userinfo": "{scheme}://user:secret@{authority}/headers",
     "upper-case": "{upper}/get?form=upper-case",
     "no-port": "{scheme}://localhost:/get",
     "bad-port": "{scheme}://localhost:99999/get",
