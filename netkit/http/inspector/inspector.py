@@ -21,6 +21,7 @@ from netkit.http.inspector.pages import PAGES
 from netkit.http.inspector.secrets import Secrets
 from netkit.http.inspector.table import ENDPOINTS
 from netkit.http.message import Response
+from netkit.http.multipart import MultipartError
 from netkit.http.parse_errors import ParseError
 from netkit.http.server.refusal import status_of
 
@@ -99,7 +100,7 @@ class Inspector:
         try:
             call = Call(exchange, endpoint, variables, self.config, self._secrets, common)
             yield from endpoint.answer(call)
-        except HttpError.InvalidValue as error:
+        except (HttpError.InvalidValue, MultipartError) as error:
             if exchange.status is not None:
                 raise
             yield from _plain_flow(exchange, 400, f"{error}\n", common)

@@ -13,6 +13,7 @@ import pytest
 from netkit.http import Client, HttpError, Request
 from netkit.http.inspector import InspectorConfig
 from netkit.http.inspector.call import json_octets
+from netkit.http.inspector.secrets import Secrets
 from netkit.http.inspector.table import ENDPOINTS, GROUPS
 from tests.http.inspector.conftest import PATIENCE, Served, serving
 
@@ -105,6 +106,31 @@ def test_a_unix_domain_socket_is_reached_by_no_page(tmp_path: Path) -> None:
         sock.connect(str(path))
         sock.sendall(b"GET /ip HTTP/1.1\r\nHost: any.example\r\nConnection: close\r\n\r\n")
         assert sock.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+# Limits.
+
+
+def test_what_one_request_may_ask_for_is_limited(client: Client) -> None:
+    small = InspectorConfig(max_delay=0.01, max_size=10, max_count=2, max_endless=100_000)
+    with serving(small) as served:
+        # Without the limit these would take longer than the client waits.
+        for path in ("/delay/3600", "/drip?duration=3600", "/stall?seconds=3600", "/sse?pause=3600"):
+            assert int(client.get(served.url(path)).status) == 200
+        assert len(client.get(served.url("/bytes/99999")).body or b"") == 10
+        assert int(client.get(served.url("/range/11")).status) == 404
+        assert len(client.get(served.url("/interim?count=99")).interim) == 2
+        assert len(client.get(served.url("/trailers?count=99")).trailers) == 4
+        assert len(client.get(served.url("/bomb/gzip?size=999999999")).body or b"") == 100_000
+        with pytest.raises(HttpError.InvalidValue):
+            InspectorConfig(max_delay=-1)
+
+
+@pytest.mark.once
+def test_chance_is_handed_in() -> None:
+    chosen = Secrets(bytes)
+    assert chosen.uuid() == "00000000-0000-4000-8000-000000000000"
+    assert (chosen.token(2), chosen.fraction()) == ("0000", 0.0)
 
 
 # CORS and methods.
