@@ -32,6 +32,9 @@ class Server:
     def __add__(self, path: str) -> str:
         return self.url + path
 
+    def __str__(self) -> str:
+        return self.url
+
     def join(self, url: str, allow_fragments: bool = True) -> str:
         return urljoin(self.url, url, allow_fragments=allow_fragments)
 
