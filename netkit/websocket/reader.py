@@ -8,7 +8,8 @@ and how a message is inflated, is for `netkit.websocket.protocol`. It raises not
 messages that were complete before a wrong octet are handed out, and the error is kept in `error`.
 
 A message under way is one buffer that grows, however many fragments it has. Its text is checked as the
-octets come, also inside an unfinished frame. The length that a frame announces reserves no memory.
+octets come, also inside an unfinished frame. The length that a frame announces reserves no memory, in Rust
+at most eight times as much as has come.
 
 This class has a twin in Rust (rust/src/websocket/reader.rs). The Python one is the specification.
 """

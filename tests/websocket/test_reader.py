@@ -363,6 +363,27 @@ def test_a_length_reserves_no_memory(twin: Twin) -> None:
     assert reader.buffered == 1
 
 
+@pytest.mark.parametrize("piece", [1000, 5001, 39_999, 1 << 20])
+@pytest.mark.parametrize("first", [TEXT, BINARY])
+def test_large_messages_in_pieces(twin: Twin, first: int, piece: int) -> None:
+    """Which go straight to where they end up; with a ping behind, and another message."""
+    message = bytes(32 + i % 90 for i in range(40_000))
+    one = frame(FIN | first, message)
+    stream = (
+        one + frame(FIN | PING, b"!") + frame(first, message[:35_000]) + frame(FIN, message[35_000:]) + one
+    )
+    reader = twin.MessageReader(True)
+    found = []
+    for chunk in pieces(stream, piece):
+        found += reader.feed(chunk)
+        assert reader.in_message or reader.buffered == 0
+    whole = (first, message.decode() if first == TEXT else message)
+    assert found == [whole, (PING, b"!"), whole, whole]
+    reader.feed(one[:5000])
+    assert reader.buffered == 5000 - 8
+    assert reader.in_message
+
+
 def test_the_number_of_fragments_is_limited(twin: Twin) -> None:
     stream = frame(BINARY, b"a") + frame(CONT, b"b") + frame(FIN | PING) + frame(FIN, b"c")
     assert len(read(twin.MessageReader(True, max_fragments=3), [stream])) == 2

@@ -83,8 +83,67 @@ impl Offset<'_> {
     }
 }
 
+/// Bytes that are being made: some of their octets are written, nobody has seen them, and nobody can.
+pub(super) struct Unfinished {
+    bytes: Py<PyBytes>,
+    length: usize,
+    written: usize,
+}
+
+impl Unfinished {
+    /// Bytes of that length, none of which is written.
+    #[allow(unsafe_code)]
+    pub(super) fn new(py: Python<'_>, length: usize) -> PyResult<Self> {
+        let size = ffi::Py_ssize_t::try_from(length)?;
+        // SAFETY: without a source, this makes bytes of that size, whose octets are not initialised, or
+        // returns NULL with an error set, which `from_owned_ptr_or_err` takes. The interpreter's lock is held
+        // (`py`).
+        let bytes = unsafe {
+            let pointer = ffi::PyBytes_FromStringAndSize(std::ptr::null(), size);
+            Bound::from_owned_ptr_or_err(py, pointer)?.cast_into_unchecked::<PyBytes>()
+        };
+        Ok(Self { bytes: bytes.unbind(), length, written: 0 })
+    }
+
+    /// Write the next octets, masked if there is a key.
+    ///
+    /// # Panics
+    /// If they are more than are still to be written.
+    #[allow(unsafe_code)]
+    pub(super) fn write(&mut self, py: Python<'_>, octets: &[u8], key: Option<Key>) {
+        assert!(octets.len() <= self.length - self.written);
+        let bytes = self.bytes.bind(py);
+        // SAFETY: `bytes` has `length` octets, of which those from `written` on are as many as `octets` and
+        // more. Nobody else has a reference to the object (it is private here until `finish`), so that this is
+        // the only one to its octets. Uninitialised ones are what MaybeUninit is for.
+        let target: &mut [MaybeUninit<u8>] = unsafe {
+            let start = ffi::PyBytes_AsString(bytes.as_ptr()).cast::<MaybeUninit<u8>>().add(self.written);
+            std::slice::from_raw_parts_mut(start, octets.len())
+        };
+        // Each octet of the target is written, which `written` then counts.
+        match key {
+            Some(key) => mask_new(octets, key, target),
+            None => copy_new(octets, target),
+        }
+        self.written += octets.len();
+    }
+
+    /// Whether all octets are written.
+    pub(super) fn is_finished(&self) -> bool {
+        self.written == self.length
+    }
+
+    /// The bytes.
+    ///
+    /// # Panics
+    /// If some octets are not written.
+    pub(super) fn finish(self, py: Python<'_>) -> Bound<'_, PyBytes> {
+        assert!(self.is_finished());
+        self.bytes.into_bound(py)
+    }
+}
+
 /// New bytes: a head as it is, and behind it a payload, masked if there is a key.
-#[allow(unsafe_code)]
 pub(super) fn masked_bytes<'py>(
     py: Python<'py>,
     head: &[u8],
@@ -92,27 +151,10 @@ pub(super) fn masked_bytes<'py>(
     key: Option<Key>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     // `PyBytes::new_with` would write zeros first, which takes as long as masking.
-    let length = head.len() + payload.len();
-    let size = ffi::Py_ssize_t::try_from(length)?;
-    // SAFETY: without a source, this makes bytes of that size, whose octets are not initialised, or returns
-    // NULL with an error set, which `from_owned_ptr_or_err` takes. The interpreter's lock is held (`py`).
-    let bytes = unsafe {
-        let pointer = ffi::PyBytes_FromStringAndSize(std::ptr::null(), size);
-        Bound::from_owned_ptr_or_err(py, pointer)?.cast_into_unchecked::<PyBytes>()
-    };
-    // SAFETY: `bytes` is a bytes object of `length` octets, which nobody else has seen, so that this is the
-    // only reference to its octets. Uninitialised ones are what MaybeUninit is for.
-    let target: &mut [MaybeUninit<u8>] =
-        unsafe { std::slice::from_raw_parts_mut(ffi::PyBytes_AsString(bytes.as_ptr()).cast(), length) };
-    // Both parts are written in full: `mask_new` and `copy_new` write each octet, or panic because the
-    // lengths differ, in which case nobody gets to see the bytes.
-    let (front, back) = target.split_at_mut(head.len());
-    copy_new(head, front);
-    match key {
-        Some(key) => mask_new(payload, key, back),
-        None => copy_new(payload, back),
-    }
-    Ok(bytes)
+    let mut made = Unfinished::new(py, head.len() + payload.len())?;
+    made.write(py, head, None);
+    made.write(py, payload, key);
+    Ok(made.finish(py))
 }
 
 /// The masking key in any bytes-like object.

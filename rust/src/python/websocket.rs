@@ -9,7 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyList, PyMemoryView, PyString, PyTuple};
 
 use super::arguments::{import, Given};
-use super::masking::{key_of, masked_bytes};
+use super::masking::{key_of, masked_bytes, Unfinished};
 use crate::masking::mask_into;
 use crate::websocket::header;
 use crate::websocket::{Error, Kind, Reader, Settings, Step, FIN, RSV1};
@@ -33,6 +33,8 @@ pub(super) struct MessageReader {
     kernel: Reader,
     is_plain: bool,
     error: Option<Py<PyAny>>,
+    /// A message whose octets are written to where they end up.
+    unfinished: Option<Unfinished>,
 }
 
 #[pymethods]
@@ -62,7 +64,7 @@ impl MessageReader {
             max_fragments: limit("max_fragments", &max_fragments, 1 << 17)?,
             max_empty_fragments: limit("max_empty_fragments", &max_empty_fragments, 1000)?,
         };
-        Ok(Self { kernel: Reader::new(settings), is_plain: true, error: None })
+        Ok(Self { kernel: Reader::new(settings), is_plain: true, error: None, unfinished: None })
     }
 
     /// What the next octets of the stream complete.
@@ -118,7 +120,7 @@ impl MessageReader {
     /// How many octets of the message under way are kept.
     #[getter]
     fn buffered(&self) -> usize {
-        self.kernel.payload().len()
+        self.kernel.buffered()
     }
 }
 
@@ -179,6 +181,18 @@ impl MessageReader {
                         (_, Some(key)) => masked_bytes(py, &[], payload, Some(key))?.into_any(),
                     };
                     found.append((opcode_of(py, opcode)?, payload))?;
+                }
+                Step::Part { total, start, length, key } => {
+                    let mut unfinished = match self.unfinished.take() {
+                        Some(unfinished) => unfinished,
+                        None => Unfinished::new(py, total)?,
+                    };
+                    unfinished.write(py, &rest[start..start + length], key);
+                    if unfinished.is_finished() {
+                        found.append((opcode_of(py, 2)?, unfinished.finish(py)))?;
+                    } else {
+                        self.unfinished = Some(unfinished);
+                    }
                 }
                 Step::Message(kind) => {
                     let payload = self.kernel.payload();

@@ -3,15 +3,30 @@
 //! The reader is handed octets and says, step by step, what they complete. A message that lies whole in front
 //! is not copied: the step says where it is and how it is masked. What comes in pieces is kept here.
 
+use std::cell::Cell;
+
 use super::header::{self, Header, MAX_HEADER};
 use super::utf8::{check, Text};
 use super::{refuse, Error, Kind, FIN, RSV1};
 use crate::masking::{mask_in_place, turned, Key};
 
+/// From this length on, a message in one frame is written straight to where it ends up.
+const LARGE: usize = 1 << 15;
+/// How many times as much memory may be reserved as octets have come of a message.
+const AHEAD: usize = 8;
+
 /// Capacity that an idle reader keeps for its next message.
 const KEPT: usize = 1 << 16;
+/// Capacity that a thread keeps for the next large message of any reader: memory that is new costs more than
+/// what is done with it.
+const SHARED: usize = 1 << 21;
+
+thread_local! {
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 const TEXT: u8 = 1;
+const OCTETS: u8 = 2;
 const CLOSE: u8 = 8;
 
 /// What a reader is told; netkit/websocket/reader.py says what each is.
@@ -42,6 +57,18 @@ pub enum Step {
         /// What it is masked with.
         key: Option<Key>,
     },
+    /// The next octets of a message of 2, octets, which is in one frame and has `total` of them: where they
+    /// are in the input, and what they are masked with. They are not kept here.
+    Part {
+        /// The octets of the whole message.
+        total: usize,
+        /// Where in the input these begin.
+        start: usize,
+        /// How many they are.
+        length: usize,
+        /// What they are masked with.
+        key: Option<Key>,
+    },
     /// A message that came in pieces: `payload` has it, and the kind is 1 or 2, text being checked, or for
     /// a compressed message its first octet.
     Message(u8),
@@ -56,6 +83,8 @@ struct Frame {
     key: Option<Key>,
     read: usize,
     left: u64,
+    /// The octets of the message, if it is handed out in parts.
+    apart: Option<usize>,
 }
 
 /// The reader.
@@ -123,11 +152,24 @@ impl Reader {
         &self.payload
     }
 
+    /// How many octets of the message under way are kept, here or by who was handed them.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        match self.frame {
+            Some(Frame { apart: Some(_), read, .. }) => read,
+            _ => self.payload.len(),
+        }
+    }
+
     /// Forget the payload that was completed, or handed on.
     pub fn clear(&mut self) {
         self.checked = 0;
         if self.payload.capacity() > KEPT {
-            self.payload = Vec::new();
+            let mut payload = std::mem::take(&mut self.payload);
+            if payload.capacity() <= SHARED {
+                payload.clear();
+                SPARE.set(payload);
+            }
         } else {
             self.payload.clear();
         }
@@ -181,8 +223,25 @@ impl Reader {
                     self.offset += length as u64;
                     return Ok((Step::Whole { opcode, start: used, length, key: frame.key }, used + length));
                 }
-                frame
+                self.prepare(frame, input.len() - used)
             };
+            if let Some(total) = frame.apart {
+                let start = used;
+                let length = (total - frame.read).min(input.len() - used);
+                if length == 0 {
+                    self.frame = Some(frame);
+                    break;
+                }
+                let key = frame.key.map(|key| turned(key, frame.read));
+                self.offset += length as u64;
+                frame.read += length;
+                if frame.read == total {
+                    self.message = 0;
+                } else {
+                    self.frame = Some(frame);
+                }
+                return Ok((Step::Part { total, start, length, key }, used + length));
+            }
             let size = self.take(&mut frame, &input[used..])?;
             used += size;
             if frame.left != 0 {
@@ -194,6 +253,23 @@ impl Reader {
             }
         }
         Ok((Step::NeedMore, used))
+    }
+
+    /// Decide where the payload of a frame that is not all there goes.
+    fn prepare(&mut self, mut frame: Frame, available: usize) -> Frame {
+        let Ok(length) = usize::try_from(frame.left) else { return frame };
+        if length < LARGE || length / AHEAD > available {
+            return frame;
+        }
+        if frame.first == FIN | OCTETS {
+            frame.apart = Some(length);
+        } else if frame.first & 0x08 == 0 {
+            if self.payload.is_empty() && self.payload.capacity() < length {
+                self.payload = SPARE.take();
+            }
+            self.payload.reserve_exact(length);
+        }
+        frame
     }
 
     /// Read the header of a frame, and say how many octets of the input it had.
@@ -236,7 +312,7 @@ impl Reader {
         let Some(head) = head.get(..header.size) else { return Ok(None) };
         let key = if expect_masked { head.last_chunk().copied() } else { None };
         self.begin(header);
-        Ok(Some((Frame { first: header.first, key, read: 0, left: header.length }, header.size)))
+        Ok(Some((Frame { first: header.first, key, read: 0, left: header.length, apart: None }, header.size)))
     }
 
     fn check_length(&self, header: Header, at: u64) -> Result<(), Error> {
@@ -361,6 +437,7 @@ mod tests {
     fn read(stream: &[u8], piece: usize) -> (Vec<(u8, Vec<u8>)>, Option<Error>) {
         let mut reader = Reader::new(SETTINGS);
         let mut found = Vec::new();
+        let mut parts = Vec::new();
         for input in stream.chunks(piece) {
             let mut at = 0;
             loop {
@@ -374,6 +451,14 @@ mod tests {
                         let mut payload = input[at + start..at + start + length].to_vec();
                         mask_in_place(&mut payload, key.unwrap());
                         found.push((opcode, payload));
+                    }
+                    Step::Part { total, start, length, key } => {
+                        let mut octets = input[at + start..at + start + length].to_vec();
+                        mask_in_place(&mut octets, key.unwrap());
+                        parts.extend(octets);
+                        if parts.len() == total {
+                            found.push((2, std::mem::take(&mut parts)));
+                        }
                     }
                     Step::Message(opcode) => {
                         found.push((opcode, reader.payload().to_vec()));
@@ -400,6 +485,21 @@ mod tests {
         let stream = b"\x01\x81\0\0\0\0a\x89\x82\0\0\0\0hi\x80\x81\0\0\0\0b";
         for piece in 1..=stream.len() {
             assert_eq!(read(stream, piece), (vec![(9, b"hi".to_vec()), (1, b"ab".to_vec())], None));
+        }
+    }
+
+    #[test]
+    fn large_messages_in_pieces() {
+        let payload: Vec<u8> = (0..100_000_u32).map(|i| (i % 127) as u8).collect();
+        for opcode in [TEXT, OCTETS] {
+            let mut stream = vec![FIN | opcode, 0xff, 0, 0, 0, 0, 0, 1, 0x86, 0xa0, 1, 2, 3, 4];
+            stream.extend(&payload);
+            mask_in_place(&mut stream[14..], [1, 2, 3, 4]);
+            stream.extend(b"\x89\x80\0\0\0\0");
+            for piece in [1, 1000, 20_001, 99_999, 1 << 20] {
+                let found = vec![(opcode, payload.clone()), (9, vec![])];
+                assert_eq!(read(&stream, piece), (found, None), "{piece}");
+            }
         }
     }
 
