@@ -7,7 +7,7 @@
     netkit.tls          TlsConfig, TlsStream, Certificate; verification that explains itself; the probe
     netkit.proxy        SOCKS 5 and HTTP CONNECT: connect_through; the PROXY protocol's headers
     netkit.http         Method, StatusCode, Headers, Request, Response, Url, Cookie
-    netkit.websocket    the masking of frames
+    netkit.websocket    a WebSocket connection without I/O, its frames, compression and handshake
     netkit.errors       NetkitError, the root of every error
     netkit.cli          the command, a thin layer over all of the above
 
