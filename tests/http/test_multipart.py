@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
@@ -37,7 +38,7 @@ def read(body: bytes, boundary: str = "x", cuts: tuple[int, ...] = (), **limits:
     head: PartHead | None = None
     content = b""
     places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         for event in parser.feed(body[start:end]):
             if isinstance(event, PartHead):
                 assert head is None
@@ -137,9 +138,9 @@ def test_limits() -> None:
         assert caught.value.limit == MAX_HEAD
     endless = MultipartParser("x")
     endless.feed(b"--x\r\n")
+    endless.feed(b"a" * 16_000)
     with pytest.raises(MultipartError, match="more than 16384"):
-        for _ in range(100):
-            endless.feed(b"a" * 1_000)
+        endless.feed(b"a" * 1_000)
 
 
 def test_content_is_handed_on_as_it_comes() -> None:
@@ -153,7 +154,7 @@ def test_content_is_handed_on_as_it_comes() -> None:
 
 @pytest.mark.parametrize("hostile", [b"\r\n--xa", b"\r\n-", b"\r\n--x" + b" " * 65 + b"a", b"\r"])
 def test_hostile_content_is_linear(hostile: bytes) -> None:
-    content = hostile * 20_000
+    content = hostile * 5_000
     assert [part.content for part in read(body(HEAD + content), cuts=tuple(range(0, len(content), 999)))] == [
         content
     ]

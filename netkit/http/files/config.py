@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from netkit._value import Value, assign
+from netkit.addr import AddrParseError, IpAddr
 from netkit.http.config import checked_count
 from netkit.http.errors import HttpError, quoted
 from netkit.http.files.passwords import checked_password
@@ -251,6 +252,14 @@ def _checked_origin(origin: str) -> str:
 
 def _checked_host(host: str) -> str:
     found = canonical_host(host.strip("[]") if host.startswith("[") else host)
-    if found is None:
+    if found is None or (":" in found and not _is_ip(found)):
         raise HttpError.InvalidValue("allowed_hosts", f"{quoted(host)} is no name of a host, or has a port")
     return found
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        IpAddr.parse(text)
+    except AddrParseError:
+        return False
+    return True

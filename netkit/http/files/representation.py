@@ -103,7 +103,8 @@ def plan(
     if form.is_made:
         fields.append((b"accept-ranges", b"none"))
         return Plan(200, fields, length=None)
-    wanted = query.octets(b"range") if query.method == "GET" else None
+    # Of an empty file there is no part. RFC 9110 section 14.2 allows to ignore any Range.
+    wanted = query.octets(b"range") if query.method == "GET" and form.size else None
     if wanted is not None and (condition := query.field("if-range")) is not None:
         modified = modified or moment(seconds)
         date = datetime.fromtimestamp(now, UTC)

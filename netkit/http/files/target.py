@@ -28,7 +28,8 @@ MAX_NAME: Final = 255
 UPLOADING: Final = b".netkit-upload-"
 
 _ENCODED: Final = re.compile(rb"%([0-9A-Fa-f]{2})?")
-_PLAIN: Final = re.compile(rb"[^A-Za-z0-9\-._~!$&'()*+,;=@]")
+#: What is encoded in a reference, besides what no segment may have: the colon, and what HTML has a use for.
+_ENCODED_IN_NAMES: Final = re.compile(rb"[^A-Za-z0-9\-._~!$()*+,;=@]")
 
 
 class Target(NamedTuple):
@@ -98,4 +99,4 @@ def encoded(name: bytes) -> str:
     >>> encoded("a b:é?.txt".encode())
     'a%20b%3A%C3%A9%3F.txt'
     """
-    return _PLAIN.sub(lambda found: b"%%%02X" % found[0][0], name).decode("ascii")
+    return _ENCODED_IN_NAMES.sub(lambda found: b"%%%02X" % found[0][0], name).decode("ascii")

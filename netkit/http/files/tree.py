@@ -45,7 +45,7 @@ class Nothing(Enum):
     """Why nothing was found."""
 
     MISSING = "there is nothing of that name"
-    REFUSED = "it is outside of the root, or neither a file nor a directory"
+    REFUSED = "it is outside of the root, a link to nowhere, or neither a file nor a directory"
     FORBIDDEN = "the system does not allow it"
 
 
@@ -72,12 +72,13 @@ class Walk:
     Raises OSError for a root that cannot be opened.
     """
 
-    __slots__ = ("_follow", "_links", "_owned", "_root", "root")
+    __slots__ = ("_follow", "_is_linked", "_links", "_owned", "_root", "root")
 
     def __init__(self, root: str, follow_symlinks: bool = False) -> None:
         self._root = root
         self._follow = follow_symlinks
         self._links = 0
+        self._is_linked = False  # whether the name that is looked for is one of a link
         self._owned = [os.open(root, _DIRECTORY)]
         #: Where the way begins.
         self.root: tuple[int, ...] = (self._owned[0],)
@@ -125,7 +126,7 @@ class Walk:
             return self._find(way, names)
         except OSError as error:
             if error.errno in _NOWHERE:
-                return Nothing.MISSING
+                return Nothing.REFUSED if self._is_linked or error.errno == errno.ELOOP else Nothing.MISSING
             if error.errno in (errno.EACCES, errno.EPERM):
                 return Nothing.FORBIDDEN
             raise
@@ -134,8 +135,12 @@ class Walk:
         """Go on from the end of `way`, which is changed."""
         left = list(reversed(names))
         place: tuple[int, ...] | None = None
+        requested = 0  # how many names of the request are left behind those of a link
+        self._is_linked = False
         while left:
             name = left.pop()
+            if len(left) < requested:
+                self._is_linked = False
             if not left and place is None:
                 place = tuple(way)
             if name in (b"", b"."):
@@ -150,6 +155,8 @@ class Walk:
                 more = self._read_link(name, way)
                 if more is None:
                     return Nothing.REFUSED
+                if not self._is_linked:
+                    self._is_linked, requested = True, len(left)
                 left.extend(reversed(more))
             elif stat.S_ISDIR(info.st_mode):
                 way.append(self._open(name, _DIRECTORY, way[-1]))
