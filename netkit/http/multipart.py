@@ -2,8 +2,8 @@ r"""Read multipart/form-data, piece by piece, without any input or output of its
 
 RFC 7578 (multipart/form-data), RFC 2046 section 5.1.1 (multipart), RFC 7578 section 4.2 (names).
 
-    >>> parser = MultipartParser("x")
-    >>> body = b'--x\r\nContent-Disposition: form-data; name="q"\r\n\r\none\r\n--x--\r\n'
+    >>> parser = MultipartParser("7")
+    >>> body = b'--7\r\nContent-Disposition: form-data; name="q"\r\n\r\none\r\n--7--\r\n'
     >>> [type(event).__name__ for event in parser.feed(body)], parser.is_complete
     (['PartHead', 'PartData', 'PartEnd'], True)
 

@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 ROWS: Final = 256
 
 _STYLE: Final = """
-:root{color-scheme:light dark;--line:#d8dee4;--soft:#59636e;--link:#0757b8;--over:#f3f6f9}
-@media(prefers-color-scheme:dark){:root{--line:#30363d;--soft:#9198a1;--link:#6cb0ff;--over:#1b2128}}
+:root{color-scheme:light dark;--Line:#d8dee4;--Soft:#59636e;--Link:#0757b8;--Over:#f3f6f9}
+@media(prefers-color-scheme:dark){:root{--Line:#30363d;--Soft:#9198a1;--Link:#6cb0ff;--Over:#1b2128}}
 *{box-sizing:border-box}
 body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:0 auto;padding:1.5rem 1rem}
 h1{font-size:1.25rem;font-weight:600;overflow-wrap:anywhere;margin:0 0 1rem}
-a{color:var(--link);text-decoration:none}a:hover,a:focus{text-decoration:underline}
+a{color:var(--Link);text-decoration:none}a:hover,a:focus{text-decoration:underline}
 table{border-collapse:collapse;width:100%}
-th,td{padding:.35rem .5rem;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
+th,td{padding:.35rem .5rem;text-align:left;border-bottom:1px solid var(--Line);vertical-align:top}
 th{font-weight:600;white-space:nowrap}th a{color:inherit}
 td:first-child{overflow-wrap:anywhere;width:100%}
 th:nth-child(2),td:nth-child(2){text-align:right}
-td+td{color:var(--soft);white-space:nowrap;font-variant-numeric:tabular-nums}
-tbody tr:hover{background:var(--over)}
+td+td{color:var(--Soft);white-space:nowrap;font-variant-numeric:tabular-nums}
+tbody tr:hover{background:var(--Over)}
 .d{font-weight:600}
-p,form{color:var(--soft);margin:1rem 0}
-form{border:1px solid var(--line);border-radius:.5rem;padding:.75rem 1rem}
+p,form{color:var(--Soft);margin:1rem 0}
+form{border:1px solid var(--Line);border-radius:.5rem;padding:.75rem 1rem}
 label{display:block;margin:.25rem 0}
 @media(max-width:36rem){th:nth-child(3),td:nth-child(3){display:none}}
 """
