@@ -13,6 +13,7 @@
     CookieJar StoredCookie         the cookies that a client keeps, and which of them go with a request
     HstsStore                      the hosts that are asked over TLS only
     RetryPolicy ProxyChoice        when a request is sent again, and through which proxy
+    FileHandler FilesConfig        serves the files of a directory (UploadConfig, BasicCredentials)
     HttpClient HttpHandler         the interfaces of a client and of a server (and their Async versions)
     BasicAuth BearerAuth DigestAuth PasswordAuth    how a client proves who it is (Auth is their interface)
     BodyDecoder BodyEncoder        content codings undone and applied: gzip, deflate, br, zstd
@@ -28,7 +29,8 @@ Modules for the contents of fields: `netkit.http.negotiation` (Accept and simila
 `link_header`, `content_disposition`, `challenges` (WWW-Authenticate) and `structured` (RFC 9651).
 `netkit.http.har` writes exchanges as an HTTP Archive.
 `netkit.http.inspector` has endpoints to test clients with: those of httpbin, and faults on purpose.
-`netkit.http.range_answer` says what a server answers to a Range. `netkit.http.diagnose` says what is wrong
+`netkit.http.range_answer` says what a server answers to a Range, `preconditions` whether it does what a
+conditional request asks for, and `multipart` reads forms. `netkit.http.diagnose` says what is wrong
 with a message, and which other parsers read it differently.
 
 Outside `netkit.http.client`, nothing opens a socket or reads the clock. A name is loaded, with its module,
@@ -101,6 +103,12 @@ if TYPE_CHECKING:
     from netkit.http.dates import format_http_date as format_http_date, parse_cookie_date as parse_cookie_date
     from netkit.http.errors import HttpError as HttpError
     from netkit.http.event_stream import EventStreamParser as EventStreamParser, ServerEvent as ServerEvent
+    from netkit.http.files.config import (
+        BasicCredentials as BasicCredentials,
+        FilesConfig as FilesConfig,
+        UploadConfig as UploadConfig,
+    )
+    from netkit.http.files.handler import FileHandler as FileHandler
     from netkit.http.forms import (
         FormPart as FormPart,
         MultipartForm as MultipartForm,
@@ -190,6 +198,8 @@ __getattr__, __dir__, __all__ = lazy(
         "dates": "format_http_date parse_cookie_date",
         "errors": "HttpError",
         "event_stream": "EventStreamParser ServerEvent",
+        "files.config": "BasicCredentials FilesConfig UploadConfig",
+        "files.handler": "FileHandler",
         "forms": "FormPart MultipartForm encode_form",
         "framing": "Framing Lenient TargetForm",
         "headers": "Headers HeadersLike",

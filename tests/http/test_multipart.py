@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -236,6 +237,26 @@ def test_whatever_is_written_is_read_wherever_it_is_cut(contents: list[bytes], c
     octets = b"".join(form.pieces())
     assert boundary_of(form.content_type) == "bo"
     assert read(octets, "bo", tuple(cuts)) == [Part("f", "n", content) for content in kept]
+
+
+def test_what_another_writer_makes() -> None:
+    werkzeug = pytest.importorskip("werkzeug.test")
+    datastructures = pytest.importorskip("werkzeug.datastructures")
+    content = b"\r\n--x\r\n" * 999
+    files = [
+        datastructures.FileStorage(io.BytesIO(content), "größe.txt", "f"),
+        datastructures.FileStorage(io.BytesIO(b""), "empty", "f"),
+    ]
+    stream, size, boundary = werkzeug.stream_encode_multipart({"text": "ä", "file": files})
+    octets = stream.read()
+    assert len(octets) == size
+    parts = read(octets, boundary, tuple(range(0, size, 100)))
+    assert [(part.name, part.content) for part in parts] == [
+        ("text", "ä".encode()),
+        ("file", content),
+        ("file", b""),
+    ]
+    assert parts[2].filename == "empty"
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 300), max_size=6))

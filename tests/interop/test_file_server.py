@@ -262,6 +262,25 @@ def test_curl_uploads(served: Serving, root: Path, tmp_path: Path) -> None:
     assert (root / "sub" / "a %22quoted%22 name.txt").read_bytes() == b"quoted"
 
 
+def test_over_http_2(root: Path, tmp_path: Path) -> None:
+    """The same answers over the other version of HTTP, by a client that knows that it is spoken."""
+    data = (root / "big.bin").read_bytes()
+    prior = "--http2-prior-knowledge"
+    with serving(root, upload=UploadConfig(overwrite=True), archives=True) as served:
+        for target in ("/big.bin", "/a.txt", "/sub/", "/nothing", "/sub", "/?archive=tar"):
+            for more in ((), ("-r", "1-5"), ("-r", "0-1,98-"), ("-I",), ("-H", "Accept-Encoding: br")):
+                one = curl(served, *more, *STATUS, f"URL{target}", cwd=tmp_path)
+                two = curl(served, prior, *more, *STATUS, f"URL{target}", cwd=tmp_path)
+                assert two[-3:] == one[-3:]
+                if more != ("-I",) and b"boundary" not in one and "," not in "".join(more):
+                    assert two == one
+        write(tmp_path / "new.bin", data)
+        assert curl(served, prior, "-T", "new.bin", *STATUS, "URL/new.bin", cwd=tmp_path).endswith(b"201")
+        assert (root / "new.bin").read_bytes() == data
+        assert curl(served, prior, "-F", "f=@new.bin", *STATUS, "URL/sub/", cwd=tmp_path).endswith(b"201")
+        assert (root / "sub" / "new.bin").read_bytes() == data
+
+
 def test_curl_logs_in(root: Path, tmp_path: Path) -> None:
     with serving(root, auth=BasicCredentials({"ann": "a:b"})) as served:
         assert curl(served, *STATUS, "-o", "out", "URL/a.txt", cwd=tmp_path) == b"401"

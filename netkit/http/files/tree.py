@@ -18,6 +18,8 @@ import sys
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from netkit.http.errors import HttpError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
@@ -69,12 +71,17 @@ class Found(NamedTuple):
 class Walk:
     """The descriptors of one way through the tree; closed together at the end of a `with` block.
 
-    Raises OSError for a root that cannot be opened.
+    Raises OSError for a root that cannot be opened, HttpError.Other on a system that opens no name in an open
+    directory (Windows).
     """
 
     __slots__ = ("_follow", "_is_linked", "_links", "_owned", "_root", "root")
 
     def __init__(self, root: str, follow_symlinks: bool = False) -> None:
+        if os.open not in os.supports_dir_fd:
+            raise HttpError.Other(
+                "files cannot be served safely on this system: it has no openat(2)", fault="local"
+            )
         self._root = root
         self._follow = follow_symlinks
         self._links = 0

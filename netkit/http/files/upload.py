@@ -20,7 +20,7 @@ from netkit.http.content_disposition import MAX_NAME, safe_filename
 from netkit.http.errors import HttpError
 from netkit.http.files.representation import Representation
 from netkit.http.files.target import UPLOADING, is_served
-from netkit.http.files.tree import Found, Nothing
+from netkit.http.files.tree import Found, Nothing, open_directory
 from netkit.http.multipart import PartData, PartHead
 from netkit.http.preconditions import evaluate
 
@@ -101,6 +101,14 @@ class _Draft:
         assert fd is not None
         yield from worker.call(lambda: os.fsync(fd))
 
+    def keep_flow(self, worker: Worker) -> Flow[None]:
+        """Flow: until the name is on the disk too."""
+        fd = open_directory(self.directory)
+        try:
+            yield from worker.call(lambda: os.fsync(fd))
+        finally:
+            os.close(fd)
+
     def publish(self, replaces: os.stat_result | None) -> None:
         """Give the file its name, in the place of a file if `replaces` is what that was. Raises OSError."""
         if replaces is not None:
@@ -166,6 +174,8 @@ class Uploader:
             # Once more: it may have come, changed or gone meanwhile.
             before = self._may_replace(query, directory, names[-1])
             draft.publish(before)
+            if self._config.durable:
+                yield from draft.keep_flow(self._worker)
             info = os.stat(names[-1], dir_fd=directory, follow_symlinks=False)
         finally:
             draft.discard()
@@ -207,6 +217,8 @@ class Uploader:
                 if before is not None and not self._config.overwrite:
                     raise Refused(409, "there is a file of that name")
                 each.publish(before)
+                if self._config.durable:
+                    yield from each.keep_flow(self._worker)
                 stored.append(Stored(each.names, before is None))
         finally:
             for each in drafts:

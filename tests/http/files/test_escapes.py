@@ -5,6 +5,7 @@ Each attempt is answered with 404, whether or not there is a file where it leads
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -335,6 +336,17 @@ def test_what_the_system_forbids(root: Path) -> None:
             assert ask(client, "/closed/x.txt").status == wanted
     finally:
         closed.chmod(0o700)
+
+
+def test_too_many_open_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with serving(root) as served, served.client() as client:
+        monkeypatch.setattr(Walk, "find", fails)
+        assert ask(client, "/a.txt").status == 503
+        monkeypatch.undo()
+        assert ask(client, "/a.txt").status == 200
 
 
 def test_a_root_that_is_none(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -373,6 +374,24 @@ def test_who_may_upload(root: Path) -> None:
     with serving(root, upload=UploadConfig(auth=writers)) as served, served.client() as client:
         assert ask(client, "/a.txt").status == 200
         assert put(client, "/newer.txt", b"new").status == 401
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [(errno.ENOSPC, 507), (errno.EACCES, 403), (errno.EROFS, 403), (errno.EFBIG, 413), (errno.EIO, 500)],
+)
+def test_what_the_system_does_not_store(
+    root: Path, monkeypatch: pytest.MonkeyPatch, code: int, status: int
+) -> None:
+    def fails(*_: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    with taking(root) as (served, client):
+        monkeypatch.setattr("netkit.http.files.upload._Draft.write", fails)
+        assert put(client, "/new.txt", b"new").status == status
+        with served.client() as other:
+            assert post(other, "/", [("new.txt", b"new")]).status == status
+    assert not (root / "new.txt").exists()
 
 
 def test_with_the_client_of_netkit(root: Path) -> None:
