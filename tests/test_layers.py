@@ -69,6 +69,8 @@ ROOMS = {
     "netkit.http.files.tree": "api",
     "netkit.http.files.upload": "api",
     "netkit.http.files.worker": "api",
+    "netkit.http.gateway": "api",
+    "netkit.http.gateway.errors": "codec",
     "netkit.http.hsts": "api",
     "netkit.http.inspector": "api",
     "netkit.http.inspector.config": "codec",

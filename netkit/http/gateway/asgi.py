@@ -131,7 +131,7 @@ class AsgiHandler:
             raise cycle.failure
         if cycle.error is not None:
             raise cycle.error
-        if cycle.is_complete:
+        if cycle.is_sent:
             return
         if not cycle.over.is_set:
             raise given_up(exchange)

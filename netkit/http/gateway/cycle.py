@@ -30,8 +30,11 @@ _TRAILERS, _PATHSEND, _HINT = "http.response.trailers", "http.response.pathsend"
 class Cycle:
     """One request, and its response.
 
-    `over` is set when the response is complete or the application has returned, `error` is what it raised.
-    `failure` is what went wrong with the client. `is_left`: the connection's flow has gone on.
+    `over` is set when the response was sent or the application has returned, `error` is what it raised.
+    `is_sent`: the client has been sent the whole response; `is_complete`: the application has said so too.
+    Between the two is what announces a length, and says the end in a message of its own: the client knows the
+    end before, and may be gone. `failure` is what went wrong with the client. `is_left`: the flow of the
+    connection has gone on.
     """
 
     __slots__ = (
@@ -51,6 +54,7 @@ class Cycle:
         "failure",
         "is_complete",
         "is_left",
+        "is_sent",
         "over",
     )
 
@@ -70,6 +74,7 @@ class Cycle:
         self._disconnected: asyncio.Event | None = None
         self.over = Event()
         self.is_complete = False
+        self.is_sent = False
         self.is_left = False
         self.error: Exception | None = None
         self.failure: Exception | None = None
@@ -123,7 +128,7 @@ class Cycle:
         the client gone."""
         if not (self._is_received or self.is_left or self.is_complete or self.failure is not None):
             try:
-                piece = b"" if self._body.is_over else await self._bridge.ask_async(self._piece_flow)
+                piece = b"" if self._body.is_over else await self._bridge.delegate_async(self._piece_flow)
             except (OSError, EOFError):
                 pass
             else:
@@ -155,6 +160,12 @@ class Cycle:
         kind = message["type"]
         if self.is_complete:
             raise RuntimeError(f"{kind!r} was sent after the response was complete")
+        if self.is_sent:
+            if kind != _BODY or message.get("body"):
+                raise RuntimeError(f"{kind!r} was sent, and the octets of the Content-Length have been sent")
+            if not message.get("more_body", False):
+                self._complete()
+            return
         if self.is_left or self.failure is not None:
             raise ClientGone
         if kind == _START and self._sender.head is None:
@@ -173,7 +184,7 @@ class Cycle:
                 if self._outgoing is None:
                     await run_async(self._send_flow(kind, message, file))
                 else:
-                    await self._outgoing.ask_async(partial(self._send_flow, kind, message, file))
+                    await self._outgoing.delegate_async(partial(self._send_flow, kind, message, file))
             except ClientGone:
                 raise
             except (OSError, EOFError, HttpError.Timeout) as error:
@@ -220,9 +231,13 @@ class Cycle:
             yield from self._sender.send_flow(body)
             self._more_trailers = True
             return
-        yield from self._sender.send_flow(body, end=end)
+        is_last = end or (self._sender.left == len(body) and not self._wants_trailers)
+        yield from self._sender.send_flow(body, end=is_last)
         if end:
             self._complete()
+        elif is_last:
+            self.is_sent = True
+            self.over.set()
 
     def _send_file(self, file: BinaryIO) -> Flow[None]:
         import os
@@ -242,7 +257,7 @@ class Cycle:
         self._complete()
 
     def _complete(self) -> None:
-        self.is_complete = True
+        self.is_complete = self.is_sent = True
         if self._disconnected is not None:
             self._disconnected.set()
         self.over.set()

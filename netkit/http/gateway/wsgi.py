@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from netkit._log import Log
 from netkit.http.gateway.environ import request_environ
@@ -134,7 +134,7 @@ class _Call:
             if not self._sender.has_begun and not self._is_whole:
                 if isinstance(result, FileWrapper) and (file := result.real_file) is not None:
                     kept = True
-                    return _Rest(partial(self._send_file, file, result.start), close)
+                    return _Rest(partial(self._send_file, file, result.tell()), close)
                 if isinstance(result, (list, tuple)):
                     self._finish(b"".join([_checked(piece) for piece in result]))
                     return _Rest(self._exchange.end_flow, _nothing)
@@ -175,7 +175,7 @@ class _Call:
         if sender.left is not None and len(_checked(piece)) == sender.left and not self._is_whole:
             self._finish(piece)
         else:
-            self._bridge.ask(partial(sender.send_flow, piece))
+            self._bridge.delegate(partial(sender.send_flow, piece))
 
     def _finish(self, piece: bytes) -> None:
         """The last piece: it is sent while the thread goes on."""
@@ -201,16 +201,45 @@ class _Call:
         yield from exchange.end_flow()
 
 
+@runtime_checkable
+class _MaySeek(Protocol):
+    def seekable(self) -> bool: ...
+
+
+def _may_seek(file: object) -> bool:
+    return isinstance(file, _MaySeek) and file.seekable()
+
+
 class FileWrapper:
-    """`wsgi.file_wrapper`: a file as the pieces of a body. One of the system's is sent without the thread."""
+    """`wsgi.file_wrapper`: a file as the pieces of a body. One of the system's is sent without the thread.
+
+    It is its own iterator, and can seek if the file can: so a framework that sends a range of it, and closes
+    what it iterates over, closes the file.
+    """
 
     def __init__(self, file: BinaryIO, block_size: int = FILE_BLOCK) -> None:
         self._file = file
         self._block_size = block_size
 
     def __iter__(self) -> Iterator[bytes]:
-        while piece := self._file.read(self._block_size):
-            yield piece
+        return self
+
+    def __next__(self) -> bytes:
+        if piece := self._file.read(self._block_size):
+            return piece
+        raise StopIteration
+
+    def seekable(self) -> bool:
+        """Whether the file can be read from another place."""
+        return _may_seek(self._file)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Read on from there."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Where the file is read from."""
+        return self._file.tell()
 
     def close(self) -> None:
         """Close the file, if it can be."""
@@ -230,11 +259,6 @@ class FileWrapper:
         except (OSError, ValueError):
             return None
         return self._file if is_regular else None
-
-    @property
-    def start(self) -> int:
-        """Where the file is read from."""
-        return self._file.tell()
 
 
 class ErrorLog(io.TextIOBase):

@@ -67,7 +67,7 @@ class Bridge:
 
     # For the handler.
 
-    def ask(self, make: Callable[[], Flow[T]]) -> T:
+    def delegate(self, make: Callable[[], Flow[T]]) -> T:
         """Have the flow that `make` makes done, and wait for its result. Raises what the flow raises.
 
         Raises ClosedError if the connection's flow has left, RuntimeError in the thread of that flow, which
@@ -82,8 +82,8 @@ class Bridge:
         done.acquire()
         return errand.result()
 
-    async def ask_async(self, make: Callable[[], Flow[T]]) -> T:
-        """`ask`, awaited in the loop that drives the connection's flow.
+    async def delegate_async(self, make: Callable[[], Flow[T]]) -> T:
+        """`delegate`, awaited in the loop that drives the connection's flow.
 
         A caller that is cancelled meanwhile leaves the flow to its end: what it has read must not be lost.
         """

@@ -160,12 +160,12 @@ def send_streamed(exchange: Exchange, bridge: Bridge, response: StreamedResponse
                 if exchange.is_ended:
                     yield from exchange.flush_flow()
 
-            bridge.ask(begin_flow)
+            bridge.delegate(begin_flow)
             while not exchange.is_ended and (piece := run(pieces.next_flow())):
-                bridge.ask(partial(exchange.send_flow, piece))
+                bridge.delegate(partial(exchange.send_flow, piece))
             if not exchange.is_ended:
                 trailers = () if response.trailers is None else [*response.trailers()]
-                bridge.ask(partial(exchange.end_flow, trailers))
+                bridge.delegate(partial(exchange.end_flow, trailers))
         finally:
             pieces.close()
     finally:

@@ -60,38 +60,38 @@ class RequestStream:
         """The next `size` octets, fewer only at the end of the body; all that is left with -1."""
         wanted = _ALL if size < 0 else size
         if self._lacks(wanted):
-            self._bridge.ask(partial(self._fill_flow, wanted))
+            self._bridge.delegate(partial(self._fill_flow, wanted))
         return self._buffer.take(wanted)
 
     async def read_async(self, size: int = -1) -> bytes:
         """The next `size` octets, fewer only at the end of the body; all that is left with -1."""
         wanted = _ALL if size < 0 else size
         if self._lacks(wanted):
-            await self._bridge.ask_async(partial(self._fill_flow, wanted))
+            await self._bridge.delegate_async(partial(self._fill_flow, wanted))
         return self._buffer.take(wanted)
 
     def read_all(self, limit: int) -> bytes:
         """All that is left. Raises HttpError.BodyTooLarge for more than `limit` octets."""
         if self._lacks(limit + 1):
-            self._bridge.ask(partial(self._fill_flow, limit + 1))
+            self._bridge.delegate(partial(self._fill_flow, limit + 1))
         return self._all_within(limit)
 
     async def read_all_async(self, limit: int) -> bytes:
         """All that is left. Raises HttpError.BodyTooLarge for more than `limit` octets."""
         if self._lacks(limit + 1):
-            await self._bridge.ask_async(partial(self._fill_flow, limit + 1))
+            await self._bridge.delegate_async(partial(self._fill_flow, limit + 1))
         return self._all_within(limit)
 
     def read_piece(self) -> bytes:
         """The next octets as they came, at least one; `b""` at the end."""
         if self._lacks(1):
-            self._bridge.ask(partial(self._fill_flow, 1))
+            self._bridge.delegate(partial(self._fill_flow, 1))
         return self._buffer.take(_ALL)
 
     async def read_piece_async(self) -> bytes:
         """The next octets as they came, at least one; `b""` at the end."""
         if self._lacks(1):
-            await self._bridge.ask_async(partial(self._fill_flow, 1))
+            await self._bridge.delegate_async(partial(self._fill_flow, 1))
         return self._buffer.take(_ALL)
 
     def read_piece_flow(self) -> Flow[bytes]:
@@ -113,7 +113,7 @@ class RequestStream:
     def read_into(self, view: memoryview) -> int:
         """Read up to `len(view)` octets into `view`; how many, at least one, 0 at the end."""
         if len(view) and self._lacks(1):
-            self._bridge.ask(partial(self._fill_flow, 1))
+            self._bridge.delegate(partial(self._fill_flow, 1))
         return self._buffer.take_into(view)
 
     def _lacks(self, size: int) -> bool:

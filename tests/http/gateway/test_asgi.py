@@ -404,6 +404,55 @@ def test_a_length_that_is_announced_counts() -> None:
         assert (head.body, head.fields["content-length"]) == (b"", "6")
 
 
+@pytest.mark.parametrize("driver", ASYNC)
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_a_client_that_leaves_with_the_last_octet_has_the_response(driver: str, version: str) -> None:
+    """The application says the end in a message of its own, and the client knows it from the length."""
+    states: list[str] = []
+    gone: list[asyncio.Event] = []
+
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        gone.append(asyncio.Event())
+        await send(start(200, (b"Content-Length", b"3")))
+        await send(body(b"one", True))
+        await gone[-1].wait()
+        states.append("sending")
+        await send(body(b"", True))
+        await send(body())
+        states.append("sent")
+
+    told = Told()
+    with served(handler(app), driver, watcher=told) as site:
+        dial = DialConfig(HttpVersions.HTTP2 if version == "2" else HttpVersions.HTTP11)
+        with Client(dial=dial) as client:
+            assert client.get(f"http://127.0.0.1:{site.port}/").body == b"one"
+        until(lambda: site.counts["active"] == 0)
+        gone[0].set()
+        site.get("/")  # a turn of the loop
+        gone[1].set()
+        site.get("/")
+        until(lambda: states.count("sent") >= 2)
+        gone[2].set()
+    assert told.errors == [None] * 3
+
+
+def test_more_than_the_length_after_its_last_octet_is_an_error() -> None:
+    errors: list[str] = []
+
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await send(start(200, (b"Content-Length", b"3")))
+        await send(body(b"one", True))
+        try:
+            await send(body(b"more"))
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    with served(handler(app), "asyncio") as site:
+        assert site.get().body == b"one"
+        until(lambda: errors)
+    assert "the octets of the Content-Length have been sent" in errors[0]
+
+
 def test_what_frames_a_response_is_for_the_server() -> None:
     fields = [(b"Transfer-Encoding", b"chunked"), (b"Keep-Alive", b"x"), (b"X-A", b"1"), (b"Date", b"now")]
     with served(sending(start(200, *fields), body(b"one")), "asyncio") as site:

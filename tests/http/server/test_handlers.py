@@ -667,7 +667,7 @@ def nothing() -> Flow[None]:
 
 def test_asking_in_the_thread_of_the_flow_is_refused() -> None:
     with pytest.raises(RuntimeError, match="block the event loop"):
-        Bridge().ask(nothing)
+        Bridge().delegate(nothing)
 
 
 def test_whoever_asks_too_late_is_told() -> None:
@@ -677,7 +677,7 @@ def test_whoever_asks_too_late_is_told() -> None:
 
     def ask() -> None:
         try:
-            bridge.ask(nothing)
+            bridge.delegate(nothing)
         except ClosedError as error:
             errors.append(str(error))
 
