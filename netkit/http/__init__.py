@@ -31,7 +31,8 @@ Modules for the contents of fields: `netkit.http.negotiation` (Accept and simila
 `netkit.http.inspector` has endpoints to test clients with: those of httpbin, and faults on purpose.
 `netkit.http.range_answer` says what a server answers to a Range, `preconditions` whether it does what a
 conditional request asks for, and `multipart` reads forms. `netkit.http.diagnose` says what is wrong
-with a message, and which other parsers read it differently.
+with a message, and which other parsers read it differently. `netkit.http.gateway` serves applications of ASGI
+and WSGI.
 
 Outside `netkit.http.client`, nothing opens a socket or reads the clock. A name is loaded, with its module,
 when it is first used.

@@ -121,6 +121,10 @@ class Arms(Protocol):
     def post(self, waiter: Waiter) -> None:
         """Wake an armed waiter, from any thread."""
 
+    def soon(self, waiter: Waiter, want: AnyWant) -> None:
+        """Wake a waiter in this turn or the next, if it still waits for `want`. Only in the reactor's
+        thread."""
+
 
 class Watch(Protocol):
     """A lasting registration of a descriptor with an event loop."""
@@ -279,6 +283,14 @@ class Event:
             reactor = waiter.reactor
             if reactor is not None:
                 reactor.post(waiter)
+
+    def set_soon(self) -> None:
+        """`set`, in the thread that drives those who wait: that costs no wake-up. Not for signal handlers."""
+        self._set = True
+        for waiter in list(self._waiters):
+            reactor = waiter.reactor
+            if reactor is not None:
+                reactor.soon(waiter, waiter.want)
 
     def clear(self) -> None:
         """Clear the flag: from now on `wait` waits for the next `set`."""

@@ -89,19 +89,19 @@ class BridgedWebSocket:
     def receive(self, *, timeout: float | None = None) -> str | bytes:
         """The next message: `str` for a text, `bytes` for octets; `timeout` in seconds."""
         until = deadline_after(timeout)
-        return self._bridge.ask(lambda: before(until, self._ws.receive_flow(), "waiting for a message"))
+        return self._bridge.delegate(lambda: before(until, self._ws.receive_flow(), "waiting for a message"))
 
     def send(self, message: str | bytes) -> None:
         """Send a message: a text, or octets."""
-        self._bridge.ask(partial(self._ws.send_flow, message))
+        self._bridge.delegate(partial(self._ws.send_flow, message))
 
     def ping(self, payload: bytes | None = None) -> float:
         """Send a ping, and return how long its answer took, in seconds."""
-        return self._bridge.ask(partial(self._ws.ping_flow, payload))
+        return self._bridge.delegate(partial(self._ws.ping_flow, payload))
 
     def close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
         """Close with `code` and `reason`, within `close_timeout`."""
-        self._bridge.ask(partial(self._ws.close_flow, code, reason))
+        self._bridge.delegate(partial(self._ws.close_flow, code, reason))
 
     def __iter__(self) -> Iterator[str | bytes]:
         """The messages, until the client closes normally (1000, 1001, or no code)."""
@@ -256,7 +256,6 @@ class WebSocketHandler:
                 partial(handler.handle_socket, BridgedWebSocket(ws, bridge)),
                 dropped=lambda _: None,
                 is_received=False,
-                closed=Event(),  # that the connection is closed, the handler learns from its next call
             )
         else:
             yield from self._await_flow(handler, ws)

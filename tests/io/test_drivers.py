@@ -110,6 +110,22 @@ class TestOneFlow:
             drive(event.wait(), timeout=5)
         drive(event.wait(), timeout=5)  # it stays set
 
+    def test_an_event_of_the_same_thread(self, drive: Drive) -> None:
+        event, woken = Event(), []
+
+        def setting() -> Flow[None]:
+            yield PAUSE
+            assert not woken
+            event.set_soon()
+
+        def waiting() -> Flow[None]:
+            yield from event.wait()
+            woken.append(True)
+
+        drive(all_of([waiting(), setting(), waiting()]), timeout=5)
+        assert woken == [True, True]
+        drive(event.wait(), timeout=5)  # it stays set
+
     def test_any_of_several_wants(self, drive: Drive, pair: Pair) -> None:
         event = Event()
 

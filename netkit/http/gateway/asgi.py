@@ -25,8 +25,8 @@ from netkit.http.gateway.fields import refuse_too_long
 from netkit.http.gateway.lifespan import Lifespan, LifespanMode
 from netkit.http.gateway.scope import Scope, http_scope
 from netkit.http.server.bridge import given_up
-from netkit.http.server.handlers import running_loop
-from netkit.io import PAUSE, Event, race, sleep_until
+from netkit.http.server.handlers import first_turn_flow, running_loop
+from netkit.io import Event, race, sleep_until
 
 if TYPE_CHECKING:
     import asyncio
@@ -116,15 +116,9 @@ class AsgiHandler:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            yield PAUSE  # many applications have answered after their first turn
+            yield from first_turn_flow(loop)  # after which many applications have answered
             if not cycle.over.is_set:
-                yield from race(
-                    cycle.over.wait(),
-                    cycle.attend_flow(),
-                    cycle.send_for_flow(),
-                    cycle.flush_head_flow(),
-                    exchange.closed.wait(),
-                )
+                yield from race(cycle.over.wait(), cycle.attend_flow(), cycle.send_for_flow())
         finally:
             cycle.leave()
         if cycle.failure is not None:
@@ -143,7 +137,7 @@ class AsgiHandler:
 
 
 def _set(event: Event, _: object) -> None:
-    event.set()
+    event.set_soon()
 
 
 async def _called(app: AsgiApp, scope: Scope, cycle: Cycle) -> None:

@@ -10,7 +10,7 @@ from netkit.http.gateway.errors import ClientGone
 from netkit.http.gateway.fields import ResponseHead, Sender, checked_fields
 from netkit.http.server.bridge import Bridge, gone_flow
 from netkit.http.server.stream import RequestStream
-from netkit.io import PAUSE, Event, Lock, run_async
+from netkit.io import PAUSE, Event, Lock, beside, run_async
 
 if TYPE_CHECKING:
     import asyncio
@@ -89,13 +89,15 @@ class Cycle:
             yield from gone_flow(self._exchange)
 
     def send_for_flow(self) -> Flow[None]:
-        """Flow: send what the application asks for. Never ends."""
-        if self._outgoing is not None:
-            yield from self._outgoing.attend_flow()
+        """Flow: send what the application does not send itself. Never ends."""
+        if self._outgoing is None:
+            yield from self._flush_head_flow()
+        else:
+            yield from beside(self._outgoing.attend_flow(), self._flush_head_flow())
         yield from Event().wait()
 
-    def flush_head_flow(self) -> Flow[None]:
-        """Flow: send the head of a response whose body lets wait. Never ends."""
+    def _flush_head_flow(self) -> Flow[None]:
+        """Flow: send the head of a response whose body lets wait."""
         yield from self._started.wait()
         yield PAUSE
         if not self.over.is_set and self._lock.try_acquire():
@@ -105,12 +107,11 @@ class Cycle:
                     yield from self._exchange.flush_flow()
             finally:
                 self._lock.release()
-        yield from Event().wait()
 
     def returned(self, error: Exception | None) -> None:
         """The application has returned, or raised `error`."""
         self.error = error
-        self.over.set()
+        self.over.set_soon()
 
     def leave(self) -> None:
         """The connection's flow goes on: nothing can be received or sent any more."""
@@ -172,7 +173,7 @@ class Cycle:
             # It goes out with the first octets of the body, which usually follow at once.
             self._sender.head = ResponseHead(_checked_status(message), _fields(message.get("headers", ())))
             self._wants_trailers = bool(message.get("trailers", False))
-            self._started.set()
+            self._started.set_soon()
             return
         file = open(message["path"], "rb") if kind == _PATHSEND else None  # noqa: ASYNC230, SIM115 - of a disk
         try:
@@ -237,7 +238,7 @@ class Cycle:
             self._complete()
         elif is_last:
             self.is_sent = True
-            self.over.set()
+            self.over.set_soon()
 
     def _send_file(self, file: BinaryIO) -> Flow[None]:
         import os
@@ -260,7 +261,7 @@ class Cycle:
         self.is_complete = self.is_sent = True
         if self._disconnected is not None:
             self._disconnected.set()
-        self.over.set()
+        self.over.set_soon()
 
 
 def _checked_status(message: Message) -> int:

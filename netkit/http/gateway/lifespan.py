@@ -92,8 +92,8 @@ class Lifespan:
             self._error = task.exception()
             if self._error is not None and self._done == "startup" and not self._ending.is_set():
                 log.warning("the application's lifespan ended early: %s", _described(self._error))
-        self._over.set()
-        self._phase.set()
+        self._over.set_soon()
+        self._phase.set_soon()
 
     async def _called(self) -> None:
         scope = {"type": "lifespan", "asgi": {**ASGI_VERSION, "spec_version": "2.0"}, "state": self.state}
@@ -119,7 +119,7 @@ class Lifespan:
             self._failed = LifespanError(phase, str(message.get("message", "")))
         else:
             raise RuntimeError(f"{kind!r} was sent during the {phase}")
-        self._phase.set()
+        self._phase.set_soon()
 
 
 def _described(error: BaseException) -> str:

@@ -117,7 +117,7 @@ class Bridge:
             if self._left:
                 return False
             self._over = True
-        self._rung.set()
+        self._ring()
         return True
 
     def _enter(self, errand: _Errand[T]) -> None:
@@ -125,7 +125,13 @@ class Bridge:
             if self._left:
                 raise ClosedError(_WHAT)
             self._errands.append(errand)  # type: ignore[arg-type]  # only its own caller reads its result
-        self._rung.set()
+        self._ring()
+
+    def _ring(self) -> None:
+        if threading.get_ident() == self._owner:
+            self._rung.set_soon()
+        else:
+            self._rung.set()
 
     # For the flow of the connection.
 
@@ -209,29 +215,22 @@ def in_thread_flow(
     *,
     dropped: Callable[[T], object],
     is_received: bool,
-    closed: Event | None = None,
 ) -> Flow[T]:
     """Flow: call `function` in a thread of `pool`, do what it asks of `bridge`, and return its result.
 
-    It ends when `closed` is set, None for when the server closes the connection.
-
     While no thread is free, a client that goes away is noticed if the request `is_received` as a whole. Once
     the function runs, it runs to its end, also if this flow does not: `dropped` gets its result then. Raises
-    what the function raises, ClosedError if the server closes the connection, HttpError.ConnectionError for a
-    client that has gone.
+    what the function raises, HttpError.ConnectionError for a client that has gone before that.
     """
-    closed = exchange.closed if closed is None else closed
     if not pool.places.try_acquire():
-        watching = gone_flow(exchange) if is_received else Event().wait()
-        won = yield from race(pool.places.acquire(), watching, closed.wait())
-        if won.index:
+        if not is_received:
+            yield from pool.places.acquire()
+        elif (yield from race(pool.places.acquire(), gone_flow(exchange))).index:
             raise given_up(exchange)
     call = _Call(bridge, function, dropped)
     pool.start(call.run)
     try:
-        won = yield from race(bridge.attend_flow(), closed.wait())
-        if won.index:
-            raise ClosedError(_WHAT)
+        yield from bridge.attend_flow()
     except BaseException:
         if bridge.leave():
             call.drop()

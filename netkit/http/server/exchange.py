@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from netkit.http.errors import HttpError
 from netkit.http.server.request import ServerRequest
 from netkit.http.server.response import StreamedResponse
-from netkit.io import Event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -261,14 +260,6 @@ class Exchange:
         over, as it does for other servers.
         """
         raise NotImplementedError
-
-    @property
-    def closed(self) -> Event:
-        """Set when the server closes the connection, for a handler that waits for something else.
-
-        Never set where the connection's own flow ends its exchanges then.
-        """
-        return Event()
 
     def respond_flow(self, response: Response) -> Flow[None]:
         """Flow: send a whole response.

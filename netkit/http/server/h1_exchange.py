@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from netkit.http.connection.events import RequestReceived
     from netkit.http.server.h1_flow import H1Serving
-    from netkit.io import ByteStream, Event, Flow
+    from netkit.io import ByteStream, Flow
     from netkit.io.protocols import Buffer
 
 #: Octets of further requests that are received while a handler waits for the client to go.
@@ -184,11 +184,6 @@ class H1Exchange(Exchange):
             serving.wants_reset = serving.conn.ends_by_close
             self.is_ended = True
         serving.conn.reset(self.stream)
-
-    @property
-    def closed(self) -> Event:
-        """Set when the server closes the connection."""
-        return self._serving.stream.gone
 
     def close_after(self) -> None:
         """Close the connection after this response."""

@@ -22,7 +22,7 @@ from netkit.http.server.request import ServerRequest
 from netkit.http.server.response import StreamedResponse
 from netkit.http.server.stream import RequestStream
 from netkit.http.server.threads import ThreadPool
-from netkit.io import PAUSE, Event, race, run
+from netkit.io import Event, race, run
 
 if TYPE_CHECKING:
     import asyncio
@@ -222,10 +222,10 @@ class AsyncHandler:
 
         task = self._kept(loop.create_task(self._handler.handle_async(request)))
         try:
-            yield PAUSE  # many handlers have answered after their first turn
+            yield from first_turn_flow(loop)  # after which many handlers have answered
             if not task.done():
                 there = Event()
-                task.add_done_callback(lambda _: there.set())
+                task.add_done_callback(lambda _: there.set_soon())
                 yield from unless_gone(exchange, there.wait(), watching())
         except BaseException:
             bridge.leave()
@@ -265,14 +265,24 @@ async def _close_generator(generator: AsyncGenerator[bytes, None]) -> None:
 
 
 def unless_gone(exchange: Exchange, flow: Flow[T], watching: Flow[None]) -> Flow[T]:
-    """Flow: `flow`, unless `watching` ends first, because the client is gone, or the server closes.
+    """Flow: `flow`, unless `watching` ends first, because the client is gone.
 
     Raises HttpError.ConnectionError then.
     """
-    won = yield from race(flow, watching, exchange.closed.wait())
+    won = yield from race(flow, watching)
     if won.index:
         raise given_up(exchange)
     return won.value  # type: ignore[return-value]  # of `flow`
+
+
+def first_turn_flow(loop: asyncio.AbstractEventLoop) -> Flow[None]:
+    """Flow: until the tasks that were made just now have come to their first wait, or to their end.
+
+    `PAUSE` would not do: a flow is also resumed with the others of its nursery, by what happens to them.
+    """
+    turned = Event()
+    loop.call_soon(turned.set_soon)
+    yield from turned.wait()
 
 
 def running_loop(who: str) -> asyncio.AbstractEventLoop:
