@@ -111,7 +111,8 @@ class TestOneFlow:
         drive(event.wait(), timeout=5)  # it stays set
 
     def test_an_event_of_the_same_thread(self, drive: Drive) -> None:
-        event, woken = Event(), []
+        event = Event()
+        woken: list[bool] = []
 
         def setting() -> Flow[None]:
             yield PAUSE
