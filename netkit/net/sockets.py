@@ -34,6 +34,8 @@ from netkit.io.stream import LINGER, QUIET, RECEIVE_SIZE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from netkit.io.flow import Watch
+
 
 #: What is asked for at once.
 _WHOLE = (RECEIVE_SIZE,)
@@ -334,6 +336,23 @@ class SocketStream(ByteStream):
 
     fileno = as_raw_fd
 
+    def lend(self, watch: Watch) -> socket.socket:
+        """The socket, for a loop that receives and sends past this object, while no flow waits here.
+
+        The socket is registered nowhere then. `watch.forget` is called if the stream is closed meanwhile.
+        `take_back` ends this. Raises ClosedError.
+        """
+        self._check_open()
+        before, self._descriptor.watch = self._descriptor.watch, watch
+        if before is not None:
+            before.forget(_nothing)
+        return self._sock
+
+    def take_back(self) -> None:
+        """The socket is no longer lent, and something may have come."""
+        self._descriptor.watch = None
+        self._drained = False
+
     def into_socket(self) -> socket.socket:
         """Give the socket to the caller, and close the stream around it.
 
@@ -348,6 +367,10 @@ class SocketStream(ByteStream):
 
     def _describe(self) -> str:
         return "closed" if self.is_closed else f"fd={self._sock.fileno()}"
+
+
+def _nothing() -> None:
+    return None
 
 
 def unread(sock: socket.socket) -> int:

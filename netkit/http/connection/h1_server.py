@@ -60,14 +60,7 @@ class H1Server(H1Connection):
         scheme: bytes = b"http",
         lenient: Lenient = Lenient.NOTHING,
     ) -> None:
-        parser = HttpParser.request(
-            lenient=lenient,
-            max_request_line=limits.max_start_line,
-            max_header_line=limits.max_header_list,
-            max_headers_total=limits.max_header_list,
-            max_header_count=limits.max_header_count,
-        )
-        super().__init__(parser, limits, lenient)
+        super().__init__(request_parser(limits, lenient), limits, lenient)
         self._scheme = scheme
         # Of the request that is to be answered.
         self._version = (1, 1)
@@ -184,7 +177,7 @@ class H1Server(H1Connection):
         fields = parser.items(buffer)
         version = parser.version or (1, 1)
         method, target = parser.method(buffer), parser.target(buffer)
-        authority, others = _take_host(fields, version, target, method)
+        authority, others = take_host(fields, version, target, method)
         # RFC 9112 section 6.1: a server may follow the coding, but must close afterwards.
         if done.framing_conflict or not connection_persists(version[1], fields):
             self._closing = True
@@ -229,7 +222,7 @@ class H1Server(H1Connection):
         self._check(stream)
         if self._outgoing.framing is not None:
             raise ValueError(f"the response on stream {stream} has begun")
-        start = _status_line(status)
+        start = status_line(status)
         if reason is not None:
             if _REASON(reason) is None:
                 raise HttpError.InvalidValue("reason phrase", "an octet that cannot stand in it")
@@ -320,15 +313,26 @@ class H1Server(H1Connection):
         self._closing = True
 
 
+def request_parser(limits: ConnectionLimits, lenient: Lenient = Lenient.NOTHING) -> HttpParser:
+    """A parser of requests that keeps to these limits."""
+    return HttpParser.request(
+        lenient=lenient,
+        max_request_line=limits.max_start_line,
+        max_header_line=limits.max_header_list,
+        max_headers_total=limits.max_header_list,
+        max_header_count=limits.max_header_count,
+    )
+
+
 @lru_cache(maxsize=64)
-def _status_line(status: int) -> bytes:
+def status_line(status: int) -> bytes:
     """The status line with the usual phrase. Raises HttpError.InvalidValue for what is no status."""
     from netkit.http.types import StatusCode
 
     return b"HTTP/1.1 %d %b\r\n" % (status, StatusCode(status).reason_phrase.encode("latin-1"))
 
 
-def _take_host(
+def take_host(
     fields: FieldList, version: tuple[int, int], target: bytes, method: bytes
 ) -> tuple[bytes, FieldList]:
     """The authority of a request, and its other fields (RFC 9112 section 3.2, 3.3).

@@ -267,7 +267,7 @@ class Exchange:
         Content-Length, Transfer-Encoding and Connection among its headers are not sent as they are: the
         length counts for a response to HEAD, and `Connection: close` closes.
         """
-        fields, length, closes = sendable(response)
+        fields, length, closes = sendable(response.headers.to_items())
         if closes:
             self.close_after()
         if isinstance(response, StreamedResponse):
@@ -341,13 +341,13 @@ class Closable(Protocol):
         """Nothing more is wanted of it."""
 
 
-def sendable(response: Response) -> tuple[FieldList, int | None, bool]:
-    """The fields of a response that are sent as they are, the length that it announces, and whether it wants
-    the connection to be closed. Raises HttpError.InvalidValue for a Content-Length that is no number."""
+def sendable(items: Sequence[tuple[bytes, bytes]]) -> tuple[FieldList, int | None, bool]:
+    """The fields of a response that are sent as they are, the length that they announce, and whether they
+    want the connection to be closed. Raises HttpError.InvalidValue for a Content-Length that is no number."""
     length: int | None = None
     closes = False
     fields = []
-    for field in response.headers.to_items():
+    for field in items:
         name = field[0].lower()
         if name == b"content-length":
             if not field[1].isdigit() or len(field[1]) > 18:

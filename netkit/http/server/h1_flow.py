@@ -29,6 +29,7 @@ from netkit.serve.stop import LAST_LOOK
 if TYPE_CHECKING:
     from netkit.http.connection.events import Event as HttpEvent
     from netkit.http.server.exchange import FlowHandler
+    from netkit.http.server.loop import HttpLoop, Place
     from netkit.http.server.request import ConnectionFacts
     from netkit.http.server.service import Service
     from netkit.io import ByteStream, Flow
@@ -45,7 +46,13 @@ class H1Serving:
     """One connection, while it is served."""
 
     def __init__(
-        self, service: Service, stream: ByteStream, facts: ConnectionFacts, conn: H1Server | None = None
+        self,
+        service: Service,
+        stream: ByteStream,
+        facts: ConnectionFacts,
+        conn: H1Server | None = None,
+        *,
+        loop: HttpLoop | None = None,
     ) -> None:
         self.service = service
         self.config = service.config
@@ -67,6 +74,10 @@ class H1Serving:
         # What the client has not taken yet of what `conn` gave, and whether a flow is sending it.
         self._unsent: memoryview | None = None
         self._sending = False
+        #: Where the loop answers simple requests while nothing is under way; None where there is no loop.
+        self.place: Place | None = None if loop is None else loop.place(stream, facts)
+        #: What answers the next request, where the loop has called the handler already.
+        self.prepared: FlowHandler | None = None
 
     def run_flow(self) -> Flow[None]:
         """Flow: serve the connection to its end. Raises ClosedError if the stream was closed meanwhile."""
@@ -165,6 +176,12 @@ class H1Serving:
                 yield stream.want(until=now + LAST_LOOK)
             elif idle_until is not None and now >= idle_until:
                 return None
+            elif self.place is not None:
+                if not (yield from self.place.serve_flow(self, idle_until)):
+                    return None
+                idle_until, head_until = self.place.idle_until, self.place.head_until
+                if self.place.was_used:
+                    self._opening = None
             else:
                 yield stream.want(event=finish, until=idle_until)
 
@@ -236,6 +253,11 @@ class H1Serving:
         if self._turns % OPERATIONS_PER_TURN == 0:
             yield PAUSE  # a client that reads without a pause leaves the others their turn
 
+    def send_rest_flow(self, rest: memoryview) -> Flow[None]:
+        """Flow: send what the loop could not, as `flush_flow`."""
+        self._unsent = rest
+        yield from self.flush_flow(Patience(self.config.write_timeout, self.config.min_rate))
+
     def flush_beside_flow(self) -> Flow[None]:
         """Flow: `flush_flow` for a flow that reads: one that is sending meanwhile takes it along."""
         if not self._sending:
@@ -271,12 +293,13 @@ class H1Serving:
         """Flow: have the handler answer, and end what it has left."""
         error: Exception | None = None
         config = self.config
+        handler, self.prepared = self.prepared or self.service.handler, None
         self.facts.requests += 1
         if config.max_requests is not None and self.facts.requests >= config.max_requests:
             exchange.close_after()
         try:
             try:
-                yield from self._call(self.service.handler, exchange)
+                yield from self._call(handler, exchange)
                 if not exchange.is_ended:
                     raise RuntimeError(
                         "the handler gave no response"

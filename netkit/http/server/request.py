@@ -130,6 +130,32 @@ class ServerRequest(Request):
         assign(made, "stream", None)
         return made
 
+    @classmethod
+    def received(
+        cls,
+        method: bytes,
+        target: bytes,
+        version: tuple[int, int],
+        headers: Headers,
+        body: bytes | None,
+        authority: str,
+        connection: ConnectionFacts,
+    ) -> Self:
+        """A request of parts that are right: a parser of HTTP/1.1 has checked them. `headers` are frozen, and
+        have Host among them."""
+        made = cls.__new__(cls)
+        name = method.decode("latin-1")
+        assign(made, "method", Method.from_str(name) or Method(name))
+        assign(made, "uri", target.decode("latin-1"))
+        assign(made, "version", VERSIONS.get(version, Version.Http11))
+        assign(made, "headers", headers)
+        assign(made, "body", body)
+        assign(made, "authority", authority)
+        assign(made, "connection", connection)
+        assign(made, "trailers", ())
+        assign(made, "stream", None)
+        return made
+
     @property
     def path(self) -> str:
         """The path of the target as it was sent, percent-encoded, without the query; `*` for OPTIONS."""

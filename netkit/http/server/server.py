@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 from netkit.http.server.config import DEFAULT_CONFIG, ServerConfig
 from netkit.http.server.h1_flow import H1Serving
 from netkit.http.server.handlers import LastingHandler, flow_handler
+from netkit.http.server.loop import HttpLoop
 from netkit.http.server.request import ConnectionFacts
 from netkit.http.server.service import Service
-from netkit.io import Event, Semaphore, all_of, before, run, run_async
+from netkit.io import Event, Semaphore, all_of, before, beside, run, run_async
 from netkit.serve.connections import Served, serve
 from netkit.serve.stop import Stop, finishing, leave
 
@@ -68,6 +69,8 @@ class HttpServer:
         self.max_connections = config.max_connections
         self.connections = Served()
         self._service = Service(self.handler, config, Event(), watcher)
+        #: What answers simple requests while the server runs, where there can be such a loop.
+        self.loop: HttpLoop | None = None
 
     def counts(self) -> dict[str, int]:
         """The counts so far."""
@@ -135,10 +138,17 @@ class HttpServer:
         ]
         try:
             flow: Flow[object] = all_of(serving)
+            if self._tls is None and self._wrap is None:
+                self.loop = loop = HttpLoop.for_service(self._service)
+                if loop is not None:
+                    flow = beside(flow, loop.turning(), loop.looking(), loop.stopping())
             if isinstance(self.handler, LastingHandler):
                 flow = self.handler.around_flow(flow)
             yield from flow
         finally:
+            if self.loop is not None:
+                self.loop.close()
+                self.loop = None
             for each in listeners:
                 each.close()
 
@@ -161,7 +171,7 @@ class HttpServer:
         try:
             is_http2 = not self.config.http1 or (tls is not None and tls.alpn_protocol == "h2")
             if not is_http2:
-                serving = H1Serving(service, stream, facts)
+                serving = H1Serving(service, stream, facts, loop=self.loop)
                 yield from serving.run_flow()
                 is_http2 = serving.is_http2
             if is_http2:

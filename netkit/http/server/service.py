@@ -75,6 +75,10 @@ class Service:
                     exchange.connection.peer,
                     error,
                 )
+        self.show(exchange, error)
+
+    def show(self, exchange: Exchange, error: Exception | None) -> None:
+        """Tell the watcher alone of an exchange that was counted already."""
         if self.watcher is not None:
             self.watcher.exchange(exchange, monotonic() - exchange.begun, error)
 
@@ -100,3 +104,11 @@ class Counts:
         self.received = 0
         self.sent = 0
         self.statuses: dict[int, int] = {}
+
+    def answered(self, statuses: list[int], sent: int, received: int) -> None:
+        """So many requests were answered, with these statuses and so many octets of bodies."""
+        self.requests += len(statuses)
+        self.sent += sent
+        self.received += received
+        for status in statuses:
+            self.statuses[status] = self.statuses.get(status, 0) + 1
