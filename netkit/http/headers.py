@@ -125,14 +125,35 @@ class Headers(MutableMapping[str, "tuple[str, ...]"]):
     def frozen_from(cls, fields: HeadersLike) -> Headers:
         """Frozen headers of anything that headers can be made from; `fields` itself, if it is frozen.
 
-        The same as `Headers(fields).frozen()`, but without the copy.
+        The same as `Headers(fields).frozen()`, but without the copy. Small ones are remembered, because a
+        handler gives the same few fields to every response: what was checked is not checked again.
         """
-        if type(fields) is tuple and not fields:
-            return _NONE
-        if isinstance(fields, Headers):
+        kind = type(fields)
+        key: tuple[object, ...]
+        if kind is dict:
+            key = tuple(fields.items())  # type: ignore[union-attr]  # a dict has items
+        elif kind is tuple:
+            if not fields:
+                return _NONE
+            key = fields  # type: ignore[assignment]  # a tuple
+        elif isinstance(fields, Headers):
             return fields.frozen()
-        made = cls(fields)
+        else:
+            fields = tuple(_pairs(fields))
+            key = fields
+        try:
+            known = _remembered.get(key)
+            if known is not None and cls is Headers:
+                return known
+            made = cls(fields)
+            can_be_found = made._total <= _SMALL and cls is Headers
+        except TypeError:
+            made, can_be_found = cls(fields), False  # it has lists of values; or raises another one
         made._frozen = True
+        if can_be_found:
+            if len(_remembered) >= _REMEMBERED:
+                _remembered.clear()
+            _remembered[key] = made
         return made
 
     # Reading
@@ -496,6 +517,10 @@ def _text(value: FieldText, what: str) -> str:
         return str(value, "latin-1")
     raise TypeError(f"{what}: str or bytes wanted, not {type(value).__name__}")
 
+
+#: Frozen headers by what they were made from, and how many of them: none has more octets than _SMALL.
+_remembered: dict[object, Headers] = {}
+_REMEMBERED, _SMALL = 256, 1024
 
 #: What messages without fields share.
 _NONE = Headers().frozen()

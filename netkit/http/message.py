@@ -124,9 +124,9 @@ class Response(_Message):
         body: bytes | bytearray | memoryview | None = None,
     ) -> None:
         assign(self, "status", StatusCode(status))
-        assign(self, "version", _checked_version(version))
+        assign(self, "version", version if type(version) is Version else _checked_version(version))
         assign(self, "headers", Headers.frozen_from(headers))
-        assign(self, "body", _checked_body(body))
+        assign(self, "body", body if body is None or type(body) is bytes else _checked_body(body))
 
     @classmethod
     def received(

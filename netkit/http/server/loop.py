@@ -221,7 +221,7 @@ class HttpLoop:
             try:
                 response = self._answer(
                     ServerRequest.received(
-                        method, target, version, known.headers, body, known.authority, facts
+                        method, target, known.version, known.headers, body, known.authority, facts
                     )
                 )
                 if end == size and service.stop.is_set:
@@ -286,7 +286,8 @@ class HttpLoop:
             place.unsent = memoryview(octets)[sent:]
             place.untold = told
             return True
-        self.show(place.facts, told, None)
+        if told:
+            self.show(place.facts, told, None)
         return False
 
     def show(self, facts: ConnectionFacts, told: list[Exchange], error: Exception | None) -> None:

@@ -23,11 +23,13 @@ from netkit.http.framing import connection_persists
 from netkit.http.headers import Headers
 from netkit.http.message import Response
 from netkit.http.server.exchange import http_date, sendable
+from netkit.http.server.request import VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netkit.http.connection.events import FieldList
+    from netkit.http.types import Version
 
     _Key: TypeAlias = "tuple[tuple[tuple[bytes, bytes], ...], tuple[int, int]]"
 
@@ -58,14 +60,15 @@ _NO_BODY, _NOT_MODIFIED = 204, 304
 
 class RequestFacts:
     """What the fields of a request say: whom it is for, the headers for the handler (requests share them),
-    the fields without Host, and how the head of its response ends."""
+    the fields without Host, the version, and how the head of its response ends."""
 
-    __slots__ = ("authority", "end", "headers", "others")
+    __slots__ = ("authority", "end", "headers", "others", "version")
 
-    def __init__(self, authority: bytes, others: FieldList, end: bytes) -> None:
+    def __init__(self, authority: bytes, others: FieldList, version: Version, end: bytes) -> None:
         self.authority = authority.decode("latin-1")
         self.others = others
         self.headers = Headers.from_received([(b"host", authority), *others] if authority else others)
+        self.version = version
         self.end = end
 
 
@@ -82,7 +85,7 @@ def facts_of(fields: tuple[tuple[bytes, bytes], ...], version: tuple[int, int]) 
         end = CLOSES
     else:
         end = STAYS if version >= (1, 1) else STAYS_OLD
-    return RequestFacts(authority, others, end)
+    return RequestFacts(authority, others, VERSIONS[version], end)
 
 
 class RequestReader:
@@ -133,13 +136,15 @@ def response_facts(items: Sequence[tuple[bytes, bytes]]) -> ResponseFacts:
 class ResponseWriter:
     """Writes simple responses. `server_name` is what Server says, None for no such field."""
 
-    __slots__ = ("_date", "_known", "_server", "_starts")
+    __slots__ = ("_date", "_known", "_server", "_shared", "_starts")
 
     def __init__(self, server_name: str | None) -> None:
         self._server = b"" if server_name is None else b"server: %b\r\n" % server_name.encode("latin-1")
         self._date = b""
-        self._starts: dict[tuple[int, int], tuple[bytes, int]] = {}
+        self._starts: dict[int, tuple[bytes, int]] = {}
         self._known: dict[tuple[tuple[bytes, bytes], ...], ResponseFacts] = {}
+        # The same, found faster: headers that do not change are often one object for many responses.
+        self._shared: dict[int, tuple[Headers, ResponseFacts]] = {}
 
     def look_at_clock(self) -> None:
         """From now on, Date says what time it is now."""
@@ -159,11 +164,12 @@ class ResponseWriter:
         status = response.status
         if status < 200 or status == 426:
             return None
-        items = tuple(response.headers.to_items())
-        facts = self._known.get(items) or self._facts(items)
+        headers = response.headers
+        found = self._shared.get(id(headers))
+        facts = found[1] if found is not None and found[0] is headers else self._facts(headers)
         if facts.closes:
             end = CLOSES
-        start, number = self._starts.get((status, facts.standard)) or self._start(status, facts.standard)
+        start, number = self._starts.get(status << 2 | facts.standard) or self._start(status, facts.standard)
         body = response.body or b""
         size = len(body)
         if size > LARGEST_BODY:
@@ -176,12 +182,15 @@ class ResponseWriter:
         framing = b"" if announced is None or status == _NO_BODY else b"Content-Length: %d\r\n" % announced
         return b"%b%b%b%b" % (start, facts.lines, framing, end), number, 0, end is CLOSES
 
-    def _facts(self, items: tuple[tuple[bytes, bytes], ...]) -> ResponseFacts:
-        facts = response_facts(items)
+    def _facts(self, headers: Headers) -> ResponseFacts:
+        items = tuple(headers.to_items())
+        facts = self._known.get(items) or response_facts(items)
         if len(facts.lines) <= LONGEST_REMEMBERED:
-            if len(self._known) >= REMEMBERED:
+            if len(self._known) >= REMEMBERED or len(self._shared) >= REMEMBERED:
                 self._known.clear()
+                self._shared.clear()
             self._known[items] = facts
+            self._shared[id(headers)] = headers, facts
         return facts
 
     def _start(self, status: int, standard: int) -> tuple[bytes, int]:
@@ -193,5 +202,5 @@ class ResponseWriter:
         if not standard & _SERVER:
             made += self._server
         if len(self._starts) < REMEMBERED:
-            self._starts[status, standard] = made, int(status)
+            self._starts[status << 2 | standard] = made, int(status)
         return made, int(status)
