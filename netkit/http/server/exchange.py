@@ -267,7 +267,7 @@ class Exchange:
         Content-Length, Transfer-Encoding and Connection among its headers are not sent as they are: the
         length counts for a response to HEAD, and `Connection: close` closes.
         """
-        fields, length, closes = sendable(response.headers.to_items())
+        fields, length, closes = sendable(response)
         if closes:
             self.close_after()
         if isinstance(response, StreamedResponse):
@@ -341,9 +341,14 @@ class Closable(Protocol):
         """Nothing more is wanted of it."""
 
 
-def sendable(items: Sequence[tuple[bytes, bytes]]) -> tuple[FieldList, int | None, bool]:
-    """The fields of a response that are sent as they are, the length that they announce, and whether they
-    want the connection to be closed. Raises HttpError.InvalidValue for a Content-Length that is no number."""
+def sendable(response: Response) -> tuple[FieldList, int | None, bool]:
+    """The fields of a response that are sent as they are, the length that it announces, and whether it wants
+    the connection to be closed. Raises HttpError.InvalidValue for a Content-Length that is no number."""
+    return sendable_fields(response.headers.to_items())
+
+
+def sendable_fields(items: Sequence[tuple[bytes, bytes]]) -> tuple[FieldList, int | None, bool]:
+    """The same of the fields alone."""
     length: int | None = None
     closes = False
     fields = []

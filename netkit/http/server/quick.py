@@ -22,7 +22,7 @@ from netkit.http.errors import HttpError
 from netkit.http.framing import connection_persists
 from netkit.http.headers import Headers
 from netkit.http.message import Response
-from netkit.http.server.exchange import http_date, sendable
+from netkit.http.server.exchange import http_date, sendable_fields
 from netkit.http.server.request import VERSIONS
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class ResponseFacts:
 
 def response_facts(items: Sequence[tuple[bytes, bytes]]) -> ResponseFacts:
     """What these fields say. Raises HttpError.InvalidValue for those that cannot be sent."""
-    fields, length, closes = sendable(items)
+    fields, length, closes = sendable_fields(items)
     standard = 0
     for name, _ in fields:
         lower = name.lower()
