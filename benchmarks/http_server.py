@@ -33,6 +33,9 @@ from time import sleep
 BODY = b"Hello, World!"
 TYPE = {"Content-Type": "text/plain"}
 
+#: How a kind is shown.
+LINE = "CPU {spent:6.1f} us a request   {ratio:5.2f} x the first   {rate:8.0f}/s"
+
 NGINX = """
 daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
@@ -274,7 +277,7 @@ def go_server() -> Iterator[None]:
         yield
 
 
-def show(found: dict[str, list[tuple[float, float]]], missing: dict[str, str]) -> None:
+def show(found: dict[str, list[tuple[float, float]]], missing: dict[str, str], line: str) -> None:
     ours = next((each for each in found.values() if each), [])
     for kind, rounds in found.items():
         if not rounds:
@@ -282,15 +285,17 @@ def show(found: dict[str, list[tuple[float, float]]], missing: dict[str, str]) -
             continue
         rate, spent = (median(each[at] for each in rounds) for at in (0, 1))
         ratio = spent / median(each[1] for each in ours)
-        print(f"  {kind:20} CPU {spent:6.1f} us a request   {ratio:5.2f} x the first   {rate:8.0f}/s")
+        print(f"  {kind:20} " + line.format(spent=spent, ratio=ratio, rate=rate))
 
 
 def load() -> str:
     return " ".join(f"{each:.2f}" for each in os.getloadavg())
 
 
-def rounds(kinds: Iterable[str], count: int, once: Callable[[str], tuple[float, float]]) -> None:
-    """Run every kind in each round, and print the medians."""
+def rounds(
+    kinds: Iterable[str], count: int, once: Callable[[str], tuple[float, float]], line: str = LINE
+) -> None:
+    """Run every kind in each round, and print the medians of its rate and its cost."""
     found: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
     missing: dict[str, str] = {}
     print(f"load average before: {load()}")
@@ -302,7 +307,7 @@ def rounds(kinds: Iterable[str], count: int, once: Callable[[str], tuple[float, 
                 measured.append(once(kind))
             except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
                 missing[kind] = str(error)
-    show(found, missing)
+    show(found, missing, line)
     print(f"load average after: {load()}")
 
 

@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import struct
+import sys
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,12 @@ if TYPE_CHECKING:
 
 #: What is asked for at once.
 _WHOLE = (RECEIVE_SIZE,)
+
+#: The most that the system is asked to send of a file at once, in octets: it may have to wait for the disk.
+SENDFILE_SIZE = 1 << 20
+
+#: What sendfile(2) reports of a file that it cannot send.
+_NO_SENDFILE = frozenset((errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ESPIPE))
 
 #: What recv(2) may report of this moment; all else is the end of the reading side.
 _PASSING = frozenset((errno.ENOMEM, errno.ENOBUFS, errno.EINTR))
@@ -265,6 +272,38 @@ class SocketStream(ByteStream):
             raise
         self._uncertain = False
         return sent
+
+    def send_file_flow(self, file: int, start: int, size: int) -> Flow[int | None]:
+        """Flow: have the system send a piece of a file, as soon as there is room (sendfile(2)).
+
+        `file` is the descriptor of a regular file, of which up to `size` octets from the offset `start` on
+        are sent, without passing through this process. Returns how many were, 0 at the end of the file. None
+        if the system cannot send this file, or over this socket: nothing was sent then.
+        """
+        if sys.platform != "linux" or self._flags:  # it has no MSG_DONTWAIT
+            return None
+        self._begin_writing()
+        try:
+            while True:
+                if self._descriptor.closed:
+                    raise ClosedError(self._what)
+                self._uncertain = True
+                try:
+                    sent = os.sendfile(self._sock.fileno(), file, start, min(size, SENDFILE_SIZE))
+                except BlockingIOError:
+                    self._uncertain = False
+                    yield self._descriptor.want_write
+                    continue
+                except OSError as error:
+                    self._uncertain = error.errno is None
+                    self._check_open()
+                    if error.errno in _NO_SENDFILE:
+                        return None
+                    raise
+                self._uncertain = False
+                return sent
+        finally:
+            self._writing = False
 
     def _finish(self) -> Flow[None]:
         self._check_open()

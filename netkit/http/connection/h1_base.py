@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from netkit.http.connection.errors import ConnectionFault, ErrorCode
 from netkit.http.connection.events import UNLIMITED, Broken
 from netkit.http.connection.h1_halves import Incoming, Outgoing
+from netkit.http.framing import Framing
 from netkit.http.parse_errors import ParseError
 
 if TYPE_CHECKING:
@@ -99,6 +100,10 @@ class H1Connection:
         if not self._is_over(stream):
             self._check(stream)
         self._outgoing.fits(size, end=end)
+
+    def is_sized(self, stream: int) -> bool:
+        """Whether a body with a known length is under way to the peer, which may be sent past `take`."""
+        return stream == self._stream and self._sending and self._outgoing.framing is Framing.LENGTH
 
     def sent(self, stream: int, size: int) -> None:
         """So many octets of a body with a known length were sent past `take`. With the last, it is over.

@@ -13,6 +13,9 @@ handler does not ask for: so the client is held back (RFC 9112 section 9.3, RFC 
 
 from __future__ import annotations
 
+import io
+import os
+import stat
 from datetime import UTC
 from functools import lru_cache
 from time import monotonic, time
@@ -39,6 +42,18 @@ FILE_PIECE = 262_144
 
 #: Statuses that never have a body (RFC 9110 section 15.2, 15.3.5, 15.4.5).
 BODILESS = frozenset((204, 304))
+
+
+def plain_file(file: object) -> int | None:
+    """The descriptor of a regular file whose octets are what the system would send of it; else None.
+
+    Not of a file that is also written to: some of it may be in its buffer still.
+    """
+    raw = file.raw if type(file) is io.BufferedReader else file
+    if type(raw) is not io.FileIO:
+        return None
+    descriptor = raw.fileno()
+    return descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
 
 @runtime_checkable
@@ -301,7 +316,11 @@ class Exchange:
             if self.is_ended:
                 yield from self.flush_flow()
                 return
-            while piece := (yield from pieces.next_flow()):
+            source = response.source
+            if body.length and isinstance(source, io.BufferedReader) and plain_file(source) is not None:
+                yield from self.send_file_flow(source, source.tell(), body.length)
+                pieces = None
+            while pieces is not None and (piece := (yield from pieces.next_flow())):
                 yield from self.send_flow(piece)
             yield from self.end_flow(() if response.trailers is None else [*response.trailers()])
         finally:

@@ -14,12 +14,14 @@ from netkit.errors import NetkitError
 from netkit.http.connection.events import Broken, Data, End, values_of
 from netkit.http.errors import HttpError
 from netkit.http.framing import makes_tunnel
-from netkit.http.server.exchange import Exchange
+from netkit.http.server.exchange import Exchange, plain_file
 from netkit.http.server.patience import Patience
 from netkit.io import BusyError
+from netkit.net.sockets import SocketStream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import BinaryIO
 
     from netkit.http.connection.events import RequestReceived
     from netkit.http.server.h1_flow import H1Serving
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 
 #: Octets of further requests that are received while a handler waits for the client to go.
 MOST_HELD = 65_536
+
+
+#: Files from so many octets on are sent by the system: smaller ones go out with their heads.
+SYSTEM_SENDS_FROM = 65_536
 
 
 class H1Exchange(Exchange):
@@ -135,6 +141,31 @@ class H1Exchange(Exchange):
         self.sent += len(data)
         self.is_ended = conn.room(self.stream) == 0
         yield from self.flush_flow()
+
+    def send_file_flow(self, file: BinaryIO, start: int, size: int) -> Flow[None]:
+        """Flow: send octets of a file; see `Exchange.send_file_flow`.
+
+        The system sends them where it can, which takes less than half the work (measured in
+        `benchmarks/http_files.py`): over a plain socket, of a body with a known length.
+        """
+        serving = self._serving
+        conn = serving.conn
+        descriptor: int | None = None
+        if size >= SYSTEM_SENDS_FROM and conn.is_sized(self.stream):
+            descriptor = plain_file(file)
+        if descriptor is not None and isinstance(serving.stream, SocketStream):
+            conn.fits(self.stream, size)
+            yield from self.flush_flow()
+            while size and (
+                sent := (yield from serving.send_file_flow(descriptor, start, size, self._writing))
+            ):
+                conn.sent(self.stream, sent)
+                self.sent += sent
+                start += sent
+                size -= sent
+            self.is_ended = conn.room(self.stream) == 0
+        if size:
+            yield from super().send_file_flow(file, start, size)
 
     def end_flow(self, trailers: Sequence[tuple[bytes, bytes]] = ()) -> Flow[None]:
         """Flow: the response is over; see `Exchange.end_flow`."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from netkit.errors import NetkitError
 from netkit.http.connection.events import Broken, Data, End, RequestReceived
@@ -24,6 +24,7 @@ from netkit.http.server.h1_exchange import H1Exchange
 from netkit.http.server.patience import Patience
 from netkit.http.server.refusal import refusal, status_of
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, BusyError, ClosedError, Event, before, race, sleep_until
+from netkit.net.sockets import SocketStream
 from netkit.serve.stop import LAST_LOOK
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from netkit.http.server.service import Service
     from netkit.io import ByteStream, Flow
     from netkit.io.flow import AnyWant
+
+T = TypeVar("T")
 
 #: The first octets of HTTP/2 (RFC 9113 section 3.4).
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -266,19 +269,40 @@ class H1Serving:
     def _send_rest(self, patience: Patience) -> Flow[None]:
         """Flow: send what the client did not take at once."""
         turns = 0
+        while self._unsent is not None:
+            size = yield from self._patiently(self.stream.write_flow(self._unsent), patience)
+            patience.done += size
+            self._unsent = self._unsent[size:] if size < len(self._unsent) else None
+            if self._unsent is None and (more := self.conn.take()):
+                self._unsent = memoryview(more)
+            turns += 1
+            if turns % OPERATIONS_PER_TURN == 0:
+                yield PAUSE
+
+    def send_file_flow(self, file: int, start: int, size: int, patience: Patience) -> Flow[int | None]:
+        """Flow: have the system send a piece of a file, when all else is sent; see `SocketStream`. Raises as
+        `flush_flow`."""
+        assert isinstance(self.stream, SocketStream)
+        if self._sending:
+            raise BusyError("the response")
+        self._sending = True
         try:
-            while self._unsent is not None:
-                begun = monotonic()
-                writing = self.stream.write_flow(self._unsent)
-                size = yield from before(patience.until(begun), writing, "sending a response")
-                patience.spend(monotonic() - begun)
-                patience.done += size
-                self._unsent = self._unsent[size:] if size < len(self._unsent) else None
-                if self._unsent is None and (more := self.conn.take()):
-                    self._unsent = memoryview(more)
-                turns += 1
-                if turns % OPERATIONS_PER_TURN == 0:
-                    yield PAUSE
+            sent = yield from self._patiently(self.stream.send_file_flow(file, start, size), patience)
+        finally:
+            self._sending = False
+        patience.done += sent or 0
+        self._turns += 1
+        if self._turns % OPERATIONS_PER_TURN == 0:
+            yield PAUSE
+        return sent
+
+    def _patiently(self, sending: Flow[T], patience: Patience) -> Flow[T]:
+        """Flow: one step of sending, for which the client has only so much time."""
+        begun = monotonic()
+        try:
+            done = yield from before(patience.until(begun), sending, "sending a response")
+            patience.spend(monotonic() - begun)
+            return done
         except TimeoutError as error:
             late = HttpError.Timeout(self.config.write_timeout, "sending a response", fault="peer")
             self.failure = late
