@@ -198,17 +198,16 @@ def free_port() -> int:
 
 
 def cpu_of(group: int) -> float:
-    """Seconds of CPU of all processes of that process group."""
-    ticks = 0
+    """Seconds of CPU of all threads of the processes of that process group."""
+    spent = 0
     for each in Path("/proc").iterdir():
         if each.name.isdigit():
             try:
-                fields = (each / "stat").read_text().rpartition(")")[2].split()
+                if int((each / "stat").read_text().rpartition(")")[2].split()[2]) == group:
+                    spent += sum(int(task.read_text().split()[0]) for task in each.glob("task/*/schedstat"))
             except OSError:
                 continue  # it has just ended
-            if int(fields[2]) == group:
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return spent / 1e9
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import errno
+import io
 import os
 import select
 import socket
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 _WHOLE = (RECEIVE_SIZE,)
 
 #: The most that the system is asked to send of a file at once, in octets: it may have to wait for the disk.
-SENDFILE_SIZE = 1 << 20
+SENDFILE_SIZE = 1 << 21
 
 #: What sendfile(2) reports of a file that it cannot send.
 _NO_SENDFILE = frozenset((errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ESPIPE))
@@ -273,37 +274,40 @@ class SocketStream(ByteStream):
         self._uncertain = False
         return sent
 
-    def send_file_flow(self, file: int, start: int, size: int) -> Flow[int | None]:
-        """Flow: have the system send a piece of a file, as soon as there is room (sendfile(2)).
+    def try_send_file(self, file: int, start: int, size: int) -> int | None:
+        """Have the system send a piece of a file, without waiting (sendfile(2)).
 
         `file` is the descriptor of a regular file, of which up to `size` octets from the offset `start` on
-        are sent, without passing through this process. Returns how many were, 0 at the end of the file. None
-        if the system cannot send this file, or over this socket: nothing was sent then.
+        are sent, without passing through this process. Returns how many were, 0 at the end of the file; None
+        if there is no room now, which `want_room` waits for. Raises io.UnsupportedOperation if the system
+        cannot send this file, or over this socket: nothing was sent then.
         """
         if sys.platform != "linux" or self._flags:  # it has no MSG_DONTWAIT
-            return None
+            raise io.UnsupportedOperation("sendfile")
         self._begin_writing()
+        self._uncertain = True
         try:
-            while True:
-                if self._descriptor.closed:
-                    raise ClosedError(self._what)
-                self._uncertain = True
-                try:
-                    sent = os.sendfile(self._sock.fileno(), file, start, min(size, SENDFILE_SIZE))
-                except BlockingIOError:
-                    self._uncertain = False
-                    yield self._descriptor.want_write
-                    continue
-                except OSError as error:
-                    self._uncertain = error.errno is None
-                    self._check_open()
-                    if error.errno in _NO_SENDFILE:
-                        return None
-                    raise
-                self._uncertain = False
-                return sent
+            if self._descriptor.closed:
+                raise ClosedError(self._what)
+            sent = os.sendfile(self._sock.fileno(), file, start, min(size, SENDFILE_SIZE))
+        except BlockingIOError:
+            self._uncertain = False
+            return None
+        except OSError as error:
+            self._uncertain = error.errno is None
+            self._check_open()
+            if error.errno in _NO_SENDFILE:
+                raise io.UnsupportedOperation("sendfile") from error
+            raise
         finally:
             self._writing = False
+        self._uncertain = False
+        return sent
+
+    def want_room(self, until: float | None = None) -> Want:
+        """What to wait for: that the socket is writable, or `until` has come."""
+        descriptor = self._descriptor
+        return descriptor.want_write if until is None else Want(write=descriptor, until=until)
 
     def _finish(self) -> Flow[None]:
         self._check_open()

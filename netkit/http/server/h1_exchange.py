@@ -156,13 +156,8 @@ class H1Exchange(Exchange):
         if descriptor is not None and isinstance(serving.stream, SocketStream):
             conn.fits(self.stream, size)
             yield from self.flush_flow()
-            while size and (
-                sent := (yield from serving.send_file_flow(descriptor, start, size, self._writing))
-            ):
-                conn.sent(self.stream, sent)
-                self.sent += sent
-                start += sent
-                size -= sent
+            left = yield from serving.send_file_flow(self, descriptor, start, size, self._writing)
+            start, size = start + size - left, left
             self.is_ended = conn.room(self.stream) == 0
         if size:
             yield from super().send_file_flow(file, start, size)

@@ -10,8 +10,9 @@ request is read only when the one before it is answered.
 from __future__ import annotations
 
 from collections import deque
+from io import UnsupportedOperation
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from netkit.errors import NetkitError
 from netkit.http.connection.events import Broken, Data, End, RequestReceived
@@ -24,7 +25,7 @@ from netkit.http.server.h1_exchange import H1Exchange
 from netkit.http.server.patience import Patience
 from netkit.http.server.refusal import refusal, status_of
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, BusyError, ClosedError, Event, before, race, sleep_until
-from netkit.net.sockets import SocketStream
+from netkit.net.sockets import SENDFILE_SIZE, SocketStream
 from netkit.serve.stop import LAST_LOOK
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from netkit.http.server.service import Service
     from netkit.io import ByteStream, Flow
     from netkit.io.flow import AnyWant
-
-T = TypeVar("T")
 
 #: The first octets of HTTP/2 (RFC 9113 section 3.4).
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -269,47 +268,70 @@ class H1Serving:
     def _send_rest(self, patience: Patience) -> Flow[None]:
         """Flow: send what the client did not take at once."""
         turns = 0
-        while self._unsent is not None:
-            size = yield from self._patiently(self.stream.write_flow(self._unsent), patience)
-            patience.done += size
-            self._unsent = self._unsent[size:] if size < len(self._unsent) else None
-            if self._unsent is None and (more := self.conn.take()):
-                self._unsent = memoryview(more)
-            turns += 1
-            if turns % OPERATIONS_PER_TURN == 0:
-                yield PAUSE
+        try:
+            while self._unsent is not None:
+                begun = monotonic()
+                writing = self.stream.write_flow(self._unsent)
+                size = yield from before(patience.until(begun), writing, "sending a response")
+                patience.spend(monotonic() - begun)
+                patience.done += size
+                self._unsent = self._unsent[size:] if size < len(self._unsent) else None
+                if self._unsent is None and (more := self.conn.take()):
+                    self._unsent = memoryview(more)
+                turns += 1
+                if turns % OPERATIONS_PER_TURN == 0:
+                    yield PAUSE
+        except TimeoutError as error:
+            raise self._late() from error
+        except STREAM_ERRORS as error:
+            self.failure = error
+            raise
 
-    def send_file_flow(self, file: int, start: int, size: int, patience: Patience) -> Flow[int | None]:
-        """Flow: have the system send a piece of a file, when all else is sent; see `SocketStream`. Raises as
-        `flush_flow`."""
-        assert isinstance(self.stream, SocketStream)
+    def send_file_flow(
+        self, exchange: H1Exchange, file: int, start: int, size: int, patience: Patience
+    ) -> Flow[int]:
+        """Flow: have the system send a file as a part of the body, when all else is sent. Raises as
+        `flush_flow`. Returns how many octets it could not send: it cannot, or the file is shorter."""
+        stream, conn = self.stream, self.conn
+        assert isinstance(stream, SocketStream)
         if self._sending:
             raise BusyError("the response")
         self._sending = True
         try:
-            sent = yield from self._patiently(self.stream.send_file_flow(file, start, size), patience)
-        finally:
-            self._sending = False
-        patience.done += sent or 0
-        self._turns += 1
-        if self._turns % OPERATIONS_PER_TURN == 0:
-            yield PAUSE
-        return sent
-
-    def _patiently(self, sending: Flow[T], patience: Patience) -> Flow[T]:
-        """Flow: one step of sending, for which the client has only so much time."""
-        begun = monotonic()
-        try:
-            done = yield from before(patience.until(begun), sending, "sending a response")
-            patience.spend(monotonic() - begun)
-            return done
-        except TimeoutError as error:
-            late = HttpError.Timeout(self.config.write_timeout, "sending a response", fault="peer")
-            self.failure = late
-            raise late from error
+            while size:
+                sent = stream.try_send_file(file, start, size)
+                if sent == 0:
+                    break
+                if sent is not None:
+                    conn.sent(exchange.stream, sent)
+                    exchange.sent += sent
+                    patience.done += sent
+                    start += sent
+                    size -= sent
+                    self._turns += 1
+                    if self._turns % OPERATIONS_PER_TURN == 0:
+                        yield PAUSE
+                    if sent == SENDFILE_SIZE or not size:
+                        continue  # there may be room for more
+                begun = monotonic()
+                until = patience.until(begun)
+                if not (yield stream.want_room(until)) and until is not None and monotonic() >= until:
+                    raise self._late()
+                patience.spend(monotonic() - begun)
+        except UnsupportedOperation:
+            pass
         except STREAM_ERRORS as error:
             self.failure = error
             raise
+        finally:
+            self._sending = False
+        return size
+
+    def _late(self) -> HttpError:
+        """The client has not taken its response in time: it gets no more."""
+        late = HttpError.Timeout(self.config.write_timeout, "sending a response", fault="peer")
+        self.failure = late
+        return late
 
     # Answers
 

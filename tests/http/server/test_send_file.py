@@ -17,13 +17,13 @@ from netkit.http.server.exchange import Exchange, plain_file
 from netkit.http.server.h1_exchange import SYSTEM_SENDS_FROM
 from netkit.http.server.response import StreamedResponse
 from netkit.http.server.server import HttpServer
-from netkit.io import ByteStream, Flow, run
+from netkit.io import ClosedError, Flow
 from netkit.net.sockets import SocketStream
 from netkit.net.tcp import TcpListener, TcpStream
 from netkit.serve.connections import in_background
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
-SIZE = 3 << 20
+SIZE = 6 << 20
 CONTENT = bytes(range(256)) * (SIZE // 256)
 
 
@@ -54,14 +54,14 @@ class Sends:
 def by_system(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many octets the system sent each time."""
     sent: list[int] = []
-    original = SocketStream.send_file_flow
+    original = SocketStream.try_send_file
 
-    def counting(self: SocketStream, file: int, start: int, size: int) -> Flow[int | None]:
-        done = yield from original(self, file, start, size)
+    def counting(self: SocketStream, file: int, start: int, size: int) -> int | None:
+        done = original(self, file, start, size)
         sent.append(done or 0)
         return done
 
-    monkeypatch.setattr(SocketStream, "send_file_flow", counting)
+    monkeypatch.setattr(SocketStream, "try_send_file", counting)
     return sent
 
 
@@ -165,11 +165,31 @@ def test_a_stream_says_what_it_cannot_send(file: BinaryIO) -> None:
     ours.setblocking(False)
     stream = TcpStream(ours)
     with theirs, stream:
-        listed: ByteStream = stream
-        assert run(stream.send_file_flow(file.fileno(), SIZE, 10)) == 0
-        assert run(stream.send_file_flow(file.fileno(), SIZE - 4, 10)) == 4
+        assert stream.try_send_file(file.fileno(), SIZE, 10) == 0
+        assert stream.try_send_file(file.fileno(), SIZE - 4, 10) == 4
         assert theirs.recv(100) == CONTENT[-4:]
-        with socket.socket() as other:
-            assert run(stream.send_file_flow(other.fileno(), 0, 10)) is None
-        listed.write_all(b"on")
+        with socket.socket() as other, pytest.raises(io.UnsupportedOperation):
+            stream.try_send_file(other.fileno(), 0, 10)
+        stream.write_all(b"on")
         assert theirs.recv(100) == b"on"
+        while stream.try_send_file(file.fileno(), 0, SIZE) is not None:
+            pass
+        assert theirs.recv(4) == CONTENT[:4]
+    with pytest.raises(ClosedError):
+        stream.try_send_file(file.fileno(), 0, 10)
+
+
+def test_a_client_that_takes_nothing_of_a_file(file: BinaryIO) -> None:
+    """It is not waited for without end."""
+    listener = TcpListener.bind("127.0.0.1:0")
+    server = HttpServer(Sends(file, 0, SIZE, SIZE), ServerConfig(write_timeout=0.05))
+    with (
+        in_background(lambda stop: server.serve([listener], stop=stop)),
+        closing(socket.socket()) as sock,
+    ):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        sock.connect(("127.0.0.1", listener.local_addr.port))
+        sock.sendall(GET * 20)
+        until(lambda: server.counts()["failed"])
+        until(lambda: not server.connections.active)
+    assert server.counts()["failed"] == 1
