@@ -282,7 +282,7 @@ class H1Serving:
                 if turns % OPERATIONS_PER_TURN == 0:
                     yield PAUSE
         except TimeoutError as error:
-            raise self._late() from error
+            raise self._too_slow() from error
         except STREAM_ERRORS as error:
             self.failure = error
             raise
@@ -316,7 +316,7 @@ class H1Serving:
                 begun = monotonic()
                 until = patience.until(begun)
                 if not (yield stream.want_room(until)) and until is not None and monotonic() >= until:
-                    raise self._late()
+                    raise self._too_slow()
                 patience.spend(monotonic() - begun)
         except UnsupportedOperation:
             pass
@@ -327,7 +327,7 @@ class H1Serving:
             self._sending = False
         return size
 
-    def _late(self) -> HttpError:
+    def _too_slow(self) -> HttpError:
         """The client has not taken its response in time: it gets no more."""
         late = HttpError.Timeout(self.config.write_timeout, "sending a response", fault="peer")
         self.failure = late
