@@ -96,6 +96,11 @@ class RequestReader:
     def __init__(self) -> None:
         self._known: dict[_Key, RequestFacts] = {}
 
+    @property
+    def remembered(self) -> int:
+        """How many lists of fields are remembered now."""
+        return len(self._known)
+
     def facts(
         self, fields: tuple[tuple[bytes, bytes], ...], version: tuple[int, int], size: int
     ) -> RequestFacts | None:
@@ -145,6 +150,11 @@ class ResponseWriter:
         self._known: dict[tuple[tuple[bytes, bytes], ...], ResponseFacts] = {}
         # The same, found faster: headers that do not change are often one object for many responses.
         self._shared: dict[int, tuple[Headers, ResponseFacts]] = {}
+
+    @property
+    def remembered(self) -> int:
+        """How many lists of fields, or status lines, are remembered now: what is most."""
+        return max(len(self._known), len(self._shared), len(self._starts))
 
     def look_at_clock(self) -> None:
         """From now on, Date says what time it is now."""
