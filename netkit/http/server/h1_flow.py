@@ -379,8 +379,13 @@ class H1Serving:
         flow = handler.handle_flow(exchange)
         try:
             want = flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
+            if want is PAUSE:  # a coroutine gets its first turn, in which most have answered
+                want = flow.send((yield PAUSE))
         except StopIteration:
             return
+        except BaseException:
+            flow.close()
+            raise
         watches: list[Flow[None]] = [self._lost()]
         timeout = self.config.handler_timeout
         if timeout is not None:
