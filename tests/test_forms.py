@@ -23,9 +23,10 @@ ROOT = Path(netkit.__file__).parent
 #: Flows that have no blocking form of their own, though a blocking call of another class has their name.
 NAMESAKES = {
     "netkit.io.flow.Event.wait",  # what flows wait with; ShutdownSignals.wait blocks
+    "netkit.http.inspector.faults.endings.close",  # the endpoint /close
 }
 
-#: Forms whose arguments differ on purpose: a handler in a thread gets a connection that asks the server's flow.
+#: Forms whose arguments differ: a handler in a thread gets a connection that asks the server's flow.
 OTHER_ARGUMENTS = {"netkit.websocket.server.AsyncSocketHandler.handle_socket_async"}
 
 

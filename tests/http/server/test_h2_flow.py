@@ -34,7 +34,7 @@ from tests.http.connection.forms import (
     frames,
     settings_frame,
 )
-from tests.http.server.h2_serving import DRIVERS, FORMS, Served, Watched, form_of_h2, serving
+from tests.http.server.h2_serving import DRIVERS, FORMS, PATIENCE, Served, Watched, form_of_h2, serving
 from tests.waiting import until
 
 # Each form is asked for by name, whichever netkit would choose.
