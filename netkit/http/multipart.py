@@ -80,8 +80,9 @@ class PartEnd(NamedTuple):
 
 PartEvent: TypeAlias = PartHead | PartData | PartEnd
 
-#: What is read: before the first part, what follows a boundary, a head, content, what follows the last part.
-_PREAMBLE, _AFTER, _HEAD, _CONTENT, _EPILOGUE = range(5)
+#: What is read: what is before the first part, what follows a boundary, a head, the empty line after it,
+#: content, what follows the last part.
+_PREAMBLE, _AFTER, _HEAD, _BLANK, _CONTENT, _EPILOGUE = range(6)
 
 
 def boundary_of(content_type: str | None) -> str | None:
@@ -156,6 +157,8 @@ class MultipartParser:
             return self._after(events)
         if self._state == _HEAD:
             return self._head(events)
+        if self._state == _BLANK:
+            return self._blank()
         self._drop(len(self._buffer))
         return False
 
@@ -231,7 +234,24 @@ class MultipartParser:
                 )
             return False
         events.append(_part_head(bytes(memoryview(buffer)[:end]), self._at))
-        self._drop(end + 4)
+        self._drop(end + 2)
+        self._state = _BLANK
+        return True
+
+    def _blank(self) -> bool:
+        """The empty line after a head. A part may have no body at all (RFC 2046 section 5.1.1), and some
+        programs write an empty file so: then the line end is that of the next boundary."""
+        buffer, delimiter = self._buffer, self._delimiter
+        if buffer.startswith(delimiter):
+            follows = self._looks_like_end(len(delimiter))
+            if follows is None:
+                return False
+            if not follows:
+                self._drop(2)
+        elif delimiter.startswith(buffer):
+            return False
+        else:
+            self._drop(2)
         self._state = _CONTENT
         return True
 

@@ -73,7 +73,10 @@ GOOD: list[tuple[bytes, list[bytes]]] = [
     (body(HEAD + b"one").removesuffix(b"\r\n"), [b"one"]),  # the last line end may be missing
     (body(HEAD + b"\r\n"), [b"\r\n"]),
     (body(HEAD + b"\r\n\r\n--"), [b"\r\n\r\n--"]),
-    (body(HEAD + b"--x"), [b"--x"]),  # not at the start of a line
+    (body(HEAD + b"a--x"), [b"a--x"]),  # not at the start of a line
+    (body(HEAD + b"--xy"), [b"--xy"]),  # only begins with the boundary
+    (body(HEAD + b"--"), [b"--"]),
+    (b"--x\r\n" + HEAD[:-2] + b"\r\n--x\r\n" + HEAD[:-2] + b"\r\n--x--", [b"", b""]),  # without a body
     (body(HEAD + b"a\r\n--xy\r\nb"), [b"a\r\n--xy\r\nb"]),  # only begins with the boundary
     (body(HEAD + b"a\r\n--x-\r\nb"), [b"a\r\n--x-\r\nb"]),
     (body(HEAD + b"a\n--x\r\nb"), [b"a\n--x\r\nb"]),  # a line ends in CRLF
