@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from netkit.http.server.exchange import Exchange
     from netkit.io import Flow
 
-#: How much of a file is read after the last look at it, in octets.
+#: How much of a file is read before the last look at it, in octets; how much of what is made is sent at once.
 LAST_PIECE: Final = 65_536
 #: How much is compressed, or written into an archive, before others have their turn, in octets.
 TURN: Final = 131_072
@@ -52,14 +52,27 @@ def send_file(exchange: Exchange, answer: Plan, form: Representation, fd: int) -
 
 
 def send_encoded(exchange: Exchange, pieces: Iterator[bytes], coding: str | None) -> Flow[None]:
-    """Flow: send a body that is made piece by piece, in a coding or in none (None), and end it."""
+    """Flow: send a body that is made piece by piece, in a coding or in none (None), and end it.
+
+    Small pieces are sent together, and others have their turn after each `TURN` octets that were made.
+    """
     encoder = None if coding is None else BodyEncoder(coding, LEVELS[coding])
+    ready: list[bytes] = []
+    size = made = 0
     for piece in pieces:
         out = piece if encoder is None else encoder.encode(piece)
-        if out:
-            yield from exchange.send_flow(out)
-        yield PAUSE
-    yield from exchange.send_flow(b"" if encoder is None else encoder.finish(), end=True)
+        ready.append(out)
+        size += len(out)
+        made += len(piece)
+        if size >= LAST_PIECE:
+            yield from exchange.send_flow(b"".join(ready))
+            ready.clear()
+            size = 0
+        if made >= TURN:
+            made = 0
+            yield PAUSE
+    ready.append(b"" if encoder is None else encoder.finish())
+    yield from exchange.send_flow(b"".join(ready), end=True)
 
 
 def _send_part(
