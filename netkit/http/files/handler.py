@@ -242,6 +242,8 @@ class FileHandler:
         accepted = query.octets(b"accept-encoding")
         if config.precompressed:
             for coding in wanted_codings(accepted):
+                if not walk.is_there(name + SUFFIXES[coding], found.place):
+                    continue
                 beside = walk.find((name + SUFFIXES[coding],), found.place)
                 if isinstance(beside, Found) and not beside.is_directory:
                     its = beside.info

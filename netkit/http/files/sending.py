@@ -37,18 +37,17 @@ def send_file(exchange: Exchange, answer: Plan, form: Representation, fd: int) -
         assert form.coding is not None
         yield from send_encoded(exchange, _pieces(fd, form), form.coding)
         return
-    with FileIO(fd, "rb", closefd=False) as file:
-        if not answer.parts:
-            yield from _send_part(exchange, file, form, 0, form.size, end=True)
-            return
-        several = len(answer.parts) > 1
-        for part in answer.parts:
-            if several:
-                head = multipart_head(part, form.size, form.content_type, answer.boundary)
-                yield from exchange.send_flow(head)
-            yield from _send_part(exchange, file, form, part.first, part.length, end=not several)
+    if not answer.parts:
+        yield from _send_part(exchange, fd, form, 0, form.size, end=True)
+        return
+    several = len(answer.parts) > 1
+    for part in answer.parts:
         if several:
-            yield from exchange.send_flow(multipart_end(answer.boundary), end=True)
+            head = multipart_head(part, form.size, form.content_type, answer.boundary)
+            yield from exchange.send_flow(head)
+        yield from _send_part(exchange, fd, form, part.first, part.length, end=not several)
+    if several:
+        yield from exchange.send_flow(multipart_end(answer.boundary), end=True)
 
 
 def send_encoded(exchange: Exchange, pieces: Iterator[bytes], coding: str | None) -> Flow[None]:
@@ -76,13 +75,14 @@ def send_encoded(exchange: Exchange, pieces: Iterator[bytes], coding: str | None
 
 
 def _send_part(
-    exchange: Exchange, file: FileIO, form: Representation, start: int, size: int, *, end: bool
+    exchange: Exchange, fd: int, form: Representation, start: int, size: int, *, end: bool
 ) -> Flow[None]:
     last = min(size, LAST_PIECE)
     if size > last:
-        yield from exchange.send_file_flow(file, start, size - last)
-    data = os.pread(file.fileno(), last, start + size - last)
-    if len(data) < last or _has_changed(file.fileno(), form):
+        with FileIO(fd, "rb", closefd=False) as file:
+            yield from exchange.send_file_flow(file, start, size - last)
+    data = os.pread(fd, last, start + size - last)
+    if len(data) < last or _has_changed(fd, form):
         raise _changed()
     yield from exchange.send_flow(data, end=end)
 

@@ -113,6 +113,14 @@ class Walk:
         while len(self._owned) > mark:
             os.close(self._owned.pop())
 
+    def is_there(self, name: bytes, place: tuple[int, ...]) -> bool:
+        """Whether there is something of that name: quicker than `find` where there is nothing."""
+        try:
+            os.stat(name, dir_fd=place[-1], follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
     def look(self, names: Sequence[bytes], place: tuple[int, ...]) -> os.stat_result | None:
         """What the system says of what the names lead to; nothing stays open. None if nothing was found."""
         mark = self.mark()
