@@ -3,6 +3,9 @@
 The last octets are read and the file is looked at once more before they are sent. If it has changed by then,
 the response is broken off: a client must not take a mixture of two versions for either of them. A file that
 has only grown is sent as long as it was: what is appended to a log takes nothing from what was there.
+
+What was handed to sendfile(2) may still change before it is on its way, so a response that was broken off may
+have octets of both versions.
 """
 
 from __future__ import annotations
