@@ -147,7 +147,10 @@ class HttpLoop:
             if place.is_here:
                 place.is_again = False
                 data, place.rest = place.rest, b""
-                self._serve(place, data)
+                try:
+                    self._serve(place, data)
+                except Exception as error:
+                    place.leave(error)
         for fd, _ in self._epoll.poll(0, BATCH):
             place_or_none = places.get(fd)
             if place_or_none is None or place_or_none.is_again:
@@ -162,10 +165,13 @@ class HttpLoop:
                 continue
             if not size:
                 place.leave()  # the flow finds the end itself
-            elif place.rest:
-                self._serve(place, place.rest + view[:size], had=len(place.rest))
-            else:
-                self._serve(place, bytes(view[:size]))
+                continue
+            had = len(place.rest)
+            data = place.rest + view[:size] if had else bytes(view[:size])
+            try:
+                self._serve(place, data, had)
+            except Exception as error:  # of a watcher: it ends this connection, not the others
+                place.leave(error)
 
     def _serve(self, place: Place, data: bytes, had: int = 0) -> None:
         """Answer the requests in `data`, whose first `had` octets came before."""
@@ -243,7 +249,7 @@ class HttpLoop:
             statuses.append(status)
             if watched:
                 authority = known.authority.encode("latin-1")
-                head = RequestHead(method, target, authority, b"http", known.others)
+                head = RequestHead(method, target, authority, b"http", [*known.others])
                 exchange = Exchange(config, facts, head, version, length, body is not None)
                 exchange.begun = begun
                 exchange.received = length or 0

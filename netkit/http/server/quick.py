@@ -24,12 +24,12 @@ from netkit.http.headers import Headers
 from netkit.http.message import Response
 from netkit.http.server.exchange import http_date, sendable_fields
 from netkit.http.server.request import VERSIONS
+from netkit.http.types import Version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netkit.http.connection.events import FieldList
-    from netkit.http.types import Version
 
     _Key: TypeAlias = "tuple[tuple[tuple[bytes, bytes], ...], tuple[int, int]]"
 
@@ -85,7 +85,7 @@ def facts_of(fields: tuple[tuple[bytes, bytes], ...], version: tuple[int, int]) 
         end = CLOSES
     else:
         end = STAYS if version >= (1, 1) else STAYS_OLD
-    return RequestFacts(authority, others, VERSIONS[version], end)
+    return RequestFacts(authority, others, VERSIONS.get(version, Version.Http11), end)
 
 
 class RequestReader:

@@ -87,6 +87,7 @@ WRONG = {
     "a fold": request("GET / HTTP/1.1", HOST, "X: a", " b"),
     "a bare line feed": b"GET / HTTP/1.1\nHost: example.com\n\n",
     "another version": request("GET / HTTP/3.0", HOST),
+    "a later version": request("GET / HTTP/1.2", HOST),
     "old version": b"GET /\r\n",
     "a method that is none": request("G@T / HTTP/1.1", HOST),
     "a long target": request("GET /" + "a" * 200 + " HTTP/1.1", HOST),

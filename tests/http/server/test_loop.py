@@ -221,6 +221,23 @@ def test_a_client_that_never_reads() -> None:
     assert counts["requests"] == len(told.errors) < 300
 
 
+class Failing(Notes):
+    """A watcher with a fault of its own."""
+
+    def exchange(self, exchange: Exchange, elapsed: float, error: Exception | None) -> None:
+        super().exchange(exchange, elapsed, error)
+        raise KeyError(exchange.head.target)
+
+
+def test_a_fault_on_one_connection_is_not_the_end_of_the_others() -> None:
+    with serving(watcher=Failing()) as running:
+        for _ in range(2):
+            with running.connect() as sock:
+                running.until_here(1)
+                sock.sendall(GET)
+                assert received(sock).endswith(b"hello")
+
+
 def test_a_client_that_is_gone() -> None:
     """A reset ends the connection, and the server serves on."""
     with serving() as running:
