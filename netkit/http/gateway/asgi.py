@@ -25,7 +25,7 @@ from netkit.http.gateway.fields import refuse_too_long
 from netkit.http.gateway.lifespan import Lifespan, LifespanMode
 from netkit.http.gateway.scope import Scope, http_scope
 from netkit.http.server.bridge import given_up
-from netkit.http.server.handlers import first_turn_flow, running_loop
+from netkit.http.server.handlers import begun_task, first_turn_flow, running_loop
 from netkit.io import Event, race, sleep_until
 
 if TYPE_CHECKING:
@@ -112,9 +112,10 @@ class AsgiHandler:
             exchange.head, exchange.version, exchange.connection, root_path=self._root_path, state=self._state
         )
         cycle = Cycle(exchange)
-        task = loop.create_task(_called(self._app, scope, cycle))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = begun_task(loop, _called(self._app, scope, cycle))
+        if not task.done():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         try:
             yield from first_turn_flow(loop)  # after which many applications have answered
             if not cycle.over.is_set:
@@ -147,8 +148,10 @@ async def _called(app: AsgiApp, scope: Scope, cycle: Cycle) -> None:
         await app(scope, cycle.receive, cycle.send)
     except Exception as caught:
         error = caught
+    except SystemExit as caught:  # no reason to end the server
+        error = RuntimeError("the application raised SystemExit")
+        error.__cause__ = caught
     except BaseException as caught:
-        # It was cancelled, or wants to exit: neither ends the server.
         cycle.returned(RuntimeError(f"the application raised {type(caught).__name__}"))
         raise
     if error is not None and not (cycle.is_left and isinstance(error, ClientGone)):

@@ -7,6 +7,7 @@ that frame a message or belong to the connection are among them, as they came.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -87,7 +88,13 @@ def endpoint(address: SocketAddr | str, *, is_client: bool = False) -> list[str 
     """An end of the connection: host and port, or the path of a Unix-domain socket without a port."""
     if isinstance(address, str):
         return None if is_client or not address else [address, None]
-    return [str(address.ip), address.port]
+    return [*_host_and_port(address)]
+
+
+@lru_cache(maxsize=1024)
+def _host_and_port(address: SocketAddr) -> tuple[str, int]:
+    """The same for every request of a connection, so it is written once."""
+    return str(address.ip), address.port
 
 
 def tls_extension(tls: TlsStream) -> dict[str, Any]:

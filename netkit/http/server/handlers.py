@@ -9,6 +9,7 @@ its thread until then, and what it returns is dropped.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
@@ -26,6 +27,8 @@ from netkit.io import Event, race, run
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Coroutine
+    from typing import Any
 
     from netkit.http.body import BodySource
     from netkit.http.message import Response
@@ -220,7 +223,7 @@ class AsyncHandler:
                 yield from bridge.attend_flow(lambda: stream.is_over)
             yield from gone_flow(exchange)
 
-        task = self._kept(loop.create_task(self._handler.handle_async(request)))
+        task = self._kept(begun_task(loop, _answered(self._handler, request)))
         try:
             yield from first_turn_flow(loop)  # after which many handlers have answered
             if not task.done():
@@ -264,6 +267,14 @@ async def _close_generator(generator: AsyncGenerator[bytes, None]) -> None:
         pass  # it runs: it was cancelled a moment ago, and ends by that
 
 
+async def _answered(handler: AsyncHttpHandler, request: ServerRequest) -> Response:
+    """The handler's response. SystemExit in a handler is no reason to end the server."""
+    try:
+        return await handler.handle_async(request)
+    except SystemExit as error:
+        raise RuntimeError("the handler raised SystemExit") from error
+
+
 def unless_gone(exchange: Exchange, flow: Flow[T], watching: Flow[None]) -> Flow[T]:
     """Flow: `flow`, unless `watching` ends first, because the client is gone.
 
@@ -275,11 +286,22 @@ def unless_gone(exchange: Exchange, flow: Flow[T], watching: Flow[None]) -> Flow
     return won.value  # type: ignore[return-value]  # of `flow`
 
 
+def begun_task(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """A task for a coroutine. Where Python can (3.12), it has come to its first wait when it is returned."""
+    if sys.version_info >= (3, 12):
+        import asyncio
+
+        return asyncio.Task(coroutine, loop=loop, eager_start=True)
+    return loop.create_task(coroutine)
+
+
 def first_turn_flow(loop: asyncio.AbstractEventLoop) -> Flow[None]:
-    """Flow: until the tasks that were made just now have come to their first wait, or to their end.
+    """Flow: until the task that was begun just now has come to its first wait, or to its end.
 
     `PAUSE` would not do: a flow is also resumed with the others of its nursery, by what happens to them.
     """
+    if sys.version_info >= (3, 12):
+        return
     turned = Event()
     loop.call_soon(turned.set_soon)
     yield from turned.wait()

@@ -642,11 +642,18 @@ def test_an_exception_after_the_response_is_logged(caplog: pytest.LogCaptureFixt
     assert caplog.records[0].exc_info is not None
 
 
-def test_an_application_that_cancels_itself_is_an_error() -> None:
+@pytest.mark.parametrize("driver", ASYNC)
+@pytest.mark.parametrize("error", [asyncio.CancelledError, SystemExit])
+@pytest.mark.parametrize("turn", [0, 5])
+def test_an_application_that_ends_itself_does_not_end_the_server(
+    driver: str, error: type[BaseException], turn: int
+) -> None:
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        raise asyncio.CancelledError
+        await turns(turn)
+        raise error
 
-    with served(handler(app), "asyncio") as site:
+    with served(handler(app), driver) as site:
+        assert site.get().status == 500
         assert site.get().status == 500
 
 
