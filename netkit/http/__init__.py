@@ -163,6 +163,7 @@ if TYPE_CHECKING:
         text_response as text_response,
     )
     from netkit.http.server.server import HttpServer as HttpServer
+    from netkit.http.server.stream import RequestStream as RequestStream
     from netkit.http.session_file import Session as Session, SessionFile as SessionFile
     from netkit.http.stored_cookie import StoredCookie as StoredCookie
     from netkit.http.types import (
@@ -219,6 +220,7 @@ __getattr__, __dir__, __all__ = lazy(
         "server.request": "ConnectionFacts ServerRequest",
         "server.response": "StreamedResponse text_response",
         "server.server": "HttpServer",
+        "server.stream": "RequestStream",
         "session_file": "Session SessionFile",
         "stored_cookie": "StoredCookie",
         "save": "SavedFile create_file resume_file",

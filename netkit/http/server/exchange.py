@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from netkit.http.errors import HttpError
 from netkit.http.server.request import ServerRequest
 from netkit.http.server.response import StreamedResponse
+from netkit.io import Want
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +55,15 @@ def plain_file(file: object) -> int | None:
         return None
     descriptor = raw.fileno()
     return descriptor if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+
+
+class FirstTurn(Want):
+    """What a handler wants that waits for the end of the loop's turn, and for nothing else.
+
+    In so short a time nobody need watch the connection.
+    """
+
+    __slots__ = ()
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ from netkit.http.connection.events import Broken, Data, End, RequestReceived
 from netkit.http.connection.h1_server import H1Server
 from netkit.http.errors import HttpError
 from netkit.http.parse_errors import ParseError
-from netkit.http.server.exchange import standard_fields
+from netkit.http.server.exchange import FirstTurn, standard_fields
 from netkit.http.server.farewell import farewell_flow, reset
 from netkit.http.server.h1_exchange import H1Exchange
 from netkit.http.server.patience import Patience
@@ -379,8 +379,8 @@ class H1Serving:
         flow = handler.handle_flow(exchange)
         try:
             want = flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
-            if want is PAUSE:  # a coroutine gets its first turn, in which most have answered
-                want = flow.send((yield PAUSE))
+            if type(want) is FirstTurn:  # a coroutine gets one, in which most have answered
+                want = flow.send((yield want))
         except StopIteration:
             return
         except BaseException:

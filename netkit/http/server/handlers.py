@@ -18,7 +18,7 @@ from netkit._log import Log
 from netkit._value import assign
 from netkit.http.protocols import AsyncHttpHandler, HttpHandler
 from netkit.http.server.bridge import Bridge, given_up, gone_flow, in_thread_flow
-from netkit.http.server.exchange import FlowHandler, close_source, sendable
+from netkit.http.server.exchange import FirstTurn, FlowHandler, close_source, sendable
 from netkit.http.server.request import ServerRequest
 from netkit.http.server.response import StreamedResponse
 from netkit.http.server.stream import RequestStream
@@ -304,7 +304,9 @@ def first_turn_flow(loop: asyncio.AbstractEventLoop) -> Flow[None]:
         return
     turned = Event()
     loop.call_soon(turned.set_soon)
-    yield from turned.wait()
+    want = FirstTurn(event=turned)
+    while not turned.is_set:
+        yield want
 
 
 def running_loop(who: str) -> asyncio.AbstractEventLoop:
