@@ -296,10 +296,6 @@ class WsConnectionClosed(WebSocketError, ConnectionError):
         self.reason = reason
         self.fault: Fault = "network" if code == 1006 else "peer"
 
-    @property
-    def kind(self) -> str:
-        return "ConnectionClosed"
-
     def __str__(self) -> str:
         words = f": {self.reason!a}" if self.reason else ""
         how = " without a Close frame" if self.code == 1006 else f" (code {self.code})"

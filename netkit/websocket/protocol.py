@@ -66,6 +66,7 @@ class WebSocketProtocol:
 
     __slots__ = (
         "_config",
+        "_counted",
         "_deflater",
         "_fragment",
         "_inflated",
@@ -79,6 +80,7 @@ class WebSocketProtocol:
         "_pings",
         "_pongs",
         "_reader",
+        "_size",
         "_utf8",
         "close_received",
         "close_sent",
@@ -119,6 +121,9 @@ class WebSocketProtocol:
         #: Whether what comes is not looked at any more.
         self._is_deaf = False
         self._out: list[bytes] = []
+        #: How many parts of `_out` are counted in `_size`, so that each is counted once.
+        self._counted = 0
+        self._size = 0
         #: Pongs in `_out`, where the last of them is, and pings since octets were taken.
         self._pongs = 0
         self._last_pong = 0
@@ -252,6 +257,8 @@ class WebSocketProtocol:
             self._last_pong = len(self._out)
             self._out.append(frame)
         else:
+            if self._last_pong < self._counted:
+                self._size += len(frame) - len(self._out[self._last_pong])
             self._out[self._last_pong] = frame
 
     def _inflate(self, kind: int, piece: bytes, events: list[Event]) -> None:
@@ -444,7 +451,7 @@ class WebSocketProtocol:
 
     def _taken(self) -> None:
         self._out = []
-        self._pongs = self._pings = 0
+        self._pongs = self._pings = self._counted = self._size = 0
 
     @property
     def has_output(self) -> bool:
@@ -454,7 +461,11 @@ class WebSocketProtocol:
     @property
     def output_size(self) -> int:
         """How many octets `take` has."""
-        return sum([len(part) for part in self._out])
+        out = self._out
+        while self._counted < len(out):
+            self._size += len(out[self._counted])
+            self._counted += 1
+        return self._size
 
     @property
     def is_congested(self) -> bool:

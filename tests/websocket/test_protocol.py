@@ -381,6 +381,17 @@ def test_congestion() -> None:
     assert not protocol.is_congested
 
 
+def test_the_size_of_the_output_is_that_of_what_is_taken() -> None:
+    protocol = server()
+    for number in range(40):
+        protocol.feed(frame(FIN | PING, bytes(number)))  # of which some take the place of others
+        protocol.send(bytes(number))
+        if number % 3 == 0:
+            assert protocol.output_size == len(b"".join(protocol._out))
+    assert protocol.output_size == len(protocol.take())
+    assert protocol.output_size == 0
+
+
 def test_a_message_under_way_is_said() -> None:
     protocol = server()
     for chunk in pieces(frame(TEXT, b"ab") + frame(FIN, b"c")[:-1], 1):
