@@ -7,8 +7,9 @@
 
 A method never waits, and never raises for what the peer did: the events up to the wrong octet are handed
 out, `error` says what was wrong, and the Close frame that says so to the peer is among the octets to send.
-There is no clock here. Whoever drives the protocol decides how long a peer may take, for an answer to a ping
-as well as for the rest of a message.
+That frame, and the answer to the peer's Close frame, is written by the next `take`, so that what came before
+in the same octets can still be answered. There is no clock here. Whoever drives the protocol decides how
+long a peer may take, for an answer to a ping as well as for the rest of a message.
 
 Most of the work, from octets to whole messages, is done by `MessageReader`, of which there is a form in Rust.
 What it finds is handed on as it is, unless there is something to decide: a control frame, a compressed
@@ -68,6 +69,7 @@ class WebSocketProtocol:
         "_config",
         "_counted",
         "_deflater",
+        "_farewell",
         "_fragment",
         "_inflated",
         "_inflater",
@@ -128,6 +130,8 @@ class WebSocketProtocol:
         self._pongs = 0
         self._last_pong = 0
         self._pings = 0
+        #: The Close frame that the next `take` writes: its code and its reason.
+        self._farewell: tuple[int | None, str] | None = None
         #: What the next fragment of a message that is being sent begins with; -1 if none is.
         self._fragment = -1
         #: Messages of fewer octets are not compressed; None if none is.
@@ -188,8 +192,8 @@ class WebSocketProtocol:
             data: what was received, in any contiguous buffer, which may be used again afterwards.
 
         Returns:
-            The events, in order. Pings are answered already, and so is a Close frame. Look at `error` after
-            the events: if it is set, they are the last.
+            The events, in order. Pings are answered already. Look at `error` after the events: if it is set,
+            they are the last. Until `take`, all of them can be answered, also with a Close frame among them.
         """
         if self._is_deaf:
             return []
@@ -244,7 +248,7 @@ class WebSocketProtocol:
             self.close_received = reason
             if self.close_sent is None:
                 # Section 5.5.1: the answer has the code that was received.
-                self.close(None if reason.code == CloseCode.NO_STATUS else reason.code)
+                self._farewell = (None if reason.code == CloseCode.NO_STATUS else reason.code), ""
             events.append((opcode, reason))
 
     def _answer(self, payload: bytes) -> None:
@@ -305,7 +309,7 @@ class WebSocketProtocol:
         self.error = error
         self._is_deaf = True
         if self.close_sent is None:
-            self.close(error.close_code, shortened(str(error)))
+            self._farewell = error.close_code, shortened(str(error))
 
     # Sending
 
@@ -380,10 +384,14 @@ class WebSocketProtocol:
         Nothing happens where a Close frame was sent before. Raises WebSocketError.InvalidValue for a code or
         a reason that may not be sent.
         """
-        payload = encode_close(code, reason)
+        encode_close(code, reason)  # which refuses what may not be sent
         if self.close_sent is None and not self.is_ended:
-            self._out.append(self._frame(FIN | Opcode.Close, payload))
-            self.close_sent = CloseReason(CloseCode.NO_STATUS if code is None else code, reason)
+            self._write_close(code, reason)
+
+    def _write_close(self, code: int | None, reason: str) -> None:
+        self._farewell = None
+        self._out.append(self._frame(FIN | Opcode.Close, encode_close(code, reason)))
+        self.close_sent = CloseReason(CloseCode.NO_STATUS if code is None else code, reason)
 
     def _send_control(self, opcode: Opcode, payload: Octets) -> None:
         if self.close_sent is not None or self.is_ended:
@@ -436,6 +444,8 @@ class WebSocketProtocol:
 
     def take(self) -> bytes:
         """The octets to send, in order, each once; `b""` where there is nothing."""
+        if self._farewell is not None:
+            self._write_close(*self._farewell)
         out = self._out
         if not out:
             return b""
@@ -445,6 +455,8 @@ class WebSocketProtocol:
 
     def take_parts(self) -> list[bytes]:
         """The octets to send as a list of their parts, for a `sendmsg` that copies none of them."""
+        if self._farewell is not None:
+            self._write_close(*self._farewell)
         out = self._out
         self._taken()
         return out
@@ -456,11 +468,11 @@ class WebSocketProtocol:
     @property
     def has_output(self) -> bool:
         """Whether `take` has something."""
-        return bool(self._out)
+        return bool(self._out) or self._farewell is not None
 
     @property
     def output_size(self) -> int:
-        """How many octets `take` has."""
+        """How many octets there are to send, without a Close frame that `take` will add."""
         out = self._out
         while self._counted < len(out):
             self._size += len(out[self._counted])
@@ -478,13 +490,12 @@ class WebSocketProtocol:
     @property
     def state(self) -> State:
         """Where the connection is. What `take` has is still to be sent."""
-        if self.is_ended or (self.error is not None and self.close_sent is not None):
+        if self.is_ended:
             return State.CLOSED
-        if self.close_sent is not None and self.close_received is not None:
+        ends = self.error is not None or self.close_received is not None
+        if ends and self.close_sent is not None:
             return State.CLOSED
-        if self.close_sent is not None or self.close_received is not None:
-            return State.CLOSING
-        return State.OPEN
+        return State.CLOSING if ends or self.close_sent is not None else State.OPEN
 
     @property
     def should_disconnect(self) -> bool:

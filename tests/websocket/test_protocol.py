@@ -121,8 +121,8 @@ def test_a_client_fails_too() -> None:
     protocol = client()
     protocol.feed(frame(FIN | TEXT, b"masked"))
     assert isinstance(protocol.error, E.MaskForbidden)
-    assert protocol.should_disconnect
     assert next(frames(protocol.take(), True)).payload[:2] == (1002).to_bytes(2, "big")
+    assert protocol.should_disconnect
 
 
 def test_sending_in_fragments() -> None:
@@ -262,10 +262,12 @@ def test_a_client_closes() -> None:
     with pytest.raises(E.ConnectionClosed):
         here.ping()
     assert there.feed(here.take()) == [(Opcode.Close, CloseReason(1000, "done"))]
-    assert (there.state, there.close_code, there.close_reason) == (State.CLOSED, 1000, "done")
-    assert there.should_disconnect  # the server does it first
+    assert (there.state, there.close_code, there.close_reason) == (State.CLOSING, 1000, "done")
+    assert there.has_output
     answer = there.take()
     assert answer == frame(FIN | CLOSE, b"\x03\xe8", None)
+    assert there.state is State.CLOSED
+    assert there.should_disconnect  # the server does it first
     assert here.feed(answer) == [(Opcode.Close, CloseReason(1000))]
     assert here.state is State.CLOSED
     assert here.awaits_disconnect
@@ -309,6 +311,50 @@ def test_a_close_frame_without_a_code_is_answered_without() -> None:
     assert sent(protocol) == [(Opcode.Close, b"")]
 
 
+@pytest.mark.parametrize("take_parts", [False, True])
+@pytest.mark.parametrize(
+    ("behind", "code"), [(frame(FIN | CLOSE, b"\x03\xe8"), 1000), (b"\xf1", 1002)], ids=["close", "error"]
+)
+def test_what_came_before_the_end_can_be_answered(behind: bytes, code: int, take_parts: bool) -> None:
+    """The Close frame is written last: nothing is sent behind it (section 5.5.1)."""
+    protocol = server()
+    events = protocol.feed(frame(FIN | TEXT, b"a") + frame(FIN | PING) + frame(FIN | TEXT, b"b") + behind)
+    for opcode, payload in events:
+        if opcode is Opcode.Textual:
+            assert isinstance(payload, str)
+            protocol.send(payload)
+    octets = b"".join(protocol.take_parts()) if take_parts else protocol.take()
+    *before, last = frames(octets)
+    assert [(each.opcode, each.payload) for each in before] == [
+        (Opcode.Pong, b""),
+        (Opcode.Textual, b"a"),
+        (Opcode.Textual, b"b"),
+    ]
+    assert (last.opcode, last.payload[:2]) == (Opcode.Close, code.to_bytes(2, "big"))
+    with pytest.raises(E.ConnectionClosed):
+        protocol.send("late")
+    assert protocol.take() == b""
+    assert protocol.should_disconnect
+
+
+def test_a_peer_that_only_reads_any_more_gets_its_answer() -> None:
+    """The end of the stream says nothing of the other direction."""
+    for stream, code in ((frame(FIN | CLOSE, b"\x03\xe8"), 1000), (b"\xf1", 1002)):
+        protocol = server()
+        protocol.feed(stream)
+        protocol.feed_eof()
+        assert sent(protocol)[0][1][:2] == code.to_bytes(2, "big")
+        assert protocol.should_disconnect
+
+
+def test_a_code_of_ones_own_for_an_error() -> None:
+    protocol = server()
+    protocol.feed(b"\xf1")
+    protocol.close(4002, "no")
+    assert sent(protocol) == [(Opcode.Close, b"\x0f\xa2no")]
+    assert protocol.take() == b""
+
+
 def test_one_close_frame_is_sent() -> None:
     protocol = server()
     protocol.close(1000)
@@ -337,6 +383,8 @@ def test_a_close_frame_that_is_wrong(payload: bytes) -> None:
     protocol = server()
     assert protocol.feed(frame(FIN | CLOSE, payload)) == []
     assert protocol.error is not None
+    assert protocol.state is State.CLOSING
+    assert protocol.take()
     assert protocol.should_disconnect
 
 

@@ -504,7 +504,7 @@ def streams() -> st.SearchStrategy[bytes]:
         },
     ),
 )
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_twins_agree(
     twins: tuple[Twin, Twin],
     stream: bytes,
