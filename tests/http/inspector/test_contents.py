@@ -328,8 +328,8 @@ def test_digest(path: str, served: Served) -> None:
 @pytest.mark.once
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])  # older curls have another SHA-512-256
 def test_digest_of_curl(algorithm: str, served: Served) -> None:
-    for password, status in (("secret", 200), ("wrong", 401)):
-        path = f"/digest-auth/auth/user/secret/{algorithm}"
+    for password, status in (("passwd", 200), ("wrong", 401)):
+        path = f"/digest-auth/auth/user/passwd/{algorithm}"
         assert served.curl(path, "--digest", "-u", f"user:{password}").status == status
 
 

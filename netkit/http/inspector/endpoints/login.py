@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from netkit.http.inspector.call import Call
     from netkit.io import Flow
 
-GROUP = Group("Authentication", "The path says which name and which secret are right.")
+GROUP = Group("Authentication", "The path says which credentials are right.")
 
 #: The algorithms of Digest by their names, and those of hashlib. SHA-512 is httpbin's own.
 ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256", "SHA-512": "sha512"}
@@ -56,7 +56,7 @@ def _welcome_flow(call: Call, fields: list[tuple[str, str]] | None = None) -> Fl
     "/basic-auth/{user}/{passwd}",
     "asks for Basic, and says 401 until the credentials are right",
     finds="credentials that are encoded wrongly, or sent before or after it was asked for them",
-    examples=("/basic-auth/user/secret",),
+    examples=("/basic-auth/user/passwd",),
 )
 def basic_auth(call: Call) -> Flow[None]:
     yield from (_welcome_flow(call) if _is_basic(call) else status_flow(call, 401))
@@ -66,7 +66,7 @@ def basic_auth(call: Call) -> Flow[None]:
     "/hidden-basic-auth/{user}/{passwd}",
     "the same, but says 404 and asks for nothing",
     finds="a client that cannot send credentials before it is asked",
-    examples=("/hidden-basic-auth/user/secret",),
+    examples=("/hidden-basic-auth/user/passwd",),
 )
 def hidden_basic_auth(call: Call) -> Flow[None]:
     yield from (_welcome_flow(call) if _is_basic(call) else status_flow(call, 404))
@@ -86,19 +86,19 @@ def bearer(call: Call) -> Flow[None]:
     "the same; after so many requests (`never`) the nonce is called stale",
     finds="a client that does not answer again with the new nonce",
     arguments={"require-cookie": "`1`: only with the cookie of the challenge"},
-    examples=("/digest-auth/auth/user/secret/SHA-256/1",),
+    examples=("/digest-auth/auth/user/passwd/SHA-256/1",),
 )
 @GROUP.add(
     "/digest-auth/{qop}/{user}/{passwd}/{algorithm}",
     "the same with that algorithm: MD5, SHA-256, SHA-512-256, each also with `-sess`; SHA-512",
     finds="an algorithm that is missing, or that the weaker one is taken before",
-    examples=("/digest-auth/auth-int/user/secret/SHA-512-256", "/digest-auth/auth/user/secret/SHA-256-sess"),
+    examples=("/digest-auth/auth-int/user/passwd/SHA-512-256", "/digest-auth/auth/user/passwd/SHA-256-sess"),
 )
 @GROUP.add(
     "/digest-auth/{qop}/{user}/{passwd}",
     "asks for Digest with MD5; `auth` or `auth-int`, anything else offers both",
     finds="digests that are wrong: of the method, the target, the body, the count",
-    examples=("/digest-auth/auth/user/secret", "/digest-auth/auth-int/user/secret"),
+    examples=("/digest-auth/auth/user/passwd", "/digest-auth/auth-int/user/passwd"),
 )
 def digest_auth(call: Call) -> Flow[None]:
     algorithm = call.variables.get("algorithm", "MD5")
