@@ -59,6 +59,19 @@ SUITES = {
 
 #: Tests that fail with netkit's endpoints for a reason that docs/http-inspect.md gives.
 KNOWN: dict[str, frozenset[str]] = {
+    # They look for the capitals of werkzeug's reason phrases: 302 FOUND.
+    "httpie": frozenset(
+        (
+            "tests.test_auth::test_ignore_netrc[http]",
+            "tests.test_auth::test_ignore_netrc[https]",
+            "tests.test_exit_status::test_error_response_exits_0_without_check_status",
+            "tests.test_exit_status::test_3xx_check_status_exits_3_and_stderr_when_stdout_redirected",
+            "tests.test_exit_status::test_4xx_check_status_exits_4",
+            "tests.test_exit_status::test_5xx_check_status_exits_5",
+            "tests.test_output.TestVerboseFlag::test_verbose_implies_all",
+            "tests.test_redirects::test_follow_all_redirects_shown",
+        )
+    ),
     # They look for words of httpbin's own index page.
     "vcrpy": frozenset(
         (
@@ -161,8 +174,8 @@ def serve(certificates: Path) -> None:
     key = PrivateKey.from_pem((certificates / "server.key").read_text())
     listeners = [TcpListener.bind("127.0.0.1:0") for _ in range(2)]
     print(json.dumps([each.local_addr.port for each in listeners]), flush=True)
-    # Some tests ask for this name, which they say is at 127.0.0.1.
-    inspector = Inspector(InspectorConfig(["httpbin.org"]))
+    # Some tests ask for these names at 127.0.0.1.
+    inspector = Inspector(InspectorConfig(["httpbin.org", "pie.dev"]))
     servers = [
         HttpServer(inspector),
         HttpServer(inspector, tls=TlsConfig.server().with_identity(certificate, key)),

@@ -132,7 +132,9 @@ def facts_with_body_flow(call: Call, *names: str) -> Flow[dict[str, Any]]:
     """Flow: the same of one with a body: also `form`, `data`, `files`, `json`."""
     body = yield from call.body_flow()
     content_type = call.headers.get_first("Content-Type") or ""
-    form = received_form(content_type, body)
+    # A body in a content coding is shown as it came.
+    is_coded = (call.headers.combined("Content-Encoding") or "identity").strip().lower() != "identity"
+    form = None if is_coded else received_form(content_type, body)
     data = body if form is None else b""
     files = [] if form is None else form.files
     of_body = {

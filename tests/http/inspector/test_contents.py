@@ -130,6 +130,12 @@ def test_a_form_of_curl(served: Served) -> None:
     assert found["files"]["f"].startswith('"""What endpoints say')
 
 
+def test_a_form_in_a_content_coding(served: Served, client: Client) -> None:
+    fields = {"Content-Type": "multipart/form-data; boundary=b", "Content-Encoding": "deflate"}
+    found = shown(client, served.url("/put"), method="PUT", body=zlib.compress(b"--b--\r\n"), fields=fields)
+    assert (found["form"], found["files"], found["data"][:12]) == ({}, {}, "data:applica")
+
+
 @pytest.mark.once
 def test_a_part_with_an_empty_name_of_a_file() -> None:
     parts = (
