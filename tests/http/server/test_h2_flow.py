@@ -593,7 +593,7 @@ def test_a_handler_that_works_on_after_its_response(serve: Serve) -> None:
 def test_clients_that_leave_after_the_tls_handshake(serve: Serve) -> None:
     """SETTINGS cannot be sent to them, at whatever moment they leave."""
     served = serve(answer, tls=True)
-    for _ in range(10):
+    for _ in range(4):
         sock = served.sock()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.close()
