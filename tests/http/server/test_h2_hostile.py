@@ -261,20 +261,19 @@ def test_a_thousand_streams_and_nothing_read(form: str, driver: str) -> None:
     assert handler.running == 0
 
 
-@pytest.mark.parametrize("driver", DRIVERS)
-def test_heads_that_nobody_reads(form: str, driver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heads_that_nobody_reads(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Responses without a body wait for no window: the server stops to read instead."""
 
     def handler(exchange: Exchange) -> Flow[None]:
         # Another value each time: one that comes again is an octet (RFC 7541).
-        exchange.begin(204, [(b"x", random.randbytes(500).hex().encode())], end=True)
+        fields = [(b"x-%d" % number, random.randbytes(500).hex().encode()) for number in range(20)]
+        exchange.begin(204, fields, end=True)
         yield from exchange.flush_flow()
 
     monkeypatch.setattr(h2_flow, "OUTBOX_LIMIT", 32_768)
     monkeypatch.setattr(h2_flow, "DEAF_LIMIT", 65_536)
-    with serving(handler, ServerConfig(write_timeout=0.3), driver=driver) as served:
+    with serving(handler, ServerConfig(write_timeout=0.3)) as served:
         sock = served.sock(receive_buffer=4096)
-        sock.settimeout(0.05)
         sock.sendall(PREFACE + settings_frame())
         fields = [*GET, (b"filling", bytes(8000).replace(b"\0", b"x"))]
         sent = 0
@@ -282,11 +281,11 @@ def test_heads_that_nobody_reads(form: str, driver: str, monkeypatch: pytest.Mon
             while sent < 100_000:
                 sock.sendall(headers(2 * sent + 1, fields, end=True))
                 sent += 1
-        except OSError:
-            pass  # the server reads no more
+        except ConnectionError:
+            pass  # the server read no more, and has ended the connection
         until(lambda: served.told.faults and not served.server.connections.active)
     assert sent < 100_000
-    assert Watched.made[0].most_queued < 65_536 + 100 * 1_100
+    assert Watched.made[0].most_queued < 65_536 + 100 * 25_000
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
