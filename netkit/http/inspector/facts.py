@@ -132,9 +132,9 @@ def facts_with_body_flow(call: Call, *names: str) -> Flow[dict[str, Any]]:
     """Flow: the same of one with a body: also `form`, `data`, `files`, `json`."""
     body = yield from call.body_flow()
     content_type = call.headers.get_first("Content-Type") or ""
-    # A body in a content coding is shown as it came.
+    # What is in a form with a content coding is not looked for.
     is_coded = (call.headers.combined("Content-Encoding") or "identity").strip().lower() != "identity"
-    form = None if is_coded else received_form(content_type, body)
+    form = received_form(content_type, b"" if is_coded else body)
     data = body if form is None else b""
     files = [] if form is None else form.files
     of_body = {

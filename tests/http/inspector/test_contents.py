@@ -133,7 +133,7 @@ def test_a_form_of_curl(served: Served) -> None:
 def test_a_form_in_a_content_coding(served: Served, client: Client) -> None:
     fields = {"Content-Type": "multipart/form-data; boundary=b", "Content-Encoding": "deflate"}
     found = shown(client, served.url("/put"), method="PUT", body=zlib.compress(b"--b--\r\n"), fields=fields)
-    assert (found["form"], found["files"], found["data"][:12]) == ({}, {}, "data:applica")
+    assert (found["form"], found["files"], found["data"]) == ({}, {}, "")
 
 
 @pytest.mark.once
