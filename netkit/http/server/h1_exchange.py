@@ -120,7 +120,7 @@ class H1Exchange(Exchange):
                 # 10.1.1), and to receive much for nothing costs more than a new connection.
                 conn.goaway()
             self._continues = False
-        if serving.service.stop.is_set and not conn.held:
+        if serving.service.retiring.is_set and not conn.held:
             conn.goaway()
         conn.respond(self.stream, status, self._standard_fields(fields), end=end, length=length)
         self.status = status

@@ -43,6 +43,9 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #: What a stream raises when it has failed; BusyError is the caller's own mistake.
 STREAM_ERRORS = (OSError, EOFError, NetkitError)
 
+#: How long an idle connection stays, in seconds, when a successor has taken the listeners.
+RETIRED_IDLE = 1.0
+
 
 class H1Serving:
     """One connection, while it is served."""
@@ -132,11 +135,11 @@ class H1Serving:
     def _await_request(self) -> Flow[RequestReceived | Broken | None]:
         """Flow: `_next_request`. Raises what the stream does."""
         config, conn, stream = self.config, self.conn, self.stream
-        finish = self.service.stop
+        finish, retiring = self.service.stop, self.service.retiring
         idle_until = _later(config.idle_timeout)
         # The next request may have begun behind the one before.
         head_until = _later(config.head_timeout) if conn.held else None
-        looked = False
+        looked = is_last = False
         if conn.wants_turn:
             self.events.extend(conn.feed(b""))
         while True:
@@ -178,6 +181,13 @@ class H1Serving:
                 yield stream.want(until=now + LAST_LOOK)
             elif idle_until is not None and now >= idle_until:
                 return None
+            elif retiring.is_set:
+                # Its next request is to be the last one: it has a moment for that, and then it is closed.
+                if not is_last:
+                    is_last = True
+                    soon = now + RETIRED_IDLE
+                    idle_until = soon if idle_until is None else min(soon, idle_until)
+                yield stream.want(event=finish, until=idle_until)
             elif self.place is not None:
                 if not (yield from self.place.serve_flow(self, idle_until)):
                     return None
@@ -185,7 +195,7 @@ class H1Serving:
                 if self.place.was_used:
                     self._opening = None
             else:
-                yield stream.want(event=finish, until=idle_until)
+                yield stream.want(event=retiring, until=idle_until)
 
     def receive_flow(self, patience: Patience) -> Flow[None]:
         """Flow: take in more of the request under way. Raises HttpError.Timeout when the patience is over."""

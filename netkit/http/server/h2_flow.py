@@ -150,8 +150,8 @@ class H2Serving:
             self._over(self._begun.popleft(), failure)
 
     def _stop_flow(self) -> Flow[None]:
-        """Flow: when the server stops, take no further request."""
-        yield from self.service.stop.wait()
+        """Flow: when the server stops, or has a successor, take no further request."""
+        yield from self.service.retiring.wait()
         self.leave()
 
     # Receiving.

@@ -131,8 +131,9 @@ class HttpLoop:
                     place.leave()
 
     def stopping(self) -> Flow[None]:
-        """Flow: when the server stops, send all connections back to their flows, which end the idle ones."""
-        yield from self.service.stop.wait()
+        """Flow: when the server stops or has a successor, send all connections back to their flows, which end
+        the idle ones."""
+        yield from self.service.retiring.wait()
         for place in list(self.places.values()):
             place.leave()
 
@@ -230,7 +231,7 @@ class HttpLoop:
                         method, target, known.version, known.headers, body, known.authority, facts
                     )
                 )
-                if end == size and service.stop.is_set:
+                if end == size and service.retiring.is_set:
                     head_end = CLOSES
                 encoded = self._writer.encode(response, head_end, is_head=method == b"HEAD")
             except Exception as caught:

@@ -121,6 +121,7 @@ class HttpServer:
     ) -> Flow[None]:
         """Flow: serve on `listeners` until `stop` is set; open connections then have `drain` seconds."""
         self._service.stop = finishing(stop)
+        self._service.retiring = stop
         room: int | Semaphore | None = self.max_connections
         if self.max_connections is not None and len(listeners) > 1:
             room = Semaphore(self.max_connections)

@@ -36,10 +36,11 @@ class Service:
     """A server's handler with what belongs to it.
 
     `counts` are those of the server; `stop` is set when no further request is to be read from an idle
-    connection.
+    connection. `retiring` is set when a response is to be the last of its connection: by then, or before,
+    when another server has taken the listeners.
     """
 
-    __slots__ = ("config", "counts", "handler", "keeps_heads", "stop", "watcher")
+    __slots__ = ("config", "counts", "handler", "keeps_heads", "retiring", "stop", "watcher")
 
     def __init__(
         self, handler: FlowHandler, config: ServerConfig, stop: Event, watcher: Watcher | None = None
@@ -47,6 +48,7 @@ class Service:
         self.handler = handler
         self.config = config
         self.stop = stop
+        self.retiring = stop
         self.watcher = watcher
         self.counts = Counts()
         self.keeps_heads = isinstance(handler, KeepsHeads) and handler.keeps_heads
