@@ -125,6 +125,12 @@ COMMANDS: tuple[Entry, ...] = (
         "Serve the zones of zone files, over UDP and TCP: a small authoritative name server.",
         SERVE,
     ),
+    Entry(
+        "serve http",
+        ".serve_http:http",
+        "Serve a directory, a file, test endpoints, or a Python application, over HTTP/1.1 and HTTP/2.",
+        SERVE,
+    ),
     Entry("demo", ".demo:demo", "Run real commands against netkit's own servers on loopback.", ABOUT),
     Entry(
         "version", ".version:version", "Show the versions of netkit, of Python and of the libraries.", ABOUT

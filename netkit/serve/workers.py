@@ -60,7 +60,8 @@ class Workers:
 
     `work(stop)` is the flow that each drives, until the `Stop` it was given is set; `counts()` tells, in the
     worker, what it has done so far. `begin(place)` is called first in each, with its place among them from 0
-    on, and `reload()` when `reload` was called here. POSIX only: fork(2) is what it is made of.
+    on, and `reload()` when `reload` was called here. `drive` runs the flow there. POSIX only: fork(2) is what
+    it is made of.
     """
 
     def __init__(
@@ -70,8 +71,10 @@ class Workers:
         counts: Callable[[], Mapping[str, int]],
         begin: Callable[[int], object] = lambda _place: None,
         reload: Callable[[], object] = lambda: None,
+        drive: Callable[[Flow[None]], object] = run,
     ) -> None:
         self._count = count
+        self._drive = drive
         self._work = work
         self._begin = begin
         self._reload = reload
@@ -227,7 +230,7 @@ class Workers:
 
         failure: Exception | None = None
         try:
-            run(beside(self._work(stop), answering(), reloading(), orphaned()))
+            self._drive(beside(self._work(stop), answering(), reloading(), orphaned()))
         except Exception as error:
             failure = error
         try:

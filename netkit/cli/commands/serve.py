@@ -12,12 +12,9 @@ from netkit.cli.payload.bind import ANYWHERE, Bind, Sockets, is_unix, names_of
 from netkit.cli.payload.events import DnsView, EchoView, Events, events as events_option
 from netkit.cli.payload.faults import FaultOptions, fault_counts
 from netkit.cli.payload.server_tls import TLS_SUFFIX, CurrentTls, ServerTlsOptions
-from netkit.cli.payload.serving import drain as drain_option, serve_until_told
-from netkit.errors import system_kind
+from netkit.cli.payload.serving import drain as drain_option, serve_until_told, warn_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from netkit.dns.zone import Zone
 
 
@@ -227,7 +224,7 @@ def _echo(
             max_connections=how.max_conns,
             watcher=Events.wanted(run, events, sources),
         )
-        server.connections.on_unaccepted = _warn_once(run)
+        server.connections.on_unaccepted = warn_once(run)
         run.input = sources[0] if len(set(sources)) == 1 else None
         serve_until_told(
             run,
@@ -246,27 +243,6 @@ def _echo(
             ),
             given=sources,
         )
-
-
-def _warn_once(run: Run[Any]) -> Callable[[OSError], None]:
-    """Says of each error of accept(2), the first time and that time only, what becomes of connections."""
-    said: set[int | None] = set()
-
-    def warn(error: OSError) -> None:
-        if error.errno in said:
-            return
-        said.add(error.errno)
-        words = str(error.strerror).lower()
-        if system_kind(error) == "TooManyFiles":
-            run.env.warn(
-                run.doing,
-                f"{words}: connections wait until others have ended",
-                "raise the limit with `ulimit -Hn`, or serve fewer at once with --max-conns",
-            )
-        else:
-            run.env.warn(run.doing, f"cannot accept a connection: {words}; trying again until it can")
-
-    return warn
 
 
 @command("serve dns", view=DnsView(), usage="[OPTIONS] --zone FILE [BIND]")

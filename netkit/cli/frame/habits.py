@@ -306,6 +306,22 @@ SPELLINGS: Mapping[str, Mapping[str, str]] = {
     "tcp echo": {**_SERVE, **_SERVER_TLS, **_port_of("tcp echo", "-p", "--port")},
     "udp echo": {**_SERVE, "-u": _BY_ITSELF, **_port_of("udp echo", "-p", "--port")},
     "serve dns": {**_SERVE, **_port_of("serve dns", "-p", "--port")},
+    "serve http": {
+        **_SERVE,
+        **{flag: text for flag, text in _SERVER_TLS.items() if "--alpn" not in text},
+        **_port_of("serve http", "-p", "--port"),
+        # python -m http.server
+        **dict.fromkeys(("-b", "--bind", "-i"), "write netkit serve http {ADDR}:PORT"),
+        **dict.fromkeys(("-d", "--directory", "--root"), "write netkit serve http {DIRECTORY}"),
+        # miniserve and caddy
+        "-a": "write --auth {USER:PASSWORD}",
+        **dict.fromkeys(("-u", "--upload-files"), "write --upload"),
+        "-H": "write --hidden",
+        "--disable-indexing": "write --no-listing",
+        "--browse": "leave it out: directories are listed unless --no-listing is there",
+        "--tls-cert": "write --tls --cert {FILE}, and its --key",
+        "--tls-key": "write --key {FILE}, with --tls and --cert",
+    },
 }
 
 

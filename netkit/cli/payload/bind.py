@@ -77,11 +77,13 @@ def names_of(bind: str) -> list[str]:
 
 
 class Served(NamedTuple):
-    """A socket of a server: its transport ("tcp", "udp", "unix"), and the BIND that it comes from, if any."""
+    """A socket of a server: its transport ("tcp", "udp", "unix"), the BIND that it comes from, if any, and
+    what it is for, where a server has sockets for several purposes."""
 
     transport: str
     socket: ServerSocket
     bind: str | None
+    role: str = ""
 
 
 class Sockets:
@@ -150,6 +152,12 @@ class Sockets:
             elif udp:
                 self.served.append(Served("udp", UdpSocket.bind(bind), bind))
 
+    def listen_for(self, role: str, bind: str) -> None:
+        """Listen at `bind` over TCP too, for another purpose than the rest."""
+        from netkit.net.tcp import TcpListener
+
+        self.served.append(Served("tcp", TcpListener.bind(bind), bind, role))
+
     def _activate(self, binds: Sequence[str]) -> bool:
         """Take the service manager's sockets, if it has passed any."""
         import os
@@ -177,7 +185,7 @@ class Sockets:
             for name, fd in taken.take():
                 adopted = server_socket_from_raw_fd(fd, unlink_on_close=True)
                 if name != CONTROL:
-                    made._adopt(adopted)
+                    made._adopt(adopted, "" if name in ("tcp", "udp", "unix") else name)
                 elif isinstance(adopted, UnixListener):
                     made._control = adopted
             if taken.protocol.partition("+")[0] != protocol:
@@ -191,12 +199,12 @@ class Sockets:
             raise
         return made
 
-    def _adopt(self, adopted: ServerSocket) -> None:
+    def _adopt(self, adopted: ServerSocket, role: str = "") -> None:
         from netkit.net.udp import UdpSocket
         from netkit.net.unix import UnixListener
 
         transports: dict[type, str] = {UdpSocket: "udp", UnixListener: "unix"}
-        self.served.append(Served(transports.get(type(adopted), "tcp"), adopted, None))
+        self.served.append(Served(transports.get(type(adopted), "tcp"), adopted, None, role))
 
     def handover(self, protocol: str, private: Callable[[], Mapping[str, bytes]] = dict) -> Handover | None:
         """What a successor is offered, where there is a control socket; see `Handover`."""
@@ -204,7 +212,7 @@ class Sockets:
             return None
         from netkit.serve.handover import Handover, Offered
 
-        offered = [Offered(each.transport, each.socket) for each in self.served]
+        offered = [Offered(each.role or each.transport, each.socket) for each in self.served]
         return Handover(self._control, offered, protocol=protocol, private=private)
 
     def ready(self) -> None:

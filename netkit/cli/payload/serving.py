@@ -25,6 +25,7 @@ from netkit.cli.frame.exits import ServerEnded, Terminated, explain
 from netkit.cli.frame.fields import EndpointOrPath
 from netkit.cli.frame.options import Seconds, WrongValue, option
 from netkit.cli.frame.view import View
+from netkit.errors import system_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -98,7 +99,7 @@ drain = option(
 
 def serve_until_told(
     run: Run[Any],
-    listening: Sequence[tuple[str, object]],
+    listening: Sequence[object],
     flow_for: Callable[[Stop], Flow[Any]],
     counts: Callable[[], Mapping[str, int]],
     *,
@@ -109,6 +110,7 @@ def serve_until_told(
     reload: Callable[[], object] | None = None,
     handover: Handover | None = None,
     given: Sequence[str | None] | None = None,
+    in_loop: bool = False,
 ) -> None:
     """Say where the server listens, run `flow_for(stop)` until it ends or SIGTERM sets `stop`, print the
     counts.
@@ -119,7 +121,8 @@ def serve_until_told(
     process, and reads all files again or none; its errors are reported. `ready` is called when connections
     are accepted. A successor can take `handover` at any time; then every connection continues until it ends
     by itself or is cut off. The service manager is notified, if there is one (sd_notify(3)). `given` are the
-    BINDs of the sockets, as they were typed, if there may be several.
+    BINDs of the sockets, as they were typed, if there may be several. `listening` are results of the view.
+    `in_loop` is for servers that need an event loop of asyncio.
     """
     from netkit.io import Event, beside
     from netkit.serve.activation import sd_notify
@@ -135,7 +138,14 @@ def serve_until_told(
     if workers > 1:
         from netkit.serve.workers import Workers
 
-        server = Workers(workers, flow_for, counts, begin, lambda: _reload(run, reload, quiet=True))
+        server = Workers(
+            workers,
+            flow_for,
+            counts,
+            begin,
+            lambda: _reload(run, reload, quiet=True),
+            run_in_loop if in_loop else run.wait,
+        )
         counts = server.counts
 
     def on_sigterm(_signum: int, _frame: FrameType | None) -> None:
@@ -191,7 +201,8 @@ def serve_until_told(
             ready()
         main = flow_for(stop) if server is None else server.supervise(stop)
         try:
-            run.wait(beside(main, reporting(), handing_over(), releasing(), reloading(), _notifying(stop)))
+            wait = run_in_loop if in_loop and server is None else run.wait
+            wait(beside(main, reporting(), handing_over(), releasing(), reloading(), _notifying(stop)))
             if server is not None and server.failed:
                 words = f"{server.failed} of {workers} workers ended badly"
                 why = f"{words}: {server.reason}" if server.reason else words
@@ -202,6 +213,55 @@ def serve_until_told(
         for number, handler in before:
             signal.signal(number, handler)
         say_counts("ended")
+
+
+def run_in_loop(flow: Flow[None]) -> None:
+    """Run a flow to its end in an event loop of asyncio.
+
+    A signal wakes the loop: one that comes just before it waits would otherwise be handled only when
+    something else wakes it.
+    """
+    import asyncio
+    import socket
+
+    from netkit.io import run_async
+
+    async def driving() -> None:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.setblocking(False)
+            theirs.setblocking(False)
+            loop.add_reader(ours, ours.recv, 4096)
+            before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+            try:
+                await run_async(flow)
+            finally:
+                signal.set_wakeup_fd(before)
+                loop.remove_reader(ours)
+
+    asyncio.run(driving())
+
+
+def warn_once(run: Run[Any]) -> Callable[[OSError], None]:
+    """Says of each error of accept(2), the first time and that time only, what becomes of connections."""
+    said: set[int | None] = set()
+
+    def warn(error: OSError) -> None:
+        if error.errno in said:
+            return
+        said.add(error.errno)
+        words = str(error.strerror).lower()
+        if system_kind(error) == "TooManyFiles":
+            run.env.warn(
+                run.doing,
+                f"{words}: connections wait until others have ended",
+                "raise the limit with `ulimit -Hn`, or serve fewer at once with --max-conns",
+            )
+        else:
+            run.env.warn(run.doing, f"cannot accept a connection: {words}; trying again until it can")
+
+    return warn
 
 
 def _allow_descriptors() -> None:

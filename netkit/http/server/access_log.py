@@ -175,7 +175,7 @@ def json_row(record: AccessRecord) -> dict[str, Any]:
             "method": record.method,
             "target": record.target,
             "http_version": record.version.removeprefix("HTTP/").replace("2.0", "2"),
-            "authority": record.authority,
+            "addressed_to": record.authority,
             "bytes_received": record.received,
             "bytes_sent": record.sent,
             "referer": record.referer,

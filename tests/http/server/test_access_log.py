@@ -86,7 +86,7 @@ class TestForms:
             "method": "GET",
             "target": "/apache_pb.gif",
             "http_version": "1.0",
-            "authority": "example.com",
+            "addressed_to": "example.com",
             "bytes_received": 0,
             "bytes_sent": 2326,
             "referer": "http://www.example.com/start.html",

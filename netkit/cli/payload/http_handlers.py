@@ -1,0 +1,122 @@
+"""What `netkit serve http` answers with: a directory, one file, the inspecting endpoints, an application."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from netkit.cli.frame.messages import visible
+from netkit.cli.payload.http_options import FileOptions, WhatOptions, split_path
+
+if TYPE_CHECKING:
+    from netkit.cli.frame.command import Run
+    from netkit.http.server.exchange import Exchange
+    from netkit.http.server.handlers import AnyHandler
+    from netkit.http.server.request import ConnectionFacts
+    from netkit.io import Flow
+
+#: Lines of a traceback of an application that are shown, from its end.
+MOST_LINES = 60
+
+
+class OneFile:
+    """Serves one file of a directory, at `/` and at its name, and says 404 to everything else."""
+
+    def __init__(self, files: Any, name: str) -> None:
+        self._files = files
+        self._name = os.fsencode(name)
+
+    def handle_flow(self, exchange: Exchange) -> Flow[None]:
+        """Flow: answer the request."""
+        from netkit.http.files.target import Target
+        from netkit.http.server.refusal import refusal
+
+        target = Target.parse(exchange.head.target.partition(b"?")[0])
+        if target is None or target.names not in ((), (self._name,)):
+            yield from exchange.respond_flow(refusal(404))
+            return
+        yield from self._files.handle_flow(exchange)
+
+
+def handler_of(what: WhatOptions, files: FileOptions, path: str | None, workers: int) -> AnyHandler:
+    """The handler that the options ask for. Raises OSError, WrongValue, AppError."""
+    if what.inspect:
+        from netkit.http.inspector import Inspector, InspectorConfig
+
+        return Inspector(InspectorConfig(allowed_hosts=what.host))
+    if what.app is not None:
+        return _application(what.app, workers > 1)
+    from netkit.http.files import FileHandler
+
+    folder, name = split_path("." if path is None else path)
+    config = files.config(folder, what.host, () if name is None else (name,))
+    return FileHandler(config) if name is None else OneFile(FileHandler(config), name)
+
+
+def _application(name: str, multiprocess: bool) -> AnyHandler:
+    from netkit.http.gateway import AppError, app_handler, load_app
+
+    try:
+        app = load_app(name, folder=os.getcwd())
+    except AppError:
+        raise
+    except Exception as error:
+        why = f"its module cannot be imported: {type(error).__name__}: {error}"
+        raise AppError(name, why, hint="NETKIT_DEBUG=1 shows where") from error
+    return app_handler(app, multiprocess=multiprocess, name=name)
+
+
+def needs_loop(handler: AnyHandler) -> bool:
+    """Whether only an event loop of asyncio can drive it."""
+    if "netkit.http.gateway.asgi" not in sys.modules:
+        return False
+    from netkit.http.gateway import AsgiHandler
+
+    return isinstance(handler, AsgiHandler)
+
+
+class AppFailures:
+    """A Watcher that shows what an application raised, as a developer wants to see it."""
+
+    def __init__(self, run: Run[Any]) -> None:
+        self._run = run
+
+    def exchange(self, exchange: Exchange, elapsed: float, error: Exception | None) -> None:  # noqa: ARG002
+        """A request was answered, or was not."""
+        from netkit.http.server.refusal import status_of
+
+        if error is None or isinstance(error, (OSError, EOFError)) or status_of(error) != 500:
+            return
+        from traceback import format_exception
+
+        head = exchange.head
+        what = f"{head.method.decode('latin-1')} {(head.target or head.authority).decode('latin-1')}"
+        lines = "".join(format_exception(error)).rstrip().splitlines()[-MOST_LINES:]
+        self._run.env.warn(
+            self._run.doing,
+            f"{what}: the application raised {type(error).__name__}",
+            details=[visible(line) for line in lines],
+        )
+
+    def fault(self, connection: ConnectionFacts, error: Exception) -> None:
+        """That is not the application's."""
+
+
+def warn_if_open(run: Run[Any], what: WhatOptions, files: FileOptions, addrs: list[Any]) -> None:
+    """Say so where other machines may do what only this one should."""
+    reachable = [addr for addr in addrs if not addr.ip.is_loopback]
+    if not reachable:
+        return
+    if what.inspect:
+        run.env.warn(
+            run.doing,
+            f"other machines can reach {reachable[0]}, where clients may have the server wait and send much",
+            "leave the address out to serve this machine only",
+        )
+    elif files.upload and not (files.auth or files.upload_auth):
+        run.env.warn(
+            run.doing,
+            f"everybody who can reach {reachable[0]} may upload",
+            "write --upload-auth, or leave the address out to serve this machine only",
+        )
