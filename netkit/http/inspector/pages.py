@@ -32,6 +32,11 @@ code, td:first-child a { font-family: ui-monospace, monospace; font-size: .9em }
 nav a { margin-right: 1rem; white-space: nowrap } dl { margin: .3rem 0 0; font-size: .85em }
 dt { float: left; clear: left; margin-right: .5rem } dd { margin: 0 }
 tr:hover { background: #8881 }
+@media (max-width: 40rem) {
+  table, tbody, tr, td { display: block } th { display: none }
+  tr { border-bottom: 1px solid #8884; padding: .5rem 0 } td { border: 0; padding: .1rem 0 }
+  h1 { font-size: 1.5rem } h2 { font-size: 1.2rem }
+}
 """
 
 
@@ -95,7 +100,7 @@ def _anchor(group: Group) -> str:
 
 
 def _section(group: Group) -> str:
-    about = f"<p>{escape(group.about)}</p>" if group.about else ""
+    about = f"<p>{_prose(group.about)}</p>" if group.about else ""
     rows = "".join([_row(each) for each in group])
     head = "<tr><th>Endpoint</th><th>What it does</th><th>What it finds</th></tr>"
     return f'<h2 id="{_anchor(group)}">{escape(group.title)}</h2>{about}<table>{head}{rows}</table>'
