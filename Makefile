@@ -6,6 +6,7 @@
 #   make check    format, lint, types, the crate, generated pages, and make test
 #   make h2spec   both forms of HTTP/2 against h2spec, which Go builds
 #   make inspect-suites  tests of requests, HTTPie and vcrpy (httpx) with netkit's endpoints in httpbin's place
+#   make browser  netkit serve http as Chromium sees it, with pictures in PICTURES (a temporary directory)
 #   make peers    the programs that the interoperability tests talk to
 #   make bench    the benchmarks, each beside the peer it is measured against
 #   make load     what the suite does for twenty seconds, for ten minutes: connections idle and busy, compared byte by byte
@@ -25,6 +26,7 @@ ARGS   ?=
 DURATION ?= 3600
 EXAMPLES ?= 1000000
 PREFIX ?= /usr/local
+PICTURES ?= $(or $(TMPDIR),/tmp)/netkit-pictures
 export PYTHON
 
 python := $(VENV)/bin/python
@@ -34,7 +36,7 @@ installed_from := pyproject.toml setup.py $(wildcard rust/Cargo.* rust/src/*.rs 
 # One line: whether the hot functions are in Rust or in Python, and why.
 twins := $(VENV)/bin/netkit version --plain | awk -F '\t' '$$1 == "twins" { print "netkit: twins: " $$2 }' >&2
 
-.PHONY: demo test test-all check lint types rust generated peers h2spec inspect-suites bench load fuzz fuzz-twins fuzz-parsers fuzz-servers docs install clean
+.PHONY: demo test test-all check lint types rust generated peers h2spec inspect-suites browser bench load fuzz fuzz-twins fuzz-parsers fuzz-servers docs install clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.netkit
@@ -75,6 +77,11 @@ h2spec: $(VENV)/.dev
 
 inspect-suites: $(VENV)/.dev
 	$(python) tools/inspect_suites.py $(ARGS)
+
+browser: $(VENV)/.dev
+	@tools/peers.sh chromium:chromium chromedriver:chromium-driver
+	NETKIT_BROWSER=$(abspath $(PICTURES)) $(python) -m pytest tests/interop/test_browser.py $(ARGS)
+	@echo "netkit: the pictures are in $(abspath $(PICTURES))"
 
 bench: $(VENV)/.dev
 	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(python) $$benchmark || exit 1; done

@@ -13,6 +13,8 @@ socat:socat h2load:nghttp2-client ncat:ncat iperf3:iperf3 microsocks:microsocks 
 wrk:wrk ab:apache2-utils
 mandoc:mandoc zsh:zsh fish:fish jq:jq
 '
+# Others can be named, in the same form.
+[ $# = 0 ] || peers=$*
 PATH=$PATH:/usr/sbin:/sbin
 policy=/usr/sbin/policy-rc.d
 
