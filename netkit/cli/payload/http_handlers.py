@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+import netkit._version as version
 from netkit.cli.frame.messages import visible
 from netkit.cli.payload.http_options import FileOptions, WhatOptions, split_path
 
@@ -88,11 +89,9 @@ class AppFailures:
 
         if error is None or isinstance(error, (OSError, EOFError)) or status_of(error) != 500:
             return
-        from traceback import format_exception
-
         head = exchange.head
         what = f"{head.method.decode('latin-1')} {(head.target or head.authority).decode('latin-1')}"
-        lines = "".join(format_exception(error)).rstrip().splitlines()[-MOST_LINES:]
+        lines = _traceback(error)[-MOST_LINES:]
         self._run.env.warn(
             self._run.doing,
             f"{what}: the application raised {type(error).__name__}",
@@ -101,6 +100,17 @@ class AppFailures:
 
     def fault(self, connection: ConnectionFacts, error: Exception) -> None:
         """That is not the application's."""
+
+
+def _traceback(error: Exception) -> list[str]:
+    """The lines of a traceback from where the application was called; all of it for an error of netkit's."""
+    from traceback import format_exception
+
+    own = os.path.dirname(version.__file__)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(own):
+        trace = trace.tb_next
+    return "".join(format_exception(type(error), error, trace or error.__traceback__)).splitlines()
 
 
 def warn_if_open(run: Run[Any], what: WhatOptions, files: FileOptions, addrs: list[Any]) -> None:
