@@ -14,6 +14,7 @@
     HstsStore                      the hosts that are asked over TLS only
     RetryPolicy ProxyChoice        when a request is sent again, and through which proxy
     FileHandler FilesConfig        serves the files of a directory (UploadConfig, BasicCredentials)
+    AccessLog LogFile Metrics MetricsHandler HttpsRedirect Watchers    what belongs to a server in use
     HttpClient HttpHandler         the interfaces of a client and of a server (and their Async versions)
     BasicAuth BearerAuth DigestAuth PasswordAuth    how a client proves who it is (Auth is their interface)
     BodyDecoder BodyEncoder        content codings undone and applied: gzip, deflate, br, zstd
@@ -152,8 +153,15 @@ if TYPE_CHECKING:
         create_file as create_file,
         resume_file as resume_file,
     )
+    from netkit.http.server.access_log import (
+        AccessLog as AccessLog,
+        AccessRecord as AccessRecord,
+        LogFile as LogFile,
+    )
     from netkit.http.server.config import ServerConfig as ServerConfig
     from netkit.http.server.exchange import Exchange as Exchange, FlowHandler as FlowHandler
+    from netkit.http.server.metrics import Metrics as Metrics, MetricsHandler as MetricsHandler
+    from netkit.http.server.redirect import HttpsRedirect as HttpsRedirect
     from netkit.http.server.request import (
         ConnectionFacts as ConnectionFacts,
         ServerRequest as ServerRequest,
@@ -164,6 +172,7 @@ if TYPE_CHECKING:
     )
     from netkit.http.server.server import HttpServer as HttpServer
     from netkit.http.server.stream import RequestStream as RequestStream
+    from netkit.http.server.watchers import Watchers as Watchers
     from netkit.http.session_file import Session as Session, SessionFile as SessionFile
     from netkit.http.stored_cookie import StoredCookie as StoredCookie
     from netkit.http.types import (
@@ -215,12 +224,16 @@ __getattr__, __dir__, __all__ = lazy(
         "protocols": "AsyncHttpClient AsyncHttpHandler HttpClient HttpHandler",
         "proxies": "ProxyChoice",
         "retry": "RetryPolicy TryOutcome",
+        "server.access_log": "AccessLog AccessRecord LogFile",
         "server.config": "ServerConfig",
         "server.exchange": "Exchange FlowHandler",
+        "server.metrics": "Metrics MetricsHandler",
+        "server.redirect": "HttpsRedirect",
         "server.request": "ConnectionFacts ServerRequest",
         "server.response": "StreamedResponse text_response",
         "server.server": "HttpServer",
         "server.stream": "RequestStream",
+        "server.watchers": "Watchers",
         "session_file": "Session SessionFile",
         "stored_cookie": "StoredCookie",
         "save": "SavedFile create_file resume_file",

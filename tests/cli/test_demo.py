@@ -20,9 +20,16 @@ def test_every_step_ends_as_it_should(netkit: Callable[..., Result]) -> None:
         (row["argv"], row["expected_exit_code"]) for row in rows
     ]
     assert result.exit_code == 0
-    assert {row["argv"][1] for row in rows} >= {"dig", "resolve", "tcp", "tls"}
+    assert {row["argv"][1] for row in rows} >= {"dig", "resolve", "tcp", "http", "tls"}
     said = "".join(row["stdout"] for row in rows)
-    for wanted in ("127.0.0.1", "10 mail.demo.test.", "what goes out comes back", "CN=localhost"):
+    for wanted in (
+        "127.0.0.1",
+        "10 mail.demo.test.",
+        "what goes out comes back",
+        "CN=localhost",
+        "Hello",
+        '"page": "2"',
+    ):
         assert wanted in said
 
 
@@ -47,6 +54,8 @@ class TestKeep:
                 *((each, "[::1]:7007") for each in ("tcp", "udp")),
                 ("tcp", "127.0.0.1:8443"),
                 ("tcp", "127.0.0.1:8444"),
+                ("tcp", "127.0.0.1:8008"),
+                ("tcp", "127.0.0.1:8009"),
                 ("unix", "netkit-demo/echo.sock"),
             }
             told = command_of(("demo",)).help or ""

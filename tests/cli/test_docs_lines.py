@@ -50,7 +50,7 @@ ELSEWHERE = re.compile(
 )
 
 #: The command of a line that goes on until it is told to end.
-SERVER = re.compile(r"netkit (?:\w+ listen|(?:serve|tcp|udp) echo|serve dns|demo --keep)\b")
+SERVER = re.compile(r"netkit (?:\w+ listen|(?:serve|tcp|udp) echo|serve (?:dns|http)|demo --keep)\b")
 #: What goes on after its input, since only the echo server could end it; and what shows the echo.
 WAITS = re.compile(
     r"netkit tcp connect (?=.*(?:--on-eof keep|--recv-only|--proxy |--tls))(?!.*--idle-timeout)"
@@ -58,7 +58,8 @@ WAITS = re.compile(
 )
 ECHOED = re.compile(r"netkit (?:tcp|unix) connect (?!.*(?:--send-only|--json|--hexdump|<))")
 LISTENS = re.compile(
-    r"(?:listening on|receiving on|listening\t\w+\t|\"local\": \")\s*\"?([^\s\",]+)|^([\d.]+:\d+)$",
+    r"(?:listening on|receiving on|listening\t\w+\t|\"local\": \")\s*\"?([^\s\",]+)"
+    r"|^(?:https?://)?([\d.]+:\d+)/?$",
     re.MULTILINE,
 )
 
@@ -107,6 +108,10 @@ def client_of(line: str, local: str) -> str:
     """A line that talks to the server of `line`."""
     if "udp" in line.split()[1:3] or "--udp" in line:
         return f"netkit udp send --data 'hello\n' {local}"
+    if "serve http" in line:
+        scheme = "https" if "--tls" in line else "http"
+        local = local.replace("0.0.0.0", "127.0.0.1").replace("[::]", "127.0.0.1")
+        return f"netkit http fetch --insecure -q -o /dev/null -u ann:secret {scheme}://{local}/"
     if "serve dns" in line:
         return f"netkit dig @127.0.0.1 -p {local.rpartition(':')[2]} demo.test SOA"
     if "unix" in line:

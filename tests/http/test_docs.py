@@ -1,4 +1,4 @@
-"""docs/http-types.md and docs/http-client.md: their examples, run."""
+"""docs/http-types.md, docs/http-client.md and docs/http-server.md: their examples, run."""
 
 from __future__ import annotations
 
@@ -92,4 +92,16 @@ def test_the_page_of_the_client(base: str) -> None:
         globs={"base": base},
     )
     assert tried > 15
+    assert failed == 0
+
+
+def test_the_page_of_the_server(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("hello, world\n")
+    failed, tried = doctest.testfile(
+        str(DOCS / "http-server.md"),
+        module_relative=False,
+        optionflags=doctest.ELLIPSIS,
+        globs={"folder": str(tmp_path)},
+    )
+    assert tried > 20
     assert failed == 0

@@ -35,6 +35,7 @@ _GUIDE = (
     "  netkit dig @127.0.0.1 -p 5300 www.demo.test",
     "  netkit tls probe --ca netkit-demo/ca.pem localhost:8443",
     "  netkit tcp connect localhost:7007",
+    "  netkit http fetch :8008/hello.txt",
     "`netkit demo --help` says what else is there. Ctrl-C ends it.",
 )
 
@@ -144,9 +145,10 @@ class DemoView(ServeView):
 def demo(run: Run[Any], keep: bool) -> Exit:
     """Run real commands against netkit's own servers on loopback.
 
-    The demo starts a name server, an echo server and two TLS servers with temporary certificates on free
-    ports of 127.0.0.1. It runs real commands against them, and prints each command line with its output. It
-    needs no network. The exit code is 0 if every command ended as expected; some commands show a failure.
+    The demo starts a name server, an echo server, two TLS servers with temporary certificates and two HTTP
+    servers on free ports of 127.0.0.1. It runs real commands against them, and prints each command line with
+    its output. It needs no network. The exit code is 0 if every command ended as expected; some commands
+    show a failure.
 
     With --keep, the ports are always the same, and the servers continue after the commands, so that you can
     try your own commands. Ctrl-C or SIGTERM ends the servers. These are the servers:
@@ -155,6 +157,8 @@ def demo(run: Run[Any], keep: bool) -> Exit:
         localhost:7007         an echo server, over TCP and UDP, IPv4 and IPv6
         127.0.0.1:8443         TLS, with a certificate of netkit-demo/ca.pem
         127.0.0.1:8444         the same, but the certificate has expired
+        127.0.0.1:8008         the files of netkit-demo/site, over HTTP; uploads too
+        127.0.0.1:8009         endpoints to test HTTP clients with
         netkit-demo/echo.sock  the echo server, at a Unix-domain socket
 
     The command makes the directory netkit-demo in the current directory. It also has the zone file of the
@@ -227,6 +231,8 @@ def _run(step: Step, extra: list[str], env: Environment) -> Done:
 
 def steps(servers: DemoServers) -> list[Step]:
     """What is run against the servers."""
+    from netkit.cli.payload.demo_servers import SITE_FILE, UPLOADED
+
     dns = ("@127.0.0.1", "-p", str(servers.dns.port))
     return [
         Step(("dig", *dns, "www.demo.test", "A"), "a name server's answer, an alias followed"),
@@ -245,6 +251,19 @@ def steps(servers: DemoServers) -> list[Step]:
         Step(
             ("http", "fetch", "--offline", "example.com/notes", "title=Milk", "litres:=2"),
             "a request in HTTPie's words, shown and not sent",
+        ),
+        Step(
+            ("http", "fetch", "-i", "-r", "0-4", f"http://{servers.http}/{SITE_FILE}"),
+            "a part of a file, from a server as `netkit serve http` is one",
+        ),
+        Step(
+            ("http", "fetch", "-i", "-T", "-", f"http://{servers.http}/{UPLOADED}"),
+            "an upload to it",
+            stdin="two litres\n",
+        ),
+        Step(
+            ("http", "fetch", f"http://{servers.inspect}/get?page=2"),
+            "what a server sees of a request, by `netkit serve http --inspect`",
         ),
         Step(("tls", "probe", "--ca", servers.ca, str(servers.tls)), "a TLS server without problems"),
         Step(

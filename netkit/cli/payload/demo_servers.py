@@ -1,4 +1,4 @@
-"""The servers of `netkit demo`, on loopback: a name server, an echo server, two TLS servers; and their files.
+"""The servers of `netkit demo`, on loopback: names, echo, TLS, HTTP; and their files.
 
 `--keep` promises the ports of `KEPT` and the directory `FOLDER`, so that documentation can name them.
 """
@@ -14,10 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from netkit.addr import SocketAddr
+    from netkit.http.server.server import HttpServer
+    from netkit.io import Event, Flow
     from netkit.lab.echo_server import EchoServer
+    from netkit.net.tcp import TcpListener
 
 HOST = "127.0.0.1"
 
@@ -32,10 +35,12 @@ class Ports(NamedTuple):
     echo: int = 0
     tls: int = 0
     expired: int = 0
+    http: int = 0
+    inspect: int = 0
 
 
 #: The ports of `netkit demo --keep`.
-KEPT = Ports(dns=5300, echo=7007, tls=8443, expired=8444)
+KEPT = Ports(dns=5300, echo=7007, tls=8443, expired=8444, http=8008, inspect=8009)
 
 #: The directory that `netkit demo --keep` makes where it is started.
 FOLDER = "netkit-demo"
@@ -65,6 +70,10 @@ SAMPLES = {
 ZONE_FILE, CA_FILE, CERTIFICATE_FILE, KEY_FILE = "demo.zone", "ca.pem", "cert.pem", "key.pem"
 SOCKET_FILE = "echo.sock"
 
+#: What the file server serves, below the directory: this file, and what is uploaded.
+SITE, SITE_FILE, UPLOADED = "site", "hello.txt", "milk.txt"
+HELLO = "Hello from netkit's file server.\n"
+
 
 class DemoServers(NamedTuple):
     """The servers, running: where each is, the file of the CA, and what they did so far."""
@@ -73,6 +82,8 @@ class DemoServers(NamedTuple):
     echo_addrs: list[SocketAddr]
     tls: SocketAddr
     expired: SocketAddr
+    http: SocketAddr
+    inspect: SocketAddr
     unix: str | None
     ca: str
     counts: Callable[[], Mapping[str, int]]
@@ -90,6 +101,8 @@ class DemoServers(NamedTuple):
             *((transport, each) for each in (self.dns, *self.echo_addrs) for transport in ("udp", "tcp")),
             ("tcp", self.tls),
             ("tcp", self.expired),
+            ("tcp", self.http),
+            ("tcp", self.inspect),
             *unix,
         ]
 
@@ -103,6 +116,9 @@ def demo_servers(folder: str, ports: Ports) -> Iterator[DemoServers]:
     from netkit.cli.payload.server_tls import handshake
     from netkit.dns.server import DnsServer
     from netkit.dns.zonefile import parse_zone
+    from netkit.http.files import FileHandler, FilesConfig, UploadConfig
+    from netkit.http.inspector import Inspector
+    from netkit.http.server.server import HttpServer
     from netkit.lab.echo_server import EchoServer, ServerSocket
     from netkit.net.errors import ListenError
     from netkit.net.same_port import bind_same_port
@@ -142,7 +158,16 @@ def demo_servers(folder: str, ports: Ports) -> Iterator[DemoServers]:
                 files |= {CERTIFICATE_FILE: identity[0].to_pem(), KEY_FILE: identity[1].to_pem()}
             addrs[name] = listener.local_addr
             encrypted.append(EchoServer([listener], wrap=partial(handshake, config=config)))
+        web = {name: TcpListener.bind(f"{HOST}:{getattr(ports, name)}") for name in ("http", "inspect")}
+        for name, bound in web.items():
+            stack.callback(bound.close)
+            addrs[name] = bound.local_addr
+        stack.enter_context(_files(folder, {}))
+        stack.enter_context(_files(os.path.join(folder, SITE), {SITE_FILE: HELLO}, [UPLOADED]))
         stack.enter_context(_files(folder, files))
+        upload = UploadConfig(overwrite=True)
+        site = FilesConfig(os.path.join(folder, SITE), upload=upload)
+        http = {"http": HttpServer(FileHandler(site)), "inspect": HttpServer(Inspector())}
         unix = None
         if hasattr(socket, "AF_UNIX"):
             unix = os.path.join(folder, SOCKET_FILE)
@@ -153,18 +178,27 @@ def demo_servers(folder: str, ports: Ports) -> Iterator[DemoServers]:
         for server in echoes:
             stack.enter_context(in_background(partial(server.serve, drain=0.0)))
 
+        for name, http_server in http.items():
+            stack.enter_context(in_background(partial(_serve, http_server, web[name])))
+
         def counts() -> dict[str, int]:
             each = [server.counts() for server in echoes]
             totals = {name: sum(one[name] for one in each) for name in ("connections", "datagrams", "bytes")}
-            return {"queries": names.queries, **totals}
+            requests = sum(server.counts()["requests"] for server in http.values())
+            return {"queries": names.queries, "requests": requests, **totals}
 
         ca = os.path.join(folder, CA_FILE)
         yield DemoServers(names.local_addr, echo_addrs, unix=unix, ca=ca, counts=counts, **addrs)
 
 
+def _serve(server: HttpServer, listener: TcpListener, stop: Event) -> Flow[None]:
+    return server.serve([listener], stop=stop, drain=0.0)
+
+
 @contextmanager
-def _files(folder: str, files: Mapping[str, str]) -> Iterator[None]:
-    """Files, by name, in `folder`. The directory is removed with them, unless more is in it."""
+def _files(folder: str, files: Mapping[str, str], more: Sequence[str] = ()) -> Iterator[None]:
+    """Files, by name, in `folder`. The directory is removed with them, unless more is in it than the files
+    called as in `more`, which may come and are removed too."""
     os.makedirs(folder, exist_ok=True)
     try:
         for name, text in files.items():
@@ -172,7 +206,7 @@ def _files(folder: str, files: Mapping[str, str]) -> Iterator[None]:
                 file.write(text)
         yield
     finally:
-        for name in files:
+        for name in (*files, *more):
             try:
                 os.remove(os.path.join(folder, name))
             except OSError:

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Final
 from netkit.addr import SocketAddr
 from netkit.http.hosts import is_loopback
 from netkit.http.message import Response
+from netkit.http.server.exchange import KeepsHeads, Refuses
 from netkit.http.server.handlers import LastingHandler
 from netkit.http.server.redirect import redirect_host
+from netkit.http.server.refusal import refusal, status_of
 from netkit.http.server.response import text_response
 from netkit.io import Want
 
@@ -164,6 +166,11 @@ class MetricsHandler:
         self.public = public
         #: The connections of this process, if it serves any.
         self.served: list[Served] = []
+        self.keeps_heads = isinstance(inner, KeepsHeads) and inner.keeps_heads
+
+    def refused(self, error: Exception) -> Response:
+        """The response to a request that breaks the rules: that of `inner`, if it has words."""
+        return self.inner.refused(error) if isinstance(self.inner, Refuses) else refusal(status_of(error))
 
     def around_flow(self, serving: Flow[object]) -> Flow[None]:
         """Flow: what `inner` has to do around the serving."""
