@@ -17,17 +17,15 @@ import argparse
 import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from statistics import median
-from time import sleep
 from typing import NamedTuple
+
+from http_server import cpu_of, free_port, on_core, running
 
 BODY = b"Hello, World!"
 
@@ -123,64 +121,12 @@ class Figures(NamedTuple):
     spent: float
 
 
-def on_core(core: int) -> list[str]:
-    """The prefix of a command that is to run on that core."""
-    if shutil.which("taskset") is None or (os.cpu_count() or 1) < 2:
-        return []
-    return ["taskset", "-c", str(core)]
-
-
-def cpu_of(group: int) -> float:
-    """Seconds of CPU of all processes of that process group."""
-    ticks = 0
-    for each in Path("/proc").iterdir():
-        if each.name.isdigit():
-            try:
-                fields = (each / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue  # it has just ended
-            if int(fields[2]) == group:
-                ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-@contextmanager
-def running(kind: str, port: int) -> Iterator[int]:
-    """A server on core 1, in a process group of its own. Raises RuntimeError with what it said if it ends."""
-    process = subprocess.Popen(
-        [*on_core(1), sys.executable, "-W", "ignore", __file__, "--serve", kind, str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stderr is not None
-    try:
-        for _ in range(300):
-            if process.poll() is not None:
-                said = process.stderr.read().decode(errors="replace").strip().splitlines()
-                raise RuntimeError(said[-1] if said else "it ended")
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                sleep(0.05)
-        yield process.pid
-    finally:
-        for each in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(process.pid, each)
-                process.wait(2)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
-        process.stderr.close()
-
-
 def measure(kind: str, count: int) -> Figures:
     """Run a kind once. Raises RuntimeError where a request failed."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = [*on_core(0), "h2load", "-c8", "-m32", f"http://127.0.0.1:{port}/"]
-    with running(kind, port) as group:
+    server = [sys.executable, "-W", "ignore", __file__, "--serve", kind, str(port)]
+    with running(server, port) as group:
         subprocess.run([*command, f"-n{count // 10}"], check=True, stdout=subprocess.DEVNULL)
         before = cpu_of(group)
         done = subprocess.run([*command, f"-n{count}"], check=True, capture_output=True, text=True)
