@@ -277,6 +277,13 @@ class ByteStream(Closing, Timed):
         """
         raise NotImplementedError
 
+    def ready_flow(self, event: Event, until: float | None = None) -> Flow[None]:
+        """Flow: until `try_fill` finds something, `event` is set, or `until` has come; it may end earlier.
+
+        For who takes by `try_take`. What `want` cannot say of some kind of stream, this can.
+        """
+        yield self.want(event=event, until=until)
+
     def read_into_flow(self, view: memoryview) -> Flow[int]:
         """Flow: up to `len(view)` bytes into `view`, as soon as there are any; 0 at the end of the stream.
 

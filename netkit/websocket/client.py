@@ -117,7 +117,7 @@ def connect_flow(
     loop: int = 0,
 ) -> Flow[ClientWebSocket]:
     """Flow: open a WebSocket; as `connect`. `loop` is the number of the event loop that drives the flow."""
-    key = make_key(os.urandom(16))
+    key: str | None = make_key(os.urandom(16))
     asked = request_head(
         b"/", b"", key=key, subprotocols=config.subprotocols, origin=origin, deflate=config.deflate
     )
@@ -127,13 +127,15 @@ def connect_flow(
     request = request.replace(headers=fields)
     made = None
     if client is None:
-        # Of HTTP/1.1, because HTTP/2 has no Upgrade (RFC 9113 section 8.6).
+        # Of HTTP/1.1: a new connection of HTTP/2 might turn out to be of no use (RFC 8441 section 3).
         made = client = Client(
             ClientConfig(timeout=None, decode=False), dial=DialConfig(versions=HttpVersions.HTTP11)
         )
     try:
         answer = yield from client.answer_flow(request, auth=auth, loop=loop)
         reply = answer.reply
+        if reply.version >= (2, 0):
+            key = None  # RFC 8441 section 5: there is none
         try:
             agreed = check_response(
                 reply.status,
@@ -144,7 +146,7 @@ def connect_flow(
             )
             stream = reply.upgraded
             if stream is None:
-                raise WebSocketError.InvalidHandshake("status", "101 without another protocol")
+                raise WebSocketError.InvalidHandshake("status", "accepts without another protocol")
         except WebSocketError.HandshakeRefused as error:
             error.response = yield from _refusal_flow(answer)
             raise

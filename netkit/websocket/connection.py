@@ -75,23 +75,27 @@ class WebSocket:
         self.config = config
         self.latency: float | None = None
         self.on_event: Callable[[WebSocketEvent], object] | None = None
+        #: Set when this side has begun to close, before the peer has.
+        self.closing = Event()
         # Guards the protocol object, and who receives and who sends; never held across a yield.
         self._lock = threading.Lock()
         self._messages: deque[str | bytes] = deque()
-        self._queued = 0
+        self._full = False  # the pump waits until a message is taken
         self._receiving = False  # a caller waits for a message
         self._pumping = False  # some flow receives, for all
         self._heard = Event()  # the pump has taken something in, or has left
+        self._wake = Event()  # has the pump look again: at the clock, the queue, the outbox
         self._sending = False
         self._sent = Event()  # who was sending has ended
         self._unsent: memoryview | None = None  # what the stream has not taken of what the protocol gave
-        self._pings: dict[bytes, tuple[float, Event]] = {}
+        self._pings: deque[tuple[bytes, float, Event]] = deque()  # not answered yet, in order
         self._ping_number = 0
         self._moved = monotonic()  # when an octet came last
         self._asked: float | None = None  # when a ping went out because nothing came
         self._closing_until: float | None = None
         self._dropping = False  # messages are not wanted any more
         self._failure: Exception | None = None  # of the stream
+        self._deaf: OSError | None = None  # the peer takes no more octets; what it has sent is still read
         self._farewell = False  # the end of the transport is seen to, or over
         self._closed = Event()
 
@@ -157,8 +161,9 @@ class WebSocket:
 
     def _take_message(self) -> str | bytes:
         message = self._messages.popleft()
-        if self._queued:
-            self._queued -= len(message)
+        if self._full:
+            self._full = False
+            self._wake.set()
         return message
 
     def send(
@@ -265,14 +270,15 @@ class WebSocket:
                 self._ping_number += 1
                 payload = b"%d" % self._ping_number
             self.protocol.ping(payload)
-        begun = monotonic()
-        answered = Event()
-        self._pings[bytes(payload)] = (begun, answered)
+            ping = (bytes(payload), monotonic(), Event())
+            self._pings.append(ping)
+        answered = ping[2]
         try:
             yield from self._flush_flow()
             yield from self._pump_flow(lambda: answered.is_set or self._is_over)
         finally:
-            self._pings.pop(bytes(payload), None)
+            if not answered.is_set and ping in self._pings:
+                self._pings.remove(ping)
         if not answered.is_set:
             raise self._reason()
         assert self.latency is not None  # `_ponged` has set it
@@ -299,7 +305,7 @@ class WebSocket:
         self.begin_close(code, reason)
         self._dropping = True
         self._messages.clear()
-        self._queued = 0
+        self._wake.set()
         try:
             yield from before(monotonic() + self.config.close_timeout, self._closing_flow())
         except (DeadlineExceeded, OSError, WebSocketError, BusyError) as error:
@@ -313,10 +319,22 @@ class WebSocket:
         Who receives goes on receiving, until the peer has closed too, for `close_timeout` at the most.
         """
         with self._lock:
+            is_first = self.protocol.state is State.OPEN
             self.protocol.close(code, reason)
         if self._closing_until is None:
             self._closing_until = monotonic() + self.config.close_timeout
         self._push()
+        if is_first:
+            self.closing.set()
+        self._wake.set()  # for the pump, which waits no longer than that
+
+    def settle_flow(self) -> Flow[None]:
+        """Flow: after `begin_close`, see the closing handshake to its end, as a caller of `receive` would.
+
+        Messages that still come are kept for `receive`. For a server whose handler does something else.
+        """
+        yield from self._pump_flow(lambda: self._is_over)
+        yield from self._end_flow()
 
     def abort(self) -> None:
         """Release the connection at once, from any thread. Callers that wait get an error."""
@@ -324,6 +342,7 @@ class WebSocket:
         self.stream.close()
         self._heard.set()
         self._sent.set()
+        self._wake.set()
 
     def _closing_flow(self) -> Flow[None]:
         yield from self._flush_flow()
@@ -392,7 +411,7 @@ class WebSocket:
         if protocol.error is not None:
             return protocol.error
         closed = WebSocketError.ConnectionClosed(protocol.close_code, protocol.close_reason)
-        closed.__cause__ = self._failure
+        closed.__cause__ = self._failure or self._deaf
         return closed
 
     def _pump_flow(self, is_there: Callable[[], bool]) -> Flow[None]:
@@ -413,13 +432,21 @@ class WebSocket:
             # Also ClosedError: `abort` was called, here or elsewhere.
             self._failure = self._failure or error
         finally:
-            self._pumping = False
-            self._heard.set()
+            with self._lock:  # whoever sees a pump waits for what is set here
+                self._pumping = False
+                self._heard.set()
 
     def _receiving_flow(self, is_there: Callable[[], bool]) -> Flow[None]:
-        stream = self.stream
+        stream, wake = self.stream, self._wake
         turns = 0
         while not is_there():
+            wake.clear()
+            if self._messages and self._is_full():
+                # A flow that waits for something else: the peer is held back until a message is taken.
+                yield Want(event=wake, until=self._closing_until)
+                self._moved = monotonic()
+                self._alarm()
+                continue
             data = stream.try_take()
             if data is not None:
                 self._take_in(data)
@@ -432,7 +459,15 @@ class WebSocket:
                 yield from race(self._sending_flow(), stream.fill(1))
                 continue
             until = self._alarm()
-            yield stream.want(until=until)
+            yield from stream.ready_flow(wake, until)
+
+    def _is_full(self) -> bool:
+        """Whether so much is kept that no more is read; whoever takes a message then wakes the pump."""
+        messages = self._messages
+        self._full = not self._dropping
+        full = len(messages) >= self.config.max_queue or sum(map(len, list(messages))) >= QUEUE_SIZE
+        self._full = full and not self._dropping
+        return self._full and bool(messages)
 
     def _take_in(self, data: bytes) -> None:
         """What the next octets mean; `b""` is the end of the stream."""
@@ -463,13 +498,17 @@ class WebSocket:
 
     def _ponged(self, payload: bytes) -> None:
         """The answer to a ping, and so to all that went before it (section 5.5.3)."""
-        if payload not in self._pings:
-            return
-        for each, (begun, answered) in list(self._pings.items()):
-            self.latency = monotonic() - begun
-            answered.set()
-            if each == payload:
+        with self._lock:
+            pings = self._pings
+            if not any(each == payload for each, _, _ in pings):
                 return
+            now = monotonic()
+            while pings:
+                each, begun, answered = pings.popleft()
+                self.latency = now - begun
+                answered.set()
+                if each == payload:
+                    return
 
     def _alarm(self) -> float | None:
         """When to look at the clock again; sends a ping that is due. Raises where the peer is silent for too
@@ -496,7 +535,7 @@ class WebSocket:
                 self._ping_number += 1
                 payload = b"%d" % self._ping_number
                 self.protocol.ping(payload)
-                self._pings[payload] = (now, Event())
+                self._pings.append((payload, now, Event()))
         self._asked = now
         self._push()
         return None if config.ping_timeout is None else now + config.ping_timeout
@@ -511,11 +550,13 @@ class WebSocket:
 
     @property
     def _has_output(self) -> bool:
+        if self._deaf is not None:
+            return False
         return self._unsent is not None or self.protocol.has_output or self.stream.unsent > 0
 
     def _check_sending(self) -> None:
         """Raise if nothing can be sent any more. The caller holds the lock."""
-        if self._closed.is_set or self._failure is not None:
+        if self._closed.is_set or self._failure is not None or self._deaf is not None:
             raise self._reason()
 
     def _send_now(self, message: str | Octets) -> bool:
@@ -544,10 +585,21 @@ class WebSocket:
         try:
             return self._offer()
         except OSError as error:
-            self._failure = self._failure or error
+            self._cannot_send(error)
             return True  # who receives is told
         finally:
             self._leave_sending()
+
+    def _cannot_send(self, error: OSError) -> None:
+        """The stream has refused octets. A peer that has gone may have said why: that is still read."""
+        if isinstance(error, ConnectionError) and not isinstance(error, ClosedError):
+            self._deaf = self._deaf or error
+            self._unsent = None
+            with self._lock:
+                self.protocol.take()
+        else:
+            self._failure = self._failure or error
+        self._wake.set()
 
     def _offer(self) -> bool:
         """Give the stream what it takes without waiting. Whether nothing is left. For who sends."""
@@ -571,7 +623,7 @@ class WebSocket:
 
     def _flush_flow(self) -> Flow[None]:
         """Flow: send what is in the outbox. Where somebody else does, wait only while there is much."""
-        while self._has_output:
+        while self._has_output and self._failure is None:
             if self._take_sending():
                 yield from self._sending_flow()
             elif not self.protocol.is_congested:
@@ -580,7 +632,7 @@ class WebSocket:
                 self._sent.clear()
                 if self._sending:
                     yield Want(event=self._sent)
-        if self._failure is not None:
+        if self._failure is not None or self._deaf is not None:
             raise self._reason()
 
     def _sending_flow(self) -> Flow[None]:
@@ -599,10 +651,11 @@ class WebSocket:
                 if turns % OPERATIONS_PER_TURN == 0:
                     yield PAUSE
         except OSError as error:
-            self._failure = self._failure or error
-            raise
+            self._cannot_send(error)
         finally:
             self._leave_sending()
+            if self._has_output:
+                self._wake.set()  # interrupted: the pump, if there is one, sends the rest
 
     # Python's protocols
 

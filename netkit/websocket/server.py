@@ -14,18 +14,19 @@ by the handler beside it, or with 426.
 from __future__ import annotations
 
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from netkit.http.server.bridge import Bridge, in_thread_flow
 from netkit.http.server.handlers import LastingHandler, running_loop
 from netkit.http.server.threads import ThreadPool
-from netkit.io import Event, before, deadline_after
+from netkit.io import ClosedError, Event, before, deadline_after, race, sleep_until
 from netkit.websocket.close import CloseCode
 from netkit.websocket.config import DEFAULT_CONFIG
 from netkit.websocket.connection import NORMAL_CODES, WebSocket
 from netkit.websocket.errors import WebSocketError
 from netkit.websocket.handshake import accept_request, refusal_fields
-from netkit.websocket.protocol import WebSocketProtocol
+from netkit.websocket.protocol import State, WebSocketProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 
 #: How many blocking handlers serve at once, unless the server is told otherwise.
 THREADS = 256
+
+#: How long a handler that is not made of flows may go on when its connection is over and the server stops,
+#: in seconds. A coroutine is cancelled then.
+AFTERMATH = 1.0
 
 
 class ServerWebSocket(WebSocket):
@@ -178,7 +183,9 @@ class WebSocketHandler:
 
     A blocking handler has one of `threads` threads for each connection; others wait for one.
     `other` answers all other requests; without it they are answered with 426 (RFC 9110 section 15.5.22).
-    When the server stops, its clients get 1001, and `config.close_timeout` to answer.
+    When the server stops, its clients get 1001, and `config.close_timeout` to answer. A handler made of flows
+    takes part in that where it receives; it ends by ConnectionClosed, as where the client closes. One in a
+    thread, or awaited, may do something else meanwhile: it has AFTERMATH seconds after the end.
     """
 
     def __init__(
@@ -214,21 +221,20 @@ class WebSocketHandler:
             exchange.note = str(error)
             return
         self.open[ws] = None
+        forget = exchange.when_stopping(partial(ws.begin_close, CloseCode.GOING_AWAY))
         try:
-            yield from self._serve_flow(exchange, ws)
-        except WebSocketError as error:
-            exchange.note = str(error)
-            if ws.protocol.error is None and not isinstance(error, WebSocketError.ConnectionClosed):
-                yield from ws.close_flow(CloseCode.INTERNAL_ERROR)
-                raise
-        except Exception:
-            yield from ws.close_flow(CloseCode.INTERNAL_ERROR)
-            raise
-        else:
+            try:
+                yield from self._serve_flow(exchange, ws)
+            except Exception as error:
+                if ws.state is State.OPEN or not isinstance(error, (WebSocketError, ClosedError)):
+                    yield from ws.close_flow(CloseCode.INTERNAL_ERROR)
+                    raise
             yield from ws.close_flow()
         finally:
+            forget()
             self.open.pop(ws, None)
             ws.abort()
+            exchange.note = exchange.note or ending_of(ws)
 
     def around_flow(self, serving: Flow[object]) -> Flow[None]:
         """Flow: serve, and let the threads end afterwards."""
@@ -245,11 +251,13 @@ class WebSocketHandler:
         handler = self._handler
         if isinstance(handler, FlowSocketHandler):
             yield from handler.handle_socket_flow(ws)
-        elif isinstance(handler, SocketHandler):
+            return
+        serving: Flow[None]
+        if isinstance(handler, SocketHandler):
             bridge = Bridge()
             if self._pool is None:
                 self._pool = ThreadPool(self._threads)
-            yield from in_thread_flow(
+            serving = in_thread_flow(
                 self._pool,
                 exchange,
                 bridge,
@@ -258,14 +266,15 @@ class WebSocketHandler:
                 is_received=False,
             )
         else:
-            yield from self._await_flow(handler, ws)
+            serving = self._await_flow(handler, ws)
+        yield from race(serving, _ending_flow(exchange, ws))
 
     @staticmethod
     def _await_flow(handler: AsyncSocketHandler, ws: ServerWebSocket) -> Flow[None]:
         """Flow: have a coroutine serve, which is cancelled if this flow ends first."""
         ended = Event()
         task = running_loop("an async handler").create_task(handler.handle_socket_async(ws))
-        task.add_done_callback(lambda _: ended.set())
+        task.add_done_callback(lambda _: ended.set_soon())
         try:
             yield from ended.wait()
         except BaseException:
@@ -279,3 +288,32 @@ class WebSocketHandler:
         """Begin to close every connection, without waiting."""
         for ws in list(self.open):
             ws.begin_close(code, reason)
+
+
+def _ending_flow(exchange: Exchange, ws: ServerWebSocket) -> Flow[None]:
+    """Flow: what a handler elsewhere does not do: when the server stops, take part in the closing handshake.
+
+    Ends, and the handler with it, when the connection is over and the server stops.
+    """
+    stopped = Event()
+    forget = exchange.when_stopping(stopped.set)
+    try:
+        won = yield from race(stopped.wait(), ws.stream.gone.wait())
+        if won.index and ws.is_closed:
+            yield from stopped.wait()  # the handler has closed it itself
+        yield from ws.settle_flow()
+        yield from sleep_until(monotonic() + AFTERMATH)
+    finally:
+        forget()
+
+
+def ending_of(ws: ServerWebSocket) -> str:
+    """How a connection ended, for a log: who closed it, and with which code."""
+    protocol = ws.protocol
+    received, sent = protocol.close_received, protocol.close_sent
+    if protocol.error is not None and not isinstance(protocol.error, WebSocketError.ConnectionClosed):
+        return f"closed for a fault of the client: {protocol.error}"
+    if received is None:
+        return "the client went without closing" if sent is None else "closed, and the client did not answer"
+    by = "the server" if ws.closing.is_set else "the client"
+    return f"closed by {by} with {received}"

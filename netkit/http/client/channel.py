@@ -45,6 +45,7 @@ class Exchange:
         "on_interim",
         "read_timeout",
         "timing",
+        "upgrade_head",
         "was_sent",
         "write_timeout",
     )
@@ -64,6 +65,8 @@ class Exchange:
         self.read_timeout: float | None = None
         self.write_timeout: float | None = None
         self.expects_continue: float | None = None
+        #: What `head` is over HTTP/1.1, while it is an extended CONNECT.
+        self.upgrade_head: RequestHead | None = None
 
 
 class ContinueWatch:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from netkit._log import Log
 from netkit.http.client.channel import Exchange, NoRoom, timed_out
-from netkit.http.client.dial import DialConfig, Dialer, Link
+from netkit.http.client.dial import DialConfig, Dialer, HttpVersions, Link
 from netkit.http.client.facts import Timing, TraceEvent
 from netkit.http.client.failures import as_http_error, is_of_connection
 from netkit.http.client.h1_channel import H1Channel
@@ -385,7 +385,9 @@ class ClientCore:
         tries = 0
         while True:
             taken = None if fresh else pool.take(route)
-            if taken is not None:
+            if exchange.head.protocol is not None:
+                channel, reused = yield from self._upgradable_flow(route, exchange, taken)
+            elif taken is not None:
                 channel, reused = taken, True
             else:
                 timing.phase = "queue"
@@ -407,11 +409,6 @@ class ClientCore:
                 self._tell("reuse" if reused else "connected", info=info)
                 self._tell("request", head=exchange.head, info=info)
             try:
-                if exchange.head.protocol is not None and channel.is_http2:
-                    # RFC 9113 section 8.6: HTTP/2 has no Upgrade.
-                    raise HttpError.InvalidRequest(
-                        "HTTP/2 has no Upgrade", hint="connect with DialConfig(HttpVersions.HTTP11)"
-                    )
                 reply = yield from channel.exchange_flow(exchange)
             except NoRoom:
                 pool.release(route, channel)
@@ -448,6 +445,60 @@ class ClientCore:
             reply.when_over(lease)
             return reply, info
 
+    def _upgradable_flow(
+        self, route: Route, exchange: Exchange, taken: Channel | None
+    ) -> Flow[tuple[Channel, bool]]:
+        """Flow: a channel for a request that asks for another protocol, and whether it was used before.
+
+        HTTP/2 has no Upgrade (RFC 9113 section 8.6), but servers may take an extended CONNECT for a WebSocket
+        (RFC 8441): then it goes over the connection that is there. Otherwise it goes over one of HTTP/1.1,
+        since a new connection of HTTP/2 might turn out to be of no use.
+        """
+        pool, timing = self.pool, exchange.timing
+        only_http2 = self.dialer.config.versions is HttpVersions.HTTP2 and not route.is_forwarded
+        reused = taken is not None
+        timing.phase = "queue"
+        channel = taken
+        try:
+            if channel is None:
+                channel, reused = yield from pool.acquire_flow(
+                    route,
+                    partial(self._dial_flow, route, timing, http11=not only_http2),
+                    may_share=only_http2,
+                    fresh=not only_http2,
+                )
+            if not channel.is_http2:
+                if exchange.head.method == b"CONNECT":
+                    exchange.head = exchange.upgrade_head or exchange.head
+                return channel, reused
+            from netkit.http.client.h2_channel import H2Channel
+            from netkit.http.client.h2_tunnel import extended_connect
+
+            assert isinstance(channel, H2Channel)
+            if exchange.head.protocol == b"websocket" and (yield from channel.takes_protocols_flow(exchange)):
+                if exchange.head.method != b"CONNECT":
+                    exchange.upgrade_head = exchange.head
+                    exchange.head = extended_connect(exchange.head)
+                return channel, reused
+        except Exception as error:
+            if channel is not None:
+                pool.release(route, channel)
+            made = as_http_error(error, timing.phase)
+            if made is error:
+                raise
+            raise made from error
+        except BaseException:
+            if channel is not None:
+                pool.release(route, channel)
+            raise
+        pool.release(route, channel)
+        if only_http2:
+            raise HttpError.InvalidRequest(
+                "HTTP/2 has no Upgrade, and the server takes no extended CONNECT for this protocol",
+                hint="connect with DialConfig(HttpVersions.HTTP11)",
+            )
+        return (yield from self._upgradable_flow(route, exchange, None))
+
     @staticmethod
     def _may_go_again(exchange: Exchange, error: Exception, reused: bool) -> bool:
         """Whether the request may be sent again, over a fresh connection, without being asked to.
@@ -463,11 +514,11 @@ class ClientCore:
             reused and Method(exchange.head.method.decode("ascii")).is_idempotent
         )
 
-    def _dial_flow(self, route: Route, timing: Timing) -> Flow[Channel]:
-        """Flow: a new connection, with the protocol that it speaks."""
+    def _dial_flow(self, route: Route, timing: Timing, *, http11: bool = False) -> Flow[Channel]:
+        """Flow: a new connection, with the protocol that it speaks; with `http11`, that of HTTP/1.1."""
         timing.queued = monotonic()
         timeout = self.dialer.config.connect_timeout
-        flow = self.dialer.dial_flow(route, timing, self._tell)
+        flow = self.dialer.dial_flow(route, timing, self._tell, http11=http11)
         if timeout is None:
             link = yield from flow
         else:

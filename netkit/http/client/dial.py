@@ -205,7 +205,7 @@ class Dialer:
 
     def __init__(self, config: DialConfig) -> None:
         self.config = config
-        self._tls: TlsConfig | None = None
+        self._tls: dict[HttpVersions, TlsConfig] = {}
         self._routes: dict[tuple[str, int], Route] = {}  # those of the last origins, without a proxy
 
     def route(self, url: Url, loop: int) -> Route:
@@ -229,8 +229,10 @@ class Dialer:
             return route.is_secure
         return self.config.versions is HttpVersions.HTTP2
 
-    def dial_flow(self, route: Route, timing: Timing, tell: Tell) -> Flow[Link]:
+    def dial_flow(self, route: Route, timing: Timing, tell: Tell, *, http11: bool = False) -> Flow[Link]:
         """Flow: a new connection for `route`. `timing` gets the moments of its phases; `tell` learns of each.
+
+        `http11`: of HTTP/1.1, whatever the settings prefer.
 
         Raises the errors of the layers below: ResolveError, ConnectError, ProxyError, TlsError; and
         HttpError.ConnectionError for an address that `deny_private` forbids.
@@ -243,12 +245,12 @@ class Dialer:
                 yield from self._tunnel(stream, route, route.proxy)
                 timing.tunnelled = monotonic()
                 tell("proxy", proxy=info.proxy, target=route.endpoint)
-            versions = self.config.versions
+            versions = HttpVersions.HTTP11 if http11 else self.config.versions
             if not route.is_secure:
                 is_http2 = versions is HttpVersions.HTTP2 and not route.is_forwarded
                 info.version = "2" if is_http2 else "1.1"
                 return Link(stream, is_http2, info)
-            return (yield from self._secure(stream, route, timing, info, tell))
+            return (yield from self._secure(stream, route, timing, info, tell, versions))
         except BaseException:
             stream.close()
             raise
@@ -300,20 +302,26 @@ class Dialer:
         yield from tunnel_flow(stream, proxy, (route.name, route.port))
 
     def _secure(
-        self, stream: ByteStream, route: Route, timing: Timing, info: ConnectionInfo, tell: Tell
+        self,
+        stream: ByteStream,
+        route: Route,
+        timing: Timing,
+        info: ConnectionInfo,
+        tell: Tell,
+        versions: HttpVersions,
     ) -> Flow[Link]:
         from netkit.io import phase
         from netkit.tls.stream import TlsStream
 
         timing.phase = "tls"
         with phase(f"in the TLS handshake with {route.name}", "tls"):
-            tls = yield from TlsStream.connect_flow(stream, route.name, self._tls_config())
+            tls = yield from TlsStream.connect_flow(stream, route.name, self._tls_config(versions))
         timing.secured = monotonic()
         info.tls_version, info.cipher, info.alpn = tls.negotiated_version, tls.cipher, tls.alpn
         info.peer_chain = tls.peer_chain
         tell("tls", version=info.tls_version, cipher=info.cipher, alpn=info.alpn, chain=info.peer_chain)
         is_http2 = tls.alpn == "h2"
-        if self.config.versions is HttpVersions.HTTP2 and not is_http2:
+        if versions is HttpVersions.HTTP2 and not is_http2:
             tls.close()
             raise HttpError.ConnectionError(
                 f"{route.name} does not speak HTTP/2: it chose {tls.alpn or 'no protocol'} of ALPN",
@@ -322,8 +330,9 @@ class Dialer:
         info.version = "2" if is_http2 else "1.1"
         return Link(tls, is_http2, info)
 
-    def _tls_config(self) -> TlsConfig:
-        if self._tls is None:
+    def _tls_config(self, versions: HttpVersions) -> TlsConfig:
+        config = self._tls.get(versions)
+        if config is None:
             from netkit.tls.config import TlsConfig
 
             given = TlsConfig.client() if self.config.tls is None else self.config.tls
@@ -331,9 +340,9 @@ class Dialer:
                 HttpVersions.AUTO: ("h2", "http/1.1"),
                 HttpVersions.HTTP11: ("http/1.1",),
                 HttpVersions.HTTP2: ("h2",),
-            }[self.config.versions]
-            self._tls = given.replace(alpn_protocols=protocols)
-        return self._tls
+            }[versions]
+            config = self._tls[versions] = given.replace(alpn_protocols=protocols)
+        return config
 
 
 def _public(addrs: Sequence[SocketAddr], target: str) -> list[SocketAddr]:

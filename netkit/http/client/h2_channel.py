@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 from netkit.errors import NetkitError
 from netkit.http.client.channel import ContinueWatch, Exchange, NoRoom, timed_out
 from netkit.http.client.failures import as_http_error
-from netkit.http.client.h2_reply import H2Reply
+from netkit.http.client.h2_reply import H2Reply, Writer
+from netkit.http.client.h2_tunnel import H2ClientTunnel
 from netkit.http.connection.errors import ConnectionFault, ErrorCode
 from netkit.http.connection.events import (
     Broken,
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
     from netkit.http.client.channel import Lease
     from netkit.http.client.dial import Link
     from netkit.http.client.facts import ConnectionInfo
-    from netkit.http.connection.events import ClientConnection, Event, Events
+    from netkit.http.connection.events import Event, Events
+    from netkit.http.connection.h2 import H2ClientConnection
     from netkit.io import Flow
     from netkit.io.protocols import Buffer
 
@@ -96,7 +98,9 @@ class H2Channel:
 
     is_http2 = True
 
-    def __init__(self, link: Link, conn: ClientConnection, on_room: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, link: Link, conn: H2ClientConnection, on_room: Callable[[], None] | None = None
+    ) -> None:
         """`on_room` is called when more requests may begin than before: in any thread, with no lock held."""
         self.stream = link.stream
         self.info = link.info
@@ -109,7 +113,7 @@ class H2Channel:
         self._pump_thread = 0  # the number of the thread whose flow pumps
         self._wake = Signal()  # has the pump look at the outbox again
         self._replies: dict[int, H2Reply] = {}
-        self._waiting: dict[H2Reply, None] = {}  # the replies whose flows wait for their signal
+        self._waiting: dict[H2Reply | Writer, None] = {}  # the replies whose flows wait for their signal
         self._failure: NetkitError | None = None
         self._going_away = False
         # What the pool reads without the lock: see `_count`.
@@ -134,7 +138,7 @@ class H2Channel:
     def is_alive(self) -> bool:
         """Take in what has come while nobody waited. Whether it can take a request now."""
         if not self._pumping:
-            self._take_in()
+            self.take_in()
         return self.has_room
 
     @property
@@ -194,8 +198,11 @@ class H2Channel:
                 self._count()
                 raise NoRoom
             length = None if body is None else body.length
-            stream = self._conn.request(exchange.head, end=body is None, length=length)
+            is_tunnel = exchange.head.protocol is not None
+            stream = self._conn.request(exchange.head, end=body is None and not is_tunnel, length=length)
             reply = H2Reply(self, exchange, stream)
+            if is_tunnel:
+                reply.is_tunnel, reply.is_sent = True, False
             self._replies[stream] = reply
             self._in_flight = len(self._replies)  # first: see `_count`
             self._count()
@@ -219,6 +226,11 @@ class H2Channel:
         except BaseException:
             self.abandon(reply)
             raise
+        if is_tunnel:
+            if 200 <= reply.status < 300:
+                reply.upgraded = H2ClientTunnel(self, reply)
+            else:
+                self.end_sending(reply)
         exchange.timing.phase = "receive"
         return reply
 
@@ -304,7 +316,7 @@ class H2Channel:
 
     def wait_flow(
         self,
-        reply: H2Reply,
+        reply: H2Reply | Writer,
         is_there: Callable[[], bool],
         patience: float | None,
         until: float | None = None,
@@ -349,7 +361,9 @@ class H2Channel:
         if until is None:
             raise timed_out(patience, reply.exchange.timing.phase)
 
-    def _pump_flow(self, reply: H2Reply, is_there: Callable[[], bool], limit: float | None) -> Flow[None]:
+    def _pump_flow(
+        self, reply: H2Reply | Writer, is_there: Callable[[], bool], limit: float | None
+    ) -> Flow[None]:
         """Flow: receive for all and send what is to be sent, until `is_there`, or the `limit`."""
         turns = 0
         self._pump_thread = threading.get_ident()
@@ -410,7 +424,7 @@ class H2Channel:
         if self._wake.is_set:  # for a pump that has left
             self._push_or_wake()
 
-    def _take_in(self) -> None:
+    def take_in(self) -> None:
         """Receive what is there, without waiting, while nobody pumps."""
         with self._lock:
             if self._pumping:
@@ -466,6 +480,8 @@ class H2Channel:
             self._rouse(woken)
         if not self.settled.is_set:
             self.settled.set()  # SETTINGS come before everything else (RFC 9113 section 3.4)
+            for each in list(self._waiting):
+                each.signal.set()
         if not data:
             self._fail(HttpError.ConnectionError("the server closed the connection"))
         if not had_room and self._has_room and self._on_room is not None:
@@ -485,8 +501,10 @@ class H2Channel:
         """Wake the flows of these replies, and give back the channel of those that are over."""
         for reply in replies:
             reply.signal.set()
+            if reply.writer is not None:
+                reply.writer.signal.set()
         for reply in replies:
-            if reply._lease is not None and (reply.is_ended or reply.error is not None):
+            if reply._lease is not None and reply.is_over:
                 reply.release()
         if self._retired:
             self._close_if_retired()
@@ -515,7 +533,7 @@ class H2Channel:
             woken[reply] = None
             if type(event) is Data:
                 credit = event.credit
-                if not reply.is_sent and reply.early < EARLY_LIMIT:
+                if not (reply.is_sent or reply.is_tunnel) and reply.early < EARLY_LIMIT:
                     reply.early += credit
                     self._conn.consumed(event.stream, credit)
                     credit = 0
@@ -543,8 +561,10 @@ class H2Channel:
                 self._drop(reply, event.error)
 
     def _end(self, reply: H2Reply) -> None:
-        self._replies.pop(reply.stream, None)
         reply.is_ended = True
+        if reply.is_tunnel and not reply.is_sent and 200 <= reply.status < 300:
+            return  # this side may go on sending
+        self._replies.pop(reply.stream, None)
         if not reply.is_sent:
             # The server wants no more of the request (RFC 9113 section 8.1).
             self._conn.reset(reply.stream, ErrorCode.NO_ERROR)
@@ -602,7 +622,7 @@ class H2Channel:
         if self._crowded and len(outbox) < OUTBOX_LIMIT:
             self._crowded = False
             for reply in self._waiting:
-                if not reply.is_sent:
+                if not reply.is_sent or isinstance(reply, Writer):
                     reply.signal.set()
 
     def _take_answers(self) -> None:
@@ -621,6 +641,78 @@ class H2Channel:
                     limit_name="answers",
                     limit=ANSWERS_LIMIT,
                 )
+
+    # What a stream of octets asks: see `h2_tunnel`.
+
+    def takes_protocols_flow(self, exchange: Exchange) -> Flow[bool]:
+        """Flow: whether the server takes an extended CONNECT (RFC 8441 section 3): its SETTINGS say so."""
+        if not self.settled.is_set:
+            waiter = H2Reply(self, exchange, -1)  # nothing comes for such a stream
+            with self._lock:
+                if self._failure is not None:
+                    raise self._failure
+                self._replies[waiter.stream] = waiter
+            try:
+                yield from self.wait_flow(waiter, lambda: self.settled.is_set, exchange.read_timeout)
+            finally:
+                with self._lock:
+                    self._replies.pop(waiter.stream, None)
+                    self._count()
+            if waiter.error is not None:
+                raise waiter.error
+        with self._lock:
+            return self._conn.takes_protocols
+
+    def put(self, reply: H2Reply, data: memoryview) -> int:
+        """Send as much of `data` as flow control and the outbox have room for; how much that is."""
+        with self._lock:
+            room = min(self._conn.room(reply.stream), len(data), SEND_SIZE) if self._may_put(reply) else 0
+            if room:
+                self._conn.send(reply.stream, data[:room])
+        if room:
+            self._push_or_wake()
+        return room
+
+    def may_put(self, reply: H2Reply) -> bool:
+        """Whether `put` finds room, or an error; for `wait_flow`, which holds the lock."""
+        return reply.error is not None or self._may_put(reply)
+
+    def _may_put(self, reply: H2Reply) -> bool:
+        if reply.error is not None or self._failure is not None or reply.is_sent:
+            return False
+        if len(self._outbox) >= OUTBOX_LIMIT:
+            self._crowded = True
+            return False
+        return self._conn.room(reply.stream) > 0
+
+    @property
+    def unsent(self) -> int:
+        """How many octets the system has not taken."""
+        return len(self._outbox) + self.stream.unsent
+
+    def is_flushed(self) -> bool:
+        """Whether the system has all; for `wait_flow`, which holds the lock."""
+        if self._failure is not None or not (self._outbox or self._conn.has_output or self.stream.unsent):
+            return True
+        self._crowded = True  # so that the pump says when some has gone
+        return False
+
+    def end_sending(self, reply: H2Reply) -> None:
+        """This side of a stream of octets is over."""
+        with self._lock:
+            if reply.is_sent:
+                return
+            reply.is_sent = True
+            if reply.error is not None or self._failure is not None:
+                return
+            self._conn.send(reply.stream, b"", end=True)
+            is_over = reply.is_ended and self._replies.pop(reply.stream, None) is not None
+            if is_over:
+                self._count()
+        self._push_or_wake()
+        if is_over:
+            reply.release()
+            self._close_if_retired()
 
     def _push_or_wake(self) -> None:
         """Send what goes at once; the pump, if there is one, sends the rest."""

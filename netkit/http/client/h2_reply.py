@@ -12,10 +12,43 @@ from netkit.http.client.channel import Exchange, Reply
 from netkit.io import Event as Signal
 
 if TYPE_CHECKING:
+    from netkit.errors import NetkitError
     from netkit.http.client.channel import Lease
     from netkit.http.client.h2_channel import H2Channel
     from netkit.http.connection.events import FieldList
     from netkit.io import Flow
+
+
+class Writer:
+    """Who sends over the stream of a reply while another flow receives: it waits for its own signal."""
+
+    __slots__ = ("is_awaited", "reply", "signal")
+
+    #: The flow that reads tells them.
+    interims: list[tuple[int, FieldList]] | None = None
+
+    def __init__(self, reply: H2Reply) -> None:
+        self.reply = reply
+        self.signal = Signal()
+        self.is_awaited = False
+
+    def tell_interims(self) -> None:
+        """Nothing: see `interims`."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange of the reply."""
+        return self.reply.exchange
+
+    @property
+    def error(self) -> NetkitError | None:
+        """What the reply was cut off by."""
+        return self.reply.error
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether no more is sent."""
+        return self.reply.is_sent
 
 
 class H2Reply(Reply):
@@ -25,6 +58,10 @@ class H2Reply(Reply):
     is_awaited = False
     #: Credit that was given back before the application took the octets.
     early = 0
+    #: Whether the request is an extended CONNECT: the stream is of octets, both ways, once it is accepted.
+    is_tunnel = False
+    #: Who sends over such a stream.
+    writer: Writer | None = None
     #: 1xx responses that the flow of this reply has still to tell.
     interims: list[tuple[int, FieldList]] | None = None
 
@@ -100,6 +137,17 @@ class H2Reply(Reply):
         lease = self._channel.taken_lease(self)
         if lease is not None:
             lease.end()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the reply needs the channel no more."""
+        return self.error is not None or (self.is_ended and (self.is_sent or self.upgraded is None))
+
+    def when_over(self, lease: Lease) -> None:
+        """End `lease` once, when the reply needs the channel no more; now, if that is so already."""
+        self._lease = lease
+        if self.is_over:
+            self.release()
 
     def take_lease(self) -> Lease | None:
         """The lease, once. For the channel, which holds its lock."""

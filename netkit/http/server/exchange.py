@@ -27,7 +27,7 @@ from netkit.http.server.response import StreamedResponse
 from netkit.io import Want
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
     from netkit.http.body import BodySource, Pieces
@@ -308,6 +308,14 @@ class Exchange:
         else:
             self.begin(int(response.status), fields, end=True)
         yield from self.flush_flow()
+
+    def when_stopping(self, call: Callable[[], object]) -> Callable[[], None]:
+        """Have `call` called when the server stops, at once if it does already; it must not wait.
+
+        For a handler of what has no end of its own, such as the stream of `upgrade_flow`. Returns a function
+        that takes it back.
+        """
+        raise NotImplementedError
 
     def close_after(self) -> None:
         """Close the connection after this response; over HTTP/2, take no further request (GOAWAY)."""

@@ -20,7 +20,7 @@ from netkit.io import BusyError
 from netkit.net.sockets import SocketStream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
     from netkit.http.connection.events import RequestReceived
@@ -210,6 +210,10 @@ class H1Exchange(Exchange):
             serving.wants_reset = serving.conn.ends_by_close
             self.is_ended = True
         serving.conn.reset(self.stream)
+
+    def when_stopping(self, call: Callable[[], object]) -> Callable[[], None]:
+        """Have `call` called when the server stops; see `Exchange.when_stopping`."""
+        return self._serving.service.when_stopping(call)
 
     def close_after(self) -> None:
         """Close the connection after this response."""

@@ -25,7 +25,7 @@ from netkit.http.server.patience import Patience
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, Event, Want
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from netkit.http.connection.events import FieldList, RequestReceived
     from netkit.http.message import Response
@@ -328,6 +328,10 @@ class H2Exchange(Exchange):
         """Break the response off: RST_STREAM, with INTERNAL_ERROR unless it is told another code."""
         self._serving.conn.reset(self.stream, ErrorCode.INTERNAL_ERROR if code is None else code)
         self.is_ended = self.has_come = self.is_read = True
+
+    def when_stopping(self, call: Callable[[], object]) -> Callable[[], None]:
+        """Have `call` called when the server stops; see `Exchange.when_stopping`."""
+        return self._serving.service.when_stopping(call)
 
     def close_after(self) -> None:
         """Take no further request on the connection: GOAWAY."""

@@ -115,10 +115,16 @@ class H2Tunnel(ByteStream):
         yield
 
     def want(self, *, write: bool = False, event: Event | None = None, until: float | None = None) -> Want:
-        """What to wait for: octets, or with `write` that the stream may send. Not with an `event` besides."""
-        if event is not None:
-            raise NotImplementedError("a stream of HTTP/2 waits for its own events; use race for others")
+        """What to wait for: octets, or with `write` that the stream may send.
+
+        An `event` of the caller is set by octets too, so the caller clears it before it looks.
+        """
         exchange = self._exchange
+        if event is not None:
+            if write:
+                raise NotImplementedError("either an event of the caller, or that the stream may send")
+            exchange.arrived = event
+            return Want(event=event, until=until)
         if write:
             # One event for both: whoever is woken tries both.
             exchange.arrived = exchange.may_send = exchange.arrived or exchange.may_send or Event()

@@ -138,7 +138,7 @@ class HttpServer:
             for each in listeners
         ]
         try:
-            flow: Flow[object] = all_of(serving)
+            flow: Flow[object] = beside(all_of(serving), self._service.stopping_flow())
             if self._tls is None and self._wrap is None:
                 self.loop = loop = HttpLoop.for_service(self._service)
                 if loop is not None:

@@ -11,11 +11,13 @@ from netkit.http.server.exchange import KeepsHeads, Refuses
 from netkit.http.server.refusal import refusal, status_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from netkit.http.message import Response
     from netkit.http.server.config import ServerConfig
     from netkit.http.server.exchange import Exchange, FlowHandler
     from netkit.http.server.request import ConnectionFacts
-    from netkit.io import Event
+    from netkit.io import Event, Flow
 
 log = Log("netkit.http.server")
 
@@ -40,7 +42,7 @@ class Service:
     when another server has taken the listeners.
     """
 
-    __slots__ = ("config", "counts", "handler", "keeps_heads", "retiring", "stop", "watcher")
+    __slots__ = ("_endings", "config", "counts", "handler", "keeps_heads", "retiring", "stop", "watcher")
 
     def __init__(
         self, handler: FlowHandler, config: ServerConfig, stop: Event, watcher: Watcher | None = None
@@ -51,7 +53,31 @@ class Service:
         self.retiring = stop
         self.watcher = watcher
         self.counts = Counts()
+        self._endings: dict[object, Callable[[], object]] = {}
         self.keeps_heads = isinstance(handler, KeepsHeads) and handler.keeps_heads
+
+    def when_stopping(self, call: Callable[[], object]) -> Callable[[], None]:
+        """Have `call` called when the server stops, in its own thread; at once if that is so already.
+
+        It is for what has no end of its own, and must not wait. Returns a function that takes it back.
+        """
+        key = object()
+        if self.stop.is_set:
+            call()
+        else:
+            self._endings[key] = call
+
+        def forget() -> None:
+            self._endings.pop(key, None)
+
+        return forget
+
+    def stopping_flow(self) -> Flow[None]:
+        """Flow: when the server stops, call what `when_stopping` was given."""
+        yield from self.stop.wait()
+        endings, self._endings = self._endings, {}
+        for call in endings.values():
+            call()
 
     def refusal(self, error: Exception) -> Response:
         """The response to a request that breaks the rules of HTTP/1.1: the handler's, if it has words."""
