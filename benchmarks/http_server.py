@@ -7,7 +7,7 @@ and its ratio to that of netkit's loop; requests a second are beside it.
     python benchmarks/http_server.py [KIND ...] [--rounds 5] [--seconds 3] [--connections 64]
 
 netkit_loop: a blocking handler with `threads=0`. netkit_flow: the same without the loop, so a flow for each
-connection, as with TLS. netkit_threads: the default of a blocking handler. netkit_async: an async handler
+connection, as with TLS. netkit_handler: a handler of flows. netkit_threads: the default of a blocking handler. netkit_async: an async handler
 under uvloop. With `_pure`, the Python twin. All of them have Request and Response objects. The peers are
 those of the dependency group `bench` (`pip install --group bench`), nginx and Go (`make peers`); one that is
 missing is said to be.
@@ -88,6 +88,21 @@ def netkit_flow(port: int) -> None:
 
     HttpLoop.available = False
     netkit_loop(port)
+
+
+def netkit_handler(port: int) -> None:
+    from netkit.http import Response
+    from netkit.http.server.exchange import Exchange
+    from netkit.http.server.server import HttpServer
+    from netkit.io import Flow
+    from netkit.net.tcp import TcpListener
+
+    class Hello:
+        def handle_flow(self, exchange: Exchange) -> Flow[None]:
+            assert exchange.request.path == "/"
+            yield from exchange.respond_flow(Response(200, headers=TYPE, body=BODY))
+
+    HttpServer(Hello()).run([TcpListener.bind(f"127.0.0.1:{port}")])
 
 
 def netkit_threads(port: int) -> None:
@@ -173,6 +188,7 @@ KINDS: dict[str, Callable[[int], None]] = {
     for each in (
         netkit_loop,
         netkit_flow,
+        netkit_handler,
         netkit_threads,
         netkit_async,
         go,

@@ -14,7 +14,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from netkit.http.errors import HttpError
-from netkit.io import ClosedError, Event, race
+from netkit.http.server.brief import briefly_alone
+from netkit.io import ClosedError, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,7 +226,7 @@ def in_thread_flow(
     if not pool.places.try_acquire():
         if not is_received:
             yield from pool.places.acquire()
-        elif (yield from race(pool.places.acquire(), gone_flow(exchange))).index:
+        elif (yield from briefly_alone(exchange, pool.places.acquire(), gone_flow(exchange)))[0]:
             raise given_up(exchange)
     call = _Call(bridge, function, dropped)
     pool.start(call.run)

@@ -120,6 +120,9 @@ class Exchange:
         "version",
     )
 
+    #: Whether it is a `QuickExchange`.
+    is_quick = False
+
     #: Whether other exchanges run on the same connection. Then only flows that its own flow runs may send.
     is_shared = False
 
@@ -160,6 +163,11 @@ class Exchange:
                 self.refused = error
                 raise
         return self._request
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether a wait for an event needs no watch yet; see `brief`."""
+        return False
 
     # The request's body.
 

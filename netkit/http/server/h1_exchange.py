@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from netkit.http.connection.events import RequestReceived
     from netkit.http.server.h1_flow import H1Serving
+    from netkit.http.server.quick_exchange import Quick
     from netkit.io import ByteStream, Flow
     from netkit.io.protocols import Buffer
 
@@ -39,7 +40,17 @@ SYSTEM_SENDS_FROM = 65_536
 class H1Exchange(Exchange):
     """An exchange over HTTP/1.1."""
 
-    __slots__ = ("_continues", "_reading", "_serving", "_writing", "is_read", "stream")
+    __slots__ = (
+        "_continues",
+        "_patience_to_read",
+        "_patience_to_send",
+        "quick",
+        "_serving",
+        "is_read",
+        "stream",
+    )
+
+    quick: Quick
 
     def __init__(self, serving: H1Serving, event: RequestReceived) -> None:
         super().__init__(
@@ -50,8 +61,30 @@ class H1Exchange(Exchange):
         self.is_read = event.end  # whether the body is over
         # RFC 9110 section 10.1.1: to a client of HTTP/1.0, the expectation is ignored.
         self._continues = not event.end and event.version >= (1, 1) and _expects(event.head.fields)
-        self._reading = Patience(serving.config.body_timeout, serving.config.min_rate)
-        self._writing = Patience(serving.config.write_timeout, serving.config.min_rate)
+        # For what is read, and for what is sent: made when it is needed.
+        self._patience_to_read: Patience | None = None
+        self._patience_to_send: Patience | None = None
+
+    @property
+    def _reading(self) -> Patience:
+        patience = self._patience_to_read
+        if patience is None:
+            config = self.config
+            self._patience_to_read = patience = Patience(config.body_timeout, config.min_rate)
+        return patience
+
+    @property
+    def _writing(self) -> Patience:
+        patience = self._patience_to_send
+        if patience is None:
+            config = self.config
+            self._patience_to_send = patience = Patience(config.write_timeout, config.min_rate)
+        return patience
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether a wait for an event needs no watch yet; see `brief`."""
+        return self._serving.is_brief
 
     def read_flow(self) -> Flow[bytes]:
         """Flow: the next piece of the body; see `Exchange.read_flow`."""

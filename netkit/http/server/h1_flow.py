@@ -19,6 +19,7 @@ from netkit.http.connection.events import Broken, Data, End, RequestReceived
 from netkit.http.connection.h1_server import H1Server
 from netkit.http.errors import HttpError
 from netkit.http.parse_errors import ParseError
+from netkit.http.server.brief import LEAVE, Begun, is_for_event, resumed
 from netkit.http.server.exchange import FirstTurn, standard_fields
 from netkit.http.server.farewell import farewell_flow, reset
 from netkit.http.server.h1_exchange import H1Exchange
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from netkit.http.server.request import ConnectionFacts
     from netkit.http.server.service import Service
     from netkit.io import ByteStream, Flow
-    from netkit.io.flow import AnyWant
 
 #: The first octets of HTTP/2 (RFC 9113 section 3.4).
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -83,15 +83,22 @@ class H1Serving:
         self.place: Place | None = None if loop is None else loop.place(stream, facts)
         #: What answers the next request, where the loop has called the handler already.
         self.prepared: FlowHandler | None = None
+        #: What is left of an answer that was begun in the loop.
+        self.begun: Begun | None = None
+        #: Whether the loop resumes the flow of the answer, and looks after a while whether it still waits.
+        self.is_brief = False
 
     def run_flow(self) -> Flow[None]:
         """Flow: serve the connection to its end. Raises ClosedError if the stream was closed meanwhile."""
         conn = self.conn
         while (event := (yield from self._next_request())) is not None:
-            if isinstance(event, Broken):
+            if isinstance(event, Begun):
+                yield from event.flow
+            elif isinstance(event, Broken):
                 yield from self._refuse(event)
                 break
-            yield from self._answer(H1Exchange(self, event))
+            else:
+                yield from self.answer_flow(H1Exchange(self, event))
             if self.handed_over or self.failure is not None or conn.is_closed:
                 break
         if isinstance(self.failure, ClosedError):
@@ -124,7 +131,7 @@ class H1Serving:
             return b""
         return opening
 
-    def _next_request(self) -> Flow[RequestReceived | Broken | None]:
+    def _next_request(self) -> Flow[RequestReceived | Broken | Begun | None]:
         """Flow: the next request, what is wrong with it, or None where none comes."""
         try:
             return (yield from self._await_request())
@@ -132,7 +139,7 @@ class H1Serving:
             self.failure = error
             return None
 
-    def _await_request(self) -> Flow[RequestReceived | Broken | None]:
+    def _await_request(self) -> Flow[RequestReceived | Broken | Begun | None]:
         """Flow: `_next_request`. Raises what the stream does."""
         config, conn, stream = self.config, self.conn, self.stream
         finish, retiring = self.service.stop, self.service.retiring
@@ -194,6 +201,9 @@ class H1Serving:
                 idle_until, head_until = self.place.idle_until, self.place.head_until
                 if self.place.was_used:
                     self._opening = None
+                if self.begun is not None:
+                    begun, self.begun = self.begun, None
+                    return begun
             else:
                 yield stream.want(event=retiring, until=idle_until)
 
@@ -270,6 +280,19 @@ class H1Serving:
         self._unsent = rest
         yield from self.flush_flow(Patience(self.config.write_timeout, self.config.min_rate))
 
+    def send_whole_flow(self, octets: bytes) -> Flow[None]:
+        """Flow: send a response that the loop has made; raises as `flush_flow`."""
+        try:
+            sent = self.stream.try_send(octets)
+        except STREAM_ERRORS as error:
+            self.failure = error
+            raise
+        if sent < len(octets):
+            patience = Patience(self.config.write_timeout, self.config.min_rate)
+            patience.done = sent
+            self._unsent = memoryview(octets)[sent:]
+            yield from self.flush_flow(patience)
+
     def flush_beside_flow(self) -> Flow[None]:
         """Flow: `flush_flow` for a flow that reads: one that is sending meanwhile takes it along."""
         if not self._sending:
@@ -345,7 +368,7 @@ class H1Serving:
 
     # Answers
 
-    def _answer(self, exchange: H1Exchange) -> Flow[None]:
+    def answer_flow(self, exchange: H1Exchange) -> Flow[None]:
         """Flow: have the handler answer, and end what it has left."""
         error: Exception | None = None
         config = self.config
@@ -378,7 +401,8 @@ class H1Serving:
         finally:
             if self.failure is not None:
                 exchange.failure = self.failure
-                self.conn.reset(exchange.stream)
+                if exchange.stream:  # which one in the loop has none of
+                    self.conn.reset(exchange.stream)
             self.service.tell(exchange, error)
 
     def _call(self, handler: FlowHandler, exchange: H1Exchange) -> Flow[None]:
@@ -391,6 +415,11 @@ class H1Serving:
             want = flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
             if type(want) is FirstTurn:  # a coroutine gets one, in which most have answered
                 want = flow.send((yield want))
+            while self.is_brief:
+                ready = yield (want if is_for_event(want) else LEAVE)
+                if not is_for_event(want):
+                    break
+                want = flow.send(ready)
         except StopIteration:
             return
         except BaseException:
@@ -480,24 +509,6 @@ def _late(exchange: H1Exchange, moment: float) -> Flow[None]:
     yield from sleep_until(moment)
     if exchange.status is not None:
         yield from Event().wait()  # it has: the rest may take its time
-
-
-def resumed(flow: Flow[None], want: AnyWant) -> Flow[None]:
-    """Flow: what is left of one that was begun elsewhere, and waits for `want`."""
-    try:
-        while True:
-            try:
-                ready = yield want
-            except GeneratorExit:
-                raise
-            except BaseException as error:
-                want = flow.throw(error)
-            else:
-                want = flow.send(ready)
-    except StopIteration:
-        return
-    finally:
-        flow.close()
 
 
 def _later(seconds: float | None) -> float | None:

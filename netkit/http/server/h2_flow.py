@@ -28,8 +28,8 @@ from netkit.http.connection.errors import ErrorCode
 from netkit.http.connection.events import Broken, Data, End, PingAnswered, RequestReceived, Reset, Room
 from netkit.http.connection.h2 import WARNING, h2_server
 from netkit.http.errors import HttpError
+from netkit.http.server.brief import resumed
 from netkit.http.server.farewell import LINGER
-from netkit.http.server.h1_flow import resumed
 from netkit.http.server.h2_exchange import H2Exchange
 from netkit.http.server.h2_tunnel import SEND_SIZE
 from netkit.http.server.in_time import in_time

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkabl
 from netkit._log import Log
 from netkit._value import assign
 from netkit.http.protocols import AsyncHttpHandler, HttpHandler
+from netkit.http.server.brief import briefly_alone
 from netkit.http.server.bridge import Bridge, given_up, gone_flow, in_thread_flow
 from netkit.http.server.exchange import FirstTurn, FlowHandler, close_source, sendable
 from netkit.http.server.request import ServerRequest
 from netkit.http.server.response import StreamedResponse
 from netkit.http.server.stream import RequestStream
 from netkit.http.server.threads import ThreadPool
-from netkit.io import Event, race, run
+from netkit.io import Event, run
 
 if TYPE_CHECKING:
     import asyncio
@@ -55,6 +56,8 @@ class LastingHandler(Protocol):
 
 def received_request(exchange: Exchange) -> Flow[ServerRequest]:
     """Flow: the request with its whole body. Raises as `Exchange.read_flow`."""
+    if exchange.is_quick:
+        return exchange.request
     body = (yield from exchange.read_all_flow()) if exchange.has_body else None
     return ServerRequest.of(exchange.head, exchange.version, exchange.connection, body, exchange.trailers)
 
@@ -211,40 +214,46 @@ class AsyncHandler:
     def handle_flow(self, exchange: Exchange) -> Flow[None]:
         """Flow: answer the request; the handler is cancelled when the client goes away."""
         loop = running_loop("an async handler")
-        bridge = Bridge()
-        stream = RequestStream(exchange, bridge)
+        bridge = stream = None
         if self._stream_bodies:
+            bridge = Bridge()
+            stream = RequestStream(exchange, bridge)
             request = streamed_request(exchange, stream)
         else:
             request = yield from received_request(exchange)
 
         def watching() -> Flow[None]:
-            while self._stream_bodies and not stream.is_over:
-                yield from bridge.attend_flow(lambda: stream.is_over)
+            if bridge is not None and stream is not None:
+                while not stream.is_over:
+                    yield from bridge.attend_flow(lambda: stream.is_over)
             yield from gone_flow(exchange)
 
         task = self._kept(begun_task(loop, _answered(self._handler, request)))
         try:
-            yield from first_turn_flow(loop)  # after which many handlers have answered
+            if not exchange.is_brief:
+                yield from first_turn_flow(loop)  # after which many handlers have answered
             if not task.done():
                 there = Event()
                 task.add_done_callback(lambda _: there.set_soon())
                 yield from unless_gone(exchange, there.wait(), watching())
         except BaseException:
-            bridge.leave()
+            if bridge is not None:
+                bridge.leave()
             task.cancel()
             raise
         if task.cancelled():
             raise RuntimeError("the handler was cancelled")
         response = task.result()
         if not isinstance(response, StreamedResponse):
-            bridge.leave()
+            if bridge is not None:
+                bridge.leave()
             yield from exchange.respond_flow(response)
             return
         try:
             yield from unless_gone(exchange, exchange.respond_flow(response), watching())
         finally:
-            bridge.leave()
+            if bridge is not None:
+                bridge.leave()
             if isinstance(response.source, AsyncGenerator):
                 self._kept(loop.create_task(_close_generator(response.source)))
 
@@ -280,10 +289,10 @@ def unless_gone(exchange: Exchange, flow: Flow[T], watching: Flow[None]) -> Flow
 
     Raises HttpError.ConnectionError then.
     """
-    won = yield from race(flow, watching)
-    if won.index:
+    is_gone, value = yield from briefly_alone(exchange, flow, watching)
+    if is_gone:
         raise given_up(exchange)
-    return won.value  # type: ignore[return-value]  # of `flow`
+    return value  # type: ignore[return-value]  # of `flow`
 
 
 def begun_task(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

@@ -67,10 +67,10 @@ class HttpLoop:
     #: Whether this system has epoll.
     available = hasattr(select, "epoll")
 
-    def __init__(self, service: Service, handler: InlineHandler) -> None:
+    def __init__(self, service: Service, answer: Callable[[ServerRequest], Response]) -> None:
         self.service = service
         self._config = service.config
-        self._answer = handler.answer
+        self._answer = answer
         self._epoll = select.epoll()
         self._descriptor = Descriptor(self._epoll.fileno(), close=self._epoll.close)
         self.places: dict[int, Place] = {}
@@ -89,9 +89,13 @@ class HttpLoop:
     def for_service(cls, service: Service) -> HttpLoop | None:
         """A loop, where there can be one for this handler and on this system."""
         handler = service.handler
-        if cls.available and type(handler) is InlineHandler and not service.config.stream_bodies:
-            return cls(service, handler)
-        return None
+        if not cls.available:
+            return None
+        if type(handler) is InlineHandler and not service.config.stream_bodies:
+            return cls(service, handler.answer)
+        from netkit.http.server.flow_loop import FlowLoop
+
+        return FlowLoop(service)
 
     def place(self, stream: ByteStream, facts: ConnectionFacts) -> Place | None:
         """The place of a connection; None for one over a stream that is no socket."""
@@ -104,6 +108,10 @@ class HttpLoop:
         self._descriptor.close()
 
     # The flows beside each other
+
+    def flows(self) -> list[Flow[None]]:
+        """What is to be driven beside the server."""
+        return [self.turning(), self.looking(), self.stopping()]
 
     def turning(self) -> Flow[None]:
         """Flow: answer requests, until `close`."""
@@ -157,6 +165,9 @@ class HttpLoop:
             if place_or_none is None or place_or_none.is_again:
                 continue  # it left in this turn; or it has enough to do
             place = place_or_none
+            if place.is_busy:
+                place.mute()
+                continue
             try:
                 size = place.recv_into(buffer)
             except BlockingIOError:
@@ -322,6 +333,7 @@ class Place:
         "head_until",
         "idle_until",
         "is_again",
+        "is_busy",
         "is_here",
         "prepared",
         "recv_into",
@@ -339,7 +351,7 @@ class Place:
         self._error: Exception | None = None
         self.facts = facts
         self.fd = stream.fileno()
-        self.is_here = self.is_again = self.was_used = False
+        self.is_here = self.is_again = self.is_busy = self.was_used = False
         self.idle_until: float | None = None
         self._empty()
 
@@ -409,6 +421,9 @@ class Place:
             del self._loop.places[self.fd]
             self._loop._epoll.unregister(self.fd)
             self._stream.take_back()
+
+    def mute(self) -> None:
+        """Something came for a connection that is busy."""
 
     def forget(self, close: Callable[[], None]) -> None:
         """Called when the stream is closed."""

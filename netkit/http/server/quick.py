@@ -62,9 +62,10 @@ class RequestFacts:
     """What the fields of a request say: whom it is for, the headers for the handler (requests share them),
     the fields without Host, the version, and how the head of its response ends."""
 
-    __slots__ = ("authority", "end", "headers", "others", "version")
+    __slots__ = ("authority", "end", "headers", "host", "others", "version")
 
     def __init__(self, authority: bytes, others: FieldList, version: Version, end: bytes) -> None:
+        self.host = authority
         self.authority = authority.decode("latin-1")
         self.others = others
         self.headers = Headers.from_received([(b"host", authority), *others] if authority else others)
@@ -131,23 +132,29 @@ class ResponseFacts:
 def response_facts(items: Sequence[tuple[bytes, bytes]]) -> ResponseFacts:
     """What these fields say. Raises HttpError.InvalidValue for those that cannot be sent."""
     fields, length, closes = sendable_fields(items)
+    return ResponseFacts(encode_lines(fields), length, closes, _standard(fields))
+
+
+def _standard(fields: Sequence[tuple[bytes, bytes]]) -> int:
+    """Which of the standard fields are among them."""
     standard = 0
     for name, _ in fields:
         lower = name.lower()
         standard |= _DATE if lower == b"date" else _SERVER if lower == b"server" else 0
-    return ResponseFacts(encode_lines(fields), length, closes, standard)
+    return standard
 
 
 class ResponseWriter:
     """Writes simple responses. `server_name` is what Server says, None for no such field."""
 
-    __slots__ = ("_date", "_known", "_server", "_shared", "_starts")
+    __slots__ = ("_date", "_known", "_plain", "_server", "_shared", "_starts")
 
     def __init__(self, server_name: str | None) -> None:
         self._server = b"" if server_name is None else b"server: %b\r\n" % server_name.encode("latin-1")
         self._date = b""
         self._starts: dict[int, tuple[bytes, int]] = {}
         self._known: dict[tuple[tuple[bytes, bytes], ...], ResponseFacts] = {}
+        self._plain: dict[tuple[tuple[bytes, bytes], ...], ResponseFacts] = {}  # of what is sent as it is
         # The same, found faster: headers that do not change are often one object for many responses.
         self._shared: dict[int, tuple[Headers, ResponseFacts]] = {}
 
@@ -201,6 +208,24 @@ class ResponseWriter:
                 self._shared.clear()
             self._known[items] = facts
             self._shared[id(headers)] = headers, facts
+        return facts
+
+    def write(self, status: int, fields: Sequence[tuple[bytes, bytes]], body: bytes, end: bytes) -> bytes:
+        """A response with a body, in octets; of fields that `check` has passed."""
+        facts = self.check(fields)
+        start, _ = self._starts.get(status << 2 | facts.standard) or self._start(status, facts.standard)
+        return b"%b%bContent-Length: %d\r\n%b%b" % (start, facts.lines, len(body), end, body)
+
+    def check(self, fields: Sequence[tuple[bytes, bytes]]) -> ResponseFacts:
+        """What fields say that are sent as they are. Raises HttpError.InvalidValue where they cannot be."""
+        items = tuple(fields)
+        facts = self._plain.get(items)
+        if facts is None:
+            facts = ResponseFacts(encode_lines(fields), None, False, _standard(fields))
+            if len(facts.lines) <= LONGEST_REMEMBERED:
+                if len(self._plain) >= REMEMBERED:
+                    self._plain.clear()
+                self._plain[items] = facts
         return facts
 
     def _start(self, status: int, standard: int) -> tuple[bytes, int]:

@@ -142,7 +142,7 @@ class HttpServer:
             if self._tls is None and self._wrap is None:
                 self.loop = loop = HttpLoop.for_service(self._service)
                 if loop is not None:
-                    flow = beside(flow, loop.turning(), loop.looking(), loop.stopping())
+                    flow = beside(flow, *loop.flows())
             if isinstance(self.handler, LastingHandler):
                 flow = self.handler.around_flow(flow)
             yield from flow

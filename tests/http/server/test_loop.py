@@ -14,6 +14,7 @@ import pytest
 from netkit.http import HttpError, Request, Response
 from netkit.http.server.config import ServerConfig
 from netkit.http.server.exchange import Exchange
+from netkit.http.server.flow_loop import FlowLoop
 from netkit.http.server.loop import HttpLoop
 from netkit.http.server.request import ConnectionFacts
 from netkit.http.server.server import HttpServer
@@ -326,4 +327,4 @@ def test_which_handlers_the_loop_calls(threads: int) -> None:
     with serving(noting, ServerConfig(threads=threads)) as running, running.connect() as sock:
         sock.sendall(GET)
         assert received(sock, b"hello").endswith(b"hello")
-        assert (running.server.loop is None) == bool(threads)
+        assert type(running.server.loop) is (FlowLoop if threads else HttpLoop)
