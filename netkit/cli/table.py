@@ -131,6 +131,18 @@ COMMANDS: tuple[Entry, ...] = (
         "Serve a directory, a file, test endpoints, or a Python application, over HTTP/1.1 and HTTP/2.",
         SERVE,
     ),
+    Entry(
+        "ws server",
+        ".ws_server:server",
+        "Serve WebSockets (RFC 6455), over HTTP/1.1 and HTTP/2: echo, broadcast, a program.",
+        SERVE,
+    ),
+    Entry(
+        "serve ws",
+        ".ws_server:serve_ws",
+        "Serve WebSockets (RFC 6455): the same as `netkit ws server`.",
+        SERVE,
+    ),
     Entry("demo", ".demo:demo", "Run real commands against netkit's own servers on loopback.", ABOUT),
     Entry(
         "version", ".version:version", "Show the versions of netkit, of Python and of the libraries.", ABOUT
@@ -152,5 +164,6 @@ GROUPS: dict[str, str] = {
     "unix": "Unix-domain sockets",
     "tls": "TLS",
     "http": "HTTP",
+    "ws": "WebSocket",
     "serve": "Servers for tests",
 }

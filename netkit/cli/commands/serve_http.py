@@ -19,13 +19,11 @@ from netkit.cli.payload.http_options import (
     WhatOptions,
     split_words,
 )
-from netkit.cli.payload.http_server import REDIRECT, Serving
+from netkit.cli.payload.http_server import REDIRECT, Serving, reloading
 from netkit.cli.payload.server_tls import TLS_SUFFIX, CurrentTls
 from netkit.cli.payload.serving import drain as drain_option, serve_until_told, warn_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from netkit.http.server.access_log import LogFile
     from netkit.http.server.metrics import Metrics
     from netkit.http.server.service import Watcher
@@ -131,7 +129,7 @@ def http(
             begin=server.begin,
             ready=sockets.ready,
             release=sockets.close,
-            reload=_reload(tls, current, log),
+            reload=reloading(tls, current, log),
             handover=(
                 sockets.handover("http")
                 if current.config is None
@@ -201,19 +199,3 @@ def _watchers(
 
         failures = AppFailures(run)
     return log, Watchers.joined([metrics, access, told, Spoken.wanted(run), failures]), metrics
-
-
-def _reload(tls: HttpTlsOptions, current: CurrentTls, log: LogFile | None) -> Callable[[], None] | None:
-    """What SIGHUP does; None where there is nothing to read again."""
-    certificate = tls.reload(current)
-    if certificate is None and log is None:
-        return None
-
-    def reload() -> None:
-        # The log first: that a certificate cannot be used must not keep lines in a file that was moved away.
-        if log is not None:
-            log.reopen()
-        if certificate is not None:
-            certificate()
-
-    return reload

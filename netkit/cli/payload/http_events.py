@@ -89,15 +89,15 @@ class HttpView(ServeView):
         yield f"listening on {result.url or result.local}"
 
 
-def url_of(transport: str, addr: Any, scheme: str) -> str | None:
+def url_of(transport: str, addr: Any, scheme: str, path: str = "/") -> str | None:
     """What a browser on this machine opens for a socket."""
     if transport != "tcp":
         return None
     ip, port = addr.ip, addr.port
     host = ("[::1]" if ip.version == 6 else "127.0.0.1") if ip.is_unspecified else ip
     host = f"[{host}]" if ":" in str(host) and "[" not in str(host) else host
-    default = 443 if scheme == "https" else 80
-    return f"{scheme}://{host}/" if port == default else f"{scheme}://{host}:{port}/"
+    default = 443 if scheme in ("https", "wss") else 80
+    return f"{scheme}://{host}{path}" if port == default else f"{scheme}://{host}:{port}{path}"
 
 
 class HttpEvents:

@@ -9,9 +9,12 @@ from netkit.cli.frame.options import WrongValue
 from netkit.cli.payload.faults import fault_counts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from netkit.cli.payload.bind import Sockets
-    from netkit.cli.payload.http_options import HttpProcess
+    from netkit.cli.payload.http_options import HttpProcess, HttpTlsOptions
     from netkit.cli.payload.server_tls import CurrentTls
+    from netkit.http.server.access_log import LogFile
     from netkit.http.server.config import ServerConfig
     from netkit.http.server.handlers import AnyHandler
     from netkit.http.server.metrics import Metrics
@@ -152,3 +155,19 @@ def _listeners(sockets: Sockets, role: str) -> list[StreamListener[Any, Any]]:
         if each.role == role:
             found.append(each.socket)
     return found
+
+
+def reloading(tls: HttpTlsOptions, current: CurrentTls, log: LogFile | None) -> Callable[[], None] | None:
+    """What SIGHUP does; None where there is nothing to read again."""
+    certificate = tls.reload(current)
+    if certificate is None and log is None:
+        return None
+
+    def reload() -> None:
+        # The log first: that a certificate cannot be used must not keep lines in a file that was moved away.
+        if log is not None:
+            log.reopen()
+        if certificate is not None:
+            certificate()
+
+    return reload

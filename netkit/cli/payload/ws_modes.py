@@ -1,0 +1,108 @@
+"""What `netkit ws server` does with its connections: echo, and broadcast."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from netkit.io import Event, beside
+from netkit.websocket.close import CloseCode
+
+if TYPE_CHECKING:
+    from netkit.cli.payload.ws_session import Session
+    from netkit.io import Flow
+
+#: Messages that are kept for a client of a broadcast that does not read, and octets of them in all.
+MAX_WAITING = 1_000
+MAX_WAITING_SIZE = 4 << 20
+
+
+class Echo:
+    """Sends every message back."""
+
+    is_private = False
+
+    def talk_flow(self, session: Session) -> Flow[None]:
+        """Flow: serve one connection."""
+        while True:
+            message = yield from session.receive_flow()
+            yield from session.send_flow(message)
+
+
+class _Member:
+    """A connection of a broadcast, and what is still to be sent to it."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[str | bytes] = deque()
+        self.size = 0
+        self.changed = Event()
+        self.slow = Event()
+
+    def put(self, message: str | bytes) -> None:
+        """Keep a message for it; it counts as slow if too many wait already."""
+        if self.slow.is_set:
+            return
+        size = len(message)
+        if self.waiting and (len(self.waiting) >= MAX_WAITING or self.size + size > MAX_WAITING_SIZE):
+            self.waiting.clear()
+            self.slow.set()
+        else:
+            self.waiting.append(message)
+            self.size += size
+            self.changed.set()
+
+
+class _TooSlow(Exception):
+    """A client does not read what is broadcast."""
+
+
+class Broadcast:
+    """Sends every message to all other connections.
+
+    A client that does not read has up to MAX_WAITING messages waiting, of MAX_WAITING_SIZE characters and
+    octets in all, and at least one. With more, it is closed with 1008. The others do not wait for it.
+    """
+
+    is_private = True
+
+    def __init__(self) -> None:
+        self._members: dict[_Member, None] = {}
+
+    def talk_flow(self, session: Session) -> Flow[None]:
+        """Flow: serve one connection."""
+        member = _Member()
+        self._members[member] = None
+        try:
+            yield from beside(
+                self._receiving_flow(session, member),
+                self._sending_flow(session, member),
+                self._judging_flow(member),
+            )
+        except _TooSlow:
+            session.counts.dropped += 1
+            yield from session.close_flow(CloseCode.POLICY_VIOLATION, "too slow for the messages of others")
+        finally:
+            self._members.pop(member, None)
+
+    def _receiving_flow(self, session: Session, member: _Member) -> Flow[None]:
+        while True:
+            message = yield from session.receive_flow()
+            for other in self._members:
+                if other is not member:
+                    other.put(message)
+
+    @staticmethod
+    def _sending_flow(session: Session, member: _Member) -> Flow[None]:
+        while True:
+            while member.waiting:
+                message = member.waiting.popleft()
+                member.size -= len(message)
+                yield from session.send_flow(message)
+            member.changed.clear()
+            if not member.waiting:
+                yield from member.changed.wait()
+
+    @staticmethod
+    def _judging_flow(member: _Member) -> Flow[None]:
+        yield from member.slow.wait()
+        raise _TooSlow

@@ -1,0 +1,168 @@
+"""The options of `netkit ws server`: what is done with messages, who may connect, the limits; and the values
+of the library that they become."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from netkit.cli.frame.groups import OptionGroup, field, flag
+from netkit.cli.frame.options import Number, Seconds, Value, WrongValue
+from netkit.cli.payload.faults import Size
+from netkit.cli.payload.http_options import Credentials, UrlPath
+
+if TYPE_CHECKING:
+    import click
+
+    from netkit.http.server.config import ServerConfig
+    from netkit.websocket.config import WebSocketConfig
+
+
+class Token(Value[str]):
+    """The name of a subprotocol."""
+
+    name = "name"
+    form = "write a name without spaces and commas, as in graphql-ws"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from netkit.http.field_syntax import TOKEN
+
+        if not TOKEN.fullmatch(str(value)):
+            self.wrong(f"{str(value)!r} is no name of a subprotocol", param, ctx)
+        return str(value)
+
+
+class WebOrigin(Value[str]):
+    """An origin as browsers send it, or `*`."""
+
+    name = "origin"
+    form = "write a scheme, a host and a port, as in http://localhost:3000, or '*' for all"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        scheme, separator, host = text.partition("://")
+        plain = text.isascii() and text.isprintable() and " " not in text
+        if text not in ("*", "null") and not (plain and scheme and separator and host and "/" not in host):
+            self.wrong(f"{text!r} is no origin", param, ctx)
+        return text
+
+
+class ModeOptions(OptionGroup):
+    """What is done with messages."""
+
+    section = "What is done with messages"
+
+    broadcast: bool = flag("--broadcast", help="Send each message to all other clients.")
+    greet: str | None = field(
+        "--greet", metavar="TEXT", help="Send this text first, on each connection, whatever the mode."
+    )
+
+    def check(self) -> None:
+        if self.greet == "":
+            raise WrongValue("--greet without a text", "write a text, or leave it out")
+
+    @property
+    def spelled_mode(self) -> str | None:
+        """The option that chose the mode; None for echo."""
+        return "--broadcast" if self.broadcast else None
+
+
+class AccessOptions(OptionGroup):
+    """Who may connect, and where."""
+
+    section = "Who may connect"
+
+    path: str | None = field(
+        "--path",
+        type=UrlPath(),
+        help="The path of the WebSocket: others are answered with 404. [default: every path]",
+    )
+    subprotocol: tuple[str, ...] = field(
+        "--subprotocol",
+        type=Token(),
+        multiple=True,
+        help="Agree on this subprotocol if the client offers it; of several, the first one given wins.",
+    )
+    origin: tuple[str, ...] = field(
+        "--origin",
+        type=WebOrigin(),
+        multiple=True,
+        help="Let pages of this origin connect, such as https://example.com; '*' for all. Several are "
+        "possible. [default: all for echo, the server's own for other modes]",
+    )
+    auth: tuple[str, ...] = field(
+        "--auth",
+        type=Credentials(),
+        multiple=True,
+        help="Let in only who knows this name and password (Basic); @FILE has one a line, which `ps` does "
+        "not show. Several are possible.",
+    )
+    page: bool = flag("--page", help="Show a console to browsers, which connects back.")
+
+
+class WsLimits(OptionGroup):
+    """How much clients may send, and how long they are waited for."""
+
+    section = "Limits"
+
+    max_conns: int | None = field(
+        "--max-conns",
+        type=Number(1, 1_000_000),
+        help="Serve this many connections at the same time, over all workers; others wait.",
+    )
+    max_message: int | None = field(
+        "--max-message",
+        type=Size(1),
+        help="The largest message, inflated; a larger one closes the connection with 1009.",
+        show_default="16Mi",
+    )
+    idle_timeout: float | None = field(
+        "--idle-timeout",
+        type=Seconds(),
+        help="Close a connection with 1001 if no message comes or goes for this long.",
+    )
+    ping_interval: float = field(
+        "--ping-interval",
+        type=Seconds(zero=True),
+        default=20.0,
+        help="Send a ping after so long without a sign of the client; 0 for never.",
+    )
+    ping_timeout: float = field(
+        "--ping-timeout",
+        type=Seconds(),
+        default=20.0,
+        help="End a connection if its client gives no sign for this long after a ping.",
+    )
+    write_timeout: float = field(
+        "--write-timeout",
+        type=Seconds(),
+        default=60.0,
+        help="End a connection if its client takes nothing of a message for this long.",
+    )
+    no_compress: bool = flag("--no-compress", help="Do not compress messages (permessage-deflate).")
+    no_http2: bool = flag("--no-http2", help="Speak HTTP/1.1 only, without WebSockets in HTTP/2 (RFC 8441).")
+
+    def server_config(self) -> ServerConfig:
+        """The settings of the HTTP server."""
+        from netkit.http.server.config import ServerConfig
+
+        return ServerConfig(
+            max_connections=self.max_conns, write_timeout=self.write_timeout, http2=not self.no_http2
+        )
+
+    def config(self, subprotocols: tuple[str, ...]) -> WebSocketConfig:
+        """The settings of each WebSocket."""
+        from netkit.websocket.config import WebSocketConfig
+        from netkit.websocket.deflate_offer import DeflateConfig
+        from netkit.websocket.limits import DEFAULT_LIMITS
+
+        limits = DEFAULT_LIMITS
+        if self.max_message is not None:
+            limits = limits.replace(max_message=self.max_message, max_frame=self.max_message)
+        return WebSocketConfig(
+            ping_interval=self.ping_interval or None,
+            ping_timeout=self.ping_timeout,
+            write_timeout=self.write_timeout,
+            subprotocols=subprotocols,
+            deflate=None if self.no_compress else DeflateConfig(),
+            limits=limits,
+        )

@@ -1,0 +1,144 @@
+"""The server that `netkit ws server` runs: sessions in one mode, behind a gate, in netkit's HTTP server."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netkit.cli.payload.http_events import Spoken
+from netkit.cli.payload.http_options import credentials
+from netkit.cli.payload.http_server import Serving
+from netkit.cli.payload.ws_events import WsEvents, is_websocket
+from netkit.cli.payload.ws_guard import Gate, Origins
+from netkit.cli.payload.ws_session import Sessions
+from netkit.io import beside
+from netkit.serve.stop import finishing
+from netkit.websocket.close import CloseCode
+from netkit.websocket.server import WebSocketHandler
+
+if TYPE_CHECKING:
+    from netkit.cli.frame.command import Run
+    from netkit.cli.payload.bind import Sockets
+    from netkit.cli.payload.http_options import HttpProcess
+    from netkit.cli.payload.server_tls import CurrentTls
+    from netkit.cli.payload.ws_options import AccessOptions, ModeOptions, WsLimits
+    from netkit.cli.payload.ws_session import Mode, Told
+    from netkit.http.server.access_log import LogFile
+    from netkit.http.server.exchange import Exchange
+    from netkit.http.server.metrics import Metrics
+    from netkit.http.server.service import Watcher
+    from netkit.io import Event, Flow
+    from netkit.lab.faults import Faults
+    from netkit.serve.stop import Stop
+
+
+class Watching(NamedTuple):
+    """Who is told what the server does: the file of the access log, the events, all watchers, the counts."""
+
+    log: LogFile | None
+    told: WsEvents | None
+    watcher: Watcher | None
+    metrics: Metrics | None
+
+
+class _SpokenRefusals(Spoken):
+    """Says with -v what became of requests that are no WebSocket; those are said by their session."""
+
+    def exchange(self, exchange: Exchange, elapsed: float, error: Exception | None) -> None:
+        """A request is over."""
+        if not is_websocket(exchange):
+            super().exchange(exchange, elapsed, error)
+
+
+def watchers(run: Run[Any], access: AccessOptions, how: HttpProcess, events: bool) -> Watching:
+    """Those that the options ask for. Raises OSError for a log that cannot be written."""
+    from netkit.http.server.watchers import Watchers
+
+    log, lines, metrics = None, None, None
+    names_users = bool(access.auth)
+    if how.access_log is not None:
+        from netkit.http.server.access_log import FORMS, AccessLog, LogFile
+
+        form, path = how.access_log
+        if path is not None:
+            log = LogFile(path)
+        lines = AccessLog(run.env.say if log is None else log.write, FORMS[form], names_users=names_users)
+    if how.metrics is not None:
+        from netkit.http.server.metrics import Metrics
+
+        metrics = Metrics(how.workers)
+    told = WsEvents(run, names_users=names_users) if events else None
+    spoken = _SpokenRefusals() if run.env.verbosity > 0 else None
+    return Watching(log, told, Watchers.joined([metrics, lines, told, spoken]), metrics)
+
+
+def sessions_of(run: Run[Any], mode: ModeOptions, limits: WsLimits, told: Told | None) -> Sessions:
+    """What serves the WebSockets, in the mode that the options ask for."""
+    return Sessions(_mode_of(run, mode), greeting=mode.greet, idle_timeout=limits.idle_timeout, told=told)
+
+
+def _mode_of(run: Run[Any], mode: ModeOptions) -> Mode:  # noqa: ARG001
+    from netkit.cli.payload.ws_modes import Broadcast, Echo
+
+    return Broadcast() if mode.broadcast else Echo()
+
+
+class WsServing(Serving):
+    """The HTTP server with the WebSockets in it, and the one that redirects to it."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        access: AccessOptions,
+        limits: WsLimits,
+        sockets: Sockets,
+        current: CurrentTls,
+        watching: Watching,
+        how: HttpProcess,
+        injected: Faults | None,
+        drain: float,
+    ) -> None:
+        page = None
+        if access.page:
+            from netkit.cli.payload.ws_page import page as made_page
+
+            page = made_page()
+        self._sessions = sessions
+        self._websockets = WebSocketHandler(sessions, config=limits.config(access.subprotocol))
+        gate = Gate(
+            self._websockets,
+            path=access.path,
+            page=page,
+            origins=Origins(access.origin, own_only=sessions.is_private),
+            auth=credentials(access.auth, "websocket"),
+        )
+        super().__init__(
+            gate,
+            sockets,
+            current,
+            limits.server_config(),
+            watching.watcher,
+            watching.metrics,
+            how,
+            injected,
+            drain,
+        )
+        self._every = how.workers
+
+    def flow(self, stop: Stop) -> Flow[None]:
+        """Flow: serve until `stop` is set; then close the WebSockets, and drain."""
+        yield from beside(super().flow(stop), self._leaving_flow(finishing(stop)))
+
+    def _leaving_flow(self, finish: Event) -> Flow[None]:
+        yield from finish.wait()
+        self._sessions.is_stopping = True
+        self._websockets.close_all(CloseCode.GOING_AWAY, "the server stops")
+
+    def begin(self, place: int) -> None:
+        """In a worker: its numbers, and its share of the limits."""
+        super().begin(place)
+        self._sessions.numbers = count(place + 1, self._every)
+
+    def counts(self) -> dict[str, int]:
+        """The counts so far."""
+        return {**super().counts(), **self._sessions.counts.rows()}

@@ -1,0 +1,216 @@
+"""One WebSocket of `netkit ws server`, with its counts and events, and the handler that makes them.
+
+A `Mode` says what is done with a connection: echo, broadcast, a program. It gets a `Session` and no bare
+WebSocket, so that every message is counted, shown and kept in time in one place.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+from netkit._log import Log
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, DeadlineExceeded, before
+from netkit.websocket.close import CloseCode
+from netkit.websocket.connection import NORMAL_CODES
+from netkit.websocket.errors import WebSocketError
+
+if TYPE_CHECKING:
+    from netkit.io import Flow
+    from netkit.websocket.server import ServerWebSocket
+
+log = Log("netkit.websocket.server")
+
+#: Characters of a message that -v shows.
+SHOWN = 80
+
+
+class Told(Protocol):
+    """Who is told what happens on the connections: the events of --json."""
+
+    def connected(self, session: Session) -> None:
+        """A WebSocket is open."""
+
+    def message(self, session: Session, direction: str, message: str | bytes) -> None:
+        """A message was `received`, or `sent`."""
+
+    def closed(self, session: Session, error: Exception | None) -> None:
+        """A WebSocket is over; `error` is what went wrong."""
+
+
+class Mode(Protocol):
+    """What is done with a connection. `is_private`: it shows a client more than the client's own messages, so
+    that not every page of the web may be that client."""
+
+    is_private: bool
+
+    def talk_flow(self, session: Session) -> Flow[None]:
+        """Flow: serve one connection; when it returns, the connection is closed with 1000."""
+
+
+class Counts:
+    """What the server did with its WebSockets."""
+
+    def __init__(self) -> None:
+        self.websockets = 0
+        self.received = 0
+        self.sent = 0
+        self.dropped = 0
+
+    def rows(self) -> dict[str, int]:
+        """The counts by the names that they are shown with."""
+        return {
+            "websockets": self.websockets,
+            "messages_received": self.received,
+            "messages_sent": self.sent,
+            "dropped": self.dropped,
+        }
+
+
+class Session:
+    """An open WebSocket. `number` counts those of the server from 1; `received` and `sent` count messages."""
+
+    def __init__(
+        self,
+        ws: ServerWebSocket,
+        number: int,
+        counts: Counts,
+        told: Told | None,
+        idle_timeout: float | None,
+    ) -> None:
+        self.ws = ws
+        self.number = number
+        self.counts = counts
+        self.received = 0
+        self.sent = 0
+        #: What this side closed with, where the mode or the server decided it.
+        self.closed_with: tuple[int, str] | None = None
+        self.begun = monotonic()
+        self._moved = self.begun
+        self._told = told
+        self._idle_timeout = idle_timeout
+
+    def __str__(self) -> str:
+        return f"WebSocket {self.number} from {self.ws.request.connection.peer or 'a local client'}"
+
+    def receive_flow(self) -> Flow[str | bytes]:
+        """Flow: the next message. Raises what `WebSocket.receive` does, and _Idle after too long without
+        any."""
+        if self.received % OPERATIONS_PER_TURN == 0:
+            yield PAUSE  # a client that floods must not keep the others from their turn
+        while True:
+            until = None if self._idle_timeout is None else self._moved + self._idle_timeout
+            try:
+                message = yield from before(until, self.ws.receive_flow(), "waiting for a message")
+            except DeadlineExceeded:
+                assert self._idle_timeout is not None
+                if monotonic() < self._moved + self._idle_timeout:
+                    continue  # something was sent meanwhile
+                yield from self.close_flow(CloseCode.GOING_AWAY, f"no message for {self._idle_timeout:g} s")
+                raise
+            break
+        self.received += 1
+        self.counts.received += 1
+        self._note("received", message)
+        return message
+
+    def send_flow(self, message: str | bytes) -> Flow[None]:
+        """Flow: send a message. Raises what `WebSocket.send` does."""
+        yield from self.ws.send_flow(message)
+        self.sent += 1
+        self.counts.sent += 1
+        self._note("sent", message)
+
+    def close_flow(self, code: int, reason: str = "") -> Flow[None]:
+        """Flow: close with `code`, within the connection's `close_timeout`."""
+        self.closed_with = self.closed_with or (code, reason)
+        yield from self.ws.close_flow(code, reason)
+
+    def _note(self, direction: str, message: str | bytes) -> None:
+        self._moved = monotonic()
+        if log.enabled:
+            log.debug("%s: %s %s", self, direction, described(message))
+        if self._told is not None:
+            self._told.message(self, direction, message)
+
+
+def described(message: str | bytes) -> str:
+    """A message for people: its kind, its size, and how a text begins.
+
+    >>> described("hello"), described(bytes(3))
+    ("text of 5 characters: 'hello'", 'binary of 3 octets')
+    """
+    if isinstance(message, bytes):
+        return f"binary of {len(message):,} octets"
+    cut = "..." if len(message) > SHOWN else ""
+    return f"text of {len(message):,} characters: {message[:SHOWN]!a}{cut}"
+
+
+class Sessions:
+    """Serves WebSockets in one mode: a handler for `WebSocketHandler`."""
+
+    def __init__(
+        self,
+        mode: Mode,
+        *,
+        greeting: str | None = None,
+        idle_timeout: float | None = None,
+        told: Told | None = None,
+    ) -> None:
+        self.counts = Counts()
+        #: The numbers of the connections; of a worker, every so manieth.
+        self.numbers = count(1)
+        #: Set when connections that are still being opened are to be closed with 1001.
+        self.is_stopping = False
+        self._mode = mode
+        self._greeting = greeting
+        self._idle_timeout = idle_timeout
+        self._told = told
+
+    @property
+    def is_private(self) -> bool:
+        """Whether a client sees more than its own messages."""
+        return self._mode.is_private
+
+    def handle_socket_flow(self, ws: ServerWebSocket) -> Flow[None]:
+        """Flow: serve one connection to its end. Raises what did not end well."""
+        session = Session(ws, next(self.numbers), self.counts, self._told, self._idle_timeout)
+        self.counts.websockets += 1
+        if log.enabled:
+            words = [f"{session}: open"]
+            if ws.subprotocol is not None:
+                words.append(f"subprotocol {ws.subprotocol}")
+            if ws.protocol.deflate is not None:
+                words.append("compressed")
+            log.debug("%s", ", ".join(words))
+        if self._told is not None:
+            self._told.connected(session)
+        error: Exception | None = None
+        if self.is_stopping:
+            ws.begin_close(CloseCode.GOING_AWAY, "the server stops")
+        try:
+            if self._greeting is not None:
+                yield from session.send_flow(self._greeting)
+            yield from self._mode.talk_flow(session)
+            yield from ws.close_flow()
+        except WebSocketError.ConnectionClosed as closed:
+            if closed.code not in NORMAL_CODES:
+                error = closed
+                raise
+        except DeadlineExceeded as late:
+            if session.closed_with is None:  # otherwise it was closed for that
+                error = late
+                raise
+        except Exception as other:
+            error = other
+            raise
+        finally:
+            self._ended(session, error)
+
+    def _ended(self, session: Session, error: Exception | None) -> None:
+        if log.enabled:
+            how = str(error) if error is not None else f"closed with {session.ws.close_code}"
+            log.debug("%s: %s; %d received, %d sent", session, how, session.received, session.sent)
+        if self._told is not None:
+            self._told.closed(session, error)
