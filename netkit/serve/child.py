@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from netkit._log import Log
 from netkit.io import Descriptor, Event, Flow, Want
 from netkit.net.unix import UnixStream
+from netkit.serve.pipes import PipeReader, Pipes, PipeWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,8 +39,10 @@ KILL_AFTER = 2.0
 class Child:
     """A started command: its `pid`, and its `status` after its end (negative: the signal that ended it)."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], *, leads_group: bool = False) -> None:
+        """`leads_group`: signals go to all processes of its group, those that it has started included."""
         self._process = process
+        self._leads_group = leads_group
         self._ended = Event()
         self._said = False
         self._pidfd: Descriptor | None = None
@@ -98,8 +101,12 @@ class Child:
 
     def _signal(self, number: signal.Signals) -> None:
         try:
-            self._process.send_signal(number)
-        except ProcessLookupError:
+            if self._leads_group:
+                # It has not been reaped, so its number is no other group's.
+                os.killpg(self._process.pid, number)
+            else:
+                self._process.send_signal(number)
+        except (ProcessLookupError, PermissionError):
             pass  # it has ended at this moment
 
     def _reaped(self) -> int:
@@ -164,6 +171,38 @@ def start_beside(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -
         raise
     ours.setblocking(False)
     return child, UnixStream(ours)
+
+
+def start_piped(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> tuple[Child, Pipes]:
+    """Start a command with pipes as its standard input, output and error; returns our ends of them.
+
+    For programs that read and write lines: pipes, unlike sockets, can be opened by name (/dev/stdout), and
+    no shell takes them for a network login. The command is in a session of its own: Ctrl-C at a terminal does
+    not reach it, and signals of `Child` go to the processes that it has started, too.
+    `env` adds to this process's variables. Raises OSError if the command cannot be started.
+    """
+    ends: list[int] = []
+    try:
+        for _ in range(3):
+            ends += os.pipe()
+        process = subprocess.Popen(
+            argv,
+            stdin=ends[0],
+            stdout=ends[3],
+            stderr=ends[5],
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
+    except BaseException:
+        for end in ends:
+            os.close(end)
+        raise
+    for end in (ends[0], ends[3], ends[5]):
+        os.close(end)
+    log.debug("process %d: %s", process.pid, argv[0])
+    return Child(process, leads_group=True), Pipes(
+        PipeWriter(ends[1]), PipeReader(ends[2]), PipeReader(ends[4])
+    )
 
 
 def _start(sock: socket.socket, argv: Sequence[str], env: Mapping[str, str] | None) -> Child:

@@ -52,6 +52,13 @@ def server(
     Without another mode, each message is sent back. With --broadcast it is sent to all other clients: one
     that does not read has up to 1,000 messages waiting (4 MiB), and is closed with 1008 when there are more.
 
+    With --exec, a program talks to each client, in lines. What it writes to standard error is shown here. When
+    it ends, the connection is closed: with 1000 if its status is 0, with 1011 otherwise. When the client
+    leaves, the program reads the end of its input, and is killed with the processes that it has started if it
+    does not end by itself. With --exec-message, a program answers each message. The words are split as by a
+    shell, but no shell runs them (if you need one, write sh -c '...'). A program finds the request in the
+    environment variables of CGI (RFC 3875): REMOTE_ADDR, PATH_INFO, QUERY_STRING, HTTP_USER_AGENT.
+
     Browsers let every page connect to every server. In the modes that show a client more than its own
     messages, pages of other origins are refused with 403, unless --origin names them.
 
@@ -68,6 +75,8 @@ def server(
         $ netkit ws server
         $ netkit ws server --page 127.0.0.1:9001
         $ netkit ws server --broadcast --path /chat --greet welcome :9001
+        $ netkit ws server --exec 'tail -f access.log'
+        $ netkit ws server --exec-message 'tr a-z A-Z'
         $ netkit ws server --tls --write-ca mine.pem localhost:9443
         $ netkit ws server --json --events --max-message 64Ki
         $ netkit ws server --delay 20ms..80ms --drop 1%
@@ -134,7 +143,7 @@ def _serve(
         watching = watchers(run, access, how, events)
         if watching.log is not None:
             stack.callback(watching.log.close)
-        sessions = sessions_of(run, mode, limits, watching.told)
+        sessions = sessions_of(run, mode, access, limits, watching.told)
         serving = WsServing(sessions, access, limits, sockets, current, watching, how, injected, drain)
         serving.main.connections.on_unaccepted = warn_once(run)
         scheme = "ws" if current.config is None else "wss"

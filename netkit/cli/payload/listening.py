@@ -508,19 +508,20 @@ def _uninterrupted() -> Iterator[None]:
             signal.raise_signal(number)
 
 
-def split_command(line: str) -> list[str]:
+def split_command(line: str, option: str = "--exec") -> list[str]:
     """The words of a command, as a shell splits them. Raises WrongValue if there is no command."""
     from shutil import which
 
     form = (
-        "write a command and its arguments, as in --exec 'grep -c x', or --exec \"sh -c '...'\" for a shell"
+        f"write a command and its arguments, as in {option} 'grep -c x', "
+        f"or {option} \"sh -c '...'\" for a shell"
     )
     try:
         words = shlex.split(line)
     except ValueError as error:
-        raise WrongValue(f"--exec {line!r}: {str(error).lower()}", form) from None
+        raise WrongValue(f"{option} {line!r}: {str(error).lower()}", form) from None
     if not words:
-        raise WrongValue("--exec needs a command", form)
+        raise WrongValue(f"{option} needs a command", form)
     if which(words[0]) is None:
         raise FileNotFoundError(2, "no such command", words[0])
     return words

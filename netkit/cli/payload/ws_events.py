@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
 
 from netkit.cli.frame.exits import explain
 from netkit.cli.frame.fields import EndpointOrPath
@@ -13,6 +13,8 @@ from netkit.cli.payload.events import OfClient
 from netkit.cli.payload.http_events import Exchanged, Faulted, HttpEvents, HttpView
 from netkit.cli.payload.serving import Ended, Reloaded
 from netkit.cli.payload.talking import TlsRow, tls_row
+from netkit.cli.payload.ws_session import size_of
+from netkit.websocket.close import CloseCode
 
 if TYPE_CHECKING:
     from netkit.cli.frame.command import Run
@@ -38,17 +40,19 @@ class WsCame(OfClient):
     origin: Annotated[str | None, "The origin of a browser's page"]
     user_agent: str | None
     subprotocol: Annotated[str | None, "The subprotocol that both sides agreed on"]
-    compressed: Annotated[bool, "Whether permessage-deflate (RFC 7692) was agreed on"]
+    compression: Annotated[str | None, "permessage-deflate, if it was agreed on (RFC 7692)"]
     tls: Annotated[TlsRow | None, "The result of the TLS handshake"]
 
 
 class WsMessage(OfClient):
     """A message came, or was given to the system to be sent."""
 
-    event: Literal["received", "sent"]
-    size: Annotated[int, "Octets of the message"]
-    text: Annotated[str | None, "A text message"]
-    data_b64: Annotated[str | None, "A binary message"]
+    event: Literal["message"]
+    direction: Annotated[Literal["sent", "received"], "Which side sent it: this one, or the client"]
+    opcode: Literal["text", "binary"]
+    size: Annotated[int, "Its octets, a text in UTF-8"]
+    text: NotRequired[Annotated[str, "Of a text"]]
+    data_b64: NotRequired[Annotated[str, "Of a binary message"]]
 
 
 class WsLeft(OfClient):
@@ -56,14 +60,15 @@ class WsLeft(OfClient):
 
     event: Literal["closed"]
     close_code: Annotated[
-        int | None, "The code that the client closed with; 1005 for none, 1006 for no Close"
+        int, "That of the client's Close frame; 1005 for none in it, 1006 for no Close frame"
     ]
-    close_reason: Annotated[str, "The client's words for why"]
-    close_sent: Annotated[
-        int | None, "The code of this side's Close frame; null without one, or without code"
-    ]
-    messages_received: int
+    reason: Annotated[str, "The client's words for why"]
+    close_sent: Annotated[int | None, "That of this side's Close frame; null for no code, or no such frame"]
+    closed_first: Annotated[Literal["local", "peer"] | None, "Whose Close frame was the first; null for none"]
     messages_sent: int
+    messages_received: int
+    bytes_sent: Annotated[int, "Octets of those messages"]
+    bytes_received: Annotated[int, "Octets of those messages"]
     elapsed_s: Annotated[float, "How long the WebSocket was open"]
 
 
@@ -71,6 +76,11 @@ class WsView(HttpView):
     """Where a WebSocket server listens; with --events, what its clients do."""
 
     schema = WsListening | WsCame | WsMessage | WsLeft | Exchanged | Faulted | Reloaded | Ended
+
+
+def payload_fields(message: str | bytes) -> dict[str, str]:
+    """A message as a row has it: `text`, or `data_b64`."""
+    return {"text": message} if isinstance(message, str) else {"data_b64": b64(message)}
 
 
 def is_websocket(exchange: Exchange) -> bool:
@@ -103,35 +113,34 @@ class WsEvents(HttpEvents):
                 "origin": request.headers.get_first("Origin"),
                 "user_agent": request.headers.get_first("User-Agent"),
                 "subprotocol": ws.subprotocol,
-                "compressed": ws.protocol.deflate is not None,
+                "compression": None if ws.protocol.deflate is None else "permessage-deflate",
                 "tls": None if facts.tls is None else tls_row(facts.tls),
             },
         )
 
     def message(self, session: Session, direction: str, message: str | bytes) -> None:
         """A message was `received`, or `sent`."""
-        is_text = isinstance(message, str)
-        self._say(
-            session,
-            {
-                "event": direction,
-                "size": len(message.encode()) if isinstance(message, str) else len(message),
-                "text": message if is_text else None,
-                "data_b64": b64(message) if isinstance(message, bytes) else None,
-            },
-        )
+        row = {
+            "event": "message",
+            "direction": direction,
+            "opcode": "text" if isinstance(message, str) else "binary",
+            "size": size_of(message),
+        }
+        self._say(session, {**row, **payload_fields(message)})
 
     def closed(self, session: Session, error: Exception | None) -> None:
         """A WebSocket is over."""
-        protocol = session.ws.protocol
-        sent = protocol.close_sent
+        sent = session.ws.protocol.close_sent
         row = {
             "event": "closed",
-            "close_code": session.ws.close_code,
-            "close_reason": session.ws.close_reason,
-            "close_sent": None if sent is None or sent.code == 1005 else int(sent.code),
-            "messages_received": session.received,
+            "close_code": CloseCode.ABNORMAL if session.ws.close_code is None else session.ws.close_code,
+            "reason": session.ws.close_reason,
+            "close_sent": None if sent is None or sent.code == CloseCode.NO_STATUS else sent.code,
+            "closed_first": session.closed_first,
             "messages_sent": session.sent,
+            "messages_received": session.received,
+            "bytes_sent": session.bytes_sent,
+            "bytes_received": session.bytes_received,
             "elapsed_s": monotonic() - session.begun,
         }
         self._say(session, row, error)

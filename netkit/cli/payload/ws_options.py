@@ -52,18 +52,53 @@ class ModeOptions(OptionGroup):
     section = "What is done with messages"
 
     broadcast: bool = flag("--broadcast", help="Send each message to all other clients.")
+    exec_: str | None = field(
+        "--exec",
+        metavar="COMMAND",
+        help="Start this program for each connection: a line that it writes is a message, and a message is a "
+        "line that it reads.",
+    )
+    exec_message: str | None = field(
+        "--exec-message",
+        metavar="COMMAND",
+        help="Start this program for each message, which it reads; what it writes is the answer.",
+    )
+    binary: bool = flag(
+        "--binary",
+        help="With --exec: send what it writes as it comes, in binary messages, and add no line end.",
+    )
+    exec_timeout: float | None = field(
+        "--exec-timeout",
+        type=Seconds(),
+        help="With --exec-message: how long a program may take.",
+        show_default="30",
+    )
+    max_programs: int | None = field(
+        "--max-programs",
+        type=Number(1, 100_000),
+        help="Run so many programs at the same time, in each worker; further connections are closed "
+        "with 1013.",
+        show_default="100",
+    )
     greet: str | None = field(
         "--greet", metavar="TEXT", help="Send this text first, on each connection, whatever the mode."
     )
 
     def check(self) -> None:
-        if self.greet == "":
-            raise WrongValue("--greet without a text", "write a text, or leave it out")
-
-    @property
-    def spelled_mode(self) -> str | None:
-        """The option that chose the mode; None for echo."""
-        return "--broadcast" if self.broadcast else None
+        modes = [
+            ("--broadcast", self.broadcast),
+            ("--exec", self.exec_),
+            ("--exec-message", self.exec_message),
+        ]
+        given = [name for name, value in modes if value]
+        if len(given) > 1:
+            raise WrongValue(f"{given[0]} and {given[1]} exclude each other", "choose one of them")
+        if self.exec_ is None:
+            self.only_with("--exec", "binary")
+        if self.exec_message is None:
+            self.only_with("--exec-message", "exec_timeout")
+        if self.exec_ is None and self.exec_message is None:
+            self.only_with("--exec", "max_programs")
 
 
 class AccessOptions(OptionGroup):

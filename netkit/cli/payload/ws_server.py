@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from netkit.serve.stop import Stop
 
 
+#: How many programs run at the same time without --max-programs.
+MOST_PROGRAMS = 100
+#: How long a program of --exec-message may take, in seconds, without --exec-timeout.
+PROGRAM_TIMEOUT = 30.0
+
+
 class Watching(NamedTuple):
     """Who is told what the server does: the file of the access log, the events, all watchers, the counts."""
 
@@ -72,15 +78,35 @@ def watchers(run: Run[Any], access: AccessOptions, how: HttpProcess, events: boo
     return Watching(log, told, Watchers.joined([metrics, lines, told, spoken]), metrics)
 
 
-def sessions_of(run: Run[Any], mode: ModeOptions, limits: WsLimits, told: Told | None) -> Sessions:
-    """What serves the WebSockets, in the mode that the options ask for."""
-    return Sessions(_mode_of(run, mode), greeting=mode.greet, idle_timeout=limits.idle_timeout, told=told)
+def sessions_of(
+    run: Run[Any], mode: ModeOptions, access: AccessOptions, limits: WsLimits, told: Told | None
+) -> Sessions:
+    """What serves the WebSockets, in the mode that the options ask for. Raises WrongValue, OSError."""
+    made = _mode_of(run, mode, access, limits)
+    return Sessions(made, greeting=mode.greet, idle_timeout=limits.idle_timeout, told=told)
 
 
-def _mode_of(run: Run[Any], mode: ModeOptions) -> Mode:  # noqa: ARG001
-    from netkit.cli.payload.ws_modes import Broadcast, Echo
+def _mode_of(run: Run[Any], mode: ModeOptions, access: AccessOptions, limits: WsLimits) -> Mode:
+    if mode.broadcast:
+        from netkit.cli.payload.ws_modes import Broadcast
 
-    return Broadcast() if mode.broadcast else Echo()
+        return Broadcast()
+    command = mode.exec_ if mode.exec_ is not None else mode.exec_message
+    if command is None:
+        from netkit.cli.payload.ws_modes import Echo
+
+        return Echo()
+    from netkit.cli.payload.listening import split_command
+    from netkit.cli.payload.ws_programs import ProgramForConnection, ProgramForMessage, Programs
+
+    option = "--exec" if mode.exec_ is not None else "--exec-message"
+    most = MOST_PROGRAMS if mode.max_programs is None else mode.max_programs
+    programs = Programs(run, split_command(command, option), most, names_users=bool(access.auth))
+    size = limits.config(()).limits.max_message
+    if mode.exec_ is not None:
+        return ProgramForConnection(programs, size, binary=mode.binary)
+    timeout = PROGRAM_TIMEOUT if mode.exec_timeout is None else mode.exec_timeout
+    return ProgramForMessage(programs, size, timeout)
 
 
 class WsServing(Serving):
@@ -141,4 +167,6 @@ class WsServing(Serving):
 
     def counts(self) -> dict[str, int]:
         """The counts so far."""
-        return {**super().counts(), **self._sessions.counts.rows()}
+        found = super().counts()
+        del found["received"], found["sent"]  # of bodies, which WebSockets have none of
+        return {**found, **self._sessions.counts.rows()}

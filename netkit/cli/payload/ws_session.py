@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from netkit._log import Log
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, DeadlineExceeded, before
 from netkit.websocket.close import CloseCode
 from netkit.websocket.connection import NORMAL_CODES
 from netkit.websocket.errors import WebSocketError
+from netkit.websocket.opcode import Opcode
 
 if TYPE_CHECKING:
     from netkit.io import Flow
@@ -84,12 +85,17 @@ class Session:
         self.counts = counts
         self.received = 0
         self.sent = 0
-        #: What this side closed with, where the mode or the server decided it.
-        self.closed_with: tuple[int, str] | None = None
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        #: Whether the mode has decided to close.
+        self.is_closing = False
+        #: Whether a Close frame of the client came before this side had sent one.
+        self._peer_closed_first = False
         self.begun = monotonic()
         self._moved = self.begun
         self._told = told
         self._idle_timeout = idle_timeout
+        ws.on_event = self._see
 
     def __str__(self) -> str:
         return f"WebSocket {self.number} from {self.ws.request.connection.peer or 'a local client'}"
@@ -111,6 +117,7 @@ class Session:
                 raise
             break
         self.received += 1
+        self.bytes_received += size_of(message)
         self.counts.received += 1
         self._note("received", message)
         return message
@@ -119,13 +126,25 @@ class Session:
         """Flow: send a message. Raises what `WebSocket.send` does."""
         yield from self.ws.send_flow(message)
         self.sent += 1
+        self.bytes_sent += size_of(message)
         self.counts.sent += 1
         self._note("sent", message)
 
     def close_flow(self, code: int, reason: str = "") -> Flow[None]:
         """Flow: close with `code`, within the connection's `close_timeout`."""
-        self.closed_with = self.closed_with or (code, reason)
+        self.is_closing = True
         yield from self.ws.close_flow(code, reason)
+
+    @property
+    def closed_first(self) -> Literal["local", "peer"] | None:
+        """Whose Close frame was the first; None if there was none."""
+        if self._peer_closed_first:
+            return "peer"
+        return None if self.ws.protocol.close_sent is None else "local"
+
+    def _see(self, event: tuple[object, object]) -> None:
+        if event[0] is Opcode.Close and self.ws.protocol.close_sent is None:
+            self._peer_closed_first = True
 
     def _note(self, direction: str, message: str | bytes) -> None:
         self._moved = monotonic()
@@ -133,6 +152,13 @@ class Session:
             log.debug("%s: %s %s", self, direction, described(message))
         if self._told is not None:
             self._told.message(self, direction, message)
+
+
+def size_of(message: str | bytes) -> int:
+    """Octets of a message; of a text, in UTF-8."""
+    if isinstance(message, bytes) or message.isascii():
+        return len(message)
+    return len(message.encode())
 
 
 def described(message: str | bytes) -> str:
@@ -199,7 +225,7 @@ class Sessions:
                 error = closed
                 raise
         except DeadlineExceeded as late:
-            if session.closed_with is None:  # otherwise it was closed for that
+            if not session.is_closing:  # otherwise it was closed for that
                 error = late
                 raise
         except Exception as other:
