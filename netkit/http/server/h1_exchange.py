@@ -44,9 +44,9 @@ class H1Exchange(Exchange):
         "_continues",
         "_patience_to_read",
         "_patience_to_send",
-        "quick",
         "_serving",
         "is_read",
+        "quick",
         "stream",
     )
 
