@@ -552,7 +552,15 @@ class WebSocket:
     def _has_output(self) -> bool:
         if self._deaf is not None:
             return False
-        return self._unsent is not None or self.protocol.has_output or self.stream.unsent > 0
+        if self._unsent is not None or self.stream.unsent > 0:
+            return True
+        return self.protocol.output_size > 0 if self._is_holding else self.protocol.has_output
+
+    @property
+    def _is_holding(self) -> bool:
+        """Whether a Close frame that is an answer waits until the messages before it are taken, so that they
+        can be answered too."""
+        return bool(self._messages) and not self._dropping
 
     def _check_sending(self) -> None:
         """Raise if nothing can be sent any more. The caller holds the lock."""
@@ -607,7 +615,7 @@ class WebSocket:
         while True:
             if self._unsent is None:
                 with self._lock:
-                    data = self.protocol.take()
+                    data = self.protocol.take(holding=self._is_holding)
                 if not data:
                     return stream.unsent == 0
                 taken = stream.offer(data)

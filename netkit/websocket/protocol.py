@@ -442,9 +442,13 @@ class WebSocketProtocol:
 
     # Octets to send
 
-    def take(self) -> bytes:
-        """The octets to send, in order, each once; `b""` where there is nothing."""
-        if self._farewell is not None:
+    def take(self, *, holding: bool = False) -> bytes:
+        """The octets to send, in order, each once; `b""` where there is nothing.
+
+        With `holding`, the Close frame that answers one, or a fault, is kept back: messages that came before
+        it may still be answered.
+        """
+        if self._farewell is not None and not holding:
             self._write_close(*self._farewell)
         out = self._out
         if not out:

@@ -205,7 +205,7 @@ def test_redirects_and_max_body(client_form: Form, site: Site) -> None:
 def test_upgrade_is_not_of_http2(client_form: Form, site: Site) -> None:
     client = connecting(client_form)
     with pytest.raises(HttpError.InvalidRequest, match="Upgrade"):
-        client_form.get(client, site.url(), {"Upgrade": "websocket"})
+        client_form.get(client, site.url(), {"Upgrade": "chat"})
     assert client_form.get(client, site.url()).status == 200
     assert site.connections == 1
 
