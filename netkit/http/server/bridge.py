@@ -229,7 +229,7 @@ def in_thread_flow(
         elif (yield from briefly_alone(exchange, pool.places.acquire(), gone_flow(exchange)))[0]:
             raise given_up(exchange)
     call = _Call(bridge, function, dropped)
-    pool.start(call.run)
+    pool.start(call.run, wakes=not exchange.gathers_for(pool))
     try:
         yield from bridge.attend_flow()
     except BaseException:

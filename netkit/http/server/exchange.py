@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from netkit.http.message import Response
     from netkit.http.server.config import ServerConfig
     from netkit.http.server.request import ConnectionFacts
+    from netkit.http.server.threads import ThreadPool
     from netkit.io import ByteStream, Flow
     from netkit.io.protocols import Buffer
 
@@ -167,6 +168,10 @@ class Exchange:
     @property
     def is_brief(self) -> bool:
         """Whether a wait for an event needs no watch yet; see `brief`."""
+        return False
+
+    def gathers_for(self, pool: ThreadPool) -> bool:  # noqa: ARG002
+        """Whether the loop will wake a thread of `pool` at the end of its turn."""
         return False
 
     # The request's body.

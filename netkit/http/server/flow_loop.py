@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import select
 from collections import deque
+from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from netkit.http.server.h1_flow import H1Serving
     from netkit.http.server.request import ConnectionFacts, ServerRequest
     from netkit.http.server.service import Service
+    from netkit.http.server.threads import ThreadPool
     from netkit.io import ByteStream
     from netkit.io.flow import AnyWant
 
@@ -51,6 +53,9 @@ class FlowLoop(HttpLoop):
         self._bell = Event()
         self._is_rung = False
         self._is_turning = False
+        self._thread = get_ident()
+        self._pool: ThreadPool | None = None
+        self._has_calls = False
 
     def place(self, stream: ByteStream, facts: ConnectionFacts) -> Place | None:
         """The place of a connection; None for one over a stream that is no socket."""
@@ -62,6 +67,7 @@ class FlowLoop(HttpLoop):
 
     def turning(self) -> Flow[None]:
         """Flow: answer requests, until `close`."""
+        self._thread = get_ident()
         want = Want(read=self._descriptor, event=self._bell)
         while True:
             yield PAUSE if self._again or self._paused or self._woken else want
@@ -70,6 +76,9 @@ class FlowLoop(HttpLoop):
                 self._turn()
             finally:
                 self._is_turning = False
+            if self._has_calls and self._pool is not None:
+                self._has_calls = False
+                self._pool.wake()
 
     def looking_at_busy(self) -> Flow[None]:
         """Flow: send those away who wait for longer than a moment."""
@@ -109,8 +118,22 @@ class FlowLoop(HttpLoop):
         """Wake a waiter, from any thread."""
         self._woken.append((waiter, waiter.want))
         if not self._is_rung:
+            pool = self._pool
+            if pool is None or get_ident() == self._thread or not pool.takes_over(self._ring):
+                self._ring()
+
+    def _ring(self) -> None:
+        if not self._is_rung:
             self._is_rung = True
             self._bell.set()
+
+    def gathers_for(self, pool: ThreadPool) -> bool:
+        """`pool` has calls, and is woken at the end of the turn."""
+        if not self._is_turning:
+            return False
+        self._pool = pool
+        self._has_calls = True
+        return True
 
     def soon(self, waiter: Waiter, want: AnyWant) -> None:
         """Wake a waiter, in the loop's own thread."""
@@ -247,6 +270,13 @@ class FlowLoop(HttpLoop):
             place.leave()
 
 
+def loop_for(service: Service) -> HttpLoop | None:
+    """The loop for a server's handler; None where this system has none."""
+    if not HttpLoop.available:
+        return None
+    return HttpLoop.for_service(service) or FlowLoop(service)
+
+
 class FlowPlace(Place):
     """One connection in the loop, whose handler may be waiting there."""
 
@@ -324,6 +354,10 @@ class FlowPlace(Place):
     def end(self) -> None:
         """The answer of a connection that has left meanwhile is over."""
         self._done.set()
+
+    def gathers_for(self, pool: ThreadPool) -> bool:
+        """Whether the loop will wake a thread of `pool` at the end of its turn."""
+        return self._flow_loop.gathers_for(pool)
 
     def mute(self) -> None:
         """Something came for a busy connection: the system shall not say so again and again."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from netkit.http.connection.events import RequestReceived
     from netkit.http.server.h1_flow import H1Serving
     from netkit.http.server.quick_exchange import Quick
+    from netkit.http.server.threads import ThreadPool
     from netkit.io import ByteStream, Flow
     from netkit.io.protocols import Buffer
 
@@ -85,6 +86,11 @@ class H1Exchange(Exchange):
     def is_brief(self) -> bool:
         """Whether a wait for an event needs no watch yet; see `brief`."""
         return self._serving.is_brief
+
+    def gathers_for(self, pool: ThreadPool) -> bool:
+        """Whether the loop will wake a thread of `pool` at the end of its turn."""
+        serving = self._serving
+        return serving.is_brief and serving.place is not None and serving.place.gathers_for(pool)
 
     def read_flow(self) -> Flow[bytes]:
         """Flow: the next piece of the body; see `Exchange.read_flow`."""

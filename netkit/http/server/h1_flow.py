@@ -204,6 +204,8 @@ class H1Serving:
                 if self.begun is not None:
                     begun, self.begun = self.begun, None
                     return begun
+                if conn.wants_turn:
+                    self.events.extend(conn.feed(b""))
             else:
                 yield stream.want(event=retiring, until=idle_until)
 

@@ -205,15 +205,19 @@ class AsyncHandler:
         self._handler = handler
         self._stream_bodies = stream_bodies
         self._tasks: set[asyncio.Task[object]] = set()  # the loop itself keeps none of them
+        self._loop: asyncio.AbstractEventLoop | None = None  # while it serves: to ask costs a system call
 
     def around_flow(self, serving: Flow[object]) -> Flow[None]:
         """Flow: serve. Raises RuntimeError unless an event loop drives the server."""
-        running_loop("an async handler")
-        yield from serving
+        self._loop = running_loop("an async handler")
+        try:
+            yield from serving
+        finally:
+            self._loop = None
 
     def handle_flow(self, exchange: Exchange) -> Flow[None]:
         """Flow: answer the request; the handler is cancelled when the client goes away."""
-        loop = running_loop("an async handler")
+        loop = self._loop or running_loop("an async handler")
         bridge = stream = None
         if self._stream_bodies:
             bridge = Bridge()
@@ -228,13 +232,12 @@ class AsyncHandler:
                     yield from bridge.attend_flow(lambda: stream.is_over)
             yield from gone_flow(exchange)
 
-        task = self._kept(begun_task(loop, _answered(self._handler, request)))
+        there = Event()
+        task = self._kept(begun_task(loop, _answered(self._handler, request)), there)
         try:
             if not exchange.is_brief:
                 yield from first_turn_flow(loop)  # after which many handlers have answered
             if not task.done():
-                there = Event()
-                task.add_done_callback(lambda _: there.set_soon())
                 yield from unless_gone(exchange, there.wait(), watching())
         except BaseException:
             if bridge is not None:
@@ -257,16 +260,19 @@ class AsyncHandler:
             if isinstance(response.source, AsyncGenerator):
                 self._kept(loop.create_task(_close_generator(response.source)))
 
-    def _kept(self, task: asyncio.Task[T]) -> asyncio.Task[T]:
-        """The task, which is kept until it has ended."""
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
+    def _kept(self, task: asyncio.Task[T], there: Event | None = None) -> asyncio.Task[T]:
+        """The task, which is kept until it has ended. `there` is set then."""
 
-    def _ended(self, task: asyncio.Task[object]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.debug("a handler ended in an error: %s", error)
+        def ended(task: asyncio.Task[T]) -> None:
+            self._tasks.discard(task)
+            if there is not None:
+                there.set_soon()
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.debug("a handler ended in an error: %s", error)
+
+        self._tasks.add(task)
+        task.add_done_callback(ended)
+        return task
 
 
 async def _close_generator(generator: AsyncGenerator[bytes, None]) -> None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from netkit.http.server.h1_flow import H1Serving
     from netkit.http.server.request import ConnectionFacts
     from netkit.http.server.service import Service
+    from netkit.http.server.threads import ThreadPool
     from netkit.io import ByteStream
 
 #: How many connections are served before the driver's other work gets a turn.
@@ -89,13 +90,9 @@ class HttpLoop:
     def for_service(cls, service: Service) -> HttpLoop | None:
         """A loop, where there can be one for this handler and on this system."""
         handler = service.handler
-        if not cls.available:
-            return None
-        if type(handler) is InlineHandler and not service.config.stream_bodies:
+        if cls.available and type(handler) is InlineHandler and not service.config.stream_bodies:
             return cls(service, handler.answer)
-        from netkit.http.server.flow_loop import FlowLoop
-
-        return FlowLoop(service)
+        return None
 
     def place(self, stream: ByteStream, facts: ConnectionFacts) -> Place | None:
         """The place of a connection; None for one over a stream that is no socket."""
@@ -421,6 +418,10 @@ class Place:
             del self._loop.places[self.fd]
             self._loop._epoll.unregister(self.fd)
             self._stream.take_back()
+
+    def gathers_for(self, pool: ThreadPool) -> bool:  # noqa: ARG002 - no handler of this loop has one
+        """Whether the loop will wake a thread of `pool` at the end of its turn."""
+        return False
 
     def mute(self) -> None:
         """Something came for a connection that is busy."""

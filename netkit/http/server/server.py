@@ -18,9 +18,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from netkit.http.server.config import DEFAULT_CONFIG, ServerConfig
+from netkit.http.server.flow_loop import loop_for
 from netkit.http.server.h1_flow import H1Serving
 from netkit.http.server.handlers import LastingHandler, flow_handler
-from netkit.http.server.loop import HttpLoop
 from netkit.http.server.request import ConnectionFacts
 from netkit.http.server.service import Service
 from netkit.io import Event, Semaphore, all_of, before, beside, run, run_async
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from netkit.http.server.handlers import AnyHandler
+    from netkit.http.server.loop import HttpLoop
     from netkit.http.server.service import Watcher
     from netkit.io import ByteStream, CancellationToken, Flow
     from netkit.net.listening import StreamListener
@@ -140,7 +141,7 @@ class HttpServer:
         try:
             flow: Flow[object] = beside(all_of(serving), self._service.stopping_flow())
             if self._tls is None and self._wrap is None:
-                self.loop = loop = HttpLoop.for_service(self._service)
+                self.loop = loop = loop_for(self._service)
                 if loop is not None:
                     flow = beside(flow, *loop.flows())
             if isinstance(self.handler, LastingHandler):

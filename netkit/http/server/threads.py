@@ -5,7 +5,8 @@ ends, so one handler that hangs would keep the whole process. These do not keep 
 
 To wake a thread costs more than a short call. So a start wakes one thread at most, and a thread that takes a
 call wakes another one if more calls wait. Where calls are short, the first thread has taken them all before
-the second one runs; where a call waits for something, the next one has a thread meanwhile.
+the second one runs; where a call waits for something, the next one has a thread meanwhile. So the loop is
+told late too of calls that have ended (`takes_over`): awake, it and the threads contend for the interpreter.
 """
 
 from __future__ import annotations
@@ -35,12 +36,14 @@ class ThreadPool:
         self._guard = threading.Lock()  # of what follows, and of a look at `_calls` that finds it empty
         self._idle: list[threading.Lock] = []  # what the idle threads wait for: the last one is woken first
         self._is_waking = False  # one was woken, and has not taken a call yet
+        self._owed: Callable[[], object] | None = None  # what the thread that was woken is to call first
         self._is_closed = False
 
-    def start(self, call: Callable[[], object]) -> None:
+    def start(self, call: Callable[[], object], *, wakes: bool = True) -> None:
         """Run `call`, which raises nothing, in a thread. The place that the caller took is given back then.
 
-        Only the thread that drives the server's flow calls this.
+        Without `wakes`, the caller calls `wake` soon, for this call and for others. Only the thread that
+        drives the server's flow calls this.
         """
         self._calls.append(call)
         if len(self._threads) < self.size - self.places.free or self._is_closed:
@@ -49,8 +52,8 @@ class ThreadPool:
             )
             self._threads.append(thread)
             thread.start()
-        elif not self._is_waking:
-            self._wake_one()
+        elif wakes:
+            self.wake()
 
     def close(self) -> None:
         """Let every thread end after what it does now. Waits for none of them."""
@@ -65,7 +68,20 @@ class ThreadPool:
         """The threads that were made."""
         return list(self._threads)
 
-    def _wake_one(self) -> None:
+    def takes_over(self, ring: Callable[[], object]) -> bool:
+        """Whether a thread will call `ring` soon: one that was woken, and has not run yet.
+
+        Any thread but the one that starts calls, where a handler of a signal may be the caller.
+        """
+        if self._owed is not None:
+            return True
+        with self._guard:
+            if self._is_waking:
+                self._owed = ring
+            return self._is_waking
+
+    def wake(self) -> None:
+        """Wake a thread, if none is about to look for calls."""
         with self._guard:
             if self._is_waking or not self._idle:
                 return  # nobody is idle: whoever ends its call looks for the next
@@ -75,22 +91,33 @@ class ThreadPool:
 
     def _next(self, sleeper: threading.Lock) -> Callable[[], object] | None:
         """The next call; None at the end."""
+        was_woken = False
         while True:
+            owed = None
             with self._guard:
-                self._is_waking = False
-                if self._calls:
-                    return self._calls.popleft()
-                if self._is_closed:
-                    return None
-                self._idle.append(sleeper)
+                call = self._calls.popleft() if self._calls else None
+                is_over = self._is_closed
+                if call is None and not is_over:
+                    self._idle.append(sleeper)
+                if was_woken:
+                    self._is_waking = False
+                if was_woken or call is None:
+                    owed, self._owed = self._owed, None
+            if owed is not None:
+                owed()
+            if call is not None:
+                return call
+            if is_over:
+                return None
             sleeper.acquire()
+            was_woken = True
 
     def _work(self) -> None:
         sleeper = threading.Lock()
         sleeper.acquire()
         while (call := self._next(sleeper)) is not None:
-            if self._calls and not self._is_waking:
-                self._wake_one()
+            if self._calls:
+                self.wake()
             try:
                 call()
             finally:

@@ -6,6 +6,7 @@ received it. So a test says exactly which octets come together, without threads 
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from collections.abc import Sequence
@@ -13,12 +14,12 @@ from collections.abc import Sequence
 from netkit.http import Request, Response
 from netkit.http.server.config import ServerConfig
 from netkit.http.server.exchange import Exchange
+from netkit.http.server.flow_loop import loop_for
 from netkit.http.server.h1_flow import H1Serving
 from netkit.http.server.handlers import flow_handler
-from netkit.http.server.loop import HttpLoop
 from netkit.http.server.request import ConnectionFacts
 from netkit.http.server.service import Service
-from netkit.io import PAUSE, Event, Flow, beside, run
+from netkit.io import PAUSE, Event, Flow, beside, run, run_async
 from netkit.net.sockets import unread
 from netkit.net.tcp import TcpStream
 
@@ -73,10 +74,11 @@ def exchange_octets(
     config: ServerConfig = INLINE,
     watch: bool = True,
     settle: bool = False,
+    awaited: bool = False,
 ) -> Outcome:
     """Serve one client, who sends these pieces and then no more, and reads all that comes.
 
-    `settle`: each piece is sent when the loop has the connection again.
+    `settle`: each piece is sent when the loop has the connection again. `awaited`: in an event loop.
     """
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
@@ -84,7 +86,7 @@ def exchange_octets(
     stream = TcpStream(ours)
     notes = Notes() if watch else None
     service = Service(flow_handler(handler, config), config, Event(), notes)  # type: ignore[arg-type]
-    loop = HttpLoop.for_service(service) if in_loop else None
+    loop = loop_for(service) if in_loop else None
     assert loop is not None or not in_loop
     facts = ConnectionFacts(1, "", "", None)
     got = bytearray()
@@ -118,13 +120,14 @@ def exchange_octets(
 
     def both() -> Flow[None]:
         serving = server()
-        yield from beside(
-            _all(serving, client()), *(() if loop is None else (loop.turning(), loop.looking()))
-        )
+        yield from beside(_all(serving, client()), *([] if loop is None else loop.flows()))
 
     with theirs:
         try:
-            run(both())
+            if awaited:
+                asyncio.run(run_async(both()))
+            else:
+                run(both())
         finally:
             if loop is not None:
                 loop.close()
