@@ -52,8 +52,8 @@ def server(
     Without another mode, each message is sent back. With --broadcast it is sent to all other clients: one
     that does not read has up to 1,000 messages waiting (4 MiB), and is closed with 1008 when there are more.
 
-    With --exec, a program talks to each client, in lines. What it writes to standard error is shown here. When
-    it ends, the connection is closed: with 1000 if its status is 0, with 1011 otherwise. When the client
+    With --exec, a program talks to each client, in lines. What it writes to standard error is shown here.
+    When it ends, the connection is closed: with 1000 if its status is 0, with 1011 otherwise. When the client
     leaves, the program reads the end of its input, and is killed with the processes that it has started if it
     does not end by itself. With --exec-message, a program answers each message. The words are split as by a
     shell, but no shell runs them (if you need one, write sh -c '...'). A program finds the request in the

@@ -96,7 +96,20 @@ STAGE_EXITS: dict[Stage, Exit] = {
 
 #: The layers that an error can come from, as JSON shows them.
 Layer: TypeAlias = Literal[
-    "addr", "dns", "echo", "http", "io", "net", "netkit", "proxy", "system", "tcp", "tls", "unix", "usage"
+    "addr",
+    "dns",
+    "echo",
+    "http",
+    "io",
+    "net",
+    "netkit",
+    "proxy",
+    "system",
+    "tcp",
+    "tls",
+    "unix",
+    "usage",
+    "ws",
 ]
 
 

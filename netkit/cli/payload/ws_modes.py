@@ -79,7 +79,7 @@ class Broadcast:
                 self._judging_flow(member),
             )
         except _TooSlow:
-            session.counts.dropped += 1
+            session.counts.too_slow += 1
             yield from session.close_flow(CloseCode.POLICY_VIOLATION, "too slow for the messages of others")
         finally:
             self._members.pop(member, None)

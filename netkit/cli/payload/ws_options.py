@@ -85,6 +85,8 @@ class ModeOptions(OptionGroup):
     )
 
     def check(self) -> None:
+        if self.greet == "":
+            raise WrongValue("--greet without a text", "write a text, or leave it out")
         modes = [
             ("--broadcast", self.broadcast),
             ("--exec", self.exec_),

@@ -15,10 +15,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from netkit._log import Log
-from netkit._version import __version__
-from netkit.addr import SocketAddr
 from netkit.cli.frame.messages import visible
 from netkit.cli.payload.ws_session import size_of
+from netkit.http.gateway.cgi import cgi_variables
 from netkit.io import DeadlineExceeded, Event, before, beside, race, sleep_until
 from netkit.serve.child import Child, start_piped
 from netkit.websocket.close import CloseCode
@@ -43,57 +42,6 @@ MAX_WAITING_SIZE = 1 << 20
 LAST_WORDS = 0.2
 #: The longest line of standard error that is said, in octets; the rest of it is left out.
 MAX_ERROR_LINE = 2_000
-#: Fields of a request that no program sees: HTTP_PROXY is taken for a setting by programs that fetch
-#: something, and credentials are nobody's business (RFC 3875 section 4.1.18).
-_HIDDEN = frozenset(("proxy", "authorization", "proxy-authorization"))
-
-
-def variables(request: ServerRequest, user: str | None = None) -> dict[str, str]:
-    """The environment variables of a request, as CGI has them (RFC 3875 section 4.1).
-
-    Fields whose names have an underscore are left out: they could not be told from those with a hyphen.
-    """
-    facts = request.connection
-    host, _, port = request.authority.rpartition(":")
-    if not port.isdigit():
-        host, port = request.authority, "443" if facts.tls is not None else "80"
-    found = {
-        "GATEWAY_INTERFACE": "CGI/1.1",
-        "SERVER_SOFTWARE": f"netkit/{__version__}",
-        "SERVER_PROTOCOL": request.version.as_str,
-        "SERVER_NAME": host,
-        "SERVER_PORT": port,
-        "REQUEST_METHOD": "GET",
-        "REQUEST_URI": request.uri,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": _unquoted(request.path),
-        "QUERY_STRING": request.query,
-    }
-    if isinstance(facts.peer, SocketAddr):
-        found |= {"REMOTE_ADDR": str(facts.peer.ip), "REMOTE_PORT": str(facts.peer.port)}
-    if isinstance(facts.local, SocketAddr):
-        found["SERVER_PORT"] = str(facts.local.port)
-    if facts.tls is not None:
-        found["HTTPS"] = "on"
-    if user is not None:
-        found |= {"AUTH_TYPE": "Basic", "REMOTE_USER": user}
-    for name, values in request.headers.iter():
-        lowered = name.lower()
-        if lowered not in _HIDDEN and "_" not in lowered:
-            found["HTTP_" + lowered.upper().replace("-", "_")] = _octets_of(", ".join(values))
-    return found
-
-
-def _octets_of(text: str) -> str:
-    """A field's value, so that the variable has the octets that were sent."""
-    return text.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
-
-
-def _unquoted(path: str) -> str:
-    from urllib.parse import unquote
-
-    found = unquote(path, errors="surrogateescape")
-    return path if "\0" in found else found
 
 
 class Programs:
@@ -115,7 +63,7 @@ class Programs:
         from netkit.http.server.access_log import basic_user
 
         given = request.headers.get_first("Authorization") if self._names_users else None
-        return variables(request, None if given is None else basic_user(given.encode("latin-1")))
+        return cgi_variables(request, None if given is None else basic_user(given.encode("latin-1")))
 
     def start(self, session: Session, env: Mapping[str, str]) -> tuple[Child, Pipes] | None:
         """A program; None if too many run. Raises OSError if it cannot be started."""

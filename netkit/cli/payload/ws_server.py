@@ -169,4 +169,5 @@ class WsServing(Serving):
         """The counts so far."""
         found = super().counts()
         del found["received"], found["sent"]  # of bodies, which WebSockets have none of
+        found["cut_off"] += self._sessions.counts.cut_off
         return {**found, **self._sessions.counts.rows()}

@@ -57,7 +57,8 @@ class Counts:
         self.websockets = 0
         self.received = 0
         self.sent = 0
-        self.dropped = 0
+        self.too_slow = 0
+        self.cut_off = 0
 
     def rows(self) -> dict[str, int]:
         """The counts by the names that they are shown with."""
@@ -65,7 +66,7 @@ class Counts:
             "websockets": self.websockets,
             "messages_received": self.received,
             "messages_sent": self.sent,
-            "dropped": self.dropped,
+            "too_slow": self.too_slow,
         }
 
 
@@ -235,6 +236,8 @@ class Sessions:
             self._ended(session, error)
 
     def _ended(self, session: Session, error: Exception | None) -> None:
+        if self.is_stopping and session.ws.protocol.close_received is None:
+            self.counts.cut_off += 1
         if log.enabled:
             how = str(error) if error is not None else f"closed with {session.ws.close_code}"
             log.debug("%s: %s; %d received, %d sent", session, how, session.received, session.sent)
