@@ -83,6 +83,12 @@ COMMANDS: tuple[Entry, ...] = (
         CONNECT,
     ),
     Entry(
+        "ws client",
+        ".ws_client:client",
+        "Open a WebSocket; send messages, write the replies.",
+        CONNECT,
+    ),
+    Entry(
         "range",
         ".range:range_",
         "Show which parts of a file a Range header asks for, and how a server answers.",

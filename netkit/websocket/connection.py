@@ -44,12 +44,14 @@ from netkit.websocket.protocol import State
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
-    from typing import Self
+    from typing import Literal, Self, TypeAlias
 
     from netkit.io import ByteStream, CancellationToken, Flow
     from netkit.websocket.config import WebSocketConfig
     from netkit.websocket.masking import Octets
     from netkit.websocket.protocol import Event as WebSocketEvent, WebSocketProtocol
+
+    Direction: TypeAlias = Literal["sent", "received"]
 
 log = Log("netkit.websocket")
 
@@ -64,7 +66,9 @@ class WebSocket:
     """An open connection. `connect` makes one, and so does a server's `accept_flow`.
 
     `latency` is the round-trip time of the last ping that was answered, in seconds. `on_event`, if set, is
-    called with everything that comes: pings, pongs and the Close frame too.
+    called with everything that comes: pings, pongs and the Close frame too. `on_octets`, if set, is called
+    with the octets of frames as they are on the wire: "received" before anything is made of them, "sent"
+    before they go.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class WebSocket:
         self.config = config
         self.latency: float | None = None
         self.on_event: Callable[[WebSocketEvent], object] | None = None
+        self.on_octets: Callable[[Direction, bytes], object] | None = None
         #: Set when this side has begun to close, before the peer has.
         self.closing = Event()
         # Guards the protocol object, and who receives and who sends; never held across a yield.
@@ -479,6 +484,8 @@ class WebSocket:
             else:
                 self._moved = monotonic()
                 self._asked = None
+                if self.on_octets is not None:
+                    self.on_octets("received", data)
                 events = protocol.feed(data)
         for event in events:
             opcode, payload = event
@@ -618,6 +625,8 @@ class WebSocket:
                     data = self.protocol.take(holding=self._is_holding)
                 if not data:
                     return stream.unsent == 0
+                if self.on_octets is not None:
+                    self.on_octets("sent", data)
                 taken = stream.offer(data)
                 if taken < len(data):
                     self._unsent = memoryview(data)[taken:]

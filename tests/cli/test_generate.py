@@ -200,7 +200,12 @@ def test_arguments_are_completed_as_they_are_declared() -> None:
     kinds = {node.path: node.positional for node in completion.nodes(table.COMMANDS)}
     endpoints = {"resolve", "tls probe", "tcp connect", "tcp ping", "udp send", "udp ping"}
     files = {"http parse", "serve http", "unix connect", "unix listen"}
-    assert {path for path, kind in kinds.items() if kind == "host"} == {"dig", "http fetch", "tcp scan"}
+    assert {path for path, kind in kinds.items() if kind == "host"} == {
+        "dig",
+        "http fetch",
+        "tcp scan",
+        "ws client",
+    }
     assert {path for path, kind in kinds.items() if kind == "endpoint"} == endpoints
     assert {path for path, kind in kinds.items() if kind == "file"} == files
 

@@ -100,7 +100,7 @@ def plan_of(words: Words, request: RequestOptions, auth: AuthOptions) -> Request
         query,
         _headers(request, words.items),
         body,
-        _credentials(auth),
+        credentials_of(auth),
         [text for text in request.cookies if "=" in text],
     )
 
@@ -205,7 +205,8 @@ def _guessed(path: str) -> str | None:
     return guess_type(path)[0]
 
 
-def _credentials(auth: AuthOptions) -> Credentials | None:
+def credentials_of(auth: AuthOptions) -> Credentials | None:
+    """What -u or --oauth2-bearer says; None without either."""
     if auth.bearer is not None:
         return Credentials.bearer(auth.bearer)
     if auth.user is None:

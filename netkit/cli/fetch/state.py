@@ -114,17 +114,7 @@ class State:
 
             user, _, password = auth.user.partition(":")
             return Netrc({}, NetrcEntry(user, password))
-        if not auth.netrc and auth.netrc_file is None:
-            return None
-        from netkit.http.netrc import find_netrc, load_netrc
-
-        path = auth.netrc_file or find_netrc(self._env.environ)
-        if path is None:
-            raise WrongValue("there is no ~/.netrc", "--netrc-file FILE names another one")
-        found = load_netrc(path)
-        if found.is_exposed:
-            self._env.warn(None, f"{path}: others can read the passwords in it", f"chmod 600 {path}")
-        return found
+        return netrc_of(auth, self._env)
 
     def applied(self, plan: RequestPlan) -> RequestPlan:
         """The plan with what the session has for its origin; the session learns what the plan has."""
@@ -149,6 +139,21 @@ class State:
         if given is None and (known := self.session.auth_for(url)) is not None:
             given = Credentials(known.username, known.secret, cast("_Scheme", known.kind))
         return plan.replace(headers=(*kept, *plan.headers), auth=given, cookies=())
+
+
+def netrc_of(auth: AuthOptions, env: Environment) -> Netrc | None:
+    """The file of -n or --netrc-file; None without either. Raises WrongValue, OSError."""
+    if not auth.netrc and auth.netrc_file is None:
+        return None
+    from netkit.http.netrc import find_netrc, load_netrc
+
+    path = auth.netrc_file or find_netrc(env.environ)
+    if path is None:
+        raise WrongValue("there is no ~/.netrc", "--netrc-file FILE names another one")
+    found = load_netrc(path)
+    if found.is_exposed:
+        env.warn(None, f"{path}: others can read the passwords in it", f"chmod 600 {path}")
+    return found
 
 
 if TYPE_CHECKING:

@@ -54,11 +54,13 @@ EXIT_TEXTS: dict[Exit, str] = {
     Exit.OK: "What was asked for is there.",
     Exit.NO: "The answer is no: no such name or no data (dig, resolve), below a policy that was asked for, "
     "no port open in a scan, nothing acceptable (http negotiate), a range that cannot be satisfied, no such "
-    "link, a message that has to be refused (http parse), an HTTP status of 400 and over with --fail.",
+    "link, a message that has to be refused (http parse), an HTTP status of 400 and over with --fail, a "
+    "WebSocket that is refused, or closed with another code than 1000 and 1001.",
     Exit.USAGE: "Wrong usage; a list of inputs that has none.",
     Exit.UNRESOLVED: "The name could not be resolved: SERVFAIL, REFUSED, no name server reached; or no such "
     "name where a connection was wanted.",
-    Exit.NO_CONNECTION: "No connection: refused, unreachable, a firewall's refusal, reset before any data.",
+    Exit.NO_CONNECTION: "No connection: refused, unreachable, a firewall's refusal, reset before any data; a "
+    "WebSocket that ended without a Close frame (1006).",
     Exit.TLS: "TLS failed: the handshake, or the verification of the certificate.",
     Exit.PROTOCOL: "The peer broke its protocol: a malformed message, a bad frame, conflicting framing.",
     Exit.TIMEOUT: "Timed out; the message says in which phase.",

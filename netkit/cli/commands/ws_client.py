@@ -1,0 +1,122 @@
+"""`netkit ws client`: a WebSocket for scripts and for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from netkit.cli.fetch.options import AuthOptions, ConnectOptions
+from netkit.cli.frame import options
+from netkit.cli.frame.command import Run, command
+from netkit.cli.frame.groups import option_group
+from netkit.cli.frame.options import FILE, argument, exclude
+from netkit.cli.frame.view import View
+from netkit.cli.ws.options import HandshakeOptions, MessageOptions, WsUrl
+
+if TYPE_CHECKING:
+    from netkit.cli.frame.exits import Exit
+    from netkit.cli.ws.display import Display
+    from netkit.cli.ws.opening import Opener
+    from netkit.cli.ws.sending import Outgoings
+
+
+class ClientView(View[Any]):
+    """Payload as it is; with --json, events."""
+
+    @property
+    def schema(self) -> Any:  # made when it is asked for: start-up need not have it
+        from netkit.cli.ws.rows import Row
+
+        return Row
+
+
+@command(
+    "ws client",
+    view=ClientView(),
+    doing="connecting to {}",
+    modes=("json",),
+    see_also=("netkit-http-fetch(1)", "netkit-tcp-connect(1)", "websocat(1)"),
+)
+@argument("url", metavar="URL", type=WsUrl())
+@argument("texts", metavar="[MESSAGE...]", nargs=-1, required=False, complete=FILE)
+@options.timeout(10.0)
+@option_group(messages=MessageOptions, handshake=HandshakeOptions, auth=AuthOptions, connect=ConnectOptions)
+def client(
+    run: Run[Any],
+    url: str,
+    texts: tuple[str, ...],
+    timeout: float,
+    messages: MessageOptions,
+    handshake: HandshakeOptions,
+    auth: AuthOptions,
+    connect: ConnectOptions,
+) -> Exit:
+    """Open a WebSocket; send messages, write the replies.
+
+    URL is ws://HOST/PATH or wss://HOST/PATH. Without a scheme it is wss for names of the internet, ws for
+    `:8080/x`, localhost, IP addresses, names without a dot, and port 80.
+
+    Each MESSAGE is sent as a text; `@FILE` sends what a file holds (`@-`: standard input), and a text that
+    begins with @ has it twice. Without any, each line of standard input is a message. With --binary, messages
+    are octets, and standard input is one message. --split says otherwise.
+
+    A text that comes is written unchanged, with a newline behind it; a binary message without one. A text
+    that has newlines itself is unambiguous with --json, --framing nul and --framing length.
+
+    After the last message, the command waits until the server closes; --count N closes after N replies,
+    --wait SECONDS that long after the last message, --quiet-time SECONDS when nothing has come for so long.
+    It closes with 1000. --timeout covers opening: the name lookup, a proxy, TLS and the handshake.
+
+    The exit code is 0 where this side closed, or the server with 1000, 1001 or no code; 1 for any other code,
+    for a refused handshake, which is shown whole, and where fewer replies came than --count asks for; 4 where
+    the connection was lost; 6 where the server broke a rule or exceeded --max-message.
+
+    Examples:
+
+        $ netkit ws client --count 1 wss://echo.example/ hello
+        $ netkit ws client --json wss://feed.example/ < /dev/null
+        $ netkit ws client -H 'X-Api-Key: 1' --subprotocol chat chat.example/ '{"ask":1}' --quiet-time 2
+        $ netkit ws client --record session.jsonl wss://feed.example/ < lines.txt
+    """
+    hint = "a recording says what is sent"
+    exclude("--replay", messages.replay, "MESSAGE", texts, hint)
+    exclude("MESSAGE", texts, "--split", messages.split, "--split is about standard input")
+    exclude("--json", run.json, "--framing", messages.framing, "events stand in lines of their own")
+    from netkit.cli.ws.display import Display
+    from netkit.cli.ws.opening import Opener
+    from netkit.cli.ws.recording import Recorder
+
+    source = _source(run, texts, messages)
+    recorder = None if messages.record is None else Recorder(messages.record)
+    try:
+        with Opener(run, url, handshake, connect, auth, timeout) as opener:
+            display = Display(run, messages, recorder)
+            return _talk(run, opener, display, source, handshake, messages)
+    finally:
+        if recorder is not None:
+            recorder.close()
+
+
+def _talk(
+    run: Run[Any],
+    opener: Opener,
+    display: Display,
+    source: Outgoings,
+    handshake: HandshakeOptions,
+    messages: MessageOptions,
+) -> Exit:
+    from netkit.cli.ws.session import Session
+
+    return run.wait(Session(run, opener, display, source, handshake, messages).flow())
+
+
+def _source(run: Run[Any], texts: tuple[str, ...], messages: MessageOptions) -> Outgoings:
+    """Where the messages come from. Raises BadInput, OSError."""
+    from netkit.cli.ws.sending import Listed, Piped, of_arguments
+
+    if messages.replay is not None:
+        from netkit.cli.ws.recording import read_recording
+
+        return Listed(read_recording(messages.replay), messages.speed)
+    if texts:
+        return Listed(of_arguments(texts, run.env, binary=messages.binary))
+    return Piped(run.env, messages.split_or_default(), binary=messages.binary)
