@@ -149,7 +149,7 @@ def test_the_metadata(tree: Path, tmp_path: Path) -> None:
     about = metadata(files, "METADATA")
     assert (about["Name"], about["Version"]) == ("netkit-cli", __version__)
     assert (about["License-Expression"], about["Requires-Python"]) == ("MIT", ">=3.11")
-    assert set(about.get_all("Provides-Extra", [])) == {"quic", "compression", "uvloop", "full"}
+    assert set(about.get_all("Provides-Extra", [])) == {"quic", "compression", "uvloop", "repl", "full"}
     [entry_points] = (data for name, data in files.items() if name.endswith("entry_points.txt"))
     assert b"netkit = netkit.cli.main:main" in entry_points
 

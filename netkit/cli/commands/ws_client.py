@@ -13,6 +13,7 @@ from netkit.cli.frame.view import View
 from netkit.cli.ws.options import HandshakeOptions, MessageOptions, WsUrl
 
 if TYPE_CHECKING:
+    from netkit.cli.frame.context import Environment
     from netkit.cli.frame.exits import Exit
     from netkit.cli.ws.display import Display
     from netkit.cli.ws.opening import Opener
@@ -104,6 +105,12 @@ def _talk(
     handshake: HandshakeOptions,
     messages: MessageOptions,
 ) -> Exit:
+    from netkit.cli.ws.sending import Piped
+
+    if isinstance(source, Piped) and _is_interactive(run.env):
+        from netkit.cli.ws.console import Console  # and asyncio with it
+
+        return Console(run, opener, display, handshake).run()
     from netkit.cli.ws.session import Session
 
     return run.wait(Session(run, opener, display, source, handshake, messages).flow())
@@ -120,3 +127,15 @@ def _source(run: Run[Any], texts: tuple[str, ...], messages: MessageOptions) -> 
     if texts:
         return Listed(of_arguments(texts, run.env, binary=messages.binary))
     return Piped(run.env, messages.split_or_default(), binary=messages.binary)
+
+
+def _is_interactive(env: Environment) -> bool:
+    """Whether there is a person at the other end of all streams."""
+    import os
+
+    if not (env.stdin_tty and env.writes_to_terminal and env.mode == "table") or env.stdin is None:
+        return False
+    try:
+        return os.isatty(env.stdin.fileno())
+    except (OSError, ValueError):
+        return False

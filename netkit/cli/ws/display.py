@@ -42,6 +42,8 @@ class Display:
         self.run = run
         self.env = run.env
         self.recorder = recorder
+        #: What stands before a message on a terminal.
+        self.prefix = ""
         self._framing = options.framing
         self._binary_as = options.binary_as
         self._frames = options.frames
@@ -182,7 +184,11 @@ class Display:
     def _received(self, payload: str | bytes) -> None:
         env = self.env
         if env.writes_to_terminal:
-            env.write_lines(self.lines(payload))
+            indent = " " * len(self.prefix)
+            env.write_lines(
+                f"{indent if number else self.prefix}{line}"
+                for number, line in enumerate(self.lines(payload))
+            )
             return
         if isinstance(payload, str):
             octets, end = payload.encode(), b"\n"
@@ -210,8 +216,11 @@ class Display:
             if len(payload) <= MAX_SET_OUT and payload.lstrip()[:1] in ("{", "["):
                 from netkit.cli.render.http_body import set_out
 
-                # Colours are put around tokens that have no control characters: JSON's strings have none.
-                shown = set_out(payload, color=False)
+                shown = set_out(payload)
+                if shown is not None and self.env.color and shown.replace("\n", "").isprintable():
+                    # Nothing in it has to be escaped, so the colours need not be told from what has.
+                    yield from (set_out(payload, color=True) or shown).split("\n")
+                    return
                 payload = payload if shown is None else shown
             for line in payload.split("\n"):
                 yield visible(line.removesuffix("\r"), tabs=True)

@@ -17,6 +17,7 @@ from netkit.websocket.errors import WebSocketError
 
 if TYPE_CHECKING:
     from netkit.cli.frame.command import Run
+    from netkit.websocket import ClientWebSocket
 
 #: Codes after which it may be worth to connect again: the server goes away, restarts, or is overloaded.
 TRANSIENT = frozenset((1001, 1006, 1011, 1012, 1013, 1014))
@@ -66,3 +67,13 @@ def is_transient(error: BaseException) -> bool:
         return error.status == 429 or error.status >= 500
     found = explain(error)
     return found.exit in (Exit.NO_CONNECTION, Exit.TIMEOUT, Exit.UNRESOLVED)
+
+
+def end_of(ws: ClientWebSocket, ended: BaseException | None) -> tuple[int, str]:
+    """The code and the words that it ended with."""
+    if isinstance(ended, WebSocketError.ConnectionClosed):
+        return ended.code, ended.reason
+    if isinstance(ended, WebSocketError):
+        return ended.close_code, str(ended)
+    received = ws.protocol.close_received
+    return (1006, "") if received is None else (int(received.code), received.reason)

@@ -82,6 +82,13 @@ class Opener:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
+    async def open_async(self) -> ClientWebSocket:
+        """A connection, under asyncio; as `open_flow`."""
+        from netkit.http.client.client import running_loop_number
+        from netkit.io.aio import run_async
+
+        return await run_async(self.open_flow(running_loop_number()))
+
     def open_flow(self, loop: int = 0) -> Flow[ClientWebSocket]:
         """Flow: a connection, within --timeout; errors as `netkit.websocket.connect`."""
         from netkit.io import before

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from netkit.cli.frame.exits import Exit, Failure
 from netkit.cli.frame.messages import plural
-from netkit.cli.ws.exits import failure_of, is_transient
+from netkit.cli.ws.exits import end_of, failure_of, is_transient
 from netkit.websocket.errors import WebSocketError
 from netkit.websocket.opcode import Opcode
 
@@ -41,6 +41,8 @@ class Watched:
         self.moved = monotonic()
         self._latency = ws.latency
         self._limit: int | None = None
+        #: Whether this side was the first to close.
+        self.has_begun_close = False
         self._frames: FrameWatch | None = None
         ws.on_event = self._came
         if display.shows_frames:
@@ -94,6 +96,7 @@ class Watched:
         """Send a Close frame, if none was sent; nothing waits."""
         if self.ws.protocol.close_sent is None:
             self.ws.begin_close(code, reason)
+            self.has_begun_close = True
             self._tell_close()
 
     def close_flow(self, code: int | None = 1000, reason: str = "") -> Flow[None]:
@@ -210,7 +213,7 @@ class Session:
             self._replies += watched.received
             watched.end()
         failure = None if ended is None else failure_of(ended, self._run)
-        code, reason = _end_of(ws, ended)
+        code, reason = end_of(ws, ended)
         self._display.closed(ws, code, reason, failure)
         return ended, failure
 
@@ -262,16 +265,6 @@ class Session:
             return
         while (until := watched.moved + quiet) > monotonic():
             yield from sleep_until(until)
-
-
-def _end_of(ws: ClientWebSocket, ended: BaseException | None) -> tuple[int, str]:
-    """The code and the words that it ended with."""
-    if isinstance(ended, WebSocketError.ConnectionClosed):
-        return ended.code, ended.reason
-    if isinstance(ended, WebSocketError):
-        return ended.close_code, str(ended)
-    received = ws.protocol.close_received
-    return (1006, "") if received is None else (int(received.code), received.reason)
 
 
 def _size(payload: str | bytes) -> int:

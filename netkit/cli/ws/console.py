@@ -1,0 +1,237 @@
+"""A session with a person at the terminal: lines are messages, and what begins with / is a command.
+
+Only this mode runs under asyncio: a line of input, a connection and its pings wait at the same time. The line
+outlives the connection; with --reconnect it is there while the next one is made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from netkit.cli.frame.exits import Exit, Failure
+from netkit.cli.frame.messages import suggest
+from netkit.cli.ws.exits import end_of, failure_of, is_transient
+from netkit.cli.ws.sending import Outgoing
+from netkit.cli.ws.session import FIRST_DELAY, MAX_DELAY, Watched
+from netkit.errors import NetkitError
+from netkit.websocket.errors import WebSocketError
+
+if TYPE_CHECKING:
+    from netkit.cli.frame.command import Run
+    from netkit.cli.ws.display import Display
+    from netkit.cli.ws.opening import Opener
+    from netkit.cli.ws.options import HandshakeOptions
+
+#: How long a person waits for the answer to /ping, in seconds.
+PING_TIMEOUT = 30.0
+
+HELP = """\
+A line is sent as a text. Lines that begin with / are commands; // sends one that begins with /.
+  /ping [TEXT]           send a ping, and show how long its answer takes
+  /close [CODE [REASON]] close, with 1000 unless CODE is given
+  /binary HEX            send octets
+  /file PATH             send what a file holds, as octets
+  /text PATH             send what a file holds, as a text
+  /help                  this list
+Ctrl-D closes with 1000. Ctrl-C ends at once."""
+
+_COMMANDS = ("binary", "close", "file", "help", "ping", "text")
+
+
+class Wrong(Exception):
+    """A command that cannot be carried out, and why."""
+
+
+class Console:
+    """The whole command at a terminal."""
+
+    def __init__(self, run: Run[Any], opener: Opener, display: Display, handshake: HandshakeOptions) -> None:
+        self._run = run
+        self._opener = opener
+        self._display = display
+        display.prefix = "< "
+        self._handshake = handshake
+        self._watched: Watched | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self) -> Exit:
+        """To the end; the exit code. Raises what opening raises."""
+        return asyncio.run(self._main())
+
+    async def _main(self) -> Exit:
+        from netkit.cli.ws.editing import above, editor_of
+
+        begun = monotonic()
+        try:
+            ws = await self._opener.open_async()
+        except WebSocketError.HandshakeRefused as error:
+            failure = failure_of(error, self._run)
+            assert failure is not None
+            self._display.refused(error, failure)
+            return failure.exit
+        editor = editor_of(self._run.env.environ)
+        try:
+            with above(self._run.env, editor):
+                self._watched = Watched(ws, self._display)
+                self._display.connected(ws, monotonic() - begun)
+                self._display.note("/help shows the commands")
+                failure = await self._beside(editor.read)
+        finally:
+            if self._watched is not None:
+                self._watched.ws.abort()
+        if failure is not None:
+            self._run.env.report(None, failure)
+            return failure.exit
+        return Exit.OK
+
+    async def _beside(self, read: Any) -> Failure | None:
+        """Lines beside the connection, until either ends."""
+        lines = asyncio.create_task(self._lines(read))
+        connection = asyncio.create_task(self._connection())
+        try:
+            done, _ = await asyncio.wait((lines, connection), return_when=asyncio.FIRST_COMPLETED)
+            if connection not in done:
+                lines.result()  # Ctrl-C is raised here
+                return await self._close(connection)
+            return connection.result()
+        finally:
+            waiting = {task for task in (lines, connection, *self._tasks) if not task.done()}
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _close(self, connection: asyncio.Task[Failure | None]) -> Failure | None:
+        """Close after the last line, and wait until that is done."""
+        if self._watched is None:
+            return None
+        self._handshake = self._handshake.replace(reconnect=False, tries=None)
+        self._watched.begin_close(1000)
+        return await connection
+
+    # -- the connection
+
+    async def _connection(self) -> Failure | None:
+        """Receive until the end; with --reconnect, until the last end."""
+        attempts, delay = 0, FIRST_DELAY
+        while True:
+            watched = self._watched
+            if watched is not None:
+                error, failure = await self._receive(watched)
+                attempts, delay = 0, FIRST_DELAY
+            if not (self._handshake.reconnect and is_transient(error)):
+                return failure
+            if self._handshake.tries is not None and attempts >= self._handshake.tries:
+                return failure
+            attempts += 1
+            why = failure.message if failure is not None else "the server goes away"
+            self._display.reconnecting(why, delay, attempts)
+            await asyncio.sleep(delay)
+            delay = min(MAX_DELAY, 2 * delay)
+            begun = monotonic()
+            try:
+                ws = await self._opener.open_async()
+            except Exception as opening:
+                error, failure = opening, failure_of(opening, self._run)
+            else:
+                self._watched = Watched(ws, self._display)
+                self._display.connected(ws, monotonic() - begun)
+
+    async def _receive(self, watched: Watched) -> tuple[BaseException, Failure | None]:
+        ws = watched.ws
+        try:
+            while True:
+                await ws.receive_async()
+        except (WebSocketError, OSError) as error:
+            ended = error
+        watched.end()
+        self._watched = None
+        ws.abort()
+        failure = failure_of(ended, self._run)
+        if watched.has_begun_close:
+            failure = None  # this side has closed, whatever the other says to that
+        self._display.closed(ws, *end_of(ws, ended), failure)
+        return ended, failure
+
+    # -- lines
+
+    async def _lines(self, read: Any) -> None:
+        """Send each line, until the end of input."""
+        while (line := await read()) is not None:
+            try:
+                await self._line(line)
+            except Wrong as wrong:
+                self._display.note(str(wrong))
+            except (NetkitError, OSError) as error:
+                failure = self._run.explain(error)
+                self._display.note(failure.message)
+
+    async def _line(self, line: str) -> None:
+        if not line.startswith("/") or line.startswith("//"):
+            await self._send(Outgoing("message", line.removeprefix("/") if line.startswith("//") else line))
+            return
+        name, _, rest = line[1:].partition(" ")
+        rest = rest.strip()
+        match name:
+            case "ping":
+                task = asyncio.create_task(self._ping(rest.encode()))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            case "close" | "quit":
+                self._begin_close(rest)
+            case "binary":
+                await self._send(Outgoing("message", _octets(rest)))
+            case "file" | "text":
+                await self._send(self._file(rest, as_text=name == "text"))
+            case "help":
+                for each in HELP.splitlines():
+                    self._display.note(each)
+            case _:
+                meant = suggest(name, list(_COMMANDS))
+                raise Wrong(f"/{name} is no command; {meant or '/help shows them'}")
+
+    def _file(self, path: str, *, as_text: bool) -> Outgoing:
+        from netkit.cli.ws.sending import read_file, text_of
+
+        if not path or path == "-":
+            raise Wrong("write the path of a file behind it")
+        octets = read_file(self._run.env, path)
+        return Outgoing("message", text_of(octets, path) if as_text else octets)
+
+    def _begin_close(self, words: str) -> None:
+        code, _, reason = words.partition(" ")
+        if code and not (code.isascii() and code.isdigit()):
+            raise Wrong("write /close CODE REASON, as in /close 4000 enough")
+        self._open.begin_close(int(code) if code else 1000, reason.strip())
+
+    async def _send(self, item: Outgoing) -> None:
+        from netkit.io.aio import run_async
+
+        await run_async(self._open.send_flow(item))
+
+    async def _ping(self, payload: bytes) -> None:
+        watched = self._watched
+        if watched is None:
+            return
+        try:
+            self._display.ping("sent", payload)
+            elapsed = await watched.ws.ping_async(payload or None, timeout=PING_TIMEOUT)
+        except (NetkitError, OSError) as error:
+            self._display.note(f"ping: {self._run.explain(error).message}")
+        else:
+            self._display.note(f"pong after {elapsed * 1000:.1f} ms")
+
+    @property
+    def _open(self) -> Watched:
+        """The connection. Raises Wrong while there is none."""
+        if self._watched is None:
+            raise Wrong("there is no connection now; nothing was sent")
+        return self._watched
+
+
+def _octets(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.replace(":", " "))
+    except ValueError:
+        raise Wrong("write octets in hexadecimal, as in /binary 00 ff 10") from None
