@@ -66,7 +66,9 @@ def started(path: Path, mode: str, spec: dict[str, Any]) -> subprocess.Popen[byt
     program = wstest()
     file = path / "spec.json"
     file.write_text(
-        json.dumps({"outdir": str(path), "cases": CASES, "exclude-cases": [], "exclude-agent-cases": {}} | spec)
+        json.dumps(
+            {"outdir": str(path), "cases": CASES, "exclude-cases": [], "exclude-agent-cases": {}} | spec
+        )
     )
     log = (path / "log").open("wb")
     with log:
