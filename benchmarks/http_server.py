@@ -7,9 +7,8 @@ and its ratio to that of netkit's loop; requests a second are beside it.
     python benchmarks/http_server.py [KIND ...] [--rounds 5] [--seconds 3] [--connections 64]
 
 netkit_loop: a blocking handler with `threads=0`. netkit_flow: the same without the loop, so a flow for each
-connection, as with TLS. netkit_handler: a handler of flows. netkit_threads: the default of a blocking
-handler. netkit_async: an async handler
-under uvloop. With `_pure`, the Python twin. All of them have Request and
+connection, as with TLS. netkit_handler: one of flows. netkit_threads: the default of a blocking handler.
+netkit_async: an async handler under uvloop. With `_pure`, the Python twin. All of them have Request and
 Response objects. The peers are those of the dependency group `bench` (`pip install --group bench`), nginx
 and Go (`make peers`); one that is missing is said to be.
 """

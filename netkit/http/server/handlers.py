@@ -24,7 +24,7 @@ from netkit.http.server.request import ServerRequest
 from netkit.http.server.response import StreamedResponse
 from netkit.http.server.stream import RequestStream
 from netkit.http.server.threads import ThreadPool
-from netkit.io import Event, run
+from netkit.io import Event, Want, run
 
 if TYPE_CHECKING:
     import asyncio
@@ -120,7 +120,7 @@ class PoolHandler:
         if self._stream_bodies:
             request = streamed_request(exchange, RequestStream(exchange, bridge))
         else:
-            request = yield from received_request(exchange)
+            request = exchange.request if exchange.is_quick else (yield from received_request(exchange))
         response = yield from in_thread_flow(
             self.pool,
             exchange,
@@ -224,7 +224,7 @@ class AsyncHandler:
             stream = RequestStream(exchange, bridge)
             request = streamed_request(exchange, stream)
         else:
-            request = yield from received_request(exchange)
+            request = exchange.request if exchange.is_quick else (yield from received_request(exchange))
 
         def watching() -> Flow[None]:
             if bridge is not None and stream is not None:
@@ -235,7 +235,13 @@ class AsyncHandler:
         there = Event()
         task = self._kept(begun_task(loop, _answered(self._handler, request)), there)
         try:
-            if not exchange.is_brief:
+            if exchange.is_brief:
+                want = Want(event=there)
+                while not there.is_set:
+                    yield want
+                    if not exchange.is_brief:
+                        break
+            else:
                 yield from first_turn_flow(loop)  # after which many handlers have answered
             if not task.done():
                 yield from unless_gone(exchange, there.wait(), watching())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -12,9 +15,13 @@ from netkit.http.server.config import ServerConfig
 from netkit.http.server.exchange import Exchange
 from netkit.http.server.handlers import received_request
 from netkit.http.server.loop import HttpLoop
+from netkit.http.server.server import HttpServer
 from netkit.io import PAUSE, Event, Flow
+from netkit.net.tcp import TcpListener
+from netkit.serve.connections import in_background
 from tests.http.server.loop_forms import Mirror, Outcome, exchange_octets
 from tests.http.server.test_forms_agree import ALL, CONFIG, SIMPLE
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.skipif(not HttpLoop.available, reason="this system has no epoll(7)")
 
@@ -149,3 +156,151 @@ def test_any_octets_in_any_cut(data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(octets)), max_size=4)))
     pieces = [bytes(octets[start:end]) for start, end in zip([0, *cuts], [*cuts, len(octets)], strict=True)]
     agreed(kind, *[piece for piece in pieces if piece])
+
+
+# The waits
+
+
+class Server:
+    """A server that runs, and clients of it."""
+
+    def __init__(self, server: HttpServer, port: int, stack: ExitStack) -> None:
+        self.server = server
+        self._port = port
+        self._stack = stack
+
+    def connect(self) -> socket.socket:
+        sock = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
+        return self._stack.enter_context(sock)
+
+    def here(self) -> int:
+        """How many connections are in the loop."""
+        return 0 if self.server.loop is None else len(self.server.loop.places)
+
+
+@contextmanager
+def serving(handler: object, config: ServerConfig) -> Iterator[Server]:
+    listener = TcpListener.bind("127.0.0.1:0")
+    server = HttpServer(handler, config)  # type: ignore[arg-type]  # of one of the kinds
+    with in_background(lambda stop: server.serve([listener], stop=stop)), ExitStack() as stack:
+        yield Server(server, listener.local_addr.port, stack)
+
+
+def body(sock: socket.socket) -> bytes:
+    """The body of the next response, of two octets."""
+    got = b""
+    while b"\r\n\r\n" not in got or len(got.partition(b"\r\n\r\n")[2]) < 2:
+        data = sock.recv(1)
+        assert data, got
+        got += data
+    assert got.startswith(b"HTTP/1.1 200 OK\r\n")
+    return got.partition(b"\r\n\r\n")[2]
+
+
+class Gate:
+    """Answers `ok`; with a query, only when its gate is open."""
+
+    def __init__(self) -> None:
+        self.gate = Event()
+        self.ended: list[str] = []
+        self.waits = 0
+
+    def handle_flow(self, exchange: Exchange) -> Flow[None]:
+        try:
+            if exchange.request.query:
+                self.waits += 1
+                yield from self.gate.wait()
+            yield from exchange.respond_flow(Response(200, body=b"ok"))
+        except BaseException as error:
+            self.ended.append(type(error).__name__)
+            raise
+
+
+WAIT, PLAIN = b"GET /?wait HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_who_waits_for_long_leaves_and_comes_back() -> None:
+    """Also with requests behind it: the system is not asked about a busy connection again and again."""
+    handler = Gate()
+    with serving(handler, ServerConfig()) as server:
+        sock, other = server.connect(), server.connect()
+        other.sendall(PLAIN)
+        assert body(other) == b"ok"
+        sock.sendall(WAIT)
+        until(lambda: server.here() == 1)
+        sock.sendall(PLAIN + PLAIN)
+        other.sendall(PLAIN)
+        assert body(other) == b"ok"
+        handler.gate.set()
+        assert [body(sock) for _ in range(3)] == [b"ok"] * 3
+        until(lambda: server.here() == 2)
+        sock.sendall(PLAIN)
+        assert body(sock) == b"ok"
+
+
+def test_who_takes_too_long_in_the_loop() -> None:
+    handler = Gate()
+    with serving(handler, ServerConfig(handler_timeout=0.001)) as server:
+        sock = server.connect()
+        sock.sendall(WAIT)
+        assert sock.recv(100).startswith(b"HTTP/1.1 503 ")
+        assert handler.ended == ["GeneratorExit"]
+
+
+def test_a_server_that_ends_ends_who_waits() -> None:
+    """At once, with the handler where it waits."""
+    handler = Gate()
+    listener = TcpListener.bind("127.0.0.1:0")
+    server = HttpServer(handler)
+    stopped = Event()
+    thread = threading.Thread(
+        target=server.run, args=([listener],), kwargs={"stop": stopped, "drain": 0.0}, daemon=True
+    )
+    thread.start()
+    with socket.create_connection(("127.0.0.1", listener.local_addr.port), timeout=PATIENCE) as sock:
+        sock.sendall(WAIT)
+        until(lambda: handler.waits == 1)
+        stopped.set()
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+        assert sock.recv(100) == b""
+
+
+def test_calls_that_wait_have_a_thread_each() -> None:
+    """Though a start wakes one thread at most: eight calls meet each other, again and again."""
+    barrier = threading.Barrier(8)
+
+    class Meeting:
+        def handle(self, _request: Request) -> Response:
+            barrier.wait(PATIENCE)
+            return Response(200, body=b"ok")
+
+    with serving(Meeting(), ServerConfig(threads=8)) as server:
+        socks = [server.connect() for _ in range(8)]
+        for _ in range(20):
+            for sock in socks:
+                sock.sendall(PLAIN)
+            assert [body(sock) for sock in socks] == [b"ok"] * 8
+        assert barrier.n_waiting == 0
+
+
+def test_a_call_that_has_ended_is_told_while_another_runs() -> None:
+    """The second call is taken by the same thread, and waits: the end of the first one is not kept back."""
+    gate = threading.Event()
+
+    class Slow:
+        def handle(self, request: Request) -> Response:
+            if "wait" in request.uri:
+                assert gate.wait(PATIENCE)
+            return Response(200, body=b"ok")
+
+    with serving(Slow(), ServerConfig(threads=2)) as server:
+        quick, slow = server.connect(), server.connect()
+        for _ in range(20):
+            slow.sendall(WAIT)
+            for _ in range(5):
+                quick.sendall(PLAIN)
+                assert body(quick) == b"ok"
+            gate.set()
+            assert body(slow) == b"ok"
+            gate.clear()
