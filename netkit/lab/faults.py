@@ -455,6 +455,37 @@ class FaultyStream(ByteStream):
             yield Want(event=self._gone, until=moment)
         self._check_open()
 
+    # For protocols that read and write at once.
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        """Send what goes of `data` without waiting; 0 also where a fault makes it wait."""
+        if self._writing or self._broken is not None or self._uncertain:
+            return 0
+        flow = self.write_flow(data)
+        try:
+            next(flow)
+        except StopIteration as done:
+            sent: int = done.value
+            return sent
+        finally:
+            flow.close()
+        return 0
+
+    def want(self, *, write: bool = False, event: Event | None = None, until: float | None = None) -> Want:
+        """What to wait for; the wait ends earlier where something that is kept can leave (`try_fill` sends
+        it), or a throttle lets more pass."""
+        moments = [] if self._is_sending or not self._held else [self._held[0][0]]
+        if self._bucket is not None and (write or moments):
+            moments.append(self._bucket.moment)
+        if moments:
+            due = max(moments)
+            if due > self._session.clock():
+                until = due if until is None else min(until, due)
+                write = False
+            else:
+                write = True
+        return self._inner.want(write=write, event=event, until=until)
+
     # The rest is passed to the stream below.
 
     def stop_reading(self, quiet: float = QUIET) -> None:

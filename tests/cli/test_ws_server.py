@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from netkit.cli.payload.ws_guard import Origins
 from netkit.cli.payload.ws_page import DOCUMENT, SCRIPT, STYLE, page
-from netkit.websocket import WebSocketConfig, WebSocketError
+from netkit.websocket import WebSocketError
 from netkit.websocket.client import ClientWebSocket, connect
 from tests.cli.helpers import Result, netkit_argv
 from tests.cli.test_serve_echo import Server, serving as serving_any
@@ -185,18 +185,32 @@ class TestEcho:
             assert closing_of(ws) == (1001, "no message for 0.2 s")
 
     def test_a_client_that_answers_no_ping(self) -> None:
-        with serving("--ping-interval", "100ms", "--ping-timeout", "100ms", "--events") as server:
-            with raw_websocket(server):
-                left = next(events(server, "closed"))
-                assert (left["close_code"], left["error"]["kind"]) == (1006, "ConnectionClosed")
+        with (
+            serving("--ping-interval", "100ms", "--ping-timeout", "100ms", "--events") as server,
+            raw_websocket(server),
+        ):
+            left = next(events(server, "closed"))
+            assert (left["close_code"], left["error"]["kind"]) == (1006, "ConnectionClosed")
 
-    def test_faults(self) -> None:
-        with serving("--reset-after", "2k", "--seed", "1") as server:
-            ws = connect(url_of(server), config=WebSocketConfig())  # without compression
-            ws.send("x" * 3000)
-            assert closing_of(ws)[0] == 1006
-            ws.abort()
+    def test_a_reset_on_purpose(self) -> None:
+        with serving("--reset-after", "2k", "--seed", "1", "--no-compress") as server:
+            with connect(url_of(server)) as ws:
+                ws.send("x" * 3000)
+                assert closing_of(ws)[0] == 1006
             assert server.end()[1]["reset"] == 1
+
+    @pytest.mark.parametrize("fault", [("--delay", "1ms..5ms"), ("--throttle", "100k/s"), ("--drop", "1%")])
+    def test_other_faults_with_a_client_that_takes_its_time(self, fault: tuple[str, str]) -> None:
+        with serving(*fault, "--seed", "1", "--no-compress") as server:
+            host, _, port = server.addr.rpartition(":")
+            with socket.create_connection((host, int(port)), timeout=20) as sock:
+                until(lambda: counts_of(server)["active"] == 1, "the server waits for its request")
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert sock.recv(4096).startswith(b"HTTP/1.1 426 ")
+            with connect(url_of(server)) as ws:
+                for size in range(0, 8000, 1000):
+                    ws.send("x" * size)
+                    assert ws.receive(timeout=20) == "x" * size
 
 
 @contextmanager
@@ -341,15 +355,17 @@ class TestExec:
                 assert ws.receive(timeout=20) == "again"
 
     def test_octets_as_they_come(self) -> None:
-        with serving("--exec", "tr a-z A-Z", "--binary", "--no-compress") as server:
-            with connect(url_of(server)) as ws:
-                ws.send(b"x" * 200_000)  # tr writes when its buffer is full
-                received = b""
-                while len(received) < 100_000:
-                    message = ws.receive(timeout=20)
-                    assert isinstance(message, bytes)
-                    received += message
-                assert set(received) == {ord("X")}
+        with (
+            serving("--exec", "tr a-z A-Z", "--binary", "--no-compress") as server,
+            connect(url_of(server)) as ws,
+        ):
+            ws.send(b"x" * 200_000)  # tr writes when its buffer is full
+            received = b""
+            while len(received) < 100_000:
+                message = ws.receive(timeout=20)
+                assert isinstance(message, bytes)
+                received += message
+            assert set(received) == {ord("X")}
 
     def test_a_program_is_not_there(self, netkit: Callable[..., Result]) -> None:
         done = netkit("ws", "server", "--exec", "no-such-program-here")
@@ -532,14 +548,17 @@ class TestOtherRequests:
 @pytest.mark.parametrize("workers", ["1", "2"])
 class TestSigterm:
     def test_clients_get_1001(self, workers: str) -> None:
-        with serving("--workers", workers) as server:
-            with connect(url_of(server)) as one, connect(url_of(server)) as two:
-                one.send("hello")
-                assert one.receive(timeout=20) == "hello"
-                server.process.send_signal(signal.SIGTERM)
-                assert (closing_of(one)[0], closing_of(two)[0]) == (1001, 1001)
-                code, counts = server.end(None)
-                assert (code, counts["websockets"], counts["cut_off"], counts["failed"]) == (0, 2, 0, 0)
+        with (
+            serving("--workers", workers) as server,
+            connect(url_of(server)) as one,
+            connect(url_of(server)) as two,
+        ):
+            one.send("hello")
+            assert one.receive(timeout=20) == "hello"
+            server.process.send_signal(signal.SIGTERM)
+            assert (closing_of(one)[0], closing_of(two)[0]) == (1001, 1001)
+            code, counts = server.end(None)
+            assert (code, counts["websockets"], counts["cut_off"], counts["failed"]) == (0, 2, 0, 0)
 
     def test_a_second_one_cuts_off_who_does_not_answer(self, workers: str) -> None:
         with serving("--workers", workers, "--drain", "60") as server, raw_websocket(server) as sock:

@@ -11,9 +11,7 @@ from netkit.cli.payload.http_server import Serving
 from netkit.cli.payload.ws_events import WsEvents, is_websocket
 from netkit.cli.payload.ws_guard import Gate, Origins
 from netkit.cli.payload.ws_session import Sessions
-from netkit.io import beside
 from netkit.serve.stop import finishing
-from netkit.websocket.close import CloseCode
 from netkit.websocket.server import WebSocketHandler
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from netkit.http.server.exchange import Exchange
     from netkit.http.server.metrics import Metrics
     from netkit.http.server.service import Watcher
-    from netkit.io import Event, Flow
+    from netkit.io import Flow
     from netkit.lab.faults import Faults
     from netkit.serve.stop import Stop
 
@@ -130,9 +128,9 @@ class WsServing(Serving):
 
             page = made_page()
         self._sessions = sessions
-        self._websockets = WebSocketHandler(sessions, config=limits.config(access.subprotocol))
+        websockets = WebSocketHandler(sessions, config=limits.config(access.subprotocol))
         gate = Gate(
-            self._websockets,
+            websockets,
             path=access.path,
             page=page,
             origins=Origins(access.origin, own_only=sessions.is_private),
@@ -152,13 +150,9 @@ class WsServing(Serving):
         self._every = how.workers
 
     def flow(self, stop: Stop) -> Flow[None]:
-        """Flow: serve until `stop` is set; then close the WebSockets, and drain."""
-        yield from beside(super().flow(stop), self._leaving_flow(finishing(stop)))
-
-    def _leaving_flow(self, finish: Event) -> Flow[None]:
-        yield from finish.wait()
-        self._sessions.is_stopping = True
-        self._websockets.close_all(CloseCode.GOING_AWAY, "the server stops")
+        """Flow: serve until `stop` is set, and then drain."""
+        self._sessions.stop = finishing(stop)
+        yield from super().flow(stop)
 
     def begin(self, place: int) -> None:
         """In a worker: its numbers, and its share of the limits."""

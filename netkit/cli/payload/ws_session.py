@@ -15,10 +15,9 @@ from netkit.io import OPERATIONS_PER_TURN, PAUSE, DeadlineExceeded, before
 from netkit.websocket.close import CloseCode
 from netkit.websocket.connection import NORMAL_CODES
 from netkit.websocket.errors import WebSocketError
-from netkit.websocket.opcode import Opcode
 
 if TYPE_CHECKING:
-    from netkit.io import Flow
+    from netkit.io import Event, Flow
     from netkit.websocket.server import ServerWebSocket
 
 log = Log("netkit.websocket.server")
@@ -90,13 +89,10 @@ class Session:
         self.bytes_sent = 0
         #: Whether the mode has decided to close.
         self.is_closing = False
-        #: Whether a Close frame of the client came before this side had sent one.
-        self._peer_closed_first = False
         self.begun = monotonic()
         self._moved = self.begun
         self._told = told
         self._idle_timeout = idle_timeout
-        ws.on_event = self._see
 
     def __str__(self) -> str:
         return f"WebSocket {self.number} from {self.ws.request.connection.peer or 'a local client'}"
@@ -139,13 +135,9 @@ class Session:
     @property
     def closed_first(self) -> Literal["local", "peer"] | None:
         """Whose Close frame was the first; None if there was none."""
-        if self._peer_closed_first:
-            return "peer"
-        return None if self.ws.protocol.close_sent is None else "local"
-
-    def _see(self, event: tuple[object, object]) -> None:
-        if event[0] is Opcode.Close and self.ws.protocol.close_sent is None:
-            self._peer_closed_first = True
+        if self.ws.closing.is_set:
+            return "local"
+        return None if self.ws.protocol.close_received is None else "peer"
 
     def _note(self, direction: str, message: str | bytes) -> None:
         self._moved = monotonic()
@@ -188,8 +180,8 @@ class Sessions:
         self.counts = Counts()
         #: The numbers of the connections; of a worker, every so manieth.
         self.numbers = count(1)
-        #: Set when connections that are still being opened are to be closed with 1001.
-        self.is_stopping = False
+        #: Set when the server closes its connections; None before it serves.
+        self.stop: Event | None = None
         self._mode = mode
         self._greeting = greeting
         self._idle_timeout = idle_timeout
@@ -214,8 +206,6 @@ class Sessions:
         if self._told is not None:
             self._told.connected(session)
         error: Exception | None = None
-        if self.is_stopping:
-            ws.begin_close(CloseCode.GOING_AWAY, "the server stops")
         try:
             if self._greeting is not None:
                 yield from session.send_flow(self._greeting)
@@ -236,7 +226,7 @@ class Sessions:
             self._ended(session, error)
 
     def _ended(self, session: Session, error: Exception | None) -> None:
-        if self.is_stopping and session.ws.protocol.close_received is None:
+        if self.stop is not None and self.stop.is_set and session.ws.protocol.close_received is None:
             self.counts.cut_off += 1
         if log.enabled:
             how = str(error) if error is not None else f"closed with {session.ws.close_code}"
