@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -258,20 +259,23 @@ class TestBroadcast:
     @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="how large a process is")
     def test_who_does_not_read_is_dropped_and_costs_little(self) -> None:
         with serving("--broadcast", "--write-timeout", "60", "--no-compress") as server:
-            with raw_websocket(server, 4096) as deaf, connect(url_of(server)) as talker:
-                with connect(url_of(server)) as listener:
-                    until(lambda: counts_of(server)["websockets"] == 3)
-                    before = resident(server.process.pid)
-                    for number in range(400):
-                        talker.send(b"%d " % number + bytes(65536))
-                        assert isinstance(heard := listener.receive(timeout=20), bytes)
-                        assert heard.startswith(b"%d " % number), "the others do not wait for it"
-                    until(lambda: counts_of(server)["too_slow"] == 1)
-                    assert resident(server.process.pid) - before < 16 << 20, "of 25 MiB that were sent"
-                    received = b""
-                    while b"\x03\xf0too slow for the messages of others" not in received[-200:]:
-                        received += (data := deaf.recv(1 << 20))
-                        assert data
+            with (
+                raw_websocket(server, 4096) as deaf,
+                connect(url_of(server)) as talker,
+                connect(url_of(server)) as listener,
+            ):
+                until(lambda: counts_of(server)["websockets"] == 3)
+                before = resident(server.process.pid)
+                for number in range(400):
+                    talker.send(b"%d " % number + bytes(65536))
+                    assert isinstance(heard := listener.receive(timeout=20), bytes)
+                    assert heard.startswith(b"%d " % number), "the others do not wait for it"
+                until(lambda: counts_of(server)["too_slow"] == 1)
+                assert resident(server.process.pid) - before < 16 << 20, "of 25 MiB that were sent"
+                received = b""
+                while b"\x03\xf0too slow for the messages of others" not in received[-200:]:
+                    received += (data := deaf.recv(1 << 20))
+                    assert data
 
     def test_several_processes_are_refused(self, netkit: Callable[..., Result]) -> None:
         done = netkit("ws", "server", "--broadcast", "--workers", "2")
@@ -416,6 +420,53 @@ class TestExecMessage:
                 ws.send("x")
                 until(lambda: processes_of(server))
             until(lambda: not processes_of(server))
+
+
+class TestReplay:
+    def test_what_a_client_has_recorded(self, tmp_path: Path) -> None:
+        recording = tmp_path / "recording"
+        with serving("--greet", "hi") as server:
+            done = subprocess.run(
+                netkit_argv(
+                    "ws", "client", "--count", "3", "--record", str(recording), url_of(server), "one", "two"
+                ),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=30,
+                check=True,
+            )
+            assert done.stdout == b"hi\none\ntwo\n"
+        with serving("--replay", str(recording), "--speed", "0") as server:
+            for _ in range(2):
+                with connect(url_of(server)) as ws:
+                    ws.send("nobody looks at this")
+                    assert [ws.receive(timeout=20) for _ in range(3)] == ["hi", "one", "two"]
+                    assert closing_of(ws)[0] == 1000
+
+    def test_its_times_octets_and_end(self, tmp_path: Path) -> None:
+        recording = tmp_path / "recording"
+        recording.write_text(
+            '{"recording": "netkit ws", "version": 1}\n'
+            '{"at_s": 0, "direction": "received", "opcode": "binary", "data_b64": "AAE="}\n'
+            '{"at_s": 0.1, "direction": "sent", "opcode": "text", "text": "not this"}\n'
+            '{"at_s": 0.2, "direction": "received", "opcode": "ping", "data_b64": "AAE="}\n'
+            '{"at_s": 0.4, "direction": "received", "opcode": "text", "text": "late"}\n'
+            '{"at_s": 0.4, "direction": "received", "opcode": "close", "close_code": 4000, "reason": "why"}\n'
+        )
+        with serving("--replay", str(recording), "--speed", "2") as server, connect(url_of(server)) as ws:
+            assert ws.receive(timeout=20) == b"\0\1"
+            begun = monotonic()
+            assert ws.receive(timeout=20) == "late"
+            assert monotonic() - begun > 0.15
+            assert closing_of(ws) == (4000, "why")
+
+    def test_what_is_no_recording(self, netkit: Callable[..., Result], tmp_path: Path) -> None:
+        wrong = tmp_path / "wrong"
+        wrong.write_text("{}\n")
+        done = netkit("ws", "server", "--replay", str(wrong))
+        assert done.exit_code == 2
+        assert "is no recording" in done.stderr
+        assert netkit("ws", "server", "--replay", str(tmp_path / "absent")).exit_code == 8
 
 
 class TestWhoMayConnect:
@@ -620,9 +671,10 @@ WRONG = [
     (["--binary"], "--binary is for --exec", "add --exec"),
     (["--exec", "cat", "--exec-timeout", "1"], "--exec-timeout is for --exec-message", ""),
     (["--max-programs", "3"], "--max-programs is for --exec", ""),
+    (["--speed", "2"], "--speed is for --replay", ""),
     (["--greet", ""], "--greet without a text", ""),
     (["--path", "chat"], "'chat' is no path", "/metrics"),
-    (["--subprotocol", "a b"], "'a b' is no name of a subprotocol", ""),
+    (["--subprotocol", "a b"], "'a b' is no subprotocol", ""),
     (["--origin", "example.com"], "'example.com' is no origin", "http://localhost:3000"),
     (["--origin", "http://a/b"], "'http://a/b' is no origin", ""),
     (["--auth", "ann"], "no user and password", "USER:PASSWORD"),

@@ -59,6 +59,8 @@ def server(
     shell, but no shell runs them (if you need one, write sh -c '...'). A program finds the request in the
     environment variables of CGI (RFC 3875): REMOTE_ADDR, PATH_INFO, QUERY_STRING, HTTP_USER_AGENT.
 
+    --replay sends each client what `netkit ws client --record` has received, with the same timing.
+
     Browsers let every page connect to every server. In the modes that show a client more than its own
     messages, pages of other origins are refused with 403, unless --origin names them.
 
@@ -77,6 +79,7 @@ def server(
         $ netkit ws server --broadcast --path /chat --greet welcome :9001
         $ netkit ws server --exec 'tail -f access.log'
         $ netkit ws server --exec-message 'tr a-z A-Z'
+        $ netkit ws server --replay session.jsonl --speed 10
         $ netkit ws server --tls --write-ca mine.pem localhost:9443
         $ netkit ws server --json --events --max-message 64Ki
         $ netkit ws server --delay 20ms..80ms --drop 1%

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDic
 
 from netkit.cli.frame.exits import explain
 from netkit.cli.frame.fields import EndpointOrPath
-from netkit.cli.frame.output import b64, rfc3339
+from netkit.cli.frame.output import rfc3339
 from netkit.cli.payload.events import OfClient
 from netkit.cli.payload.http_events import Exchanged, Faulted, HttpEvents, HttpView
 from netkit.cli.payload.serving import Ended, Reloaded
 from netkit.cli.payload.talking import TlsRow, tls_row
 from netkit.cli.payload.ws_session import size_of
+from netkit.cli.ws.recording import payload_fields
 from netkit.websocket.close import CloseCode
 
 if TYPE_CHECKING:
@@ -76,11 +77,6 @@ class WsView(HttpView):
     """Where a WebSocket server listens; with --events, what its clients do."""
 
     schema = WsListening | WsCame | WsMessage | WsLeft | Exchanged | Faulted | Reloaded | Ended
-
-
-def payload_fields(message: str | bytes) -> dict[str, str]:
-    """A message as a row has it: `text`, or `data_b64`."""
-    return {"text": message} if isinstance(message, str) else {"data_b64": b64(message)}
 
 
 def is_websocket(exchange: Exchange) -> bool:

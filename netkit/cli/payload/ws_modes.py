@@ -1,15 +1,19 @@
-"""What `netkit ws server` does with its connections: echo, and broadcast."""
+"""What `netkit ws server` does with its connections: echo, broadcast, and the replay of a recording."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING
 
+from netkit.cli.ws.sending import Listed
 from netkit.io import Event, beside
 from netkit.websocket.close import CloseCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from netkit.cli.payload.ws_session import Session
+    from netkit.cli.ws.sending import Outgoing
     from netkit.io import Flow
 
 #: Messages that are kept for a client of a broadcast that does not read, and octets of them in all.
@@ -106,3 +110,39 @@ class Broadcast:
     def _judging_flow(member: _Member) -> Flow[None]:
         yield from member.slow.wait()
         raise _TooSlow
+
+
+class Replay:
+    """Sends what a recording of `netkit ws client` has as received, at the times that it has.
+
+    Each client gets it from the beginning. What clients send is not looked at. After the last message, or
+    with the Close frame of the recording, the connection is closed.
+    """
+
+    is_private = True
+
+    def __init__(self, items: Sequence[Outgoing], speed: float) -> None:
+        """`speed`: so many times as fast; 0 is without waiting."""
+        self._items = items
+        self._speed = speed
+
+    def talk_flow(self, session: Session) -> Flow[None]:
+        """Flow: serve one connection."""
+        yield from beside(self._playing_flow(session), self._ignoring_flow(session))
+
+    def _playing_flow(self, session: Session) -> Flow[None]:
+        listed = Listed(self._items, self._speed)
+        while (item := (yield from listed.next_flow())) is not None:
+            if item.kind == "close":
+                yield from session.ws.close_flow(item.code, item.reason)
+                return
+            if item.kind == "ping":
+                assert isinstance(item.payload, bytes)
+                yield from session.ws.ping_flow(item.payload)
+            else:
+                yield from session.send_flow(item.payload)
+
+    @staticmethod
+    def _ignoring_flow(session: Session) -> Flow[None]:
+        while True:
+            yield from session.receive_flow()

@@ -5,30 +5,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from netkit.cli.frame.groups import OptionGroup, field, flag
-from netkit.cli.frame.options import Number, Seconds, Value, WrongValue
+from netkit.cli.frame.options import File, Number, Seconds, Value, WrongValue
 from netkit.cli.payload.faults import Size
 from netkit.cli.payload.http_options import Credentials, UrlPath
+from netkit.cli.ws.options import Token
 
 if TYPE_CHECKING:
-    import click
-
     from netkit.http.server.config import ServerConfig
     from netkit.websocket.config import WebSocketConfig
-
-
-class Token(Value[str]):
-    """The name of a subprotocol."""
-
-    name = "name"
-    form = "write a name without spaces and commas, as in graphql-ws"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from netkit.http.field_syntax import TOKEN
-
-        if not TOKEN.fullmatch(str(value)):
-            self.wrong(f"{str(value)!r} is no name of a subprotocol", param, ctx)
-        return str(value)
 
 
 class WebOrigin(Value[str]):
@@ -80,6 +67,18 @@ class ModeOptions(OptionGroup):
         "with 1013.",
         show_default="100",
     )
+    replay: str | None = field(
+        "--replay",
+        type=File(),
+        help="Send what `netkit ws client --record` has written as received, with the same timing.",
+    )
+    speed: float = field(
+        "--speed",
+        type=click.FloatRange(0, 1000),
+        default=1.0,
+        metavar="FACTOR",
+        help="With --replay: so many times as fast; 0 waits for nothing.",
+    )
     greet: str | None = field(
         "--greet", metavar="TEXT", help="Send this text first, on each connection, whatever the mode."
     )
@@ -101,6 +100,8 @@ class ModeOptions(OptionGroup):
             self.only_with("--exec-message", "exec_timeout")
         if self.exec_ is None and self.exec_message is None:
             self.only_with("--exec", "max_programs")
+        if self.replay is None and self.speed != 1.0:
+            raise WrongValue("--speed is for --replay", "add --replay FILE, or leave it out")
 
 
 class AccessOptions(OptionGroup):
@@ -175,7 +176,13 @@ class WsLimits(OptionGroup):
         default=60.0,
         help="End a connection if its client takes nothing of a message for this long.",
     )
-    no_compress: bool = flag("--no-compress", help="Do not compress messages (permessage-deflate).")
+    compress: bool = field(
+        "--compress/--no-compress",
+        type=click.BOOL,
+        default=True,
+        show_default=False,
+        help="Agree on permessage-deflate (RFC 7692) if the client offers it (the default), or do not.",
+    )
     no_http2: bool = flag("--no-http2", help="Speak HTTP/1.1 only, without WebSockets in HTTP/2 (RFC 8441).")
 
     def server_config(self) -> ServerConfig:
@@ -200,6 +207,6 @@ class WsLimits(OptionGroup):
             ping_timeout=self.ping_timeout,
             write_timeout=self.write_timeout,
             subprotocols=subprotocols,
-            deflate=None if self.no_compress else DeflateConfig(),
+            deflate=DeflateConfig() if self.compress else None,
             limits=limits,
         )

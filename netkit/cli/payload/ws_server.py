@@ -89,6 +89,11 @@ def _mode_of(run: Run[Any], mode: ModeOptions, access: AccessOptions, limits: Ws
         from netkit.cli.payload.ws_modes import Broadcast
 
         return Broadcast()
+    if mode.replay is not None:
+        from netkit.cli.payload.ws_modes import Replay
+        from netkit.cli.ws.recording import read_recording
+
+        return Replay(list(read_recording(mode.replay, "received")), mode.speed)
     command = mode.exec_ if mode.exec_ is not None else mode.exec_message
     if command is None:
         from netkit.cli.payload.ws_modes import Echo
