@@ -50,7 +50,9 @@ ELSEWHERE = re.compile(
 )
 
 #: The command of a line that goes on until it is told to end.
-SERVER = re.compile(r"netkit (?:\w+ listen|(?:serve|tcp|udp) echo|serve (?:dns|http)|demo --keep)\b")
+SERVER = re.compile(
+    r"netkit (?:\w+ listen|(?:serve|tcp|udp) echo|serve (?:dns|http|ws)|ws server|demo --keep)\b"
+)
 #: What goes on after its input, since only the echo server could end it; and what shows the echo.
 WAITS = re.compile(
     r"netkit tcp connect (?=.*(?:--on-eof keep|--recv-only|--proxy |--tls))(?!.*--idle-timeout)"
@@ -59,7 +61,7 @@ WAITS = re.compile(
 ECHOED = re.compile(r"netkit (?:tcp|unix) connect (?!.*(?:--send-only|--json|--hexdump|<))")
 LISTENS = re.compile(
     r"(?:listening on|receiving on|listening\t\w+\t|\"local\": \")\s*\"?([^\s\",]+)"
-    r"|^(?:https?://)?([\d.]+:\d+)/?$",
+    r"|^(?:(?:http|ws)s?://)?([\d.]+:\d+)/?$",
     re.MULTILINE,
 )
 
@@ -112,6 +114,10 @@ def client_of(line: str, local: str) -> str:
         scheme = "https" if "--tls" in line else "http"
         local = local.replace("0.0.0.0", "127.0.0.1").replace("[::]", "127.0.0.1")
         return f"netkit http fetch --insecure -q -o /dev/null -u ann:secret {scheme}://{local}/"
+    if "ws" in line.split()[1:3]:
+        url = f"{'wss' if '--tls' in line else 'ws'}://{local.replace('0.0.0.0', '127.0.0.1')}"
+        path = "/chat" if "--path /chat" in line else "/"
+        return f"netkit ws client --insecure --quiet-time 0.3 {url}{path} hello"
     if "serve dns" in line:
         return f"netkit dig @127.0.0.1 -p {local.rpartition(':')[2]} demo.test SOA"
     if "unix" in line:

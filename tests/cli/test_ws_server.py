@@ -258,24 +258,24 @@ class TestBroadcast:
 
     @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="how large a process is")
     def test_who_does_not_read_is_dropped_and_costs_little(self) -> None:
-        with serving("--broadcast", "--write-timeout", "60", "--no-compress") as server:
-            with (
-                raw_websocket(server, 4096) as deaf,
-                connect(url_of(server)) as talker,
-                connect(url_of(server)) as listener,
-            ):
-                until(lambda: counts_of(server)["websockets"] == 3)
-                before = resident(server.process.pid)
-                for number in range(400):
-                    talker.send(b"%d " % number + bytes(65536))
-                    assert isinstance(heard := listener.receive(timeout=20), bytes)
-                    assert heard.startswith(b"%d " % number), "the others do not wait for it"
-                until(lambda: counts_of(server)["too_slow"] == 1)
-                assert resident(server.process.pid) - before < 16 << 20, "of 25 MiB that were sent"
-                received = b""
-                while b"\x03\xf0too slow for the messages of others" not in received[-200:]:
-                    received += (data := deaf.recv(1 << 20))
-                    assert data
+        with (
+            serving("--broadcast", "--write-timeout", "60", "--no-compress") as server,
+            raw_websocket(server, 4096) as deaf,
+            connect(url_of(server)) as talker,
+            connect(url_of(server)) as listener,
+        ):
+            until(lambda: counts_of(server)["websockets"] == 3)
+            before = resident(server.process.pid)
+            for number in range(400):
+                talker.send(b"%d " % number + bytes(65536))
+                assert isinstance(heard := listener.receive(timeout=20), bytes)
+                assert heard.startswith(b"%d " % number), "the others do not wait for it"
+            until(lambda: counts_of(server)["too_slow"] == 1)
+            assert resident(server.process.pid) - before < 16 << 20, "of 25 MiB that were sent"
+            received = b""
+            while b"\x03\xf0too slow for the messages of others" not in received[-200:]:
+                received += (data := deaf.recv(1 << 20))
+                assert data
 
     def test_several_processes_are_refused(self, netkit: Callable[..., Result]) -> None:
         done = netkit("ws", "server", "--broadcast", "--workers", "2")

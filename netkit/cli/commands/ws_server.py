@@ -77,9 +77,9 @@ def server(
         $ netkit ws server
         $ netkit ws server --page 127.0.0.1:9001
         $ netkit ws server --broadcast --path /chat --greet welcome :9001
-        $ netkit ws server --exec 'tail -f access.log'
+        $ netkit ws server --exec 'tail -n 5 -f netkit-demo/names.txt'
         $ netkit ws server --exec-message 'tr a-z A-Z'
-        $ netkit ws server --replay session.jsonl --speed 10
+        $ netkit ws server --replay captured.jsonl --speed 10
         $ netkit ws server --tls --write-ca mine.pem localhost:9443
         $ netkit ws server --json --events --max-message 64Ki
         $ netkit ws server --delay 20ms..80ms --drop 1%

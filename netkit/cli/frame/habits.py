@@ -110,6 +110,22 @@ def _port_of(path: str, *flags: str) -> dict[str, str]:
     return dict.fromkeys(flags, f"write netkit {path} :{{PORT}}")
 
 
+#: wscat's, websocat's and websocketd's, beside the server's own.
+_WS_SERVER = {
+    **{flag: text for flag, text in _SERVER_TLS.items() if "--alpn" not in text},
+    "-k": "leave it out: it goes on until it is told to stop",
+    **_port_of("ws server", "-p", "--port", "-l", "--listen", "-s"),
+    "--address": "write netkit ws server {ADDR}:PORT",
+    "--devconsole": "write --page",
+    "--sameorigin": "leave it out: --exec takes pages of its own origin only, unless --origin is there",
+    "--ssl": "write --tls",
+    "--sslcert": "write --tls --cert {FILE}, and its --key",
+    "--sslkey": "write --key {FILE}, with --tls and --cert",
+    "--passenv": "leave it out: programs get all variables",
+    "--protocol": "write --subprotocol {NAME}",
+    "-b": "write --binary, with --exec",
+}
+
 #: Flags of other tools, for each command ("" is `netkit` itself), and what to do instead.
 SPELLINGS: Mapping[str, Mapping[str, str]] = {
     "": {
@@ -322,6 +338,8 @@ SPELLINGS: Mapping[str, Mapping[str, str]] = {
         "--tls-cert": "write --tls --cert {FILE}, and its --key",
         "--tls-key": "write --key {FILE}, with --tls and --cert",
     },
+    "ws server": _WS_SERVER,
+    "serve ws": _WS_SERVER,
 }
 
 
