@@ -110,9 +110,13 @@ class _Draft:
             os.close(fd)
 
     def publish(self, replaces: os.stat_result | None) -> None:
-        """Give the file its name, in the place of a file if `replaces` is what that was. Raises OSError."""
+        """Give the file its name, in the place of a file if `replaces` is what that was. Raises OSError.
+
+        It keeps the permissions of a file that it replaces. A symbolic link says 0777, which are nobody's.
+        """
         if replaces is not None:
-            os.chmod(self.temporary, stat.S_IMODE(replaces.st_mode) & 0o777, dir_fd=self.directory)
+            if stat.S_ISREG(replaces.st_mode):
+                os.chmod(self.temporary, stat.S_IMODE(replaces.st_mode) & 0o777, dir_fd=self.directory)
             os.rename(self.temporary, self.name, src_dir_fd=self.directory, dst_dir_fd=self.directory)
             return
         try:

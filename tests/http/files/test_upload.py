@@ -105,6 +105,8 @@ def test_a_link_is_replaced_and_not_written_through(root: Path) -> None:
         for name in ("link", "inner"):
             assert put(client, f"/{name}", b"new").status == 204
             assert not (root / name).is_symlink()
+            mode = stat.S_IMODE((root / name).stat().st_mode)
+            assert not mode & 0o133, "a link's own permissions are 0777, which nobody chose"
     assert (root.parent / "secret.txt").read_bytes() == SECRET
     assert (root / "a.txt").read_bytes() == b"0123456789" * 10
 
