@@ -146,9 +146,12 @@ WRONG = [
     (["--metrics-public"], "--metrics-public is for --metrics", "add --metrics"),
     (["--auth", "secret"], "no user and password", "USER:PASSWORD"),
     (["--auth", "@"], "names no file", "@FILE"),
-    (["--cors", "example.com"], "no origin", "scheme"),
-    (["--index", "a/b"], "no name of a file", ""),
-    (["--host", "a b"], "host", ""),
+    (["--cors", "example.com"], "--cors: 'example.com' is no origin", "scheme"),
+    (["--index", "a/b"], "--index: 'a/b' is no name of a file", "write the name of a file"),
+    (["--index", "a/b", "--spa"], "--index: 'a/b' is no name of a file", ""),
+    (["--cache-control", "a\nb"], "--cache-control: ", "max-age=3600"),
+    (["--host", "a b"], "--host: 'a b' is no name of a host", "without a port"),
+    (["--host", "a b", "--inspect"], "--host: it is neither a name nor an address", "without a port"),
     (["--head-timeout", "0"], "not a time above 0", "seconds"),
     (["--max-upload", "0", "--upload"], "less than 1", "bytes"),
     (["4294967296"], "no file or directory", "write :4294967296 to listen at that port"),
@@ -338,12 +341,24 @@ class TestOtherThings:
         assert lines[2] == f'  File "{tmp_path / "boom.py"}", line 2, in app'
         assert all(line.isprintable() for line in lines)
 
+    def test_an_application_that_returns_what_none_may(self, tmp_path: Path) -> None:
+        """No line of it raised, so there are only the words, without netkit's own lines."""
+        (tmp_path / "mute.py").write_text("def app(environ, start_response):\n    return [b'x']\n")
+        with serving("--app", "mute:app", cwd=tmp_path) as server:
+            assert ask(server, "/").status == 500
+            server.process.send_signal(signal.SIGTERM)
+            lines = server.process.communicate(timeout=20)[1].decode().splitlines()
+        assert lines[0] == "netkit: serve http: GET /: the application raised RuntimeError"
+        assert lines[1].startswith("RuntimeError: "), lines
+        assert "start_response" in lines[1], lines
+
     @pytest.mark.parametrize(
         ("text", "said"),
         [
             ("x = 1/0", "its module cannot be imported: ZeroDivisionError"),
             ("", "has no app"),
             ("app = 3", "called"),
+            ("raise SystemExit(4)", "its module cannot be imported: SystemExit: 4"),
         ],
     )
     def test_what_is_no_application(self, tmp_path: Path, text: str, said: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import netkit._version as version
 from netkit.cli.frame.messages import visible
-from netkit.cli.payload.http_options import FileOptions, WhatOptions, split_path
+from netkit.cli.payload.http_options import FileOptions, WhatOptions, split_path, wrong_value
 
 if TYPE_CHECKING:
     from netkit.cli.frame.command import Run
@@ -43,9 +43,13 @@ class OneFile:
 def handler_of(what: WhatOptions, files: FileOptions, path: str | None, workers: int) -> AnyHandler:
     """The handler that the options ask for. Raises OSError, WrongValue, AppError."""
     if what.inspect:
+        from netkit.http.errors import HttpError
         from netkit.http.inspector import Inspector, InspectorConfig
 
-        return Inspector(InspectorConfig(allowed_hosts=what.host))
+        try:
+            return Inspector(InspectorConfig(allowed_hosts=what.host))
+        except HttpError.InvalidValue as error:
+            raise wrong_value(error) from error
     if what.app is not None:
         return _application(what.app, workers > 1)
     from netkit.http.files import FileHandler
@@ -62,7 +66,7 @@ def _application(name: str, multiprocess: bool) -> AnyHandler:
         app = load_app(name, folder=os.getcwd())
     except AppError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that ends itself would end netkit without a word
         why = f"its module cannot be imported: {type(error).__name__}: {error}"
         raise AppError(name, why, hint="NETKIT_DEBUG=1 shows where") from error
     return app_handler(app, multiprocess=multiprocess, name=name)
@@ -103,14 +107,18 @@ class AppFailures:
 
 
 def _traceback(error: Exception) -> list[str]:
-    """The lines of a traceback from where the application was called; all of it for an error of netkit's."""
+    """The lines of a traceback from where the application was called.
+
+    Without a line of the application (it returned what the gateway refuses) there are only the words. What
+    netkit's own code was doing says nothing to a developer.
+    """
     from traceback import format_exception
 
-    own = os.path.dirname(version.__file__)
+    own = os.path.join(os.path.dirname(version.__file__), "")
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(own):
         trace = trace.tb_next
-    return "".join(format_exception(type(error), error, trace or error.__traceback__)).splitlines()
+    return "".join(format_exception(type(error), error, trace, chain=trace is not None)).splitlines()
 
 
 def warn_if_open(run: Run[Any], what: WhatOptions, files: FileOptions, addrs: list[Any]) -> None:

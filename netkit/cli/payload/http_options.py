@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import click
 
+    from netkit.http.errors import HttpInvalidValue
     from netkit.http.files import BasicCredentials, FilesConfig, UploadConfig
     from netkit.http.server.config import ServerConfig
 
@@ -168,6 +169,22 @@ _ORIGIN = Text("origin", "write a scheme, a host and a port, as in http://localh
 _HOST = Text("name", "write a name or an address without a port, as in files.example.com, or '*' for any")
 _CACHE_CONTROL = Text("text", "write the value of the field, as in max-age=3600 or no-store")
 
+#: What the library calls the values of options: the option, and the form of its value.
+_OPTIONS = {
+    "index": ("--index", _FILE_NAME),
+    "cors": ("--cors", _ORIGIN),
+    "allowed_hosts": ("--host", _HOST),
+    "host": ("--host", _HOST),
+    "header Cache-Control": ("--cache-control", _CACHE_CONTROL),
+}
+
+
+def wrong_value(error: HttpInvalidValue) -> WrongValue:
+    """What the library said of a value, with the option that it was given by."""
+    option, value = _OPTIONS.get(error.field, (error.field, None))
+    hint = error.hint or (value.form if value else None)
+    return WrongValue(f"{option}{str(error).removeprefix(error.field)}", hint)
+
 
 class WhatOptions(OptionGroup):
     """What is served."""
@@ -276,7 +293,7 @@ class FileOptions(OptionGroup):
                 allowed_hosts=None if not hosts or "*" in hosts else hosts,
             )
         except HttpError.InvalidValue as error:
-            raise WrongValue(str(error), error.hint) from error
+            raise wrong_value(error) from error
 
     def _upload(self) -> UploadConfig | None:
         if not self.upload:
