@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from netkit.net import TcpListener, UdpSocket
-from tests.cli.helpers import netkit_argv
+from tests.cli.helpers import netkit_argv, process_environment
 from tests.cli.test_serve_echo import Server
 from tests.cli.test_serve_http import ask, connected, everything, over_tls, port_of, serving, trusting
 from tests.conftest import free_port, require_peer
@@ -104,6 +104,19 @@ class TestSigterm:
 def test_ctrl_c_ends_it_at_once(site: Path) -> None:
     with serving(str(site)) as server, downloading(server):
         assert server.end(signal.SIGINT)[0] == 130
+
+
+def test_ctrl_c_says_no_counts_that_no_worker_told(site: Path) -> None:
+    argv = netkit_argv("serve", "http", str(site), "127.0.0.1:0", "--workers", "2")
+    with subprocess.Popen(
+        argv, env=process_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("listening")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert re.fullmatch(r"served for [0-9.]+ s(: [0-9].*)?", said.splitlines()[0]), said
 
 
 class TestHandover:

@@ -321,7 +321,8 @@ def _say_counts(run: Run[Any], event: str, elapsed: float, counts: Mapping[str, 
         run.write_object({"event": event, "elapsed_s": elapsed, "counts": done})
     elif not run.env.quiet:
         words = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in done.items())
-        run.env.say(f"served for {elapsed:.1f} s: {words}")
+        # On Ctrl-C, workers end before they have told their counts.
+        run.env.say(f"served for {elapsed:.1f} s{': ' if words else ''}{words}")
 
 
 def _notifying(stop: Event) -> Flow[None]:
