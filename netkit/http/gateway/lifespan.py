@@ -117,6 +117,9 @@ class Lifespan:
             self._done = phase
         elif kind == f"lifespan.{phase}.failed":
             self._failed = LifespanError(phase, str(message.get("message", "")))
+        elif kind == "lifespan.shutdown.failed" and self._done == "startup":
+            # It ends before it was asked to. Starlette says so when its task is cancelled, as Ctrl-C does.
+            self._failed = LifespanError("shutdown", str(message.get("message", "")))
         else:
             raise RuntimeError(f"{kind!r} was sent during the {phase}")
         self._phase.set_soon()

@@ -18,6 +18,7 @@ import pytest
 from netkit.http import Client, DialConfig, HttpVersions, Request, ServerConfig
 from netkit.http.gateway import AsgiHandler, LifespanError
 from netkit.http.gateway.errors import ClientGone
+from netkit.io import run_async
 from tests.http.gateway.served import ASYNC, Told, answers, request, rest_of, served
 from tests.waiting import turns, until
 
@@ -904,6 +905,32 @@ def test_a_shutdown_that_takes_too_long_is_said(monkeypatch: pytest.MonkeyPatch)
 
     with pytest.raises(LifespanError, match="more than 0 seconds"), served(AsgiHandler(app), "asyncio"):
         pass
+
+
+def test_a_lifespan_that_is_cancelled_may_say_that_its_shutdown_failed() -> None:
+    """As Starlette's does. Python would show what is raised then, a page of it after each Ctrl-C."""
+    from netkit.http.gateway.lifespan import Lifespan
+
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": COMPLETE[0]})
+        try:
+            await receive()
+        except asyncio.CancelledError:
+            await send({"type": "lifespan.shutdown.failed", "message": "Traceback"})
+            raise
+
+    async def main() -> list[asyncio.Task[Any]]:
+        lifespan = Lifespan(app, asyncio.get_running_loop())
+        await run_async(lifespan.startup_flow(required=True))
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        return list(tasks)
+
+    (task,) = asyncio.run(main())
+    assert task.cancelled()
 
 
 def test_a_wrong_message_of_the_lifespan_is_an_error() -> None:
