@@ -75,6 +75,10 @@ peers:
 h2spec: $(VENV)/.dev
 	NETKIT_REQUIRE_PEERS=1 $(python) -m pytest tests/interop/test_h2spec.py $(ARGS)
 
+autobahn: $(VENV)/.dev
+	@PYTHON=$(abspath $(python)) tools/autobahn.sh >/dev/null
+	NETKIT_AUTOBAHN=all NETKIT_REQUIRE_AUTOBAHN=1 $(python) -m pytest tests/interop/test_autobahn.py $(ARGS)
+
 inspect-suites: $(VENV)/.dev
 	$(python) tools/inspect_suites.py $(ARGS)
 

@@ -128,6 +128,11 @@ class WebSocket:
         return self.protocol.close_reason
 
     @property
+    def failure(self) -> Exception | None:
+        """What the transport broke down with, or ClosedError if it was closed under the connection."""
+        return self._failure or self._deaf
+
+    @property
     def is_closed(self) -> bool:
         """Whether the connection is released."""
         return self._closed.is_set
@@ -434,8 +439,9 @@ class WebSocket:
         try:
             yield from self._receiving_flow(is_there)
         except (OSError, EOFError) as error:
-            # Also ClosedError: `abort` was called, here or elsewhere.
-            self._failure = self._failure or error
+            # Also ClosedError: the stream was closed by somebody else, or by `abort`.
+            if not self._closed.is_set:
+                self._failure = self._failure or error
         finally:
             with self._lock:  # whoever sees a pump waits for what is set here
                 self._pumping = False

@@ -230,6 +230,8 @@ class WebSocketHandler:
                     yield from ws.close_flow(CloseCode.INTERNAL_ERROR)
                     raise
             yield from ws.close_flow()
+            if isinstance(ws.failure, ClosedError):
+                raise ws.failure  # the server did not wait any longer
         finally:
             forget()
             self.open.pop(ws, None)

@@ -1,4 +1,4 @@
-"""netkit's WebSocket against the Autobahn test suite: 517 cases of RFC 6455 and RFC 7692, as server and client.
+"""netkit's WebSocket against the Autobahn test suite: 517 cases, as server and as client.
 
 Where the suite is built, this runs the cases of its categories 1 to 7 and 10: framing, pings, reserved bits,
 opcodes, fragments, UTF-8, closing. `make autobahn` builds it and runs all of them, the limits, the speed and

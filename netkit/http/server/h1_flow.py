@@ -448,6 +448,8 @@ class H1Serving:
     def _answer_failure(self, exchange: H1Exchange, error: Exception) -> Flow[None]:
         """Flow: say what went wrong, as far as a client may know; break off a response that has begun."""
         if self.handed_over:
+            if isinstance(error, ClosedError):
+                self.failure = error  # the server closed it: it was cut off
             self.wants_reset = True
         elif exchange.is_ended:
             return  # the client has it all
