@@ -159,6 +159,14 @@ def accept_request(
     return Agreement(status, fields, subprotocol, agreed)
 
 
+def offered_subprotocols(head: RequestHead) -> list[str]:
+    """The subprotocols that a request offers, the one that the client likes best first.
+
+    Raises WebSocketError.InvalidHandshake for what is no list of tokens.
+    """
+    return _tokens(Headers.from_received(head.all_fields()), _SUBPROTOCOL)
+
+
 def refusal_fields(error: WebSocketError.InvalidHandshake) -> FieldList:
     """The fields of a server's answer that refuses: with 405 and 426 what would be accepted.
 

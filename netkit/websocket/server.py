@@ -269,7 +269,7 @@ class WebSocketHandler:
             )
         else:
             serving = self._await_flow(handler, ws)
-        yield from race(serving, _ending_flow(exchange, ws))
+        yield from race(serving, ending_flow(exchange, ws))
 
     @staticmethod
     def _await_flow(handler: AsyncSocketHandler, ws: ServerWebSocket) -> Flow[None]:
@@ -292,7 +292,7 @@ class WebSocketHandler:
             ws.begin_close(code, reason)
 
 
-def _ending_flow(exchange: Exchange, ws: ServerWebSocket) -> Flow[None]:
+def ending_flow(exchange: Exchange, ws: ServerWebSocket) -> Flow[None]:
     """Flow: what a handler elsewhere does not do: when the server stops, take part in the closing handshake.
 
     Ends, and the handler with it, when the connection is over and the server stops.
@@ -303,6 +303,7 @@ def _ending_flow(exchange: Exchange, ws: ServerWebSocket) -> Flow[None]:
         won = yield from race(stopped.wait(), ws.stream.gone.wait())
         if won.index and ws.is_closed:
             yield from stopped.wait()  # the handler has closed it itself
+        ws.begin_close(CloseCode.GOING_AWAY)
         yield from ws.settle_flow()
         yield from sleep_until(monotonic() + AFTERMATH)
     finally:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from netkit.http import Client, DialConfig, HttpVersions
+from netkit.http import HttpVersions
 from netkit.http.server.exchange import Exchange
 from netkit.io import Flow
 from netkit.websocket import CloseCode, DeflateConfig, Opcode, WebSocketConfig, WebSocketError
@@ -21,36 +21,24 @@ from netkit.websocket.server import BridgedWebSocket, ServerWebSocket, WebSocket
 from tests.http.server.serving import Flows, Serving, echo
 from tests.waiting import until
 from tests.websocket.frames import CLOSE, FIN, TEXT, frame
-
-KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-ASKS = (
-    "Host: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n"
+from tests.websocket.serving import (
+    ASKS,
+    KEY,
+    QUIET,
+    AsyncEcho,
+    FlowEcho,
+    ThreadEcho,
+    WebServing,
+    client_of,
+    opened,
+    serving,
 )
+from tests.websocket.sockets import Beside
+
 GOOD = "Origin: https://good.example\r\n"
-QUIET = WebSocketConfig(ping_interval=None)
 
 #: A frame as a server sends it: not masked.
 sent = partial(frame, key=None)
-
-
-class FlowEcho:
-    def handle_socket_flow(self, ws: ServerWebSocket) -> Flow[None]:
-        while True:
-            message = yield from ws.receive_flow()
-            yield from ws.send_flow(message)
-
-
-class ThreadEcho:
-    def handle_socket(self, ws: BridgedWebSocket) -> None:
-        for message in ws:
-            ws.send(message)
-
-
-class AsyncEcho:
-    async def handle_socket_async(self, ws: ServerWebSocket) -> None:
-        async for message in ws:
-            await ws.send_async(message)
 
 
 #: The handler, and the form of the server.
@@ -62,45 +50,6 @@ KINDS = [
     pytest.param((AsyncEcho, "async"), id="coroutine"),
 ]
 BOTH = pytest.mark.parametrize("versions", [HttpVersions.HTTP11, HttpVersions.HTTP2], ids=["h1", "h2"])
-
-
-class WebServing(Serving):
-    """Ends without waiting for the connections that its clients keep."""
-
-    def __exit__(self, *ending: Any) -> None:
-        close_clients()
-        super().__exit__(*ending)
-
-    def wait(self) -> None:
-        close_clients()
-        super().wait()
-
-
-def serving(
-    handler: Any,
-    form: str = "blocking",
-    config: WebSocketConfig = QUIET,
-    drain: float | None = 20.0,
-    **more: Any,
-) -> Serving:
-    return WebServing(WebSocketHandler(handler, config=config, **more), form=form, drain=drain)
-
-
-def opened(served: Serving, versions: HttpVersions = HttpVersions.HTTP11, **more: Any) -> ClientWebSocket:
-    url = f"ws://127.0.0.1:{served.at[1]}/chat?a=b"
-    if versions is HttpVersions.HTTP11:
-        return connect(url, **more)
-    client = Client(dial=DialConfig(versions=versions))
-    _clients.append(client)
-    return connect(url, client=client, **more)
-
-
-_clients: list[Client] = []
-
-
-def close_clients() -> None:
-    while _clients:
-        _clients.pop().close()
 
 
 @pytest.fixture(params=KINDS)
@@ -127,21 +76,18 @@ def test_echo(served: Serving, versions: HttpVersions) -> None:
 
 
 def threads_sending(ws: ClientWebSocket, message: str | bytes) -> Any:
-    from tests.websocket.sockets import Beside
-
     return Beside(lambda: ws.send(message))
 
 
 @BOTH
 def test_many_connections(served: Serving, versions: HttpVersions) -> None:
-    client = Client(dial=DialConfig(versions=versions))
+    client = client_of(versions)
     sockets = [connect(f"ws://127.0.0.1:{served.at[1]}/", client=client) for _ in range(20)]
     for number, ws in enumerate(sockets):
         ws.send(str(number))
     assert [ws.receive() for ws in reversed(sockets)] == [str(n) for n in reversed(range(20))]
     for ws in sockets:
         ws.close()
-    client.close()
 
 
 # Handlers

@@ -565,7 +565,10 @@ class H2Channel:
         if reply.is_tunnel and not reply.is_sent and 200 <= reply.status < 300:
             return  # this side may go on sending
         self._replies.pop(reply.stream, None)
-        if not reply.is_sent:
+        if reply.is_tunnel and not reply.is_sent:
+            self._conn.send(reply.stream, b"", end=True)  # it was refused
+            reply.is_sent = True
+        elif not reply.is_sent:
             # The server wants no more of the request (RFC 9113 section 8.1).
             self._conn.reset(reply.stream, ErrorCode.NO_ERROR)
         reply.exchange.timing.ended = monotonic()

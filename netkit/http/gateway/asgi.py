@@ -1,8 +1,7 @@
-"""ASGI 3 applications, served: the HTTP scope (spec 2.5) and the lifespan.
+"""ASGI 3 applications, served: the HTTP and the WebSocket scope (spec 2.5), and the lifespan.
 
-A scope of the type `websocket` is not made yet: a request that asks for an upgrade is answered as any other
-(RFC 9110 section 7.8 allows that). Extensions: `http.response.pathsend`, `http.response.trailers`,
-`http.response.early_hint`, and `tls`.
+Extensions: `http.response.pathsend`, `http.response.trailers`, `http.response.early_hint`,
+`websocket.http.response`, and `tls`. WebSockets come over HTTP/1.1 and, by RFC 8441, over HTTP/2.
 
 The application's coroutine sends by itself: in the loop nothing lies between it and the socket, and a client
 that takes nothing holds it back. It reads through the connection's flow, so that reading ends with the
@@ -23,7 +22,7 @@ from netkit.http.gateway.cycle import Cycle
 from netkit.http.gateway.errors import ClientGone
 from netkit.http.gateway.fields import refuse_too_long
 from netkit.http.gateway.lifespan import Lifespan, LifespanMode
-from netkit.http.gateway.scope import Scope, http_scope
+from netkit.http.gateway.scope import Scope, http_scope, websocket_scope
 from netkit.http.server.bridge import given_up
 from netkit.http.server.handlers import begun_task, first_turn_flow, running_loop
 from netkit.io import Event, race, sleep_until
@@ -32,8 +31,10 @@ if TYPE_CHECKING:
     import asyncio
 
     from netkit.http.gateway.cycle import Message
+    from netkit.http.gateway.socket_cycle import SocketCycle
     from netkit.http.server.exchange import Exchange
     from netkit.io import Flow
+    from netkit.websocket.config import WebSocketConfig
 
 log = Log("netkit.http.gateway")
 
@@ -51,16 +52,25 @@ class AsgiHandler:
 
     `root_path` is the prefix that a proxy in front takes away. `lifespan` says what the application is told
     of the server's beginning and end: with `"auto"` one that does not know the lifespan is served too, `"on"`
-    demands it, `"off"` says nothing.
+    demands it, `"off"` says nothing. `websocket` has the settings of WebSockets but for their subprotocols,
+    which the application chooses; None is the default.
 
     The application runs in the event loop that drives the server. Serving raises RuntimeError without one,
     LifespanError if the application says that it could not start or end.
     """
 
-    def __init__(self, app: AsgiApp, *, root_path: str = "", lifespan: LifespanMode = "auto") -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        *,
+        root_path: str = "",
+        lifespan: LifespanMode = "auto",
+        websocket: WebSocketConfig | None = None,
+    ) -> None:
         self._app = app
         self._root_path = root_path.rstrip("/")
         self._mode: LifespanMode = lifespan
+        self._websocket = websocket
         self._state: dict[str, Any] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -107,6 +117,12 @@ class AsgiHandler:
     def handle_flow(self, exchange: Exchange) -> Flow[None]:
         """Flow: have the application answer the request."""
         loop = running_loop("an ASGI application")
+        if may_upgrade(exchange):
+            from netkit.websocket.server import asks_for_websocket
+
+            if asks_for_websocket(exchange):
+                yield from self._socket_flow(exchange, loop)
+                return
         refuse_too_long(exchange)
         scope = http_scope(
             exchange.head, exchange.version, exchange.connection, root_path=self._root_path, state=self._state
@@ -136,12 +152,55 @@ class AsgiHandler:
             else "the application returned before its response was complete"
         )
 
+    def _socket_flow(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> Flow[None]:
+        """Flow: have the application serve a WebSocket; a handshake that breaks a rule is refused before."""
+        from netkit.http.gateway.socket_cycle import SocketCycle
+        from netkit.websocket.config import DEFAULT_CONFIG
+        from netkit.websocket.errors import WebSocketError
+        from netkit.websocket.handshake import accept_request, offered_subprotocols
+        from netkit.websocket.server import refuse_flow
+
+        try:
+            accept_request(exchange.head, exchange.version)
+            offered = offered_subprotocols(exchange.head)
+        except WebSocketError.InvalidHandshake as error:
+            yield from refuse_flow(exchange, error)
+            exchange.note = str(error)
+            return
+        scope = websocket_scope(
+            exchange.head,
+            exchange.version,
+            exchange.connection,
+            offered,
+            root_path=self._root_path,
+            state=self._state,
+        )
+        cycle = SocketCycle(exchange, self._websocket or DEFAULT_CONFIG, offered)
+        task = loop.create_task(_called(self._app, scope, cycle))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            yield from race(cycle.over.wait(), cycle.attend_flow())
+            if cycle.over.is_set or exchange.status is not None:
+                yield from cycle.end_flow()
+            else:
+                raise given_up(exchange)
+        finally:
+            cycle.leave()
+
+
+def may_upgrade(exchange: Exchange) -> bool:
+    """A quick look whether a request may ask for another protocol."""
+    if exchange.version >= (2, 0):
+        return exchange.head.protocol is not None
+    return any(len(name) == 7 and name.lower() == b"upgrade" for name, _ in exchange.head.fields)
+
 
 def _set(event: Event, _: object) -> None:
     event.set_soon()
 
 
-async def _called(app: AsgiApp, scope: Scope, cycle: Cycle) -> None:
+async def _called(app: AsgiApp, scope: Scope, cycle: Cycle | SocketCycle) -> None:
     """Run the application for one request, and say how it ended."""
     error: Exception | None = None
     try:
@@ -155,5 +214,6 @@ async def _called(app: AsgiApp, scope: Scope, cycle: Cycle) -> None:
         cycle.returned(RuntimeError(f"the application raised {type(caught).__name__}"))
         raise
     if error is not None and not (cycle.is_left and isinstance(error, ClientGone)):
-        log.warning("%s %s: the application failed", scope["method"], scope["path"], error=error)
+        method = scope.get("method", "WebSocket")
+        log.warning("%s %s: the application failed", method, scope["path"], error=error)
     cycle.returned(error)

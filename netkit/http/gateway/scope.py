@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from netkit.addr import SocketAddr
     from netkit.http.connection.events import RequestHead
     from netkit.http.server.request import ConnectionFacts
@@ -61,6 +63,29 @@ def http_scope(
     if state is not None:
         scope["state"] = state.copy()
     return scope
+
+
+def websocket_scope(
+    head: RequestHead,
+    version: tuple[int, int],
+    connection: ConnectionFacts,
+    subprotocols: Sequence[str],
+    *,
+    root_path: str = "",
+    state: dict[str, Any] | None = None,
+) -> Scope:
+    """The scope of a request for a WebSocket, which offers these subprotocols."""
+    scope = http_scope(head, version, connection, root_path=root_path, state=state)
+    del scope["method"]
+    extensions: dict[str, Any] = {"websocket.http.response": {}}
+    if "tls" in scope["extensions"]:
+        extensions["tls"] = scope["extensions"]["tls"]
+    return scope | {
+        "type": "websocket",
+        "scheme": "wss" if connection.scheme == "https" else "ws",
+        "subprotocols": list(subprotocols),
+        "extensions": extensions,
+    }
 
 
 def split_target(target: bytes) -> tuple[bytes, bytes]:
