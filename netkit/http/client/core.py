@@ -291,7 +291,7 @@ class ClientCore:
             if secure is not url:
                 self._tell("upgrade_to_https", url=secure)
                 call.url = url = secure
-        route = self.dialer.route(url, call.loop)
+        route = self.dialer.route(url, call.loop, upgrades=call.upgrade is not None)
         auth = None
         if call.auth is not None or self.auth is not None or self.netrc is not None:
             auth = self._auth_for(call, route)
@@ -329,6 +329,8 @@ class ClientCore:
                 if self.cookies is not None or self.hsts is not None:
                     self._note(url, route, reply)
                 if auth is not None and facts is not None:
+                    if exchange.head.method != call.method:
+                        facts = self._facts(call, url, challenges, exchange.head.method)
                     credentials = self._answered(auth, facts, reply)
                     if credentials is not None and challenges < MAX_CHALLENGES and self._replayable(call):
                         challenges += 1
@@ -634,14 +636,16 @@ class ClientCore:
         return None
 
     @staticmethod
-    def _facts(call: Call, url: Url, attempt: int) -> RequestFacts:
+    def _facts(call: Call, url: Url, attempt: int, method: bytes | None = None) -> RequestFacts:
         from netkit.http.auth import RequestFacts
         from netkit.http.body import Octets
 
         body: bytes | None = b""
         if call.body is not None:
             body = call.body.data if isinstance(call.body, Octets) else None
-        return RequestFacts(call.method.decode("ascii"), url.request_target, url.origin, body, attempt)
+        return RequestFacts(
+            (method or call.method).decode("ascii"), url.request_target, url.origin, body, attempt
+        )
 
     @staticmethod
     def _answered(auth: Auth, facts: RequestFacts, reply: Reply) -> str | None:

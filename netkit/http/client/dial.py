@@ -142,9 +142,9 @@ class Route:
     Equal routes may share connections. `loop` is 0 for the blocking form.
     """
 
-    __slots__ = ("_hash", "_key", "host", "is_secure", "loop", "name", "port", "proxy")
+    __slots__ = ("_hash", "_key", "host", "is_secure", "is_tunnelled", "loop", "name", "port", "proxy")
 
-    def __init__(self, url: Url, proxy: Proxy | None, loop: int) -> None:
+    def __init__(self, url: Url, proxy: Proxy | None, loop: int, *, is_tunnelled: bool = False) -> None:
         host, port = url.host, url.effective_port
         if url.scheme not in ("http", "https") or host is None or port is None:
             raise HttpError.InvalidUri(
@@ -159,7 +159,9 @@ class Route:
         self.loop = loop
         #: The name for TLS: without the final dot and without brackets.
         self.name = host.strip("[]").removesuffix(".")
-        self._key = (self.is_secure, host, port, proxy, loop)
+        #: Whether a proxy is asked for a tunnel also where it could forward.
+        self.is_tunnelled = is_tunnelled
+        self._key = (self.is_secure, host, port, proxy, loop, is_tunnelled)
         self._hash = hash(self._key)
 
     @property
@@ -171,7 +173,9 @@ class Route:
     @property
     def is_forwarded(self) -> bool:
         """Whether the proxy gets the request itself, with its whole URL (RFC 9112 section 3.2.2)."""
-        return self.proxy is not None and self.proxy.scheme == "http" and not self.is_secure
+        if self.proxy is None or self.is_tunnelled:
+            return False
+        return self.proxy.scheme == "http" and not self.is_secure
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Route) and self._key == other._key
@@ -208,15 +212,20 @@ class Dialer:
         self._tls: dict[HttpVersions, TlsConfig] = {}
         self._routes: dict[tuple[str, int], Route] = {}  # those of the last origins, without a proxy
 
-    def route(self, url: Url, loop: int) -> Route:
-        """Where `url` leads. Raises HttpError.InvalidUri for a URL that is not one of HTTP."""
+    def route(self, url: Url, loop: int, *, upgrades: bool = False) -> Route:
+        """Where `url` leads. Raises HttpError.InvalidUri for a URL that is not one of HTTP.
+
+        `upgrades`: the request asks for another protocol, which a proxy cannot forward: it is asked for a
+        tunnel (RFC 6455 section 4.1).
+        """
         key = (url.origin, loop)
         route = self._routes.get(key)
         if route is not None:
             return route
         proxy_for = self.config.proxy_for
         if proxy_for is not None and self.config.unix_socket is None:
-            return Route(url, proxy_for(url), loop)
+            proxy = proxy_for(url)
+            return Route(url, proxy, loop, is_tunnelled=upgrades and proxy is not None)
         route = Route(url, None, loop)
         if len(self._routes) >= MAX_ROUTES:
             self._routes.clear()

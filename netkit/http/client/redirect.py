@@ -23,6 +23,11 @@ _KEEPS_METHOD = {301: False, 302: False, 303: False, 307: True, 308: True}
 #: Fields that may go to another origin.
 _HARMLESS = frozenset(
     (
+        # What a handshake asks for: names and a nonce, by RFC 6455 no secrets.
+        b"sec-websocket-extensions",
+        b"sec-websocket-key",
+        b"sec-websocket-protocol",
+        b"sec-websocket-version",
         b"accept",
         b"accept-charset",
         b"accept-encoding",
