@@ -158,6 +158,9 @@ class ByteStream(Closing, Timed):
 
     _what = "stream"
 
+    #: Whether it shares a connection with others, which goes on when this one ends.
+    is_multiplexed = False
+
     def __init__(self) -> None:
         self._buffer = ReadBuffer()
         self._eof = False

@@ -377,7 +377,10 @@ class WebSocket:
         stream = self.stream
         yield from self._flush_flow()
         if self.protocol.is_client and self.protocol.error is None:
-            # The server closes first: it keeps the port in TIME_WAIT then, and not the client.
+            # The server closes first: it keeps the port in TIME_WAIT then, and not the client. A stream of
+            # HTTP/2 has no port, and there are servers that wait for the client.
+            if stream.is_multiplexed:
+                yield from stream.finish()
             while data := (yield from stream.read_flow()):
                 del data  # nothing may come behind a Close frame
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from trustme import CA
 
 from netkit.http import BasicAuth, Client, DialConfig, DigestAuth, HttpError, HttpVersions, Request
 from netkit.http.cookie_jar import CookieJar
-from netkit.http.proxies import Proxy
 from netkit.http.server.exchange import Exchange
 from netkit.http.types import Version
 from netkit.io import CancellationToken, Flow
 from netkit.io.errors import CancellationError
+from netkit.proxy.url import Proxy
 from netkit.tls import Certificate, TlsConfig
 from netkit.websocket import WebSocketConfig, WebSocketError
 from netkit.websocket.client import ClientWebSocket, connect, connect_async, http_url
@@ -55,6 +56,11 @@ def check(ws: ClientWebSocket) -> None:
     ws.send("hello")
     assert ws.receive() == "hello"
     ws.close()
+
+
+def send_all(ws: ClientWebSocket, messages: list[bytes]) -> None:
+    for message in messages:
+        ws.send(message)
 
 
 # Where it goes
@@ -109,7 +115,7 @@ def test_reading_and_sending_at_once_over_http2() -> None:
     data = bytes(range(256)) * 8000
     with serving(FlowEcho()) as served:
         ws = opened(served, HttpVersions.HTTP2, config=WebSocketConfig(ping_interval=None))
-        with Beside(lambda: [ws.send(data) for _ in range(5)]):
+        with Beside(partial(send_all, ws, [data] * 5)):
             for _ in range(5):
                 assert ws.receive() == data
         ws.close()
@@ -266,7 +272,7 @@ def _is_right(credentials: str, method: str) -> bool:
     given = dict(re.findall(r'(\w+)="?([^",]+)"?', credentials.partition(" ")[2]))
     first, second = h("user:x:secret"), h(f"{method}:{given['uri']}")
     right = h(f"{first}:n:{given['nc']}:{given['cnonce']}:auth:{second}")
-    return given["response"] == right
+    return bool(given["response"] == right)
 
 
 def test_credentials_in_the_url() -> None:
@@ -394,6 +400,6 @@ def test_one_thread_receives_while_another_sends(over: str, versions: HttpVersio
         config = WebSocketConfig(ping_interval=None)
         ws = connect(f"{'wss' if over == 'tls' else 'ws'}://localhost:{at}/", client=client, config=config)
         messages = [bytes([number % 256]) * (number * 37 % 90_000) for number in range(300)]
-        with Beside(lambda: [ws.send(message) for message in messages]):
+        with Beside(partial(send_all, ws, messages)):
             assert [ws.receive() for _ in messages] == messages
         ws.close()

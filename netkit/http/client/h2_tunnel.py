@@ -41,6 +41,7 @@ class H2ClientTunnel(ByteStream):
     """A stream of octets between this side and the server's handler of a CONNECT."""
 
     _what = "HTTP/2 stream"
+    is_multiplexed = True
 
     def __init__(self, channel: H2Channel, reply: H2Reply) -> None:
         super().__init__()

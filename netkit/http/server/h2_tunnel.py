@@ -29,6 +29,7 @@ class H2Tunnel(ByteStream):
     """A stream of octets between the client and the handler of its CONNECT."""
 
     _what = "HTTP/2 stream"
+    is_multiplexed = True
 
     def __init__(self, exchange: H2Exchange, serving: H2Serving) -> None:
         super().__init__()
