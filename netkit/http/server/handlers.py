@@ -237,7 +237,7 @@ class AsyncHandler:
         try:
             if exchange.is_brief:
                 want = Want(event=there)
-                while not there.is_set:
+                while not task.done():
                     yield want
                     if not exchange.is_brief:
                         break
