@@ -429,6 +429,64 @@ class TestStream:
             assert stream.is_closed
 
 
+class TestWithoutWaiting:
+    """`offer`, `try_take` and `want`, as protocols use them that read and write at once."""
+
+    @pytest.mark.parametrize(
+        "faults",
+        [
+            {},
+            {"delay": (0.0, 0.003)},
+            {"throttle": 500_000},
+            {"delay": (0.001, 0.002), "throttle": 1_000_000},
+        ],
+        ids=str,
+    )
+    def test_an_echo_in_steps(self, faults: dict[str, Any], drive: Drive) -> None:
+        data = os.urandom(40_000)
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        turns = 0
+
+        def echoing(stream: FaultyStream) -> Flow[None]:
+            nonlocal turns
+            kept, is_over = b"", False
+            while kept or not is_over:
+                turns += 1
+                kept = kept[stream.offer(kept) :] if kept else kept
+                piece = None if is_over else stream.try_take()
+                if piece is None:
+                    yield stream.want(write=bool(kept))
+                elif piece:
+                    kept += piece
+                else:
+                    is_over = True
+            yield from stream.finish()
+
+        def asking(stream: UnixStream) -> Flow[bytes]:
+            yield from stream.write_all_flow(data[:1])
+            first = yield from stream.read_flow(1)  # only what has left of itself can come here
+            yield from stream.write_all_flow(data[1:])
+            yield from stream.finish()
+            return first + (yield from stream.read_to_end_flow())
+
+        faulty_one = FaultyStream(UnixStream(theirs), Faults(seed=1, **faults).session())
+        with faulty_one, UnixStream(ours) as asker:
+            both: list[Flow[Any]] = [asking(asker), echoing(faulty_one)]
+            received = drive(all_of(both))[0].value
+        assert received == data
+        assert turns < 2000, "it does not spin"
+
+    def test_a_reset(self, drive: Drive) -> None:
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        with ours, FaultyStream(UnixStream(theirs), Faults(reset_after=3).session()) as stream:
+            with pytest.raises(InjectedReset):
+                stream.offer(b"hello")
+            assert ours.recv(10) == b"hel"
+
+
 class TestOverTcp:
     def test_reset_after_so_many_bytes(self, drive: Drive) -> None:
         ours, client = connected()
