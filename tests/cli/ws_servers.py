@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socket import create_server, socket
+from urllib.parse import unquote
 
 from netkit.http.server.exchange import Exchange
 from netkit.http.server.response import text_response
@@ -34,6 +35,10 @@ class Handler:
     """Does what the path says. `opened`, `heard`: what clients have asked for, and what they have sent."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Nothing has been asked yet."""
         self.headers: list[dict[str, str]] = []
         self.heard: list[str | bytes] = []
         self.closes: list[tuple[int, str]] = []
@@ -41,7 +46,7 @@ class Handler:
 
     def handle_socket_flow(self, ws: ServerWebSocket) -> Flow[None]:
         self.headers.append({name.lower(): value for name, value in ws.request.headers.fields})
-        words = ws.request.path.strip("/").split("/")
+        words = unquote(ws.request.path[1:]).split("/")
         try:
             yield from self._serve(ws, words)
         except WebSocketError.ConnectionClosed as error:
@@ -71,9 +76,9 @@ class Handler:
         if name == "flaky":
             self.drops += 1
             if self.drops <= 2:
-                self.heard.append((yield from ws.receive_flow()))
                 ws.abort()
                 return
+            yield from ws.send_flow("at last")
         while True:
             message = yield from ws.receive_flow()
             self.heard.append(message)

@@ -33,7 +33,7 @@ class ClientView(View[Any]):
 @command(
     "ws client",
     view=ClientView(),
-    doing="connecting to {}",
+    doing="opening {}",
     modes=("json",),
     see_also=("netkit-http-fetch(1)", "netkit-tcp-connect(1)", "websocat(1)"),
 )

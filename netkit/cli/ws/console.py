@@ -7,10 +7,11 @@ outlives the connection; with --reconnect it is there while the next one is made
 from __future__ import annotations
 
 import asyncio
+import signal
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from netkit.cli.frame.exits import Exit, Failure
+from netkit.cli.frame.exits import Exit, Failure, Terminated
 from netkit.cli.frame.messages import suggest
 from netkit.cli.ws.exits import end_of, failure_of, is_transient
 from netkit.cli.ws.sending import Outgoing
@@ -54,14 +55,47 @@ class Console:
         display.prefix = "< "
         self._handshake = handshake
         self._watched: Watched | None = None
+        self._signal: signal.Signals | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def run(self) -> Exit:
-        """To the end; the exit code. Raises what opening raises."""
-        return asyncio.run(self._main())
+        """To the end; the exit code. Raises what opening raises, KeyboardInterrupt and Terminated."""
+        handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
+        try:
+            code = asyncio.run(self._main())
+        finally:
+            for number, handler in handlers:
+                signal.signal(number, handler)
+        if self._signal is not None:
+            raise Terminated if self._signal is signal.SIGTERM else KeyboardInterrupt
+        return code
 
     async def _main(self) -> Exit:
-        from netkit.cli.ws.editing import above, editor_of
+        """Open and talk, until a signal comes. A task that raises KeyboardInterrupt leaves a traceback."""
+        stopped = asyncio.Event()
+
+        def stop(number: signal.Signals) -> None:
+            self._signal = number
+            if number is signal.SIGINT:
+                self._run.env.ctrl_c()
+            stopped.set()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, stop, number)
+        work = asyncio.create_task(self._talk())
+        waiting = asyncio.create_task(stopped.wait())
+        await asyncio.wait((work, waiting), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            return Exit.INTERRUPTED
+        return work.result()
+
+    async def _talk(self) -> Exit:
+        from netkit.cli.ws.editing import LineInterrupted, above, editor_of
 
         begun = monotonic()
         try:
@@ -78,13 +112,24 @@ class Console:
                 self._display.connected(ws, monotonic() - begun)
                 self._display.note("/help shows the commands")
                 failure = await self._beside(editor.read)
+        except LineInterrupted:
+            self._signal = signal.SIGINT
+            return Exit.INTERRUPTED
         finally:
             if self._watched is not None:
-                self._watched.ws.abort()
+                self._goodbye(self._watched)
         if failure is not None:
             self._run.env.report(None, failure)
             return failure.exit
         return Exit.OK
+
+    def _goodbye(self, watched: Watched) -> None:
+        """Whatever ends it: say so, as far as that goes without waiting."""
+        try:
+            watched.ws.begin_close(1001)
+        except (WebSocketError, OSError):
+            pass  # it is closed already
+        watched.ws.abort()
 
     async def _beside(self, read: Any) -> Failure | None:
         """Lines beside the connection, until either ends."""

@@ -65,12 +65,12 @@ class Display:
 
     def connected(self, ws: ClientWebSocket, elapsed: float) -> None:
         """It is open."""
-        from netkit.cli.ws.opening import connected_row, connected_words, phase_lines
+        from netkit.cli.ws.opening import connected_row, connected_words, phase_lines, ws_url
 
         self._reset()
         self._opened = monotonic()
         if self.recorder is not None:
-            self.recorder.connected(str(ws.response.url), ws.subprotocol)
+            self.recorder.connected(ws_url(str(ws.response.url)), ws.subprotocol)
         if self.run.json:
             self.run.write_object(connected_row(ws, elapsed))
         elif self.env.writes_to_terminal:

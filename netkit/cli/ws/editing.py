@@ -31,11 +31,15 @@ MAX_HISTORY = 1000
 _ERASE_LINE = "\r\x1b[K"
 
 
+class LineInterrupted(Exception):
+    """Ctrl-C was typed, and has not become a signal."""
+
+
 class Editor(Protocol):
     """Reads lines."""
 
     async def read(self) -> str | None:
-        """The next line; None at the end of input (Ctrl-D). Raises KeyboardInterrupt for Ctrl-C."""
+        """The next line; None at the end of input (Ctrl-D). Raises LineInterrupted for Ctrl-C."""
 
     def write(self, text: str) -> None:
         """Write whole lines above the line that is being typed."""
@@ -104,9 +108,12 @@ class PromptToolkitEditor:
     async def read(self) -> str | None:
         """The next line."""
         try:
-            line = await self._session.prompt_async(PROMPT)
+            line = await self._session.prompt_async(PROMPT, handle_sigint=False)
         except EOFError:
             return None
+        except KeyboardInterrupt:
+            # A task that ends with it would have asyncio write a traceback.
+            raise LineInterrupted from None
         self._file.add(line)
         return line
 
@@ -153,6 +160,10 @@ class ReadlineEditor:
             self._thread.start()
         try:
             line = await self._future
+        except asyncio.CancelledError:
+            sys.stdout.write(_ERASE_LINE)
+            sys.stdout.flush()
+            raise
         finally:
             self._reading = False
         if line is not None:
@@ -188,9 +199,6 @@ class ReadlineEditor:
     def close(self) -> None:
         """Restore the terminal, on which a line may still be read."""
         self._restore()
-        if self._reading:
-            sys.stdout.write(_ERASE_LINE)
-            sys.stdout.flush()
 
 
 def _no_buffer() -> str:

@@ -11,6 +11,7 @@ frame. Pongs are not among them: each side answers the pings that it gets.
 
 from __future__ import annotations
 
+import os
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -32,8 +33,9 @@ class Recorder:
     """Writes a recording, each line when it happens."""
 
     def __init__(self, path: str) -> None:
-        """Open and truncate the file. Raises OSError."""
-        self._file: IO[str] = open(path, "w", encoding="utf-8")  # noqa: SIM115 - close() closes it
+        """Open and truncate the file, which only its owner may read: it may hold secrets. Raises OSError."""
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file: IO[str] = open(fd, "w", encoding="utf-8")  # noqa: SIM115 - close() closes it
         self._begun: float | None = None
 
     def connected(self, url: str, subprotocol: str | None) -> None:
@@ -68,15 +70,26 @@ def payload_fields(payload: str | bytes) -> dict[str, str]:
 
 
 def read_recording(path: str, direction: Literal["sent", "received"] = "sent") -> Iterator[Outgoing]:
-    """What one direction of a recording has, in order. Raises OSError, and BadInput with the line."""
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE), ""), 1):
-            if number == 1:
-                _check_first(path, line)
-                continue
-            row = _row(line, f"{path}, line {number}")
+    """What one direction of a recording has, in order. Raises OSError, and BadInput with the line.
+
+    That it is a recording is seen at once; a wrong line when it is reached.
+    """
+    file = open(path, encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 - `_rest` closes it
+    try:
+        _check_first(path, file.readline(MAX_LINE))
+    except BaseException:
+        file.close()
+        raise
+    return _rest(file, path, direction)
+
+
+def _rest(file: IO[str], path: str, direction: str) -> Iterator[Outgoing]:
+    with file:
+        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE), ""), 2):
+            where = f"{path}, line {number}"
+            row = _row(line, where)
             if row.get("direction") == direction and row.get("opcode") != "pong":
-                yield _outgoing(row, f"{path}, line {number}")
+                yield _outgoing(row, where)
 
 
 def _check_first(path: str, line: str) -> None:

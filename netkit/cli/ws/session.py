@@ -212,6 +212,8 @@ class Session:
             ws.abort()
             self._replies += watched.received
             watched.end()
+        if watched.has_begun_close and isinstance(ended, WebSocketError.ConnectionClosed):
+            ended = None  # whatever the other side says to that
         failure = None if ended is None else failure_of(ended, self._run)
         code, reason = end_of(ws, ended)
         self._display.closed(ws, code, reason, failure)

@@ -1,0 +1,194 @@
+"""`netkit ws client` at a terminal, with prompt_toolkit and with Python's own readline."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+from netkit.cli.ws.editing import MAX_HISTORY, HistoryFile
+from tests.cli.helpers import ROOT, netkit_argv, process_environment
+from tests.cli.ws_servers import Peer, Server, played, ws_server
+from tests.waiting import until
+
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(sys.platform == "win32", reason="terminals"),
+]
+
+#: What makes prompt_toolkit one that is not installed.
+ABSENT = 'raise ModuleNotFoundError("No module named prompt_toolkit", name="prompt_toolkit")\n'
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with ws_server() as server:
+        yield server
+
+
+class Terminal:
+    """A client at a terminal."""
+
+    def __init__(self, home: Path, editor: str, *args: str) -> None:
+        path = str(ROOT)
+        if editor == "readline":
+            (home / "without" / "prompt_toolkit").mkdir(parents=True, exist_ok=True)
+            (home / "without" / "prompt_toolkit" / "__init__.py").write_text(ABSENT)
+            path = f"{home / 'without'}:{path}"
+        environment = process_environment(
+            PYTHONPATH=path,
+            HOME=str(home),
+            XDG_STATE_HOME=str(home / "state"),
+            TERM="xterm",
+            PROMPT_TOOLKIT_NO_CPR="1",  # nobody here would say where the cursor is
+        )
+        argv = netkit_argv("ws", "client", *args)
+        self.child: Any = pexpect.spawn(
+            argv[0], argv[1:], env=environment, encoding="utf-8", timeout=20, dimensions=(40, 100)
+        )
+        self.child.delaybeforesend = None
+
+    def see(self, words: str) -> str:
+        """Wait for words; what stood before them."""
+        self.child.expect_exact(words)
+        return str(self.child.before)
+
+    def ready(self) -> None:
+        """Wait for the prompt."""
+        self.see("/help shows")
+        self.see(">")
+
+    def line(self, text: str) -> None:
+        self.child.send(f"{text}\r")
+
+    def ends(self) -> int:
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+        return int(self.child.exitstatus if self.child.exitstatus is not None else -self.child.signalstatus)
+
+
+@pytest.fixture(params=["prompt_toolkit", "readline"])
+def editor(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_messages_and_commands(server: Server, tmp_path: Path, editor: str) -> None:
+    server.handler.forget()
+    (tmp_path / "file").write_bytes(b"\0\x01ABC")
+    at = Terminal(tmp_path, editor, server.url())
+    at.see("connected to 127.0.0.1")
+    at.ready()
+    at.line("hello")
+    at.see("< hello")
+    at.line('{"a":[1.50]}')
+    at.see("1.50")
+    at.line("//slash")
+    at.see("< /slash")
+    at.line("/ping")
+    at.see("pong after")
+    at.line("/binary 00ff 41")
+    at.see("|..A|")
+    at.line(f"/file {tmp_path / 'file'}")
+    at.see("|..ABC|")
+    at.line("/file /no/such")
+    at.see("no such file")
+    at.line("/binary 0")
+    at.see("write octets in hexadecimal")
+    at.line("/pong")
+    at.see("did you mean ping?")
+    at.line("/help")
+    at.see("Ctrl-D closes with 1000")
+    at.line("/close 4321 enough of it")
+    assert at.ends() == 0
+    until(lambda: server.handler.closes)
+    assert server.handler.closes == [(4321, "enough of it")]
+    assert server.handler.heard == ["hello", '{"a":[1.50]}', "/slash", b"\0\xffA", b"\0\x01ABC"]
+    kept = (tmp_path / "state" / "netkit" / "ws_history").read_text().splitlines()
+    assert kept[:2] == ["hello", '{"a":[1.50]}']
+
+
+def test_the_history_comes_back(server: Server, tmp_path: Path, editor: str) -> None:
+    history = HistoryFile(str(tmp_path / "state" / "netkit" / "ws_history"))
+    history.add("asked before")
+    at = Terminal(tmp_path, editor, server.url())
+    at.ready()
+    at.child.send("\x1b[A")
+    at.see("asked before")
+    at.child.send("\r")
+    at.see("< asked before")
+    at.child.send("\x04")
+    assert at.ends() == 0
+
+
+def test_what_a_server_sends_cannot_drive_the_terminal(server: Server, tmp_path: Path, editor: str) -> None:
+    at = Terminal(tmp_path, editor, server.url("/evil"))
+    seen = at.see("line two\\u202e")
+    assert "\\x1b]0;title\\x07red\\x9b31m" in seen and "\x1b]0;" not in seen
+    at.child.send("\x04")
+    assert at.ends() == 0
+
+
+@pytest.mark.parametrize("how", ["key", "signal"])
+def test_ctrl_c(server: Server, tmp_path: Path, editor: str, how: str) -> None:
+    server.handler.forget()
+    at = Terminal(tmp_path, editor, server.url())
+    at.ready()
+    if how == "key":
+        at.child.send("\x03")
+    else:
+        at.child.kill(signal.SIGINT)
+    assert at.ends() == 130
+    assert "Traceback" not in at.child.before
+    until(lambda: server.handler.closes)
+    assert server.handler.closes == [(1001, "")]
+
+
+def test_the_server_closes_while_a_line_is_typed(tmp_path: Path, editor: str) -> None:
+    def serve(peer: Peer) -> None:
+        peer.heard()
+        peer.raw(b"\x88\x06\x0f\xa1done")
+        peer.heard()
+
+    with played(serve) as url:
+        at = Terminal(tmp_path, editor, url)
+        at.ready()
+        at.line("a")
+        at.child.send("half a li")
+        at.see("the server closed with 4001: done")
+        assert at.ends() == 1
+
+
+def test_reconnect_at_a_terminal(server: Server, tmp_path: Path) -> None:
+    server.handler.forget()
+    at = Terminal(tmp_path, "prompt_toolkit", "--reconnect", server.url("/flaky"))
+    at.see("connecting again in 1 s")
+    at.see("< at last")
+    at.line("back")
+    at.see("< back")
+    at.child.send("\x04")
+    assert at.ends() == 0
+
+
+def test_a_refused_handshake_at_a_terminal(server: Server, tmp_path: Path) -> None:
+    at = Terminal(tmp_path, "prompt_toolkit", server.url("/refuse"))
+    assert at.ends() == 1
+    assert re.search(r"< members only\r\n< \\x1b\[31mred", at.child.before)
+
+
+def test_the_history_file(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "history"
+    history = HistoryFile(str(path))
+    for number in range(MAX_HISTORY + 5):
+        history.add(f"line {number}")
+    history.add(" secret")
+    history.add("")
+    lines = history.lines()
+    assert lines[-1] == f"line {MAX_HISTORY + 4}" and len(lines) <= MAX_HISTORY
+    assert path.stat().st_mode & 0o077 == 0
+    HistoryFile("/dev/null/none").add("nothing happens")
