@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import signal
+import socket
 import struct
 import subprocess
 import threading
@@ -20,13 +21,14 @@ from netkit.tls.config import TlsConfig
 from netkit.websocket import Opcode, build_frame
 from tests.cli.helpers import (
     Result,
+    address_of,
     netkit_argv,
     process_environment,
     row_of,
     run_netkit,
     run_netkit_process,
 )
-from tests.cli.ws_servers import Peer, Server, played, ws_server
+from tests.cli.ws_servers import Peer, Server, played, read_head, ws_server
 from tests.conftest import free_port
 from tests.waiting import until
 
@@ -560,3 +562,49 @@ def test_standard_input_that_is_closed(server: Server) -> None:
         "ws", "client", "--quiet-time", "0.2", server.url("/greet"), preexec_fn=lambda: os.close(0)
     )
     assert (result.stdout, result.exit_code) == ("welcome\n", 0)
+
+
+# -- other ways to a server
+
+
+def test_a_unix_socket(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    with ws_server(unix=path):
+        result = client("--json", "--count", "1", "--unix-socket", path, "ws://localhost/echo", "a")
+    assert result.exit_code == 0 and result.json[0]["peer"] == path
+
+
+def test_a_proxy(server: Server) -> None:
+    asked: list[bytes] = []
+
+    def tunnel(listener: socket.socket) -> None:
+        sock, _ = listener.accept()
+        with sock, socket.create_connection(tuple(server.address.split(":"))) as onward:  # type: ignore[arg-type]
+            asked.append(read_head(sock))
+            sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=copy, args=(onward, sock))
+            back.start()
+            copy(sock, onward)
+            back.join(20)
+
+    def copy(source: socket.socket, sink: socket.socket) -> None:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=tunnel, args=(listener,))
+        thread.start()
+        proxy = f"http://{address_of(listener)}"
+        result = client("--json", "--count", "1", "-x", proxy, server.url(), "a")
+        thread.join(20)
+    assert result.exit_code == 0, result
+    assert asked[0].startswith(f"CONNECT {server.address} HTTP/1.1\r\n".encode())
+    assert result.json[0]["proxy"] is not None
+
+
+def test_http2(server: Server) -> None:
+    result = client("--json", "--http2-prior-knowledge", "--count", "1", server.url(), "a")
+    assert result.exit_code == 0, result
+    assert result.json[0]["status"] == 200
+    assert [row["text"] for row in events(result, "message")] == ["a", "a"]

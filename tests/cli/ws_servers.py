@@ -20,6 +20,7 @@ from netkit.http.server.response import text_response
 from netkit.http.server.server import HttpServer
 from netkit.io import Flow
 from netkit.net.tcp import TcpListener
+from netkit.net.unix import UnixListener
 from netkit.serve.stop import Stop
 from netkit.tls.config import TlsConfig
 from netkit.websocket import WebSocketConfig, WebSocketError, WebSocketHandler, WebSocketProtocol, accept_key
@@ -130,12 +131,16 @@ class Server:
 
 @contextmanager
 def ws_server(
-    tls: TlsConfig | None = None, *, compress: bool = True, subprotocols: tuple[str, ...] = ()
+    tls: TlsConfig | None = None,
+    *,
+    compress: bool = True,
+    subprotocols: tuple[str, ...] = (),
+    unix: str | None = None,
 ) -> Iterator[Server]:
     """netkit's WebSocketHandler in a thread."""
     handler, stop = Handler(), Stop()
     config = WebSocketConfig(deflate=DeflateConfig() if compress else None, subprotocols=subprotocols)
-    listener = TcpListener.bind("127.0.0.1:0")
+    listener = TcpListener.bind("127.0.0.1:0") if unix is None else UnixListener.bind(unix)
     server = HttpServer(Front(WebSocketHandler(handler, other=Refusal(), config=config)), tls=tls)
     thread = threading.Thread(target=server.run, args=([listener],), kwargs={"stop": stop, "drain": 0.1})
     address = str(listener.local_addr)
