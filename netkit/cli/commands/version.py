@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: The libraries that netkit needs, and the optional ones, by the names of their packages.
 LIBRARIES = ("click", "rich", "cryptography", "truststore", "idna", "h2")
-OPTIONAL = ("pyOpenSSL", "ada-url", "aioquic", "brotli", "backports.zstd", "uvloop", "prompt-toolkit")
+OPTIONAL = ("pyOpenSSL", "ada-url", "aioquic", "brotli", "backports.zstd", "uvloop", "prompt_toolkit")
 
 
 class VersionRow(TypedDict):

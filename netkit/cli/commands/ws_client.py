@@ -75,7 +75,7 @@ def client(
 
         $ netkit ws client --count 1 wss://echo.example/ hello
         $ netkit ws client --json wss://feed.example/ < /dev/null
-        $ netkit ws client -H 'X-Api-Key: 1' --subprotocol chat chat.example/ '{"ask":1}' --quiet-time 2
+        $ netkit ws client -H 'X-Key: 1' --quiet-time 2 chat.example/ '{"ask":1}'
         $ netkit ws client --record session.jsonl wss://feed.example/ < lines.txt
     """
     hint = "a recording says what is sent"
