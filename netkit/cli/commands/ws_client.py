@@ -107,7 +107,7 @@ def _talk(
 ) -> Exit:
     from netkit.cli.ws.sending import Piped
 
-    if isinstance(source, Piped) and _is_interactive(run.env):
+    if isinstance(source, Piped) and messages.is_open_ended and _is_interactive(run.env):
         from netkit.cli.ws.console import Console  # and asyncio with it
 
         return Console(run, opener, display, handshake).run()

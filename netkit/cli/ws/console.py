@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from netkit.cli.ws.display import Display
     from netkit.cli.ws.opening import Opener
     from netkit.cli.ws.options import HandshakeOptions
+    from netkit.websocket import ClientWebSocket
 
 #: How long a person waits for the answer to /ping, in seconds.
 PING_TIMEOUT = 30.0
@@ -97,19 +98,22 @@ class Console:
     async def _talk(self) -> Exit:
         from netkit.cli.ws.editing import LineInterrupted, above, editor_of
 
-        begun = monotonic()
         try:
-            ws = await self._opener.open_async()
-        except WebSocketError.HandshakeRefused as error:
-            failure = failure_of(error, self._run)
-            assert failure is not None
-            self._display.refused(error, failure)
-            return failure.exit
+            ws, elapsed = await self._opened()
+        except Exception as error:
+            again, failure = await self._opened_again(error, failure_of(error, self._run))
+            if again is not None:
+                ws, elapsed = again
+            elif isinstance(error, WebSocketError.HandshakeRefused) and failure is not None:
+                self._display.refused(error, failure)
+                return failure.exit
+            else:
+                raise
         editor = editor_of(self._run.env.environ)
         try:
             with above(self._run.env, editor):
                 self._watched = Watched(ws, self._display)
-                self._display.connected(ws, monotonic() - begun)
+                self._display.connected(ws, elapsed)
                 self._display.note("/help shows the commands")
                 failure = await self._beside(editor.read)
         except LineInterrupted:
@@ -157,31 +161,40 @@ class Console:
 
     # -- the connection
 
-    async def _connection(self) -> Failure | None:
-        """Receive until the end; with --reconnect, until the last end."""
-        attempts, delay = 0, FIRST_DELAY
-        while True:
-            watched = self._watched
-            if watched is not None:
-                error, failure = await self._receive(watched)
-                attempts, delay = 0, FIRST_DELAY
-            if not (self._handshake.reconnect and is_transient(error)):
-                return failure
-            if self._handshake.tries is not None and attempts >= self._handshake.tries:
-                return failure
+    async def _opened(self) -> tuple[ClientWebSocket, float]:
+        """A new connection, and how long it took."""
+        begun = monotonic()
+        return await self._opener.open_async(), monotonic() - begun
+
+    async def _opened_again(
+        self, error: BaseException, failure: Failure | None
+    ) -> tuple[tuple[ClientWebSocket, float] | None, Failure | None]:
+        """After `error`: another connection, where --reconnect asks for one; or None, and what failed last."""
+        attempts, delay, options = 0, FIRST_DELAY, self._handshake
+        while (
+            options.reconnect and is_transient(error) and (options.tries is None or attempts < options.tries)
+        ):
             attempts += 1
             why = failure.message if failure is not None else "the server goes away"
             self._display.reconnecting(why, delay, attempts)
             await asyncio.sleep(delay)
             delay = min(MAX_DELAY, 2 * delay)
-            begun = monotonic()
             try:
-                ws = await self._opener.open_async()
-            except Exception as opening:
-                error, failure = opening, failure_of(opening, self._run)
-            else:
-                self._watched = Watched(ws, self._display)
-                self._display.connected(ws, monotonic() - begun)
+                return await self._opened(), None
+            except Exception as another:
+                error, failure = another, failure_of(another, self._run)
+        return None, failure
+
+    async def _connection(self) -> Failure | None:
+        """Receive until the end; with --reconnect, until the last end."""
+        while True:
+            assert self._watched is not None
+            error, failure = await self._receive(self._watched)
+            again, failure = await self._opened_again(error, failure)
+            if again is None:
+                return failure
+            self._watched = Watched(again[0], self._display)
+            self._display.connected(*again)
 
     async def _receive(self, watched: Watched) -> tuple[BaseException, Failure | None]:
         ws = watched.ws

@@ -156,6 +156,12 @@ class MessageOptions(OptionGroup):
         if self.speed != 1.0 and self.replay is None:
             raise WrongValue("--speed is for --replay", "add --replay FILE, or leave it out")
 
+    @property
+    def is_open_ended(self) -> bool:
+        """Whether nothing says how input is read, or when it is over."""
+        ends = (self.count, self.wait, self.quiet_time)
+        return not self.binary and self.split is None and all(each is None for each in ends)
+
     def split_or_default(self) -> str:
         """How standard input becomes messages."""
         return self.split or ("none" if self.binary else "lines")
