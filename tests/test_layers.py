@@ -100,6 +100,7 @@ ROOMS = {
     "netkit.websocket": "codec",
     "netkit.websocket.client": "api",
     "netkit.websocket.connection": "api",
+    "netkit.websocket.loop": "api",
     "netkit.websocket.server": "api",
     "netkit.websocket.mask_key": "flow",
 }

@@ -102,6 +102,7 @@ class WebSocket:
         self._failure: Exception | None = None  # of the stream
         self._deaf: OSError | None = None  # the peer takes no more octets; what it has sent is still read
         self._farewell = False  # the end of the transport is seen to, or over
+        self._recall: Callable[[], None] | None = None  # has the loop that serves it (`WsLoop`) leave it
         self._closed = Event()
 
     # What is known of it
@@ -337,6 +338,8 @@ class WebSocket:
         if is_first:
             self.closing.set()
         self._wake.set()  # for the pump, which waits no longer than that
+        if self._recall is not None:
+            self._recall()
 
     def settle_flow(self) -> Flow[None]:
         """Flow: after `begin_close`, see the closing handshake to its end, as a caller of `receive` would.
@@ -664,6 +667,8 @@ class WebSocket:
     def _sending_flow(self) -> Flow[None]:
         """Flow: send until nothing is left. For who has taken the sending; it is given up at the end."""
         stream, timeout = self.stream, self.config.write_timeout
+        if self._recall is not None:
+            self._recall()
         turns = 0
         try:
             while not self._offer():

@@ -26,7 +26,7 @@ from netkit.websocket.errors import WebSocketError
 from netkit.websocket.frame import FIN, RSV1, build_frame, control_payload, frame_header
 from netkit.websocket.limits import DEFAULT_LIMITS
 from netkit.websocket.opcode import Opcode
-from netkit.websocket.reader import COMPRESSED, MessageReader
+from netkit.websocket.reader import COMPRESSED, Found, MessageReader
 from netkit.websocket.utf8 import Utf8Validator
 
 if TYPE_CHECKING:
@@ -203,7 +203,12 @@ class WebSocketProtocol:
             if found and self._pings:
                 self._pings = 0
             return cast("list[Event]", found)
+        return self.decide(found)
+
+    def decide(self, found: list[Found]) -> list[Event]:
+        """The events in what the reader has just found; see `feed`."""
         events: list[Event] = []
+        reader = self._reader
         try:
             for kind, payload in found:
                 self._take(kind, payload, events)
@@ -338,8 +343,7 @@ class WebSocketProtocol:
                 self._out.append(build_frame(first, message))
             else:
                 data = _octets(message)
-                self._out.append(frame_header(first, len(data)))
-                self._out.append(data)
+                self._out.extend((frame_header(first, len(data)), data))
         except UnicodeEncodeError:
             raise WebSocketError.InvalidValue("message", "a lone surrogate is no text") from None
 
@@ -457,9 +461,9 @@ class WebSocketProtocol:
         self._taken()
         return taken
 
-    def take_parts(self) -> list[bytes]:
-        """The octets to send as a list of their parts, for a `sendmsg` that copies none of them."""
-        if self._farewell is not None:
+    def take_parts(self, *, holding: bool = False) -> list[bytes]:
+        """The octets to send as a list of their parts, for a `sendmsg` that copies none; as `take`."""
+        if self._farewell is not None and not holding:
             self._write_close(*self._farewell)
         out = self._out
         self._taken()

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from netkit.http.server.bridge import Bridge, in_thread_flow
 from netkit.http.server.handlers import LastingHandler, running_loop
 from netkit.http.server.threads import ThreadPool
-from netkit.io import ClosedError, Event, before, deadline_after, race, sleep_until
+from netkit.io import ClosedError, Event, before, beside, deadline_after, race, sleep_until
 from netkit.websocket.close import CloseCode
 from netkit.websocket.config import DEFAULT_CONFIG
 from netkit.websocket.connection import NORMAL_CODES, WebSocket
 from netkit.websocket.errors import WebSocketError
 from netkit.websocket.handshake import accept_request, refusal_fields
+from netkit.websocket.loop import MessageHandler, WsLoop, serve_messages_flow
 from netkit.websocket.protocol import State, WebSocketProtocol
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ def refuse_flow(exchange: Exchange, error: WebSocketError.InvalidHandshake) -> F
 class WebSocketHandler:
     """Answers requests: a WebSocket for those that ask for one, which `handler` serves.
 
+    A `MessageHandler` answers message by message, which is the fastest: in one loop for all connections.
     A blocking handler has one of `threads` threads for each connection; others wait for one.
     `other` answers all other requests; without it they are answered with 426 (RFC 9110 section 15.5.22).
     When the server stops, its clients get 1001, and `config.close_timeout` to answer. A handler made of flows
@@ -190,7 +192,7 @@ class WebSocketHandler:
 
     def __init__(
         self,
-        handler: FlowSocketHandler | SocketHandler | AsyncSocketHandler,
+        handler: MessageHandler | FlowSocketHandler | SocketHandler | AsyncSocketHandler,
         *,
         other: FlowHandler | None = None,
         config: WebSocketConfig = DEFAULT_CONFIG,
@@ -203,8 +205,16 @@ class WebSocketHandler:
         self._other = other
         self._config = config
         self._origins = origins
+        # Of each server that runs with this handler, the loop. A connection does not know its server, so
+        # where there are several none is used.
+        self._loops: list[WsLoop] = []
         #: The connections that are open.
         self.open: dict[ServerWebSocket, None] = {}
+
+    @property
+    def loop(self) -> WsLoop | None:
+        """The loop that answers messages while a server runs, where there can be one."""
+        return self._loops[0] if len(self._loops) == 1 else None
 
     def handle_flow(self, exchange: Exchange) -> Flow[None]:
         """Flow: answer the request."""
@@ -240,17 +250,28 @@ class WebSocketHandler:
 
     def around_flow(self, serving: Flow[object]) -> Flow[None]:
         """Flow: serve, and let the threads end afterwards."""
+        loop: WsLoop | None = None
+        if isinstance(self._handler, MessageHandler) and WsLoop.available:
+            loop = WsLoop(self._handler, self._config)
+            self._loops.append(loop)
+            serving = beside(serving, loop.turning(), loop.looking())
         try:
             if isinstance(self._other, LastingHandler):
                 serving = self._other.around_flow(serving)
             yield from serving
         finally:
+            if loop is not None:
+                self._loops.remove(loop)
+                loop.close()
             pool, self._pool = self._pool, None
             if pool is not None:
                 pool.close()
 
     def _serve_flow(self, exchange: Exchange, ws: ServerWebSocket) -> Flow[None]:
         handler = self._handler
+        if isinstance(handler, MessageHandler):
+            yield from serve_messages_flow(handler, ws, self.loop)
+            return
         if isinstance(handler, FlowSocketHandler):
             yield from handler.handle_socket_flow(ws)
             return
