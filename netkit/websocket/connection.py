@@ -35,6 +35,7 @@ from netkit.io import (
 from netkit.io.aio import Turn, run_async, turn_is_due
 from netkit.io.blocking import run
 from netkit.io.errors import DeadlineExceeded
+from netkit.net.sockets import SocketStream
 from netkit.websocket.close import CloseCode
 from netkit.websocket.config import DEFAULT_CONFIG
 from netkit.websocket.errors import WebSocketError
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
     Direction: TypeAlias = Literal["sent", "received"]
 
 log = Log("netkit.websocket")
+
+# A member of an enumeration costs four times as much where it is looked up.
+_TEXT, _BINARY, _PONG = Opcode.Textual, Opcode.Binary, Opcode.Pong
 
 #: How a connection ends that nothing is wrong with (RFC 6455 section 7.4.1).
 NORMAL_CODES = frozenset((CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.NO_STATUS))
@@ -102,6 +106,7 @@ class WebSocket:
         self._failure: Exception | None = None  # of the stream
         self._deaf: OSError | None = None  # the peer takes no more octets; what it has sent is still read
         self._farewell = False  # the end of the transport is seen to, or over
+        self._want: Want | None = None  # what the pump waited for last
         self._recall: Callable[[], None] | None = None  # has the loop that serves it (`WsLoop`) leave it
         self._closed = Event()
 
@@ -409,10 +414,9 @@ class WebSocket:
         if self._messages:
             yield PAUSE
             return
-        with self._lock:
-            if self._receiving:
-                raise BusyError("WebSocket's receiving side")
-            self._receiving = True
+        if self._receiving:
+            raise BusyError("WebSocket's receiving side")
+        self._receiving = True
         try:
             yield from self._pump_flow(lambda: bool(self._messages) or self._is_over)
         finally:
@@ -430,18 +434,20 @@ class WebSocket:
         closed.__cause__ = self._failure or self._deaf
         return closed
 
+    @property
+    def _has_pump(self) -> bool:
+        return self._pumping
+
     def _pump_flow(self, is_there: Callable[[], bool]) -> Flow[None]:
         """Flow: receive until `is_there`; one flow does, and the others wait until it has heard something."""
-        while not is_there():
-            with self._lock:
-                if not self._pumping:
-                    self._pumping = True
-                    break
-                self._heard.clear()
-            if not is_there():
+        while self._pumping:
+            self._heard.clear()
+            if is_there():
+                return
+            if self._has_pump:  # looked at after the clearing: a pump that leaves sets it
                 yield Want(event=self._heard)
-        else:
-            return
+        # No call lies between the look and the taking, so no other thread either.
+        self._pumping = True
         try:
             yield from self._receiving_flow(is_there)
         except (OSError, EOFError) as error:
@@ -449,12 +455,12 @@ class WebSocket:
             if not self._closed.is_set:
                 self._failure = self._failure or error
         finally:
-            with self._lock:  # whoever sees a pump waits for what is set here
-                self._pumping = False
-                self._heard.set()
+            self._pumping = False
+            self._heard.set()
 
     def _receiving_flow(self, is_there: Callable[[], bool]) -> Flow[None]:
         stream, wake = self.stream, self._wake
+        is_socket = isinstance(stream, SocketStream)
         turns = 0
         while not is_there():
             wake.clear()
@@ -475,8 +481,16 @@ class WebSocket:
                 # The peer takes none of our answers now: send and receive, whichever goes.
                 yield from race(self._sending_flow(), stream.fill(1))
                 continue
-            until = self._alarm()
-            yield from stream.ready_flow(wake, until)
+            if not is_socket:
+                yield from stream.ready_flow(wake, self._alarm())
+                continue
+            # Until a ping is due, one object says what is waited for, and until when: a wait may end too early.
+            want, is_calm = self._want, self._asked is None and self._closing_until is None
+            if want is None or not is_calm or (want.until is not None and monotonic() >= want.until):
+                want = stream.want(event=wake, until=self._alarm())
+                is_calm = self._asked is None and self._closing_until is None
+                self._want = want if is_calm else None
+            yield want
 
     def _is_full(self) -> bool:
         """Whether so much is kept that no more is read; whoever takes a message then wakes the pump."""
@@ -489,25 +503,22 @@ class WebSocket:
     def _take_in(self, data: bytes) -> None:
         """What the next octets mean; `b""` is the end of the stream."""
         protocol = self.protocol
-        with self._lock:
-            if not data:
+        if not data:
+            with self._lock:
                 protocol.feed_eof()
-                events = []
-            else:
-                self._moved = monotonic()
-                self._asked = None
-                if self.on_octets is not None:
-                    self.on_octets("received", data)
-                events = protocol.feed(data)
-        for event in events:
+            self._heard.set()
+            return
+        self._moved = monotonic()
+        self._asked = None
+        if self.on_octets is not None:
+            self.on_octets("received", data)
+        for event in protocol.feed(data, self._lock):
             opcode, payload = event
-            if opcode is Opcode.Textual or opcode is Opcode.Binary:
+            if opcode is _TEXT or opcode is _BINARY:
                 if not self._dropping:
-                    assert isinstance(payload, str | bytes)
-                    self._messages.append(payload)
-            elif opcode is Opcode.Pong:
-                assert isinstance(payload, bytes)
-                self._ponged(payload)
+                    self._messages.append(payload)  # type: ignore[arg-type]  # no CloseReason: that is of a Close
+            elif opcode is _PONG:
+                self._ponged(payload)  # type: ignore[arg-type]  # octets
             if self.on_event is not None:
                 self.on_event(event)
         if protocol.has_output:
@@ -595,27 +606,31 @@ class WebSocket:
 
     def _take_sending(self) -> bool:
         """Become the one who sends, if nobody is."""
-        with self._lock:
-            if self._sending:
-                return False
-            self._sending = True
-            return True
+        # No call lies between the look and the taking, so no other thread either.
+        if self._sending:
+            return False
+        self._sending = True
+        return True
 
     def _leave_sending(self) -> None:
         self._sending = False
-        self._sent.set()
+        if not self._sent.is_set:
+            self._sent.set()
 
     def _push(self) -> bool:
         """Send what goes at once. Whether nothing is left; False also where somebody else is sending."""
-        if not self._take_sending():
-            return False
-        try:
-            return self._offer()
-        except OSError as error:
-            self._cannot_send(error)
-            return True  # who receives is told
-        finally:
-            self._leave_sending()
+        while self._take_sending():
+            try:
+                if not self._offer():
+                    return False
+            except OSError as error:
+                self._cannot_send(error)
+                return True  # who receives is told
+            finally:
+                self._leave_sending()
+            if not self.protocol.has_output or not self._has_output:  # nobody has left more to us meanwhile
+                return True
+        return False
 
     def _cannot_send(self, error: OSError) -> None:
         """The stream has refused octets. A peer that has gone may have said why: that is still read."""
@@ -643,6 +658,8 @@ class WebSocket:
                 if taken < len(data):
                     self._unsent = memoryview(data)[taken:]
                     return False
+                if not self.protocol.has_output:
+                    return stream.unsent == 0
             else:
                 taken = stream.offer(self._unsent)
                 if taken < len(self._unsent):

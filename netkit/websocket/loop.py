@@ -292,22 +292,25 @@ class Place:
     def _enter(self) -> bool:
         """Go into the loop. False where something is left to do, or somebody else receives."""
         ws, stream = self.ws, self._stream
-        with self.lock:
-            if (
-                ws._receiving
-                or ws._pumping
-                or ws._messages
-                or ws._has_output
-                or ws._is_over
-                or ws.protocol.state is not State.OPEN
-                or stream._buffer
-                or stream._eof
-                or stream._quiet is not None
-                or stream.is_closed
-            ):
-                return False
-            self.sock: socket.socket = stream.lend(self)
-            ws._receiving = ws._pumping = True
+        # No call lies between the look and the taking, so no other thread either.
+        if ws._receiving or ws._pumping:
+            return False
+        ws._receiving = ws._pumping = True
+        if (
+            ws._messages
+            or ws._has_output
+            or ws._is_over
+            or ws.protocol.state is not State.OPEN
+            or ws.on_octets is not None
+            or stream._buffer
+            or stream._eof
+            or stream._quiet is not None
+            or stream.is_closed
+        ):
+            ws._receiving = ws._pumping = False
+            ws._heard.set()
+            return False
+        self.sock: socket.socket = stream.lend(self)
         loop = self._loop
         self.recv_into, self.send = self.sock.recv_into, self.sock.send
         self._error = None
@@ -438,8 +441,7 @@ class Place:
         loop.places.pop(self.fd, None)
         loop._epoll.unregister(self.fd)
         self._stream.take_back()
-        with self.lock:
-            ws._receiving = ws._pumping = False
+        ws._receiving = ws._pumping = False
         ws._heard.set()
         self._left.set()
 

@@ -18,6 +18,7 @@ message or an error.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -31,6 +32,7 @@ from netkit.websocket.utf8 import Utf8Validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from netkit.websocket.deflate import Deflater, Inflater
     from netkit.websocket.deflate_offer import DeflateConfig, DeflateParameters
@@ -46,6 +48,8 @@ _MAX_PONGS = 16
 
 #: From this many octets on, a server's payload is handed on as it is, behind its header, and not copied.
 _APART = 16384
+
+_NO_LOCK = nullcontext()
 
 
 class State(Enum):
@@ -185,11 +189,13 @@ class WebSocketProtocol:
 
     # Receiving
 
-    def feed(self, data: Octets) -> list[Event]:
+    def feed(self, data: Octets, lock: AbstractContextManager[object] = _NO_LOCK) -> list[Event]:
         """What the next octets mean.
 
         Args:
             data: what was received, in any contiguous buffer, which may be used again afterwards.
+            lock: is held while more is done than to read messages, for a driver that sends in other threads
+                meanwhile.
 
         Returns:
             The events, in order. Pings are answered already. Look at `error` after the events: if it is set,
@@ -203,7 +209,8 @@ class WebSocketProtocol:
             if found and self._pings:
                 self._pings = 0
             return cast("list[Event]", found)
-        return self.decide(found)
+        with lock:
+            return self.decide(found)
 
     def decide(self, found: list[Found]) -> list[Event]:
         """The events in what the reader has just found; see `feed`."""
