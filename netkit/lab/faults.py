@@ -33,7 +33,6 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from netkit._log import Log
 from netkit.errors import NetkitError
 from netkit.io import ByteStream, Event, Want, beside
-from netkit.io.blocking import without_waiting
 from netkit.io.stream import LINGER, QUIET, RECEIVE_SIZE
 
 if TYPE_CHECKING:
@@ -341,38 +340,6 @@ class FaultyStream(ByteStream):
         self._held_bytes += len(data)
         self._queued.set()
         return len(data)
-
-    def try_send(self, data: bytes | memoryview) -> int:
-        """Send or keep as much of `data` as goes at once; see `ByteStream.try_send`. Raises InjectedReset."""
-        if not data or self._writing:
-            return 0
-        flow = self.write_flow(data)
-        try:
-            without_waiting(flow, flow.send(None))  # type: ignore[arg-type]  # a generator's first send is None
-        except StopIteration as end:
-            sent: int = end.value
-            return sent
-        finally:
-            flow.close()
-        return 0
-
-    def want(self, *, write: bool = False, event: Event | None = None, until: float | None = None) -> Want:
-        """What to wait for: that of the stream below, or the moment at which more may leave."""
-        moment = self._moment() if write or self._held else None
-        if moment is None:
-            return self._inner.want(write=write, event=event, until=until)
-        if moment <= self._session.clock():
-            return self._inner.want(write=True, event=event, until=until)
-        return self._inner.want(event=event, until=moment if until is None else min(until, moment))
-
-    def _moment(self) -> float | None:
-        """When something may leave at the earliest; None if only the stream below keeps it back."""
-        if self._is_over:
-            return self._session.clock() + QUANTUM  # until what was sent has arrived, see `_reset`
-        moments = [self._held[0][0]] if self._held else []
-        if self._bucket is not None:
-            moments.append(self._bucket.moment)
-        return max(moments, default=None)
 
     def flush(self) -> Flow[None]:
         """Flow: wait until everything that was kept has left."""

@@ -484,7 +484,7 @@ class WebSocket:
             if not is_socket:
                 yield from stream.ready_flow(wake, self._alarm())
                 continue
-            # Until a ping is due, one object says what is waited for, and until when: a wait may end too early.
+            # Until a ping is due, one object says what is waited for, and until when: it may end too early.
             want, is_calm = self._want, self._asked is None and self._closing_until is None
             if want is None or not is_calm or (want.until is not None and monotonic() >= want.until):
                 want = stream.want(event=wake, until=self._alarm())
