@@ -5,6 +5,7 @@
 #   make test-all     the same on each supported Python that is here (3.11, 3.12, 3.13)
 #   make check    format, lint, types, the crate, generated pages, and make test
 #   make h2spec   both forms of HTTP/2 against h2spec, which Go builds
+#   make autobahn the 517 cases of the Autobahn test suite against both sides of a WebSocket; builds it, for Python 2.7
 #   make inspect-suites  tests of requests, HTTPie and vcrpy (httpx) with netkit's endpoints in httpbin's place
 #   make browser  netkit serve http as Chromium sees it, with pictures in PICTURES (a temporary directory)
 #   make peers    the programs that the interoperability tests talk to
@@ -36,7 +37,7 @@ installed_from := pyproject.toml setup.py $(wildcard rust/Cargo.* rust/src/*.rs 
 # One line: whether the hot functions are in Rust or in Python, and why.
 twins := $(VENV)/bin/netkit version --plain | awk -F '\t' '$$1 == "twins" { print "netkit: twins: " $$2 }' >&2
 
-.PHONY: demo test test-all check lint types rust generated peers h2spec inspect-suites browser bench load fuzz fuzz-twins fuzz-parsers fuzz-servers docs install clean
+.PHONY: demo test test-all check lint types rust generated peers h2spec autobahn inspect-suites browser bench load fuzz fuzz-twins fuzz-parsers fuzz-servers docs install clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.netkit
