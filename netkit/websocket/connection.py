@@ -62,6 +62,9 @@ _TEXT, _BINARY, _PONG = Opcode.Textual, Opcode.Binary, Opcode.Pong
 #: How a connection ends that nothing is wrong with (RFC 6455 section 7.4.1).
 NORMAL_CODES = frozenset((CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.NO_STATUS))
 
+#: How long a client waits for the server to end a stream of HTTP/2 after both Close frames, in seconds.
+PARTING = 0.25
+
 #: Octets of messages that are kept while nobody takes them, at the least.
 QUEUE_SIZE = 1 << 20
 
@@ -386,14 +389,18 @@ class WebSocket:
         yield from self._flush_flow()
         if self.protocol.is_client and self.protocol.error is None:
             # The server closes first: it keeps the port in TIME_WAIT then, and not the client. A stream of
-            # HTTP/2 has no port, and there are servers that wait for the client.
+            # HTTP/2 has no port, and there are servers that never end it: it is reset soon.
             if stream.is_multiplexed:
-                yield from stream.finish()
-            while data := (yield from stream.read_flow()):
-                del data  # nothing may come behind a Close frame
+                yield from before(monotonic() + PARTING, self._last_flow())
+            else:
+                yield from self._last_flow()
             return
         yield from stream.finish()
         yield from stream.lingering_close()
+
+    def _last_flow(self) -> Flow[None]:
+        while data := (yield from self.stream.read_flow()):
+            del data  # nothing may come behind a Close frame
 
     # Receiving
 

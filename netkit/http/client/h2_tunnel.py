@@ -153,7 +153,8 @@ class H2ClientTunnel(ByteStream):
         if self._gone.is_set:
             return
         self._gone.set()
-        self._channel.end_sending(self._reply)
+        if self._reply.is_ended:
+            self._channel.end_sending(self._reply)
         self._channel.abandon(self._reply)
         self._reply.release()
         self._reply.signal.set()
