@@ -596,6 +596,48 @@ class TestOtherRequests:
             assert b"netkit" in asked(server, "/metrics").body  # type: ignore[attr-defined]
 
 
+class TestBesideFiles:
+    def test_paths_of_their_own(self, tmp_path: Path) -> None:
+        (tmp_path / "a.txt").write_text("a file")
+        mounts = ("--ws", "/echo=echo", "--ws", "/run=exec:sed -u s/a/b/", "--ws", "/all=broadcast")
+        with serving(str(tmp_path), *mounts, command="serve http") as server:
+            assert asked(server, "/a.txt").body == b"a file"  # type: ignore[attr-defined]
+            url = f"ws://{server.addr}"
+            with connect(f"{url}/echo") as echo, connect(f"{url}/run") as program:
+                echo.send("aaa")
+                program.send("aaa")
+                assert (echo.receive(timeout=20), program.receive(timeout=20)) == ("aaa", "baa")
+                server.process.send_signal(signal.SIGTERM)
+                assert (closing_of(echo)[0], closing_of(program)[0]) == (1001, 1001)
+            assert server.end(None)[0] == 0
+
+    def test_the_same_password_and_pages(self, tmp_path: Path) -> None:
+        mounts = ("--ws", "/echo=echo", "--ws", "/run=exec:cat")
+        with serving(str(tmp_path), *mounts, "--auth", "ann:secret", command="serve http") as server:
+            url, authorization = f"ws://{server.addr}", "Basic " + base64.b64encode(b"ann:secret").decode()
+            assert (refused(f"{url}/echo"), refused(f"{url}/run")) == (401, 401)
+            headers = {"Authorization": authorization}
+            connect(f"{url}/echo", headers=headers, origin="https://evil.test").close()
+            assert refused(f"{url}/run", headers=headers, origin="https://evil.test") == 403
+
+    @pytest.mark.parametrize(
+        ("args", "message"),
+        [
+            (["--ws", "/x"], "'/x' is no WebSocket"),
+            (["--ws", "x=echo"], "'x' is no path"),
+            (["--ws", "/x=exec"], "'/x=exec' is no WebSocket"),
+            (["--ws", "/x=echo:y"], "'/x=echo:y' is no WebSocket"),
+            (["--ws", "/x=exec:"], "needs a command"),
+            (["--ws", "/x=echo", "--inspect"], "--inspect and --ws exclude each other"),
+            (["--ws", "/x=broadcast", "--workers", "2"], "would not hear those of"),
+        ],
+    )
+    def test_wrong_arguments(self, netkit: Callable[..., Result], args: list[str], message: str) -> None:
+        done = netkit("serve", "http", *args)
+        assert done.exit_code == 2, done
+        assert message in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 class TestSigterm:
     def test_clients_get_1001(self, workers: str) -> None:

@@ -78,6 +78,7 @@ def http(
         $ netkit serve http netkit-demo 127.0.0.1:8000
         $ netkit serve http netkit-demo :8000 --auth ann:secret --upload
         $ netkit serve http netkit-demo/names.txt --short
+        $ netkit serve http netkit-demo --ws /echo=echo
         $ netkit serve http --inspect
         $ netkit serve http --tls --redirect-http 127.0.0.1:9080 localhost:9444
         $ netkit serve http --access-log combined=access.log --metrics /metrics
@@ -92,6 +93,12 @@ def http(
     _check(run, binds, what, files, tls, limits, how, events)
     injected = faults.injected(run.env)
     handler = handler_of(what, files, path, how.workers)
+    in_loop = needs_loop(handler)
+    if what.ws:
+        from netkit.cli.payload.ws_server import mounted
+        from netkit.http.server.handlers import flow_handler
+
+        handler = mounted(run, what.ws, files.auth, flow_handler(handler, limits.config()))
     with ExitStack() as stack:
         sockets = Sockets.of(
             binds, tcp=True, udp=False, control=how.control, upgrade=how.upgrade, protocol="http"
@@ -136,7 +143,7 @@ def http(
                 else sockets.handover("http" + TLS_SUFFIX, lambda: {TLS_SUFFIX: current.packed()})
             ),
             given=sources,
-            in_loop=needs_loop(handler),
+            in_loop=in_loop,
         )
 
 
@@ -163,6 +170,12 @@ def _check(
         raise WrongValue(
             f"--max-conns {limits.max_conns} is no connection for some of {how.workers} workers",
             f"write --max-conns {how.workers} or more, or fewer --workers",
+        )
+    if how.workers > 1 and any(each.mode == "broadcast" for each in what.ws):
+        raise WrongValue(
+            "--ws PATH=broadcast with several --workers: clients of one process would not hear those of "
+            "another",
+            "leave --workers out",
         )
     if events and not run.json:
         raise WrongValue("--events without --json", "add --json, or use -v, which says it in words")

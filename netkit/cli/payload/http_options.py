@@ -164,6 +164,36 @@ class Text(Value[str]):
         return str(value)
 
 
+class Mounted(NamedTuple):
+    """A WebSocket beside what is served: its path, what is done there, and the command of a program."""
+
+    path: str
+    mode: str
+    command: str
+
+
+class WsMount(Value[Mounted]):
+    """`PATH=echo`, `PATH=broadcast`, `PATH=exec:COMMAND`, `PATH=exec-message:COMMAND`."""
+
+    name = "mount"
+    metavar = "PATH=MODE"
+    form = "write /PATH=echo, /PATH=broadcast, /PATH=exec:COMMAND or /PATH=exec-message:COMMAND"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Mounted:
+        if isinstance(value, Mounted):
+            return value
+        path, equals, rest = str(value).partition("=")
+        mode, colon, command = rest.partition(":")
+        takes_command = mode in ("exec", "exec-message")
+        if (
+            not equals
+            or mode not in ("echo", "broadcast", "exec", "exec-message")
+            or bool(colon) != takes_command
+        ):
+            self.wrong(f"{value!r} is no WebSocket", param, ctx)
+        return Mounted(UrlPath().convert(path, param, ctx), mode, command)
+
+
 _FILE_NAME = Text("name", "write the name of a file, without a directory, as in index.html")
 _ORIGIN = Text("origin", "write a scheme, a host and a port, as in http://localhost:3000, or '*' for all")
 _HOST = Text("name", "write a name or an address without a port, as in files.example.com, or '*' for any")
@@ -207,8 +237,19 @@ class WhatOptions(OptionGroup):
         "answer to no other. Several are possible; '*' is every name.",
     )
 
+    ws: tuple[Mounted, ...] = field(
+        "--ws",
+        type=WsMount(),
+        multiple=True,
+        help="Beside files, serve a WebSocket at this path, as `netkit ws server` does: /PATH=echo, "
+        "/PATH=broadcast, /PATH=exec:COMMAND or /PATH=exec-message:COMMAND. Several are possible; --auth is "
+        "asked for there too.",
+    )
+
     def check(self) -> None:
         exclude("--inspect", self.inspect, "--app", self.app)
+        for name, value in (("--inspect", self.inspect), ("--app", self.app)):
+            exclude(name, value, "--ws", self.ws, "--ws is beside files")
 
 
 class FileOptions(OptionGroup):

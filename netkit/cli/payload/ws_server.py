@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from netkit.cli.payload.http_events import Spoken
 from netkit.cli.payload.http_options import credentials
 from netkit.cli.payload.http_server import Serving
+from netkit.cli.payload.listening import split_command
 from netkit.cli.payload.ws_events import WsEvents, is_websocket
 from netkit.cli.payload.ws_guard import Gate, Origins
+from netkit.cli.payload.ws_modes import Broadcast, Echo, Replay
+from netkit.cli.payload.ws_programs import ProgramForConnection, ProgramForMessage, Programs
 from netkit.cli.payload.ws_session import Sessions
 from netkit.serve.stop import finishing
+from netkit.websocket.limits import DEFAULT_LIMITS
 from netkit.websocket.server import WebSocketHandler
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from netkit.cli.frame.command import Run
     from netkit.cli.payload.bind import Sockets
-    from netkit.cli.payload.http_options import HttpProcess
+    from netkit.cli.payload.http_options import HttpProcess, Mounted
     from netkit.cli.payload.server_tls import CurrentTls
     from netkit.cli.payload.ws_options import AccessOptions, ModeOptions, WsLimits
     from netkit.cli.payload.ws_session import Mode, Told
     from netkit.http.server.access_log import LogFile
-    from netkit.http.server.exchange import Exchange
+    from netkit.http.server.exchange import Exchange, FlowHandler
     from netkit.http.server.metrics import Metrics
     from netkit.http.server.service import Watcher
     from netkit.io import Flow
@@ -86,30 +92,54 @@ def sessions_of(
 
 def _mode_of(run: Run[Any], mode: ModeOptions, access: AccessOptions, limits: WsLimits) -> Mode:
     if mode.broadcast:
-        from netkit.cli.payload.ws_modes import Broadcast
-
         return Broadcast()
     if mode.replay is not None:
-        from netkit.cli.payload.ws_modes import Replay
         from netkit.cli.ws.recording import read_recording
 
         return Replay(list(read_recording(mode.replay, "received")), mode.speed)
-    command = mode.exec_ if mode.exec_ is not None else mode.exec_message
-    if command is None:
-        from netkit.cli.payload.ws_modes import Echo
-
-        return Echo()
-    from netkit.cli.payload.listening import split_command
-    from netkit.cli.payload.ws_programs import ProgramForConnection, ProgramForMessage, Programs
-
-    option = "--exec" if mode.exec_ is not None else "--exec-message"
     most = MOST_PROGRAMS if mode.max_programs is None else mode.max_programs
-    programs = Programs(run, split_command(command, option), most, names_users=bool(access.auth))
-    size = limits.config(()).limits.max_message
-    if mode.exec_ is not None:
-        return ProgramForConnection(programs, size, binary=mode.binary)
     timeout = PROGRAM_TIMEOUT if mode.exec_timeout is None else mode.exec_timeout
-    return ProgramForMessage(programs, size, timeout)
+    size = limits.config(()).limits.max_message
+    names_users = bool(access.auth)
+    if mode.exec_ is not None:
+        programs = _programs(run, "--exec", mode.exec_, most, names_users)
+        return ProgramForConnection(programs, size, binary=mode.binary)
+    if mode.exec_message is not None:
+        programs = _programs(run, "--exec-message", mode.exec_message, most, names_users)
+        return ProgramForMessage(programs, size, timeout)
+    return Echo()
+
+
+def _programs(run: Run[Any], option: str, command: str, most: int, names_users: bool) -> Programs:
+    return Programs(run, split_command(command, option), most, names_users=names_users)
+
+
+def mounted(
+    run: Run[Any], mounts: Sequence[Mounted], auth: Sequence[str], handler: FlowHandler
+) -> FlowHandler:
+    """`handler` with WebSockets at some paths. Raises WrongValue, OSError."""
+    size = DEFAULT_LIMITS.max_message
+    for path, kind, command in reversed(mounts):
+        mode: Mode
+        if kind == "echo":
+            mode = Echo()
+        elif kind == "broadcast":
+            mode = Broadcast()
+        else:
+            programs = _programs(run, f"--ws {path}={kind}:", command, MOST_PROGRAMS, bool(auth))
+            mode = (
+                ProgramForConnection(programs, size, binary=False)
+                if kind == "exec"
+                else ProgramForMessage(programs, size, PROGRAM_TIMEOUT)
+            )
+        handler = Gate(
+            WebSocketHandler(Sessions(mode)),
+            path=path,
+            beside=handler,
+            origins=Origins((), own_only=mode.is_private),
+            auth=credentials(auth, "files"),
+        )
+    return handler
 
 
 class WsServing(Serving):
