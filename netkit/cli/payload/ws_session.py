@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from netkit._log import Log
-from netkit.io import OPERATIONS_PER_TURN, PAUSE, DeadlineExceeded, before
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, ClosedError, DeadlineExceeded, before
 from netkit.websocket.close import CloseCode
 from netkit.websocket.connection import NORMAL_CODES
 from netkit.websocket.errors import WebSocketError
@@ -226,7 +226,9 @@ class Sessions:
             self._ended(session, error)
 
     def _ended(self, session: Session, error: Exception | None) -> None:
-        if self.stop is not None and self.stop.is_set and session.ws.protocol.close_received is None:
+        was_cut = error is not None and isinstance(error.__cause__, ClosedError)  # the server counts it itself
+        unanswered = session.ws.protocol.close_received is None
+        if self.stop is not None and self.stop.is_set and unanswered and not was_cut:
             self.counts.cut_off += 1
         if log.enabled:
             how = str(error) if error is not None else f"closed with {session.ws.close_code}"
