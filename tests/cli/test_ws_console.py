@@ -67,6 +67,12 @@ class Terminal:
     def line(self, text: str) -> None:
         self.child.send(f"{text}\r")
 
+    def end_of_input(self) -> None:
+        """Ctrl-D at the next prompt, and the end. Between two prompts the key would be the terminal's."""
+        self.see(">")
+        self.child.send("\x04")
+        assert self.ends() == 0
+
     def ends(self) -> int:
         self.child.expect(pexpect.EOF)
         self.child.close()
@@ -122,16 +128,14 @@ def test_the_history_comes_back(server: Server, tmp_path: Path, editor: str) -> 
     at.see("asked before")
     at.child.send("\r")
     at.see("< asked before")
-    at.child.send("\x04")
-    assert at.ends() == 0
+    at.end_of_input()
 
 
 def test_what_a_server_sends_cannot_drive_the_terminal(server: Server, tmp_path: Path, editor: str) -> None:
     at = Terminal(tmp_path, editor, server.url("/evil"))
     seen = at.see("line two\\u202e")
     assert "\\x1b]0;title\\x07red\\x9b31m" in seen and "\x1b]0;" not in seen
-    at.child.send("\x04")
-    assert at.ends() == 0
+    at.end_of_input()
 
 
 @pytest.mark.parametrize("how", ["key", "signal"])
@@ -171,8 +175,7 @@ def test_reconnect_at_a_terminal(server: Server, tmp_path: Path) -> None:
     at.see("< at last")
     at.line("back")
     at.see("< back")
-    at.child.send("\x04")
-    assert at.ends() == 0
+    at.end_of_input()
 
 
 def test_a_refused_handshake_at_a_terminal(server: Server, tmp_path: Path) -> None:

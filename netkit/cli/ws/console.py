@@ -169,7 +169,7 @@ class Console:
     async def _opened_again(
         self, error: BaseException, failure: Failure | None
     ) -> tuple[tuple[ClientWebSocket, float] | None, Failure | None]:
-        """After `error`: another connection, if --reconnect asks for one; or None, and what failed last."""
+        """After `error`: another connection, where --reconnect asks for one; else None, and why."""
         attempts, delay, options = 0, FIRST_DELAY, self._handshake
         while (
             options.reconnect and is_transient(error) and (options.tries is None or attempts < options.tries)
