@@ -226,7 +226,9 @@ class Sessions:
             self._ended(session, error)
 
     def _ended(self, session: Session, error: Exception | None) -> None:
-        was_cut = error is not None and isinstance(error.__cause__, ClosedError)  # the server counts it itself
+        was_cut = error is not None and isinstance(
+            error.__cause__, ClosedError
+        )  # the server counts it itself
         unanswered = session.ws.protocol.close_received is None
         if self.stop is not None and self.stop.is_set and unanswered and not was_cut:
             self.counts.cut_off += 1
