@@ -487,7 +487,7 @@ def test_pipelined_requests_are_answered_in_order() -> None:
 
 
 def test_an_upgrade_that_nobody_offers_is_answered_as_a_request() -> None:
-    fields = "Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    fields = "Connection: Upgrade, close\r\nUpgrade: chat\r\n"
     app = Scopes()
     with served(handler(app), "asyncio") as site:
         assert site.get(fields=fields).status == 204
