@@ -480,3 +480,61 @@ def test_a_flood_of_pings_from_a_peer_that_reads_nothing(form: Form, pair: Pair)
             return
         assert pair.ws.protocol.output_size < 1 << 20
         form(pair.ws.send, "done")
+
+
+def test_messages_that_nobody_takes_hold_the_peer_back(pair: Pair) -> None:
+    pair.ws.config = WebSocketConfig(ping_interval=None, max_queue=3)
+
+    def send() -> None:
+        for number in range(50):
+            pair.peer.send(f"{number:02}" + "x" * 100_000)
+
+    with Beside(send):
+        with pytest.raises(DeadlineExceeded):
+            pair.ws.ping(timeout=0.2)
+        kept = len(pair.ws._messages)  # noqa: SLF001 - what the limit is about
+        received = [int(pair.ws.receive()[:2]) for _ in range(50)]
+    assert 1 <= kept <= 4
+    assert received == list(range(50))
+
+
+def test_pings_that_were_answered_are_forgotten(pair: Pair) -> None:
+    pair.ws.config = WebSocketConfig(ping_interval=0.01, ping_timeout=20)
+    for _ in range(5):
+        with Beside(lambda: pair.peer.event(answers=True)), pytest.raises(DeadlineExceeded):
+            pair.ws.receive(timeout=0.1)
+    assert len(pair.ws._pings) <= 1  # noqa: SLF001 - the last may be on its way
+
+
+def test_what_a_peer_said_before_it_left_is_received_after_a_write_that_failed(form: Form) -> None:
+    with Pair() as pair:
+        pair.peer.send("last words")
+        pair.peer.protocol.close(4000, "bye")
+        pair.peer.flush()
+        pair.peer.sock.close()
+        for _ in range(3):
+            try:
+                form(pair.ws.send, b"x" * 1_000_000)
+            except WebSocketError.ConnectionClosed:
+                break
+        assert form(pair.ws.receive) == "last words"
+        with pytest.raises(WebSocketError.ConnectionClosed) as caught:
+            form(pair.ws.receive)
+        assert (caught.value.code, caught.value.reason) == (4000, "bye")
+
+
+def test_begin_close_wakes_who_waits_and_limits_the_wait(pair: Pair) -> None:
+    pair.ws.config = WebSocketConfig(ping_interval=None, close_timeout=0.1)
+    ended: list[BaseException] = []
+
+    def receive() -> None:
+        with pytest.raises(WebSocketError.ConnectionClosed) as caught:
+            pair.ws.receive()
+        ended.append(caught.value)
+
+    thread = threading.Thread(target=receive, daemon=True)
+    thread.start()
+    until(lambda: waits(thread))
+    pair.ws.begin_close(CloseCode.GOING_AWAY)
+    thread.join(20)
+    assert len(ended) == 1
