@@ -34,7 +34,7 @@ CASES = ["*"] if ALL else ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.
 COUNT = 517 if ALL else 247
 
 #: How long all cases may take together, in seconds.
-TIME = 1800 if ALL else 120
+TIME = 3600 if ALL else 120
 
 pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(TIME)]
 

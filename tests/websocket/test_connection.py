@@ -494,7 +494,7 @@ def test_messages_that_nobody_takes_hold_the_peer_back(pair: Pair) -> None:
             pair.ws.ping(timeout=0.2)
         kept = len(pair.ws._messages)  # noqa: SLF001 - what the limit is about
         received = [int(pair.ws.receive()[:2]) for _ in range(50)]
-    assert 1 <= kept <= 4
+    assert kept <= 4
     assert received == list(range(50))
 
 
