@@ -588,6 +588,22 @@ class TestOtherRequests:
         assert "default-src 'none'" in policy
         assert not re.search(r"https?://|innerHTML|\son\w+=", DOCUMENT)
 
+    def test_a_browser_connects_back(self) -> None:
+        """And its policy lets the script run; what a server says is text."""
+        with serving("--page", "--greet", "<b>hi</b>") as server:
+            done = subprocess.run(
+                [
+                    *(require_peer("chromium"), "--headless", "--no-sandbox", "--disable-gpu"),
+                    *("--virtual-time-budget=5000", "--dump-dom", f"http://{server.addr}/"),
+                ],
+                capture_output=True,
+                text=True,
+                timeout=50,
+                check=True,
+            )
+        assert '<strong id="state" role="status">open</strong>' in done.stdout
+        assert '<li data-mark="&lt;">&lt;b&gt;hi&lt;/b&gt;</li>' in done.stdout
+
     def test_metrics_and_the_access_log(self, tmp_path: Path) -> None:
         log = tmp_path / "log"
         with serving("--metrics", "/metrics", "--access-log", f"common={log}") as server:
