@@ -38,6 +38,7 @@ def talk(command: str, data: bytes) -> Flow[tuple[bytes, bytes, int]]:
 
     try:
         status = yield from beside(reading(), writing(), complaining())
+        yield from complaining()  # the rest, to its end
         return bytes(said), bytes(complained), status
     finally:
         pipes.close()
