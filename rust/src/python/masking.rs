@@ -57,7 +57,8 @@ pub(super) fn apply_mask_in_place<'py>(
 /// XOR a contiguous buffer with the repeated key, piece by piece out and back in: no slice of it may exist,
 /// because a thread that has released the interpreter's lock (a `recv_into`, say) may be writing to it. Of a size
 /// that the compiler knows, a piece is only ever in the processor's registers.
-#[allow(unsafe_code)]
+// The pieces are read and written unaligned.
+#[allow(unsafe_code, clippy::cast_ptr_alignment)]
 fn mask_pieces(buffer: &PyBuffer<u8>, key: Key) {
     let (start, length) = (buffer.buf_ptr().cast::<u8>(), buffer.len_bytes());
     let whole = length - length % PIECE;
