@@ -18,6 +18,7 @@ import os
 import signal
 import socket
 from collections import Counter
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -60,8 +61,8 @@ class Workers:
 
     `work(stop)` is the flow that each drives, until the `Stop` it was given is set; `counts()` tells, in the
     worker, what it has done so far. `begin(place)` is called first in each, with its place among them from 0
-    on, and `reload()` when `reload` was called here. `drive` runs the flow there. POSIX only: fork(2) is what
-    it is made of.
+    on, and `reload()` when `reload` was called here. `drive` runs the flow there. `started` is an event that
+    the flow sets, in each worker for itself, when it is ready. POSIX only: fork(2) is what it is made of.
     """
 
     def __init__(
@@ -72,9 +73,14 @@ class Workers:
         begin: Callable[[int], object] = lambda _place: None,
         reload: Callable[[], object] = lambda: None,
         drive: Callable[[Flow[None]], object] = run,
+        started: Event | None = None,
     ) -> None:
         self._count = count
         self._drive = drive
+        self._started = started
+        self._starting = set(range(count))
+        #: Set when `started` was set in every worker once. Without `started`, it never is.
+        self.started = Event()
         self._work = work
         self._begin = begin
         self._reload = reload
@@ -103,7 +109,7 @@ class Workers:
             while not stop.is_set:
                 begun = monotonic()
                 worker = self._workers[place] = self._start(place)
-                yield from worker.listening()
+                yield from worker.listening(partial(self._has_started, place))
                 del self._workers[place]
                 self._ended.update(worker.counts)
                 status = worker.reap()
@@ -159,6 +165,11 @@ class Workers:
             total.update(worker.counts)
         return dict(total)
 
+    def _has_started(self, place: int) -> None:
+        self._starting.discard(place)
+        if not self._starting:
+            self.started.set()
+
     def _start(self, place: int) -> _Worker:
         ours, theirs = socket.socketpair()
         # Block signals: one that came while the worker still has its parent's handlers would be lost.
@@ -209,6 +220,11 @@ class Workers:
                 asked.clear()
                 yield from report()
 
+        def starting() -> Flow[None]:
+            if self._started is not None:
+                yield from self._started.wait()
+                yield from stream.write_all_flow(_line({"started": True}))
+
         def reloading() -> Flow[None]:
             while True:
                 yield from reload.wait()
@@ -230,7 +246,7 @@ class Workers:
 
         failure: Exception | None = None
         try:
-            self._drive(beside(self._work(stop), answering(), reloading(), orphaned()))
+            self._drive(beside(self._work(stop), starting(), answering(), reloading(), orphaned()))
         except Exception as error:
             failure = error
         try:
@@ -277,12 +293,15 @@ class _Worker:
         """
         os.close(self._sock.detach())
 
-    def listening(self) -> Flow[None]:
+    def listening(self, on_started: Callable[[], object]) -> Flow[None]:
         """Flow: take in what it says, until it ends."""
         try:
             while True:
                 line = yield from self.stream.read_until_flow(b"\n")
                 said = json.loads(line)
+                if said.get("started"):
+                    on_started()
+                    continue
                 self.counts = said.get("counts", self.counts)
                 self.reason = said.get("reason", self.reason)
                 self._traceback = said.get("traceback", self._traceback)

@@ -66,7 +66,8 @@ def http(
     Clients choose between HTTP/1.1 and HTTP/2: with --tls by ALPN, without it by prior knowledge.
 
     SIGTERM stops accepting. What a client has sent by then is answered, for as long as --drain allows; idle
-    connections are closed. A second SIGTERM cuts off the rest; the exit code is 0. Ctrl-C ends at once.
+    connections are closed. A second SIGTERM cuts off the rest; the exit code is 0. Ctrl-C ends at once;
+    an ASGI application has 5 seconds for its shutdown then, and another Ctrl-C ends that.
     SIGHUP reads --cert and --key again and opens the file of --access-log anew; without them, it ends the
     server as SIGTERM does. SIGUSR1 prints the counters. -v shows each exchange; --json with --events has an
     event for each. --control and --upgrade replace a running server without losing a request, and a service
@@ -86,14 +87,14 @@ def http(
     """
     from contextlib import ExitStack
 
-    from netkit.cli.payload.http_handlers import handler_of, needs_loop, warn_if_open
+    from netkit.cli.payload.http_handlers import handler_of, in_loop, warn_if_open
 
     serves_files = not (what.inspect or what.app)
     path, binds = split_words(words, takes_path=serves_files)
     _check(run, binds, what, files, tls, limits, how, events)
     injected = faults.injected(run.env)
     handler = handler_of(what, files, path, how.workers)
-    in_loop = needs_loop(handler)
+    app = in_loop(handler)
     if what.ws:
         from netkit.cli.payload.ws_server import mounted
         from netkit.http.server.handlers import flow_handler
@@ -112,7 +113,8 @@ def http(
         log, watcher, metrics = _watchers(run, what, files, how, events)
         if log is not None:
             stack.callback(log.close)
-        server = Serving(handler, sockets, current, limits.config(), watcher, metrics, how, injected, drain)
+        config = limits.config()
+        server = Serving(handler, sockets, current, config, watcher, metrics, how, injected, drain, app)
         server.main.connections.on_unaccepted = warn_once(run)
         scheme = "http" if current.config is None else "https"
         listening = [
@@ -143,7 +145,7 @@ def http(
                 else sockets.handover("http" + TLS_SUFFIX, lambda: {TLS_SUFFIX: current.packed()})
             ),
             given=sources,
-            in_loop=in_loop,
+            started=None if app is None else app.started,
         )
 
 

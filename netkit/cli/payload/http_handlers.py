@@ -12,6 +12,7 @@ from netkit.cli.payload.http_options import FileOptions, WhatOptions, split_path
 
 if TYPE_CHECKING:
     from netkit.cli.frame.command import Run
+    from netkit.http.gateway import AsgiHandler
     from netkit.http.server.exchange import Exchange
     from netkit.http.server.handlers import AnyHandler
     from netkit.http.server.request import ConnectionFacts
@@ -72,13 +73,13 @@ def _application(name: str, multiprocess: bool) -> AnyHandler:
     return app_handler(app, multiprocess=multiprocess, name=name)
 
 
-def needs_loop(handler: AnyHandler) -> bool:
-    """Whether only an event loop of asyncio can drive it."""
+def in_loop(handler: AnyHandler) -> AsgiHandler | None:
+    """The handler, if only an event loop of asyncio can drive it: that of an ASGI application."""
     if "netkit.http.gateway.asgi" not in sys.modules:
-        return False
+        return None
     from netkit.http.gateway import AsgiHandler
 
-    return isinstance(handler, AsgiHandler)
+    return handler if isinstance(handler, AsgiHandler) else None
 
 
 class AppFailures:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from netkit.cli.payload.bind import Sockets
     from netkit.cli.payload.http_options import HttpProcess, HttpTlsOptions
     from netkit.cli.payload.server_tls import CurrentTls
+    from netkit.http.gateway import AsgiHandler
     from netkit.http.server.access_log import LogFile
     from netkit.http.server.config import ServerConfig
     from netkit.http.server.handlers import AnyHandler
@@ -44,6 +45,7 @@ class Serving:
         how: HttpProcess,
         injected: Faults | None,
         drain: float,
+        app: AsgiHandler | None = None,
     ) -> None:
         from netkit.http.server.handlers import flow_handler
         from netkit.http.server.server import HttpServer
@@ -54,6 +56,7 @@ class Serving:
         self._how = how
         self._injected = injected
         self._drain = drain
+        self._app = app
         wrap = None if injected is None else self._faulty
         shown = None
         if metrics is not None:
@@ -107,8 +110,15 @@ class Serving:
         if self._redirecting is not None:
             flows.append(self._redirecting.serve(self._redirects, stop=stop, drain=self._drain))
 
+        def hurrying(app: AsgiHandler) -> Flow[None]:
+            yield from stop.cutting.wait()
+            app.hurry()
+
         def serving() -> Flow[None]:
-            yield from all_of(flows)
+            if self._app is None:
+                yield from all_of(flows)
+            else:
+                yield from beside(all_of(flows), hurrying(self._app))
 
         if self._metrics is None:
             yield from serving()

@@ -2,11 +2,12 @@
 
 SIGTERM stops accepting and drains: active connections have `--drain` seconds to end, idle ones are closed. A
 second SIGTERM cuts off the remaining connections. In both cases the command says what it has cut off, and
-ends with 0. A third SIGTERM, or Ctrl-C, ends it at once. On SIGHUP, a server with files reads them again;
-every other server ends as on SIGTERM. If SIGHUP was ignored from the start (nohup), it stays ignored. On
-SIGUSR1 the command prints its counts so far. Its result is where it listens: one line (or JSON event) for
+ends with 0. A third SIGTERM, or Ctrl-C, ends it at once; an application in an event loop has LAST_SECONDS
+for its shutdown on Ctrl-C, because it may have something to store. On SIGHUP, a server with files reads them
+again; every other server ends as on SIGTERM. If SIGHUP was ignored from the start (nohup), it stays ignored.
+On SIGUSR1 the command prints its counts so far. Its result is where it listens: one line (or JSON event) for
 each socket, written when the socket accepts connections, so that a script can wait for the line and read the
-port from it.
+port from it. If there is an application to be started first, the line comes after that.
 
 A server never continues with only some of its parts: if an error ends one of its sockets or workers, the
 command ends with 8, and says why.
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 #: How many descriptors a server asks the system for.
 MOST_DESCRIPTORS = 1 << 20
+
+#: How long, in seconds, an application may take to end after Ctrl-C.
+LAST_SECONDS = 5.0
 
 
 class Listening(TypedDict):
@@ -110,7 +114,7 @@ def serve_until_told(
     reload: Callable[[], object] | None = None,
     handover: Handover | None = None,
     given: Sequence[str | None] | None = None,
-    in_loop: bool = False,
+    started: Event | None = None,
 ) -> None:
     """Say where the server listens, run `flow_for(stop)` until it ends or SIGTERM sets `stop`, print the
     counts.
@@ -122,9 +126,10 @@ def serve_until_told(
     are accepted. A successor can take `handover` at any time; then every connection continues until it ends
     by itself or is cut off. The service manager is notified, if there is one (sd_notify(3)). `given` are the
     BINDs of the sockets, as they were typed, if there may be several. `listening` are results of the view.
-    `in_loop` is for servers that need an event loop of asyncio.
+    `started` is for an application that needs an event loop of asyncio: the flow sets it when the application
+    has started.
     """
-    from netkit.io import Event, beside
+    from netkit.io import Event, beside, race, sleep_until
     from netkit.serve.activation import sd_notify
     from netkit.serve.stop import Stop
 
@@ -132,7 +137,7 @@ def serve_until_told(
         run.env.may_lack_output()
     run.env.wall_clock = True
     _allow_descriptors()
-    stop, asked, hung_up = Stop(), Event(), Event()
+    stop, asked, hung_up, interrupted = Stop(), Event(), Event(), Event()
     begun = monotonic()
     server: Workers | None = None
     if workers > 1:
@@ -144,9 +149,12 @@ def serve_until_told(
             counts,
             begin,
             lambda: _reload(run, reload, quiet=True),
-            run_in_loop if in_loop else run.wait,
+            run.wait if started is None else run_in_loop,
+            started,
         )
         counts = server.counts
+    ready_at = started if started is None or server is None else server.started
+    on_second_interrupt = signal.getsignal(signal.SIGINT)
 
     def on_sigterm(_signum: int, _frame: FrameType | None) -> None:
         if stop.cutting.is_set:
@@ -155,6 +163,14 @@ def serve_until_told(
             stop.cut()
         else:
             stop.set()
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, on_second_interrupt)
+        if callable(on_second_interrupt) and not (ready_at is not None and ready_at.is_set):
+            on_second_interrupt(number, frame)  # nothing has started that would have to end
+            return
+        interrupted.set()
+        stop.cut()
 
     def say_counts(event: str) -> None:
         _say_counts(run, event, monotonic() - begun, counts())
@@ -187,7 +203,29 @@ def serve_until_told(
             yield from stop.wait()
             release()
 
+    def announce() -> None:
+        for each, bind in zip(listening, given or [None] * len(listening), strict=True):
+            run.result(each, bind)
+        if ready is not None:
+            ready()
+
+    def announcing() -> Flow[None]:
+        if ready_at is not None:
+            yield from ready_at.wait()
+            announce()
+        yield from _notifying(stop)
+
+    def last_seconds() -> Flow[None]:
+        yield from interrupted.wait()
+        yield from sleep_until(monotonic() + LAST_SECONDS)
+
+    def within_limit(flow: Flow[None]) -> Flow[None]:
+        if (yield from race(flow, last_seconds())).index:
+            run.env.warn(run.doing, f"the application has not ended in {LAST_SECONDS:g} seconds; it is left")
+
     handlers: list[tuple[signal.Signals, Any]] = [(signal.SIGTERM, on_sigterm)]
+    if started is not None and callable(on_second_interrupt):  # Ctrl-C is not ignored
+        handlers.append((signal.SIGINT, on_interrupt))
     if hasattr(signal, "SIGUSR1"):  # not on Windows
         handlers.append((signal.SIGUSR1, lambda _signum, _frame: asked.set()))
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
@@ -195,14 +233,16 @@ def serve_until_told(
             handlers.append((signal.SIGHUP, on_sighup))
     before = [(number, signal.signal(number, handler)) for number, handler in handlers]
     try:
-        for each, bind in zip(listening, given or [None] * len(listening), strict=True):
-            run.result(each, bind)
-        if ready is not None:
-            ready()
+        if ready_at is None:
+            announce()
         main = flow_for(stop) if server is None else server.supervise(stop)
         try:
-            wait = run_in_loop if in_loop and server is None else run.wait
-            wait(beside(main, reporting(), handing_over(), releasing(), reloading(), _notifying(stop)))
+            wait = run.wait if started is None or server is not None else run_in_loop
+            if started is not None:
+                main = within_limit(main)
+            wait(beside(main, reporting(), handing_over(), releasing(), reloading(), announcing()))
+            if interrupted.is_set:
+                raise KeyboardInterrupt
             if server is not None and server.failed:
                 words = f"{server.failed} of {workers} workers ended badly"
                 why = f"{words}: {server.reason}" if server.reason else words

@@ -46,6 +46,9 @@ AsgiApp: TypeAlias = Callable[[Scope, Any, Any], Awaitable[None]]
 #: How long applications may go on when the server ends, in seconds, after their responses are complete.
 BACKGROUND_TIMEOUT = 10.0
 
+#: How long, in seconds, they may take to end after they were cancelled.
+CANCEL_TIMEOUT = 1.0
+
 
 class AsgiHandler:
     """Serves `app`, an ASGI 3 application.
@@ -73,6 +76,13 @@ class AsgiHandler:
         self._websocket = websocket
         self._state: dict[str, Any] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        #: Set when the application has started: what comes before then waits in the backlog.
+        self.started = Event()
+        self._hurried = Event()
+
+    def hurry(self) -> None:
+        """The server ends now: cancel what the application still does, and go on to the lifespan's end."""
+        self._hurried.set()
 
     @property
     def background(self) -> int:
@@ -87,6 +97,7 @@ class AsgiHandler:
             if lifespan is not None:
                 yield from lifespan.startup_flow(required=self._mode == "on")
                 self._state = lifespan.state
+            self.started.set()
             try:
                 yield from serving
             except Exception:
@@ -107,12 +118,22 @@ class AsgiHandler:
     def _last_flow(self) -> Flow[None]:
         """Flow: wait for what applications still do."""
         until = monotonic() + BACKGROUND_TIMEOUT
+        are_cancelled = False
         while self._tasks:
             ended = Event()
             next(iter(self._tasks)).add_done_callback(partial(_set, ended))
-            if (yield from race(ended.wait(), sleep_until(until))).index:
+            waits = [ended.wait(), sleep_until(until)]
+            if not are_cancelled:
+                waits.append(self._hurried.wait())
+            won = yield from race(*waits)
+            if won.index == 1:
                 log.warning("%d calls of the application went on for too long", len(self._tasks))
                 return
+            if won.index == 2:
+                are_cancelled = True
+                until = monotonic() + CANCEL_TIMEOUT
+                for task in self._tasks:
+                    task.cancel()
 
     def handle_flow(self, exchange: Exchange) -> Flow[None]:
         """Flow: have the application answer the request."""

@@ -700,6 +700,32 @@ def test_a_server_that_ends_waits_for_what_the_application_still_does() -> None:
     assert done == [True]
 
 
+def test_a_server_in_a_hurry_cancels_what_the_application_still_does() -> None:
+    events: list[str] = []
+
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            events.append("shutdown")
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        await send(start())
+        await send(body(b"x"))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            events.append("cancelled")
+
+    app_handler = AsgiHandler(app)
+    with served(app_handler, "asyncio") as site:
+        assert site.get().body == b"x"
+        assert app_handler.started.is_set
+        app_handler.hurry()
+    assert events == ["cancelled", "shutdown"]
+
+
 @pytest.mark.parametrize("driver", ASYNC)
 def test_a_server_that_is_cut_off_ends_with_its_applications(
     driver: str, monkeypatch: pytest.MonkeyPatch
