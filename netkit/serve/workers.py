@@ -62,7 +62,9 @@ class Workers:
     `work(stop)` is the flow that each drives, until the `Stop` it was given is set; `counts()` tells, in the
     worker, what it has done so far. `begin(place)` is called first in each, with its place among them from 0
     on, and `reload()` when `reload` was called here. `drive` runs the flow there. `started` is an event that
-    the flow sets, in each worker for itself, when it is ready. POSIX only: fork(2) is what it is made of.
+    the flow sets, in each worker for itself, when it is ready. `on_restart(pid, status)` is called
+    when a worker has ended and another one is to be started, with its exit status or, negative, the signal
+    that ended it; without it, that is logged. POSIX only: fork(2) is what it is made of.
     """
 
     def __init__(
@@ -74,10 +76,12 @@ class Workers:
         reload: Callable[[], object] = lambda: None,
         drive: Callable[[Flow[None]], object] = run,
         started: Event | None = None,
+        on_restart: Callable[[int, int], object] | None = None,
     ) -> None:
         self._count = count
         self._drive = drive
         self._started = started
+        self._on_restart = on_restart
         self._starting = set(range(count))
         #: Set when `started` was set in every worker once. Without `started`, it never is.
         self.started = Event()
@@ -120,8 +124,11 @@ class Workers:
                     return
                 if status > 0:
                     raise worker.error(status)
-                log.warning("worker %d ended with status %d; starting another", worker.pid, status)
                 self.restarts += 1
+                if self._on_restart is None:
+                    log.warning("worker %d ended with status %d; starting another", worker.pid, status)
+                else:
+                    self._on_restart(worker.pid, status)
                 if monotonic() - begun < SHORT_LIFE:
                     yield from race(sleep_until(begun + SHORT_LIFE), stop.wait())
 

@@ -124,6 +124,20 @@ def test_workers_and_their_counts() -> None:
         assert (code, counts["bytes"]) == (0, 40)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc names the children of a process")
+def test_a_worker_that_is_killed_is_spoken_of() -> None:
+    with serving("--tcp", "--workers", "2") as server:
+        parent, stderr = server.process.pid, server.process.stderr
+        children = Path(f"/proc/{parent}/task/{parent}/children")
+        until(lambda: len(children.read_text().split()) == 2)
+        killed = int(children.read_text().split()[0])
+        os.kill(killed, signal.SIGKILL)
+        assert stderr is not None
+        said = stderr.readline().decode()
+        assert said == f"netkit: serve echo: worker {killed} was killed by SIGKILL; another one is started\n"
+        assert server.end()[0] == 0
+
+
 def test_sigusr1_says_what_was_done_so_far() -> None:
     with serving("--tcp") as server:
         assert echoed(TcpStream.connect(server.addr)) == b"hello"

@@ -151,6 +151,7 @@ def serve_until_told(
             lambda: _reload(run, reload, quiet=True),
             run.wait if started is None else run_in_loop,
             started,
+            lambda pid, status: run.env.warn(run.doing, replaced_words(pid, status)),
         )
         counts = server.counts
     ready_at = started if started is None or server is None else server.started
@@ -302,6 +303,22 @@ def warn_once(run: Run[Any]) -> Callable[[OSError], None]:
             run.env.warn(run.doing, f"cannot accept a connection: {words}; trying again until it can")
 
     return warn
+
+
+def replaced_words(pid: int, status: int) -> str:
+    """What is said of a worker that ended with that status, or was killed by the signal `-status`.
+
+    >>> replaced_words(7, -9)
+    'worker 7 was killed by SIGKILL; another one is started'
+    """
+    how = "ended by itself"
+    if status < 0:
+        try:
+            name = signal.Signals(-status).name
+        except ValueError:  # a real-time signal
+            name = f"signal {-status}"
+        how = f"was killed by {name}"
+    return f"worker {pid} {how}; another one is started"
 
 
 def _allow_descriptors() -> None:
