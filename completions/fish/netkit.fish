@@ -828,6 +828,7 @@ complete -c netkit -n '__netkit_at \'serve dns\'' -s h -l help -d 'Show this pag
 complete -c netkit -n '__netkit_at \'serve http\'' -F
 complete -c netkit -n '__netkit_at \'serve http\'' -l inspect -d 'Serve endpoints to test HTTP clients with, as httpbin has them'
 complete -c netkit -n '__netkit_at \'serve http\'' -l app -x -d 'Serve a Python application, imported from the current directory'
+complete -c netkit -n '__netkit_at \'serve http\'' -l threads -x -d 'Call a WSGI application in this many threads of each worker'
 complete -c netkit -n '__netkit_at \'serve http\'' -l host -x -d 'A name by which clients call this server, beside those of loopback'
 complete -c netkit -n '__netkit_at \'serve http\'' -l ws -x -d 'Beside files, serve a WebSocket at this path, as netkit ws server does'
 complete -c netkit -n '__netkit_at \'serve http\'' -l index -x -d 'Send this file for a directory, if it has one'

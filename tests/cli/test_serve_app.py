@@ -71,6 +71,38 @@ class TestCtrlC:
         assert b"has not ended" not in stderr, "the limit was waited for"
 
 
+def test_requests_that_wait_for_a_thread_are_spoken_of_once(tmp_path: Path) -> None:
+    (tmp_path / "hang.py").write_text(
+        "import pathlib, threading\n"
+        "def app(environ, start_response):\n"
+        "    with open('asked', 'a') as file:\n"
+        "        file.write('x')\n"
+        "    threading.Event().wait()\n"
+    )
+    with (
+        serving("--app", "hang:app", "--threads", "2", cwd=tmp_path) as server,
+        connected(server) as first,
+        connected(server) as second,
+        connected(server) as third,
+    ):
+        for each in (first, second, third):
+            each.sendall(GET % b"")
+        stderr = server.process.stderr
+        assert stderr is not None
+        assert b"all 2 threads are taken" in stderr.readline()
+        assert (tmp_path / "asked").read_text() == "xx"
+        server.process.send_signal(signal.SIGINT)
+        assert b"all 2 threads" not in server.process.communicate(timeout=20)[1]
+
+
+def test_threads_are_for_an_application() -> None:
+    done = subprocess.run(
+        netkit_argv("serve", "http", "--threads", "2"), capture_output=True, timeout=20, check=False
+    )
+    assert done.returncode == 2
+    assert b"--app" in done.stderr
+
+
 class TestStart:
     @pytest.mark.parametrize("workers", ["1", "2"])
     def test_it_is_announced_when_the_application_has_started(self, tmp_path: Path, workers: str) -> None:

@@ -87,7 +87,7 @@ def http(
     """
     from contextlib import ExitStack
 
-    from netkit.cli.payload.http_handlers import handler_of, in_loop, warn_if_open
+    from netkit.cli.payload.http_handlers import handler_of, in_loop, warn_if_exhausted, warn_if_open
 
     serves_files = not (what.inspect or what.app)
     path, binds = split_words(words, takes_path=serves_files)
@@ -95,6 +95,7 @@ def http(
     injected = faults.injected(run.env)
     handler = handler_of(what, files, path, how.workers)
     app = in_loop(handler)
+    warn_if_exhausted(run, handler)
     if what.ws:
         from netkit.cli.payload.ws_server import mounted
         from netkit.http.server.handlers import flow_handler
@@ -114,6 +115,8 @@ def http(
         if log is not None:
             stack.callback(log.close)
         config = limits.config()
+        if what.threads is not None:
+            config = config.replace(threads=what.threads)
         server = Serving(handler, sockets, current, config, watcher, metrics, how, injected, drain, app)
         server.main.connections.on_unaccepted = warn_once(run)
         scheme = "http" if current.config is None else "https"

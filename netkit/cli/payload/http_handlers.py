@@ -82,6 +82,24 @@ def in_loop(handler: AnyHandler) -> AsgiHandler | None:
     return handler if isinstance(handler, AsgiHandler) else None
 
 
+def warn_if_exhausted(run: Run[Any], handler: AnyHandler) -> None:
+    """Have it said, once, that all threads of a WSGI application are taken and requests wait."""
+    if "netkit.http.gateway.wsgi" not in sys.modules:
+        return
+    from netkit.http.gateway import WsgiHandler
+
+    def warn(threads: int) -> None:
+        taken = "the only thread is" if threads == 1 else f"all {threads} threads are"
+        run.env.warn(
+            run.doing,
+            f"{taken} taken by requests that go on, and others have waited for more than a second",
+            "more --threads, or more --workers, serve more requests at once",
+        )
+
+    if isinstance(handler, WsgiHandler):
+        handler.on_exhausted = warn
+
+
 class AppFailures:
     """A Watcher that shows what an application raised, as a developer wants to see it."""
 

@@ -229,6 +229,12 @@ class WhatOptions(OptionGroup):
         metavar="MODULE:NAME",
         help="Serve a Python application (ASGI or WSGI), imported from the current directory; no files.",
     )
+    threads: int | None = field(
+        "--threads",
+        type=Number(1, 10_000),
+        help="Call a WSGI application in this many threads of each worker; further requests wait.",
+        show_default="32",
+    )
     host: tuple[str, ...] = field(
         "--host",
         type=_HOST,
@@ -250,6 +256,8 @@ class WhatOptions(OptionGroup):
         exclude("--inspect", self.inspect, "--app", self.app)
         for name, value in (("--inspect", self.inspect), ("--app", self.app)):
             exclude(name, value, "--ws", self.ws, "--ws is beside files")
+        if self.app is None:
+            self.only_with("--app", "threads")
 
 
 class FileOptions(OptionGroup):

@@ -22,6 +22,7 @@ from netkit.http.server.bridge import Bridge, in_thread_flow
 from netkit.http.server.exchange import Closable
 from netkit.http.server.stream import BodyFile, RequestStream
 from netkit.http.server.threads import ThreadPool
+from netkit.io import Event, beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -56,20 +57,31 @@ class WsgiHandler:
         self._script_name = script_name.rstrip("/")
         self._multiprocess = multiprocess
         self._pool: ThreadPool | None = None
+        self._made = Event()  # set when there are threads
+        #: Called once with the number of threads when all are taken and calls wait (`threads.LONG_WAIT`).
+        self.on_exhausted: Callable[[int], object] = _log_exhausted
 
     def around_flow(self, serving: Flow[object]) -> Flow[None]:
         """Flow: serve, and let the threads end afterwards."""
         try:
-            yield from serving
+            yield from beside(serving, self._watching_flow())
         finally:
+            self._made.clear()
             pool, self._pool = self._pool, None
             if pool is not None:
                 pool.close()
+
+    def _watching_flow(self) -> Flow[None]:
+        yield from self._made.wait()
+        if self._pool is not None:
+            yield from self._pool.exhausted_flow()
+            self.on_exhausted(self._pool.size)
 
     def handle_flow(self, exchange: Exchange) -> Flow[None]:
         """Flow: have the application answer the request."""
         if self._pool is None:
             self._pool = ThreadPool(exchange.config.threads or 1)
+            self._made.set_soon()
         refuse_too_long(exchange)
         bridge = Bridge()
         errors = ErrorLog()
@@ -318,6 +330,10 @@ def _fields(headers: Iterable[tuple[Any, Any]]) -> list[tuple[bytes, bytes]]:
             raise ValueError(f"{name} is about the connection: a WSGI application must not send it")
         fields.append(field)
     return fields
+
+
+def _log_exhausted(threads: int) -> None:
+    log.warning("all %d threads of the application are taken, and requests wait", threads)
 
 
 def _nothing() -> None:

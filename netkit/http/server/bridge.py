@@ -224,6 +224,8 @@ def in_thread_flow(
     what the function raises, HttpError.ConnectionError for a client that has gone before that.
     """
     if not pool.places.try_acquire():
+        if not pool.lacking.is_set:
+            pool.lacking.set_soon()
         if not is_received:
             yield from pool.places.acquire()
         elif (yield from briefly_alone(exchange, pool.places.acquire(), gone_flow(exchange)))[0]:

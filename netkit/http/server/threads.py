@@ -13,12 +13,18 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from netkit.io import Semaphore
+from netkit.io import Event, Semaphore, sleep_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from netkit.io import Flow
+
+#: Calls that wait for a thread this long, in seconds, while none begins, are worth a warning.
+LONG_WAIT = 1.0
 
 
 class ThreadPool:
@@ -31,6 +37,8 @@ class ThreadPool:
     def __init__(self, size: int) -> None:
         self.size = size
         self.places = Semaphore(size)
+        self.lacking = Event()  # set by a call that finds no free thread
+        self._begun = 0  # how many calls were started
         self._calls: deque[Callable[[], object]] = deque()
         self._threads: list[threading.Thread] = []
         self._guard = threading.Lock()  # of what follows, and of a look at `_calls` that finds it empty
@@ -45,6 +53,7 @@ class ThreadPool:
         Without `wakes`, the caller calls `wake` soon, for this call and for others. Only the thread that
         drives the server's flow calls this.
         """
+        self._begun += 1
         self._calls.append(call)
         if len(self._threads) < self.size - self.places.free or self._is_closed:
             thread = threading.Thread(
@@ -54,6 +63,18 @@ class ThreadPool:
             thread.start()
         elif wakes:
             self.wake()
+
+    def exhausted_flow(self) -> Flow[None]:
+        """Flow: until calls wait for a thread and none has begun for LONG_WAIT seconds."""
+        while True:
+            yield from self.lacking.wait()
+            begun = self._begun
+            yield from sleep_until(monotonic() + LONG_WAIT)
+            if self._begun == begun and self.places.waiting:
+                return
+            self.lacking.clear()
+            if self.places.waiting:
+                self.lacking.set()
 
     def close(self) -> None:
         """Let every thread end after what it does now. Waits for none of them."""
