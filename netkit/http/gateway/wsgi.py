@@ -41,6 +41,9 @@ ExcInfo: TypeAlias = "tuple[type[BaseException], BaseException, TracebackType]"
 
 _STATUS = re.compile(r"[0-9]{3}(?: [^\r\n\0]*)?").fullmatch
 
+#: The status that frameworks make of an error that they do not know.
+INTERNAL_ERROR = 500
+
 #: How many octets of a wrapped file are read at once, unless the application says.
 FILE_BLOCK = 65_536
 
@@ -166,7 +169,8 @@ class _Call:
         """Say how the response begins; again only with `exc_info`, before any of it was sent.
 
         Returns `write`. Raises ValueError and TypeError for what cannot be sent, the error of `exc_info` if
-        the response has begun.
+        the response has begun. A framework makes 500 of every error, also of one in the request's body that
+        it read: that error is raised here, because it has its own status, such as 413.
         """
         if exc_info is not None:
             try:
@@ -176,7 +180,10 @@ class _Call:
                 del exc_info  # it refers to this frame
         elif self._sender.head is not None:
             raise ValueError("start_response was called before, and is without exc_info now")
-        self._sender.head = ResponseHead(_status_code(status), _fields(headers))
+        code, refused = _status_code(status), self._exchange.refused
+        if code == INTERNAL_ERROR and refused is not None:
+            raise refused
+        self._sender.head = ResponseHead(code, _fields(headers))
         return self.write
 
     def write(self, piece: bytes) -> None:

@@ -24,6 +24,7 @@ from netkit.http import (
     HttpVersions,
     MultipartForm,
     Request,
+    ServerConfig,
 )
 from netkit.http.gateway import app_handler
 from tests.conftest import require_peer
@@ -192,6 +193,16 @@ def test_a_session(asking: Asking) -> None:
         assert [asking.get("/count").body for _ in range(3)] == [b"1", b"2", b"3"]
     seen = asking.get("/count")
     assert "session=" in seen.fields["set-cookie"] or "plain=" in seen.fields["set-cookie"]
+
+
+@pytest.mark.parametrize(("name", "driver"), SERVED)
+def test_a_chunked_body_that_is_too_large(name: str, driver: str, tmp_path: Path) -> None:
+    module: Any = starlette_app if name == "starlette" else flask_app
+    app = app_handler(module.make(tmp_path))
+    chunk = b"5\r\n12345\r\n" * 2 + b"0\r\n\r\n"
+    with served(app, driver, ServerConfig(max_body=9)) as site:
+        answer = site.get("/size", method="POST", fields="Transfer-Encoding: chunked\r\n", body=chunk)
+    assert answer.status == 413
 
 
 def test_errors(asking: Asking) -> None:

@@ -218,6 +218,22 @@ def test_too_large_a_body_is_refused() -> None:
         assert site.get(method="POST", fields=CHUNKED, body=chunks).status == 413
 
 
+def test_a_framework_that_makes_500_of_every_error_does_not_hide_that_of_the_body() -> None:
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        status = "200 OK"
+        try:
+            environ["wsgi.input"].read()
+        except Exception:
+            status = "500 Internal Server Error"
+        start_response(status, [("Content-Type", "text/plain")])
+        return [b""]
+
+    chunks = b"3\r\n123\r\n%s\r\n456\r\n0\r\n\r\n"
+    for second, status in ((b"3", 413), (b"x", 400)):
+        with served(WsgiHandler(app), config=ServerConfig(max_body=5)) as site:
+            assert site.get(method="POST", fields=CHUNKED, body=chunks % second).status == status
+
+
 # The response
 
 
