@@ -254,6 +254,8 @@ class WhatOptions(OptionGroup):
 
     def check(self) -> None:
         exclude("--inspect", self.inspect, "--app", self.app)
+        if self.app is None:
+            self.only_with("--app", "threads")
         for name, value in (("--inspect", self.inspect), ("--app", self.app)):
             exclude(name, value, "--ws", self.ws, "--ws is beside files")
         if self.app is None:
