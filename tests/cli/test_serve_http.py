@@ -21,7 +21,7 @@ import pytest
 from netkit.cli.frame.options import WrongValue
 from netkit.cli.payload.http_options import is_bind, split_words
 from netkit.tls.throwaway import ThrowawayAuthority
-from tests.cli.helpers import Result, netkit_argv, process_environment
+from tests.cli.helpers import Result, netkit_argv, process_environment, row_of, words_of
 from tests.cli.test_serve_echo import Server, serving as serving_any
 from tests.conftest import require_peer
 from tests.waiting import until
@@ -125,6 +125,7 @@ WRONG = [
     (["--inspect", "--app", "a:b"], "--inspect and --app exclude each other", ""),
     (["--inspect", "--upload"], "--inspect and --upload exclude each other", "serves no files"),
     (["--app", "a:b", "--auth", "x:y"], "--app and --auth exclude each other", "serves no files"),
+    (["--spa", __file__], "--spa is for a directory", "leave --spa out"),
     (["--overwrite"], "--overwrite is for --upload", "add --upload"),
     (["--upload-auth", "a:b"], "--upload-auth is for --upload", "add --upload"),
     (["--redirect-http", ":80"], "--redirect-http is for --tls", "add --tls"),
@@ -256,6 +257,12 @@ class TestFiles:
             assert (answer.status, answer.body) == (200, b"<p>app")
             assert answer.fields["access-control-allow-origin"] == "http://localhost:3000"
             assert ask(server, "/app.html").fields["cache-control"] == "max-age=5"
+
+    def test_an_application_of_one_page_that_is_not_there(self, tmp_path: Path) -> None:
+        with serving(str(tmp_path), "--spa") as server:
+            server.process.send_signal(signal.SIGTERM)
+            said = server.process.communicate(timeout=20)[1].decode()
+        assert f"--spa sends index.html, and {tmp_path} has no such file yet" in said
 
     def test_codings(self, tmp_path: Path) -> None:
         (tmp_path / "a.js").write_text("let a;\n" * 1000)
@@ -486,6 +493,19 @@ class TestTls:
             got = subprocess.run(curl, capture_output=True, check=True, timeout=20).stdout
             assert got == (site / "a.txt").read_bytes() + b"2"
             assert server.end()[0] == 0
+
+    def test_plain_http_is_spoken_of_once(self, site: Path) -> None:
+        with serving(str(site), "--tls", "localhost:0", "-v") as server:
+            with connected(server) as sock:
+                sock.sendall(b"GET /a.txt HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                try:
+                    everything(sock)
+                except ConnectionResetError:
+                    pass
+            server.process.send_signal(signal.SIGTERM)
+            out, said = server.process.communicate(timeout=20)
+        assert said.count(b"does not speak TLS on this port: it sent b'GET /a.txt HTTP/1.1") == 1
+        assert row_of(words_of(server.process), out.splitlines()[-1])["counts"]["faults"] == 1
 
     def test_without_http_2(self, site: Path, tmp_path: Path) -> None:
         ca = tmp_path / "ca.pem"

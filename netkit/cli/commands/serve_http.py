@@ -87,7 +87,13 @@ def http(
     """
     from contextlib import ExitStack
 
-    from netkit.cli.payload.http_handlers import handler_of, in_loop, warn_if_exhausted, warn_if_open
+    from netkit.cli.payload.http_handlers import (
+        handler_of,
+        in_loop,
+        warn_if_exhausted,
+        warn_if_no_page,
+        warn_if_open,
+    )
 
     serves_files = not (what.inspect or what.app)
     path, binds = split_words(words, takes_path=serves_files)
@@ -96,6 +102,7 @@ def http(
     handler = handler_of(what, files, path, how.workers)
     app = in_loop(handler)
     warn_if_exhausted(run, handler)
+    warn_if_no_page(run, files, path)
     if what.ws:
         from netkit.cli.payload.ws_server import mounted
         from netkit.http.server.handlers import flow_handler

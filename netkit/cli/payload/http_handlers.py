@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import netkit._version as version
 from netkit.cli.frame.messages import visible
+from netkit.cli.frame.options import WrongValue
 from netkit.cli.payload.http_options import FileOptions, WhatOptions, split_path, wrong_value
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def handler_of(what: WhatOptions, files: FileOptions, path: str | None, workers:
     from netkit.http.files import FileHandler
 
     folder, name = split_path("." if path is None else path)
+    if files.spa and name is not None:
+        raise WrongValue(f"--spa is for a directory, and {visible(name)} is a file", "leave --spa out")
     config = files.config(folder, what.host, () if name is None else (name,))
     return FileHandler(config) if name is None else OneFile(FileHandler(config), name)
 
@@ -138,6 +141,17 @@ def _traceback(error: Exception) -> list[str]:
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(own):
         trace = trace.tb_next
     return "".join(format_exception(type(error), error, trace, chain=trace is not None)).splitlines()
+
+
+def warn_if_no_page(run: Run[Any], files: FileOptions, path: str | None) -> None:
+    """Say so where --spa has no file to send; it may come later."""
+    page = (files.index or ("index.html",))[0]
+    if files.spa and not os.path.isfile(os.path.join(path or ".", page)):
+        run.env.warn(
+            run.doing,
+            f"--spa sends {visible(page)}, and {visible(path or '.')} has no such file yet",
+            "give the directory that has it, or another name with --index",
+        )
 
 
 def warn_if_open(run: Run[Any], what: WhatOptions, files: FileOptions, addrs: list[Any]) -> None:

@@ -23,7 +23,7 @@ from netkit.http.server.h1_flow import H1Serving
 from netkit.http.server.handlers import LastingHandler, flow_handler
 from netkit.http.server.request import ConnectionFacts
 from netkit.http.server.service import Service
-from netkit.io import Event, Semaphore, all_of, before, beside, run, run_async
+from netkit.io import ClosedError, Event, Semaphore, all_of, before, beside, run, run_async
 from netkit.serve.connections import Served, serve
 from netkit.serve.stop import Stop, finishing, leave
 
@@ -167,7 +167,12 @@ class HttpServer:
                 tls = yield from before(_soon(), TlsStream.accept_flow(stream, config), "TLS handshake")
             except Exception as error:
                 service.fault(facts, error)
-                raise
+                if isinstance(error, ClosedError):
+                    raise  # the server has cut it off
+                # It is counted here: raised, it would be logged once more.
+                self.connections.failed += 1
+                stream.close()
+                return
             facts.tls = tls
             stream = tls
         try:

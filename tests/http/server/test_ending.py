@@ -215,6 +215,7 @@ class TestTls:
             with served.client() as client:
                 assert client.ask(GET).status == 200
             assert served.server.counts()["faults"] == 1
+            assert served.server.connections.failed == 1
 
     def test_a_client_that_never_begins(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("netkit.http.server.server.HANDSHAKE_TIMEOUT", 0.05)
