@@ -318,7 +318,8 @@ class FlowPlace(Place):
                 except StopIteration:
                     pass
             raise
-        return goes_on and serving.failure is None and not serving.handed_over
+        is_over = serving.handed_over and serving.begun is None
+        return goes_on and serving.failure is None and not is_over
 
     def leave(self, error: Exception | None = None) -> None:
         """Send the connection back to its flow, with the answer that is under way, if there is one."""
