@@ -103,6 +103,16 @@ def test_threads_are_for_an_application() -> None:
     assert b"--app" in done.stderr
 
 
+def test_threads_are_not_for_asgi(tmp_path: Path) -> None:
+    write_notes(tmp_path)
+    argv = netkit_argv("serve", "http", "--app", "notes:app", "--threads", "2")
+    done = subprocess.run(
+        argv, cwd=tmp_path, env=process_environment(), capture_output=True, timeout=20, check=False
+    )
+    assert done.returncode == 2
+    assert b"--threads is for a WSGI application" in done.stderr
+
+
 class TestStart:
     @pytest.mark.parametrize("workers", ["1", "2"])
     def test_it_is_announced_when_the_application_has_started(self, tmp_path: Path, workers: str) -> None:

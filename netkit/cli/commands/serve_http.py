@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.groups import option_group
+from netkit.cli.frame.messages import visible
 from netkit.cli.frame.options import WrongValue, argument, exclude, option
 from netkit.cli.payload.bind import ANYWHERE, Sockets, names_of
 from netkit.cli.payload.faults import FaultOptions
@@ -101,6 +102,11 @@ def http(
     injected = faults.injected(run.env)
     handler = handler_of(what, files, path, how.workers)
     app = in_loop(handler)
+    if what.threads is not None and app is not None:
+        raise WrongValue(
+            f"--threads is for a WSGI application, and {visible(what.app or '')} is one of ASGI",
+            "leave --threads out: it runs in an event loop",
+        )
     warn_if_exhausted(run, handler)
     warn_if_no_page(run, files, path)
     if what.ws:
