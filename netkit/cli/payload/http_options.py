@@ -258,8 +258,6 @@ class WhatOptions(OptionGroup):
             self.only_with("--app", "threads")
         for name, value in (("--inspect", self.inspect), ("--app", self.app)):
             exclude(name, value, "--ws", self.ws, "--ws is beside files")
-        if self.app is None:
-            self.only_with("--app", "threads")
 
 
 class FileOptions(OptionGroup):
