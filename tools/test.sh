@@ -3,9 +3,10 @@
 #
 #   tools/test.sh PYTHON [PYTEST ARGUMENTS]
 #
-# Both runs are made, whatever comes of one of them. What builds the distribution, and what does not depend
-# on the twins, is left to the run with Rust. Where there are two processors and the whole suite is asked for,
-# the runs are made side by side, because much of each is waiting; what the other one says is shown at its end.
+# Every run is made, whatever comes of another. What builds the distribution, and what does not depend on the
+# twins, is run once, with Rust. Where there are two processors and the whole suite is asked for, the runs are
+# made side by side, that of what is run once in a third, because much of each is waiting; what the others say
+# is shown at the end.
 set -eu
 python=$1
 shift
@@ -26,27 +27,37 @@ begun=$(date +%s)
 
 pure() { NETKIT_PURE=1 "$python" -m pytest -m 'not build and not once' "$@"; }
 
+# Run pytest with these arguments, and let no Ctrl-C pass it by: the shell has what it starts in the background
+# ignore it, and some tests send it to themselves.
+behind() {
+    exec "$python" -c '
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-m", "pytest", *sys.argv[1:]])
+' "$@"
+}
+
 if ! "$python" -c 'import sys; from netkit import _twins; sys.exit(_twins.rust is None)'; then
     "$python" -m pytest "$@" || status=$?
 elif [ $# -gt 0 ] || [ "$(nproc 2>/dev/null || echo 1)" -lt 2 ]; then
     pure "$@" || status=$?
     "$python" -m pytest "$@" || status=$?
 else
-    said=$(mktemp)
-    trap 'rm -f "$said"' EXIT
-    # The shell has what it starts in the background ignore Ctrl-C; some tests send it to themselves.
-    NETKIT_PURE=1 "$python" -c '
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
-signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-os.execv(sys.executable, [sys.executable, "-m", "pytest", "-m", "not build and not once"])
-' >"$said" 2>&1 &
-    other=$!
-    trap 'kill "$other" 2>/dev/null; rm -f "$said"; exit 130' INT TERM
-    "$python" -m pytest || status=$?
-    wait "$other" || status=$?
+    said=$(mktemp -d)
+    trap 'rm -rf "$said"' EXIT
+    (NETKIT_PURE=1 behind -m 'not build and not once') >"$said/pure" 2>&1 &
+    pure=$!
+    (behind -m 'build or once') >"$said/once" 2>&1 &
+    once=$!
+    trap 'kill "$pure" "$once" 2>/dev/null; rm -rf "$said"; exit 130' INT TERM
+    "$python" -m pytest -m 'not build and not once' || status=$?
+    wait "$once" || status=$?
+    say "and what does not depend on the twins:"
+    cat "$said/once"
+    wait "$pure" || status=$?
     say "and with the Python twins:"
-    cat "$said"
+    cat "$said/pure"
 fi
 if [ $# -eq 0 ] && [ "$status" -eq 0 ]; then
     echo $(($(date +%s) - begun)) >"$lasted"

@@ -164,7 +164,7 @@ class Console:
     async def _opened(self) -> tuple[ClientWebSocket, float]:
         """A new connection, and how long it took."""
         begun = monotonic()
-        return await self._opener.open_async(), monotonic() - begun
+        return await self._opener.opened(), monotonic() - begun
 
     async def _opened_again(
         self, error: BaseException, failure: Failure | None

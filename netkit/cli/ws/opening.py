@@ -82,7 +82,7 @@ class Opener:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    async def open_async(self) -> ClientWebSocket:
+    async def opened(self) -> ClientWebSocket:
         """A connection, under asyncio; as `open_flow`."""
         from netkit.http.client.client import running_loop_number
         from netkit.io.aio import run_async

@@ -37,7 +37,7 @@ def make(folder: Path) -> flask.Flask:
                 while True:
                     yield f"id: {number}\ndata: tick\n\n"
                     number += 1
-                    sleep(0.001)
+                    sleep(0)
             finally:
                 HAPPENED.append("events over")
 

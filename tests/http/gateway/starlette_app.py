@@ -58,7 +58,7 @@ async def events(request: Request) -> Response:
             while True:
                 yield f"id: {number}\ndata: tick\n\n"
                 number += 1
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0)
         finally:
             HAPPENED.append("events over")
 
@@ -90,7 +90,7 @@ async def size(request: Request) -> Response:
 
 async def background(request: Request) -> Response:
     async def task() -> None:
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
         HAPPENED.append("background")
 
     return PlainTextResponse("later", background=BackgroundTask(task))

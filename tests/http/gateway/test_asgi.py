@@ -692,7 +692,8 @@ def test_a_server_that_ends_waits_for_what_the_application_still_does() -> None:
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await send(start(204))
         await send(body())
-        await asyncio.sleep(0.01)
+        for _ in range(20):
+            await asyncio.sleep(0)
         done.append(True)
 
     with served(handler(app), "asyncio") as site:
