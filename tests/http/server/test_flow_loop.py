@@ -238,6 +238,27 @@ def test_who_waits_for_long_leaves_and_comes_back() -> None:
         assert body(sock) == b"ok"
 
 
+def test_who_takes_the_stream_over_goes_on_with_it() -> None:
+    """The loop does not wait for octets: the connection's own flow goes on with the handler, and not without."""
+
+    class Raw:
+        def handle_flow(self, exchange: Exchange) -> Flow[None]:
+            stream = yield from exchange.take_over_flow()
+            yield from stream.write_all_flow(b"first ")
+            more = yield from stream.read_flow()
+            yield from stream.write_all_flow(more + b" last")
+
+    with serving(Raw(), ServerConfig()) as server:
+        sock = server.connect()
+        sock.sendall(PLAIN)
+        assert sock.recv(100) == b"first "
+        sock.sendall(b"then")
+        got = b""
+        while data := sock.recv(100):
+            got += data
+        assert got == b"then last"
+
+
 def test_who_takes_too_long_in_the_loop() -> None:
     handler = Gate()
     with serving(handler, ServerConfig(handler_timeout=0.001)) as server:
