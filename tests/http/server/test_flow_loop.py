@@ -239,7 +239,7 @@ def test_who_waits_for_long_leaves_and_comes_back() -> None:
 
 
 def test_who_takes_the_stream_over_goes_on_with_it() -> None:
-    """The loop does not wait for octets: the connection's own flow goes on with the handler, and not without."""
+    """The loop does not wait for octets: the connection's own flow goes on with the handler."""
 
     class Raw:
         def handle_flow(self, exchange: Exchange) -> Flow[None]:
@@ -250,6 +250,7 @@ def test_who_takes_the_stream_over_goes_on_with_it() -> None:
 
     with serving(Raw(), ServerConfig()) as server:
         sock = server.connect()
+        until(lambda: server.here() == 1)
         sock.sendall(PLAIN)
         assert sock.recv(100) == b"first "
         sock.sendall(b"then")
