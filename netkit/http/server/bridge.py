@@ -219,7 +219,7 @@ def in_thread_flow(
 ) -> Flow[T]:
     """Flow: call `function` in a thread of `pool`, do what it asks of `bridge`, and return its result.
 
-    While no thread is free, a client that goes away is noticed if the request `is_received` as a whole. Once
+    While no thread is free, a broken connection is noticed if the request `is_received` as a whole. Once
     the function runs, it runs to its end, also if this flow does not: `dropped` gets its result then. Raises
     what the function raises, HttpError.ConnectionError for a client that has gone before that.
     """
@@ -228,7 +228,7 @@ def in_thread_flow(
             pool.lacking.set_soon()
         if not is_received:
             yield from pool.places.acquire()
-        elif (yield from briefly_alone(exchange, pool.places.acquire(), gone_flow(exchange)))[0]:
+        elif (yield from briefly_alone(exchange, pool.places.acquire(), broken_flow(exchange)))[0]:
             raise given_up(exchange)
     call = _Call(bridge, function, dropped)
     pool.start(call.run, wakes=not exchange.gathers_for(pool))
@@ -248,6 +248,14 @@ def gone_flow(exchange: Exchange) -> Flow[None]:
         yield from exchange.gone_flow()
     except (OSError, EOFError):
         return
+
+
+def broken_flow(exchange: Exchange) -> Flow[None]:
+    """Flow: until the connection is broken. A client that has only finished sending may still read what it
+    asked for, and the pipelined requests of one that says so at once would be lost (RFC 9112 section 9.6)."""
+    yield from gone_flow(exchange)
+    if exchange.failure is None:
+        yield from Event().wait()
 
 
 def given_up(exchange: Exchange) -> HttpError:

@@ -273,7 +273,7 @@ class H1Exchange(Exchange):
         except BusyError:
             raise
         except (OSError, EOFError, NetkitError) as error:
-            serving.failure = error
+            serving.failure = self.failure = error
 
 
 def _expects(fields: Sequence[tuple[bytes, bytes]]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import socket
+import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
@@ -172,10 +173,34 @@ def test_a_client_that_leaves_the_queue_costs_no_call(driver: str) -> None:
         with site.connect() as second:
             second.sendall(request("/second"))
             until(lambda: handler.pool.places.waiting == 1)
+            second.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         until(lambda: handler.pool.places.waiting == 0)
         gate.open()
         assert answers(rest_of(first))[0].status == 200
         assert calls == ["/first"]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_client_that_has_finished_sending_is_answered_in_its_turn(driver: str) -> None:
+    gate = Gate()
+
+    def answer(req: ServerRequest) -> Response:
+        if req.path == "/first":
+            gate.wait()
+        return text_response(200, req.path)
+
+    with served(Blocking(answer), driver, ServerConfig(threads=1)) as site, site.connect() as first:
+        handler = site.server.handler
+        assert isinstance(handler, PoolHandler)
+        first.sendall(request("/first"))
+        until(lambda: gate.waiting)
+        with site.connect() as second:
+            second.sendall(request("/second"))
+            second.shutdown(socket.SHUT_WR)
+            until(lambda: handler.pool.places.waiting == 1)
+            gate.open()
+            assert answers(rest_of(second))[0].body == b"/second\n"
+        assert answers(rest_of(first))[0].status == 200
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
