@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from netkit.http.connection.events import RequestHead, RequestReceived
 from netkit.http.server.exchange import Exchange
-from netkit.http.server.h1_exchange import H1Exchange
+from netkit.http.server.h1_exchange import SYSTEM_SENDS_FROM, H1Exchange
 from netkit.http.server.quick import CLOSES, LARGEST_BODY
 from netkit.http.server.request import ServerRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import BinaryIO
 
     from netkit.http.message import Response
     from netkit.http.server.h1_flow import H1Serving
@@ -163,6 +164,12 @@ class QuickExchange(H1Exchange):
         else:
             self.slow_down()
             yield from H1Exchange.send_flow(self, data, end=end)
+
+    def send_file_flow(self, file: BinaryIO, start: int, size: int) -> Flow[None]:
+        """Flow: send octets of a file; see `Exchange.send_file_flow`."""
+        if size >= SYSTEM_SENDS_FROM and not self.is_ended:
+            self.slow_down()  # the system sends them behind a head that has gone
+        yield from H1Exchange.send_file_flow(self, file, start, size)
 
     def _finished(self, octets: bytes, closes: bool) -> Flow[None]:
         """Flow: send the response, which ends the exchange."""
