@@ -483,6 +483,8 @@ class FaultyStream(ByteStream):
             due = max(moments)
             if due > self._session.clock():
                 until = due if until is None else min(until, due)
+                if self._eof:
+                    return Want(event=event, until=until)  # the end of the stream stays readable
                 write = False
             else:
                 write = True

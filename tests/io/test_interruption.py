@@ -318,6 +318,8 @@ OWNERS = {
     "netkit/io/blocking.py",
     "netkit/io/interruption.py",
     "netkit/io/compose.py",
+    "netkit/http/server/bridge.py",  # what a call in a thread raised is raised where it is waited for
+    "netkit/http/server/brief.py",  # what is thrown in goes into the flow that was begun elsewhere
 }
 
 

@@ -96,7 +96,7 @@ class Console:
         return work.result()
 
     async def _talk(self) -> Exit:
-        from netkit.cli.ws.editing import LineInterrupted, above, editor_of
+        from netkit.cli.ws.editing import LineLeft, above, editor_of
 
         try:
             ws, elapsed = await self._opened()
@@ -116,7 +116,7 @@ class Console:
                 self._display.connected(ws, elapsed)
                 self._display.note("/help shows the commands")
                 failure = await self._beside(editor.read)
-        except LineInterrupted:
+        except LineLeft:
             self._signal = signal.SIGINT
             return Exit.INTERRUPTED
         finally:

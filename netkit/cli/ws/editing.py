@@ -31,7 +31,7 @@ MAX_HISTORY = 1000
 _ERASE_LINE = "\r\x1b[K"
 
 
-class LineInterrupted(Exception):
+class LineLeft(Exception):
     """Ctrl-C was typed, and has not become a signal."""
 
 
@@ -39,7 +39,7 @@ class Editor(Protocol):
     """Reads lines."""
 
     async def read(self) -> str | None:
-        """The next line; None at the end of input (Ctrl-D). Raises LineInterrupted for Ctrl-C."""
+        """The next line; None at the end of input (Ctrl-D). Raises LineLeft for Ctrl-C."""
 
     def write(self, text: str) -> None:
         """Write whole lines above the line that is being typed."""
@@ -113,7 +113,7 @@ class PromptToolkitEditor:
             return None
         except KeyboardInterrupt:
             # A task that ends with it would have asyncio write a traceback.
-            raise LineInterrupted from None
+            raise LineLeft from None
         self._file.add(line)
         return line
 
