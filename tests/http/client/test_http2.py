@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import io
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -174,12 +175,19 @@ def test_a_cancelled_task_hands_the_pump_on() -> None:
     async def main() -> None:
         async with AsyncClient(dial=DialConfig(HttpVersions.HTTP2, trusting())) as client:
             await client.get_async(served.url())
-            served.answer = always(reply(LARGE * 8))
             for leaves in (0, 1):
+                left = threading.Event()
+
+                def answer(_: object, __: object, left: threading.Event = left) -> bytes:
+                    assert left.wait(PATIENCE)  # neither has its answer before one has left
+                    return reply(LARGE * 8)
+
+                served.answer = answer
                 tasks = [asyncio.create_task(client.get_async(served.url())) for _ in range(2)]
                 for _ in range(5):
                     await asyncio.sleep(0)
                 tasks[leaves].cancel()
+                left.set()
                 done = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE)
                 assert isinstance(done[leaves], asyncio.CancelledError)
                 assert done[1 - leaves].body == LARGE * 8  # type: ignore[union-attr]
