@@ -24,6 +24,7 @@ LETS_TIME_PASS = re.compile(r"\b(?<!def )(?:Timer|sleep|call_later|call_at)\((?!
 #: Where time itself is what a test is about: the file, how often, and why.
 ABOUT_TIME = {
     "cli/test_serve_app.py": (1, "an application that is not ready before a file is there"),
+    "http/gateway/starlette_app.py": (1, "events that come now and then, without an end"),
     "waiting.py": (3, "the pause between two looks at a state"),
     "http/client/test_h2_channel.py": (1, "a thread that goes on, unless a lock holds it up"),
     "io/test_drivers.py": (1, "a loop whose timers come too early"),

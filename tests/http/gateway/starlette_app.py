@@ -58,7 +58,7 @@ async def events(request: Request) -> Response:
             while True:
                 yield f"id: {number}\ndata: tick\n\n"
                 number += 1
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.001)
         finally:
             HAPPENED.append("events over")
 
