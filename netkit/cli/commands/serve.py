@@ -6,13 +6,13 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from netkit.cli.frame.command import Run, command
-from netkit.cli.frame.groups import OptionGroup, field, flag, option_group
-from netkit.cli.frame.options import FILE, File, Number, Seconds, WrongValue, argument, option
+from netkit.cli.frame.groups import field, option_group
+from netkit.cli.frame.options import File, Number, Seconds, WrongValue, argument, option
 from netkit.cli.payload.bind import ANYWHERE, Bind, Sockets, is_unix, names_of
 from netkit.cli.payload.events import DnsView, EchoView, Events, events as events_option
 from netkit.cli.payload.faults import FaultOptions, fault_counts
 from netkit.cli.payload.server_tls import TLS_SUFFIX, CurrentTls, ServerTlsOptions
-from netkit.cli.payload.serving import drain as drain_option, serve_until_told, warn_once
+from netkit.cli.payload.serving import ProcessOptions, drain as drain_option, serve_until_told, warn_once
 
 if TYPE_CHECKING:
     from netkit.dns.zone import Zone
@@ -21,15 +21,9 @@ if TYPE_CHECKING:
 _BINDS = argument("binds", nargs=-1, metavar="[BIND]...", type=Bind(unix=True))
 
 
-class EchoOptions(OptionGroup):
+class EchoOptions(ProcessOptions):
     """How an echo server serves, and how it replaces another one."""
 
-    workers: int = field(
-        "--workers",
-        type=Number(1, 1024),
-        default=1,
-        help="Serve with this many processes, which share the sockets.",
-    )
     max_conns: int | None = field(
         "--max-conns",
         type=Number(1, 1_000_000),
@@ -44,24 +38,10 @@ class EchoOptions(OptionGroup):
         default=60.0,
         help="End a connection if the peer does not receive its echo for this long.",
     )
-    control: str | None = field(
-        "--control",
-        metavar="PATH",
-        complete=FILE,
-        help="Listen at this Unix-domain socket for a successor (--upgrade).",
-    )
-    upgrade: bool = flag(
-        "--upgrade", help="Take over the sockets of the server at --control, which drains and ends."
-    )
 
     def check(self) -> None:
-        if self.upgrade and self.control is None:
-            raise WrongValue("--upgrade without --control", "--control PATH --upgrade")
-        if self.max_conns is not None and self.max_conns < self.workers:
-            raise WrongValue(
-                f"--max-conns {self.max_conns} is no connection for some of {self.workers} workers",
-                f"write --max-conns {self.workers} or more, or fewer --workers",
-            )
+        super().check()
+        self.check_connections(self.max_conns)
 
 
 @command("serve echo", view=EchoView())

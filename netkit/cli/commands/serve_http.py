@@ -8,9 +8,8 @@ from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.groups import option_group
 from netkit.cli.frame.messages import visible
 from netkit.cli.frame.options import WrongValue, argument, exclude, option
-from netkit.cli.payload.bind import ANYWHERE, Sockets, names_of
 from netkit.cli.payload.faults import FaultOptions
-from netkit.cli.payload.http_events import At, HttpEvents, HttpView, Spoken, url_of
+from netkit.cli.payload.http_events import HttpEvents, HttpView, Spoken
 from netkit.cli.payload.http_options import (
     FileOptions,
     HttpBind,
@@ -20,13 +19,10 @@ from netkit.cli.payload.http_options import (
     WhatOptions,
     split_words,
 )
-from netkit.cli.payload.http_server import REDIRECT, Serving, reloading
-from netkit.cli.payload.server_tls import TLS_SUFFIX, CurrentTls
-from netkit.cli.payload.serving import drain as drain_option, serve_until_told, warn_once
+from netkit.cli.payload.http_server import Logged, Place, Serving
+from netkit.cli.payload.serving import drain as drain_option
 
 if TYPE_CHECKING:
-    from netkit.http.server.access_log import LogFile
-    from netkit.http.server.metrics import Metrics
     from netkit.http.server.service import Watcher
 
 
@@ -115,54 +111,19 @@ def http(
 
         handler = mounted(run, what.ws, files.auth, flow_handler(handler, limits.config()))
     with ExitStack() as stack:
-        sockets = Sockets.of(
-            binds, tcp=True, udp=False, control=how.control, upgrade=how.upgrade, protocol="http"
-        )
-        stack.callback(sockets.close)
-        if tls.redirect_http is not None:
-            sockets.listen_for(REDIRECT, tls.redirect_http)
-        taken = sockets.taken
-        names = names_of(binds[0] if binds else ANYWHERE)
-        current = CurrentTls(tls.config(names, run.env) if taken is None else tls.successor(taken))
-        log, watcher, metrics = _watchers(run, what, files, how, events)
-        if log is not None:
-            stack.callback(log.close)
+        place = Place(run, "http", binds, tls, how, stack)
+        logged, watcher = _watchers(run, what, files, how, events)
+        if logged.file is not None:
+            stack.callback(logged.file.close)
         config = limits.config()
         if what.threads is not None:
             config = config.replace(threads=what.threads)
-        server = Serving(handler, sockets, current, config, watcher, metrics, how, injected, drain, app)
-        server.main.connections.on_unaccepted = warn_once(run)
-        scheme = "http" if current.config is None else "https"
-        listening = [
-            At(
-                each.transport,
-                each.socket.local_addr,
-                url_of(each.transport, each.socket.local_addr, "http" if each.role else scheme),
-            )
-            for each in sockets.served
-        ]
+        server = Serving(handler, place, config, watcher, logged.metrics, how, injected, drain, app)
+        listening = place.listening("http")
         warn_if_open(run, what, files, [at.local for at in listening if at.transport == "tcp"])
-        typed = dict(zip(binds, run.typed[len(words) - len(binds) :], strict=True)) or {ANYWHERE: ANYWHERE}
-        sources = [None if each.bind is None else typed.get(each.bind, each.bind) for each in sockets.served]
-        run.input = sources[0] if len(set(sources)) == 1 else None
-        serve_until_told(
-            run,
-            listening,
-            server.flow,
-            server.counts,
-            workers=how.workers,
-            begin=server.begin,
-            ready=sockets.ready,
-            release=sockets.close,
-            reload=reloading(tls, current, log),
-            handover=(
-                sockets.handover("http")
-                if current.config is None
-                else sockets.handover("http" + TLS_SUFFIX, lambda: {TLS_SUFFIX: current.packed()})
-            ),
-            given=sources,
-            started=None if app is None else app.started,
-        )
+        typed = run.typed[len(words) - len(binds) :]
+        started = None if app is None else app.started
+        place.serve(server, listening, typed, logged.file, started=started)
 
 
 def _check(
@@ -181,52 +142,27 @@ def _check(
         for name in files.fields:
             if getattr(files, name):
                 exclude(other, True, files.spelled(name), True, f"{other} serves no files")
-    if how.upgrade and (binds or tls.redirect_http is not None):
-        option = "--redirect-http" if tls.redirect_http is not None else "BIND"
-        raise WrongValue("--upgrade takes the sockets of the running server", f"leave {option} away")
-    if limits.max_conns is not None and limits.max_conns < how.workers:
-        raise WrongValue(
-            f"--max-conns {limits.max_conns} is no connection for some of {how.workers} workers",
-            f"write --max-conns {how.workers} or more, or fewer --workers",
-        )
     if how.workers > 1 and any(each.mode == "broadcast" for each in what.ws):
         raise WrongValue(
             "--ws PATH=broadcast with several --workers: clients of one process would not hear those of "
             "another",
             "leave --workers out",
         )
-    if events and not run.json:
-        raise WrongValue("--events without --json", "add --json, or use -v, which says it in words")
-    if how.access_log is not None and how.access_log.path is None and run.env.quiet:
-        raise WrongValue(
-            "--access-log without a file writes to standard error, where -q leaves nothing",
-            f"write --access-log {how.access_log.form}=FILE",
-        )
+    how.check_beside(run, binds, tls, limits.max_conns, events=events)
 
 
 def _watchers(
     run: Run[Any], what: WhatOptions, files: FileOptions, how: HttpProcess, events: bool
-) -> tuple[LogFile | None, Watcher | None, Metrics | None]:
-    """The file of the access log, who is told of each exchange, and the counts. Raises OSError."""
+) -> tuple[Logged, Watcher | None]:
+    """What --access-log and --metrics ask for, and who is told of each exchange. Raises OSError."""
     from netkit.http.server.watchers import Watchers
 
-    log, access, metrics = None, None, None
     names_users = bool(files.auth or files.upload_auth)
-    if how.access_log is not None:
-        from netkit.http.server.access_log import FORMS, AccessLog, LogFile
-
-        form, path = how.access_log
-        if path is not None:
-            log = LogFile(path)
-        access = AccessLog(run.env.say if log is None else log.write, FORMS[form], names_users=names_users)
-    if how.metrics is not None:
-        from netkit.http.server.metrics import Metrics
-
-        metrics = Metrics(how.workers)
+    logged = Logged.of(run, how, names_users=names_users)
     told = HttpEvents(run, names_users=names_users) if events else None
     failures = None
     if what.app is not None:
         from netkit.cli.payload.http_handlers import AppFailures
 
         failures = AppFailures(run)
-    return log, Watchers.joined([metrics, access, told, Spoken.wanted(run), failures]), metrics
+    return logged, Watchers.joined([logged.metrics, logged.lines, told, Spoken.wanted(run), failures])

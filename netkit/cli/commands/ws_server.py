@@ -7,13 +7,11 @@ from typing import Any
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.groups import option_group
 from netkit.cli.frame.options import WrongValue, argument, option
-from netkit.cli.payload.bind import ANYWHERE, Bind, Sockets, names_of
+from netkit.cli.payload.bind import Bind
 from netkit.cli.payload.faults import FaultOptions
-from netkit.cli.payload.http_events import At, url_of
 from netkit.cli.payload.http_options import HttpProcess, HttpTlsOptions
-from netkit.cli.payload.http_server import REDIRECT, reloading
-from netkit.cli.payload.server_tls import TLS_SUFFIX, CurrentTls
-from netkit.cli.payload.serving import drain as drain_option, serve_until_told, warn_once
+from netkit.cli.payload.http_server import Place
+from netkit.cli.payload.serving import drain as drain_option
 from netkit.cli.payload.ws_events import WsView
 from netkit.cli.payload.ws_options import AccessOptions, ModeOptions, WsLimits
 
@@ -131,87 +129,18 @@ def _serve(
 
     from netkit.cli.payload.ws_server import WsServing, sessions_of, watchers
 
-    _check(run, binds, mode, tls, limits, how, events)
-    injected = faults.injected(run.env)
-    with ExitStack() as stack:
-        sockets = Sockets.of(
-            binds, tcp=True, udp=False, control=how.control, upgrade=how.upgrade, protocol="ws"
-        )
-        stack.callback(sockets.close)
-        if tls.redirect_http is not None:
-            sockets.listen_for(REDIRECT, tls.redirect_http)
-        taken = sockets.taken
-        names = names_of(binds[0] if binds else ANYWHERE)
-        current = CurrentTls(tls.config(names, run.env) if taken is None else tls.successor(taken))
-        watching = watchers(run, access, how, events)
-        if watching.log is not None:
-            stack.callback(watching.log.close)
-        sessions = sessions_of(run, mode, access, limits, watching.told)
-        serving = WsServing(sessions, access, limits, sockets, current, watching, how, injected, drain)
-        serving.main.connections.on_unaccepted = warn_once(run)
-        scheme = "ws" if current.config is None else "wss"
-        listening = [
-            At(
-                each.transport,
-                each.socket.local_addr,
-                url_of(
-                    each.transport,
-                    each.socket.local_addr,
-                    "http" if each.role else scheme,
-                    access.path or "/",
-                ),
-            )
-            for each in sockets.served
-        ]
-        typed = dict(zip(binds, run.typed, strict=True)) or {ANYWHERE: ANYWHERE}
-        sources = [None if each.bind is None else typed.get(each.bind, each.bind) for each in sockets.served]
-        run.input = sources[0] if len(set(sources)) == 1 else None
-        serve_until_told(
-            run,
-            listening,
-            serving.flow,
-            serving.counts,
-            workers=how.workers,
-            begin=serving.begin,
-            ready=sockets.ready,
-            release=sockets.close,
-            reload=reloading(tls, current, watching.log),
-            handover=(
-                sockets.handover("ws")
-                if current.config is None
-                else sockets.handover("ws" + TLS_SUFFIX, lambda: {TLS_SUFFIX: current.packed()})
-            ),
-            given=sources,
-        )
-
-
-def _check(
-    run: Run[Any],
-    binds: tuple[str, ...],
-    mode: ModeOptions,
-    tls: HttpTlsOptions,
-    limits: WsLimits,
-    how: HttpProcess,
-    events: bool,
-) -> None:
-    """Refuse options that contradict each other. Raises WrongValue."""
     if mode.broadcast and how.workers > 1:
         raise WrongValue(
             "--broadcast with several --workers: clients of one process would not hear those of another",
             "leave --workers out",
         )
-    if how.upgrade and (binds or tls.redirect_http is not None):
-        option = "--redirect-http" if tls.redirect_http is not None else "BIND"
-        raise WrongValue("--upgrade takes the sockets of the running server", f"leave {option} away")
-    if limits.max_conns is not None and limits.max_conns < how.workers:
-        raise WrongValue(
-            f"--max-conns {limits.max_conns} is no connection for some of {how.workers} workers",
-            f"write --max-conns {how.workers} or more, or fewer --workers",
-        )
-    if events and not run.json:
-        raise WrongValue("--events without --json", "add --json, or use -v, which says it in words")
-    if how.access_log is not None and how.access_log.path is None and run.env.quiet:
-        raise WrongValue(
-            "--access-log without a file writes to standard error, where -q leaves nothing",
-            f"write --access-log {how.access_log.form}=FILE",
-        )
+    how.check_beside(run, binds, tls, limits.max_conns, events=events)
+    injected = faults.injected(run.env)
+    with ExitStack() as stack:
+        place = Place(run, "ws", binds, tls, how, stack)
+        watching = watchers(run, access, how, events)
+        if watching.logged.file is not None:
+            stack.callback(watching.logged.file.close)
+        sessions = sessions_of(run, mode, access, limits, watching.told)
+        serving = WsServing(sessions, access, limits, place, watching, how, injected, drain)
+        place.serve(serving, place.listening("ws", access.path or "/"), run.typed, watching.logged.file)

@@ -7,10 +7,11 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netkit.cli.frame.groups import OptionGroup, field, flag
-from netkit.cli.frame.options import FILE, Number, Option, Seconds, Value, WrongValue, exclude
+from netkit.cli.frame.options import Number, Option, Seconds, Value, WrongValue, exclude
 from netkit.cli.payload.bind import UNIX, Bind
 from netkit.cli.payload.faults import Size
 from netkit.cli.payload.server_tls import ServerTlsOptions
+from netkit.cli.payload.serving import ProcessOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     import click
 
+    from netkit.cli.frame.command import Run
     from netkit.http.errors import HttpInvalidValue
     from netkit.http.files import BasicCredentials, FilesConfig, UploadConfig
     from netkit.http.server.config import ServerConfig
@@ -425,24 +427,9 @@ class HttpLimits(OptionGroup):
         )
 
 
-class HttpProcess(OptionGroup):
+class HttpProcess(ProcessOptions):
     """Processes, and what they say of their work."""
 
-    workers: int = field(
-        "--workers",
-        type=Number(1, 1024),
-        default=1,
-        help="Serve with this many processes, which share the sockets.",
-    )
-    control: str | None = field(
-        "--control",
-        metavar="PATH",
-        complete=FILE,
-        help="Listen at this Unix-domain socket for a successor (--upgrade).",
-    )
-    upgrade: bool = flag(
-        "--upgrade", help="Take over the sockets of the server at --control, which drains and ends."
-    )
     access_log: Log | None = field(
         "--access-log",
         type=LogTarget(),
@@ -457,10 +444,25 @@ class HttpProcess(OptionGroup):
     metrics_public: bool = flag("--metrics-public", help="Show them to every client.")
 
     def check(self) -> None:
-        if self.upgrade and self.control is None:
-            raise WrongValue("--upgrade without --control", "--control PATH --upgrade")
+        super().check()
         if self.metrics is None:
             self.only_with("--metrics", "metrics_public")
+
+    def check_beside(
+        self, run: Run[Any], binds: Sequence[str], tls: HttpTlsOptions, most: int | None, *, events: bool
+    ) -> None:
+        """Raise WrongValue if these options contradict others: BIND, --max-conns (`most`), -q, --events."""
+        if self.upgrade and (binds or tls.redirect_http is not None):
+            other = "--redirect-http" if tls.redirect_http is not None else "BIND"
+            raise WrongValue("--upgrade takes the sockets of the running server", f"leave {other} away")
+        self.check_connections(most)
+        if events and not run.json:
+            raise WrongValue("--events without --json", "add --json, or use -v, which says it in words")
+        if self.access_log is not None and self.access_log.path is None and run.env.quiet:
+            raise WrongValue(
+                "--access-log without a file writes to standard error, where -q leaves nothing",
+                f"write --access-log {self.access_log.form}=FILE",
+            )
 
 
 def split_words(words: Sequence[str], *, takes_path: bool) -> tuple[str | None, list[str]]:

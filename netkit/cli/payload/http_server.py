@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netkit.cli.frame.options import WrongValue
+from netkit.cli.payload.bind import ANYWHERE, Sockets, names_of
 from netkit.cli.payload.faults import fault_counts
+from netkit.cli.payload.http_events import At, url_of
+from netkit.cli.payload.server_tls import TLS_SUFFIX, CurrentTls
+from netkit.cli.payload.serving import serve_until_told, warn_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from contextlib import ExitStack
+    from typing import Self
 
-    from netkit.cli.payload.bind import Sockets
+    from netkit.cli.frame.command import Run
     from netkit.cli.payload.http_options import HttpProcess, HttpTlsOptions
-    from netkit.cli.payload.server_tls import CurrentTls
     from netkit.http.gateway import AsgiHandler
-    from netkit.http.server.access_log import LogFile
+    from netkit.http.server.access_log import AccessLog, LogFile
     from netkit.http.server.config import ServerConfig
     from netkit.http.server.handlers import AnyHandler
     from netkit.http.server.metrics import Metrics
     from netkit.http.server.server import HttpServer
     from netkit.http.server.service import Watcher
-    from netkit.io import ByteStream, Flow
+    from netkit.io import ByteStream, Event, Flow
     from netkit.lab.faults import Faults
     from netkit.net.listening import StreamListener
     from netkit.serve.stop import Stop
@@ -37,8 +42,7 @@ class Serving:
     def __init__(
         self,
         handler: AnyHandler,
-        sockets: Sockets,
-        current: CurrentTls,
+        place: Place,
         config: ServerConfig,
         watcher: Watcher | None,
         metrics: Metrics | None,
@@ -50,8 +54,8 @@ class Serving:
         from netkit.http.server.handlers import flow_handler
         from netkit.http.server.server import HttpServer
 
-        self._sockets = sockets
-        self._current = current
+        self._sockets = sockets = place.sockets
+        self._current = current = place.current
         self._metrics = metrics
         self._how = how
         self._injected = injected
@@ -167,7 +171,108 @@ def _listeners(sockets: Sockets, role: str) -> list[StreamListener[Any, Any]]:
     return found
 
 
-def reloading(tls: HttpTlsOptions, current: CurrentTls, log: LogFile | None) -> Callable[[], None] | None:
+class Logged(NamedTuple):
+    """What --access-log and --metrics ask for: the file of the log, who writes it, the counts."""
+
+    file: LogFile | None
+    lines: AccessLog | None
+    metrics: Metrics | None
+
+    @classmethod
+    def of(cls, run: Run[Any], how: HttpProcess, *, names_users: bool) -> Self:
+        """Those that the options ask for. Raises OSError for a log that cannot be written."""
+        file, lines, metrics = None, None, None
+        if how.access_log is not None:
+            from netkit.http.server.access_log import FORMS, AccessLog, LogFile
+
+            form, path = how.access_log
+            if path is not None:
+                file = LogFile(path)
+            write = run.env.say if file is None else file.write
+            lines = AccessLog(write, FORMS[form], names_users=names_users)
+        if how.metrics is not None:
+            from netkit.http.server.metrics import Metrics
+
+            metrics = Metrics(how.workers)
+        return cls(file, lines, metrics)
+
+
+class Place:
+    """The sockets of a server, and the certificate that it shows there."""
+
+    def __init__(
+        self,
+        run: Run[Any],
+        protocol: str,
+        binds: Sequence[str],
+        tls: HttpTlsOptions,
+        how: HttpProcess,
+        stack: ExitStack,
+    ) -> None:
+        """Listen, or take over (--upgrade); `stack` closes the sockets. Raises what binding raises."""
+        self._run = run
+        self._protocol = protocol
+        self._binds = binds
+        self._tls = tls
+        self._how = how
+        self.sockets = sockets = Sockets.of(
+            binds, tcp=True, udp=False, control=how.control, upgrade=how.upgrade, protocol=protocol
+        )
+        stack.callback(sockets.close)
+        if tls.redirect_http is not None:
+            sockets.listen_for(REDIRECT, tls.redirect_http)
+        taken = sockets.taken
+        names = names_of(binds[0] if binds else ANYWHERE)
+        self.current = CurrentTls(tls.config(names, run.env) if taken is None else tls.successor(taken))
+
+    def listening(self, scheme: str, path: str = "/") -> list[At]:
+        """Where the server listens, with URLs of `scheme` (http, ws) or its form over TLS."""
+        over_tls = scheme if self.current.config is None else f"{scheme}s"
+        return [
+            At(
+                each.transport,
+                each.socket.local_addr,
+                url_of(each.transport, each.socket.local_addr, "http" if each.role else over_tls, path),
+            )
+            for each in self.sockets.served
+        ]
+
+    def serve(
+        self,
+        server: Serving,
+        listening: Sequence[At],
+        typed: Sequence[str],
+        log: LogFile | None,
+        *,
+        started: Event | None = None,
+    ) -> None:
+        """Run `server` until it is told to end. `typed` are the BINDs as they were written."""
+        run, sockets, current = self._run, self.sockets, self.current
+        server.main.connections.on_unaccepted = warn_once(run)
+        inputs = dict(zip(self._binds, typed, strict=True)) or {ANYWHERE: ANYWHERE}
+        sources = [None if each.bind is None else inputs.get(each.bind, each.bind) for each in sockets.served]
+        run.input = sources[0] if len(set(sources)) == 1 else None
+        serve_until_told(
+            run,
+            listening,
+            server.flow,
+            server.counts,
+            workers=self._how.workers,
+            begin=server.begin,
+            ready=sockets.ready,
+            release=sockets.close,
+            reload=_reloading(self._tls, current, log),
+            handover=(
+                sockets.handover(self._protocol)
+                if current.config is None
+                else sockets.handover(self._protocol + TLS_SUFFIX, lambda: {TLS_SUFFIX: current.packed()})
+            ),
+            given=sources,
+            started=started,
+        )
+
+
+def _reloading(tls: HttpTlsOptions, current: CurrentTls, log: LogFile | None) -> Callable[[], None] | None:
     """What SIGHUP does; None where there is nothing to read again."""
     certificate = tls.reload(current)
     if certificate is None and log is None:

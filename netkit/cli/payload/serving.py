@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from netkit.cli.frame.exits import ServerEnded, Terminated, explain
 from netkit.cli.frame.fields import EndpointOrPath
-from netkit.cli.frame.options import Seconds, WrongValue, option
+from netkit.cli.frame.groups import OptionGroup, field, flag
+from netkit.cli.frame.options import FILE, Number, Seconds, WrongValue, option
 from netkit.cli.frame.view import View
 from netkit.errors import system_kind
 
@@ -91,6 +92,38 @@ class ServeView(View["tuple[str, object]"]):
 
     def table(self, result: tuple[str, object], env: Environment) -> Iterable[Any]:  # noqa: ARG002
         yield f"listening on {result[1]} ({result[0].upper()})"
+
+
+class ProcessOptions(OptionGroup):
+    """In how many processes a server runs, and how it replaces another one."""
+
+    workers: int = field(
+        "--workers",
+        type=Number(1, 1024),
+        default=1,
+        help="Serve with this many processes, which share the sockets.",
+    )
+    control: str | None = field(
+        "--control",
+        metavar="PATH",
+        complete=FILE,
+        help="Listen at this Unix-domain socket for a successor (--upgrade).",
+    )
+    upgrade: bool = flag(
+        "--upgrade", help="Take over the sockets of the server at --control, which drains and ends."
+    )
+
+    def check(self) -> None:
+        if self.upgrade and self.control is None:
+            raise WrongValue("--upgrade without --control", "--control PATH --upgrade")
+
+    def check_connections(self, most: int | None) -> None:
+        """Refuse a --max-conns that is nothing for some of the workers. Raises WrongValue."""
+        if most is not None and most < self.workers:
+            raise WrongValue(
+                f"--max-conns {most} is no connection for some of {self.workers} workers",
+                f"write --max-conns {self.workers} or more, or fewer --workers",
+            )
 
 
 drain = option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netkit.cli.payload.http_events import Spoken
 from netkit.cli.payload.http_options import credentials
-from netkit.cli.payload.http_server import Serving
+from netkit.cli.payload.http_server import Logged, Serving
 from netkit.cli.payload.listening import split_command
 from netkit.cli.payload.ws_events import WsEvents, is_websocket
 from netkit.cli.payload.ws_guard import Gate, Origins
@@ -22,14 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netkit.cli.frame.command import Run
-    from netkit.cli.payload.bind import Sockets
     from netkit.cli.payload.http_options import HttpProcess, Mounted
-    from netkit.cli.payload.server_tls import CurrentTls
+    from netkit.cli.payload.http_server import Place
     from netkit.cli.payload.ws_options import AccessOptions, ModeOptions, WsLimits
     from netkit.cli.payload.ws_session import Mode, Told
-    from netkit.http.server.access_log import LogFile
     from netkit.http.server.exchange import Exchange, FlowHandler
-    from netkit.http.server.metrics import Metrics
     from netkit.http.server.service import Watcher
     from netkit.io import Flow
     from netkit.lab.faults import Faults
@@ -43,12 +40,11 @@ PROGRAM_TIMEOUT = 30.0
 
 
 class Watching(NamedTuple):
-    """Who is told what the server does: the file of the access log, the events, all watchers, the counts."""
+    """Who is told what the server does: the access log and the counts, the events, all watchers."""
 
-    log: LogFile | None
+    logged: Logged
     told: WsEvents | None
     watcher: Watcher | None
-    metrics: Metrics | None
 
 
 class _SpokenRefusals(Spoken):
@@ -64,22 +60,11 @@ def watchers(run: Run[Any], access: AccessOptions, how: HttpProcess, events: boo
     """Those that the options ask for. Raises OSError for a log that cannot be written."""
     from netkit.http.server.watchers import Watchers
 
-    log, lines, metrics = None, None, None
     names_users = bool(access.auth)
-    if how.access_log is not None:
-        from netkit.http.server.access_log import FORMS, AccessLog, LogFile
-
-        form, path = how.access_log
-        if path is not None:
-            log = LogFile(path)
-        lines = AccessLog(run.env.say if log is None else log.write, FORMS[form], names_users=names_users)
-    if how.metrics is not None:
-        from netkit.http.server.metrics import Metrics
-
-        metrics = Metrics(how.workers)
+    logged = Logged.of(run, how, names_users=names_users)
     told = WsEvents(run, names_users=names_users) if events else None
     spoken = _SpokenRefusals() if run.env.verbosity > 0 else None
-    return Watching(log, told, Watchers.joined([metrics, lines, told, spoken]), metrics)
+    return Watching(logged, told, Watchers.joined([logged.metrics, logged.lines, told, spoken]))
 
 
 def sessions_of(
@@ -150,8 +135,7 @@ class WsServing(Serving):
         sessions: Sessions,
         access: AccessOptions,
         limits: WsLimits,
-        sockets: Sockets,
-        current: CurrentTls,
+        place: Place,
         watching: Watching,
         how: HttpProcess,
         injected: Faults | None,
@@ -173,11 +157,10 @@ class WsServing(Serving):
         )
         super().__init__(
             gate,
-            sockets,
-            current,
+            place,
             limits.server_config(),
             watching.watcher,
-            watching.metrics,
+            watching.logged.metrics,
             how,
             injected,
             drain,
