@@ -17,7 +17,6 @@ from netkit.io import Event, Flow
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
     from netkit.io.protocols import Buffer
 
@@ -43,6 +42,14 @@ class SizedBody(Protocol):
 
     def pieces(self) -> Iterator[bytes]:
         """The pieces, from the beginning."""
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """Something with a `close` that does not wait."""
+
+    def close(self) -> object:
+        """Nothing more is wanted of it."""
 
 
 #: What may be sent as a body.
@@ -177,9 +184,8 @@ class _Iterated(Pieces):
         yield  # a flow, though it never waits
 
     def close(self) -> None:
-        close: Callable[[], None] | None = getattr(self._pieces, "close", None)
-        if close is not None:  # of a generator, which may hold a file
-            close()
+        if isinstance(self._pieces, Closable):
+            self._pieces.close()  # a generator, which may hold a file
 
 
 class _AsyncIterated(Pieces):
@@ -252,6 +258,12 @@ def body_of(source: BodySource, *, may_wait: bool = True) -> Body:
     if isinstance(source, Iterable):
         return _Once(source)
     raise TypeError(f"a body is bytes, a file or an iterable of bytes, not {type(source).__name__}")
+
+
+def close_source(source: BodySource) -> None:
+    """Close what a body was read from, where it can be: a file, a generator."""
+    if isinstance(source, Closable):
+        source.close()
 
 
 def _checked(piece: bytes) -> bytes:

@@ -716,14 +716,7 @@ class WebSocket:
 
     def __iter__(self) -> Iterator[str | bytes]:
         """The messages (blocking), until the peer closes normally (1000, 1001, or no code)."""
-        while True:
-            try:
-                message = self.receive()
-            except WebSocketError.ConnectionClosed as error:
-                if error.code in NORMAL_CODES:
-                    return
-                raise
-            yield message
+        return until_closed(self.receive)
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
         """The messages, until the peer closes normally (1000, 1001, or no code)."""
@@ -759,3 +752,15 @@ class WebSocket:
             self.abort()
         else:
             await self.close_async(CloseCode.NORMAL if error is None else CloseCode.INTERNAL_ERROR)
+
+
+def until_closed(receive: Callable[[], str | bytes]) -> Iterator[str | bytes]:
+    """The messages that `receive` returns, until the peer closes normally (1000, 1001, or no code)."""
+    while True:
+        try:
+            message = receive()
+        except WebSocketError.ConnectionClosed as error:
+            if error.code in NORMAL_CODES:
+                return
+            raise
+        yield message

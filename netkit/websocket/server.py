@@ -23,7 +23,7 @@ from netkit.http.server.threads import ThreadPool
 from netkit.io import ClosedError, Event, before, beside, deadline_after, race, sleep_until
 from netkit.websocket.close import CloseCode
 from netkit.websocket.config import DEFAULT_CONFIG
-from netkit.websocket.connection import NORMAL_CODES, WebSocket
+from netkit.websocket.connection import WebSocket, until_closed
 from netkit.websocket.errors import WebSocketError
 from netkit.websocket.handshake import accept_request, refusal_fields
 from netkit.websocket.loop import MessageHandler, WsLoop, serve_messages_flow
@@ -111,14 +111,7 @@ class BridgedWebSocket:
 
     def __iter__(self) -> Iterator[str | bytes]:
         """The messages, until the client closes normally (1000, 1001, or no code)."""
-        while True:
-            try:
-                message = self.receive()
-            except WebSocketError.ConnectionClosed as error:
-                if error.code in NORMAL_CODES:
-                    return
-                raise
-            yield message
+        return until_closed(self.receive)
 
 
 def asks_for_websocket(exchange: Exchange) -> bool:

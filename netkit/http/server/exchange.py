@@ -21,6 +21,7 @@ from functools import lru_cache
 from time import monotonic, time
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from netkit.http.body import close_source
 from netkit.http.errors import HttpError
 from netkit.http.server.request import ServerRequest
 from netkit.http.server.response import StreamedResponse
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
-    from netkit.http.body import BodySource, Pieces
+    from netkit.http.body import Pieces
     from netkit.http.connection.events import FieldList, RequestHead
     from netkit.http.message import Response
     from netkit.http.server.config import ServerConfig
@@ -364,6 +365,13 @@ class Exchange:
         return standard_fields(fields, self.config)
 
 
+def unanswered(exchange: Exchange) -> RuntimeError:
+    """The fault of a handler that has returned, and has left its response without an end."""
+    if exchange.status is None:
+        return RuntimeError("the handler gave no response")
+    return RuntimeError("the handler left its response without an end")
+
+
 def standard_fields(
     fields: Sequence[tuple[bytes, bytes]], config: ServerConfig
 ) -> Sequence[tuple[bytes, bytes]]:
@@ -375,20 +383,6 @@ def standard_fields(
     if config.server_name is not None and b"server" not in names:
         more.append((b"server", config.server_name.encode("latin-1")))
     return [*more, *fields]
-
-
-def close_source(source: BodySource) -> None:
-    """Close what a body was read from, where it can be: a file, a generator."""
-    if isinstance(source, Closable):
-        source.close()
-
-
-@runtime_checkable
-class Closable(Protocol):
-    """Something with a `close` that does not wait."""
-
-    def close(self) -> object:
-        """Nothing more is wanted of it."""
 
 
 def sendable(response: Response) -> tuple[FieldList, int | None, bool]:

@@ -20,12 +20,13 @@ from netkit.http.connection.h1_server import H1Server
 from netkit.http.errors import HttpError
 from netkit.http.parse_errors import ParseError
 from netkit.http.server.brief import LEAVE, Begun, is_for_event, resumed
-from netkit.http.server.exchange import FirstTurn, standard_fields
+from netkit.http.server.exchange import FirstTurn, standard_fields, unanswered
 from netkit.http.server.farewell import farewell_flow, reset
 from netkit.http.server.h1_exchange import H1Exchange
+from netkit.http.server.in_time import late_flow, too_late
 from netkit.http.server.patience import Patience
 from netkit.http.server.refusal import refusal, status_of
-from netkit.io import OPERATIONS_PER_TURN, PAUSE, BusyError, ClosedError, Event, before, race, sleep_until
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, BusyError, ClosedError, Event, before, race
 from netkit.net.sockets import SENDFILE_SIZE, SocketStream
 from netkit.serve.stop import LAST_LOOK
 
@@ -382,11 +383,7 @@ class H1Serving:
             try:
                 yield from self._call(handler, exchange)
                 if not exchange.is_ended:
-                    raise RuntimeError(
-                        "the handler gave no response"
-                        if exchange.status is None
-                        else "the handler left its response without an end"
-                    )
+                    raise unanswered(exchange)
             except Exception as caught:
                 error = caught
                 if self.failure is None:
@@ -430,14 +427,13 @@ class H1Serving:
         watches: list[Flow[None]] = [self._lost()]
         timeout = self.config.handler_timeout
         if timeout is not None:
-            watches.append(_late(exchange, exchange.begun + timeout))
+            watches.append(late_flow(exchange, exchange.begun + timeout))
         won = yield from race(resumed(flow, want), *watches)
         if won.index == 1:
             self.failure = ClosedError("the connection")
             raise self.failure
         if won.index == 2:
-            exchange.refused = HttpError.Timeout(timeout, "waiting for the handler", fault="local")
-            raise exchange.refused
+            raise too_late(exchange, timeout)
 
     def _lost(self) -> Flow[None]:
         """Flow: until the stream is closed under a handler that has not taken it over."""
@@ -506,13 +502,6 @@ class H1Serving:
                 self.service.fault(self.facts, error)
                 break
         conn.reset(exchange.stream)
-
-
-def _late(exchange: H1Exchange, moment: float) -> Flow[None]:
-    """Flow: until the response should have begun, and has not."""
-    yield from sleep_until(moment)
-    if exchange.status is not None:
-        yield from Event().wait()  # it has: the rest may take its time
 
 
 def _later(seconds: float | None) -> float | None:

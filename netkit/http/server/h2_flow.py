@@ -29,6 +29,7 @@ from netkit.http.connection.events import Broken, Data, End, PingAnswered, Reque
 from netkit.http.connection.h2 import WARNING, h2_server
 from netkit.http.errors import HttpError
 from netkit.http.server.brief import resumed
+from netkit.http.server.exchange import unanswered
 from netkit.http.server.farewell import LINGER
 from netkit.http.server.h2_exchange import H2Exchange
 from netkit.http.server.h2_tunnel import SEND_SIZE
@@ -306,11 +307,7 @@ class H2Serving:
             try:
                 yield from handling
                 if not exchange.is_ended and exchange.failure is None:
-                    raise RuntimeError(
-                        "the handler gave no response"
-                        if exchange.status is None
-                        else "the handler left its response without an end"
-                    )
+                    raise unanswered(exchange)
             except Exception as caught:
                 error = caught
                 if exchange.failure is None and not (exchange.is_ended and exchange.tunnel is None):

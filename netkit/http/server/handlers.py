@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkabl
 
 from netkit._log import Log
 from netkit._value import assign
+from netkit.http.body import close_source
 from netkit.http.protocols import AsyncHttpHandler, HttpHandler
 from netkit.http.server.bridge import Bridge, given_up, gone_flow, in_thread_flow
 from netkit.http.server.brief import briefly_alone
-from netkit.http.server.exchange import FirstTurn, FlowHandler, close_source, sendable
+from netkit.http.server.exchange import FirstTurn, FlowHandler, sendable
 from netkit.http.server.request import ServerRequest
 from netkit.http.server.response import StreamedResponse
 from netkit.http.server.stream import RequestStream

@@ -18,13 +18,19 @@ def in_time(handling: Flow[None], exchange: Exchange, timeout: float) -> Flow[No
 
     Raises HttpError.Timeout, of the fault `local`.
     """
-
-    def watching() -> Flow[None]:
-        yield from sleep_until(monotonic() + timeout)
-        if exchange.status is not None:
-            yield from Event().wait()  # it has: the rest may take its time
-
-    won = yield from race(handling, watching())
+    won = yield from race(handling, late_flow(exchange, monotonic() + timeout))
     if won.index == 1:
-        exchange.refused = HttpError.Timeout(timeout, "waiting for the handler", fault="local")
-        raise exchange.refused
+        raise too_late(exchange, timeout)
+
+
+def late_flow(exchange: Exchange, moment: float) -> Flow[None]:
+    """Flow: until the response should have begun, and has not."""
+    yield from sleep_until(moment)
+    if exchange.status is not None:
+        yield from Event().wait()  # it has: the rest may take its time
+
+
+def too_late(exchange: Exchange, timeout: float | None) -> HttpError:
+    """The error of an exchange whose handler took too long."""
+    exchange.refused = error = HttpError.Timeout(timeout, "waiting for the handler", fault="local")
+    return error
