@@ -155,7 +155,7 @@ def picows(port: int) -> None:
     import uvloop
     from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
-    class Echo(WSListener):  # type: ignore[misc]
+    class Echo(WSListener):  # type: ignore[misc, unused-ignore]  # not where picows is installed
         def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
             if frame.msg_type == WSMsgType.CLOSE:
                 transport.send_close(frame.get_close_code(), b"")

@@ -135,6 +135,9 @@ class TestHandover:
             with self.successor(str(tmp_path / "new"), *control) as new:
                 assert new.addr == old.addr
                 until(lambda: ask(new, "/b.txt").status == 200)
+                assert old.process.stderr is not None
+                # Only from here on does the old server know that it has a successor.
+                assert any(b"has taken over" in line for line in iter(old.process.stderr.readline, b""))
                 kept.sendall(GET % b"a.txt")
                 answer = everything(kept)
                 assert answer.endswith(b"hello\n"), "a connection that was there is served once more"
