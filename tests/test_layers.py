@@ -100,7 +100,10 @@ ROOMS = {
     "netkit.websocket": "codec",
     "netkit.websocket.client": "api",
     "netkit.websocket.connection": "api",
+    "netkit.websocket.keepalive": "api",
     "netkit.websocket.loop": "api",
+    "netkit.websocket.receiving": "api",
+    "netkit.websocket.sending": "api",
     "netkit.websocket.server": "api",
     "netkit.websocket.mask_key": "flow",
 }

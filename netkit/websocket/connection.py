@@ -15,61 +15,32 @@ being sent is sent by the next call: a part of a frame never stands alone.
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from netkit._log import Log
-from netkit.io import (
-    OPERATIONS_PER_TURN,
-    PAUSE,
-    BusyError,
-    ClosedError,
-    Event,
-    Want,
-    before,
-    deadline_after,
-    race,
-)
+from netkit.io import BusyError, Event, before, deadline_after
 from netkit.io.aio import Turn, run_async, turn_is_due
 from netkit.io.blocking import run
 from netkit.io.errors import DeadlineExceeded
-from netkit.net.sockets import SocketStream
 from netkit.websocket.close import CloseCode
-from netkit.websocket.config import DEFAULT_CONFIG
 from netkit.websocket.errors import WebSocketError
-from netkit.websocket.opcode import Opcode
+from netkit.websocket.keepalive import log
 from netkit.websocket.protocol import State
+from netkit.websocket.receiving import ReceivingConnection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
-    from typing import Literal, Self, TypeAlias
+    from typing import Self
 
-    from netkit.io import ByteStream, CancellationToken, Flow
-    from netkit.websocket.config import WebSocketConfig
+    from netkit.io import CancellationToken, Flow
     from netkit.websocket.masking import Octets
-    from netkit.websocket.protocol import Event as WebSocketEvent, WebSocketProtocol
-
-    Direction: TypeAlias = Literal["sent", "received"]
-
-log = Log("netkit.websocket")
-
-# A member of an enumeration costs four times as much where it is looked up.
-_TEXT, _BINARY, _PONG = Opcode.Textual, Opcode.Binary, Opcode.Pong
 
 #: How a connection ends that nothing is wrong with (RFC 6455 section 7.4.1).
 NORMAL_CODES = frozenset((CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.NO_STATUS))
 
-#: How long a client waits for the server to end a stream of HTTP/2 after both Close frames, in seconds.
-PARTING = 0.25
 
-#: Octets of messages that are kept while nobody takes them, at the least.
-QUEUE_SIZE = 1 << 20
-
-
-class WebSocket:
+class WebSocket(ReceivingConnection):
     """An open connection. `connect` makes one, and so does a server's `accept_flow`.
 
     `latency` is the round-trip time of the last ping that was answered, in seconds. `on_event`, if set, is
@@ -77,41 +48,6 @@ class WebSocket:
     with the octets of frames as they are on the wire: "received" before anything is made of them, "sent"
     before they go.
     """
-
-    def __init__(
-        self, stream: ByteStream, protocol: WebSocketProtocol, config: WebSocketConfig = DEFAULT_CONFIG
-    ) -> None:
-        self.stream = stream
-        self.protocol = protocol
-        self.config = config
-        self.latency: float | None = None
-        self.on_event: Callable[[WebSocketEvent], object] | None = None
-        self.on_octets: Callable[[Direction, bytes], object] | None = None
-        #: Set when this side has begun to close, before the peer has.
-        self.closing = Event()
-        # Guards the protocol object, and who receives and who sends; never held across a yield.
-        self._lock = threading.Lock()
-        self._messages: deque[str | bytes] = deque()
-        self._full = False  # the pump waits until a message is taken
-        self._receiving = False  # a caller waits for a message
-        self._pumping = False  # some flow receives, for all
-        self._heard = Event()  # the pump has taken something in, or has left
-        self._wake = Event()  # has the pump look again: at the clock, the queue, the outbox
-        self._sending = False
-        self._sent = Event()  # who was sending has ended
-        self._unsent: memoryview | None = None  # what the stream has not taken of what the protocol gave
-        self._pings: deque[tuple[bytes, float, Event]] = deque()  # not answered yet, in order
-        self._ping_number = 0
-        self._moved = monotonic()  # when an octet came last
-        self._asked: float | None = None  # when a ping went out because nothing came
-        self._closing_until: float | None = None
-        self._dropping = False  # messages are not wanted any more
-        self._failure: Exception | None = None  # of the stream
-        self._deaf: OSError | None = None  # the peer takes no more octets; what it has sent is still read
-        self._farewell = False  # the end of the transport is seen to, or over
-        self._want: Want | None = None  # what the pump waited for last
-        self._recall: Callable[[], None] | None = None  # has the loop that serves it (`WsLoop`) leave it
-        self._closed = Event()
 
     # What is known of it
 
@@ -177,13 +113,6 @@ class WebSocket:
         if not self._messages:
             yield from self._message_flow()
         return self._take_message()
-
-    def _take_message(self) -> str | bytes:
-        message = self._messages.popleft()
-        if self._full:
-            self._full = False
-            self._wake.set()
-        return message
 
     def send(
         self,
@@ -332,23 +261,6 @@ class WebSocket:
         finally:
             self.abort()
 
-    def begin_close(self, code: int | None = CloseCode.NORMAL, reason: str = "") -> None:
-        """Put a Close frame into the outbox, and send it if that goes at once; nothing waits.
-
-        Who receives goes on receiving, until the peer has closed too, for `close_timeout` at the most.
-        """
-        with self._lock:
-            is_first = self.protocol.state is State.OPEN
-            self.protocol.close(code, reason)
-        if self._closing_until is None:
-            self._closing_until = monotonic() + self.config.close_timeout
-        self._push()
-        if is_first:
-            self.closing.set()
-        self._wake.set()  # for the pump, which waits no longer than that
-        if self._recall is not None:
-            self._recall()
-
     def settle_flow(self) -> Flow[None]:
         """Flow: after `begin_close`, see the closing handshake to its end, as a caller of `receive` would.
 
@@ -357,360 +269,10 @@ class WebSocket:
         yield from self._pump_flow(lambda: self._is_over)
         yield from self._end_flow()
 
-    def abort(self) -> None:
-        """Release the connection at once, from any thread. Callers that wait get an error."""
-        self._closed.set()
-        self.stream.close()
-        self._heard.set()
-        self._sent.set()
-        self._wake.set()
-
     def _closing_flow(self) -> Flow[None]:
         yield from self._flush_flow()
         yield from self._pump_flow(lambda: self._is_over)
         yield from self._end_flow()
-
-    def _end_flow(self) -> Flow[None]:
-        """Flow: after both Close frames, or an error: end the transport (RFC 6455 section 7.1.1)."""
-        if self._farewell:
-            yield from self._closed.wait()
-            return
-        self._farewell = True
-        try:
-            if self._failure is None:
-                yield from before(monotonic() + self.config.close_timeout, self._part_flow())
-        except (DeadlineExceeded, OSError, BusyError) as error:
-            log.debug("%r: ending: %s", self, error)
-        finally:
-            self.abort()
-
-    def _part_flow(self) -> Flow[None]:
-        stream = self.stream
-        yield from self._flush_flow()
-        if self.protocol.is_client and self.protocol.error is None:
-            # The server closes first: it keeps the port in TIME_WAIT then, and not the client. A stream of
-            # HTTP/2 has no port, and there are servers that never end it: it is reset soon.
-            if stream.is_multiplexed:
-                yield from before(monotonic() + PARTING, self._last_flow())
-            else:
-                yield from self._last_flow()
-            return
-        yield from stream.finish()
-        yield from stream.lingering_close()
-
-    def _last_flow(self) -> Flow[None]:
-        while data := (yield from self.stream.read_flow()):
-            del data  # nothing may come behind a Close frame
-
-    # Receiving
-
-    @property
-    def _is_over(self) -> bool:
-        """Whether no more messages come."""
-        protocol = self.protocol
-        return (
-            self._failure is not None
-            or self._closed.is_set
-            or protocol.error is not None
-            or protocol.is_ended
-            or protocol.close_received is not None
-        )
-
-    def _message_flow(self) -> Flow[None]:
-        """Flow: until there is a message. Raises what there is instead of one."""
-        if self._messages:
-            yield PAUSE
-            return
-        if self._receiving:
-            raise BusyError("WebSocket's receiving side")
-        self._receiving = True
-        try:
-            yield from self._pump_flow(lambda: bool(self._messages) or self._is_over)
-        finally:
-            self._receiving = False
-        if not self._messages:
-            yield from self._end_flow()
-            raise self._reason()
-
-    def _reason(self) -> Exception:
-        """Why there are no more messages."""
-        protocol = self.protocol
-        if protocol.error is not None:
-            return protocol.error
-        closed = WebSocketError.ConnectionClosed(protocol.close_code, protocol.close_reason)
-        closed.__cause__ = self._failure or self._deaf
-        return closed
-
-    @property
-    def _has_pump(self) -> bool:
-        return self._pumping
-
-    def _pump_flow(self, is_there: Callable[[], bool]) -> Flow[None]:
-        """Flow: receive until `is_there`; one flow does, and the others wait until it has heard something."""
-        while self._pumping:
-            self._heard.clear()
-            if is_there():
-                return
-            if self._has_pump:  # looked at after the clearing: a pump that leaves sets it
-                yield Want(event=self._heard)
-        # No call lies between the look and the taking, so no other thread either.
-        self._pumping = True
-        try:
-            yield from self._receiving_flow(is_there)
-        except (OSError, EOFError) as error:
-            # Also ClosedError: the stream was closed by somebody else, or by `abort`.
-            if not self._closed.is_set:
-                self._failure = self._failure or error
-        finally:
-            self._pumping = False
-            self._heard.set()
-
-    def _receiving_flow(self, is_there: Callable[[], bool]) -> Flow[None]:
-        stream, wake = self.stream, self._wake
-        is_socket = isinstance(stream, SocketStream)
-        turns = 0
-        while not is_there():
-            wake.clear()
-            if self._messages and self._is_full():
-                # A flow that waits for something else: the peer is held back until a message is taken.
-                yield Want(event=wake, until=self._closing_until)
-                self._moved = monotonic()
-                self._alarm()
-                continue
-            data = stream.try_take()
-            if data is not None:
-                self._take_in(data)
-                turns += 1
-                if turns % OPERATIONS_PER_TURN == 0:
-                    yield PAUSE
-                continue
-            if self._has_output and self._take_sending():
-                # The peer takes none of our answers now: send and receive, whichever goes.
-                yield from race(self._sending_flow(), stream.fill(1))
-                continue
-            if not is_socket:
-                yield from stream.ready_flow(wake, self._alarm())
-                continue
-            # Until a ping is due, one object says what is waited for, and until when: it may end too early.
-            want, is_calm = self._want, self._asked is None and self._closing_until is None
-            if want is None or not is_calm or (want.until is not None and monotonic() >= want.until):
-                want = stream.want(event=wake, until=self._alarm())
-                is_calm = self._asked is None and self._closing_until is None
-                self._want = want if is_calm else None
-            yield want
-
-    def _is_full(self) -> bool:
-        """Whether so much is kept that no more is read; whoever takes a message then wakes the pump."""
-        messages = self._messages
-        self._full = not self._dropping
-        full = len(messages) >= self.config.max_queue or sum(map(len, list(messages))) >= QUEUE_SIZE
-        self._full = full and not self._dropping
-        return self._full and bool(messages)
-
-    def _take_in(self, data: bytes) -> None:
-        """What the next octets mean; `b""` is the end of the stream."""
-        protocol = self.protocol
-        if not data:
-            with self._lock:
-                protocol.feed_eof()
-            self._heard.set()
-            return
-        self._moved = monotonic()
-        self._asked = None
-        if self.on_octets is not None:
-            self.on_octets("received", data)
-        for event in protocol.feed(data, self._lock):
-            opcode, payload = event
-            if opcode is _TEXT or opcode is _BINARY:
-                if not self._dropping:
-                    self._messages.append(payload)  # type: ignore[arg-type]  # no CloseReason: that is of a Close
-            elif opcode is _PONG:
-                self._ponged(payload)  # type: ignore[arg-type]  # octets
-            if self.on_event is not None:
-                self.on_event(event)
-        if protocol.has_output:
-            self._push()
-        if not self._heard.is_set:
-            self._heard.set()
-
-    def _ponged(self, payload: bytes) -> None:
-        """The answer to a ping, and so to all that went before it (section 5.5.3)."""
-        with self._lock:
-            pings = self._pings
-            if not any(each == payload for each, _, _ in pings):
-                return
-            now = monotonic()
-            while pings:
-                each, begun, answered = pings.popleft()
-                self.latency = now - begun
-                answered.set()
-                if each == payload:
-                    return
-
-    def _alarm(self) -> float | None:
-        """When to look at the clock again; sends a ping that is due. Raises where the peer is silent for too
-        long."""
-        config, now = self.config, monotonic()
-        if self._closing_until is not None:
-            if now >= self._closing_until:
-                raise DeadlineExceeded("waiting for the peer's Close frame")
-            return self._closing_until
-        if config.ping_interval is None:
-            return None
-        if self._asked is not None:
-            if config.ping_timeout is None:
-                return None
-            until = self._asked + config.ping_timeout
-            if now >= until:
-                self._silent()
-            return until
-        due = self._moved + config.ping_interval
-        if now < due:
-            return due
-        with self._lock:
-            if self.protocol.state is State.OPEN:
-                self._ping_number += 1
-                payload = b"%d" % self._ping_number
-                self.protocol.ping(payload)
-                self._pings.append((payload, now, Event()))
-        self._asked = now
-        self._push()
-        return None if config.ping_timeout is None else now + config.ping_timeout
-
-    def _silent(self) -> None:
-        """The peer sends nothing, not even the answer to a ping."""
-        self.begin_close(CloseCode.INTERNAL_ERROR, "no answer to a ping")
-        self._failure = DeadlineExceeded("waiting for the answer to a ping")
-        raise ClosedError(f"{self.config.ping_timeout:g} s without a sign of life")
-
-    # Sending
-
-    @property
-    def _has_output(self) -> bool:
-        if self._deaf is not None:
-            return False
-        if self._unsent is not None or self.stream.unsent > 0:
-            return True
-        return self.protocol.output_size > 0 if self._is_holding else self.protocol.has_output
-
-    @property
-    def _is_holding(self) -> bool:
-        """Whether a Close frame that is an answer waits until the messages before it are taken, so that they
-        can be answered too."""
-        return bool(self._messages) and not self._dropping
-
-    def _check_sending(self) -> None:
-        """Raise if nothing can be sent any more. The caller holds the lock."""
-        if self._closed.is_set or self._failure is not None or self._deaf is not None:
-            raise self._reason()
-
-    def _send_now(self, message: str | Octets) -> bool:
-        """Put a message into the outbox, and send what goes at once. Whether nothing is left to be sent."""
-        with self._lock:
-            self._check_sending()
-            self.protocol.send(message)
-        return self._push()
-
-    def _take_sending(self) -> bool:
-        """Become the one who sends, if nobody is."""
-        # No call lies between the look and the taking, so no other thread either.
-        if self._sending:
-            return False
-        self._sending = True
-        return True
-
-    def _leave_sending(self) -> None:
-        self._sending = False
-        if not self._sent.is_set:
-            self._sent.set()
-
-    def _push(self) -> bool:
-        """Send what goes at once. Whether nothing is left; False also where somebody else is sending."""
-        while self._take_sending():
-            try:
-                if not self._offer():
-                    return False
-            except OSError as error:
-                self._cannot_send(error)
-                return True  # who receives is told
-            finally:
-                self._leave_sending()
-            if not self.protocol.has_output or not self._has_output:  # nobody has left more to us meanwhile
-                return True
-        return False
-
-    def _cannot_send(self, error: OSError) -> None:
-        """The stream has refused octets. A peer that has gone may have said why: that is still read."""
-        if isinstance(error, ConnectionError) and not isinstance(error, ClosedError):
-            self._deaf = self._deaf or error
-            self._unsent = None
-            with self._lock:
-                self.protocol.take()
-        else:
-            self._failure = self._failure or error
-        self._wake.set()
-
-    def _offer(self) -> bool:
-        """Give the stream what it takes without waiting. Whether nothing is left. For who sends."""
-        stream = self.stream
-        while True:
-            if self._unsent is None:
-                with self._lock:
-                    data = self.protocol.take(holding=self._is_holding)
-                if not data:
-                    return stream.unsent == 0
-                if self.on_octets is not None:
-                    self.on_octets("sent", data)
-                taken = stream.offer(data)
-                if taken < len(data):
-                    self._unsent = memoryview(data)[taken:]
-                    return False
-                if not self.protocol.has_output:
-                    return stream.unsent == 0
-            else:
-                taken = stream.offer(self._unsent)
-                if taken < len(self._unsent):
-                    self._unsent = self._unsent[taken:]
-                    return False
-                self._unsent = None
-
-    def _flush_flow(self) -> Flow[None]:
-        """Flow: send what is in the outbox. Where somebody else does, wait only while there is much."""
-        while self._has_output and self._failure is None:
-            if self._take_sending():
-                yield from self._sending_flow()
-            elif not self.protocol.is_congested:
-                return
-            else:
-                self._sent.clear()
-                if self._sending:
-                    yield Want(event=self._sent)
-        if self._failure is not None or self._deaf is not None:
-            raise self._reason()
-
-    def _sending_flow(self) -> Flow[None]:
-        """Flow: send until nothing is left. For who has taken the sending; it is given up at the end."""
-        stream, timeout = self.stream, self.config.write_timeout
-        if self._recall is not None:
-            self._recall()
-        turns = 0
-        try:
-            while not self._offer():
-                until = None if timeout is None else monotonic() + timeout
-                if self._unsent is None or stream.unsent:
-                    yield from before(until, stream.flush(), "sending a message")
-                else:
-                    taken = yield from before(until, stream.write_flow(self._unsent), "sending a message")
-                    self._unsent = self._unsent[taken:] if taken < len(self._unsent) else None
-                turns += 1
-                if turns % OPERATIONS_PER_TURN == 0:
-                    yield PAUSE
-        except OSError as error:
-            self._cannot_send(error)
-        finally:
-            self._leave_sending()
-            if self._has_output:
-                self._wake.set()  # interrupted: the pump, if there is one, sends the rest
 
     # Python's protocols
 
