@@ -26,7 +26,12 @@ from hypothesis import settings
 
 from netkit import _twins
 
-pytest_plugins = ["tests.leftovers", "tests.interop.http_servers", "tests.interop.proxies"]
+pytest_plugins = [
+    "tests.leftovers",
+    "tests.interop.http_servers",
+    "tests.interop.proxies",
+    "tests.interop.websocket_peers",
+]
 
 
 def _is_set(variable: str) -> bool:

@@ -9,7 +9,7 @@ set -eu
 peers='
 nsd:nsd knotd:knot kdig:knot-dnsutils dig:bind9-dnsutils
 brotli:brotli nginx:nginx-light gnutls-serv:gnutls-bin openssl:openssl curl:curl
-socat:socat h2load:nghttp2-client ncat:ncat iperf3:iperf3 microsocks:microsocks tinyproxy:tinyproxy-bin haproxy:haproxy h2o:h2o node:nodejs go:golang-go ip:iproute2 systemd-socket-activate:systemd systemd-notify:systemd tmux:tmux
+socat:socat h2load:nghttp2-client ncat:ncat iperf3:iperf3 microsocks:microsocks tinyproxy:tinyproxy-bin haproxy:haproxy h2o:h2o node:nodejs npm:npm go:golang-go ip:iproute2 systemd-socket-activate:systemd systemd-notify:systemd tmux:tmux
 wrk:wrk ab:apache2-utils
 mandoc:mandoc zsh:zsh fish:fish jq:jq
 '

@@ -1,4 +1,7 @@
-"""`netkit serve http` as a browser sees it: Chromium lists, plays, uploads; `make browser` runs this alone.
+"""netkit's servers as a browser sees them: `make browser` runs this alone.
+
+Chromium lists what `netkit serve http` serves, plays it, and uploads; and it opens WebSockets to netkit's
+server, over HTTP/1.1 and over the connection of HTTP/2 that the page came on (RFC 8441).
 
 NETKIT_BROWSER is the directory for the pictures; without it, nothing here runs: a browser is a large package,
 and a picture is for eyes.
@@ -10,13 +13,19 @@ import json
 import os
 import wave
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from netkit.http.server.exchange import Exchange
+from netkit.io import Flow
+from netkit.websocket import DeflateConfig, WebSocketConfig
 from tests.cli.test_serve_echo import Server
 from tests.cli.test_serve_http import serving
+from tests.http.server.serving import Serving
 from tests.interop.webdriver import Browser, browser
+from tests.interop.websocket_peers import SIZES, Paths
 from tests.waiting import until
 
 pytestmark = [
@@ -69,6 +78,50 @@ await player.play();
 await moved;
 player.pause();
 return [player.duration, player.currentTime];
+"""
+
+#: Functions of a page that opens WebSockets.
+SOCKETS = """
+const open = (path, protocols) => new Promise((resolve, reject) => {
+    const ws = new WebSocket(path, protocols);
+    ws.binaryType = 'arraybuffer';
+    ws.onopen = () => resolve(ws);
+    ws.onclose = event => reject(`closed with ${event.code}`);
+});
+const heard = (ws, name) => new Promise(resolve => { ws[`on${name}`] = resolve; });
+const ended = async ws => {
+    const {code, reason, wasClean} = await heard(ws, 'close');
+    return [code, reason, wasClean];
+};
+const same = (a, b) => a.length == b.length && a.every((octet, at) => octet == b[at]);
+"""
+
+#: Sends texts and octets of those sizes, and closes; what was agreed on, and how it ended.
+ECHO = """
+const ws = await open('/echo', ['other', 'chat']);
+for (const size of arguments[0]) {
+    const text = 'x'.repeat(size % 2) + 'ü'.repeat(size >> 1);
+    const octets = Uint8Array.from({length: size}, (_, at) => (at * 7 + at) >> 8);
+    for (const sent of [text, octets]) {
+        const message = heard(ws, 'message');
+        ws.send(sent);
+        const {data} = await message;
+        const right = sent === text ? data === text : same(new Uint8Array(data), octets);
+        if (!right) return `not the same: ${size}`;
+    }
+}
+const end = ended(ws);
+ws.close(4000, 'done');
+return [ws.protocol, ws.extensions, await end];
+"""
+
+#: The first message at a path; then it closes without a code.
+FIRST = """
+const ws = await open(arguments[0], 'chat');
+const {data} = await heard(ws, 'message');
+const end = ended(ws);
+ws.close();
+return [data, await end];
 """
 
 
@@ -196,3 +249,60 @@ def test_pages_of_its_own(chromium: Browser, server: Server, pictures: Path) -> 
         assert chromium.run("return document.documentElement.scrollWidth") <= 390
         chromium.go(f"{base(inspector)}get?page=2")
         assert json.loads(chromium.run("return document.body.textContent"))["args"] == {"page": "2"}
+
+
+class Page(Paths):
+    """Serves a page beside the paths of WebSockets."""
+
+    def handle_flow(self, exchange: Exchange) -> Flow[None]:
+        if exchange.request.path == "/":
+            exchange.begin(200, [(b"content-type", b"text/html")], length=len(PLAYER))
+            yield from exchange.send_flow(PLAYER.encode(), end=True)
+        else:
+            yield from super().handle_flow(exchange)
+
+
+@contextmanager
+def page(
+    chromium: Browser, over: str, origins: list[str] | None = None, host: str = "localhost"
+) -> Iterator[Serving]:
+    """A server of WebSockets, and the browser at its page."""
+    config = WebSocketConfig(deflate=DeflateConfig(min_size=0), subprotocols=["chat"])
+    with Serving(Page(config, origins), over=over) as served:
+        try:
+            chromium.go(f"http{'s' if over == 'tls' else ''}://{host}:{served.at[1]}/")
+            yield served
+        finally:
+            chromium.go("about:blank")
+
+
+@pytest.mark.parametrize(("over", "version"), [("tcp", (1, 1)), ("tls", (2, 0))], ids=["h1", "h2"])
+def test_it_opens_websockets(chromium: Browser, over: str, version: tuple[int, int]) -> None:
+    with page(chromium, over) as served:
+        protocol, extensions, end = chromium.wait(SOCKETS + ECHO, SIZES)
+        assert (protocol, end) == ("chat", [4000, "", True])
+        assert extensions.startswith("permessage-deflate")
+        for path, words in (("/fragments", "piece piece piece "), ("/pings", "answered")):
+            assert chromium.wait(SOCKETS + FIRST, path) == [words, [1005, "", True]]
+        script = "return await ended(await open('/closes', 'chat'))"
+        assert chromium.wait(SOCKETS + script) == [4001, "enough", True]
+        served.until_told(5)
+        exchanges = [each for each, _ in served.told.exchanges if each.request.path in Paths.PATHS]
+        assert {each.version for each in exchanges} == {version}
+        assert [each.note for each in exchanges] == [
+            "closed by the client with 4000: 'done'",
+            "closed by the client with 1005 NO_STATUS",
+            "closed by the client with 1005 NO_STATUS",
+            "closed by the server with 4001: 'enough'",
+        ]
+
+
+@pytest.mark.parametrize("over", ["tcp", "tls"], ids=["h1", "h2"])
+def test_another_origin_is_refused(chromium: Browser, over: str) -> None:
+    scheme = "https" if over == "tls" else "http"
+    script = "return await open('/echo', 'chat').then(() => 'open', reason => reason)"
+    with page(chromium, over, [f"{scheme}://other.example"]) as served:
+        assert chromium.wait(SOCKETS + script) == "closed with 1006"
+        served.until_told(2)
+        (refused,) = [each for each, _ in served.told.exchanges if each.request.path == "/echo"]
+        assert refused.note is not None and "origin" in refused.note.lower()

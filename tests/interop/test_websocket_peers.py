@@ -1,4 +1,4 @@
-"""netkit's WebSocket against others': websockets, aiohttp, Node, hypercorn (RFC 8441), haproxy in front."""
+"""netkit's WebSocket against others' in Python, and the client that Node has itself: websockets, aiohttp."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import aiohttp
@@ -18,21 +19,24 @@ import websockets.asyncio.client
 import websockets.asyncio.server
 import websockets.sync.client
 import websockets.sync.server
-from hypercorn.asyncio import serve as hypercorn_serve
-from hypercorn.config import Config as HypercornConfig
+from websockets.frames import Close
 
-from netkit.http import Client, DialConfig, HttpVersions
 from netkit.websocket import DeflateConfig, WebSocketConfig, WebSocketError
 from netkit.websocket.client import connect, connect_async
 from tests.conftest import free_port, require_peer
-from tests.http.server.serving import client_tls
-from tests.waiting import until_connected
+from tests.http.server.serving import Serving, client_tls
+from tests.interop.websocket_peers import (
+    RESERVED_OF_CLIENT,
+    RESERVED_OF_SERVER,
+    Paths,
+    messages_of_peers,
+)
 from tests.websocket.serving import AsyncEcho, FlowEcho, serving
 
 pytestmark = pytest.mark.once
 
 PACKED = WebSocketConfig(deflate=DeflateConfig(min_size=0), subprotocols=["chat"])
-MESSAGES: list[str | bytes] = ["", "grüß", b"", b"\x00\xff" * 50, "x" * 70_000, bytes(range(256)) * 1000]
+MESSAGES = list(messages_of_peers())
 
 
 # Their clients
@@ -42,8 +46,10 @@ MESSAGES: list[str | bytes] = ["", "grüß", b"", b"\x00\xff" * 50, "x" * 70_000
 def test_websockets_sync_client(over: str) -> None:
     with serving(FlowEcho(), config=PACKED, over=over) as served:
         url = f"{'wss' if over == 'tls' else 'ws'}://localhost:{served.at[1]}/"
-        options: dict[str, Any] = {"ssl": client_tls()} if over == "tls" else {}
-        with websockets.sync.client.connect(url, subprotocols=["chat"], proxy=None, **options) as ws:  # type: ignore[list-item]
+        options: dict[str, Any] = {"subprotocols": ["chat"], "max_size": None}
+        if over == "tls":
+            options["ssl"] = client_tls()
+        with websockets.sync.client.connect(url, proxy=None, **options) as ws:
             assert ws.subprotocol == "chat"
             for message in MESSAGES:
                 ws.send(message)
@@ -53,10 +59,30 @@ def test_websockets_sync_client(over: str) -> None:
         assert served.told.exchanges[0][0].note == "closed by the client with 1000 NORMAL"
 
 
+def test_websockets_sync_client_and_the_ends() -> None:
+    with Serving(Paths(PACKED)) as served:
+        url = f"ws://127.0.0.1:{served.at[1]}"
+        with (
+            websockets.sync.client.connect(f"{url}/closes", proxy=None) as ws,
+            pytest.raises(websockets.exceptions.ConnectionClosedError) as closed,
+        ):
+            ws.recv()
+        assert closed.value.rcvd == Close(4001, "enough")
+        with websockets.sync.client.connect(f"{url}/echo", proxy=None) as ws:
+            ws.socket.sendall(RESERVED_OF_CLIENT)
+            with pytest.raises(websockets.exceptions.ConnectionClosedError) as closed:
+                ws.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1002
+        with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
+            websockets.sync.client.connect(f"{url}/nowhere", proxy=None)
+        assert refused.value.response.status_code == 404
+
+
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 def test_websockets_asyncio_client(run: Callable[[Any], Any]) -> None:
     async def work(url: str) -> None:
-        async with websockets.asyncio.client.connect(url, proxy=None) as ws:
+        async with websockets.asyncio.client.connect(url, proxy=None, max_size=None) as ws:
             for message in MESSAGES:
                 await ws.send(message)
                 assert await ws.recv() == message
@@ -91,8 +117,19 @@ def test_aiohttp_client() -> None:
                     assert await ws.receive_bytes() == message
             await ws.close(code=4000)
             assert ws.close_code == 4000
+        async with aiohttp.ClientSession() as session:
+            async with session.ws_connect(f"{url}pings") as ws:
+                assert await ws.receive_str() == "answered"
+            async with session.ws_connect(f"{url}fragments", compress=15) as ws:
+                assert await ws.receive_str() == "piece piece piece "
+            async with session.ws_connect(f"{url}closes") as ws:
+                end = await ws.receive()
+                assert (end.type, end.data, end.extra) == (aiohttp.WSMsgType.CLOSE, 4001, "enough")
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await session.ws_connect(f"{url}nowhere")
+            assert refused.value.status == 404
 
-    with serving(FlowEcho(), config=PACKED) as served:
+    with Serving(Paths(PACKED)) as served:
         asyncio.run(work(f"http://127.0.0.1:{served.at[1]}/"))
 
 
@@ -137,22 +174,39 @@ def test_node_client(tmp_path: Path) -> None:
 # Their servers
 
 
-@contextmanager
-def websockets_server() -> Iterator[str]:
-    def echo(ws: websockets.sync.server.ServerConnection) -> None:
-        for message in ws:
-            ws.send(message)
+#: How a server's connections ended: the Close frames that it received.
+Ends = SimpleQueue[Close | None]
 
-    with websockets.sync.server.serve(echo, "127.0.0.1", 0, subprotocols=["chat"]) as server:  # type: ignore[list-item]
+
+@contextmanager
+def websockets_server() -> Iterator[tuple[str, Ends]]:
+    ends = Ends()
+
+    def echo(ws: websockets.sync.server.ServerConnection) -> None:
+        match ws.request.path if ws.request else "":
+            case "/closes":
+                ws.close(4001, "enough")
+            case "/breaks":
+                ws.socket.sendall(RESERVED_OF_SERVER)
+            case "/pings":
+                assert ws.ping().wait(10)
+                ws.send("answered")
+        try:
+            while True:
+                ws.send(ws.recv())
+        except websockets.exceptions.ConnectionClosed as error:
+            ends.put(error.rcvd)
+
+    with websockets.sync.server.serve(echo, "127.0.0.1", 0, subprotocols=["chat"], max_size=None) as server:  # type: ignore[list-item]
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/"
+        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/", ends
         server.shutdown()
         thread.join(10)
 
 
 def test_websockets_server() -> None:
-    with websockets_server() as url, connect(url, config=PACKED) as ws:
+    with websockets_server() as (url, ends), connect(url, config=PACKED) as ws:
         assert ws.subprotocol == "chat"
         assert ws.protocol.deflate is not None
         for message in MESSAGES:
@@ -162,6 +216,26 @@ def test_websockets_server() -> None:
         ws.send_fragment("b", end=True)
         assert ws.receive() == "ab"
         assert ws.ping() > 0
+        ws.close(4000, "done")
+        assert ends.get(timeout=10) == Close(4000, "done")
+
+
+def test_websockets_server_and_the_ends() -> None:
+    with websockets_server() as (url, ends):
+        with (
+            connect(f"{url}closes", config=PACKED) as ws,
+            pytest.raises(WebSocketError.ConnectionClosed) as closed,
+        ):
+            ws.receive()
+        assert (closed.value.code, closed.value.reason) == (4001, "enough")
+        with connect(f"{url}breaks", config=PACKED) as ws, pytest.raises(WebSocketError.ReservedOpcode):
+            ws.receive()
+        assert ends.get(timeout=10) == Close(4001, "")
+        told = ends.get(timeout=10)
+        assert told is not None
+        assert told.code == 1002
+        with connect(f"{url}pings", config=PACKED) as ws:
+            assert ws.receive() == "answered"
 
 
 @asynccontextmanager
@@ -201,104 +275,3 @@ def test_aiohttp_server(run: Callable[[Any], Any]) -> None:
             assert caught.value.status == 404
 
     run(work())
-
-
-@contextmanager
-def hypercorn_server() -> Iterator[int]:
-    """hypercorn, which takes WebSockets over HTTP/2."""
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            while True:
-                message = await receive()
-                await send({"type": f"{message['type']}.complete"})
-                if message["type"] == "lifespan.shutdown":
-                    return
-        await receive()
-        await send({"type": "websocket.accept"})
-        while (message := await receive())["type"] == "websocket.receive":
-            await send(message | {"type": "websocket.send"})
-
-    port = free_port()
-    config = HypercornConfig()
-    config.bind = [f"127.0.0.1:{port}"]
-    config.accesslog = config.errorlog = None
-    config.websocket_max_message_size = 1 << 24
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-    thread = threading.Thread(
-        target=lambda: loop.run_until_complete(
-            hypercorn_serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
-        ),
-        daemon=True,
-    )
-    thread.start()
-    try:
-        until_connected(port).close()
-        yield port
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
-        loop.close()
-
-
-def test_hypercorn_over_http2() -> None:
-    with hypercorn_server() as port:
-        client = Client(dial=DialConfig(versions=HttpVersions.HTTP2))
-        for _ in range(2):
-            with connect(f"ws://127.0.0.1:{port}/", client=client, config=PACKED) as ws:
-                assert ws.response.status == 200
-                for message in MESSAGES:
-                    ws.send(message)
-                    assert ws.receive() == message
-        assert client.connections == 1
-        client.close()
-
-
-# Between
-
-
-HAPROXY = """
-global
-    h2-workaround-bogus-websocket-clients
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 30s
-    timeout server 30s
-    timeout tunnel 30s
-frontend front
-    bind 127.0.0.1:{front} proto h2
-    bind 127.0.0.1:{plain}
-    default_backend back
-backend back
-    server one 127.0.0.1:{back} {proto}
-"""
-
-
-@pytest.mark.parametrize("proto", ["", "proto h2"], ids=["to-h1", "to-h2"])
-@pytest.mark.parametrize("versions", [HttpVersions.HTTP11, HttpVersions.HTTP2], ids=["h1", "h2"])
-def test_haproxy_between(tmp_path: Path, proto: str, versions: HttpVersions) -> None:
-    program = require_peer("haproxy")
-    front, plain = free_port(), free_port()
-    with serving(FlowEcho(), config=PACKED) as served:
-        text = HAPROXY.format(front=front, plain=plain, back=served.at[1], proto=proto)
-        file = tmp_path / "haproxy.cfg"
-        file.write_text(text.replace("    h2-workaround-bogus-websocket-clients\n", ""))
-        process = subprocess.Popen([program, "-f", str(file), "-db"])
-        try:
-            until_connected(plain).close()
-            client = Client(dial=DialConfig(versions=versions))
-            port = front if versions is HttpVersions.HTTP2 else plain
-            with connect(f"ws://127.0.0.1:{port}/", client=client, config=PACKED) as ws:
-                for message in MESSAGES:
-                    ws.send(message)
-                    assert ws.receive() == message
-            client.close()
-            served.until_told()
-            exchange = served.told.exchanges[0][0]
-            assert exchange.version == ((2, 0) if proto else (1, 1))
-            assert exchange.note == "closed by the client with 1000 NORMAL"
-        finally:
-            process.terminate()
-            process.wait(10)

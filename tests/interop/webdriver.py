@@ -103,7 +103,8 @@ def browser() -> Iterator[Browser]:
             until_connected(port, process).close()
             root = Browser(f"http://127.0.0.1:{port}")
             options = {"binary": program, "args": list(_ARGS)}
-            capabilities = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options}}
+            wanted = {"browserName": "chrome", "goog:chromeOptions": options, "acceptInsecureCerts": True}
+            capabilities = {"alwaysMatch": wanted}
             session = root.command("POST", "/session", {"capabilities": capabilities})["sessionId"]
             made = Browser(f"http://127.0.0.1:{port}/session/{session}")
             try:
