@@ -645,7 +645,7 @@ complete -c netkit -n '__netkit_at \'ws client\'' -l resolve -x -d 'Connect to A
 complete -c netkit -n '__netkit_at \'ws client\'' -l connect-to -x -d 'Connect to host H2 and port P2 for H1 and P1'
 complete -c netkit -n '__netkit_at \'ws client\'' -l unix-socket -r -F -d 'Connect to this Unix-domain socket'
 complete -c netkit -n '__netkit_at \'ws client\'' -l http1.1 -d 'Speak HTTP/1.1'
-complete -c netkit -n '__netkit_at \'ws client\'' -l http2 -d 'Speak HTTP/2 where the server offers it'
+complete -c netkit -n '__netkit_at \'ws client\'' -l http2 -d 'Open the WebSocket in HTTP/2 where a server with TLS offers that'
 complete -c netkit -n '__netkit_at \'ws client\'' -l http2-prior-knowledge -d 'Speak HTTP/2 at once, without asking'
 complete -c netkit -n '__netkit_at \'ws client\'' -s k -l insecure -d 'Continue even if the certificate does not verify'
 complete -c netkit -n '__netkit_at \'ws client\'' -l ca -l cacert -r -F -d 'Trust the certificates in FILE, not the system\'s'

@@ -76,6 +76,14 @@ class AsyncSocketHandler(Protocol):
         """Serve one connection; when it returns, the connection is closed with 1000."""
 
 
+@runtime_checkable
+class LastingMessageHandler(Protocol):
+    """A `MessageHandler` that has something to do around the messages of each connection."""
+
+    def around_messages_flow(self, ws: ServerWebSocket, serving: Flow[None]) -> Flow[None]:
+        """Flow: run `serving`, which answers the messages until the client closes normally, or raises."""
+
+
 class BridgedWebSocket:
     """A connection as a blocking handler has it, in a thread: the server's own flow does what it asks for.
 
@@ -175,7 +183,8 @@ def refuse_flow(exchange: Exchange, error: WebSocketError.InvalidHandshake) -> F
 class WebSocketHandler:
     """Answers requests: a WebSocket for those that ask for one, which `handler` serves.
 
-    A `MessageHandler` answers message by message, which is the fastest: in one loop for all connections.
+    A `MessageHandler` answers message by message, which is the fastest: in one loop for all connections. If
+    it is a `LastingMessageHandler` too, it can greet, count connections, and be told how they ended.
     A blocking handler has one of `threads` threads for each connection; others wait for one.
     `other` answers all other requests; without it they are answered with 426 (RFC 9110 section 15.5.22).
     When the server stops, its clients get 1001, and `config.close_timeout` to answer. A handler made of flows
@@ -262,13 +271,16 @@ class WebSocketHandler:
 
     def _serve_flow(self, exchange: Exchange, ws: ServerWebSocket) -> Flow[None]:
         handler = self._handler
+        serving: Flow[None]
         if isinstance(handler, MessageHandler):
-            yield from serve_messages_flow(handler, ws, self.loop)
+            serving = serve_messages_flow(handler, ws, self.loop)
+            if isinstance(handler, LastingMessageHandler):
+                serving = handler.around_messages_flow(ws, serving)
+            yield from serving
             return
         if isinstance(handler, FlowSocketHandler):
             yield from handler.handle_socket_flow(ws)
             return
-        serving: Flow[None]
         if isinstance(handler, SocketHandler):
             bridge = Bridge()
             if self._pool is None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netkit.cli.fetch.options import AuthOptions, ConnectOptions
+from netkit.cli.fetch.options import AuthOptions
 from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.groups import option_group
 from netkit.cli.frame.options import FILE, argument, exclude
 from netkit.cli.frame.view import View
-from netkit.cli.ws.options import HandshakeOptions, MessageOptions, WsUrl
+from netkit.cli.ws.options import HandshakeOptions, MessageOptions, WsConnectOptions, WsUrl
 
 if TYPE_CHECKING:
     from netkit.cli.frame.context import Environment
@@ -40,7 +40,7 @@ class ClientView(View[Any]):
 @argument("url", metavar="URL", type=WsUrl())
 @argument("texts", metavar="[MESSAGE...]", nargs=-1, required=False, complete=FILE)
 @options.timeout(10.0)
-@option_group(messages=MessageOptions, handshake=HandshakeOptions, auth=AuthOptions, connect=ConnectOptions)
+@option_group(messages=MessageOptions, handshake=HandshakeOptions, auth=AuthOptions, connect=WsConnectOptions)
 def client(
     run: Run[Any],
     url: str,
@@ -49,7 +49,7 @@ def client(
     messages: MessageOptions,
     handshake: HandshakeOptions,
     auth: AuthOptions,
-    connect: ConnectOptions,
+    connect: WsConnectOptions,
 ) -> Exit:
     """Open a WebSocket; send messages, write the replies.
 

@@ -95,7 +95,9 @@ class Dialogue:
                 version = facts["info"].version
                 yield f"> {_latin(head.method)} {visible(_latin(head.target))} HTTP/{version}"
                 yield f"> Host: {visible(_latin(head.authority))}"
-                yield from (f"> {line}" for line in _fields(head.all_fields()))
+                yield from (
+                    f"> {line}" for line in _fields([*head.all_fields(), *_protocol_fields(head, version)])
+                )
                 yield ">"
             case "interim":
                 yield f"< HTTP {facts['status']}"
@@ -135,6 +137,15 @@ def _phase_lines(name: str, facts: dict[str, Any]) -> Iterator[str]:
             yield f"* TLS handshake: {facts['version'].as_str}, {facts['cipher']}, ALPN {facts['alpn']}"
         case "end":
             yield "* the end of the answer"
+
+
+def _protocol_fields(head: RequestHead, version: str) -> FieldList:
+    """What asks for another protocol, which is no field of the head."""
+    if head.protocol is None:
+        return []
+    if version == "1.1":
+        return [(b"Connection", b"Upgrade"), (b"Upgrade", head.protocol)]
+    return [(b":protocol", head.protocol)]
 
 
 def _connection(info: ConnectionInfo) -> str:

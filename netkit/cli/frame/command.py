@@ -295,7 +295,7 @@ class NetkitCommand(click.Command):
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except Exception as error:
-            return run.failed(error)
+            return run.failed(error, run.input)
         return code if isinstance(code, Exit) else run.exit_code
 
     def _arguments(self, params: dict[str, Any]) -> dict[str, Any]:

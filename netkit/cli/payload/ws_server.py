@@ -11,9 +11,8 @@ from netkit.cli.payload.http_server import Logged, Serving
 from netkit.cli.payload.listening import split_command
 from netkit.cli.payload.ws_events import WsEvents, is_websocket
 from netkit.cli.payload.ws_guard import Gate, Origins
-from netkit.cli.payload.ws_modes import Broadcast, Echo, Replay
+from netkit.cli.payload.ws_modes import Broadcast, Echo, Replay, sessions_in
 from netkit.cli.payload.ws_programs import ProgramForConnection, ProgramForMessage, Programs
-from netkit.cli.payload.ws_session import Sessions
 from netkit.serve.stop import finishing
 from netkit.websocket.limits import DEFAULT_LIMITS
 from netkit.websocket.server import WebSocketHandler
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from netkit.cli.payload.http_options import HttpProcess, Mounted
     from netkit.cli.payload.http_server import Place
     from netkit.cli.payload.ws_options import AccessOptions, ModeOptions, WsLimits
-    from netkit.cli.payload.ws_session import Mode, Told
+    from netkit.cli.payload.ws_session import Mode, Sessions, Told
     from netkit.http.server.exchange import Exchange, FlowHandler
     from netkit.http.server.service import Watcher
     from netkit.io import Flow
@@ -72,7 +71,7 @@ def sessions_of(
 ) -> Sessions:
     """What serves the WebSockets, in the mode that the options ask for. Raises WrongValue, OSError."""
     made = _mode_of(run, mode, access, limits)
-    return Sessions(made, greeting=mode.greet, idle_timeout=limits.idle_timeout, told=told)
+    return sessions_in(made, greeting=mode.greet, idle_timeout=limits.idle_timeout, told=told)
 
 
 def _mode_of(run: Run[Any], mode: ModeOptions, access: AccessOptions, limits: WsLimits) -> Mode:
@@ -118,7 +117,7 @@ def mounted(
                 else ProgramForMessage(programs, size, PROGRAM_TIMEOUT)
             )
         handler = Gate(
-            WebSocketHandler(Sessions(mode)),
+            WebSocketHandler(sessions_in(mode)),
             path=path,
             beside=handler,
             origins=Origins((), own_only=mode.is_private),

@@ -194,7 +194,15 @@ class Sessions:
 
     def handle_socket_flow(self, ws: ServerWebSocket) -> Flow[None]:
         """Flow: serve one connection to its end. Raises what did not end well."""
-        session = Session(ws, next(self.numbers), self.counts, self._told, self._idle_timeout)
+        session = self._session(ws)
+        yield from self._whole_flow(session, self._mode.talk_flow(session))
+
+    def _session(self, ws: ServerWebSocket) -> Session:
+        return Session(ws, next(self.numbers), self.counts, self._told, self._idle_timeout)
+
+    def _whole_flow(self, session: Session, talking: Flow[None]) -> Flow[None]:
+        """Flow: greet, talk, close, with the counts and events of that."""
+        ws = session.ws
         self.counts.websockets += 1
         if log.enabled:
             words = [f"{session}: open"]
@@ -209,7 +217,7 @@ class Sessions:
         try:
             if self._greeting is not None:
                 yield from session.send_flow(self._greeting)
-            yield from self._mode.talk_flow(session)
+            yield from talking
             yield from ws.close_flow()
         except WebSocketError.ConnectionClosed as closed:
             if closed.code not in NORMAL_CODES:

@@ -61,7 +61,9 @@ class Opener:
 
         env = self._run.env
         dial = dial_config(connect, [Url.parse(self.url)], env)
-        if not (connect.http2 or connect.prior):
+        if connect.http2:
+            dial = dial.replace(http2_websockets=True)
+        elif not connect.prior:
             dial = dial.replace(versions=HttpVersions.HTTP11)
         trace = None
         if env.verbosity > 0:

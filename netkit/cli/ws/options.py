@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netkit.cli.fetch.options import ConnectOptions
 from netkit.cli.fetch.values import HeaderText, Size
 from netkit.cli.frame.groups import OptionGroup, field, flag
 from netkit.cli.frame.options import HOST, File, Number, Seconds, Value, WrongValue, exclude
@@ -101,6 +102,17 @@ class HandshakeOptions(OptionGroup):
     def check(self) -> None:
         if not self.reconnect:
             self.only_with("--reconnect", "tries")
+
+
+class WsConnectOptions(ConnectOptions):
+    """How it is connected, with what the versions of HTTP mean for a WebSocket."""
+
+    http11: bool = flag("--http1.1", help="Speak HTTP/1.1 (the default).")
+    http2: bool = flag(
+        "--http2",
+        help="Open the WebSocket in HTTP/2 (RFC 8441) where a server with TLS offers that; in HTTP/1.1 "
+        "elsewhere.",
+    )
 
 
 class MessageOptions(OptionGroup):

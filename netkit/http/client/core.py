@@ -448,16 +448,19 @@ class ClientCore:
             return reply, info
 
     def _upgradable_flow(
-        self, route: Route, exchange: Exchange, taken: Channel | None
+        self, route: Route, exchange: Exchange, taken: Channel | None, *, tries_http2: bool = True
     ) -> Flow[tuple[Channel, bool]]:
         """Flow: a channel for a request that asks for another protocol, and whether it was used before.
 
         HTTP/2 has no Upgrade (RFC 9113 section 8.6), but servers may take an extended CONNECT for a WebSocket
         (RFC 8441): then it goes over the connection that is there. Otherwise it goes over one of HTTP/1.1,
-        since a new connection of HTTP/2 might turn out to be of no use.
+        since a new connection of HTTP/2 might turn out to be of no use, unless `http2_websockets` is set.
         """
-        pool, timing = self.pool, exchange.timing
-        only_http2 = self.dialer.config.versions is HttpVersions.HTTP2 and not route.is_forwarded
+        pool, timing, config = self.pool, exchange.timing, self.dialer.config
+        only_http2 = config.versions is HttpVersions.HTTP2 and not route.is_forwarded
+        may_be_http2 = only_http2 or (
+            tries_http2 and config.http2_websockets and self.dialer.may_be_http2(route)
+        )
         reused = taken is not None
         timing.phase = "queue"
         channel = taken
@@ -465,9 +468,9 @@ class ClientCore:
             if channel is None:
                 channel, reused = yield from pool.acquire_flow(
                     route,
-                    partial(self._dial_flow, route, timing, http11=not only_http2),
-                    may_share=only_http2,
-                    fresh=not only_http2,
+                    partial(self._dial_flow, route, timing, http11=not may_be_http2),
+                    may_share=may_be_http2,
+                    fresh=not may_be_http2,
                 )
             if not channel.is_http2:
                 if exchange.head.method == b"CONNECT":
@@ -499,7 +502,7 @@ class ClientCore:
                 "HTTP/2 has no Upgrade, and the server takes no extended CONNECT for this protocol",
                 hint="connect with DialConfig(HttpVersions.HTTP11)",
             )
-        return (yield from self._upgradable_flow(route, exchange, None))
+        return (yield from self._upgradable_flow(route, exchange, None, tries_http2=False))
 
     @staticmethod
     def _may_go_again(exchange: Exchange, error: Exception, reused: bool) -> bool:

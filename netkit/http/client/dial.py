@@ -62,7 +62,9 @@ class DialConfig(Value):
     `connect_to` maps `"host:port"` to another `"host:port"` to connect to, while the request stays the same.
     `family` is 0, `socket.AF_INET` or `socket.AF_INET6`; `source` the local address. `deny_private`: refuse
     to connect to an address that is not public. `connect_timeout` limits everything up to the end of the
-    TLS handshake, in seconds. `resolver` looks up names; None is the system's.
+    TLS handshake, in seconds. `resolver` looks up names; None is the system's. `http2_websockets`: with AUTO,
+    a new connection for a WebSocket may be of HTTP/2 (RFC 8441). A server that speaks HTTP/2 but takes no
+    WebSockets there then costs a second connection, so it is off by default.
     """
 
     __slots__ = (
@@ -70,6 +72,7 @@ class DialConfig(Value):
         "connect_to",
         "deny_private",
         "family",
+        "http2_websockets",
         "proxy_for",
         "resolve_to",
         "resolver",
@@ -90,6 +93,7 @@ class DialConfig(Value):
         "deny_private",
         "connect_timeout",
         "resolver",
+        "http2_websockets",
     )
 
     versions: HttpVersions
@@ -103,6 +107,7 @@ class DialConfig(Value):
     deny_private: bool
     connect_timeout: float | None
     resolver: NameResolver | None
+    http2_websockets: bool
 
     def __init__(
         self,
@@ -117,6 +122,7 @@ class DialConfig(Value):
         deny_private: bool = False,
         connect_timeout: float | None = None,
         resolver: NameResolver | None = None,
+        http2_websockets: bool = False,
     ) -> None:
         assign(self, "versions", HttpVersions(versions))
         assign(self, "tls", tls)
@@ -129,6 +135,7 @@ class DialConfig(Value):
         assign(self, "deny_private", bool(deny_private))
         assign(self, "connect_timeout", connect_timeout)
         assign(self, "resolver", resolver)
+        assign(self, "http2_websockets", bool(http2_websockets))
         if unix_socket is not None and deny_private:
             raise HttpError.InvalidValue("deny_private", "a Unix socket is always of this machine")
 
