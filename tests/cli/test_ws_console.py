@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pexpect
 import pytest
 
 from netkit.cli.ws.editing import MAX_HISTORY, HistoryFile
+from netkit.websocket import WebSocketProtocol
 from tests.cli.helpers import ROOT, netkit_argv, process_environment
 from tests.cli.ws_servers import Peer, Server, played, ws_server
 from tests.waiting import until
@@ -21,6 +23,9 @@ pytestmark = [
     pytest.mark.once,
     pytest.mark.skipif(sys.platform == "win32", reason="terminals"),
 ]
+
+if sys.platform != "win32":
+    import termios
 
 #: What makes prompt_toolkit one that is not installed.
 ABSENT = 'raise ModuleNotFoundError("No module named prompt_toolkit", name="prompt_toolkit")\n'
@@ -136,6 +141,88 @@ def test_what_a_server_sends_cannot_drive_the_terminal(server: Server, tmp_path:
     seen = at.see("line two\\u202e")
     assert "\\x1b]0;title\\x07red\\x9b31m" in seen and "\x1b]0;" not in seen
     at.end_of_input()
+
+
+def test_keys_between_two_lines_are_for_the_next(tmp_path: Path, editor: str) -> None:
+    """The server answers the first line when the second and Ctrl-D are typed; no line is read before that."""
+    heard: list[bytes] = []
+
+    def serve(peer: Peer) -> None:
+        while data := peer.heard():
+            heard.append(data)
+            if len(heard) == 1:
+                at.child.send("two\r\x04")
+            if data[:1] == b"\x88":
+                peer.raw(b"\x88\x02\x03\xe8")
+                return
+
+    with played(serve) as url:
+        at = Terminal(tmp_path, editor, "--no-compress", url)
+        at.ready()
+        at.line("one")
+        assert at.ends() == 0
+    frames = list(WebSocketProtocol.server().feed(b"".join(heard)))
+    assert [payload for _, payload in frames[:2]] == ["one", "two"]
+
+
+def test_an_empty_message_is_shown(tmp_path: Path) -> None:
+    def serve(peer: Peer) -> None:
+        peer.raw(b"\x82\x00\x81\x00\x81\x01x\x88\x02\x03\xe8")
+        peer.heard()
+
+    with played(serve) as url:
+        at = Terminal(tmp_path, "prompt_toolkit", url)
+        at.see("< (no octets)")
+        at.see("< \r\n")
+        at.see("< x")
+        at.see("closed with 1000")
+        assert at.ends() == 0
+
+
+def test_what_was_typed_stays_when_the_connection_is_lost(tmp_path: Path, editor: str) -> None:
+    asked = threading.Event()
+
+    def serve(peer: Peer) -> None:
+        peer.heard()
+        asked.wait(20)
+
+    with played(serve) as url:
+        at = Terminal(tmp_path, editor, "--ping-interval", "0", url)
+        at.ready()
+        at.line("a")
+        at.see(">")
+        at.child.send("half a li")
+        at.see("half a li")
+        asked.set()
+        at.see("the server ended the connection without a Close frame (1006)")
+        assert "\r\n" in at.child.before and "\r\x1b[K" not in at.child.before
+        assert at.ends() == 4
+
+
+def test_a_dead_server_at_a_terminal(tmp_path: Path, editor: str) -> None:
+    is_over = threading.Event()
+
+    def serve(peer: Peer) -> None:
+        is_over.wait(20)
+
+    with played(serve) as url:
+        at = Terminal(tmp_path, editor, "--ping-interval", "0.2", url)
+        at.see("timed out while waiting for the answer to a ping")
+        assert at.ends() == 7
+        is_over.set()
+
+
+def test_the_terminal_is_left_as_it_was(server: Server, tmp_path: Path, editor: str) -> None:
+    at = Terminal(tmp_path, editor, server.url())
+    before = termios.tcgetattr(at.child.child_fd)
+    at.ready()
+    at.line("a")
+    at.see("< a")
+    assert termios.tcgetattr(at.child.child_fd) != before
+    at.line("/close")
+    at.see("closed")
+    until(lambda: termios.tcgetattr(at.child.child_fd) == before)
+    assert at.ends() == 0
 
 
 @pytest.mark.parametrize("how", ["key", "signal"])

@@ -22,6 +22,7 @@ from netkit.websocket.errors import WebSocketError
 if TYPE_CHECKING:
     from netkit.cli.frame.command import Run
     from netkit.cli.ws.display import Display
+    from netkit.cli.ws.editing import Editor
     from netkit.cli.ws.opening import Opener
     from netkit.cli.ws.options import HandshakeOptions
     from netkit.websocket import ClientWebSocket
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 PING_TIMEOUT = 30.0
 
 HELP = """\
-A line is sent as a text. Lines that begin with / are commands; // sends one that begins with /.
+A line is sent as a text. A line that begins with / is a command; // sends a /.
   /ping [TEXT]           send a ping, and show how long its answer takes
   /close [CODE [REASON]] close, with 1000 unless CODE is given
   /binary HEX            send octets
@@ -115,7 +116,7 @@ class Console:
                 self._watched = Watched(ws, self._display)
                 self._display.connected(ws, elapsed)
                 self._display.note("/help shows the commands")
-                failure = await self._beside(editor.read)
+                failure = await self._beside(editor)
         except LineLeft:
             self._signal = signal.SIGINT
             return Exit.INTERRUPTED
@@ -135,15 +136,16 @@ class Console:
             pass  # it is closed already
         watched.ws.abort()
 
-    async def _beside(self, read: Any) -> Failure | None:
+    async def _beside(self, editor: Editor) -> Failure | None:
         """Lines beside the connection, until either ends."""
-        lines = asyncio.create_task(self._lines(read))
+        lines = asyncio.create_task(self._lines(editor))
         connection = asyncio.create_task(self._connection())
         try:
             done, _ = await asyncio.wait((lines, connection), return_when=asyncio.FIRST_COMPLETED)
             if connection not in done:
                 lines.result()  # Ctrl-C is raised here
                 return await self._close(connection)
+            editor.leave()
             return connection.result()
         finally:
             waiting = {task for task in (lines, connection, *self._tasks) if not task.done()}
@@ -214,9 +216,9 @@ class Console:
 
     # -- lines
 
-    async def _lines(self, read: Any) -> None:
+    async def _lines(self, editor: Editor) -> None:
         """Send each line, until the end of input."""
-        while (line := await read()) is not None:
+        while (line := await editor.read()) is not None:
             try:
                 await self._line(line)
             except Wrong as wrong:

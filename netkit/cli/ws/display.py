@@ -224,6 +224,8 @@ class Display:
                 payload = payload if shown is None else shown
             for line in payload.split("\n"):
                 yield visible(line.removesuffix("\r"), tabs=True)
+        elif not payload:
+            yield "(no octets)"
         elif self._binary_as == "base64":
             yield b64(payload)
         else:

@@ -4,6 +4,8 @@
 `ReadlineEditor` has Python's own readline, whose input blocks, so it runs in a thread of its own; a text that
 comes while somebody types makes the line stand anew below it. Both keep one history file.
 
+Between two lines the terminal keeps what is typed for the next one, Ctrl-D too. Ctrl-C is a signal there.
+
 Standard output and standard error are both the terminal here. `above` makes them write through the editor, so
 that nothing which netkit says runs into the line.
 """
@@ -43,6 +45,10 @@ class Editor(Protocol):
 
     def write(self, text: str) -> None:
         """Write whole lines above the line that is being typed."""
+
+    def leave(self) -> None:
+        """The reading of a line is about to be cancelled: leave what was typed on the screen, but no empty
+        prompt."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -104,6 +110,7 @@ class PromptToolkitEditor:
         kept = InMemoryHistory(history.lines())
         self._session: PromptSession[str] = PromptSession(history=kept)
         self._proxy = StdoutProxy(raw=True, sleep_between_writes=0.05)
+        self._restore = _quieten()
 
     async def read(self) -> str | None:
         """The next line."""
@@ -122,9 +129,14 @@ class PromptToolkitEditor:
         self._proxy.write(text)
         self._proxy.flush()
 
+    def leave(self) -> None:
+        """No empty prompt stays."""
+        self._session.app.erase_when_done = not self._session.default_buffer.text
+
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left, and restore the terminal."""
         self._proxy.close()
+        self._restore()
 
 
 class ReadlineEditor:
@@ -148,7 +160,8 @@ class ReadlineEditor:
             for line in history.lines():
                 readline.add_history(line)
             self._buffer = readline.get_line_buffer
-        self._restore = _restorer()
+        # Without readline, the terminal itself edits the line.
+        self._restore = _restorer() if self._buffer is _no_buffer else _quieten(echoes=True)
 
     async def read(self) -> str | None:
         """The next line."""
@@ -161,7 +174,7 @@ class ReadlineEditor:
         try:
             line = await self._future
         except asyncio.CancelledError:
-            sys.stdout.write(_ERASE_LINE)
+            sys.stdout.write("\n" if self._buffer() else _ERASE_LINE)
             sys.stdout.flush()
             raise
         finally:
@@ -196,6 +209,9 @@ class ReadlineEditor:
         sys.stdout.write(f"{_ERASE_LINE if self._reading else ''}{text}{line}")
         sys.stdout.flush()
 
+    def leave(self) -> None:
+        """No effect: `read` sees to it when it is cancelled."""
+
     def close(self) -> None:
         """Restore the terminal, on which a line may still be read."""
         self._restore()
@@ -212,6 +228,26 @@ def _remember(line: str) -> None:
         return
     if line.strip() and not line.startswith(" "):
         readline.add_history(line)
+
+
+def _quieten(*, echoes: bool = False) -> Callable[[], object]:
+    """Have the terminal keep what is typed between two lines for the next one. Returns what restores it.
+
+    `echoes`: it still shows that. Readline shows what is typed only on a terminal that does.
+    """
+    restore = _restorer()
+    try:
+        import termios
+    except ImportError:
+        return restore
+    try:
+        modes = termios.tcgetattr(0)
+        modes[0] &= ~termios.ICRNL
+        modes[3] &= ~(termios.ICANON if echoes else termios.ICANON | termios.ECHO)
+        termios.tcsetattr(0, termios.TCSANOW, modes)
+    except termios.error:
+        pass
+    return restore
 
 
 def _restorer() -> Callable[[], object]:
