@@ -267,7 +267,12 @@ impl Reader {
             if self.payload.is_empty() && self.payload.capacity() < length {
                 self.payload = SPARE.take();
             }
-            self.payload.reserve_exact(length);
+            if self.payload.is_empty() {
+                self.payload.reserve_exact(length);
+            } else {
+                // Exactly, each of many fragments would copy all that is there.
+                self.payload.reserve(length);
+            }
         }
         frame
     }
