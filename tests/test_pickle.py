@@ -94,6 +94,7 @@ SAMPLES: dict[str, object] = {
     "str | None": "a text",
     "int": 7,
     "int | None": 7,
+    "float": 2.5,
     "float | None": 2.5,
     "bool": True,
     "bytes": b"\x00\xff",

@@ -253,12 +253,12 @@ class ByteStream(Closing, Timed):
             flow.close()
         return False
 
-    def try_take(self) -> bytes | None:
-        """Take what is there, up to RECEIVE_SIZE bytes, without waiting; `b""` at the end of the stream.
+    def try_take(self, size: int = RECEIVE_SIZE) -> bytes | None:
+        """Take what is there, up to `size` bytes, without waiting; `b""` at the end of the stream.
 
         None if nothing is there. As `try_fill`, after which the bytes are taken out of the buffer.
         """
-        return self._buffer.take(RECEIVE_SIZE) if self.try_fill() else None
+        return self._buffer.take(size) if self.try_fill() else None
 
     def offer(self, data: bytes | memoryview) -> int:
         """Take as much of `data` as there is room for, without waiting. Returns the number of bytes taken.

@@ -26,8 +26,10 @@ class WebSocketConfig(Value):
     `ping_timeout`: how long the peer may send nothing after it; then the connection ends with 1011.
     `close_timeout`: how long the closing handshake may take. `write_timeout`: how long a wait for a peer that
     takes nothing may take. `max_queue`: messages that are kept while something else is waited for (the
-    answer to a ping); with so many, no more is read. `subprotocols`: those that are offered, or spoken, the
-    best first. `deflate`: how messages are compressed where the peer agrees, None for not.
+    answer to a ping); with so many, no more is read. `message_timeout`: how long a message may be under way,
+    from its first octet to its last; then the connection ends with 1008. `subprotocols`: those that are
+    offered, or spoken, the best first. `deflate`: how messages are compressed where the peer agrees, None for
+    not.
     `limits`: how much the peer may send. Raises WebSocketError.InvalidValue for an impossible setting.
     """
 
@@ -36,6 +38,7 @@ class WebSocketConfig(Value):
         "deflate",
         "limits",
         "max_queue",
+        "message_timeout",
         "ping_interval",
         "ping_timeout",
         "subprotocols",
@@ -50,6 +53,7 @@ class WebSocketConfig(Value):
         "subprotocols",
         "deflate",
         "limits",
+        "message_timeout",
     )
 
     ping_interval: float | None
@@ -60,6 +64,7 @@ class WebSocketConfig(Value):
     subprotocols: tuple[str, ...]
     deflate: DeflateConfig | None
     limits: WebSocketLimits
+    message_timeout: float | None
 
     def __init__(
         self,
@@ -71,12 +76,14 @@ class WebSocketConfig(Value):
         subprotocols: Sequence[str] = (),
         deflate: DeflateConfig | None = None,
         limits: WebSocketLimits = DEFAULT_LIMITS,
+        message_timeout: float | None = 300.0,
     ) -> None:
         for name, value in (
             ("ping_interval", ping_interval),
             ("ping_timeout", ping_timeout),
             ("close_timeout", close_timeout),
             ("write_timeout", write_timeout),
+            ("message_timeout", message_timeout),
         ):
             if value is not None and not 0 < value <= MAX_TIME:
                 raise WebSocketError.InvalidValue(

@@ -225,8 +225,9 @@ class WebSocket(ReceivingConnection):
             yield from self._flush_flow()
             yield from self._pump_flow(lambda: answered.is_set or self._is_over)
         finally:
-            if not answered.is_set and ping in self._pings:
-                self._pings.remove(ping)
+            with self._lock:
+                if not answered.is_set and ping in self._pings:
+                    self._pings.remove(ping)
         if not answered.is_set:
             raise self._reason()
         assert self.latency is not None  # `_ponged` has set it

@@ -258,6 +258,7 @@ _TOO_MUCH = {
     "max_empty_fragments": "message with more than {} empty fragments",
     "max_pings": "more than {} pings in a row, without an answer being taken",
     "max_ratio": "compressed message that is inflated to more than {} times its size",
+    "message_timeout": "message under way for more than {} s",
 }
 
 
@@ -266,7 +267,7 @@ class WsLimitExceeded(AtOctet):
 
     section = "RFC 6455 section 10.4"
 
-    def __init__(self, setting: str, limit: int, offset: int, size: int | None = None) -> None:
+    def __init__(self, setting: str, limit: float, offset: int, size: int | None = None) -> None:
         super().__init__(offset)
         self.setting = setting
         self.limit = limit
@@ -275,7 +276,7 @@ class WsLimitExceeded(AtOctet):
 
     @property
     def close_code(self) -> int:  # type: ignore[override]
-        """1009 for what is too big, 1008 for what is too often."""
+        """1009 for what is too big, 1008 for what is too often, or takes too long."""
         return 1009 if self.setting in ("max_frame", "max_message", "max_ratio") else 1008
 
     @property

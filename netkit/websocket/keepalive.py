@@ -1,4 +1,4 @@
-"""The times of an open WebSocket: keepalive pings, the closing handshake, the end of the transport.
+"""The times of an open WebSocket: keepalive pings, messages under way, the closing handshake, the end.
 
 Nothing here has a clock of its own. Who receives asks `_alarm` when to look again, and that sends the ping
 that is due: so a connection that nobody waits on sends none. Every octet that comes counts as a sign of life,
@@ -49,6 +49,9 @@ class TimedConnection(SendingConnection):
         self._ping_number = 0
         self._moved = monotonic()  # when an octet came last
         self._asked: float | None = None  # when a ping went out because nothing came
+        self._kept: tuple[bytes, float, Event] | None = None  # the last ping that went out for that
+        self._begun: float | None = None  # since when a message is under way
+        self._paused = 0.0  # when the pump left, with a message under way
         self._closing_until: float | None = None
         self._farewell = False  # the end of the transport is seen to, or over
 
@@ -69,8 +72,18 @@ class TimedConnection(SendingConnection):
                     return
 
     def _alarm(self) -> float | None:
-        """When to look at the clock again; sends a ping that is due. Raises where the peer is silent for too
-        long."""
+        """When to look at the clock again; sends a ping that is due, and gives up a message that takes too
+        long. Raises where the peer is silent for too long."""
+        until, begun, limit = self._alive_until(), self._begun, self.config.message_timeout
+        if begun is None or limit is None or self._closing_until is not None:
+            return until
+        if monotonic() >= begun + limit:
+            with self._lock:
+                self.protocol.fail_slow(limit)
+            self._push()
+        return begun + limit if until is None else min(until, begun + limit)
+
+    def _alive_until(self) -> float | None:
         config, now = self.config, monotonic()
         if self._closing_until is not None:
             if now >= self._closing_until:
@@ -93,7 +106,10 @@ class TimedConnection(SendingConnection):
                 self._ping_number += 1
                 payload = b"%d" % self._ping_number
                 self.protocol.ping(payload)
-                self._pings.append((payload, now, Event()))
+                kept, self._kept = self._kept, (payload, now, Event())
+                if kept is not None and kept in self._pings:  # of a peer that sends, and never answers
+                    self._pings.remove(kept)
+                self._pings.append(self._kept)
         self._asked = now
         self._push()
         return None if config.ping_timeout is None else now + config.ping_timeout

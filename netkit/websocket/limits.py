@@ -20,7 +20,8 @@ class WebSocketLimits(Value):
 
     `max_frame`, `max_message`: octets of a frame's payload, and of a message, also when it is inflated.
     `max_fragments`, `max_empty_fragments`: frames of a message, and those of them that carry nothing.
-    `max_pings`: pings that come one after another while no octet that answers them is taken.
+    `max_pings`: pings that come one after another while no octet that answers them is taken; those that come
+    in one piece of octets, with none before that waits, are not counted.
     `max_ratio`: octets of an inflated message of more than a mebibyte for each compressed one; None is no
     limit. zlib makes up to 1032.
     `high_water`: from this many octets to send on, `is_congested` says that sending should wait.

@@ -14,6 +14,7 @@ all is sent. In the loop nothing waits, so a peer that takes nothing is not read
 from __future__ import annotations
 
 import select
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
@@ -136,10 +137,12 @@ class WsLoop:
             self._turn()
 
     def looking(self) -> Flow[None]:
-        """Flow: ask peers that are silent whether they are there, and send those back that do not answer."""
+        """Flow: ask peers that are silent whether they are there, and send those back that do not answer, or
+        whose message takes too long."""
         config = self._config
-        limits = [limit for limit in (config.ping_interval, config.ping_timeout) if limit is not None]
-        if config.ping_interval is None:
+        pings = (config.ping_interval, config.ping_timeout) if config.ping_interval is not None else ()
+        limits = [limit for limit in (*pings, config.message_timeout) if limit is not None]
+        if not limits:
             return
         every = min(max(min(limits) / 8, SHORTEST_LOOK), LONGEST_LOOK)
         while True:
@@ -187,6 +190,7 @@ class WsLoop:
                     continue
                 # The usual case: one message has come.
                 handled += 1
+                ws._begun = None
                 reply = handle(ws, found[0][1])
                 if reply is not None:
                     place.reply(reply)
@@ -206,6 +210,7 @@ class WsLoop:
         for event in events:
             opcode, payload = event
             if opcode is _TEXT or opcode is _BINARY:
+                ws._begun = None
                 messages.append(payload)  # type: ignore[arg-type]  # no CloseReason: that is of a Close
             elif opcode is _PONG:
                 ws._ponged(payload)  # type: ignore[arg-type]  # octets
@@ -313,6 +318,8 @@ class Place:
         self.sock: socket.socket = stream.lend(self)
         loop = self._loop
         self.recv_into, self.send = self.sock.recv_into, self.sock.send
+        if not self.is_bare:
+            self.recv_into = partial(self.recv_into, nbytes=ws.protocol.feed_size)
         self._error = None
         self._is_blocked = False
         self._left.clear()
@@ -420,12 +427,14 @@ class Place:
     def look(self) -> None:
         """Send a ping if it is time for one; a peer that has not answered the last one sends it all back."""
         ws = self.ws
+        if ws._begun is None and self.reader.in_message:
+            ws._begun = monotonic()  # at the latest
         try:
             ws._alarm()
         except OSError as error:
             self.fail(error)
         else:
-            if ws._has_output:
+            if ws._has_output or ws._is_over:
                 self.leave()
 
     def leave(self, error: Exception | None = None) -> None:

@@ -46,6 +46,12 @@ Event: TypeAlias = "tuple[Opcode, str | bytes | CloseReason]"
 #: Pongs that wait to be taken. Beyond that, a new one takes the place of the last (section 5.5.3).
 _MAX_PONGS = 16
 
+#: How many times as much zlib makes of compressed octets, at the most.
+_MOST_INFLATED = 1032
+
+#: How many octets a driver should feed at once: with compression, the least and the most.
+_LEAST_FED, _MOST_FED = 4096, 65536
+
 #: From this many octets on, a server's payload is handed on as it is, behind its header, and not copied.
 _APART = 16384
 
@@ -78,6 +84,7 @@ class WebSocketProtocol:
         "_inflated",
         "_inflater",
         "_is_deaf",
+        "_is_flooded",
         "_last_pong",
         "_limits",
         "_mask_key",
@@ -134,6 +141,9 @@ class WebSocketProtocol:
         self._pongs = 0
         self._last_pong = 0
         self._pings = 0
+        #: Whether some of them came before the octets that are looked at now. Of those that come together
+        #: none could be answered before the next, and how many do so says nothing of the peer.
+        self._is_flooded = False
         #: The Close frame that the next `take` writes: its code and its reason.
         self._farewell: tuple[int | None, str] | None = None
         #: What the next fragment of a message that is being sent begins with; -1 if none is.
@@ -216,6 +226,7 @@ class WebSocketProtocol:
         """The events in what the reader has just found; see `feed`."""
         events: list[Event] = []
         reader = self._reader
+        self._is_flooded = self._pings > 0
         try:
             for kind, payload in found:
                 self._take(kind, payload, events)
@@ -225,6 +236,26 @@ class WebSocketProtocol:
             if reader.error is not None:
                 self._fail(reader.error)
         return events
+
+    @property
+    def feed_size(self) -> int:
+        """How many octets a driver should feed at once.
+
+        What a peer compresses may become 1032 times as large, in many messages. With so few octets at once,
+        all that is inflated of them is about as much as one message may have; a driver that holds the peer
+        back between two feeds keeps to its limits then.
+        """
+        if self.deflate is None:
+            return _MOST_FED
+        return max(_LEAST_FED, min(self._limits.max_message // _MOST_INFLATED, _MOST_FED))
+
+    def fail_slow(self, limit: float) -> None:
+        """Give the connection up because a message is under way for more than `limit` seconds.
+
+        A driver that has a clock says so (section 10.4). The peer gets 1008.
+        """
+        if self.error is None and not self._is_deaf:
+            self._fail(WebSocketError.LimitExceeded("message_timeout", limit, self._reader.offset))
 
     def feed_eof(self) -> None:
         """The peer sends no more octets. Without a Close frame before, that is an error (section 7.1.5)."""
@@ -248,7 +279,7 @@ class WebSocketProtocol:
     def _take_control(self, opcode: Opcode, payload: bytes, events: list[Event]) -> None:
         if opcode is Opcode.Ping:
             self._pings += 1
-            if self._pings > self._limits.max_pings:
+            if self._is_flooded and self._pings > self._limits.max_pings:
                 raise WebSocketError.LimitExceeded("max_pings", self._limits.max_pings, self._reader.offset)
             self._answer(payload)
             events.append((opcode, payload))
@@ -320,6 +351,7 @@ class WebSocketProtocol:
         """Give the connection up (section 7.1.7)."""
         self.error = error
         self._is_deaf = True
+        self._inflated = bytearray()  # its message will never be whole
         if self.close_sent is None:
             self._farewell = error.close_code, shortened(str(error))
 

@@ -48,7 +48,11 @@ class ReceivingConnection(TimedConnection):
         self._want: Want | None = None  # what the pump waited for last
 
     def _take_message(self) -> str | bytes:
-        message = self._messages.popleft()
+        try:
+            message = self._messages.popleft()
+        except IndexError:
+            # Another thread has begun to close meanwhile, and dropped it.
+            raise self._reason() from None
         if self._full:
             self._full = False
             self._wake.set()
@@ -96,6 +100,8 @@ class ReceivingConnection(TimedConnection):
                 yield Want(event=self._heard)
         # No call lies between the look and the taking, so no other thread either.
         self._pumping = True
+        if self._begun is not None:
+            self._begun += monotonic() - self._paused  # the peer was held back
         try:
             yield from self._receiving_flow(is_there)
         except (OSError, EOFError) as error:
@@ -103,22 +109,27 @@ class ReceivingConnection(TimedConnection):
             if not self._closed.is_set:
                 self._failure = self._failure or error
         finally:
+            if self._begun is not None:
+                self._paused = monotonic()
             self._pumping = False
             self._heard.set()
 
     def _receiving_flow(self, is_there: Callable[[], bool]) -> Flow[None]:
         stream, wake = self.stream, self._wake
-        is_socket = isinstance(stream, SocketStream)
+        is_socket, most = isinstance(stream, SocketStream), self.protocol.feed_size
         turns = 0
         while not is_there():
             wake.clear()
             if self._messages and self._is_full():
                 # A flow that waits for something else: the peer is held back until a message is taken.
                 yield Want(event=wake, until=self._closing_until)
-                self._moved = monotonic()
+                now = monotonic()
+                if self._begun is not None:
+                    self._begun = min(self._begun + now - self._moved, now)
+                self._moved = now
                 self._alarm()
                 continue
-            data = stream.try_take()
+            data = stream.try_take(most)
             if data is not None:
                 self._take_in(data)
                 turns += 1
@@ -163,12 +174,16 @@ class ReceivingConnection(TimedConnection):
         for event in protocol.feed(data, self._lock):
             opcode, payload = event
             if opcode is _TEXT or opcode is _BINARY:
+                self._begun = None
                 if not self._dropping:
                     self._messages.append(payload)  # type: ignore[arg-type]  # no CloseReason: that is of a Close
             elif opcode is _PONG:
                 self._ponged(payload)  # type: ignore[arg-type]  # octets
             if self.on_event is not None:
                 self.on_event(event)
+        if self._begun is None and protocol.in_message:
+            self._begun = self._moved
+            self._want = None
         if protocol.has_output:
             self._push()
         if not self._heard.is_set:

@@ -211,11 +211,15 @@ def test_pongs_that_nobody_asked_for_are_nothing() -> None:
     assert both(echo, [sent]).octets == HELLO_BACK + BYE_BACK
 
 
-def test_too_many_pings() -> None:
+@pytest.mark.parametrize("in_loop", [True, False])
+def test_many_pings_at_once_are_no_fault_however_much_is_received_at_once(in_loop: bool) -> None:
+    """The loop receives four times as many octets at once as a flow does."""
     config = WebSocketConfig(ping_interval=None, limits=WebSocketLimits(max_pings=2))
-    outcome = both(nothing, [frame(FIN | PING) * 3], config=config)
-    assert outcome.octets.startswith(out(FIN | PONG) * 2 + bytes([FIN | CLOSE]))
-    assert outcome.octets[6:8] == close(1008)
+    outcome = exchange_frames(
+        echo, [frame(FIN | PING) * 50_000 + HELLO + BYE], in_loop=in_loop, config=config
+    )
+    assert outcome.octets.startswith(out(FIN | PONG) * 16)
+    assert outcome.octets.endswith(HELLO_BACK + BYE_BACK)
 
 
 @pytest.mark.parametrize("size", [125, 126, 16_383, 16_384, 65_535, 65_536, 300_000])

@@ -230,13 +230,16 @@ def test_many_pings_are_answered_by_the_last_pongs() -> None:
 
 def test_a_flood_of_pings_is_refused() -> None:
     protocol = server(limits=WebSocketLimits(max_pings=100))
-    for _ in range(5):
-        protocol.feed(frame(FIN | PING) * 100)
+    for count in (100, 100, 2000):  # however many come at once
+        protocol.feed(frame(FIN | PING) * count)
         assert protocol.error is None
         protocol.take()  # the peer reads its answers
     protocol.feed(frame(FIN | PING) * 100)
     protocol.feed(frame(FIN | TEXT))  # a message is work
-    protocol.feed(frame(FIN | PING) * 101)
+    protocol.feed(frame(FIN | PING) * 60)
+    protocol.feed(frame(FIN | PING) * 40)
+    assert protocol.error is None
+    protocol.feed(frame(FIN | PING))
     assert isinstance(protocol.error, E.LimitExceeded)
     assert (protocol.error.setting, protocol.error.close_code) == ("max_pings", 1008)
 
