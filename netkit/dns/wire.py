@@ -178,6 +178,14 @@ class WireReader:
         self.offset = after
         return name
 
+    def whole_name(self, field: str) -> Name:
+        """A domain name that must not be compressed, as in all types since RFC 3597 section 4."""
+        before, self._compression = self._compression, False
+        try:
+            return self.name(field)
+        finally:
+            self._compression = before
+
     def restrict_to(self, count: int, part: str) -> Self:
         """Return a context that limits reading to the next `count` octets; all of them must be read in it.
 

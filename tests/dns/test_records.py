@@ -133,7 +133,7 @@ def test_constructors_take_text_and_addresses() -> None:
         assert record == R.A("A.", 0, "192.0.2.1")
     assert isinstance(R.AAAA("a", 0, ipaddress.ip_address("::1")).address, Ipv6Addr)
     assert R.A("a", 0, "192.0.2.1").rdclass is DnsClass.IN
-    assert R.NS("a", 0, "b", 3).rdclass is DnsClass.CH
+    assert R.NS("a", 0, "b", rdclass=3).rdclass is DnsClass.CH
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_constructors_take_text_and_addresses() -> None:
     [
         (lambda: R.A("a", -1, "192.0.2.1"), "ttl", 0x7FFFFFFF),
         (lambda: R.A("a", 0x80000000, "192.0.2.1"), "ttl", 0x7FFFFFFF),
-        (lambda: R.A("a", 1, "192.0.2.1", 0x10000), "class", 0xFFFF),
+        (lambda: R.A("a", 1, "192.0.2.1", rdclass=0x10000), "class", 0xFFFF),
         (lambda: R.A("a", 1.5, "192.0.2.1"), "ttl", None),  # type: ignore[arg-type]
         (lambda: R.AAAA("a", 1, "fe80::1%eth0"), "address", None),
         (lambda: R.MX("a", 1, 65536, "b"), "priority", 0xFFFF),
@@ -366,6 +366,9 @@ def test_types_are_loaded_when_they_are_met() -> None:
     loaded = _modules_after(f"from netkit.dns.message import Message; Message.from_wire({wire})")
     assert {name for name in loaded if name.startswith("netkit.dns.records.")} == {
         "netkit.dns.records.base",
+        "netkit.dns.records.declared",
+        "netkit.dns.records.fields",
+        "netkit.dns.records.variants",
         "netkit.dns.records.a",
     }
     # What costs time to load and is not needed to ask for an address.

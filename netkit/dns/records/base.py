@@ -1,60 +1,68 @@
-"""`DnsRecord`, the base class of all resource records, and the table of its variants.
+"""`DnsRecord`, the base class of all resource records: what is derived from the fields that a type declares.
 
 RFC 1035 section 3.2.1 (the fields around the RDATA), RFC 2181 section 8 (31 bits of TTL), RFC 3597 (types
-that are not known).
+that are not known), RFC 4034 section 6.2 with RFC 6840 section 5.1 (the canonical form).
+
+A type whose RDATA is its fields one after another only declares them. One with a rule between its fields
+(`_check`), or with fields that say what others are, overrides what it must.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from netkit.dns.constants import MAX_TTL, DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
+from netkit.dns.records.declared import Declared, arguments_of, json_schema_of, layout_of
+from netkit.dns.records.variants import Variants, variant_of
 from netkit.dns.value import Value, assign, checked_int
 from netkit.dns.wire import WireReader, WireWriter
 
 if TYPE_CHECKING:
-    from typing import Self
+    from collections.abc import Sequence
+    from typing import Self, dataclass_transform
 
     from netkit.dns.masterfile import Line
-    from netkit.dns.records import a, aaaa, cname, mx, ns, ptr, soa, srv, txt, unknown
+    from netkit.dns.records import binary, codes, fields
+    from netkit.dns.records.fields import Schema
     from netkit.dns.text import TextReader
 
+    @dataclass_transform(
+        field_specifiers=(
+            binary.Base64,
+            binary.FixedHex,
+            binary.Hex,
+            binary.SizedBase32Hex,
+            binary.SizedHex,
+            codes.Algorithm,
+            codes.ClassCode,
+            codes.Time,
+            codes.TypeBitmap,
+            codes.TypeCode,
+            fields.CharacterString,
+            fields.CharacterStrings,
+            fields.DomainName,
+            fields.DomainNames,
+            fields.Ipv4,
+            fields.Ipv6,
+            fields.OptionalString,
+            fields.Seconds,
+            fields.U8,
+            fields.U16,
+            fields.U32,
+            fields.U48,
+            fields.U64,
+        )
+    )
+    class RecordType(Declared):
+        """`Declared`, with what mypy has to know of it."""
 
-class _Variant:
-    """A type's place in `DnsRecord`: imports the type's file when it is first asked for."""
-
-    def __init__(
-        self, module: str, rdtype: DnsRecordType | None = None, only_in: DnsClass | None = None
-    ) -> None:
-        self._module = module
-        # RFC 3597 section 4: in another class the same number may be another type.
-        self.only_in = only_in
-        self._loaded: type[DnsRecord] | None = None
-        if rdtype is not None:
-            _VARIANTS[rdtype] = self
-
-    def __set_name__(self, owner: type[DnsRecord], attribute: str) -> None:
-        self._attribute = attribute
-
-    def __get__(self, instance: DnsRecord | None, owner: type[DnsRecord]) -> type[DnsRecord]:
-        return self._loaded or self.load()
-
-    def load(self) -> type[DnsRecord]:
-        """The class itself."""
-        if self._loaded is None:
-            loaded = getattr(import_module(f"netkit.dns.records.{self._module}"), self._attribute)
-            loaded.__qualname__ = f"DnsRecord.{self._attribute}"
-            self._loaded = loaded
-        return self._loaded
+else:
+    RecordType = Declared
 
 
-_VARIANTS: dict[int, _Variant] = {}
-
-
-class DnsRecord(Value):
+class DnsRecord(Value, Variants, metaclass=RecordType):
     """A resource record. Programs make and match its variants, such as `DnsRecord.MX(...)`.
 
         DnsRecord.A(name="www.example.com", ttl=300, address="192.0.2.1")
@@ -64,42 +72,71 @@ class DnsRecord(Value):
     `name` and every other domain name in a record is a `Name`; constructors take text as well. `ttl` is in
     seconds, `rdclass` is IN by default, and the variant sets `rdtype`. Immutable. Two records are equal if
     all their fields are equal, including `ttl` (see `same_data`). `str` gives a line as dig prints it.
+
+    Constructors take the fields in their order after `name` and `ttl`, or by name. They raise
+    DnsError.InvalidValue with the field's name, DnsError.InvalidName and AddrParseError.
     """
 
     __slots__ = ("name", "rdclass", "ttl")
 
-    name: Name
-    ttl: int
-    rdclass: DnsClass
-    rdtype: DnsRecordType
+    #: The type; of an Unknown, that of the record and not of the class.
+    rdtype: ClassVar[DnsRecordType]
+    #: What a native decoder reads, one letter for each field: `B H I L` a number of 8, 16, 32 or 48 bits, `4`
+    #: and `6` the octets of an address, `n` a name (decompressed, in wire form), `s` a string behind its
+    #: length, `S` one or more of these up to the end, `r` all octets up to the end. None: Python must read.
+    LAYOUT: ClassVar[str | None] = None
 
     if TYPE_CHECKING:
-        A: TypeAlias = a.A
-        AAAA: TypeAlias = aaaa.AAAA
-        CNAME: TypeAlias = cname.CNAME
-        MX: TypeAlias = mx.MX
-        NS: TypeAlias = ns.NS
-        PTR: TypeAlias = ptr.PTR
-        SOA: TypeAlias = soa.SOA
-        SRV: TypeAlias = srv.SRV
-        TXT: TypeAlias = txt.TXT
-        Unknown: TypeAlias = unknown.Unknown
+        name: fields.DomainName = fields.DomainName()
+        ttl: fields.U32 = fields.U32()
+        rdclass: codes.ClassCode = codes.ClassCode(default=DnsClass.IN, kw_only=True)
     else:
-        A = _Variant("a", DnsRecordType.A, only_in=DnsClass.IN)
-        AAAA = _Variant("aaaa", DnsRecordType.AAAA, only_in=DnsClass.IN)
-        CNAME = _Variant("cname", DnsRecordType.CNAME)
-        MX = _Variant("mx", DnsRecordType.MX)
-        NS = _Variant("ns", DnsRecordType.NS)
-        PTR = _Variant("ptr", DnsRecordType.PTR)
-        SOA = _Variant("soa", DnsRecordType.SOA)
-        SRV = _Variant("srv", DnsRecordType.SRV, only_in=DnsClass.IN)
-        TXT = _Variant("txt", DnsRecordType.TXT)
-        Unknown = _Variant("unknown")
 
-    def __init__(self, name: Name | str, ttl: int, rdclass: int) -> None:
+        def __init__(self, *given: object, **named: object) -> None:
+            cls = type(self)
+            if named or len(given) != len(cls.__match_args__):
+                given = arguments_of(cls, given, named)
+            self._begin(given[0], given[1], given[-1])
+            for field, value in zip(cls.FIELDS, given[2:-1], strict=True):
+                field.put(self, field.check(value))
+            self._check()
+
+        def __init_subclass__(cls) -> None:
+            if cls.from_wire.__func__ is DnsRecord.from_wire.__func__ and cls._check is DnsRecord._check:
+                cls.LAYOUT = layout_of(cls)
+
+    def _begin(self, name: Name | str, ttl: int, rdclass: int) -> None:
+        """Set what every record has, in a constructor."""
         assign(self, "name", name if isinstance(name, Name) else Name.parse(name))
         assign(self, "ttl", checked_int("ttl", ttl, MAX_TTL))
         assign(self, "rdclass", rdclass if isinstance(rdclass, DnsClass) else DnsClass(rdclass))
+
+    def _check(self) -> None:
+        """Hold the rules between the fields. Raises DnsError.InvalidValue."""
+
+    @classmethod
+    def _made(cls, name: Name, ttl: int, rdclass: DnsClass, values: Sequence[object]) -> Self:
+        """The record with these values of its fields, which were checked as they were read."""
+        made = cls.__new__(cls)
+        _put_name(made, name)
+        _put_ttl(made, ttl)
+        _put_class(made, rdclass)
+        for field, value in zip(cls.FIELDS, values, strict=True):
+            field.put(made, value)
+        return made
+
+    @classmethod
+    def from_values(cls, name: Name, ttl: int, rdclass: DnsClass, values: Sequence[Any]) -> Self:
+        """The record with the values that a decoder has read by `LAYOUT`; they are not checked again."""
+        return cls._made(
+            name,
+            ttl,
+            rdclass,
+            [
+                field.from_raw(value) if field.is_raw else value
+                for field, value in zip(cls.FIELDS, values, strict=True)
+            ],
+        )
 
     @classmethod
     def parse(cls, text: str, *, origin: Name | str | None = None, ttl: int | None = None) -> DnsRecord:
@@ -121,29 +158,54 @@ class DnsRecord(Value):
     @classmethod
     def from_wire(cls, name: Name, ttl: int, rdclass: DnsClass, reader: WireReader) -> Self:
         """The record whose RDATA is what `reader` is restricted to. Raises DnsError.InvalidResponse."""
-        raise NotImplementedError(cls.__qualname__)
+        start = reader.offset
+        made = cls._made(name, ttl, rdclass, [field.read(reader) for field in cls.FIELDS])
+        try:
+            made._check()
+        except DnsError.InvalidValue as error:
+            reader.fail(error.field, error.reason, start, error.limit)
+        return made
 
     def to_wire(self, writer: WireWriter) -> None:
         """Write the RDATA (without its length)."""
-        raise NotImplementedError
+        for field in type(self).FIELDS:
+            field.write(field.get(self), writer)
 
     @classmethod
     def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, reader: TextReader) -> Self:
-        """The record whose RDATA `reader` reads, from a master file. Raises ZoneFileError."""
-        raise NotImplementedError(cls.__qualname__)
+        """The record whose RDATA `reader` reads, from a master file. Raises ZoneFileError, and
+        DnsError.InvalidValue where fields contradict each other."""
+        made = cls._made(name, ttl, rdclass, [field.parse(reader) for field in cls.FIELDS])
+        made._check()
+        return made
 
     def rdata_text(self) -> str:
         """The RDATA as dig prints it: absolute names, quoted strings."""
-        raise NotImplementedError
+        return " ".join(filter(None, [field.text(field.get(self)) for field in type(self).FIELDS]))
 
     @property
     def fields(self) -> dict[str, Any]:
         """The RDATA's fields by name, in their order."""
-        return {
-            field: getattr(self, field)
-            for field in self.__match_args__
-            if field not in ("name", "ttl", "rdclass")
-        }
+        return {field.name: field.get(self) for field in type(self).FIELDS}
+
+    def json_fields(self) -> dict[str, object]:
+        """The same as JSON has them: octets in base64 under a key with `_b64`, moments by RFC 3339."""
+        return {field.key: field.json(field.get(self)) for field in type(self).FIELDS}
+
+    @classmethod
+    def json_schema(cls) -> Schema:
+        """The JSON Schema of `json_fields`."""
+        return json_schema_of(cls)
+
+    def canonical_wire(self) -> bytes:
+        """The RDATA in canonical form: no name compressed, and those of old types in lower case.
+
+        RFC 4034 section 6.2 (3), with the list of RFC 6840 section 5.1.
+        """
+        writer = WireWriter(compress=False)
+        for field in type(self).FIELDS:
+            field.write_canonical(field.get(self), writer)
+        return bytes(writer.data)
 
     def rdata_wire(self) -> bytes:
         """The RDATA alone, no name compressed."""
@@ -169,9 +231,14 @@ class DnsRecord(Value):
         return self.to_text()
 
 
+_put_name, _put_ttl, _put_class = (
+    vars(DnsRecord)[attribute].__set__ for attribute in ("name", "ttl", "rdclass")
+)
+
+
 def record_class(rdtype: int, rdclass: int) -> type[DnsRecord] | None:
     """The class for records of this type in this class; None where only `DnsRecord.Unknown` will do."""
-    variant = _VARIANTS.get(rdtype)
+    variant = variant_of(rdtype)
     if variant is None or (variant.only_in or rdclass) != rdclass:
         return None
     # RFC 2136 section 2.4: in these two an update has RDATA that is empty or only to be compared.

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from netkit.dns.constants import DnsClass, DnsRecordType
-from netkit.dns.name import Name
+from netkit.dns.constants import DnsRecordType
 from netkit.dns.records.base import DnsRecord
-from netkit.dns.value import assign, checked_int
-
-if TYPE_CHECKING:
-    from typing import Self
-
-    from netkit.dns.text import TextReader
-    from netkit.dns.wire import WireReader, WireWriter
-
-_NUMBERS = ("serial", "refresh", "retry", "expire", "minimum")
+from netkit.dns.records.fields import U32, DomainName, Seconds
 
 
 class SOA(DnsRecord):
@@ -27,66 +16,12 @@ class SOA(DnsRecord):
     such thing" may be remembered (RFC 2308 section 4). All five are numbers of 32 bits.
     """
 
-    __slots__ = ("expire", "minimum", "mname", "refresh", "retry", "rname", "serial")
-    __match_args__ = (
-        "name",
-        "ttl",
-        "mname",
-        "rname",
-        "serial",
-        "refresh",
-        "retry",
-        "expire",
-        "minimum",
-        "rdclass",
-    )
     rdtype = DnsRecordType.SOA
 
-    mname: Name
-    rname: Name
-    serial: int
-    refresh: int
-    retry: int
-    expire: int
-    minimum: int
-
-    def __init__(
-        self,
-        name: Name | str,
-        ttl: int,
-        mname: Name | str,
-        rname: Name | str,
-        serial: int,
-        refresh: int,
-        retry: int,
-        expire: int,
-        minimum: int,
-        rdclass: int = DnsClass.IN,
-    ) -> None:
-        super().__init__(name, ttl, rdclass)
-        assign(self, "mname", Name.of(mname))
-        assign(self, "rname", Name.of(rname))
-        for field, value in zip(_NUMBERS, (serial, refresh, retry, expire, minimum), strict=True):
-            assign(self, field, checked_int(field, value, 0xFFFFFFFF))
-
-    @classmethod
-    def from_wire(cls, name: Name, ttl: int, rdclass: DnsClass, reader: WireReader) -> Self:
-        mname, rname = reader.name("mname"), reader.name("rname")
-        serial, refresh, retry, expire, minimum = [reader.u32(field) for field in _NUMBERS]
-        return cls(name, ttl, mname, rname, serial, refresh, retry, expire, minimum, rdclass)
-
-    def to_wire(self, writer: WireWriter) -> None:
-        writer.name(self.mname)
-        writer.name(self.rname)
-        for field in _NUMBERS:
-            writer.u32(getattr(self, field))
-
-    @classmethod
-    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, reader: TextReader) -> Self:
-        mname, rname, serial = reader.name("mname"), reader.name("rname"), reader.u32("serial")
-        refresh, retry, expire, minimum = [reader.seconds(field) for field in _NUMBERS[1:]]
-        return cls(name, ttl, mname, rname, serial, refresh, retry, expire, minimum, rdclass)
-
-    def rdata_text(self) -> str:
-        numbers = " ".join([str(getattr(self, field)) for field in _NUMBERS])
-        return f"{self.mname} {self.rname} {numbers}"
+    mname: DomainName = DomainName("The primary server", compressed=True, lowered=True)
+    rname: DomainName = DomainName("The mailbox of the zone's administrator", compressed=True, lowered=True)
+    serial: U32 = U32("The version of the zone")
+    refresh: Seconds = Seconds("In seconds")
+    retry: Seconds = Seconds("In seconds")
+    expire: Seconds = Seconds("In seconds")
+    minimum: Seconds = Seconds("How long a negative answer may be kept, in seconds")

@@ -6,7 +6,7 @@ where a master file has the generic form, and have no `from_wire` and `from_text
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from netkit.dns.constants import DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError
@@ -15,7 +15,9 @@ from netkit.dns.value import assign
 
 if TYPE_CHECKING:
     from netkit.dns.name import Name
-    from netkit.dns.wire import WireWriter
+    from netkit.dns.records.fields import Schema
+    from netkit.dns.text import TextReader
+    from netkit.dns.wire import WireReader, WireWriter
 
 
 class Unknown(DnsRecord):
@@ -28,19 +30,50 @@ class Unknown(DnsRecord):
     __match_args__ = ("name", "ttl", "rdtype", "rdata", "rdclass")
 
     rdata: bytes
-    rdtype: DnsRecordType
+    rdtype: DnsRecordType  # type: ignore[misc]  # the one type that is the record's and not the class's
 
     def __init__(
         self, name: Name | str, ttl: int, rdtype: int, rdata: bytes, rdclass: int = DnsClass.IN
     ) -> None:
-        super().__init__(name, ttl, rdclass)
+        self._begin(name, ttl, rdclass)
         assign(self, "rdtype", DnsRecordType(rdtype))
         assign(self, "rdata", bytes(rdata))
         if len(self.rdata) > 0xFFFF:
             raise DnsError.InvalidValue("rdata", self.rdata, "longer than 65535 octets", limit=0xFFFF)
 
+    @classmethod
+    def from_wire(cls, name: Name, ttl: int, rdclass: DnsClass, reader: WireReader) -> NoReturn:
+        raise NotImplementedError(cls.__qualname__)
+
     def to_wire(self, writer: WireWriter) -> None:
         writer.write(self.rdata)
 
+    @classmethod
+    def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, reader: TextReader) -> NoReturn:
+        raise NotImplementedError(cls.__qualname__)
+
     def rdata_text(self) -> str:
         return self.generic_text()
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The type and the octets."""
+        return {"rdtype": self.rdtype, "rdata": self.rdata}
+
+    def canonical_wire(self) -> bytes:
+        return self.rdata
+
+    def json_fields(self) -> dict[str, object]:
+        from netkit.dns.records.fields import base64_text
+
+        return {"rdata_b64": base64_text(self.rdata)}
+
+    @classmethod
+    def json_schema(cls) -> Schema:
+        octets = {"type": "string", "contentEncoding": "base64", "description": "The RDATA, octet for octet"}
+        return {
+            "type": "object",
+            "properties": {"rdata_b64": octets},
+            "required": ["rdata_b64"],
+            "additionalProperties": False,
+        }

@@ -1,0 +1,236 @@
+"""Fields of octets that text has in hexadecimal, base64 or base32 (RFC 4648 sections 4, 7 and 8).
+
+Text of more than 56 digits is in groups of 56, where dig breaks it; a master file may break it anywhere.
+"""
+
+from __future__ import annotations
+
+from binascii import Error as NotBase64, a2b_base64
+from typing import TYPE_CHECKING
+
+from netkit.dns.records.fields import Field, base64_text
+from netkit.dns.text import shown
+
+if TYPE_CHECKING:
+    from typing import ClassVar
+
+    from netkit.dns.records.fields import Schema
+    from netkit.dns.text import TextReader
+    from netkit.dns.wire import WireReader, WireWriter
+
+_GROUP = 56
+_SCHEMA: Schema = {"type": "string", "contentEncoding": "base64"}
+
+
+class Octets(Field[bytes, bytes]):
+    """All that is left of the RDATA; `minimum` is its least size in octets."""
+
+    schema: ClassVar[Schema] = _SCHEMA
+
+    def __init__(self, about: str = "", minimum: int = 0) -> None:
+        super().__init__(about)
+        self.minimum = minimum
+        self.layout = None if minimum else "r"
+
+    def check(self, value: bytes) -> bytes:
+        octets = bytes(value)
+        if len(octets) < self.minimum:
+            raise self.invalid(octets, f"shorter than {self.minimum} octets", self.minimum)
+        return octets
+
+    def read(self, reader: WireReader) -> bytes:
+        if self.minimum:
+            start = reader.offset
+            reader.take(self.minimum, self.name)
+            reader.offset = start
+        return reader.rest()
+
+    def write(self, value: bytes, writer: WireWriter) -> None:
+        writer.write(value)
+
+    def parse(self, reader: TextReader) -> bytes:
+        octets = self.digits(reader)
+        if len(octets) < self.minimum:
+            raise reader.place.error(f"{self.name}: shorter than {self.minimum} octets")
+        return octets
+
+    def digits(self, reader: TextReader) -> bytes:
+        """All words that are left, as octets."""
+        raise NotImplementedError
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}_b64"
+
+    def json(self, value: bytes) -> object:
+        return base64_text(value)
+
+
+class Hex(Octets):
+    """All that is left of the RDATA, in hexadecimal."""
+
+    def digits(self, reader: TextReader) -> bytes:
+        return reader.hexadecimal(self.name)
+
+    def text(self, value: bytes) -> str:
+        return grouped(value.hex().upper())
+
+
+class Base64(Octets):
+    """All that is left of the RDATA, in base64."""
+
+    def digits(self, reader: TextReader) -> bytes:
+        return base64_digits(reader, self.name)
+
+    def text(self, value: bytes) -> str:
+        return grouped(base64_text(value))
+
+
+class SizedHex(Field[bytes, bytes]):
+    """At most 255 octets behind their number; text is one word in hexadecimal, or `-` if there are none."""
+
+    layout: str | None = "s"
+    schema: ClassVar[Schema] = _SCHEMA
+
+    def check(self, value: bytes) -> bytes:
+        octets = bytes(value)
+        if len(octets) > 0xFF:
+            raise self.invalid(octets, "longer than 255 octets", 0xFF)
+        return octets
+
+    def read(self, reader: WireReader) -> bytes:
+        return reader.character_string(self.name)
+
+    def write(self, value: bytes, writer: WireWriter) -> None:
+        writer.character_string(value)
+
+    def parse(self, reader: TextReader) -> bytes:
+        token = reader.word(self.name)
+        try:
+            return self.check(b"" if token.text == "-" else self.decoded(token.text))
+        except ValueError:
+            raise token.place.error(f"{self.name}: {shown(token.text)} is not {self.written}") from None
+
+    #: How the text is written, for errors.
+    written = "up to 255 octets in hexadecimal"
+
+    def decoded(self, text: str) -> bytes:
+        """The octets of a word. Raises ValueError."""
+        return bytes.fromhex(text)
+
+    def text(self, value: bytes) -> str:
+        return value.hex().upper() or "-"
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}_b64"
+
+    def json(self, value: bytes) -> object:
+        return base64_text(value)
+
+
+class SizedBase32Hex(SizedHex):
+    """1 to 255 octets behind their number; text is one word in base32 with the extended hex alphabet, without
+    padding (RFC 5155 section 3.3)."""
+
+    layout = None
+    written = "up to 255 octets in base32hex"
+
+    def check(self, value: bytes) -> bytes:
+        if not value:
+            raise self.invalid(value, "must not be empty")
+        return super().check(value)
+
+    def read(self, reader: WireReader) -> bytes:
+        start = reader.offset
+        octets = super().read(reader)
+        if not octets:
+            reader.fail(self.name, "must not be empty", start)
+        return octets
+
+    def decoded(self, text: str) -> bytes:
+        from base64 import b32hexdecode
+
+        octets = b32hexdecode(text.upper() + "=" * (-len(text) % 8))
+        if self.text(octets) != text.upper():
+            raise ValueError("bits are left over")
+        return octets
+
+    def text(self, value: bytes) -> str:
+        from base64 import b32hexencode
+
+        return b32hexencode(value).decode("ascii").rstrip("=")
+
+
+class FixedHex(Field[bytes, bytes]):
+    """A fixed number of octets; text is their hexadecimal digits, by octet or in groups, with a separator."""
+
+    schema: ClassVar[Schema] = {"type": "string"}
+
+    def __init__(self, about: str = "", *, size: int, separator: str, group: int = 1) -> None:
+        super().__init__(about)
+        self.size = size
+        self.separator = separator
+        self.group = group
+
+    def check(self, value: bytes) -> bytes:
+        octets = bytes(value)
+        if len(octets) != self.size:
+            raise self.invalid(octets, f"must be {self.size} octets", self.size)
+        return octets
+
+    def read(self, reader: WireReader) -> bytes:
+        return reader.take(self.size, self.name)
+
+    def write(self, value: bytes, writer: WireWriter) -> None:
+        writer.write(value)
+
+    def parse(self, reader: TextReader) -> bytes:
+        token = reader.word(self.name)
+        digits, width = token.text.split(self.separator), 2 * self.group
+        try:
+            if len(digits) * self.group == self.size and all(
+                0 < len(each) <= width and (self.group > 1 or len(each) == width) and each.isalnum()
+                for each in digits
+            ):
+                return bytes.fromhex("".join([each.rjust(width, "0") for each in digits]))
+        except ValueError:
+            pass
+        raise token.place.error(
+            f"{self.name}: {shown(token.text)} is not {self.size} octets in hexadecimal",
+            hint=f"write it as {self.text(bytes(range(1, self.size + 1)))}",
+        )
+
+    def text(self, value: bytes) -> str:
+        step = self.group
+        groups = [value[at : at + step].hex() for at in range(0, self.size, step)]
+        if step > 1:
+            groups = [each.lstrip("0") or "0" for each in groups]
+        return self.separator.join(groups)
+
+    def json(self, value: bytes) -> object:
+        return self.text(value)
+
+
+def base64_digits(reader: TextReader, field: str) -> bytes:
+    """All that is left, as base64 that may be cut into words anywhere."""
+    place = reader.place
+    words: list[str] = []
+    while reader.more:
+        token = reader.word(field)
+        if not words:
+            place = token.place
+        words.append(token.text)
+    text = "".join(words)
+    try:
+        octets = a2b_base64(text.encode("ascii"), strict_mode=True)
+    except (NotBase64, UnicodeEncodeError):
+        raise place.error(f"{field}: {shown(text)} is not base64") from None
+    return octets
+
+
+def grouped(digits: str) -> str:
+    """Digits in groups, where dig breaks them."""
+    if len(digits) <= _GROUP:
+        return digits
+    return " ".join([digits[at : at + _GROUP] for at in range(0, len(digits), _GROUP)])
