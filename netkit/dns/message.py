@@ -1,156 +1,63 @@
 """DNS messages: `Message.from_wire` and `Message.to_wire`, `make_query` and `make_response`.
 
-RFC 1035 section 4.1 (the format), RFC 2181 section 9 and RFC 9471 (truncation), RFC 4035 section 3.2 (AD and
-CD), RFC 6891 section 6 (OPT), RFC 9619 (one question).
+RFC 1035 section 4.1 (the format), RFC 4035 section 3.2 (AD and CD), RFC 6891 section 6 (OPT), RFC 9619 (one
+question).
 
 A message holds its OPT record as `edns`, not among the additional records. `rcode` is the whole response
 code, although EDNS carries its high bits on the wire. Decoding splits the OPT record into these fields, and
 encoding builds the record again.
 
-Decoding accepts unusual messages that have only one possible meaning: no question; a TTL with the sign bit
-set, which is read as 0 (RFC 2181 section 8). Decoding refuses messages with two possible meanings: octets
-after the last record; a second OPT. The time for decoding is proportional to the message's length.
+A message that was decoded may hold its sections as a view of its octets (`netkit.dns.reading.Parts`), and make
+their records when they are first asked for. This cannot be seen from outside: all was checked before.
 """
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
-from netkit.dns.constants import MAX_TTL, DnsClass, DnsRecordType, Opcode, Rcode
+from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
-from netkit.dns.name import Name
-from netkit.dns.records.base import DnsRecord, record_from_wire
+from netkit.dns.header import (
+    AA as AA,
+    AD as AD,
+    CD as CD,
+    FLAG_MEANINGS as FLAG_MEANINGS,
+    FLAG_NAMES,
+    FLAGS,
+    QR as QR,
+    RA as RA,
+    RD as RD,
+    TC as TC,
+    Header as Header,
+    Question as Question,
+    Z as Z,
+    checked_flags,
+)
+from netkit.dns.lenient import Complaint as Complaint, read_leniently
+from netkit.dns.reading import MadeParts, read_message, read_parts
 from netkit.dns.value import Value, assign, checked_int
-from netkit.dns.wire import MAX_MESSAGE, WireReader, WireWriter
+from netkit.dns.wire import WireReader
+from netkit.dns.writing import MIN_MESSAGE as MIN_MESSAGE, write_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from typing import Self
 
-#: RFC 1035 section 4.1.1, RFC 4035 section 3.2: the bits of the header's second line.
-QR = 0x8000
-AA = 0x0400
-TC = 0x0200
-RD = 0x0100
-RA = 0x0080
-Z = 0x0040
-AD = 0x0020
-CD = 0x0010
-_FLAGS = QR | AA | TC | RD | RA | Z | AD | CD
-_FLAG_NAMES = {QR: "qr", AA: "aa", TC: "tc", RD: "rd", RA: "ra", AD: "ad", CD: "cd"}
-
-#: The meaning of each flag of a response, by the flag's name. QR says only that the message is a response.
-FLAG_MEANINGS = {
-    "aa": "authoritative",
-    "tc": "truncated",
-    "rd": "recursion desired",
-    "ra": "recursion available",
-    "ad": "authentic data",
-    "cd": "checking disabled",
-}
-
-#: RFC 1035 section 4.2.1: the largest UDP message without EDNS, in octets.
-MIN_MESSAGE = 512
-_HEADER_SIZE = 12
-# The shortest question and the shortest record have the root as their name: one octet and the fixed fields.
-_MIN_QUESTION = 5
-_MIN_RECORD = 11
-
-
-class Header(Value):
-    """The first twelve octets of a message, unchanged; the response code has only its low four bits.
-
-    `Header.from_wire(WireReader(data))` reads the header without decoding the rest of the message.
-    """
-
-    __slots__ = ("ancount", "arcount", "flags", "id", "nscount", "opcode", "qdcount", "rcode")
-    __match_args__ = ("id", "flags", "opcode", "rcode", "qdcount", "ancount", "nscount", "arcount")
-
-    id: int
-    flags: int
-    opcode: Opcode
-    rcode: Rcode
-    qdcount: int
-    ancount: int
-    nscount: int
-    arcount: int
-
-    def __init__(
-        self,
-        id: int,  # noqa: A002  # the field's own name
-        flags: int = 0,
-        opcode: int = Opcode.QUERY,
-        rcode: int = Rcode.NOERROR,
-        qdcount: int = 0,
-        ancount: int = 0,
-        nscount: int = 0,
-        arcount: int = 0,
-    ) -> None:
-        assign(self, "id", checked_int("id", id, 0xFFFF))
-        assign(self, "flags", _checked_flags(flags))
-        assign(self, "opcode", Opcode(opcode))
-        assign(self, "rcode", Rcode(checked_int("rcode", rcode, 0xF)))
-        assign(self, "qdcount", checked_int("qdcount", qdcount, 0xFFFF))
-        assign(self, "ancount", checked_int("ancount", ancount, 0xFFFF))
-        assign(self, "nscount", checked_int("nscount", nscount, 0xFFFF))
-        assign(self, "arcount", checked_int("arcount", arcount, 0xFFFF))
-
-    @classmethod
-    def from_wire(cls, reader: WireReader) -> Self:
-        """Read a header at the position of `reader`. Raises DnsError.InvalidResponse."""
-        number = reader.u16("header.id")
-        bits = reader.u16("header.flags")
-        counts = [reader.u16(f"header.{field}") for field in cls.__match_args__[4:]]
-        return cls(number, bits & _FLAGS, bits >> 11 & 0xF, bits & 0xF, *counts)
-
-    def to_wire(self, writer: WireWriter) -> None:
-        """Write the twelve octets."""
-        writer.u16(self.id)
-        writer.u16(self.flags | self.opcode << 11 | self.rcode)
-        for count in (self.qdcount, self.ancount, self.nscount, self.arcount):
-            writer.u16(count)
-
-
-class Question(Value):
-    """A question: `name`, `rdtype` and `rdclass` (IN by default). RFC 1035 section 4.1.2."""
-
-    __slots__ = ("name", "rdclass", "rdtype")
-    __match_args__ = ("name", "rdtype", "rdclass")
-
-    name: Name
-    rdtype: DnsRecordType
-    rdclass: DnsClass
-
-    def __init__(self, name: Name | str, rdtype: int, rdclass: int = DnsClass.IN) -> None:
-        assign(self, "name", Name.of(name))
-        assign(self, "rdtype", DnsRecordType(rdtype))
-        assign(self, "rdclass", DnsClass(rdclass))
-
-    @classmethod
-    def from_wire(cls, reader: WireReader) -> Self:
-        """Read a question at the position of `reader`. Raises DnsError.InvalidResponse."""
-        return cls(reader.name("name"), reader.u16("type"), reader.u16("class"))
-
-    def to_wire(self, writer: WireWriter) -> None:
-        """Write the question."""
-        writer.name(self.name)
-        writer.u16(self.rdtype)
-        writer.u16(self.rdclass)
-
-    def __str__(self) -> str:
-        return f"{self.name}\t{self.rdclass}\t{self.rdtype}"
+    from netkit.dns.name import Name
+    from netkit.dns.reading import Parts
+    from netkit.dns.records.base import DnsRecord
 
 
 class Message(Value):
     """A DNS message: header fields, four sections, and `edns` if it had an OPT record.
 
     `id` has 16 bits. `flags` are any of QR AA TC RD RA Z AD CD (also available as properties). `rcode` has
-    all twelve bits. Immutable: `replace` makes a changed copy.
+    all twelve bits. `complaints` says what was wrong with octets that were read leniently; it is not encoded.
+    Immutable: `replace` makes a changed copy.
     """
 
-    __slots__ = ("additional", "answer", "authority", "edns", "flags", "id", "opcode", "question", "rcode")
+    __slots__ = ("_parts", "complaints", "flags", "id", "opcode", "rcode")
     __match_args__ = (
         "id",
         "flags",
@@ -161,17 +68,15 @@ class Message(Value):
         "authority",
         "additional",
         "edns",
+        "complaints",
     )
 
     id: int
     flags: int
     opcode: Opcode
     rcode: Rcode
-    question: tuple[Question, ...]
-    answer: tuple[DnsRecord, ...]
-    authority: tuple[DnsRecord, ...]
-    additional: tuple[DnsRecord, ...]
-    edns: Edns | None
+    complaints: tuple[Complaint, ...]
+    _parts: Parts
 
     def __init__(
         self,
@@ -184,16 +89,15 @@ class Message(Value):
         authority: Iterable[DnsRecord] = (),
         additional: Iterable[DnsRecord] = (),
         edns: Edns | None = None,
+        complaints: Iterable[Complaint] = (),
     ) -> None:
         assign(self, "id", checked_int("id", id, 0xFFFF))
-        assign(self, "flags", _checked_flags(flags))
+        assign(self, "flags", checked_flags(flags))
         assign(self, "opcode", Opcode(opcode))
         assign(self, "rcode", Rcode(rcode))
-        assign(self, "question", tuple(question))
-        assign(self, "answer", tuple(answer))
-        assign(self, "authority", tuple(authority))
-        assign(self, "additional", tuple(additional))
-        assign(self, "edns", edns)
+        assign(self, "complaints", tuple(complaints))
+        parts = MadeParts(tuple(question), tuple(answer), tuple(authority), tuple(additional), edns)
+        assign(self, "_parts", parts)
 
     @classmethod
     def from_wire(
@@ -202,29 +106,34 @@ class Message(Value):
         *,
         allow_trailing: bool = False,
         question_only: bool = False,
+        lenient: bool = False,
     ) -> Self:
         """Decode a whole message.
 
         `allow_trailing` ignores octets after the last record. `question_only` stops after the question. This
-        is enough to match a truncated answer, whose last record may be incomplete, to its query.
+        is enough to match a truncated answer, whose last record may be incomplete, to its query. `lenient`
+        reads what can be read of a malformed message, and says in `complaints` what could not be
+        (`netkit.dns.lenient`); only a header and a question are needed.
 
         Raises DnsError.InvalidResponse with the field's path (`answer[2].rdata.exchange`) and the octet.
         """
-        reader = WireReader(data)
-        header = Header.from_wire(reader)
-        question = _read_questions(reader, header.qdcount)
-        if question_only:
-            return cls(header.id, header.flags, header.opcode, header.rcode, question)
-        answer, _ = _read_records(reader, "answer", header.ancount, 6)
-        authority, _ = _read_records(reader, "authority", header.nscount, 8)
-        additional, opt = _read_records(reader, "additional", header.arcount, 10)
-        if reader.remaining and not allow_trailing:
-            reader.fail("message", f"{reader.remaining} octets after the last record")
-        edns, extended_rcode = opt or (None, 0)
-        rcode = extended_rcode << 4 | header.rcode
-        return cls(
-            header.id, header.flags, header.opcode, rcode, question, answer, authority, additional, edns
-        )
+        octets = data if type(data) is bytes else bytes(data)
+        complaints: tuple[Complaint, ...] = ()
+        if lenient:
+            parts, complaints = read_leniently(octets)
+        elif allow_trailing or question_only:
+            parts = read_parts(octets, question_only=question_only, allow_trailing=allow_trailing)
+        else:
+            parts = read_message(octets)
+        number, bits, high = parts.head
+        message = cls.__new__(cls)
+        _put_id(message, number)
+        _put_flags(message, bits & FLAGS)
+        _put_opcode(message, _OPCODES[bits >> 11 & 0xF])
+        _put_rcode(message, Rcode(high << 4 | bits & 0xF) if high else _RCODES[bits & 0xF])
+        _put_complaints(message, complaints)
+        _put_parts(message, parts)
+        return message
 
     @classmethod
     def from_malformed(cls, data: bytes | bytearray | memoryview) -> Self:
@@ -266,62 +175,32 @@ class Message(Value):
         Raises DnsError.InvalidValue for a message over 65535 octets, for a response code that needs EDNS in a
         message without EDNS, and for options that leave no room; DnsError.InvalidName for a relative name.
         """
-        if self.rcode > 0xF and self.edns is None:
-            raise DnsError.InvalidValue("rcode", self.rcode, "needs EDNS to be sent", limit=0xF)
-        opt = WireWriter(compress=False)
-        if self.edns is not None:
-            self.edns.to_wire(opt, self.rcode)
-        limit = MAX_MESSAGE if max_size is None else max(min(max_size, MAX_MESSAGE), MIN_MESSAGE)
-        writer = WireWriter(compress)
-        writer.write(bytes(_HEADER_SIZE))
-        for question in self.question:
-            question.to_wire(writer)
-        room = limit - len(opt.data)
-        if len(writer.data) > room:
-            raise _too_long(len(writer.data) + len(opt.data), limit)
+        return write_message(self, max_size, compress)
 
-        answer = _write_records(writer, self.answer, room)
-        cut = answer < len(self.answer)
-        authority = 0 if cut else _write_records(writer, self.authority, room)
-        cut = cut or authority < len(self.authority)
-        additional = 0
-        if not cut:
-            additional, cut = self._write_additional(writer, room)
-        everything = len(self.answer), len(self.authority), len(self.additional)
-        if max_size is None and (answer, authority, additional) != everything:
-            raise DnsError.InvalidValue(
-                "message", sum(everything), f"records do not fit in {MAX_MESSAGE} octets", limit=MAX_MESSAGE
-            )
-        writer.write(bytes(opt.data))
+    @property
+    def question(self) -> tuple[Question, ...]:
+        """The question section: one question, or none; a query of a client that is wrong may have more."""
+        return self._parts.question
 
-        header = WireWriter()
-        flags = self.flags | TC if cut else self.flags
-        counts = len(self.question), answer, authority, additional + (self.edns is not None)
-        Header(self.id, flags, self.opcode, self.rcode & 0xF, *counts).to_wire(header)
-        writer.data[:_HEADER_SIZE] = header.data
-        return bytes(writer.data)
+    @property
+    def answer(self) -> tuple[DnsRecord, ...]:
+        """The answer section."""
+        return self._parts.answer
 
-    def _write_additional(self, writer: WireWriter, room: int) -> tuple[int, bool]:
-        """Write the additional records that fit. Return their number, and whether a needed one is missing."""
-        required = self._in_domain_servers()
-        written = 0
-        cut = False
-        for rrset in _rrsets(self.additional):
-            if _write_records(writer, rrset, room):
-                written += len(rrset)
-            else:
-                cut = cut or (rrset[0].rdtype in _ADDRESSES and rrset[0].name in required)
-        return written, cut
+    @property
+    def authority(self) -> tuple[DnsRecord, ...]:
+        """The authority section."""
+        return self._parts.authority
 
-    def _in_domain_servers(self) -> set[Name]:
-        """Return a referral's servers inside the delegated zone; clients need their addresses most."""
-        if self.answer or self.authoritative:
-            return set()
-        return {
-            record.nameserver
-            for record in self.authority
-            if isinstance(record, DnsRecord.NS) and record.nameserver.is_subdomain_of(record.name)
-        }
+    @property
+    def additional(self) -> tuple[DnsRecord, ...]:
+        """The additional section, without OPT."""
+        return self._parts.additional
+
+    @property
+    def edns(self) -> Edns | None:
+        """What the OPT record says, if there was one."""
+        return self._parts.edns
 
     @property
     def header(self) -> Header:
@@ -368,8 +247,15 @@ class Message(Value):
     @property
     def flag_names(self) -> tuple[str, ...]:
         """The names of the set flags, with dig's spelling and order: `("qr", "rd", "ra")`."""
-        return tuple([name for bit, name in _FLAG_NAMES.items() if self.flags & bit])
+        return tuple([name for bit, name in FLAG_NAMES.items() if self.flags & bit])
 
+
+# Slots are set by their own descriptors where a message is decoded: a constructor would check everything again.
+_put_id, _put_flags, _put_opcode, _put_rcode, _put_complaints, _put_parts = (
+    vars(Message)[field].__set__ for field in ("id", "flags", "opcode", "rcode", "complaints", "_parts")
+)
+_OPCODES = tuple(map(Opcode, range(16)))
+_RCODES = tuple(map(Rcode, range(16)))
 
 #: The default EDNS of a query: 1232 octets, no options.
 DEFAULT_EDNS = Edns()
@@ -423,112 +309,3 @@ def make_response(
         own = edns or Edns(dnssec_ok=query.edns.dnssec_ok)
     question = query.question if len(query.question) == 1 else ()
     return Message(query.id, flags, query.opcode, rcode, question, answer, authority, additional, own)
-
-
-_ADDRESSES = (DnsRecordType.A, DnsRecordType.AAAA)
-
-
-def _checked_flags(flags: int) -> int:
-    if flags & ~_FLAGS:
-        raise DnsError.InvalidValue(
-            "flags", hex(flags), f"only bits of 0x{_FLAGS:04x} are flags", limit=_FLAGS
-        )
-    return flags
-
-
-def _too_long(size: int, limit: int) -> DnsError.InvalidValue:
-    return DnsError.InvalidValue(
-        "message", size, f"octets of question and OPT alone, more than {limit}", limit=limit
-    )
-
-
-def _check_count(reader: WireReader, section: str, count: int, offset: int, least: int) -> None:
-    # This check comes before any reading, so that a false count costs no time.
-    if count * least > reader.remaining:
-        reader.fail(
-            f"header.{section}",
-            f"{count} cannot fit in the {reader.remaining} octets that are left",
-            offset,
-            reader.remaining // least,
-        )
-
-
-def _read_questions(reader: WireReader, count: int) -> list[Question]:
-    _check_count(reader, "qdcount", count, 4, _MIN_QUESTION)
-    questions: list[Question] = []
-    try:
-        while len(questions) < count:
-            questions.append(Question.from_wire(reader))
-    except DnsError.InvalidResponse as error:
-        error.field = f"question[{len(questions)}].{error.field}"
-        raise
-    return questions
-
-
-# The OPT record of a message, and the high bits of the response code that were in it.
-_Opt = tuple[Edns, int]
-_COUNTS = {"answer": "ancount", "authority": "nscount", "additional": "arcount"}
-
-
-def _read_records(
-    reader: WireReader, section: str, count: int, offset: int
-) -> tuple[list[DnsRecord], _Opt | None]:
-    """Read the records of a section, whose count is at `offset`; return the OPT record separately."""
-    _check_count(reader, _COUNTS[section], count, offset, _MIN_RECORD)
-    records: list[DnsRecord] = []
-    opt: _Opt | None = None
-    try:
-        while len(records) + (opt is not None) < count:
-            start = reader.offset
-            name = reader.name("name")
-            fields = reader.offset
-            rdtype, rdclass, ttl, rdlength = reader.record_fields()
-            if rdtype == DnsRecordType.OPT:
-                # RFC 6891 section 6.1.1: at most one, in the additional section, owned by the root.
-                if section != "additional":
-                    reader.fail("type", f"OPT in the {section} section", fields)
-                if opt is not None:
-                    reader.fail("type", "a second OPT", fields)
-                if not name.is_root:
-                    reader.fail("name", "OPT is not owned by the root", start)
-                with reader.restrict_to(rdlength, "rdata"):
-                    opt = Edns.from_wire(rdclass, ttl, reader), ttl >> 24
-                continue
-            if ttl > MAX_TTL:
-                ttl = 0
-            with reader.restrict_to(rdlength, "rdata"):
-                record = record_from_wire(name, DnsRecordType(rdtype), DnsClass(rdclass), ttl, reader)
-            records.append(record)
-    except DnsError.InvalidResponse as error:
-        error.field = f"{section}[{len(records) + (opt is not None)}].{error.field}"
-        raise
-    return records, opt
-
-
-def _rrsets(records: Iterable[DnsRecord]) -> Iterator[list[DnsRecord]]:
-    """Group neighbouring records of one name, type and class."""
-    for _, run in groupby(records, lambda record: (record.name, record.rdtype, record.rdclass)):
-        yield list(run)
-
-
-def _write_records(writer: WireWriter, records: Iterable[DnsRecord], room: int) -> int:
-    """Write record sets while the message fits in `room` octets; return the number of records written."""
-    written = 0
-    for rrset in _rrsets(records):
-        mark = writer.mark()
-        for record in rrset:
-            _write_record(writer, record)
-            if len(writer.data) > room:
-                writer.rewind(mark)
-                return written
-        written += len(rrset)
-    return written
-
-
-def _write_record(writer: WireWriter, record: DnsRecord) -> None:
-    writer.name(record.name)
-    writer.u16(record.rdtype)
-    writer.u16(record.rdclass)
-    writer.u32(record.ttl)
-    with writer.length_prefix():
-        record.to_wire(writer)

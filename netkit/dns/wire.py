@@ -21,7 +21,9 @@ from netkit.dns.errors import DnsError
 from netkit.dns.name import MAX_NAME, Name
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Any, Self
+
+    from netkit.dns.layout import Layout
 
 #: The longest message (RFC 1035 section 4.2.2: its length over TCP is 16 bits).
 MAX_MESSAGE = 0xFFFF
@@ -31,7 +33,10 @@ MAX_POINTERS = 127
 MAX_STRING = 255
 # A pointer has 14 bits for its offset (RFC 1035 section 4.1.4).
 _MAX_POINTER_OFFSET = 0x3FFF
-_RECORD_FIELDS = Struct("!HHIH").unpack_from
+_HEADER = Struct("!6H")
+_HEADER_FIELDS = ("id", "flags", "qdcount", "ancount", "nscount", "arcount")
+_RECORD_FIELDS = Struct("!HHIH")
+_read_header, _read_record_fields = _HEADER.unpack_from, _RECORD_FIELDS.unpack_from
 
 
 class WireReader:
@@ -91,6 +96,14 @@ class WireReader:
         self.offset = at + 4
         return int.from_bytes(self._data[at : at + 4], "big")
 
+    def header_fields(self) -> tuple[int, ...]:
+        """The six numbers of a header (RFC 1035 section 4.1.1), in one step."""
+        at = self.offset
+        if at + 12 > self._end:
+            return tuple([self.u16(f"header.{field}") for field in _HEADER_FIELDS])
+        self.offset = at + 12
+        return _read_header(self._data, at)
+
     def record_fields(self) -> tuple[int, int, int, int]:
         """A record's type, class, TTL and RDATA length (RFC 1035 section 4.1.3), in one step."""
         at = self.offset
@@ -98,7 +111,7 @@ class WireReader:
             # One by one, for the error to say which.
             return self.u16("type"), self.u16("class"), self.u32("ttl"), self.u16("rdlength")
         self.offset = at + 10
-        return _RECORD_FIELDS(self._data, at)
+        return _read_record_fields(self._data, at)
 
     def take(self, count: int, field: str) -> bytes:
         """The next `count` octets."""
@@ -124,6 +137,12 @@ class WireReader:
         """
         data, end, names = self._data, self._end, self._names
         start = segment = at = self.offset
+        # Most names are nothing but a pointer to one that was read before.
+        if self._compression and at + 1 < end and data[at] >= 0xC0:
+            target = (data[at] & 0x3F) << 8 | data[at + 1]
+            if target in names and target < at and names[target][1] < MAX_POINTERS:
+                self.offset = at + 2
+                return names[target][0]
         after = 0  # where the name ends in its own place: behind its first pointer
         jumps = 0
         length = 0  # of the labels before `segment`, with their length octets
@@ -185,6 +204,50 @@ class WireReader:
             return self.name(field)
         finally:
             self._compression = before
+
+    def values(self, layout: Layout, count: int) -> list[Any] | None:
+        """The values of the fields in the next `count` octets, all of them read; None if they are not valid.
+
+        A name is a `Name`, an address is its octets. Where there is None, nothing was read: the fields' own
+        methods say what is wrong.
+        """
+        data, outer, start = self._data, self._end, self.offset
+        at, end = start, start + count
+        if end > outer:
+            return None
+        values: list[Any] = []
+        self._end = end
+        try:
+            for size, unpack, letter in layout:
+                if size:
+                    if at + size > end:
+                        return None
+                    values += unpack(data, at)
+                    at += size
+                    continue
+                self.offset = at
+                if letter == "n":
+                    values.append(self.name(""))
+                elif letter == "N":
+                    values.append(self.whole_name(""))
+                elif letter == "s":
+                    values.append(self.character_string(""))
+                elif letter == "S":
+                    strings = [self.character_string("")]
+                    while self.offset < end:
+                        strings.append(self.character_string(""))
+                    values.append(tuple(strings))
+                elif letter == "r":
+                    values.append(self.rest())
+                else:
+                    values.append(int.from_bytes(self.take(6, ""), "big"))
+                at = self.offset
+        except DnsError.InvalidResponse:
+            at = -1
+        finally:
+            self._end = outer
+            self.offset = at if at == end else start
+        return values if at == end else None
 
     def restrict_to(self, count: int, part: str) -> Self:
         """Return a context that limits reading to the next `count` octets; all of them must be read in it.
@@ -248,6 +311,28 @@ class WireWriter:
     def u32(self, value: int) -> None:
         """Four octets."""
         self.data += value.to_bytes(4, "big")
+
+    def header_fields(self, *numbers: int) -> None:
+        """The six numbers of a header."""
+        self.data += _HEADER.pack(*numbers)
+
+    def record_fields(self, rdtype: int, rdclass: int, ttl: int) -> int:
+        """A record's type, class, TTL and the place for its length; return where the RDATA begins.
+
+        `set_length` takes that when the RDATA is written.
+        """
+        self.data += _RECORD_FIELDS.pack(rdtype, rdclass, ttl, 0)
+        return len(self.data)
+
+    def set_length(self, start: int) -> None:
+        """Write how much follows `start` into the two octets before it.
+
+        Raises DnsError.InvalidValue for more than 65535 octets.
+        """
+        length = len(self.data) - start
+        if length > 0xFFFF:
+            raise DnsError.InvalidValue("length", length, "longer than 65535 octets", limit=0xFFFF)
+        self.data[start - 2 : start] = length.to_bytes(2, "big")
 
     def write(self, octets: bytes) -> None:
         """Octets as they are."""
@@ -318,13 +403,9 @@ class LengthPrefix:
         self._writer = writer
 
     def __enter__(self) -> None:
-        self._at = len(self._writer.data)
         self._writer.data += b"\0\0"
+        self._at = len(self._writer.data)
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None:
-            return
-        length = len(self._writer.data) - self._at - 2
-        if length > 0xFFFF:
-            raise DnsError.InvalidValue("length", length, "longer than 65535 octets", limit=0xFFFF)
-        self._writer.data[self._at : self._at + 2] = length.to_bytes(2, "big")
+        if error is None:
+            self._writer.set_length(self._at)

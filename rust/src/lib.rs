@@ -5,6 +5,7 @@
 //! thin layer that turns Python objects into slices, and kernel errors into the exceptions that the Python
 //! twin raises, is in `python`, and only there.
 
+pub mod dns;
 pub mod http;
 pub mod masking;
 pub mod websocket;

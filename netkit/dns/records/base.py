@@ -81,9 +81,7 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
 
     #: The type; of an Unknown, that of the record and not of the class.
     rdtype: ClassVar[DnsRecordType]
-    #: What a native decoder reads, one letter for each field: `B H I L` a number of 8, 16, 32 or 48 bits, `4`
-    #: and `6` the octets of an address, `n` a name (decompressed, in wire form), `s` a string behind its
-    #: length, `S` one or more of these up to the end, `r` all octets up to the end. None: Python must read.
+    #: What a decoder reads, one letter for each field (`netkit.dns.layout`). None: the class must read.
     LAYOUT: ClassVar[str | None] = None
 
     if TYPE_CHECKING:

@@ -203,7 +203,7 @@ class U48(_Number):
 class U64(_Number):
     """A number of 64 bits."""
 
-    limit, octets = 0xFFFFFFFFFFFFFFFF, 8
+    limit, octets, layout = 0xFFFFFFFFFFFFFFFF, 8, "Q"
 
 
 def number(token: Token, field: str, limit: int) -> int:
@@ -285,7 +285,6 @@ class DomainName(Field[Name, "Name | str"]):
     the canonical form has the name in lower case.
     """
 
-    is_raw = True
     schema: ClassVar[Schema] = {"type": "string"}
 
     def __init__(
@@ -295,17 +294,13 @@ class DomainName(Field[Name, "Name | str"]):
         self.compressed = compressed
         self.decompressed = compressed or decompressed
         self.lowered = lowered
-        # A native decoder follows pointers, and so can read only the names that may have them.
-        self.layout = "n" if self.decompressed else None
+        self.layout = "n" if self.decompressed else "N"
 
     def check(self, value: Name | str) -> Name:
         return value if isinstance(value, Name) else Name.parse(value)
 
     def read(self, reader: WireReader) -> Name:
         return reader.name(self.name) if self.decompressed else reader.whole_name(self.name)
-
-    def from_raw(self, value: bytes) -> Name:
-        return Name._trusted(value)
 
     def write(self, value: Name, writer: WireWriter) -> None:
         writer.name(value, self.compressed)
@@ -443,7 +438,7 @@ class OptionalString(Field["bytes | None", "bytes | str | None"]):
 class CharacterStrings(Field[tuple[bytes, ...], "Iterable[bytes | str]"]):
     """All that is left of the RDATA as strings, at least one."""
 
-    layout, is_raw = "S", True
+    layout = "S"
     schema: ClassVar[Schema] = {"type": "array", "items": {"type": "string", "contentEncoding": "base64"}}
 
     def check(self, value: Iterable[bytes | str]) -> tuple[bytes, ...]:
@@ -460,9 +455,6 @@ class CharacterStrings(Field[tuple[bytes, ...], "Iterable[bytes | str]"]):
         while reader.remaining:
             strings.append(reader.character_string(self.name))
         return tuple(strings)
-
-    def from_raw(self, value: Iterable[bytes]) -> tuple[bytes, ...]:
-        return tuple(value)
 
     def write(self, value: tuple[bytes, ...], writer: WireWriter) -> None:
         for each in value:

@@ -1,0 +1,94 @@
+"""Making records of values that a decoder has read by letters (`netkit.dns.layout`), without checking again.
+
+It is most of the time of decoding, and therefore done by hand: slots are set by their own descriptors, and an
+address gets its number without the constructor, which would look at what kind of argument it has. A test holds
+that such an address is equal to one made by the constructor.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from netkit.addr import Ipv4Addr, Ipv6Addr
+from netkit.dns.records.base import DnsRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from netkit.dns.constants import DnsClass
+    from netkit.dns.name import Name
+    from netkit.dns.records.fields import Field
+
+#: Makes a record of a name, a TTL, a class, and the values of its fields.
+Maker: TypeAlias = "Callable[[Name, int, DnsClass, Sequence[Any]], DnsRecord]"
+#: Makes what a record holds of what the decoder has.
+Convert: TypeAlias = "Callable[[Any], object]"
+
+_new = object.__new__
+_put_name, _put_ttl, _put_class = (vars(DnsRecord)[field].__set__ for field in ("name", "ttl", "rdclass"))
+
+
+def maker_of(cls: type[DnsRecord]) -> Maker:
+    """The function that makes records of a class."""
+    fields = [(field.put, converted(field)) for field in cls.FIELDS]
+    if len(fields) == 1:
+        [(put, convert)] = fields
+        return _of_one(cls, put, convert)
+
+    def make(name: Name, ttl: int, rdclass: DnsClass, values: Sequence[Any]) -> DnsRecord:
+        record = _new(cls)
+        _put_name(record, name)
+        _put_ttl(record, ttl)
+        _put_class(record, rdclass)
+        for (put, convert), value in zip(fields, values, strict=True):
+            put(record, value if convert is None else convert(value))
+        return record
+
+    return make
+
+
+def _of_one(cls: type[DnsRecord], put: Callable[[object, Any], None], convert: Convert | None) -> Maker:
+    """The same for a class of one field, as most records of an answer have."""
+    if convert is None:
+
+        def make_as_it_is(name: Name, ttl: int, rdclass: DnsClass, values: Sequence[Any]) -> DnsRecord:
+            record = _new(cls)
+            _put_name(record, name)
+            _put_ttl(record, ttl)
+            _put_class(record, rdclass)
+            put(record, values[0])
+            return record
+
+        return make_as_it_is
+
+    def make(name: Name, ttl: int, rdclass: DnsClass, values: Sequence[Any]) -> DnsRecord:
+        record = _new(cls)
+        _put_name(record, name)
+        _put_ttl(record, ttl)
+        _put_class(record, rdclass)
+        put(record, convert(values[0]))
+        return record
+
+    return make
+
+
+def converted(field: Field[Any, Any]) -> Convert | None:
+    """What makes the value of a field; None where the decoder's value is the record's."""
+    if not field.is_raw:
+        return None
+    return {"4": ipv4, "6": ipv6}.get(field.layout or "", field.from_raw)
+
+
+def ipv4(octets: bytes) -> Ipv4Addr:
+    """The address of four octets."""
+    address = _new(Ipv4Addr)
+    address._ip = int.from_bytes(octets, "big")
+    return address
+
+
+def ipv6(octets: bytes) -> Ipv6Addr:
+    """The address of sixteen octets, without a zone."""
+    address = _new(Ipv6Addr)
+    address._ip = int.from_bytes(octets, "big")
+    address._scope_id = None
+    return address

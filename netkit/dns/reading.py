@@ -1,0 +1,216 @@
+"""Reading a DNS message: strictly, all of it in one pass, or not at all.
+
+RFC 1035 section 4.1, RFC 2181 section 8 (TTL), RFC 6891 section 6.1.1 (OPT).
+
+`read_message` has a Rust twin. This one makes the records as it reads them. The twin makes a view, which says
+where each record is, and makes records when a section is first asked for; where a message is not valid, or
+has more than 64 KiB, the twin hands it to this one, so that errors have one source. Both give `Parts`.
+
+Accepted is what has only one possible meaning: no question; a TTL with the sign bit set, which is read as 0.
+Refused is what has two: octets after the last record; a second OPT. The time is proportional to the message's
+length. `netkit.dns.lenient` reads what is refused here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from netkit import _twins
+from netkit.dns.constants import MAX_TTL, DnsClass, DnsRecordType
+from netkit.dns.edns import Edns
+from netkit.dns.errors import DnsError
+from netkit.dns.header import Question
+from netkit.dns.layout import compiled
+from netkit.dns.making import maker_of
+from netkit.dns.records.base import record_class, record_from_wire
+from netkit.dns.wire import WireReader
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from netkit.dns.layout import Layout
+    from netkit.dns.making import Maker
+    from netkit.dns.name import Name
+    from netkit.dns.records.base import DnsRecord
+
+#: The shortest question and the shortest record have the root as their name: one octet and the fixed fields.
+MIN_QUESTION = 5
+MIN_RECORD = 11
+#: The sections of records, with the name of their count in the header and where it is.
+SECTIONS = (("answer", "ancount", 6), ("authority", "nscount", 8), ("additional", "arcount", 10))
+
+
+class Parts(Protocol):
+    """A message that was read. All is immutable, so that it does not matter when it is made."""
+
+    @property
+    def head(self) -> tuple[int, int, int]:
+        """The id, the header's second line, and the high bits of the response code, which were in OPT."""
+
+    @property
+    def question(self) -> tuple[Question, ...]:
+        """The question section."""
+
+    @property
+    def answer(self) -> tuple[DnsRecord, ...]:
+        """The answer section."""
+
+    @property
+    def authority(self) -> tuple[DnsRecord, ...]:
+        """The authority section."""
+
+    @property
+    def additional(self) -> tuple[DnsRecord, ...]:
+        """The additional section, without OPT."""
+
+    @property
+    def edns(self) -> Edns | None:
+        """What the OPT record says."""
+
+
+class MadeParts:
+    """Parts that are made already: as this twin reads them, and of a message that a program makes."""
+
+    __slots__ = ("additional", "answer", "authority", "edns", "head", "question")
+
+    def __init__(
+        self,
+        question: tuple[Question, ...],
+        answer: tuple[DnsRecord, ...],
+        authority: tuple[DnsRecord, ...],
+        additional: tuple[DnsRecord, ...],
+        edns: Edns | None,
+        head: tuple[int, int, int] = (0, 0, 0),
+    ) -> None:
+        self.question = question
+        self.answer = answer
+        self.authority = authority
+        self.additional = additional
+        self.edns = edns
+        self.head = head
+
+
+def _read_message(data: bytes) -> Parts:
+    """Read a whole message. Raises DnsError.InvalidResponse with the field's path and the octet."""
+    return read_parts(data)
+
+
+def read_parts(data: bytes, *, question_only: bool = False, allow_trailing: bool = False) -> Parts:
+    """The same, or only a part of it; see `Message.from_wire`."""
+    reader = WireReader(data)
+    number, bits, qdcount, *counts = reader.header_fields()
+    questions = _read_questions(reader, qdcount)
+    if question_only:
+        return MadeParts(questions, (), (), (), None, (number, bits, 0))
+    opt: _Opt | None = None
+    sections: list[tuple[DnsRecord, ...]] = []
+    for (section, field, offset), count in zip(SECTIONS, counts, strict=True):
+        if count:
+            records, opt = _read_records(reader, section, field, count, offset)
+            sections.append(tuple(records))
+        else:
+            sections.append(())
+    if reader.remaining and not allow_trailing:
+        reader.fail("message", f"{reader.remaining} octets after the last record")
+    edns, high = opt or (None, 0)
+    answer, authority, additional = sections
+    return MadeParts(questions, answer, authority, additional, edns, (number, bits, high))
+
+
+def _check_count(reader: WireReader, field: str, count: int, offset: int, least: int) -> None:
+    # This check comes before any reading, so that a false count costs no time.
+    if count * least > reader.remaining:
+        reader.fail(
+            f"header.{field}",
+            f"{count} cannot fit in the {reader.remaining} octets that are left",
+            offset,
+            reader.remaining // least,
+        )
+
+
+def _read_questions(reader: WireReader, count: int) -> tuple[Question, ...]:
+    _check_count(reader, "qdcount", count, 4, MIN_QUESTION)
+    questions: list[Question] = []
+    try:
+        while len(questions) < count:
+            questions.append(Question.from_wire(reader))
+    except DnsError.InvalidResponse as error:
+        error.field = f"question[{len(questions)}].{error.field}"
+        raise
+    return tuple(questions)
+
+
+#: The OPT record of a message, and the high bits of the response code that were in it.
+_Opt: TypeAlias = "tuple[Edns, int]"
+
+
+def _read_records(
+    reader: WireReader, section: str, field: str, count: int, offset: int
+) -> tuple[list[DnsRecord], _Opt | None]:
+    """Read the records of a section, whose count is at `offset`; return the OPT record separately."""
+    _check_count(reader, field, count, offset, MIN_RECORD)
+    records: list[DnsRecord] = []
+    opt: _Opt | None = None
+    shapes, internet = _shapes, DnsClass.IN
+    try:
+        while len(records) + (opt is not None) < count:
+            start = reader.offset
+            name = reader.name("name")
+            fields = reader.offset
+            rdtype, rdclass, ttl, rdlength = reader.record_fields()
+            if rdtype in shapes and rdclass == 1 and ttl <= MAX_TTL:
+                layout, make = shapes[rdtype]
+                values = reader.values(layout, rdlength)
+                if values is not None:
+                    records.append(make(name, ttl, internet, values))
+                    continue
+            elif rdtype == 41:
+                # RFC 6891 section 6.1.1: at most one, in the additional section, owned by the root.
+                if section != "additional":
+                    reader.fail("type", f"OPT in the {section} section", fields)
+                if opt is not None:
+                    reader.fail("type", "a second OPT", fields)
+                if not name.is_root:
+                    reader.fail("name", "OPT is not owned by the root", start)
+                with reader.restrict_to(rdlength, "rdata"):
+                    opt = Edns.from_wire(rdclass, ttl, reader), ttl >> 24
+                continue
+            with reader.restrict_to(rdlength, "rdata"):
+                records.append(read_record(name, rdtype, rdclass, ttl, reader))
+    except DnsError.InvalidResponse as error:
+        error.field = f"{section}[{len(records) + (opt is not None)}].{error.field}"
+        raise
+    return records, opt
+
+
+def read_record(name: Name, rdtype: int, rdclass: int, ttl: int, reader: WireReader) -> DnsRecord:
+    """The record whose RDATA is what `reader` is restricted to, in the way that every type can be read.
+
+    Raises DnsError.InvalidResponse.
+    """
+    if rdclass == DnsClass.IN and rdtype not in _shapes:
+        shape_of(rdtype)  # for the next of this type
+    return record_from_wire(
+        name, DnsRecordType(rdtype), DnsClass(rdclass), 0 if ttl > MAX_TTL else ttl, reader
+    )
+
+
+# How records in class IN are read and made, by their type: only types that letters describe.
+_shapes: dict[int, tuple[Layout, Maker]] = {}
+
+
+def shape_of(rdtype: int) -> tuple[str | None, Maker] | None:
+    """The letters of a type's RDATA in class IN and what makes its records; None for a type without a class.
+
+    The letters are None where only the type's `from_wire` can read it.
+    """
+    cls = record_class(rdtype, DnsClass.IN)
+    if cls is None:
+        return None
+    make = maker_of(cls)
+    if cls.LAYOUT is not None:
+        _shapes[rdtype] = compiled(cls.LAYOUT), make
+    return cls.LAYOUT, make
+
+
+read_message = _twins.choose("read_message", _read_message)

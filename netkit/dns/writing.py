@@ -1,0 +1,148 @@
+"""Writing a DNS message, and what is left out of one that is too large.
+
+RFC 1035 section 4.1, RFC 2181 section 9 and RFC 9471 section 3.1 (truncation). Most messages fit, and are written
+record by record; only one that does not is written again, record set by record set, as far as it goes.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from netkit.dns.constants import DnsRecordType
+from netkit.dns.errors import DnsError
+from netkit.dns.header import AA, TC
+from netkit.dns.records.base import DnsRecord
+from netkit.dns.wire import MAX_MESSAGE, WireWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from netkit.dns.message import Message
+    from netkit.dns.name import Name
+
+#: RFC 1035 section 4.2.1: the largest UDP message without EDNS, in octets.
+MIN_MESSAGE = 512
+_HEADER_SIZE = 12
+_ADDRESSES = (DnsRecordType.A, DnsRecordType.AAAA)
+
+
+def write_message(message: Message, max_size: int | None, compress: bool) -> bytes:
+    """The octets of a message; see `Message.to_wire`."""
+    edns = message.edns
+    opt = b""
+    if edns is not None:
+        own = WireWriter(compress=False)
+        edns.to_wire(own, message.rcode)
+        opt = bytes(own.data)
+    elif message.rcode > 0xF:
+        raise DnsError.InvalidValue("rcode", message.rcode, "needs EDNS to be sent", limit=0xF)
+    limit = MAX_MESSAGE if max_size is None else max(min(max_size, MAX_MESSAGE), MIN_MESSAGE)
+    room = limit - len(opt)
+    writer = WireWriter(compress)
+    writer.write(bytes(_HEADER_SIZE))
+    for question in message.question:
+        question.to_wire(writer)
+    if len(writer.data) > room:
+        raise _too_long(len(writer.data) + len(opt), limit)
+
+    sections = message.answer, message.authority, message.additional
+    counts = tuple(map(len, sections))
+    cut = False
+    mark = writer.mark()
+    if not all([_write_all(writer, records, room) for records in sections]):
+        if max_size is None:
+            raise DnsError.InvalidValue(
+                "message", sum(counts), f"records do not fit in {MAX_MESSAGE} octets", limit=MAX_MESSAGE
+            )
+        writer.rewind(mark)
+        counts, cut = _write_some(writer, message, room)
+    writer.write(opt)
+
+    flags = message.flags | TC if cut else message.flags
+    header = WireWriter()
+    answer, authority, additional = counts
+    header.header_fields(
+        message.id,
+        flags | message.opcode << 11 | message.rcode & 0xF,
+        len(message.question),
+        answer,
+        authority,
+        additional + (edns is not None),
+    )
+    writer.data[:_HEADER_SIZE] = header.data
+    return bytes(writer.data)
+
+
+def _too_long(size: int, limit: int) -> DnsError.InvalidValue:
+    return DnsError.InvalidValue(
+        "message", size, f"octets of question and OPT alone, more than {limit}", limit=limit
+    )
+
+
+def _write_all(writer: WireWriter, records: Iterable[DnsRecord], room: int) -> bool:
+    """Write records as long as the message fits in `room` octets; whether all did."""
+    if len(writer.data) > room:
+        return False
+    for record in records:
+        _write_record(writer, record)
+        if len(writer.data) > room:
+            return False
+    return True
+
+
+def _write_some(writer: WireWriter, message: Message, room: int) -> tuple[tuple[int, int, int], bool]:
+    """Write whole record sets that fit; return how many records of each section, and whether TC is due."""
+    answer = _write_sets(writer, message.answer, room)
+    if answer < len(message.answer):
+        return (answer, 0, 0), True
+    authority = _write_sets(writer, message.authority, room)
+    if authority < len(message.authority):
+        return (answer, authority, 0), True
+    required = _in_domain_servers(message)
+    additional = 0
+    cut = False
+    for rrset in _rrsets(message.additional):
+        if _write_sets(writer, rrset, room):
+            additional += len(rrset)
+        else:
+            cut = cut or (rrset[0].rdtype in _ADDRESSES and rrset[0].name in required)
+    return (answer, authority, additional), cut
+
+
+def _in_domain_servers(message: Message) -> set[Name]:
+    """Return a referral's servers inside the delegated zone; clients need their addresses most."""
+    if message.answer or message.flags & AA:
+        return set()
+    return {
+        record.nameserver
+        for record in message.authority
+        if isinstance(record, DnsRecord.NS) and record.nameserver.is_subdomain_of(record.name)
+    }
+
+
+def _rrsets(records: Iterable[DnsRecord]) -> Iterator[list[DnsRecord]]:
+    """Group neighbouring records of one name, type and class."""
+    for _, run in groupby(records, lambda record: (record.name, record.rdtype, record.rdclass)):
+        yield list(run)
+
+
+def _write_sets(writer: WireWriter, records: Iterable[DnsRecord], room: int) -> int:
+    """Write record sets while the message fits in `room` octets; return the number of records written."""
+    written = 0
+    for rrset in _rrsets(records):
+        mark = writer.mark()
+        for record in rrset:
+            _write_record(writer, record)
+            if len(writer.data) > room:
+                writer.rewind(mark)
+                return written
+        written += len(rrset)
+    return written
+
+
+def _write_record(writer: WireWriter, record: DnsRecord) -> None:
+    writer.name(record.name)
+    at = writer.record_fields(record.rdtype, record.rdclass, record.ttl)
+    record.to_wire(writer)
+    writer.set_length(at)
