@@ -29,10 +29,11 @@ from netkit.addr import HostPort, IpAddr, SocketAddr
 from netkit.dns import DnsError, DnsRecord, DnsRecordType
 from netkit.dns.constants import Rcode
 from netkit.dns.edns import Edns, EdnsOption
-from netkit.dns.exchange import QueryOptions
 from netkit.dns.message import Header, Message, Question
 from netkit.dns.name import Name
+from netkit.dns.options import QueryOptions
 from netkit.dns.rrset import RRset
+from netkit.dns.upstream import Upstream
 from netkit.errors import NetkitError
 from netkit.http import Cookie, Headers, Method, Request, Response, StatusCode, Url, Version
 from netkit.http.client.channel import Exchange, Reply
@@ -195,6 +196,7 @@ def values() -> Iterator[object]:
     yield from (IpAddr.parse("192.0.2.1"), IpAddr.parse("fe80::1%1"), SocketAddr.parse("[::1]:80"))
     yield from (HostPort.parse("example.com:80"), Name.of("a\\.b.example"), UnixAddr.parse("@name"))
     yield from (Question("a.example", DnsRecordType.A), Header(1), QueryOptions())
+    yield Upstream.parse("https://192.0.2.1/dns-query{?dns}#dns.example")
     records: list[DnsRecord] = [
         DnsRecord.A("a.example", 60, "192.0.2.1"),
         DnsRecord.AAAA("a.example", 60, "2001:db8::1"),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from netkit._lazy import lazy
 
 if TYPE_CHECKING:
+    from netkit.dns.answer import Answer as Answer
     from netkit.dns.constants import (
         DNS_TYPE_A as DNS_TYPE_A,
         DNS_TYPE_AAAA as DNS_TYPE_AAAA,
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     )
     from netkit.dns.name import Name as Name
     from netkit.dns.records import DnsRecord as DnsRecord
-    from netkit.dns.resolution import Answer as Answer
     from netkit.dns.resolver import Resolver as Resolver
     from netkit.dns.server import DnsServer as DnsServer
     from netkit.dns.system import Hosts as Hosts, ResolvConf as ResolvConf
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
+        "answer": "Answer",
         "constants": (
             "DNS_TYPE_A DNS_TYPE_AAAA DNS_TYPE_ANY DNS_TYPE_CNAME DNS_TYPE_MX DNS_TYPE_NS DNS_TYPE_PTR "
             "DNS_TYPE_SOA DNS_TYPE_SRV DNS_TYPE_TXT DnsClass DnsRecordType Opcode Rcode"
@@ -82,7 +83,6 @@ __getattr__, __dir__, __all__ = lazy(
         "message": "Message Question make_query make_response",
         "name": "Name",
         "records": "DnsRecord",
-        "resolution": "Answer",
         "resolver": "Resolver",
         "server": "DnsServer",
         "system": "Hosts ResolvConf",

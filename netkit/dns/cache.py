@@ -8,8 +8,8 @@ from copy import copy
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from netkit.dns.answer import Answer
 from netkit.dns.errors import DnsError
-from netkit.dns.resolution import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from ipaddress import IPv4Address, IPv6Address
 
-    from netkit.dns.resolution import Answer
+    from netkit.dns.answer import Answer
     from netkit.dns.resolver import Resolver
     from netkit.io import Flow, Outcome
 

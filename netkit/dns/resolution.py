@@ -1,116 +1,475 @@
-"""From a question to an answer: asks recursive servers, and follows aliases to the end.
+"""`Resolution`: one question to a list of upstreams, as a state machine without socket, clock or random
+source.
 
-`resolve_question` does the work of a stub resolver (RFC 1034 section 5.3.1): it asks recursive servers,
-judges their answers with `netkit.dns.verdict`, and asks again if an alias leads to a name that the message
-does not answer.
+    resolution = Resolution(question, upstreams, options, now, random)
+    while not isinstance(step := resolution.next(now()), Done):
+        if isinstance(step, Ask): ...      # send step.message to step.upstream over step.transport
+        else: ...                          # wait for a message or until step.until
+
+What comes is reported by `heard`, `miscased` and `expired`. The rules, each with its reason in the history:
+
+- Each upstream in turn, for `tries` rounds (RFC 1035 section 7.2). One that failed lately is asked last. One
+  that refuses is not asked again; SERVFAIL and silence are tried again in the next round.
+- A truncated answer over UDP: the same upstream over TCP (RFC 7766 section 5).
+- A question that came back in another letter case: once more in plain case; this is remembered.
+- FORMERR or NOTIMP to EDNS: without EDNS; this is remembered. BADVERS: EDNS version 0 (RFC 6891 sections
+  6.1.3 and 7). Silence never means that EDNS is to blame (DNS Flag Day 2019).
+- BADCOOKIE: with the server's cookie, then over TCP. An answer without the cookie that this server gives:
+  over TCP. An answer with another client's cookie: without cookies (RFC 7873 section 5.3).
+- With `hedge`, a second upstream is asked while the first is later than its round-trip time explains.
+
+Each reason applies once to each upstream, so the number of asks is limited. No ask lasts longer than the
+deadline over all. `netkit.dns.answer.Lookup` follows aliases, with one `Resolution` for each name.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from netkit.dns.constants import Rcode
+from netkit.dns.edns import EdnsOption
 from netkit.dns.errors import DnsError
-from netkit.dns.exchange import DEFAULT_OPTIONS, QueryOptions, ask
-from netkit.dns.message import Question
+from netkit.dns.knowledge import Knowledge
+from netkit.dns.message import make_query
+from netkit.dns.steps import Ask, Done, Sent, Step, Wait, Why
+from netkit.dns.upstream import Transport
 from netkit.dns.verdict import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from netkit.addr import SocketAddr
-    from netkit.dns.records.base import DnsRecord
+    from netkit.dns.edns import Edns
+    from netkit.dns.knowledge import Learnt
+    from netkit.dns.message import Message, Question
+    from netkit.dns.options import QueryOptions
     from netkit.dns.transports.reply import Reply
+    from netkit.dns.upstream import Upstream
     from netkit.dns.verdict import Verdict
-    from netkit.io import Flow
 
-#: The largest number of aliases followed from one name; a longer chain counts as a loop.
-MAX_ALIASES = 16
+    #: `random(64)` returns 64 unpredictable bits as an integer (RFC 5452 section 4.3).
+    Random: TypeAlias = Callable[[int], int]
+
+__all__ = ["Ask", "Done", "Resolution", "Sent", "Step", "Wait", "Why"]
+
+#: How many upstreams are asked at the same time, at most.
+MAX_AT_ONCE = 2
+#: RFC 8467 section 4.1: an encrypted query's length is a multiple of this many octets.
+PADDING_BLOCK = 128
 
 #: Response codes of a server that will never answer such a question.
-_NEVER = (Rcode.NOTIMP, Rcode.FORMERR)
+NEVER = frozenset((Rcode.NOTIMP, Rcode.FORMERR))
 
 
-class Answer:
-    """The requested records, and how they were found.
+class _Manner:
+    """How one upstream is asked, as far as this question has shown; `used` are the reasons that applied."""
 
-    `records` have the requested type (any type, for ANY) and the name `canonical_name`. `aliases` are the
-    CNAME records, in order, from the question's name to `canonical_name`. `ttl` is the lowest TTL of records
-    and aliases, in seconds.
+    __slots__ = ("case", "cookies", "cut", "edns", "learnt", "transport", "upstream", "used")
+
+    def __init__(self, upstream: Upstream, learnt: Learnt, options: QueryOptions, now: float) -> None:
+        self.upstream = upstream
+        self.learnt = learnt
+        udp = upstream.transport is Transport.UDP
+        self.transport = Transport.TCP if udp and options.tcp else upstream.transport
+        self.edns = options.edns if learnt.has_edns(now) else None
+        self.case = options.randomize_case and learnt.keeps_case(now)
+        self.cookies = options.cookies
+        self.used: set[Why] = set()
+        self.cut: Reply | None = None
+
+
+class _Intent(NamedTuple):
+    """An ask that is to be made next."""
+
+    manner: _Manner
+    why: Why
+    because: int | None
+
+
+class _Pending(NamedTuple):
+    """An ask that is out."""
+
+    ask: Ask
+    manner: _Manner
+    step: Step
+    at: float
+
+
+class Resolution:
+    """Ask one question until there is a reply that settles it; see the module's docstring.
+
+    `now` is the moment of the start, in seconds of a clock that only runs forward; `random` gives random
+    bits. `knowledge` is kept between questions by the caller. With `any_reply`, the first reply ends it,
+    whatever it says: what `dig` shows. `deadline` is a moment; it replaces the limit in `options`. `why`,
+    `first_number` and `began` are for a `Lookup`, of which this is a part.
+
+    `sent` starts in the middle: these queries were sent by another engine, such as one for bulk lookups, and
+    this machine goes on from there. Their upstreams have had their turn of the first round. Those with a
+    reply or failure are dealt with at once; the others are in `asks`, with numbers by which to report them.
     """
-
-    __slots__ = ("aliases", "canonical_name", "question", "records", "replies", "ttl")
 
     def __init__(
         self,
         question: Question,
-        records: Sequence[DnsRecord],
-        aliases: Sequence[DnsRecord.CNAME] = (),
-        replies: Sequence[Reply] = (),
+        upstreams: Iterable[Upstream],
+        options: QueryOptions,
+        now: float,
+        random: Random,
+        knowledge: Knowledge | None = None,
+        *,
+        any_reply: bool = False,
+        deadline: float | None = None,
+        why: Why = Why.FIRST,
+        first_number: int = 1,
+        began: float | None = None,
+        sent: Sequence[Sent] = (),
     ) -> None:
         self.question = question
-        self.records = tuple(records)
-        self.aliases = tuple(aliases)
-        self.canonical_name = aliases[-1].canonical if aliases else question.name
-        self.replies = tuple(replies)
-        self.ttl = min((record.ttl for record in (*self.records, *self.aliases)), default=0)
+        self.options = options
+        self.history: list[Step] = []
+        self._random = random
+        self._any_reply = any_reply
+        self._started = now if began is None else began
+        self._number = first_number
+        if options.within is not None and deadline is None:
+            deadline = now + options.within
+        self._deadline = deadline
+        given = tuple(dict.fromkeys(upstreams))
+        knowledge = Knowledge() if knowledge is None else knowledge
+        self._upstreams = knowledge.in_order(given, now) if len(given) > 1 else list(given)
+        self._manners = {each: _Manner(each, knowledge.of(each), options, now) for each in self._upstreams}
+        self._turns = deque(self._upstreams)  # whose turn comes in this round
+        self._again: set[Upstream] = set()  # who is worth asking in the next round
+        self._round = 1
+        self._queue: deque[_Intent] = deque()
+        self._open: dict[int, _Pending] = {}
+        self._replies: list[tuple[Reply, Verdict]] = []  # that settled nothing
+        self._errors: list[DnsError] = []
+        self._done: Done | None = None
+        if not given:
+            reason = "no name server is configured"
+            self._finish(error=DnsError.TryAgain(reason, name=question.name, rdtype=question.rdtype))
+        elif sent:
+            self._take_over(sent, now)
+        else:
+            self._advance(why, now)
 
-    def __repr__(self) -> str:
-        return f"<Answer {self.question.name} {self.question.rdtype}: {len(self.records)} records>"
+    @property
+    def asks(self) -> tuple[Ask, ...]:
+        """The asks that are out. Of others nothing needs to be heard any more."""
+        return () if self._done else tuple([pending.ask for pending in self._open.values()])
 
+    def next(self, now: float) -> Ask | Wait | Done:
+        """What to do now: send a query, wait, or take the result. Call again until it is not an Ask."""
+        if self._done is None:
+            for pending in [each for each in self._open.values() if each.ask.until <= now]:
+                self.expired(pending.ask, now)
+            self._hedge(now)
+        if self._done is not None:
+            return self._done
+        if self._queue:
+            return self._emit(self._queue.popleft(), now)
+        moments = [pending.ask.until for pending in self._open.values()]
+        hedge_at = self._hedge_at(now)
+        return Wait(min(moments) if hedge_at is None else min(hedge_at, *moments))
 
-def resolve_question(
-    question: Question, servers: Sequence[SocketAddr], options: QueryOptions = DEFAULT_OPTIONS
-) -> Flow[Answer]:
-    """Flow: find the records that answer `question`, and follow aliases.
+    def heard(self, ask: Ask, what: Reply | DnsError, now: float) -> None:
+        """Report the reply to `ask`, or why there is none: NetworkError, InvalidResponse, Truncated.
 
-    Raises DnsError: NotFound (NXDOMAIN), NoData, ServerError, Refused, NoRecovery, TryAgain (aliases
-    without end, servers that only refer elsewhere), InvalidResponse (an alias that leads back to itself),
-    and what `ask` raises.
-    """
-    aliases: list[DnsRecord.CNAME] = []
-    replies: list[Reply] = []
-    asking = question
-    while True:
-        verdict, reply = yield from _ask_and_judge(asking, servers, options)
-        replies.append(reply)
-        error = verdict.error(reply.server)
-        if error is not None:
-            if (
-                reply.message.rcode in _NEVER
-            ):  # no server settled the question, and the last server will never answer it
+        The reply's message is as `netkit.dns.matching.match` gives it. Truncated means that the message was
+        cut so that nothing but its header could be read. What comes for an ask that is not out is ignored.
+        """
+        pending = self._open.pop(ask.number, None)
+        if pending is None or self._done is not None:
+            return
+        pending.step.came = what
+        pending.step.elapsed = now - pending.at
+        if not isinstance(what, DnsError):
+            self._replied(pending, what, now)
+        elif isinstance(what, DnsError.Truncated) and ask.transport is Transport.UDP:
+            pending.manner.learnt.answered(ask.transport, now - pending.at, now)
+            if not self._over_tcp(pending, Why.TRUNCATED):
+                self._failed(pending, what, now)
+        else:
+            self._failed(pending, what, now)
+
+    def miscased(self, ask: Ask) -> None:
+        """Report a message that is the answer to `ask` in all but its letter case. The ask stays out.
+
+        Anybody could send such a message who guessed the rest, so the right answer is still awaited. But the
+        server may be one that does not keep letter case; asking it in plain case costs one query and no time.
+        """
+        pending = self._open.get(ask.number)
+        if pending is None or self._done is not None or not ask.exact_case:
+            return
+        if self._once_more(pending, Why.CASE):
+            pending.manner.case = False
+
+    def expired(self, ask: Ask, now: float) -> None:
+        """Report that no answer to `ask` came in time; `next` does this too for asks whose time is up."""
+        pending = self._open.pop(ask.number, None)
+        if pending is None or self._done is not None:
+            return
+        elapsed = now - pending.at
+        error = self._about(DnsError.Timeout(round(elapsed, 3), 1), ask)
+        pending.step.came = error
+        pending.step.elapsed = elapsed
+        self._failed(pending, error, now)
+
+    # Turns.
+
+    def _advance(self, why: Why, now: float, because: int | None = None) -> None:
+        """Ask the next upstream; if there is none and nothing is out, this is the end."""
+        out_of_time = self._deadline is not None and now >= self._deadline
+        busy = bool(self._open or self._queue)
+        if not self._turns and not busy and self._round < self.options.tries and self._again:
+            self._turns.extend(each for each in self._upstreams if each in self._again)
+            self._again.clear()
+            self._round += 1
+            why = Why.ROUND
+        if self._turns and not out_of_time:
+            self._queue.append(_Intent(self._manners[self._turns.popleft()], why, because))
+        elif not busy:
+            self._give_up(now)
+
+    def _emit(self, intent: _Intent, now: float) -> Ask:
+        manner = intent.manner
+        message, exact_case = self._query(manner, now)
+        until = now + self.options.timeout
+        if self._deadline is not None:
+            until = min(until, self._deadline)
+        return self._register(manner, message, intent.why, now, until, exact_case, intent.because)
+
+    def _register(
+        self,
+        manner: _Manner,
+        message: Message,
+        why: Why,
+        at: float,
+        until: float,
+        exact_case: bool,
+        because: int | None = None,
+    ) -> Ask:
+        ask = Ask(self._number, manner.upstream, manner.transport, message, self.question, until, exact_case)
+        self._number += 1
+        step = Step(ask, why, at - self._started, because)
+        self.history.append(step)
+        self._open[ask.number] = _Pending(ask, manner, step, at)
+        return ask
+
+    def _take_over(self, sent: Sequence[Sent], now: float) -> None:
+        reported: list[tuple[Ask, Reply | DnsError]] = []
+        for each in sent:
+            manner = self._manners.get(each.upstream)
+            if manner is None:
+                raise DnsError.InvalidValue("sent", str(each.upstream), "is not one of the upstreams")
+            if each.upstream in self._turns:
+                self._turns.remove(each.upstream)
+            manner.transport = each.transport
+            if each.message.edns is None:
+                manner.edns = None
+            asked = each.message.question[0].name
+            exact_case = not asked.is_identical(self.question.name)
+            ask = self._register(manner, each.message, Why.TAKEN_OVER, each.at, each.until, exact_case)
+            if each.came is not None:
+                reported.append((ask, each.came))
+        for ask, came in reported:
+            self.heard(ask, came, now)
+
+    def _hedge_at(self, now: float) -> float | None:
+        """When to ask a second upstream, because the first is late; None: never."""
+        if not self.options.hedge or not self._turns or self._queue:
+            return None
+        out = list(self._open.values())
+        if not out or len({pending.manner.upstream for pending in out}) >= MAX_AT_ONCE:
+            return None
+        first = out[0]
+        return first.at + first.manner.learnt.delay(first.ask.transport, now)
+
+    def _hedge(self, now: float) -> None:
+        at = self._hedge_at(now)
+        if at is not None and at <= now:
+            self._advance(Why.HEDGE, now, next(iter(self._open)))
+
+    def _once_more(self, pending: _Pending, why: Why) -> bool:
+        """Ask the same upstream again for a reason, unless this reason has applied already."""
+        if why in pending.manner.used:
+            return False
+        pending.manner.used.add(why)
+        self._queue.append(_Intent(pending.manner, why, pending.ask.number))
+        return True
+
+    def _over_tcp(self, pending: _Pending, why: Why) -> bool:
+        if pending.ask.transport is not Transport.UDP or not self._once_more(pending, why):
+            return False
+        pending.manner.transport = Transport.TCP
+        return True
+
+    # Queries.
+
+    def _query(self, manner: _Manner, now: float) -> tuple[Message, bool]:
+        """The query for an upstream, and whether its answer must have the same letter case."""
+        question, options, random = self.question, self.options, self._random
+        exact_case = manner.case and manner.transport is Transport.UDP
+        message = make_query(
+            question.name.with_case(random(256)) if exact_case else question.name,
+            question.rdtype,
+            id=0 if manner.transport is Transport.HTTPS else random(16),
+            rdclass=question.rdclass,
+            rd=options.rd,
+            ad=options.ad or options.trust_ad,
+            cd=options.cd,
+            edns=self._edns(manner, now),
+        )
+        edns = message.edns
+        padded = options.padding and manner.transport.is_encrypted
+        if padded and edns is not None and edns.option(EdnsOption.Padding) is None:
+            length = -(len(message.to_wire()) + 4) % PADDING_BLOCK
+            edns = edns.replace(options=(*edns.options, EdnsOption.Padding(length)))
+            message = message.replace(edns=edns)
+        return message, exact_case
+
+    def _edns(self, manner: _Manner, now: float) -> Edns | None:
+        edns = manner.edns
+        if edns is None or not manner.cookies or manner.transport.is_encrypted:
+            return edns
+        if edns.option(EdnsOption.Cookie) is not None:
+            return edns  # the caller's own
+        cookie = manner.learnt.cookie(now, self._random)
+        if cookie is None:
+            return edns
+        return edns.replace(options=(*edns.options, EdnsOption.Cookie(*cookie)))
+
+    # What comes.
+
+    def _replied(self, pending: _Pending, reply: Reply, now: float) -> None:
+        ask, manner, learnt = pending.ask, pending.manner, pending.manner.learnt
+        learnt.answered(ask.transport, now - pending.at, now)
+        if pending.step.why is Why.CASE:
+            learnt.loses_case(now)
+        if self._other_cookie(pending, reply, now) or self._other_edns(pending, reply):
+            return
+        message = reply.message
+        if ask.message.edns is None and Why.NO_EDNS in manner.used and message.rcode not in NEVER:
+            learnt.lacks_edns(now)
+        if (
+            message.truncated
+            and not self.options.ignore_truncation
+            and self._over_tcp(pending, Why.TRUNCATED)
+        ):
+            manner.cut = reply
+            return
+        reply.fell_back = Why.TRUNCATED in manner.used and ask.transport is Transport.TCP
+        if self._any_reply:
+            self._finish(reply)
+            return
+        verdict = judge(message, self.question)
+        if verdict.is_settled:
+            self._finish(reply, verdict.error(ask.upstream.server), verdict)
+            return
+        self._replies.append((reply, verdict))
+        if message.rcode == Rcode.SERVFAIL:
+            self._again.add(ask.upstream)
+        self._advance(Why.NEXT, now, ask.number)
+
+    def _other_edns(self, pending: _Pending, reply: Reply) -> bool:
+        """Whether the server refused the query's EDNS, and is asked with another."""
+        sent, manner, rcode = pending.ask.message.edns, pending.manner, reply.message.rcode
+        if sent is None:
+            return False
+        if rcode == Rcode.BADVERS and sent.version and manner.edns is not None:
+            manner.edns = manner.edns.replace(version=0)
+            return self._once_more(pending, Why.VERSION)
+        # A server that knows EDNS and finds a query malformed says so with an OPT record of its own; one that
+        # does not know it may echo the whole query (RFC 6891 section 7). One more query tells them apart.
+        unknown = rcode == Rcode.FORMERR or (rcode == Rcode.NOTIMP and reply.message.edns is None)
+        if not unknown or not self._once_more(pending, Why.NO_EDNS):
+            return False
+        manner.edns = None
+        return True
+
+    def _other_cookie(self, pending: _Pending, reply: Reply, now: float) -> bool:
+        """Learn from the reply's cookie; whether the server is asked again because of it."""
+        ask, manner, learnt = pending.ask, pending.manner, pending.manner.learnt
+        sent = None if ask.message.edns is None else ask.message.edns.option(EdnsOption.Cookie)
+        if sent is None or not manner.cookies:
+            return False
+        edns = reply.message.edns
+        got = None if edns is None else edns.option(EdnsOption.Cookie)
+        if got is not None and got.client != sent.client:
+            learnt.lacks_cookies(now)
+            manner.cookies = False
+            return self._once_more(pending, Why.COOKIE_FOREIGN)
+        if got is None or not got.server:
+            if learnt.has_server_cookie and self._over_tcp(pending, Why.COOKIE_TCP):
+                return True
+            learnt.lacks_cookies(now)
+            return False
+        learnt.gave_cookie(got.client, got.server)
+        if reply.message.rcode != Rcode.BADCOOKIE:
+            return False
+        return self._once_more(pending, Why.COOKIE) or self._over_tcp(pending, Why.COOKIE_TCP)
+
+    def _failed(self, pending: _Pending, error: DnsError, now: float) -> None:
+        ask, manner = pending.ask, pending.manner
+        if manner.cut is not None and ask.transport is Transport.TCP:
+            cause = error
+            error = self._about(DnsError.Truncated(manner.cut.size), ask)
+            error.__cause__ = cause
+        elif not isinstance(error, DnsError.InvalidResponse):
+            manner.learnt.failed(now)
+        self._errors.append(self._about(error, ask))
+        self._again.add(ask.upstream)
+        asked = [each.manner for each in self._open.values()] + [each.manner for each in self._queue]
+        if manner not in asked:
+            self._advance(Why.NEXT, now, ask.number)
+
+    def _about(self, error: DnsError, ask: Ask) -> DnsError:
+        """The error with the question in the caller's letter case, and with the server."""
+        error.name, error.rdtype = self.question.name, self.question.rdtype
+        error.server = error.server or ask.upstream.server
+        return error
+
+    # The end.
+
+    def _give_up(self, now: float) -> None:
+        """End without a reply that settles the question: with the most telling of what came."""
+        if self._replies:
+            telling = [each for each in self._replies if each[0].message.rcode not in NEVER]
+            reply, verdict = (telling or self._replies)[-1]
+            error = verdict.error(reply.server)
+            if not telling:
                 error = DnsError.NoRecovery(
-                    reply.message.rcode, name=asking.name, rdtype=asking.rdtype, server=reply.server
+                    reply.message.rcode,
+                    name=self.question.name,
+                    rdtype=self.question.rdtype,
+                    server=reply.server,
                 )
-            raise _about(error, question, aliases)
-        aliases += verdict.aliases
-        if verdict.records:
-            return Answer(question, verdict.records, aliases, replies)
-        if len(aliases) > MAX_ALIASES:
-            raise DnsError.TryAgain(
-                f"more than {MAX_ALIASES} aliases in a row",
-                name=question.name,
-                rdtype=question.rdtype,
-                server=reply.server,
-            )
-        asking = Question(verdict.name, question.rdtype, question.rdclass)
+            self._finish(reply, error, verdict)
+            return
+        self._finish(error=self._most_telling(now - self._started))
 
+    def _most_telling(self, elapsed: float) -> DnsError:
+        errors = self._errors
+        for kind in (DnsError.InvalidResponse, DnsError.Truncated):
+            for error in errors:
+                if isinstance(error, kind):
+                    return error
+        silent = [error for error in errors if isinstance(error, DnsError.Timeout)]
+        if errors and not silent:
+            return errors[-1]
+        hint = next((error.hint for error in silent if error.hint != DnsError.Timeout.hint), None)
+        return DnsError.Timeout(
+            round(elapsed, 3),
+            len(self.history),
+            name=self.question.name,
+            rdtype=self.question.rdtype,
+            server=", ".join(str(each.server) for each in self._upstreams),
+            hint=hint,
+        )
 
-def _ask_and_judge(
-    question: Question, servers: Sequence[SocketAddr], options: QueryOptions
-) -> Flow[tuple[Verdict, Reply]]:
-    """Flow: return the first reply that settles the question; if there is none, the last reply."""
-
-    def is_settled(reply: Reply) -> bool:
-        return judge(reply.message, question).is_settled
-
-    reply = yield from ask(question, servers, options, usable=is_settled)
-    return judge(reply.message, question), reply
-
-
-def _about(error: DnsError, question: Question, aliases: Sequence[DnsRecord.CNAME]) -> DnsError:
-    """Return the error for the original question, before `aliases`. They also limit its negative TTL."""
-    error.name = question.name
-    if error.negative_ttl is not None:
-        error.negative_ttl = min([error.negative_ttl, *(alias.ttl for alias in aliases)])
-    return error
+    def _finish(
+        self, reply: Reply | None = None, error: DnsError | None = None, verdict: Verdict | None = None
+    ) -> None:
+        self._queue.clear()
+        self._done = Done(self.history, reply, error, verdict)

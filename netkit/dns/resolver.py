@@ -18,12 +18,12 @@ from netkit.addr import IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr
 from netkit.dns.cache import DEFAULT_CAPACITY, Cache
 from netkit.dns.constants import DNS_PORT, DnsClass
 from netkit.dns.errors import DnsError
-from netkit.dns.exchange import DEFAULT_TIMEOUT, QueryOptions
+from netkit.dns.exchange import QueryOptions, resolve_question
 from netkit.dns.host import FoundHost, FoundNames, find_addresses_flow, find_names_flow
 from netkit.dns.message import Question
 from netkit.dns.name import Name
+from netkit.dns.options import DEFAULT_TIMEOUT
 from netkit.dns.records.base import DnsRecord
-from netkit.dns.resolution import Answer, resolve_question
 from netkit.dns.system import Hosts, HostSource, ResolvConf, load_sources
 from netkit.io import deadline_after, run, run_async
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
     from typing import Any
 
+    from netkit.dns.answer import Answer
     from netkit.io import CancellationToken, Flow
 
     #: A server: `"192.0.2.53"`, `"192.0.2.53:5353"`, `"[2001:db8::53]:53"`, an address, a SocketAddr.

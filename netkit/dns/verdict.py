@@ -100,7 +100,7 @@ class Verdict:
             return self.message.rcode not in _OF_THE_SERVER
         return self.meaning is not Meaning.REFERRAL
 
-    def error(self, server: SocketAddr | None = None) -> DnsError | None:
+    def error(self, server: SocketAddr | str | None = None) -> DnsError | None:
         """The error that says why there are no records; None if there are records.
 
         NotFound and NoData have `negative_ttl`; the others are TryAgain for a referral, InvalidResponse for

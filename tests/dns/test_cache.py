@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
+from netkit.dns.answer import Answer
 from netkit.dns.cache import MAX_NEGATIVE_TTL, MAX_TTL, Cache
 from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
 from netkit.dns.message import Question
 from netkit.dns.records import DnsRecord
-from netkit.dns.resolution import Answer
 from netkit.dns.resolver import Resolver
 from tests.dns.scripted import Asked, Script, ScriptedServer, answer
 
@@ -195,7 +195,7 @@ class TestInTheResolver:
             )
 
         server = scripted(script)  # type: ignore[arg-type]
-        resolver = Resolver([server.addr])
+        resolver = Resolver([server.addr], tries=1)
         with pytest.raises(DnsError):
             resolver.lookup_a("www.example")
         assert resolver.lookup_a("www.example")

@@ -1,21 +1,21 @@
-"""The answer to a query, and the rule that decides whether a message is the answer.
+"""The answer to a query, and what was not the answer.
 
-RFC 5452 section 9.1: an answer comes from the server of the query, to the port of the query, with the query's
-ID and question, in the same letter case, because an attacker must guess the case too (the "0x20" bits).
-netkit counts any other message and continues to wait. Such a message is not an error, because otherwise one
-forged datagram could end a lookup.
+`netkit.dns.matching` decides whether a message is the answer. netkit counts any other message and continues
+to wait. Such a message is not an error, because otherwise one forged datagram could end a lookup.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
-from netkit.dns.message import Message
+from netkit.dns.matching import Mismatch, match
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from netkit.addr import SocketAddr
+    from netkit.dns.message import Message, Question
 
 
 class Reply:
@@ -64,19 +64,25 @@ class Reply:
 
 
 class Ignored:
-    """Messages that were not the answer: how many, and whether one was in all but its letter case."""
+    """Messages that were not the answer: how many, and whether one was in all but its letter case.
 
-    __slots__ = ("count", "miscased")
+    `on_miscased` is called at the first of these.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("count", "miscased", "on_miscased")
+
+    def __init__(self, on_miscased: Callable[[], None] | None = None) -> None:
         self.count = 0
         self.miscased = False
+        self.on_miscased = on_miscased
 
     def add(self, query: Message, wire: bytes, server: SocketAddr) -> None:
         """Count a message that `decode_reply` did not take."""
         self.count += 1
         if not self.miscased:
             self.miscased = decode_reply(query, wire, server, exact_case=False) is not None
+            if self.miscased and self.on_miscased is not None:
+                self.on_miscased()
 
     @property
     def hint(self) -> str | None:
@@ -88,31 +94,22 @@ class Ignored:
 
 
 def decode_reply(
-    query: Message, wire: bytes, server: SocketAddr, *, exact_case: bool = True
+    query: Message,
+    wire: bytes,
+    server: SocketAddr,
+    *,
+    exact_case: bool = True,
+    question: Question | None = None,
 ) -> Message | None:
-    """The message, if it is the answer to `query`; None if it is something else.
+    """The message, if it is the answer to `query` (`netkit.dns.matching`); None if it is something else.
 
-    `exact_case` says whether the letters of the name must come back in the case they were sent in.
-    Raises DnsError.InvalidResponse if the message has the query's ID but is malformed. An attacker who knows
-    the ID and the port could send a valid message just as well, so ignoring this one would not help.
+    `exact_case` says whether the letters of the name must come back in the case they were sent in. `question`
+    has the letter case to give it back in. Raises DnsError.InvalidResponse if the message has the query's ID
+    but is malformed.
     """
-    if len(wire) < 2 or int.from_bytes(wire[:2], "big") != query.id:
-        return None
     try:
-        message = Message.from_wire(wire)
+        found = match(wire, query, question or query.question[0], exact_case)
     except DnsError.InvalidResponse as error:
         error.server = server
         raise
-    if not message.is_response or message.opcode != query.opcode:
-        return None
-    if not message.question and message.rcode in (Rcode.FORMERR, Rcode.NOTIMP, Rcode.REFUSED, Rcode.SERVFAIL):
-        return message  # a server that could not make out the question has none to give back
-    if len(message.question) != len(query.question):
-        return None
-    for asked, told in zip(query.question, message.question, strict=True):
-        if (asked.rdtype, asked.rdclass) != (told.rdtype, told.rdclass):
-            return None
-        same = told.name.is_identical(asked.name) if exact_case else told.name == asked.name
-        if not same:
-            return None
-    return message
+    return None if isinstance(found, Mismatch) else found

@@ -14,7 +14,7 @@ from netkit.net.tcp import TcpStream
 
 if TYPE_CHECKING:
     from netkit.addr import SocketAddr
-    from netkit.dns.message import Message
+    from netkit.dns.message import Message, Question
     from netkit.io import ByteStream, Flow
 
 
@@ -26,6 +26,7 @@ def exchange_tcp(
     source: SocketAddr | None = None,
     exact_case: bool = True,
     ignored: Ignored | None = None,
+    question: Question | None = None,
 ) -> Flow[Reply]:
     """Flow: connect to `server`, send `query`, and wait for its answer until the moment `until`.
 
@@ -44,7 +45,7 @@ def exchange_tcp(
     def silence(_: Exception) -> DnsError:
         return DnsError.Timeout(monotonic() - begun, 1, hint=ignored.hint, **about)
 
-    exchange = _exchange(query, server, source, exact_case, ignored, begun)
+    exchange = _exchange(query, server, source, exact_case, ignored, question, begun)
     try:
         return (yield from before(until, exchange, expired=silence))
     except UnexpectedEof as error:
@@ -65,6 +66,7 @@ def _exchange(
     source: SocketAddr | None,
     exact_case: bool,
     ignored: Ignored,
+    question: Question | None,
     begun: float,
 ) -> Flow[Reply]:
     made = yield from connect_first([server], source=source)
@@ -72,7 +74,7 @@ def _exchange(
         yield from stream.write_all_flow(framed(query.to_wire()))
         while True:
             wire = yield from receive_framed(stream)
-            message = decode_reply(query, wire, server, exact_case=exact_case)
+            message = decode_reply(query, wire, server, exact_case=exact_case, question=question)
             if message is not None:
                 return Reply(
                     query,

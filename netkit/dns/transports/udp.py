@@ -16,7 +16,7 @@ from netkit.net.udp import UdpSocket
 
 if TYPE_CHECKING:
     from netkit.addr import SocketAddr
-    from netkit.dns.message import Message
+    from netkit.dns.message import Message, Question
     from netkit.io import Flow
 
 
@@ -28,6 +28,7 @@ def exchange_udp(
     source: SocketAddr | None = None,
     exact_case: bool = True,
     ignored: Ignored | None = None,
+    question: Question | None = None,
 ) -> Flow[Reply]:
     """Flow: send `query` to `server` and wait for its answer until the moment `until`.
 
@@ -52,7 +53,7 @@ def exchange_udp(
         yield from sock.send_flow(query.to_wire())
         while True:
             wire, _ = yield from before(until, sock.receive_flow(), expired=silence)
-            message = decode_reply(query, wire, server, exact_case=exact_case)
+            message = decode_reply(query, wire, server, exact_case=exact_case, question=question)
             if message is not None:
                 elapsed = monotonic() - begun
                 return Reply(

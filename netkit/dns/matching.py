@@ -1,0 +1,133 @@
+"""Whether a message is the answer to a query, and the message in the caller's letter case.
+
+RFC 5452 section 9.1: an answer comes from the server of the query, to the port of the query, with the query's
+ID and question, in the same letter case, because an attacker must guess the case too (the "0x20" bits). The
+pump knows source and port; the rest is here.
+
+A query's random letter case must not reach a result. Answers repeat it: names in records are compressed
+against the question, or copied from it. So the question's name is put into the caller's letter case in the
+octets, before they are decoded: every name that points there comes out right, and no length changes. Copies
+are put right after decoding, in the few messages that have any.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, TypeVar
+
+from netkit.dns.constants import Rcode
+from netkit.dns.errors import DnsError
+from netkit.dns.message import TC, Header, Message, Question
+from netkit.dns.name import Name
+from netkit.dns.value import Value
+from netkit.dns.wire import WireReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from netkit.dns.records.base import DnsRecord
+
+_QUESTION_AT = 12
+#: Response codes of a server that could not make out the question: it may give none back.
+_WITHOUT_QUESTION = frozenset((Rcode.FORMERR, Rcode.NOTIMP, Rcode.REFUSED, Rcode.SERVFAIL, Rcode.BADVERS))
+
+_V = TypeVar("_V", bound=Value)
+
+
+class Mismatch(Enum):
+    """Why a message is not the answer to a query."""
+
+    OTHER = auto()
+    """It is something else: for another query, or forged."""
+    CASE = auto()
+    """It is the answer in all but the letter case of the question."""
+
+
+def match(wire: bytes, query: Message, question: Question, exact_case: bool) -> Message | Mismatch:
+    """The message in `wire`, if it is the answer to `query`.
+
+    `question` is the one in the caller's letter case; `exact_case` says whether the letters must come back in
+    the case in which `query` has them. A truncated message may end anywhere; what can be read of it is given.
+
+    Raises DnsError.InvalidResponse if the message has the query's ID but is malformed. An attacker who knows
+    the ID and the port could send a valid message just as well, so ignoring this one would not help.
+    """
+    if len(wire) < 2 or int.from_bytes(wire[:2], "big") != query.id:
+        return Mismatch.OTHER
+    sent = query.question[0].name.to_wire()
+    plain = question.name.to_wire()
+    end = _QUESTION_AT + len(sent)
+    repeated = bytes(wire[_QUESTION_AT:end])
+    if repeated == sent and sent != plain:
+        wire = b"".join((wire[:_QUESTION_AT], plain, wire[end:]))
+    message = _decoded(wire)
+    if not message.is_response or message.opcode != query.opcode:
+        return Mismatch.OTHER
+    if not message.question and message.rcode in _WITHOUT_QUESTION:
+        return message
+    if len(message.question) != 1:
+        return Mismatch.OTHER
+    told = message.question[0]
+    if (told.rdtype, told.rdclass, told.name) != (question.rdtype, question.rdclass, question.name):
+        return Mismatch.OTHER
+    if repeated != sent:
+        if exact_case:
+            return Mismatch.CASE
+        message = message.replace(question=[question])
+    return _restored(message, wire, query.question[0].name, question.name) if sent != plain else message
+
+
+def _decoded(wire: bytes) -> Message:
+    """Decode a message; of one that is truncated in the middle of a record, header and question."""
+    try:
+        return Message.from_wire(wire)
+    except DnsError.InvalidResponse:
+        if not Header.from_wire(WireReader(wire)).flags & TC:
+            raise
+    return Message.from_wire(wire, question_only=True)
+
+
+def _restored(message: Message, wire: bytes, sent: Name, plain: Name) -> Message:
+    """The message with copies of the query's letter case in the caller's.
+
+    A copy is seen by the last label of the query that has a letter in another case than the caller's.
+    """
+    marks = [
+        bytes((len(label),)) + label
+        for label, other in zip(sent.labels, plain.labels, strict=True)
+        if label != other
+    ]
+    if not marks or not any(mark in wire for mark in marks):
+        return message
+    return message.replace(
+        answer=_restored_records(message.answer, sent, plain),
+        authority=_restored_records(message.authority, sent, plain),
+        additional=_restored_records(message.additional, sent, plain),
+    )
+
+
+def _restored_records(records: Iterable[DnsRecord], sent: Name, plain: Name) -> list[DnsRecord]:
+    return [_restored_value(record, sent, plain) for record in records]
+
+
+def _restored_value(value: _V, sent: Name, plain: Name) -> _V:
+    changes = {}
+    for field in value.__match_args__:
+        held = getattr(value, field)
+        if isinstance(held, Name):
+            restored = restored_name(held, sent, plain)
+            if restored is not held:
+                changes[field] = restored
+    return value.replace(**changes) if changes else value
+
+
+def restored_name(name: Name, sent: Name, plain: Name) -> Name:
+    """The name with the labels at its end that are the query's, in its letter case, in the caller's."""
+    count = 0
+    for ours, theirs in zip(reversed(sent.labels), reversed(name.labels), strict=False):
+        if ours != theirs:
+            break
+        count += 1
+    if not count or name.labels[-count:] == plain.labels[-count:]:
+        return name
+    return Name((*name.labels[:-count], *plain.labels[-count:]), name.is_absolute)

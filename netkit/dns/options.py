@@ -1,0 +1,116 @@
+"""`QueryOptions`: how questions are asked. Values only; `netkit.dns.resolution` acts on them.
+
+The defaults are those of a stub resolver that asks a recursive server: recursion is wanted, EDNS is offered
+with 1232 octets (DNS Flag Day 2020), and the name is sent in random letter case over UDP.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netkit.dns.errors import DnsError
+from netkit.dns.message import DEFAULT_EDNS
+from netkit.dns.name import Name
+from netkit.dns.value import Value, assign
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from netkit.addr import SocketAddr
+    from netkit.dns.edns import Edns
+
+#: Seconds to wait for one answer, and how often each server is asked (the defaults of resolv.conf(5)).
+DEFAULT_TIMEOUT = 5.0
+DEFAULT_TRIES = 2
+
+
+class QueryOptions(Value):
+    """How questions are asked.
+
+    `timeout` is how many seconds to wait for one answer, `tries` is how often each server is asked, `within`
+    is how many seconds everything together may take (None: no such limit). `tcp` asks over TCP in place of
+    UDP. `ignore_truncation` accepts a truncated answer. `rd`, `ad` and `cd` are bits of the header. `edns` is
+    None for queries without EDNS. `randomize_case` sends the name over UDP in random letter case, which an
+    attacker must also guess to forge an answer. `source` is the local address of the queries (port 0: any
+    port).
+
+    `cookies` sends DNS cookies (RFC 7873) where EDNS is in use. `padding` pads queries over TLS and HTTPS
+    (RFC 8467). `hedge` asks a second server while the first is slower than usual; the first answer counts.
+    `trust_ad` sends AD and believes the AD flag of answers: for servers that validate, on a way that nobody
+    can change. `refuse_private` refuses private addresses for public names (DNS rebinding); names under
+    `private_names` may have them.
+    """
+
+    __slots__ = (
+        "ad", "cd", "cookies", "edns", "hedge", "ignore_truncation", "padding", "private_names",
+        "randomize_case", "rd", "refuse_private", "source", "tcp", "timeout", "tries", "trust_ad", "within",
+    )  # fmt: skip
+    __match_args__ = (
+        "timeout", "tries", "tcp", "ignore_truncation", "rd", "ad", "cd", "edns", "randomize_case", "source",
+        "within", "cookies", "padding", "hedge", "trust_ad", "refuse_private", "private_names",
+    )  # fmt: skip
+
+    timeout: float
+    tries: int
+    tcp: bool
+    ignore_truncation: bool
+    rd: bool
+    ad: bool
+    cd: bool
+    edns: Edns | None
+    randomize_case: bool
+    source: SocketAddr | None
+    within: float | None
+    cookies: bool
+    padding: bool
+    hedge: bool
+    trust_ad: bool
+    refuse_private: bool
+    private_names: tuple[Name, ...]
+
+    def __init__(
+        self,
+        timeout: float = DEFAULT_TIMEOUT,
+        tries: int = DEFAULT_TRIES,
+        tcp: bool = False,
+        ignore_truncation: bool = False,
+        rd: bool = True,
+        ad: bool = False,
+        cd: bool = False,
+        edns: Edns | None = DEFAULT_EDNS,
+        randomize_case: bool = True,
+        source: SocketAddr | None = None,
+        within: float | None = None,
+        cookies: bool = False,
+        padding: bool = True,
+        hedge: bool = False,
+        trust_ad: bool = False,
+        refuse_private: bool = False,
+        private_names: Iterable[Name | str] = (),
+    ) -> None:
+        if not timeout > 0:
+            raise DnsError.InvalidValue("timeout", timeout, "must be more than 0 seconds")
+        if tries < 1:
+            raise DnsError.InvalidValue("tries", tries, "must be at least 1")
+        if within is not None and not within > 0:
+            raise DnsError.InvalidValue("within", within, "must be more than 0 seconds")
+        assign(self, "timeout", timeout)
+        assign(self, "tries", tries)
+        assign(self, "tcp", tcp)
+        assign(self, "ignore_truncation", ignore_truncation)
+        assign(self, "rd", rd)
+        assign(self, "ad", ad)
+        assign(self, "cd", cd)
+        assign(self, "edns", edns)
+        assign(self, "randomize_case", randomize_case)
+        assign(self, "source", source)
+        assign(self, "within", within)
+        assign(self, "cookies", cookies)
+        assign(self, "padding", padding)
+        assign(self, "hedge", hedge)
+        assign(self, "trust_ad", trust_ad)
+        assign(self, "refuse_private", refuse_private)
+        assign(self, "private_names", tuple([Name.of(name) for name in private_names]))
+
+
+DEFAULT_OPTIONS = QueryOptions()
