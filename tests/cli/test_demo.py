@@ -20,13 +20,14 @@ def test_every_step_ends_as_it_should(netkit: Callable[..., Result]) -> None:
         (row["argv"], row["expected_exit_code"]) for row in rows
     ]
     assert result.exit_code == 0
-    assert {row["argv"][1] for row in rows} >= {"dig", "resolve", "tcp", "http", "tls"}
-    said = "".join(row["stdout"] for row in rows)
+    assert {row["argv"][1] for row in rows} >= {"dig", "resolve", "tcp", "http", "ws", "tls"}
+    said = "".join(row["stdout"] + row["stderr"] for row in rows)
     for wanted in (
         "127.0.0.1",
         "10 mail.demo.test.",
         "what goes out comes back",
         "CN=localhost",
+        "< text FIN 13 octets",
         "Hello",
         '"page": "2"',
     ):

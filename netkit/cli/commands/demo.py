@@ -36,6 +36,7 @@ _GUIDE = (
     "  netkit tls probe --ca netkit-demo/ca.pem localhost:8443",
     "  netkit tcp connect localhost:7007",
     "  netkit http fetch :8008/hello.txt",
+    "  netkit ws client :8008/echo",
     "`netkit demo --help` says what else is there. Ctrl-C ends it.",
 )
 
@@ -157,7 +158,8 @@ def demo(run: Run[Any], keep: bool) -> Exit:
         localhost:7007         an echo server, over TCP and UDP, IPv4 and IPv6
         127.0.0.1:8443         TLS, with a certificate of netkit-demo/ca.pem
         127.0.0.1:8444         the same, but the certificate has expired
-        127.0.0.1:8008         the files of netkit-demo/site, over HTTP; uploads too
+        127.0.0.1:8008         the files of netkit-demo/site, over HTTP; uploads too;
+                               at /echo a WebSocket
         127.0.0.1:8009         endpoints to test HTTP clients with
         netkit-demo/echo.sock  the echo server, at a Unix-domain socket
 
@@ -231,7 +233,7 @@ def _run(step: Step, extra: list[str], env: Environment) -> Done:
 
 def steps(servers: DemoServers) -> list[Step]:
     """What is run against the servers."""
-    from netkit.cli.payload.demo_servers import SITE_FILE, UPLOADED
+    from netkit.cli.payload.demo_servers import ECHO_PATH, SITE_FILE, UPLOADED
 
     dns = ("@127.0.0.1", "-p", str(servers.dns.port))
     return [
@@ -264,6 +266,10 @@ def steps(servers: DemoServers) -> list[Step]:
         Step(
             ("http", "fetch", f"http://{servers.inspect}/get?page=2"),
             "what a server sees of a request, by `netkit serve http --inspect`",
+        ),
+        Step(
+            ("ws", "client", "--frames", "--count", "1", f"ws://{servers.http}{ECHO_PATH}", "what goes out"),
+            "a WebSocket beside the files, and the frames on the wire",
         ),
         Step(("tls", "probe", "--ca", servers.ca, str(servers.tls)), "a TLS server without problems"),
         Step(

@@ -1,4 +1,4 @@
-"""The servers of `netkit demo`, on loopback: names, echo, TLS, HTTP; and their files.
+"""The servers of `netkit demo`, on loopback: names, echo, TLS, HTTP with a WebSocket; and their files.
 
 `--keep` promises the ports of `KEPT` and the directory `FOLDER`, so that documentation can name them.
 """
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from netkit.addr import SocketAddr
+    from netkit.http.server.exchange import FlowHandler
     from netkit.http.server.server import HttpServer
     from netkit.io import Event, Flow
     from netkit.lab.echo_server import EchoServer
@@ -69,6 +70,9 @@ SAMPLES = {
 }
 ZONE_FILE, CA_FILE, CERTIFICATE_FILE, KEY_FILE = "demo.zone", "ca.pem", "cert.pem", "key.pem"
 SOCKET_FILE = "echo.sock"
+
+#: Where the file server has a WebSocket that sends everything back.
+ECHO_PATH = "/echo"
 
 #: What the file server serves, below the directory: this file, and what is uploaded.
 SITE, SITE_FILE, UPLOADED = "site", "hello.txt", "milk.txt"
@@ -167,7 +171,7 @@ def demo_servers(folder: str, ports: Ports) -> Iterator[DemoServers]:
         stack.enter_context(_files(folder, files))
         upload = UploadConfig(overwrite=True)
         site = FilesConfig(os.path.join(folder, SITE), upload=upload)
-        http = {"http": HttpServer(FileHandler(site)), "inspect": HttpServer(Inspector())}
+        http = {"http": HttpServer(_with_echo(FileHandler(site))), "inspect": HttpServer(Inspector())}
         unix = None
         if hasattr(socket, "AF_UNIX"):
             unix = os.path.join(folder, SOCKET_FILE)
@@ -189,6 +193,16 @@ def demo_servers(folder: str, ports: Ports) -> Iterator[DemoServers]:
 
         ca = os.path.join(folder, CA_FILE)
         yield DemoServers(names.local_addr, echo_addrs, unix=unix, ca=ca, counts=counts, **addrs)
+
+
+def _with_echo(files: FlowHandler) -> FlowHandler:
+    """The file server with a WebSocket beside it, as `netkit serve http --ws /echo=echo` has it."""
+    from netkit.cli.payload.ws_guard import Gate, Origins
+    from netkit.cli.payload.ws_modes import Echo, sessions_in
+    from netkit.websocket.server import WebSocketHandler
+
+    websockets = WebSocketHandler(sessions_in(Echo()))
+    return Gate(websockets, path=ECHO_PATH, beside=files, origins=Origins((), own_only=False))
 
 
 def _serve(server: HttpServer, listener: TcpListener, stop: Event) -> Flow[None]:
