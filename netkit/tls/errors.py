@@ -508,7 +508,7 @@ def _words(reason: str) -> str:
 
 def _not_tls_hint(received: bytes) -> str:
     beginnings = (
-        (b"HTTP/", "this is plain HTTP: try http:// or the HTTPS port"),
+        (b"HTTP/", "this is plain HTTP: try http:// or ws://, or the port for TLS"),
         (b"SSH-", "this is an SSH server"),
         (
             b"220",

@@ -467,6 +467,75 @@ def test_what_says_no_is_not_asked_again(server: Server) -> None:
     assert client("--reconnect", server.url("/refuse")).exit_code == 1
 
 
+def test_each_reason_to_connect_again_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netkit.cli.ws.session.FIRST_DELAY", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        at = address_of(free)
+    result = client("--reconnect", "--tries", "2", f"ws://{at}/")
+    assert result.stderr.count("connecting again") == 2
+    assert result.stderr.count("connection refused") == 3, result.stderr
+
+
+# -- closing, and what is sent after the arguments
+
+
+def test_the_code_and_the_reason_of_the_close_frame(server: Server) -> None:
+    args = ("--close-code", "4001", "--close-reason", "enough", "--count", "1")
+    assert client(*args, server.url(), "a").exit_code == 0
+    until(lambda: server.handler.closes)
+    assert server.handler.closes == [(4001, "enough")]
+
+
+def test_input_follows_the_arguments(server: Server) -> None:
+    result = client("--input", "--wait", "0.2", server.url(), "one", "two", stdin=b"three\nfour\n")
+    assert (result.stdout, result.exit_code) == ("one\ntwo\nthree\nfour\n", 0)
+    result = client("--input", "--split", "nul", "--wait", "0.2", server.url(), "one", stdin=b"a\nb\0c")
+    assert result.stdout == "one\na\nb\nc\n"
+
+
+def test_octets_are_sent_as_they_come(server: Server) -> None:
+    process = started("--binary", "--split", "pieces", server.url())
+    assert process.stdin is not None and process.stdout is not None
+    for piece in b"abc", b"\xff\n", b"d":
+        process.stdin.write(piece)
+        process.stdin.flush()
+        assert process.stdout.read(len(piece)) == piece
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert server.handler.heard == [b"abc", b"\xff\n", b"d"]
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["-H", "sec-websocket-key: x"], "is written by the handshake itself"),
+        (["-H", "Sec-WebSocket-Protocol: x"], "--subprotocol offers one"),
+        (["--origin", "http://a", "-H", "Origin: http://b"], "exclude each other"),
+        (["--close-code", "1006"], "--close-code: close code: 1006 may not be sent"),
+        (["--close-code", "5000"], "from 1000 to 4999"),
+        (["--close-reason", "x" * 124], "write a shorter one"),
+        (["--split", "pieces"], "--split pieces is for --binary"),
+        (["--input", "--replay", "x"], "exclude each other"),
+    ],
+)
+def test_options_that_cannot_be(args: list[str], words: str) -> None:
+    result = client(*args, "ws://127.0.0.1:9/")
+    assert (result.exit_code, words in result.stderr) == (2, True), result
+
+
+def test_headers_that_are_left_out(server: Server) -> None:
+    result = client("-H", "User-Agent:", "-H", "X-None:", "-H", "X-Empty;", "--count", "1", server.url(), "a")
+    assert result.exit_code == 0
+    headers = server.handler.headers[0]
+    assert headers["x-empty"] == "" and "x-none" not in headers and "user-agent" not in headers
+
+
+def test_messages_say_what_was_being_done(server: Server) -> None:
+    assert "netkit: ws client: /no/such: no such file" in client(server.url(), "@/no/such").stderr
+    url = server.url("/refuse")
+    assert f"netkit: opening {url}: the server refused" in client(url, "a").stderr
+
+
 # -- recordings
 
 

@@ -265,6 +265,18 @@ def test_reconnect_at_a_terminal(server: Server, tmp_path: Path) -> None:
     at.end_of_input()
 
 
+def test_messages_of_the_command_line_go_first(server: Server, tmp_path: Path, editor: str) -> None:
+    server.handler.forget()
+    at = Terminal(tmp_path, editor, "--input", "--close-code", "4002", server.url(), "one", "two")
+    at.see("< one")
+    at.see("< two")
+    at.line("three")
+    at.see("< three")
+    at.end_of_input()
+    until(lambda: server.handler.closes)
+    assert (server.handler.heard, server.handler.closes) == (["one", "two", "three"], [(4002, "")])
+
+
 def test_a_refused_handshake_at_a_terminal(server: Server, tmp_path: Path) -> None:
     at = Terminal(tmp_path, "prompt_toolkit", server.url("/refuse"))
     assert at.ends() == 1

@@ -33,7 +33,6 @@ class ClientView(View[Any]):
 @command(
     "ws client",
     view=ClientView(),
-    doing="opening {}",
     modes=("json",),
     see_also=("netkit-http-fetch(1)", "netkit-tcp-connect(1)", "websocat(1)"),
 )
@@ -57,15 +56,16 @@ def client(
     `:8080/x`, localhost, IP addresses, names without a dot, and port 80.
 
     Each MESSAGE is sent as a text; `@FILE` sends what a file holds (`@-`: standard input), and a text that
-    begins with @ has it twice. Without any, each line of standard input is a message. With --binary, messages
-    are octets, and standard input is one message. --split says otherwise.
+    begins with @ has it twice. Without any, or after them with --input, each line of standard input is a
+    message. With --binary, messages are octets, and standard input is one message. --split says otherwise.
 
     A text that comes is written unchanged, with a newline behind it; a binary message without one. A text
     that has newlines itself is unambiguous with --json, --framing nul and --framing length.
 
     After the last message, the command waits until the server closes; --count N closes after N replies,
     --wait SECONDS that long after the last message, --quiet-time SECONDS when nothing has come for so long.
-    It closes with 1000. --timeout covers opening: the name lookup, a proxy, TLS and the handshake.
+    It closes with 1000, or with --close-code. --timeout covers opening: the name lookup, a proxy, TLS and the
+    handshake.
 
     The exit code is 0 where this side closed, or the server with 1000, 1001 or no code; 1 for any other code,
     for a refused handshake, which is shown whole, and where fewer replies came than --count asks for; 4 where
@@ -76,11 +76,14 @@ def client(
         $ netkit ws client --count 1 wss://echo.example/ hello
         $ netkit ws client --json wss://feed.example/ < /dev/null
         $ netkit ws client -H 'X-Key: 1' --quiet-time 2 chat.example/ '{"ask":1}'
+        $ netkit ws client --input wss://feed.example/ '{"subscribe":"prices"}'
         $ netkit ws client --record session.jsonl wss://feed.example/ < lines.txt
+        $ ssh -o ProxyCommand='netkit ws client --binary --split pieces wss://ssh.example/' host
     """
     hint = "a recording says what is sent"
     exclude("--replay", messages.replay, "MESSAGE", texts, hint)
-    exclude("MESSAGE", texts, "--split", messages.split, "--split is about standard input")
+    if not messages.input:
+        exclude("MESSAGE", texts, "--split", messages.split, "--split is about standard input; add --input")
     exclude("--json", run.json, "--framing", messages.framing, "events stand in lines of their own")
     from netkit.cli.ws.display import Display
     from netkit.cli.ws.opening import Opener
@@ -105,12 +108,13 @@ def _talk(
     handshake: HandshakeOptions,
     messages: MessageOptions,
 ) -> Exit:
-    from netkit.cli.ws.sending import Piped
+    from netkit.cli.ws.sending import Chained, Piped
 
-    if isinstance(source, Piped) and messages.is_open_ended and _is_interactive(run.env):
+    if isinstance(source, Chained | Piped) and messages.is_open_ended and _is_interactive(run.env):
         from netkit.cli.ws.console import Console  # and asyncio with it
 
-        return Console(run, opener, display, handshake).run()
+        first = list(source.first) if isinstance(source, Chained) else []
+        return Console(run, opener, display, handshake, first).run()
     from netkit.cli.ws.session import Session
 
     return run.wait(Session(run, opener, display, source, handshake, messages).flow())
@@ -118,15 +122,17 @@ def _talk(
 
 def _source(run: Run[Any], texts: tuple[str, ...], messages: MessageOptions) -> Outgoings:
     """Where the messages come from. Raises BadInput, OSError."""
-    from netkit.cli.ws.sending import Listed, Piped, of_arguments
+    from netkit.cli.ws.sending import Chained, Listed, Piped, of_arguments
 
     if messages.replay is not None:
         from netkit.cli.ws.recording import read_recording
 
         return Listed(read_recording(messages.replay), messages.speed)
-    if texts:
-        return Listed(of_arguments(texts, run.env, binary=messages.binary))
-    return Piped(run.env, messages.split_or_default(), binary=messages.binary)
+    listed = of_arguments(texts, run.env, binary=messages.binary)
+    if texts and not messages.input:
+        return Listed(listed)
+    piped = Piped(run.env, messages.split_or_default(), binary=messages.binary)
+    return Chained(listed, piped) if texts else piped
 
 
 def _is_interactive(env: Environment) -> bool:

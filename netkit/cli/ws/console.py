@@ -20,6 +20,8 @@ from netkit.errors import NetkitError
 from netkit.websocket.errors import WebSocketError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from netkit.cli.frame.command import Run
     from netkit.cli.ws.display import Display
     from netkit.cli.ws.editing import Editor
@@ -50,12 +52,20 @@ class Wrong(Exception):
 class Console:
     """The whole command at a terminal."""
 
-    def __init__(self, run: Run[Any], opener: Opener, display: Display, handshake: HandshakeOptions) -> None:
+    def __init__(
+        self,
+        run: Run[Any],
+        opener: Opener,
+        display: Display,
+        handshake: HandshakeOptions,
+        first: Sequence[Outgoing] = (),
+    ) -> None:
         self._run = run
         self._opener = opener
         self._display = display
         display.prefix = "< "
         self._handshake = handshake
+        self._first = first
         self._watched: Watched | None = None
         self._signal: signal.Signals | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -158,7 +168,7 @@ class Console:
         if self._watched is None:
             return None
         self._handshake = self._handshake.replace(reconnect=False, tries=None)
-        self._watched.begin_close(1000)
+        self._watched.begin_close(*self._handshake.closing)
         return await connection
 
     # -- the connection
@@ -217,7 +227,12 @@ class Console:
     # -- lines
 
     async def _lines(self, editor: Editor) -> None:
-        """Send each line, until the end of input."""
+        """Send the messages of the command line, and then each line, until the end of input."""
+        for item in self._first:
+            try:
+                await self._send(item)
+            except (NetkitError, OSError):
+                break  # who receives says why
         while (line := await editor.read()) is not None:
             try:
                 await self._line(line)
@@ -263,7 +278,8 @@ class Console:
         code, _, reason = words.partition(" ")
         if code and not (code.isascii() and code.isdigit()):
             raise Wrong("write /close CODE REASON, as in /close 4000 enough")
-        self._open.begin_close(int(code) if code else 1000, reason.strip())
+        chosen = (int(code), reason.strip()) if code else self._handshake.closing
+        self._open.begin_close(*chosen)
 
     async def _send(self, item: Outgoing) -> None:
         from netkit.io.aio import run_async

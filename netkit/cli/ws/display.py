@@ -84,7 +84,7 @@ class Display:
 
         if self.run.json:
             self.run.write_object(refused_row(error), None, failure)
-        self.env.report("opening the connection", failure, refused_lines(error))
+        self.env.report(f"opening {self.run.input}", failure, refused_lines(error))
 
     def closed(self, ws: ClientWebSocket, code: int, reason: str, failure: Failure | None) -> None:
         """It is over."""

@@ -47,7 +47,12 @@ class Opener:
         self._run = run
         self._options = handshake
         self._auth = auth_of(credentials_of(auth), run.env)
-        self._headers = [(line.name, line.value or "") for line in handshake.headers]
+        # An empty value takes out a field that the client writes itself; others are not sent at all.
+        self._headers = [
+            (line.name, line.value or "")
+            for line in handshake.headers
+            if line.value is not None or line.name.lower() in ("accept", "user-agent")
+        ]
         self.config = _config(handshake)
         self._client = self._new_client(connect, auth)
 
@@ -105,7 +110,11 @@ class Opener:
             client=self._client,
             loop=loop,
         )
-        return before(monotonic() + self.timeout, flow, "opening the connection")
+        run, doing = self._run, self._run.doing
+        run.doing = "opening {}"  # if it fails, the message says so
+        ws = yield from before(monotonic() + self.timeout, flow, "opening the connection")
+        run.doing = doing
+        return ws
 
 
 def _config(options: HandshakeOptions) -> WebSocketConfig:

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 MAX_MESSAGE = 64 * 1024 * 1024
 
 
+#: Headers that -H cannot give, and what to do instead.
+_WRITTEN = {
+    "connection": "leave it out",
+    "upgrade": "leave it out",
+    "sec-websocket-key": "leave it out",
+    "sec-websocket-version": "leave it out",
+    "sec-websocket-protocol": "--subprotocol offers one",
+    "sec-websocket-extensions": "--no-compress offers none",
+}
+
+
 class WsUrl(Value[str]):
     """Where a WebSocket is: `ws://`, `wss://`, or a host that is completed as `netkit http fetch` does."""
 
@@ -98,10 +109,36 @@ class HandshakeOptions(OptionGroup):
         "after 1 s, then twice as long each time, up to 30 s.",
     )
     tries: int | None = field("--tries", type=Number(1), help="With --reconnect: so many attempts in a row.")
+    close_code: int = field(
+        "--close-code",
+        type=Number(1000, 4999),
+        default=1000,
+        help="Close with this code, such as one from 4000 to 4999 that the application has.",
+    )
+    close_reason: str | None = field("--close-reason", metavar="TEXT", help="Close with this reason.")
 
     def check(self) -> None:
+        from netkit.websocket.close import encode_close
+        from netkit.websocket.errors import WebSocketError
+
         if not self.reconnect:
             self.only_with("--reconnect", "tries")
+        for line in self.headers:
+            if (hint := _WRITTEN.get(line.name.lower())) is not None:
+                raise WrongValue(f"-H: {line.name} is written by the handshake itself", hint)
+        if self.origin is not None and any(line.name.lower() == "origin" for line in self.headers):
+            raise WrongValue("--origin and -H Origin exclude each other", "leave one of them out")
+        try:
+            encode_close(*self.closing)
+        except WebSocketError.InvalidValue as error:
+            if error.field == "close reason":
+                raise WrongValue(f"--close-reason: {error}", "write a shorter one") from None
+            raise WrongValue(f"--close-code: {error}", "applications have 3000 to 4999") from None
+
+    @property
+    def closing(self) -> tuple[int, str]:
+        """The code and the reason that this side closes with."""
+        return self.close_code, self.close_reason or ""
 
 
 class WsConnectOptions(ConnectOptions):
@@ -125,8 +162,12 @@ class MessageOptions(OptionGroup):
     )
     split: str | None = field(
         "--split",
-        type=click.Choice(["lines", "nul", "none"]),
-        help="What is a message of standard input: a line, the octets up to a NUL, or all of it.",
+        type=click.Choice(["lines", "nul", "none", "pieces"]),
+        help="What is a message of standard input: a line, the octets up to a NUL, all of it, or (with "
+        "--binary) each piece as it comes.",
+    )
+    input: bool = flag(
+        "--input", help="After the MESSAGEs, send what comes on standard input, or what is typed."
     )
     framing: str | None = field(
         "--framing",
@@ -164,6 +205,9 @@ class MessageOptions(OptionGroup):
 
     def check(self) -> None:
         exclude("--replay", self.replay, "--split", self.split)
+        exclude("--replay", self.replay, "--input", self.input, "a recording says what is sent")
+        if self.split == "pieces" and not self.binary:
+            raise WrongValue("--split pieces is for --binary", "a text might be cut inside a character")
         exclude("--replay", self.replay, "--binary", self.binary, "a recording says what is binary")
         if self.speed != 1.0 and self.replay is None:
             raise WrongValue("--speed is for --replay", "add --replay FILE, or leave it out")

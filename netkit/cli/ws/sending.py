@@ -6,6 +6,7 @@ not sent goes over the next one.
 
 from __future__ import annotations
 
+from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -60,11 +61,12 @@ class Listed:
 
 
 class Piped:
-    """Standard input: a message is a line, what ends in a NUL, or all of it."""
+    """Standard input: a message is a line, what ends in a NUL, all of it, or each piece as it comes."""
 
     def __init__(self, env: Environment, split: str, *, binary: bool) -> None:
         self._source = stdin_source(env)
         self._end = {"lines": b"\n", "nul": b"\0"}.get(split)
+        self._is_whole = split != "pieces"
         self._binary = binary
         self._kept = bytearray()
         self._searched = 0
@@ -84,6 +86,8 @@ class Piped:
                 raise BadInput(f"standard input: a message of more than {MAX_INPUT:,} octets", None, None)
             data = yield from self._source.read_flow(65536)
             self._ended = not data
+            if data and not self._is_whole:
+                return self._message(data)
             self._kept += data
         octets, self._kept = bytes(self._kept), bytearray()
         return self._message(octets) if octets else None
@@ -94,6 +98,20 @@ class Piped:
             return Outgoing("message", octets)
         octets = octets.removesuffix(b"\r") if self._end == b"\n" else octets
         return Outgoing("message", text_of(octets, f"message {self._number} of standard input"))
+
+
+class Chained:
+    """The messages that are arguments, and then standard input (--input)."""
+
+    def __init__(self, first: Iterable[Outgoing], then: Piped) -> None:
+        self.first = deque(first)
+        self._then = then
+
+    def next_flow(self) -> Flow[Outgoing | None]:
+        """Flow: the next one; errors as those of `Piped`."""
+        if self.first:
+            return self.first.popleft()
+        return (yield from self._then.next_flow())
 
 
 def of_arguments(texts: Iterable[str], env: Environment, *, binary: bool) -> list[Outgoing]:

@@ -99,7 +99,7 @@ class Watched:
             self.has_begun_close = True
             self._tell_close()
 
-    def close_flow(self, code: int | None = 1000, reason: str = "") -> Flow[None]:
+    def close_flow(self, code: int | None, reason: str) -> Flow[None]:
         """Flow: both Close frames, then the transport."""
         self._limit = self.received
         self.begin_close(code, reason)
@@ -150,8 +150,6 @@ class Session:
                 if not self._tries_again(error, attempts):
                     return self._unopened(error)
                 failure: Failure | None = self._run.explain(error)
-                if attempts == 0:
-                    self._display.note(f"netkit: {failure.message if failure else ''}")
             else:
                 attempts, delay = 0, FIRST_DELAY
                 self._display.connected(ws, monotonic() - begun)
@@ -204,7 +202,7 @@ class Session:
             except (WebSocketError, OSError) as error:
                 ended = error
             if ended is None:
-                yield from watched.close_flow()
+                yield from watched.close_flow(*self._handshake.closing)
         except BaseException as error:
             self._interrupted(watched, error)
             raise
