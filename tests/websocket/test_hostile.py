@@ -7,6 +7,7 @@ implementations has a row: bombs, lengths of 64 bits, heads, tiny fragments, pee
 
 from __future__ import annotations
 
+import hmac
 import itertools
 import os
 import select
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import threading
 import zlib
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +25,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from netkit.http.files import BasicCredentials
+from netkit.http.files.guard import Guard
+from netkit.http.files.worker import Worker
 from netkit.http.parse_errors import ParseError
 from netkit.io import run
 from netkit.websocket import (
@@ -445,6 +450,27 @@ def test_the_time_of_a_message_in_a_client() -> None:
         with Beside(peer), pytest.raises(WebSocketError.LimitExceeded) as caught:
             pair.ws.receive()
         assert (caught.value.setting, caught.value.limit) == ("message_timeout", SOON)
+
+
+def test_a_name_that_nobody_has_costs_what_a_wrong_password_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compared, and how often, says nothing of the names of users; it is counted, not timed."""
+    compared: list[tuple[int, bytes]] = []
+    real = hmac.compare_digest
+
+    def counted(one: bytes, other: bytes) -> bool:
+        compared.append((len(one), other))
+        return real(one, other)
+
+    monkeypatch.setattr("netkit.http.files.guard.hmac.compare_digest", counted)
+    users = {"ann": "one password", "bob": "no other one", "eve": "the third one"}
+    guard = Guard(BasicCredentials(users), Worker())
+    for name in ("ann", "bob", "eve", "nobody"):
+        compared.clear()
+        value = b"Basic " + b64encode(f"{name}:guess".encode())
+        assert run(guard.check_flow(value)) is None
+        *names, password = compared
+        assert names == [(3, name.encode())] * 3
+        assert password[1] == b"guess"
 
 
 # Servers that mean harm

@@ -92,6 +92,8 @@ class Wsproto:
             )
             extension._enabled = True  # noqa: SLF001 - only its own handshake enables it
             extensions.append(extension)
+        #: The code that it would close with, where it has refused something.
+        self.refusal = 1002
         self.connection = Connection(kind, extensions)  # type: ignore[arg-type]
         self.out = b""
 
@@ -114,6 +116,7 @@ class Wsproto:
                         octets = []
                 elif isinstance(event, CloseConnection):
                     if self.connection.state is ConnectionState.OPEN:
+                        self.refusal = int(event.code)
                         return seen, True  # what it would answer to a stream that it refuses
                     seen.append((CLOSE, event.code))
                 elif isinstance(event, Ping):
