@@ -7,16 +7,20 @@ that such an address is equal to one made by the constructor.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netkit.addr import Ipv4Addr, Ipv6Addr
+from netkit.dns.constants import DnsClass, DnsRecordType
+from netkit.dns.edns import Edns
+from netkit.dns.header import Question
+from netkit.dns.name import Name
 from netkit.dns.records.base import DnsRecord
+from netkit.dns.wire import WireReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from netkit.dns.constants import DnsClass
-    from netkit.dns.name import Name
     from netkit.dns.records.fields import Field
 
 #: Makes a record of a name, a TTL, a class, and the values of its fields.
@@ -24,7 +28,17 @@ Maker: TypeAlias = "Callable[[Name, int, DnsClass, Sequence[Any]], DnsRecord]"
 #: Makes what a record holds of what the decoder has.
 Convert: TypeAlias = "Callable[[Any], object]"
 
+#: The class of almost all records.
+INTERNET = DnsClass.IN
+
+# How many of what recurs from message to message are kept; others are made each time.
+_KEPT = 256
 _new = object.__new__
+_rdtype = lru_cache(_KEPT)(DnsRecordType)
+_rdclass = lru_cache(_KEPT)(DnsClass)
+_put_question_name, _put_question_type, _put_question_class = (
+    vars(Question)[field].__set__ for field in ("name", "rdtype", "rdclass")
+)
 _put_name, _put_ttl, _put_class = (vars(DnsRecord)[field].__set__ for field in ("name", "ttl", "rdclass"))
 
 
@@ -77,6 +91,31 @@ def converted(field: Field[Any, Any]) -> Convert | None:
     if not field.is_raw:
         return None
     return {"4": ipv4, "6": ipv6}.get(field.layout or "", field.from_raw)
+
+
+def name(wire: bytes) -> Name:
+    """The name of a valid wire form."""
+    return Name._trusted(wire)
+
+
+def question(name: Name, rdtype: int, rdclass: int) -> Question:
+    """A question."""
+    made = _new(Question)
+    _put_question_name(made, name)
+    _put_question_type(made, _rdtype(rdtype))
+    _put_question_class(made, _rdclass(rdclass))
+    return made
+
+
+def unknown(name: Name, ttl: int, rdtype: int, rdata: bytes, rdclass: DnsClass) -> DnsRecord:
+    """A record of a type that has no class."""
+    return DnsRecord.Unknown(name, ttl, _rdtype(rdtype), rdata, rdclass)
+
+
+@lru_cache(_KEPT)
+def edns(payload_size: int, ttl: int) -> Edns:
+    """The EDNS of an OPT record without options, which are mostly the same few."""
+    return Edns.from_wire(payload_size, ttl, WireReader(b""))
 
 
 def ipv4(octets: bytes) -> Ipv4Addr:

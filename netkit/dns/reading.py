@@ -176,7 +176,8 @@ def _read_records(
                     opt = Edns.from_wire(rdclass, ttl, reader), ttl >> 24
                 continue
             with reader.restrict_to(rdlength, "rdata"):
-                records.append(read_record(name, rdtype, rdclass, ttl, reader))
+                record = read_record(name, rdtype, rdclass, ttl, reader)
+            records.append(record)
     except DnsError.InvalidResponse as error:
         error.field = f"{section}[{len(records) + (opt is not None)}].{error.field}"
         raise
@@ -211,6 +212,25 @@ def shape_of(rdtype: int) -> tuple[str | None, Maker] | None:
     if cls.LAYOUT is not None:
         _shapes[rdtype] = compiled(cls.LAYOUT), make
     return cls.LAYOUT, make
+
+
+# What the twin has no letters for; `reader` is over the whole message. Both raise DnsError.InvalidResponse.
+
+
+def record_at(
+    reader: WireReader, start: int, end: int, name: Name, rdtype: int, rdclass: int, ttl: int
+) -> DnsRecord:
+    """The record whose RDATA is from `start` to `end`."""
+    reader.offset = start
+    with reader.restrict_to(end - start, "rdata"):
+        return read_record(name, rdtype, rdclass, ttl, reader)
+
+
+def opt_at(reader: WireReader, start: int, end: int, payload_size: int, ttl: int) -> Edns:
+    """The EDNS of an OPT record whose options are from `start` to `end`."""
+    reader.offset = start
+    with reader.restrict_to(end - start, "rdata"):
+        return Edns.from_wire(payload_size, ttl, reader)
 
 
 read_message = _twins.choose("read_message", _read_message)

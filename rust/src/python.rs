@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 mod arguments;
 mod chunked;
+mod dns;
 mod http;
 mod masking;
 mod parse_errors;
@@ -14,6 +15,8 @@ mod websocket;
 mod module {
     #[pymodule_export]
     use super::chunked::{ChunkEnd, ChunkOutput, ChunkedDecoder};
+    #[pymodule_export]
+    use super::dns::read_message;
     #[pymodule_export]
     use super::http::{Done, HeaderView, HttpParser};
     #[pymodule_export]

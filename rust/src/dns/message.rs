@@ -13,12 +13,24 @@ const OPT: u16 = 41;
 /// RFC 2181 section 8: a TTL with its sign bit set is 0.
 const MAX_TTL: u32 = 0x7FFF_FFFF;
 
-/// What the RDATA of a record is read by: the number of a layout, or one of the two below.
-pub type Shape = u16;
-/// RDATA of a type that is not known: any octets.
-pub const UNKNOWN: Shape = u16::MAX;
-/// RDATA that Python has to read.
-pub const PYTHON: Shape = u16::MAX - 1;
+/// What the RDATA of a record is read by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape<T> {
+    /// The type is not known: any octets.
+    Unknown,
+    /// Something else has to read it: it is not looked at here.
+    Other,
+    /// A layout.
+    Known(T),
+}
+
+impl<T> Shape<T> {
+    /// Whether something else has to read the RDATA.
+    #[must_use]
+    pub fn is_other(&self) -> bool {
+        matches!(self, Self::Other)
+    }
+}
 
 /// A question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +45,7 @@ pub struct Question {
 
 /// A record: its fixed fields, and where its RDATA is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct Record<T> {
     /// The owner.
     pub name: Name,
     /// The type.
@@ -47,7 +59,7 @@ pub struct Record {
     /// The octet behind it.
     pub end: u16,
     /// What the RDATA is read by.
-    pub shape: Shape,
+    pub shape: Shape<T>,
 }
 
 /// The OPT record, whose fields mean something else.
@@ -65,7 +77,7 @@ pub struct Opt {
 
 /// A valid message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
+pub struct View<T> {
     /// The message's number.
     pub id: u16,
     /// Flags, opcode and the low bits of the response code.
@@ -73,17 +85,17 @@ pub struct View {
     /// The questions.
     pub questions: Vec<Question>,
     /// The records of all sections, without OPT.
-    pub records: Vec<Record>,
+    pub records: Vec<Record<T>>,
     /// How many of them are before the end of the answer and of the authority section.
     pub ends: [usize; 2],
     /// The OPT record.
     pub opt: Option<Opt>,
 }
 
-impl View {
+impl<T> View<T> {
     /// The records of a section: 1 is the answer, 2 the authority, 3 what is additional.
     #[must_use]
-    pub fn section(&self, number: usize) -> &[Record] {
+    pub fn section(&self, number: usize) -> &[Record<T>] {
         let [answer, authority] = self.ends;
         match number {
             1 => &self.records[..answer],
@@ -96,21 +108,19 @@ impl View {
 
 /// The parts of a message; none where it breaks a rule.
 ///
-/// `shape` says by what RDATA of a type and class is read, and `layouts` are what its numbers mean. RDATA for
-/// Python is not looked at.
+/// `shape` says by what RDATA of a type and class is read; it is asked once for each run of records of one type.
 ///
 /// # Errors
 /// Those of `shape`.
-pub fn scan<E>(
+pub fn scan<T: AsRef<Layout> + Copy, E>(
     message: &[u8],
-    layouts: &[Layout],
-    mut shape: impl FnMut(u16, u16) -> Result<Shape, E>,
-) -> Result<Option<View>, E> {
+    mut shape: impl FnMut(u16, u16) -> Result<Shape<T>, E>,
+) -> Result<Option<View<T>>, E> {
     let Some(counts) = counts(message) else { return Ok(None) };
     let Some((questions, mut at)) = questions(message, counts[0]) else { return Ok(None) };
-    let room = (message.len() - at) / MIN_RECORD;
+    let most = (message.len() - at) / MIN_RECORD;
     let wanted: usize = counts[1..].iter().map(|&count| usize::from(count)).sum();
-    if wanted > room {
+    if wanted > most {
         return Ok(None); // so that a false count costs no time
     }
     let mut view = View {
@@ -121,9 +131,10 @@ pub fn scan<E>(
         ends: [0; 2],
         opt: None,
     };
+    let mut last = None;
     for (section, &count) in counts[1..].iter().enumerate() {
         for _ in 0..count {
-            let Some((record, root)) = record(message, at) else { return Ok(None) };
+            let Some((record, root)) = record::<T>(message, at) else { return Ok(None) };
             at = usize::from(record.end);
             if record.rdtype == OPT {
                 if section != 2 || view.opt.is_some() || !root {
@@ -133,9 +144,14 @@ pub fn scan<E>(
                 view.opt = Some(Opt { payload_size: rdclass, ttl, start, end });
                 continue;
             }
-            let shape = shape(record.rdtype, record.rdclass)?;
-            if let Some(layout) = layouts.get(usize::from(shape)) {
-                if layout.read(message, record.start.into(), at, |_| ()).is_none() {
+            let asked = (record.rdtype, record.rdclass);
+            let shape = match last {
+                Some((same, shape)) if same == asked => shape,
+                _ => shape(record.rdtype, record.rdclass)?,
+            };
+            last = Some((asked, shape));
+            if let Shape::Known(known) = shape {
+                if known.as_ref().read(message, record.start.into(), at, |_| ()).is_none() {
                     return Ok(None);
                 }
             }
@@ -178,7 +194,7 @@ fn questions(message: &[u8], count: u16) -> Option<(Vec<Question>, usize)> {
 }
 
 /// The record at `at`, its shape not known yet, and whether the root owns it.
-fn record(message: &[u8], at: usize) -> Option<(Record, bool)> {
+fn record<T>(message: &[u8], at: usize) -> Option<(Record<T>, bool)> {
     let name = check(message, at, message.len(), true)?;
     let at = usize::from(name.after);
     let fields: &[u8; 10] = message.get(at..)?.first_chunk()?;
@@ -195,13 +211,15 @@ fn record(message: &[u8], at: usize) -> Option<(Record, bool)> {
         ttl: u32::from_be_bytes([l0, l1, l2, l3]),
         start: u16::try_from(start).ok()?,
         end: u16::try_from(end).ok()?,
-        shape: PYTHON,
+        shape: Shape::Other,
     };
     Some((record, name.size == 1))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
     use super::*;
 
     const ANSWER: &[u8] = b"\x12\x34\x81\x80\0\x01\0\x02\0\x01\0\x01\
@@ -211,17 +229,28 @@ mod tests {
         \xc0\x10\xff\0\0\x01\0\0\0\0\0\x02hi\
         \0\0\x29\x04\xd0\x01\0\x80\0\0\0";
 
-    fn shape(rdtype: u16, _: u16) -> Result<Shape, ()> {
-        Ok(match rdtype {
-            1 => 0,
-            15 => 1,
-            _ => UNKNOWN,
-        })
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    struct Known(&'static Layout);
+
+    impl AsRef<Layout> for Known {
+        fn as_ref(&self) -> &Layout {
+            self.0
+        }
     }
 
-    fn scanned(message: &[u8]) -> Option<View> {
-        let layouts: Vec<_> = ["4", "Hn"].iter().filter_map(|letters| Layout::parse(letters)).collect();
-        scan(message, &layouts, shape).unwrap_or_default()
+    fn shape(rdtype: u16, _: u16) -> Result<Shape<Known>, ()> {
+        static LAYOUTS: OnceLock<[Option<Layout>; 2]> = OnceLock::new();
+        let [address, mail] = LAYOUTS.get_or_init(|| ["4", "Hn"].map(Layout::parse));
+        let known = match rdtype {
+            1 => address,
+            15 => mail,
+            _ => return Ok(Shape::Unknown),
+        };
+        known.as_ref().map(|layout| Shape::Known(Known(layout))).ok_or(())
+    }
+
+    fn scanned(message: &[u8]) -> Option<View<Known>> {
+        scan(message, shape).unwrap_or_default()
     }
 
     #[test]

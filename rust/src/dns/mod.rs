@@ -9,4 +9,4 @@ pub mod message;
 pub mod name;
 
 pub use layout::{Kind, Layout};
-pub use message::{scan, Opt, Question, Record, Shape, View, PYTHON, UNKNOWN};
+pub use message::{scan, Opt, Question, Record, Shape, View};
