@@ -45,6 +45,7 @@ ROOMS = {
     "netkit.dns.host": "api",
     "netkit.dns.knowledge": "flow",
     "netkit.dns.lookup": "api",
+    "netkit.dns.manner": "flow",
     "netkit.dns.resolution": "flow",
     "netkit.dns.resolver": "api",
     "netkit.dns.server": "api",

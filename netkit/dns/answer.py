@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from netkit.addr import IpAddr
     from netkit.dns.knowledge import Knowledge
+    from netkit.dns.manner import Random
     from netkit.dns.options import QueryOptions
-    from netkit.dns.resolution import Random, Sent
+    from netkit.dns.resolution import Sent
     from netkit.dns.transports.reply import Reply
     from netkit.dns.upstream import UpstreamLike
 

@@ -33,9 +33,9 @@ COOKIE_LIFE = 86400.0
 FIRST_DELAY, MIN_DELAY, MAX_DELAY = 1.0, 0.02, 3.0
 #: After how many seconds a round-trip time is too old to go by.
 RTT_LIFE = 600.0
-#: How many failures in a row make a server one that is asked last, and for how many seconds: the first
-#: time, doubled with each failure, at most.
-FAILURES, FIRST_PAUSE, MAX_PAUSE = 2, 1.0, 60.0
+#: For how many seconds a server is asked last after it failed: the first time, doubled with each failure in
+#: a row, at most.
+FIRST_PAUSE, MAX_PAUSE = 10.0, 300.0
 
 
 class Learnt:
@@ -118,10 +118,8 @@ class Learnt:
     def failed(self, now: float) -> None:
         """No answer came in time, or the network said that none can come."""
         with self._lock:
+            self._paused_until = now + min(FIRST_PAUSE * 2.0 ** min(self._failures, 16), MAX_PAUSE)
             self._failures += 1
-            beyond = self._failures - FAILURES
-            if beyond >= 0:
-                self._paused_until = now + min(FIRST_PAUSE * 2.0 ** min(beyond, 16), MAX_PAUSE)
 
     def lacks_edns(self, now: float) -> None:
         """The server refused a query with EDNS and answered it without."""

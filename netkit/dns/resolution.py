@@ -25,63 +25,36 @@ deadline over all. `netkit.dns.answer.Lookup` follows aliases, with one `Resolut
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 from netkit.dns.constants import Rcode
-from netkit.dns.edns import EdnsOption
 from netkit.dns.errors import DnsError
 from netkit.dns.knowledge import Knowledge
-from netkit.dns.message import make_query
+from netkit.dns.manner import NEVER, Manner
 from netkit.dns.steps import Ask, Done, Sent, Step, Wait, Why
 from netkit.dns.upstream import Transport
 from netkit.dns.verdict import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from netkit.dns.edns import Edns
-    from netkit.dns.knowledge import Learnt
+    from netkit.dns.manner import Random
     from netkit.dns.message import Message, Question
     from netkit.dns.options import QueryOptions
     from netkit.dns.transports.reply import Reply
     from netkit.dns.upstream import Upstream
     from netkit.dns.verdict import Verdict
 
-    #: `random(64)` returns 64 unpredictable bits as an integer (RFC 5452 section 4.3).
-    Random: TypeAlias = Callable[[int], int]
-
 __all__ = ["Ask", "Done", "Resolution", "Sent", "Step", "Wait", "Why"]
 
 #: How many upstreams are asked at the same time, at most.
 MAX_AT_ONCE = 2
-#: RFC 8467 section 4.1: an encrypted query's length is a multiple of this many octets.
-PADDING_BLOCK = 128
-
-#: Response codes of a server that will never answer such a question.
-NEVER = frozenset((Rcode.NOTIMP, Rcode.FORMERR))
-
-
-class _Manner:
-    """How one upstream is asked, as far as this question has shown; `used` are the reasons that applied."""
-
-    __slots__ = ("case", "cookies", "cut", "edns", "learnt", "transport", "upstream", "used")
-
-    def __init__(self, upstream: Upstream, learnt: Learnt, options: QueryOptions, now: float) -> None:
-        self.upstream = upstream
-        self.learnt = learnt
-        udp = upstream.transport is Transport.UDP
-        self.transport = Transport.TCP if udp and options.tcp else upstream.transport
-        self.edns = options.edns if learnt.has_edns(now) else None
-        self.case = options.randomize_case and learnt.keeps_case(now)
-        self.cookies = options.cookies
-        self.used: set[Why] = set()
-        self.cut: Reply | None = None
 
 
 class _Intent(NamedTuple):
     """An ask that is to be made next."""
 
-    manner: _Manner
+    manner: Manner
     why: Why
     because: int | None
 
@@ -90,7 +63,7 @@ class _Pending(NamedTuple):
     """An ask that is out."""
 
     ask: Ask
-    manner: _Manner
+    manner: Manner
     step: Step
     at: float
 
@@ -137,7 +110,7 @@ class Resolution:
         given = tuple(dict.fromkeys(upstreams))
         knowledge = Knowledge() if knowledge is None else knowledge
         self._upstreams = knowledge.in_order(given, now) if len(given) > 1 else list(given)
-        self._manners = {each: _Manner(each, knowledge.of(each), options, now) for each in self._upstreams}
+        self._manners = {each: Manner(each, knowledge.of(each), options, now) for each in self._upstreams}
         self._turns = deque(self._upstreams)  # whose turn comes in this round
         self._again: set[Upstream] = set()  # who is worth asking in the next round
         self._round = 1
@@ -188,8 +161,7 @@ class Resolution:
             self._replied(pending, what, now)
         elif isinstance(what, DnsError.Truncated) and ask.transport is Transport.UDP:
             pending.manner.learnt.answered(ask.transport, now - pending.at, now)
-            if not self._over_tcp(pending, Why.TRUNCATED):
-                self._failed(pending, what, now)
+            self._cut(pending, what, now)
         else:
             self._failed(pending, what, now)
 
@@ -202,8 +174,9 @@ class Resolution:
         pending = self._open.get(ask.number)
         if pending is None or self._done is not None or not ask.exact_case:
             return
-        if self._once_more(pending, Why.CASE):
-            pending.manner.case = False
+        again = pending.manner.miscased()
+        if again is not None:
+            self._ask_again(pending, again)
 
     def expired(self, ask: Ask, now: float) -> None:
         """Report that no answer to `ask` came in time; `next` does this too for asks whose time is up."""
@@ -234,7 +207,7 @@ class Resolution:
 
     def _emit(self, intent: _Intent, now: float) -> Ask:
         manner = intent.manner
-        message, exact_case = self._query(manner, now)
+        message, exact_case = manner.query(self.question, self._random, now)
         until = now + self.options.timeout
         if self._deadline is not None:
             until = min(until, self._deadline)
@@ -242,7 +215,7 @@ class Resolution:
 
     def _register(
         self,
-        manner: _Manner,
+        manner: Manner,
         message: Message,
         why: Why,
         at: float,
@@ -265,9 +238,7 @@ class Resolution:
                 raise DnsError.InvalidValue("sent", str(each.upstream), "is not one of the upstreams")
             if each.upstream in self._turns:
                 self._turns.remove(each.upstream)
-            manner.transport = each.transport
-            if each.message.edns is None:
-                manner.edns = None
+            manner.continue_from(each.message, each.transport)
             asked = each.message.question[0].name
             exact_case = not asked.is_identical(self.question.name)
             ask = self._register(manner, each.message, Why.TAKEN_OVER, each.at, each.until, exact_case)
@@ -291,124 +262,38 @@ class Resolution:
         if at is not None and at <= now:
             self._advance(Why.HEDGE, now, next(iter(self._open)))
 
-    def _once_more(self, pending: _Pending, why: Why) -> bool:
-        """Ask the same upstream again for a reason, unless this reason has applied already."""
-        if why in pending.manner.used:
-            return False
-        pending.manner.used.add(why)
-        self._queue.append(_Intent(pending.manner, why, pending.ask.number))
-        return True
-
-    def _over_tcp(self, pending: _Pending, why: Why) -> bool:
-        if pending.ask.transport is not Transport.UDP or not self._once_more(pending, why):
-            return False
-        pending.manner.transport = Transport.TCP
-        return True
-
-    # Queries.
-
-    def _query(self, manner: _Manner, now: float) -> tuple[Message, bool]:
-        """The query for an upstream, and whether its answer must have the same letter case."""
-        question, options, random = self.question, self.options, self._random
-        exact_case = manner.case and manner.transport is Transport.UDP
-        message = make_query(
-            question.name.with_case(random(256)) if exact_case else question.name,
-            question.rdtype,
-            id=0 if manner.transport is Transport.HTTPS else random(16),
-            rdclass=question.rdclass,
-            rd=options.rd,
-            ad=options.ad or options.trust_ad,
-            cd=options.cd,
-            edns=self._edns(manner, now),
-        )
-        edns = message.edns
-        padded = options.padding and manner.transport.is_encrypted
-        if padded and edns is not None and edns.option(EdnsOption.Padding) is None:
-            length = -(len(message.to_wire()) + 4) % PADDING_BLOCK
-            edns = edns.replace(options=(*edns.options, EdnsOption.Padding(length)))
-            message = message.replace(edns=edns)
-        return message, exact_case
-
-    def _edns(self, manner: _Manner, now: float) -> Edns | None:
-        edns = manner.edns
-        if edns is None or not manner.cookies or manner.transport.is_encrypted:
-            return edns
-        if edns.option(EdnsOption.Cookie) is not None:
-            return edns  # the caller's own
-        cookie = manner.learnt.cookie(now, self._random)
-        if cookie is None:
-            return edns
-        return edns.replace(options=(*edns.options, EdnsOption.Cookie(*cookie)))
-
     # What comes.
 
     def _replied(self, pending: _Pending, reply: Reply, now: float) -> None:
-        ask, manner, learnt = pending.ask, pending.manner, pending.manner.learnt
-        learnt.answered(ask.transport, now - pending.at, now)
-        if pending.step.why is Why.CASE:
-            learnt.loses_case(now)
-        if self._other_cookie(pending, reply, now) or self._other_edns(pending, reply):
-            return
-        message = reply.message
-        if ask.message.edns is None and Why.NO_EDNS in manner.used and message.rcode not in NEVER:
-            learnt.lacks_edns(now)
-        if (
-            message.truncated
-            and not self.options.ignore_truncation
-            and self._over_tcp(pending, Why.TRUNCATED)
-        ):
-            manner.cut = reply
+        ask, manner = pending.ask, pending.manner
+        manner.learnt.answered(ask.transport, now - pending.at, now)
+        again = manner.objection(ask, reply, now)
+        if again is not None:
+            self._ask_again(pending, again)
             return
         reply.fell_back = Why.TRUNCATED in manner.used and ask.transport is Transport.TCP
         if self._any_reply:
             self._finish(reply)
             return
-        verdict = judge(message, self.question)
+        verdict = judge(reply.message, self.question)
         if verdict.is_settled:
             self._finish(reply, verdict.error(ask.upstream.server), verdict)
             return
         self._replies.append((reply, verdict))
-        if message.rcode == Rcode.SERVFAIL:
+        if reply.message.rcode == Rcode.SERVFAIL:
             self._again.add(ask.upstream)
         self._advance(Why.NEXT, now, ask.number)
 
-    def _other_edns(self, pending: _Pending, reply: Reply) -> bool:
-        """Whether the server refused the query's EDNS, and is asked with another."""
-        sent, manner, rcode = pending.ask.message.edns, pending.manner, reply.message.rcode
-        if sent is None:
-            return False
-        if rcode == Rcode.BADVERS and sent.version and manner.edns is not None:
-            manner.edns = manner.edns.replace(version=0)
-            return self._once_more(pending, Why.VERSION)
-        # A server that knows EDNS and finds a query malformed says so with an OPT record of its own; one that
-        # does not know it may echo the whole query (RFC 6891 section 7). One more query tells them apart.
-        unknown = rcode == Rcode.FORMERR or (rcode == Rcode.NOTIMP and reply.message.edns is None)
-        if not unknown or not self._once_more(pending, Why.NO_EDNS):
-            return False
-        manner.edns = None
-        return True
+    def _ask_again(self, pending: _Pending, why: Why) -> None:
+        self._queue.append(_Intent(pending.manner, why, pending.ask.number))
 
-    def _other_cookie(self, pending: _Pending, reply: Reply, now: float) -> bool:
-        """Learn from the reply's cookie; whether the server is asked again because of it."""
-        ask, manner, learnt = pending.ask, pending.manner, pending.manner.learnt
-        sent = None if ask.message.edns is None else ask.message.edns.option(EdnsOption.Cookie)
-        if sent is None or not manner.cookies:
-            return False
-        edns = reply.message.edns
-        got = None if edns is None else edns.option(EdnsOption.Cookie)
-        if got is not None and got.client != sent.client:
-            learnt.lacks_cookies(now)
-            manner.cookies = False
-            return self._once_more(pending, Why.COOKIE_FOREIGN)
-        if got is None or not got.server:
-            if learnt.has_server_cookie and self._over_tcp(pending, Why.COOKIE_TCP):
-                return True
-            learnt.lacks_cookies(now)
-            return False
-        learnt.gave_cookie(got.client, got.server)
-        if reply.message.rcode != Rcode.BADCOOKIE:
-            return False
-        return self._once_more(pending, Why.COOKIE) or self._over_tcp(pending, Why.COOKIE_TCP)
+    def _cut(self, pending: _Pending, error: DnsError, now: float) -> None:
+        """A message came of which only the header could be read, and it says that the message was cut."""
+        again = pending.manner.cut_off(pending.ask)
+        if again is None:
+            self._failed(pending, error, now)
+        else:
+            self._ask_again(pending, again)
 
     def _failed(self, pending: _Pending, error: DnsError, now: float) -> None:
         ask, manner = pending.ask, pending.manner
