@@ -11,10 +11,9 @@ comes to mean a machine of the reader's own network).
 
 from __future__ import annotations
 
-from ipaddress import ip_network
+from functools import cache
 from typing import TYPE_CHECKING
 
-from netkit.addr import Ipv6Addr
 from netkit.dns.errors import DnsError
 from netkit.dns.message import Question
 from netkit.dns.name import Name
@@ -37,12 +36,9 @@ if TYPE_CHECKING:
 MAX_ALIASES = 16
 
 #: Addresses that mean this machine or its own network: RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291.
-PRIVATE_NETWORKS = tuple(
-    ip_network(text)
-    for text in (
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-        "192.168.0.0/16", "::/127", "fc00::/7", "fe80::/10",
-    )
+PRIVATE_NETWORKS = (
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+    "192.168.0.0/16", "::/127", "fc00::/7", "fe80::/10",
 )  # fmt: skip
 #: Names that are private by standard: RFC 6761 section 6.3, RFC 8375, and ICANN's for private use.
 PRIVATE_NAMES = (Name.parse("localhost"), Name.parse("home.arpa"), Name.parse("internal"))
@@ -205,9 +201,23 @@ class Lookup:
 
 
 def is_private(address: IpAddr) -> bool:
-    """Whether an address means this machine or its own network, also where it is written as IPv6."""
-    if isinstance(address, Ipv6Addr):
-        inner = address.ipv4_mapped
-        if inner is not None:
-            return any(inner in network for network in PRIVATE_NETWORKS if network.version == 4)
-    return any(address in network for network in PRIVATE_NETWORKS if network.version == address.version)
+    """Whether an address means this machine or its own network, also an IPv4 address in an IPv6 one.
+
+    RFC 4291 section 2.5.5.2 (mapped) and RFC 6052 section 2.1 (the well-known prefix of translators).
+    """
+    number, version = int(address), address.version
+    if version == 6 and number >> 32 in (0xFFFF, 0x64FF9B << 64):
+        number, version = number & 0xFFFFFFFF, 4
+    return any(number >> shift == prefix for shift, prefix in _private_prefixes()[version])
+
+
+@cache
+def _private_prefixes() -> dict[int, list[tuple[int, int]]]:
+    """For each version of IP, how far to shift an address, and what is left if it is private."""
+    from ipaddress import ip_network
+
+    prefixes: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
+    for network in map(ip_network, PRIVATE_NETWORKS):
+        shift = network.max_prefixlen - network.prefixlen
+        prefixes[network.version].append((shift, int(network.network_address) >> shift))
+    return prefixes

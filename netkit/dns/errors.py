@@ -42,12 +42,14 @@ class DnsError(NetkitError):
     """Base class of all errors of the DNS layer; the variants are its attributes.
 
     `name` and `rdtype` are the question, `server` is the server that was asked. `negative_ttl` is how many
-    seconds a negative answer is valid, or None if the server did not say it (RFC 2308 section 5).
+    seconds a negative answer is valid, or None if the server did not say it (RFC 2308 section 5). `absent` is
+    the name that does not exist, at the end of the aliases, where a server said so.
     """
 
     layer = "dns"
     stage: Stage = "resolve"
     negative_ttl: int | None = None
+    absent: Name | None = None
 
     if TYPE_CHECKING:
         NotFound: TypeAlias = "DnsNotFound"

@@ -117,7 +117,7 @@ class Manner:
 
     def cut_off(self, ask: Ask) -> Why | None:
         """Why to ask again after a truncated message of which nothing could be read."""
-        return self._over_tcp(ask, Why.TRUNCATED)
+        return None if self._options.ignore_truncation else self._over_tcp(ask, Why.TRUNCATED)
 
     def miscased(self) -> Why | None:
         """Why to ask again after an answer in another letter case: in plain case, once."""

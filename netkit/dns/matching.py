@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
-from netkit.dns.message import TC, Header, Message, Question
+from netkit.dns.message import QR, TC, Header, Message, Question
 from netkit.dns.name import Name
 from netkit.dns.value import Value
 from netkit.dns.wire import WireReader
@@ -50,7 +50,8 @@ def match(wire: bytes, query: Message, question: Question, exact_case: bool) -> 
     the case in which `query` has them. A truncated message may end anywhere; what can be read of it is given.
 
     Raises DnsError.InvalidResponse if the message has the query's ID but is malformed. An attacker who knows
-    the ID and the port could send a valid message just as well, so ignoring this one would not help.
+    the ID and the port could send a valid message just as well, so ignoring this one would not help. Raises
+    DnsError.Truncated if it is truncated so early that its question is missing.
     """
     if len(wire) < 2 or int.from_bytes(wire[:2], "big") != query.id:
         return Mismatch.OTHER
@@ -78,13 +79,24 @@ def match(wire: bytes, query: Message, question: Question, exact_case: bool) -> 
 
 
 def _decoded(wire: bytes) -> Message:
-    """Decode a message; of one that is truncated in the middle of a record, header and question."""
+    """Decode a message; of one that is truncated in the middle of a record, header and question.
+
+    Raises DnsError.Truncated for one that was truncated before the end of its question, or has none. Nothing
+    but the ID tells that it is for this query, and that is enough to ask over TCP, where nobody can forge.
+    """
     try:
-        return Message.from_wire(wire)
+        message = Message.from_wire(wire)
     except DnsError.InvalidResponse:
-        if not Header.from_wire(WireReader(wire)).flags & TC:
+        header = Header.from_wire(WireReader(wire))
+        if not (header.flags & TC and header.flags & QR):
             raise
-    return Message.from_wire(wire, question_only=True)
+        try:
+            message = Message.from_wire(wire, question_only=True)
+        except DnsError.InvalidResponse as error:
+            raise DnsError.Truncated(len(wire)) from error
+    if message.truncated and message.is_response and not message.question:
+        raise DnsError.Truncated(len(wire))
+    return message
 
 
 def _restored(message: Message, wire: bytes, sent: Name, plain: Name) -> Message:

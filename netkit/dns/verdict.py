@@ -115,6 +115,7 @@ class Verdict:
                 kind = DnsError.NoData if self.meaning is Meaning.NO_DATA else DnsError.NotFound
                 denied = kind(**asked)
                 denied.negative_ttl = self.negative_ttl
+                denied.absent = self.name if self.meaning is Meaning.NO_NAME else None
                 return denied
             case Meaning.REFERRAL:
                 return DnsError.TryAgain("the server refers to others and does not recurse", **asked)

@@ -109,7 +109,7 @@ def decode_reply(
     """
     try:
         found = match(wire, query, question or query.question[0], exact_case)
-    except DnsError.InvalidResponse as error:
+    except (DnsError.InvalidResponse, DnsError.Truncated) as error:
         error.server = server
         raise
     return None if isinstance(found, Mismatch) else found
