@@ -376,6 +376,25 @@ class TestExec:
         assert done.exit_code == 8
         assert "no-such-program-here" in done.stderr
 
+    @pytest.mark.parametrize(
+        ("args", "is_warned"),
+        [
+            (("ws server", "--exec", "cat", "0.0.0.0:0"), True),
+            (("ws server", "--exec-message", "cat", "[::]:0"), True),
+            (("ws server", "--exec", "cat", "--auth", "ann:secret", "0.0.0.0:0"), False),
+            (("ws server", "--exec", "cat"), False),
+            (("ws server", "0.0.0.0:0"), False),
+            (("serve http", "--ws", "/x=exec:cat", "0.0.0.0:0"), True),
+            (("serve http", "--ws", "/x=echo", "0.0.0.0:0"), False),
+        ],
+    )
+    def test_everybody_may_talk_to_it(self, args: tuple[str, ...], is_warned: bool, tmp_path: Path) -> None:
+        command, *more = args
+        with serving(*more, command=command, cwd=tmp_path) as server:
+            server.process.send_signal(signal.SIGTERM)
+            stderr = server.process.communicate(timeout=20)[1].decode()
+        assert ("may talk to the program" in stderr) is is_warned, stderr
+
     def test_ctrl_c_kills_it(self) -> None:
         with serving("--exec", "sh -c 'echo $$; sleep 600'") as server:
             ws = connect(url_of(server))

@@ -121,6 +121,10 @@ def http(
         server = Serving(handler, place, config, watcher, logged.metrics, how, injected, drain, app)
         listening = place.listening("http")
         warn_if_open(run, what, files, [at.local for at in listening if at.transport == "tcp"])
+        if any(each.command for each in what.ws) and not files.auth:
+            from netkit.cli.payload.ws_server import warn_if_open as warn_if_programs_are_open
+
+            warn_if_programs_are_open(run, listening)
         typed = run.typed[len(words) - len(binds) :]
         started = None if app is None else app.started
         place.serve(server, listening, typed, logged.file, started=started)

@@ -127,7 +127,7 @@ def _serve(
 ) -> None:
     from contextlib import ExitStack
 
-    from netkit.cli.payload.ws_server import WsServing, sessions_of, watchers
+    from netkit.cli.payload.ws_server import WsServing, sessions_of, warn_if_open, watchers
 
     if mode.broadcast and how.workers > 1:
         raise WrongValue(
@@ -143,4 +143,7 @@ def _serve(
             stack.callback(watching.logged.file.close)
         sessions = sessions_of(run, mode, access, limits, watching.told)
         serving = WsServing(sessions, access, limits, place, watching, how, injected, drain)
-        place.serve(serving, place.listening("ws", access.path or "/"), run.typed, watching.logged.file)
+        listening = place.listening("ws", access.path or "/")
+        if (mode.exec_ or mode.exec_message) and not access.auth:
+            warn_if_open(run, listening)
+        place.serve(serving, listening, run.typed, watching.logged.file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from netkit.addr import SocketAddr
 from netkit.cli.payload.http_events import Spoken
 from netkit.cli.payload.http_options import credentials
 from netkit.cli.payload.http_server import Logged, Serving
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netkit.cli.frame.command import Run
+    from netkit.cli.payload.http_events import At
     from netkit.cli.payload.http_options import HttpProcess, Mounted
     from netkit.cli.payload.http_server import Place
     from netkit.cli.payload.ws_options import AccessOptions, ModeOptions, WsLimits
@@ -124,6 +126,18 @@ def mounted(
             auth=credentials(auth, "files"),
         )
     return handler
+
+
+def warn_if_open(run: Run[Any], listening: Sequence[At]) -> None:
+    """Say so where other machines may have this one start programs, without a password."""
+    addrs = [each.local for each in listening if isinstance(each.local, SocketAddr)]
+    reachable = [addr for addr in addrs if not addr.ip.is_loopback]
+    if reachable:
+        run.env.warn(
+            run.doing,
+            f"everybody who can reach {reachable[0]} may talk to the program",
+            "write --auth, or leave the address out to serve this machine only",
+        )
 
 
 class WsServing(Serving):
