@@ -126,6 +126,44 @@ _WS_SERVER = {
     "-b": "write --binary, with --exec",
 }
 
+_AS_IT_IS = "leave it out: it stays until the server closes, unless --wait or --count is there"
+
+#: wscat's and websocat's, beside the client's own.
+_WS_CLIENT = {
+    "-c": "leave it out: write netkit ws client {URL}",
+    "--connect": "leave it out: write netkit ws client {URL}",
+    "-l": "`netkit ws server 127.0.0.1:{PORT}` listens",
+    "--listen": "`netkit ws server 127.0.0.1:{PORT}` listens",
+    "-s": "write --subprotocol {NAME}; `netkit ws server` listens",
+    "--protocol": "write --subprotocol {NAME}",
+    "-b": "write --binary --split pieces, which sends octets as they come",
+    "-t": "leave it out: messages are texts unless --binary is there",
+    "--text": "leave it out: messages are texts unless --binary is there",
+    "-1": "write --count 1",
+    "--one-message": "write --count 1",
+    "-w": "write --wait {SECONDS}",
+    "--no-close": _AS_IT_IS,
+    "--exit-on-eof": "write --wait 0",
+    "--execute": "write the message behind the URL",
+    "--preamble": "write --input, and the message behind the URL",
+    "--auth": "write -u {USER:PASSWORD}",
+    "--basic-auth": "write -u {USER:PASSWORD}",
+    "--no-check": "write -k",
+    "--host": "write -H 'Host: {NAME}'",
+    "--slash": "leave it out: a line that begins with / is a command",
+    "-P": "write -v, or --frames",
+    "--show-ping-pong": "write -v, or --frames",
+    "--print-ping-rtts": "write -v",
+    "--ping-timeout": "leave it out: an answer has the time of --ping-interval",
+    "--socks5": "write -x socks5://{ADDR:PORT}",
+    "--base64": "write --binary-as base64",
+    "-0": "write --split nul --framing nul",
+    "--null-terminated": "write --split nul --framing nul",
+    "--close-status-code": "write --close-code {CODE}",
+    "-S": _BY_ITSELF,
+    "--strict": _BY_ITSELF,
+}
+
 #: Flags of other tools, for each command ("" is `netkit` itself), and what to do instead.
 SPELLINGS: Mapping[str, Mapping[str, str]] = {
     "": {
@@ -338,6 +376,7 @@ SPELLINGS: Mapping[str, Mapping[str, str]] = {
         "--tls-cert": "write --tls --cert {FILE}, and its --key",
         "--tls-key": "write --key {FILE}, with --tls and --cert",
     },
+    "ws client": _WS_CLIENT,
     "ws server": _WS_SERVER,
     "serve ws": _WS_SERVER,
 }
