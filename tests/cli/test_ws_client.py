@@ -588,6 +588,24 @@ def test_record_then_replay_sends_the_same(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o077 == 0
 
 
+def test_a_recording_of_several_connections_is_replayed_over_one(server: Server, tmp_path: Path) -> None:
+    path = tmp_path / "session.jsonl"
+    rows: list[dict[str, object]] = [
+        {"recording": "netkit ws", "version": 1},
+        {"at_s": 0, "direction": "sent", "opcode": "text", "text": "one"},
+        {"at_s": 0, "direction": "received", "opcode": "close", "close_code": 1001},
+        {"at_s": 0, "direction": "sent", "opcode": "close", "close_code": 1001},
+        {"at_s": 0, "opcode": "connected again"},
+        {"at_s": 0, "direction": "sent", "opcode": "text", "text": "two"},
+        {"at_s": 0, "direction": "sent", "opcode": "close", "close_code": 4000, "reason": "over"},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = client("--replay", str(path), server.url())
+    assert (result.stdout, result.exit_code) == ("one\ntwo\n", 0)
+    until(lambda: server.handler.closes)
+    assert (server.handler.heard, server.handler.closes) == (["one", "two"], [(4000, "over")])
+
+
 def test_the_timing_of_a_recording(server: Server, tmp_path: Path) -> None:
     path = tmp_path / "session.jsonl"
     head = {"recording": "netkit ws", "version": 1, "url": "ws://a/", "started_at": "x", "subprotocol": None}

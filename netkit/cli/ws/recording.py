@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 VERSION = 1
 NAME = "netkit ws"
 
+#: What stands where a connection follows another one (--reconnect).
+AGAIN = "connected again"
+
 #: The longest line of a recording that is read, in characters.
 MAX_LINE = 512 * 1024 * 1024
 
@@ -47,7 +50,7 @@ class Recorder:
         if self._begun is None:
             self._begun = monotonic()
         else:
-            row = {"at_s": monotonic() - self._begun, "opcode": "connected again"}
+            row = {"at_s": monotonic() - self._begun, "opcode": AGAIN}
         self._write(row)
 
     def write(self, direction: Literal["sent", "received"], opcode: str, **fields: Any) -> None:
@@ -84,12 +87,22 @@ def read_recording(path: str, direction: Literal["sent", "received"] = "sent") -
 
 
 def _rest(file: IO[str], path: str, direction: str) -> Iterator[Outgoing]:
+    ending: Outgoing | None = None
     with file:
         for number, line in enumerate(iter(lambda: file.readline(MAX_LINE), ""), 2):
             where = f"{path}, line {number}"
             row = _row(line, where)
-            if row.get("direction") == direction and row.get("opcode") != "pong":
-                yield _outgoing(row, where)
+            if row.get("opcode") == AGAIN:
+                ending = None  # the next connection goes on with it, and a replay has only one
+            elif row.get("direction") == direction and row.get("opcode") != "pong":
+                if ending is not None:
+                    yield ending
+                item = _outgoing(row, where)
+                ending = item if item.kind == "close" else None
+                if ending is None:
+                    yield item
+    if ending is not None:
+        yield ending
 
 
 def _check_first(path: str, line: str) -> None:
