@@ -18,7 +18,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from netkit.io import BusyError, Event, before, deadline_after
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, BusyError, Event, before, deadline_after
 from netkit.io.aio import Turn, run_async, turn_is_due
 from netkit.io.blocking import run
 from netkit.io.errors import DeadlineExceeded
@@ -110,6 +110,9 @@ class WebSocket(ReceivingConnection):
 
     def receive_flow(self) -> Flow[str | bytes]:
         """Flow: the next message; errors as `receive`."""
+        self._operations += 1
+        if self._operations % OPERATIONS_PER_TURN == 0:
+            yield PAUSE
         if not self._messages:
             yield from self._message_flow()
         return self._take_message()
@@ -144,8 +147,11 @@ class WebSocket(ReceivingConnection):
 
     def send_flow(self, message: str | Octets) -> Flow[None]:
         """Flow: send a message; errors as `send`."""
+        self._operations += 1
         if not self._send_now(message):
             yield from self._flush_flow()
+        elif self._operations % OPERATIONS_PER_TURN == 0:
+            yield PAUSE
 
     def send_fragment(
         self,

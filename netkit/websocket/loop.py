@@ -46,6 +46,10 @@ ROUNDS = 8
 #: The most octets that are received at once.
 RECEIVE_SIZE = 1 << 18
 
+#: From a peer that has sent more messages than this at once, fewer octets are received at once from then on,
+#: because all that came is answered before the other connections are.
+MANY, FEWER = 4096, 1 << 14
+
 #: How many octets of replies to what came in one piece are collected before they are sent.
 MOST_OUTPUT = 1 << 17
 
@@ -201,6 +205,8 @@ class WsLoop:
     def _serve(self, place: Place, found: list[Found]) -> None:
         """Answer what came."""
         ws, protocol, handle = place.ws, place.protocol, self._handle
+        if len(found) > MANY:
+            place.recv_into = partial(place.sock.recv_into, nbytes=FEWER)
         if place.reader.is_plain:
             events = cast("list[WebSocketEvent]", found)
         else:

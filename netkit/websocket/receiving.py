@@ -44,6 +44,7 @@ class ReceivingConnection(TimedConnection):
         self.on_event: Callable[[WebSocketEvent], object] | None = None
         self._full = False  # the pump waits until a message is taken
         self._receiving = False  # a caller waits for a message
+        self._operations = 0  # messages that flows have received and sent, so that others get their turn
         self._pumping = False  # some flow receives, for all
         self._want: Want | None = None  # what the pump waited for last
 

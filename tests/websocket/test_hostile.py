@@ -29,7 +29,7 @@ from netkit.http.files import BasicCredentials
 from netkit.http.files.guard import Guard
 from netkit.http.files.worker import Worker
 from netkit.http.parse_errors import ParseError
-from netkit.io import run
+from netkit.io import OPERATIONS_PER_TURN, PAUSE, Flow, run
 from netkit.websocket import (
     CloseCode,
     CloseReason,
@@ -641,6 +641,28 @@ def close_in_order(order: tuple[str, ...]) -> None:
     assert there.close_sent is not None
     assert here.close_received.code == there.close_sent.code
     assert isinstance(here.close_received, CloseReason)
+
+
+# Others get their turn
+
+
+@pytest.mark.parametrize("sends", [False, True])
+def test_a_flow_whose_peer_sends_without_a_pause_lets_others_run(sends: bool) -> None:
+    """One client with many small messages must not keep the others waiting: that was a quarter of a second."""
+    with Pair() as pair:
+        pair.peer.raw(frame(FIN | BINARY, b"x") * 1000)
+
+        def serve() -> Flow[None]:
+            for _ in range(1000):
+                message = yield from pair.ws.receive_flow()
+                if sends:
+                    yield from pair.ws.send_flow(message)
+                    pair.peer.event()
+
+        pauses = 0
+        for want in serve():
+            pauses += want is PAUSE
+        assert pauses == 1000 * (1 + sends) // OPERATIONS_PER_TURN
 
 
 # Calls that cross in threads

@@ -22,7 +22,7 @@ from netkit.websocket import (
     WebSocketHandler,
     WebSocketLimits,
 )
-from netkit.websocket.loop import WsLoop
+from netkit.websocket.loop import FEWER, MANY, Place, WsLoop
 from tests.http.server.serving import Serving
 from tests.waiting import until
 from tests.websocket.frames import BINARY, CLOSE, CONT, FIN, PING, PONG, RSV1, TEXT, client, frame
@@ -227,6 +227,22 @@ def test_many_pings_at_once_are_no_fault_however_much_is_received_at_once(in_loo
 def test_messages_of_every_size(size: int, kind: int) -> None:
     outcome = both(echo, [frame(FIN | kind, b"m" * size) * 3 + BYE])
     assert outcome.octets == out(FIN | kind, b"m" * size) * 3 + BYE_BACK
+
+
+def test_a_client_of_many_small_messages_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that was received at once is answered in one turn: of 256 KiB that could be 43,690 messages."""
+    counts: list[int] = []
+    serve = WsLoop._serve  # noqa: SLF001 - what one turn does for one connection
+
+    def counted(self: WsLoop, place: Place, found: list[tuple[int, str | bytes]]) -> None:
+        counts.append(len(found))
+        serve(self, place, found)
+
+    monkeypatch.setattr(WsLoop, "_serve", counted)
+    outcome = exchange_frames(echo, [frame(FIN | BINARY) * 60_000 + BYE], in_loop=True)
+    assert outcome.octets == out(FIN | BINARY) * 60_000 + BYE_BACK
+    first = next(number for number, count in enumerate(counts) if count > MANY)
+    assert max(counts[first + 1 :]) <= FEWER // 6 + 1
 
 
 def test_many_messages_at_once() -> None:
