@@ -648,7 +648,7 @@ def close_in_order(order: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("sends", [False, True])
 def test_a_flow_whose_peer_sends_without_a_pause_lets_others_run(sends: bool) -> None:
-    """One client with many small messages must not keep the others waiting: that was a quarter of a second."""
+    """One client with many small messages does not keep the others waiting: it was a quarter of a second."""
     with Pair() as pair:
         pair.peer.raw(frame(FIN | BINARY, b"x") * 1000)
 
