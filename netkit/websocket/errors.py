@@ -258,7 +258,7 @@ _TOO_MUCH = {
     "max_empty_fragments": "message with more than {} empty fragments",
     "max_pings": "more than {} pings in a row, without an answer being taken",
     "max_ratio": "compressed message that is inflated to more than {} times its size",
-    "message_timeout": "message under way for more than {} s",
+    "message_timeout": "message under way for more than {:g} s",
 }
 
 

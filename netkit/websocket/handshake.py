@@ -193,6 +193,12 @@ def _checked_upgrade(headers: Headers) -> str:
     # The last of the 24 characters that encode 16 octets has four bits that are zero.
     if len(octets) != 16 or make_key(octets) != key:
         raise WebSocketError.InvalidHandshake(_KEY, "is not 16 octets in base64")
+    # The frames would begin behind it (RFC 9110 section 7.8), or before for who does not think of it: two
+    # that read one stream differently are what smuggles requests.
+    if headers.get_all("Transfer-Encoding") or any(
+        each.strip("0") for each in headers.get_all("Content-Length")
+    ):
+        raise WebSocketError.InvalidHandshake("body", "a request for a WebSocket has none")
     return key
 
 
