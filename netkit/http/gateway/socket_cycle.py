@@ -132,7 +132,9 @@ class SocketCycle:
         try:
             if kind == _SEND:
                 data = message.get("bytes")
-                await ws.send_async(_text(message) if data is None else bytes(data))
+                # A number is no octets, though `bytes` makes as many zeros of it.
+                octets = data if data is None or isinstance(data, bytes) else bytes(memoryview(data))
+                await ws.send_async(_text(message) if octets is None else octets)
             elif kind == _CLOSE:
                 code = message.get("code")
                 await ws.close_async(CloseCode.NORMAL if code is None else code, message.get("reason") or "")

@@ -173,6 +173,8 @@ def test_messages_that_are_wrong(message: dict[str, Any], error: type[Exception]
         await send({"type": "websocket.accept"})
         with pytest.raises(TypeError):
             await send({"type": "websocket.send"})
+        with pytest.raises(TypeError):
+            await send({"type": "websocket.send", "bytes": 5})
         with pytest.raises(ValueError, match="1006"):
             await send({"type": "websocket.close", "code": 1006})
         with pytest.raises(RuntimeError):
