@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from netkit._log import Log
-from netkit.io import BusyError, ClosedError, Event, before
+from netkit.io import BusyError, ClosedError, Event, Want, before
 from netkit.io.errors import DeadlineExceeded
 from netkit.websocket.close import CloseCode
 from netkit.websocket.config import DEFAULT_CONFIG
@@ -54,6 +54,7 @@ class TimedConnection(SendingConnection):
         self._paused = 0.0  # when the pump left, with a message under way
         self._closing_until: float | None = None
         self._farewell = False  # the end of the transport is seen to, or over
+        self._parting_until: float | None = None  # how long that may take
 
     # Signs of life
 
@@ -148,22 +149,40 @@ class TimedConnection(SendingConnection):
         self._wake.set()
 
     def _end_flow(self) -> Flow[None]:
-        """Flow: after both Close frames, or an error: end the transport (RFC 6455 section 7.1.1)."""
-        if self._farewell:
-            yield from self._closed.wait()
-            return
+        """Flow: after both Close frames, or an error: end the transport (RFC 6455 section 7.1.1).
+
+        If it is interrupted, as by the timeout of a `receive`, what was not sent yet is not lost: the next
+        caller sees to the end, within the same `close_timeout`.
+        """
+        while self._farewell:
+            self._heard.clear()
+            if self._closed.is_set:
+                return
+            if self._has_farewell:  # looked at after the clearing
+                yield Want(event=self._heard)
         self._farewell = True
+        if self._parting_until is None:
+            self._parting_until = monotonic() + self.config.close_timeout
         try:
             if self._failure is None:
-                yield from before(monotonic() + self.config.close_timeout, self._part_flow())
+                yield from before(self._parting_until, self._part_flow())
         except (DeadlineExceeded, OSError, BusyError) as error:
             log.debug("%r: ending: %s", self, error)
-        finally:
-            self.abort()
+        except BaseException:
+            if self.stream.is_closed:
+                self.abort()
+            self._farewell = False
+            self._heard.set()
+            raise
+        self.abort()
+
+    @property
+    def _has_farewell(self) -> bool:
+        return self._farewell
 
     def _part_flow(self) -> Flow[None]:
         stream = self.stream
-        yield from self._flush_flow()
+        yield from self._flush_flow(wholly=True)
         if self.protocol.is_client and self.protocol.error is None:
             # The server closes first: it keeps the port in TIME_WAIT then, and not the client. A stream of
             # HTTP/2 has no port, and there are servers that never end it: it is reset soon.

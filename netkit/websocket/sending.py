@@ -153,12 +153,13 @@ class SendingConnection:
                     return False
                 self._unsent = None
 
-    def _flush_flow(self) -> Flow[None]:
-        """Flow: send what is in the outbox. Where somebody else does, wait only while there is much."""
+    def _flush_flow(self, *, wholly: bool = False) -> Flow[None]:
+        """Flow: send what is in the outbox. Where somebody else does, wait only while there is much, or, with
+        `wholly`, until nothing is left."""
         while self._has_output and self._failure is None:
             if self._take_sending():
                 yield from self._sending_flow()
-            elif not self.protocol.is_congested:
+            elif not wholly and not self.protocol.is_congested:
                 return
             else:
                 self._sent.clear()

@@ -7,6 +7,7 @@ implementations has a row: bombs, lengths of 64 bits, heads, tiny fragments, pee
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import itertools
 import os
@@ -19,8 +20,9 @@ import zlib
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
@@ -31,6 +33,8 @@ from netkit.http.files.guard import Guard
 from netkit.http.files.worker import Worker
 from netkit.http.parse_errors import ParseError
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, Flow, run
+from netkit.net.connect import descriptor_of
+from netkit.net.sockets import SocketStream
 from netkit.websocket import (
     CloseCode,
     CloseReason,
@@ -38,6 +42,7 @@ from netkit.websocket import (
     DeflateParameters,
     Opcode,
     State,
+    WebSocket,
     WebSocketConfig,
     WebSocketError,
     WebSocketHandler,
@@ -53,7 +58,7 @@ from tests.websocket.frames import BINARY, CLOSE, CONT, FIN, PING, PONG, RSV1, T
 from tests.websocket.hostile_server import MAX_MESSAGE, Echo
 from tests.websocket.loop_forms import HANDSHAKE
 from tests.websocket.serving import FlowEcho, opened, serving
-from tests.websocket.sockets import PATIENCE, Beside, Pair, Peer
+from tests.websocket.sockets import PATIENCE, Beside, Form, Pair, Peer
 
 SOON = 0.05
 MIB = 1 << 20
@@ -688,6 +693,94 @@ def test_a_flow_whose_peer_sends_without_a_pause_lets_others_run(sends: bool) ->
         for want in serve():
             pauses += want is PAUSE
         assert pauses == 1000 * (1 + sends) // OPERATIONS_PER_TURN
+
+
+# Calls that are interrupted
+
+
+@pytest.mark.parametrize("kind", ["blocking", "async"])
+@pytest.mark.parametrize("is_client", [False, True])
+def test_a_receive_that_times_out_while_the_connection_ends_loses_nothing(kind: str, is_client: bool) -> None:
+    """The peer has closed, and has not taken yet what was sent before."""
+    form = Form(kind)
+    with Pair(client=is_client) as pair:
+        large = bytes(4_000_000)
+        for message in (large, b"last"):
+            with pytest.raises(TimeoutError):
+                form(pair.ws.send, message, timeout=0.01)
+        pair.peer.protocol.close(4000)
+        pair.peer.raw(pair.peer.protocol.take())
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                form(pair.ws.receive, timeout=0.01)
+        assert not pair.ws.is_closed
+
+        def peer() -> None:
+            got = [pair.peer.event(answers=False) for _ in range(3)]
+            assert got == [
+                (Opcode.Binary, large),
+                (Opcode.Binary, b"last"),
+                (Opcode.Close, CloseReason(4000)),
+            ]
+            pair.peer.sock.close()
+
+        with Beside(peer), pytest.raises(WebSocketError.ConnectionClosed) as caught:
+            form(pair.ws.receive)
+        assert caught.value.code == 4000
+        assert pair.ws.is_closed
+    form.close()
+
+
+def test_both_ends_with_timeouts_everywhere_lose_nothing() -> None:
+    """Forty messages each way, every call cut off again and again, both sides closing at once."""
+    form = Form("async")
+    for seed in range(12):
+        form.run(exchange_with_timeouts(Random(seed)))
+    form.close()
+
+
+async def exchange_with_timeouts(chance: Random) -> None:
+    ends = [sock_stream(sock) for sock in socket.socketpair()]
+    config = WebSocketConfig(ping_interval=chance.choice([None, 0.001]), ping_timeout=PATIENCE)
+    agreed = chance.choice([None, DeflateParameters()])
+    both = [
+        WebSocket(ends[0], WebSocketProtocol.server(deflate=agreed), config),
+        WebSocket(ends[1], client(deflate=agreed), config),
+    ]
+    sent: list[list[bytes]] = [[], []]
+    got: list[list[object]] = [[], []]
+
+    def patience() -> float:
+        return chance.choice([PATIENCE, 0.001, 0.0001])
+
+    async def send(side: int) -> None:
+        for number in range(40):
+            sent[side].append(b"%d " % number + bytes(chance.choice([0, 10, 200, 70_000])))
+            with suppress(TimeoutError):
+                await both[side].send_async(sent[side][-1], timeout=patience())
+
+    async def receive(side: int) -> None:
+        while True:
+            try:
+                got[side].append(await both[side].receive_async(timeout=patience()))
+            except TimeoutError:
+                pass
+            except WebSocketError.ConnectionClosed:
+                return
+
+    receiving = [asyncio.create_task(receive(side)) for side in (0, 1)]
+    await asyncio.gather(send(0), send(1))
+    for side in (0, 1):
+        both[side].begin_close(4000 + side)
+    await asyncio.gather(*receiving)
+    assert got == [sent[1], sent[0]]
+    assert [ws.close_code in (4000, 4001) for ws in both] == [True, True]
+    assert [ws.is_closed for ws in both] == [True, True]
+
+
+def sock_stream(sock: socket.socket) -> SocketStream:
+    sock.setblocking(False)
+    return SocketStream(sock, descriptor_of(sock))
 
 
 # Calls that cross in threads
