@@ -2,6 +2,7 @@
 
 from typing import Final, Self
 
+from netkit.dns.reading import Parts
 from netkit.http.framing import Framing, Lenient, TargetForm
 from netkit.http.progress import ChunkNeedMore, NeedMore, Trailer
 from netkit.websocket.errors import WebSocketError
@@ -11,6 +12,7 @@ from netkit.websocket.reader import Found
 #: The version of netkit that the twins were built at.
 VERSION: Final[str]
 
+def read_message(data: bytes) -> Parts: ...
 def apply_mask(data: Octets, key: Octets, offset: int = 0) -> bytes: ...
 def apply_mask_in_place(buffer: bytearray | memoryview, key: Octets, offset: int = 0) -> None: ...
 def build_frame(first: int, payload: str | Octets, key: Octets | None = None) -> bytes: ...

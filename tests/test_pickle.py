@@ -29,7 +29,7 @@ from netkit.addr import HostPort, IpAddr, SocketAddr
 from netkit.dns import DnsError, DnsRecord, DnsRecordType
 from netkit.dns.constants import Rcode
 from netkit.dns.edns import Edns, EdnsOption
-from netkit.dns.message import Header, Message, Question
+from netkit.dns.message import Complaint, Header, Message, Question
 from netkit.dns.name import Name
 from netkit.dns.options import QueryOptions
 from netkit.dns.rrset import RRset
@@ -222,7 +222,10 @@ def values() -> Iterator[object]:
     ]
     yield from options
     yield Edns(options=options)
-    yield Message(7, question=[Question("a.example", DnsRecordType.A)], answer=records)
+    complaint = Complaint(12, "answer[0].rdata", "1 octet left over")
+    yield complaint
+    question = Question("a.example", DnsRecordType.A)
+    yield Message(7, question=[question], answer=records, complaints=[complaint])
     yield from (Method("GET"), StatusCode(404), Url.parse("https://user@a.example:8443/p?q#f"))
     yield from (Headers([("A", "1"), ("a", "2")]), Cookie("a", "b", path="/"), ClientConfig(), PoolConfig())
     credentials = BasicCredentials({"ann": "secret"})

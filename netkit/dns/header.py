@@ -1,7 +1,7 @@
 """The first parts of a DNS message: the header with its flags, and the question.
 
-RFC 1035 sections 4.1.1 and 4.1.2, RFC 4035 section 3.2 (AD and CD). A header has only the low four bits of the
-response code; EDNS has the rest.
+RFC 1035 sections 4.1.1 and 4.1.2, RFC 4035 section 3.2 (AD and CD). A header has only the low four bits of
+the response code; EDNS has the rest.
 """
 
 from __future__ import annotations
@@ -126,7 +126,5 @@ class Question(Value):
 def checked_flags(flags: int) -> int:
     """Return `flags` if they are flags; otherwise raise DnsError.InvalidValue."""
     if flags & ~FLAGS:
-        raise DnsError.InvalidValue(
-            "flags", hex(flags), f"only bits of 0x{FLAGS:04x} are flags", limit=FLAGS
-        )
+        raise DnsError.InvalidValue("flags", hex(flags), f"only bits of 0x{FLAGS:04x} are flags", limit=FLAGS)
     return flags

@@ -1,9 +1,9 @@
 """The fields of RDATA by letters, so that a decoder can read them without asking each field.
 
-`DnsRecord.LAYOUT` says in letters what a type's RDATA is: `B H I L Q` a number of 8, 16, 32, 48 or 64 bits, `4`
-and `6` the octets of an address, `n` a name that may be compressed, `N` one that may not, `s` a string behind its
-length, `S` one or more of these up to the end, `r` all octets up to the end. `WireReader.values` and the Rust
-twin read by it.
+`DnsRecord.LAYOUT` says in letters what a type's RDATA is: `B H I L Q` a number of 8, 16, 32, 48 or 64 bits,
+`4` and `6` the octets of an address, `n` a name that may be compressed, `N` one that may not, `s` a string
+behind its length, `S` one or more of these up to the end, `r` all octets up to the end. `WireReader.values`
+and the Rust twin read by it.
 
 A decoder by letters says only that RDATA is wrong; the type's own `from_wire` then says which field and why.
 """

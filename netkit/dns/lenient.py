@@ -12,8 +12,8 @@ wrong is said in the order in which it stands, and each time the message goes on
 - an option that is malformed: `EdnsOption.Unknown` with the octets that are there.
 - octets after the last record: they are ignored.
 
-A header or a question that cannot be read is an error as in strict reading, because then nothing says whose reply
-it is. What is read strictly without a complaint is the same in both readings (a test holds that).
+A header or a question that cannot be read is an error as in strict reading, because then nothing says whose
+reply it is. What is read strictly without a complaint is the same in both readings (a test holds that).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from netkit.dns.constants import MAX_TTL, DnsClass, DnsRecordType, Rcode
 from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.errors import DnsError
 from netkit.dns.header import QR
-from netkit.dns.reading import SECTIONS, MadeParts, read_message, read_parts, read_record
+from netkit.dns.reading import COUNTS, MadeParts, read_message, read_parts, read_record
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.value import Value, assign
 from netkit.dns.wire import WireReader
@@ -40,8 +40,8 @@ MAX_COMPLAINTS = 64
 class Complaint(Value):
     """What is wrong with an octet of a message that was read leniently.
 
-    `offset` is the octet, `field` the path of the field (`answer[2].rdata.exchange`, or `message`), `reason` says
-    why, in words of netkit's own.
+    `offset` is the octet, `field` the path of the field (`answer[2].rdata.exchange`, or `message`), `reason`
+    says why, in words of netkit's own.
     """
 
     __slots__ = ("field", "offset", "reason")
@@ -60,7 +60,7 @@ class Complaint(Value):
         return f"{self.field} at octet {self.offset}: {self.reason}"
 
 
-def read_leniently(data: bytes) -> tuple[Parts, tuple[Complaint, ...]]:
+def read_leniently(data: bytes) -> Parts:
     """Read what can be read of a message.
 
     Raises DnsError.InvalidResponse where there is no header, or its questions are not readable.
@@ -69,15 +69,27 @@ def read_leniently(data: bytes) -> tuple[Parts, tuple[Complaint, ...]]:
         parts = read_message(data)
     except DnsError.InvalidResponse:
         return _Lenient(data).read()
-    complaint = _no_question(parts)
-    return parts, () if complaint is None else (complaint,)
+    return with_complaints(parts, [])
 
 
-def _no_question(parts: Parts) -> Complaint | None:
-    _, bits, high = parts.head
-    if parts.question or not bits & QR or high << 4 | bits & 0xF != Rcode.NOERROR:
-        return None
-    return Complaint(4, "question", "none in a response without an error")
+def with_complaints(parts: Parts, complaints: list[Complaint]) -> Parts:
+    """The parts with complaints, and with the one about the question if it is due."""
+    if not parts.question and parts.flags & QR and parts.rcode == Rcode.NOERROR:
+        complaints.insert(0, Complaint(4, "question", "none in a response without an error"))
+    if not complaints:
+        return parts
+    return MadeParts(
+        parts.id,
+        parts.flags,
+        parts.opcode,
+        parts.rcode,
+        parts.question,
+        parts.answer,
+        parts.authority,
+        parts.additional,
+        parts.edns,
+        tuple(complaints),
+    )
 
 
 class _Lenient:
@@ -89,28 +101,33 @@ class _Lenient:
         self._complaints: list[Complaint] = []
         self._opt: tuple[Edns, int] | None = None
 
-    def read(self) -> tuple[Parts, tuple[Complaint, ...]]:
+    def read(self) -> Parts:
         reader = self._reader
         head = read_parts(self._data, question_only=True)
-        number, bits, qdcount, *counts = reader.header_fields()
+        _, bits, qdcount, *counts = reader.header_fields()
         for _ in range(qdcount):
             reader.name("name")
             reader.take(4, "type")
-        sections: list[tuple[DnsRecord, ...]] = [(), (), ()]
-        for index, ((section, _, offset), count) in enumerate(zip(SECTIONS, counts, strict=True)):
-            records, whole = self._records(section, count, offset)
-            sections[index] = tuple(records)
-            if not whole:
+        sections: dict[str, list[DnsRecord]] = {section: [] for section in COUNTS}
+        for section, count in zip(COUNTS, counts, strict=True):
+            if not self._records(section, count, sections[section]):
                 break
         else:
             if reader.remaining:
                 self._complain(reader.offset, "message", f"{reader.remaining} octets after the last record")
         edns, high = self._opt or (None, 0)
-        parts = MadeParts(head.question, *sections, edns, (number, bits, high))
-        complaint = _no_question(parts)
-        if complaint is not None:
-            self._complaints.insert(0, complaint)
-        return parts, tuple(self._complaints)
+        parts = MadeParts(
+            head.id,
+            head.flags,
+            head.opcode,
+            Rcode(high << 4 | bits & 0xF),
+            head.question,
+            tuple(sections["answer"]),
+            tuple(sections["authority"]),
+            tuple(sections["additional"]),
+            edns,
+        )
+        return with_complaints(parts, self._complaints)
 
     def _complain(self, offset: int, field: str, reason: str) -> None:
         if len(self._complaints) < MAX_COMPLAINTS - 1:
@@ -118,16 +135,16 @@ class _Lenient:
         elif len(self._complaints) == MAX_COMPLAINTS - 1:
             self._complaints.append(Complaint(offset, "message", "more is wrong, which is not listed"))
 
-    def _records(self, section: str, count: int, offset: int) -> tuple[list[DnsRecord], bool]:
-        """The records of a section as far as they go, and whether that is its end."""
+    def _records(self, section: str, count: int, records: list[DnsRecord]) -> bool:
+        """Add the records of a section as far as they go to `records`; whether that is to its end."""
         reader = self._reader
-        records: list[DnsRecord] = []
         for index in range(count):
             path = f"{section}[{index}]"
             if not reader.remaining:
                 there = f"{index} of {count} records are there"
-                self._complain(offset, f"header.{_COUNTS[section]}", there)
-                return records, False
+                field, offset = COUNTS[section]
+                self._complain(offset, f"header.{field}", there)
+                return False
             start = reader.offset
             try:
                 name = reader.name("name")
@@ -136,17 +153,15 @@ class _Lenient:
                 octets = reader.take(rdlength, "rdata")
             except DnsError.InvalidResponse as error:
                 self._complain(error.offset, f"{path}.{error.field}", error.reason)
-                return records, False
+                return False
             reader.offset -= rdlength
             if rdtype == DnsRecordType.OPT:
                 self._read_opt(path, section, name, start, fields, (rdclass, ttl, rdlength))
             else:
                 records.append(self._record(path, name, rdtype, rdclass, ttl, octets))
-        return records, True
+        return True
 
-    def _record(
-        self, path: str, name: Name, rdtype: int, rdclass: int, ttl: int, octets: bytes
-    ) -> DnsRecord:
+    def _record(self, path: str, name: Name, rdtype: int, rdclass: int, ttl: int, octets: bytes) -> DnsRecord:
         reader = self._reader
         after = reader.offset + len(octets)
         try:
@@ -206,6 +221,3 @@ class _Lenient:
                 options.append(EdnsOption.Unknown(code, self._data[start + 4 : after]))
             reader.offset = after
         return options
-
-
-_COUNTS = {section: field for section, field, _ in SECTIONS}

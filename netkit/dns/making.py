@@ -1,21 +1,21 @@
 """Making records of values that a decoder has read by letters (`netkit.dns.layout`), without checking again.
 
-It is most of the time of decoding, and therefore done by hand: slots are set by their own descriptors, and an
-address gets its number without the constructor, which would look at what kind of argument it has. A test holds
-that such an address is equal to one made by the constructor.
+It is most of the time of decoding, and therefore done by hand: slots are set by their own descriptors, and
+an address gets its number without the constructor, which would look at what kind of argument it has. A test
+holds that such an address is equal to one made by the constructor.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from netkit.addr import Ipv4Addr, Ipv6Addr
-from netkit.dns.constants import DnsClass, DnsRecordType
+from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.header import Question
 from netkit.dns.name import Name
-from netkit.dns.records.base import DnsRecord
+from netkit.dns.records.base import DnsRecord, record_class
 from netkit.dns.wire import WireReader
 
 if TYPE_CHECKING:
@@ -30,15 +30,15 @@ Convert: TypeAlias = "Callable[[Any], object]"
 
 #: The class of almost all records.
 INTERNET = DnsClass.IN
+#: The members for all values of the header's four bits.
+OPCODES = tuple(map(Opcode, range(16)))
+RCODES = tuple(map(Rcode, range(16)))
 
 # How many of what recurs from message to message are kept; others are made each time.
 _KEPT = 256
 _new = object.__new__
 _rdtype = lru_cache(_KEPT)(DnsRecordType)
 _rdclass = lru_cache(_KEPT)(DnsClass)
-_put_question_name, _put_question_type, _put_question_class = (
-    vars(Question)[field].__set__ for field in ("name", "rdtype", "rdclass")
-)
 _put_name, _put_ttl, _put_class = (vars(DnsRecord)[field].__set__ for field in ("name", "ttl", "rdclass"))
 
 
@@ -93,23 +93,17 @@ def converted(field: Field[Any, Any]) -> Convert | None:
     return {"4": ipv4, "6": ipv6}.get(field.layout or "", field.from_raw)
 
 
-def name(wire: bytes) -> Name:
-    """The name of a valid wire form."""
-    return Name._trusted(wire)
-
-
-def question(name: Name, rdtype: int, rdclass: int) -> Question:
-    """A question."""
-    made = _new(Question)
-    _put_question_name(made, name)
-    _put_question_type(made, _rdtype(rdtype))
-    _put_question_class(made, _rdclass(rdclass))
-    return made
-
-
 def unknown(name: Name, ttl: int, rdtype: int, rdata: bytes, rdclass: DnsClass) -> DnsRecord:
     """A record of a type that has no class."""
-    return DnsRecord.Unknown(name, ttl, _rdtype(rdtype), rdata, rdclass)
+    cls = DnsRecord.Unknown
+    record = _new(cls)
+    _put_name(record, name)
+    _put_ttl(record, ttl)
+    _put_class(record, rdclass)
+    slots = vars(cls)
+    slots["rdtype"].__set__(record, _rdtype(rdtype))
+    slots["rdata"].__set__(record, rdata)
+    return record
 
 
 @lru_cache(_KEPT)
@@ -121,13 +115,70 @@ def edns(payload_size: int, ttl: int) -> Edns:
 def ipv4(octets: bytes) -> Ipv4Addr:
     """The address of four octets."""
     address = _new(Ipv4Addr)
-    address._ip = int.from_bytes(octets, "big")
+    address._ip = int.from_bytes(octets, "big")  # type: ignore[attr-defined]  # of the standard library
     return address
 
 
 def ipv6(octets: bytes) -> Ipv6Addr:
     """The address of sixteen octets, without a zone."""
     address = _new(Ipv6Addr)
-    address._ip = int.from_bytes(octets, "big")
-    address._scope_id = None
+    address._ip = int.from_bytes(octets, "big")  # type: ignore[attr-defined]
+    address._scope_id = None  # type: ignore[attr-defined]
     return address
+
+
+def slots_of(
+    rdtype: int,
+) -> tuple[str | None, type[DnsRecord], list[Callable[[object, Any], None]], list[Convert | None]] | None:
+    """What the Rust twin makes the records of a type in class IN of; None for a type without a class.
+
+    The letters of its RDATA (None where only `from_wire` can read it), its class, and for each field what
+    sets its slot and what its value is converted by.
+    """
+    cls = record_class(rdtype, INTERNET)
+    if cls is None:
+        return None
+    return cls.LAYOUT, cls, [field.put for field in cls.FIELDS], list(map(converted, cls.FIELDS))
+
+
+class _Tools(NamedTuple):
+    """What the Rust twin makes other values with."""
+
+    new: Callable[[type], object]
+    put_name: Callable[[object, Name], None]
+    put_ttl: Callable[[object, int], None]
+    put_class: Callable[[object, DnsClass], None]
+    internet: DnsClass
+    ipv4: type[Ipv4Addr]
+    ipv6: type[Ipv6Addr]
+    name: type[Name]
+    question: type[Question]
+    put_question: list[Callable[[object, Any], None]]
+    rdtype: Callable[[int], DnsRecordType]
+    rdclass: Callable[[int], DnsClass]
+    unknown: Callable[[Name, int, int, bytes, DnsClass], DnsRecord]
+    edns: Callable[[int, int], Edns]
+    opcodes: tuple[Opcode, ...]
+    rcodes: tuple[Rcode, ...]
+    rcode: type[Rcode]
+
+
+TOOLS = _Tools(
+    _new,
+    _put_name,
+    _put_ttl,
+    _put_class,
+    INTERNET,
+    Ipv4Addr,
+    Ipv6Addr,
+    Name,
+    Question,
+    [vars(Question)[field].__set__ for field in ("name", "rdtype", "rdclass")],
+    _rdtype,
+    _rdclass,
+    unknown,
+    edns,
+    OPCODES,
+    RCODES,
+    Rcode,
+)

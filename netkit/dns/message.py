@@ -7,8 +7,8 @@ A message holds its OPT record as `edns`, not among the additional records. `rco
 code, although EDNS carries its high bits on the wire. Decoding splits the OPT record into these fields, and
 encoding builds the record again.
 
-A message that was decoded may hold its sections as a view of its octets (`netkit.dns.reading.Parts`), and make
-their records when they are first asked for. This cannot be seen from outside: all was checked before.
+A message that was decoded may hold its sections as a view of its octets (`netkit.dns.reading.Parts`), and
+make their records when they are first asked for. This cannot be seen from outside: all was checked before.
 """
 
 from __future__ import annotations
@@ -19,26 +19,25 @@ from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
 from netkit.dns.header import (
-    AA as AA,
-    AD as AD,
-    CD as CD,
-    FLAG_MEANINGS as FLAG_MEANINGS,
+    AA,
+    AD,
+    CD,
+    FLAG_MEANINGS,
     FLAG_NAMES,
-    FLAGS,
-    QR as QR,
-    RA as RA,
-    RD as RD,
-    TC as TC,
-    Header as Header,
-    Question as Question,
-    Z as Z,
+    QR,
+    RA,
+    RD,
+    TC,
+    Header,
+    Question,
+    Z,
     checked_flags,
 )
-from netkit.dns.lenient import Complaint as Complaint, read_leniently
+from netkit.dns.lenient import Complaint, read_leniently
 from netkit.dns.reading import MadeParts, read_message, read_parts
 from netkit.dns.value import Value, assign, checked_int
 from netkit.dns.wire import WireReader
-from netkit.dns.writing import MIN_MESSAGE as MIN_MESSAGE, write_message
+from netkit.dns.writing import MIN_MESSAGE, write_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,6 +46,26 @@ if TYPE_CHECKING:
     from netkit.dns.name import Name
     from netkit.dns.reading import Parts
     from netkit.dns.records.base import DnsRecord
+
+__all__ = [
+    "AA",
+    "AD",
+    "CD",
+    "DEFAULT_EDNS",
+    "FLAG_MEANINGS",
+    "MIN_MESSAGE",
+    "QR",
+    "RA",
+    "RD",
+    "TC",
+    "Complaint",
+    "Header",
+    "Message",
+    "Question",
+    "Z",
+    "make_query",
+    "make_response",
+]
 
 
 class Message(Value):
@@ -57,7 +76,7 @@ class Message(Value):
     Immutable: `replace` makes a changed copy.
     """
 
-    __slots__ = ("_parts", "complaints", "flags", "id", "opcode", "rcode")
+    __slots__ = ("_parts",)
     __match_args__ = (
         "id",
         "flags",
@@ -71,11 +90,6 @@ class Message(Value):
         "complaints",
     )
 
-    id: int
-    flags: int
-    opcode: Opcode
-    rcode: Rcode
-    complaints: tuple[Complaint, ...]
     _parts: Parts
 
     def __init__(
@@ -91,12 +105,18 @@ class Message(Value):
         edns: Edns | None = None,
         complaints: Iterable[Complaint] = (),
     ) -> None:
-        assign(self, "id", checked_int("id", id, 0xFFFF))
-        assign(self, "flags", checked_flags(flags))
-        assign(self, "opcode", Opcode(opcode))
-        assign(self, "rcode", Rcode(rcode))
-        assign(self, "complaints", tuple(complaints))
-        parts = MadeParts(tuple(question), tuple(answer), tuple(authority), tuple(additional), edns)
+        parts = MadeParts(
+            checked_int("id", id, 0xFFFF),
+            checked_flags(flags),
+            Opcode(opcode),
+            Rcode(rcode),
+            tuple(question),
+            tuple(answer),
+            tuple(authority),
+            tuple(additional),
+            edns,
+            tuple(complaints),
+        )
         assign(self, "_parts", parts)
 
     @classmethod
@@ -118,20 +138,13 @@ class Message(Value):
         Raises DnsError.InvalidResponse with the field's path (`answer[2].rdata.exchange`) and the octet.
         """
         octets = data if type(data) is bytes else bytes(data)
-        complaints: tuple[Complaint, ...] = ()
         if lenient:
-            parts, complaints = read_leniently(octets)
+            parts = read_leniently(octets)
         elif allow_trailing or question_only:
             parts = read_parts(octets, question_only=question_only, allow_trailing=allow_trailing)
         else:
             parts = read_message(octets)
-        number, bits, high = parts.head
-        message = cls.__new__(cls)
-        _put_id(message, number)
-        _put_flags(message, bits & FLAGS)
-        _put_opcode(message, _OPCODES[bits >> 11 & 0xF])
-        _put_rcode(message, Rcode(high << 4 | bits & 0xF) if high else _RCODES[bits & 0xF])
-        _put_complaints(message, complaints)
+        message = _new(cls)
         _put_parts(message, parts)
         return message
 
@@ -176,6 +189,31 @@ class Message(Value):
         message without EDNS, and for options that leave no room; DnsError.InvalidName for a relative name.
         """
         return write_message(self, max_size, compress)
+
+    @property
+    def id(self) -> int:
+        """The number that a response has from its query."""
+        return self._parts.id
+
+    @property
+    def flags(self) -> int:
+        """Those of QR AA TC RD RA Z AD CD that are set."""
+        return self._parts.flags
+
+    @property
+    def opcode(self) -> Opcode:
+        """The kind of message."""
+        return self._parts.opcode
+
+    @property
+    def rcode(self) -> Rcode:
+        """The response code, all twelve bits."""
+        return self._parts.rcode
+
+    @property
+    def complaints(self) -> tuple[Complaint, ...]:
+        """What was wrong with the octets, where they were read leniently."""
+        return self._parts.complaints
 
     @property
     def question(self) -> tuple[Question, ...]:
@@ -250,12 +288,9 @@ class Message(Value):
         return tuple([name for bit, name in FLAG_NAMES.items() if self.flags & bit])
 
 
-# Slots are set by their own descriptors where a message is decoded: a constructor would check everything again.
-_put_id, _put_flags, _put_opcode, _put_rcode, _put_complaints, _put_parts = (
-    vars(Message)[field].__set__ for field in ("id", "flags", "opcode", "rcode", "complaints", "_parts")
-)
-_OPCODES = tuple(map(Opcode, range(16)))
-_RCODES = tuple(map(Rcode, range(16)))
+# The slot is set by its own descriptor where a message is decoded: a constructor would check all again.
+_new = object.__new__
+_put_parts = vars(Message)["_parts"].__set__
 
 #: The default EDNS of a query: 1232 octets, no options.
 DEFAULT_EDNS = Edns()

@@ -16,19 +16,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from netkit import _twins
-from netkit.dns.constants import MAX_TTL, DnsClass, DnsRecordType
+from netkit.dns.constants import MAX_TTL, DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
-from netkit.dns.header import Question
+from netkit.dns.header import FLAGS, Question
 from netkit.dns.layout import compiled
-from netkit.dns.making import maker_of
+from netkit.dns.making import OPCODES, RCODES, maker_of
 from netkit.dns.records.base import record_class, record_from_wire
 from netkit.dns.wire import WireReader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from netkit.dns.layout import Layout
+    from netkit.dns.lenient import Complaint
     from netkit.dns.making import Maker
     from netkit.dns.name import Name
     from netkit.dns.records.base import DnsRecord
@@ -36,16 +35,28 @@ if TYPE_CHECKING:
 #: The shortest question and the shortest record have the root as their name: one octet and the fixed fields.
 MIN_QUESTION = 5
 MIN_RECORD = 11
-#: The sections of records, with the name of their count in the header and where it is.
-SECTIONS = (("answer", "ancount", 6), ("authority", "nscount", 8), ("additional", "arcount", 10))
+#: The count of each section of records in the header: its name, and where it is.
+COUNTS = {"answer": ("ancount", 6), "authority": ("nscount", 8), "additional": ("arcount", 10)}
 
 
 class Parts(Protocol):
     """A message that was read. All is immutable, so that it does not matter when it is made."""
 
     @property
-    def head(self) -> tuple[int, int, int]:
-        """The id, the header's second line, and the high bits of the response code, which were in OPT."""
+    def id(self) -> int:
+        """The number of the message."""
+
+    @property
+    def flags(self) -> int:
+        """The bits of the header that are flags."""
+
+    @property
+    def opcode(self) -> Opcode:
+        """The kind of message."""
+
+    @property
+    def rcode(self) -> Rcode:
+        """The response code, with the bits that were in OPT."""
 
     @property
     def question(self) -> tuple[Question, ...]:
@@ -67,27 +78,50 @@ class Parts(Protocol):
     def edns(self) -> Edns | None:
         """What the OPT record says."""
 
+    @property
+    def complaints(self) -> tuple[Complaint, ...]:
+        """What was wrong, where a message was read leniently."""
+
 
 class MadeParts:
     """Parts that are made already: as this twin reads them, and of a message that a program makes."""
 
-    __slots__ = ("additional", "answer", "authority", "edns", "head", "question")
+    __slots__ = (
+        "additional",
+        "answer",
+        "authority",
+        "complaints",
+        "edns",
+        "flags",
+        "id",
+        "opcode",
+        "question",
+        "rcode",
+    )
 
     def __init__(
         self,
+        id: int,  # noqa: A002  # the field's own name
+        flags: int,
+        opcode: Opcode,
+        rcode: Rcode,
         question: tuple[Question, ...],
-        answer: tuple[DnsRecord, ...],
-        authority: tuple[DnsRecord, ...],
-        additional: tuple[DnsRecord, ...],
-        edns: Edns | None,
-        head: tuple[int, int, int] = (0, 0, 0),
+        answer: tuple[DnsRecord, ...] = (),
+        authority: tuple[DnsRecord, ...] = (),
+        additional: tuple[DnsRecord, ...] = (),
+        edns: Edns | None = None,
+        complaints: tuple[Complaint, ...] = (),
     ) -> None:
+        self.id = id
+        self.flags = flags
+        self.opcode = opcode
+        self.rcode = rcode
         self.question = question
         self.answer = answer
         self.authority = authority
         self.additional = additional
         self.edns = edns
-        self.head = head
+        self.complaints = complaints
 
 
 def _read_message(data: bytes) -> Parts:
@@ -98,26 +132,32 @@ def _read_message(data: bytes) -> Parts:
 def read_parts(data: bytes, *, question_only: bool = False, allow_trailing: bool = False) -> Parts:
     """The same, or only a part of it; see `Message.from_wire`."""
     reader = WireReader(data)
-    number, bits, qdcount, *counts = reader.header_fields()
-    questions = _read_questions(reader, qdcount)
+    number, bits, qdcount, ancount, nscount, arcount = reader.header_fields()
+    question = _read_questions(reader, qdcount)
+    head = number, bits & FLAGS, OPCODES[bits >> 11 & 0xF]
     if question_only:
-        return MadeParts(questions, (), (), (), None, (number, bits, 0))
-    opt: _Opt | None = None
-    sections: list[tuple[DnsRecord, ...]] = []
-    for (section, field, offset), count in zip(SECTIONS, counts, strict=True):
-        if count:
-            records, opt = _read_records(reader, section, field, count, offset)
-            sections.append(tuple(records))
-        else:
-            sections.append(())
+        return MadeParts(*head, RCODES[bits & 0xF], question)
+    answer = authority = additional = _NONE
+    if ancount:
+        answer, _ = _read_records(reader, "answer", ancount)
+    if nscount:
+        authority, _ = _read_records(reader, "authority", nscount)
+    edns, rcode = None, RCODES[bits & 0xF]
+    if arcount:
+        additional, opt = _read_records(reader, "additional", arcount)
+        if opt is not None:
+            edns, high = opt
+            if high:
+                rcode = Rcode(high << 4 | rcode)
     if reader.remaining and not allow_trailing:
         reader.fail("message", f"{reader.remaining} octets after the last record")
-    edns, high = opt or (None, 0)
-    answer, authority, additional = sections
-    return MadeParts(questions, answer, authority, additional, edns, (number, bits, high))
+    return MadeParts(*head, rcode, question, answer, authority, additional, edns)
 
 
-def _check_count(reader: WireReader, field: str, count: int, offset: int, least: int) -> None:
+_NONE: tuple[DnsRecord, ...] = ()
+
+
+def _check_count(reader: WireReader, field: str, offset: int, count: int, least: int) -> None:
     # This check comes before any reading, so that a false count costs no time.
     if count * least > reader.remaining:
         reader.fail(
@@ -129,7 +169,7 @@ def _check_count(reader: WireReader, field: str, count: int, offset: int, least:
 
 
 def _read_questions(reader: WireReader, count: int) -> tuple[Question, ...]:
-    _check_count(reader, "qdcount", count, 4, MIN_QUESTION)
+    _check_count(reader, "qdcount", 4, count, MIN_QUESTION)
     questions: list[Question] = []
     try:
         while len(questions) < count:
@@ -144,11 +184,9 @@ def _read_questions(reader: WireReader, count: int) -> tuple[Question, ...]:
 _Opt: TypeAlias = "tuple[Edns, int]"
 
 
-def _read_records(
-    reader: WireReader, section: str, field: str, count: int, offset: int
-) -> tuple[list[DnsRecord], _Opt | None]:
-    """Read the records of a section, whose count is at `offset`; return the OPT record separately."""
-    _check_count(reader, field, count, offset, MIN_RECORD)
+def _read_records(reader: WireReader, section: str, count: int) -> tuple[tuple[DnsRecord, ...], _Opt | None]:
+    """Read the records of a section; return the OPT record separately."""
+    _check_count(reader, *COUNTS[section], count, MIN_RECORD)
     records: list[DnsRecord] = []
     opt: _Opt | None = None
     shapes, internet = _shapes, DnsClass.IN
@@ -181,7 +219,7 @@ def _read_records(
     except DnsError.InvalidResponse as error:
         error.field = f"{section}[{len(records) + (opt is not None)}].{error.field}"
         raise
-    return records, opt
+    return tuple(records), opt
 
 
 def read_record(name: Name, rdtype: int, rdclass: int, ttl: int, reader: WireReader) -> DnsRecord:
@@ -190,7 +228,7 @@ def read_record(name: Name, rdtype: int, rdclass: int, ttl: int, reader: WireRea
     Raises DnsError.InvalidResponse.
     """
     if rdclass == DnsClass.IN and rdtype not in _shapes:
-        shape_of(rdtype)  # for the next of this type
+        _meet(rdtype)
     return record_from_wire(
         name, DnsRecordType(rdtype), DnsClass(rdclass), 0 if ttl > MAX_TTL else ttl, reader
     )
@@ -200,18 +238,11 @@ def read_record(name: Name, rdtype: int, rdclass: int, ttl: int, reader: WireRea
 _shapes: dict[int, tuple[Layout, Maker]] = {}
 
 
-def shape_of(rdtype: int) -> tuple[str | None, Maker] | None:
-    """The letters of a type's RDATA in class IN and what makes its records; None for a type without a class.
-
-    The letters are None where only the type's `from_wire` can read it.
-    """
+def _meet(rdtype: int) -> None:
+    """Note how records of a type are read and made, if letters describe it."""
     cls = record_class(rdtype, DnsClass.IN)
-    if cls is None:
-        return None
-    make = maker_of(cls)
-    if cls.LAYOUT is not None:
-        _shapes[rdtype] = compiled(cls.LAYOUT), make
-    return cls.LAYOUT, make
+    if cls is not None and cls.LAYOUT is not None:
+        _shapes[rdtype] = compiled(cls.LAYOUT), maker_of(cls)
 
 
 # What the twin has no letters for; `reader` is over the whole message. Both raise DnsError.InvalidResponse.

@@ -1,7 +1,8 @@
 """Writing a DNS message, and what is left out of one that is too large.
 
-RFC 1035 section 4.1, RFC 2181 section 9 and RFC 9471 section 3.1 (truncation). Most messages fit, and are written
-record by record; only one that does not is written again, record set by record set, as far as it goes.
+RFC 1035 section 4.1, RFC 2181 section 9 and RFC 9471 section 3.1 (truncation). Most messages fit, and are
+written record by record; only one that does not is written again, record set by record set, as far as it
+goes.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def write_message(message: Message, max_size: int | None, compress: bool) -> byt
     counts = tuple(map(len, sections))
     cut = False
     mark = writer.mark()
-    if not all([_write_all(writer, records, room) for records in sections]):
+    if not all(_write_all(writer, records, room) for records in sections):
         if max_size is None:
             raise DnsError.InvalidValue(
                 "message", sum(counts), f"records do not fit in {MAX_MESSAGE} octets", limit=MAX_MESSAGE

@@ -1,14 +1,16 @@
 //! The fields of RDATA by their letters, as `DnsRecord.LAYOUT` in Python lists them.
 
-use super::name::{check, Name};
+use super::name::{check, Deep, Name};
 
 /// A kind of field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `B`, `H`, `I`, `L`, `Q`: a number of 1, 2, 4, 6 or 8 octets.
     Number(u8),
-    /// `4`, `6`: an address of 4 or 16 octets.
-    Address(u8),
+    /// `4`: an IPv4 address.
+    Ipv4,
+    /// `6`: an IPv6 address.
+    Ipv6,
     /// `n`: a name, with or without pointers; `N`: one that may have none.
     Name {
         /// Whether it may have pointers.
@@ -30,8 +32,8 @@ impl Kind {
             b'I' => Self::Number(4),
             b'L' => Self::Number(6),
             b'Q' => Self::Number(8),
-            b'4' => Self::Address(4),
-            b'6' => Self::Address(16),
+            b'4' => Self::Ipv4,
+            b'6' => Self::Ipv6,
             b'n' => Self::Name { compression: true },
             b'N' => Self::Name { compression: false },
             b's' => Self::String,
@@ -47,8 +49,12 @@ impl Kind {
 pub enum Value<'a> {
     /// A number.
     Number(u64),
-    /// The octets of an address, a string, or the rest.
+    /// The octets of a string, or the rest.
     Octets(&'a [u8]),
+    /// An IPv4 address.
+    Ipv4(&'a [u8; 4]),
+    /// An IPv6 address.
+    Ipv6(&'a [u8; 16]),
     /// A name.
     Name(Name),
     /// Character strings, each behind its length.
@@ -72,6 +78,7 @@ impl Layout {
         message: &'a [u8],
         start: usize,
         end: usize,
+        deep: &mut Deep,
         mut each: impl FnMut(Value<'a>),
     ) -> Option<()> {
         let data = message.get(..end)?;
@@ -83,13 +90,18 @@ impl Layout {
                     at += octets.len();
                     Value::Number(octets.iter().fold(0, |number, &octet| number << 8 | u64::from(octet)))
                 }
-                Kind::Address(size) => {
-                    let octets = data.get(at..at + usize::from(size))?;
+                Kind::Ipv4 => {
+                    let octets = data.get(at..)?.first_chunk()?;
                     at += octets.len();
-                    Value::Octets(octets)
+                    Value::Ipv4(octets)
+                }
+                Kind::Ipv6 => {
+                    let octets = data.get(at..)?.first_chunk()?;
+                    at += octets.len();
+                    Value::Ipv6(octets)
                 }
                 Kind::Name { compression } => {
-                    let name = check(message, at, end, compression)?;
+                    let name = check(message, at, end, compression, deep)?;
                     at = usize::from(name.after);
                     Value::Name(name)
                 }
@@ -140,7 +152,7 @@ mod tests {
     fn read(letters: &str, data: &[u8]) -> Option<Vec<String>> {
         let mut values = Vec::new();
         let layout = Layout::parse(letters)?;
-        layout.read(data, 0, data.len(), |value| values.push(format!("{value:?}")))?;
+        layout.read(data, 0, data.len(), &mut Deep::default(), |value| values.push(format!("{value:?}")))?;
         Some(values)
     }
 
@@ -151,7 +163,7 @@ mod tests {
         assert_eq!(values.len(), 8);
         assert_eq!(values[..5], ["Number(1)", "Number(2)", "Number(3)", "Number(4)", "Number(5)"]);
         assert_eq!(values[6..], ["Octets([120, 121])", "Octets([114, 101, 115, 116])"]);
-        assert_eq!(read("4", b"\x01\x02\x03\x04"), Some(vec!["Octets([1, 2, 3, 4])".into()]));
+        assert_eq!(read("4", b"\x01\x02\x03\x04"), Some(vec!["Ipv4([1, 2, 3, 4])".into()]));
         assert!(read("6", &[0; 16]).is_some());
         assert!(read("r", b"").is_some());
         assert!(read("S", b"\x00").is_some());

@@ -1,7 +1,7 @@
 //! Whole messages: the header, the question, and where each record is (RFC 1035 section 4.1, RFC 6891 section 6).
 
 use super::layout::Layout;
-use super::name::{check, Name};
+use super::name::{check, Deep, Name};
 
 /// The longest message: all offsets have 16 bits.
 pub const MAX_MESSAGE: usize = 0xFFFF;
@@ -117,7 +117,8 @@ pub fn scan<T: AsRef<Layout> + Copy, E>(
     mut shape: impl FnMut(u16, u16) -> Result<Shape<T>, E>,
 ) -> Result<Option<View<T>>, E> {
     let Some(counts) = counts(message) else { return Ok(None) };
-    let Some((questions, mut at)) = questions(message, counts[0]) else { return Ok(None) };
+    let mut deep = Deep::default();
+    let Some((questions, mut at)) = questions(message, counts[0], &mut deep) else { return Ok(None) };
     let most = (message.len() - at) / MIN_RECORD;
     let wanted: usize = counts[1..].iter().map(|&count| usize::from(count)).sum();
     if wanted > most {
@@ -134,7 +135,7 @@ pub fn scan<T: AsRef<Layout> + Copy, E>(
     let mut last = None;
     for (section, &count) in counts[1..].iter().enumerate() {
         for _ in 0..count {
-            let Some((record, root)) = record::<T>(message, at) else { return Ok(None) };
+            let Some((record, root)) = record::<T>(message, at, &mut deep) else { return Ok(None) };
             at = usize::from(record.end);
             if record.rdtype == OPT {
                 if section != 2 || view.opt.is_some() || !root {
@@ -151,7 +152,7 @@ pub fn scan<T: AsRef<Layout> + Copy, E>(
             };
             last = Some((asked, shape));
             if let Shape::Known(known) = shape {
-                if known.as_ref().read(message, record.start.into(), at, |_| ()).is_none() {
+                if known.as_ref().read(message, record.start.into(), at, &mut deep, |_| ()).is_none() {
                     return Ok(None);
                 }
             }
@@ -177,14 +178,14 @@ fn counts(message: &[u8]) -> Option<[u16; 4]> {
     Some([u16_at(message, 4)?, u16_at(message, 6)?, u16_at(message, 8)?, u16_at(message, 10)?])
 }
 
-fn questions(message: &[u8], count: u16) -> Option<(Vec<Question>, usize)> {
+fn questions(message: &[u8], count: u16, deep: &mut Deep) -> Option<(Vec<Question>, usize)> {
     let mut at = HEADER;
     if usize::from(count) > (message.len() - at) / MIN_QUESTION {
         return None;
     }
     let mut questions = Vec::with_capacity(count.into());
     for _ in 0..count {
-        let name = check(message, at, message.len(), true)?;
+        let name = check(message, at, message.len(), true, deep)?;
         at = usize::from(name.after);
         let (rdtype, rdclass) = (u16_at(message, at)?, u16_at(message, at + 2)?);
         at += 4;
@@ -194,8 +195,8 @@ fn questions(message: &[u8], count: u16) -> Option<(Vec<Question>, usize)> {
 }
 
 /// The record at `at`, its shape not known yet, and whether the root owns it.
-fn record<T>(message: &[u8], at: usize) -> Option<(Record<T>, bool)> {
-    let name = check(message, at, message.len(), true)?;
+fn record<T>(message: &[u8], at: usize, deep: &mut Deep) -> Option<(Record<T>, bool)> {
+    let name = check(message, at, message.len(), true, deep)?;
     let at = usize::from(name.after);
     let fields: &[u8; 10] = message.get(at..)?.first_chunk()?;
     let &[t0, t1, c0, c1, l0, l1, l2, l3, s0, s1] = fields;

@@ -1,5 +1,7 @@
 //! Names: RFC 1035 sections 2.3.4 (limits) and 4.1.4 (pointers), by the rules of `netkit.dns.wire`.
 
+use std::collections::HashMap;
+
 /// The longest name, with its length octets and its root.
 pub const MAX_NAME: usize = 255;
 /// The most pointers followed for one name.
@@ -17,12 +19,22 @@ pub struct Name {
     pub after: u16,
 }
 
+/// What names are from octets on that pointers have led to: their size and how many pointers follow.
+///
+/// Only what is behind `SHALLOW` pointers is kept, which no common message has. Without it, every name that leads
+/// into a long chain of pointers would cost the time of the whole chain.
+#[derive(Debug, Default)]
+pub struct Deep(HashMap<u16, (usize, usize)>);
+
+/// The pointers of one name that are followed without looking at what is known, or keeping it.
+const SHALLOW: usize = 8;
+
 /// The name at `start`, whose own place ends before `end`; none where it breaks a rule.
 ///
 /// A pointer must lead to an octet before the labels that it continues, so that each jump goes lower than the
 /// jump before. Of a message with more than 64 KiB, nothing is read.
 #[must_use]
-pub fn check(message: &[u8], start: usize, end: usize, compression: bool) -> Option<Name> {
+pub fn check(message: &[u8], start: usize, end: usize, compression: bool, deep: &mut Deep) -> Option<Name> {
     let mut end = end.min(message.len());
     let mut at = start;
     let mut segment = start;
@@ -31,16 +43,14 @@ pub fn check(message: &[u8], start: usize, end: usize, compression: bool) -> Opt
     let mut jumps = 0;
     // With the octet of the root, which is not reached yet.
     let mut size = 1;
+    // Where pointers led to, with the size and the pointers before.
+    let mut passed = Vec::new();
     loop {
         let octet = usize::from(*message.get(..end)?.get(at)?);
         match octet {
             0 => {
-                let after = after.unwrap_or(at + 1);
-                return Some(Name {
-                    first: u16::try_from(first).ok()?,
-                    size: u8::try_from(size).ok()?,
-                    after: u16::try_from(after).ok()?,
-                });
+                after = after.or(Some(at + 1));
+                break;
             }
             1..=63 => {
                 size += 1 + octet;
@@ -62,10 +72,30 @@ pub fn check(message: &[u8], start: usize, end: usize, compression: bool) -> Opt
                 at = target;
                 segment = target;
                 end = message.len();
+                if jumps > SHALLOW {
+                    let target = u16::try_from(target).ok()?;
+                    if let Some((rest, more)) = deep.0.get(&target) {
+                        size += rest - 1;
+                        jumps += more;
+                        if size > MAX_NAME || jumps > MAX_POINTERS {
+                            return None;
+                        }
+                        break;
+                    }
+                    passed.push((target, size, jumps));
+                }
             }
             _ => return None,
         }
     }
+    for (target, before, passed) in passed {
+        deep.0.insert(target, (size - before + 1, jumps - passed));
+    }
+    Some(Name {
+        first: u16::try_from(first).ok()?,
+        size: u8::try_from(size).ok()?,
+        after: u16::try_from(after?).ok()?,
+    })
 }
 
 /// The octets of a name that was checked, without pointers, behind what `out` has.
@@ -95,7 +125,7 @@ mod tests {
     use super::*;
 
     fn text(message: &[u8], start: usize) -> Option<(Vec<u8>, u16)> {
-        let name = check(message, start, message.len(), true)?;
+        let name = check(message, start, message.len(), true, &mut Deep::default())?;
         let mut out = Vec::new();
         write(message, name, &mut out);
         assert_eq!(out.len(), usize::from(name.size));
@@ -112,10 +142,12 @@ mod tests {
         assert_eq!(text(&message, 40), Some((b"\x03FOO\x01F\x03ISI\x04ARPA\0".to_vec(), 46)));
         assert_eq!(text(&message, 64), Some((b"\x04ARPA\0".to_vec(), 66)));
         assert_eq!(text(&message, 92), Some((b"\0".to_vec(), 93)));
-        let pointed = check(&message, 64, 93, true).map(|name| name.first);
+        let mut deep = Deep::default();
+        let pointed = check(&message, 64, 93, true, &mut deep).map(|name| name.first);
         assert_eq!(pointed, Some(26));
-        assert_eq!(check(&message, 40, 93, false), None);
-        assert_eq!(check(&message, 40, 45, true), None);
+        assert_eq!(check(&message, 40, 93, false, &mut deep), None);
+        assert_eq!(check(&message, 40, 45, true, &mut deep), None);
+        assert!(deep.0.is_empty());
     }
 
     #[test]
@@ -145,5 +177,15 @@ mod tests {
         }
         assert!(text(&chain, 1 + 2 * 126).is_some());
         assert_eq!(text(&chain, 1 + 2 * 127), None);
+        // The same, with what is known of the links before.
+        let mut deep = Deep::default();
+        for link in 0..127 {
+            let alone = check(&chain, 1 + 2 * link, chain.len(), true, &mut Deep::default());
+            let name = check(&chain, 1 + 2 * link, chain.len(), true, &mut deep);
+            assert_eq!(name.map(|name| (name.size, name.after)), alone.map(|name| (name.size, name.after)));
+            assert!(name.is_some());
+        }
+        assert!(deep.0.len() > 100);
+        assert_eq!(check(&chain, 1 + 2 * 127, chain.len(), true, &mut deep), None);
     }
 }

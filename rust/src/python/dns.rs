@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::PyException;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyTuple};
@@ -17,12 +18,21 @@ use crate::dns::{name, scan, Layout, Record, Shape, View};
 /// How many of the names made last are kept for when they are needed again.
 const NAMES_KEPT: usize = 12;
 const IN: u16 = 1;
+/// The bits of a header's second line that are flags.
+const FLAGS: u16 = 0x87F0;
 
-/// A type whose RDATA can be read here, and what makes its records of the values.
+/// A type whose RDATA can be read here, and how its records are made of the values.
 struct Known {
     layout: Layout,
-    make: Py<PyAny>,
+    class: Py<PyAny>,
+    /// Sets a slot for each field, behind those for name, TTL and class.
+    put: Vec<Py<PyAny>>,
+    /// What makes the value of a field of what was read, where that is not the value itself.
+    convert: Vec<Option<Py<PyAny>>>,
 }
+
+/// The letters of a type, the class of its records, and for each field what sets its slot and what converts it.
+type Slots = (Option<String>, Py<PyAny>, Vec<Py<PyAny>>, Vec<Option<Py<PyAny>>>);
 
 impl AsRef<Layout> for &'static Known {
     fn as_ref(&self) -> &Layout {
@@ -31,6 +41,35 @@ impl AsRef<Layout> for &'static Known {
 }
 
 type KnownShape = Shape<&'static Known>;
+
+/// What netkit has for making values, as `netkit.dns.making.TOOLS` lists it.
+#[derive(FromPyObject)]
+struct Tools {
+    /// `object.__new__`.
+    new: Py<PyAny>,
+    put_name: Py<PyAny>,
+    put_ttl: Py<PyAny>,
+    put_class: Py<PyAny>,
+    internet: Py<PyAny>,
+    ipv4: Py<PyAny>,
+    ipv6: Py<PyAny>,
+    name: Py<PyAny>,
+    question: Py<PyAny>,
+    /// Set a question's name, type and class.
+    put_question: [Py<PyAny>; 3],
+    rdtype: Py<PyAny>,
+    rdclass: Py<PyAny>,
+    unknown: Py<PyAny>,
+    edns: Py<PyAny>,
+    opcodes: Vec<Py<PyAny>>,
+    rcodes: Vec<Py<PyAny>>,
+    rcode: Py<PyAny>,
+}
+
+fn tools(py: Python<'_>) -> PyResult<&'static Tools> {
+    static TOOLS: PyOnceLock<Tools> = PyOnceLock::new();
+    TOOLS.get_or_try_init(py, || py.import("netkit.dns.making")?.getattr("TOOLS")?.extract())
+}
 
 /// By what RDATA of a type is read. Only that of class IN is read here.
 fn shape_of(py: Python<'_>, rdtype: u16, rdclass: u16) -> PyResult<KnownShape> {
@@ -51,13 +90,13 @@ fn shape_of(py: Python<'_>, rdtype: u16, rdclass: u16) -> PyResult<KnownShape> {
     if let Some(shape) = met(None) {
         return Ok(shape);
     }
-    let told = import(py, &SHAPE_OF, "netkit.dns.reading", "shape_of")?.call1((rdtype,))?;
-    let shape = match told.extract::<Option<(Option<String>, Py<PyAny>)>>()? {
+    let told = import(py, &SHAPE_OF, "netkit.dns.making", "slots_of")?.call1((rdtype,))?;
+    let shape = match told.extract::<Option<Slots>>()? {
         None => Shape::Unknown,
-        Some((letters, make)) => match letters.as_deref().and_then(Layout::parse) {
+        Some((letters, class, put, convert)) => match letters.as_deref().and_then(Layout::parse) {
             None => Shape::Other,
             // A class is never unloaded, so that neither is this; there are at most as many as types.
-            Some(layout) => Shape::Known(&*Box::leak(Box::new(Known { layout, make }))),
+            Some(layout) => Shape::Known(&*Box::leak(Box::new(Known { layout, class, put, convert }))),
         },
     };
     Ok(met(Some(shape)).unwrap_or(shape))
@@ -95,16 +134,6 @@ pub(super) fn read_message<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py,
     }
     // The Python twin says what is wrong.
     import(py, &READ, "netkit.dns.reading", "_read_message")?.call1((data,))
-}
-
-/// What Python makes.
-fn call<'py>(
-    py: Python<'py>,
-    cell: &'static PyOnceLock<Py<PyAny>>,
-    name: &str,
-    arguments: impl pyo3::call::PyCallArgs<'py>,
-) -> PyResult<Bound<'py, PyAny>> {
-    import(py, cell, "netkit.dns.making", name)?.call1(arguments)
 }
 
 impl MessageView {
@@ -154,7 +183,6 @@ impl MessageView {
     }
 
     fn name<'py>(&self, py: Python<'py>, name: name::Name) -> PyResult<Bound<'py, PyAny>> {
-        static TRUSTED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let known = self
             .names
             .lock()
@@ -168,7 +196,7 @@ impl MessageView {
         }
         let mut octets = Vec::with_capacity(name.size.into());
         name::write(self.data.as_bytes(py), name, &mut octets);
-        let made = call(py, &TRUSTED, "name", (PyBytes::new(py, &octets),))?;
+        let made = name_of(py, &octets)?;
         let entry = (name.first, made.clone().unbind());
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let forgotten = (names.len() == NAMES_KEPT).then(|| names.remove(0));
@@ -194,80 +222,151 @@ impl MessageView {
         };
         let others = self.view.records[..before].iter().filter(|record| record.shape.is_other());
         let mut read = self.read.iter().skip(others.count());
-        let internet = internet(py)?;
         let mut made = Vec::with_capacity(records.len());
         for record in records {
             if record.shape.is_other() {
                 made.extend(read.next().map(|record| record.bind(py).clone()));
             } else {
-                made.push(self.record(py, record, &internet)?);
+                made.push(self.record(py, record)?);
             }
         }
         Ok(PyTuple::new(py, made)?.unbind())
     }
 
-    fn record<'py>(
-        &self,
-        py: Python<'py>,
-        record: &Record<&'static Known>,
-        internet: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        static UNKNOWN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    fn record<'py>(&self, py: Python<'py>, record: &Record<&'static Known>) -> PyResult<Bound<'py, PyAny>> {
+        let tools = tools(py)?;
         let owner = self.name(py, record.name)?;
         let data = self.data.as_bytes(py);
         let (start, end) = (usize::from(record.start), usize::from(record.end));
         let Shape::Known(known) = record.shape else {
             let octets = PyBytes::new(py, data.get(start..end).unwrap_or_default());
-            return call(py, &UNKNOWN, "unknown", (owner, record.ttl, record.rdtype, octets, internet));
+            let fields = (owner, record.ttl, record.rdtype, octets, &tools.internet);
+            return tools.unknown.bind(py).call1(fields);
         };
-        let mut values = Vec::with_capacity(4);
+        let made = tools.new.bind(py).call1((&known.class,))?;
+        tools.put_name.bind(py).call1((&made, owner))?;
+        tools.put_ttl.bind(py).call1((&made, record.ttl))?;
+        tools.put_class.bind(py).call1((&made, &tools.internet))?;
+        let mut slots = known.put.iter().zip(&known.convert);
         let mut failed = None;
-        let read = known.layout.read(data, start, end, |value| match self.value(py, value) {
-            Ok(value) => values.push(value),
-            Err(error) => failed = Some(error),
+        let read = known.layout.read(data, start, end, &mut name::Deep::default(), |value| {
+            let Some((put, convert)) = slots.next() else { return };
+            let done = self.value(py, value, convert.as_ref()).and_then(|value| {
+                put.bind(py).call1((&made, value))?;
+                Ok(())
+            });
+            failed = failed.take().or(done.err());
         });
         debug_assert!(read.is_some());
         match failed {
             Some(error) => Err(error),
-            None => known.make.bind(py).call1((owner, record.ttl, internet, PyTuple::new(py, values)?)),
+            None => Ok(made),
         }
     }
 
-    fn value<'py>(&self, py: Python<'py>, value: Value<'_>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(match value {
+    fn value<'py>(
+        &self,
+        py: Python<'py>,
+        value: Value<'_>,
+        convert: Option<&Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let raw = match value {
             Value::Number(number) => number.into_pyobject(py)?.into_any(),
             Value::Octets(octets) => PyBytes::new(py, octets).into_any(),
+            Value::Ipv4(octets) => return ipv4(py, u32::from_be_bytes(*octets)),
+            Value::Ipv6(octets) => return ipv6(py, u128::from_be_bytes(*octets)),
             Value::Name(name) => self.name(py, name)?,
             Value::Strings(octets) => {
                 let strings: Vec<_> = strings(octets).map(|octets| PyBytes::new(py, octets)).collect();
                 PyTuple::new(py, strings)?.into_any()
             }
-        })
+        };
+        convert.map_or(Ok(raw.clone()), |convert| convert.bind(py).call1((raw,)))
     }
 }
 
-/// `DnsClass.IN`.
-fn internet(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static IN_CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    import(py, &IN_CLASS, "netkit.dns.making", "INTERNET")
+/// The same as `Name._trusted`.
+fn name_of<'py>(py: Python<'py>, octets: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let tools = tools(py)?;
+    let name = tools.new.bind(py).call1((&tools.name,))?;
+    let wire = PyBytes::new(py, octets);
+    // The octets of lengths are below all letters.
+    let folded = if octets.iter().any(u8::is_ascii_uppercase) {
+        PyBytes::new(py, &octets.to_ascii_lowercase())
+    } else {
+        wire.clone()
+    };
+    name.setattr(intern!(py, "_wire"), wire)?;
+    name.setattr(intern!(py, "_folded"), folded)?;
+    name.setattr(intern!(py, "_labels"), py.None())?;
+    name.setattr(intern!(py, "_absolute"), true)?;
+    Ok(name)
+}
+
+/// The same as `netkit.dns.making.ipv4`.
+fn ipv4(py: Python<'_>, number: u32) -> PyResult<Bound<'_, PyAny>> {
+    let tools = tools(py)?;
+    let address = tools.new.bind(py).call1((&tools.ipv4,))?;
+    address.setattr(intern!(py, "_ip"), number)?;
+    Ok(address)
+}
+
+/// The same as `netkit.dns.making.ipv6`.
+fn ipv6(py: Python<'_>, number: u128) -> PyResult<Bound<'_, PyAny>> {
+    let tools = tools(py)?;
+    let address = tools.new.bind(py).call1((&tools.ipv6,))?;
+    address.setattr(intern!(py, "_ip"), number)?;
+    address.setattr(intern!(py, "_scope_id"), py.None())?;
+    Ok(address)
 }
 
 #[pymethods]
 impl MessageView {
     #[getter]
-    fn head(&self) -> (u16, u16, u32) {
+    fn id(&self) -> u16 {
+        self.view.id
+    }
+
+    #[getter]
+    fn flags(&self) -> u16 {
+        self.view.bits & FLAGS
+    }
+
+    #[getter]
+    fn opcode<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(tools(py)?.opcodes[usize::from(self.view.bits >> 11 & 0xF)].bind(py).clone())
+    }
+
+    #[getter]
+    fn rcode<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let high = self.view.opt.map_or(0, |opt| opt.ttl >> 24);
-        (self.view.id, self.view.bits, high)
+        let low = self.view.bits & 0xF;
+        let tools = tools(py)?;
+        match high {
+            0 => Ok(tools.rcodes[usize::from(low)].bind(py).clone()),
+            _ => tools.rcode.bind(py).call1((high << 4 | u32::from(low),)),
+        }
+    }
+
+    /// Nothing: a message that is not valid has no view.
+    #[getter]
+    #[allow(clippy::unused_self)] // a getter has one
+    fn complaints<'py>(&self, py: Python<'py>) -> Bound<'py, PyTuple> {
+        PyTuple::empty(py)
     }
 
     #[getter]
     fn question<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        static QUESTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let tools = tools(py)?;
         let question = self.question.get_or_try_init(py, || {
             let mut made = Vec::with_capacity(self.view.questions.len());
             for question in &self.view.questions {
-                let name = self.name(py, question.name)?;
-                made.push(call(py, &QUESTION, "question", (name, question.rdtype, question.rdclass))?);
+                let each = tools.new.bind(py).call1((&tools.question,))?;
+                let [put_name, put_type, put_class] = &tools.put_question;
+                put_name.bind(py).call1((&each, self.name(py, question.name)?))?;
+                put_type.bind(py).call1((&each, tools.rdtype.bind(py).call1((question.rdtype,))?))?;
+                put_class.bind(py).call1((&each, tools.rdclass.bind(py).call1((question.rdclass,))?))?;
+                made.push(each);
             }
             PyTuple::new(py, made).map(Bound::unbind)
         })?;
@@ -291,11 +390,10 @@ impl MessageView {
 
     #[getter]
     fn edns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        static EDNS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let edns = self.edns.get_or_try_init(py, || {
             Ok::<_, PyErr>(match self.view.opt {
                 None => py.None(),
-                Some(opt) => call(py, &EDNS, "edns", (opt.payload_size, opt.ttl))?.unbind(),
+                Some(opt) => tools(py)?.edns.bind(py).call1((opt.payload_size, opt.ttl))?.unbind(),
             })
         })?;
         Ok(edns.bind(py).clone())
