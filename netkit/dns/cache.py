@@ -1,4 +1,13 @@
-"""A cache of answers, each kept for its TTL (RFC 1035 section 7.4); negative answers by RFC 2308."""
+"""A cache of answers, each kept for its TTL (RFC 1035 section 7.4).
+
+- Negative answers are kept as RFC 2308 section 5 says: for the time that the zone's SOA record gives.
+- A name that does not exist has no names below it (RFC 8020): NXDOMAIN is kept under the name that does not
+  exist, at the end of the aliases, and answers for every type there and below.
+- Optionally, answers are kept beyond their TTL, for `find_stale`: what to give while no server answers
+  (RFC 8767). Such an answer then counts for 30 seconds, so that the servers are not asked at each lookup.
+
+Limits: the number of answers, and the time for which each is kept whatever its TTL says.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +15,7 @@ import threading
 from collections import OrderedDict
 from copy import copy
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from netkit.dns.answer import Answer
 from netkit.dns.errors import DnsError
@@ -14,7 +23,11 @@ from netkit.dns.errors import DnsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from netkit.dns.constants import DnsClass
     from netkit.dns.message import Question
+    from netkit.dns.name import Name
+
+K = TypeVar("K")
 
 #: The largest number of answers in a cache; a full cache drops the answer that was unused for longest.
 DEFAULT_CAPACITY = 4096
@@ -22,46 +35,76 @@ DEFAULT_CAPACITY = 4096
 MAX_TTL = 604_800
 #: The longest time that a negative answer is kept, in seconds (RFC 2308 section 5: one to three hours).
 MAX_NEGATIVE_TTL = 10_800
+#: How long stale answers are worth keeping, in seconds (RFC 8767 section 5 suggests one to three days).
+STALE_FOR = 86_400
+#: The TTL of a stale answer, and how long it is given out before the servers are asked again (RFC 8767
+#: section 4 and 5: 30 seconds).
+STALE_TTL = 30
+
+
+class _Entry(NamedTuple):
+    kept_at: float
+    until: float
+    stale_until: float
+    what: Answer | DnsError
 
 
 class Cache:
-    """Maps questions to answers and negative answers. May be used from any thread."""
+    """Maps questions to answers and negative answers. May be used from any thread.
 
-    def __init__(self, capacity: int = DEFAULT_CAPACITY, clock: Callable[[], float] = monotonic) -> None:
+    `stale` is how many seconds an answer is kept after its TTL, for `find_stale`; 0: not at all.
+    """
+
+    def __init__(
+        self,
+        capacity: int = DEFAULT_CAPACITY,
+        clock: Callable[[], float] = monotonic,
+        *,
+        stale: float = 0,
+    ) -> None:
         self._capacity = capacity
         self._clock = clock
-        self._entries: OrderedDict[Question, tuple[float, float, Answer | DnsError]] = OrderedDict()
+        self._stale = stale
+        self._entries: OrderedDict[Question, _Entry] = OrderedDict()
+        self._absent: OrderedDict[tuple[Name, DnsClass], _Entry] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def find(self, question: Question) -> Answer | None:
+    def find(self, question: Question, domain: Name | None = None) -> Answer | None:
         """Return the answer for `question`, or None. Its TTLs are reduced by the time in the cache.
 
-        Raises the stored DnsError if the cache has a negative answer.
+        Raises the stored DnsError if the cache has a negative answer, for this question or for a name that
+        does not exist and that the question's name is, or is below. `domain` is the domain whose servers are
+        asked for this name, where not all names have the same ("split DNS"): what other servers say of the
+        names above it does not count.
+        """
+        now = self._clock()
+        with self._lock:
+            entry = self._fresh(self._entries, question, now) or self._denial(question, domain, now)
+        if entry is None:
+            return None
+        age = int(now - entry.kept_at)
+        if isinstance(entry.what, DnsError):
+            raise _anew(entry.what, question, age)
+        return _aged(entry.what, age) if age else entry.what
+
+    def find_stale(self, question: Question) -> Answer | None:
+        """Return an answer whose TTL is over, because no server gives another; None if there is none.
+
+        Its TTLs are 30 seconds, and `find` returns it for as long. RFC 8767 section 5.
         """
         now = self._clock()
         with self._lock:
             entry = self._entries.get(question)
-            if entry is None:
+            if entry is None or entry.stale_until <= now or isinstance(entry.what, DnsError):
                 return None
-            kept_at, until, what = entry
-            if until <= now:
-                del self._entries[question]
-                return None
-            self._entries.move_to_end(question)
-        if isinstance(what, DnsError):
-            raise copy(what)  # each caller gets a copy, because Python writes a traceback into it
-        age = int(now - kept_at)
-        if not age:
-            return what
-        return Answer(
-            what.question,
-            [record.replace(ttl=max(0, record.ttl - age)) for record in what.records],
-            [alias.replace(ttl=max(0, alias.ttl - age)) for alias in what.aliases],
-            what.replies,
-        )
+            what = entry.what
+            answer = _with_ttls(what, lambda _: STALE_TTL)
+            until = min(now + STALE_TTL, entry.stale_until)
+            self._entries[question] = _Entry(now, until, entry.stale_until, answer)
+        return answer
 
     def keep(self, question: Question, what: Answer | DnsError, ttl: int) -> None:
         """Keep an answer, or the error of a negative answer, for `ttl` seconds."""
@@ -69,13 +112,67 @@ class Cache:
         if ttl <= 0 or not self._capacity:
             return
         now = self._clock()
+        until = now + min(ttl, limit)
+        entry = _Entry(now, until, until + self._stale, what)
         with self._lock:
-            self._entries[question] = (now, now + min(ttl, limit), what)
-            self._entries.move_to_end(question)
-            while len(self._entries) > self._capacity:
-                self._entries.popitem(last=False)
+            self._store(self._entries, question, entry)
+            if isinstance(what, DnsError) and what.absent is not None:
+                self._store(self._absent, (what.absent, question.rdclass), entry)
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             self._entries.clear()
+            self._absent.clear()
+
+    def _store(self, entries: OrderedDict[K, _Entry], key: K, entry: _Entry) -> None:
+        entries[key] = entry
+        entries.move_to_end(key)
+        while len(entries) > self._capacity:
+            entries.popitem(last=False)
+
+    def _fresh(self, entries: OrderedDict[K, _Entry], key: K, now: float) -> _Entry | None:
+        entry = entries.get(key)
+        if entry is None:
+            return None
+        if entry.until <= now:
+            if entry.stale_until <= now or isinstance(entry.what, DnsError):
+                del entries[key]
+            return None
+        entries.move_to_end(key)
+        return entry
+
+    def _denial(self, question: Question, domain: Name | None, now: float) -> _Entry | None:
+        """The entry of a name that does not exist, and that the question's name is or is below."""
+        if not self._absent:
+            return None
+        for above in question.name.ancestors():
+            if domain is not None and not above.is_subdomain_of(domain):
+                return None
+            entry = self._fresh(self._absent, (above, question.rdclass), now)
+            if entry is not None:
+                return entry
+        return None
+
+
+def _anew(kept: DnsError, question: Question, age: int) -> DnsError:
+    """The error for another caller: a copy, because Python writes a traceback into it."""
+    error = copy(kept)
+    error.name, error.rdtype = question.name, question.rdtype
+    if error.negative_ttl is not None:
+        error.negative_ttl = max(0, error.negative_ttl - age)
+    return error
+
+
+def _aged(answer: Answer, age: int) -> Answer:
+    return _with_ttls(answer, lambda ttl: max(0, ttl - age))
+
+
+def _with_ttls(answer: Answer, change: Callable[[int], int]) -> Answer:
+    return Answer(
+        answer.question,
+        [record.replace(ttl=change(record.ttl)) for record in answer.records],
+        [alias.replace(ttl=change(alias.ttl)) for alias in answer.aliases],
+        answer.replies,
+        answer.authentic,
+    )

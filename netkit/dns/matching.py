@@ -79,7 +79,7 @@ def match(wire: bytes, query: Message, question: Question, exact_case: bool) -> 
 
 
 def _decoded(wire: bytes) -> Message:
-    """Decode a message; of one that is truncated in the middle of a record, header and question.
+    """Decode a message; of one that was truncated in the middle of a record, what can be read.
 
     Raises DnsError.Truncated for one that was truncated before the end of its question, or has none. Nothing
     but the ID tells that it is for this query, and that is enough to ask over TCP, where nobody can forge.
@@ -87,11 +87,11 @@ def _decoded(wire: bytes) -> Message:
     try:
         message = Message.from_wire(wire)
     except DnsError.InvalidResponse:
-        header = Header.from_wire(WireReader(wire))
-        if not (header.flags & TC and header.flags & QR):
+        flags = Header.from_wire(WireReader(wire)).flags
+        if not (flags & TC and flags & QR):
             raise
         try:
-            message = Message.from_wire(wire, question_only=True)
+            message = Message.from_wire(wire, lenient=True)
         except DnsError.InvalidResponse as error:
             raise DnsError.Truncated(len(wire)) from error
     if message.truncated and message.is_response and not message.question:

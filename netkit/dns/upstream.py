@@ -211,9 +211,11 @@ class Routes:
 
     def for_name(self, name: Name) -> Sequence[Upstream]:
         """The upstreams to ask for `name`."""
-        if self.domains:
-            for above in name.ancestors():
-                found = self.domains.get(above)
-                if found is not None:
-                    return found
-        return self.upstreams
+        domain = self.domain_of(name)
+        return self.upstreams if domain is None else self.domains[domain]
+
+    def domain_of(self, name: Name) -> Name | None:
+        """The domain of the table that `name` is in; None if the table has none for it."""
+        if not self.domains:
+            return None
+        return next((above for above in name.ancestors() if above in self.domains), None)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from netkit.dns.answer import Answer
-from netkit.dns.cache import MAX_NEGATIVE_TTL, MAX_TTL, Cache
+from netkit.dns.cache import MAX_NEGATIVE_TTL, MAX_TTL, STALE_TTL, Cache
 from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
 from netkit.dns.message import Question
+from netkit.dns.name import Name
 from netkit.dns.records import DnsRecord
 from netkit.dns.resolver import Resolver
 from tests.dns.scripted import Asked, Script, ScriptedServer, answer
@@ -123,6 +124,111 @@ class TestCache:
             thread.join()
         assert failed == []
         assert len(cache) == 8
+
+
+class TestAbsentNames:
+    """RFC 8020: NXDOMAIN is about a name and all below it, and RFC 2308 section 2.1: at the aliases' end."""
+
+    def denied(self, absent: str) -> DnsError:
+        error = DnsError.NotFound(name=QUESTION.name, rdtype=QUESTION.rdtype)
+        error.absent, error.negative_ttl = Name.parse(absent), 60
+        return error
+
+    @pytest.mark.parametrize("name", ["gone.example.", "www.gone.example.", "a.b.c.GONE.example."])
+    @pytest.mark.parametrize("rdtype", [1, 28, 16])
+    def test_every_type_and_every_name_below(self, name: str, rdtype: int) -> None:
+        clock = Clock()
+        cache = Cache(clock=clock)
+        cache.keep(QUESTION, self.denied("gone.example."), 60)
+        clock.now += 20
+        with pytest.raises(DnsError.NotFound) as caught:
+            cache.find(Question(name, rdtype))
+        assert (caught.value.name, caught.value.rdtype) == (Name.parse(name), rdtype)
+        assert caught.value.negative_ttl == 40
+        clock.now += 40
+        assert cache.find(Question(name, rdtype)) is None
+
+    @pytest.mark.parametrize("name", ["example.", "other.example.", "notgone.example."])
+    def test_no_other_name(self, name: str) -> None:
+        cache = Cache()
+        cache.keep(QUESTION, self.denied("gone.example."), 60)
+        assert cache.find(Question(name, 1)) is None
+        assert cache.find(Question("gone.example.", 1, 3)) is None, "and no other class"
+
+    def test_the_name_in_question_may_be_an_alias(self) -> None:
+        cache = Cache()
+        cache.keep(QUESTION, self.denied("gone.example."), 60)
+        with pytest.raises(DnsError.NotFound):
+            cache.find(QUESTION)
+        assert cache.find(Question(QUESTION.name, 28)) is None, "the alias exists"
+
+    def test_what_other_servers_say_of_names_above_does_not_count(self) -> None:
+        cache = Cache()
+        cache.keep(QUESTION, self.denied("example."), 60)
+        inner = Question("db.corp.example.", 1)
+        assert cache.find(inner, Name.parse("corp.example.")) is None
+        with pytest.raises(DnsError.NotFound):
+            cache.find(inner)
+
+    def test_no_data_denies_one_type_only(self) -> None:
+        cache = Cache()
+        cache.keep(QUESTION, DnsError.NoData(), 60)
+        assert cache.find(Question(QUESTION.name, 28)) is None
+
+    def test_their_number_is_limited(self) -> None:
+        cache = Cache(capacity=3)
+        for number in range(9):
+            name = f"gone{number}.example."
+            cache.keep(Question(name, 1), self.denied(name), 60)
+        assert cache.find(Question("gone5.example.", 28)) is None
+        with pytest.raises(DnsError.NotFound):
+            cache.find(Question("gone6.example.", 28))
+
+
+class TestStale:
+    """RFC 8767."""
+
+    def test_an_answer_is_there_while_no_server_gives_another(self) -> None:
+        clock = Clock()
+        cache = Cache(clock=clock, stale=1000)
+        cache.keep(QUESTION, found(60, 50), 50)
+        assert cache.find_stale(QUESTION) is not None
+        clock.now += 100
+        assert cache.find(QUESTION) is None
+        stale = cache.find_stale(QUESTION)
+        assert stale is not None
+        assert (stale.ttl, stale.records[0].ttl) == (STALE_TTL, STALE_TTL)
+        clock.now += STALE_TTL - 1
+        assert cache.find(QUESTION) is not None, "the servers are not asked for as long"
+        clock.now += 1
+        assert cache.find(QUESTION) is None
+
+    def test_not_for_ever(self) -> None:
+        clock = Clock()
+        cache = Cache(clock=clock, stale=100)
+        cache.keep(QUESTION, found(60), 60)
+        for _ in range(8):
+            clock.now += 20
+            cache.find(QUESTION)
+            cache.find_stale(QUESTION)
+        assert cache.find_stale(QUESTION) is None
+        assert cache.find(QUESTION) is None
+        assert len(cache) == 0
+
+    def test_what_has_come_to_be_denied_is_not_there(self) -> None:
+        clock = Clock()
+        cache = Cache(clock=clock, stale=1000)
+        cache.keep(QUESTION, found(60), 60)
+        clock.now += 61
+        cache.keep(QUESTION, DnsError.NoData(), 60)
+        assert cache.find_stale(QUESTION) is None
+
+    def test_only_where_it_is_wanted(self) -> None:
+        clock = Clock()
+        cache = Cache(clock=clock)
+        cache.keep(QUESTION, found(60), 60)
+        clock.now += 60
+        assert cache.find_stale(QUESTION) is None
 
 
 class TestInTheResolver:

@@ -160,7 +160,8 @@ class TestHosts:
         found = self.find(resolver_of(server, resolv_conf=conf), "v4")
         assert [each.name for each in found.addresses] == ["v4.example"]
         names = [asked.name for asked in server.asked]
-        assert names == ["v4.corp.example."] * 2 + ["v4.example."] * 2
+        assert list(dict.fromkeys(names)) == ["v4.corp.example.", "v4.example."]
+        assert 3 <= len(names) <= 4, "NXDOMAIN is for every type: it may come before the second is asked for"
 
     def test_search_replaces_the_files(self, scripted: Scripted) -> None:
         conf = ResolvConf(search=[Name.parse("corp.example")])
