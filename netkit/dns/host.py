@@ -1,7 +1,8 @@
 """Find the addresses of a host, or the names of an address, as this system does, with details of the search.
 
 `find_addresses_flow` asks the sources of nsswitch.conf(5) in order. `files` is the hosts file. `dns` asks
-for A and AAAA at the same time, for each name of the search list in turn. Other sources (mdns, resolve,
+for A and AAAA at the same time, for each name of the search list in turn; where only one of them is answered,
+the other is not waited for to the end. Other sources (mdns, resolve,
 myhostname) are not asked; the result lists them. The addresses are in the order of RFC 6724, in which a
 connect tries them.
 
@@ -10,6 +11,7 @@ Programs call `Resolver.find_host` and `Resolver.find_names`.
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from netkit._log import Log
@@ -18,16 +20,18 @@ from netkit.dns.constants import DnsRecordType
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
 from netkit.dns.records.base import DnsRecord
-from netkit.io import all_of
+from netkit.io import sleep_until
+from netkit.io.compose import Join
 from netkit.net.order import order_destinations, source_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from ipaddress import IPv4Address, IPv6Address
 
     from netkit.dns.answer import Answer
     from netkit.dns.resolver import Resolver
     from netkit.io import Flow, Outcome
+    from netkit.io.compose import Branch
 
     SourceOf = Callable[[IpAddr], IpAddr | None]
 
@@ -35,6 +39,9 @@ log = Log("netkit.dns")
 
 #: The source of an address: the host is an address itself, the hosts file, name servers, getaddrinfo(3).
 LITERAL, HOSTS, DNS, SYSTEM = "literal", "hosts", "dns", "system"
+
+#: How many seconds the addresses of one family wait for those of the other, at least.
+GRACE = 0.25
 
 
 class HostAddress(NamedTuple):
@@ -104,12 +111,18 @@ class FoundNames:
 
 
 def find_addresses_flow(
-    resolver: Resolver, host: str, family: int = 0, *, source_of: SourceOf = source_address
+    resolver: Resolver,
+    host: str,
+    family: int = 0,
+    *,
+    source_of: SourceOf = source_address,
+    grace: float = GRACE,
 ) -> Flow[FoundHost]:
     """Flow: find the addresses of `host` in the first source that knows it.
 
-    `family` 4 or 6 selects one address family. Raises DnsError.HostNotFound if every source says that the
-    host does not exist; otherwise the error of a source that failed.
+    `family` 4 or 6 selects one address family. If only one family has come, the other is awaited for `grace`
+    seconds, or for as long again as the first took. Raises DnsError.HostNotFound if every source says that
+    the host does not exist; otherwise the error of a source that failed.
     """
     literal = _literal(host)
     if literal is not None:
@@ -129,7 +142,7 @@ def find_addresses_flow(
             status = "SUCCESS" if here else "NOTFOUND"
         elif source.name == "dns":
             try:
-                found = yield from _addresses_from_dns(resolver, host, family)
+                found = yield from _addresses_from_dns(resolver, host, family, grace)
                 status = "SUCCESS"
             except DnsError.InvalidName:
                 raise
@@ -199,24 +212,31 @@ def find_names_flow(resolver: Resolver, address: IPv4Address | IPv6Address | str
     raise failure or DnsError.NotFound(name=str(parsed), hint=_instead(not_asked))
 
 
-def _addresses_from_dns(resolver: Resolver, host: str, family: int) -> Flow[FoundHost]:
+def _addresses_from_dns(resolver: Resolver, host: str, family: int, grace: float) -> Flow[FoundHost]:
     kinds = [
         kind for kind, version in ((DnsRecordType.AAAA, 6), (DnsRecordType.A, 4)) if family in (0, version)
     ]
+    if resolver.no_aaaa:
+        kinds = [kind for kind in kinds if kind != DnsRecordType.AAAA]
+        if not kinds:
+            raise DnsError.HostNotFound(name=host, hint="resolv.conf says that no AAAA records are asked for")
     failure: DnsError | None = None
     exists = False
     tried: list[str] = []
     for name in resolver.candidates(host):
         flows = [resolver.resolve_flow(name, kind) for kind in kinds]
-        outcomes: list[Outcome[Answer]] = yield from all_of(flows, return_errors=True)
+        outcomes = yield from _with_grace(flows, grace)
         errors: list[DnsError] = []
-        for outcome in outcomes:
-            if isinstance(outcome.error, DnsError):
+        for kind, outcome in zip(kinds, outcomes, strict=True):
+            if outcome is None:
+                hint = "the addresses of the other family came, and were not kept waiting"
+                errors.append(DnsError.Timeout(name=name, rdtype=kind, hint=hint))
+            elif isinstance(outcome.error, DnsError):
                 errors.append(outcome.error)
             elif outcome.error is not None:
                 raise outcome.error
         problems = [error for error in errors if not _is_denial(error)]
-        answers = [outcome.value for outcome in outcomes if outcome.value is not None]
+        answers = [one.value for one in outcomes if one is not None and one.value is not None]
         if answers:
             addresses = [
                 HostAddress(record.address, DNS, record.name.to_text(omit_final_dot=True), answer.ttl, None)
@@ -225,7 +245,7 @@ def _addresses_from_dns(resolver: Resolver, host: str, family: int) -> Flow[Foun
                 if isinstance(record, (DnsRecord.A, DnsRecord.AAAA))
             ]
             return FoundHost(host, addresses, problems=problems, answers=answers)
-        exists = exists or any(isinstance(error, DnsError.NoData) for error in errors)
+        exists = exists or (not problems and any(isinstance(error, DnsError.NoData) for error in errors))
         absent = any(isinstance(error, DnsError.NotFound) for error in errors)
         told = problems[0].kind if problems else "does not exist" if absent else "no address"
         tried.append(f"{name} ({told})")
@@ -238,6 +258,28 @@ def _addresses_from_dns(resolver: Resolver, host: str, family: int) -> Flow[Foun
         raise failure
     # If one name exists, a failure of the question about another name does not matter.
     raise DnsError.HostNotFound(name=host, hint=f"asked for {', '.join(tried)}")
+
+
+def _with_grace(flows: Sequence[Flow[Answer]], grace: float) -> Flow[list[Outcome[Answer] | None]]:
+    """Flow: run all flows to their ends; None for one that is still silent when others have an answer.
+
+    RFC 8305 section 3. The time is longer than its 50 ms, because the addresses are wanted for more than a
+    connection that can begin with half of them.
+    """
+    begun = monotonic()
+    timer: Branch[None] | None = None
+    with Join() as join:
+        branches = [join.start(flow, index) for index, flow in enumerate(flows)]
+        while True:
+            outcomes = [branch.outcome for branch in branches]
+            if None not in outcomes or (timer is not None and timer.outcome is not None):
+                return outcomes
+            if timer is None and any(each is not None and each.value is not None for each in outcomes):
+                now = monotonic()
+                timer = join.start(sleep_until(now + max(grace, now - begun)))
+            if join.step() is None:
+                yield join.want
+                join.collect()
 
 
 def _names_from_dns(resolver: Resolver, address: IpAddr) -> Flow[list[HostName]]:

@@ -161,6 +161,11 @@ class Resolver:
             self._sources = load_sources()
         return self._sources
 
+    @property
+    def no_aaaa(self) -> bool:
+        """Whether resolv.conf(5) says that hosts are not asked for IPv6 addresses."""
+        return self._conf.no_aaaa
+
     def candidates(self, host: str) -> list[Name]:
         """The names to ask for `host`, in order: the search list applied. Raises DnsError.InvalidName."""
         return self._conf.candidates(host)

@@ -13,9 +13,10 @@ from netkit.addr import AddrParseError, IpAddr, Ipv6Addr, SocketAddr
 from netkit.dns.constants import DNS_PORT
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
+from netkit.dns.options import QueryOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 RESOLV_CONF = "/etc/resolv.conf"
 HOSTS = "/etc/hosts" if os.name != "nt" else r"C:\Windows\System32\drivers\etc\hosts"
@@ -25,7 +26,9 @@ NSSWITCH_CONF = "/etc/nsswitch.conf"
 class ResolvConf:
     """The content of resolv.conf(5): servers, search list, and the options for a resolver.
 
-    Without the file, or without a `nameserver` line in it, the server is this machine itself.
+    Without the file, or without a `nameserver` line in it, the server is this machine itself. `trust_ad`
+    believes the servers' AD flag, `no_aaaa` asks for no IPv6 addresses of hosts. `edns0` is kept only to be
+    told: netkit offers EDNS in any case.
     """
 
     def __init__(
@@ -38,6 +41,9 @@ class ResolvConf:
         attempts: int = 2,
         rotate: bool = False,
         use_vc: bool = False,
+        trust_ad: bool = False,
+        no_aaaa: bool = False,
+        edns0: bool = False,
     ) -> None:
         self.servers = tuple(servers) or (SocketAddr.new("127.0.0.1", DNS_PORT),)
         self.search = tuple(search)
@@ -46,19 +52,29 @@ class ResolvConf:
         self.attempts = attempts
         self.rotate = rotate
         self.use_vc = use_vc
+        self.trust_ad = trust_ad
+        self.no_aaaa = no_aaaa
+        self.edns0 = edns0
 
     @classmethod
-    def load(cls, path: str = RESOLV_CONF) -> ResolvConf:
-        """Read the file; an absent one is an empty one. Raises OSError if it cannot be read."""
+    def load(cls, path: str = RESOLV_CONF, environ: Mapping[str, str] = os.environ) -> ResolvConf:
+        """Read the file and the environment; an absent file is an empty one.
+
+        Raises OSError if it cannot be read.
+        """
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
-                return cls.parse(file.read())
+                return cls.parse(file.read(), environ)
         except FileNotFoundError:
-            return cls()
+            return cls.parse("", environ)
 
     @classmethod
-    def parse(cls, text: str) -> ResolvConf:
-        """Read `text`; invalid lines and options are ignored, as in the C library."""
+    def parse(cls, text: str, environ: Mapping[str, str] | None = None) -> ResolvConf:
+        """Read `text`; invalid lines and options are ignored, as in the C library.
+
+        `environ` may have LOCALDOMAIN, a search list in place of that of the text, and RES_OPTIONS, options
+        beyond those of the text; without it the environment does not count.
+        """
         servers: list[SocketAddr] = []
         search: list[Name] = []
         options: dict[str, str] = {}
@@ -74,7 +90,11 @@ class ResolvConf:
             elif keyword in ("search", "domain"):  # the last of them counts
                 search = list(_names(values if keyword == "search" else values[:1]))
             elif keyword == "options":
-                options.update((name, value) for name, _, value in (each.partition(":") for each in values))
+                options.update(_options(values))
+        if environ is not None:
+            if "LOCALDOMAIN" in environ:
+                search = list(_names(environ["LOCALDOMAIN"].split()))
+            options.update(_options(environ.get("RES_OPTIONS", "").split()))
         return cls(
             servers,
             search,
@@ -83,6 +103,20 @@ class ResolvConf:
             attempts=min(max(_number(options.get("attempts"), 2), 1), 5),
             rotate="rotate" in options,
             use_vc="use-vc" in options,
+            trust_ad="trust-ad" in options,
+            no_aaaa="no-aaaa" in options,
+            edns0="edns0" in options,
+        )
+
+    def query_options(self) -> QueryOptions:
+        """How a resolver asks these servers, by the options that are about one question."""
+        return QueryOptions(
+            timeout=self.timeout,
+            tries=self.attempts,
+            tcp=self.use_vc,
+            cookies=True,
+            hedge=True,
+            trust_ad=self.trust_ad,
         )
 
     def candidates(self, host: str) -> list[Name]:
@@ -215,6 +249,13 @@ def _names(texts: list[str]) -> Iterator[Name]:
             yield Name.parse(text)
         except DnsError.InvalidName:
             continue
+
+
+def _options(words: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The options in `words` with their values; "" where there is none."""
+    for word in words:
+        name, _, value = word.partition(":")
+        yield name, value
 
 
 def _number(text: str | None, otherwise: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given, strategies as st
 from netkit.addr import IpAddr, SocketAddr
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
+from netkit.dns.reloading import Reloading
 from netkit.dns.system import (
     DEFAULT_SOURCES,
     Hosts,
@@ -19,6 +21,8 @@ from netkit.dns.system import (
     load_sources,
     parse_sources,
 )
+
+OPTIONS = ("ndots", "timeout", "attempts", "rotate", "use_vc", "trust_ad", "no_aaaa", "edns0")
 
 #: Text of resolv.conf(5), and what of it is not the default.
 RESOLV_CONF: list[tuple[str, dict[str, Any]]] = [
@@ -49,7 +53,8 @@ RESOLV_CONF: list[tuple[str, dict[str, Any]]] = [
     ("options timeout:2 attempts:4", {"timeout": 2.0, "attempts": 4}),
     ("options timeout:0 attempts:0", {"timeout": 1.0, "attempts": 1}),
     ("options timeout:99 attempts:99", {"timeout": 30.0, "attempts": 5}),
-    ("options rotate use-vc edns0 trust-ad", {"rotate": True, "use_vc": True}),
+    ("options rotate use-vc", {"rotate": True, "use_vc": True}),
+    ("options edns0 trust-ad no-aaaa", {"edns0": True, "trust_ad": True, "no_aaaa": True}),
     ("options ndots:2\noptions attempts:3", {"ndots": 2, "attempts": 3}),
     ("options", {}),
     ("\x00\x01garbage ��\n   \n", {}),
@@ -62,13 +67,104 @@ def test_resolv_conf(text: str, expected: dict[str, Any]) -> None:
     found = {
         "servers": [str(server) for server in conf.servers],
         "search": [str(name) for name in conf.search],
-        **{field: getattr(conf, field) for field in ("ndots", "timeout", "attempts", "rotate", "use_vc")},
+        **{field: getattr(conf, field) for field in OPTIONS},
     }
     default = {
         "servers": ["127.0.0.1:53"], "search": [], "ndots": 1, "timeout": 5.0, "attempts": 2, "rotate": False,
-        "use_vc": False,
+        "use_vc": False, "trust_ad": False, "no_aaaa": False, "edns0": False,
     }  # fmt: skip
     assert found == default | expected
+
+
+class TestEnvironment:
+    """resolv.conf(5): LOCALDOMAIN and RES_OPTIONS."""
+
+    TEXT = "nameserver 192.0.2.53\nsearch a.example\noptions ndots:2 timeout:9"
+
+    def test_a_search_list_and_options_of_this_process(self) -> None:
+        conf = ResolvConf.parse(
+            self.TEXT, {"LOCALDOMAIN": "b.example c.example", "RES_OPTIONS": "ndots:3 rotate"}
+        )
+        assert [str(name) for name in conf.search] == ["b.example.", "c.example."]
+        assert (conf.ndots, conf.timeout, conf.rotate) == (3, 9.0, True)
+
+    def test_none(self) -> None:
+        conf = ResolvConf.parse(self.TEXT, {"PATH": "/bin"})
+        assert ([str(name) for name in conf.search], conf.ndots) == (["a.example."], 2)
+        assert ResolvConf.parse(self.TEXT, {"LOCALDOMAIN": ""}).search == ()
+
+    def test_without_a_file_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("RES_OPTIONS", "ndots:4")
+        assert ResolvConf.load(str(tmp_path / "none")).ndots == 4
+        assert ResolvConf.load(str(tmp_path / "none"), {}).ndots == 1
+
+    def test_what_it_means_for_a_question(self) -> None:
+        options = ResolvConf.parse("options use-vc timeout:3 attempts:4 trust-ad").query_options()
+        assert (options.tcp, options.timeout, options.tries, options.trust_ad) == (True, 3.0, 4, True)
+        assert not ResolvConf.parse("").query_options().trust_ad
+
+
+class TestReloading:
+    """A file that changes while the program runs, with a clock of the test's own."""
+
+    def reloading(self, path: Path, moments: list[float]) -> Reloading[ResolvConf]:
+        return Reloading(str(path), ResolvConf.load, lambda: moments[-1])
+
+    def test_a_change_is_seen_a_second_later(self, tmp_path: Path) -> None:
+        moments = [10.0]
+        file = tmp_path / "resolv.conf"
+        file.write_text("options ndots:2")
+        conf = self.reloading(file, moments)
+        assert conf.content.ndots == 2
+        file.write_text("options ndots:3\n")
+        assert conf.content.ndots == 2, "not looked at more than once a second"
+        moments.append(11.0)
+        assert conf.content.ndots == 3
+
+    def test_only_a_change_is_read(self, tmp_path: Path) -> None:
+        moments = [10.0]
+        file = tmp_path / "resolv.conf"
+        file.write_text("")
+        conf = self.reloading(file, moments)
+        first = conf.content
+        moments.append(20.0)
+        assert conf.content is first
+
+    def test_replaced_by_another_of_the_same_size_and_time(self, tmp_path: Path) -> None:
+        moments = [10.0]
+        file, new = tmp_path / "resolv.conf", tmp_path / "new"
+        file.write_text("options ndots:2")
+        new.write_text("options ndots:3")
+        os.utime(new, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))
+        conf = self.reloading(file, moments)
+        new.replace(file)
+        moments.append(11.0)
+        assert conf.content.ndots == 3
+
+    def test_one_that_goes_and_comes(self, tmp_path: Path) -> None:
+        moments = [10.0]
+        file = tmp_path / "resolv.conf"
+        conf = self.reloading(file, moments)
+        file.write_text("options ndots:2")
+        moments.append(11.0)
+        assert conf.content.ndots == 2
+        file.unlink()
+        moments.append(12.0)
+        assert conf.content.ndots == 1, "an absent file is an empty one"
+
+    def test_one_that_cannot_be_read_any_more(self, tmp_path: Path) -> None:
+        moments = [10.0]
+        file = tmp_path / "resolv.conf"
+        file.write_text("options ndots:2")
+        conf = self.reloading(file, moments)
+        file.unlink()
+        file.mkdir()
+        moments.append(11.0)
+        assert conf.content.ndots == 2, "what was read before stays"
+        file.rmdir()
+        file.write_text("options ndots:3")
+        moments.append(12.0)
+        assert conf.content.ndots == 3
 
 
 @given(st.text())
