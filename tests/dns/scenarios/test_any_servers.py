@@ -61,7 +61,8 @@ def sent(asked: Asked, reply: Any) -> After:
     )
     wire = message.to_wire()
     if form == "cased":
-        wire = wire[:12] + wire[12:].swapcase()
+        end = 12 + len(name.to_wire())
+        wire = wire[:12] + wire[12:end].swapcase() + wire[end:]
     elif form == "garbage":
         wire = wire[: len(wire) // 2] + b"\xff" * 9
     elif form == "cut":
