@@ -59,7 +59,7 @@ def match(wire: bytes, query: Message, question: Question, exact_case: bool) -> 
     plain = question.name.to_wire()
     end = _QUESTION_AT + len(sent)
     repeated = bytes(wire[_QUESTION_AT:end])
-    if repeated == sent and sent != plain:
+    if repeated != plain and repeated.lower() == plain.lower():
         wire = b"".join((wire[:_QUESTION_AT], plain, wire[end:]))
     message = _decoded(wire)
     if not message.is_response or message.opcode != query.opcode:
@@ -71,10 +71,8 @@ def match(wire: bytes, query: Message, question: Question, exact_case: bool) -> 
     told = message.question[0]
     if (told.rdtype, told.rdclass, told.name) != (question.rdtype, question.rdclass, question.name):
         return Mismatch.OTHER
-    if repeated != sent:
-        if exact_case:
-            return Mismatch.CASE
-        message = message.replace(question=[question])
+    if repeated != sent and exact_case:
+        return Mismatch.CASE
     return _restored(message, wire, query.question[0].name, question.name) if sent != plain else message
 
 
