@@ -11,12 +11,14 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import pexpect
 import pytest
 from websockets.asyncio.client import connect as their_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -25,7 +27,7 @@ from netkit.cli.payload.ws_guard import Origins
 from netkit.cli.payload.ws_page import DOCUMENT, SCRIPT, STYLE, page
 from netkit.websocket import WebSocketError
 from netkit.websocket.client import ClientWebSocket, connect
-from tests.cli.helpers import Result, netkit_argv
+from tests.cli.helpers import Result, netkit_argv, process_environment
 from tests.cli.test_serve_echo import Server, serving as serving_any
 from tests.conftest import require_peer
 from tests.waiting import until
@@ -281,6 +283,97 @@ class TestBroadcast:
         done = netkit("ws", "server", "--broadcast", "--workers", "2")
         assert done.exit_code == 2
         assert "would not hear those of another" in done.stderr
+
+
+class TestStdio:
+    """Standard input talks to all clients, and their messages are written."""
+
+    @staticmethod
+    @contextmanager
+    def talking(*args: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+        """The process, and its URL."""
+        argv = netkit_argv("ws", "server", "--stdio", "--short", *args)
+        pipe = subprocess.PIPE
+        with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL) as process:
+            assert process.stdout is not None
+            try:
+                yield process, process.stdout.readline().decode().strip()
+            finally:
+                process.kill()
+
+    def test_lines_to_all_and_messages_from_all(self) -> None:
+        with self.talking("--greet", "hi") as (process, url), connect(url) as one, connect(url) as two:
+            assert process.stdin is not None and process.stdout is not None
+            assert (one.receive(timeout=20), two.receive(timeout=20)) == ("hi", "hi")
+            for line, message in (b"caf\xc3\xa9\r\n", "caf\u00e9"), (b"\n", ""), (b"\xff\n", b"\xff"):
+                process.stdin.write(line)
+                process.stdin.flush()
+                assert (one.receive(timeout=20), two.receive(timeout=20)) == (message, message)
+            one.send("from one")
+            assert process.stdout.readline() == b"from one\n"
+            two.send(b"\0\xff\n")
+            assert process.stdout.readline() == b"\0\xff\n"
+            process.stdin.close()
+            two.send("still there")
+            assert process.stdout.readline() == b"still there\n", "the end of input is not that of the server"
+            process.send_signal(signal.SIGTERM)
+            assert (closing_of(one)[0], closing_of(two)[0]) == (1001, 1001)
+            assert process.wait(20) == 0
+
+    def test_much_waits_for_the_first_client_and_for_the_slowest(self) -> None:
+        lines = [str(number) * 100 for number in range(20_000)]
+        with self.talking() as (process, url):
+            assert process.stdin is not None
+            writing = threading.Thread(
+                target=process.stdin.write, args=("".join(f"{each}\n" for each in lines).encode(),)
+            )
+            writing.start()
+            with connect(url) as one:
+                assert [one.receive(timeout=20) for _ in lines[:-1]] == lines[:-1]
+                writing.join(20)
+                process.stdin.close()
+                assert one.receive(timeout=20) == lines[-1]
+
+    def test_one_client_goes_and_the_other_goes_on(self) -> None:
+        with self.talking() as (process, url), connect(url) as one:
+            assert process.stdin is not None and process.stdout is not None
+            with connect(url) as two:
+                two.send("here")
+                assert process.stdout.readline() == b"here\n"
+                two.abort()
+            for number in range(100):
+                process.stdin.write(b"%d\n" % number)
+                process.stdin.flush()
+                assert one.receive(timeout=20) == str(number)
+
+    def test_a_terminal_gets_escapes(self) -> None:
+        program, *args = netkit_argv("ws", "server", "--stdio")
+        process = pexpect.spawn(program, args, env=process_environment(), timeout=20, encoding="utf-8")
+        process.expect(r"listening on (ws://\S+/)")
+        with connect(process.match.group(1)) as ws:
+            ws.send("\x1b[31mred\nnext")
+            process.expect_exact("1< \\x1b[31mred\r\n   next\r\n")
+            ws.send(b"\0")
+            process.expect_exact("1< 00000000  00 ")
+            ws.send(b"")
+            process.expect_exact("1< (no octets)")
+            process.send("typed\r")
+            assert ws.receive(timeout=20) == "typed"
+            process.send("\x03")
+            process.expect(pexpect.EOF)
+        process.close()
+        assert process.exitstatus == 130
+
+    def test_with_json_there_are_only_events(self) -> None:
+        with serving("--stdio", "--events", stdin=subprocess.PIPE) as server, connect(url_of(server)) as ws:
+            ws.send("hello")
+            assert next(events(server, "message"))["text"] == "hello"
+            assert server.process.stdin is not None
+            server.process.stdin.write(b"to you\n")
+            server.process.stdin.flush()
+            assert ws.receive(timeout=20) == "to you"
+            row = next(events(server, "message"))
+            assert (row["direction"], row["text"]) == ("sent", "to you")
 
 
 def processes_of(server: Server) -> list[int]:
@@ -743,6 +836,9 @@ WRONG = [
     (["127.0.0.1:x"], "'x'", ""),
     (["--broadcast", "--exec", "cat"], "--broadcast and --exec exclude each other", "choose one"),
     (["--exec", "cat", "--exec-message", "cat"], "exclude each other", "choose one"),
+    (["--stdio", "--broadcast"], "--broadcast and --stdio exclude each other", "choose one"),
+    (["--replay", "x", "--exec", "cat"], "--exec and --replay exclude each other", "choose one"),
+    (["--stdio", "--workers", "2"], "one process reads standard input", "leave --workers out"),
     (["--exec", ""], "--exec needs a command", "--exec 'grep"),
     (["--exec-message", "'"], "--exec-message", "no closing quotation"),
     (["--binary"], "--binary is for --exec", "add --exec"),

@@ -49,6 +49,8 @@ def server(
 
     Without another mode, each message is sent back. With --broadcast it is sent to all other clients: one
     that does not read has up to 1,000 messages waiting (4 MiB), and is closed with 1008 when there are more.
+    With --stdio it is you who talks: lines of standard input go to all clients, as fast as the slowest one
+    reads, and their messages are written, behind where the server listens.
 
     With --exec, a program talks to each client, in lines. What it writes to standard error is shown here.
     When it ends, the connection is closed: with 1000 if its status is 0, with 1011 otherwise. When the client
@@ -75,6 +77,7 @@ def server(
         $ netkit ws server
         $ netkit ws server --page 127.0.0.1:9001
         $ netkit ws server --broadcast --path /chat --greet welcome :9001
+        $ netkit ws server --stdio :9001
         $ netkit ws server --exec 'tail -n 5 -f netkit-demo/names.txt'
         $ netkit ws server --exec-message 'tr a-z A-Z'
         $ netkit ws server --replay captured.jsonl --speed 10
@@ -129,11 +132,13 @@ def _serve(
 
     from netkit.cli.payload.ws_server import WsServing, sessions_of, warn_if_open, watchers
 
-    if mode.broadcast and how.workers > 1:
-        raise WrongValue(
-            "--broadcast with several --workers: clients of one process would not hear those of another",
-            "leave --workers out",
-        )
+    if how.workers > 1:
+        hint = "leave --workers out"
+        if mode.broadcast:
+            words = "clients of one process would not hear those of another"
+            raise WrongValue(f"--broadcast with several --workers: {words}", hint)
+        if mode.stdio:
+            raise WrongValue("--stdio with several --workers: one process reads standard input", hint)
     how.check_beside(run, binds, tls, limits.max_conns, events=events)
     injected = faults.injected(run.env)
     with ExitStack() as stack:

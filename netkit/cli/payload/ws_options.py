@@ -39,6 +39,10 @@ class ModeOptions(OptionGroup):
     section = "What is done with messages"
 
     broadcast: bool = flag("--broadcast", help="Send each message to all other clients.")
+    stdio: bool = flag(
+        "--stdio",
+        help="Send each line of standard input to all clients, and write their messages to standard output.",
+    )
     exec_: str | None = field(
         "--exec",
         metavar="COMMAND",
@@ -88,8 +92,10 @@ class ModeOptions(OptionGroup):
             raise WrongValue("--greet without a text", "write a text, or leave it out")
         modes = [
             ("--broadcast", self.broadcast),
+            ("--stdio", self.stdio),
             ("--exec", self.exec_),
             ("--exec-message", self.exec_message),
+            ("--replay", self.replay),
         ]
         given = [name for name, value in modes if value]
         if len(given) > 1:

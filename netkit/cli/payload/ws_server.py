@@ -14,6 +14,8 @@ from netkit.cli.payload.ws_events import WsEvents, is_websocket
 from netkit.cli.payload.ws_guard import Gate, Origins
 from netkit.cli.payload.ws_modes import Broadcast, Echo, Replay, sessions_in
 from netkit.cli.payload.ws_programs import ProgramForConnection, ProgramForMessage, Programs
+from netkit.cli.payload.ws_stdio import Stdio
+from netkit.io import beside
 from netkit.serve.stop import finishing
 from netkit.websocket.limits import DEFAULT_LIMITS
 from netkit.websocket.server import WebSocketHandler
@@ -79,6 +81,8 @@ def sessions_of(
 def _mode_of(run: Run[Any], mode: ModeOptions, access: AccessOptions, limits: WsLimits) -> Mode:
     if mode.broadcast:
         return Broadcast()
+    if mode.stdio:
+        return Stdio(run)
     if mode.replay is not None:
         from netkit.cli.ws.recording import read_recording
 
@@ -183,7 +187,8 @@ class WsServing(Serving):
     def flow(self, stop: Stop) -> Flow[None]:
         """Flow: serve until `stop` is set, and then drain."""
         self._sessions.stop = finishing(stop)
-        yield from super().flow(stop)
+        mode = self._sessions.mode
+        yield from beside(super().flow(stop), *([mode.reading_flow()] if isinstance(mode, Stdio) else []))
 
     def begin(self, place: int) -> None:
         """In a worker: its numbers, and its share of the limits."""

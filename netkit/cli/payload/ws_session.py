@@ -182,7 +182,8 @@ class Sessions:
         self.numbers = count(1)
         #: Set when the server closes its connections; None before it serves.
         self.stop: Event | None = None
-        self._mode = mode
+        #: What is done with each connection.
+        self.mode = mode
         self._greeting = greeting
         self._idle_timeout = idle_timeout
         self._told = told
@@ -190,12 +191,12 @@ class Sessions:
     @property
     def is_private(self) -> bool:
         """Whether a client sees more than its own messages."""
-        return self._mode.is_private
+        return self.mode.is_private
 
     def handle_socket_flow(self, ws: ServerWebSocket) -> Flow[None]:
         """Flow: serve one connection to its end. Raises what did not end well."""
         session = self._session(ws)
-        yield from self._whole_flow(session, self._mode.talk_flow(session))
+        yield from self._whole_flow(session, self.mode.talk_flow(session))
 
     def _session(self, ws: ServerWebSocket) -> Session:
         return Session(ws, next(self.numbers), self.counts, self._told, self._idle_timeout)
