@@ -289,6 +289,7 @@ def test_the_history_file(tmp_path: Path) -> None:
     for number in range(MAX_HISTORY + 5):
         history.add(f"line {number}")
     history.add(" secret")
+    history.add("pasted\nlines")
     history.add("")
     lines = history.lines()
     assert lines[-1] == f"line {MAX_HISTORY + 4}" and len(lines) <= MAX_HISTORY
