@@ -658,7 +658,7 @@ def test_messages_are_values() -> None:
     assert query != make_query("example.com", T.A, id=6)
     assert query.replace(id=6) == make_query("example.com", T.A, id=6)
     with pytest.raises(AttributeError, match="cannot be changed"):
-        query.id = 3
+        query.id = 3  # type: ignore[misc]
     with pytest.raises(TypeError, match="no field nonsense"):
         query.replace(nonsense=1)
     match query:
