@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from tests.dns.test_lenient import CASES
+from tests.dns.test_reading import OCTETS
 from tests.http.mutation import BODIES, REQUESTS, RESPONSES, WHOLE_REQUESTS, WHOLE_RESPONSES
 
 #: The octets before a message, for each fuzzer: what it is for, nothing tolerated, limits as they are.
@@ -15,7 +17,10 @@ TWIN_BODY, TWIN_RESPONSE, TWIN_REQUEST = b"\0\0\0\x05\x10", b"\1\0\0\x05\x10", b
 
 def main(target: Path) -> None:
     requests, responses = REQUESTS + WHOLE_REQUESTS, RESPONSES + WHOLE_RESPONSES
+    datagrams = OCTETS + [bytes.fromhex(case.octets) for case in CASES.values()]
     seeds = {
+        "dns_message": datagrams,
+        "dns_twins": datagrams,
         "http_head": [REQUEST + data for data in requests] + [RESPONSE + data for data in responses],
         "http_chunked": [BODY + data for data in BODIES],
         "http_twins": [TWIN_REQUEST + data for data in requests]

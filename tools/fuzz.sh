@@ -1,6 +1,6 @@
 #!/bin/sh
-# Coverage-guided fuzzing of the HTTP parsers: the Rust kernels by cargo-fuzz, the Python twins, with the Rust
-# ones beside them, by atheris; all at once.
+# Coverage-guided fuzzing of the HTTP parsers and of reading DNS messages: the Rust kernels by cargo-fuzz, the
+# Python twins, with the Rust ones beside them, by atheris; all at once.
 #
 #   tools/fuzz.sh PYTHON SECONDS
 #
@@ -33,7 +33,7 @@ begin() {
     started="$started $!:$name"
 }
 
-mkdir -p fuzz/artifacts/http_twins
+mkdir -p fuzz/artifacts/http_twins fuzz/artifacts/dns_twins
 trap 'for one in $started; do kill "${one%%:*}" 2>/dev/null || true; done' INT TERM
 "$python" fuzz/seeds.py fuzz/corpus
 options="-max_total_time=$seconds -max_len=1500 -timeout=20 -print_final_stats=1"
@@ -44,6 +44,8 @@ if cargo_fuzz --version >/dev/null 2>&1; then
         # shellcheck disable=SC2086 # a list of words
         begin "$target" cargo_fuzz run --fuzz-dir ../fuzz "$target" -- $options -dict=../fuzz/http.dict
     done
+    # shellcheck disable=SC2086
+    begin dns_message cargo_fuzz run --fuzz-dir ../fuzz dns_message -- $options
 else
     absent "there is no cargo-fuzz with a nightly toolchain (cargo install cargo-fuzz)"
 fi
@@ -51,6 +53,9 @@ if "$python" -c 'import atheris' 2>/dev/null; then
     # shellcheck disable=SC2086
     begin http_twins "$python" fuzz/http_twins.py $options -dict=fuzz/http.dict \
         -artifact_prefix=fuzz/artifacts/http_twins/ fuzz/corpus/http_twins
+    # shellcheck disable=SC2086
+    begin dns_twins "$python" fuzz/dns_twins.py $options \
+        -artifact_prefix=fuzz/artifacts/dns_twins/ fuzz/corpus/dns_twins
 else
     absent "atheris is not installed (pip install atheris)"
 fi
