@@ -18,7 +18,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from netkit.dns.upstream import Transport, Upstream
 
@@ -160,10 +160,6 @@ class Knowledge:
             else:
                 self._learnt.move_to_end(upstream)
             return found
-
-    def in_order(self, upstreams: Sequence[Upstream], now: float) -> list[Upstream]:
-        """The upstreams in the order to ask them: as given, but those that failed lately last."""
-        return sorted(upstreams, key=lambda upstream: self.of(upstream).is_paused(now))
 
     def __len__(self) -> int:
         return len(self._learnt)

@@ -107,19 +107,20 @@ class Resolution:
         if options.within is not None and deadline is None:
             deadline = now + options.within
         self._deadline = deadline
-        given = tuple(dict.fromkeys(upstreams))
         knowledge = Knowledge() if knowledge is None else knowledge
-        self._upstreams = knowledge.in_order(given, now) if len(given) > 1 else list(given)
-        self._manners = {each: Manner(each, knowledge.of(each), options, now) for each in self._upstreams}
-        self._turns = deque(self._upstreams)  # whose turn comes in this round
-        self._again: set[Upstream] = set()  # who is worth asking in the next round
+        manners = [Manner(each, knowledge.of(each), options, now) for each in dict.fromkeys(upstreams)]
+        if len(manners) > 1:
+            manners.sort(key=lambda manner: manner.learnt.is_paused(now))  # who failed lately comes last
+        self._manners = manners
+        self._turns = deque(manners)  # whose turn comes in this round
+        self._again: set[Manner] = set()  # who is worth asking in the next round
         self._round = 1
         self._queue: deque[_Intent] = deque()
         self._open: dict[int, _Pending] = {}
         self._replies: list[tuple[Reply, Verdict]] = []  # that settled nothing
         self._errors: list[DnsError] = []
         self._done: Done | None = None
-        if not given:
+        if not manners:
             reason = "no name server is configured"
             self._finish(error=DnsError.TryAgain(reason, name=question.name, rdtype=question.rdtype))
         elif sent:
@@ -196,12 +197,12 @@ class Resolution:
         out_of_time = self._deadline is not None and now >= self._deadline
         busy = bool(self._open or self._queue)
         if not self._turns and not busy and self._round < self.options.tries and self._again:
-            self._turns.extend(each for each in self._upstreams if each in self._again)
+            self._turns.extend(each for each in self._manners if each in self._again)
             self._again.clear()
             self._round += 1
             why = Why.ROUND
         if self._turns and not out_of_time:
-            self._queue.append(_Intent(self._manners[self._turns.popleft()], why, because))
+            self._queue.append(_Intent(self._turns.popleft(), why, because))
         elif not busy:
             self._give_up(now)
 
@@ -233,11 +234,11 @@ class Resolution:
     def _take_over(self, sent: Sequence[Sent], now: float) -> None:
         reported: list[tuple[Ask, Reply | DnsError]] = []
         for each in sent:
-            manner = self._manners.get(each.upstream)
+            manner = next((one for one in self._manners if one.upstream == each.upstream), None)
             if manner is None:
                 raise DnsError.InvalidValue("sent", str(each.upstream), "is not one of the upstreams")
-            if each.upstream in self._turns:
-                self._turns.remove(each.upstream)
+            if manner in self._turns:
+                self._turns.remove(manner)
             manner.continue_from(each.message, each.transport)
             asked = each.message.question[0].name
             exact_case = not asked.is_identical(self.question.name)
@@ -252,7 +253,7 @@ class Resolution:
         if not self.options.hedge or not self._turns or self._queue:
             return None
         out = list(self._open.values())
-        if not out or len({pending.manner.upstream for pending in out}) >= MAX_AT_ONCE:
+        if not out or len({pending.manner for pending in out}) >= MAX_AT_ONCE:
             return None
         first = out[0]
         return first.at + first.manner.learnt.delay(first.ask.transport, now)
@@ -281,7 +282,7 @@ class Resolution:
             return
         self._replies.append((reply, verdict))
         if reply.message.rcode == Rcode.SERVFAIL:
-            self._again.add(ask.upstream)
+            self._again.add(manner)
         self._advance(Why.NEXT, now, ask.number)
 
     def _ask_again(self, pending: _Pending, why: Why) -> None:
@@ -304,7 +305,7 @@ class Resolution:
         elif not isinstance(error, DnsError.InvalidResponse):
             manner.learnt.failed(now)
         self._errors.append(self._about(error, ask))
-        self._again.add(ask.upstream)
+        self._again.add(manner)
         asked = [each.manner for each in self._open.values()] + [each.manner for each in self._queue]
         if manner not in asked:
             self._advance(Why.NEXT, now, ask.number)
@@ -349,7 +350,7 @@ class Resolution:
             len(self.history),
             name=self.question.name,
             rdtype=self.question.rdtype,
-            server=", ".join(str(each.server) for each in self._upstreams),
+            server=", ".join(str(each.upstream.server) for each in self._manners),
             hint=hint,
         )
 

@@ -77,7 +77,7 @@ class Upstream(Value):
     Raises DnsError.InvalidValue for a combination that cannot be asked.
     """
 
-    __slots__ = ("addr", "method", "path", "pins", "port", "tls_name", "transport")
+    __slots__ = ("_hash", "addr", "method", "path", "pins", "port", "tls_name", "transport")
     __match_args__ = ("addr", "transport", "tls_name", "pins", "path", "method", "port")
 
     addr: SocketAddr | None
@@ -87,6 +87,7 @@ class Upstream(Value):
     path: str
     method: str
     port: int
+    _hash: int
 
     def __init__(
         self,
@@ -123,6 +124,7 @@ class Upstream(Value):
         assign(self, "path", path)
         assign(self, "method", method)
         assign(self, "port", addr.port if addr is not None else port or transport.default_port)
+        assign(self, "_hash", hash(self._values()))  # it is looked up several times in each question
 
     @classmethod
     def parse(cls, text: str) -> Upstream:
@@ -181,6 +183,12 @@ class Upstream(Value):
     def server(self) -> SocketAddr | str:
         """What errors and replies name as the server: its address, or the text of one without an address."""
         return str(self) if self.addr is None else self.addr
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or super().__eq__(other)
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def __str__(self) -> str:
         host = f"{self.tls_name}:{self.port}" if self.addr is None else str(self.addr)
