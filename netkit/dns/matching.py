@@ -55,25 +55,36 @@ def match(wire: bytes, query: Message, question: Question, exact_case: bool) -> 
     """
     if len(wire) < 2 or int.from_bytes(wire[:2], "big") != query.id:
         return Mismatch.OTHER
-    sent = query.question[0].name.to_wire()
-    plain = question.name.to_wire()
+    asked = query.question[0].name
+    sent, plain = asked.to_wire(), question.name.to_wire()
     end = _QUESTION_AT + len(sent)
     repeated = bytes(wire[_QUESTION_AT:end])
     if repeated != plain and repeated.lower() == plain.lower():
         wire = b"".join((wire[:_QUESTION_AT], plain, wire[end:]))
     message = _decoded(wire)
-    if not message.is_response or message.opcode != query.opcode:
+    if not message.flags & QR or message.opcode != query.opcode:
         return Mismatch.OTHER
-    if not message.question and message.rcode in _WITHOUT_QUESTION:
-        return message
-    if len(message.question) != 1:
-        return Mismatch.OTHER
-    told = message.question[0]
-    if (told.rdtype, told.rdclass, told.name) != (question.rdtype, question.rdclass, question.name):
-        return Mismatch.OTHER
-    if repeated != sent and exact_case:
+    told = wire[4:6] + wire[_QUESTION_AT : end + 4]
+    if told != b"\0\1" + plain + (question.rdtype << 16 | question.rdclass).to_bytes(4, "big"):
+        without = not message.question and message.rcode in _WITHOUT_QUESTION
+        return message if without else Mismatch.OTHER
+    if exact_case and repeated != sent:
         return Mismatch.CASE
-    return _restored(message, wire, query.question[0].name, question.name) if sent != plain else message
+    if sent != plain and _has_copy(wire, end, sent, plain):
+        return _restored(message, asked, question.name)
+    return message
+
+
+def _has_copy(wire: bytes, start: int, sent: bytes, plain: bytes) -> bool:
+    """Whether a label that is in another letter case in the query than in the caller's name is in `wire`."""
+    at = 0
+    while sent[at]:
+        after = at + 1 + sent[at]
+        label = sent[at:after]
+        if label != plain[at:after] and wire.find(label, start) >= 0:
+            return True
+        at = after
+    return False
 
 
 def _decoded(wire: bytes) -> Message:
@@ -97,18 +108,8 @@ def _decoded(wire: bytes) -> Message:
     return message
 
 
-def _restored(message: Message, wire: bytes, sent: Name, plain: Name) -> Message:
-    """The message with copies of the query's letter case in the caller's.
-
-    A copy is seen by the last label of the query that has a letter in another case than the caller's.
-    """
-    marks = [
-        bytes((len(label),)) + label
-        for label, other in zip(sent.labels, plain.labels, strict=True)
-        if label != other
-    ]
-    if not marks or not any(mark in wire for mark in marks):
-        return message
+def _restored(message: Message, sent: Name, plain: Name) -> Message:
+    """The message with copies of the query's letter case in the caller's."""
     return message.replace(
         answer=_restored_records(message.answer, sent, plain),
         authority=_restored_records(message.authority, sent, plain),
