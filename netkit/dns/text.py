@@ -54,6 +54,8 @@ class Token(NamedTuple):
     text: str
     quoted: bool
     place: Place
+    #: Whether it is a word that ends in a quoted string: `alpn="h2,h3"`, which only SVCB has (RFC 9460).
+    is_pair: bool = False
 
     @property
     def end(self) -> Place:
@@ -132,6 +134,13 @@ class TextReader:
 
     def token(self, field: str) -> Token:
         """The next token, quoted or not."""
+        token = self.pair(field)
+        if token.is_pair:
+            raise token.inside(token.text.index("=") + 1).error(_QUOTE_INSIDE, hint=_QUOTE_HINT)
+        return token
+
+    def pair(self, field: str) -> Token:
+        """The next token, which may be a word that ends in a quoted string: `key="value"`."""
         if not self.more:
             raise self._tokens[-1].end.error(f"{field} is missing")
         self._at += 1
@@ -255,6 +264,8 @@ class TextReader:
             raise token.inside(error.offset).error(f"{field}: {shown(token.text)}: {error.reason}") from None
 
 
+_QUOTE_INSIDE = "a quotation mark inside a word"
+_QUOTE_HINT = 'write it as \\"'
 _ORIGIN_HINT = "write $ORIGIN before it, or end the name with a dot"
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -298,8 +309,13 @@ def entries(text: str, file: str) -> Iterator[Entry]:
         kind, start = piece.lastgroup, piece.start()
         if kind == "word" or kind == "quoted":
             place = Place(file, line, start - line_start + 1)
-            if start == joined and (kind == "quoted" or tokens[-1].quoted):
-                raise place.error("a quotation mark inside a word", hint='write it as \\"')
+            if start == joined and (kind == "quoted" or tokens[-1].quoted or tokens[-1].is_pair):
+                before = tokens[-1]
+                if kind == "quoted" and not before.quoted and before.text.find("=") == len(before.text) - 1:
+                    joined = piece.end()
+                    tokens[-1] = Token(before.text + piece.group()[1:-1], False, before.place, True)
+                    continue
+                raise place.error(_QUOTE_INSIDE, hint=_QUOTE_HINT)
             found = piece.group()
             tokens.append(Token(found[1:-1] if kind == "quoted" else found, kind == "quoted", place))
             joined = piece.end()

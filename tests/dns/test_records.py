@@ -53,7 +53,7 @@ RECORDS = [
     (R.Unknown("a", 1, 65280, b""), "", "\\# 0"),
     (R.Unknown("a", 1, 65280, b"\n\0\0\1"), "0a000001", "\\# 4 0A000001"),
     (R.Unknown("a", 1, 65280, bytes(29)), "00" * 29, "\\# 29 " + "0" * 56 + " 00"),
-    (R.Unknown("a", 1, T.CAA, b"\0\5issue;"), "000569737375653b", "\\# 8 000569737375653B"),
+    (R.Unknown("a", 1, T.UINFO, b"\0\5issue;"), "000569737375653b", "\\# 8 000569737375653B"),
     (R.Unknown("a", 1, T.A, b"\1y\0\0\1", DnsClass.CH), "0179000001", "\\# 5 0179000001"),
 ]
 
@@ -224,7 +224,7 @@ def test_other_classes() -> None:
     # RFC 2136 section 2.4: an update's "delete this set" has a type and no data.
     assert record_class(T.MX, DnsClass.ANY) is None
     assert record_class(T.NS, DnsClass.NONE) is None
-    assert record_class(T.CAA, DnsClass.IN) is None
+    assert record_class(T.UINFO, DnsClass.IN) is None
 
 
 @given(records)

@@ -15,6 +15,7 @@ from netkit.dns.constants import MAX_TTL, DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
 from netkit.dns.records.declared import Declared, arguments_of, json_schema_of, layout_of
+from netkit.dns.records.fields import KeepAsOctets
 from netkit.dns.records.variants import Variants, variant_of
 from netkit.dns.value import Value, assign, checked_int
 from netkit.dns.wire import WireReader, WireWriter
@@ -24,35 +25,49 @@ if TYPE_CHECKING:
     from typing import Self, dataclass_transform
 
     from netkit.dns.masterfile import Line
-    from netkit.dns.records import binary, codes, fields
+    from netkit.dns.records import binary, codes, fields, gateways, positions, prefixes, strings, svcparams
     from netkit.dns.records.fields import Schema
     from netkit.dns.text import TextReader
 
     @dataclass_transform(
         field_specifiers=(
             binary.Base64,
+            binary.Base64Word,
             binary.FixedHex,
             binary.Hex,
+            binary.PrefixedHex,
             binary.SizedBase32Hex,
+            binary.SizedBase64,
             binary.SizedHex,
             codes.Algorithm,
             codes.ClassCode,
+            codes.FlatBitmap,
+            codes.Ports,
             codes.Time,
             codes.TypeBitmap,
             codes.TypeCode,
-            fields.CharacterString,
-            fields.CharacterStrings,
             fields.DomainName,
             fields.DomainNames,
             fields.Ipv4,
             fields.Ipv6,
-            fields.OptionalString,
+            fields.OptionalName,
             fields.Seconds,
-            fields.U8,
             fields.U16,
             fields.U32,
             fields.U48,
             fields.U64,
+            fields.U8,
+            gateways.Gateway,
+            positions.Altitude,
+            positions.Angle,
+            positions.Size,
+            prefixes.Prefixes,
+            strings.CharacterString,
+            strings.CharacterStrings,
+            strings.LongString,
+            strings.OptionalString,
+            strings.Word,
+            svcparams.Params,
         )
     )
     class RecordType(Declared):
@@ -83,6 +98,8 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
     rdtype: ClassVar[DnsRecordType]
     #: What a decoder reads, one letter for each field (`netkit.dns.layout`). None: the class must read.
     LAYOUT: ClassVar[str | None] = None
+    # Whether the class has a `_check` of its own.
+    _HAS_RULES: ClassVar[bool] = False
 
     if TYPE_CHECKING:
         name: fields.DomainName = fields.DomainName()
@@ -92,15 +109,19 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
 
         def __init__(self, *given: object, **named: object) -> None:
             cls = type(self)
-            if named or len(given) != len(cls.__match_args__):
-                given = arguments_of(cls, given, named)
+            left_out = len(cls.__match_args__) - len(given)
+            if named or left_out:
+                given = (
+                    (*given, DnsClass.IN) if left_out == 1 and not named else arguments_of(cls, given, named)
+                )
             self._begin(given[0], given[1], given[-1])
             for field, value in zip(cls.FIELDS, given[2:-1], strict=True):
                 field.put(self, field.check(value))
             self._check()
 
         def __init_subclass__(cls) -> None:
-            if cls.from_wire.__func__ is DnsRecord.from_wire.__func__ and cls._check is DnsRecord._check:
+            cls._HAS_RULES = cls._check is not DnsRecord._check
+            if cls.from_wire.__func__ is DnsRecord.from_wire.__func__ and not cls._HAS_RULES:
                 cls.LAYOUT = layout_of(cls)
 
     def _begin(self, name: Name | str, ttl: int, rdclass: int) -> None:
@@ -157,11 +178,17 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
     def from_wire(cls, name: Name, ttl: int, rdclass: DnsClass, reader: WireReader) -> Self:
         """The record whose RDATA is what `reader` is restricted to. Raises DnsError.InvalidResponse."""
         start = reader.offset
-        made = cls._made(name, ttl, rdclass, [field.read(reader) for field in cls.FIELDS])
-        try:
-            made._check()
-        except DnsError.InvalidValue as error:
-            reader.fail(error.field, error.reason, start, error.limit)
+        made = cls.__new__(cls)
+        _put_name(made, name)
+        _put_ttl(made, ttl)
+        _put_class(made, rdclass)
+        for field in cls.FIELDS:
+            field.put(made, field.read(reader))
+        if cls._HAS_RULES:
+            try:
+                made._check()
+            except DnsError.InvalidValue as error:
+                reader.fail(error.field, error.reason, start, error.limit)
         return made
 
     def to_wire(self, writer: WireWriter) -> None:
@@ -179,7 +206,8 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
 
     def rdata_text(self) -> str:
         """The RDATA as dig prints it: absolute names, quoted strings."""
-        return " ".join(filter(None, [field.text(field.get(self)) for field in type(self).FIELDS]))
+        words = [field.text(field.get(self)) for field in type(self).FIELDS]
+        return " ".join(words if all(words) else filter(None, words))
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -251,9 +279,13 @@ def record_from_wire(
     Raises DnsError.InvalidResponse with the field's name and offset.
     """
     cls = record_class(rdtype, rdclass)
-    if cls is None:
-        return DnsRecord.Unknown(name, ttl, rdtype, reader.rest(), rdclass)
-    return cls.from_wire(name, ttl, rdclass, reader)
+    if cls is not None:
+        start = reader.offset
+        try:
+            return cls.from_wire(name, ttl, rdclass, reader)
+        except KeepAsOctets:
+            reader.offset = start
+    return DnsRecord.Unknown(name, ttl, rdtype, reader.rest(), rdclass)
 
 
 def record_from_line(line: Line) -> DnsRecord:

@@ -8,14 +8,15 @@ from __future__ import annotations
 from binascii import Error as NotBase64, a2b_base64
 from typing import TYPE_CHECKING
 
-from netkit.dns.records.fields import Field, base64_text
+from netkit.dns.records.fields import Field
+from netkit.dns.records.strings import base64_text
 from netkit.dns.text import shown
 
 if TYPE_CHECKING:
     from typing import ClassVar
 
     from netkit.dns.records.fields import Schema
-    from netkit.dns.text import TextReader
+    from netkit.dns.text import Place, TextReader
     from netkit.dns.wire import WireReader, WireWriter
 
 _GROUP = 56
@@ -76,6 +77,24 @@ class Hex(Octets):
         return grouped(value.hex().upper())
 
 
+class PrefixedHex(Octets):
+    """All that is left of the RDATA; text is `0x` and hexadecimal digits, perhaps with dots between them."""
+
+    def digits(self, reader: TextReader) -> bytes:
+        token = reader.word(self.name)
+        try:
+            if token.text[:2].lower() != "0x":
+                raise ValueError
+            return bytes.fromhex(token.text[2:].replace(".", ""))
+        except ValueError:
+            raise token.place.error(
+                f"{self.name}: {shown(token.text)} is not octets in hexadecimal", hint="write 0x47.0005.80"
+            ) from None
+
+    def text(self, value: bytes) -> str:
+        return "0x" + value.hex()
+
+
 class Base64(Octets):
     """All that is left of the RDATA, in base64."""
 
@@ -84,6 +103,17 @@ class Base64(Octets):
 
     def text(self, value: bytes) -> str:
         return grouped(base64_text(value))
+
+
+class Base64Word(Octets):
+    """All that is left of the RDATA, in one word of base64; `-` stands for nothing, where that is allowed."""
+
+    def digits(self, reader: TextReader) -> bytes:
+        token = reader.word(self.name)
+        return b"" if token.text == "-" else base64_octets(token.text, self.name, token.place)
+
+    def text(self, value: bytes) -> str:
+        return base64_text(value) or "-"
 
 
 class SizedHex(Field[bytes, bytes]):
@@ -203,13 +233,59 @@ class FixedHex(Field[bytes, bytes]):
 
     def text(self, value: bytes) -> str:
         step = self.group
-        groups = [value[at : at + step].hex() for at in range(0, self.size, step)]
-        if step > 1:
-            groups = [each.lstrip("0") or "0" for each in groups]
-        return self.separator.join(groups)
+        return self.separator.join([value[at : at + step].hex() for at in range(0, self.size, step)])
 
     def json(self, value: bytes) -> object:
         return self.text(value)
+
+
+class SizedBase64(Field[bytes, bytes]):
+    """Octets behind their number of 16 bits; text is that number and, if it is not 0, base64 (RFC 2930, RFC
+    8945)."""
+
+    schema: ClassVar[Schema] = _SCHEMA
+
+    def check(self, value: bytes) -> bytes:
+        octets = bytes(value)
+        if len(octets) > 0xFFFF:
+            raise self.invalid(octets, "longer than 65535 octets", 0xFFFF)
+        return octets
+
+    def read(self, reader: WireReader) -> bytes:
+        return reader.take(reader.u16(self.name), self.name)
+
+    def write(self, value: bytes, writer: WireWriter) -> None:
+        writer.u16(len(value))
+        writer.write(value)
+
+    def parse(self, reader: TextReader) -> bytes:
+        size = reader.u16(self.name)
+        place = reader.place
+        text = ""
+        while len(text) < (size + 2) // 3 * 4:
+            text += reader.word(self.name).text
+        octets = base64_octets(text, self.name, place)
+        if len(octets) != size:
+            raise place.error(f"{self.name}: {len(octets)} octets, not {size}")
+        return octets
+
+    def text(self, value: bytes) -> str:
+        return f"{len(value)} {grouped(base64_text(value))}".rstrip()
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}_b64"
+
+    def json(self, value: bytes) -> object:
+        return base64_text(value)
+
+
+def base64_octets(text: str, field: str, place: Place) -> bytes:
+    """The octets of base64. Raises ZoneFileError at `place`."""
+    try:
+        return a2b_base64(text.encode("ascii"), strict_mode=True) if text else b""
+    except (NotBase64, UnicodeEncodeError):
+        raise place.error(f"{field}: {shown(text)} is not base64") from None
 
 
 def base64_digits(reader: TextReader, field: str) -> bytes:
@@ -221,12 +297,7 @@ def base64_digits(reader: TextReader, field: str) -> bytes:
         if not words:
             place = token.place
         words.append(token.text)
-    text = "".join(words)
-    try:
-        octets = a2b_base64(text.encode("ascii"), strict_mode=True)
-    except (NotBase64, UnicodeEncodeError):
-        raise place.error(f"{field}: {shown(text)} is not base64") from None
-    return octets
+    return base64_octets("".join(words), field, place)
 
 
 def grouped(digits: str) -> str:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from netkit.dns.constants import DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError
-from netkit.dns.records.fields import U8, U32, Field, number
+from netkit.dns.records.fields import U8, U32, Field, KeepAsOctets, number
 from netkit.dns.text import shown
+from netkit.dns.value import checked_int
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,21 +25,20 @@ if TYPE_CHECKING:
     from netkit.dns.wire import WireReader, WireWriter
 
 #: The mnemonics of DNSSEC algorithms that text may have for their numbers (IANA, "DNS Security Algorithm
-#: Numbers").
 ALGORITHMS = {
     "RSAMD5": 1,
     "DH": 2,
     "DSA": 3,
     "ECC": 4,
     "RSASHA1": 5,
-    "NSEC3DSA": 6,
     "DSA-NSEC3-SHA1": 6,
-    "NSEC3RSASHA1": 7,
+    "NSEC3DSA": 6,
     "RSASHA1-NSEC3-SHA1": 7,
+    "NSEC3RSASHA1": 7,
     "RSASHA256": 8,
     "RSASHA512": 10,
-    "ECCGOST": 12,
     "ECC-GOST": 12,
+    "ECCGOST": 12,
     "ECDSAP256SHA256": 13,
     "ECDSAP384SHA384": 14,
     "ED25519": 15,
@@ -54,8 +54,8 @@ ALGORITHMS = {
 class Algorithm(U8):
     """A DNSSEC algorithm; text may have its mnemonic."""
 
-    def __init__(self, about: str = "The algorithm's number") -> None:
-        super().__init__(about, ALGORITHMS)
+    def __init__(self, about: str = "The algorithm's number", *, named: bool = False) -> None:
+        super().__init__(about, ALGORITHMS, named=named)
 
 
 class TypeCode(Field[DnsRecordType, "int | str"]):
@@ -128,12 +128,11 @@ class TypeBitmap(Field[tuple[DnsRecordType, ...], "Iterable[int | str]"]):
         return tuple(types)
 
     def write(self, value: tuple[DnsRecordType, ...], writer: WireWriter) -> None:
-        windows: dict[int, bytearray] = {}
+        windows: dict[int, list[int]] = {}
         for each in value:
-            octets = windows.setdefault(each >> 8, bytearray())
-            octets.extend(bytes((each >> 3 & 31) + 1 - len(octets)))
-            octets[each >> 3 & 31] |= 0x80 >> (each & 7)
-        for window, octets in windows.items():
+            windows.setdefault(each >> 8, []).append(each & 0xFF)
+        for window, lows in windows.items():
+            octets = bitmap(lows)
             writer.write(bytes((window, len(octets))) + octets)
 
     def parse(self, reader: TextReader) -> tuple[DnsRecordType, ...]:
@@ -151,14 +150,134 @@ class TypeBitmap(Field[tuple[DnsRecordType, ...], "Iterable[int | str]"]):
         return list(map(str, value))
 
 
+class FlatBitmap(Field[tuple[DnsRecordType, ...], "Iterable[int | str]"]):
+    """A set of types below 128 as NXT has it (RFC 2535 section 5.2): one bit for each, without zero octets at
+    the end. Bit 0 says that the rest has another form, which nothing defines."""
+
+    schema: ClassVar[Schema] = {"type": "array", "items": {"type": "string"}}
+
+    def check(self, value: Iterable[int | str]) -> tuple[DnsRecordType, ...]:
+        types = {
+            DnsRecordType.parse(each) if isinstance(each, str) else DnsRecordType(each) for each in value
+        }
+        for each in types:
+            if not 1 <= each <= _MAX_NXT:
+                raise self.invalid(each, f"must be a type from 1 to {_MAX_NXT}", _MAX_NXT)
+        return tuple(sorted(types))
+
+    def read(self, reader: WireReader) -> tuple[DnsRecordType, ...]:
+        start = reader.offset
+        octets = reader.rest()
+        if octets and octets[0] & 0x80:
+            raise KeepAsOctets
+        if len(octets) > _MAX_NXT // 8 + 1:
+            reader.fail(self.name, f"a set of {len(octets)} octets, more than 16", start, 16)
+        if octets and not octets[-1]:
+            reader.fail(self.name, "a set with a zero octet at its end", reader.offset - 1)
+        return tuple(bits(octets))
+
+    def write(self, value: tuple[DnsRecordType, ...], writer: WireWriter) -> None:
+        writer.write(bitmap(value))
+
+    def parse(self, reader: TextReader) -> tuple[DnsRecordType, ...]:
+        types = set()
+        while reader.more:
+            token = reader.word(self.name)
+            rdtype = type_of(token, self.name)
+            if not 1 <= rdtype <= _MAX_NXT:
+                raise token.place.error(
+                    f"{self.name}: {shown(token.text)} is not a type from 1 to {_MAX_NXT}"
+                )
+            types.add(rdtype)
+        return tuple(sorted(types))
+
+    def text(self, value: tuple[DnsRecordType, ...]) -> str:
+        return " ".join(map(str, value))
+
+    def json(self, value: tuple[DnsRecordType, ...]) -> object:
+        return list(map(str, value))
+
+
+_MAX_NXT = 127
+
+
+class Ports(Field[tuple[int, ...], "Iterable[int]"]):
+    """A set of ports as WKS has it: one bit for each. Text may have the names of a few services.
+
+    A set with zero octets at its end, which RFC 1035 allows, stays as its octets.
+    """
+
+    schema: ClassVar[Schema] = {"type": "array", "items": {"type": "integer"}}
+
+    def check(self, value: Iterable[int]) -> tuple[int, ...]:
+        return tuple(sorted({checked_int(self.name, each, 0xFFFF) for each in value}))
+
+    def read(self, reader: WireReader) -> tuple[int, ...]:
+        start = reader.offset
+        octets = reader.rest()
+        if len(octets) > _MAX_PORTS:
+            reader.fail(self.name, f"a set of {len(octets)} octets, more than 8192", start, _MAX_PORTS)
+        if octets and not octets[-1]:
+            raise KeepAsOctets
+        return tuple(numbers(octets))
+
+    def write(self, value: tuple[int, ...], writer: WireWriter) -> None:
+        writer.write(bitmap(value))
+
+    def parse(self, reader: TextReader) -> tuple[int, ...]:
+        ports = set()
+        while reader.more:
+            token = reader.word(self.name)
+            known = SERVICES.get(token.text.upper())
+            ports.add(number(token, self.name, 0xFFFF) if known is None else known)
+        return tuple(sorted(ports))
+
+    def text(self, value: tuple[int, ...]) -> str:
+        return " ".join(map(str, value))
+
+    def json(self, value: tuple[int, ...]) -> object:
+        return list(value)
+
+
+_MAX_PORTS = 0x10000 // 8
+
+#: Services of RFC 1010 that text may name.
+SERVICES = {
+    "ECHO": 7,
+    "DISCARD": 9,
+    "DAYTIME": 13,
+    "FTP-DATA": 20,
+    "FTP": 21,
+    "TELNET": 23,
+    "SMTP": 25,
+    "TIME": 37,
+    "DOMAIN": 53,
+    "TFTP": 69,
+    "FINGER": 79,
+    "HTTP": 80,
+    "POP3": 110,
+    "NNTP": 119,
+    "NTP": 123,
+}
+
+
+def numbers(octets: bytes) -> list[int]:
+    """The numbers of the bits that are set, counted from the highest of the first octet."""
+    return [8 * index + bit for index, octet in enumerate(octets) for bit in range(8) if octet & 0x80 >> bit]
+
+
+def bitmap(values: Iterable[int]) -> bytes:
+    """The inverse of `numbers`, for numbers in their order."""
+    octets = bytearray()
+    for each in values:
+        octets.extend(bytes((each >> 3) + 1 - len(octets)))
+        octets[each >> 3] |= 0x80 >> (each & 7)
+    return bytes(octets)
+
+
 def bits(octets: bytes, base: int = 0) -> list[DnsRecordType]:
     """The types whose bits are set, the first bit being that of `base`."""
-    return [
-        DnsRecordType(base + 8 * index + bit)
-        for index, octet in enumerate(octets)
-        for bit in range(8)
-        if octet & 0x80 >> bit
-    ]
+    return [DnsRecordType(base + each) for each in numbers(octets)]
 
 
 def type_of(token: Token, field: str) -> DnsRecordType:

@@ -6,7 +6,7 @@
 
 RFC 1035 sections 3.2.1, 3.3 and 5.1 (numbers, names, strings, their text), RFC 3597 section 4 (which names
 may be compressed), RFC 4034 section 6.2 with RFC 6840 section 5.1 (which names the canonical form lowers).
-The kinds with a form of their own are in `binary` (hexadecimal, base64) and `codes` (types, bitmaps, times).
+The other kinds are in `strings`, `binary` (hexadecimal, base64) and `codes` (types, bitmaps, times).
 
 A field is a declaration and not a place: when the class is made, its fields are taken out of it and slots
 take their place, so that reading a record's attribute costs nothing. Only mypy sees the descriptors.
@@ -14,14 +14,12 @@ take their place, so that reading a record's attribute costs nothing. Only mypy 
 
 from __future__ import annotations
 
-from binascii import b2a_base64
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from netkit.addr import Ipv4Addr, Ipv6Addr
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
 from netkit.dns.value import checked_int
-from netkit.dns.wire import MAX_STRING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,6 +34,14 @@ Schema = dict[str, Any]
 #: What a record holds, and what its constructor takes for it.
 T = TypeVar("T")
 G = TypeVar("G")
+
+
+class KeepAsOctets(Exception):
+    """Raised by a read where the RDATA may be right, but no text would give the same octets again.
+
+    The record becomes a `DnsRecord.Unknown`: a form that a later RFC defines, or an unusual way to write what
+    has a usual one.
+    """
 
 
 class Field(Generic[T, G]):
@@ -117,9 +123,17 @@ class Field(Generic[T, G]):
 
 
 class _Number(Field[int, int]):
+    """A number. `names` are the mnemonics, in capitals, that text may have for some; with `named`, text that
+    is written has them too."""
+
     limit: ClassVar[int]
     octets: ClassVar[int]
     schema: ClassVar[Schema] = {"type": "integer", "minimum": 0}
+
+    def __init__(self, about: str = "", names: dict[str, int] | None = None, *, named: bool = False) -> None:
+        super().__init__(about)
+        self.names = names
+        self._shown = {value: name for name, value in (names or {}).items()} if named else {}
 
     def check(self, value: int) -> int:
         return checked_int(self.name, value, self.limit)
@@ -131,29 +145,24 @@ class _Number(Field[int, int]):
         writer.write(value.to_bytes(self.octets, "big"))
 
     def parse(self, reader: TextReader) -> int:
-        return number(reader.word(self.name), self.name, self.limit)
+        token = reader.word(self.name)
+        if self.names is not None and token.text.upper() in self.names:
+            return self.names[token.text.upper()]
+        return number(token, self.name, self.limit)
+
+    def text(self, value: int) -> str:
+        return self._shown.get(value) or str(value)
 
     def json(self, value: int) -> object:
         return int(value)
 
 
 class U8(_Number):
-    """A number of 8 bits. `names` are mnemonics that text may have for some, in capitals."""
+    """A number of 8 bits."""
 
     limit, octets, layout = 0xFF, 1, "B"
 
-    def __init__(self, about: str = "", names: dict[str, int] | None = None) -> None:
-        super().__init__(about)
-        self.names = names
-
     def read(self, reader: WireReader) -> int:
-        return reader.u8(self.name)
-
-    def parse(self, reader: TextReader) -> int:
-        if self.names is not None:
-            token = reader.peek()
-            if token is not None and not token.quoted and token.text.upper() in self.names:
-                return self.names[reader.word(self.name).text.upper()]
         return reader.u8(self.name)
 
 
@@ -168,9 +177,6 @@ class U16(_Number):
     def write(self, value: int, writer: WireWriter) -> None:
         writer.u16(value)
 
-    def parse(self, reader: TextReader) -> int:
-        return reader.u16(self.name)
-
 
 class U32(_Number):
     """A number of 32 bits."""
@@ -182,9 +188,6 @@ class U32(_Number):
 
     def write(self, value: int, writer: WireWriter) -> None:
         writer.u32(value)
-
-    def parse(self, reader: TextReader) -> int:
-        return reader.u32(self.name)
 
 
 class Seconds(U32):
@@ -208,10 +211,12 @@ class U64(_Number):
 
 def number(token: Token, field: str, limit: int) -> int:
     """A number of any size in text. Raises ZoneFileError."""
+    from netkit.dns.text import shown
+
     if not (token.text.isascii() and token.text.isdigit()):
-        raise token.place.error(f"{field}: {token.text!r} is not a number")
+        raise token.place.error(f"{field}: {shown(token.text)} is not a number")
     if len(token.text) > 20 or int(token.text) > limit:
-        raise token.place.error(f"{field}: {token.text!r} is more than {limit}")
+        raise token.place.error(f"{field}: {shown(token.text)} is more than {limit}")
     return int(token.text)
 
 
@@ -319,6 +324,9 @@ class DomainNames(Field[tuple[Name, ...], "Iterable[Name | str]"]):
     schema: ClassVar[Schema] = {"type": "array", "items": {"type": "string"}}
     optional, default = True, ()
 
+    def __init__(self, about: str = "", *, default: tuple[()] = ()) -> None:  # noqa: ARG002 - for mypy
+        super().__init__(about)
+
     def check(self, value: Iterable[Name | str]) -> tuple[Name, ...]:
         return tuple([Name.of(each) for each in value])
 
@@ -345,132 +353,27 @@ class DomainNames(Field[tuple[Name, ...], "Iterable[Name | str]"]):
         return list(map(str, value))
 
 
-# -- strings
-
-
-def string_text(octets: bytes) -> str:
-    r"""Octets as text for JSON: UTF-8, what is not as `\xNN`."""
-    return octets.decode("utf-8", "backslashreplace")
-
-
-def base64_text(octets: bytes) -> str:
-    """Octets in base64, in one piece."""
-    return b2a_base64(octets, newline=False).decode("ascii")
-
-
-class CharacterString(Field[bytes, "bytes | str"]):
-    """A string of at most 255 octets; a constructor takes text too, as UTF-8. `minimum` is its least size."""
-
-    schema: ClassVar[Schema] = {"type": "string"}
-
-    def __init__(self, about: str = "", minimum: int = 0) -> None:
-        super().__init__(about)
-        self.minimum = minimum
-        self.layout = None if minimum else "s"
-
-    def check(self, value: bytes | str) -> bytes:
-        octets = value.encode("utf-8") if isinstance(value, str) else bytes(value)
-        if len(octets) > MAX_STRING:
-            raise self.invalid(octets, f"a string longer than {MAX_STRING} octets", MAX_STRING)
-        if len(octets) < self.minimum:
-            raise self.invalid(octets, "must not be empty")
-        return octets
-
-    def read(self, reader: WireReader) -> bytes:
-        start = reader.offset
-        octets = reader.character_string(self.name)
-        if len(octets) < self.minimum:
-            reader.fail(self.name, "must not be empty", start)
-        return octets
-
-    def write(self, value: bytes, writer: WireWriter) -> None:
-        writer.character_string(value)
-
-    def parse(self, reader: TextReader) -> bytes:
-        octets = reader.character_string(self.name)
-        if len(octets) < self.minimum:
-            raise reader.place.error(f"{self.name}: must not be empty")
-        return octets
-
-    def text(self, value: bytes) -> str:
-        from netkit.dns.text import quoted
-
-        return quoted(value)
-
-    def json(self, value: bytes) -> object:
-        return string_text(value)
-
-
-class OptionalString(Field["bytes | None", "bytes | str | None"]):
-    """The same at the end of the RDATA, where it may not be there: None."""
+class OptionalName(Field["Name | None", "Name | str | None"]):
+    """A domain name that may be left out: None. Never compressed; whether it is there, other fields say."""
 
     schema: ClassVar[Schema] = {"type": ["string", "null"]}
     optional, default = True, None
 
-    def __init__(self, about: str = "", *, default: None = None) -> None:  # noqa: ARG002 - mypy reads it
+    def __init__(self, about: str = "", *, default: None = None) -> None:  # noqa: ARG002 - for mypy
         super().__init__(about)
-        self._string = CharacterString()
 
-    def bind(self, name: str) -> None:
-        super().bind(name)
-        self._string.bind(name)
+    def check(self, value: Name | str | None) -> Name | None:
+        return None if value is None else Name.of(value)
 
-    def check(self, value: bytes | str | None) -> bytes | None:
-        return None if value is None else self._string.check(value)
+    def read(self, reader: WireReader) -> Name | None:
+        return reader.whole_name(self.name)
 
-    def read(self, reader: WireReader) -> bytes | None:
-        return self._string.read(reader) if reader.remaining else None
-
-    def write(self, value: bytes | None, writer: WireWriter) -> None:
+    def write(self, value: Name | None, writer: WireWriter) -> None:
         if value is not None:
-            writer.character_string(value)
+            writer.name(value, compress=False)
 
-    def parse(self, reader: TextReader) -> bytes | None:
-        return self._string.parse(reader) if reader.more else None
+    def parse(self, reader: TextReader) -> Name | None:
+        return reader.name(self.name)
 
-    def text(self, value: bytes | None) -> str:
-        return "" if value is None else self._string.text(value)
-
-    def json(self, value: bytes | None) -> object:
-        return None if value is None else string_text(value)
-
-
-class CharacterStrings(Field[tuple[bytes, ...], "Iterable[bytes | str]"]):
-    """All that is left of the RDATA as strings, at least one."""
-
-    layout = "S"
-    schema: ClassVar[Schema] = {"type": "array", "items": {"type": "string", "contentEncoding": "base64"}}
-
-    def check(self, value: Iterable[bytes | str]) -> tuple[bytes, ...]:
-        strings = tuple([each.encode() if isinstance(each, str) else bytes(each) for each in value])
-        if not strings:
-            raise self.invalid(strings, "needs at least one string")
-        for each in strings:
-            if len(each) > MAX_STRING:
-                raise self.invalid(each, f"a string longer than {MAX_STRING} octets", MAX_STRING)
-        return strings
-
-    def read(self, reader: WireReader) -> tuple[bytes, ...]:
-        strings = [reader.character_string(self.name)]
-        while reader.remaining:
-            strings.append(reader.character_string(self.name))
-        return tuple(strings)
-
-    def write(self, value: tuple[bytes, ...], writer: WireWriter) -> None:
-        for each in value:
-            writer.character_string(each)
-
-    def parse(self, reader: TextReader) -> tuple[bytes, ...]:
-        return tuple(reader.character_strings(self.name))
-
-    def text(self, value: tuple[bytes, ...]) -> str:
-        from netkit.dns.text import quoted
-
-        return " ".join([quoted(each) for each in value])
-
-    @property
-    def key(self) -> str:
-        return f"{self.name}_b64"
-
-    def json(self, value: tuple[bytes, ...]) -> object:
-        return [base64_text(each) for each in value]
+    def json(self, value: Name | None) -> object:
+        return None if value is None else str(value)

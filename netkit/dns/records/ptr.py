@@ -8,7 +8,7 @@ from netkit.dns.records.fields import DomainName
 
 
 class PTR(DnsRecord):
-    """A pointer to `domain`; under in-addr.arpa and ip6.arpa, the name of the host with that address."""
+    """A pointer from `name`, as a rule the reverse name of an address, to `domain`."""
 
     rdtype = DnsRecordType.PTR
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from netkit.dns.constants import DnsClass
 from netkit.dns.errors import DnsError
 from netkit.dns.records.base import DnsRecord
-from netkit.dns.records.fields import CharacterStrings, string_text
+from netkit.dns.records.strings import CharacterStrings, string_text
 from netkit.dns.value import assign
 from netkit.dns.wire import MAX_STRING
 

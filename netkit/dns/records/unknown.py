@@ -64,7 +64,7 @@ class Unknown(DnsRecord):
         return self.rdata
 
     def json_fields(self) -> dict[str, object]:
-        from netkit.dns.records.fields import base64_text
+        from netkit.dns.records.strings import base64_text
 
         return {"rdata_b64": base64_text(self.rdata)}
 

@@ -12,7 +12,88 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from netkit.dns.constants import DnsClass, DnsRecordType
 
 if TYPE_CHECKING:
-    from netkit.dns.records import a, aaaa, cname, mx, ns, ptr, soa, srv, txt, unknown
+    from netkit.dns.records import (
+        a,
+        a6,
+        aaaa,
+        afsdb,
+        amtrelay,
+        apl,
+        atma,
+        avc,
+        caa,
+        cdnskey,
+        cds,
+        cert,
+        cla,
+        cname,
+        csync,
+        det,
+        dhcid,
+        dlv,
+        dname,
+        dnskey,
+        doa,
+        ds,
+        dsync,
+        eid,
+        eui,
+        gpos,
+        hinfo,
+        hip,
+        https,
+        ipn,
+        ipseckey,
+        isdn,
+        key,
+        kx,
+        l32,
+        l64,
+        loc,
+        lp,
+        mail_names,
+        minfo,
+        mx,
+        naptr,
+        nid,
+        ninfo,
+        ns,
+        nsap,
+        nsap_ptr,
+        nsec,
+        nsec3,
+        nsec3param,
+        null,
+        nxt,
+        openpgpkey,
+        ptr,
+        px,
+        resinfo,
+        rkey,
+        rp,
+        rrsig,
+        rt,
+        sig,
+        sink,
+        smimea,
+        soa,
+        spf,
+        srv,
+        sshfp,
+        svcb,
+        ta,
+        talink,
+        tkey,
+        tlsa,
+        tsig,
+        txt,
+        unknown,
+        uri,
+        wallet,
+        wks,
+        x25,
+        zonemd,
+    )
     from netkit.dns.records.base import DnsRecord
 
 
@@ -23,14 +104,91 @@ class Variants:
 
     if TYPE_CHECKING:
         A: TypeAlias = a.A
+        A6: TypeAlias = a6.A6
         AAAA: TypeAlias = aaaa.AAAA
+        AFSDB: TypeAlias = afsdb.AFSDB
+        AMTRELAY: TypeAlias = amtrelay.AMTRELAY
+        APL: TypeAlias = apl.APL
+        ATMA: TypeAlias = atma.ATMA
+        AVC: TypeAlias = avc.AVC
+        BRID: TypeAlias = det.BRID
+        CAA: TypeAlias = caa.CAA
+        CDNSKEY: TypeAlias = cdnskey.CDNSKEY
+        CDS: TypeAlias = cds.CDS
+        CERT: TypeAlias = cert.CERT
+        CLA: TypeAlias = cla.CLA
         CNAME: TypeAlias = cname.CNAME
+        CSYNC: TypeAlias = csync.CSYNC
+        DHCID: TypeAlias = dhcid.DHCID
+        DLV: TypeAlias = dlv.DLV
+        DNAME: TypeAlias = dname.DNAME
+        DNSKEY: TypeAlias = dnskey.DNSKEY
+        DOA: TypeAlias = doa.DOA
+        DS: TypeAlias = ds.DS
+        DSYNC: TypeAlias = dsync.DSYNC
+        EID: TypeAlias = eid.EID
+        EUI48: TypeAlias = eui.EUI48
+        EUI64: TypeAlias = eui.EUI64
+        GPOS: TypeAlias = gpos.GPOS
+        HHIT: TypeAlias = det.HHIT
+        HINFO: TypeAlias = hinfo.HINFO
+        HIP: TypeAlias = hip.HIP
+        HTTPS: TypeAlias = https.HTTPS
+        IPN: TypeAlias = ipn.IPN
+        IPSECKEY: TypeAlias = ipseckey.IPSECKEY
+        ISDN: TypeAlias = isdn.ISDN
+        KEY: TypeAlias = key.KEY
+        KX: TypeAlias = kx.KX
+        L32: TypeAlias = l32.L32
+        L64: TypeAlias = l64.L64
+        LOC: TypeAlias = loc.LOC
+        LP: TypeAlias = lp.LP
+        MB: TypeAlias = mail_names.MB
+        MD: TypeAlias = mail_names.MD
+        MF: TypeAlias = mail_names.MF
+        MG: TypeAlias = mail_names.MG
+        MINFO: TypeAlias = minfo.MINFO
+        MR: TypeAlias = mail_names.MR
         MX: TypeAlias = mx.MX
+        NAPTR: TypeAlias = naptr.NAPTR
+        NID: TypeAlias = nid.NID
+        NIMLOC: TypeAlias = eid.NIMLOC
+        NINFO: TypeAlias = ninfo.NINFO
         NS: TypeAlias = ns.NS
+        NSAP: TypeAlias = nsap.NSAP
+        NSAP_PTR: TypeAlias = nsap_ptr.NSAP_PTR
+        NSEC: TypeAlias = nsec.NSEC
+        NSEC3: TypeAlias = nsec3.NSEC3
+        NSEC3PARAM: TypeAlias = nsec3param.NSEC3PARAM
+        NULL: TypeAlias = null.NULL
+        NXT: TypeAlias = nxt.NXT
+        OPENPGPKEY: TypeAlias = openpgpkey.OPENPGPKEY
         PTR: TypeAlias = ptr.PTR
+        PX: TypeAlias = px.PX
+        RESINFO: TypeAlias = resinfo.RESINFO
+        RKEY: TypeAlias = rkey.RKEY
+        RP: TypeAlias = rp.RP
+        RRSIG: TypeAlias = rrsig.RRSIG
+        RT: TypeAlias = rt.RT
+        SIG: TypeAlias = sig.SIG
+        SINK: TypeAlias = sink.SINK
+        SMIMEA: TypeAlias = smimea.SMIMEA
         SOA: TypeAlias = soa.SOA
+        SPF: TypeAlias = spf.SPF
         SRV: TypeAlias = srv.SRV
+        SSHFP: TypeAlias = sshfp.SSHFP
+        SVCB: TypeAlias = svcb.SVCB
+        TA: TypeAlias = ta.TA
+        TALINK: TypeAlias = talink.TALINK
+        TKEY: TypeAlias = tkey.TKEY
+        TLSA: TypeAlias = tlsa.TLSA
+        TSIG: TypeAlias = tsig.TSIG
         TXT: TypeAlias = txt.TXT
+        URI: TypeAlias = uri.URI
+        WALLET: TypeAlias = wallet.WALLET
+        WKS: TypeAlias = wks.WKS
+        X25: TypeAlias = x25.X25
+        ZONEMD: TypeAlias = zonemd.ZONEMD
         Unknown: TypeAlias = unknown.Unknown
 
 
@@ -58,10 +216,27 @@ class Variant:
         return self._loaded
 
 
-# The file of each type, where it is not called as the type.
-_FILES: dict[str, str] = {}
-_IN_ONLY = "A AAAA SRV"
-_ANY_CLASS = "CNAME MX NS PTR SOA TXT"
+# The files that hold more than one type, or are called other than their type.
+_FILES = {
+    "HHIT": "det",
+    "BRID": "det",
+    "NIMLOC": "eid",
+    "EUI48": "eui",
+    "EUI64": "eui",
+    "MB": "mail_names",
+    "MD": "mail_names",
+    "MF": "mail_names",
+    "MG": "mail_names",
+    "MR": "mail_names",
+}
+# Types that RFC 1035 or a later RFC defined for class IN only.
+_IN_ONLY = "A A6 AAAA APL ATMA DHCID EID HTTPS KX NIMLOC NSAP NSAP_PTR PX SRV SVCB WKS"
+_ANY_CLASS = (
+    "AFSDB AMTRELAY AVC BRID CAA CDNSKEY CDS CERT CLA CNAME CSYNC DLV DNAME DNSKEY DOA DS DSYNC EUI48 "
+    "EUI64 GPOS HHIT HINFO HIP IPN IPSECKEY ISDN KEY L32 L64 LOC LP MB MD MF MG MINFO MR MX NAPTR NID "
+    "NINFO NS NSEC NSEC3 NSEC3PARAM NULL NXT OPENPGPKEY PTR RESINFO RKEY RP RRSIG RT SIG SINK SMIMEA SOA "
+    "SPF SSHFP TA TALINK TKEY TLSA TSIG TXT URI WALLET X25 ZONEMD"
+)
 
 _VARIANTS: dict[int, Variant] = {}
 
@@ -81,3 +256,6 @@ def _install() -> None:
 
 
 _install()
+
+#: The types that have a variant.
+TYPES: tuple[DnsRecordType, ...] = tuple(map(DnsRecordType, sorted(_VARIANTS)))
