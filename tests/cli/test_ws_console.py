@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,26 @@ def test_keys_between_two_lines_are_for_the_next(tmp_path: Path, editor: str) ->
         assert at.ends() == 0
     frames = list(WebSocketProtocol.server().feed(b"".join(heard)))
     assert [payload for _, payload in frames[:2]] == ["one", "two"]
+
+
+def test_what_comes_after_ctrl_d_is_not_shown(tmp_path: Path, editor: str) -> None:
+    """And a server that does not close is not waited for without a word."""
+
+    def serve(peer: Peer) -> None:
+        peer.heard()
+        peer.raw(b"\x81\x04late" * 10)
+        with suppress(OSError):
+            while peer.heard():
+                pass
+
+    with played(serve) as url:
+        at = Terminal(tmp_path, editor, url)
+        at.ready()
+        at.child.send("\x04")
+        seen = at.see("waiting for the server to close too")
+        assert "late" not in seen
+        at.child.send("\x03")
+        assert at.ends() == 130
 
 
 def test_an_empty_message_is_shown(tmp_path: Path) -> None:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 #: How long a person waits for the answer to /ping, in seconds.
 PING_TIMEOUT = 30.0
 
+#: After so long, in seconds, a person is told what is waited for at the end.
+PATIENCE = 1.0
+
 HELP = """\
 A line is sent as a text. A line that begins with / is a command; // sends a /.
   /ping [TEXT]           send a ping, and show how long its answer takes
@@ -164,11 +167,15 @@ class Console:
             await asyncio.gather(*waiting, return_exceptions=True)
 
     async def _close(self, connection: asyncio.Task[Failure | None]) -> Failure | None:
-        """Close after the last line, and wait until that is done."""
+        """Close after the last line, and wait until that is done. Messages that still come are dropped."""
         if self._watched is None:
             return None
         self._handshake = self._handshake.replace(reconnect=False, tries=None)
+        self._watched.stop_after(self._watched.received)
         self._watched.begin_close(*self._handshake.closing)
+        done, _ = await asyncio.wait((connection,), timeout=PATIENCE)
+        if not done:
+            self._display.note("waiting for the server to close too; Ctrl-C ends at once")
         return await connection
 
     # -- the connection

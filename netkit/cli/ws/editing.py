@@ -66,8 +66,8 @@ def history_path(environ: Mapping[str, str]) -> str:
 class HistoryFile:
     """The lines of earlier sessions, a line each; only the user may read them.
 
-    A line that begins with a blank is not kept, as in a shell, and neither is one that was pasted with newlines
-    in it. A file that cannot be written is no reason to fail: there is no history then.
+    A line that begins with a blank is not kept, as in a shell, and none that was pasted with newlines in it.
+    A file that cannot be written is no reason to fail: there is no history then.
     """
 
     def __init__(self, path: str) -> None:
