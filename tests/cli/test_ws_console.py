@@ -78,6 +78,7 @@ class Terminal:
         self.see(">")
         self.child.send("\x04")
         assert self.ends() == 0
+        assert not self.child.before.strip(" ").startswith("closed"), "not behind the prompt"
 
     def ends(self) -> int:
         self.child.expect(pexpect.EOF)

@@ -182,6 +182,9 @@ class ReadlineEditor:
         if line is not None:
             self._file.add(line)
             _remember(line)
+        else:
+            sys.stdout.write(_ERASE_LINE)  # Ctrl-D leaves the cursor behind the prompt
+            sys.stdout.flush()
         return line
 
     def _work(self) -> None:
