@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import threading
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,6 @@ import pytest
 from trustme import CA
 
 from netkit.http import BasicAuth, Client, DialConfig, DigestAuth, HttpError, HttpVersions, Request
-from netkit.http.connection.h2 import h2_server
 from netkit.http.cookie_jar import CookieJar
 from netkit.http.server.exchange import Exchange
 from netkit.http.types import Version
@@ -25,7 +23,7 @@ from netkit.tls import Certificate, TlsConfig
 from netkit.websocket import WebSocketConfig, WebSocketError
 from netkit.websocket.client import ClientWebSocket, connect, connect_async, http_url
 from netkit.websocket.server import WebSocketHandler, accept_flow
-from tests.http.client.serving import Conn, Site, always, reply, trusting
+from tests.http.client.serving import Site, always, reply, trusting
 from tests.http.server.serving import Flows, Serving, authority, echo
 from tests.waiting import until
 from tests.websocket.serving import QUIET, FlowEcho, WebServing, client_of, clients, opened, serving
@@ -117,21 +115,6 @@ def test_a_new_connection_of_http2_where_that_is_asked_for() -> None:
             assert ws.response.version is Version.Http2
             check(ws)
         assert client.connections == 1
-
-
-def test_http1_where_http2_takes_no_websocket(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Both(Site):
-        def _talk_http2(self, conn: Conn) -> None:
-            assert isinstance(conn.sock, ssl.SSLSocket)
-            talk = super()._talk_http2 if conn.sock.selected_alpn_protocol() == "h2" else self._talk
-            talk(conn)
-
-    monkeypatch.setattr("tests.http.client.serving.h2_server", partial(h2_server, extended_connect=False))
-    with Both(always(reply(b"x")), http2=True) as site:
-        client = client_with(tls=trusting(), http2_websockets=True)
-        response = client.request(_upgrade(site.url(), "websocket"))
-        assert (response.version, response.body) == (Version.Http11, b"x")
-        assert site.connections == 2
 
 
 def _upgrade(url: str, protocol: str) -> Any:

@@ -6,9 +6,11 @@ A test says by `drives` which field it is about; the last test fails for a field
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +31,7 @@ from netkit.http import (
     Url,
 )
 from netkit.http.connection.errors import ConnectionFault
+from netkit.http.connection.h2 import h2_server
 from netkit.http.connection.limits import ConnectionLimits
 from netkit.http.dates import format_http_date
 from netkit.io import Flow
@@ -357,6 +360,29 @@ def test_http2_unasked(client_form: Form) -> None:
         client = client_form.client(dial=DialConfig(HttpVersions.HTTP2))
         response = client_form.post(client, site.url(), b"body")
         assert (response.body, response.connection.version) == (b"body", "2")
+
+
+class TakesNoWebSocket(Site):
+    """Speaks HTTP/2 without extended CONNECT, and HTTP/1.1."""
+
+    def _talk_http2(self, conn: Conn) -> None:
+        assert isinstance(conn.sock, ssl.SSLSocket)
+        talk = super()._talk_http2 if conn.sock.selected_alpn_protocol() == "h2" else self._talk
+        talk(conn)
+
+
+@drives(DialConfig, "http2_websockets")
+@pytest.mark.parametrize("may_be_http2", [False, True])
+def test_http2_is_tried_for_a_websocket_where_that_is_asked_for(
+    client_form: Form, monkeypatch: pytest.MonkeyPatch, may_be_http2: bool
+) -> None:
+    """Where the server then takes none in HTTP/2, that costs a second connection."""
+    monkeypatch.setattr("tests.http.client.serving.h2_server", partial(h2_server, extended_connect=False))
+    with TakesNoWebSocket(always(reply(b"x")), http2=True) as site:
+        client = client_form.client(dial=DialConfig(tls=trusting(), http2_websockets=may_be_http2))
+        response = client_form.get(client, site.url(), {"Upgrade": "websocket"})
+        assert (response.body, response.connection.version) == (b"x", "1.1")
+        assert site.connections == (2 if may_be_http2 else 1)
 
 
 @drives(DialConfig, "proxy_for")
