@@ -32,6 +32,7 @@ from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.message import Complaint, Header, Message, Question
 from netkit.dns.name import Name
 from netkit.dns.options import QueryOptions
+from netkit.dns.records.svcparams import SvcParams
 from netkit.dns.rrset import RRset
 from netkit.dns.upstream import Upstream
 from netkit.errors import NetkitError
@@ -78,6 +79,7 @@ from netkit.websocket import (
 )
 from netkit.websocket.extensions import Extension
 from netkit.websocket.frame import Decoded, NeedMore
+from tests.dns.test_record_types import EXAMPLES
 from tests.test_errors import CLASSES
 
 ROOT = Path(netkit.__file__).parents[1]
@@ -210,6 +212,8 @@ def values() -> Iterator[object]:
         DnsRecord.Unknown("a.example", 60, 65280, b"\x00"),
     ]
     yield from records
+    yield from [DnsRecord.parse(f"a.example. 60 IN {rdtype} {text}") for rdtype, text, _ in EXAMPLES]
+    yield SvcParams.of({"alpn": ["h2"], "port": 8443})
     yield RRset(records[:1])
     options = [
         EdnsOption.ClientSubnet("192.0.2.0", 24),
@@ -302,7 +306,8 @@ def test_there_is_an_example_of_every_value() -> None:
             yield each
             yield from below(each)
 
-    bases = {"DecodeResult", "DnsRecord", "EdnsOption", "TextStrings", "_Message", "_Unfinished"}
+    bases = {"DecodeResult", "DnsRecord", "EdnsOption", "_Message", "_Unfinished"}
+    bases |= {"AssociationData", "Digest", "PublicKey", "ServiceBinding", "TextStrings"}
     missing = {
         cls.__qualname__
         for cls in below(Value)

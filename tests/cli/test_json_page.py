@@ -86,7 +86,7 @@ def properties() -> Iterator[Property]:
     for path, schema in SCHEMAS.items():
         definitions = schema["$defs"]
         for owner, definition in definitions.items():
-            if owner != "FieldsRow":
+            if "properties" in definition:  # not the cases of a row
                 for name, value in definition["properties"].items():
                     yield Property(path, owner, name, value, definitions)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from hypothesis import strategies as st
 
 from netkit.addr import Ipv4Addr, Ipv6Addr
@@ -9,7 +12,20 @@ from netkit.dns.constants import DnsRecordType
 from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.message import AA, AD, CD, QR, RA, RD, TC, Message, Question, Z
 from netkit.dns.name import Name
-from netkit.dns.records import DnsRecord, record_class
+from netkit.dns.records import (
+    DnsRecord,
+    binary,
+    codes,
+    fields,
+    gateways,
+    positions,
+    prefixes,
+    record_class,
+    strings,
+    svcparams,
+)
+from netkit.dns.records.fields import Field
+from netkit.dns.records.prefixes import AddressPrefix
 
 _U8, _U16, _U32 = st.integers(0, 0xFF), st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)
 
@@ -101,3 +117,129 @@ def messages(draw: st.DrawFn) -> Message:
         draw(_sections),
         extension,
     )
+
+
+# Records of any type, from the kinds of its fields.
+
+_octets = st.binary(max_size=40)
+_types = st.lists(st.integers(1, 0xFFFF), max_size=6)
+_addresses4 = st.builds(Ipv4Addr, _U32)
+_addresses6 = st.builds(Ipv6Addr, st.integers(0, 2**128 - 1))
+_sizes = st.builds(lambda digit, zeros: digit * 10**zeros, st.integers(0, 9), st.integers(0, 9))
+_prefixes = st.lists(
+    st.one_of(
+        st.builds(AddressPrefix, _addresses4, st.integers(0, 32), st.booleans()),
+        st.builds(AddressPrefix, _addresses6, st.integers(0, 128), st.booleans()),
+    ),
+    max_size=4,
+)
+_words = st.text("abcXYZ019-", min_size=1, max_size=20)
+_svc_values: dict[str | int, st.SearchStrategy[object]] = {
+    "mandatory": st.just(["alpn"]),
+    "alpn": st.lists(st.binary(min_size=1, max_size=9), min_size=1, max_size=3),
+    "no-default-alpn": st.just(True),
+    "port": _U16,
+    "ipv4hint": st.lists(_addresses4, min_size=1, max_size=2),
+    "ech": st.binary(min_size=1, max_size=30),
+    "ipv6hint": st.lists(_addresses6, min_size=1, max_size=2),
+    "dohpath": st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable()),
+    "ohttp": st.just(True),
+    667: st.binary(max_size=20),
+    65534: st.binary(max_size=3),
+}
+_params: st.SearchStrategy[dict[str | int, object]] = st.just({}) | st.fixed_dictionaries(
+    {"alpn": _svc_values.pop("alpn")}, optional=_svc_values
+)
+
+
+def _values_of(field: Field[Any, Any]) -> st.SearchStrategy[Any]:
+    """What a constructor takes for a field."""
+    match field:
+        case positions.Angle():
+            return st.integers(-field.limit, field.limit)
+        case positions.Altitude():
+            return st.integers(-10_000_000, 0xFFFFFFFF - 10_000_000)
+        case positions.Size():
+            return _sizes
+        case fields.U8() | fields.U16() | fields.U32() | fields.U48() | fields.U64():
+            return st.one_of(
+                st.integers(0, 300).map(lambda n: min(n, field.limit)), st.integers(0, field.limit)
+            )
+        case fields.Ipv4():
+            return _addresses4
+        case fields.Ipv6():
+            return _addresses6
+        case fields.DomainName():
+            return names()
+        case fields.DomainNames():
+            return st.lists(names(), max_size=2)
+        case fields.OptionalName():
+            return st.none() | names()
+        case strings.Word():
+            return _words
+        case strings.CharacterString():
+            return st.binary(min_size=field.minimum, max_size=60)
+        case strings.OptionalString():
+            return st.none() | st.binary(max_size=60)
+        case strings.CharacterStrings():
+            return _strings
+        case strings.LongString() | binary.Octets():
+            return st.binary(min_size=field.minimum, max_size=80)
+        case binary.SizedBase32Hex():
+            return st.binary(min_size=1, max_size=40)
+        case binary.SizedHex() | binary.SizedBase64():
+            return _octets
+        case binary.FixedHex():
+            return st.binary(min_size=field.size, max_size=field.size)
+        case codes.TypeCode():
+            return _U16
+        case codes.TypeBitmap():
+            return _types
+        case codes.FlatBitmap():
+            return st.lists(st.integers(1, 127), max_size=6)
+        case codes.Ports():
+            return st.lists(_U16, max_size=5)
+        case gateways.Gateway():
+            return st.one_of(st.none(), _addresses4, _addresses6, names())
+        case prefixes.Prefixes():
+            return _prefixes
+        case svcparams.Params():
+            return _params
+    raise NotImplementedError(field)
+
+
+def records_of(rdtype: int) -> st.SearchStrategy[DnsRecord]:
+    """Records of a type, in class IN."""
+    cls = record_class(rdtype, 1)
+    assert cls is not None
+
+    @st.composite
+    def made(draw: st.DrawFn) -> DnsRecord:
+        values = {field.name: draw(_values_of(field)) for field in cls.FIELDS}
+        match cls.__name__:
+            case "KEY":
+                values["key"] = b"" if values["flags"] & 0xC000 == 0xC000 else values["key"]
+            case "DS" | "CDS" | "DLV" | "TA":
+                size = {1: 20, 2: 32, 3: 32, 4: 48}.get(values["digest_type"])
+                values["digest"] = draw(st.binary(min_size=size or 1, max_size=size or 60))
+            case "ZONEMD":
+                size = {1: 48, 2: 64}.get(values["hash_algorithm"]) if values["scheme"] == 1 else None
+                values["digest"] = draw(st.binary(min_size=size or 12, max_size=size or 80))
+            case "ATMA":
+                values["format"] %= 2
+                if values["format"]:
+                    values["address"] = draw(st.text("0123456789", min_size=1, max_size=20)).encode()
+            case "A6":
+                length = values["prefix_length"] = draw(st.integers(0, 128))
+                values["suffix"] = Ipv6Addr(int(values["suffix"]) & (1 << 128 - length) - 1)
+                values["prefix"] = draw(names()) if length else None
+            case "HIP":
+                values["hit"] = draw(st.binary(min_size=1, max_size=40))
+            case "AMTRELAY":
+                values["discovery_optional"] %= 2
+        if isinstance(values.get("strings"), list):
+            values["data"] = values.pop("strings")
+        build: Callable[..., DnsRecord] = cls
+        return build(name=draw(names()), ttl=draw(ttls), **values)
+
+    return made()

@@ -378,18 +378,18 @@ def _ladders() -> bytes:
         rung = len(ladder) // 2 % 126
         ladder += _pointer(before if rung else 12)
         before = base + len(ladder) - 2
-    records = [_record(b"\1a\0", b"", 99), _record(b"\0", bytes(ladder), 99)]
+    records = [_record(b"\1a\0", b"", 65280), _record(b"\0", bytes(ladder), 65280)]
     size = sum(map(len, records))
     while size < 65000:
         rung = len(records) * 126 % (len(ladder) // 2)
-        records.append(_record(_pointer(base + 2 * rung), b"", 99))
+        records.append(_record(_pointer(base + 2 * rung), b"", 65280))
         size += 12
     return _answers(records)
 
 
 def test_64_kib_of_pointers_cost_no_more_than_64_kib_of_anything() -> None:
     ladders = _ladders()
-    plain = _answers([_record(_pointer(12) if at else b"\1a\0", b"", 99) for at in range(5000)])
+    plain = _answers([_record(_pointer(12) if at else b"\1a\0", b"", 65280) for at in range(5000)])
     spent = {}
     for wire in (plain, ladders):
         runs = []

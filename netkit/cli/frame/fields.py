@@ -6,7 +6,10 @@ from here and adds its own text: `peer: Annotated[Endpoint, "Where it went"]`.
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Pattern(str):
@@ -19,6 +22,14 @@ class Format(str):
     """In an `Annotated`: the JSON Schema format of the text, such as `date-time` or `ipv4`."""
 
     __slots__ = ()
+
+
+class Cases(NamedTuple):
+    """In an `Annotated`: the value follows one of these schemas too, which say how its keys depend on each
+    other. `name` is that of their definition, and `make` is called when a schema is asked for."""
+
+    name: str
+    make: Callable[[], list[dict[str, Any]]]
 
 
 _IP = r"(?:[0-9]+(?:\.[0-9]+){3}|[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*(?:%.+)?)"

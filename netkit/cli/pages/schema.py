@@ -27,7 +27,7 @@ from typing import (
 )
 
 from netkit.cli.frame.exits import ErrorObject
-from netkit.cli.frame.fields import Format, Pattern
+from netkit.cli.frame.fields import Cases, Format, Pattern
 
 if TYPE_CHECKING:
     from netkit.cli.frame.view import View
@@ -127,6 +127,9 @@ class _Maker:
                 schema["pattern"] = str(note)
             elif isinstance(note, Format):
                 schema["format"] = str(note)
+            elif isinstance(note, Cases):
+                self.definitions.setdefault(note.name, {"anyOf": note.make()})
+                schema = {"allOf": [schema, {"$ref": f"#/$defs/{note.name}"}]}
             elif isinstance(note, str):
                 schema["description"] = note
         return schema

@@ -26,7 +26,8 @@ class NULL(DnsRecord):
     @classmethod
     def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, reader: TextReader) -> Self:
         del name, ttl, rdclass
-        raise reader.place.error(
+        following = reader.peek()
+        raise (following.place if following else reader.place).error(
             "the data of NULL can be written in the generic form only",
             hint="write \\# LENGTH HEX (RFC 3597)",
         )

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, cast
 
 from netkit.cli.commands.dig.answered import Answered, Referral
 from netkit.cli.frame.cells import Column
-from netkit.cli.frame.fields import Address, Endpoint
-from netkit.cli.frame.output import b64
+from netkit.cli.frame.fields import Cases, Endpoint
 from netkit.cli.frame.view import View
-from netkit.dns.constants import Rcode
+from netkit.dns.constants import DnsClass, Rcode
 from netkit.dns.verdict import Meaning
 
 if TYPE_CHECKING:
@@ -29,28 +28,18 @@ NOTHING = {Meaning.REFERRAL: "a referral", Meaning.CUT: "truncated"}
 # -- the objects of --json
 
 
-class FieldsRow(TypedDict, total=False):
-    """The fields of a record's data; each type has some of them."""
+def _cases() -> list[dict[str, Any]]:
+    """The schemas of a record's `type` and `fields`, for each type, and for what netkit has no fields for."""
+    from netkit.dns.records import DnsRecord, record_class
+    from netkit.dns.records.variants import TYPES
 
-    address: Annotated[Address, "A, AAAA"]
-    canonical: Annotated[str, "CNAME: the name that this one is an alias of"]
-    nameserver: Annotated[str, "NS"]
-    domain: Annotated[str, "PTR: the name of the address"]
-    priority: Annotated[int, "MX, SRV: the lowest first"]
-    exchange: Annotated[str, "MX"]
-    weight: Annotated[int, "SRV"]
-    port: Annotated[int, "SRV"]
-    target: Annotated[str, "SRV"]
-    data: Annotated[str, "TXT: the strings put together, as UTF-8"]
-    strings_b64: Annotated[list[str], "TXT: each string, octet for octet"]
-    mname: Annotated[str, "SOA: the primary server"]
-    rname: Annotated[str, "SOA: the mailbox of the zone's administrator"]
-    serial: Annotated[int, "SOA"]
-    refresh: Annotated[int, "SOA, in seconds"]
-    retry: Annotated[int, "SOA, in seconds"]
-    expire: Annotated[int, "SOA, in seconds"]
-    minimum: Annotated[int, "SOA: how long a negative answer may be kept, in seconds"]
-    rdata_b64: Annotated[str, "Types that netkit has no fields for"]
+    known = [(rdtype, record_class(rdtype, DnsClass.IN)) for rdtype in TYPES]
+    cases: list[dict[str, Any]] = [
+        {"properties": {"type": {"const": str(rdtype)}, "fields": cls.json_schema()}}
+        for rdtype, cls in known
+        if cls is not None
+    ]
+    return [*cases, {"properties": {"fields": DnsRecord.Unknown.json_schema()}}]
 
 
 QuestionRow = TypedDict("QuestionRow", {"name": str, "class": str, "type": str})
@@ -62,9 +51,10 @@ RecordRow = TypedDict(
         "class": str,
         "type": str,
         "rdata": Annotated[str, "As in a master file"],
-        "fields": FieldsRow,
+        "fields": Annotated[dict[str, object], "The fields of the data, which depend on the type"],
     },
 )
+AnyRecord = Annotated[RecordRow, Cases("RecordCases", _cases)]
 
 
 class EdnsOptionRow(TypedDict):
@@ -106,9 +96,9 @@ class DigRow(TypedDict):
     rcode: Annotated[str, "NOERROR, NXDOMAIN, ..."]
     flags: Annotated[list[str], "Those set of qr, aa, tc, rd, ra, ad, cd"]
     edns: Annotated[EdnsRow | None, "null if the answer has no EDNS"]
-    answer: list[RecordRow]
-    authority: list[RecordRow]
-    additional: list[RecordRow]
+    answer: list[AnyRecord]
+    authority: list[AnyRecord]
+    additional: list[AnyRecord]
     truncated: Annotated[bool, "Whether this answer is truncated"]
     fell_back: Annotated[
         bool, "Whether the query was repeated over TCP because the answer over UDP was truncated"
@@ -236,21 +226,13 @@ def _record_line(result: Answered, record: DnsRecord) -> str:
 
 
 def _record_row(record: DnsRecord) -> RecordRow:
-    fields: dict[str, Any] = {}
-    for name, value in record.fields.items():
-        if isinstance(value, bytes):
-            fields[f"{name}_b64"] = b64(value)
-        elif isinstance(value, tuple):
-            fields[f"{name}_b64"] = [b64(each) for each in value]
-        elif name != "rdtype":  # an unknown record's, which is in the row already
-            fields[name] = value if isinstance(value, int) else str(value)
     return {
         "name": str(record.name),
         "ttl_s": record.ttl,
         "class": str(record.rdclass),
         "type": str(record.rdtype),
         "rdata": record.rdata_text(),
-        "fields": cast(FieldsRow, fields),
+        "fields": record.json_fields(),
     }
 
 
