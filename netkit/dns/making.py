@@ -39,6 +39,7 @@ _KEPT = 256
 _new = object.__new__
 _rdtype = lru_cache(_KEPT)(DnsRecordType)
 _rdclass = lru_cache(_KEPT)(DnsClass)
+_put_question = [vars(Question)[field].__set__ for field in ("name", "rdtype", "rdclass")]
 _put_name, _put_ttl, _put_class = (vars(DnsRecord)[field].__set__ for field in ("name", "ttl", "rdclass"))
 
 
@@ -91,6 +92,15 @@ def converted(field: Field[Any, Any]) -> Convert | None:
     if not field.is_raw:
         return None
     return {"4": ipv4, "6": ipv6}.get(field.layout or "", field.from_raw)
+
+
+def question(name: Name, rdtype: int, rdclass: int) -> Question:
+    """A question."""
+    made = _new(Question)
+    _put_question[0](made, name)
+    _put_question[1](made, _rdtype(rdtype))
+    _put_question[2](made, _rdclass(rdclass))
+    return made
 
 
 def unknown(name: Name, ttl: int, rdtype: int, rdata: bytes, rdclass: DnsClass) -> DnsRecord:
@@ -173,7 +183,7 @@ TOOLS = _Tools(
     Ipv6Addr,
     Name,
     Question,
-    [vars(Question)[field].__set__ for field in ("name", "rdtype", "rdclass")],
+    _put_question,
     _rdtype,
     _rdclass,
     unknown,

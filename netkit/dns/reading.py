@@ -19,13 +19,20 @@ from netkit import _twins
 from netkit.dns.constants import MAX_TTL, DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
-from netkit.dns.header import FLAGS, Question
+from netkit.dns.header import FLAGS
 from netkit.dns.layout import compiled
-from netkit.dns.making import OPCODES, RCODES, maker_of
+from netkit.dns.making import (
+    OPCODES,
+    RCODES,
+    edns as make_edns,
+    maker_of,
+    question as make_question,
+)
 from netkit.dns.records.base import record_class, record_from_wire
 from netkit.dns.wire import WireReader
 
 if TYPE_CHECKING:
+    from netkit.dns.header import Question
     from netkit.dns.layout import Layout
     from netkit.dns.lenient import Complaint
     from netkit.dns.making import Maker
@@ -173,7 +180,8 @@ def _read_questions(reader: WireReader, count: int) -> tuple[Question, ...]:
     questions: list[Question] = []
     try:
         while len(questions) < count:
-            questions.append(Question.from_wire(reader))
+            name = reader.name("name")
+            questions.append(make_question(name, *reader.question_fields()))
     except DnsError.InvalidResponse as error:
         error.field = f"question[{len(questions)}].{error.field}"
         raise
@@ -210,6 +218,9 @@ def _read_records(reader: WireReader, section: str, count: int) -> tuple[tuple[D
                     reader.fail("type", "a second OPT", fields)
                 if not name.is_root:
                     reader.fail("name", "OPT is not owned by the root", start)
+                if not rdlength:
+                    opt = make_edns(rdclass, ttl), ttl >> 24
+                    continue
                 with reader.restrict_to(rdlength, "rdata"):
                     opt = Edns.from_wire(rdclass, ttl, reader), ttl >> 24
                 continue

@@ -37,6 +37,8 @@ _HEADER = Struct("!6H")
 _HEADER_FIELDS = ("id", "flags", "qdcount", "ancount", "nscount", "arcount")
 _RECORD_FIELDS = Struct("!HHIH")
 _read_header, _read_record_fields = _HEADER.unpack_from, _RECORD_FIELDS.unpack_from
+_read_question_fields = Struct("!HH").unpack_from
+_pack_header, _pack_length = _HEADER.pack_into, Struct("!H").pack_into
 
 
 class WireReader:
@@ -56,7 +58,7 @@ class WireReader:
         *,
         compression: bool = True,
     ) -> None:
-        self._data = bytes(data)
+        self._data = data if type(data) is bytes else bytes(data)
         #: The octet that will be read next.
         self.offset = offset
         self._end = len(self._data) if end is None else end
@@ -104,6 +106,14 @@ class WireReader:
         self.offset = at + 12
         return _read_header(self._data, at)
 
+    def question_fields(self) -> tuple[int, ...]:
+        """A question's type and class, in one step."""
+        at = self.offset
+        if at + 4 > self._end:
+            return self.u16("type"), self.u16("class")
+        self.offset = at + 4
+        return _read_question_fields(self._data, at)
+
     def record_fields(self) -> tuple[int, int, int, int]:
         """A record's type, class, TTL and RDATA length (RFC 1035 section 4.1.3), in one step."""
         at = self.offset
@@ -137,10 +147,13 @@ class WireReader:
         """
         data, end, names = self._data, self._end, self._names
         start = segment = at = self.offset
-        # Most names are nothing but a pointer to one that was read before.
-        if self._compression and at + 1 < end and data[at] >= 0xC0:
-            target = (data[at] & 0x3F) << 8 | data[at + 1]
-            if target in names and target < at and names[target][1] < MAX_POINTERS:
+        # Most names are nothing but a pointer to one that was read before, or the root of OPT.
+        if at + 1 < end and ((octet := data[at]) >= 0xC0 or not octet):
+            if not octet:
+                self.offset = at + 1
+                return Name.root
+            target = (octet & 0x3F) << 8 | data[at + 1]
+            if self._compression and target in names and target < at and names[target][1] < MAX_POINTERS:
                 self.offset = at + 2
                 return names[target][0]
         after = 0  # where the name ends in its own place: behind its first pointer
@@ -297,8 +310,8 @@ class WireWriter:
         #: What was written so far.
         self.data = bytearray()
         self._compress = compress
-        # Where each suffix in wire form was first written.
-        self._suffixes: dict[bytes, int] = {}
+        # The pointer to where each suffix in wire form was first written.
+        self._suffixes: dict[bytes, bytes] = {}
 
     def u8(self, value: int) -> None:
         """One octet."""
@@ -316,6 +329,10 @@ class WireWriter:
         """The six numbers of a header."""
         self.data += _HEADER.pack(*numbers)
 
+    def set_header(self, *numbers: int) -> None:
+        """Write the six numbers of a header into the twelve octets at the front."""
+        _pack_header(self.data, 0, *numbers)
+
     def record_fields(self, rdtype: int, rdclass: int, ttl: int) -> int:
         """A record's type, class, TTL and the place for its length; return where the RDATA begins.
 
@@ -332,7 +349,7 @@ class WireWriter:
         length = len(self.data) - start
         if length > 0xFFFF:
             raise DnsError.InvalidValue("length", length, "longer than 65535 octets", limit=0xFFFF)
-        self.data[start - 2 : start] = length.to_bytes(2, "big")
+        _pack_length(self.data, start - 2, length)
 
     def write(self, octets: bytes) -> None:
         """Octets as they are."""
@@ -353,11 +370,14 @@ class WireWriter:
         Only the names in the list of RFC 3597 section 4 may be compressed; pointers may refer to any name.
         Raises DnsError.InvalidName for a relative name.
         """
-        wire = name.to_wire()
+        wire = name._wire if name._absolute else name.to_wire()
         if not self._compress:
             self.data += wire
             return
         data, suffixes = self.data, self._suffixes
+        if compress and wire in suffixes:
+            data += suffixes[wire]
+            return
         base = len(data)
         at = 0
         while wire[at]:
@@ -365,10 +385,10 @@ class WireWriter:
             found = suffixes.get(suffix)
             if found is None:
                 if base + at <= _MAX_POINTER_OFFSET:
-                    suffixes[suffix] = base + at
+                    suffixes[suffix] = (0xC000 | base + at).to_bytes(2, "big")
             elif compress:
                 data += wire[:at]
-                data += (0xC000 | found).to_bytes(2, "big")
+                data += found
                 return
             at += 1 + wire[at]
         data += wire
@@ -380,8 +400,8 @@ class WireWriter:
     def rewind(self, mark: int) -> None:
         """Forget everything that was written since `mark`, as a target for pointers too."""
         del self.data[mark:]
-        for suffix, offset in reversed(list(self._suffixes.items())):
-            if offset < mark:
+        for suffix, pointer in reversed(list(self._suffixes.items())):
+            if int.from_bytes(pointer, "big") & _MAX_POINTER_OFFSET < mark:
                 break
             del self._suffixes[suffix]
 

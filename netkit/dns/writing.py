@@ -7,24 +7,27 @@ goes.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import groupby
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from netkit.dns.constants import DnsRecordType
+from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
 from netkit.dns.header import AA, TC
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.wire import MAX_MESSAGE, WireWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from netkit.dns.message import Message
     from netkit.dns.name import Name
 
 #: RFC 1035 section 4.2.1: the largest UDP message without EDNS, in octets.
 MIN_MESSAGE = 512
-_HEADER_SIZE = 12
+_NO_HEADER = bytes(12)
 _ADDRESSES = (DnsRecordType.A, DnsRecordType.AAAA)
 
 
@@ -33,45 +36,54 @@ def write_message(message: Message, max_size: int | None, compress: bool) -> byt
     edns = message.edns
     opt = b""
     if edns is not None:
-        own = WireWriter(compress=False)
-        edns.to_wire(own, message.rcode)
-        opt = bytes(own.data)
+        opt = _opt(edns, message.rcode)
     elif message.rcode > 0xF:
         raise DnsError.InvalidValue("rcode", message.rcode, "needs EDNS to be sent", limit=0xF)
     limit = MAX_MESSAGE if max_size is None else max(min(max_size, MAX_MESSAGE), MIN_MESSAGE)
     room = limit - len(opt)
     writer = WireWriter(compress)
-    writer.write(bytes(_HEADER_SIZE))
+    writer.write(_NO_HEADER)
     for question in message.question:
         question.to_wire(writer)
-    if len(writer.data) > room:
-        raise _too_long(len(writer.data) + len(opt), limit)
-
-    sections = message.answer, message.authority, message.additional
-    counts = tuple(map(len, sections))
-    cut = False
     mark = writer.mark()
-    if not all(_write_all(writer, records, room) for records in sections):
+    if mark > room:
+        raise _too_long(mark + len(opt), limit)
+
+    answer, authority, additional = message.answer, message.authority, message.additional
+    counts = len(answer), len(authority), len(additional)
+    flags = message.flags
+    if not (
+        _write_all(writer, answer, room)
+        and _write_all(writer, authority, room)
+        and _write_all(writer, additional, room)
+    ):
         if max_size is None:
             raise DnsError.InvalidValue(
                 "message", sum(counts), f"records do not fit in {MAX_MESSAGE} octets", limit=MAX_MESSAGE
             )
         writer.rewind(mark)
         counts, cut = _write_some(writer, message, room)
+        flags |= TC if cut else 0
     writer.write(opt)
+    bits = flags | message.opcode << 11 | message.rcode & 0xF
+    writer.set_header(message.id, bits, len(message.question), *counts[:2], counts[2] + (edns is not None))
+    return bytes(writer.data)
 
-    flags = message.flags | TC if cut else message.flags
-    header = WireWriter()
-    answer, authority, additional = counts
-    header.header_fields(
-        message.id,
-        flags | message.opcode << 11 | message.rcode & 0xF,
-        len(message.question),
-        answer,
-        authority,
-        additional + (edns is not None),
-    )
-    writer.data[:_HEADER_SIZE] = header.data
+
+def _opt(edns: Edns, rcode: int) -> bytes:
+    """The OPT record. Raises DnsError.InvalidValue if the options do not fit it."""
+    if edns.options:
+        writer = WireWriter(compress=False)
+        edns.to_wire(writer, rcode)
+        return bytes(writer.data)
+    return _bare_opt(edns.payload_size, edns.version, edns.dnssec_ok, edns.flags, rcode >> 4 << 4)
+
+
+@lru_cache(64)
+def _bare_opt(payload_size: int, version: int, dnssec_ok: bool, flags: int, rcode: int) -> bytes:
+    """An OPT record without options: a program sends mostly the same one."""
+    writer = WireWriter(compress=False)
+    Edns(payload_size, version, dnssec_ok, flags).to_wire(writer, rcode)
     return bytes(writer.data)
 
 
@@ -83,8 +95,6 @@ def _too_long(size: int, limit: int) -> DnsError.InvalidValue:
 
 def _write_all(writer: WireWriter, records: Iterable[DnsRecord], room: int) -> bool:
     """Write records as long as the message fits in `room` octets; whether all did."""
-    if len(writer.data) > room:
-        return False
     for record in records:
         _write_record(writer, record)
         if len(writer.data) > room:
@@ -144,6 +154,37 @@ def _write_sets(writer: WireWriter, records: Iterable[DnsRecord], room: int) -> 
 
 def _write_record(writer: WireWriter, record: DnsRecord) -> None:
     writer.name(record.name)
+    cls = type(record)
+    packer = _packers.get(cls, _UNMET)
+    if packer is _UNMET:
+        packer = _packers[cls] = _packer_of(cls)
+    if packer is not None:
+        writer.write(packer(record))
+        return
     at = writer.record_fields(record.rdtype, record.rdclass, record.ttl)
     record.to_wire(writer)
     writer.set_length(at)
+
+
+# The octets behind the owner of a record, for each class whose RDATA has numbers and addresses only; None for
+# other classes.
+_packers: dict[type[DnsRecord], Callable[[DnsRecord], bytes] | None] = {}
+
+
+def _unmet(record: DnsRecord) -> bytes:
+    raise NotImplementedError
+
+
+_UNMET = _unmet
+
+
+def _packer_of(cls: type[DnsRecord]) -> Callable[[DnsRecord], bytes] | None:
+    if cls.LAYOUT not in ("4", "6"):
+        return None
+    [field] = cls.FIELDS
+    get, rdtype = field.get, int(cls.rdtype)
+    if cls.LAYOUT == "4":
+        pack = Struct("!HHIHI").pack
+        return lambda record: pack(rdtype, record.rdclass, record.ttl, 4, int(get(record)))
+    pack = Struct("!HHIH16s").pack
+    return lambda record: pack(rdtype, record.rdclass, record.ttl, 16, get(record).packed)
