@@ -116,8 +116,7 @@ class Question(Value):
     def to_wire(self, writer: WireWriter) -> None:
         """Write the question."""
         writer.name(self.name)
-        writer.u16(self.rdtype)
-        writer.u16(self.rdclass)
+        writer.question_fields(self.rdtype, self.rdclass)
 
     def __str__(self) -> str:
         return f"{self.name}\t{self.rdclass}\t{self.rdtype}"

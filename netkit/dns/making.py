@@ -164,8 +164,9 @@ class _Tools(NamedTuple):
     name: type[Name]
     question: type[Question]
     put_question: list[Callable[[object, Any], None]]
-    rdtype: Callable[[int], DnsRecordType]
-    rdclass: Callable[[int], DnsClass]
+    rdtype: type[DnsRecordType]
+    rdtypes: list[DnsRecordType]
+    rdclass: type[DnsClass]
     unknown: Callable[[Name, int, int, bytes, DnsClass], DnsRecord]
     edns: Callable[[int, int], Edns]
     opcodes: tuple[Opcode, ...]
@@ -173,22 +174,25 @@ class _Tools(NamedTuple):
     rcode: type[Rcode]
 
 
-TOOLS = _Tools(
-    _new,
-    _put_name,
-    _put_ttl,
-    _put_class,
-    INTERNET,
-    Ipv4Addr,
-    Ipv6Addr,
-    Name,
-    Question,
-    _put_question,
-    _rdtype,
-    _rdclass,
-    unknown,
-    edns,
-    OPCODES,
-    RCODES,
-    Rcode,
-)
+def tools() -> _Tools:
+    """These things; the twin asks once."""
+    return _Tools(
+        _new,
+        _put_name,
+        _put_ttl,
+        _put_class,
+        INTERNET,
+        Ipv4Addr,
+        Ipv6Addr,
+        Name,
+        Question,
+        _put_question,
+        DnsRecordType,
+        list(map(DnsRecordType, range(_KEPT))),
+        DnsClass,
+        unknown,
+        edns,
+        OPCODES,
+        RCODES,
+        Rcode,
+    )

@@ -37,7 +37,8 @@ _HEADER = Struct("!6H")
 _HEADER_FIELDS = ("id", "flags", "qdcount", "ancount", "nscount", "arcount")
 _RECORD_FIELDS = Struct("!HHIH")
 _read_header, _read_record_fields = _HEADER.unpack_from, _RECORD_FIELDS.unpack_from
-_read_question_fields = Struct("!HH").unpack_from
+_QUESTION_FIELDS = Struct("!HH")
+_read_question_fields = _QUESTION_FIELDS.unpack_from
 _pack_header, _pack_length = _HEADER.pack_into, Struct("!H").pack_into
 
 
@@ -325,6 +326,10 @@ class WireWriter:
         """Four octets."""
         self.data += value.to_bytes(4, "big")
 
+    def question_fields(self, rdtype: int, rdclass: int) -> None:
+        """A question's type and class."""
+        self.data += _QUESTION_FIELDS.pack(rdtype, rdclass)
+
     def header_fields(self, *numbers: int) -> None:
         """The six numbers of a header."""
         self.data += _HEADER.pack(*numbers)
@@ -348,7 +353,7 @@ class WireWriter:
         """
         length = len(self.data) - start
         if length > 0xFFFF:
-            raise DnsError.InvalidValue("length", length, "longer than 65535 octets", limit=0xFFFF)
+            raise too_long(length)
         _pack_length(self.data, start - 2, length)
 
     def write(self, octets: bytes) -> None:
@@ -412,6 +417,11 @@ class WireWriter:
             ...
         """
         return LengthPrefix(self)
+
+
+def too_long(length: int) -> DnsError.InvalidValue:
+    """The error for what does not fit behind a length of 16 bits."""
+    return DnsError.InvalidValue("length", length, "longer than 65535 octets", limit=0xFFFF)
 
 
 class LengthPrefix:

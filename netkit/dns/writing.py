@@ -17,7 +17,7 @@ from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
 from netkit.dns.header import AA, TC
 from netkit.dns.records.base import DnsRecord
-from netkit.dns.wire import MAX_MESSAGE, WireWriter
+from netkit.dns.wire import MAX_MESSAGE, WireWriter, too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 #: RFC 1035 section 4.2.1: the largest UDP message without EDNS, in octets.
 MIN_MESSAGE = 512
 _NO_HEADER = bytes(12)
+# The octet before each string.
+_LENGTHS = [bytes((length,)) for length in range(256)]
 _ADDRESSES = (DnsRecordType.A, DnsRecordType.AAAA)
 
 
@@ -166,8 +168,7 @@ def _write_record(writer: WireWriter, record: DnsRecord) -> None:
     writer.set_length(at)
 
 
-# The octets behind the owner of a record, for each class whose RDATA has numbers and addresses only; None for
-# other classes.
+# What makes the octets behind the owner of a record, for each class that was met; None for most classes.
 _packers: dict[type[DnsRecord], Callable[[DnsRecord], bytes] | None] = {}
 
 
@@ -179,12 +180,23 @@ _UNMET = _unmet
 
 
 def _packer_of(cls: type[DnsRecord]) -> Callable[[DnsRecord], bytes] | None:
-    if cls.LAYOUT not in ("4", "6"):
+    """What writes the records of a class of one field, of a kind that most records are of."""
+    if cls.to_wire is not DnsRecord.to_wire or cls.LAYOUT not in ("4", "6", "S"):
         return None
     [field] = cls.FIELDS
     get, rdtype = field.get, int(cls.rdtype)
     if cls.LAYOUT == "4":
         pack = Struct("!HHIHI").pack
         return lambda record: pack(rdtype, record.rdclass, record.ttl, 4, int(get(record)))
-    pack = Struct("!HHIH16s").pack
-    return lambda record: pack(rdtype, record.rdclass, record.ttl, 16, get(record).packed)
+    if cls.LAYOUT == "6":
+        pack = Struct("!HHIH16s").pack
+        return lambda record: pack(rdtype, record.rdclass, record.ttl, 16, get(record).packed)
+    pack = Struct("!HHIH").pack
+
+    def pack_strings(record: DnsRecord) -> bytes:
+        rdata = b"".join([_LENGTHS[len(string)] + string for string in get(record)])
+        if len(rdata) > 0xFFFF:
+            raise too_long(len(rdata))
+        return pack(rdtype, record.rdclass, record.ttl, len(rdata)) + rdata
+
+    return pack_strings

@@ -57,7 +57,9 @@ struct Tools {
     question: Py<PyAny>,
     /// Set a question's name, type and class.
     put_question: [Py<PyAny>; 3],
+    /// `DnsRecordType`, and its members up to 255.
     rdtype: Py<PyAny>,
+    rdtypes: Vec<Py<PyAny>>,
     rdclass: Py<PyAny>,
     unknown: Py<PyAny>,
     edns: Py<PyAny>,
@@ -68,7 +70,23 @@ struct Tools {
 
 fn tools(py: Python<'_>) -> PyResult<&'static Tools> {
     static TOOLS: PyOnceLock<Tools> = PyOnceLock::new();
-    TOOLS.get_or_try_init(py, || py.import("netkit.dns.making")?.getattr("TOOLS")?.extract())
+    TOOLS.get_or_try_init(py, || py.import("netkit.dns.making")?.call_method0("tools")?.extract())
+}
+
+impl Tools {
+    fn rdtype<'py>(&self, py: Python<'py>, number: u16) -> PyResult<Bound<'py, PyAny>> {
+        match self.rdtypes.get(usize::from(number)) {
+            Some(member) => Ok(member.bind(py).clone()),
+            None => self.rdtype.bind(py).call1((number,)),
+        }
+    }
+
+    fn rdclass<'py>(&self, py: Python<'py>, number: u16) -> PyResult<Bound<'py, PyAny>> {
+        match number {
+            IN => Ok(self.internet.bind(py).clone()),
+            _ => self.rdclass.bind(py).call1((number,)),
+        }
+    }
 }
 
 /// By what RDATA of a type is read. Only that of class IN is read here.
@@ -207,15 +225,15 @@ impl MessageView {
     }
 
     fn section<'py>(&self, py: Python<'py>, number: usize) -> PyResult<Bound<'py, PyTuple>> {
+        if self.view.section(number).is_empty() {
+            return Ok(PyTuple::empty(py));
+        }
         let section = self.sections[number - 1].get_or_try_init(py, || self.records(py, number))?;
         Ok(section.bind(py).clone())
     }
 
     fn records(&self, py: Python<'_>, number: usize) -> PyResult<Py<PyTuple>> {
         let records = self.view.section(number);
-        if records.is_empty() {
-            return Ok(PyTuple::empty(py).unbind());
-        }
         let before = match number {
             1 => 0,
             _ => self.view.ends[number - 2],
@@ -283,6 +301,22 @@ impl MessageView {
         };
         convert.map_or(Ok(raw.clone()), |convert| convert.bind(py).call1((raw,)))
     }
+}
+
+/// The EDNS of an OPT record without options. Most are as the one before: from the same server.
+fn bare_edns(py: Python<'_>, payload_size: u16, ttl: u32) -> PyResult<Py<PyAny>> {
+    static LAST: Mutex<Option<(u16, u32, Py<PyAny>)>> = Mutex::new(None);
+    {
+        let last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, _, made)) = last.as_ref().filter(|last| (last.0, last.1) == (payload_size, ttl)) {
+            return Ok(made.clone_ref(py));
+        }
+    }
+    let made = tools(py)?.edns.bind(py).call1((payload_size, ttl))?.unbind();
+    let now = (payload_size, ttl, made.clone_ref(py));
+    let before = LAST.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
+    drop(before);
+    Ok(made)
 }
 
 /// The same as `Name._trusted`.
@@ -364,8 +398,8 @@ impl MessageView {
                 let each = tools.new.bind(py).call1((&tools.question,))?;
                 let [put_name, put_type, put_class] = &tools.put_question;
                 put_name.bind(py).call1((&each, self.name(py, question.name)?))?;
-                put_type.bind(py).call1((&each, tools.rdtype.bind(py).call1((question.rdtype,))?))?;
-                put_class.bind(py).call1((&each, tools.rdclass.bind(py).call1((question.rdclass,))?))?;
+                put_type.bind(py).call1((&each, tools.rdtype(py, question.rdtype)?))?;
+                put_class.bind(py).call1((&each, tools.rdclass(py, question.rdclass)?))?;
                 made.push(each);
             }
             PyTuple::new(py, made).map(Bound::unbind)
@@ -393,7 +427,7 @@ impl MessageView {
         let edns = self.edns.get_or_try_init(py, || {
             Ok::<_, PyErr>(match self.view.opt {
                 None => py.None(),
-                Some(opt) => tools(py)?.edns.bind(py).call1((opt.payload_size, opt.ttl))?.unbind(),
+                Some(opt) => bare_edns(py, opt.payload_size, opt.ttl)?,
             })
         })?;
         Ok(edns.bind(py).clone())
