@@ -114,8 +114,7 @@ class ResolvConf:
             timeout=self.timeout,
             tries=self.attempts,
             tcp=self.use_vc,
-            cookies=True,
-            hedge=True,
+            hedge=len(self.servers) > 1,
             trust_ad=self.trust_ad,
         )
 

@@ -101,7 +101,9 @@ class TestEnvironment:
     def test_what_it_means_for_a_question(self) -> None:
         options = ResolvConf.parse("options use-vc timeout:3 attempts:4 trust-ad").query_options()
         assert (options.tcp, options.timeout, options.tries, options.trust_ad) == (True, 3.0, 4, True)
-        assert not ResolvConf.parse("").query_options().trust_ad
+        assert not options.hedge, "there is nobody else to ask"
+        both = ResolvConf.parse("nameserver 192.0.2.1\nnameserver 192.0.2.2").query_options()
+        assert (both.hedge, both.trust_ad) == (True, False)
 
 
 class TestReloading:
