@@ -62,6 +62,13 @@ def test_formerr_without_edns_is_about_the_question() -> None:
     assert stage.asks[2].message.edns is not None, "nothing was learnt of EDNS"
 
 
+def test_notimp_with_edns_is_about_the_question() -> None:
+    """A server that answers with an OPT record of its own knows EDNS."""
+    stage = Stage({"192.0.2.1": lambda asked: answer(asked, rcode=Rcode.NOTIMP)})
+    stage.look_up("www.example.")
+    assert stage.why == ["FIRST"]
+
+
 def test_silence_does_not_mean_that_edns_is_to_blame() -> None:
     stage = Stage({"192.0.2.1": lambda asked: None if asked.message.edns else good(asked)})
     stage.look_up("www.example.", tries=3)

@@ -221,6 +221,9 @@ class TestTruncation:
         stage = Stage({ONE: script})
         assert stage.look_up("www.example.").answer is not None
         assert stage.why == ["FIRST", "TRUNCATED"]
+        done = Stage({ONE: script}).look_up("www.example.", ignore_truncation=True, tries=1)
+        assert isinstance(done.error, DnsError.Truncated)
+        assert done.error.size == 12
 
     def test_without_tcp_the_next_server_is_asked(self) -> None:
         def script(asked: Asked) -> Any:
