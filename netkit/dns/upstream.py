@@ -161,9 +161,10 @@ class Upstream(Value):
             return cls(addr, transport, fragment or None, (), path, method)
         if not transport.is_encrypted:
             raise DnsError.InvalidValue("nameserver", text, "must be an address, such as 192.0.2.53")
-        name = str(place.host)
-        if not name or not Name.parse(name).is_hostname:
+        host = str(place.host)
+        if not host or not Name.parse(host).is_hostname:
             raise DnsError.InvalidValue("server", text, "must be an address or a host name")
+        name = Name.parse(host).to_text(omit_final_dot=True)  # as certificates have it: IDNA in ASCII
         if fragment and fragment.lower() != name.lower():
             raise DnsError.InvalidValue("server", text, "has two names: with #name, the host is an address")
         return cls(None, transport, name, (), path, method, place.port)

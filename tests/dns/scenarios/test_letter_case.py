@@ -9,6 +9,7 @@ from netkit.dns.knowledge import LEARNT_FOR
 from netkit.dns.message import QR, Message, Question
 from netkit.dns.name import Name
 from netkit.dns.records import DnsRecord
+from netkit.dns.resolution import Ask, Wait
 from tests.dns.scenarios.stage import After, Stage
 from tests.dns.scripted import Asked, answer
 
@@ -100,6 +101,15 @@ def test_the_case_is_plain_where_nobody_can_forge(server: str) -> None:
     assert stage.look_up("A-Name.With-Letters.example.").answer is not None
     assert len(stage.asks) == 1
     assert str(stage.asks[0].message.question[0].name) == "A-Name.With-Letters.example."
+
+
+def test_a_query_in_plain_case_has_no_other_case_to_come_back_in() -> None:
+    stage = Stage({"tcp://192.0.2.1": lowercases})
+    machine = stage.resolution(NAME)
+    ask = machine.next(stage.now)
+    assert isinstance(ask, Ask)
+    machine.miscased(ask)
+    assert isinstance(machine.next(stage.now), Wait), "nothing is asked again"
 
 
 def test_an_error_names_the_question_in_the_callers_case() -> None:

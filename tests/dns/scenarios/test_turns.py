@@ -299,6 +299,15 @@ class TestInTheMiddle:
         assert stage.now == pytest.approx(1003.01), "it waited for the engine's query first"
         assert done.reply is not None
 
+    def test_in_the_manner_in_which_the_engine_asked(self) -> None:
+        without = make_query(Name.parse("www.example."), 1, id=7, edns=None)
+        sent = self.sent(None)._replace(message=without, transport=Transport.TCP, until=999.0)
+        stage = Stage({ONE: good})
+        stage.settle("www.example.", sent=[sent], tries=2)
+        assert stage.why == ["TAKEN_OVER", "ROUND"]
+        assert stage.told == [f"{ONE}:53 tcp"]
+        assert stage.asks[0].message.edns is None
+
     def test_of_a_server_that_is_not_asked(self) -> None:
         with pytest.raises(DnsError.InvalidValue):
             Stage({TWO: good}).settle("www.example.", sent=[self.sent(None)])
