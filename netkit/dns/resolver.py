@@ -3,9 +3,11 @@
     Resolver().lookup_a("www.example.com")
     Resolver(nameservers=["192.0.2.53"], timeout=3, tries=2).query("example.com", DnsRecordType.MX)
 
-It asks recursive servers (by default those of resolv.conf) through `resolution.resolve_question`, and keeps
+It asks recursive servers (by default those of resolv.conf) as `netkit.dns.answer.Lookup` decides, and keeps
 each answer for its TTL. Host lookups also use the hosts file and the search list. One resolver may be used
-from any thread and any event loop.
+from any thread and any event loop: each has its own sockets and connections, which are kept for further
+questions until `close`, or until the resolver is collected. A question that is under way is not asked a
+second time; all who ask it get its answer.
 """
 
 from __future__ import annotations
@@ -15,17 +17,22 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from netkit.addr import IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr
+from netkit.dns.answer import Lookup
 from netkit.dns.cache import DEFAULT_CAPACITY, Cache
 from netkit.dns.constants import DNS_PORT, DnsClass
 from netkit.dns.errors import DnsError
-from netkit.dns.exchange import QueryOptions, resolve_question
 from netkit.dns.host import FoundHost, FoundNames, find_addresses_flow, find_names_flow
+from netkit.dns.knowledge import Knowledge
 from netkit.dns.message import Question
 from netkit.dns.name import Name
-from netkit.dns.options import DEFAULT_TIMEOUT
+from netkit.dns.options import DEFAULT_TIMEOUT, QueryOptions
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.system import Hosts, HostSource, ResolvConf, load_sources
-from netkit.io import deadline_after, run, run_async
+from netkit.dns.transports.places import Places
+from netkit.dns.transports.pump import pump_flow
+from netkit.dns.transports.station import Settings, Station
+from netkit.dns.upstream import Upstream
+from netkit.io import Closing, SingleFlight, deadline_after, run, run_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -33,7 +40,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from netkit.dns.answer import Answer
+    from netkit.dns.steps import Done
+    from netkit.dns.transports.https import HttpsExchange
+    from netkit.dns.upstream import UpstreamLike
     from netkit.io import CancellationToken, Flow
+    from netkit.net.resolve import NameResolver
+    from netkit.tls.config import TlsConfig
 
     #: A server: `"192.0.2.53"`, `"192.0.2.53:5353"`, `"[2001:db8::53]:53"`, an address, a SocketAddr.
     Nameserver = str | IPv4Address | IPv6Address | SocketAddr
@@ -42,13 +54,18 @@ T = TypeVar("T")
 R = TypeVar("R", bound=DnsRecord)
 
 
-class Resolver:
+class Resolver(Closing):
     """A stub resolver with a cache.
 
     `nameservers` and `search` replace the values of resolv.conf(5). `hosts` replaces the hosts file.
     `sources` replaces the `hosts` line of nsswitch.conf(5). `timeout` is how many seconds to wait for one
     answer; `tries` is how often each server is asked. `options` sets these two and all other details of
     asking. `cache_size` 0 turns the cache off.
+
+    A server may be text as `Upstream.parse` reads it, such as `"tls://192.0.2.53#dns.example"`. `tls` are
+    settings for TLS. `https` makes requests over HTTPS, for servers over it: a `netkit.doh.DohClient`, which
+    the caller closes. `bootstrap` finds the addresses of servers that are given by name; None asks the
+    system.
 
     The lookups return plain values (addresses, text, tuples); `query` returns records; `resolve` returns the
     whole `Answer`. Each has an `_async` form and accepts `cancel`. All raise DnsError: NotFound if the name
@@ -57,7 +74,7 @@ class Resolver:
 
     def __init__(
         self,
-        nameservers: Iterable[Nameserver] | None = None,
+        nameservers: Iterable[UpstreamLike] | None = None,
         *,
         search: Iterable[Name | str] | None = None,
         timeout: float | None = None,
@@ -68,16 +85,17 @@ class Resolver:
         resolv_conf: ResolvConf | None = None,
         cache_size: int = DEFAULT_CAPACITY,
         clock: Callable[[], float] = monotonic,
+        tls: TlsConfig | None = None,
+        https: HttpsExchange | None = None,
+        bootstrap: NameResolver | None = None,
     ) -> None:
         self._conf = resolv_conf or (ResolvConf() if nameservers is not None else ResolvConf.load())
         if search is not None:
             self._conf = copy(self._conf)  # the caller's own stays as it is
             self._conf.search = tuple(Name.of(suffix) for suffix in search)
-        self.nameservers: tuple[SocketAddr, ...] = (
-            self._conf.servers
-            if nameservers is None
-            else tuple(nameserver_addr(server) for server in nameservers)
-        )
+        servers: Iterable[UpstreamLike] = self._conf.servers if nameservers is None else nameservers
+        #: Who is asked, in this order.
+        self.upstreams: tuple[Upstream, ...] = tuple([Upstream.of(server) for server in servers])
         changes: dict[str, Any] = {}
         if options is None:
             options = QueryOptions(
@@ -94,6 +112,10 @@ class Resolver:
         self._sources = None if sources is None else tuple(sources)
         self._cache = Cache(cache_size, clock)
         self._next = 0
+        self._knowledge = Knowledge()
+        self._under_way: SingleFlight[Question, Done] = SingleFlight()
+        settings = Settings(self.options.source, tls, https, bootstrap)
+        self._places = Places(lambda: Station(settings))
 
     # Flows.
 
@@ -103,13 +125,26 @@ class Resolver:
         kept = self._cache.find(question)
         if kept is not None:
             return kept
-        try:
-            answer = yield from resolve_question(question, self._servers(), self.options)
-        except (DnsError.NotFound, DnsError.NoData) as error:
-            self._cache.keep(question, error, error.negative_ttl or 0)
-            raise
-        self._cache.keep(question, answer, answer.ttl)
-        return answer
+        done = yield from self._under_way.do(question, lambda: self._ask_flow(question))
+        if done.answer is None:
+            error = done.error or DnsError.TryAgain(name=question.name, rdtype=question.rdtype)
+            again = copy(error)  # others may get it too, and Python writes a traceback into it
+            again.__cause__ = error.__cause__
+            raise again
+        return done.answer
+
+    def _ask_flow(self, question: Question) -> Flow[Done]:
+        """Flow: ask the servers, and keep the answer."""
+        station = self._places.here()
+        machine = Lookup(
+            question, self._servers(), self.options, monotonic(), station.random, self._knowledge
+        )
+        done = yield from pump_flow(machine, station)
+        if done.answer is not None:
+            self._cache.keep(question, done.answer, done.answer.ttl)
+        elif isinstance(done.error, (DnsError.NotFound, DnsError.NoData)):
+            self._cache.keep(question, done.error, done.error.negative_ttl or 0)
+        return done
 
     def host_flow(self, host: str, family: int = 0) -> Flow[list[IpAddr]]:
         """Flow: the addresses of `host`, in the order to try them (RFC 6724); see `find_host_flow`."""
@@ -141,11 +176,16 @@ class Resolver:
         addresses = yield from self.host_flow(host or "localhost", version)
         return [SocketAddr.new(address, port) for address in addresses]
 
-    def _servers(self) -> Sequence[SocketAddr]:
-        if not self._conf.rotate or len(self.nameservers) < 2:
-            return self.nameservers
-        self._next = (self._next + 1) % len(self.nameservers)
-        return self.nameservers[self._next :] + self.nameservers[: self._next]
+    def _servers(self) -> Sequence[Upstream]:
+        if not self._conf.rotate or len(self.upstreams) < 2:
+            return self.upstreams
+        self._next = (self._next + 1) % len(self.upstreams)
+        return self.upstreams[self._next :] + self.upstreams[: self._next]
+
+    @property
+    def nameservers(self) -> tuple[SocketAddr, ...]:
+        """The addresses of the servers, of those that are known."""
+        return tuple([each.addr for each in self.upstreams if each.addr is not None])
 
     @property
     def hosts(self) -> Hosts:
@@ -347,8 +387,13 @@ class Resolver:
         """Forget every answer kept."""
         self._cache.clear()
 
+    def close(self) -> None:
+        """Close all sockets and connections. Lookups that are under way fail, and so do those that follow,
+        unless the answer is in the cache. Any thread may call this."""
+        self._places.close()
+
     def __repr__(self) -> str:
-        return f"<Resolver {', '.join(map(str, self.nameservers))}>"
+        return f"<Resolver {', '.join(map(str, self.upstreams))}>"
 
 
 def nameserver_addr(server: Nameserver) -> SocketAddr:

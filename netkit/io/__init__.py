@@ -61,7 +61,7 @@ Modules: `flow` (Want, Descriptor, Event), `interruption`, `reactor` (the common
 """
 
 from netkit.io.aio import run_async
-from netkit.io.blocking import run
+from netkit.io.blocking import driver_depth, run
 from netkit.io.closing import Closing, Timed, deadline_after
 from netkit.io.compose import Outcome, all_of, before, beside, first_of, race
 from netkit.io.errors import (
@@ -123,6 +123,7 @@ __all__ = [
     "before",
     "beside",
     "deadline_after",
+    "driver_depth",
     "first_of",
     "nursery",
     "phase",

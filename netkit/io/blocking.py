@@ -56,7 +56,9 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
         raise over
     reactor: PollReactor | None = None
     root = _Root()
+    depth = _local.depth
     try:
+        _local.depth = depth + 1
         want = flow.send(None)  # type: ignore[arg-type]  # a generator's first send is None
         if deadline is not None and monotonic() >= deadline:
             want = without_waiting(flow, want)
@@ -85,6 +87,7 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
             flow, cause
         )  # if the flow itself raised `cause`, the flow has ended, and this returns `cause`
     finally:
+        _local.depth = depth
         if reactor is not None:
             reactor.close()
     try:
@@ -93,13 +96,29 @@ def run(flow: Flow[T], *, deadline: float | None = None, cancel: CancellationTok
         del owed  # the error refers to this frame: without `del` they would form a reference cycle
 
 
-_local = threading.local()
+class _Local(threading.local):
+    """What a thread keeps: the reactor that its last call has left, and how many calls are under way."""
+
+    left: PollReactor | None = None
+    depth = 0
+
+
+_local = _Local()
+
+
+def driver_depth() -> int:
+    """How many calls of `run` are under way in this thread, one inside the other; 0 in an event loop.
+
+    Flows that share something must not wait for each other where one of them cannot go on before the other
+    has ended: a call of `run` in a callback of the loop, or in the flow of another call.
+    """
+    return _local.depth
 
 
 def _reactor(cancel: CancellationToken | None) -> PollReactor:
     """A reactor for one call: the one that an earlier call of this thread has left, or a new one."""
     if cancel is None:
-        left: PollReactor | None = getattr(_local, "left", None)
+        left = _local.left
         if left is not None:
             _local.left = None  # a call within this call needs another one
             if left.begin_again():

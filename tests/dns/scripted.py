@@ -6,12 +6,14 @@
 
 The function gets an `Asked` and gives what is sent: a Message, bytes, several of them, or None for
 silence. Over UDP each is a datagram; `Elsewhere` sends one from another port. Over TCP each is framed;
-`Pieces` are sent as they are, one by one; `CLOSE` ends the connection and `RESET` cuts it off.
+`Pieces` are sent as they are, one by one; `CLOSE` ends the connection and `RESET` cuts it off. With `tls`,
+an SSLContext, what connects by TCP has to speak TLS.
 """
 
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -87,8 +89,10 @@ def changed(wire: bytes, at: int, *octets: int) -> bytes:
 class ScriptedServer:
     """Answers by `script` until it is closed; `asked` is every query that came, in order."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
         self.script = script
+        self._tls = tls
+        self.connected = 0  # how many connections there were
         self.asked: list[Asked] = []
         self.errors: list[BaseException] = []
         self._closed = False
@@ -160,11 +164,18 @@ class ScriptedServer:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._connections.append(connection)
+            self.connected += 1
             thread = threading.Thread(target=self._converse, args=(connection,), daemon=True)
             self._threads.append(thread)
             thread.start()
 
     def _converse(self, connection: socket.socket) -> None:
+        if self._tls is not None:
+            try:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                return  # the client refused the certificate
+            self._connections.append(connection)
         stream = connection.makefile("rb")
         try:
             while len(prefix := stream.read(2)) == 2:

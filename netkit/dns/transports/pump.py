@@ -1,0 +1,136 @@
+"""The pump: runs a machine that resolves (`Resolution`, `Lookup`) over the transports, as a flow.
+
+The machine says what to ask of whom, and how long to wait; the pump asks, and reports what came. Nearly
+always one ask is out, and the pump is a loop around it. Where several are out (a second server because the
+first is late, a question once more in another letter case), each is a branch of its own.
+
+Everything here is about waiting; a bulk engine with its own sockets can take its place.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+from netkit._log import Log
+from netkit.dns.steps import Ask, Done, Wait
+from netkit.dns.transports.reply import Reply
+from netkit.dns.transports.station import Ticket
+from netkit.io import PAUSE, sleep_until
+from netkit.io.compose import Join
+
+if TYPE_CHECKING:
+    from netkit.dns.errors import DnsError
+    from netkit.dns.transports.station import Station
+    from netkit.io import Flow
+    from netkit.io.compose import Branch
+
+
+log = Log("netkit.dns")
+
+
+class Machine(Protocol):
+    """What a pump drives: `Resolution` and `Lookup`."""
+
+    def next(self, now: float) -> Ask | Wait | Done:
+        """What to do now."""
+
+    def heard(self, ask: Ask, what: Reply | DnsError, now: float) -> None:
+        """Report a reply or a failure."""
+
+    def miscased(self, ask: Ask) -> None:
+        """Report an answer in another letter case."""
+
+
+def pump_flow(machine: Machine, station: Station) -> Flow[Done]:
+    """Flow: drive the machine to its end."""
+    step = machine.next(monotonic())
+    while type(step) is Ask:
+        ask = step
+        ticket = _ticket(ask)
+        step = machine.next(ticket.begun)
+        if type(step) is not Wait or step.until < ask.until:
+            return (yield from _pump_several(machine, station, ticket, step))
+        is_over = yield from station.go_flow(ticket)
+        now = monotonic()
+        if not is_over:
+            machine.miscased(ask)
+            return (yield from _pump_several(machine, station, ticket, machine.next(now)))
+        _report(machine, ticket, now)
+        step = machine.next(now)
+    assert isinstance(step, Done)  # nothing is out, so there is nothing to wait for
+    return step
+
+
+def _pump_several(machine: Machine, station: Station, first: Ticket, step: Ask | Wait | Done) -> Flow[Done]:
+    """Flow: drive a machine on that has more than one ask out, or that wants to be called before the first
+    ask's time is up."""
+
+    out: set[Ticket] = set()
+
+    def go(ticket: Ticket) -> Flow[None]:
+        out.add(ticket)
+        try:
+            while not (yield from station.go_flow(ticket)):
+                machine.miscased(ticket.ask)
+                yield PAUSE  # what the machine wants to ask now is asked before the next wait
+            _report(machine, ticket, monotonic())
+        finally:
+            out.discard(ticket)
+            station.drop(ticket)
+
+    with Join() as join:
+        join.start(go(first))
+        alarm: Branch[None] | None = None
+        until = 0.0
+        while type(step) is not Done:
+            if type(step) is Ask:
+                join.start(go(_ticket(step)))
+            else:
+                assert isinstance(step, Wait)
+                # At the end of an ask's time its transport says more than that: what else has come.
+                if (alarm is None or alarm.outcome is not None or until != step.until) and all(
+                    step.until < ticket.ask.until for ticket in out
+                ):
+                    if alarm is not None:
+                        join.close(alarm)
+                    until = step.until
+                    alarm = join.start(sleep_until(until))
+                stepped = join.step()
+                if stepped is None:
+                    yield join.want
+                    join.collect()
+                elif stepped.outcome is not None:
+                    stepped.outcome.unwrap()
+            step = machine.next(monotonic())
+        return step
+
+
+def _ticket(ask: Ask) -> Ticket:
+    if log.enabled:
+        log.debug(
+            "%s: asking over %s: %s %s (id %d)",
+            ask.upstream.server, str(ask.transport).upper(), ask.question.name, ask.question.rdtype,
+            ask.message.id,
+        )  # fmt: skip
+    return Ticket(ask)
+
+
+def _report(machine: Machine, ticket: Ticket, now: float) -> None:
+    """Tell the machine what became of an ask; where nothing came in time, it knows by itself."""
+    ask, came = ticket.ask, ticket.came
+    if came is None:
+        return
+    if not isinstance(came, Reply):
+        came.name, came.rdtype = ask.question.name, ask.question.rdtype
+        came.server = came.server or ask.upstream.server
+    if log.enabled:
+        if isinstance(came, Reply):
+            log.debug(
+                "%s: %s over %s: %s %s, %d octets in %.1f ms",
+                came.server, came.message.rcode, came.transport.upper(), ask.question.name,
+                ask.question.rdtype, came.size, came.elapsed_s * 1000,
+            )  # fmt: skip
+        else:
+            log.debug("%s: %s", ask.upstream.server, came)
+    machine.heard(ask, came, now)

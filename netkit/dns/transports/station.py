@@ -1,0 +1,261 @@
+"""One question to one upstream, over whatever transport: what the flows of one thread ask through.
+
+A `Station` holds the sockets and connections of one place (see `places`). `ask_flow` sends the query of an
+`Ask` and returns the reply, or the error that says why there is none. It decides nothing: what is asked of
+whom, and what follows from an answer, is `netkit.dns.resolution`'s.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+from weakref import finalize
+
+from netkit.dns.edns import EdnsOption
+from netkit.dns.errors import DnsError
+from netkit.dns.matching import Mismatch, match
+from netkit.dns.transports.chance import Chance
+from netkit.dns.transports.https import https_answer, https_query
+from netkit.dns.transports.query import QueryEncoder
+from netkit.dns.transports.reply import Reply
+from netkit.dns.transports.streams import Streams
+from netkit.dns.transports.table import Outstanding
+from netkit.dns.transports.udp_pool import UdpPool
+from netkit.dns.upstream import Transport
+from netkit.io import DeadlineExceeded, Event, Interrupted, before
+from netkit.net.resolve import system_resolver
+
+if TYPE_CHECKING:
+    from netkit.addr import SocketAddr
+    from netkit.dns.message import Message
+    from netkit.dns.steps import Ask
+    from netkit.dns.transports.https import HttpsExchange
+    from netkit.dns.upstream import Upstream
+    from netkit.io import Flow
+    from netkit.net.resolve import NameResolver
+    from netkit.tls.config import TlsConfig
+
+#: After so many seconds the address of an upstream that was given by name is looked up again.
+BOOTSTRAP_SECONDS = 300.0
+
+
+class Settings:
+    """What the transports of a resolver need to know.
+
+    `source` is the local address of queries. `tls` are settings for TLS. `https` makes requests over HTTPS;
+    without it, upstreams over HTTPS cannot be asked. `bootstrap` finds the addresses of upstreams that are
+    given by name; None is the system's resolver.
+    """
+
+    __slots__ = ("bootstrap", "https", "source", "tls")
+
+    def __init__(
+        self,
+        source: SocketAddr | None = None,
+        tls: TlsConfig | None = None,
+        https: HttpsExchange | None = None,
+        bootstrap: NameResolver | None = None,
+    ) -> None:
+        self.source = source
+        self.tls = tls
+        self.https = https
+        self.bootstrap = bootstrap
+
+
+class Ticket:
+    """One ask that is out: `came` is the reply, or why there is none; None if none came in time."""
+
+    __slots__ = ("ask", "begun", "came", "event", "is_miscased", "one")
+
+    def __init__(self, ask: Ask) -> None:
+        self.ask = ask
+        self.begun = monotonic()
+        self.came: Reply | DnsError | None = None
+        self.is_miscased = False
+        self.one: Outstanding | None = None
+        self.event = _NEVER
+
+
+#: Of a ticket that has not begun, and of what waits otherwise.
+_NEVER = Event()
+
+
+class Station:
+    """The transports of one place."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.chance = chance = Chance()
+        self.udp = UdpPool(chance, settings.source)
+        self.streams = Streams(chance, settings.tls)
+        self._settings = settings
+        self._encoder = QueryEncoder()
+        self._found: dict[Upstream, tuple[Upstream, float]] = {}  # upstreams by name, with their addresses
+        self._https_questions = 0
+        finalize(self, _release, self.udp, self.streams).atexit = False
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a question is outstanding."""
+        return bool(self.udp.outstanding or self._https_questions or self.streams.is_in_use)
+
+    def close(self) -> None:
+        """Close everything; questions that are outstanding fail. Only in the station's own thread."""
+        self.udp.close()
+        self.streams.close()
+
+    def interrupt(self) -> None:
+        """Make whoever waits here close it. Any thread."""
+        self.udp.interrupt()
+        self.streams.interrupt()
+
+    def random(self, bits: int) -> int:
+        """Return unpredictable bits, for a `Resolution`."""
+        return int.from_bytes(self.chance.take((bits + 7) // 8), "big") & (1 << bits) - 1
+
+    def go_flow(self, ticket: Ticket) -> Flow[bool]:
+        """Flow: send the query, and wait until `ticket.came` says what became of it: then True.
+
+        False if a message came that is the answer in all but its letter case, the first time that happens:
+        the right one is still waited for, by another `go_flow` of the same ticket, until `drop`.
+        """
+        ask = ticket.ask
+        try:
+            if ask.transport is Transport.UDP:
+                return (yield from self._over_udp(ticket, ask))
+            upstream = ask.upstream
+            if upstream.addr is None:
+                upstream = yield from self._bootstrap_flow(upstream, ask.until)
+            over = self._over_https if ask.transport is Transport.HTTPS else self._over_stream
+            ticket.came = yield from over(ask, upstream, ticket.begun)
+        except DnsError as error:
+            ticket.came = error
+        except Interrupted as interrupted:
+            over_it = interrupted.error
+            if isinstance(over_it, DeadlineExceeded) and over_it.doing is None:
+                over_it.doing = f"asking {ask.upstream.server} for {ask.question.name} {ask.question.rdtype}"
+                over_it.stage = "resolve"
+            raise
+        return True
+
+    def drop(self, ticket: Ticket) -> None:
+        """Nobody waits for it any more. No effect if it is over."""
+        if ticket.one is not None:
+            self.udp.drop(ticket.one)
+
+    def _over_udp(self, ticket: Ticket, ask: Ask) -> Flow[bool]:
+        pool = self.udp
+        one = ticket.one
+        try:
+            if one is None:
+                event = Event()
+                wire, question = self._encoder.encode(ask.message)
+                ticket.one = one = Outstanding(wire, question, ask.until, event, ask.exact_case)
+                ticket.event = event
+                edns = ask.message.edns
+                addr = ask.upstream.addr
+                assert addr is not None  # `Upstream` says so for UDP
+                yield from pool.begin_flow(one, addr, 0 if edns is None else edns.payload_size)
+            yield from pool.wait_flow(one, ticket.event, may_be_miscased=not ticket.is_miscased)
+        except BaseException:
+            if one is not None:
+                pool.drop(one)
+            raise
+        if not one.is_over:
+            ticket.is_miscased = True
+            return False
+        ticket.came = self._heard(ask, one, ask.upstream, one.sent_at)
+        return True
+
+    def _over_stream(self, ask: Ask, upstream: Upstream, begun: float) -> Flow[Reply | DnsError | None]:
+        event = Event()
+        message = _with_keepalive(ask.message)
+        wire, question = self._encoder.encode(message)
+        one = Outstanding(wire, question, ask.until, event, ask.exact_case)
+        channel = yield from self.streams.ask_flow(one, event, upstream, ask.transport, self._settings.source)
+        came = self._heard(ask, one, upstream, begun)
+        if channel is not None and isinstance(came, Reply) and came.message.edns is not None:
+            option = came.message.edns.option(EdnsOption.Keepalive)
+            if option is not None and option.timeout is not None:
+                channel.keep(option.timeout)
+        return came
+
+    def _over_https(self, ask: Ask, upstream: Upstream, begun: float) -> Flow[Reply | DnsError | None]:
+        exchange = self._settings.https
+        if exchange is None:
+            return DnsError.NetworkError("this resolver was made without an HTTPS client")
+        wire = ask.message.to_wire()
+        self._https_questions += 1
+        try:
+            reply = yield from before(ask.until, exchange(https_query(upstream, wire)), expired=_silence)
+        finally:
+            self._https_questions -= 1
+        answer = https_answer(reply)
+        one = Outstanding(wire, b"", None, Event())
+        one.answer = answer
+        one.answered_at = monotonic()
+        return self._heard(ask, one, upstream, begun)
+
+    def _heard(self, ask: Ask, one: Outstanding, upstream: Upstream, begun: float) -> Reply | DnsError | None:
+        """What became of a question, for the machine that asked it."""
+        if one.error is not None:
+            return one.error
+        wire = one.answer
+        if wire is None:
+            return None
+        query = ask.message
+        number = query.id.to_bytes(2, "big")
+        if wire[:2] != number:  # the table sent another ID
+            wire = number + wire[2:]
+        server = upstream.addr
+        assert server is not None  # it was looked up before
+        try:
+            message = match(wire, query, ask.question, ask.exact_case)
+        except DnsError.InvalidResponse as error:
+            error.server = server
+            return error
+        if isinstance(message, Mismatch):
+            return DnsError.NetworkError("the server answered another question")
+        return Reply(
+            query,
+            message,
+            server=server,
+            transport=ask.transport.value,
+            wire=wire,
+            elapsed_s=one.answered_at - begun,
+            ignored=one.ignored,
+        )
+
+    def _bootstrap_flow(self, upstream: Upstream, until: float) -> Flow[Upstream]:
+        """Flow: an upstream that is given by name, with an address. Raises DnsError."""
+        found = self._found.get(upstream)
+        if found is not None and found[1] > monotonic():
+            return found[0]
+        assert upstream.tls_name is not None  # `Upstream` says so where there is no address
+        look_up = self._settings.bootstrap or system_resolver
+        try:
+            addrs = yield from before(until, look_up(upstream.tls_name, upstream.port, 0), expired=_silence)
+        except DnsError:
+            raise
+        except OSError as error:
+            raise DnsError.NetworkError(f"the address of {upstream.tls_name} was not found") from error
+        made = upstream.replace(addr=addrs[0])
+        self._found[upstream] = made, monotonic() + BOOTSTRAP_SECONDS
+        return made
+
+
+def _release(udp: UdpPool, streams: Streams) -> None:
+    """Close what a collected station has left, in whatever thread that happens: nobody uses it any more."""
+    udp.close()
+    streams.close()
+
+
+def _with_keepalive(message: Message) -> Message:
+    """The query with a request to keep the connection, if it has EDNS (RFC 7828 section 3.2.1)."""
+    edns = message.edns
+    if edns is None or edns.option(EdnsOption.Keepalive) is not None:
+        return message
+    return message.replace(edns=edns.replace(options=(*edns.options, EdnsOption.Keepalive())))
+
+
+def _silence(_: Exception) -> DnsError:
+    return DnsError.Timeout(None, 1)

@@ -1,0 +1,186 @@
+"""The connections of one place: one to each server, over TCP or TLS, made when needed and used again.
+
+RFC 7766 section 6.2: connections are reused, and questions are pipelined. A connection that was used before
+may have been closed by the server at any moment: what was asked over it then is asked once more over a new
+one. So is what a server left unanswered that closes after each answer, or after a number of them.
+
+TLS: RFC 7858. The certificate must be valid for the upstream's TLS name, or for its address. With pins, one
+of them must be the hash of the certificate's public key; without a name, the pins alone decide (section 4.2).
+The ALPN protocol is `dot` (RFC 7858 section 3.1, IANA's name).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from copy import copy
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from netkit.dns.errors import DnsError
+from netkit.dns.transports.stream_channel import StreamChannel, lost
+from netkit.dns.upstream import Transport
+from netkit.errors import NetkitError
+from netkit.io import SingleFlight, before
+from netkit.net.connect import connect_first
+from netkit.net.errors import ConnectError
+from netkit.net.tcp import TcpStream
+
+if TYPE_CHECKING:
+    from netkit.addr import SocketAddr
+    from netkit.dns.transports.chance import Chance
+    from netkit.dns.transports.table import Outstanding
+    from netkit.dns.upstream import Upstream
+    from netkit.io import ByteStream, Event, Flow
+    from netkit.tls.certificate import Certificate
+    from netkit.tls.config import TlsConfig
+
+    #: A server, how it is asked, and the local address.
+    Key = tuple[Upstream, Transport, SocketAddr | None]
+
+#: The name of DNS over TLS in ALPN.
+DOT = "dot"
+
+#: The most connections that one place keeps; idle ones of other servers are closed first.
+MAX_CONNECTIONS = 256
+
+
+class Streams:
+    """The connections of one place. `tls` are settings for TLS; None is `TlsConfig.client()`."""
+
+    def __init__(self, chance: Chance, tls: TlsConfig | None = None) -> None:
+        self._chance = chance
+        self._tls = tls
+        self._channels: dict[Key, StreamChannel] = {}
+        self._dialing: SingleFlight[Key, StreamChannel] = SingleFlight()
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a question is outstanding."""
+        return any(channel.outstanding for channel in self._channels.values())
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return sum(not channel.is_lost for channel in self._channels.values())
+
+    def ask_flow(
+        self,
+        one: Outstanding,
+        event: Event,
+        upstream: Upstream,
+        transport: Transport,
+        source: SocketAddr | None = None,
+    ) -> Flow[StreamChannel | None]:
+        """Flow: ask over the connection to an upstream until `one` is over. Returns the last connection.
+
+        What goes wrong is in `one.error`: DnsError.NetworkError, Timeout, TryAgain.
+        """
+        key = upstream, transport, source
+        begun = monotonic()
+        while True:
+            try:
+                channel = self._channels.get(key)
+                is_reused = channel is not None and channel.is_usable()
+                if channel is None or not is_reused:
+                    channel = yield from self._dialed_flow(key, one.until, begun)
+                    is_reused = channel.answered > 0
+                channel.send(one)
+            except DnsError as error:
+                one.is_over = True
+                one.error = copy(error)  # several may have waited for the same connection
+                one.error.__cause__ = error.__cause__
+                return None
+            before_it = channel.answered
+            try:
+                yield from channel.wait_flow(one, event)
+            except BaseException:
+                channel.drop(one)
+                raise
+            if one.error is None or not channel.is_lost or isinstance(one.error, DnsError.Timeout):
+                return channel
+            # One try more where the server may simply have had enough of this connection.
+            if not is_reused and channel.answered == before_it:
+                return channel
+            one.error = None
+            one.is_over = False
+
+    def _dialed_flow(self, key: Key, until: float | None, begun: float) -> Flow[StreamChannel]:
+        def silence(_: Exception) -> DnsError:
+            return DnsError.Timeout(monotonic() - begun, 1)
+
+        return (yield from before(until, self._dialing.do(key, lambda: self._dial(key)), expired=silence))
+
+    def _dial(self, key: Key) -> Flow[StreamChannel]:
+        upstream, transport, source = key
+        self._make_room()
+        begun = monotonic()
+        try:
+            stream = yield from dial_flow(upstream, transport, source, self._tls)
+        except ConnectError as error:
+            reason = error.attempts[-1].outcome if error.attempts else str(error)
+            raise DnsError.NetworkError(reason, error.errno) from error
+        except DnsError:
+            raise
+        except (OSError, NetkitError) as error:
+            raise lost(error) from error
+        self._channels[key] = made = StreamChannel(stream, self._chance, monotonic() - begun)
+        return made
+
+    def _make_room(self) -> None:
+        if len(self._channels) < MAX_CONNECTIONS:
+            return
+        for key, channel in list(self._channels.items()):
+            if channel.is_lost or not channel.outstanding:
+                channel.close()
+                del self._channels[key]
+
+    def close(self) -> None:
+        """Close all connections; their questions fail. Only in the place's own thread."""
+        for channel in self._channels.values():
+            channel.close()
+
+    def interrupt(self) -> None:
+        """Close the connections from another thread: whoever waits gets to know."""
+        for channel in list(self._channels.values()):
+            channel.interrupt()
+
+
+def dial_flow(
+    upstream: Upstream, transport: Transport, source: SocketAddr | None, tls: TlsConfig | None
+) -> Flow[ByteStream]:
+    """Flow: a connection to an upstream over TCP or TLS. Raises ConnectError, TlsError, OSError."""
+    assert upstream.addr is not None  # it was looked up before
+    made = yield from connect_first([upstream.addr], source=source)
+    stream = TcpStream(made.sock, made.descriptor, peer=upstream.addr)
+    if transport is not Transport.TLS:
+        return stream
+    from netkit.tls.config import TlsConfig
+    from netkit.tls.stream import TlsStream
+
+    try:
+        config = (tls or TlsConfig.client()).with_alpn([DOT])
+        if upstream.pins and upstream.tls_name is None:
+            config = config.with_verifier(lambda chain, _: check_pins(upstream, chain))
+    except BaseException:
+        stream.close()
+        raise
+    secure = yield from TlsStream.connect_flow(stream, upstream.tls_name or str(upstream.addr.ip), config)
+    try:
+        if upstream.pins:
+            check_pins(upstream, secure.peer_chain)
+    except BaseException:
+        secure.close()
+        raise
+    return secure
+
+
+def check_pins(upstream: Upstream, chain: tuple[Certificate, ...]) -> None:
+    """Refuse a server whose certificate has none of the public keys (SPKI) that the upstream is pinned to.
+
+    Raises TlsError.CertificateVerificationFailed.
+    """
+    from netkit.tls.errors import TlsError
+
+    if chain and hashlib.sha256(chain[0].spki_der).digest() in upstream.pins:
+        return
+    raise TlsError.CertificateVerificationFailed("its public key is none of those that were pinned")
