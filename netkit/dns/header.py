@@ -118,6 +118,17 @@ class Question(Value):
         writer.name(self.name)
         writer.question_fields(self.rdtype, self.rdclass)
 
+    def __hash__(self) -> int:
+        # Not by way of the enumerations, whose members are hashed by their names: a lookup does it often.
+        return hash((self.name, self.rdclass << 16 | self.rdtype))
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not Question:
+            return NotImplemented
+        return (
+            self.rdtype == other.rdtype and self.rdclass == other.rdclass and self.name == other.name
+        )
+
     def __str__(self) -> str:
         return f"{self.name}\t{self.rdclass}\t{self.rdtype}"
 

@@ -57,6 +57,10 @@ class Learnt:
         """Whether to offer EDNS: yes, unless the server showed that it does not know it."""
         return now >= self._no_edns_until
 
+    def is_plain(self, now: float) -> bool:
+        """Whether the server is asked as any: with EDNS, in random letter case, and not last."""
+        return now >= self._no_edns_until and now >= self._no_case_until and now >= self._paused_until
+
     def keeps_case(self, now: float) -> bool:
         """Whether the server returns a question in the letter case of the query, as far as is known."""
         return now >= self._no_case_until

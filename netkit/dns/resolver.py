@@ -17,7 +17,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from netkit.addr import IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr
-from netkit.dns.answer import Lookup
 from netkit.dns.cache import DEFAULT_CAPACITY, Cache
 from netkit.dns.constants import DNS_PORT, DnsClass
 from netkit.dns.errors import DnsError
@@ -28,8 +27,8 @@ from netkit.dns.name import Name
 from netkit.dns.options import DEFAULT_TIMEOUT, QueryOptions
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.system import Hosts, HostSource, ResolvConf, load_sources
+from netkit.dns.transports.lookups import Lookups
 from netkit.dns.transports.places import Places
-from netkit.dns.transports.pump import pump_flow
 from netkit.dns.transports.station import Settings, Station
 from netkit.dns.upstream import Upstream
 from netkit.io import Closing, SingleFlight, deadline_after, run, run_async
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from netkit.dns.answer import Answer
-    from netkit.dns.steps import Done
     from netkit.dns.transports.https import HttpsExchange
     from netkit.dns.upstream import UpstreamLike
     from netkit.io import CancellationToken, Flow
@@ -112,8 +110,8 @@ class Resolver(Closing):
         self._sources = None if sources is None else tuple(sources)
         self._cache = Cache(cache_size, clock)
         self._next = 0
-        self._knowledge = Knowledge()
-        self._under_way: SingleFlight[Question, Done] = SingleFlight()
+        self._lookups = Lookups(self.options, Knowledge())
+        self._under_way: SingleFlight[Question, Answer | DnsError] = SingleFlight()
         settings = Settings(self.options.source, tls, https, bootstrap)
         self._places = Places(lambda: Station(settings))
 
@@ -125,26 +123,21 @@ class Resolver(Closing):
         kept = self._cache.find(question)
         if kept is not None:
             return kept
-        done = yield from self._under_way.do(question, lambda: self._ask_flow(question))
-        if done.answer is None:
-            error = done.error or DnsError.TryAgain(name=question.name, rdtype=question.rdtype)
-            again = copy(error)  # others may get it too, and Python writes a traceback into it
-            again.__cause__ = error.__cause__
-            raise again
-        return done.answer
+        found = yield from self._under_way.do(question, lambda: self._ask_flow(question))
+        if isinstance(found, DnsError):
+            error = copy(found)  # others may get it too, and Python writes a traceback into it
+            error.__cause__ = found.__cause__
+            raise error
+        return found
 
-    def _ask_flow(self, question: Question) -> Flow[Done]:
+    def _ask_flow(self, question: Question) -> Flow[Answer | DnsError]:
         """Flow: ask the servers, and keep the answer."""
-        station = self._places.here()
-        machine = Lookup(
-            question, self._servers(), self.options, monotonic(), station.random, self._knowledge
-        )
-        done = yield from pump_flow(machine, station)
-        if done.answer is not None:
-            self._cache.keep(question, done.answer, done.answer.ttl)
-        elif isinstance(done.error, (DnsError.NotFound, DnsError.NoData)):
-            self._cache.keep(question, done.error, done.error.negative_ttl or 0)
-        return done
+        found = yield from self._lookups.flow(question, self._servers(), self._places.here())
+        if not isinstance(found, DnsError):
+            self._cache.keep(question, found, found.ttl)
+        elif isinstance(found, (DnsError.NotFound, DnsError.NoData)):
+            self._cache.keep(question, found, found.negative_ttl or 0)
+        return found
 
     def host_flow(self, host: str, family: int = 0) -> Flow[list[IpAddr]]:
         """Flow: the addresses of `host`, in the order to try them (RFC 6724); see `find_host_flow`."""

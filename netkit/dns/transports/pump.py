@@ -21,7 +21,9 @@ from netkit.io.compose import Join
 
 if TYPE_CHECKING:
     from netkit.dns.errors import DnsError
+    from netkit.dns.message import Question
     from netkit.dns.transports.station import Station
+    from netkit.dns.upstream import Transport, Upstream
     from netkit.io import Flow
     from netkit.io.compose import Branch
 
@@ -50,19 +52,19 @@ def pump_flow(machine: Machine, station: Station) -> Flow[Done]:
         ticket = _ticket(ask)
         step = machine.next(ticket.begun)
         if type(step) is not Wait or step.until < ask.until:
-            return (yield from _pump_several(machine, station, ticket, step))
+            return (yield from pump_several(machine, station, ticket, step))
         is_over = yield from station.go_flow(ticket)
         now = monotonic()
         if not is_over:
             machine.miscased(ask)
-            return (yield from _pump_several(machine, station, ticket, machine.next(now)))
+            return (yield from pump_several(machine, station, ticket, machine.next(now)))
         _report(machine, ticket, now)
         step = machine.next(now)
     assert isinstance(step, Done)  # nothing is out, so there is nothing to wait for
     return step
 
 
-def _pump_several(machine: Machine, station: Station, first: Ticket, step: Ask | Wait | Done) -> Flow[Done]:
+def pump_several(machine: Machine, station: Station, first: Ticket, step: Ask | Wait | Done) -> Flow[Done]:
     """Flow: drive a machine on that has more than one ask out, or that wants to be called before the first
     ask's time is up."""
 
@@ -108,11 +110,7 @@ def _pump_several(machine: Machine, station: Station, first: Ticket, step: Ask |
 
 def _ticket(ask: Ask) -> Ticket:
     if log.enabled:
-        log.debug(
-            "%s: asking over %s: %s %s (id %d)",
-            ask.upstream.server, str(ask.transport).upper(), ask.question.name, ask.question.rdtype,
-            ask.message.id,
-        )  # fmt: skip
+        log_query(ask.upstream, ask.transport, ask.question, ask.message.id)
     return Ticket(ask)
 
 
@@ -124,13 +122,24 @@ def _report(machine: Machine, ticket: Ticket, now: float) -> None:
     if not isinstance(came, Reply):
         came.name, came.rdtype = ask.question.name, ask.question.rdtype
         came.server = came.server or ask.upstream.server
-    if log.enabled:
-        if isinstance(came, Reply):
-            log.debug(
-                "%s: %s over %s: %s %s, %d octets in %.1f ms",
-                came.server, came.message.rcode, came.transport.upper(), ask.question.name,
-                ask.question.rdtype, came.size, came.elapsed_s * 1000,
-            )  # fmt: skip
-        else:
-            log.debug("%s: %s", ask.upstream.server, came)
+        log.debug("%s: %s", ask.upstream.server, came)
+    elif log.enabled:
+        log_reply(came, ask.question)
     machine.heard(ask, came, now)
+
+
+def log_query(upstream: Upstream, transport: Transport, question: Question, number: int) -> None:
+    """Log that a query is sent."""
+    log.debug(
+        "%s: asking over %s: %s %s (id %d)",
+        upstream.server, str(transport).upper(), question.name, question.rdtype, number,
+    )  # fmt: skip
+
+
+def log_reply(reply: Reply, question: Question) -> None:
+    """Log that an answer came."""
+    log.debug(
+        "%s: %s over %s: %s %s, %d octets in %.1f ms",
+        reply.server, reply.message.rcode, reply.transport.upper(), question.name, question.rdtype,
+        reply.size, reply.elapsed_s * 1000,
+    )  # fmt: skip

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from netkit.dns.errors import DnsError
 from netkit.dns.matching import Mismatch, match
+from netkit.dns.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netkit.addr import SocketAddr
-    from netkit.dns.message import Message, Question
+    from netkit.dns.message import Question
 
 
 class Reply:
@@ -27,11 +28,11 @@ class Reply:
     """
 
     __slots__ = (
+        "_query",
         "elapsed_s",
         "fell_back",
         "ignored",
         "message",
-        "query",
         "server",
         "size",
         "transport",
@@ -40,7 +41,7 @@ class Reply:
 
     def __init__(
         self,
-        query: Message,
+        query: Message | bytes,
         message: Message,
         *,
         server: SocketAddr,
@@ -49,7 +50,7 @@ class Reply:
         elapsed_s: float,
         ignored: int = 0,
     ) -> None:
-        self.query = query
+        self._query = query
         self.message = message
         self.server = server
         self.transport = transport
@@ -58,6 +59,13 @@ class Reply:
         self.elapsed_s = elapsed_s
         self.ignored = ignored
         self.fell_back = False
+
+    @property
+    def query(self) -> Message:
+        """The query as it was sent."""
+        if isinstance(self._query, bytes):
+            self._query = Message.from_wire(self._query)
+        return self._query
 
     def __repr__(self) -> str:
         return f"<Reply {self.message.rcode} from {self.server} over {self.transport}>"

@@ -27,7 +27,7 @@ from netkit.net.resolve import system_resolver
 
 if TYPE_CHECKING:
     from netkit.addr import SocketAddr
-    from netkit.dns.message import Message
+    from netkit.dns.message import Message, Question
     from netkit.dns.steps import Ask
     from netkit.dns.transports.https import HttpsExchange
     from netkit.dns.upstream import Upstream
@@ -130,10 +130,7 @@ class Station:
         except DnsError as error:
             ticket.came = error
         except Interrupted as interrupted:
-            over_it = interrupted.error
-            if isinstance(over_it, DeadlineExceeded) and over_it.doing is None:
-                over_it.doing = f"asking {ask.upstream.server} for {ask.question.name} {ask.question.rdtype}"
-                over_it.stage = "resolve"
+            note_deadline(interrupted, ask.upstream, ask.question)
             raise
         return True
 
@@ -196,20 +193,31 @@ class Station:
         return self._heard(ask, one, upstream, begun)
 
     def _heard(self, ask: Ask, one: Outstanding, upstream: Upstream, begun: float) -> Reply | DnsError | None:
-        """What became of a question, for the machine that asked it."""
+        return self.heard(ask.message, ask.question, ask.exact_case, upstream, ask.transport, one, begun)
+
+    @staticmethod
+    def heard(
+        query: Message,
+        question: Question,
+        exact_case: bool,
+        upstream: Upstream,
+        transport: Transport,
+        one: Outstanding,
+        begun: float,
+    ) -> Reply | DnsError | None:
+        """What became of a question, for the machine that asked it: None if nothing did."""
         if one.error is not None:
             return one.error
         wire = one.answer
         if wire is None:
             return None
-        query = ask.message
         number = query.id.to_bytes(2, "big")
         if wire[:2] != number:  # the table sent another ID
             wire = number + wire[2:]
         server = upstream.addr
         assert server is not None  # it was looked up before
         try:
-            message = match(wire, query, ask.question, ask.exact_case)
+            message = match(wire, query, question, exact_case)
         except DnsError.InvalidResponse as error:
             error.server = server
             return error
@@ -219,7 +227,7 @@ class Station:
             query,
             message,
             server=server,
-            transport=ask.transport.value,
+            transport=transport.value,
             wire=wire,
             elapsed_s=one.answered_at - begun,
             ignored=one.ignored,
@@ -241,6 +249,14 @@ class Station:
         made = upstream.replace(addr=addrs[0])
         self._found[upstream] = made, monotonic() + BOOTSTRAP_SECONDS
         return made
+
+
+def note_deadline(interrupted: Interrupted, upstream: Upstream, question: Question) -> None:
+    """Say what was being done when the time of the flow's driver ran out."""
+    error = interrupted.error
+    if isinstance(error, DeadlineExceeded) and error.doing is None:
+        error.doing = f"asking {upstream.server} for {question.name} {question.rdtype}"
+        error.stage = "resolve"
 
 
 def _release(udp: UdpPool, streams: Streams) -> None:

@@ -1,0 +1,206 @@
+"""The first query of a lookup, and the plain answers to it: what nearly all lookups are, without the machine.
+
+A `Lookup` decides everything, and costs more than the rest of a lookup where there is nothing to decide: one
+server over UDP, an answer with exactly the records that were asked for. So the first query is sent from here,
+and such an answer is taken. With anything else (an alias, an error code, a truncated answer, silence, another
+letter case, a refusal) a `Lookup` is started in the middle, by `Sent`: it gets the query as one that was sent
+already, and what came of it. So there is no second policy here.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from netkit.dns.answer import Answer, Lookup
+from netkit.dns.constants import Opcode, Rcode
+from netkit.dns.errors import DnsError
+from netkit.dns.message import AD, CD, RD, TC, Message
+from netkit.dns.steps import Sent
+from netkit.dns.transports.pump import log, log_query, log_reply, pump_flow, pump_several
+from netkit.dns.transports.reply import Reply
+from netkit.dns.transports.station import Ticket, note_deadline
+from netkit.dns.transports.table import NAME_AT, Outstanding
+from netkit.dns.upstream import Transport
+from netkit.dns.wire import WireWriter
+from netkit.io import Event, Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from netkit.dns.header import Question
+    from netkit.dns.knowledge import Knowledge, Learnt
+    from netkit.dns.options import QueryOptions
+    from netkit.dns.steps import Done
+    from netkit.dns.transports.station import Station
+    from netkit.dns.upstream import Upstream
+    from netkit.io import Flow
+
+#: The bit that tells a lower-case letter from its capital, at every octet that is a letter. The length octets
+#: of labels are at most 63, below all letters.
+_CASE_BITS = bytes(0x20 if octet < 128 and chr(octet).isalpha() else 0 for octet in range(256))
+
+_COUNTS = b"\x00\x01\x00\x00\x00\x00\x00"
+
+
+class Lookups:
+    """Looks questions up by the same options; what was learnt of the upstreams is in `knowledge`."""
+
+    __slots__ = ("_head", "_is_plain", "_knowledge", "_opt", "_options", "_room")
+
+    def __init__(self, options: QueryOptions, knowledge: Knowledge) -> None:
+        self._options = options
+        self._knowledge = knowledge
+        # Whether these options leave nothing to decide before the first query, and of a plain answer.
+        self._is_plain = (
+            options.randomize_case
+            and not (options.tcp or options.cookies or options.hedge or options.trust_ad)
+            and not options.refuse_private
+            and options.within is None
+        )
+        flags = (RD if options.rd else 0) | (AD if options.ad else 0) | (CD if options.cd else 0)
+        opt = WireWriter(compress=False)
+        if options.edns is not None:
+            options.edns.to_wire(opt, 0)
+        counts = _COUNTS + bytes([options.edns is not None])
+        self._head = (flags | Opcode.QUERY << 11).to_bytes(2, "big") + counts
+        self._opt = bytes(opt.data)
+        self._room = 0 if options.edns is None else options.edns.payload_size
+
+    def flow(
+        self, question: Question, upstreams: Sequence[Upstream], station: Station
+    ) -> Flow[Answer | DnsError]:
+        """Flow: the answer to a question, or the error that says why there is none."""
+        if self._is_plain and upstreams:
+            upstream = upstreams[0]
+            now = monotonic()
+            learnt = self._knowledge.of(upstream)
+            if upstream.transport is Transport.UDP and learnt.is_plain(now):
+                return (yield from self._first_flow(question, upstreams, station, now, learnt))
+        machine = Lookup(question, upstreams, self._options, monotonic(), station.random, self._knowledge)
+        return _outcome((yield from pump_flow(machine, station)), question)
+
+    def _first_flow(
+        self,
+        question: Question,
+        upstreams: Sequence[Upstream],
+        station: Station,
+        now: float,
+        learnt: Learnt,
+    ) -> Flow[Answer | DnsError]:
+        """Flow: ask the first upstream; take a plain answer, or let a `Lookup` go on."""
+        plain = question.name.to_wire()
+        size = len(plain)
+        chance = station.chance.take(size + 2)
+        turned = int.from_bytes(plain.translate(_CASE_BITS), "big") & int.from_bytes(chance[2:], "big")
+        name = (int.from_bytes(plain, "big") ^ turned).to_bytes(size, "big")
+        asking = name + (question.rdtype << 16 | question.rdclass).to_bytes(4, "big")
+        event = Event()
+        until = now + self._options.timeout
+        one = Outstanding(chance[:2] + self._head + asking + self._opt, asking, until, event)
+        upstream = upstreams[0]
+        addr = upstream.addr
+        assert addr is not None  # `Upstream` says so for UDP
+        pool = station.udp
+        if log.enabled:
+            log_query(upstream, Transport.UDP, question, int.from_bytes(one.id, "big"))
+        try:
+            yield from pool.begin_flow(one, addr, self._room)
+            yield from pool.wait_flow(one, event, may_be_miscased=True)
+            wire = one.answer
+            if wire is not None and wire[4:6] == b"\x00\x01":
+                rest = wire[NAME_AT + size :]
+                if not _repeats(name, plain, rest):
+                    answer = _plain_answer(question, upstream, one, wire[:NAME_AT] + plain + rest)
+                    if answer is not None:
+                        if log.enabled:
+                            log_reply(answer.replies[0], question)
+                        elapsed = one.answered_at - one.sent_at
+                        learnt.answered(Transport.UDP, elapsed, one.answered_at)
+                        return answer
+            return (yield from self._go_on_flow(question, upstreams, station, one, event))
+        except Interrupted as interrupted:
+            note_deadline(interrupted, upstream, question)
+            raise
+        finally:
+            pool.drop(one)
+
+    def _go_on_flow(
+        self,
+        question: Question,
+        upstreams: Sequence[Upstream],
+        station: Station,
+        one: Outstanding,
+        event: Event,
+    ) -> Flow[Answer | DnsError]:
+        """Flow: let a `Lookup` decide what follows from the first query and what came of it."""
+        upstream, query = upstreams[0], Message.from_wire(one.wire)
+        came = None
+        if one.is_over:
+            is_exact = not query.question[0].name.is_identical(question.name)
+            came = station.heard(query, question, is_exact, upstream, Transport.UDP, one, one.sent_at)
+            if log.enabled and isinstance(came, Reply):
+                log_reply(came, question)
+        until = one.until
+        assert until is not None  # `_first_flow` has set it
+        sent = Sent(upstream, Transport.UDP, query, one.sent_at, until, came)
+        now = monotonic()
+        machine = Lookup(
+            question, upstreams, self._options, now, station.random, self._knowledge, sent=[sent]
+        )
+        if came is not None:
+            return _outcome((yield from pump_flow(machine, station)), question)
+        # A message came in another letter case: the right one is waited for beside the next query.
+        (ask,) = machine.asks
+        ticket = Ticket(ask)
+        ticket.one, ticket.event, ticket.is_miscased = one, event, True
+        machine.miscased(ask)
+        done = yield from pump_several(machine, station, ticket, machine.next(monotonic()))
+        return _outcome(done, question)
+
+
+def _outcome(done: Done, question: Question) -> Answer | DnsError:
+    if done.answer is not None:
+        return done.answer
+    return done.error or DnsError.TryAgain(name=question.name, rdtype=question.rdtype)
+
+
+def _repeats(name: bytes, plain: bytes, rest: bytes) -> bool:
+    """Whether a label in another letter case than the caller's is repeated in the rest of the message."""
+    at = 0
+    while size := name[at]:
+        end = at + 1 + size
+        label = name[at:end]
+        if label != plain[at:end] and label in rest:
+            return True
+        at = end
+    return False
+
+
+def _plain_answer(question: Question, upstream: Upstream, one: Outstanding, wire: bytes) -> Answer | None:
+    """The answer in `wire`, whose question is in the caller's letter case; None if it is not a plain one."""
+    if wire[2] << 8 & TC or wire[3] & 0xF:
+        return None
+    try:
+        message = Message.from_wire(wire)
+    except DnsError.InvalidResponse:
+        return None
+    records = message.answer
+    if not records or message.rcode != Rcode.NOERROR:
+        return None
+    name, rdtype, rdclass = question.name, question.rdtype, question.rdclass
+    for record in records:
+        if record.rdtype != rdtype or record.rdclass != rdclass or record.name != name:
+            return None
+    server = upstream.addr
+    assert server is not None  # `Upstream` says so for UDP
+    reply = Reply(
+        one.wire,
+        message,
+        server=server,
+        transport="udp",
+        wire=wire,
+        elapsed_s=one.answered_at - one.sent_at,
+        ignored=one.ignored,
+    )
+    return Answer(question, records, (), (reply,))
