@@ -218,6 +218,18 @@ class Join(Group):
         yield self
         self.collect()
 
+    def pause(self) -> None:
+        """Leave the driver, while the branches stay where they wait: another driver may go on with them.
+
+        Branches that are composed flows leave it too.
+        """
+        for branch in self.branches:
+            if branch.reactor is not None:
+                branch.reactor.disarm(branch)
+                self.fresh.append(branch)
+            if isinstance(branch.want, Join):
+                branch.want.pause()
+
     def collect(self) -> None:
         """After the wait: give the branches that woke their turn, in the order in which they woke."""
         if self.ready:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from netkit.dns.options import QueryOptions
     from netkit.dns.steps import Done
     from netkit.dns.transports.station import Station
+    from netkit.dns.transports.table import Wakes
     from netkit.dns.upstream import Upstream
     from netkit.io import Flow
 
@@ -43,10 +44,21 @@ _CASE_BITS = bytes(0x20 if octet < 128 and chr(octet).isalpha() else 0 for octet
 _COUNTS = b"\x00\x01\x00\x00\x00\x00\x00"
 
 
+class FirstQuery(Outstanding):
+    """The first query of a lookup: with the question in the caller's letter case, and who may be asked."""
+
+    __slots__ = ("asked", "learnt", "plain", "upstreams")
+
+    asked: Question
+    plain: bytes
+    upstreams: Sequence[Upstream]
+    learnt: Learnt
+
+
 class Lookups:
     """Looks questions up by the same options; what was learnt of the upstreams is in `knowledge`."""
 
-    __slots__ = ("_head", "_is_plain", "_knowledge", "_opt", "_options", "_room")
+    __slots__ = ("_head", "_is_plain", "_knowledge", "_opt", "_options", "room")
 
     def __init__(self, options: QueryOptions, knowledge: Knowledge) -> None:
         self._options = options
@@ -65,76 +77,80 @@ class Lookups:
         counts = _COUNTS + bytes([options.edns is not None])
         self._head = (flags | Opcode.QUERY << 11).to_bytes(2, "big") + counts
         self._opt = bytes(opt.data)
-        self._room = 0 if options.edns is None else options.edns.payload_size
+        #: How long an answer over UDP may be, in octets.
+        self.room = 0 if options.edns is None else options.edns.payload_size
 
     def flow(
         self, question: Question, upstreams: Sequence[Upstream], station: Station
     ) -> Flow[Answer | DnsError]:
         """Flow: the answer to a question, or the error that says why there is none."""
-        if self._is_plain and upstreams:
-            upstream = upstreams[0]
+        event = Event()
+        one = self.first(question, upstreams, station, event)
+        if one is None:
             now = monotonic()
-            learnt = self._knowledge.of(upstream)
-            if upstream.transport is Transport.UDP and learnt.is_plain(now):
-                return (yield from self._first_flow(question, upstreams, station, now, learnt))
-        machine = Lookup(question, upstreams, self._options, monotonic(), station.random, self._knowledge)
-        return _outcome((yield from pump_flow(machine, station)), question)
+            machine = Lookup(question, upstreams, self._options, now, station.random, self._knowledge)
+            return _outcome((yield from pump_flow(machine, station)), question)
+        pool = station.udp
+        addr = upstreams[0].addr
+        assert addr is not None  # `Upstream` says so for UDP
+        try:
+            yield from pool.begin_flow(one, addr, self.room)
+            yield from pool.wait_flow(one, event, may_be_miscased=True)
+            answer = self.plain_answer(one)
+            if answer is not None:
+                return answer
+            return (yield from self.go_on_flow(one, station))
+        except Interrupted as interrupted:
+            note_deadline(interrupted, upstreams[0], question)
+            raise
+        finally:
+            pool.drop(one)
 
-    def _first_flow(
-        self,
-        question: Question,
-        upstreams: Sequence[Upstream],
-        station: Station,
-        now: float,
-        learnt: Learnt,
-    ) -> Flow[Answer | DnsError]:
-        """Flow: ask the first upstream; take a plain answer, or let a `Lookup` go on."""
+    def first(
+        self, question: Question, upstreams: Sequence[Upstream], station: Station, event: Wakes
+    ) -> FirstQuery | None:
+        """The first query, to be sent over UDP to the first upstream; None if a `Lookup` has to decide."""
+        if not self._is_plain or not upstreams:
+            return None
+        upstream = upstreams[0]
+        now = monotonic()
+        learnt = self._knowledge.of(upstream)
+        if upstream.transport is not Transport.UDP or not learnt.is_plain(now):
+            return None
         plain = question.name.to_wire()
         size = len(plain)
         chance = station.chance.take(size + 2)
         turned = int.from_bytes(plain.translate(_CASE_BITS), "big") & int.from_bytes(chance[2:], "big")
         name = (int.from_bytes(plain, "big") ^ turned).to_bytes(size, "big")
         asking = name + (question.rdtype << 16 | question.rdclass).to_bytes(4, "big")
-        event = Event()
         until = now + self._options.timeout
-        one = Outstanding(chance[:2] + self._head + asking + self._opt, asking, until, event)
-        upstream = upstreams[0]
-        addr = upstream.addr
-        assert addr is not None  # `Upstream` says so for UDP
-        pool = station.udp
+        one = FirstQuery(chance[:2] + self._head + asking + self._opt, asking, until, event)
+        one.asked, one.plain, one.upstreams, one.learnt = question, plain, upstreams, learnt
         if log.enabled:
             log_query(upstream, Transport.UDP, question, int.from_bytes(one.id, "big"))
-        try:
-            yield from pool.begin_flow(one, addr, self._room)
-            yield from pool.wait_flow(one, event, may_be_miscased=True)
-            wire = one.answer
-            if wire is not None and wire[4:6] == b"\x00\x01":
-                rest = wire[NAME_AT + size :]
-                if not _repeats(name, plain, rest):
-                    answer = _plain_answer(question, upstream, one, wire[:NAME_AT] + plain + rest)
-                    if answer is not None:
-                        if log.enabled:
-                            log_reply(answer.replies[0], question)
-                        elapsed = one.answered_at - one.sent_at
-                        learnt.answered(Transport.UDP, elapsed, one.answered_at)
-                        return answer
-            return (yield from self._go_on_flow(question, upstreams, station, one, event))
-        except Interrupted as interrupted:
-            note_deadline(interrupted, upstream, question)
-            raise
-        finally:
-            pool.drop(one)
+        return one
 
-    def _go_on_flow(
-        self,
-        question: Question,
-        upstreams: Sequence[Upstream],
-        station: Station,
-        one: Outstanding,
-        event: Event,
-    ) -> Flow[Answer | DnsError]:
-        """Flow: let a `Lookup` decide what follows from the first query and what came of it."""
-        upstream, query = upstreams[0], Message.from_wire(one.wire)
+    def plain_answer(self, one: FirstQuery) -> Answer | None:
+        """The answer, if what came is a plain one."""
+        wire, plain = one.answer, one.plain
+        if wire is None or wire[4:6] != b"\x00\x01":
+            return None
+        rest = wire[NAME_AT + len(plain) :]
+        if _repeats(one.question, plain, rest):
+            return None
+        answer = _plain_answer(one, wire[:NAME_AT] + plain + rest)
+        if answer is not None:
+            one.learnt.answered(Transport.UDP, one.answered_at - one.sent_at, one.answered_at)
+            if log.enabled:
+                log_reply(answer.replies[0], one.asked)
+        return answer
+
+    def go_on_flow(self, one: FirstQuery, station: Station) -> Flow[Answer | DnsError]:
+        """Flow: let a `Lookup` decide what follows from the first query and what came of it.
+
+        If nothing came yet, but a message in another letter case, its event is an `Event`.
+        """
+        question, upstream, query = one.asked, one.upstreams[0], Message.from_wire(one.wire)
         came = None
         if one.is_over:
             is_exact = not query.question[0].name.is_identical(question.name)
@@ -142,17 +158,17 @@ class Lookups:
             if log.enabled and isinstance(came, Reply):
                 log_reply(came, question)
         until = one.until
-        assert until is not None  # `_first_flow` has set it
+        assert until is not None  # `first` has set it
         sent = Sent(upstream, Transport.UDP, query, one.sent_at, until, came)
-        now = monotonic()
-        machine = Lookup(
-            question, upstreams, self._options, now, station.random, self._knowledge, sent=[sent]
-        )
+        now, options = monotonic(), self._options
+        machine = Lookup(question, one.upstreams, options, now, station.random, self._knowledge, sent=[sent])
         if came is not None:
             return _outcome((yield from pump_flow(machine, station)), question)
         # A message came in another letter case: the right one is waited for beside the next query.
         (ask,) = machine.asks
         ticket = Ticket(ask)
+        event = one.event
+        assert isinstance(event, Event)
         ticket.one, ticket.event, ticket.is_miscased = one, event, True
         machine.miscased(ask)
         done = yield from pump_several(machine, station, ticket, machine.next(monotonic()))
@@ -177,7 +193,7 @@ def _repeats(name: bytes, plain: bytes, rest: bytes) -> bool:
     return False
 
 
-def _plain_answer(question: Question, upstream: Upstream, one: Outstanding, wire: bytes) -> Answer | None:
+def _plain_answer(one: FirstQuery, wire: bytes) -> Answer | None:
     """The answer in `wire`, whose question is in the caller's letter case; None if it is not a plain one."""
     if wire[2] << 8 & TC or wire[3] & 0xF:
         return None
@@ -188,11 +204,12 @@ def _plain_answer(question: Question, upstream: Upstream, one: Outstanding, wire
     records = message.answer
     if not records or message.rcode != Rcode.NOERROR:
         return None
+    question = one.asked
     name, rdtype, rdclass = question.name, question.rdtype, question.rdclass
     for record in records:
         if record.rdtype != rdtype or record.rdclass != rdclass or record.name != name:
             return None
-    server = upstream.addr
+    server = one.upstreams[0].addr
     assert server is not None  # `Upstream` says so for UDP
     reply = Reply(
         one.wire,

@@ -21,7 +21,7 @@ from netkit.dns.errors import DnsError
 from netkit.io import driver_depth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class Place(Protocol):
@@ -90,6 +90,11 @@ class Places(Generic[P]):
         known.extend([None] * (depth + 1 - len(known)))
         known[depth] = made, loop, _forks
         return made
+
+    def __iter__(self) -> Iterator[P]:
+        """All places that are in use somewhere."""
+        with self._guard:
+            return iter(list(self._all))
 
     def close(self) -> None:
         """Close all places; questions that are outstanding fail. Any thread; a second call does nothing."""

@@ -94,9 +94,14 @@ class Station:
         finalize(self, _release, self.udp, self.streams).atexit = False
 
     @property
+    def outstanding(self) -> int:
+        """How many questions are outstanding."""
+        return self.udp.outstanding + self.streams.outstanding + self._https_questions
+
+    @property
     def is_in_use(self) -> bool:
         """Whether a question is outstanding."""
-        return bool(self.udp.outstanding or self._https_questions or self.streams.is_in_use)
+        return self.outstanding > 0
 
     def close(self) -> None:
         """Close everything; questions that are outstanding fail. Only in the station's own thread."""

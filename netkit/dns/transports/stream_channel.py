@@ -104,9 +104,9 @@ class StreamChannel(Waiting):
         self._wake.clear()
         return self._stream.want(write=bool(self._outbox), event=self._wake, until=until)
 
-    def _step(self) -> None:
+    def _step(self) -> bool:
         self._push()
-        self._take(fresh=False)
+        return self._take(fresh=False)
 
     def _forget(self, one: Outstanding) -> None:
         self._table.drop(one)
@@ -131,23 +131,25 @@ class StreamChannel(Waiting):
             if not isinstance(error, (BrokenPipeError, ConnectionResetError)):
                 self._lose(error)
 
-    def _take(self, *, fresh: bool) -> None:
-        """Take in what is there, without waiting."""
+    def _take(self, *, fresh: bool) -> bool:
+        """Take in what is there, without waiting. Returns whether there may be more."""
         if self.is_lost:
-            return
+            return False
         try:
             for _ in range(OPERATIONS_PER_TURN):
                 if not self._stream.try_fill(fresh=fresh):
-                    return
+                    return False
                 data = self._stream.try_take()
                 if not data:
                     self._lose(None)
-                    return
+                    return False
                 self._received += data
                 self._read_messages()
                 fresh = False
         except (OSError, NetkitError) as error:
             self._lose(error)
+            return False
+        return True
 
     def _read_messages(self) -> None:
         received = self._received

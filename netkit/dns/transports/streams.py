@@ -54,9 +54,9 @@ class Streams:
         self._dialing: SingleFlight[Key, StreamChannel] = SingleFlight()
 
     @property
-    def is_in_use(self) -> bool:
-        """Whether a question is outstanding."""
-        return any(channel.outstanding for channel in self._channels.values())
+    def outstanding(self) -> int:
+        """How many questions are outstanding."""
+        return sum([channel.outstanding for channel in self._channels.values()])
 
     @property
     def connections(self) -> int:

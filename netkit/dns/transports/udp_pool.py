@@ -247,14 +247,15 @@ class UdpPool(Waiting):
         descriptor = self._ready.descriptor
         return descriptor.want_read if until is None else Want(read=descriptor, until=until)
 
-    def _step(self) -> None:
+    def _step(self) -> bool:
         budget = AT_ONCE
         for fd in self._ready.ready():
             at = self._by_fd.get(fd)
             if at is not None:
                 budget -= self._receive(at, budget)
                 if budget <= 0:
-                    break
+                    return True
+        return False
 
     def _receive(self, at: _Socket, budget: int) -> int:
         """Take what has come to a socket, at least one datagram. Returns how many."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from netkit.dns.errors import DnsError
 from netkit.io import ClosedError, Event, Want
@@ -21,6 +21,8 @@ from netkit.io import ClosedError, Event, Want
 if TYPE_CHECKING:
     from netkit.dns.transports.table import Outstanding
     from netkit.io import Flow
+
+T = TypeVar("T")
 
 #: How many moments of questions that are over may collect before they are removed.
 MANY_MOMENTS = 1024
@@ -67,21 +69,22 @@ class Moments:
 class Waiting:
     """The base of what flows share: who pumps, who waits, and the moments when questions are given up.
 
-    A subclass implements `_want` (what the pump waits for), `_step` (take in what is there, without waiting),
-    `_forget` (take a question out of its table) and `close` (end all questions).
+    A subclass implements `_want` (what the pump waits for), `_step` (take in what is there, without waiting,
+    and say whether there may be more), `_forget` (take a question out of its table) and `close` (end all
+    questions).
     """
 
     __slots__ = ("__weakref__", "_is_pumped", "_moments", "_waiting")
 
     def __init__(self) -> None:
         self._moments = Moments()
-        self._waiting: dict[Outstanding, Event] = {}
+        self._waiting: dict[object, Event] = {}
         self._is_pumped = False
 
     def _want(self, until: float | None) -> Want:
         raise NotImplementedError
 
-    def _step(self) -> None:
+    def _step(self) -> bool:
         raise NotImplementedError
 
     def _forget(self, one: Outstanding) -> None:
@@ -107,16 +110,46 @@ class Waiting:
                 self._is_pumped = True
                 try:
                     while not _is_enough(one, may_be_miscased):
-                        yield self._want(self._moments.next())
-                        self._step()
-                        self._expire()
-                except ClosedError:  # from another thread
-                    self.close()
+                        yield from self._turn()
                 finally:
                     self._is_pumped = False
         finally:
             self._waiting.pop(one, None)
             self._pass_on()
+
+    def any_flow(self, finished: list[T], event: Event) -> Flow[None]:
+        """Flow: until something is in `finished`, which whoever puts it there says by `event`.
+
+        For who has many questions out at once: nothing has to be done for each of them.
+        """
+        key = object()
+        try:
+            while not finished:
+                if self._is_pumped:
+                    event.clear()
+                    self._waiting[key] = event
+                    yield Want(event=event)
+                    continue
+                self._is_pumped = True
+                try:
+                    while not finished:
+                        yield from self._turn()
+                finally:
+                    self._is_pumped = False
+        finally:
+            self._waiting.pop(key, None)
+            self._pass_on()
+
+    def _turn(self) -> Flow[None]:
+        """Flow: the pump waits, takes in what is there, and gives up what has waited too long."""
+        try:
+            yield self._want(self._moments.next())
+        except ClosedError:  # from another thread
+            self.close()
+            return
+        # What has come is taken before anything is given up, however late the flow runs again.
+        if not self._step():
+            self._expire()
 
     def drop(self, one: Outstanding) -> None:
         """Nobody waits for it any more: an answer that comes later is foreign. No effect if it is over."""

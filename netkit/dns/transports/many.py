@@ -1,0 +1,202 @@
+"""Many questions at once, a limited number of them outstanding: what `Resolver.resolve_many` gives.
+
+The first queries go out without a flow for each of them: the cost of a question is its query, its answer and
+little else. A question whose answer is not a plain one goes on in a flow of its own beside the others, as
+`lookups` has it. Between two results nothing runs: what comes meanwhile waits in the sockets, and what has
+come is taken before anything is given up as late.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from netkit.dns.errors import DnsError
+from netkit.io import Event
+from netkit.io.compose import Join
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from netkit.dns.answer import Answer
+    from netkit.dns.message import Question
+    from netkit.dns.transports.lookups import FirstQuery, Lookups
+    from netkit.dns.transports.station import Station
+    from netkit.dns.upstream import Upstream
+    from netkit.io import Flow
+    from netkit.io.compose import Branch
+
+
+class _Finished:
+    """What the queries of one `Many` tell when they are over: itself once, and not which of them."""
+
+    __slots__ = ("event", "over")
+
+    def __init__(self) -> None:
+        self.over: list[FirstQuery] = []
+        self.event = Event()
+
+
+class _Told:
+    """Puts one query among the finished ones."""
+
+    __slots__ = ("finished", "one")
+
+    def __init__(self, finished: _Finished) -> None:
+        self.finished = finished
+        self.one: FirstQuery | None = None
+
+    def set_soon(self) -> None:
+        one, self.one = self.one, None
+        if one is not None:
+            self.finished.over.append(one)
+            self.finished.event.set_soon()
+
+
+class Many:
+    """The questions of one call. Each `next_flow` waits for results; `close` gives up the rest.
+
+    `upstreams_for` says whom to ask; `find` looks for an answer that is known already; `keep` is given each
+    result.
+    """
+
+    def __init__(
+        self,
+        questions: Iterator[Question],
+        concurrency: int,
+        lookups: Lookups,
+        station: Station,
+        upstreams_for: Callable[[Question], Sequence[Upstream]],
+        find: Callable[[Question], Answer | DnsError | None],
+        keep: Callable[[Question, Answer | DnsError], None],
+    ) -> None:
+        if concurrency < 1:
+            raise DnsError.InvalidValue("concurrency", concurrency, "must be at least 1")
+        self._questions = questions
+        self._concurrency = concurrency
+        self._lookups = lookups
+        self._station = station
+        self._upstreams_for = upstreams_for
+        self._find = find
+        self._keep = keep
+        self._finished = _Finished()
+        self._out: set[FirstQuery] = set()
+        self._same: dict[Question, int] = {}  # how often each question that is under way was asked
+        self._join = Join()  # the flows of questions that are not plain
+        self._is_over = False  # there are no more questions
+        self.results: deque[tuple[Question, Answer | DnsError]] = deque()
+
+    def next_flow(self) -> Flow[bool]:
+        """Flow: until there is a result. False if there will be none."""
+        try:
+            while True:
+                self._take()
+                self._fill()
+                if self.results:
+                    return True
+                if self._join.branches:
+                    yield from self._wait_beside()
+                elif self._out:
+                    yield from self._station.udp.any_flow(self._finished.over, self._finished.event)
+                else:
+                    return False
+        except BaseException:
+            self.close()
+            raise
+
+    def _take(self) -> None:
+        """Take the answers of the queries that are over."""
+        over = self._finished.over
+        if not over:
+            return
+        taken = list(over)
+        over.clear()
+        for one in taken:
+            self._out.discard(one)
+            answer = self._lookups.plain_answer(one) if one.is_over else None
+            if answer is not None:
+                self._give(one.asked, answer)
+            else:
+                self._join.start(self._go_on(one))
+
+    def _fill(self) -> None:
+        """Send queries for further questions, as many as may be outstanding."""
+        room = self._concurrency - len(self._out) - len(self._join.branches)
+        pool, lookups = self._station.udp, self._lookups
+        while room > 0 and not self._is_over and len(self.results) < self._concurrency:
+            question = next(self._questions, None)
+            if question is None:
+                self._is_over = True
+                return
+            if question in self._same:
+                self._same[question] += 1
+                continue
+            known = self._find(question)
+            if known is not None:
+                self.results.append((question, known))
+                continue
+            self._same[question] = 1
+            room -= 1
+            upstreams = self._upstreams_for(question)
+            told = _Told(self._finished)
+            one = lookups.first(question, upstreams, self._station, told)
+            if one is None:
+                self._join.start(self._look_up(question, upstreams))
+                continue
+            told.one = one
+            addr = upstreams[0].addr
+            assert addr is not None  # `Upstream` says so for UDP
+            try:
+                blocked = pool.send(one, addr, lookups.room)
+            except OSError:
+                blocked = None  # it is over, and the flow gets the error once more
+                self._join.start(self._look_up(question, upstreams))
+                continue
+            if blocked is not None:
+                pool.drop(one)
+                self._join.start(self._look_up(question, upstreams))
+            else:
+                self._out.add(one)
+
+    def _give(self, question: Question, found: Answer | DnsError) -> None:
+        self._keep(question, found)
+        for _ in range(self._same.pop(question, 1)):
+            self.results.append((question, found))
+
+    def _look_up(self, question: Question, upstreams: Sequence[Upstream]) -> Flow[None]:
+        self._give(question, (yield from self._lookups.flow(question, upstreams, self._station)))
+
+    def _go_on(self, one: FirstQuery) -> Flow[None]:
+        if not one.is_over:
+            one.event = Event()  # it is still waited for: see `Lookups.go_on_flow`
+        try:
+            self._give(one.asked, (yield from self._lookups.go_on_flow(one, self._station)))
+        finally:
+            self._station.udp.drop(one)
+
+    def _wait_beside(self) -> Flow[None]:
+        """Flow: until a query is over, or a flow has a result."""
+        join, finished = self._join, self._finished
+        pumping: Branch[None] | None = None
+        try:
+            if self._out:
+                pumping = join.start(self._station.udp.any_flow(finished.over, finished.event))
+            while not (self.results or finished.over):
+                stepped = join.step()
+                if stepped is None:
+                    yield join.want
+                    join.collect()
+                elif stepped.outcome is not None:
+                    stepped.outcome.unwrap()
+        finally:
+            if pumping is not None:
+                join.close(pumping)
+            join.pause()
+
+    def close(self) -> None:
+        """Give up what is outstanding."""
+        self._is_over = True
+        for one in self._out:
+            self._station.udp.drop(one)
+        self._out.clear()
+        self._join.__exit__(None, None, None)
