@@ -8,9 +8,10 @@ server's process for each message, and its ratio to that of netkit's loop.
 
 netkit_loop: a MessageHandler, served by WsLoop. netkit_messages: the same without the loop. netkit_flow: a
 handler that is a flow, with `receive_flow` and `send_flow`. netkit_async: an async handler under uvloop,
-with `receive_async` and `send_async`. With `_pure`, the Python twin. None of them compresses. The peers are
-those of the dependency group `bench` (`pip install --group bench`), and fastwebsockets in Rust, which is
-built here where there is cargo; one that is missing is said to be.
+with `receive_async` and `send_async`. netkit_threads: a blocking handler, and so a thread for each
+connection; beside it stands websockets_threads. With `_pure`, the Python twin. None of them compresses. The
+peers are those of the dependency group `bench` (`pip install --group bench`), and fastwebsockets in Rust,
+which is built here where there is cargo; one that is missing is said to be.
 """
 
 from __future__ import annotations
@@ -148,6 +149,21 @@ def netkit_async(port: int) -> None:
     uvloop.run(server.run_async([TcpListener.bind(f"127.0.0.1:{port}")]))
 
 
+def netkit_threads(port: int) -> None:
+    from netkit.http.server.server import HttpServer
+    from netkit.net.tcp import TcpListener
+    from netkit.websocket import WebSocketConfig, WebSocketHandler
+    from netkit.websocket.server import BridgedWebSocket
+
+    class Echo:
+        def handle_socket(self, ws: BridgedWebSocket) -> None:
+            for message in ws:
+                ws.send(message)
+
+    server = HttpServer(WebSocketHandler(Echo(), config=WebSocketConfig()))
+    server.run([TcpListener.bind(f"127.0.0.1:{port}")])
+
+
 # The peers
 
 
@@ -183,6 +199,17 @@ def websockets(port: int) -> None:
     asyncio.run(main())
 
 
+def websockets_threads(port: int) -> None:
+    from websockets.sync.server import ServerConnection, serve
+
+    def echo(ws: ServerConnection) -> None:
+        for message in ws:
+            ws.send(message)
+
+    with serve(echo, "127.0.0.1", port, compression=None) as server:
+        server.serve_forever()
+
+
 def aiohttp(port: int) -> None:
     import uvloop
     from aiohttp import WSMsgType, web
@@ -215,10 +242,12 @@ KINDS: dict[str, Callable[[int], None]] = {
         netkit_messages,
         netkit_flow,
         netkit_async,
+        netkit_threads,
         fastwebsockets,
         picows,
         aiohttp,
         websockets,
+        websockets_threads,
     )
 }
 

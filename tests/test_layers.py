@@ -111,6 +111,7 @@ ROOMS = {
     "netkit.websocket.connection": "api",
     "netkit.websocket.keepalive": "api",
     "netkit.websocket.loop": "api",
+    "netkit.websocket.place": "api",
     "netkit.websocket.receiving": "api",
     "netkit.websocket.sending": "api",
     "netkit.websocket.server": "api",

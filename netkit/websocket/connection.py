@@ -105,7 +105,9 @@ class WebSocket(ReceivingConnection):
     ) -> str | bytes:
         """The next message: `str` for a text, `bytes` for octets; errors as `receive`."""
         if not self._messages or turn_is_due():
-            await run_async(self._message_flow(), deadline=deadline_after(timeout), cancel=cancel)
+            place = self._place
+            if place is None or timeout is not None or cancel is not None or not await place.hear_async():
+                await run_async(self._message_flow(), deadline=deadline_after(timeout), cancel=cancel)
         return self._take_message()
 
     def receive_flow(self) -> Flow[str | bytes]:

@@ -137,8 +137,8 @@ class TimedConnection(SendingConnection):
         if is_first:
             self.closing.set()
         self._wake.set()  # for the pump, which waits no longer than that
-        if self._recall is not None:
-            self._recall()
+        if self._place is not None:
+            self._place.leave()
 
     def abort(self) -> None:
         """Release the connection at once, from any thread. Callers that wait get an error."""

@@ -57,6 +57,8 @@ _APART = 16384
 
 _NO_LOCK = nullcontext()
 
+_TEXT_FRAME, _BINARY_FRAME = int(FIN | Opcode.Textual), int(FIN | Opcode.Binary)
+
 
 class State(Enum):
     """Where a connection is (RFC 6455 section 7.1)."""
@@ -385,6 +387,24 @@ class WebSocketProtocol:
                 self._out.extend((frame_header(first, len(data)), data))
         except UnicodeEncodeError:
             raise WebSocketError.InvalidValue("message", "a lone surrogate is no text") from None
+
+    def frame_past_outbox(self, message: object) -> bytes | None:
+        """The frame of a message for which nothing is to be decided, while the outbox is empty.
+
+        Whoever alone sends may send it at once. None for every other message: give it to `send`.
+        """
+        kind = type(message)
+        if self._out or self._fragment >= 0 or self.close_sent is not None or self.is_ended:
+            return None
+        if self._min_size is not None or (kind is not str and kind is not bytes):
+            return None
+        if len(message) >= _APART:  # type: ignore[arg-type]  # one of the two above
+            return None
+        key = None if self._mask_key is None else self._mask_key()
+        try:
+            return build_frame(_TEXT_FRAME if kind is str else _BINARY_FRAME, message, key)  # type: ignore[arg-type]  # as above
+        except UnicodeEncodeError:
+            return None  # `send` says what is wrong
 
     def send_fragment(self, data: str | Octets, *, end: bool) -> None:
         """Send a part of a message in a frame of its own; `end` with the last part.

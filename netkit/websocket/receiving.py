@@ -47,6 +47,7 @@ class ReceivingConnection(TimedConnection):
         self._operations = 0  # messages that flows have received and sent, so that others get their turn
         self._pumping = False  # some flow receives, for all
         self._want: Want | None = None  # what the pump waited for last
+        self._hearing = Want(event=self._heard)  # what everybody else waits for
 
     def _take_message(self) -> str | bytes:
         try:
@@ -79,7 +80,14 @@ class ReceivingConnection(TimedConnection):
         if self._receiving:
             raise BusyError("WebSocket's receiving side")
         self._receiving = True
+        place, heard = self._place, self._heard
         try:
+            while place is not None and place.is_here:
+                heard.clear()
+                if self._messages:
+                    return
+                if place.is_here:  # looked at after the clearing, as in `_pump_flow`
+                    yield self._hearing
             yield from self._pump_flow(lambda: bool(self._messages) or self._is_over)
         finally:
             self._receiving = False
@@ -93,12 +101,12 @@ class ReceivingConnection(TimedConnection):
 
     def _pump_flow(self, is_there: Callable[[], bool]) -> Flow[None]:
         """Flow: receive until `is_there`; one flow does, and the others wait until it has heard something."""
-        while self._pumping:
+        while self._pumping or (self._place is not None and self._place.enter()):
             self._heard.clear()
             if is_there():
                 return
             if self._has_pump:  # looked at after the clearing: a pump that leaves sets it
-                yield Want(event=self._heard)
+                yield self._hearing
         # No call lies between the look and the taking, so no other thread either.
         self._pumping = True
         if self._begun is not None:

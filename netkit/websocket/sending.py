@@ -21,7 +21,7 @@ from netkit.websocket.errors import WebSocketError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Literal, TypeAlias
+    from typing import Literal, Protocol, TypeAlias
 
     from netkit.io import ByteStream, Flow
     from netkit.websocket.config import WebSocketConfig
@@ -29,6 +29,21 @@ if TYPE_CHECKING:
     from netkit.websocket.protocol import WebSocketProtocol
 
     Direction: TypeAlias = Literal["sent", "received"]
+
+    class LoopPlace(Protocol):
+        """The place of a connection in a loop that receives for many; see `netkit.websocket.place`."""
+
+        #: Whether the loop receives now, and so is the connection's pump.
+        is_here: bool
+
+        def enter(self) -> bool:
+            """Have the loop receive. False where something else is to be done first."""
+
+        def leave(self) -> None:
+            """The loop receives no more: whoever waits for a message does."""
+
+        async def hear_async(self) -> bool:
+            """Whether a message has come, where the loop receives; False where a flow is to wait for it."""
 
 
 class SendingConnection:
@@ -52,7 +67,7 @@ class SendingConnection:
         self._unsent: memoryview | None = None  # what the stream has not taken of what the protocol gave
         self._failure: Exception | None = None  # of the stream
         self._deaf: OSError | None = None  # the peer takes no more octets; what it has sent is still read
-        self._recall: Callable[[], None] | None = None  # has the loop that serves it (`WsLoop`) leave it
+        self._place: LoopPlace | None = None  # in the loop of a server (`WsLoop`)
         self._closed = Event()
 
     def _reason(self) -> Exception:
@@ -85,10 +100,35 @@ class SendingConnection:
 
     def _send_now(self, message: str | Octets) -> bool:
         """Put a message into the outbox, and send what goes at once. Whether nothing is left to be sent."""
+        if self.on_octets is None and self._unsent is None and self._take_sending():
+            try:
+                sent = self._send_past_outbox(message)
+            finally:
+                self._leave_sending()
+            if sent is not None:
+                return sent and (not self.protocol.has_output or self._push())
         with self._lock:
             self._check_sending()
             self.protocol.send(message)
         return self._push()
+
+    def _send_past_outbox(self, message: str | Octets) -> bool | None:
+        """Send a message at once, for who alone sends. Whether nothing of it is left; None if it was not sent
+        at all, because it is not simple."""
+        if self._closed.is_set or self._failure is not None or self._deaf is not None:
+            return None
+        frame = self.protocol.frame_past_outbox(message)
+        if frame is None or self._unsent is not None:
+            return None
+        try:
+            taken = self.stream.offer(frame)
+        except OSError as error:
+            self._cannot_send(error)
+            return True  # who receives is told
+        if taken < len(frame):
+            self._unsent = memoryview(frame)[taken:]
+            return False
+        return self.stream.unsent == 0
 
     def _take_sending(self) -> bool:
         """Become the one who sends, if nobody is."""
@@ -171,8 +211,8 @@ class SendingConnection:
     def _sending_flow(self) -> Flow[None]:
         """Flow: send until nothing is left. For who has taken the sending; it is given up at the end."""
         stream, timeout = self.stream, self.config.write_timeout
-        if self._recall is not None:
-            self._recall()
+        if self._place is not None:
+            self._place.leave()
         turns = 0
         try:
             while not self._offer():

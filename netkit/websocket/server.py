@@ -14,6 +14,7 @@ by the handler beside it, or with 426.
 from __future__ import annotations
 
 from functools import partial
+from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from netkit.http.server.request import ServerRequest
     from netkit.io import Flow
     from netkit.websocket.config import WebSocketConfig
+    from netkit.websocket.place import Place
 
 
 #: How many blocking handlers serve at once, unless the server is told otherwise.
@@ -87,12 +89,16 @@ class LastingMessageHandler(Protocol):
 class BridgedWebSocket:
     """A connection as a blocking handler has it, in a thread: the server's own flow does what it asks for.
 
+    Where the connection has a `place` in the server's loop, that only is for what has to wait: a message that
+    goes at once is sent by the thread itself, and for one that is to come, the loop wakes it.
     Errors are those of `WebSocket`, and ClosedError when the server ends.
     """
 
-    def __init__(self, ws: ServerWebSocket, bridge: Bridge) -> None:
+    def __init__(self, ws: ServerWebSocket, bridge: Bridge, place: Place | None = None) -> None:
         self._ws = ws
         self._bridge = bridge
+        self._place = place
+        self._told: SimpleQueue[None] = SimpleQueue()
         self.request = ws.request
 
     @property
@@ -103,11 +109,23 @@ class BridgedWebSocket:
     def receive(self, *, timeout: float | None = None) -> str | bytes:
         """The next message: `str` for a text, `bytes` for octets; `timeout` in seconds."""
         until = deadline_after(timeout)
+        place = self._place
+        if place is not None and place.hear(self._told, until):
+            return self._ws._take_message()
         return self._bridge.delegate(lambda: before(until, self._ws.receive_flow(), "waiting for a message"))
 
     def send(self, message: str | bytes) -> None:
         """Send a message: a text, or octets."""
-        self._bridge.delegate(partial(self._ws.send_flow, message))
+        ws = self._ws
+        if self._place is not None:
+            try:
+                if not ws._send_now(message):
+                    self._bridge.delegate(ws._flush_flow)
+            except WebSocketError.ConnectionClosed:
+                pass  # or the server has ended, which the bridge knows
+            else:
+                return
+        self._bridge.delegate(partial(ws.send_flow, message))
 
     def ping(self, payload: bytes | None = None) -> float:
         """Send a ping, and return how long its answer took, in seconds."""
@@ -253,8 +271,9 @@ class WebSocketHandler:
     def around_flow(self, serving: Flow[object]) -> Flow[None]:
         """Flow: serve, and let the threads end afterwards."""
         loop: WsLoop | None = None
-        if isinstance(self._handler, MessageHandler) and WsLoop.available:
-            loop = WsLoop(self._handler, self._config)
+        if WsLoop.available:
+            answers = self._handler if isinstance(self._handler, MessageHandler) else None
+            loop = WsLoop(answers, self._config)
             self._loops.append(loop)
             serving = beside(serving, loop.turning(), loop.looking())
         try:
@@ -278,8 +297,10 @@ class WebSocketHandler:
                 serving = handler.around_messages_flow(ws, serving)
             yield from serving
             return
+        place = None if self.loop is None else self.loop.place(ws)
         if isinstance(handler, FlowSocketHandler):
-            yield from handler.handle_socket_flow(ws)
+            flow = handler.handle_socket_flow(ws)
+            yield from flow if place is None else place.drive_flow(flow)
             return
         if isinstance(handler, SocketHandler):
             bridge = Bridge()
@@ -289,7 +310,7 @@ class WebSocketHandler:
                 self._pool,
                 exchange,
                 bridge,
-                partial(handler.handle_socket, BridgedWebSocket(ws, bridge)),
+                partial(handler.handle_socket, BridgedWebSocket(ws, bridge, place)),
                 dropped=lambda _: None,
                 is_received=False,
             )

@@ -385,9 +385,10 @@ def test_a_thread_that_does_not_receive_takes_part_in_the_closing() -> None:
 # Signs of life
 
 
-def test_the_server_asks_whether_the_client_is_there(served: Serving) -> None:
-    served.server.handler._config = WebSocketConfig(ping_interval=0.05, ping_timeout=0.05)  # type: ignore[attr-defined]  # noqa: SLF001
-    with served.client() as client:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_server_asks_whether_the_client_is_there(kind: tuple[type[FlowEcho], str]) -> None:
+    config = WebSocketConfig(ping_interval=0.05, ping_timeout=0.05)
+    with serving(kind[0](), kind[1], config) as served, served.client() as client:
         client.ask(f"GET / HTTP/1.1\r\n{ASKS}\r\n".encode())
         came = client.received + client.at_end()
         assert came[:1] == bytes([FIN | Opcode.Ping])
