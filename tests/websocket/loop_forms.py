@@ -19,7 +19,7 @@ from netkit.io import PAUSE, Event, Flow, all_of, run
 from netkit.net.sockets import unread
 from netkit.net.tcp import TcpStream
 from netkit.websocket import ServerWebSocket, WebSocketConfig, WebSocketHandler
-from netkit.websocket.loop import WsLoop
+from netkit.websocket.loop import WsLoop, serve_messages_flow
 
 HANDSHAKE = (
     b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -43,6 +43,16 @@ class Messages:
         return self._answer(ws, message)
 
 
+class Asking:
+    """The same handler as a flow that asks for its messages."""
+
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+
+    def handle_socket_flow(self, ws: ServerWebSocket) -> Flow[None]:
+        return serve_messages_flow(self._messages, ws)
+
+
 class Outcome(NamedTuple):
     """What a client got behind the handshake, up to the end of the connection, and what the server says."""
 
@@ -57,6 +67,7 @@ def exchange_frames(
     pieces: Sequence[bytes],
     *,
     in_loop: bool,
+    asking: bool = False,
     config: WebSocketConfig = QUIET,
     fields: bytes = b"",
     ends: bool = True,
@@ -65,6 +76,7 @@ def exchange_frames(
 ) -> Outcome:
     """Serve one client, who sends these pieces, and reads all that comes.
 
+    With `asking` the handler is a flow.
     With `ends` the client then sends no more. `together`: the first piece comes with the handshake.
     `stop_after`: the server stops after so many pieces.
     """
@@ -82,7 +94,7 @@ def exchange_frames(
             raise AssertionError(f"{connection.number}: {error}")
 
     messages = Messages(answer)
-    handler = WebSocketHandler(messages, config=config)
+    handler = WebSocketHandler(Asking(messages) if asking else messages, config=config)
     stop = Event()
     service = Service(handler, ServerConfig(), stop, Notes())
     got = bytearray()

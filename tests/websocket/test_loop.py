@@ -160,10 +160,11 @@ SCRIPTS: dict[str, tuple[Answer, bytes, bytes, list[str | bytes]]] = {
 
 
 def both(answer: Answer, pieces: Sequence[bytes], **more: Any) -> Outcome:
-    """What both forms do, which is the same."""
+    """What both forms do, which is the same; and a flow that asks for its messages, in the loop too."""
     in_loop = exchange_frames(answer, pieces, in_loop=True, **more)
     in_flow = exchange_frames(answer, pieces, in_loop=False, **more)
-    assert in_loop == in_flow
+    asking = exchange_frames(answer, pieces, in_loop=True, asking=True, **more)
+    assert in_loop == in_flow == asking
     return in_loop
 
 
