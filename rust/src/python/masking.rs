@@ -26,12 +26,26 @@ pub(super) fn apply_mask<'py>(
     if let Ok(data) = data.cast::<PyBytes>() {
         return masked_bytes(py, &[], data.as_bytes(), Some(key));
     }
+    if let Ok(data) = data.cast::<PyByteArray>() {
+        let mut made = Unfinished::new(py, data.len())?;
+        // SAFETY: the interpreter's lock is held until the end (`py`), so that nobody resizes it.
+        #[allow(unsafe_code)]
+        unsafe {
+            made.write_masked(py, data.data().cast_const(), data.len(), key);
+        }
+        return Ok(made.finish(py));
+    }
     let data = octets(data)?;
-    PyBytes::new_with(py, data.len_bytes(), |target| {
-        data.copy_to_slice(py, target)?;
-        mask_in_place(target, key);
-        Ok(())
-    })
+    if !data.is_c_contiguous() {
+        return Err(PyTypeError::new_err("the data must be contiguous"));
+    }
+    let mut made = Unfinished::new(py, data.len_bytes())?;
+    // SAFETY: `data` keeps so much memory where it is, and it is contiguous (which was looked at).
+    #[allow(unsafe_code)]
+    unsafe {
+        made.write_masked(py, data.buf_ptr().cast::<u8>().cast_const(), data.len_bytes(), key);
+    }
+    Ok(made.finish(py))
 }
 
 /// Mask or unmask a payload where it lies, or the piece of one that has offset octets before it.
@@ -43,6 +57,15 @@ pub(super) fn apply_mask_in_place<'py>(
     offset: Offset<'py>,
 ) -> PyResult<()> {
     let key = turned(key_of(key)?, offset.octets()?);
+    if let Ok(buffer) = buffer.cast::<PyByteArray>() {
+        let place = buffer.data();
+        // SAFETY: the interpreter's lock is held until the end, so that nobody resizes it.
+        #[allow(unsafe_code)]
+        unsafe {
+            mask_pieces(place.cast_const(), place, buffer.len(), key);
+        }
+        return Ok(());
+    }
     let buffer = octets(buffer)?;
     if buffer.readonly() {
         return Err(PyTypeError::new_err("cannot modify read-only memory"));
@@ -50,35 +73,41 @@ pub(super) fn apply_mask_in_place<'py>(
     if !buffer.is_c_contiguous() {
         return Err(PyTypeError::new_err("the buffer must be contiguous"));
     }
-    mask_pieces(&buffer, key);
+    let place = buffer.buf_ptr().cast::<u8>();
+    // SAFETY: `buffer` keeps so much memory where it is, writable and contiguous (which was looked at).
+    #[allow(unsafe_code)]
+    unsafe {
+        mask_pieces(place.cast_const(), place, buffer.len_bytes(), key);
+    }
     Ok(())
 }
 
-/// XOR a contiguous buffer with the repeated key, piece by piece out and back in: no slice of it may exist,
-/// because a thread that has released the interpreter's lock (a `recv_into`, say) may be writing to it. Of a size
-/// that the compiler knows, a piece is only ever in the processor's registers.
+/// XOR octets with the repeated key, piece by piece out of one place and into another: no slice of a buffer may
+/// exist, because a thread that has released the interpreter's lock (a `recv_into`, say) may be writing to it. Of
+/// a size that the compiler knows, a piece is only ever in the processor's registers.
+///
+/// # Safety
+/// `from` is readable and `to` writable for `length` octets. They are the same place, or do not overlap.
 // The pieces are read and written unaligned.
 #[allow(unsafe_code, clippy::cast_ptr_alignment)]
-fn mask_pieces(buffer: &PyBuffer<u8>, key: Key) {
-    let (start, length) = (buffer.buf_ptr().cast::<u8>(), buffer.len_bytes());
+unsafe fn mask_pieces(from: *const u8, to: *mut u8, length: usize, key: Key) {
     let whole = length - length % PIECE;
     let [a, b, c, d] = key;
     let keys = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
     for at in (0..whole).step_by(PIECE) {
-        // SAFETY: `buffer` keeps the memory where it is, writable and contiguous (the caller has looked), and
-        // `at + PIECE` is not beyond its end. Octets may have any value and stand anywhere.
+        // SAFETY: `at + PIECE` is not beyond `length`. Octets may have any value and stand anywhere.
         unsafe {
-            let place = start.add(at).cast::<[u64; PIECE / 8]>();
-            place.write_unaligned(place.read_unaligned().map(|octets| octets ^ keys));
+            let piece = from.add(at).cast::<[u64; PIECE / 8]>().read_unaligned();
+            to.add(at).cast::<[u64; PIECE / 8]>().write_unaligned(piece.map(|octets| octets ^ keys));
         }
     }
     let mut rest = [0; PIECE];
     let size = length - whole;
-    // SAFETY: as above; `rest` has room for `size` octets, which are fewer than PIECE, and is no part of the buffer.
-    unsafe { std::ptr::copy_nonoverlapping(start.add(whole), rest.as_mut_ptr(), size) };
+    // SAFETY: as above; `rest` has room for `size` octets, which are fewer than PIECE, and is no part of either.
+    unsafe { std::ptr::copy_nonoverlapping(from.add(whole), rest.as_mut_ptr(), size) };
     mask_in_place(&mut rest[..size], key);
     // SAFETY: as above, the other way round.
-    unsafe { std::ptr::copy_nonoverlapping(rest.as_ptr(), start.add(whole), size) };
+    unsafe { std::ptr::copy_nonoverlapping(rest.as_ptr(), to.add(whole), size) };
 }
 
 /// The offset as it was given, or nothing where it was left out. It is read in its turn, after the key, so
@@ -157,6 +186,26 @@ impl Unfinished {
         self.written += octets.len();
     }
 
+    /// Write the octets at a place, masked.
+    ///
+    /// # Safety
+    /// `source` is readable for `length` octets.
+    ///
+    /// # Panics
+    /// If they are more than are still to be written.
+    #[allow(unsafe_code)]
+    unsafe fn write_masked(&mut self, py: Python<'_>, source: *const u8, length: usize, key: Key) {
+        assert!(length <= self.length - self.written);
+        let bytes = self.bytes.bind(py);
+        // SAFETY: `source` is readable. `bytes` has so much room behind what is written, and nobody else has a
+        // reference to it, as in `write`.
+        unsafe {
+            let target = ffi::PyBytes_AsString(bytes.as_ptr()).cast::<u8>().add(self.written);
+            mask_pieces(source, target, length, key);
+        }
+        self.written += length;
+    }
+
     /// Whether all octets are written.
     pub(super) fn is_finished(&self) -> bool {
         self.written == self.length
@@ -199,11 +248,8 @@ pub(super) fn key_of(key: &Bound<'_, PyAny>) -> PyResult<Key> {
     key.try_into().map_err(wrong)
 }
 
-/// Any contiguous buffer as octets. What is no `bytearray` is made into octets by `memoryview` itself, as
-/// the Python twin does it, which also makes the errors the same.
+/// Any contiguous buffer as octets. `memoryview` itself makes them, as in the Python twin, which also makes the
+/// errors the same.
 fn octets(data: &Bound<'_, PyAny>) -> PyResult<PyBuffer<u8>> {
-    if data.is_instance_of::<PyByteArray>() {
-        return PyBuffer::get(data);
-    }
     PyBuffer::get(&PyMemoryView::from(data)?.call_method1("cast", ("B",))?)
 }
