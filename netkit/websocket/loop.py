@@ -119,7 +119,6 @@ class WsLoop:
         self._descriptor = Descriptor(self._epoll.fileno(), close=self._epoll.close)
         self._occupied = Event()
         self._buffer = bytearray(RECEIVE_SIZE)
-        self._view = memoryview(self._buffer)
         self.places: dict[int, Place] = {}
         #: How many messages were answered here, or taken without an answer.
         self.handled = 0
@@ -177,7 +176,7 @@ class WsLoop:
             serve(ready)
 
     def _serve_ready(self, ready: list[tuple[int, int]]) -> None:
-        places, buffer, view, handle = self.places, self._buffer, self._view, self._handle
+        places, buffer, handle = self.places, self._buffer, self._handle
         now, handled, few = monotonic(), 0, self._few
         for fd, _ in ready:
             place = places.get(fd)
@@ -197,13 +196,14 @@ class WsLoop:
             ws._moved = now
             ws._asked = None
             try:
-                found = place.read(view[:size])
-                if len(found) != 1 or not place.reader.is_plain or ws.on_event is not None:
-                    self._serve(place, found)
+                message = place.read(buffer, size)
+                if isinstance(message, list):
+                    self._serve(place, message)
                     continue
                 # The usual case: one message has come.
-                message = found[0][1]
                 ws._begun = None
+                if ws.on_event is not None:
+                    ws.on_event((_BINARY if type(message) is bytes else _TEXT, message))
                 if handle is not None:
                     handled += 1
                     reply = handle(ws, message)

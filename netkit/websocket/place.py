@@ -93,7 +93,7 @@ class Place:
         self.protocol = ws.protocol
         # `WebSocketProtocol.feed`, of which the loop does the usual part itself.
         self.reader = ws.protocol._reader
-        self.read = self.reader.feed
+        self.read = self.reader.feed_front
         #: Whether a message is sent as it is, in a frame.
         self.is_bare = ws.protocol.deflate is None
         self.lock = ws._lock
@@ -397,6 +397,8 @@ class Place:
         loop.places.pop(self.fd, None)
         loop._epoll.unregister(self.fd)
         self._stream.take_back()
+        if ws._begun is not None:
+            ws._paused = monotonic()
         self._stop_receiving()
         self._left.set()
         if self._queue is not None:
@@ -410,8 +412,6 @@ class Place:
 
     def _stop_receiving(self) -> None:
         ws = self.ws
-        if ws._begun is not None:
-            ws._paused = monotonic()
         ws._pumping = False
         if self._answers:
             ws._receiving = False

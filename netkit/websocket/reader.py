@@ -163,6 +163,18 @@ class _MessageReader:
             self.offset = error.offset
         return found
 
+    def feed_front(self, buffer: bytearray, size: int) -> str | bytes | list[Found]:
+        """`feed` the first `size` octets of a buffer, for a loop that receives into it.
+
+        Where that is one message, which is not compressed, and nothing else, its payload is returned itself.
+        Raises ValueError where there are not so many octets.
+        """
+        if not 0 <= size <= len(buffer):
+            raise ValueError(f"{size} is not 0 to {len(buffer)} octets")
+        with memoryview(buffer) as view:
+            found = self.feed(view[:size])
+        return found[0][1] if len(found) == 1 and self.is_plain else found
+
     def _read(self, view: memoryview, found: list[Found]) -> None:
         while not self._stopped:
             if self._left < 0:

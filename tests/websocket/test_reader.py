@@ -526,6 +526,34 @@ def test_twins_agree(
             assert getattr(python, name) == getattr(rust, name), name
 
 
+@given(stream=streams(), cuts=st.lists(st.integers(1, 40), max_size=30), allow_compressed=st.booleans())
+@settings(max_examples=200)
+def test_the_front_of_a_buffer_is_read_as_octets_are(
+    twins: tuple[Twin, Twin], stream: bytes, cuts: list[int], allow_compressed: bool
+) -> None:
+    """The payload alone stands for one message that is not compressed, and for nothing else."""
+    for twin in twins:
+        by_octets, by_front = (twin.MessageReader(True, allow_compressed=allow_compressed) for _ in range(2))
+        at = 0
+        for cut in [*cuts, len(stream)]:
+            piece, at = stream[at : at + cut], at + cut
+            found = by_octets.feed(piece)
+            front = by_front.feed_front(bytearray(piece + stream), len(piece))
+            if len(found) == 1 and by_octets.is_plain:
+                assert (type(front), front) == (type(found[0][1]), found[0][1])
+            else:
+                assert front == found
+            assert fields(by_octets.error) == fields(by_front.error)
+            for name in ("is_plain", "offset", "in_message", "buffered"):
+                assert getattr(by_octets, name) == getattr(by_front, name), name
+
+
+@pytest.mark.parametrize("size", [-1, 4])
+def test_a_buffer_with_fewer_octets(twin: Twin, size: int) -> None:
+    with pytest.raises(ValueError, match=rf"^{size} is not 0 to 3 octets$"):
+        twin.MessageReader(True).feed_front(bytearray(3), size)
+
+
 @pytest.mark.parametrize("data", ["text", None, 7, memoryview(b"abcd")[::2]])
 def test_twins_refuse_the_same_arguments(twins: tuple[Twin, Twin], data: Any) -> None:
     said = []

@@ -6,11 +6,11 @@ use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyList, PyMemoryView, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyList, PyMemoryView, PyString, PyTuple};
 
 use super::arguments::{import, Given};
 use super::masking::{key_of, masked_bytes, Unfinished};
-use crate::masking::mask_into;
+use crate::masking::{mask_into, Key};
 use crate::websocket::header;
 use crate::websocket::{Error, Kind, Reader, Settings, Step, FIN, RSV1};
 
@@ -93,6 +93,28 @@ impl MessageReader {
         Ok(found)
     }
 
+    /// What `feed` finds in the first octets of a buffer; of one message alone, the payload itself.
+    #[allow(unsafe_code)]
+    fn feed_front<'py>(
+        &mut self,
+        buffer: &Bound<'py, PyByteArray>,
+        size: isize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = buffer.py();
+        let Some(size) = usize::try_from(size).ok().filter(|&size| size <= buffer.len()) else {
+            return Err(PyValueError::new_err(format!("{size} is not 0 to {} octets", buffer.len())));
+        };
+        INPUT.with_borrow_mut(|input| {
+            if input.len() < size {
+                input.resize(size, 0);
+            }
+            // SAFETY: the buffer has `size` octets, and nobody resizes it while the interpreter's lock is held
+            // (`py`). `input` has as much room, and is no part of it. No slice of the buffer exists, as in `feed`.
+            unsafe { std::ptr::copy_nonoverlapping(buffer.data().cast_const(), input.as_mut_ptr(), size) };
+            self.read_front(py, &input[..size])
+        })
+    }
+
     /// What was wrong, None if nothing was.
     #[getter]
     fn error(&self, py: Python<'_>) -> Option<Py<PyAny>> {
@@ -130,57 +152,91 @@ impl MessageReader {
         if self.kernel.is_stopped() {
             return Ok(());
         }
-        if let Err(error) = self.read_steps(py, input, found)? {
-            self.is_plain = false;
-            self.kernel.stop(error);
-            self.error = Some(exception(py, error)?);
+        let done = match self.kernel.step(input) {
+            Ok(first) => self.read_steps(py, input, first, found)?,
+            Err(error) => Err(error),
+        };
+        done.or_else(|error| self.fail(py, error))
+    }
+
+    /// As `read`, but for one message its payload, without a list where the input is just that.
+    fn read_front<'py>(&mut self, py: Python<'py>, input: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        self.is_plain = true;
+        let found = PyList::empty(py);
+        if self.kernel.is_stopped() {
+            return Ok(found.into_any());
         }
+        let done = match self.kernel.step(input) {
+            Ok((Step::Whole { opcode, start, length, key }, used)) if used == input.len() => {
+                match self.whole(py, opcode, &input[start..start + length], key)? {
+                    Ok(payload) => return Ok(payload),
+                    Err(error) => Err(error),
+                }
+            }
+            Ok(first) => self.read_steps(py, input, first, &found)?,
+            Err(error) => Err(error),
+        };
+        done.or_else(|error| self.fail(py, error))?;
+        if self.is_plain && found.len() == 1 {
+            return found.get_item(0)?.get_item(1);
+        }
+        Ok(found.into_any())
+    }
+
+    /// The peer has broken a rule: nothing more is read.
+    fn fail(&mut self, py: Python<'_>, error: Error) -> PyResult<()> {
+        self.is_plain = false;
+        self.kernel.stop(error);
+        self.error = Some(exception(py, error)?);
         Ok(())
     }
 
-    /// The steps that the input makes. The outer result is a fault of this machine, the inner one the peer's.
+    /// The payload of a message that came in one frame, and as a whole.
+    fn whole<'py>(
+        &self,
+        py: Python<'py>,
+        opcode: u8,
+        payload: &[u8],
+        key: Option<Key>,
+    ) -> PyResult<Result<Bound<'py, PyAny>, Error>> {
+        match (opcode, key) {
+            (1, None) => Ok(self.text(py, payload)),
+            (1, Some(key)) => Ok(TEXT.with_borrow_mut(|scratch| {
+                let length = payload.len();
+                if scratch.len() < length {
+                    scratch.resize(length, 0);
+                }
+                mask_into(payload, key, &mut scratch[..length]);
+                let text = self.text(py, &scratch[..length]);
+                if scratch.len() > KEPT {
+                    *scratch = Vec::new();
+                }
+                text
+            })),
+            (_, None) => Ok(Ok(PyBytes::new(py, payload).into_any())),
+            (_, Some(key)) => Ok(Ok(masked_bytes(py, &[], payload, Some(key))?.into_any())),
+        }
+    }
+
+    /// The steps that the input makes, of which the first is made. The outer result is a fault of this machine,
+    /// the inner one the peer's.
     fn read_steps<'py>(
         &mut self,
         py: Python<'py>,
         input: &[u8],
+        first: (Step, usize),
         found: &Bound<'py, PyList>,
     ) -> PyResult<Result<(), Error>> {
         let mut rest = input;
+        let (mut step, mut used) = first;
         loop {
-            let (step, used) = match self.kernel.step(rest) {
-                Ok(done) => done,
-                Err(error) => return Ok(Err(error)),
-            };
             match step {
                 Step::NeedMore => break,
                 Step::Whole { opcode, start, length, key } => {
-                    let payload = &rest[start..start + length];
-                    let payload = match (opcode, key) {
-                        (1, None) => match self.text(py, payload) {
-                            Ok(text) => text,
-                            Err(error) => return Ok(Err(error)),
-                        },
-                        (1, Some(key)) => {
-                            let text = TEXT.with_borrow_mut(|scratch| {
-                                if scratch.len() < length {
-                                    scratch.resize(length, 0);
-                                }
-                                mask_into(payload, key, &mut scratch[..length]);
-                                let text = self.text(py, &scratch[..length]);
-                                if scratch.len() > KEPT {
-                                    *scratch = Vec::new();
-                                }
-                                text
-                            });
-                            match text {
-                                Ok(text) => text,
-                                Err(error) => return Ok(Err(error)),
-                            }
-                        }
-                        (_, None) => PyBytes::new(py, payload).into_any(),
-                        (_, Some(key)) => masked_bytes(py, &[], payload, Some(key))?.into_any(),
-                    };
-                    found.append((opcode_of(py, opcode)?, payload))?;
+                    match self.whole(py, opcode, &rest[start..start + length], key)? {
+                        Ok(payload) => found.append((opcode_of(py, opcode)?, payload))?,
+                        Err(error) => return Ok(Err(error)),
+                    }
                 }
                 Step::Part { total, start, length, key } => {
                     let mut unfinished = match self.unfinished.take() {
@@ -212,6 +268,10 @@ impl MessageReader {
                 }
             }
             rest = &rest[used..];
+            (step, used) = match self.kernel.step(rest) {
+                Ok(next) => next,
+                Err(error) => return Ok(Err(error)),
+            };
         }
         if let Some(kind) = self.kernel.compressed_piece() {
             self.is_plain = false;
