@@ -27,7 +27,10 @@ NAMESAKES = {
 }
 
 #: Forms whose arguments differ: a handler in a thread gets a connection that asks the server's flow.
-OTHER_ARGUMENTS = {"netkit.websocket.server.AsyncSocketHandler.handle_socket_async"}
+OTHER_ARGUMENTS = {
+    "netkit.websocket.server.AsyncSocketHandler.handle_socket_async",
+    "netkit.websocket.place.Place.hear_async",  # a coroutine is interrupted, a thread has a deadline
+}
 
 
 class Form(NamedTuple):
