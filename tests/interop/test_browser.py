@@ -24,8 +24,9 @@ from netkit.websocket import DeflateConfig, WebSocketConfig
 from tests.cli.test_serve_echo import Server
 from tests.cli.test_serve_http import serving
 from tests.http.server.serving import Serving
+from tests.interop.servers.websocket_messages import SIZES
 from tests.interop.webdriver import Browser, browser
-from tests.interop.websocket_peers import SIZES, Paths
+from tests.interop.websocket_peers import Paths
 from tests.waiting import until
 
 pytestmark = [

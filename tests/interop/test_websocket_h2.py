@@ -23,14 +23,15 @@ from netkit.websocket import DeflateConfig, WebSocketConfig, WebSocketError
 from netkit.websocket.client import ClientWebSocket, connect, connect_async
 from tests.conftest import free_port, require_peer
 from tests.http.server.serving import Serving
-from tests.interop.websocket_peers import Paths, messages_of_peers
+from tests.interop.servers.websocket_messages import messages_of_peers
+from tests.interop.websocket_peers import Paths
 from tests.waiting import until_connected
 from tests.websocket.sockets import Form
 
 pytestmark = pytest.mark.once
 
 PACKED = WebSocketConfig(deflate=DeflateConfig(min_size=0), subprotocols=["chat"])
-MESSAGES = list(messages_of_peers())
+MESSAGES = messages_of_peers()
 
 
 @contextmanager

@@ -25,18 +25,18 @@ from netkit.websocket import DeflateConfig, WebSocketConfig, WebSocketError
 from netkit.websocket.client import connect, connect_async
 from tests.conftest import free_port, require_peer
 from tests.http.server.serving import Serving, client_tls
-from tests.interop.websocket_peers import (
+from tests.interop.servers.websocket_messages import (
     RESERVED_OF_CLIENT,
     RESERVED_OF_SERVER,
-    Paths,
     messages_of_peers,
 )
+from tests.interop.websocket_peers import Paths
 from tests.websocket.serving import AsyncEcho, FlowEcho, serving
 
 pytestmark = pytest.mark.once
 
 PACKED = WebSocketConfig(deflate=DeflateConfig(min_size=0), subprotocols=["chat"])
-MESSAGES = list(messages_of_peers())
+MESSAGES = messages_of_peers()
 
 
 # Their clients

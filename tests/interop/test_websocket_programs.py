@@ -14,7 +14,8 @@ from netkit.http import Client, DialConfig, HttpVersions, Version
 from netkit.websocket import DeflateConfig, WebSocketConfig, WebSocketError
 from netkit.websocket.client import ClientWebSocket, connect, connect_async
 from tests.http.server.serving import Serving
-from tests.interop.websocket_peers import PEERS, Paths, Peer, PeerServer, Programs, messages_of_peers
+from tests.interop.servers.websocket_messages import messages_of_peers
+from tests.interop.websocket_peers import PEERS, Paths, Peer, PeerServer, Programs
 from tests.websocket.serving import AsyncEcho, FlowEcho, ThreadEcho, serving
 from tests.websocket.sockets import Form
 

@@ -42,22 +42,6 @@ HERE = Path(__file__).parent
 #: How long a peer may take, in seconds.
 PATIENCE = 60
 
-#: Each form of a length begins or ends at some of these (RFC 6455 section 5.2); the last does not fit into
-#: what the systems buffer.
-SIZES = (0, 1, 125, 126, 65535, 65536, 3 << 20)
-
-#: A frame with an opcode that is reserved, as either side sends it.
-RESERVED_OF_SERVER = b"\x83\x00"
-RESERVED_OF_CLIENT = b"\x83\x80\x01\x02\x03\x04"
-
-
-def messages_of_peers() -> Iterator[str | bytes]:
-    """Texts and octets of those sizes."""
-    octets = bytes((at * 7 + at) >> 8 & 255 for at in range(1 << 16))
-    for size in SIZES:
-        yield "x" * (size % 2) + "ü" * (size // 2)
-        yield (octets * (size // len(octets) + 1))[:size]
-
 
 class Paths:
     """A handler of requests: what a server of the tests does at the paths that its clients know."""

@@ -29,7 +29,11 @@ from picows import (
     ws_create_server,
 )
 
-from tests.interop.websocket_peers import RESERVED_OF_CLIENT, RESERVED_OF_SERVER, messages_of_peers
+from tests.interop.servers.websocket_messages import (
+    RESERVED_OF_CLIENT,
+    RESERVED_OF_SERVER,
+    messages_of_peers,
+)
 
 #: Frames of this size are taken.
 MAX_FRAME = 16 << 20
