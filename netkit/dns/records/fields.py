@@ -44,7 +44,21 @@ class KeepAsOctets(Exception):
     """
 
 
-class Field(Generic[T, G]):
+if TYPE_CHECKING:
+
+    class _Subscripted(Generic[T, G]):
+        """`Field[int, int]` for mypy."""
+
+else:
+
+    class _Subscripted:
+        """The same at run time: what stands in the brackets says nothing then, and `Generic` takes its time."""
+
+        def __class_getitem__(cls, item: object) -> type:
+            return cls
+
+
+class Field(_Subscripted[T, G]):
     """A field: `T` is its value in a record, `G` what a constructor takes for it.
 
     `about` is a phrase for the field's JSON Schema. Every method that reads raises the error of its reader.

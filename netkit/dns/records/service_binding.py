@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from netkit.dns.errors import DnsError
 from netkit.dns.records.base import DnsRecord
-from netkit.dns.records.fields import U16, DomainName
+from netkit.dns.records.fields import U16, DomainName, KeepAsOctets
 from netkit.dns.records.svcparams import Params
 
 if TYPE_CHECKING:
@@ -42,5 +42,9 @@ class ServiceBinding(DnsRecord):
 
     @classmethod
     def from_wire(cls, name: Name, ttl: int, rdclass: DnsClass, reader: WireReader) -> Self:
-        # Without `_check`: a client passes over parameters that do not fit each other (section 2.4.3).
-        return cls._made(name, ttl, rdclass, [field.read(reader) for field in cls.FIELDS])
+        made = cls._made(name, ttl, rdclass, [field.read(reader) for field in cls.FIELDS])
+        if made.params.contradiction is not None:
+            # Section 2.4.3: no client uses it, and no zone file should have it; section 2.2 does not say that
+            # the message is malformed.
+            raise KeepAsOctets
+        return made

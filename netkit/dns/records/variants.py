@@ -250,7 +250,7 @@ def _install() -> None:
     for attributes, only_in in ((_IN_ONLY, DnsClass.IN), (_ANY_CLASS, None)):
         for attribute in attributes.split():
             variant = Variant(attribute, _FILES.get(attribute, attribute.lower()), only_in)
-            _VARIANTS[DnsRecordType.parse(attribute.replace("_", "-"))] = variant
+            _VARIANTS[vars(DnsRecordType)[attribute]] = variant
             setattr(Variants, attribute, variant)
     Variants.Unknown = Variant("Unknown", "unknown", None)  # type: ignore[assignment]
 
