@@ -125,9 +125,7 @@ class Question(Value):
     def __eq__(self, other: object) -> bool:
         if type(other) is not Question:
             return NotImplemented
-        return (
-            self.rdtype == other.rdtype and self.rdclass == other.rdclass and self.name == other.name
-        )
+        return self.rdtype == other.rdtype and self.rdclass == other.rdclass and self.name == other.name
 
     def __str__(self) -> str:
         return f"{self.name}\t{self.rdclass}\t{self.rdtype}"

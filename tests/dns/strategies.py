@@ -26,6 +26,7 @@ from netkit.dns.records import (
 )
 from netkit.dns.records.fields import Field
 from netkit.dns.records.prefixes import AddressPrefix
+from netkit.dns.records.variants import TYPES
 
 _U8, _U16, _U32 = st.integers(0, 0xFF), st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)
 
@@ -56,8 +57,9 @@ _unknown_types = st.integers(0, 0xFFFF).filter(
     lambda number: number != DnsRecordType.OPT and record_class(number, 1) is None
 )
 
-#: Records of every type that has a class of its own, and of those that have none.
+#: Records of every type, most often of those that are common, and of those that have no class.
 records: st.SearchStrategy[DnsRecord] = st.one_of(
+    st.sampled_from(TYPES).flatmap(lambda rdtype: records_of(rdtype)),  # noqa: PLW0108 - defined below
     st.builds(DnsRecord.A, names(), ttls, st.builds(Ipv4Addr, _U32)),
     st.builds(DnsRecord.AAAA, names(), ttls, st.builds(Ipv6Addr, st.integers(0, 2**128 - 1))),
     st.builds(DnsRecord.CNAME, names(), ttls, names(), st.sampled_from((1, 3, 4, 32))),

@@ -12,8 +12,8 @@ JSON and its schema, the canonical form, and the letters for a decoder. A type w
 has `_check`; one whose fields do not simply follow each other overrides these methods.
 
 A new type is a file, and its name in `variants`, from where the file is loaded when the type is first met.
-Types without a file are `DnsRecord.Unknown` and go through unharmed (RFC 3597), and so does RDATA that no text
-gives again octet for octet (`fields.KeepAsOctets`).
+Types without a file are `DnsRecord.Unknown` and go through unharmed (RFC 3597), and so does RDATA that no
+text gives again octet for octet (`fields.KeepAsOctets`).
 """
 
 from netkit.dns.records.base import (

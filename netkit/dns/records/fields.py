@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 else:
 
     class _Subscripted:
-        """The same at run time: what stands in the brackets says nothing then, and `Generic` takes its time."""
+        """The same at run time, when what is in the brackets says nothing; `Generic` takes its time."""
 
         def __class_getitem__(cls, item: object) -> type:
             return cls

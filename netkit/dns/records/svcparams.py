@@ -2,10 +2,10 @@ r"""Parameters of a service, as SVCB and HTTPS have them (RFC 9460 sections 2.1,
 
     alpn="h2,h3" port=8443 ipv4hint=192.0.2.1 key667="hello"
 
-A parameter stays as its octets; the properties read them. On the wire keys rise and none comes twice, and the
-values of known keys have their form, or else the record is malformed (section 2.2). Parameters may contradict
-each other (section 2.4.3: a mandatory key is not there, or no-default-alpn is there without alpn): programs and
-zone files cannot write such a record, and one that is received stays as its octets.
+A parameter stays as its octets; the properties read them. On the wire keys rise and none comes twice, and
+the values of known keys have their form, or else the record is malformed (section 2.2). Parameters may
+contradict each other (section 2.4.3: a mandatory key is not there, or no-default-alpn is there without alpn):
+programs and zone files cannot write such a record, and one that is received stays as its octets.
 
 In text a list is written twice: its commas and backslashes are escaped, and the result is a character string
 (appendix A.1).
