@@ -2,8 +2,9 @@
 
 `DnsRecord.LAYOUT` says in letters what a type's RDATA is: `B H I L Q` a number of 8, 16, 32, 48 or 64 bits,
 `4` and `6` the octets of an address, `n` a name that may be compressed, `N` one that may not, `s` a string
-behind its length, `S` one or more of these up to the end, `r` all octets up to the end. `WireReader.values`
-and the Rust twin read by it.
+behind its length, `x` one that is not empty, `S` one or more strings up to the end, `r` all octets up to the
+end, `R` at least one of them, `t` a set of types up to the end (RFC 4034 section 4.1.2) as its octets.
+`WireReader.values` and the Rust twin read by it.
 
 A decoder by letters says only that RDATA is wrong; the type's own `from_wire` then says which field and why.
 """
@@ -50,3 +51,16 @@ def compiled(letters: str) -> Layout:
 
 
 _NOTHING = Struct("").unpack_from
+
+
+def is_bitmap(octets: bytes) -> bool:
+    """Whether octets are windows of types: in their order, of 1 to 32 octets, the last of them not zero."""
+    previous = -1
+    at = 0
+    while at + 2 <= len(octets):
+        window, size = octets[at], octets[at + 1]
+        at += 2 + size
+        if window <= previous or not 1 <= size <= 32 or at > len(octets) or not octets[at - 1]:
+            return False
+        previous = window
+    return at == len(octets)

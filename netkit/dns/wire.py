@@ -18,6 +18,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, NoReturn
 
 from netkit.dns.errors import DnsError
+from netkit.dns.layout import is_bitmap
 from netkit.dns.name import MAX_NAME, Name
 
 if TYPE_CHECKING:
@@ -244,15 +245,23 @@ class WireReader:
                     values.append(self.name(""))
                 elif letter == "N":
                     values.append(self.whole_name(""))
-                elif letter == "s":
-                    values.append(self.character_string(""))
+                elif letter in "sx":
+                    string = self.character_string("")
+                    if letter == "x" and not string:
+                        at = -1
+                        return None
+                    values.append(string)
                 elif letter == "S":
                     strings = [self.character_string("")]
                     while self.offset < end:
                         strings.append(self.character_string(""))
                     values.append(tuple(strings))
-                elif letter == "r":
-                    values.append(self.rest())
+                elif letter in "rRt":
+                    rest = self.rest()
+                    if (letter == "R" and not rest) or (letter == "t" and not is_bitmap(rest)):
+                        at = -1
+                        return None
+                    values.append(rest)
                 else:
                     values.append(int.from_bytes(self.take(6, ""), "big"))
                 at = self.offset

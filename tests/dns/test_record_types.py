@@ -450,7 +450,7 @@ def test_the_layouts() -> None:
         "HBBr",
         None,
         "HBBIIIHNr",
-        None,
+        "Nt",
     )
     assert (layouts["NAPTR"], layouts["HTTPS"], layouts["CNAME"]) == ("HHsssn", None, "n")
 

@@ -31,7 +31,7 @@ class Octets(Field[bytes, bytes]):
     def __init__(self, about: str = "", minimum: int = 0) -> None:
         super().__init__(about)
         self.minimum = minimum
-        self.layout = None if minimum else "r"
+        self.layout = {0: "r", 1: "R"}.get(minimum)
 
     def check(self, value: bytes) -> bytes:
         octets = bytes(value)
@@ -163,7 +163,7 @@ class SizedBase32Hex(SizedHex):
     """1 to 255 octets behind their number; text is one word in base32 with the extended hex alphabet, without
     padding (RFC 5155 section 3.3)."""
 
-    layout = None
+    layout = "x"
     written = "up to 255 octets in base32hex"
 
     def check(self, value: bytes) -> bytes:

@@ -93,11 +93,13 @@ class TypeBitmap(Field[tuple[DnsRecordType, ...], "Iterable[int | str]"]):
     `empty` says whether the set may be empty.
     """
 
+    is_raw = True
     schema: ClassVar[Schema] = {"type": "array", "items": {"type": "string"}}
 
     def __init__(self, about: str = "", *, empty: bool = True) -> None:
         super().__init__(about)
         self.empty = empty
+        self.layout = "t" if empty else None
 
     def check(self, value: Iterable[int | str]) -> tuple[DnsRecordType, ...]:
         types = {
@@ -106,6 +108,15 @@ class TypeBitmap(Field[tuple[DnsRecordType, ...], "Iterable[int | str]"]):
         if not types and not self.empty:
             raise self.invalid((), "needs at least one type")
         return tuple(sorted(types))
+
+    def from_raw(self, value: bytes) -> tuple[DnsRecordType, ...]:
+        types = []
+        at = 0
+        while at < len(value):
+            after = at + 2 + value[at + 1]
+            types += bits(value[at + 2 : after], value[at] << 8)
+            at = after
+        return tuple(types)
 
     def read(self, reader: WireReader) -> tuple[DnsRecordType, ...]:
         if not reader.remaining and not self.empty:

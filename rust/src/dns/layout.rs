@@ -16,12 +16,20 @@ pub enum Kind {
         /// Whether it may have pointers.
         compression: bool,
     },
-    /// `s`: a character string.
-    String,
+    /// `s`: a character string; `x`: one that is not empty.
+    String {
+        /// The least size.
+        least: usize,
+    },
     /// `S`: all that is left as character strings, at least one.
     Strings,
-    /// `r`: all that is left.
-    Rest,
+    /// `r`: all that is left; `R`: at least one octet of it.
+    Rest {
+        /// The least size.
+        least: usize,
+    },
+    /// `t`: all that is left as a set of types, which may be empty (RFC 4034 section 4.1.2).
+    Types,
 }
 
 impl Kind {
@@ -36,9 +44,12 @@ impl Kind {
             b'6' => Self::Ipv6,
             b'n' => Self::Name { compression: true },
             b'N' => Self::Name { compression: false },
-            b's' => Self::String,
+            b's' => Self::String { least: 0 },
+            b'x' => Self::String { least: 1 },
             b'S' => Self::Strings,
-            b'r' => Self::Rest,
+            b'r' => Self::Rest { least: 0 },
+            b'R' => Self::Rest { least: 1 },
+            b't' => Self::Types,
             _ => return None,
         })
     }
@@ -49,7 +60,7 @@ impl Kind {
 pub enum Value<'a> {
     /// A number.
     Number(u64),
-    /// The octets of a string, or the rest.
+    /// The octets of a string, or the rest, or a set of types.
     Octets(&'a [u8]),
     /// An IPv4 address.
     Ipv4(&'a [u8; 4]),
@@ -105,8 +116,8 @@ impl Layout {
                     at = usize::from(name.after);
                     Value::Name(name)
                 }
-                Kind::String => {
-                    let octets = string(data, at)?;
+                Kind::String { least } => {
+                    let octets = string(data, at).filter(|octets| octets.len() >= least)?;
                     at += 1 + octets.len();
                     Value::Octets(octets)
                 }
@@ -117,8 +128,13 @@ impl Layout {
                     }
                     Value::Strings(&data[first..at])
                 }
-                Kind::Rest => {
-                    let octets = data.get(at..)?;
+                Kind::Rest { least } => {
+                    let octets = data.get(at..).filter(|octets| octets.len() >= least)?;
+                    at = end;
+                    Value::Octets(octets)
+                }
+                Kind::Types => {
+                    let octets = data.get(at..).filter(|octets| is_bitmap(octets))?;
                     at = end;
                     Value::Octets(octets)
                 }
@@ -133,6 +149,20 @@ impl Layout {
 fn string(data: &[u8], at: usize) -> Option<&[u8]> {
     let length = usize::from(*data.get(at)?);
     data.get(at + 1..at + 1 + length)
+}
+
+/// Whether octets are windows of types: in their order, each with 1 to 32 octets, the last of them not zero.
+fn is_bitmap(mut octets: &[u8]) -> bool {
+    let mut previous = None;
+    while let Some((&[window, size], rest)) = octets.split_first_chunk() {
+        let Some((types, rest)) = rest.split_at_checked(size.into()) else { return false };
+        if previous >= Some(window) || size > 32 || types.last().is_none_or(|&last| last == 0) {
+            return false;
+        }
+        previous = Some(window);
+        octets = rest;
+    }
+    octets.is_empty()
 }
 
 /// Each of some character strings behind their lengths.
@@ -166,6 +196,11 @@ mod tests {
         assert_eq!(read("4", b"\x01\x02\x03\x04"), Some(vec!["Ipv4([1, 2, 3, 4])".into()]));
         assert!(read("6", &[0; 16]).is_some());
         assert!(read("r", b"").is_some());
+        assert!(read("R", b"a").is_some());
+        assert!(read("x", b"\x01a").is_some());
+        assert!(read("t", b"").is_some());
+        assert!(read("t", b"\x00\x01\x40\x01\x02\x00\x40").is_some());
+        assert!(read("t", &[&b"\x00\x20"[..], &[1; 32]].concat()).is_some());
         assert!(read("S", b"\x00").is_some());
         assert_eq!(strings(b"\x01a\x00\x02bc").collect::<Vec<_>>(), [&b"a"[..], b"", b"bc"]);
         assert_eq!(read("N", b"\x01a\x00").map(|values| values.len()), Some(1));
@@ -184,6 +219,15 @@ mod tests {
             ("s", b"\x02a"),
             ("S", b""),
             ("S", b"\x01a\x02b"),
+            ("x", b"\x00"),
+            ("R", b""),
+            ("t", b"\x00"),
+            ("t", b"\x00\x00"),
+            ("t", b"\x00\x02\x40"),
+            ("t", b"\x00\x01\x00"),
+            ("t", b"\x01\x01\x40\x01\x01\x40"),
+            ("t", b"\x01\x01\x40\x00\x01\x40"),
+            ("t", &[&b"\x00\x21"[..], &[1; 33]].concat()),
         ] {
             assert_eq!(read(letters, data), None, "{letters} {data:?}");
         }
