@@ -302,7 +302,7 @@ class Resolution:
             cause = error
             error = self._about(DnsError.Truncated(manner.cut.size), ask)
             error.__cause__ = cause
-        elif not isinstance(error, DnsError.InvalidResponse):
+        elif isinstance(error, (DnsError.Timeout, DnsError.NetworkError)):
             manner.learnt.failed(now)
         self._errors.append(self._about(error, ask))
         self._again.add(manner)

@@ -1,4 +1,4 @@
-"""`Upstream`: a server as text and back, what cannot be asked; which servers a name has; `Knowledge`'s limits."""
+"""`Upstream` as text and back, what cannot be asked, which servers a name has; the limits of `Knowledge`."""
 
 from __future__ import annotations
 

@@ -107,6 +107,12 @@ class TestSilenceIsRemembered:
         stage.look_up("www.example.")
         assert hosts(stage)[5:] == ["2"], "and the next pause is longer"
 
+    def test_a_server_that_answers_nonsense_is_not_a_silent_one(self) -> None:
+        stage = Stage({ONE: lambda asked: good(asked).to_wire()[:-1], TWO: good})
+        stage.look_up("www.example.")
+        stage.look_up("www.example.")
+        assert hosts(stage) == ["1", "2", "1", "2"]
+
     def test_one_server_is_asked_in_any_case(self) -> None:
         stage = Stage({ONE: silent})
         for _ in range(3):
