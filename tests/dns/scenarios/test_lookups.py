@@ -77,6 +77,12 @@ class TestAliases:
         assert (str(error.name), str(error.absent)) == ("www.example.", "gone.example.")
         assert error.negative_ttl == 50
 
+    def test_a_denial_holds_no_longer_than_the_aliases_in_earlier_replies(self) -> None:
+        stage = Stage({ONE: table({"www.example.": ["www.example. 5 CNAME gone.example."]})})
+        error = stage.look_up("www.example.").error
+        assert isinstance(error, DnsError.NoData)
+        assert error.negative_ttl == 5
+
 
 class TestSplitDns:
     def test_each_name_at_the_servers_of_its_domain(self) -> None:

@@ -169,6 +169,13 @@ class TestHedge:
         stage.look_up("www.example.")
         assert hosts(stage) == ["1"]
 
+    def test_the_retransmission_time_of_rfc_6298(self) -> None:
+        learnt = Knowledge().of(Upstream.parse(ONE))
+        learnt.answered(Transport.UDP, 0.1, 1.0)
+        assert learnt.delay(Transport.UDP, 1.0) == pytest.approx(0.1 + 4 * 0.05)
+        learnt.answered(Transport.UDP, 0.2, 2.0)
+        assert learnt.delay(Transport.UDP, 2.0) == pytest.approx(0.1125 + 4 * 0.0625)
+
     def test_the_time_of_one_server_in_the_house(self) -> None:
         learnt = Knowledge().of(Upstream.parse(ONE))
         for at in range(50):
