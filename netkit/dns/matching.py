@@ -70,12 +70,12 @@ def match(wire: bytes, query: Message, question: Question, exact_case: bool) -> 
         return message if without else Mismatch.OTHER
     if exact_case and repeated != sent:
         return Mismatch.CASE
-    if sent != plain and _has_copy(wire, end, sent, plain):
+    if sent != plain and has_copy(wire, end, sent, plain):
         return _restored(message, asked, question.name)
     return message
 
 
-def _has_copy(wire: bytes, start: int, sent: bytes, plain: bytes) -> bool:
+def has_copy(wire: bytes, start: int, sent: bytes, plain: bytes) -> bool:
     """Whether a label that is in another letter case in the query than in the caller's name is in `wire`."""
     at = 0
     while sent[at]:

@@ -64,7 +64,8 @@ class Resolver(Closing):
     `nameservers` and `search` replace the values of resolv.conf(5). `hosts` replaces the hosts file.
     `sources` replaces the `hosts` line of nsswitch.conf(5). `timeout` is how many seconds to wait for one
     answer; `tries` is how often each server is asked. `options` sets these two and all other details of
-    asking. `cache_size` 0 turns the cache off.
+    asking. `cache_size` 0 turns the cache off. For `serve_stale` seconds after its TTL an answer is given
+    where no server gives another (RFC 8767).
 
     A server may be text as `Upstream.parse` reads it, such as `"tls://192.0.2.53#dns.example"`. `tls` are
     settings for TLS. `https` makes requests over HTTPS, for servers over it: a `netkit.doh.DohClient`, which
@@ -89,6 +90,7 @@ class Resolver(Closing):
         resolv_conf: ResolvConf | None = None,
         cache_size: int = DEFAULT_CAPACITY,
         clock: Callable[[], float] = monotonic,
+        serve_stale: float = 0,
         tls: TlsConfig | None = None,
         https: HttpsExchange | None = None,
         bootstrap: NameResolver | None = None,
@@ -114,7 +116,7 @@ class Resolver(Closing):
         self.options: QueryOptions = options.replace(**changes) if changes else options
         self._hosts = hosts
         self._sources = None if sources is None else tuple(sources)
-        self._cache = Cache(cache_size, clock)
+        self._cache = Cache(cache_size, clock, stale=serve_stale)
         self._next = 0
         self._lookups = Lookups(self.options, Knowledge())
         self._under_way: SingleFlight[Question, Answer | DnsError] = SingleFlight()
@@ -139,8 +141,7 @@ class Resolver(Closing):
     def _ask_flow(self, question: Question) -> Flow[Answer | DnsError]:
         """Flow: ask the servers, and keep the answer."""
         found = yield from self._lookups.flow(question, self._servers(), self._places.here())
-        self._keep(question, found)
-        return found
+        return self._keep(question, found)
 
     def _many(self, questions: Iterable[QuestionLike], concurrency: int) -> Many:
         """The state of `resolve_many`, in the place of the caller."""
@@ -157,12 +158,15 @@ class Resolver(Closing):
         except DnsError as error:
             return error
 
-    def _keep(self, question: Question, found: Answer | DnsError) -> None:
-        """Keep what was found as long as it says."""
+    def _keep(self, question: Question, found: Answer | DnsError) -> Answer | DnsError:
+        """Keep what was found as long as it says; where it is a failure, a stale answer may be better."""
         if not isinstance(found, DnsError):
             self._cache.keep(question, found, found.ttl)
         elif isinstance(found, (DnsError.NotFound, DnsError.NoData)):
             self._cache.keep(question, found, found.negative_ttl or 0)
+        else:
+            return self._cache.find_stale(question) or found
+        return found
 
     def host_flow(self, host: str, family: int = 0) -> Flow[list[IpAddr]]:
         """Flow: the addresses of `host`, in the order to try them (RFC 6724); see `find_host_flow`."""
@@ -336,6 +340,43 @@ class Resolver(Closing):
                     yield many.results.popleft()
         finally:
             many.close()
+
+    def discover_flow(self, upstream: Upstream) -> Flow[list[Upstream]]:
+        """Flow: the encrypted servers that a plain one names as its own; see `discover`."""
+        from netkit.dns.discovery import QUESTION, designated
+
+        found = yield from self._lookups.flow(QUESTION, [upstream], self._places.here())
+        if isinstance(found, DnsError):
+            if isinstance(found, (DnsError.NotFound, DnsError.NoData)):
+                return []
+            raise found
+        return designated(found.records, found.replies[-1].message.additional, upstream)
+
+    def discover(
+        self,
+        upstream: UpstreamLike,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> list[Upstream]:
+        """The servers over TLS and HTTPS that a plain server names as its own, best first (RFC 9462).
+
+        Connections to them are refused unless their certificate is valid for the address of `upstream`. Empty
+        if it names none. Raises DnsError.
+        """
+        flow = self.discover_flow(Upstream.of(upstream))
+        return run(flow, deadline=deadline_after(timeout), cancel=cancel)
+
+    async def discover_async(
+        self,
+        upstream: UpstreamLike,
+        *,
+        timeout: float | None = None,
+        cancel: CancellationToken | None = None,
+    ) -> list[Upstream]:
+        """The servers over TLS and HTTPS that a plain server names as its own; see `discover`."""
+        flow = self.discover_flow(Upstream.of(upstream))
+        return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
 
     def query(
         self, name: Name | str, rdtype: int, *, cancel: CancellationToken | None = None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from netkit.dns.answer import Answer, Lookup
 from netkit.dns.constants import Opcode, Rcode
 from netkit.dns.errors import DnsError
+from netkit.dns.matching import has_copy
 from netkit.dns.message import AD, CD, RD, TC, Message
 from netkit.dns.steps import Sent
 from netkit.dns.transports.pump import log, log_query, log_reply, pump_flow, pump_several
@@ -135,10 +136,10 @@ class Lookups:
         wire, plain = one.answer, one.plain
         if wire is None or wire[4:6] != b"\x00\x01":
             return None
-        rest = wire[NAME_AT + len(plain) :]
-        if _repeats(one.question, plain, rest):
+        end = NAME_AT + len(plain)
+        if has_copy(wire, end, one.question, plain):
             return None
-        answer = _plain_answer(one, wire[:NAME_AT] + plain + rest)
+        answer = _plain_answer(one, wire[:NAME_AT] + plain + wire[end:])
         if answer is not None:
             one.learnt.answered(Transport.UDP, one.answered_at - one.sent_at, one.answered_at)
             if log.enabled:
@@ -179,18 +180,6 @@ def _outcome(done: Done, question: Question) -> Answer | DnsError:
     if done.answer is not None:
         return done.answer
     return done.error or DnsError.TryAgain(name=question.name, rdtype=question.rdtype)
-
-
-def _repeats(name: bytes, plain: bytes, rest: bytes) -> bool:
-    """Whether a label in another letter case than the caller's is repeated in the rest of the message."""
-    at = 0
-    while size := name[at]:
-        end = at + 1 + size
-        label = name[at:end]
-        if label != plain[at:end] and label in rest:
-            return True
-        at = end
-    return False
 
 
 def _plain_answer(one: FirstQuery, wire: bytes) -> Answer | None:

@@ -56,8 +56,8 @@ class _Told:
 class Many:
     """The questions of one call. Each `next_flow` waits for results; `close` gives up the rest.
 
-    `upstreams_for` says whom to ask; `find` looks for an answer that is known already; `keep` is given each
-    result.
+    `upstreams_for` says whom to ask; `find` looks for an answer that is known already; `keep` is given what
+    was found, and returns the result.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Many:
         station: Station,
         upstreams_for: Callable[[Question], Sequence[Upstream]],
         find: Callable[[Question], Answer | DnsError | None],
-        keep: Callable[[Question, Answer | DnsError], None],
+        keep: Callable[[Question, Answer | DnsError], Answer | DnsError],
     ) -> None:
         if concurrency < 1:
             raise DnsError.InvalidValue("concurrency", concurrency, "must be at least 1")
@@ -159,7 +159,7 @@ class Many:
                 self._out.add(one)
 
     def _give(self, question: Question, found: Answer | DnsError) -> None:
-        self._keep(question, found)
+        found = self._keep(question, found)
         for _ in range(self._same.pop(question, 1)):
             self.results.append((question, found))
 

@@ -223,7 +223,7 @@ class Station:
         assert server is not None  # it was looked up before
         try:
             message = match(wire, query, question, exact_case)
-        except DnsError.InvalidResponse as error:
+        except (DnsError.InvalidResponse, DnsError.Truncated) as error:
             error.server = server
             return error
         if isinstance(message, Mismatch):

@@ -32,6 +32,7 @@ NAME_AT = _HEADER_SIZE
 #: QR and the opcode, of the third octet of a header; the response code, of the fourth.
 _QR_AND_OPCODE = 0xF8
 _QR = 0x80
+_TC = 0x02
 _RCODE = 0x0F
 
 #: Answers that may lack the question: the server could not make it out (RFC 1035 section 4.1.1).
@@ -170,6 +171,8 @@ def _lacks_question(wire: bytes) -> bool:
     """Whether this is an error of a server that could not make out the question, and so gives none back."""
     if wire[4:6] != b"\x00\x00":
         return False
+    if wire[2] & _TC:
+        return True  # it was cut before its question: enough to ask over TCP, where nobody can forge
     rcode = wire[3] & _RCODE
     if rcode in _WITHOUT_QUESTION:
         return True
