@@ -22,7 +22,8 @@ from netkit.websocket import (
     WebSocketHandler,
     WebSocketLimits,
 )
-from netkit.websocket.loop import FEWER, MANY, Place, WsLoop
+from netkit.websocket.loop import FEWER, MANY, WsLoop
+from netkit.websocket.place import Place
 from tests.http.server.serving import Serving
 from tests.waiting import until
 from tests.websocket.frames import BINARY, CLOSE, CONT, FIN, PING, PONG, RSV1, TEXT, client, frame
