@@ -16,10 +16,11 @@ from typing import NamedTuple
 
 import pytest
 
-from netkit.dns import DnsRecord, DnsRecordType, Message, parse_zone
+from netkit.dns import DnsRecord, DnsRecordType, DnsServer, Message, parse_zone
 from netkit.dns.message import make_query
 from netkit.dns.records.variants import TYPES
 from netkit.dns.wire import WireReader
+from netkit.serve.connections import in_background
 from tests.conftest import free_port, require_peer
 from tests.waiting import until
 
@@ -311,3 +312,27 @@ def test_peers_read_what_netkit_writes(command: list[str], tmp_path: Path) -> No
         timeout=20,
     )
     assert "failed" not in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("program", ["dig", "kdig"])
+def test_peers_show_what_netkit_serves(program: str, tmp_path: Path) -> None:
+    """Every type asked of netkit, over TCP: the peer reads the octets that netkit writes."""
+    records = [record for record in map(DnsRecord.parse, ZONE_RECORDS) if not is_cut(record)]
+    questions = sorted({f"{record.name} TYPE{record.rdtype:d}" for record in records})
+    server = DnsServer.bind("127.0.0.1:0", [parse_zone(ZONE, ORIGIN)])
+    with in_background(server.serve):
+        at = f"@127.0.0.1 -p {server.local_addr.port} +tcp +noall +answer"
+        if program == "dig":
+            (tmp_path / "questions").write_text("".join([f"{each} {at} +nocmd\n" for each in questions]))
+            command = [require_peer("dig"), "-f", str(tmp_path / "questions")]
+        else:
+            command = [require_peer("kdig"), *at.split(), *" ".join(questions).split()]
+        text = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+    shown = {" ".join(line.split()) for line in text.splitlines() if line and not line.startswith(";")}
+    expected = {as_another(each, AS_DIG) if program == "dig" else as_kdig(each) for each in records}
+    assert sorted(shown) == sorted(expected)
+
+
+def is_cut(record: DnsRecord) -> bool:
+    """Whether asking for the record gives a referral."""
+    return record.rdtype == DnsRecordType.NS and str(record.name) != ORIGIN

@@ -200,8 +200,14 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
     def from_text(cls, name: Name, ttl: int, rdclass: DnsClass, reader: TextReader) -> Self:
         """The record whose RDATA `reader` reads, from a master file. Raises ZoneFileError, and
         DnsError.InvalidValue where fields contradict each other."""
-        made = cls._made(name, ttl, rdclass, [field.parse(reader) for field in cls.FIELDS])
-        made._check()
+        made = cls.__new__(cls)
+        _put_name(made, name)
+        _put_ttl(made, ttl)
+        _put_class(made, rdclass)
+        for field in cls.FIELDS:
+            field.put(made, field.parse(reader))
+        if cls._HAS_RULES:
+            made._check()
         return made
 
     def rdata_text(self) -> str:

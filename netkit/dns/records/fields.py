@@ -225,13 +225,20 @@ class U64(_Number):
 
 def number(token: Token, field: str, limit: int) -> int:
     """A number of any size in text. Raises ZoneFileError."""
+    text = token.text
+    is_number = text.isascii() and text.isdigit()
+    if is_number and len(text) <= _MAX_DIGITS:
+        value = int(text)
+        if value <= limit:
+            return value
     from netkit.dns.text import shown
 
-    if not (token.text.isascii() and token.text.isdigit()):
-        raise token.place.error(f"{field}: {shown(token.text)} is not a number")
-    if len(token.text) > 20 or int(token.text) > limit:
-        raise token.place.error(f"{field}: {shown(token.text)} is more than {limit}")
-    return int(token.text)
+    reason = f"is more than {limit}" if is_number else "is not a number"
+    raise token.place.error(f"{field}: {shown(text)} {reason}")
+
+
+# Of the largest number of 64 bits.
+_MAX_DIGITS = 20
 
 
 # -- addresses and names

@@ -1,4 +1,4 @@
-"""NSAP-PTR: the name of an NSAP address (RFC 1348 section 4; RFC 1706 took it back)."""
+"""NSAP-PTR: the name of an NSAP address (RFC 1348; RFC 1706 section 6 has PTR in its place)."""
 
 from __future__ import annotations
 

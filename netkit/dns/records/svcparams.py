@@ -23,11 +23,14 @@ from netkit.dns.value import Value, assign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import ClassVar
+    from typing import ClassVar, TypeAlias
 
     from netkit.dns.records.fields import Schema
     from netkit.dns.text import TextReader
     from netkit.dns.wire import WireReader, WireWriter
+
+    #: Parameters by name, by number, or by both.
+    Values: TypeAlias = Mapping[str, object] | Mapping[int, object] | Mapping[str | int, object]
 
 MANDATORY, ALPN, NO_DEFAULT_ALPN, PORT, IPV4HINT, ECH, IPV6HINT, DOHPATH, OHTTP = range(9)
 #: The names of the keys (RFC 9460 section 14.3.2, RFC 9461 section 5, RFC 9540 section 4).
@@ -73,7 +76,7 @@ class SvcParams(Value):
         assign(self, "items", tuple(sorted(pairs.items())))
 
     @classmethod
-    def of(cls, values: Mapping[str | int, object]) -> SvcParams:
+    def of(cls, values: Values) -> SvcParams:
         """Those of values by name or number: `{"alpn": ["h2"], "port": 8443, "no-default-alpn": True}`.
 
         Lists of text for mandatory, alpn and the hints, a number for port, octets for ech, text for dohpath,
@@ -155,7 +158,7 @@ class SvcParams(Value):
         return " ".join([_text_of(key, octets) for key, octets in self.items])
 
 
-class Params(Field[SvcParams, "SvcParams | Mapping[str | int, object]"]):
+class Params(Field[SvcParams, "SvcParams | Values"]):
     """All that is left of the RDATA as parameters; a constructor takes what `SvcParams.of` takes."""
 
     schema: ClassVar[Schema] = {"type": "object"}
@@ -164,7 +167,7 @@ class Params(Field[SvcParams, "SvcParams | Mapping[str | int, object]"]):
     def __init__(self, about: str = "", *, default: None = None) -> None:  # noqa: ARG002 - for mypy
         super().__init__(about)
 
-    def check(self, value: SvcParams | Mapping[str | int, object]) -> SvcParams:
+    def check(self, value: SvcParams | Values) -> SvcParams:
         return value if isinstance(value, SvcParams) else SvcParams.of(value)
 
     def read(self, reader: WireReader) -> SvcParams:

@@ -1,4 +1,4 @@
-"""TA: a trust anchor in the form of a DS record (draft-weiler-dnsext-dnssec-deploy-00)."""
+"""TA: a trust anchor in the form of a DS record (S. Weiler, Deploying DNSSEC Without a Signed Root)."""
 
 from __future__ import annotations
 
