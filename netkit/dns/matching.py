@@ -43,11 +43,14 @@ class Mismatch(Enum):
     """It is the answer in all but the letter case of the question."""
 
 
-def match(wire: bytes, query: Message, question: Question, exact_case: bool) -> Message | Mismatch:
+def match(
+    wire: bytes, query: Message, question: Question, exact_case: bool, lenient: bool = False
+) -> Message | Mismatch:
     """The message in `wire`, if it is the answer to `query`.
 
     `question` is the one in the caller's letter case; `exact_case` says whether the letters must come back in
-    the case in which `query` has them. A truncated message may end anywhere; what can be read of it is given.
+    the case in which `query` has them. A truncated message may end anywhere; what can be read of it is given,
+    and with `lenient` that of any message, even without its question (`Message.complaints`).
 
     Raises DnsError.InvalidResponse if the message has the query's ID but is malformed. An attacker who knows
     the ID and the port could send a valid message just as well, so ignoring this one would not help. Raises
@@ -61,12 +64,12 @@ def match(wire: bytes, query: Message, question: Question, exact_case: bool) -> 
     repeated = bytes(wire[_QUESTION_AT:end])
     if repeated != plain and repeated.lower() == plain.lower():
         wire = b"".join((wire[:_QUESTION_AT], plain, wire[end:]))
-    message = _decoded(wire)
+    message = _decoded(wire, lenient)
     if not message.flags & QR or message.opcode != query.opcode:
         return Mismatch.OTHER
     told = wire[4:6] + wire[_QUESTION_AT : end + 4]
     if told != b"\0\1" + plain + (question.rdtype << 16 | question.rdclass).to_bytes(4, "big"):
-        without = not message.question and message.rcode in _WITHOUT_QUESTION
+        without = not message.question and (lenient or message.rcode in _WITHOUT_QUESTION)
         return message if without else Mismatch.OTHER
     if exact_case and repeated != sent:
         return Mismatch.CASE
@@ -87,14 +90,14 @@ def has_copy(wire: bytes, start: int, sent: bytes, plain: bytes) -> bool:
     return False
 
 
-def _decoded(wire: bytes) -> Message:
+def _decoded(wire: bytes, lenient: bool) -> Message:
     """Decode a message; of one that was truncated in the middle of a record, what can be read.
 
     Raises DnsError.Truncated for one that was truncated before the end of its question, or has none. Nothing
     but the ID tells that it is for this query, and that is enough to ask over TCP, where nobody can forge.
     """
     try:
-        message = Message.from_wire(wire)
+        message = Message.from_wire(wire, lenient=lenient)
     except DnsError.InvalidResponse:
         flags = Header.from_wire(WireReader(wire)).flags
         if not (flags & TC and flags & QR):

@@ -37,17 +37,20 @@ class QueryOptions(Value):
     `cookies` sends DNS cookies (RFC 7873) where EDNS is in use. `padding` pads queries over TLS and HTTPS
     (RFC 8467). `hedge` asks a second server while the first is slower than usual; the first answer counts.
     `trust_ad` sends AD and believes the AD flag of answers: for servers that validate, on a way that nobody
-    can change. `refuse_private` refuses private addresses for public names (DNS rebinding); names under
+    can change. `lenient` takes a malformed answer as far as it can be read (`Message.complaints`), to look at
+    it; else it is an error, and another server is asked. `refuse_private` refuses private addresses for
+    public names (DNS rebinding); names under
     `private_names` may have them.
     """
 
     __slots__ = (
-        "ad", "cd", "cookies", "edns", "hedge", "ignore_truncation", "padding", "private_names",
+        "ad", "cd", "cookies", "edns", "hedge", "ignore_truncation", "lenient", "padding", "private_names",
         "randomize_case", "rd", "refuse_private", "source", "tcp", "timeout", "tries", "trust_ad", "within",
     )  # fmt: skip
     __match_args__ = (
         "timeout", "tries", "tcp", "ignore_truncation", "rd", "ad", "cd", "edns", "randomize_case", "source",
         "within", "cookies", "padding", "hedge", "trust_ad", "refuse_private", "private_names",
+        "lenient",
     )  # fmt: skip
 
     timeout: float
@@ -67,6 +70,7 @@ class QueryOptions(Value):
     trust_ad: bool
     refuse_private: bool
     private_names: tuple[Name, ...]
+    lenient: bool
 
     def __init__(
         self,
@@ -87,6 +91,7 @@ class QueryOptions(Value):
         trust_ad: bool = False,
         refuse_private: bool = False,
         private_names: Iterable[Name | str] = (),
+        lenient: bool = False,
     ) -> None:
         if not timeout > 0:
             raise DnsError.InvalidValue("timeout", timeout, "must be more than 0 seconds")
@@ -111,6 +116,7 @@ class QueryOptions(Value):
         assign(self, "trust_ad", trust_ad)
         assign(self, "refuse_private", refuse_private)
         assign(self, "private_names", tuple([Name.of(name) for name in private_names]))
+        assign(self, "lenient", lenient)
 
 
 DEFAULT_OPTIONS = QueryOptions()

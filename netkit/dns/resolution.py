@@ -224,7 +224,16 @@ class Resolution:
         exact_case: bool,
         because: int | None = None,
     ) -> Ask:
-        ask = Ask(self._number, manner.upstream, manner.transport, message, self.question, until, exact_case)
+        ask = Ask(
+            self._number,
+            manner.upstream,
+            manner.transport,
+            message,
+            self.question,
+            until,
+            exact_case,
+            self.options.lenient,
+        )
         self._number += 1
         step = Step(ask, why, at - self._started, because)
         self.history.append(step)

@@ -49,7 +49,8 @@ class Ask(NamedTuple):
     `message` is ready to be encoded: with ID, letter case, EDNS, cookie and padding. The ID is 0 over HTTPS
     (RFC 8484 section 4.1). A pump that needs IDs to be unique on a socket may send another one. `question` is
     in the caller's letter case, in which the reply is to be given back. With `exact_case`, only a message
-    with the question in the letter case of `message` is the answer.
+    with the question in the letter case of `message` is the answer. With `lenient`, a malformed answer is
+    taken as far as it can be read.
     """
 
     number: int
@@ -59,6 +60,7 @@ class Ask(NamedTuple):
     question: Question
     until: float
     exact_case: bool
+    lenient: bool = False
 
 
 class Wait(NamedTuple):

@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import subprocess
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -71,8 +72,8 @@ MALFORMED: dict[str, tuple[Script, str]] = {
         raw(ONE, (b"\x3f" + b"a" * 63) * 4 + b"\0" + _A), "answer[0].name at octet 221: ",
     ),
     "label type 01": (raw(ONE, b"\x41a\0" + _A + bytes(4)), "answer[0].name at octet 29: "),
-    "count that lies": (raw((1, 9, 0, 0), b""), "header.ancount at octet 6: 9 cannot fit in the 0 octets"),
-    "count of all that lies": (raw((1, 65535, 65535, 65535), b"\0" * 40), "header.ancount at octet 6: "),
+    "count that lies": (raw((1, 9, 0, 0), b""), "header.ancount at octet 6: 0 of 9 records are there"),
+    "count of all that lies": (raw((1, 65535, 65535, 65535), b"\0" * 40), "answer[3].ttl at octet 67: "),
     "record that is cut": (raw(ONE, b"\xc0\x0c" + _A + bytes(3)), "answer[0].rdata at octet 41: "),
     "exchange cut": (raw(ONE, _MX + b"\x05a"), "answer[0].rdata.exchange at octet 43: "),
     "pointer in rdata forward": (raw(ONE, _MX + b"\xc0\xff"), "answer[0].rdata.exchange at octet 43: "),
@@ -92,6 +93,35 @@ def test_a_malformed_answer_is_6_and_says_field_and_octet(
     assert said(result).startswith(f"netkit: dig: malformed DNS message (from SERVER): {where}")
     (row,) = result.json
     assert (row["error"]["layer"], row["error"]["kind"]) == ("dns", "InvalidResponse")
+
+
+def test_a_malformed_answer_is_shown_as_far_as_it_could_be_read(netkit: Netkit, serving: Serving) -> None:
+    good = b"\xc0\x0c" + _A + bytes((192, 0, 2, 1))
+    bad = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 3) + bytes(3)
+    server = serving(raw((1, 2, 0, 0), good + bad + b"\xff\xff"))
+    about = [
+        "answer[1].rdata.address at octet 57: needs 4 octets; left of the rdata: 3",
+        "message at octet 60: 2 octets after the last record",
+    ]
+    result = netkit("dig", server, "www.example", "+notcp")
+    assert result.exit_code == 6
+    lines = result.stdout.splitlines()
+    assert lines[:2] == [f";; WARNING: malformed: {each}" for each in about]
+    assert "www.example.\t60\tIN\tA\t192.0.2.1" in lines
+    assert "www.example.\t60\tIN\tA\t\\# 3 000000" in lines
+    (row,) = netkit("dig", server, "www.example", "+notcp", "--json").json
+    assert [
+        f"{each['field']} at octet {each['offset']}: {each['reason']}" for each in row["complaints"]
+    ] == about
+    assert b64decode(row["wire_b64"])[29:] == good + bad + b"\xff\xff"
+    assert [each["rdata"] for each in row["answer"]] == ["192.0.2.1", "\\# 3 000000"]
+    server = serving(lambda asked: asked.wire[:2] + b"\x84\x00\0\0\0\1\0\0\0\0\0" + _A + bytes(4))
+    result = netkit("dig", server, "www.example", "+tries=1", "+notcp")
+    assert result.exit_code == 6
+    assert ";; WARNING: malformed: question at octet 4: none in a response without an error" in result.stdout
+    # Of one that nothing is wrong with, the octets are not repeated.
+    (row,) = netkit("dig", serving(right), "www.example", "--json").json
+    assert (row["complaints"], row["wire_b64"]) == ([], None)
 
 
 #: What is not the answer: ignored until it comes.

@@ -26,6 +26,23 @@ def test_the_answer() -> None:
     assert message.question[0].name.is_identical(QUESTION.name)
 
 
+def test_lenient_takes_what_is_malformed_and_what_has_no_question() -> None:
+    trailing = RIGHT + b"\0"
+    with pytest.raises(DnsError.InvalidResponse):
+        match(trailing, QUERY, QUESTION, True)
+    message = match(trailing, QUERY, QUESTION, True, lenient=True)
+    assert isinstance(message, Message)
+    assert [complaint.field for complaint in message.complaints] == ["message"]
+    bare = RIGHT[:4] + bytes(8)
+    assert match(bare, QUERY, QUESTION, True) is Mismatch.OTHER
+    message = match(bare, QUERY, QUESTION, True, lenient=True)
+    assert isinstance(message, Message)
+    assert [complaint.field for complaint in message.complaints] == ["question"]
+    # Neither makes the answer of another query one.
+    for wire in (b"\0\0" + trailing[2:], trailing[:13] + b"x" + trailing[14:]):
+        assert isinstance(match(wire, QUERY, QUESTION, True, lenient=True), Mismatch)
+
+
 @pytest.mark.parametrize("at", GUESSED)
 def test_no_bit_of_what_must_be_guessed_may_be_wrong(at: int) -> None:
     for bit in range(8):

@@ -151,7 +151,7 @@ class Station:
             if one is None:
                 event = Event()
                 wire, question = self._encoder.encode(ask.message)
-                ticket.one = one = Outstanding(wire, question, ask.until, event, ask.exact_case)
+                ticket.one = one = Outstanding(wire, question, ask.until, event, ask.exact_case, ask.lenient)
                 ticket.event = event
                 edns = ask.message.edns
                 addr = ask.upstream.addr
@@ -172,7 +172,7 @@ class Station:
         event = Event()
         message = _with_keepalive(ask.message)
         wire, question = self._encoder.encode(message)
-        one = Outstanding(wire, question, ask.until, event, ask.exact_case)
+        one = Outstanding(wire, question, ask.until, event, ask.exact_case, ask.lenient)
         channel = yield from self.streams.ask_flow(one, event, upstream, ask.transport, self._settings.source)
         came = self._heard(ask, one, upstream, begun)
         if channel is not None and isinstance(came, Reply) and came.message.edns is not None:
@@ -198,7 +198,16 @@ class Station:
         return self._heard(ask, one, upstream, begun)
 
     def _heard(self, ask: Ask, one: Outstanding, upstream: Upstream, begun: float) -> Reply | DnsError | None:
-        return self.heard(ask.message, ask.question, ask.exact_case, upstream, ask.transport, one, begun)
+        return self.heard(
+            ask.message,
+            ask.question,
+            ask.exact_case,
+            upstream,
+            ask.transport,
+            one,
+            begun,
+            lenient=ask.lenient,
+        )
 
     @staticmethod
     def heard(
@@ -209,6 +218,8 @@ class Station:
         transport: Transport,
         one: Outstanding,
         begun: float,
+        *,
+        lenient: bool = False,
     ) -> Reply | DnsError | None:
         """What became of a question, for the machine that asked it: None if nothing did."""
         if one.error is not None:
@@ -222,7 +233,7 @@ class Station:
         server = upstream.addr
         assert server is not None  # it was looked up before
         try:
-            message = match(wire, query, question, exact_case)
+            message = match(wire, query, question, exact_case, lenient)
         except (DnsError.InvalidResponse, DnsError.Truncated) as error:
             error.server = server
             return error

@@ -57,18 +57,25 @@ class Outstanding:
     `question` are its octets from the name to the class. `answer` is the answer's octets, `error` why there
     is none; `is_over` says that it has one of them. `ignored` counts messages that were not the answer: with
     its ID, or with any while it is the only question of its table. `was_miscased` says that one of them was
-    wrong only in the letter case of its name, which is no answer with `exact_case`. `until` is the moment
+    wrong only in the letter case of its name, which is no answer with `exact_case`. With `lenient`, a message
+    without a question is one, whatever its response code. `until` is the moment
     when it is given up, `sent_at` when it was sent, `answered_at` when the answer came, in seconds of
     `time.monotonic()`.
     """
 
     __slots__ = (
-        "answer", "answered_at", "error", "event", "exact_case", "id", "ignored", "is_over", "question",
-        "sent_at", "until", "was_miscased", "wire",
+        "answer", "answered_at", "error", "event", "exact_case", "id", "ignored", "is_over", "lenient",
+        "question", "sent_at", "until", "was_miscased", "wire",
     )  # fmt: skip
 
     def __init__(
-        self, wire: bytes, question: bytes, until: float | None, event: Wakes, exact_case: bool = True
+        self,
+        wire: bytes,
+        question: bytes,
+        until: float | None,
+        event: Wakes,
+        exact_case: bool = True,
+        lenient: bool = False,
     ) -> None:
         self.id = wire[:2]
         self.wire = wire
@@ -76,6 +83,7 @@ class Outstanding:
         self.until = until
         self.event = event
         self.exact_case = exact_case
+        self.lenient = lenient
         self.answer: bytes | None = None
         self.error: DnsError | None = None
         self.is_over = False
@@ -157,7 +165,7 @@ class Table:
                 got = wire[_HEADER_SIZE:end] if wire[4:6] == asked[4:6] else None
                 is_miscased = got is not None and _is_miscased(got, question)
                 is_cut = got is not None and len(wire) < end and question.startswith(got)
-                if one.exact_case if is_miscased else not (is_cut or _lacks_question(wire)):
+                if one.exact_case if is_miscased else not (is_cut or _lacks_question(wire, one.lenient)):
                     one.ignored += 1
                     if is_miscased and not one.was_miscased:
                         one.was_miscased = True
@@ -167,11 +175,11 @@ class Table:
         return one
 
 
-def _lacks_question(wire: bytes) -> bool:
+def _lacks_question(wire: bytes, lenient: bool) -> bool:
     """Whether this is an error of a server that could not make out the question, and so gives none back."""
     if wire[4:6] != b"\x00\x00":
         return False
-    if wire[2] & _TC:
+    if lenient or wire[2] & _TC:
         return True  # it was cut before its question: enough to ask over TCP, where nobody can forge
     rcode = wire[3] & _RCODE
     if rcode in _WITHOUT_QUESTION:

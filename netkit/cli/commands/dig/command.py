@@ -191,6 +191,7 @@ def dig(
     dot is read as a type: for a second name of one label, write `host.` or -q host. A file of -f has lines of
     the same form.
 
+    A malformed answer is shown as far as it can be read, with what is wrong at which octet, and exit code 6.
     If an answer over UDP is truncated, the command asks again over TCP. Messages that are not the answer
     (another ID, another question) are ignored and counted. SERVFAIL and REFUSED are shown, with exit code 3,
     which is also that of a server that cannot be reached; of a silent server it is 7.
@@ -273,6 +274,7 @@ class _Asker:
             edns=_edns(flags),
             randomize_case=False,  # send the name as it was typed
             source=self._source,
+            lenient=True,  # show what there is
         )
 
 

@@ -101,6 +101,8 @@ def _notes(result: Answered) -> Iterable[str]:
         yield "over UDP the answer was truncated: asked again over TCP"
     elif message.truncated:
         yield "the answer is truncated: there is more than is shown"
+    for complaint in message.complaints:
+        yield f"malformed: {complaint}"
     if message.recursion_desired and not (message.recursion_available or message.authoritative):
         yield "recursion was requested, and this server does not offer it"
     if reply.ignored:

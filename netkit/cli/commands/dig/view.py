@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, cast
 from netkit.cli.commands.dig.answered import Answered, Referral
 from netkit.cli.frame.cells import Column
 from netkit.cli.frame.fields import Cases, Endpoint
+from netkit.cli.frame.output import b64
 from netkit.cli.frame.view import View
 from netkit.dns.constants import DnsClass, Rcode
+from netkit.dns.errors import DnsError
 from netkit.dns.verdict import Meaning
 
 if TYPE_CHECKING:
@@ -83,6 +85,14 @@ class EdnsRow(TypedDict):
     extended_errors: list[ExtendedErrorRow]
 
 
+class ComplaintRow(TypedDict):
+    """Something that is wrong with an answer."""
+
+    offset: Annotated[int, "The octet"]
+    field: Annotated[str, "The path of the field, such as answer[2].rdata.exchange"]
+    reason: str
+
+
 class DigRow(TypedDict):
     """A server's answer to one question."""
 
@@ -104,6 +114,10 @@ class DigRow(TypedDict):
         bool, "Whether the query was repeated over TCP because the answer over UDP was truncated"
     ]
     ignored: Annotated[int, "The number of received messages that were not the answer"]
+    complaints: Annotated[
+        list[ComplaintRow], "What is wrong with the answer; it is shown as far as it could be read"
+    ]
+    wire_b64: Annotated[str | None, "The octets of an answer that something is wrong with; else null"]
 
 
 # -- how it is shown
@@ -138,6 +152,11 @@ class DigView(View[Answered]):
             "truncated": message.truncated,
             "fell_back": reply.fell_back,
             "ignored": reply.ignored,
+            "complaints": [
+                {"offset": each.offset, "field": each.field, "reason": each.reason}
+                for each in message.complaints
+            ],
+            "wire_b64": b64(reply.wire) if message.complaints else None,
         }
 
     def plain(self, result: Answered) -> Iterable[Line]:
@@ -188,6 +207,12 @@ class DigView(View[Answered]):
 
     def failure(self, result: Answered) -> Exception | None:
         query, server = result.query, result.reply.server
+        # A truncated answer may be cut anywhere, and that it is truncated is told already.
+        if result.message.complaints and not result.message.truncated:
+            first = result.message.complaints[0]
+            error = DnsError.InvalidResponse(first.field, first.offset, first.reason)
+            error.name, error.rdtype, error.server = query.name, query.rdtype, server
+            return error
         if result.meaning is Meaning.REFERRAL:
             return Referral(name=query.name, rdtype=query.rdtype, server=server)
         return result.verdict.error(server)
@@ -201,6 +226,8 @@ def _header_lines(result: Answered) -> Iterable[str]:
         yield ";; Truncated, retrying in TCP mode."
     if reply.ignored:
         yield f";; Ignored, for not being the answer: {reply.ignored}"
+    for complaint in message.complaints:
+        yield f";; WARNING: malformed: {complaint}"
     yield f";; ->>HEADER<<- opcode: {message.opcode}, status: {message.rcode}, id: {message.id}"
     yield (
         f";; flags: {' '.join(message.flag_names)}; QUERY: {header.qdcount}, ANSWER: {header.ancount}, "
