@@ -46,6 +46,7 @@ ROOMS = {
     "netkit.dns.knowledge": "flow",
     "netkit.dns.lookup": "api",
     "netkit.dns.manner": "flow",
+    "netkit.dns.plan": "flow",
     "netkit.dns.reloading": "flow",
     "netkit.dns.resolution": "flow",
     "netkit.dns.resolver": "api",

@@ -277,6 +277,7 @@ def _with_grace(flows: Sequence[Flow[Answer]], grace: float) -> Flow[list[Outcom
             if timer is None and any(each is not None and each.value is not None for each in outcomes):
                 now = monotonic()
                 timer = join.start(sleep_until(now + max(grace, now - begun)))
+                continue  # it may be over already
             if join.step() is None:
                 yield join.want
                 join.collect()

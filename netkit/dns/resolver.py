@@ -24,9 +24,9 @@ from netkit.dns.host import FoundHost, FoundNames, find_addresses_flow, find_nam
 from netkit.dns.knowledge import Knowledge
 from netkit.dns.message import Question
 from netkit.dns.name import Name
-from netkit.dns.options import DEFAULT_TIMEOUT, QueryOptions
+from netkit.dns.plan import Plan, Planner
 from netkit.dns.records.base import DnsRecord
-from netkit.dns.system import Hosts, HostSource, ResolvConf, load_sources
+from netkit.dns.system import Hosts, HostSource, load_sources
 from netkit.dns.transports.lookups import Lookups
 from netkit.dns.transports.many import Many
 from netkit.dns.transports.places import Places
@@ -35,11 +35,12 @@ from netkit.dns.upstream import Upstream
 from netkit.io import Closing, SingleFlight, deadline_after, run, run_async
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
     from ipaddress import IPv4Address, IPv6Address
-    from typing import Any
 
     from netkit.dns.answer import Answer
+    from netkit.dns.options import QueryOptions
+    from netkit.dns.system import ResolvConf
     from netkit.dns.transports.https import HttpsExchange
     from netkit.dns.upstream import UpstreamLike
     from netkit.io import CancellationToken, Flow
@@ -64,8 +65,10 @@ class Resolver(Closing):
     `nameservers` and `search` replace the values of resolv.conf(5). `hosts` replaces the hosts file.
     `sources` replaces the `hosts` line of nsswitch.conf(5). `timeout` is how many seconds to wait for one
     answer; `tries` is how often each server is asked. `options` sets these two and all other details of
-    asking. `cache_size` 0 turns the cache off. For `serve_stale` seconds after its TTL an answer is given
-    where no server gives another (RFC 8767).
+    asking. `domains` names other servers for the names of some domains ("split DNS"). `resolv_conf` is in
+    place of the system's file: its content, or the path of another one. A file is read again when it changes.
+    `cache_size` 0 turns the cache off. For `serve_stale` seconds after its TTL an answer is given where no
+    server gives another (RFC 8767).
 
     A server may be text as `Upstream.parse` reads it, such as `"tls://192.0.2.53#dns.example"`. `tls` are
     settings for TLS. `https` makes requests over HTTPS, for servers over it: a `netkit.doh.DohClient`, which
@@ -87,7 +90,8 @@ class Resolver(Closing):
         options: QueryOptions | None = None,
         hosts: Hosts | None = None,
         sources: Iterable[HostSource] | None = None,
-        resolv_conf: ResolvConf | None = None,
+        resolv_conf: ResolvConf | str | None = None,
+        domains: Mapping[str, Iterable[UpstreamLike]] | None = None,
         cache_size: int = DEFAULT_CAPACITY,
         clock: Callable[[], float] = monotonic,
         serve_stale: float = 0,
@@ -95,40 +99,52 @@ class Resolver(Closing):
         https: HttpsExchange | None = None,
         bootstrap: NameResolver | None = None,
     ) -> None:
-        self._conf = resolv_conf or (ResolvConf() if nameservers is not None else ResolvConf.load())
-        if search is not None:
-            self._conf = copy(self._conf)  # the caller's own stays as it is
-            self._conf.search = tuple(Name.of(suffix) for suffix in search)
-        servers: Iterable[UpstreamLike] = self._conf.servers if nameservers is None else nameservers
-        #: Who is asked, in this order.
-        self.upstreams: tuple[Upstream, ...] = tuple([Upstream.of(server) for server in servers])
-        changes: dict[str, Any] = {}
-        if options is None:
-            options = QueryOptions(
-                timeout=self._conf.timeout if nameservers is None else DEFAULT_TIMEOUT,
-                tries=self._conf.attempts,
-                tcp=self._conf.use_vc,
-            )
-        if timeout is not None:
-            changes["timeout"] = timeout
-        if tries is not None:
-            changes["tries"] = tries
-        self.options: QueryOptions = options.replace(**changes) if changes else options
+        self._planner = Planner(
+            nameservers,
+            domains or {},
+            search=search,
+            timeout=timeout,
+            tries=tries,
+            options=options,
+            resolv_conf=resolv_conf,
+            clock=clock,
+        )
+        plan = self._planner.current
         self._hosts = hosts
         self._sources = None if sources is None else tuple(sources)
         self._cache = Cache(cache_size, clock, stale=serve_stale)
-        self._next = 0
-        self._lookups = Lookups(self.options, Knowledge())
+        self._turn = 0
+        self._knowledge = Knowledge()
+        self._in_force = plan, Lookups(plan.options, self._knowledge, plan.routes)
         self._under_way: SingleFlight[Question, Answer | DnsError] = SingleFlight()
-        settings = Settings(self.options.source, tls, https, bootstrap)
+        settings = Settings(plan.options.source, tls, https, bootstrap)
         self._places = Places(lambda: Station(settings))
+
+    def _now_in_force(self) -> tuple[Plan, Lookups]:
+        """Whom to ask and how, at this moment."""
+        in_force = self._in_force
+        plan = self._planner.current
+        if plan is not in_force[0]:
+            self._cache.clear()  # in another network, other servers may say something else of the same names
+            in_force = self._in_force = plan, Lookups(plan.options, self._knowledge, plan.routes)
+        return in_force
+
+    @property
+    def upstreams(self) -> tuple[Upstream, ...]:
+        """Who is asked, in this order, where `domains` does not say otherwise."""
+        return self._now_in_force()[0].routes.upstreams
+
+    @property
+    def options(self) -> QueryOptions:
+        """How they are asked."""
+        return self._now_in_force()[0].options
 
     # Flows.
 
     def resolve_flow(self, name: Name | str, rdtype: int, rdclass: int = DnsClass.IN) -> Flow[Answer]:
         """Flow: the answer to one question, from the cache or from the servers."""
         question = Question(name, rdtype, rdclass)
-        kept = self._cache.find(question)
+        kept = self._find(question)
         if kept is not None:
             return kept
         found = yield from self._under_way.do(question, lambda: self._ask_flow(question))
@@ -140,21 +156,30 @@ class Resolver(Closing):
 
     def _ask_flow(self, question: Question) -> Flow[Answer | DnsError]:
         """Flow: ask the servers, and keep the answer."""
-        found = yield from self._lookups.flow(question, self._servers(), self._places.here())
+        plan, lookups = self._now_in_force()
+        found = yield from lookups.flow(question, self._servers(plan, question), self._places.here())
         return self._keep(question, found)
+
+    def _find(self, question: Question) -> Answer | None:
+        """What the cache has; raises the error of a negative answer."""
+        routes = self._now_in_force()[0].routes
+        return self._cache.find(question, routes.domain_of(question.name) if routes.domains else None)
 
     def _many(self, questions: Iterable[QuestionLike], concurrency: int) -> Many:
         """The state of `resolve_many`, in the place of the caller."""
         each = (given if isinstance(given, Question) else Question(*given) for given in questions)
+        plan, lookups = self._now_in_force()
         station = self._places.here()
-        return Many(
-            each, concurrency, self._lookups, station, lambda _: self._servers(), self._known, self._keep
-        )
+
+        def servers(question: Question) -> Sequence[Upstream]:
+            return self._servers(plan, question)
+
+        return Many(each, concurrency, lookups, station, servers, self._known, self._keep)
 
     def _known(self, question: Question) -> Answer | DnsError | None:
         """What the cache has for a question."""
         try:
-            return self._cache.find(question)
+            return self._find(question)
         except DnsError as error:
             return error
 
@@ -198,11 +223,14 @@ class Resolver(Closing):
         addresses = yield from self.host_flow(host or "localhost", version)
         return [SocketAddr.new(address, port) for address in addresses]
 
-    def _servers(self) -> Sequence[Upstream]:
-        if not self._conf.rotate or len(self.upstreams) < 2:
-            return self.upstreams
-        self._next = (self._next + 1) % len(self.upstreams)
-        return self.upstreams[self._next :] + self.upstreams[: self._next]
+    def _servers(self, plan: Plan, question: Question) -> Sequence[Upstream]:
+        """Whom to ask a question, in this order; with `rotate`, another one is the first each time."""
+        servers = plan.routes.for_name(question.name)
+        if not plan.conf.rotate or len(servers) < 2:
+            return servers
+        self._turn += 1
+        first = self._turn % len(servers)
+        return (*servers[first:], *servers[:first])
 
     @property
     def nameservers(self) -> tuple[SocketAddr, ...]:
@@ -226,11 +254,11 @@ class Resolver(Closing):
     @property
     def no_aaaa(self) -> bool:
         """Whether resolv.conf(5) says that hosts are not asked for IPv6 addresses."""
-        return self._conf.no_aaaa
+        return self._now_in_force()[0].conf.no_aaaa
 
     def candidates(self, host: str) -> list[Name]:
         """The names to ask for `host`, in order: the search list applied. Raises DnsError.InvalidName."""
-        return self._conf.candidates(host)
+        return self._now_in_force()[0].conf.candidates(host)
 
     # Hosts.
 
@@ -345,7 +373,7 @@ class Resolver(Closing):
         """Flow: the encrypted servers that a plain one names as its own; see `discover`."""
         from netkit.dns.discovery import QUESTION, designated
 
-        found = yield from self._lookups.flow(QUESTION, [upstream], self._places.here())
+        found = yield from self._now_in_force()[1].flow(QUESTION, [upstream], self._places.here())
         if isinstance(found, DnsError):
             if isinstance(found, (DnsError.NotFound, DnsError.NoData)):
                 return []

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from netkit.dns import host
 from netkit.dns.answer import Answer
 from netkit.dns.constants import DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError
@@ -16,7 +17,7 @@ from netkit.dns.name import Name
 from netkit.dns.records import DnsRecord
 from netkit.dns.resolver import Resolver
 from netkit.dns.system import Hosts, HostSource, ResolvConf
-from netkit.io import Event, Flow
+from netkit.io import PAUSE, Event, Flow, run
 
 pytestmark = pytest.mark.once
 
@@ -42,6 +43,9 @@ class Played(Resolver):
         play = self.plays[kind]
         if play == SILENCE:
             yield from Event().wait()
+        if play == "a little later":
+            for _ in range(50):
+                yield PAUSE
         if play == "after the first":
             yield from self.first.wait()
         self.first.set()
@@ -76,8 +80,23 @@ def test_the_other_is_waited_for_a_little(drive: Drive) -> None:
 
 def test_a_denial_does_not_begin_the_grace(drive: Drive) -> None:
     """The other may have the only addresses: it has all its time."""
-    found = find(drive, Played(A="after the first", AAAA=DENIAL), grace=0.0)
+    found = find(drive, Played(A="a little later", AAAA=DENIAL), grace=0.0)
     assert [str(each.address) for each in found.addresses] == ["192.0.2.1"]
+
+
+def test_the_other_may_take_as_long_again_as_the_first_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments: list[float] = []
+
+    def sleep_until(moment: float) -> Flow[None]:
+        moments.append(moment)
+        return
+        yield  # it is a flow
+
+    clock = iter([100.0, 103.0])
+    monkeypatch.setattr(host, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(host, "sleep_until", sleep_until)
+    assert len(find(run, Played(A=ANSWER, AAAA=SILENCE), grace=0.5).addresses) == 1
+    assert moments == [106.0]
 
 
 class TestNoAaaa:

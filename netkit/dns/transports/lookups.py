@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from netkit.dns.steps import Done
     from netkit.dns.transports.station import Station
     from netkit.dns.transports.table import Wakes
-    from netkit.dns.upstream import Upstream
+    from netkit.dns.upstream import Routes, Upstream
     from netkit.io import Flow
 
 #: The bit that tells a lower-case letter from its capital, at every octet that is a letter. The length octets
@@ -57,13 +57,17 @@ class FirstQuery(Outstanding):
 
 
 class Lookups:
-    """Looks questions up by the same options; what was learnt of the upstreams is in `knowledge`."""
+    """Looks questions up by the same options; what was learnt of the upstreams is in `knowledge`.
 
-    __slots__ = ("_head", "_is_plain", "_knowledge", "_opt", "_options", "room")
+    `routes` says whom to ask for the names that aliases lead to, where that depends on the name.
+    """
 
-    def __init__(self, options: QueryOptions, knowledge: Knowledge) -> None:
+    __slots__ = ("_head", "_is_plain", "_knowledge", "_opt", "_options", "_routes", "room")
+
+    def __init__(self, options: QueryOptions, knowledge: Knowledge, routes: Routes | None = None) -> None:
         self._options = options
         self._knowledge = knowledge
+        self._routes = routes if routes is not None and routes.domains else None
         # Whether these options leave nothing to decide before the first query, and of a plain answer.
         self._is_plain = (
             options.randomize_case
@@ -89,7 +93,8 @@ class Lookups:
         one = self.first(question, upstreams, station, event)
         if one is None:
             now = monotonic()
-            machine = Lookup(question, upstreams, self._options, now, station.random, self._knowledge)
+            whom = self._routes or upstreams
+            machine = Lookup(question, whom, self._options, now, station.random, self._knowledge)
             return _outcome((yield from pump_flow(machine, station)), question)
         pool = station.udp
         addr = upstreams[0].addr
@@ -162,7 +167,8 @@ class Lookups:
         assert until is not None  # `first` has set it
         sent = Sent(upstream, Transport.UDP, query, one.sent_at, until, came)
         now, options = monotonic(), self._options
-        machine = Lookup(question, one.upstreams, options, now, station.random, self._knowledge, sent=[sent])
+        whom = self._routes or one.upstreams
+        machine = Lookup(question, whom, options, now, station.random, self._knowledge, sent=[sent])
         if came is not None:
             return _outcome((yield from pump_flow(machine, station)), question)
         # A message came in another letter case: the right one is waited for beside the next query.
