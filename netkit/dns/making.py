@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from netkit.addr import Ipv4Addr, Ipv6Addr
 from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns
+from netkit.dns.errors import DnsError
 from netkit.dns.header import Question
 from netkit.dns.name import Name
 from netkit.dns.records.base import DnsRecord, record_class
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     from netkit.dns.records.fields import Field
 
-#: Makes a record of a name, a TTL, a class, and the values of its fields.
-Maker: TypeAlias = "Callable[[Name, int, DnsClass, Sequence[Any]], DnsRecord]"
+#: Makes a record of a name, a TTL, a class, and the values of its fields; None if they contradict each other.
+Maker: TypeAlias = "Callable[[Name, int, DnsClass, Sequence[Any]], DnsRecord | None]"
 #: Makes what a record holds of what the decoder has.
 Convert: TypeAlias = "Callable[[Any], object]"
 
@@ -46,17 +47,23 @@ _put_name, _put_ttl, _put_class = (vars(DnsRecord)[field].__set__ for field in (
 def maker_of(cls: type[DnsRecord]) -> Maker:
     """The function that makes records of a class."""
     fields = [(field.put, converted(field)) for field in cls.FIELDS]
-    if len(fields) == 1:
+    has_rules = cls.HAS_RULES
+    if len(fields) == 1 and not has_rules:
         [(put, convert)] = fields
         return _of_one(cls, put, convert)
 
-    def make(name: Name, ttl: int, rdclass: DnsClass, values: Sequence[Any]) -> DnsRecord:
+    def make(name: Name, ttl: int, rdclass: DnsClass, values: Sequence[Any]) -> DnsRecord | None:
         record = _new(cls)
         _put_name(record, name)
         _put_ttl(record, ttl)
         _put_class(record, rdclass)
         for (put, convert), value in zip(fields, values, strict=True):
             put(record, value if convert is None else convert(value))
+        if has_rules:
+            try:
+                record.hold_rules()
+            except DnsError.InvalidValue:
+                return None
         return record
 
     return make
@@ -137,18 +144,27 @@ def ipv6(octets: bytes) -> Ipv6Addr:
     return address
 
 
-def slots_of(
-    rdtype: int,
-) -> tuple[str | None, type[DnsRecord], list[Callable[[object, Any], None]], list[Convert | None]] | None:
-    """What the Rust twin makes the records of a type in class IN of; None for a type without a class.
+class _Slots(NamedTuple):
+    """What the Rust twin makes the records of a type of."""
 
-    The letters of its RDATA (None where only `from_wire` can read it), its class, and for each field what
-    sets its slot and what its value is converted by.
+    letters: str | None
+    cls: type[DnsRecord]
+    put: list[Callable[[object, Any], None]]
+    convert: list[Convert | None]
+    has_rules: bool
+
+
+def slots_of(rdtype: int) -> _Slots | None:
+    """What the records of a type in class IN are made of; None for a type without a class.
+
+    The letters of its RDATA (None where only `from_wire` can read it), its class, for each field what sets
+    its slot and what its value is converted by, and whether fields may contradict each other.
     """
     cls = record_class(rdtype, INTERNET)
     if cls is None:
         return None
-    return cls.LAYOUT, cls, [field.put for field in cls.FIELDS], list(map(converted, cls.FIELDS))
+    put = [field.put for field in cls.FIELDS]
+    return _Slots(cls.LAYOUT, cls, put, list(map(converted, cls.FIELDS)), cls.HAS_RULES)
 
 
 class _Tools(NamedTuple):

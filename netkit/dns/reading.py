@@ -206,10 +206,14 @@ def _read_records(reader: WireReader, section: str, count: int) -> tuple[tuple[D
             rdtype, rdclass, ttl, rdlength = reader.record_fields()
             if rdtype in shapes and rdclass == 1 and ttl <= MAX_TTL:
                 layout, make = shapes[rdtype]
+                begin = reader.offset
                 values = reader.values(layout, rdlength)
                 if values is not None:
-                    records.append(make(name, ttl, internet, values))
-                    continue
+                    made = make(name, ttl, internet, values)
+                    if made is not None:
+                        records.append(made)
+                        continue
+                    reader.offset = begin
             elif rdtype == 41:
                 # RFC 6891 section 6.1.1: at most one, in the additional section, owned by the root.
                 if section != "additional":

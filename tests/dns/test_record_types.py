@@ -448,7 +448,7 @@ def test_the_layouts() -> None:
     assert {key: layouts[key] for key in expected} == expected
     assert (layouts["DNSKEY"], layouts["DS"], layouts["RRSIG"], layouts["NSEC"]) == (
         "HBBr",
-        None,
+        "HBBR",
         "HBBIIIHNr",
         "Nt",
     )

@@ -98,8 +98,8 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
     rdtype: ClassVar[DnsRecordType]
     #: What a decoder reads, one letter for each field (`netkit.dns.layout`). None: the class must read.
     LAYOUT: ClassVar[str | None] = None
-    # Whether the class has a `_check` of its own.
-    _HAS_RULES: ClassVar[bool] = False
+    #: Whether fields may contradict each other; what reads by `LAYOUT` must ask `hold_rules` then.
+    HAS_RULES: ClassVar[bool] = False
 
     if TYPE_CHECKING:
         name: fields.DomainName = fields.DomainName()
@@ -120,9 +120,9 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
             self._check()
 
         def __init_subclass__(cls) -> None:
-            cls._HAS_RULES = cls._check is not DnsRecord._check
-            if cls.from_wire.__func__ is DnsRecord.from_wire.__func__ and not cls._HAS_RULES:
-                cls.LAYOUT = layout_of(cls)
+            cls.HAS_RULES = cls._check is not DnsRecord._check
+            is_derived = cls.from_wire.__func__ is DnsRecord.from_wire.__func__
+            cls.LAYOUT = layout_of(cls) if is_derived else None
 
     def _begin(self, name: Name | str, ttl: int, rdclass: int) -> None:
         """Set what every record has, in a constructor."""
@@ -132,6 +132,10 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
 
     def _check(self) -> None:
         """Hold the rules between the fields. Raises DnsError.InvalidValue."""
+
+    def hold_rules(self) -> None:
+        """Raise DnsError.InvalidValue if the fields contradict each other."""
+        self._check()
 
     @classmethod
     def _made(cls, name: Name, ttl: int, rdclass: DnsClass, values: Sequence[object]) -> Self:
@@ -184,7 +188,7 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
         _put_class(made, rdclass)
         for field in cls.FIELDS:
             field.put(made, field.read(reader))
-        if cls._HAS_RULES:
+        if cls.HAS_RULES:
             try:
                 made._check()
             except DnsError.InvalidValue as error:

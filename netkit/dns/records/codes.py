@@ -274,7 +274,13 @@ SERVICES = {
 
 def numbers(octets: bytes) -> list[int]:
     """The numbers of the bits that are set, counted from the highest of the first octet."""
-    return [8 * index + bit for index, octet in enumerate(octets) for bit in range(8) if octet & 0x80 >> bit]
+    return [
+        8 * index + bit
+        for index, octet in enumerate(octets)
+        if octet
+        for bit in range(8)
+        if octet & 0x80 >> bit
+    ]
 
 
 def bitmap(values: Iterable[int]) -> bytes:

@@ -24,14 +24,6 @@ pub enum Shape<T> {
     Known(T),
 }
 
-impl<T> Shape<T> {
-    /// Whether something else has to read the RDATA.
-    #[must_use]
-    pub fn is_other(&self) -> bool {
-        matches!(self, Self::Other)
-    }
-}
-
 /// A question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Question {

@@ -29,10 +29,22 @@ struct Known {
     put: Vec<Py<PyAny>>,
     /// What makes the value of a field of what was read, where that is not the value itself.
     convert: Vec<Option<Py<PyAny>>>,
+    /// Whether fields may contradict each other, so that a record is made at once and asked.
+    has_rules: bool,
 }
 
-/// The letters of a type, the class of its records, and for each field what sets its slot and what converts it.
-type Slots = (Option<String>, Py<PyAny>, Vec<Py<PyAny>>, Vec<Option<Py<PyAny>>>);
+/// The letters of a type, the class of its records, for each field what sets its slot and what converts it, and
+/// whether there are rules.
+type Slots = (Option<String>, Py<PyAny>, Vec<Py<PyAny>>, Vec<Option<Py<PyAny>>>, bool);
+
+/// Whether a record is made as its message is read, because only then it is known to be valid.
+fn is_made_at_once(record: &Record<&'static Known>) -> bool {
+    match record.shape {
+        Shape::Unknown => false,
+        Shape::Other => true,
+        Shape::Known(known) => known.has_rules,
+    }
+}
 
 impl AsRef<Layout> for &'static Known {
     fn as_ref(&self) -> &Layout {
@@ -111,10 +123,12 @@ fn shape_of(py: Python<'_>, rdtype: u16, rdclass: u16) -> PyResult<KnownShape> {
     let told = import(py, &SHAPE_OF, "netkit.dns.making", "slots_of")?.call1((rdtype,))?;
     let shape = match told.extract::<Option<Slots>>()? {
         None => Shape::Unknown,
-        Some((letters, class, put, convert)) => match letters.as_deref().and_then(Layout::parse) {
+        Some((letters, class, put, convert, has_rules)) => match letters.as_deref().and_then(Layout::parse) {
             None => Shape::Other,
             // A class is never unloaded, so that neither is this; there are at most as many as types.
-            Some(layout) => Shape::Known(&*Box::leak(Box::new(Known { layout, class, put, convert }))),
+            Some(layout) => {
+                Shape::Known(&*Box::leak(Box::new(Known { layout, class, put, convert, has_rules })))
+            }
         },
     };
     Ok(met(Some(shape)).unwrap_or(shape))
@@ -130,7 +144,7 @@ pub(super) struct MessageView {
     question: PyOnceLock<Py<PyTuple>>,
     sections: [PyOnceLock<Py<PyTuple>>; 3],
     edns: PyOnceLock<Py<PyAny>>,
-    /// The records that Python has read, in their order.
+    /// The records that were made at once, in their order.
     read: Vec<Py<PyAny>>,
 }
 
@@ -166,7 +180,7 @@ impl MessageView {
             edns: PyOnceLock::new(),
             read: Vec::new(),
         };
-        let others = made.view.records.iter().any(|record| record.shape.is_other());
+        let others = made.view.records.iter().any(is_made_at_once);
         if others || made.view.opt.is_some_and(|opt| opt.start < opt.end) {
             made.read = made.read_by_python(data)?;
         }
@@ -182,7 +196,13 @@ impl MessageView {
         let reader = import(py, &READER, "netkit.dns.wire", "WireReader")?.call1((data,))?;
         let record_at = import(py, &RECORD, "netkit.dns.reading", "record_at")?;
         let mut read = Vec::new();
-        for record in self.view.records.iter().filter(|record| record.shape.is_other()) {
+        for record in self.view.records.iter().filter(|record| is_made_at_once(record)) {
+            if matches!(record.shape, Shape::Known(_)) {
+                let made = self.record(py, record)?;
+                made.call_method0(intern!(py, "hold_rules"))?;
+                read.push(made.unbind());
+                continue;
+            }
             let name = self.name(py, record.name)?;
             let &Record { rdtype, rdclass, ttl, start, end, .. } = record;
             read.push(record_at.call1((&reader, start, end, name, rdtype, rdclass, ttl))?.unbind());
@@ -238,11 +258,11 @@ impl MessageView {
             1 => 0,
             _ => self.view.ends[number - 2],
         };
-        let others = self.view.records[..before].iter().filter(|record| record.shape.is_other());
+        let others = self.view.records[..before].iter().filter(|record| is_made_at_once(record));
         let mut read = self.read.iter().skip(others.count());
         let mut made = Vec::with_capacity(records.len());
         for record in records {
-            if record.shape.is_other() {
+            if is_made_at_once(record) {
                 made.extend(read.next().map(|record| record.bind(py).clone()));
             } else {
                 made.push(self.record(py, record)?);
