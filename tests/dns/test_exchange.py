@@ -13,9 +13,10 @@ from netkit.addr import SocketAddr
 from netkit.dns.constants import DnsRecordType, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
-from netkit.dns.exchange import QueryOptions, ask
+from netkit.dns.exchange import QueryOptions, ask, ask_and_tell
 from netkit.dns.message import QR, TC, Message, Question
 from netkit.dns.name import Name
+from netkit.dns.steps import Why
 from netkit.dns.transports.tcp import exchange_tcp
 from netkit.dns.transports.udp import exchange_udp
 from netkit.io import CancellationError, CancellationToken, DeadlineExceeded, Interrupted
@@ -358,6 +359,32 @@ class TestEdns:
         server = scripted(lambda asked: answer(asked, rcode=Rcode.BADVERS))
         assert drive(ask(QUESTION, [server.addr], PATIENT)).message.rcode == Rcode.BADVERS
         assert len(server.asked) == 1
+
+
+class TestHistory:
+    """`ask_and_tell`: what was asked, over real sockets, and why again."""
+
+    def test_of_an_answer(self, scripted: Scripted, drive: Drive) -> None:
+        def cut(asked: Asked) -> Message:
+            whole = answer(asked, RECORD)
+            return whole if asked.over_tcp else whole.replace(flags=whole.flags | TC, answer=())
+
+        server = scripted(cut)
+        done = drive(ask_and_tell(QUESTION, [server.addr], PATIENT))
+        assert done.error is None
+        assert done.reply.fell_back
+        assert [(str(step.transport), step.why) for step in done.history] == [
+            ("udp", Why.FIRST), ("tcp", Why.TRUNCATED),
+        ]  # fmt: skip
+        assert all(step.came is not None and step.elapsed >= 0 for step in done.history)
+
+    def test_of_a_failure(self, drive: Drive) -> None:
+        nobody = SocketAddr.new("127.0.0.1", free_port())
+        done = drive(ask_and_tell(QUESTION, [nobody], PATIENT))
+        assert done.reply is None
+        assert isinstance(done.error, DnsError.NetworkError)
+        (step,) = done.history
+        assert step.came is done.error
 
 
 class TestTries:
