@@ -98,7 +98,8 @@ def converted(field: Field[Any, Any]) -> Convert | None:
     """What makes the value of a field; None where the decoder's value is the record's."""
     if not field.is_raw:
         return None
-    return {"4": ipv4, "6": ipv6}.get(field.layout or "", field.from_raw)
+    # Of fields that are numbers, only a type is not the number itself.
+    return {"4": ipv4, "6": ipv6, "H": _rdtype}.get(field.layout or "", field.from_raw)
 
 
 def question(name: Name, rdtype: int, rdclass: int) -> Question:

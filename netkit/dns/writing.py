@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import groupby
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.edns import Edns
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from netkit.dns.message import Message
     from netkit.dns.name import Name
+    from netkit.dns.records.fields import Field
 
 #: RFC 1035 section 4.2.1: the largest UDP message without EDNS, in octets.
 MIN_MESSAGE = 512
@@ -157,46 +158,75 @@ def _write_sets(writer: WireWriter, records: Iterable[DnsRecord], room: int) -> 
 def _write_record(writer: WireWriter, record: DnsRecord) -> None:
     writer.name(record.name)
     cls = type(record)
-    packer = _packers.get(cls, _UNMET)
-    if packer is _UNMET:
-        packer = _packers[cls] = _packer_of(cls)
-    if packer is not None:
-        writer.write(packer(record))
-        return
+    write = _writers.get(cls)
+    if write is None:
+        write = _writers[cls] = _writer_of(cls)
+    write(writer, record)
+
+
+#: Writes what is behind the owner of a record.
+_Write: TypeAlias = "Callable[[WireWriter, DnsRecord], None]"
+
+# How records are written, for each class that was met.
+_writers: dict[type[DnsRecord], _Write] = {}
+
+
+def _writer_of(cls: type[DnsRecord]) -> _Write:
+    """How records of a class are written: by the class, or in fewer steps where letters describe it."""
+    if cls.to_wire is not DnsRecord.to_wire or cls.LAYOUT is None:
+        return _write_by_class
+    rdtype = int(cls.rdtype)
+    if cls.LAYOUT in _SINGLE:
+        return _SINGLE[cls.LAYOUT](rdtype, cls.FIELDS[0].get)
+    # Numbers one after the other are written at once.
+    steps: list[tuple[Callable[..., bytes] | None, list[Field[Any, Any]]]] = []
+    for is_number, run in groupby(cls.FIELDS, lambda field: field.layout in tuple("BHIQ")):
+        fields = list(run)
+        letters = "".join([field.layout or "" for field in fields])
+        steps.append((Struct("!" + letters).pack if is_number else None, fields))
+
+    def write(writer: WireWriter, record: DnsRecord) -> None:
+        at = writer.record_fields(rdtype, record.rdclass, record.ttl)
+        for pack, fields in steps:
+            if pack is not None:
+                writer.write(pack(*[field.get(record) for field in fields]))
+                continue
+            for field in fields:
+                field.write(field.get(record), writer)
+        writer.set_length(at)
+
+    return write
+
+
+def _write_by_class(writer: WireWriter, record: DnsRecord) -> None:
     at = writer.record_fields(record.rdtype, record.rdclass, record.ttl)
     record.to_wire(writer)
     writer.set_length(at)
 
 
-# What makes the octets behind the owner of a record, for each class that was met; None for most classes.
-_packers: dict[type[DnsRecord], Callable[[DnsRecord], bytes] | None] = {}
+def _ipv4_writer(rdtype: int, get: Callable[[object], Any]) -> _Write:
+    pack = Struct("!HHIHI").pack
+    return lambda writer, record: writer.write(pack(rdtype, record.rdclass, record.ttl, 4, int(get(record))))
 
 
-def _unmet(record: DnsRecord) -> bytes:
-    raise NotImplementedError
+def _ipv6_writer(rdtype: int, get: Callable[[object], Any]) -> _Write:
+    pack = Struct("!HHIH16s").pack
+    return lambda writer, record: writer.write(
+        pack(rdtype, record.rdclass, record.ttl, 16, get(record).packed)
+    )
 
 
-_UNMET = _unmet
-
-
-def _packer_of(cls: type[DnsRecord]) -> Callable[[DnsRecord], bytes] | None:
-    """What writes the records of a class of one field, of a kind that most records are of."""
-    if cls.to_wire is not DnsRecord.to_wire or cls.LAYOUT not in ("4", "6", "S"):
-        return None
-    [field] = cls.FIELDS
-    get, rdtype = field.get, int(cls.rdtype)
-    if cls.LAYOUT == "4":
-        pack = Struct("!HHIHI").pack
-        return lambda record: pack(rdtype, record.rdclass, record.ttl, 4, int(get(record)))
-    if cls.LAYOUT == "6":
-        pack = Struct("!HHIH16s").pack
-        return lambda record: pack(rdtype, record.rdclass, record.ttl, 16, get(record).packed)
+def _strings_writer(rdtype: int, get: Callable[[object], Any]) -> _Write:
     pack = Struct("!HHIH").pack
 
-    def pack_strings(record: DnsRecord) -> bytes:
+    def write(writer: WireWriter, record: DnsRecord) -> None:
         rdata = b"".join([_LENGTHS[len(string)] + string for string in get(record)])
         if len(rdata) > 0xFFFF:
             raise too_long(len(rdata))
-        return pack(rdtype, record.rdclass, record.ttl, len(rdata)) + rdata
+        writer.write(pack(rdtype, record.rdclass, record.ttl, len(rdata)) + rdata)
 
-    return pack_strings
+    return write
+
+
+# What most records of an answer have: one field of one of these letters.
+_SINGLE = {"4": _ipv4_writer, "6": _ipv6_writer, "S": _strings_writer}

@@ -8,6 +8,7 @@ A set of types has one form on the wire only: windows in rising order, without z
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from netkit.dns.constants import DnsClass, DnsRecordType
@@ -110,13 +111,7 @@ class TypeBitmap(Field[tuple[DnsRecordType, ...], "Iterable[int | str]"]):
         return tuple(sorted(types))
 
     def from_raw(self, value: bytes) -> tuple[DnsRecordType, ...]:
-        types = []
-        at = 0
-        while at < len(value):
-            after = at + 2 + value[at + 1]
-            types += bits(value[at + 2 : after], value[at] << 8)
-            at = after
-        return tuple(types)
+        return _common_types(value) if len(value) <= _COMMON_SIZE else types_of(value)
 
     def read(self, reader: WireReader) -> tuple[DnsRecordType, ...]:
         if not reader.remaining and not self.empty:
@@ -290,6 +285,22 @@ def bitmap(values: Iterable[int]) -> bytes:
         octets.extend(bytes((each >> 3) + 1 - len(octets)))
         octets[each >> 3] |= 0x80 >> (each & 7)
     return bytes(octets)
+
+
+def types_of(octets: bytes) -> tuple[DnsRecordType, ...]:
+    """The types in the windows of a bitmap that is valid (RFC 4034 section 4.1.2)."""
+    types = []
+    at = 0
+    while at < len(octets):
+        after = at + 2 + octets[at + 1]
+        types += bits(octets[at + 2 : after], octets[at] << 8)
+        at = after
+    return tuple(types)
+
+
+# The names of a zone have mostly the same few sets of types. No set that is large is kept.
+_COMMON_SIZE = 34
+_common_types = lru_cache(256)(types_of)
 
 
 def bits(octets: bytes, base: int = 0) -> list[DnsRecordType]:
