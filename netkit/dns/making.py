@@ -99,7 +99,8 @@ def converted(field: Field[Any, Any]) -> Convert | None:
     if not field.is_raw:
         return None
     # Of fields that are numbers, only a type is not the number itself.
-    return {"4": ipv4, "6": ipv6, "H": _rdtype}.get(field.layout or "", field.from_raw)
+    known: dict[str | None, Convert] = {"4": ipv4, "6": ipv6, "H": _rdtype}
+    return known.get(field.layout, field.from_raw)
 
 
 def question(name: Name, rdtype: int, rdclass: int) -> Question:

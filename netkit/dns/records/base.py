@@ -210,7 +210,7 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
         _put_class(made, rdclass)
         for field in cls.FIELDS:
             field.put(made, field.parse(reader))
-        if cls._HAS_RULES:
+        if cls.HAS_RULES:
             made._check()
         return made
 
