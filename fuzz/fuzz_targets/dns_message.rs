@@ -21,8 +21,8 @@ impl AsRef<Layout> for Known {
 }
 
 /// A layout for each letter and for common types, the number of the type modulo their count.
-const LETTERS: [&str; 12] =
-    ["4", "6", "n", "Hn", "nnIIIII", "S", "HHHN", "BBsr", "LQ", "HBBIIIHNr", "ssN", "r"];
+const LETTERS: [&str; 14] =
+    ["4", "6", "n", "Hn", "nnIIIII", "S", "HHHN", "BBsr", "LQ", "HBBIIIHNr", "ssN", "r", "BBHsxt", "HBBR"];
 
 fn shape(rdtype: u16, _: u16) -> Result<Shape<Known>, ()> {
     static LAYOUTS: OnceLock<Vec<Layout>> = OnceLock::new();
