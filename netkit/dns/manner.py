@@ -36,6 +36,9 @@ PADDING_BLOCK = 128
 #: Response codes of a server that will never answer such a question.
 NEVER = frozenset((Rcode.NOTIMP, Rcode.FORMERR))
 
+#: The transports whose connections DNS itself manages.
+_STREAMS = (Transport.TCP, Transport.TLS)
+
 
 class Manner:
     """How `upstream` is asked, as far as this question has shown; `used` are the reasons that applied.
@@ -77,22 +80,26 @@ class Manner:
             rd=options.rd,
             ad=options.ad or options.trust_ad,
             cd=options.cd,
-            edns=self._with_cookie(random, now),
+            edns=self._with_options(random, now),
         )
         if options.padding and self.transport.is_encrypted:
             message = _padded(message)
         return message, exact_case
 
-    def _with_cookie(self, random: Random, now: float) -> Edns | None:
+    def _with_options(self, random: Random, now: float) -> Edns | None:
+        """The EDNS to send, with a cookie and the wish to keep a connection, beside the caller's options."""
         edns = self._edns
-        if edns is None or not self._cookies or self.transport.is_encrypted:
-            return edns
-        if edns.option(EdnsOption.Cookie) is not None:
-            return edns  # the caller's own
-        cookie = self.learnt.cookie(now, random)
-        if cookie is None:
-            return edns
-        return edns.replace(options=(*edns.options, EdnsOption.Cookie(*cookie)))
+        if edns is None:
+            return None
+        options: list[EdnsOption] = []
+        if self._cookies and not self.transport.is_encrypted and edns.option(EdnsOption.Cookie) is None:
+            cookie = self.learnt.cookie(now, random)
+            if cookie is not None:
+                options.append(EdnsOption.Cookie(*cookie))
+        # RFC 7828 section 3.2.1: over TCP and TLS; a connection of HTTPS is kept as HTTP says.
+        if self.transport in _STREAMS and edns.option(EdnsOption.Keepalive) is None:
+            options.append(EdnsOption.Keepalive())
+        return edns.replace(options=(*edns.options, *options)) if options else edns
 
     # Reasons to ask again.
 

@@ -170,8 +170,7 @@ class Station:
 
     def _over_stream(self, ask: Ask, upstream: Upstream, begun: float) -> Flow[Reply | DnsError | None]:
         event = Event()
-        message = _with_keepalive(ask.message)
-        wire, question = self._encoder.encode(message)
+        wire, question = self._encoder.encode(ask.message)
         one = Outstanding(wire, question, ask.until, event, ask.exact_case, ask.lenient)
         channel = yield from self.streams.ask_flow(one, event, upstream, ask.transport, self._settings.source)
         came = self._heard(ask, one, upstream, begun)
@@ -279,14 +278,6 @@ def _release(udp: UdpPool, streams: Streams) -> None:
     """Close what a collected station has left, in whatever thread that happens: nobody uses it any more."""
     udp.close()
     streams.close()
-
-
-def _with_keepalive(message: Message) -> Message:
-    """The query with a request to keep the connection, if it has EDNS (RFC 7828 section 3.2.1)."""
-    edns = message.edns
-    if edns is None or edns.option(EdnsOption.Keepalive) is not None:
-        return message
-    return message.replace(edns=edns.replace(options=(*edns.options, EdnsOption.Keepalive())))
 
 
 def _silence(_: Exception) -> DnsError:

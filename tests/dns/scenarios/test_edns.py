@@ -195,6 +195,21 @@ def test_encrypted_queries_are_padded(server: str, name: str) -> None:
     assert len(stage.asks[1].message.to_wire()) % 128 != 0
 
 
+@pytest.mark.parametrize(
+    ("server", "asks"), [("192.0.2.1", False), ("tcp://192.0.2.1", True), ("tls://192.0.2.1", True),
+    ("https://192.0.2.1", False)]
+)  # fmt: skip
+def test_connections_are_asked_to_be_kept(server: str, asks: bool) -> None:
+    """RFC 7828 section 3.2.1."""
+    stage = Stage({server: good})
+    stage.look_up("www.example.")
+    edns = stage.asks[0].message.edns
+    assert edns is not None
+    assert (edns.option(EdnsOption.Keepalive) is not None) is asks
+    stage.look_up("www.example.", edns=None)
+    assert stage.asks[1].message.edns is None
+
+
 def test_the_id_over_https_is_0() -> None:
     """RFC 8484 section 4.1: so that caches see the same request again."""
     stage = Stage({"https://192.0.2.1/dns-query{?dns}": good, "tls://192.0.2.1": good})
