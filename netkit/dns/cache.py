@@ -37,6 +37,8 @@ MAX_TTL = 604_800
 MAX_NEGATIVE_TTL = 10_800
 #: How long stale answers are worth keeping, in seconds (RFC 8767 section 5 suggests one to three days).
 STALE_FOR = 86_400
+#: How many seconds servers get where there is a stale answer to give (RFC 8767 section 5: 1.8).
+STALE_AFTER = 1.8
 #: The TTL of a stale answer, and how long it is given out before the servers are asked again (RFC 8767
 #: section 4 and 5: 30 seconds).
 STALE_TTL = 30
@@ -89,6 +91,17 @@ class Cache:
         if isinstance(entry.what, DnsError):
             raise _anew(entry.what, question, age)
         return _aged(entry.what, age) if age else entry.what
+
+    def has_stale(self, question: Question) -> bool:
+        """Whether `find_stale` would return an answer."""
+        with self._lock:
+            entry = self._entries.get(question)
+            return (
+                entry is not None
+                and entry.stale_until > self._clock()
+                and entry.until <= self._clock()
+                and not isinstance(entry.what, DnsError)
+            )
 
     def find_stale(self, question: Question) -> Answer | None:
         """Return an answer whose TTL is over, because no server gives another; None if there is none.

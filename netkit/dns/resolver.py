@@ -17,7 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from netkit.addr import IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr
-from netkit.dns.cache import DEFAULT_CAPACITY, Cache
+from netkit.dns.cache import DEFAULT_CAPACITY, STALE_AFTER, Cache
 from netkit.dns.constants import DNS_PORT, DnsClass
 from netkit.dns.errors import DnsError
 from netkit.dns.host import FoundHost, FoundNames, find_addresses_flow, find_names_flow
@@ -68,7 +68,7 @@ class Resolver(Closing):
     asking. `domains` names other servers for the names of some domains ("split DNS"). `resolv_conf` is in
     place of the system's file: its content, or the path of another one. A file is read again when it changes.
     `cache_size` 0 turns the cache off. For `serve_stale` seconds after its TTL an answer is given where no
-    server gives another (RFC 8767).
+    server gives another within 1.8 seconds (RFC 8767).
 
     A server may be text as `Upstream.parse` reads it, such as `"tls://192.0.2.53#dns.example"`. `tls` are
     settings for TLS. `https` makes requests over HTTPS, for servers over it: a `netkit.doh.DohClient`, which
@@ -157,6 +157,9 @@ class Resolver(Closing):
     def _ask_flow(self, question: Question) -> Flow[Answer | DnsError]:
         """Flow: ask the servers, and keep the answer."""
         plan, lookups = self._now_in_force()
+        if self._cache.has_stale(question):
+            within = min(plan.options.within or STALE_AFTER, STALE_AFTER)
+            lookups = Lookups(plan.options.replace(within=within), self._knowledge, plan.routes)
         found = yield from lookups.flow(question, self._servers(plan, question), self._places.here())
         return self._keep(question, found)
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from netkit.dns import resolver as resolver_module
+from netkit.dns.cache import STALE_TTL
 from netkit.dns.errors import DnsError
 from netkit.dns.options import QueryOptions
 from netkit.dns.resolver import Resolver
@@ -109,3 +111,56 @@ def test_rotate_begins_with_another_server_each_time(scripted: Scripted) -> None
     for _ in range(6):
         resolver.lookup_a("www.example.")
     assert [len(server.asked) for server in both] == [3, 3]
+
+
+class TestServeStale:
+    """RFC 8767 section 5."""
+
+    def lookups(
+        self, scripted: Scripted, script: Script, **how: Any
+    ) -> tuple[Resolver, Clock, ScriptedServer]:
+        clock = Clock()
+        server = scripted(script)
+        resolver = Resolver([server.addr], clock=clock, serve_stale=1000, **how)
+        resolver.lookup_a("www.example.")
+        clock.now += 61
+        return resolver, clock, server
+
+    def test_servers_that_fail_are_covered_for(self, scripted: Scripted) -> None:
+        def fails(asked: Asked) -> Any:
+            record = f"{asked.name} 60 A 192.0.2.7"
+            return answer(asked, rcode=2) if server_asked else answer(asked, record)
+
+        server_asked: list[Asked] = []
+        resolver, clock, server = self.lookups(scripted, fails, tries=1)
+        server_asked += server.asked
+        assert resolver.resolve("www.example.", 1).ttl == STALE_TTL
+        assert resolver.lookup_a("www.example.")
+        assert len(server.asked) == 2, "and they are left alone for a while"
+        clock.now += STALE_TTL
+        assert resolver.lookup_a("www.example.")
+        assert len(server.asked) == 3
+
+    def test_silence_is_not_waited_for_to_its_end(
+        self, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(resolver_module, "STALE_AFTER", 0.02)
+        told: list[Asked] = []
+
+        def once(asked: Asked) -> Any:
+            told.append(asked)
+            return answer(asked, f"{asked.name} 60 A 192.0.2.7") if len(told) == 1 else None
+
+        resolver, _, _ = self.lookups(scripted, once, timeout=3600.0)
+        assert resolver.resolve("www.example.", 1).ttl == STALE_TTL
+
+    def test_a_denial_is_an_answer(self, scripted: Scripted) -> None:
+        told: list[Asked] = []
+
+        def gone(asked: Asked) -> Any:
+            told.append(asked)
+            return answer(asked, f"{asked.name} 60 A 192.0.2.7") if len(told) == 1 else answer(asked, rcode=3)
+
+        resolver, _, _ = self.lookups(scripted, gone)
+        with pytest.raises(DnsError.NotFound):
+            resolver.lookup_a("www.example.")
