@@ -100,7 +100,8 @@ def converted(field: Field[Any, Any]) -> Convert | None:
         return None
     # Of fields that are numbers, only a type is not the number itself.
     known: dict[str | None, Convert] = {"4": ipv4, "6": ipv6, "H": _rdtype}
-    return known[field.layout] if field.layout in known else field.from_raw
+    convert: Convert = known.get(field.layout, field.from_raw)
+    return convert
 
 
 def question(name: Name, rdtype: int, rdclass: int) -> Question:

@@ -188,7 +188,7 @@ class Message(Value):
         Raises DnsError.InvalidValue for a message over 65535 octets, for a response code that needs EDNS in a
         message without EDNS, and for options that leave no room; DnsError.InvalidName for a relative name.
         """
-        return write_message(self, max_size, compress)
+        return write_message(self._parts, max_size, compress)
 
     @property
     def id(self) -> int:

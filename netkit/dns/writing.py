@@ -22,8 +22,8 @@ from netkit.dns.wire import MAX_MESSAGE, WireWriter, too_long
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from netkit.dns.message import Message
     from netkit.dns.name import Name
+    from netkit.dns.reading import Parts
     from netkit.dns.records.fields import Field
 
 #: RFC 1035 section 4.2.1: the largest UDP message without EDNS, in octets.
@@ -34,7 +34,7 @@ _LENGTHS = [bytes((length,)) for length in range(256)]
 _ADDRESSES = (DnsRecordType.A, DnsRecordType.AAAA)
 
 
-def write_message(message: Message, max_size: int | None, compress: bool) -> bytes:
+def write_message(message: Parts, max_size: int | None, compress: bool) -> bytes:
     """The octets of a message; see `Message.to_wire`."""
     edns = message.edns
     opt = b""
@@ -55,11 +55,7 @@ def write_message(message: Message, max_size: int | None, compress: bool) -> byt
     answer, authority, additional = message.answer, message.authority, message.additional
     counts = len(answer), len(authority), len(additional)
     flags = message.flags
-    if not (
-        _write_all(writer, answer, room)
-        and _write_all(writer, authority, room)
-        and _write_all(writer, additional, room)
-    ):
+    if not _write_all(writer, answer + authority + additional, room):
         if max_size is None:
             raise DnsError.InvalidValue(
                 "message", sum(counts), f"records do not fit in {MAX_MESSAGE} octets", limit=MAX_MESSAGE
@@ -105,7 +101,7 @@ def _write_all(writer: WireWriter, records: Iterable[DnsRecord], room: int) -> b
     return True
 
 
-def _write_some(writer: WireWriter, message: Message, room: int) -> tuple[tuple[int, int, int], bool]:
+def _write_some(writer: WireWriter, message: Parts, room: int) -> tuple[tuple[int, int, int], bool]:
     """Write whole record sets that fit; return how many records of each section, and whether TC is due."""
     answer = _write_sets(writer, message.answer, room)
     if answer < len(message.answer):
@@ -124,7 +120,7 @@ def _write_some(writer: WireWriter, message: Message, room: int) -> tuple[tuple[
     return (answer, authority, additional), cut
 
 
-def _in_domain_servers(message: Message) -> set[Name]:
+def _in_domain_servers(message: Parts) -> set[Name]:
     """Return a referral's servers inside the delegated zone; clients need their addresses most."""
     if message.answer or message.flags & AA:
         return set()
