@@ -17,7 +17,8 @@ from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
 from netkit.dns.header import AA, TC
 from netkit.dns.records.base import DnsRecord
-from netkit.dns.wire import MAX_MESSAGE, WireWriter, too_long
+from netkit.dns.wire import MAX_MESSAGE, WireWriter
+from netkit.dns.wire_writer import too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
