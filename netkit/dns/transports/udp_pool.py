@@ -248,6 +248,11 @@ class UdpPool(Waiting):
         return descriptor.want_read if until is None else Want(read=descriptor, until=until)
 
     def _step(self) -> bool:
+        if len(self._at) == 1:
+            # Nearly always it is the answer. If not, what is there belongs to another socket.
+            (only,) = self._at.values()
+            if self._receive(only, AT_ONCE):
+                return False
         budget = AT_ONCE
         for fd in self._ready.ready():
             at = self._by_fd.get(fd)
