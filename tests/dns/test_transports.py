@@ -25,6 +25,7 @@ from netkit.dns.transports.chance import Chance
 from netkit.dns.transports.places import Places
 from netkit.dns.transports.pump import pump_flow
 from netkit.dns.transports.query import QueryEncoder
+from netkit.dns.transports.ready import ReadySet
 from netkit.dns.transports.reply import Reply
 from netkit.dns.transports.station import Settings, Station
 from netkit.dns.transports.table import Outstanding
@@ -248,6 +249,28 @@ class TestUdp:
         assert reply.message.answer
         assert 1 <= len(server.asked) <= 2
         assert station.udp.outstanding == 0
+
+
+@pytest.mark.parametrize("case", ["kept", "lost", "silence"])
+def test_without_a_descriptor_for_many_sockets(
+    station: Station, drive: Drive, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    """As on systems that have neither epoll nor kqueue: a socket for each question."""
+    monkeypatch.setattr(ReadySet, "available", False)
+
+    def script(asked: Asked) -> Any:
+        wire = right(asked).to_wire()
+        lowered = wire[:12] + wire[12:24].lower() + wire[24:]
+        return {"kept": wire, "lost": lowered, "silence": None}[case]
+
+    with ScriptedServer(script) as server:
+        if case == "kept":
+            outcomes = drive(all_of([asks(station, [upstream_of(server)], number=n) for n in range(10)]))
+            assert all(outcome.unwrap().message.answer for outcome in outcomes)
+        else:
+            with pytest.raises(DnsError.Timeout):
+                drive(asks(station, [upstream_of(server)], SHORT))
+    assert station.udp.sockets == 0
 
 
 class TestPlaces:

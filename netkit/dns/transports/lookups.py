@@ -19,6 +19,7 @@ from netkit.dns.matching import has_copy
 from netkit.dns.message import AD, CD, RD, TC, Message
 from netkit.dns.steps import Sent
 from netkit.dns.transports.pump import log, log_query, log_reply, pump_flow, pump_several
+from netkit.dns.transports.ready import ReadySet
 from netkit.dns.transports.reply import Reply
 from netkit.dns.transports.station import Ticket, note_deadline
 from netkit.dns.transports.table import NAME_AT, Outstanding
@@ -116,7 +117,7 @@ class Lookups:
         self, question: Question, upstreams: Sequence[Upstream], station: Station, event: Wakes
     ) -> FirstQuery | None:
         """The first query, to be sent over UDP to the first upstream; None if a `Lookup` has to decide."""
-        if not self._is_plain or not upstreams:
+        if not self._is_plain or not upstreams or not ReadySet.available:
             return None
         upstream = upstreams[0]
         now = monotonic()

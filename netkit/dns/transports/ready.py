@@ -2,14 +2,15 @@
 
 A `Want` of `netkit.io` names one descriptor to read. epoll(7) and kqueue(2) give one for any number of
 sockets, and every driver can wait for it: poll(2), another epoll, libuv. After the wait it says at once which
-sockets are ready, in one system call for all of them.
+sockets are ready, in one system call for all of them. Elsewhere (`ReadySet.available` is False) every
+question has a socket of its own: see `udp`.
 """
 
 from __future__ import annotations
 
 import select
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from netkit.io import Descriptor
 
@@ -24,7 +25,7 @@ if sys.platform == "linux":
     class ReadySet:
         """Sockets that are waited for together."""
 
-        available = True
+        available: ClassVar[bool] = True
 
         def __init__(self) -> None:
             self._epoll = select.epoll()
@@ -48,7 +49,7 @@ elif hasattr(select, "kqueue"):
     class ReadySet:
         """Sockets that are waited for together."""
 
-        available = True
+        available: ClassVar[bool] = True
 
         def __init__(self) -> None:
             self._kqueue = select.kqueue()
@@ -69,3 +70,27 @@ elif hasattr(select, "kqueue"):
             """The sockets that have something to read or an error to report, without waiting; AT_ONCE at
             most."""
             return [event.ident for event in self._kqueue.control(None, AT_ONCE, 0)]
+
+else:
+
+    class ReadySet:
+        """Nothing: this system has no descriptor for many sockets."""
+
+        available: ClassVar[bool] = False
+
+        def __init__(self) -> None:
+            self.descriptor = Descriptor(-1, close=_nothing)
+
+        def add(self, fd: int) -> None:
+            """Never called."""
+
+        def remove(self, fd: int) -> None:
+            """Never called."""
+
+        def ready(self) -> Iterable[int]:
+            """None are."""
+            return ()
+
+
+def _nothing() -> None:
+    return None

@@ -17,9 +17,11 @@ from netkit.dns.matching import Mismatch, match
 from netkit.dns.transports.chance import Chance
 from netkit.dns.transports.https import https_answer, https_query
 from netkit.dns.transports.query import QueryEncoder
+from netkit.dns.transports.ready import ReadySet
 from netkit.dns.transports.reply import Reply
 from netkit.dns.transports.streams import Streams
 from netkit.dns.transports.table import Outstanding
+from netkit.dns.transports.udp import exchange_udp
 from netkit.dns.transports.udp_pool import UdpPool
 from netkit.dns.upstream import Transport
 from netkit.io import DeadlineExceeded, Event, Interrupted, before
@@ -126,6 +128,9 @@ class Station:
         ask = ticket.ask
         try:
             if ask.transport is Transport.UDP:
+                if not ReadySet.available:
+                    ticket.came = yield from self._over_own_socket(ask)
+                    return True
                 return (yield from self._over_udp(ticket, ask))
             upstream = ask.upstream
             if upstream.addr is None:
@@ -167,6 +172,20 @@ class Station:
             return False
         ticket.came = self._heard(ask, one, ask.upstream, one.sent_at)
         return True
+
+    def _over_own_socket(self, ask: Ask) -> Flow[Reply]:
+        """Flow: as `_over_udp`, for systems without a `ReadySet`. Raises DnsError."""
+        assert ask.upstream.addr is not None  # `Upstream` says so for UDP
+        return (
+            yield from exchange_udp(
+                ask.message,
+                ask.upstream.addr,
+                until=ask.until,
+                source=self._settings.source,
+                exact_case=ask.exact_case,
+                question=ask.question,
+            )
+        )
 
     def _over_stream(self, ask: Ask, upstream: Upstream, begun: float) -> Flow[Reply | DnsError | None]:
         event = Event()
