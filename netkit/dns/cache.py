@@ -119,8 +119,11 @@ class Cache:
             self._entries[question] = _Entry(now, until, entry.stale_until, answer)
         return answer
 
-    def keep(self, question: Question, what: Answer | DnsError, ttl: int) -> None:
-        """Keep an answer, or the error of a negative answer, for `ttl` seconds."""
+    def keep(self, question: Question, what: Answer | DnsError, ttl: int, *, also_below: bool = True) -> None:
+        """Keep an answer, or the error of a negative answer, for `ttl` seconds.
+
+        `also_below` False: what it says of a name that does not exist is kept for this question alone.
+        """
         limit = MAX_NEGATIVE_TTL if isinstance(what, DnsError) else MAX_TTL
         if ttl <= 0 or not self._capacity:
             return
@@ -129,7 +132,7 @@ class Cache:
         entry = _Entry(now, until, until + self._stale, what)
         with self._lock:
             self._store(self._entries, question, entry)
-            if isinstance(what, DnsError) and what.absent is not None:
+            if also_below and isinstance(what, DnsError) and what.absent is not None:
                 self._store(self._absent, (what.absent, question.rdclass), entry)
 
     def clear(self) -> None:

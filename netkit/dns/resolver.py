@@ -7,7 +7,7 @@ It asks recursive servers (by default those of resolv.conf) as `netkit.dns.answe
 each answer for its TTL. Host lookups also use the hosts file and the search list. One resolver may be used
 from any thread and any event loop: each has its own sockets and connections, which are kept for further
 questions until `close`, or until the resolver is collected. A question that is under way is not asked a
-second time; all who ask it get its answer.
+second time in the same event loop, or by a second blocking call; all who ask it get its answer.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Resolver(Closing):
         self._turn = 0
         self._knowledge = Knowledge()
         self._in_force = plan, Lookups(plan.options, self._knowledge, plan.routes)
-        self._under_way: SingleFlight[Question, Answer | DnsError] = SingleFlight()
+        self._under_way: SingleFlight[tuple[Question, object], Answer | DnsError] = SingleFlight()
         settings = Settings(plan.options.source, tls, https, bootstrap)
         self._places = Places(lambda: Station(settings))
 
@@ -147,7 +147,8 @@ class Resolver(Closing):
         kept = self._find(question)
         if kept is not None:
             return kept
-        found = yield from self._under_way.do(question, lambda: self._ask_flow(question))
+        key = question, self._places.company()
+        found = yield from self._under_way.do(key, lambda: self._ask_flow(question))
         if isinstance(found, DnsError):
             error = copy(found)  # others may get it too, and Python writes a traceback into it
             error.__cause__ = found.__cause__
@@ -169,15 +170,14 @@ class Resolver(Closing):
         return self._cache.find(question, routes.domain_of(question.name) if routes.domains else None)
 
     def _many(self, questions: Iterable[QuestionLike], concurrency: int) -> Many:
-        """The state of `resolve_many`, in the place of the caller."""
+        """The state of `resolve_many`."""
         each = (given if isinstance(given, Question) else Question(*given) for given in questions)
         plan, lookups = self._now_in_force()
-        station = self._places.here()
 
         def servers(question: Question) -> Sequence[Upstream]:
             return self._servers(plan, question)
 
-        return Many(each, concurrency, lookups, station, servers, self._known, self._keep)
+        return Many(each, concurrency, lookups, self._places.here, servers, self._known, self._keep)
 
     def _known(self, question: Question) -> Answer | DnsError | None:
         """What the cache has for a question."""
@@ -191,10 +191,19 @@ class Resolver(Closing):
         if not isinstance(found, DnsError):
             self._cache.keep(question, found, found.ttl)
         elif isinstance(found, (DnsError.NotFound, DnsError.NoData)):
-            self._cache.keep(question, found, found.negative_ttl or 0)
+            is_theirs = self._is_theirs(question, found)
+            self._cache.keep(question, found, found.negative_ttl or 0, also_below=is_theirs)
         else:
             return self._cache.find_stale(question) or found
         return found
+
+    def _is_theirs(self, question: Question, found: DnsError) -> bool:
+        """Whether the servers of a question's name are also those of the name that they say does not exist.
+
+        It may be another one, to which an alias led; and "split DNS" may have other servers for that.
+        """
+        domain_of = self._now_in_force()[0].routes.domain_of
+        return found.absent is None or domain_of(found.absent) == domain_of(question.name)
 
     def host_flow(self, host: str, family: int = 0) -> Flow[list[IpAddr]]:
         """Flow: the addresses of `host`, in the order to try them (RFC 6724); see `find_host_flow`."""

@@ -56,6 +56,7 @@ class _Told:
 class Many:
     """The questions of one call. Each `next_flow` waits for results; `close` gives up the rest.
 
+    `here` gives the place where the first `next_flow` runs, which is the place of all of them.
     `upstreams_for` says whom to ask; `find` looks for an answer that is known already; `keep` is given what
     was found, and returns the result.
     """
@@ -65,7 +66,7 @@ class Many:
         questions: Iterator[Question],
         concurrency: int,
         lookups: Lookups,
-        station: Station,
+        here: Callable[[], Station],
         upstreams_for: Callable[[Question], Sequence[Upstream]],
         find: Callable[[Question], Answer | DnsError | None],
         keep: Callable[[Question, Answer | DnsError], Answer | DnsError],
@@ -75,7 +76,8 @@ class Many:
         self._questions = questions
         self._concurrency = concurrency
         self._lookups = lookups
-        self._station = station
+        self._here = here
+        self._place: Station | None = None
         self._upstreams_for = upstreams_for
         self._find = find
         self._keep = keep
@@ -85,6 +87,12 @@ class Many:
         self._join = Join()  # the flows of questions that are not plain
         self._is_over = False  # there are no more questions
         self.results: deque[tuple[Question, Answer | DnsError]] = deque()
+
+    @property
+    def _station(self) -> Station:
+        if self._place is None:
+            self._place = self._here()
+        return self._place
 
     def next_flow(self) -> Flow[bool]:
         """Flow: until there is a result. False if there will be none."""

@@ -4,6 +4,7 @@ A resolver may be used from any thread and any event loop. Sockets may not: an e
 until another one takes it over, and a lock around every question would cost more than it saves. So the flows
 of one thread share sockets, and those of another thread have their own. A blocking call in a callback of an
 event loop has a place of its own too: it must not wait for a flow of the loop, which cannot go on meanwhile.
+For the same reason not everybody may wait for the answer to the question of somebody else: see `company`.
 
 After fork(2) the child uses no socket of its parent, because both would take each other's answers: its places
 are new. The parent's stay open in the child until the resolver is closed or collected there.
@@ -79,6 +80,15 @@ class Places(Generic[P]):
             if entry is not None and entry[1] is loop and entry[2] == _forks and not self._is_closed:
                 return entry[0]  # type: ignore[return-value]  # `_new` entered it
         return self._new(depth, loop)
+
+    def company(self) -> object:
+        """Who may wait for a flow that runs now: the flows for which this is the same (hashable) thing.
+
+        Blocking calls wait for each other, because each goes on by itself. The flows of an event loop wait
+        for flows of the same loop only: another loop may have stopped, or stand still until the caller, who
+        blocks it, has an answer. A forked child has none of the flows of its parent.
+        """
+        return _forks if driver_depth() == 1 and _running_loop() is None else self.here()
 
     def _new(self, depth: int, loop: object) -> P:
         with self._guard:

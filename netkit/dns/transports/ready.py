@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from netkit.io import Descriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 #: The most sockets that one look returns: rule 5 of `netkit.io`, so many operations and then others' turn.
 AT_ONCE = 32
@@ -39,7 +39,7 @@ if sys.platform == "linux":
             """Wait for it no more. Call this before the socket is closed."""
             self._epoll.unregister(fd)
 
-        def ready(self) -> Iterable[int]:
+        def ready(self) -> Sequence[int]:
             """The sockets that have something to read or an error to report, without waiting; AT_ONCE at
             most."""
             return [fd for fd, _ in self._epoll.poll(0, AT_ONCE)]
@@ -66,7 +66,7 @@ elif hasattr(select, "kqueue"):
         def _control(self, fd: int, flags: int) -> None:
             self._kqueue.control([select.kevent(fd, select.KQ_FILTER_READ, flags)], 0)
 
-        def ready(self) -> Iterable[int]:
+        def ready(self) -> Sequence[int]:
             """The sockets that have something to read or an error to report, without waiting; AT_ONCE at
             most."""
             return [event.ident for event in self._kqueue.control(None, AT_ONCE, 0)]
@@ -87,7 +87,7 @@ else:
         def remove(self, fd: int) -> None:
             """Never called."""
 
-        def ready(self) -> Iterable[int]:
+        def ready(self) -> Sequence[int]:
             """None are."""
             return ()
 

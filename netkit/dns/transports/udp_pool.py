@@ -38,6 +38,8 @@ SOCKET_SECONDS = 5.0
 #: How many servers keep their sockets; above that, those of the servers that were not asked for longest are
 #: closed.
 MAX_SERVERS = 256
+#: Why there is no answer where the sockets were closed.
+CLOSED = "the resolver was closed"
 #: The room for an answer, in octets, unless the query allows for more.
 RECEIVE_SIZE = 4096
 
@@ -209,14 +211,25 @@ class UdpPool(Waiting):
             if not len(at.table):
                 self._close(at)
         try:
-            at = _Socket(server, self._source, now)
+            at = self._opened(server, now)
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE) or not sockets:
                 raise
             return sockets[0]  # as many as there can be
-        self._ready.add(at.fd)
         self._by_fd[at.fd] = at
         sockets.append(at)
+        return at
+
+    def _opened(self, server: _Server, now: float) -> _Socket:
+        """A new socket, which is waited for. Raises OSError."""
+        at = _Socket(server, self._source, now)
+        try:
+            self._ready.add(at.fd)
+        except BaseException as error:
+            at.sock.close()
+            if isinstance(error, ValueError):  # from the system's object: another thread has closed it
+                raise DnsError.NetworkError(CLOSED) from error
+            raise
         return at
 
     def _close(self, at: _Socket) -> None:
@@ -253,14 +266,17 @@ class UdpPool(Waiting):
             (only,) = self._at.values()
             if self._receive(only, AT_ONCE):
                 return False
-        budget = AT_ONCE
-        for fd in self._ready.ready():
+        ready = self._ready.ready()
+        if not ready:
+            return False
+        # Each has its share: who floods one socket does not keep the answers of the others waiting.
+        share = max(1, AT_ONCE // len(ready))
+        is_full = False
+        for fd in ready:
             at = self._by_fd.get(fd)
-            if at is not None:
-                budget -= self._receive(at, budget)
-                if budget <= 0:
-                    return True
-        return False
+            if at is not None and self._receive(at, share) >= share:
+                is_full = True
+        return is_full
 
     def _receive(self, at: _Socket, budget: int) -> int:
         """Take what has come to a socket, at least one datagram. Returns how many."""
@@ -303,7 +319,7 @@ class UdpPool(Waiting):
         self._at.clear()
         self._ready.descriptor.close()
         for one in lost:
-            self.finish(one, None, DnsError.NetworkError("the resolver was closed"))
+            self.finish(one, None, DnsError.NetworkError(CLOSED))
 
 
 def _network_error(error: OSError) -> DnsError:

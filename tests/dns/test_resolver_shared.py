@@ -1,0 +1,156 @@
+"""One resolver that is used from everywhere at once: no flow waits for one that cannot go on before it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from netkit.dns import DnsError, Resolver
+from netkit.dns.constants import DnsRecordType
+from netkit.dns.options import QueryOptions
+from netkit.io import driver_depth, run
+from tests.dns.scripted import Asked, ScriptedServer, answer
+from tests.waiting import until, until_async
+
+pytestmark = pytest.mark.once
+
+PATIENT = QueryOptions(timeout=10.0, tries=1)
+A = DnsRecordType.A
+
+
+class Slow:
+    """A script: the first query for `slow.example` has no answer before `go` is set, all others have one."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.asked = count()
+
+    def __call__(self, asked: Asked) -> Any:
+        if asked.name == "slow.example." and not next(self.asked):
+            return None
+        return answer(asked, f"{asked.name} 60 A 192.0.2.1")
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer(Slow()) as made:
+        yield made
+
+
+def resolver_of(server: ScriptedServer) -> Resolver:
+    return Resolver([server.addr], options=PATIENT)
+
+
+def test_a_blocking_call_in_a_callback_asks_what_its_loop_asks_already(server: ScriptedServer) -> None:
+    resolver = resolver_of(server)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(resolver.resolve_async("slow.example", A))
+        await until_async(lambda: len(server.asked) == 1)
+        assert resolver.resolve("slow.example", A, timeout=10).records
+        task.cancel()
+
+    asyncio.run(main())
+
+
+def test_blocking_questions_by_the_many_in_a_callback(server: ScriptedServer) -> None:
+    resolver = resolver_of(server)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(resolver.resolve_async("slow.example", A))
+        await until_async(lambda: len(server.asked) == 1)
+        found = list(resolver.resolve_many([(f"n{number}.example", A) for number in range(5)]))
+        assert not [each for _, each in found if isinstance(each, DnsError)]
+        task.cancel()
+
+    asyncio.run(main())
+
+
+def test_a_loop_that_has_stopped_holds_nobody_up(server: ScriptedServer) -> None:
+    resolver = resolver_of(server)
+    stopped = asyncio.new_event_loop()
+    task = stopped.create_task(resolver.resolve_async("slow.example", A))
+    stopped.run_until_complete(until_async(lambda: len(server.asked) == 1))
+    assert resolver.resolve("slow.example", A, timeout=10).records
+    resolver.cache_clear()
+    assert asyncio.run(resolver.resolve_async("slow.example", A, timeout=10)).records
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        stopped.run_until_complete(task)
+    stopped.close()
+
+
+def test_blocking_calls_for_the_same_question_are_asked_once() -> None:
+    may_answer = threading.Event()
+
+    def script(asked: Asked) -> Any:
+        may_answer.wait(10)
+        return answer(asked, f"{asked.name} 60 A 192.0.2.1")
+
+    with ScriptedServer(script) as server:
+        resolver = resolver_of(server)
+        found: list[Any] = []
+        threads = [
+            threading.Thread(target=lambda: found.append(resolver.resolve("same.example", A)))
+            for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        until(lambda: len(server.asked) == 1)
+        may_answer.set()
+        for thread in threads:
+            thread.join(10)
+        assert len(found) == 3
+        assert len(server.asked) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork(2) here")
+def test_a_forked_child_does_not_wait_for_a_flow_of_its_parent(server: ScriptedServer) -> None:
+    resolver = resolver_of(server)
+
+    def work() -> None:
+        with pytest.raises(DnsError):
+            resolver.resolve("slow.example", A)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    until(lambda: len(server.asked) == 1)
+    child = os.fork()
+    if not child:
+        try:
+            os._exit(0 if resolver.resolve("slow.example", A, timeout=10).records else 1)
+        finally:
+            os._exit(2)
+    _, status = os.waitpid(child, 0)
+    resolver.close()
+    thread.join(10)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_many_questions_of_a_resolver_that_is_closed_meanwhile(server: ScriptedServer) -> None:
+    resolver = resolver_of(server)
+    results = resolver.resolve_many((f"n{number}.example", A) for number in range(300))
+    next(results)
+    resolver.close()
+    errors = [each for _, each in results if isinstance(each, DnsError)]
+    assert errors
+    assert all("was closed" in str(each) for each in errors)
+
+
+def test_a_flow_in_the_flow_of_another_call_has_a_place_of_its_own(server: ScriptedServer) -> None:
+    resolver = resolver_of(server)
+
+    def outer() -> Any:
+        assert driver_depth() == 1
+        inner = resolver.resolve("inner.example", A, timeout=10)
+        found = yield from resolver.resolve_flow("outer.example", A)
+        return inner, found
+
+    inner, found = run(outer())
+    assert inner.records and found.records
