@@ -100,8 +100,8 @@ class Lookup:
         self._routes = upstreams if isinstance(upstreams, Routes) else Routes(upstreams)
         self._random = random
         self._knowledge = knowledge
-        self._deadline = None if options.within is None else now + options.within
-        self._started = now
+        self._started = began = min([now, *(each.at for each in sent)])
+        self._deadline = None if options.within is None else began + options.within
         self._names = {question.name}
         self._aliases: list[DnsRecord.CNAME] = []
         self._replies: list[Reply] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl
@@ -25,17 +26,20 @@ from netkit.dns.transports.chance import Chance
 from netkit.dns.transports.places import Places
 from netkit.dns.transports.pump import pump_flow
 from netkit.dns.transports.query import QueryEncoder
-from netkit.dns.transports.ready import ReadySet
+from netkit.dns.transports.ready import AT_ONCE, ReadySet
 from netkit.dns.transports.reply import Reply
 from netkit.dns.transports.station import Settings, Station
 from netkit.dns.transports.table import Outstanding
 from netkit.dns.transports.udp_pool import MAX_SOCKETS, SOCKET_QUESTIONS, UdpPool
+from netkit.dns.transports.waiting import FULL_SECONDS, Waiting
 from netkit.dns.upstream import Transport, Upstream
 from netkit.io import (
+    PAUSE,
     CancellationError,
     CancellationToken,
     Event,
     Flow,
+    Want,
     all_of,
     race,
     run,
@@ -584,3 +588,70 @@ class TestTls:
             assert drive(asks(station, [named], number=2)).message.answer
         assert looked_up == [("dns.example", server.addr.port)]
         station.close()
+
+
+class _Endless(Waiting):
+    """A server that sends without end: there is always more, and taking it in takes time."""
+
+    outstanding = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 100.0
+        self.turns = 0
+
+    def begin(self, one: Outstanding) -> None:
+        self._moments.add(one)
+
+    def _want(self, until: float | None) -> Want:
+        return PAUSE
+
+    def _step(self) -> bool:
+        self.now += 0.001
+        self.turns += 1
+        return self.turns < 10_000
+
+    def _forget(self, one: Outstanding) -> None:
+        pass
+
+
+@pytest.mark.once
+def test_who_sends_without_end_does_not_make_a_question_last_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    endless = _Endless()
+    monkeypatch.setattr("netkit.dns.transports.waiting.monotonic", lambda: endless.now)
+    event = Event()
+    one = Outstanding(b"", b"", 101.0, event)
+    endless.begin(one)
+    run(endless.wait_flow(one, event))
+    assert isinstance(one.error, DnsError.Timeout)
+    assert 101.0 <= endless.now <= 101.0 + FULL_SECONDS + 0.01
+
+
+@pytest.mark.once
+@pytest.mark.skipif(not ReadySet.available, reason="a socket for each question")
+def test_a_flooded_socket_leaves_the_others_their_turn() -> None:
+    class Looked(UdpPool):
+        def look(self) -> bool:
+            return self._step()
+
+    pool = Looked(Chance())
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2)]
+        stack.callback(pool.close)
+        ones = []
+        for number, server in enumerate(servers):
+            server.bind(("127.0.0.1", 0))
+            wire, asked = QueryEncoder().encode(make_query(f"h{number}.example.", 1, id=number))
+            ones.append(Outstanding(wire, asked, None, Event()))
+            pool.send(ones[-1], SocketAddr.parse(f"127.0.0.1:{server.getsockname()[1]}"))
+        flooding, quiet = ones
+        query, client = servers[0].recvfrom(512)
+        for _ in range(3 * AT_ONCE):
+            servers[0].sendto(bytes([query[0] ^ 1]) + query[1:], client)
+        query, client = servers[1].recvfrom(512)
+        servers[1].sendto(query[:2] + b"\x81\x80" + query[4:], client)
+        assert pool.look()
+        assert quiet.is_over
+        assert not flooding.is_over

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: After so many seconds of taking in, without an end of what has come, questions are given up all the same:
+#: who sends without end must not make them last for ever. It is enough for all that sockets may hold.
+FULL_SECONDS = 0.25
+
 #: How many moments of questions that are over may collect before they are removed.
 MANY_MOMENTS = 1024
 
@@ -74,12 +78,13 @@ class Waiting:
     questions).
     """
 
-    __slots__ = ("__weakref__", "_is_pumped", "_moments", "_waiting")
+    __slots__ = ("__weakref__", "_full_for", "_is_pumped", "_moments", "_waiting")
 
     def __init__(self) -> None:
         self._moments = Moments()
         self._waiting: dict[object, Event] = {}
         self._is_pumped = False
+        self._full_for = 0.0  # the time that the turns took that ended before all was taken in
 
     def _want(self, until: float | None) -> Want:
         raise NotImplementedError
@@ -148,8 +153,13 @@ class Waiting:
             self.close()
             return
         # What has come is taken before anything is given up, however late the flow runs again.
-        if not self._step():
-            self._expire()
+        begun = monotonic()
+        if self._step():
+            self._full_for += monotonic() - begun
+            if self._full_for < FULL_SECONDS:
+                return
+        self._full_for = 0.0
+        self._expire()
 
     def drop(self, one: Outstanding) -> None:
         """Nobody waits for it any more: an answer that comes later is foreign. No effect if it is over."""
