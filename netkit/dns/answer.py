@@ -147,6 +147,10 @@ class Lookup:
         """Report an answer in another letter case; as `Resolution.miscased`."""
         self._part.miscased(ask)
 
+    def unsigned(self, ask: Ask) -> None:
+        """Report an answer that is not signed as it must be; as `Resolution.unsigned`."""
+        self._part.unsigned(ask)
+
     def expired(self, ask: Ask, now: float) -> None:
         """Report that no answer to `ask` came in time; as `Resolution.expired`."""
         self._part.expired(ask, now)

@@ -83,7 +83,7 @@ class Manner:
             edns=self._with_options(random, now),
         )
         if options.padding and self.transport.is_encrypted:
-            message = _padded(message)
+            message = _padded(message, 0 if options.tsig is None else options.tsig.record_size)
         return message, exact_case
 
     def _with_options(self, random: Random, now: float) -> Edns | None:
@@ -130,6 +130,10 @@ class Manner:
         """Why to ask again after an answer in another letter case: in plain case, once."""
         self._case = False
         return self._once(Why.CASE)
+
+    def unsigned(self, ask: Ask) -> Why | None:
+        """Why to ask again after a message that was not signed as it must be: over TCP, once."""
+        return self._over_tcp(ask, Why.UNSIGNED)
 
     def _version(self, ask: Ask, reply: Reply) -> Why | None:
         """Whether the server refused the query's EDNS, or its version of EDNS."""
@@ -184,10 +188,13 @@ class Manner:
         return why
 
 
-def _padded(message: Message) -> Message:
-    """The query with an option that makes its length a multiple of 128 octets (RFC 8467 section 4.1)."""
+def _padded(message: Message, more: int) -> Message:
+    """The query with an option that makes its length a multiple of 128 octets (RFC 8467 section 4.1), with
+    `more` octets for a signature."""
     edns = message.edns
     if edns is None or edns.option(EdnsOption.Padding) is not None:
         return message
-    length = -(len(message.to_wire()) + 4) % PADDING_BLOCK  # 4: the code and length of the option itself
+    length = (
+        -(len(message.to_wire()) + more + 4) % PADDING_BLOCK
+    )  # 4: the code and length of the option itself
     return message.replace(edns=edns.replace(options=(*edns.options, EdnsOption.Padding(length))))

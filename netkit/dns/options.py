@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from netkit.addr import SocketAddr
     from netkit.dns.edns import Edns
+    from netkit.dns.tsig.keys import TsigKey
 
 #: Seconds to wait for one answer, and how often each server is asked (the defaults of resolv.conf(5)).
 DEFAULT_TIMEOUT = 5.0
@@ -39,18 +40,19 @@ class QueryOptions(Value):
     `trust_ad` sends AD and believes the AD flag of answers: for servers that validate, on a way that nobody
     can change. `lenient` takes a malformed answer as far as it can be read (`Message.complaints`), to look at
     it; else it is an error, and another server is asked. `refuse_private` refuses private addresses for
-    public names (DNS rebinding); names under
-    `private_names` may have them.
+    public names (DNS rebinding); names under `private_names` may have them. With `tsig`, queries are signed
+    with this key, and only answers that are signed with it count (RFC 8945).
     """
 
     __slots__ = (
         "ad", "cd", "cookies", "edns", "hedge", "ignore_truncation", "lenient", "padding", "private_names",
-        "randomize_case", "rd", "refuse_private", "source", "tcp", "timeout", "tries", "trust_ad", "within",
+        "randomize_case", "rd", "refuse_private", "source", "tcp", "timeout", "tries", "trust_ad", "tsig",
+        "within",
     )  # fmt: skip
     __match_args__ = (
         "timeout", "tries", "tcp", "ignore_truncation", "rd", "ad", "cd", "edns", "randomize_case", "source",
         "within", "cookies", "padding", "hedge", "trust_ad", "refuse_private", "private_names",
-        "lenient",
+        "lenient", "tsig",
     )  # fmt: skip
 
     timeout: float
@@ -71,6 +73,7 @@ class QueryOptions(Value):
     refuse_private: bool
     private_names: tuple[Name, ...]
     lenient: bool
+    tsig: TsigKey | None
 
     def __init__(
         self,
@@ -92,6 +95,7 @@ class QueryOptions(Value):
         refuse_private: bool = False,
         private_names: Iterable[Name | str] = (),
         lenient: bool = False,
+        tsig: TsigKey | None = None,
     ) -> None:
         if not timeout > 0:
             raise DnsError.InvalidValue("timeout", timeout, "must be more than 0 seconds")
@@ -117,6 +121,7 @@ class QueryOptions(Value):
         assign(self, "refuse_private", refuse_private)
         assign(self, "private_names", tuple([Name.of(name) for name in private_names]))
         assign(self, "lenient", lenient)
+        assign(self, "tsig", tsig)
 
 
 DEFAULT_OPTIONS = QueryOptions()

@@ -6,7 +6,8 @@ source.
         if isinstance(step, Ask): ...      # send step.message to step.upstream over step.transport
         else: ...                          # wait for a message or until step.until
 
-What comes is reported by `heard`, `miscased` and `expired`. The rules, each with its reason in the history:
+What comes is reported by `heard`, `miscased`, `unsigned` and `expired`. The rules, each with its reason in
+the history:
 
 - Each upstream in turn, for `tries` rounds (RFC 1035 section 7.2). One that failed lately is asked last. One
   that refuses is not asked again; SERVFAIL and silence are tried again in the next round.
@@ -16,6 +17,7 @@ What comes is reported by `heard`, `miscased` and `expired`. The rules, each wit
   6.1.3 and 7). Silence never means that EDNS is to blame (DNS Flag Day 2019).
 - BADCOOKIE: with the server's cookie, then over TCP. An answer without the cookie that this server gives:
   over TCP. An answer with another client's cookie: without cookies (RFC 7873 section 5.3).
+- With a key of TSIG, an answer that is not signed with it: over TCP, while the signed one is awaited.
 - With `hedge`, a second upstream is asked while the first is later than its round-trip time explains.
 
 Each reason applies once to each upstream, so the number of asks is limited. No ask lasts longer than the
@@ -32,6 +34,7 @@ from netkit.dns.errors import DnsError
 from netkit.dns.knowledge import Knowledge
 from netkit.dns.manner import NEVER, Manner
 from netkit.dns.steps import Ask, Done, Sent, Step, Wait, Why
+from netkit.dns.tsig.errors import TsigError
 from netkit.dns.upstream import Transport
 from netkit.dns.verdict import judge
 
@@ -179,6 +182,20 @@ class Resolution:
         if again is not None:
             self._ask_again(pending, again)
 
+    def unsigned(self, ask: Ask) -> None:
+        """Report a message that would be the answer to `ask`, but is not signed as it must be. The ask stays
+        out.
+
+        Anybody could send such a message who guessed the rest, so the right answer is still awaited. But it
+        may come from the server, which does not accept the query's signature: over TCP that is certain.
+        """
+        pending = self._open.get(ask.number)
+        if pending is None or self._done is not None:
+            return
+        again = pending.manner.unsigned(ask)
+        if again is not None:
+            self._ask_again(pending, again)
+
     def expired(self, ask: Ask, now: float) -> None:
         """Report that no answer to `ask` came in time; `next` does this too for asks whose time is up."""
         pending = self._open.pop(ask.number, None)
@@ -233,6 +250,7 @@ class Resolution:
             until,
             exact_case,
             self.options.lenient,
+            self.options.tsig,
         )
         self._number += 1
         step = Step(ask, why, at - self._started, because)
@@ -314,7 +332,11 @@ class Resolution:
         elif isinstance(error, (DnsError.Timeout, DnsError.NetworkError)):
             manner.learnt.failed(now)
         self._errors.append(self._about(error, ask))
-        self._again.add(manner)
+        if isinstance(error, TsigError) and ask.transport is not Transport.UDP:
+            # Nobody can forge that: neither will the answer over UDP be signed, nor that of the next round.
+            self._open = {n: each for n, each in self._open.items() if each.manner is not manner}
+        else:
+            self._again.add(manner)
         asked = [each.manner for each in self._open.values()] + [each.manner for each in self._queue]
         if manner not in asked:
             self._advance(Why.NEXT, now, ask.number)
@@ -346,7 +368,7 @@ class Resolution:
 
     def _most_telling(self, elapsed: float) -> DnsError:
         errors = self._errors
-        for kind in (DnsError.InvalidResponse, DnsError.Truncated):
+        for kind in (TsigError, DnsError.InvalidResponse, DnsError.Truncated):
             for error in errors:
                 if isinstance(error, kind):
                     return error

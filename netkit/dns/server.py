@@ -2,16 +2,16 @@
 
 `reply` makes every decision: it takes the octets of a query and returns the response and its octets,
 without a socket. The flows around `reply` receive and send. The server does not support recursion,
-transfers, updates or DNSSEC signing.
+transfers, updates or DNSSEC signing. It answers signed queries with signatures, and other queries without.
 
-RFC 1034 section 4.3, RFC 1035 section 4.2, RFC 6891 (EDNS), RFC 7766 (TCP). RFC 8482 is not applied: ANY
-returns all records, because this server is for testing and learning.
+RFC 1034 section 4.3, RFC 1035 section 4.2, RFC 6891 (EDNS), RFC 7766 (TCP), RFC 8945 (TSIG). RFC 8482 is not
+applied: ANY returns all records, because this server is for testing and learning.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from netkit._log import Log
@@ -20,6 +20,7 @@ from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
 from netkit.dns.message import MIN_MESSAGE, QR, TC, Header, Message, make_response
 from netkit.dns.transports.tcp import framed, receive_framed
+from netkit.dns.tsig.answering import QuerySignature, query_signature
 from netkit.dns.wire import MAX_MESSAGE, WireReader
 from netkit.dns.zone import ZoneAnswer
 from netkit.io import ClosedError, DeadlineExceeded, UnexpectedEof, all_of, before, race
@@ -28,11 +29,13 @@ from netkit.serve.connections import Served, serve
 from netkit.serve.stop import another_request, leave
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from netkit.addr import SocketAddr, SocketAddrsLike
     from netkit.dns.message import Question
     from netkit.dns.name import Name
+    from netkit.dns.records.base import DnsRecord
+    from netkit.dns.tsig.keys import TsigKey
     from netkit.dns.zone import Zone
     from netkit.io import Event, Flow
     from netkit.lab.faults import Faults, FaultyStream
@@ -93,17 +96,22 @@ class Reply(NamedTuple):
     wire: bytes
 
 
-def respond(zones: Zones, wire: bytes, *, over_tcp: bool) -> bytes | None:
+def respond(
+    zones: Zones, wire: bytes, *, over_tcp: bool, keys: Sequence[TsigKey] = (), now: float = 0.0
+) -> bytes | None:
     """The octets of the response to a query: those of `reply`."""
-    made = reply(zones, wire, over_tcp=over_tcp)
+    made = reply(zones, wire, over_tcp=over_tcp, keys=keys, now=now)
     return None if made is None else made.wire
 
 
-def reply(zones: Zones, wire: bytes, *, over_tcp: bool) -> Reply | None:
+def reply(
+    zones: Zones, wire: bytes, *, over_tcp: bool, keys: Sequence[TsigKey] = (), now: float = 0.0
+) -> Reply | None:
     """Return the response to a query; None if `wire` is itself a response or is shorter than a header.
 
-    No content of `wire` or of the zones makes this function raise: the response to a query that cannot be
-    read is FORMERR, and SERVFAIL replaces a response that cannot be encoded.
+    `keys` may have signed the query; `now` is the time in seconds since 1970, which signatures are compared
+    with. No content of `wire` or of the zones makes this function raise: the response to a query that cannot
+    be read is FORMERR, and SERVFAIL replaces a response that cannot be encoded.
     """
     try:
         header = Header.from_wire(WireReader(wire))
@@ -112,8 +120,13 @@ def reply(zones: Zones, wire: bytes, *, over_tcp: bool) -> Reply | None:
     if header.flags & QR:
         return None  # RFC 5358: two servers that answer responses would answer each other for ever
     malformed: DnsError | None = None
+    signature: QuerySignature | None = None
     try:
         query = Message.from_wire(wire)
+        if query.additional and query.additional[-1].rdtype == DnsRecordType.TSIG:
+            signature = query_signature(wire, keys, now)
+        elif any(record.rdtype == DnsRecordType.TSIG for record in _records(query)):
+            raise DnsError.InvalidResponse("type", 0, "TSIG is not the last record")
     except DnsError as error:
         malformed = error
         query = Message.from_malformed(wire)
@@ -123,20 +136,36 @@ def reply(zones: Zones, wire: bytes, *, over_tcp: bool) -> Reply | None:
         limit = MIN_MESSAGE
     else:
         limit = min(max(query.edns.payload_size, MIN_MESSAGE), MAX_UDP_PAYLOAD)
+    room = limit if signature is None else limit - signature.room
     try:
-        response = _answer(zones, query, malformed)
+        response = _answer(zones, query, malformed, signature)
         encoded = response.to_wire(limit)
+        if len(encoded) > room:
+            # RFC 8945 section 5.3: the signature must fit, and nothing but the question stays beside it.
+            response = _response(query, Rcode.NOERROR)
+            response = response.replace(flags=response.flags | TC)
+            encoded = response.to_wire(limit)
         if not (over_tcp and Header.from_wire(WireReader(encoded)).flags & TC):
-            return Reply(response, encoded)
+            return Reply(response, encoded if signature is None else signature.sign(encoded))
         # TC asks the client to come again over TCP: there it would ask for ever.
         log.debug("the response to %s fits in no message", query.question[0])
     except DnsError as error:
         log.debug("a response that cannot be sent: %s", error)
     failed = _response(query, Rcode.SERVFAIL)
-    return Reply(failed, failed.to_wire(limit))
+    encoded = failed.to_wire(limit)
+    return Reply(failed, encoded if signature is None else signature.sign(encoded))
 
 
-def _answer(zones: Zones, query: Message, malformed: DnsError | None) -> Message:
+def _records(message: Message) -> tuple[DnsRecord, ...]:
+    return message.answer + message.authority + message.additional
+
+
+def _answer(
+    zones: Zones, query: Message, malformed: DnsError | None, signature: QuerySignature | None
+) -> Message:
+    if signature is not None and signature.error is not None:
+        log.debug("a query that is not accepted: %s", signature.error)
+        return _response(query, Rcode.NOTAUTH)  # RFC 8945 section 5.2
     # What another version of EDNS, or another operation, looks like is not known here: whether a message
     # of it is malformed can be said by nobody.
     if query.edns is not None and query.edns.version > 0:
@@ -197,11 +226,21 @@ class DnsServer:
         run(server.serve(stop))          # or await run_async(server.serve(stop))
 
     `queries`, `responses` and `tcp` count queries, responses and TCP connections. The server calls
-    `on_query`, if it is set, for each query after its answer.
+    `on_query`, if it is set, for each query after its answer. `keys` are those of clients that sign their
+    queries with TSIG; `clock` gives seconds since 1970, with which the times of signatures are compared.
     """
 
-    def __init__(self, udp: UdpSocket, tcp: TcpListener, zones: Iterable[Zone]) -> None:
+    def __init__(
+        self,
+        udp: UdpSocket,
+        tcp: TcpListener,
+        zones: Iterable[Zone],
+        keys: Iterable[TsigKey] = (),
+        clock: Callable[[], float] = time,
+    ) -> None:
         self.zones = Zones(zones)
+        self.keys = tuple(keys)
+        self._clock = clock
         self.queries = 0
         self.responses = 0
         self.tcp = Served()
@@ -211,10 +250,16 @@ class DnsServer:
         self._tcp = tcp
 
     @classmethod
-    def bind(cls, addr: SocketAddrsLike, zones: Iterable[Zone]) -> DnsServer:
+    def bind(
+        cls,
+        addr: SocketAddrsLike,
+        zones: Iterable[Zone],
+        keys: Iterable[TsigKey] = (),
+        clock: Callable[[], float] = time,
+    ) -> DnsServer:
         """Bind UDP and TCP to the same port; port 0 takes one that is free for both. Raises ListenError."""
         tcp, udp = bind_same_port(addr)
-        return cls(udp, tcp, zones)
+        return cls(udp, tcp, zones, keys, clock)
 
     @property
     def local_addr(self) -> SocketAddr:
@@ -294,7 +339,7 @@ class DnsServer:
 
     def _respond(self, wire: bytes, peer: SocketAddr, *, over_tcp: bool) -> bytes | None:
         self.queries += 1
-        made = reply(self.zones, wire, over_tcp=over_tcp)
+        made = reply(self.zones, wire, over_tcp=over_tcp, keys=self.keys, now=self._clock())
         if made is not None:
             self.responses += 1
         if self.on_query is not None or log.enabled:

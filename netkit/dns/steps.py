@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from netkit.dns.answer import Answer
     from netkit.dns.message import Message, Question
     from netkit.dns.transports.reply import Reply
+    from netkit.dns.tsig.keys import TsigKey
     from netkit.dns.upstream import Transport, Upstream
     from netkit.dns.verdict import Verdict
 
@@ -37,6 +38,7 @@ class Why(Enum):
     COOKIE = "the server wants its own cookie back"
     COOKIE_TCP = "the server's cookie was missing or refused, and nobody can forge over TCP"
     COOKIE_FOREIGN = "the server answered with the cookie of another client"
+    UNSIGNED = "the answer was not signed as it must be, and nobody can forge over TCP"
     TAKEN_OVER = "asked by a bulk engine"
 
     def __str__(self) -> str:
@@ -50,7 +52,8 @@ class Ask(NamedTuple):
     (RFC 8484 section 4.1). A pump that needs IDs to be unique on a socket may send another one. `question` is
     in the caller's letter case, in which the reply is to be given back. With `exact_case`, only a message
     with the question in the letter case of `message` is the answer. With `lenient`, a malformed answer is
-    taken as far as it can be read.
+    taken as far as it can be read. With `tsig`, the query is signed when it is sent, and only a message that
+    is signed with the same key is the answer.
     """
 
     number: int
@@ -61,6 +64,7 @@ class Ask(NamedTuple):
     until: float
     exact_case: bool
     lenient: bool = False
+    tsig: TsigKey | None = None
 
 
 class Wait(NamedTuple):

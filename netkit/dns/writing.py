@@ -55,6 +55,12 @@ def write_message(message: Parts, max_size: int | None, compress: bool) -> bytes
 
     answer, authority, additional = message.answer, message.authority, message.additional
     counts = len(answer), len(authority), len(additional)
+    signed = b""
+    if additional and additional[-1].rdtype == DnsRecordType.TSIG:
+        # RFC 8945 section 5.1: nothing is behind it, and no name in it is compressed.
+        signed = _signature(additional[-1])
+        room -= len(signed)
+        additional = additional[:-1]
     flags = message.flags
     if not _write_all(writer, answer + authority + additional, room):
         if max_size is None:
@@ -62,11 +68,20 @@ def write_message(message: Parts, max_size: int | None, compress: bool) -> bytes
                 "message", sum(counts), f"records do not fit in {MAX_MESSAGE} octets", limit=MAX_MESSAGE
             )
         writer.rewind(mark)
-        counts, cut = _write_some(writer, message, room)
+        counts, cut = _write_some(writer, message, additional, room)
+        counts = *counts[:2], counts[2] + bool(signed)
         flags |= TC if cut else 0
     writer.write(opt)
+    writer.write(signed)
     bits = flags | message.opcode << 11 | message.rcode & 0xF
     writer.set_header(message.id, bits, len(message.question), *counts[:2], counts[2] + (edns is not None))
+    return bytes(writer.data)
+
+
+def _signature(record: DnsRecord) -> bytes:
+    """A TSIG record, as the last of its message."""
+    writer = WireWriter(compress=False)
+    _write_record(writer, record)
     return bytes(writer.data)
 
 
@@ -102,8 +117,13 @@ def _write_all(writer: WireWriter, records: Iterable[DnsRecord], room: int) -> b
     return True
 
 
-def _write_some(writer: WireWriter, message: Parts, room: int) -> tuple[tuple[int, int, int], bool]:
-    """Write whole record sets that fit; return how many records of each section, and whether TC is due."""
+def _write_some(
+    writer: WireWriter, message: Parts, records: tuple[DnsRecord, ...], room: int
+) -> tuple[tuple[int, int, int], bool]:
+    """Write whole record sets that fit; return how many records of each section, and whether TC is due.
+
+    `records` are the additional records.
+    """
     answer = _write_sets(writer, message.answer, room)
     if answer < len(message.answer):
         return (answer, 0, 0), True
@@ -113,7 +133,7 @@ def _write_some(writer: WireWriter, message: Parts, room: int) -> tuple[tuple[in
     required = _in_domain_servers(message)
     additional = 0
     cut = False
-    for rrset in _rrsets(message.additional):
+    for rrset in _rrsets(records):
         if _write_sets(writer, rrset, room):
             additional += len(rrset)
         else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.groups import field, option_group
 from netkit.cli.frame.options import File, Number, Seconds, WrongValue, argument, option
+from netkit.cli.frame.tsig import TsigKeyText, read_keys
 from netkit.cli.payload.bind import ANYWHERE, Bind, Sockets, is_unix, names_of
 from netkit.cli.payload.events import DnsView, EchoView, Events, events as events_option
 from netkit.cli.payload.faults import FaultOptions, fault_counts
@@ -15,6 +16,7 @@ from netkit.cli.payload.server_tls import TLS_SUFFIX, CurrentTls, ServerTlsOptio
 from netkit.cli.payload.serving import ProcessOptions, drain as drain_option, serve_until_told, warn_once
 
 if TYPE_CHECKING:
+    from netkit.dns.tsig.keys import TsigKey
     from netkit.dns.zone import Zone
 
 
@@ -235,11 +237,28 @@ def _echo(
     required=True,
     help="A zone file (RFC 1035 section 5); may be given several times.",
 )
+@option("--tsig-key", "tsig_keys", type=TsigKeyText(), multiple=True,
+        help="A key with which clients sign their queries; may be given several times. Who lists the "
+        "processes of this machine sees it: --tsig-file hides it.")  # fmt: skip
+@option(
+    "--tsig-file",
+    "tsig_files",
+    type=File(),
+    multiple=True,
+    help="A file of such keys; may be given several times.",
+)
 @drain_option
 @events_option
 @option_group(faults=FaultOptions)
 def dns(
-    run: Run[Any], bind: str, zones: tuple[str, ...], drain: float, events: bool, faults: FaultOptions
+    run: Run[Any],
+    bind: str,
+    zones: tuple[str, ...],
+    tsig_keys: tuple[TsigKey, ...],
+    tsig_files: tuple[str, ...],
+    drain: float,
+    events: bool,
+    faults: FaultOptions,
 ) -> None:
     """Serve the zones of zone files, over UDP and TCP: a small authoritative name server.
 
@@ -247,7 +266,11 @@ def dns(
     not followed. The server does no recursion, transfers, updates or signing.
 
     On SIGTERM, a query over TCP of which a part has arrived is answered; other connections are closed at
-    once. On SIGHUP, the zone files are read again; if one of them cannot be used, the old zones stay.
+    once. On SIGHUP, the files of zones and keys are read again; if one of them cannot be used, all stays as
+    it was.
+
+    A signed query (TSIG) gets a signed answer; one with an unknown key, a wrong signature or of another time
+    gets NOTAUTH. Queries without a signature are answered too.
 
     BIND is ADDR:PORT or :PORT; the default is a free port of 127.0.0.1. -v shows every query: the client, the
     question, and the response code; --json with --events has an event for each.
@@ -262,10 +285,13 @@ def dns(
 
     injected = faults.injected(run.env)
     wanted = Events.wanted(run, events)
-    server = DnsServer.bind(bind, [_zone(path) for path in zones])
+    keys = (*tsig_keys, *read_keys(tsig_files))
+    server = DnsServer.bind(bind, [_zone(path) for path in zones], keys)
 
     def reload() -> None:
+        keys = (*tsig_keys, *read_keys(tsig_files))
         server.zones = Zones([_zone(path) for path in zones])
+        server.keys = keys
 
     server.on_query = None if wanted is None else wanted.query
     serve_until_told(

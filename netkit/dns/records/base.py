@@ -277,8 +277,14 @@ def record_class(rdtype: int, rdclass: int) -> type[DnsRecord] | None:
     variant = variant_of(rdtype)
     if variant is None or (variant.only_in or rdclass) != rdclass:
         return None
-    # RFC 2136 section 2.4: in these two an update has RDATA that is empty or only to be compared.
-    return None if rdclass in (DnsClass.NONE, DnsClass.ANY) else variant.load()
+    # RFC 2136 section 2.4: in these two an update has RDATA that is empty or only to be compared. The records
+    # about a message have no other class than ANY (RFC 8945 section 4.2, RFC 2930 section 2).
+    if rdclass in (DnsClass.NONE, DnsClass.ANY) and rdtype not in _OF_MESSAGES:
+        return None
+    return variant.load()
+
+
+_OF_MESSAGES = (DnsRecordType.TSIG, DnsRecordType.TKEY)
 
 
 def record_from_wire(

@@ -74,6 +74,7 @@ class Lookups:
             options.randomize_case
             and not (options.tcp or options.cookies or options.hedge or options.trust_ad)
             and not options.refuse_private
+            and options.tsig is None
             and options.within is None
         )
         flags = (RD if options.rd else 0) | (AD if options.ad else 0) | (CD if options.cd else 0)

@@ -43,6 +43,9 @@ class Machine(Protocol):
     def miscased(self, ask: Ask) -> None:
         """Report an answer in another letter case."""
 
+    def unsigned(self, ask: Ask) -> None:
+        """Report an answer that is not signed as it must be."""
+
 
 def pump_flow(machine: Machine, station: Station) -> Flow[Done]:
     """Flow: drive the machine to its end."""
@@ -56,7 +59,7 @@ def pump_flow(machine: Machine, station: Station) -> Flow[Done]:
         is_over = yield from station.go_flow(ticket)
         now = monotonic()
         if not is_over:
-            machine.miscased(ask)
+            _doubt(machine, ticket)
             return (yield from pump_several(machine, station, ticket, machine.next(now)))
         _report(machine, ticket, now)
         step = machine.next(now)
@@ -74,7 +77,7 @@ def pump_several(machine: Machine, station: Station, first: Ticket, step: Ask | 
         out.add(ticket)
         try:
             while not (yield from station.go_flow(ticket)):
-                machine.miscased(ticket.ask)
+                _doubt(machine, ticket)
                 yield PAUSE  # what the machine wants to ask now is asked before the next wait
             _report(machine, ticket, monotonic())
         finally:
@@ -112,6 +115,15 @@ def _ticket(ask: Ask) -> Ticket:
     if log.enabled:
         log_query(ask.upstream, ask.transport, ask.question, ask.message.id)
     return Ticket(ask)
+
+
+def _doubt(machine: Machine, ticket: Ticket) -> None:
+    """Tell the machine that a message came that is the answer but for its signature, or its letter case."""
+    if ticket.one is not None and ticket.one.refusal is not None:
+        log.debug("%s: %s", ticket.ask.upstream.server, ticket.one.refusal)
+        machine.unsigned(ticket.ask)
+    else:
+        machine.miscased(ticket.ask)
 
 
 def _report(machine: Machine, ticket: Ticket, now: float) -> None:

@@ -7,7 +7,7 @@ whom, and what follows from an answer, is `netkit.dns.resolution`'s.
 
 from __future__ import annotations
 
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING
 from weakref import finalize
 
@@ -28,10 +28,13 @@ from netkit.io import DeadlineExceeded, Event, Interrupted, before
 from netkit.net.resolve import system_resolver
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from netkit.addr import SocketAddr
     from netkit.dns.message import Message, Question
     from netkit.dns.steps import Ask
     from netkit.dns.transports.https import HttpsExchange
+    from netkit.dns.tsig.guard import Guard
     from netkit.dns.upstream import Upstream
     from netkit.io import Flow
     from netkit.net.resolve import NameResolver
@@ -46,10 +49,10 @@ class Settings:
 
     `source` is the local address of queries. `tls` are settings for TLS. `https` makes requests over HTTPS;
     without it, upstreams over HTTPS cannot be asked. `bootstrap` finds the addresses of upstreams that are
-    given by name; None is the system's resolver.
+    given by name; None is the system's resolver. `clock` gives seconds since 1970, for signatures.
     """
 
-    __slots__ = ("bootstrap", "https", "source", "tls")
+    __slots__ = ("bootstrap", "clock", "https", "source", "tls")
 
     def __init__(
         self,
@@ -57,11 +60,13 @@ class Settings:
         tls: TlsConfig | None = None,
         https: HttpsExchange | None = None,
         bootstrap: NameResolver | None = None,
+        clock: Callable[[], float] = time,
     ) -> None:
         self.source = source
         self.tls = tls
         self.https = https
         self.bootstrap = bootstrap
+        self.clock = clock
 
 
 class Ticket:
@@ -155,8 +160,7 @@ class Station:
         try:
             if one is None:
                 event = Event()
-                wire, question = self._encoder.encode(ask.message)
-                ticket.one = one = Outstanding(wire, question, ask.until, event, ask.exact_case, ask.lenient)
+                ticket.one = one = self._outstanding(ask, event)
                 ticket.event = event
                 edns = ask.message.edns
                 addr = ask.upstream.addr
@@ -184,13 +188,13 @@ class Station:
                 source=self._settings.source,
                 exact_case=ask.exact_case,
                 question=ask.question,
+                guard=self._guard(ask, ask.message.to_wire()),
             )
         )
 
     def _over_stream(self, ask: Ask, upstream: Upstream, begun: float) -> Flow[Reply | DnsError | None]:
         event = Event()
-        wire, question = self._encoder.encode(ask.message)
-        one = Outstanding(wire, question, ask.until, event, ask.exact_case, ask.lenient)
+        one = self._outstanding(ask, event)
         channel = yield from self.streams.ask_flow(one, event, upstream, ask.transport, self._settings.source)
         came = self._heard(ask, one, upstream, begun)
         if channel is not None and isinstance(came, Reply) and came.message.edns is not None:
@@ -203,17 +207,32 @@ class Station:
         exchange = self._settings.https
         if exchange is None:
             return DnsError.NetworkError("this resolver was made without an HTTPS client")
-        wire = ask.message.to_wire()
+        one = self._outstanding(ask, Event())
         self._https_questions += 1
         try:
-            reply = yield from before(ask.until, exchange(https_query(upstream, wire)), expired=_silence)
+            reply = yield from before(ask.until, exchange(https_query(upstream, one.wire)), expired=_silence)
         finally:
             self._https_questions -= 1
-        answer = https_answer(reply)
-        one = Outstanding(wire, b"", None, Event())
-        one.answer = answer
+        one.answer = https_answer(reply)
+        one.refusal = None if one.guard is None else one.guard.objection(one.answer)
         one.answered_at = monotonic()
         return self._heard(ask, one, upstream, begun)
+
+    def _outstanding(self, ask: Ask, event: Event) -> Outstanding:
+        """The query of an ask, signed if it has a key."""
+        wire, question = self._encoder.encode(ask.message)
+        guard = self._guard(ask, wire)
+        sent = wire if guard is None else guard.wire
+        one = Outstanding(sent, question, ask.until, event, ask.exact_case, ask.lenient)
+        one.guard = guard
+        return one
+
+    def _guard(self, ask: Ask, wire: bytes) -> Guard | None:
+        if ask.tsig is None:
+            return None
+        from netkit.dns.tsig.guard import Guard
+
+        return Guard(wire, ask.tsig, self._settings.clock)
 
     def _heard(self, ask: Ask, one: Outstanding, upstream: Upstream, begun: float) -> Reply | DnsError | None:
         return self.heard(
@@ -240,8 +259,8 @@ class Station:
         lenient: bool = False,
     ) -> Reply | DnsError | None:
         """What became of a question, for the machine that asked it: None if nothing did."""
-        if one.error is not None:
-            return one.error
+        if one.error is not None or one.refusal is not None:
+            return one.error or one.refusal
         wire = one.answer
         if wire is None:
             return None

@@ -50,6 +50,13 @@ class Wakes(Protocol):
     def set_soon(self) -> None: ...
 
 
+class Objects(Protocol):
+    """What must agree to an answer: `Guard` of `netkit.dns.tsig`."""
+
+    def objection(self, wire: bytes) -> DnsError | None:
+        """Why a message is not the answer."""
+
+
 class Outstanding:
     """One question that is under way, and what became of it.
 
@@ -58,14 +65,15 @@ class Outstanding:
     is none; `is_over` says that it has one of them. `ignored` counts messages that were not the answer: with
     its ID, or with any while it is the only question of its table. `was_miscased` says that one of them was
     wrong only in the letter case of its name, which is no answer with `exact_case`. With `lenient`, a message
-    without a question is one, whatever its response code. `until` is the moment
-    when it is given up, `sent_at` when it was sent, `answered_at` when the answer came, in seconds of
+    without a question is one, whatever its response code. `guard` says of what would be the answer whether it
+    is signed as it must be, and `refusal` is what it said of the last one. `until` is the moment when it is
+    given up, `sent_at` when it was sent, `answered_at` when the answer came, in seconds of
     `time.monotonic()`.
     """
 
     __slots__ = (
-        "answer", "answered_at", "error", "event", "exact_case", "id", "ignored", "is_over", "lenient",
-        "question", "sent_at", "until", "was_miscased", "wire",
+        "answer", "answered_at", "error", "event", "exact_case", "guard", "id", "ignored", "is_over",
+        "lenient", "question", "refusal", "sent_at", "until", "was_miscased", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +97,8 @@ class Outstanding:
         self.is_over = False
         self.ignored = 0
         self.was_miscased = False
+        self.guard: Objects | None = None
+        self.refusal: DnsError | None = None
         self.sent_at = self.answered_at = 0.0
 
     @property
@@ -107,7 +117,8 @@ class Table:
     """The questions under way at one socket or connection, by ID.
 
     `source` is where its answers must come from, in whatever form `hear` is given it (of a connected socket:
-    what recvfrom(2) returns). `foreign` counts messages that belong to no question under way.
+    what recvfrom(2) returns; None of a connection, in which nobody else can speak). `foreign` counts
+    messages that belong to no question under way.
     """
 
     __slots__ = ("_by_id", "foreign", "source")
@@ -171,6 +182,12 @@ class Table:
                         one.was_miscased = True
                         one.event.set_soon()
                     return None
+        if one.guard is not None:
+            one.refusal = one.guard.objection(wire)
+            if one.refusal is not None and self.source is not None:
+                one.ignored += 1
+                one.event.set_soon()
+                return None
         del self._by_id[wire[:2]]
         return one
 

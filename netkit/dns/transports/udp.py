@@ -17,6 +17,7 @@ from netkit.net.udp import UdpSocket
 if TYPE_CHECKING:
     from netkit.addr import SocketAddr
     from netkit.dns.message import Message, Question
+    from netkit.dns.tsig.guard import Guard
     from netkit.io import Flow
 
 
@@ -29,10 +30,11 @@ def exchange_udp(
     exact_case: bool = True,
     ignored: Ignored | None = None,
     question: Question | None = None,
+    guard: Guard | None = None,
 ) -> Flow[Reply]:
     """Flow: send `query` to `server` and wait for its answer until the moment `until`.
 
-    `ignored` counts the messages that are not the answer, so that the caller can report them after a failure.
+    With `guard`, the query is signed, and the answer must be. `ignored` counts the messages that are not the answer, so that the caller can report them after a failure.
     Raises DnsError.Timeout, NetworkError, and InvalidResponse for an answer that is malformed.
     """
     asked = query.question[0] if query.question else None
@@ -44,17 +46,20 @@ def exchange_udp(
     except OSError as error:
         raise DnsError.NetworkError.from_os_error(error, name=name, rdtype=rdtype, server=server) from error
 
+    refusal: DnsError | None = None
+
     def silence(_: Exception) -> DnsError:
-        return DnsError.Timeout(
+        return refusal or DnsError.Timeout(
             monotonic() - begun, 1, name=name, rdtype=rdtype, server=server, hint=ignored.hint
         )
 
     try:
-        yield from sock.send_flow(query.to_wire())
+        yield from sock.send_flow(query.to_wire() if guard is None else guard.wire)
         while True:
             wire, _ = yield from before(until, sock.receive_flow(), expired=silence)
             message = decode_reply(query, wire, server, exact_case=exact_case, question=question)
-            if message is not None:
+            refusal = guard.objection(wire) if guard is not None and message is not None else refusal
+            if message is not None and refusal is None:
                 elapsed = monotonic() - begun
                 return Reply(
                     query,

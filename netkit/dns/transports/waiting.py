@@ -102,8 +102,8 @@ class Waiting:
     def wait_flow(self, one: Outstanding, event: Event, *, may_be_miscased: bool = False) -> Flow[None]:
         """Flow: until `one` is over; `event` is its event. The flow pumps if nobody else does.
 
-        With `may_be_miscased` it also returns when `one.was_miscased`. Whoever is interrupted, or waits no
-        longer, calls `drop`.
+        With `may_be_miscased` it also returns when `one.was_miscased`, or has a refusal. Whoever is
+        interrupted, or waits no longer, calls `drop`.
         """
         try:
             while not _is_enough(one, may_be_miscased):
@@ -185,8 +185,8 @@ class Waiting:
         now = monotonic()
         for one in self._moments.due(now):
             self._forget(one)
-            self.finish(one, None, DnsError.Timeout(now - one.sent_at, 1, hint=one.hint))
+            self.finish(one, None, one.refusal or DnsError.Timeout(now - one.sent_at, 1, hint=one.hint))
 
 
 def _is_enough(one: Outstanding, may_be_miscased: bool) -> bool:
-    return one.is_over or (may_be_miscased and one.was_miscased)
+    return one.is_over or (may_be_miscased and (one.was_miscased or one.refusal is not None))

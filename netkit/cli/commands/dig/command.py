@@ -29,6 +29,7 @@ from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, Section, command
 from netkit.cli.frame.groups import FamilyOptions, option_group
 from netkit.cli.frame.options import HOST, Port, Value, WrongValue, option
+from netkit.cli.frame.tsig import TsigKeyText, read_keys
 from netkit.dns.constants import DNS_PORT, DnsRecordType
 from netkit.dns.edns import DEFAULT_PAYLOAD_SIZE, Edns, EdnsOption
 from netkit.dns.errors import DnsError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from netkit.addr import IpAddr, SocketAddr
     from netkit.cli.frame.inputs import Inputs
+    from netkit.dns.tsig.keys import TsigKey
     from netkit.io import Flow
 
 #: dig's own defaults: seconds to wait for one answer, and how often each server is asked.
@@ -160,6 +162,10 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 @option("-x", "--reverse", "_reverse", metavar="ADDR", expose_value=False,
         help="Find the names of this address (PTR).")  # fmt: skip
 @option("-b", "--source", type=Source(), metavar="ADDR[#PORT]", help="Ask from this local address.")
+@option("-y", "--tsig-key", type=TsigKeyText(allow_md5=True),
+        help="Sign the queries with this key, and take only signed answers. Who lists the processes of this "
+        "machine sees it: -k hides it.")  # fmt: skip
+@option("-k", "--tsig-file", type=options.File(), help="Sign the queries with the key in this file.")
 @option_group(only=FamilyOptions)
 @options.timeout(None)
 @flag_options
@@ -179,6 +185,8 @@ def dig(
     rdtype: str | None,
     rdclass: str | None,
     source: SocketAddr | None,
+    tsig_key: TsigKey | None,
+    tsig_file: str | None,
     only: FamilyOptions,
     timeout: float | None,
     flags: dict[str, Any],
@@ -194,7 +202,8 @@ def dig(
     A malformed answer is shown as far as it can be read, with what is wrong at which octet, and exit code 6.
     If an answer over UDP is truncated, the command asks again over TCP. Messages that are not the answer
     (another ID, another question) are ignored and counted. SERVFAIL and REFUSED are shown, with exit code 3,
-    which is also that of a server that cannot be reached; of a silent server it is 7.
+    which is also that of a server that cannot be reached; of a silent server it is 7. With -y or -k, an
+    answer that is not signed with the key is not taken, and the error says what came in its place.
 
     Plain text is as in dig: records are NAME, TTL, CLASS, TYPE and RDATA, separated by tabs; all other lines
     begin with a semicolon. --json always has everything, whichever parts the flags choose to show.
@@ -222,15 +231,29 @@ def dig(
     for text in targets.texts:
         if odd := doubt(text):
             run.env.warn("dig", *odd)
-    asker = _Asker(_Servers(port, only.version), source, timeout)
+    options.exclude("-y", tsig_key, "-k", tsig_file)
+    if tsig_file is not None:
+        tsig_key = _only_key(tsig_file)
+    asker = _Asker(_Servers(port, only.version), source, timeout, tsig_key)
     run.each(targets.of(targets.texts, defaults.parse), asker.ask, timeout=timeout)
+
+
+def _only_key(path: str) -> TsigKey:
+    """The key in a file. Raises OSError, TsigError.KeyFile, WrongValue."""
+    keys = read_keys([path], allow_md5=True)
+    if len(keys) > 1:
+        raise WrongValue(f"{path} has {len(keys)} keys", "make a file with the one key to sign with")
+    return keys[0]
 
 
 class _Asker:
     """Sends queries, with the settings that all of them share."""
 
-    def __init__(self, servers: _Servers, source: SocketAddr | None, timeout: float | None) -> None:
+    def __init__(
+        self, servers: _Servers, source: SocketAddr | None, timeout: float | None, tsig: TsigKey | None
+    ) -> None:
         self._servers = servers
+        self._tsig = tsig
         self._source = source
         self._timeout = timeout
 
@@ -275,6 +298,7 @@ class _Asker:
             randomize_case=False,  # send the name as it was typed
             source=self._source,
             lenient=True,  # show what there is
+            tsig=self._tsig,
         )
 
 

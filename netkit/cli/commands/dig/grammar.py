@@ -57,7 +57,6 @@ class Words(NamedTuple):
 _NOT_ASKED = frozenset(("AXFR", "IXFR", "OPT", "TSIG"))
 #: Short options of dig that have no effect here (netkit reads no .digrc, and shows one unit of time).
 _IDLE = frozenset(("-r", "-i", "-u", "-m"))
-_SIGNING = "TSIG signatures are not supported yet"
 _WORD_OPTIONS = {"-t": "type", "-c": "class", "-q": "name", "-x": "reverse"}
 _WORD_OPTIONS |= {"--type": "type", "--class": "class", "--name": "name", "--reverse": "reverse"}
 
@@ -91,8 +90,6 @@ def read_words(words: Sequence[str], takes_value: Mapping[str, bool]) -> Words:
                     value = rest.pop() if rest else _missing(option, kind)
                 spelled = spelled or kind in ("type", "class")
                 (_add if kind in ("type", "class") else _open)(found, kind, value)
-            elif option in ("-k", "-y"):
-                raise WrongValue(f"{option}: {_SIGNING}", "ask without it, or with BIND's dig")
             elif option not in _IDLE:
                 option = "--output" if option == "-o" else option
                 found.options.append(option if value is None else _joined(option, value))
