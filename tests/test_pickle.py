@@ -34,6 +34,7 @@ from netkit.dns.name import Name
 from netkit.dns.options import QueryOptions
 from netkit.dns.records.svcparams import SvcParams
 from netkit.dns.rrset import RRset
+from netkit.dns.tsig import TsigKey
 from netkit.dns.upstream import Upstream
 from netkit.errors import NetkitError
 from netkit.http import Cookie, Headers, Method, Request, Response, StatusCode, Url, Version
@@ -198,6 +199,7 @@ def values() -> Iterator[object]:
     yield from (IpAddr.parse("192.0.2.1"), IpAddr.parse("fe80::1%1"), SocketAddr.parse("[::1]:80"))
     yield from (HostPort.parse("example.com:80"), Name.of("a\\.b.example"), UnixAddr.parse("@name"))
     yield from (Question("a.example", DnsRecordType.A), Header(1), QueryOptions())
+    yield TsigKey("a.example", b"secret", mac_size=16)
     yield Upstream.parse("https://192.0.2.1/dns-query{?dns}#dns.example")
     records: list[DnsRecord] = [
         DnsRecord.A("a.example", 60, "192.0.2.1"),

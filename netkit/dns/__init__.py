@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from netkit.dns.server import DnsServer as DnsServer
     from netkit.dns.system import Hosts as Hosts, ResolvConf as ResolvConf
     from netkit.dns.transports.reply import Reply as Reply
+    from netkit.dns.tsig.errors import TsigError as TsigError
+    from netkit.dns.tsig.keys import TsigKey as TsigKey
     from netkit.dns.zone import Zone as Zone
     from netkit.dns.zonefile import parse_zone as parse_zone
 
@@ -87,6 +89,8 @@ __getattr__, __dir__, __all__ = lazy(
         "server": "DnsServer",
         "system": "Hosts ResolvConf",
         "transports.reply": "Reply",
+        "tsig.errors": "TsigError",
+        "tsig.keys": "TsigKey",
         "zone": "Zone",
         "zonefile": "parse_zone",
     },

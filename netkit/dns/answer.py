@@ -147,9 +147,9 @@ class Lookup:
         """Report an answer in another letter case; as `Resolution.miscased`."""
         self._part.miscased(ask)
 
-    def unsigned(self, ask: Ask) -> None:
+    def unsigned(self, ask: Ask, refusal: DnsError) -> None:
         """Report an answer that is not signed as it must be; as `Resolution.unsigned`."""
-        self._part.unsigned(ask)
+        self._part.unsigned(ask, refusal)
 
     def expired(self, ask: Ask, now: float) -> None:
         """Report that no answer to `ask` came in time; as `Resolution.expired`."""

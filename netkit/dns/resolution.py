@@ -182,9 +182,9 @@ class Resolution:
         if again is not None:
             self._ask_again(pending, again)
 
-    def unsigned(self, ask: Ask) -> None:
-        """Report a message that would be the answer to `ask`, but is not signed as it must be. The ask stays
-        out.
+    def unsigned(self, ask: Ask, refusal: DnsError) -> None:
+        """Report a message that would be the answer to `ask`, but is not signed as it must be: `refusal` says
+        why. The ask stays out.
 
         Anybody could send such a message who guessed the rest, so the right answer is still awaited. But it
         may come from the server, which does not accept the query's signature: over TCP that is certain.
@@ -192,6 +192,7 @@ class Resolution:
         pending = self._open.get(ask.number)
         if pending is None or self._done is not None:
             return
+        pending.step.came = self._about(refusal, ask)  # unless something better comes
         again = pending.manner.unsigned(ask)
         if again is not None:
             self._ask_again(pending, again)
@@ -202,7 +203,10 @@ class Resolution:
         if pending is None or self._done is not None:
             return
         elapsed = now - pending.at
-        error = self._about(DnsError.Timeout(round(elapsed, 3), 1), ask)
+        came = pending.step.came
+        error = (
+            came if isinstance(came, DnsError) else self._about(DnsError.Timeout(round(elapsed, 3), 1), ask)
+        )
         pending.step.came = error
         pending.step.elapsed = elapsed
         self._failed(pending, error, now)

@@ -43,7 +43,7 @@ class Machine(Protocol):
     def miscased(self, ask: Ask) -> None:
         """Report an answer in another letter case."""
 
-    def unsigned(self, ask: Ask) -> None:
+    def unsigned(self, ask: Ask, refusal: DnsError) -> None:
         """Report an answer that is not signed as it must be."""
 
 
@@ -121,7 +121,7 @@ def _doubt(machine: Machine, ticket: Ticket) -> None:
     """Tell the machine that a message came that is the answer but for its signature, or its letter case."""
     if ticket.one is not None and ticket.one.refusal is not None:
         log.debug("%s: %s", ticket.ask.upstream.server, ticket.one.refusal)
-        machine.unsigned(ticket.ask)
+        machine.unsigned(ticket.ask, ticket.one.refusal)
     else:
         machine.miscased(ticket.ask)
 

@@ -37,6 +37,8 @@ _RCODE = 0x0F
 
 #: Answers that may lack the question: the server could not make it out (RFC 1035 section 4.1.1).
 _WITHOUT_QUESTION = frozenset((Rcode.FORMERR, Rcode.NOTIMP, Rcode.REFUSED, Rcode.SERVFAIL))
+#: So may the answer to a signed query whose signature is not accepted: nsd's does.
+_WITHOUT_QUESTION_IF_SIGNED = _WITHOUT_QUESTION | {Rcode.NOTAUTH}
 #: BADVERS has its high bits in the OPT record, which is then the only record (RFC 6891 section 6.1.3).
 _ONLY_OPT = bytes(7) + b"\x01"
 _OPT_AT_ROOT = b"\x00\x00\x29"
@@ -176,7 +178,7 @@ class Table:
                 got = wire[_HEADER_SIZE:end] if wire[4:6] == asked[4:6] else None
                 is_miscased = got is not None and _is_miscased(got, question)
                 is_cut = got is not None and len(wire) < end and question.startswith(got)
-                if one.exact_case if is_miscased else not (is_cut or _lacks_question(wire, one.lenient)):
+                if one.exact_case if is_miscased else not (is_cut or _lacks_question(wire, one)):
                     one.ignored += 1
                     if is_miscased and not one.was_miscased:
                         one.was_miscased = True
@@ -192,14 +194,14 @@ class Table:
         return one
 
 
-def _lacks_question(wire: bytes, lenient: bool) -> bool:
+def _lacks_question(wire: bytes, one: Outstanding) -> bool:
     """Whether this is an error of a server that could not make out the question, and so gives none back."""
     if wire[4:6] != b"\x00\x00":
         return False
-    if lenient or wire[2] & _TC:
+    if one.lenient or wire[2] & _TC:
         return True  # it was cut before its question: enough to ask over TCP, where nobody can forge
     rcode = wire[3] & _RCODE
-    if rcode in _WITHOUT_QUESTION:
+    if rcode in (_WITHOUT_QUESTION if one.guard is None else _WITHOUT_QUESTION_IF_SIGNED):
         return True
     return (
         rcode == 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from netkit.dns.constants import DnsClass, DnsRecordType, Rcode
 from netkit.dns.errors import DnsError
 from netkit.dns.records import DnsRecord
-from netkit.dns.tsig.errors import BADSIG, TsigError
+from netkit.dns.tsig.errors import TsigError
 from netkit.dns.tsig.keys import LEAST_MAC, TsigKey, find_key
 from netkit.dns.value import checked_int
 from netkit.dns.wire import MAX_MESSAGE, WireReader
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 DEFAULT_FUDGE = 300
 
 _HEADER_SIZE = 12
+# The octets of the server's time, in the other data of BADTIME.
+_TIME_SIZE = 6
 _ANY_AND_NO_TTL = int(DnsClass.ANY).to_bytes(2, "big") + bytes(4)
 
 
@@ -103,8 +105,7 @@ def verify(wire: bytes, keys: TsigKey | Iterable[TsigKey], now: float, request_m
     variables = _variables(key, record.time_signed, record.fudge, record.error, record.other)
     check_mac(record, key, (_with_length(request_mac), message, variables))
     if request_mac and record.error:
-        server_time = int.from_bytes(record.other, "big") if len(record.other) == 6 else None
-        raise TsigError.Rejected(str(key.name), record.error, True, record.time_signed, server_time)
+        raise _rejected(record, is_verified=True)
     check_time(record, key, now)
     check_size(record, key)
     return Verified(key, record.mac, record.time_signed, message)
@@ -193,10 +194,16 @@ def check_size(record: TSIG, key: TsigKey) -> None:
 def refuse_unsigned(record: TSIG, message: bytes) -> None:
     """Raise TsigError.Rejected for an answer that says that the signature of the query was not accepted.
 
-    It has no signature: RFC 8945 sections 5.3.2 and 5.4.
+    It has no signature: RFC 8945 sections 5.3.2 and 5.4. BADTIME should have one, and nsd's has none.
     """
-    if message[3] & 0xF == Rcode.NOTAUTH and record.error in (BADSIG, Rcode.BADKEY):
-        raise TsigError.Rejected(str(record.name), record.error)
+    if message[3] & 0xF == Rcode.NOTAUTH and record.error:
+        raise _rejected(record, is_verified=False)
+
+
+def _rejected(record: TSIG, *, is_verified: bool) -> TsigError.Rejected:
+    server_time = int.from_bytes(record.other, "big") if len(record.other) == _TIME_SIZE else None
+    signed_at = None if server_time is None else record.time_signed
+    return TsigError.Rejected(str(record.name), record.error, is_verified, signed_at, server_time)
 
 
 def append(
