@@ -224,6 +224,16 @@ def values() -> Iterator[object]:
         EdnsOption.Keepalive(1.5),
         EdnsOption.Nsid(b"ns1"),
         EdnsOption.Padding(3),
+        EdnsOption.LongLivedQuery(1, 2, 3, 4, 5),
+        EdnsOption.UpdateLease(7200),
+        EdnsOption.DnssecAlgorithms([8, 13]),
+        EdnsOption.DsHashes([2]),
+        EdnsOption.Nsec3Hashes([1]),
+        EdnsOption.Expire(60),
+        EdnsOption.Chain("example."),
+        EdnsOption.KeyTag([20326]),
+        EdnsOption.ReportChannel("agent.example."),
+        EdnsOption.ZoneVersion(2, 0, b"\x00\x00\x00\x01"),
         EdnsOption.Unknown(65001, b"x"),
     ]
     yield from options

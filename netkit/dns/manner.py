@@ -152,8 +152,10 @@ class Manner:
 
     def _cookie(self, ask: Ask, reply: Reply, now: float) -> Why | None:
         """Learn from the reply's cookie, or from its absence (RFC 7873 section 5.3)."""
-        sent = None if ask.message.edns is None else ask.message.edns.option(EdnsOption.Cookie)
-        if sent is None or not self._cookies:
+        if not self._cookies or ask.message.edns is None:
+            return None
+        sent = ask.message.edns.option(EdnsOption.Cookie)
+        if sent is None:
             return None
         edns = reply.message.edns
         got = None if edns is None else edns.option(EdnsOption.Cookie)

@@ -253,6 +253,10 @@ class TestGrammar:
             ("--subnet=192.0.2.0/24", "CLIENT-SUBNET: 192.0.2.0/24/0"),
             ("+cookie=0123456789abcdef", "COOKIE: 0123456789abcdef"),
             ("--cookie=0123456789abcdef", "COOKIE: 0123456789abcdef"),
+            ("+ednsopt=65001:6869", 'OPT=65001: 68 69 ("hi")'),
+            ("+ednsopt=expire", "EXPIRE:"),
+            ("+ednsopt=ecs:00011800c00002", "CLIENT-SUBNET: 192.0.2.0/24/0"),
+            ("--ednsopt=DAU:080d", "DAU: 8, 13"),
         ],
     )
     def test_edns_options(self, netkit: Netkit, flag: str, option: str) -> None:
@@ -260,6 +264,14 @@ class TestGrammar:
             netkit("dig", server, flag, "a.test")
         assert asked[0].edns is not None
         assert [str(each) for each in asked[0].edns.options] == [option]
+
+    def test_several_options_by_number(self, netkit: Netkit) -> None:
+        with listening() as (server, asked):
+            netkit("dig", server, "+ednsopt=3,65001", "+ednsopt=65002", "a.test")
+            netkit("dig", server, "--ednsopt=3", "--ednsopt=65001", "a.test", "+ednsopt=65002:00")
+            netkit("dig", server, "--ednsopt=3", "a.test", "+noednsopt")
+        sent = [[option.code for option in message.edns.options] for message in asked if message.edns]
+        assert sent == [[3, 65001, 65002], [3, 65001, 65002], []]
 
     def test_a_cookie_of_its_own_is_random(self, netkit: Netkit) -> None:
         with listening() as (server, asked):
@@ -324,7 +336,12 @@ class TestGrammar:
             (["@", "a.test"], "@ is not a server", "@192.0.2.53:5353"),
             (["-p", "domain99", "a.test"], "'domain99' is not a port", "0 to 65535"),
             (["-b", "here", "a.test"], "'here' is not an address", "192.0.2.1"),
-            (["-y", "hmac:k:s", "a.test"], "TSIG", "BIND's dig"),
+            (["-y", "hmac:k:c2VjcmV0", "a.test"], "must be one of hmac-md5", "hmac-sha256:NAME:BASE64"),
+            (["-y", "k:topsecret!", "a.test"], "-y: the secret is not base64", "hmac-sha256:NAME:BASE64"),
+            (["-y", "k:c2VjcmV0", "-k", "f", "a.test"], "exclude each other", ""),
+            (["+ednsopt=x", "a.test"], "is not the number or the name of an option", "65001:6869"),
+            (["+ednsopt=1:x", "a.test"], "is not octets in hexadecimal", "65001:6869"),
+            (["+noedns", "+ednsopt=1", "a.test"], "+noedns contradicts +ednsopt", ""),
             (["-Z", "a.test"], "there is no option -Z", ""),
             (["--shot", "a.test"], "there is no option --shot", "did you mean --short"),
             (["+frob", "a.test"], "there is no flag +frob", "netkit dig --help"),

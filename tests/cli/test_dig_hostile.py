@@ -361,8 +361,18 @@ class TestWhatAServerSays:
         )
         (row,) = netkit("dig", server, "www.example", "--json").json
         assert row["edns"]["options"] == [
-            {"option_code": 3, "name": "NSID", "text": '6e 73 31 1b ("ns1.")'},
-            {"option_code": 65001, "name": "OPT=65001", "text": '00 (".")'},
+            {
+                "option_code": 3,
+                "name": "NSID",
+                "text": '6e 73 31 1b ("ns1.")',
+                "fields": {"data_b64": "bnMxGw=="},
+            },
+            {
+                "option_code": 65001,
+                "name": "OPT=65001",
+                "text": '00 (".")',
+                "fields": {"data_b64": "AA=="},
+            },
         ]
         assert '; NSID: 6e 73 31 1b ("ns1.")' in netkit("dig", server, "www.example").lines
 

@@ -95,6 +95,18 @@ options: st.SearchStrategy[EdnsOption] = st.one_of(
     st.builds(EdnsOption.Keepalive, st.one_of(st.none(), _U16.map(lambda tenths: tenths / 10))),
     st.builds(EdnsOption.Padding, st.integers(0, 200)),
     st.builds(EdnsOption.ExtendedError, _U16, st.one_of(st.text(max_size=20), st.binary(max_size=20))),
+    st.builds(EdnsOption.LongLivedQuery, _U16, _U16, _U16, st.integers(0, 2**64 - 1), _U32),
+    st.builds(EdnsOption.UpdateLease, _U32, st.none() | _U32),
+    st.builds(EdnsOption.DnssecAlgorithms, st.lists(_U8, max_size=5)),
+    st.builds(EdnsOption.DsHashes, st.lists(_U8, max_size=5)),
+    st.builds(EdnsOption.Nsec3Hashes, st.lists(_U8, max_size=5)),
+    st.builds(EdnsOption.Expire, st.none() | _U32),
+    st.builds(EdnsOption.Chain, names()),
+    st.builds(EdnsOption.KeyTag, st.lists(_U16, min_size=1, max_size=5)),
+    st.builds(EdnsOption.ReportChannel, names()),
+    st.just(EdnsOption.ZoneVersion()),
+    st.builds(EdnsOption.ZoneVersion, _U8, st.just(0), st.binary(min_size=4, max_size=4)),
+    st.builds(EdnsOption.ZoneVersion, _U8, st.integers(1, 255), st.binary(max_size=9)),
     st.builds(EdnsOption.Unknown, st.integers(100, 0xFFFF), st.binary(max_size=40)),
 )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, strategies as st
+from jsonschema import validate
 
 from netkit.addr import AddrParseError, Ipv4Addr, Ipv6Addr
 from netkit.dns.edns import EXTENDED_ERRORS, Edns, EdnsOption
@@ -42,6 +44,35 @@ OPTIONS = [
     (O.ExtendedError(6), "000f 0002 0006", "EDE: 6 (DNSSEC Bogus)"),
     (O.ExtendedError(15, "grün"), "000f 0007 000f 6772c3bc6e", "EDE: 15 (Blocked): (grün)"),
     (O.ExtendedError(49152, b"x\x1b\xff"), "000f 0005 c000 781bff", "EDE: 49152: (x\\x1b\\xff)"),
+    (
+        O.LongLivedQuery(1, 2, 3, 4, 3600),
+        "0001 0012 0001 0002 0003 0000000000000004 00000e10",
+        "LLQ: Version: 1, Opcode: 2, Error: 3, Identifier: 4, Lifetime: 3600",
+    ),
+    (O.UpdateLease(7200), "0002 0004 00001c20", "UL: 7200 (2 hours)"),
+    (
+        O.UpdateLease(7200, 61),
+        "0002 0008 00001c20 0000003d",
+        "UL: 7200 (2 hours), key 61 (1 minute 1 second)",
+    ),
+    (O.DnssecAlgorithms([8, 13]), "0005 0002 080d", "DAU: 8, 13"),
+    (O.DnssecAlgorithms([]), "0005 0000", "DAU:"),
+    (O.DsHashes([2]), "0006 0001 02", "DHU: 2"),
+    (O.Nsec3Hashes([1]), "0007 0001 01", "N3U: 1"),
+    (O.Expire(), "0009 0000", "EXPIRE:"),
+    (O.Expire(0), "0009 0004 00000000", "EXPIRE: 0 (0 seconds)"),
+    (O.Expire(694861), "0009 0004 000a9a4d", "EXPIRE: 694861 (1 week 1 day 1 hour 1 minute 1 second)"),
+    (O.Chain("example.com"), "000d 000d 076578616d706c6503636f6d00", "CHAIN: example.com."),
+    (O.KeyTag([20326, 38696]), "000e 0004 4f66 9728", "KEY-TAG: 20326, 38696"),
+    (O.ReportChannel("a.example"), "0012 000b 0161076578616d706c6500", "REPORT-CHANNEL: a.example."),
+    (O.ZoneVersion(), "0013 0000", "ZONEVERSION:"),
+    (
+        O.ZoneVersion(2, 0, b"\x78\xc4\x05\x2d"),
+        "0013 0006 02 00 78c4052d",
+        "ZONEVERSION: SOA-SERIAL: 2026112301 (2 labels)",
+    ),
+    (O.ZoneVersion(1, 7, b"ab"), "0013 0004 01 07 6162", 'ZONEVERSION: 7: 61 62 ("ab") (1 label)'),
+    (O.ZoneVersion(1, 7), "0013 0002 01 07", "ZONEVERSION: 7: (1 label)"),
     (O.Unknown(65001), "fde9 0000", "OPT=65001:"),
     (O.Unknown(65001, b"\nA"), "fde9 0002 0a41", 'OPT=65001: 0a 41 (".A")'),
     # A family that RFC 7871 does not have: kept as it came.
@@ -82,6 +113,18 @@ MALFORMED = [
     ("000a 0029" + "00" * 41, "option[0].data.server", 12, "8 to 32 octets, not 33"),
     ("000b 0001 00", "option[0].data.timeout", 4, "needs 2 octets"),
     ("000b 0003 000000", "option[0].data", 6, "1 octet left over"),
+    ("0001 0011 0001 0002 0003 0000000000000004 00000e", "option[0].data.lease", 18, "needs 4 octets"),
+    ("0002 0000", "option[0].data.lease", 4, "needs 4 octets"),
+    ("0002 0005 0000000000", "option[0].data.key_lease", 8, "needs 4 octets"),
+    ("0009 0001 00", "option[0].data.seconds", 4, "needs 4 octets"),
+    ("0009 0005 0000000000", "option[0].data", 8, "1 octet left over"),
+    ("000d 0000", "option[0].data.closest", 4, "needs 1 octet"),
+    ("000d 0004 0161c000", "option[0].data.closest", 6, "pointer where none is allowed"),
+    ("000e 0000", "option[0].data.tags", 4, "needs 2 octets"),
+    ("000e 0003 000000", "option[0].data.tags", 6, "needs 2 octets"),
+    ("0012 0002 0000", "option[0].data", 5, "1 octet left over"),
+    ("0013 0001 02", "option[0].data.kind", 4, "labels and kind belong together"),
+    ("0013 0005 02 00 000000", "option[0].data.version", 4, "4 octets"),
 ]
 
 
@@ -106,6 +149,14 @@ def test_malformed_options(wire: str, field: str, offset: int, reason: str) -> N
         (lambda: O.Padding(-1), "length"),
         (lambda: O.ExtendedError(65536), "info_code"),
         (lambda: O.Unknown(65536), "code"),
+        (lambda: O.Expire(1 << 32), "seconds"),
+        (lambda: O.KeyTag([]), "tags"),
+        (lambda: O.KeyTag([65536]), "tags"),
+        (lambda: O.DsHashes([256]), "algorithms"),
+        (lambda: O.ZoneVersion(2), "kind"),
+        (lambda: O.ZoneVersion(2, 0, b"123"), "version"),
+        (lambda: O.ZoneVersion(None, None, b"1234"), "version"),
+        (lambda: O.LongLivedQuery(1, 2, 3, 1 << 64, 5), "id"),
         (lambda: Edns(65536), "payload_size"),
         (lambda: Edns(version=256), "version"),
         (lambda: Edns(flags=0x8000), "flags"),
@@ -178,6 +229,72 @@ def test_round_trip(extension: Edns) -> None:
     assert (rdtype, length) == (41, reader.remaining)
     assert Edns.from_wire(size, ttl, reader) == extension
     assert pickle.loads(pickle.dumps(extension)) == extension
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("nsid", O.Nsid()),
+        ("3:6e7331", O.Nsid(b"ns1")),
+        ("ECS:00011800c00002", O.ClientSubnet("192.0.2.0", 24)),
+        ("expire", O.Expire()),
+        ("PADDING:0000", O.Padding(2)),
+        ("PAD:0001", O.Unknown(12, b"\0\1")),  # it would be sent as zeros
+        ("chain:00", O.Chain(".")),
+        ("COOKIE:00", O.Unknown(10, b"\0")),  # not right, and sent all the same
+        ("65535:00 01", O.Unknown(65535, b"\0\1")),
+        ("0", O.Unknown(0)),
+    ],
+)
+def test_options_as_dig_takes_them(text: str, option: EdnsOption) -> None:
+    assert EdnsOption.parse(text) == option
+    assert type(EdnsOption.parse(text)) is type(option)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "-1", "65536", "3:x", "3:0", ":00", "3:6e:73", "٣", f"9:{'00' * 65536}"]
+)
+def test_what_is_no_option_for_dig(text: str) -> None:
+    with pytest.raises(DnsError.InvalidValue):
+        EdnsOption.parse(text)
+
+
+@given(options)
+def test_json_of_options(option: EdnsOption) -> None:
+    validate(json.loads(json.dumps(option.json_fields())), option.json_schema())
+    assert all("description" in each for each in _described(option))
+
+
+def _described(option: EdnsOption) -> list[dict[str, object]]:
+    """The schemas of the fields that the option declares."""
+    properties = option.json_schema()["properties"]
+    return [properties[field.key] for field in type(option).FIELDS]
+
+
+@given(options)
+def test_an_option_of_its_octets(option: EdnsOption) -> None:
+    assert EdnsOption.of(option.code, option.data_wire()) == option
+    assert EdnsOption.parse(f"{option.code}:{option.data_wire().hex()}") == option
+
+
+@given(st.integers(0, 30), st.binary(max_size=40))
+def test_octets_of_any_option_are_kept(code: int, data: bytes) -> None:
+    option = EdnsOption.of(code, data)
+    assert (option.code, option.data_wire()) == (code, data)
+    assert str(option).isprintable()
+
+
+def test_constructors_take_what_is_declared() -> None:
+    with pytest.raises(TypeError, match="needs client"):
+        O.Cookie()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="takes 1 arguments"):
+        O.Expire(1, 2)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="no argument"):
+        O.Expire(secs=1)  # type: ignore[call-arg]
+    with pytest.raises(AttributeError, match="no attribute 'Other'"):
+        O.Other  # type: ignore[attr-defined] # noqa: B018
+    assert O.ZoneVersion(2, 0, bytes(4)).serial == 0
+    assert O.ZoneVersion(2, 1, bytes(4)).serial is None
 
 
 @given(options)

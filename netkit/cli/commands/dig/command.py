@@ -312,6 +312,7 @@ def _edns(flags: Mapping[str, Any]) -> Edns | None:
     cookie = flags.get("cookie")
     if cookie:
         sent.append(EdnsOption.Cookie(random_bits(64).to_bytes(8, "big")) if cookie is True else cookie)
+    sent += flags.get("ednsopt") or ()
     return Edns(
         flags.get("bufsize", DEFAULT_PAYLOAD_SIZE),
         0 if version is True else version,

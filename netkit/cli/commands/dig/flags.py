@@ -61,6 +61,25 @@ class Cookie(Value["EdnsOption"]):
             self.wrong(f"{value!r} is not a cookie: {error}", param, ctx)
 
 
+class EdnsOptions(Value["tuple[EdnsOption, ...]"]):
+    """Options of EDNS: a number or a name, and octets in hexadecimal; several with commas between them."""
+
+    name = "option"
+    form = "write a number or a name, and octets in hexadecimal: 65001:6869, NSID, or several: NSID,65001:00"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[EdnsOption, ...]:
+        from netkit.dns.edns import EdnsOption
+
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]  # converted before
+        try:
+            return tuple([EdnsOption.parse(each) for each in value.split(",")])
+        except ValueError as error:
+            self.wrong(f"{value!r} is not an option: {error}", param, ctx)
+
+
 # -- flags
 
 
@@ -68,7 +87,7 @@ class Flag(NamedTuple):
     """A `+flag`: its name, its purpose, and how its value is read (None: it is on or off).
 
     `optional` says that the value may be left out, `off` that `+no` may precede a flag with a value. `long`
-    is its long option, if it differs from the name.
+    is its long option, if it differs from the name. `adds` says that the flag once more adds to its values.
     """
 
     name: str
@@ -79,6 +98,7 @@ class Flag(NamedTuple):
     optional: bool = False
     off: bool = False
     long: str = ""
+    adds: bool = False
 
     @property
     def option(self) -> str:
@@ -109,6 +129,8 @@ FLAGS = (
          off=True),
     Flag("cookie", "Send a DNS cookie (RFC 7873), by default a random one.", Cookie(), "HEX", optional=True,
          off=True),
+    Flag("ednsopt", "Send these options of EDNS, by number or name; once more adds to them.", EdnsOptions(),
+         "CODE[:HEX],...", off=True, adds=True),
     Flag("time", "How long to wait for one answer. [default: 5 seconds]", Seconds(), "SECONDS", ("timeout",)),
     Flag("tries", "How often to ask each server. [default: 3]", Number(1, 100), "N"),
 )  # fmt: skip
@@ -139,7 +161,7 @@ _FLAGS |= {"retry": RETRY, "short": SHORT}
 _ABSENT_ON = frozenset(("cmd", "crypto", "split", "fail", "rrcomments"))
 _ABSENT = frozenset((
     "aaflag", "aaonly", "besteffort", "badcookie", "defname", "domain", "ednsflags", "ednsnegotiation",
-    "ednsopt", "expandaaaa", "expire", "header-only", "https", "https-get", "https-post", "identify", "idnin",
+    "expandaaaa", "expire", "header-only", "https", "https-get", "https-post", "identify", "idnin",
     "idnout", "keepalive", "keepopen", "mapped", "multiline", "ndots", "nssearch", "onesoa", "opcode",
     "padding", "proxy", "qid", "qr", "raflag", "search", "showbadcookie", "showbadvers", "showsearch",
     "tcflag", "tls", "trace", "ttlunits", "unexpected", "unknownformat", "yaml", "zflag",
@@ -228,6 +250,8 @@ def _options_of(flag: Flag) -> list[tuple[list[str], dict[str, Any]]]:
         return [([f"--{long}/--no-{long}", dest], {"default": None, "help": flag.help})]
     how: dict[str, Any] = {"type": flag.value, "metavar": flag.metavar, "help": flag.help}
     made: list[tuple[list[str], dict[str, Any]]] = [([f"--{long}", dest], how)]
+    if flag.adds:
+        how["multiple"] = True
     if flag.optional:
         # The option may be given without a value. `rewrite` ensures that only text after an equals sign is
         # one.
@@ -259,8 +283,9 @@ def _flags_of(params: Mapping[str, Any]) -> dict[str, Any]:
     """The flags that were given as long options, by name."""
     given = {}
     for name, value in params.items():
-        if name.startswith("flag_") and value is not None:
-            given[name.removeprefix("flag_")] = value
+        if name.startswith("flag_") and value not in (None, ()):
+            flag = name.removeprefix("flag_")
+            given[flag] = [each for part in value for each in part] if _FLAGS[flag].adds else value
         elif name.startswith("no_flag_") and value:
             given[name.removeprefix("no_flag_")] = False
     return given

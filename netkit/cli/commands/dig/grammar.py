@@ -367,7 +367,8 @@ class Defaults(NamedTuple):
             if kind == "server":
                 servers.append(value)
             elif kind == "flag":
-                flags[value[0].name] = value[1]
+                flag, given = value
+                flags[flag.name] = [*(flags.get(flag.name) or ()), *given] if flag.adds and given else given
             elif kind == "type":
                 rdtype = value
             elif kind == "class":
@@ -392,7 +393,7 @@ class Defaults(NamedTuple):
 def check_edns(flags: Mapping[str, Any]) -> None:
     """Raise WrongValue if +noedns is given together with a flag that needs EDNS."""
     if flags.get("edns") is False:
-        for name in ("dnssec", "nsid", "subnet", "cookie", "bufsize"):
+        for name in ("dnssec", "nsid", "subnet", "cookie", "ednsopt", "bufsize"):
             if flags.get(name):
                 raise WrongValue(f"+noedns contradicts +{name}, which needs EDNS", "leave one of the two out")
 

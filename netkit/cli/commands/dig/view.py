@@ -9,7 +9,7 @@ from netkit.cli.frame.cells import Column
 from netkit.cli.frame.fields import Cases, Endpoint
 from netkit.cli.frame.output import b64
 from netkit.cli.frame.view import View
-from netkit.dns.constants import DnsClass, Rcode
+from netkit.dns.constants import DnsClass, DnsRecordType, Rcode
 from netkit.dns.errors import DnsError
 from netkit.dns.verdict import Meaning
 
@@ -44,6 +44,18 @@ def _cases() -> list[dict[str, Any]]:
     return [*cases, {"properties": {"fields": DnsRecord.Unknown.json_schema()}}]
 
 
+def _option_cases() -> list[dict[str, Any]]:
+    """The same of an EDNS option's `option_code` and `fields`."""
+    from netkit.dns.edns import EdnsOption
+    from netkit.dns.edns.options import KNOWN
+
+    known: list[dict[str, Any]] = [
+        {"properties": {"option_code": {"const": code}, "fields": cls.json_schema()}}
+        for code, cls in KNOWN.items()
+    ]
+    return [*known, {"properties": {"fields": EdnsOption.Unknown.json_schema()}}]
+
+
 QuestionRow = TypedDict("QuestionRow", {"name": str, "class": str, "type": str})
 RecordRow = TypedDict(
     "RecordRow",
@@ -65,6 +77,12 @@ class EdnsOptionRow(TypedDict):
     option_code: int
     name: Annotated[str, "The name as in dig: NSID, COOKIE, CLIENT-SUBNET, EDE; OPT=CODE for others"]
     text: Annotated[str, "The value as in dig"]
+    fields: Annotated[
+        dict[str, object], "The fields of the data, which depend on the option; data_b64 where it has none"
+    ]
+
+
+AnyOption = Annotated[EdnsOptionRow, Cases("OptionCases", _option_cases)]
 
 
 class ExtendedErrorRow(TypedDict):
@@ -81,7 +99,7 @@ class EdnsRow(TypedDict):
     version: int
     payload_size: Annotated[int, "Octets that the server accepts over UDP"]
     dnssec_ok: bool
-    options: list[EdnsOptionRow]
+    options: list[AnyOption]
     extended_errors: list[ExtendedErrorRow]
 
 
@@ -170,9 +188,12 @@ class DigView(View[Answered]):
                 yield f";{question}"
         for name in SECTIONS:
             records = result.section(name)
-            if records and comments:
+            signature = [record for record in records if record.rdtype == DnsRecordType.TSIG]
+            if len(records) > len(signature) and comments:
                 yield f";; {name.upper()} SECTION:"
             for record in records:
+                if record in signature and comments:
+                    yield ";; TSIG PSEUDOSECTION:"
                 yield _record_line(result, record)
         if result.shows("stats"):
             reply = result.reply
@@ -269,7 +290,12 @@ def _edns_row(edns: Edns) -> EdnsRow:
         "payload_size": edns.payload_size,
         "dnssec_ok": edns.dnssec_ok,
         "options": [
-            {"option_code": each.code, "name": str(each).partition(":")[0], "text": each.text()}
+            {
+                "option_code": each.code,
+                "name": str(each).partition(":")[0],
+                "text": each.text(),
+                "fields": each.json_fields(),
+            }
             for each in edns.options
         ],
         "extended_errors": [
