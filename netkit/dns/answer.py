@@ -198,10 +198,17 @@ class Lookup:
         allowed = (*PRIVATE_NAMES, *self.options.private_names)
         if any(self.question.name.is_subdomain_of(name) for name in allowed):
             return None
-        for record in records:
-            if isinstance(record, (DnsRecord.A, DnsRecord.AAAA)) and is_private(record.address):
-                return record.address
-        return None
+        addresses = (address for record in records for address in _addresses(record))
+        return next((address for address in addresses if is_private(address)), None)
+
+
+def _addresses(record: DnsRecord) -> Iterable[IpAddr]:
+    """The addresses that a client would connect to because of a record (RFC 9460 section 7.3)."""
+    if isinstance(record, (DnsRecord.A, DnsRecord.AAAA)):
+        return (record.address,)
+    if isinstance(record, (DnsRecord.HTTPS, DnsRecord.SVCB)):
+        return (*record.params.ipv4hint, *record.params.ipv6hint)
+    return ()
 
 
 def is_private(address: IpAddr) -> bool:

@@ -6,7 +6,8 @@
 - Optionally, answers are kept beyond their TTL, for `find_stale`: what to give while no server answers
   (RFC 8767). Such an answer then counts for 30 seconds, so that the servers are not asked at each lookup.
 
-Limits: the number of answers, and the time for which each is kept whatever its TTL says.
+Limits: the number of answers, the octets of their messages, and the time for which each is kept whatever its
+TTL says.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ K = TypeVar("K")
 
 #: The largest number of answers in a cache; a full cache drops the answer that was unused for longest.
 DEFAULT_CAPACITY = 4096
+#: The most octets of the messages of all answers in a cache. An answer has a few hundred; a server that
+#: sends 64 KiB for each question must not fill the memory.
+MAX_OCTETS = 8 << 20
 #: The longest time that an answer is kept, in seconds, for any TTL (RFC 8767 section 4: a week).
 MAX_TTL = 604_800
 #: The longest time that a negative answer is kept, in seconds (RFC 2308 section 5: one to three hours).
@@ -49,6 +53,11 @@ class _Entry(NamedTuple):
     until: float
     stale_until: float
     what: Answer | DnsError
+
+    @property
+    def octets(self) -> int:
+        """How long the messages are that it keeps."""
+        return 0 if isinstance(self.what, DnsError) else sum([reply.size for reply in self.what.replies])
 
 
 class Cache:
@@ -69,6 +78,7 @@ class Cache:
         self._stale = stale
         self._entries: OrderedDict[Question, _Entry] = OrderedDict()
         self._absent: OrderedDict[tuple[Name, DnsClass], _Entry] = OrderedDict()
+        self._octets = 0  # of all `_entries`
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -131,7 +141,11 @@ class Cache:
         until = now + min(ttl, limit)
         entry = _Entry(now, until, until + self._stale, what)
         with self._lock:
+            replaced = self._entries.get(question)
+            self._octets += entry.octets - (0 if replaced is None else replaced.octets)
             self._store(self._entries, question, entry)
+            while self._octets > MAX_OCTETS:
+                self._octets -= self._entries.popitem(last=False)[1].octets
             if also_below and isinstance(what, DnsError) and what.absent is not None:
                 self._store(self._absent, (what.absent, question.rdclass), entry)
 
@@ -140,12 +154,13 @@ class Cache:
         with self._lock:
             self._entries.clear()
             self._absent.clear()
+            self._octets = 0
 
     def _store(self, entries: OrderedDict[K, _Entry], key: K, entry: _Entry) -> None:
         entries[key] = entry
         entries.move_to_end(key)
         while len(entries) > self._capacity:
-            entries.popitem(last=False)
+            self._octets -= entries.popitem(last=False)[1].octets
 
     def _fresh(self, entries: OrderedDict[K, _Entry], key: K, now: float) -> _Entry | None:
         entry = entries.get(key)
@@ -154,6 +169,7 @@ class Cache:
         if entry.until <= now:
             if entry.stale_until <= now or isinstance(entry.what, DnsError):
                 del entries[key]
+                self._octets -= entry.octets
             return None
         entries.move_to_end(key)
         return entry

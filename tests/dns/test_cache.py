@@ -7,14 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
+from netkit.addr import SocketAddr
 from netkit.dns.answer import Answer
-from netkit.dns.cache import MAX_NEGATIVE_TTL, MAX_TTL, STALE_TTL, Cache
+from netkit.dns.cache import MAX_NEGATIVE_TTL, MAX_OCTETS, MAX_TTL, STALE_TTL, Cache
 from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
-from netkit.dns.message import Question
+from netkit.dns.message import Question, make_query, make_response
 from netkit.dns.name import Name
 from netkit.dns.records import DnsRecord
 from netkit.dns.resolver import Resolver
+from netkit.dns.transports.reply import Reply
 from tests.dns.scripted import Asked, Script, ScriptedServer, answer
 
 Scripted = Callable[[Script], ScriptedServer]
@@ -97,6 +99,35 @@ class TestCache:
         assert cache.find(b) is None
         assert cache.find(a) is not None and cache.find(c) is not None
 
+    def test_the_octets_of_messages_are_limited(self) -> None:
+        clock = Clock()
+        cache = Cache(clock=clock)
+        large = found(60)
+        message = make_response(make_query(QUESTION.name, 1, id=1))
+        reply = Reply(
+            b"",
+            message,
+            server=SocketAddr.parse("192.0.2.53:53"),
+            transport="tcp",
+            wire=bytes(65_535),
+            elapsed_s=0.1,
+        )
+        kept = Answer(QUESTION, large.records, (), [reply])
+        most = MAX_OCTETS // 65_535
+        for _ in range(2):
+            for number in range(2 * most):
+                cache.keep(Question(f"n{number}.example.", 1), kept, 60)
+                cache.keep(Question(f"n{number}.example.", 1), kept, 60)
+            assert len(cache) == most
+            assert cache.find(Question(f"n{most - 1}.example.", 1)) is None
+            assert cache.find(Question(f"n{most}.example.", 1)) is not None
+        clock.now += 60
+        for number in range(2 * most):
+            assert cache.find(Question(f"n{number}.example.", 1)) is None
+        for number in range(most):
+            cache.keep(Question(f"m{number}.example.", 1), kept, 60)
+        assert len(cache) == most, "what is over makes room"
+
     def test_without_capacity(self) -> None:
         cache = Cache(0)
         cache.keep(QUESTION, found(60), 60)
@@ -169,6 +200,13 @@ class TestAbsentNames:
         assert cache.find(inner, Name.parse("corp.example.")) is None
         with pytest.raises(DnsError.NotFound):
             cache.find(inner)
+
+    def test_what_servers_deny_that_are_not_asked_for_the_name(self) -> None:
+        cache = Cache()
+        cache.keep(QUESTION, self.denied("gone.example."), 60, also_below=False)
+        assert cache.find(Question("gone.example.", 1)) is None
+        with pytest.raises(DnsError.NotFound):
+            cache.find(QUESTION)
 
     def test_no_data_denies_one_type_only(self) -> None:
         cache = Cache()

@@ -84,6 +84,20 @@ class TestRequests:
         assert seen[0].id == 0
         assert len(seen[0].to_wire()) % 128 == 0
 
+    def test_the_ttls_of_an_answer_from_an_http_cache_are_less_by_its_age(self) -> None:
+        """RFC 8484 section 5.1."""
+
+        def https(query: Any) -> Flow[HttpsReply]:
+            asked = Message.from_wire(query.body)
+            records = [DnsRecord.parse(f"www.example. {ttl} A 192.0.2.1") for ttl in (60, 20)]
+            return HttpsReply(200, MEDIA_TYPE, make_response(asked, answer=records).to_wire(), age=25)
+            yield
+
+        with Resolver(["https://192.0.2.1"], options=PATIENT, https=https) as resolver:
+            answer = resolver.resolve("www.example", 1)
+        assert [record.ttl for record in answer.records] == [35, 0]
+        assert answer.ttl == 0
+
     def test_an_answer_to_another_question(self) -> None:
         def https(query: Any) -> Flow[HttpsReply]:
             asked = Message.from_wire(query.body)

@@ -103,6 +103,21 @@ class TestSplitDns:
         assert len(outer.asked) == 1, "RFC 8020: nothing is below a name that does not exist"
         assert resolver.lookup_a("db.corp.example.")
 
+    def test_who_is_not_asked_for_a_domain_denies_nothing_in_it(self, scripted: Scripted) -> None:
+        """An alias leads any server to any name; what it says of that holds for the question alone."""
+
+        def denies(asked: Asked) -> Any:
+            alias = f"{asked.name} 60 CNAME db.corp.example."
+            return answer(asked, alias, rcode=3, authority=["corp.example. 300 SOA a. b. 1 2 3 4 300"])
+
+        outer, inner = scripted(denies), scripted(lambda asked: answer(asked, f"{asked.name} 60 A 10.0.0.7"))
+        resolver = Resolver([outer.addr], domains={"corp.example": [inner.addr]})
+        for _ in range(2):
+            with pytest.raises(DnsError.NotFound):
+                resolver.lookup_a("www.example.")
+        assert len(outer.asked) == 1
+        assert resolver.lookup_a("db.corp.example.")
+
 
 def test_rotate_begins_with_another_server_each_time(scripted: Scripted) -> None:
     both = [scripted(lambda asked: answer(asked, f"{asked.name} 60 A 192.0.2.7")) for _ in range(2)]

@@ -154,3 +154,12 @@ def test_a_flow_in_the_flow_of_another_call_has_a_place_of_its_own(server: Scrip
 
     inner, found = run(outer())
     assert inner.records and found.records
+
+
+def test_the_time_that_a_silent_server_took_is_said() -> None:
+    with ScriptedServer(lambda asked: None) as server:
+        resolver = Resolver([server.addr], timeout=0.2, tries=1)
+        with pytest.raises(DnsError.Timeout) as caught:
+            resolver.resolve("silent.example", A)
+        assert caught.value.timeout is not None
+        assert 0.2 <= caught.value.timeout < 5

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from netkit.dns.errors import DnsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
+    from netkit.dns.message import Message
+    from netkit.dns.records.base import DnsRecord
     from netkit.dns.upstream import Upstream
     from netkit.io import Flow
 
@@ -78,3 +80,16 @@ def https_answer(reply: HttpsReply) -> bytes:
         kind = ascii(reply.media_type[:60]) if reply.media_type else "nothing that it names"
         raise DnsError.NetworkError(f"the server sent {kind} instead of a DNS message")
     return reply.body
+
+
+def aged(message: Message, seconds: int) -> Message:
+    """A message that was in an HTTP cache for so long: with TTLs that are less by that (section 5.1)."""
+
+    def older(records: Sequence[DnsRecord]) -> list[DnsRecord]:
+        return [record.replace(ttl=max(0, record.ttl - seconds)) for record in records]
+
+    return message.replace(
+        answer=older(message.answer),
+        authority=older(message.authority),
+        additional=older(message.additional),
+    )

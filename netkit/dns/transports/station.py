@@ -15,7 +15,7 @@ from netkit.dns.edns import EdnsOption
 from netkit.dns.errors import DnsError
 from netkit.dns.matching import Mismatch, match
 from netkit.dns.transports.chance import Chance
-from netkit.dns.transports.https import https_answer, https_query
+from netkit.dns.transports.https import aged, https_answer, https_query
 from netkit.dns.transports.query import QueryEncoder
 from netkit.dns.transports.ready import ReadySet
 from netkit.dns.transports.reply import Reply
@@ -216,7 +216,10 @@ class Station:
         one.answer = https_answer(reply)
         one.refusal = None if one.guard is None else one.guard.objection(one.answer)
         one.answered_at = monotonic()
-        return self._heard(ask, one, upstream, begun)
+        came = self._heard(ask, one, upstream, begun)
+        if reply.age and isinstance(came, Reply):
+            came.message = aged(came.message, reply.age)
+        return came
 
     def _outstanding(self, ask: Ask, event: Event) -> Outstanding:
         """The query of an ask, signed if it has a key."""

@@ -52,6 +52,7 @@ class Streams:
         self._tls = tls
         self._channels: dict[Key, StreamChannel] = {}
         self._dialing: SingleFlight[Key, StreamChannel] = SingleFlight()
+        self._is_closed = False
 
     @property
     def outstanding(self) -> int:
@@ -112,6 +113,8 @@ class Streams:
 
     def _dial(self, key: Key) -> Flow[StreamChannel]:
         upstream, transport, source = key
+        if self._is_closed:
+            raise DnsError.NetworkError("the resolver was closed")
         self._make_room()
         begun = monotonic()
         try:
@@ -136,11 +139,13 @@ class Streams:
 
     def close(self) -> None:
         """Close all connections; their questions fail. Only in the place's own thread."""
+        self._is_closed = True
         for channel in self._channels.values():
             channel.close()
 
     def interrupt(self) -> None:
         """Close the connections from another thread: whoever waits gets to know."""
+        self._is_closed = True
         for channel in list(self._channels.values()):
             channel.interrupt()
 

@@ -125,6 +125,12 @@ class TestRebinding:
         assert str(IpAddr.parse(address)) in str(error)
         assert str(error.server) == f"{ONE}:53"
 
+    @pytest.mark.parametrize("hint", ["ipv4hint=8.8.8.8,10.1.2.3", "ipv6hint=fd00::1"])
+    def test_nor_by_the_hints_of_a_service(self, hint: str) -> None:
+        stage = Stage({ONE: lambda asked: answer(asked, f"{asked.name} 60 HTTPS 1 . alpn=h2 {hint}")})
+        assert stage.look_up("www.example.", "HTTPS").answer is not None
+        assert isinstance(stage.look_up("www.example.", "HTTPS", refuse_private=True).error, DnsError.Other)
+
     @pytest.mark.parametrize("name", ["db.corp.test.", "corp.test.", "localhost.", "printer.home.arpa."])
     def test_names_that_may_have_them(self, name: str) -> None:
         stage = Stage({ONE: self.script("10.0.0.7")})
