@@ -15,6 +15,7 @@ from netkit.dns.message import MIN_MESSAGE, TC, Message, make_query
 from netkit.dns.records import DnsRecord
 from netkit.dns.resolver import Resolver
 from netkit.dns.server import DnsServer, Zones, reply
+from netkit.dns.transports.ready import ReadySet
 from netkit.dns.tsig import TsigError, TsigKey, sign, verify
 from netkit.dns.upstream import Upstream
 from netkit.io import deadline_after, run
@@ -271,6 +272,25 @@ def test_a_truncated_answer_must_be_signed(
     found = drive(ask(QUESTION, [scripted(script).addr], OPTIONS), deadline=deadline_after(5))
     assert found.transport == "tcp"
     assert found.fell_back
+
+
+@pytest.mark.parametrize("is_signed", [True, False])
+def test_without_a_descriptor_for_many_sockets(
+    drive: Drive,
+    scripted: Callable[[Script], ScriptedServer],
+    monkeypatch: pytest.MonkeyPatch,
+    is_signed: bool,
+) -> None:
+    monkeypatch.setattr(ReadySet, "available", False)
+    forged = "www.t.test. 60 A 203.0.113.66"
+    server = scripted(lambda asked: [answer(asked, forged), signing(asked) if is_signed else None])
+    asking = ask(QUESTION, [server.addr], OPTIONS.replace(timeout=5.0 if is_signed else 0.2))
+    if is_signed:
+        found = drive(asking, deadline=deadline_after(5))
+        assert str(found.message.answer[0]).endswith("192.0.2.1")
+    else:
+        with pytest.raises(TsigError.Unsigned):
+            drive(asking, deadline=deadline_after(5))
 
 
 def test_a_resolver_with_a_key(drive: Drive, scripted: Callable[[Script], ScriptedServer]) -> None:

@@ -34,8 +34,9 @@ def exchange_udp(
 ) -> Flow[Reply]:
     """Flow: send `query` to `server` and wait for its answer until the moment `until`.
 
-    With `guard`, the query is signed, and the answer must be. `ignored` counts the messages that are not the answer, so that the caller can report them after a failure.
-    Raises DnsError.Timeout, NetworkError, and InvalidResponse for an answer that is malformed.
+    With `guard`, the query is signed, and the answer must be. `ignored` counts the messages that are not the
+    answer, so that the caller can report them after a failure. Raises DnsError.Timeout, NetworkError, and
+    InvalidResponse for an answer that is malformed; with `guard`, its objection to the last message.
     """
     asked = query.question[0] if query.question else None
     name, rdtype = (asked.name, asked.rdtype) if asked else (None, None)
