@@ -2,7 +2,9 @@
 
 from typing import Final, Self
 
+from netkit.dns.name import Name
 from netkit.dns.reading import Parts
+from netkit.dns.zonefile import PlainLines
 from netkit.http.framing import Framing, Lenient, TargetForm
 from netkit.http.progress import ChunkNeedMore, NeedMore, Trailer
 from netkit.websocket.errors import WebSocketError
@@ -13,6 +15,14 @@ from netkit.websocket.reader import Found
 VERSION: Final[str]
 
 def read_message(data: bytes) -> Parts: ...
+def read_plain_lines(
+    text: bytes,
+    at: int,
+    origin: Name | None,
+    owner: Name | None,
+    default_ttl: int | None,
+    last_ttl: int | None,
+) -> PlainLines: ...
 def apply_mask(data: Octets, key: Octets, offset: int = 0) -> bytes: ...
 def apply_mask_in_place(buffer: bytearray | memoryview, key: Octets, offset: int = 0) -> None: ...
 def build_frame(first: int, payload: str | Octets, key: Octets | None = None) -> bytes: ...

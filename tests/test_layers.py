@@ -53,6 +53,7 @@ ROOMS = {
     "netkit.dns.server": "api",
     "netkit.dns.steps": "flow",
     "netkit.dns.transports": "api",
+    "netkit.dns.zonefolder": "api",
     "netkit.dns.transports.query": "codec",
     "netkit.dns.transports.reply": "codec",
     "netkit.dns.transports.table": "codec",

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from netkit.dns.tsig.keys import TsigKey as TsigKey
     from netkit.dns.zone import Zone as Zone
     from netkit.dns.zonefile import parse_zone as parse_zone
+    from netkit.dns.zonefolder import load_zone as load_zone
 
 __getattr__, __dir__, __all__ = lazy(
     __name__,
@@ -93,5 +94,6 @@ __getattr__, __dir__, __all__ = lazy(
         "tsig.keys": "TsigKey",
         "zone": "Zone",
         "zonefile": "parse_zone",
+        "zonefolder": "load_zone",
     },
 )

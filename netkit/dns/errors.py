@@ -340,20 +340,28 @@ class DnsOther(DnsError):
 
 
 class ZoneFileError(DnsError, ValueError):
-    """A mistake in a zone file (RFC 1035 section 5): `file`, `line` and `column` (from 1), and `reason`."""
+    """A mistake in a zone file (RFC 1035 section 5): `file`, `line` and `column` (from 1), and `reason`.
+
+    `via` says how the line came to be read, if it is not a line of the zone's own file: which `$INCLUDE`
+    names the file, which line `$GENERATE` made. The nearest is the first.
+    """
 
     fault = "local"
     stage = "local"
 
-    def __init__(self, file: str, line: int, column: int, reason: str, **asked: Any) -> None:
+    def __init__(
+        self, file: str, line: int, column: int, reason: str, via: tuple[str, ...] = (), **asked: Any
+    ) -> None:
         super().__init__(**asked)
         self.file = file
         self.line = line
         self.column = column
         self.reason = reason
+        self.via = via
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.reason}"
+        via = f" ({', '.join(self.via)})" if self.via else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.reason}{via}"
 
 
 def _plural(count: int, one: str, many: str) -> str:

@@ -182,7 +182,7 @@ class Name:
     @property
     def parent(self) -> Name:
         """The name without its leftmost label. Raises DnsError.InvalidName for one without labels."""
-        if not self.labels:
+        if len(self._wire) <= self._absolute:
             raise DnsError.InvalidName(str(self), "has no parent")
         return self._trusted(self._wire[1 + self._wire[0] :], self._absolute)
 

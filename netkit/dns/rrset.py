@@ -37,6 +37,17 @@ class RRset(Value):
         if len({(record.name, record.rdtype, record.rdclass) for record in unique}) > 1:
             raise DnsError.InvalidValue("records", given, "of different names, types or classes")
 
+    @classmethod
+    def of_distinct(cls, records: Iterable[DnsRecord]) -> RRset:
+        """The same of records that are known to be distinct, and of one name, type and class."""
+        given = tuple(records)
+        if len(given) > 1:
+            ttl = min([record.ttl for record in given])
+            given = tuple([record if record.ttl == ttl else record.replace(ttl=ttl) for record in given])
+        made = cls.__new__(cls)
+        assign(made, "records", given)
+        return made
+
     @property
     def name(self) -> Name:
         """The owner."""

@@ -7,7 +7,7 @@ exists under a name that does not exist; a name with names under it exists, even
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from netkit.dns.constants import DnsClass, DnsRecordType, Rcode
 from netkit.dns.errors import DnsError
@@ -25,6 +25,9 @@ MAX_CNAMES = 16
 _T = DnsRecordType
 # RFC 4034 section 3: what may stand beside a CNAME (RRSIG, NSEC, and KEY, SIG, NXT of RFC 2535).
 _BESIDE_CNAME = frozenset((_T.CNAME, _T.RRSIG, _T.NSEC, _T.KEY, _T.SIG, _T.NXT))
+
+# Types of few octets that any name may have, if it has no alias.
+_SIMPLE = frozenset((_T.A, _T.NS, _T.PTR, _T.MX, _T.AAAA, _T.SRV))
 
 
 class ZoneAnswer(NamedTuple):
@@ -68,12 +71,22 @@ class Zone:
         # The types at each name that exists, none at one that has only names under it (RFC 4592 section
         # 2.2.2: an empty non-terminal exists).
         self._types: dict[Name, list[DnsRecordType]] = {}
+        types, last, at_last = self._types, None, []
         for name, rdtype in rrsets:
-            self._types.setdefault(name, []).append(rdtype)
-            for above in name.ancestors():
-                if above == origin or (above in self._types and above != name):
+            if name is last:
+                at_last.append(rdtype)
+                continue
+            at_name = types.get(name)
+            last, at_last = name, at_name or [rdtype]
+            if at_name is not None:
+                at_name.append(rdtype)
+                continue
+            types[name] = at_last
+            while name != origin:
+                name = name.parent
+                if name in types:
                     break
-                self._types.setdefault(above, [])
+                types[name] = []
 
     def find(self, name: Name, rdtype: int) -> ZoneAnswer:
         """Return this zone's answer to a question for `name` and `rdtype` (ANY: all types).
@@ -176,41 +189,89 @@ class ZoneBuilder:
     def __init__(self, origin: Name | str) -> None:
         self._origin = Name.of(origin)
         self._soa: DnsRecord.SOA | None = None
-        # By what they say without their TTL, so that what is there twice is found at once.
-        self._records: dict[tuple[Name, DnsRecordType], dict[DnsRecord, DnsRecord]] = {}
-        self._types: dict[Name, set[DnsRecordType]] = {}
+        self._names: dict[Name, _Sets] = {}
         self._class: DnsClass | None = None
+        # Most records have the owner of the record before.
+        self._last_name: Name | None = None
+        self._last_sets: _Sets = {}
 
     def add(self, record: DnsRecord) -> None:
         """Add one record. Adding the same record again has no effect (RFC 2181 section 5)."""
         name, rdtype = record.name, record.rdtype
-        if not name.is_subdomain_of(self._origin):
-            raise self._misfit(record, f"{name} is not in the zone {self._origin}")
-        if rdtype == _T.OPT or 128 <= rdtype <= 255 or rdtype == 0:
-            # RFC 6895 section 3.1: these are for questions and messages, never data.
-            raise self._misfit(record, f"{rdtype} records do not belong in a zone")
-        if self._class is None:
-            self._class = record.rdclass
-        elif record.rdclass != self._class:
-            raise self._misfit(record, f"class {record.rdclass} in a zone of class {self._class}")
-        before = self._records.get((name, rdtype), {})
-        data = record.replace(ttl=0)
-        if data in before:
-            return
-        self._check_size(record)
-        if rdtype == _T.SOA:
-            self._check_soa(record)
-        self._check_cname(record, bool(before))
-        self._types.setdefault(name, set()).add(rdtype)
-        self._records.setdefault((name, rdtype), {})[data] = record
+        sets = self._last_sets if name is self._last_name else self._sets_of(record, name)
+        if record.rdclass is not self._class:
+            self._check_class(record)
+        before = sets.get(rdtype)
+        if before is None:
+            if sets or rdtype not in _SIMPLE:
+                self._check_new(record, rdtype, sets)
+            if rdtype not in _SIMPLE:
+                self._check_size(record)
+            if not sets:
+                self._names[name] = sets
+            sets[rdtype] = record
+        elif isinstance(before, dict):
+            self._add_another(record, before)
+        else:
+            both = {_data_of(before): before}
+            self._add_another(record, both)
+            if len(both) > 1:
+                sets[rdtype] = both
+        self._last_name, self._last_sets = name, sets
 
     def finish(self) -> Zone:
         """Return the zone of all added records."""
         if self._soa is None:
             raise DnsError.InvalidValue("zone", str(self._origin), f"no SOA record for {self._origin}")
-        return Zone(
-            self._origin, self._soa, {key: RRset(records.values()) for key, records in self._records.items()}
-        )
+        rrsets = {
+            (name, rdtype): RRset.of_distinct((found,) if isinstance(found, DnsRecord) else found.values())
+            for name, sets in self._names.items()
+            for rdtype, found in sets.items()
+        }
+        return Zone(self._origin, self._soa, rrsets)
+
+    def _sets_of(self, record: DnsRecord, name: Name) -> _Sets:
+        sets = self._names.get(name)
+        if sets is not None:
+            return sets
+        if not name.is_subdomain_of(self._origin):
+            raise self._misfit(record, f"{name} is not in the zone {self._origin}")
+        return {}
+
+    def _add_another(self, record: DnsRecord, before: dict[_Data, DnsRecord]) -> None:
+        """Add a record beside others of its name and type."""
+        data = _data_of(record)
+        if data in before:
+            return
+        if record.rdtype == _T.SOA:
+            raise self._misfit(record, "a second SOA record: a zone has one")
+        if record.rdtype == _T.CNAME:
+            raise self._misfit(record, f"a second CNAME record for {record.name}: a name has one")
+        self._check_size(record)
+        before[data] = record
+
+    def _check_class(self, record: DnsRecord) -> None:
+        if self._class is not None and record.rdclass != self._class:
+            raise self._misfit(record, f"class {record.rdclass} in a zone of class {self._class}")
+        self._class = record.rdclass
+
+    def _check_new(self, record: DnsRecord, rdtype: DnsRecordType, sets: _Sets) -> None:
+        """Refuse the first record of a type at a name that must not have it."""
+        if rdtype == _T.OPT or 128 <= rdtype <= 255 or rdtype == 0:
+            # RFC 6895 section 3.1: these are for questions and messages, never data.
+            raise self._misfit(record, f"{rdtype} records do not belong in a zone")
+        if rdtype == _T.SOA:
+            if record.name != self._origin:
+                raise self._misfit(record, f"an SOA record for {record.name} in the zone {self._origin}")
+            assert isinstance(record, DnsRecord.SOA)
+            self._soa = record
+        if not sets:
+            return
+        if rdtype == _T.CNAME:
+            if not sets.keys() <= _BESIDE_CNAME:
+                raise self._misfit(record, f"{record.name} has other records: a CNAME stands alone")
+        elif _T.CNAME in sets and rdtype not in _BESIDE_CNAME:
+            raise self._misfit(record, f"{record.name} has a CNAME record: nothing can stand beside it")
 
     def _check_size(self, record: DnsRecord) -> None:
         """Refuse a record that is too large for a response with a header and a question for its name."""
@@ -226,24 +287,19 @@ class ZoneBuilder:
                 record, f"{rdlength:,} octets of data: no message of {MAX_MESSAGE:,} octets can carry them"
             )
 
-    def _check_soa(self, record: DnsRecord) -> None:
-        if record.name != self._origin:
-            raise self._misfit(record, f"an SOA record for {record.name} in the zone {self._origin}")
-        if self._soa is not None:
-            raise self._misfit(record, "a second SOA record: a zone has one")
-        assert isinstance(record, DnsRecord.SOA)
-        self._soa = record
-
-    def _check_cname(self, record: DnsRecord, more: bool) -> None:
-        types = self._types.get(record.name, set())
-        if record.rdtype == _T.CNAME:
-            if more:
-                raise self._misfit(record, f"a second CNAME record for {record.name}: a name has one")
-            if not types <= _BESIDE_CNAME:
-                raise self._misfit(record, f"{record.name} has other records: a CNAME stands alone")
-        elif _T.CNAME in types and record.rdtype not in _BESIDE_CNAME:
-            raise self._misfit(record, f"{record.name} has a CNAME record: nothing can stand beside it")
-
     @staticmethod
     def _misfit(record: DnsRecord, reason: str) -> DnsError.InvalidValue:
         return DnsError.InvalidValue("record", str(record), reason)
+
+
+# What a record says without its name and TTL: equal for what is there twice.
+_Data: TypeAlias = tuple[object, ...]
+# The records at a name: of each type the only one, or all by what they say.
+_Sets: TypeAlias = "dict[DnsRecordType, DnsRecord | dict[_Data, DnsRecord]]"
+
+
+def _data_of(record: DnsRecord) -> _Data:
+    if isinstance(record, DnsRecord.Unknown):
+        return DnsRecord.Unknown, record.rdata
+    cls = type(record)
+    return cls, *[field.get(record) for field in cls.FIELDS]

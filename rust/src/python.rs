@@ -9,6 +9,7 @@ mod http;
 mod masking;
 mod parse_errors;
 mod websocket;
+mod zone;
 
 /// The functions and classes that `netkit._twins` chooses from.
 #[pymodule(name = "_rust")]
@@ -23,6 +24,8 @@ mod module {
     use super::masking::{apply_mask, apply_mask_in_place};
     #[pymodule_export]
     use super::websocket::{build_frame, MessageReader};
+    #[pymodule_export]
+    use super::zone::read_plain_lines;
 
     /// The version this was built at; `netkit._twins` takes no other than its own.
     #[pymodule_export]

@@ -10,13 +10,18 @@ from hypothesis import given, strategies as st
 from netkit.addr import Ipv4Addr, Ipv6Addr
 from netkit.dns.errors import ZoneFileError
 from netkit.dns.name import Name
-from netkit.dns.text import GENERIC, TextReader, decoded, entries, generic, quoted
+from netkit.dns.text import GENERIC, TextReader, generic, quoted
+from netkit.dns.tokens import Place, decoded, entries
 from tests.test_layers import imports
 
 
 def reader(text: str, origin: str | None = "example.") -> TextReader:
     (entry,) = entries(text, "f")
     return TextReader(entry.tokens, None if origin is None else Name.parse(origin))
+
+
+def spot(place: Place) -> tuple[str, int, int]:
+    return place.file, place.line, place.column
 
 
 def test_it_stands_below_the_records() -> None:
@@ -26,13 +31,14 @@ def test_it_stands_below_the_records() -> None:
 
 def test_tokens_and_their_places() -> None:
     found = list(entries('a  "b c" ; no token\n\n  ( d\n e ) f\n;\n', "f"))
-    assert [[(token.text, token.quoted, *token.place) for token in entry.tokens] for entry in found] == [
+    assert [[(token.text, token.quoted, *spot(token.place)) for token in entry.tokens] for entry in found] == [
         [("a", False, "f", 1, 1), ("b c", True, "f", 1, 4)],
         [("d", False, "f", 3, 5), ("e", False, "f", 4, 2), ("f", False, "f", 4, 6)],
     ]
     assert [entry.blank for entry in found] == [False, True]
     token = found[0].tokens[1]
-    assert (token.end, token.inside(0), token.inside(None)) == (("f", 1, 9), ("f", 1, 5), ("f", 1, 4))
+    places = [spot(place) for place in (token.end, token.inside(0), token.inside(None))]
+    assert places == [("f", 1, 9), ("f", 1, 5), ("f", 1, 4)]
 
 
 @pytest.mark.parametrize(

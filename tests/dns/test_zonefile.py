@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from netkit.dns.constants import DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError, ZoneFileError
-from netkit.dns.masterfile import MAX_INCLUDES
+from netkit.dns.masterfile import MAX_DEPTH, MAX_INCLUDES
 from netkit.dns.name import Name
 from netkit.dns.records import DnsRecord
 from netkit.dns.zone import Zone, ZoneBuilder
@@ -161,9 +161,21 @@ def test_times(text: str, ttl: int) -> None:
 def test_ttls_that_are_not_said() -> None:
     zone = parse_zone(SOA + "a TXT 1\nb 5 TXT 2\nc TXT 3\n$TTL 9\nd TXT 4\ne 6 TXT 5\nf TXT 6\n", "x")
     ttls = [zone.rrsets[N(f"{label}.x"), T.TXT].ttl for label in "abcdef"]
-    # The last one said; once there is $TTL, that (RFC 2308 section 4).
+    # The last one written (RFC 1035 section 5.1); once there is $TTL, that (RFC 2308 section 4).
     assert ttls == [60, 5, 5, 9, 6, 9]
     assert parse_zone("@ SOA ns root 1 2 3 4 5", "x", ttl=77).soa.ttl == 77
+
+
+@pytest.mark.parametrize(
+    "soa", ["ns root 1 2 3 4 1m5", "( ns root 1\n2 3 4 65 )", "\\# 22 0000 0000000100000002000000030000000400000041"]
+)
+def test_without_any_ttl_the_minimum_of_the_first_soa_is_it(soa: str) -> None:
+    zone = parse_zone(f"@ SOA {soa}\na TXT 1\nb 5 TXT 2\nc TXT 3\n", "x")
+    assert zone.soa.ttl == zone.soa.minimum == 65
+    assert [zone.rrsets[N(f"{label}.x"), T.TXT].ttl for label in "abc"] == [65, 5, 5]
+    # RFC 2181 section 8: a TTL has a bit less than a minimum.
+    assert parse_zone("@ SOA ns root 1 2 3 4 4294967295", "x").soa.ttl == 0x7FFFFFFF
+    assert DnsRecord.parse("x. SOA a. b. 1 2 3 4 5").ttl == 5
 
 
 def test_odd_but_right() -> None:
@@ -274,7 +286,6 @@ REFUSED = [
     ("c A 192.0.2.1\n  CNAME d", 5, 3, "c.e. has other records: a CNAME stands alone"),
     ("c CNAME d\nC CNAME f", 5, 1, "a second CNAME record for C.e."),
     ("$FOO", 4, 1, "unknown directive '$FOO'"),
-    ("$GENERATE 1-2 a A 192.0.2.$", 4, 1, "unknown directive '$GENERATE'"),
     ("$ORIGIN", 4, 8, "origin is missing"),
     ("$ORIGIN a b", 4, 11, "'b' is left over after $ORIGIN"),
     ("$ORIGIN a..b", 4, 11, "origin: 'a..b': an empty label"),
@@ -307,7 +318,10 @@ def test_refuses(text: str, line: int, column: int, reason: str) -> None:
         ("a A 192.0.2.1", None, 1, 1, "owner: 'a' is relative, and there is no origin"),
         ("@ A 192.0.2.1", None, 1, 1, "owner: @ stands for the origin, and there is none"),
         (" A 192.0.2.1", "e", 1, 2, "no owner"),
-        ("@ SOA ns h 1 2 3 4 5", "e", 1, 3, "no TTL, here or before"),
+        ("a A 192.0.2.1", "e", 1, 3, "no TTL, here or before"),
+        ("@ SOA ns h 1 2 3 x", "e", 1, 18, "expire: 'x' is not a time"),
+        ("@ SOA ns h 1 2 3 4", "e", 1, 19, "minimum is missing"),
+        ("@ SOA \\# 3 000001", "e", 1, 10, "not the data of SOA"),
         ("f. 1 SOA ns h 1 2 3 4 5", "e", 1, 1, "f. is not in the zone e."),
         ("a.e. 1 A 192.0.2.1\n", "e", 2, 1, "no SOA record for e."),
         ("a.f. 1 A 192.0.2.1\ne. 1 SOA a. b. 1 2 3 4 5", None, 1, 1, "a.f. is not in the zone e."),
@@ -324,7 +338,7 @@ def test_hints() -> None:
     for text, hint in (
         ("a BOGUS x", "write a mnemonic, or TYPE and the number"),
         ("a UID 0 issue x", "write \\# LENGTH HEX (RFC 3597)"),
-        ("$FOO", "there are $ORIGIN, $TTL and $INCLUDE; a name that begins so is written \\$"),
+        ("$FOO", "there are $ORIGIN, $TTL, $INCLUDE and $GENERATE; a name that begins so is written \\$"),
     ):
         with pytest.raises(ZoneFileError) as caught:
             parse_zone(HEAD + text)
@@ -341,7 +355,7 @@ def test_includes() -> None:
         "three four": "@ A 192.0.2.4\n",
     }
     text = HEAD + 'x A 192.0.2.9\n$INCLUDE one\n TXT still-x\n$INCLUDE "three four" sub\ny A 192.0.2.8\n'
-    zone = parse_zone(text, opener=lambda name: files[name].encode())
+    zone = parse_zone(text, include=lambda name: files[name].encode())
     # RFC 1035 section 5.1: owner and origin are again what they were before the included file.
     assert {(str(name), str(rdtype)) for name, rdtype in zone.rrsets} == {
         ("e.", "SOA"),
@@ -356,22 +370,51 @@ def test_includes() -> None:
     }
 
 
+def test_paths_are_those_of_the_including_file() -> None:
+    files = {"zones/sub/one": "$INCLUDE ../two\n", "zones/sub/../two": "$INCLUDE /three\n", "/three": "a A 192.0.2.1\n"}
+    zone = parse_zone(HEAD + "$INCLUDE sub/one", file="zones/main", include=files.__getitem__)
+    assert (N("a.e."), T.A) in zone.rrsets
+    with pytest.raises(ZoneFileError, match="'x.x1b' is not a printable name of a file"):
+        parse_zone(HEAD + "$INCLUDE x\\027", include=files.__getitem__)
+
+
 def test_errors_in_an_included_file_are_there() -> None:
+    files = {"f/one": "\n\n$INCLUDE two\n", "f/two": "\na A 192.0.2\n"}
     with pytest.raises(ZoneFileError) as caught:
-        parse_zone(HEAD + "$INCLUDE one", file="main", opener=lambda name: "\na A 192.0.2\n")
-    assert str(caught.value).startswith("one:2:12: ")
+        parse_zone(HEAD + "\n$INCLUDE one", file="f/main", include=files.__getitem__)
+    assert str(caught.value).startswith("f/two:2:12: ")
+    assert caught.value.via == ("included at f/one:3:10", "included at f/main:5:10")
+    assert str(caught.value).endswith("(included at f/one:3:10, included at f/main:5:10)")
+    # What is wrong with the zone is where its record is.
+    with pytest.raises(ZoneFileError, match=r"^f/two:2:1: .* is not in the zone e\.") as caught:
+        parse_zone(HEAD + "$INCLUDE two", file="f/main", include=lambda path: "\nx. A 192.0.2.1")
 
 
 def test_files_that_include_one_another() -> None:
+    with pytest.raises(ZoneFileError) as caught:
+        parse_zone(HEAD + "$INCLUDE a", file="main", include={"a": "$INCLUDE ./b", "./b": "\n$INCLUDE a"}.get)
+    error = caught.value
+    assert (error.file, error.line, error.column) == ("./b", 2, 10)
+    assert error.reason == "'a' is being read already: it is included at main:4:10"
+    with pytest.raises(ZoneFileError, match="'main' is being read already: it is the zone's own file"):
+        parse_zone(HEAD + "$INCLUDE main", file="main", include=lambda path: "")
+
+
+def test_depth_and_number_of_files() -> None:
     asked = []
 
-    def opener(name: str) -> str:
-        asked.append(name)
-        return "$INCLUDE again\n"
+    def deeper(path: str) -> str:
+        asked.append(path)
+        return f"$INCLUDE {path}x\n"
 
-    with pytest.raises(ZoneFileError, match=f"more than {MAX_INCLUDES} deep"):
-        parse_zone(HEAD + "$INCLUDE first", opener=opener)
-    assert len(asked) == MAX_INCLUDES
+    with pytest.raises(ZoneFileError, match=f"more than {MAX_DEPTH} deep"):
+        parse_zone(HEAD + "$INCLUDE x", include=deeper)
+    assert len(asked) == MAX_DEPTH
+    text = HEAD + "$INCLUDE x\n" * MAX_INCLUDES
+    assert len(parse_zone(text, include=lambda path: "").rrsets) == 1
+    with pytest.raises(ZoneFileError, match=f"more than {MAX_INCLUDES} files") as caught:
+        parse_zone(text + "$INCLUDE x", include=lambda path: "")
+    assert caught.value.line == 4 + MAX_INCLUDES
 
 
 def test_a_file_that_cannot_be_read() -> None:
@@ -379,7 +422,7 @@ def test_a_file_that_cannot_be_read() -> None:
         raise FileNotFoundError(2, "No such file or directory", name)
 
     with pytest.raises(ZoneFileError, match="'x' cannot be read: No such file or directory") as caught:
-        parse_zone(HEAD + "$INCLUDE x", opener=opener)
+        parse_zone(HEAD + "$INCLUDE x", include=opener)
     assert (caught.value.line, caught.value.column) == (4, 10)
     assert isinstance(caught.value.__cause__, FileNotFoundError)
 
@@ -387,7 +430,7 @@ def test_a_file_that_cannot_be_read() -> None:
 # Any input at all.
 
 
-_WORDS = "a @ 60 1h IN CH A TXT SOA MX NS TYPE65280 \\# 4 0a000001 192.0.2.1 $ORIGIN $TTL $INCLUDE é .. \\000"
+_WORDS = "a @ 60 1h IN CH A TXT SOA MX NS TYPE65280 \\# 4 0a000001 192.0.2.1 $ORIGIN $TTL $INCLUDE $GENERATE 1-9/2 h$ ${1,2,n} é .. \\000"
 _PIECES = [*_WORDS.split(" "), *'";()\\\n\n \t\r\0\udcff', '"x y"', "ns h 1 2 3 4 5"]
 
 
@@ -395,7 +438,7 @@ _PIECES = [*_WORDS.split(" "), *'";()\\\n\n \t\r\0\udcff', '"x y"', "ns h 1 2 3 
 def test_any_text_is_a_zone_or_refused(pieces: list[str]) -> None:
     text = HEAD + " ".join(pieces)
     try:
-        zone = parse_zone(text, opener=lambda name: "b A 192.0.2.1\n")
+        zone = parse_zone(text, include=lambda name: "b A 192.0.2.1\n")
     except ZoneFileError as error:
         lines = text.split("\n")
         assert 1 <= error.line <= len(lines)

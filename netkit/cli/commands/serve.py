@@ -17,7 +17,6 @@ from netkit.cli.payload.serving import ProcessOptions, drain as drain_option, se
 
 if TYPE_CHECKING:
     from netkit.dns.tsig.keys import TsigKey
-    from netkit.dns.zone import Zone
 
 
 _BINDS = argument("binds", nargs=-1, metavar="[BIND]...", type=Bind(unix=True))
@@ -262,8 +261,9 @@ def dns(
 ) -> None:
     """Serve the zones of zone files, over UDP and TCP: a small authoritative name server.
 
-    A zone file needs an SOA record; $ORIGIN, or the SOA's own name, is the name of the zone. $INCLUDE is
-    not followed. The server does no recursion, transfers, updates or signing.
+    A zone file needs an SOA record; $ORIGIN, or the SOA's own name, is the name of the zone. $INCLUDE and
+    $GENERATE are followed; a name of a file is relative to the file that includes it, and may be that of any
+    regular file. The server does no recursion, transfers, updates or signing.
 
     On SIGTERM, a query over TCP of which a part has arrived is answered; other connections are closed at
     once. On SIGHUP, the files of zones and keys are read again; if one of them cannot be used, all stays as
@@ -282,15 +282,16 @@ def dns(
         $ netkit serve dns --zone netkit-demo/demo.zone --drop 20% --delay 100ms
     """
     from netkit.dns.server import DnsServer, Zones
+    from netkit.dns.zonefolder import load_zone
 
     injected = faults.injected(run.env)
     wanted = Events.wanted(run, events)
     keys = (*tsig_keys, *read_keys(tsig_files))
-    server = DnsServer.bind(bind, [_zone(path) for path in zones], keys)
+    server = DnsServer.bind(bind, [load_zone(path) for path in zones], keys)
 
     def reload() -> None:
         keys = (*tsig_keys, *read_keys(tsig_files))
-        server.zones = Zones([_zone(path) for path in zones])
+        server.zones = Zones([load_zone(path) for path in zones])
         server.keys = keys
 
     server.on_query = None if wanted is None else wanted.query
@@ -307,11 +308,3 @@ def dns(
         },
         reload=reload,
     )
-
-
-def _zone(path: str) -> Zone:
-    """The zone of a file. Raises OSError, and ZoneFileError with line and column."""
-    from netkit.dns.zonefile import parse_zone
-
-    with open(path, "rb") as file:
-        return parse_zone(file.read(), file=path)

@@ -104,7 +104,7 @@ class Altitude(Field[int, int]):
     def parse(self, reader: TextReader) -> int:
         token = reader.word(self.name)
         is_below = token.text.startswith("-")
-        plain = token._replace(text=token.text.lstrip("-") if is_below else token.text)
+        plain = token.with_text(token.text.lstrip("-") if is_below else token.text)
         value = _metres(plain, self.name) * (-1 if is_below else 1)
         if token.text.startswith("--") or not -_BASE <= value <= _MAX_ALTITUDE:
             raise token.place.error(f"{self.name}: {shown(token.text)} is not a height that LOC can hold")
@@ -173,7 +173,7 @@ def _first_digit(value: int) -> int:
 
 
 def _metres(token: Token, field: str) -> int:
-    whole, fraction = _decimal(token._replace(text=token.text.removesuffix("m")), field, 2)
+    whole, fraction = _decimal(token.with_text(token.text.removesuffix("m")), field, 2)
     return whole * 100 + fraction
 
 

@@ -206,7 +206,7 @@ class Params(Field[SvcParams, "SvcParams | Values"]):
                 raise token.place.error(f"{self.name}: {name!a} is not a key", hint=_KEY_HINT)
             if key in pairs:
                 raise token.place.error(f"{self.name}: {name} comes twice")
-            value = token._replace(text=token.text[len(name) + len(equals) :])
+            value = token.part(len(name) + len(equals))
             wrong: str | None
             try:
                 pairs[key] = _parsed(key, value.octets, bool(equals))

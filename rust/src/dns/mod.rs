@@ -7,6 +7,7 @@
 pub mod layout;
 pub mod message;
 pub mod name;
+pub mod zone;
 
 pub use layout::{Kind, Layout};
 pub use message::{scan, Opt, Question, Record, Shape, View};

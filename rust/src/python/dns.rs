@@ -22,11 +22,11 @@ const IN: u16 = 1;
 const FLAGS: u16 = 0x87F0;
 
 /// A type whose RDATA can be read here, and how its records are made of the values.
-struct Known {
+pub(super) struct Known {
     layout: Layout,
-    class: Py<PyAny>,
+    pub(super) class: Py<PyAny>,
     /// Sets a slot for each field, behind those for name, TTL and class.
-    put: Vec<Py<PyAny>>,
+    pub(super) put: Vec<Py<PyAny>>,
     /// What makes the value of a field of what was read, where that is not the value itself.
     convert: Vec<Option<Py<PyAny>>>,
     /// Whether fields may contradict each other, so that a record is made at once and asked.
@@ -56,13 +56,13 @@ type KnownShape = Shape<&'static Known>;
 
 /// What netkit has for making values, as `netkit.dns.making.TOOLS` lists it.
 #[derive(FromPyObject)]
-struct Tools {
+pub(super) struct Tools {
     /// `object.__new__`.
-    new: Py<PyAny>,
-    put_name: Py<PyAny>,
-    put_ttl: Py<PyAny>,
-    put_class: Py<PyAny>,
-    internet: Py<PyAny>,
+    pub(super) new: Py<PyAny>,
+    pub(super) put_name: Py<PyAny>,
+    pub(super) put_ttl: Py<PyAny>,
+    pub(super) put_class: Py<PyAny>,
+    pub(super) internet: Py<PyAny>,
     ipv4: Py<PyAny>,
     ipv6: Py<PyAny>,
     name: Py<PyAny>,
@@ -80,7 +80,7 @@ struct Tools {
     rcode: Py<PyAny>,
 }
 
-fn tools(py: Python<'_>) -> PyResult<&'static Tools> {
+pub(super) fn tools(py: Python<'_>) -> PyResult<&'static Tools> {
     static TOOLS: PyOnceLock<Tools> = PyOnceLock::new();
     TOOLS.get_or_try_init(py, || py.import("netkit.dns.making")?.call_method0("tools")?.extract())
 }
@@ -132,6 +132,14 @@ fn shape_of(py: Python<'_>, rdtype: u16, rdclass: u16) -> PyResult<KnownShape> {
         },
     };
     Ok(met(Some(shape)).unwrap_or(shape))
+}
+
+/// How records of a type in class IN are made, if they can be made here.
+pub(super) fn known(py: Python<'_>, rdtype: u16) -> PyResult<Option<&'static Known>> {
+    Ok(match shape_of(py, rdtype, IN)? {
+        Shape::Known(known) => Some(known),
+        _ => None,
+    })
 }
 
 /// The parts of a message: `netkit.dns.reading.Parts`.
@@ -340,7 +348,7 @@ fn bare_edns(py: Python<'_>, payload_size: u16, ttl: u32) -> PyResult<Py<PyAny>>
 }
 
 /// The same as `Name._trusted`.
-fn name_of<'py>(py: Python<'py>, octets: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+pub(super) fn name_of<'py>(py: Python<'py>, octets: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     let tools = tools(py)?;
     let name = tools.new.bind(py).call1((&tools.name,))?;
     let wire = PyBytes::new(py, octets);
@@ -358,7 +366,7 @@ fn name_of<'py>(py: Python<'py>, octets: &[u8]) -> PyResult<Bound<'py, PyAny>> {
 }
 
 /// The same as `netkit.dns.making.ipv4`.
-fn ipv4(py: Python<'_>, number: u32) -> PyResult<Bound<'_, PyAny>> {
+pub(super) fn ipv4(py: Python<'_>, number: u32) -> PyResult<Bound<'_, PyAny>> {
     let tools = tools(py)?;
     let address = tools.new.bind(py).call1((&tools.ipv4,))?;
     address.setattr(intern!(py, "_ip"), number)?;
@@ -366,7 +374,7 @@ fn ipv4(py: Python<'_>, number: u32) -> PyResult<Bound<'_, PyAny>> {
 }
 
 /// The same as `netkit.dns.making.ipv6`.
-fn ipv6(py: Python<'_>, number: u128) -> PyResult<Bound<'_, PyAny>> {
+pub(super) fn ipv6(py: Python<'_>, number: u128) -> PyResult<Bound<'_, PyAny>> {
     let tools = tools(py)?;
     let address = tools.new.bind(py).call1((&tools.ipv6,))?;
     address.setattr(intern!(py, "_ip"), number)?;
