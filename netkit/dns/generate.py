@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from netkit.dns.text import TextReader
-    from netkit.dns.tokens import Place
 
 #: The most lines that the `$GENERATE` directives of a zone may make, unless the caller says another number.
 MAX_GENERATED = 1_000_000

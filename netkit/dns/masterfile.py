@@ -11,8 +11,8 @@ RFC 1035 section 5 (the format), RFC 2308 section 4 (`$TTL`), RFC 3597 section 5
     www  300  IN  A  192.0.2.1      TTL and class in either order; both are optional
          AAAA  2001:db8::1          a line that begins with a blank has the same owner as the line before
 
-Without `$TTL`, a record has the last TTL that was written (RFC 1035 section 5.1), and an SOA record that is
-the first has its own minimum, as in BIND, whose zones of the time before RFC 2308 are written so.
+Without `$TTL`, a record has the last TTL that was written (RFC 1035 section 5.1). If none was written before
+the SOA record, its minimum is the TTL from there on, as in BIND: files of the time before RFC 2308 mean that.
 
 `netkit.dns.tokens` splits the text into entries and tokens; this module interprets the entries one after
 another. It does not know record types: the data stays in the line's `TextReader`, and the records
@@ -66,7 +66,9 @@ class _Opened:
 
     __slots__ = ("at", "named_at", "origin", "owner", "source")
 
-    def __init__(self, source: Source, named_at: Place | None, origin: Name | None, owner: Name | None) -> None:
+    def __init__(
+        self, source: Source, named_at: Place | None, origin: Name | None, owner: Name | None
+    ) -> None:
         self.source = source
         self.at = 0
         self.named_at = named_at
@@ -176,7 +178,8 @@ class MasterReader:
             case _:
                 raise token.place.error(
                     f"unknown directive {shown(token.text)}",
-                    hint="there are $ORIGIN, $TTL, $INCLUDE and $GENERATE; a name that begins so is written \\$",
+                    hint="there are $ORIGIN, $TTL, $INCLUDE and $GENERATE; "
+                    "a name that begins so is written \\$",
                 )
         reader.finish(token.text)
 
@@ -267,7 +270,7 @@ class MasterReader:
                 raise token.place.error(
                     "no TTL, here or before", hint="write $TTL 3600 at the top of the file"
                 )
-            ttl = self.last_ttl = min(reader.soa_minimum(), MAX_TTL)
+            ttl = self.default_ttl = min(reader.soa_minimum(), MAX_TTL)
         return ttl, rdtype
 
 

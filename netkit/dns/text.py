@@ -3,9 +3,9 @@ r"""Reading and writing the presentation format: a cursor over the words of a ma
 RFC 1035 section 5.1 (names, strings), RFC 3597 section 5 (the generic form of any data); times with units
 (`1h30m`), as BIND introduced and every server reads.
 
-This module does for text what `wire` does for octets. `netkit.dns.tokens` splits a text into tokens, each with
-its place. `TextReader` is a cursor over the tokens of one entry; a record type's `from_text` reads from it.
-Every read takes the name of its field. Errors are ZoneFileError, with the place of the wrong token or, if
+This module does for text what `wire` does for octets. `netkit.dns.tokens` splits a text into tokens, each
+with its place. `TextReader` is a cursor over the tokens of one entry; a record type's `from_text` reads from
+it. Every read takes the name of its field. Errors are ZoneFileError, with the place of the wrong token or, if
 possible, of the wrong character. `quoted` and `generic` write the forms that the reader reads. `Name` reads
 and writes names.
 """
@@ -21,17 +21,16 @@ from netkit.dns.tokens import (
     MAX_U32,
     QUOTE_HINT,
     QUOTE_INSIDE,
-    Entry as Entry,
-    Place as Place,
-    Token as Token,
-    decoded as decoded,
-    entries as entries,
-    shown as shown,
+    Place,
+    Token,
+    shown,
 )
 from netkit.dns.wire import MAX_STRING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+__all__ = ["GENERIC", "Place", "TextReader", "Token", "generic", "quoted", "shown"]
 
 _T = TypeVar("_T")
 
@@ -69,13 +68,19 @@ class TextReader:
 
     def token(self, field: str) -> Token:
         """The next token, quoted or not."""
-        token = self.pair(field)
+        token = self._next(field)
         if token.is_pair:
             raise token.place.right(token.text.index("=") + 1).error(QUOTE_INSIDE, hint=QUOTE_HINT)
         return token
 
     def pair(self, field: str) -> Token:
-        """The next token, which may be a word that ends in a quoted string: `key="value"`."""
+        """The next token, which must not be quoted, but may be a word that ends so: `key="value"`."""
+        token = self._next(field)
+        if token.quoted:
+            raise token.place.error(f"{field}: only the value of a parameter may be quoted")
+        return token
+
+    def _next(self, field: str) -> Token:
         if not self.more:
             raise self._tokens[-1].end.error(f"{field} is missing")
         self._at += 1
@@ -207,6 +212,7 @@ class TextReader:
             return parse(token.text)
         except AddrParseError as error:
             raise token.inside(error.offset).error(f"{field}: {shown(token.text)}: {error.reason}") from None
+
 
 _ORIGIN_HINT = "write $ORIGIN before it, or end the name with a dot"
 

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 MAX_INCLUDED_SIZE = 1 << 30
 
 
-def load_zone(path: str | os.PathLike[str], origin: Name | str | None = None, *, ttl: int | None = None) -> Zone:
+def load_zone(
+    path: str | os.PathLike[str], origin: Name | str | None = None, *, ttl: int | None = None
+) -> Zone:
     """Make a zone of a zone file, with the files that its `$INCLUDE` directives name.
 
     `origin` and `ttl` are as `parse_zone` takes them. Raises OSError if the file itself cannot

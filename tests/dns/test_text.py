@@ -31,7 +31,9 @@ def test_it_stands_below_the_records() -> None:
 
 def test_tokens_and_their_places() -> None:
     found = list(entries('a  "b c" ; no token\n\n  ( d\n e ) f\n;\n', "f"))
-    assert [[(token.text, token.quoted, *spot(token.place)) for token in entry.tokens] for entry in found] == [
+    assert [
+        [(token.text, token.quoted, *spot(token.place)) for token in entry.tokens] for entry in found
+    ] == [
         [("a", False, "f", 1, 1), ("b c", True, "f", 1, 4)],
         [("d", False, "f", 3, 5), ("e", False, "f", 4, 2), ("f", False, "f", 4, 6)],
     ]

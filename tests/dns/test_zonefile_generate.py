@@ -44,7 +44,7 @@ def made(text: str) -> list[str]:
         (r"1-1 a\.$ NS ns", [r"a\.1.e. 60 IN NS ns.e."]),
         ('7-7 m$ MX "10 mail$"', ["m7.e. 60 IN MX 10 mail7.e."]),
         (r'7-7 t$ TXT "\"a $\" b$"', ['t7.e. 60 IN TXT "a 7" "b7"']),
-        ('7-7 t$ TXT t$', ['t7.e. 60 IN TXT "t7"']),
+        ("7-7 t$ TXT t$", ['t7.e. 60 IN TXT "t7"']),
         (r'2-2 $ TYPE65280 "\# 1 0$"', ["2.e. 60 IN TYPE65280 \\# 1 02"]),
         ("2147483646-2147483647 h NS ns", ["h.e. 60 IN NS ns.e."]),
     ],
@@ -60,7 +60,7 @@ def test_what_follows_is_as_if_it_were_not_there() -> None:
 
 
 def test_a_zone_may_be_made_of_it() -> None:
-    text = "$GENERATE 1-1 @ 5 SOA \"ns h $ 2 3 4 5\"\n$GENERATE 0-2 $ PTR h$"
+    text = '$GENERATE 1-1 @ 5 SOA "ns h $ 2 3 4 5"\n$GENERATE 0-2 $ PTR h$'
     zone = parse_zone(text, "2.0.192.in-addr.arpa")
     assert zone.soa.ttl == 5
     assert zone.rrsets[Name.parse("2.2.0.192.in-addr.arpa"), T.PTR].ttl == 5
@@ -121,7 +121,9 @@ def test_an_error_says_what_was_made() -> None:
 def test_limits() -> None:
     text = HEAD + "$GENERATE 1-5 a$ A 192.0.2.$\n$GENERATE 1-5 b$ A 192.0.2.$\n"
     assert len(parse_zone(text, max_generated=10).rrsets) == 11
-    with pytest.raises(ZoneFileError, match="10 records made by .GENERATE, of which 9 are allowed") as caught:
+    with pytest.raises(
+        ZoneFileError, match=r"10 records made by .GENERATE, of which 9 are allowed"
+    ) as caught:
         parse_zone(text, max_generated=9)
     assert (caught.value.line, caught.value.column) == (5, 1)
     with pytest.raises(ZoneFileError, match="2147483648 records made"):

@@ -156,7 +156,7 @@ fn record(mut words: Words<'_>, first: Word<'_>, at: usize, origin: Option<&[u8]
     let mut classed = false;
     loop {
         if ttl.is_none() && word.text[0].is_ascii_digit() {
-            ttl = Some(number(word.text).filter(|&ttl| ttl <= MAX_TTL)?);
+            ttl = Some(seconds(word.text).filter(|&ttl| ttl <= MAX_TTL)?);
         } else if !classed && word.text.eq_ignore_ascii_case(b"IN") {
             classed = true;
         } else {
@@ -211,11 +211,32 @@ fn number(word: &[u8]) -> Option<u32> {
     ascii(word)?.parse().ok()
 }
 
+/// A time: numbers with units, of which the last may go without.
+fn seconds(word: &[u8]) -> Option<u32> {
+    let mut total = 0u32;
+    let mut rest = word;
+    while !rest.is_empty() {
+        let size = rest.iter().position(|octet| !octet.is_ascii_digit()).unwrap_or(rest.len());
+        let (digits, behind) = rest.split_at(size);
+        let scale = match behind.first().map(u8::to_ascii_lowercase) {
+            None | Some(b's') => 1,
+            Some(b'm') => 60,
+            Some(b'h') => 3600,
+            Some(b'd') => 86_400,
+            Some(b'w') => 604_800,
+            Some(_) => return None,
+        };
+        total = total.checked_add(number(digits)?.checked_mul(scale)?)?;
+        rest = behind.get(1..).unwrap_or_default();
+    }
+    Some(total)
+}
+
 /// All strings that are left, at least one.
 fn strings(words: &mut Words<'_>) -> Option<Vec<Vec<u8>>> {
     let mut strings = Vec::with_capacity(1);
     while let Some(word) = words.next().ok()? {
-        if word.text.len() > MAX_STRING || (strings.is_empty() && !word.quoted && word.text == b"\\#") {
+        if word.text.len() > MAX_STRING {
             return None;
         }
         strings.push(word.text.to_vec());
@@ -276,6 +297,7 @@ mod tests {
         let text = line("a. TXT \"b (c);\" d;e").map(|line| (line.owner, line.data));
         let strings = Data::Strings(vec![b"b (c);".to_vec(), b"d".to_vec()]);
         assert_eq!(text, Some((Some(b"\x01a\x00".to_vec()), strings)));
+        assert_eq!(line("a 1W2d3h4m5 A 192.0.2.1").and_then(|line| line.ttl), Some(788_645));
         assert!(line("a SRV 1 2 3 .").is_some());
         assert!(line("a AAAA 2001:db8::1").is_some());
         assert_eq!(read_line(b" ; (\na", 0, None), Read::Nothing(5));
@@ -284,7 +306,7 @@ mod tests {
 
     #[test]
     fn lines_for_python() {
-        let long = format!("{} A 192.0.2.1", "a.".repeat(127));
+        let long = format!("{} A 192.0.2.1", "a.".repeat(128));
         for text in [
             "",
             "$TTL 60",
@@ -293,7 +315,9 @@ mod tests {
             "a A 192.0.2.01",
             "a A 192.0.2.1 b",
             "a A (192.0.2.1)",
-            "a 1h A 192.0.2.1",
+            "a 1h2x A 192.0.2.1",
+            "a 1hh A 192.0.2.1",
+            "a 9999w A 192.0.2.1",
             "a 2147483648 A 192.0.2.1",
             "a 99999999999 A 192.0.2.1",
             "a CH A 192.0.2.1",

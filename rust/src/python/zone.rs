@@ -52,10 +52,10 @@ pub(super) fn read_plain_lines<'py>(
         Some(name) => Some(name.call_method0(intern!(py, "to_wire"))?.cast_into::<PyBytes>()?),
         None => None,
     };
-    let origin = origin.as_ref().map(|wire| wire.as_bytes());
+    let origin = origin.as_ref().map(PyBytesMethods::as_bytes);
     let (mut at, mut owner, mut last_ttl) = (at, owner, last_ttl);
     // The octets of `owner`, if it was read here.
-    let mut owned = Vec::new();
+    let mut written = Vec::new();
     let mut names = Names { py, made: HashMap::new() };
     let (mut records, mut offsets) = (Vec::new(), Vec::new());
     let octets = text.as_bytes();
@@ -72,10 +72,10 @@ pub(super) fn read_plain_lines<'py>(
         let ttl = line.ttl.or(default_ttl).or(last_ttl);
         let Some(ttl) = ttl else { break };
         match line.owner {
-            Some(wire) if wire == owned => {}
+            Some(wire) if wire == written => {}
             Some(wire) => {
                 owner = Some(names.name(wire.clone())?);
-                owned = wire;
+                written = wire;
             }
             None => {}
         }

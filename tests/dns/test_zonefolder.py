@@ -1,0 +1,56 @@
+"""Zone files on disk: that included files are found, and what of them is not read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from netkit.dns.constants import DnsRecordType
+from netkit.dns.errors import ZoneFileError
+from netkit.dns.name import Name
+from netkit.dns.zonefolder import load_zone, read_included
+
+T = DnsRecordType
+HEAD = "$ORIGIN e.\n@ SOA ns h 1 2 3 4 60\n"
+
+pytestmark = pytest.mark.once
+
+
+def test_included_files_are_relative_to_the_one_that_names_them(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "zone").write_text(HEAD + f"$INCLUDE sub/one\n$INCLUDE {tmp_path}/two x\n")
+    (tmp_path / "sub/one").write_bytes(b"\xef\xbb\xbfa A 192.0.2.1\r\n$INCLUDE ../two\r\n")
+    (tmp_path / "two").write_text("b A 192.0.2.2\n")
+    zone = load_zone(tmp_path / "zone")
+    assert [str(name) for name, rdtype in zone.rrsets if rdtype == T.A] == ["a.e.", "b.e.", "b.x.e."]
+    assert load_zone(str(tmp_path / "zone"), "e", ttl=7).rrsets[Name.parse("a.e"), T.A].ttl == 7
+
+
+def test_what_cannot_be_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    link = tmp_path / "again"
+    link.symlink_to("zone")
+    for name, reason in {
+        "none": "No such file or directory",
+        ".": "Is a directory",
+        "pipe": "not a regular file",
+        "/dev/zero": "not a regular file",
+        '"a\\000b"': "not a printable name",
+        "zone": "is being read already",
+        "again": "files include one another more than",
+    }.items():
+        (tmp_path / "zone").write_text(f"{HEAD}$INCLUDE {name}\n")
+        with pytest.raises(ZoneFileError, match=reason) as caught:
+            load_zone(tmp_path / "zone")
+        assert caught.value.column == 10
+    with pytest.raises(FileNotFoundError):
+        load_zone(tmp_path / "none")
+
+
+def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netkit.dns.zonefolder.MAX_INCLUDED_SIZE", 10)
+    (tmp_path / "large").write_bytes(b"x" * 11)
+    with pytest.raises(OSError, match="larger than 10 octets"):
+        read_included(str(tmp_path / "large"))
