@@ -135,7 +135,9 @@ class ScriptedServer:
         self._tcp.shutdown(socket.SHUT_RDWR)
         for connection in self._connections:
             try:
-                connection.shutdown(socket.SHUT_RDWR)
+                # Not the method of a TLS socket, which forgets its keys: what comes last would then be read
+                # as it is on the wire, and be no message.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
             except OSError:
                 pass
         for thread in self._threads:
