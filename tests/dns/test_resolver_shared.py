@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import threading
 from collections.abc import Iterator
 from itertools import count
@@ -141,6 +142,22 @@ def test_many_questions_of_a_resolver_that_is_closed_meanwhile(server: ScriptedS
     errors = [each for _, each in results if isinstance(each, DnsError)]
     assert errors
     assert all("was closed" in str(each) for each in errors)
+
+
+def test_a_process_without_descriptors(server: ScriptedServer) -> None:
+    resolver = resolver_of(server)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(2)  # the lowest number that is free
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        with pytest.raises(DnsError.NetworkError, match="too many open files"):
+            resolver.resolve("www.example", A)
+        with pytest.raises(DnsError.NetworkError, match="too many open files"):
+            list(resolver.resolve_many([("www.example", A)]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert resolver.resolve("www.example", A).records
 
 
 def test_a_flow_in_the_flow_of_another_call_has_a_place_of_its_own(server: ScriptedServer) -> None:

@@ -71,7 +71,10 @@ class Places(Generic[P]):
         self._is_closed = False
 
     def here(self) -> P:
-        """The place of the flow that runs now. Raises DnsError.NetworkError after `close`."""
+        """The place of the flow that runs now.
+
+        Raises DnsError.NetworkError after `close`, and where no descriptor is left.
+        """
         depth = driver_depth()
         loop = _running_loop()
         known = self._here.known
@@ -94,7 +97,10 @@ class Places(Generic[P]):
         with self._guard:
             if self._is_closed:
                 raise DnsError.NetworkError("the resolver was closed")
-            made = self._make()
+            try:
+                made = self._make()
+            except OSError as error:  # no descriptor is left
+                raise DnsError.NetworkError.from_os_error(error) from error
             self._all.add(made)
         known = self._here.known
         known.extend([None] * (depth + 1 - len(known)))
