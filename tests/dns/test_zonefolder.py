@@ -39,7 +39,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         "/dev/zero": "not a regular file",
         '"a\\000b"': "not a printable name",
         "zone": "is being read already",
-        "again": "files include one another more than",
+        "again": "is being read already",
     }.items():
         (tmp_path / "zone").write_text(f"{HEAD}$INCLUDE {name}\n")
         with pytest.raises(ZoneFileError, match=reason) as caught:
