@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from netkit.dns.errors import DnsError
 from netkit.dns.transports.https import MAX_BODY, MEDIA_TYPE, HttpsReply
+from netkit.dns.transports.reply import Connection
 from netkit.dns.transports.streams import check_pins
 from netkit.errors import NetkitError
 from netkit.http.client.client import Client, running_loop_number
@@ -27,10 +28,13 @@ from netkit.http.message import Request
 from netkit.io import Closing, driver_depth
 
 if TYPE_CHECKING:
+    from netkit.addr import SocketAddr
     from netkit.dns.transports.https import HttpsQuery
     from netkit.dns.upstream import Upstream
-    from netkit.http.client.facts import Trace, TraceEvent
+    from netkit.http.client.core import Answer
+    from netkit.http.client.facts import Phase, Trace, TraceEvent
     from netkit.io import Flow
+    from netkit.proxy.url import Proxy
     from netkit.tls.config import TlsConfig
 
 #: The most upstreams whose connections are kept.
@@ -41,11 +45,20 @@ class DohClient(Closing):
     """Makes the requests of a resolver; `Resolver(https=...)` takes it. Any thread and event loop may use it.
 
     `tls` are settings for TLS; None is `TlsConfig.client()`. `versions` of HTTP are those of an HTTP client.
+    `proxy` is asked for connections to the upstreams' addresses. `source` is the local address.
     """
 
-    def __init__(self, tls: TlsConfig | None = None, versions: HttpVersions = HttpVersions.AUTO) -> None:
+    def __init__(
+        self,
+        tls: TlsConfig | None = None,
+        versions: HttpVersions = HttpVersions.AUTO,
+        proxy: Proxy | None = None,
+        source: SocketAddr | None = None,
+    ) -> None:
         self._tls = tls
         self._versions = versions
+        self._proxy = proxy
+        self._source = source
         self._clients: dict[Upstream, Client] = {}
         self._guard = threading.Lock()
         self._is_closed = False
@@ -67,9 +80,9 @@ class DohClient(Closing):
         except DnsError:
             raise
         except (OSError, NetkitError) as error:
-            number = error.errno if isinstance(error, OSError) else None
-            hint = error.hint if isinstance(error, NetkitError) else None
-            raise DnsError.NetworkError(str(error), number, hint=hint) from error
+            if isinstance(error, NetkitError):
+                raise DnsError.NetworkError.from_layer(error) from error
+            raise DnsError.NetworkError.from_os_error(error) from error
         response = fetched(answer, body, is_decoded=True)
         media_type = (response.headers.get_first("content-type") or "").partition(";")[0].strip().lower()
         age = response.headers.get_first("age") or ""
@@ -78,7 +91,7 @@ class DohClient(Closing):
             media_type,
             body,
             min(int(age), 2**31) if age.isascii() and age.isdigit() and len(age) < 20 else 0,
-            answer.info.version,
+            *_connection(answer),
         )
 
     def _client(self, upstream: Upstream) -> Client:
@@ -111,7 +124,14 @@ class DohClient(Closing):
             max_body=MAX_BODY,
             pool_config=PoolConfig(read_timeout=None, write_timeout=None),
         )
-        dial = DialConfig(self._versions, tls, resolve_to={endpoint: [addr]})
+        proxy = self._proxy
+        dial = DialConfig(
+            self._versions,
+            tls,
+            None if proxy is None else lambda _: proxy,
+            resolve_to={endpoint: [addr]},
+            source=self._source,
+        )
         return Client(config, dial=dial, trace=_pinned(upstream) if upstream.pins else None)
 
     def close(self) -> None:
@@ -121,6 +141,26 @@ class DohClient(Closing):
             clients, self._clients = self._clients, {}
         for client in clients.values():
             client.close()
+
+
+def _connection(answer: Answer) -> tuple[Connection, float]:
+    """The connection that a response came over, as DNS tells it, and how many seconds the response took."""
+    info = answer.info
+    took: dict[Phase, float] = {name: end - begin for name, begin, end in answer.timing.phases()}
+    waited = sum([took.pop("send", 0.0), took.pop("wait", 0.0), took.pop("receive", 0.0)])
+    if info.reused:
+        took.clear()
+    connection = Connection(
+        took.get("connect"),
+        took.get("proxy"),
+        took.get("tls"),
+        "" if info.tls_version is None else info.tls_version.as_str,
+        info.cipher or "",
+        info.alpn or "",
+        info.version,
+        info.reused,
+    )
+    return connection, waited
 
 
 def _pinned(upstream: Upstream) -> Trace:

@@ -79,9 +79,9 @@ class Lookup:
 
     `upstreams` is a list, or `Routes` for split DNS, which then decides anew for the name of each alias. The
     other arguments are those of `Resolution`. `Done.answer` has the records; otherwise `Done.error` is one of
-    DnsError: NotFound (NXDOMAIN), NoData, ServerError, Refused, NoRecovery, TryAgain (aliases without end,
-    servers that only refer elsewhere), InvalidResponse (malformed, or an alias that leads back to itself),
-    Truncated, Timeout, NetworkError, Other (private addresses for a public name).
+    DnsError: NotFound (NXDOMAIN), NoData, ServerError, Refused, NoRecovery, TryAgain (servers that only refer
+    elsewhere), AliasLoop (an alias that leads back to itself, or aliases without end), InvalidResponse
+    (malformed), Truncated, Timeout, NetworkError, Other (private addresses for a public name).
     """
 
     def __init__(
@@ -175,10 +175,10 @@ class Lookup:
         looped = next((alias for alias in verdict.aliases if alias.canonical in self._names), None)
         if looped is not None:
             reason = f"the alias of {looped.name} leads back to {looped.canonical}"
-            return self._failed(part, DnsError.InvalidResponse("answer", 12, reason, server=server))
+            return self._failed(part, DnsError.AliasLoop(reason, server=server))
         if len(self._aliases) > MAX_ALIASES:
             reason = f"more than {MAX_ALIASES} aliases in a row"
-            return self._failed(part, DnsError.TryAgain(reason, server=server))
+            return self._failed(part, DnsError.AliasLoop(reason, server=server))
         self._names.update(alias.canonical for alias in verdict.aliases)
         question = Question(verdict.name, self.question.rdtype, self.question.rdclass)
         self._part = self._resolution(question, now, Why.ALIAS)

@@ -7,6 +7,7 @@
         ├── NoData            the name exists, but has no records of the requested type
         ├── TryAgain          no usable answer now; the same question may succeed later
         ├── NoRecovery        no server will ever answer this question: all say FORMERR or NOTIMP
+        ├── AliasLoop         the name is an alias that leads back to itself, or to aliases without end
         ├── Timeout           (TimeoutError) no answer came within the time limit
         ├── ServerError       a server answered with an error code, usually SERVFAIL
         ├── Refused           a server refuses to answer: REFUSED
@@ -33,6 +34,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from netkit.errors import NetkitError, Stage, system_kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from netkit.addr import SocketAddr
     from netkit.dns.constants import DnsRecordType, Rcode
     from netkit.dns.name import Name
@@ -43,13 +46,15 @@ class DnsError(NetkitError):
 
     `name` and `rdtype` are the question, `server` is the server that was asked. `negative_ttl` is how many
     seconds a negative answer is valid, or None if the server did not say it (RFC 2308 section 5). `absent` is
-    the name that does not exist, at the end of the aliases, where a server said so.
+    the name that does not exist, at the end of the aliases, where a server said so. `history` is what was
+    asked of whom, each a `netkit.dns.steps.Step`, where whoever asked has kept it.
     """
 
     layer = "dns"
     stage: Stage = "resolve"
     negative_ttl: int | None = None
     absent: Name | None = None
+    history: Sequence[object] = ()
 
     if TYPE_CHECKING:
         NotFound: TypeAlias = "DnsNotFound"
@@ -57,6 +62,7 @@ class DnsError(NetkitError):
         NoData: TypeAlias = "DnsNoData"
         TryAgain: TypeAlias = "DnsTryAgain"
         NoRecovery: TypeAlias = "DnsNoRecovery"
+        AliasLoop: TypeAlias = "DnsAliasLoop"
         Timeout: TypeAlias = "DnsTimeout"
         ServerError: TypeAlias = "DnsServerError"
         Refused: TypeAlias = "DnsRefused"
@@ -163,6 +169,20 @@ class DnsNoRecovery(DnsError):
     def __str__(self) -> str:
         why = "" if self.rcode is None else f" ({self.rcode_name})"
         return f"{self._subject}: no server will answer this{why}{self._from_server}"
+
+
+class DnsAliasLoop(DnsError):
+    """The name is an alias that leads to no records: back to itself, or on without end (RFC 1034 section
+    3.6.2). `reason` says which. The zone is wrong, not the message."""
+
+    hint = "that is a mistake in the zone: whoever keeps it must break the loop"
+
+    def __init__(self, reason: str, **asked: Any) -> None:
+        super().__init__(**asked)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self._subject}: {self.reason}{self._from_server}"
 
 
 class DnsTimeout(DnsError, TimeoutError):
@@ -305,9 +325,13 @@ class DnsInvalidValue(DnsError, ValueError):
 
 
 class DnsNetworkError(DnsError, OSError):
-    """The question could not be sent or the answer not received; `errno` is the system's, or None."""
+    """The question could not be sent or the answer not received; `errno` is the system's, or None.
+
+    `below` is the kind of the error of TLS or HTTP that is the reason, if one is.
+    """
 
     fault = "network"
+    below: str | None = None
 
     def __init__(self, reason: str, errno: int | None = None, **asked: Any) -> None:
         super().__init__(**asked)
@@ -320,9 +344,21 @@ class DnsNetworkError(DnsError, OSError):
         words = error.strerror or str(error)
         return cls(words[:1].lower() + words[1:] or type(error).__name__, error.errno, **asked)
 
+    @classmethod
+    def from_layer(cls, error: NetkitError, **asked: Any) -> DnsNetworkError:
+        """Convert an error of a layer below, such as TLS, to a DnsError; raise the result `from` it.
+
+        A failure of TLS, or of a protocol, is of the same stage and kind here: it is no matter of names.
+        """
+        made = cls(str(error), error.errno if isinstance(error, OSError) else None, hint=error.hint, **asked)
+        if error.stage in ("tls", "protocol"):
+            made.stage = error.stage
+            made.below = error.kind
+        return made
+
     @property
     def kind(self) -> str:
-        return system_kind(self, "NetworkError")
+        return self.below or system_kind(self, "NetworkError")
 
     def __str__(self) -> str:
         return f"{self._subject}: {self.reason}{self._from_server}"
@@ -374,6 +410,7 @@ for _cls in (
     DnsNoData,
     DnsTryAgain,
     DnsNoRecovery,
+    DnsAliasLoop,
     DnsTimeout,
     DnsServerError,
     DnsRefused,

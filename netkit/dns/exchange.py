@@ -73,10 +73,16 @@ def ask_and_tell(
     options: QueryOptions = DEFAULT_OPTIONS,
     *,
     knowledge: Knowledge | None = None,
+    station: Station | None = None,
 ) -> Flow[Done]:
-    """Flow: as `ask`, but returns the end with its history, also where it is an error."""
+    """Flow: as `ask`, but returns the end with its history, also where it is an error.
+
+    `station` has the sockets and connections to use, and stays open; it belongs to one thread.
+    """
     upstreams = [Upstream.of(server) for server in servers]
     machine = Resolution(question, upstreams, options, monotonic(), random_bits, knowledge, any_reply=True)
+    if station is not None:
+        return (yield from pump_flow(machine, station))
     return (yield from pump(machine, options))
 
 

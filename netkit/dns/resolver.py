@@ -40,8 +40,10 @@ if TYPE_CHECKING:
 
     from netkit.dns.answer import Answer
     from netkit.dns.options import QueryOptions
+    from netkit.dns.steps import Done
     from netkit.dns.system import ResolvConf
     from netkit.dns.transports.https import HttpsExchange
+    from netkit.dns.transports.streams import Connect
     from netkit.dns.upstream import UpstreamLike
     from netkit.io import CancellationToken, Flow
     from netkit.net.resolve import NameResolver
@@ -73,7 +75,9 @@ class Resolver(Closing):
     A server may be text as `Upstream.parse` reads it, such as `"tls://192.0.2.53#dns.example"`. `tls` are
     settings for TLS. `https` makes requests over HTTPS, for servers over it: a `netkit.doh.DohClient`, which
     the caller closes. `bootstrap` finds the addresses of servers that are given by name; None asks the
-    system.
+    system. `connect` makes connections of TCP and TLS, such as what `netkit.dns.transports.proxied.through`
+    returns; then nothing is asked over UDP. `tell` is told the end of each lookup: what was asked of whom,
+    and why again (`Done.history`). It must not raise and must not wait.
 
     The lookups return plain values (addresses, text, tuples); `query` returns records; `resolve` returns the
     whole `Answer`. Each has an `_async` form and accepts `cancel`. All raise DnsError: NotFound if the name
@@ -98,6 +102,8 @@ class Resolver(Closing):
         tls: TlsConfig | None = None,
         https: HttpsExchange | None = None,
         bootstrap: NameResolver | None = None,
+        connect: Connect | None = None,
+        tell: Callable[[Question, Done], None] | None = None,
     ) -> None:
         self._planner = Planner(
             nameservers,
@@ -115,9 +121,10 @@ class Resolver(Closing):
         self._cache = Cache(cache_size, clock, stale=serve_stale)
         self._turn = 0
         self._knowledge = Knowledge()
-        self._in_force = plan, Lookups(plan.options, self._knowledge, plan.routes)
+        self._tell = tell
+        self._in_force = plan, self._looking_up(plan)
         self._under_way: SingleFlight[tuple[Question, object], Answer | DnsError] = SingleFlight()
-        settings = Settings(plan.options.source, tls, https, bootstrap)
+        settings = Settings(plan.options.source, tls, https, bootstrap, connect=connect)
         self._places = Places(lambda: Station(settings))
 
     def _now_in_force(self) -> tuple[Plan, Lookups]:
@@ -126,8 +133,11 @@ class Resolver(Closing):
         plan = self._planner.current
         if plan is not in_force[0]:
             self._cache.clear()  # in another network, other servers may say something else of the same names
-            in_force = self._in_force = plan, Lookups(plan.options, self._knowledge, plan.routes)
+            in_force = self._in_force = plan, self._looking_up(plan)
         return in_force
+
+    def _looking_up(self, plan: Plan) -> Lookups:
+        return Lookups(plan.options, self._knowledge, plan.routes, self._tell)
 
     @property
     def upstreams(self) -> tuple[Upstream, ...]:

@@ -103,8 +103,8 @@ class Verdict:
     def error(self, server: SocketAddr | str | None = None) -> DnsError | None:
         """The error that says why there are no records; None if there are records.
 
-        NotFound and NoData have `negative_ttl`; the others are TryAgain for a referral, InvalidResponse for
-        a loop, Truncated, Refused and ServerError.
+        NotFound and NoData have `negative_ttl`; the others are TryAgain for a referral, AliasLoop, Truncated,
+        Refused and ServerError.
         """
         message, question = self.message, self.question
         asked: dict[str, Any] = {"name": question.name, "rdtype": question.rdtype, "server": server}
@@ -121,7 +121,7 @@ class Verdict:
                 return DnsError.TryAgain("the server refers to others and does not recurse", **asked)
             case Meaning.LOOP:
                 reason = f"the alias of {self.name} leads back to itself"
-                return DnsError.InvalidResponse("answer", 12, reason, **asked)
+                return DnsError.AliasLoop(reason, **asked)
             case Meaning.CUT:
                 return DnsError.Truncated(**asked)
         why = () if message.edns is None else tuple([str(each) for each in message.edns.extended_errors])

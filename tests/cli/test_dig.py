@@ -539,7 +539,8 @@ class TestOutput:
 
     def test_json(self, netkit: Netkit, at: str) -> None:
         (row,) = netkit("dig", at, "example.test", "MX", "--json").json
-        assert row["question"] == {"name": "example.test.", "type": "MX", "class": "IN"}
+        asked = {"name": "example.test.", "name_unicode": None, "type": "MX", "class": "IN"}
+        assert row["question"] == asked
         assert row["answer"][0]["fields"] == {"priority": 10, "exchange": "mail.example.test."}
         assert (row["rcode"], row["transport"]) == ("NOERROR", "udp")
         assert "aa" in row["flags"]

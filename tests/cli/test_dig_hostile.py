@@ -278,7 +278,7 @@ class TestWhatAServerSays:
             lambda asked: answer(
                 asked, "www.example. 60 CNAME x.example.", "x.example. 60 CNAME www.example."
             ),
-            6, "InvalidResponse", "the alias of www.example. leads back to itself",
+            3, "AliasLoop", "the alias of www.example. leads back to itself",
         ),
         "an alias of another name": (
             lambda asked: answer(asked, "x.example. 60 CNAME www.elsewhere."),

@@ -57,6 +57,13 @@ VARIANTS = [
     ),
     (DnsError.NoRecovery(), "NoRecovery", "peer", Exception, "lookup: no server will answer this"),
     (
+        DnsError.AliasLoop("the alias of b leads back to a", name="a"),
+        "AliasLoop",
+        "peer",
+        Exception,
+        "a: the alias of b leads back to a",
+    ),
+    (
         DnsError.Timeout(2.5, 3, **ASKED),
         "Timeout",
         "network",

@@ -75,7 +75,7 @@ class TestAliases:
     def test_loop_in_a_message(self, scripted: Scripted, drive: Drive) -> None:
         loop = ["www.example. 50 CNAME a.example.", "a.example. 50 CNAME WWW.example."]
         server = scripted(lambda asked: answer(asked, *loop))
-        with pytest.raises(DnsError.InvalidResponse, match="leads back"):
+        with pytest.raises(DnsError.AliasLoop, match="leads back"):
             drive(resolve_question(QUESTION, [server.addr], PATIENT))
 
     def test_loop_across_messages(self, scripted: Scripted, drive: Drive) -> None:
@@ -85,16 +85,15 @@ class TestAliases:
                 "a.example.": ["a.example. 50 CNAME www.example."],
             })
         )  # fmt: skip
-        with pytest.raises(DnsError) as caught:
+        with pytest.raises(DnsError.AliasLoop, match="leads back"):
             drive(resolve_question(QUESTION, [server.addr], PATIENT))
-        assert isinstance(caught.value, (DnsError.TryAgain, DnsError.InvalidResponse))
         assert len(server.asked) <= MAX_ALIASES + 1
 
     def test_chain_without_end(self, scripted: Scripted, drive: Drive) -> None:
         server = scripted(
             lambda asked: answer(asked, f"{asked.name} 50 CNAME a{len(asked.name)}.{asked.name}")
         )
-        with pytest.raises(DnsError.TryAgain, match=f"more than {MAX_ALIASES} aliases"):
+        with pytest.raises(DnsError.AliasLoop, match=f"more than {MAX_ALIASES} aliases"):
             drive(resolve_question(QUESTION, [server.addr], PATIENT))
         assert len(server.asked) == MAX_ALIASES + 1
 

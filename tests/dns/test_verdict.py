@@ -152,7 +152,7 @@ def test_how_long_a_no_holds(said: Message, ttl: int | None) -> None:
         ("no data, SOA", DnsError.NoData, True),
         ("NXDOMAIN", DnsError.NotFound, True),
         ("a referral", DnsError.TryAgain, False),
-        ("a loop", DnsError.InvalidResponse, True),
+        ("a loop", DnsError.AliasLoop, True),
         ("cut short before the records", DnsError.Truncated, True),
         ("SERVFAIL", DnsError.ServerError, False),
         ("REFUSED with records", DnsError.Refused, False),

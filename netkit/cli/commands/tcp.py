@@ -12,11 +12,12 @@ from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import AttemptRow, attempt_row
 from netkit.cli.frame.fields import Endpoint
 from netkit.cli.frame.groups import SourceOptions, option_group
-from netkit.cli.frame.options import Network, Value, argument, exclude, option
+from netkit.cli.frame.options import Network, argument, exclude, option
 from netkit.cli.frame.view import View
 from netkit.cli.payload.bind import Bind, names_of
 from netkit.cli.payload.client_tls import ClientTlsOptions
 from netkit.cli.payload.listening import Listening, ListenOptions, ListenView
+from netkit.cli.payload.proxy_url import ProxyUrl
 from netkit.cli.payload.server_tls import ServerTlsOptions
 from netkit.cli.payload.serving import drain as drain_option
 from netkit.cli.payload.talking import (
@@ -57,24 +58,6 @@ class ConnectView(View[Any]):
     """Payload as it is; with --json, events."""
 
     schema = Connected | Data | Closed
-
-
-class ProxyUrl(Value["Proxy"]):
-    """A proxy's URL. Error messages do not show the text, because it may contain a password."""
-
-    name = "url"
-    form = "write socks5://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ before HOST if it is needed"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Proxy:
-        from netkit.proxy.errors import ProxyError
-        from netkit.proxy.url import Proxy
-
-        if isinstance(value, Proxy):
-            return value
-        try:
-            return Proxy.parse(str(value))
-        except ProxyError as error:
-            self.wrong(str(error), param, ctx, error.hint)
 
 
 @command(

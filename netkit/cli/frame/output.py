@@ -126,7 +126,7 @@ class Output(Generic[R]):
         failure = error if isinstance(error, Failure) else self.explain(error)
         env = self.env
         if env.mode == "json":
-            self.write_object({}, text, failure)
+            self.write_object(self.view.failed_json(failure), text, failure)
         elif self.many and env.mode == "plain":
             why = (text or "", "error", f"{failure.layer}.{failure.kind}", failure.message)
             self._write_plain([why], block=False)

@@ -42,6 +42,8 @@ class View(Generic[R]):
     #: The value of `"type"`, which the command sets.
     type: str = ""
     schema: ClassVar[Any]
+    #: What `failed_json` returns: a TypedDict whose keys may all be absent.
+    failed_schema: ClassVar[Any] = None
     #: Whether the command takes inputs. If so, every row has `"input"`, and every line begins with the
     #: `label` of its input.
     has_input: ClassVar[bool] = True
@@ -110,6 +112,10 @@ class View(Generic[R]):
         """Why this result counts as failed although there is something to show (a certificate that does
         not verify). The exit code, the JSON's `error` and the message on standard error come from it."""
         return None
+
+    def failed_json(self, failure: Failure) -> Mapping[str, Any]:  # noqa: ARG002
+        """What the object of an input without a result has besides `error`; `failed_schema` declares it."""
+        return {}
 
     def details(self, failure: Failure, env: Environment) -> Iterable[str]:
         """Lines to show under the message of a failure: the octets that break HTTP/1.1, underlined."""

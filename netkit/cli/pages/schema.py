@@ -57,11 +57,13 @@ def view_schema(view: View[Any], title: str) -> Schema:
     if view.has_input:
         frame["input"] = {"type": ["string", "null"], "description": _INPUT}
     rows = [made.typed_dict(row, frame, error) for row in _members(view.schema)]
+    besides = {} if view.failed_schema is None else made.properties(view.failed_schema)
     failed: Schema = {
         "type": "object",
         "description": "An input that has no result",
         "properties": {
             **frame,
+            **besides,
             "error": {**error, "description": _ERROR},
         },
         "required": [*frame, "error"],
@@ -147,7 +149,7 @@ class _Maker:
             self.definitions[name] = {}  # entered before its fields, which may refer to it
             hints = get_type_hints(declared, include_extras=True)
             required = [key for key, hint in hints.items() if _is_required(declared, key, hint)]
-            properties = {key: self._field(key, hint) for key, hint in hints.items()}
+            properties = self.properties(declared)
             if frame is not None:
                 for key in sorted({*frame, "error"} & properties.keys()):
                     raise TypeError(f"{declared.__name__} declares `{key}`, which every row has")
@@ -166,6 +168,11 @@ class _Maker:
                 definition = {"description": " ".join(text.split()).rstrip("."), **definition}
             self.definitions[name] = definition
         return {"$ref": f"#/$defs/{name}"}
+
+    def properties(self, declared: Any) -> dict[str, Schema]:
+        """The schema of each key of a TypedDict."""
+        hints = get_type_hints(declared, include_extras=True)
+        return {key: self._field(key, hint) for key, hint in hints.items()}
 
     def _field(self, key: str, annotation: Any) -> Schema:
         schema = self.of(annotation)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from netkit.dns.message import Message
     from netkit.dns.records.base import DnsRecord
+    from netkit.dns.transports.reply import Connection
     from netkit.dns.upstream import Upstream
     from netkit.io import Flow
 
@@ -46,13 +47,15 @@ class HttpsQuery(NamedTuple):
 
 class HttpsReply(NamedTuple):
     """A response: `media_type` is its Content-Type without parameters, in lower case; `age` is its Age
-    field in seconds, 0 without one; `http_version` is as in `"2"`."""
+    field in seconds, 0 without one; `connection` is the one it came over, None if that is not known, and
+    `took_s` how many seconds it took over it."""
 
     status: int
     media_type: str
     body: bytes
     age: int = 0
-    http_version: str = ""
+    connection: Connection | None = None
+    took_s: float = 0.0
 
 
 def https_query(upstream: Upstream, wire: bytes) -> HttpsQuery:

@@ -28,7 +28,7 @@ from netkit.dns.wire import WireWriter
 from netkit.io import Event, Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from netkit.dns.header import Question
     from netkit.dns.knowledge import Knowledge, Learnt
@@ -60,13 +60,21 @@ class FirstQuery(Outstanding):
 class Lookups:
     """Looks questions up by the same options; what was learnt of the upstreams is in `knowledge`.
 
-    `routes` says whom to ask for the names that aliases lead to, where that depends on the name.
+    `routes` says whom to ask for the names that aliases lead to, where that depends on the name. `tell` is
+    told the end of each lookup, with its history; then all of them go through the machine.
     """
 
-    __slots__ = ("_head", "_is_plain", "_knowledge", "_opt", "_options", "_routes", "room")
+    __slots__ = ("_head", "_is_plain", "_knowledge", "_opt", "_options", "_routes", "_tell", "room")
 
-    def __init__(self, options: QueryOptions, knowledge: Knowledge, routes: Routes | None = None) -> None:
+    def __init__(
+        self,
+        options: QueryOptions,
+        knowledge: Knowledge,
+        routes: Routes | None = None,
+        tell: Callable[[Question, Done], None] | None = None,
+    ) -> None:
         self._options = options
+        self._tell = tell
         self._knowledge = knowledge
         self._routes = routes if routes is not None and routes.domains else None
         # Whether these options leave nothing to decide before the first query, and of a plain answer.
@@ -76,6 +84,7 @@ class Lookups:
             and not options.refuse_private
             and options.tsig is None
             and options.within is None
+            and tell is None
         )
         flags = (RD if options.rd else 0) | (AD if options.ad else 0) | (CD if options.cd else 0)
         opt = WireWriter(compress=False)
@@ -97,7 +106,10 @@ class Lookups:
             now = monotonic()
             whom = self._routes or upstreams
             machine = Lookup(question, whom, self._options, now, station.random, self._knowledge)
-            return _outcome((yield from pump_flow(machine, station)), question)
+            done = yield from pump_flow(machine, station)
+            if self._tell is not None:
+                self._tell(question, done)
+            return _outcome(done, question)
         pool = station.udp
         addr = upstreams[0].addr
         assert addr is not None  # `Upstream` says so for UDP

@@ -6,7 +6,7 @@ to wait. Such a message is not an error, because otherwise one forged datagram c
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from netkit.dns.errors import DnsError
 from netkit.dns.matching import Mismatch, match
@@ -19,16 +19,42 @@ if TYPE_CHECKING:
     from netkit.dns.message import Question
 
 
+class Connection(NamedTuple):
+    """The connection over which an answer came: how long each step of making it took, and what it became.
+
+    `connect_s` is for TCP, `proxy_s` for what the proxy then did, `tls_s` for the TLS handshake, in seconds;
+    None where there was no such step. `is_reused` says that an earlier query had it made: then this one did
+    not wait for these steps. `tls_version`, `cipher` and `alpn` are what TLS agreed on, `http_version` is as
+    in `"2"`; empty without.
+    """
+
+    connect_s: float | None = None
+    proxy_s: float | None = None
+    tls_s: float | None = None
+    tls_version: str = ""
+    cipher: str = ""
+    alpn: str = ""
+    http_version: str = ""
+    is_reused: bool = False
+
+    @property
+    def made_in(self) -> float:
+        """How many seconds the query waited for the connection; 0 where it was there."""
+        return 0.0 if self.is_reused else sum(filter(None, (self.connect_s, self.proxy_s, self.tls_s)))
+
+
 class Reply:
     """A server's answer to a query, and how it was received.
 
-    `elapsed_s` is from sending the query to having the answer (over TCP, from connecting); `size` is the
-    answer's length in octets; `ignored` counts messages that were not the answer; `fell_back` is True
-    where an answer over UDP was truncated and this is the one over TCP.
+    `elapsed_s` is from sending the query to having the answer, and over a new connection what it took to make
+    it; `size` is the answer's length in octets; `ignored` counts messages that were not the answer;
+    `fell_back` is True where an answer over UDP was truncated and this is the one over TCP. `connection` is
+    the one it came over; None over UDP.
     """
 
     __slots__ = (
         "_query",
+        "connection",
         "elapsed_s",
         "fell_back",
         "ignored",
@@ -59,6 +85,12 @@ class Reply:
         self.elapsed_s = elapsed_s
         self.ignored = ignored
         self.fell_back = False
+        self.connection: Connection | None = None
+
+    def over(self, connection: Connection, took: float) -> None:
+        """Say over which connection it came, and how many seconds it took from sending the query over it."""
+        self.connection = connection
+        self.elapsed_s = connection.made_in + took
 
     @property
     def query(self) -> Message:

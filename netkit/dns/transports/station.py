@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from netkit.dns.message import Message, Question
     from netkit.dns.steps import Ask
     from netkit.dns.transports.https import HttpsExchange
+    from netkit.dns.transports.streams import Connect
     from netkit.dns.tsig.guard import Guard
     from netkit.dns.upstream import Upstream
     from netkit.io import Flow
@@ -49,10 +50,12 @@ class Settings:
 
     `source` is the local address of queries. `tls` are settings for TLS. `https` makes requests over HTTPS;
     without it, upstreams over HTTPS cannot be asked. `bootstrap` finds the addresses of upstreams that are
-    given by name; None is the system's resolver. `clock` gives seconds since 1970, for signatures.
+    given by name; None is the system's resolver. `clock` gives seconds since 1970, for signatures. `connect`
+    makes the connections of TCP and TLS in place of a direct one, such as through a proxy: then nothing is
+    asked over UDP.
     """
 
-    __slots__ = ("bootstrap", "clock", "https", "source", "tls")
+    __slots__ = ("bootstrap", "clock", "connect", "https", "source", "tls")
 
     def __init__(
         self,
@@ -61,12 +64,14 @@ class Settings:
         https: HttpsExchange | None = None,
         bootstrap: NameResolver | None = None,
         clock: Callable[[], float] = time,
+        connect: Connect | None = None,
     ) -> None:
         self.source = source
         self.tls = tls
         self.https = https
         self.bootstrap = bootstrap
         self.clock = clock
+        self.connect = connect
 
 
 class Ticket:
@@ -93,7 +98,7 @@ class Station:
     def __init__(self, settings: Settings) -> None:
         self.chance = chance = Chance()
         self.udp = UdpPool(chance, settings.source)
-        self.streams = Streams(chance, settings.tls)
+        self.streams = Streams(chance, settings.tls, settings.connect)
         self._settings = settings
         self._encoder = QueryEncoder()
         self._found: dict[Upstream, tuple[Upstream, float]] = {}  # upstreams by name, with their addresses
@@ -133,6 +138,8 @@ class Station:
         ask = ticket.ask
         try:
             if ask.transport is Transport.UDP:
+                if self._settings.connect is not None:
+                    raise DnsError.NetworkError("UDP does not go through a proxy", hint="ask over TCP")
                 if not ReadySet.available:
                     ticket.came = yield from self._over_own_socket(ask)
                     return True
@@ -197,7 +204,13 @@ class Station:
         one = self._outstanding(ask, event)
         channel = yield from self.streams.ask_flow(one, event, upstream, ask.transport, self._settings.source)
         came = self._heard(ask, one, upstream, begun)
-        if channel is not None and isinstance(came, Reply) and came.message.edns is not None:
+        if channel is None or not isinstance(came, Reply):
+            return came
+        if channel.connection is not None:
+            came.over(
+                channel.connection._replace(is_reused=channel.begun_at < begun), one.answered_at - one.sent_at
+            )
+        if came.message.edns is not None:
             option = came.message.edns.option(EdnsOption.Keepalive)
             if option is not None and option.timeout is not None:
                 channel.keep(option.timeout)
@@ -219,6 +232,8 @@ class Station:
         came = self._heard(ask, one, upstream, begun)
         if reply.age and isinstance(came, Reply):
             came.message = aged(came.message, reply.age)
+        if isinstance(came, Reply) and reply.connection is not None:
+            came.over(reply.connection, reply.took_s)
         return came
 
     def _outstanding(self, ask: Ask, event: Event) -> Outstanding:

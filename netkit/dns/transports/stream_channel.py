@@ -21,6 +21,7 @@ from netkit.io import OPERATIONS_PER_TURN, Event
 
 if TYPE_CHECKING:
     from netkit.dns.transports.chance import Chance
+    from netkit.dns.transports.reply import Connection
     from netkit.dns.transports.table import Outstanding
     from netkit.io import ByteStream, Want
 
@@ -40,16 +41,22 @@ _LENGTH = 2
 class StreamChannel(Waiting):
     """A connection to one server, and its questions.
 
-    `connected_in` is how many seconds it took to make it, with TLS. `answered` counts its answers. `is_lost`
-    says that it has ended.
+    `connection` says how it was made, and `begun_at` is when making it began, in seconds of
+    `time.monotonic()`. `answered` counts its answers. `is_lost` says that it has ended.
     """
 
     __slots__ = (
         "_chance", "_outbox", "_received", "_stream", "_table", "_used_at", "_wake", "answered",
-        "connected_in", "idle_seconds", "is_lost",
+        "begun_at", "connection", "idle_seconds", "is_lost",
     )  # fmt: skip
 
-    def __init__(self, stream: ByteStream, chance: Chance, connected_in: float = 0.0) -> None:
+    def __init__(
+        self,
+        stream: ByteStream,
+        chance: Chance,
+        connection: Connection | None = None,
+        begun_at: float = 0.0,
+    ) -> None:
         super().__init__()
         self._stream = stream
         self._chance = chance
@@ -59,7 +66,8 @@ class StreamChannel(Waiting):
         self._wake = Event()  # makes the pump wait for room to send, too
         self._used_at = monotonic()
         self.idle_seconds = IDLE_SECONDS
-        self.connected_in = connected_in
+        self.connection = connection
+        self.begun_at = begun_at
         self.answered = 0
         self.is_lost = False
 
@@ -199,6 +207,6 @@ def lost(error: OSError | NetkitError | None, reason: str = "") -> DnsError:
     elif isinstance(error, OSError):
         made = DnsError.NetworkError.from_os_error(error)
     else:
-        made = DnsError.NetworkError(str(error), hint=error.hint)
+        made = DnsError.NetworkError.from_layer(error)
     made.__cause__ = error
     return made

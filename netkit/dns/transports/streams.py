@@ -17,6 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from netkit.dns.errors import DnsError
+from netkit.dns.transports.reply import Connection
 from netkit.dns.transports.stream_channel import StreamChannel, lost
 from netkit.dns.upstream import Transport
 from netkit.errors import NetkitError
@@ -26,6 +27,9 @@ from netkit.net.errors import ConnectError
 from netkit.net.tcp import TcpStream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
     from netkit.addr import SocketAddr
     from netkit.dns.transports.chance import Chance
     from netkit.dns.transports.table import Outstanding
@@ -37,6 +41,10 @@ if TYPE_CHECKING:
     #: A server, how it is asked, and the local address.
     Key = tuple[Upstream, Transport, SocketAddr | None]
 
+    #: Makes a connection to an address from a local one, such as through a proxy, and says how long the steps
+    #: took. Raises ConnectError, OSError and NetkitError.
+    Connect: TypeAlias = Callable[[SocketAddr, SocketAddr | None], Flow[tuple[ByteStream, Connection]]]
+
 #: The name of DNS over TLS in ALPN.
 DOT = "dot"
 
@@ -45,11 +53,13 @@ MAX_CONNECTIONS = 256
 
 
 class Streams:
-    """The connections of one place. `tls` are settings for TLS; None is `TlsConfig.client()`."""
+    """The connections of one place. `tls` are settings for TLS; None is `TlsConfig.client()`. `connect` makes
+    connections of TCP; None makes them directly."""
 
-    def __init__(self, chance: Chance, tls: TlsConfig | None = None) -> None:
+    def __init__(self, chance: Chance, tls: TlsConfig | None = None, connect: Connect | None = None) -> None:
         self._chance = chance
         self._tls = tls
+        self._connect = connect or connect_flow
         self._channels: dict[Key, StreamChannel] = {}
         self._dialing: SingleFlight[Key, StreamChannel] = SingleFlight()
         self._is_closed = False
@@ -118,7 +128,7 @@ class Streams:
         self._make_room()
         begun = monotonic()
         try:
-            stream = yield from dial_flow(upstream, transport, source, self._tls)
+            stream, connection = yield from dial_flow(upstream, transport, source, self._tls, self._connect)
         except ConnectError as error:
             reason = error.attempts[-1].outcome if error.attempts else str(error)
             raise DnsError.NetworkError(reason, error.errno) from error
@@ -126,7 +136,7 @@ class Streams:
             raise
         except (OSError, NetkitError) as error:
             raise lost(error) from error
-        self._channels[key] = made = StreamChannel(stream, self._chance, monotonic() - begun)
+        self._channels[key] = made = StreamChannel(stream, self._chance, connection, begun)
         return made
 
     def _make_room(self) -> None:
@@ -150,15 +160,29 @@ class Streams:
             channel.interrupt()
 
 
+def connect_flow(addr: SocketAddr, source: SocketAddr | None) -> Flow[tuple[ByteStream, Connection]]:
+    """Flow: a connection of TCP to an address, made directly. Raises ConnectError."""
+    begun = monotonic()
+    made = yield from connect_first([addr], source=source)
+    stream = TcpStream(made.sock, made.descriptor, peer=addr)
+    took = monotonic() - begun
+    # Else a query waits for the acknowledgement of what went before it, the end of a TLS handshake: 40 ms.
+    stream.set_nodelay(True)
+    return stream, Connection(took)
+
+
 def dial_flow(
-    upstream: Upstream, transport: Transport, source: SocketAddr | None, tls: TlsConfig | None
-) -> Flow[ByteStream]:
+    upstream: Upstream,
+    transport: Transport,
+    source: SocketAddr | None,
+    tls: TlsConfig | None,
+    connect: Connect,
+) -> Flow[tuple[ByteStream, Connection]]:
     """Flow: a connection to an upstream over TCP or TLS. Raises ConnectError, TlsError, OSError."""
     assert upstream.addr is not None  # it was looked up before
-    made = yield from connect_first([upstream.addr], source=source)
-    stream = TcpStream(made.sock, made.descriptor, peer=upstream.addr)
+    stream, connection = yield from connect(upstream.addr, source)
     if transport is not Transport.TLS:
-        return stream
+        return stream, connection
     from netkit.tls.config import TlsConfig
     from netkit.tls.stream import TlsStream
 
@@ -169,14 +193,22 @@ def dial_flow(
     except BaseException:
         stream.close()
         raise
+    begun = monotonic()
     secure = yield from TlsStream.connect_flow(stream, upstream.tls_name or str(upstream.addr.ip), config)
+    version = secure.negotiated_version
+    connection = connection._replace(
+        tls_s=monotonic() - begun,
+        tls_version="" if version is None else version.as_str,
+        cipher=secure.cipher or "",
+        alpn=secure.alpn or "",
+    )
     try:
         if upstream.pins:
             check_pins(upstream, secure.peer_chain)
     except BaseException:
         secure.close()
         raise
-    return secure
+    return secure, connection
 
 
 def check_pins(upstream: Upstream, chain: tuple[Certificate, ...]) -> None:

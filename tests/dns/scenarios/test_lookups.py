@@ -54,7 +54,7 @@ class TestAliases:
         )
         stage = Stage({ONE: script})
         error = stage.look_up("www.example.").error
-        assert isinstance(error, DnsError.InvalidResponse)
+        assert isinstance(error, DnsError.AliasLoop)
         assert "leads back" in error.reason
         assert str(error.server) == f"{ONE}:53"
         assert len(stage.asks) == 1 + split
@@ -65,7 +65,7 @@ class TestAliases:
 
         stage = Stage({ONE: script})
         error = stage.look_up("www.example.").error
-        assert isinstance(error, DnsError.TryAgain)
+        assert isinstance(error, DnsError.AliasLoop)
         assert f"more than {MAX_ALIASES}" in str(error)
         assert len(stage.asks) == MAX_ALIASES + 1
 
@@ -182,6 +182,7 @@ ERRORS: dict[str, tuple[Script, type[DnsError]]] = {
     "NoData": (lambda asked: answer(asked, authority=[SOA]), DnsError.NoData),
     "TryAgain": (lambda asked: answer(asked, authority=["example. 60 NS ns.example."]), DnsError.TryAgain),
     "NoRecovery": (lambda asked: answer(asked, rcode=Rcode.NOTIMP), DnsError.NoRecovery),
+    "AliasLoop": (lambda asked: answer(asked, f"{asked.name} 60 CNAME {asked.name}"), DnsError.AliasLoop),
     "Timeout": (lambda asked: None, DnsError.Timeout),
     "ServerError": (lambda asked: answer(asked, rcode=Rcode.SERVFAIL), DnsError.ServerError),
     "Refused": (lambda asked: answer(asked, rcode=Rcode.REFUSED), DnsError.Refused),

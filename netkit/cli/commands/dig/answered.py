@@ -8,21 +8,30 @@ from netkit.dns.errors import DnsError
 from netkit.dns.verdict import judge
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from netkit.cli.commands.dig.grammar import Query
     from netkit.dns.message import Message
     from netkit.dns.records.base import DnsRecord
+    from netkit.dns.steps import Step
     from netkit.dns.transports.reply import Reply
+    from netkit.dns.upstream import Upstream
     from netkit.dns.verdict import Meaning
+    from netkit.proxy.url import Proxy
 
 
 class Answered:
-    """A server's reply to a query, and what it means."""
+    """A server's reply to a query, how it came to it, and what it means."""
 
-    __slots__ = ("query", "reply", "verdict")
+    __slots__ = ("history", "proxy", "query", "reply", "verdict")
 
-    def __init__(self, query: Query, reply: Reply) -> None:
+    def __init__(
+        self, query: Query, reply: Reply, history: Sequence[Step] = (), proxy: Proxy | None = None
+    ) -> None:
         self.query = query
         self.reply = reply
+        self.history = history
+        self.proxy = proxy
         self.verdict = judge(reply.message, query.question)
 
     @property
@@ -34,6 +43,23 @@ class Answered:
     def meaning(self) -> Meaning:
         """What the answer means for the question."""
         return self.verdict.meaning
+
+    @property
+    def upstream(self) -> Upstream | None:
+        """Who answered, as it was asked."""
+        return next((step.upstream for step in self.history if step.came is self.reply), None)
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that the server's certificate was checked against; None without TLS."""
+        upstream = self.upstream
+        if upstream is None or not upstream.transport.is_encrypted:
+            return None
+        return upstream.tls_name or str(self.reply.server.ip)
+
+    def shows_unicode(self, *, at_terminal: bool) -> bool:
+        """Whether names are shown in Unicode: +[no]idnout decides, else at a terminal."""
+        return bool(self.query.flags.get("idnout", at_terminal))
 
     def shows(self, part: str) -> bool:
         """Whether to show a part of the output: `+[no]part` decides, else `+[no]all`."""

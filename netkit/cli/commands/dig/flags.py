@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netkit.cli.frame.groups import bundle
 from netkit.cli.frame.messages import suggest
-from netkit.cli.frame.options import F, Number, Option, Seconds, Value, WrongValue
+from netkit.cli.frame.options import F, File, Number, Option, Seconds, Value, WrongValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -80,6 +80,61 @@ class EdnsOptions(Value["tuple[EdnsOption, ...]"]):
             self.wrong(f"{value!r} is not an option: {error}", param, ctx)
 
 
+class HttpPath(Value[str]):
+    """The path of a server over HTTPS."""
+
+    name = "path"
+    form = "write a path, as in /dns-query"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value).removesuffix("{?dns}")
+        is_plain = text.isascii() and text.isprintable() and not set(text) & set(" ?{#")
+        if not text.startswith("/") or not is_plain:
+            self.wrong(f"{value!r} is not a path", param, ctx)
+        return text
+
+
+class Pins(Value["tuple[bytes, ...]"]):
+    """Hashes of public keys, as in RFC 7858 section 4.2 and kdig."""
+
+    name = "pins"
+    form = "write SHA-256 hashes of public keys (SPKI) in base64, with commas between them"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[bytes, ...]:
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]  # converted before
+        from binascii import Error, a2b_base64
+
+        try:
+            pins = tuple([a2b_base64(each, strict_mode=True) for each in value.split(",")])
+        except (Error, ValueError):
+            pins = ()
+        if not pins or any(len(pin) != 32 for pin in pins):
+            self.wrong(f"{value!r} is not a SHA-256 hash in base64", param, ctx)
+        return pins
+
+
+class HostName(Value[str]):
+    """The name in a server's certificate."""
+
+    name = "name"
+    form = "write a host name, as in dns.example"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from netkit.dns.errors import DnsError
+        from netkit.dns.name import Name
+
+        try:
+            name = Name.parse(str(value))
+        except DnsError.InvalidName as error:
+            self.wrong(f"{value!r} is not a host name: {error.reason}", param, ctx)
+        if not name.is_hostname or name.is_root:
+            self.wrong(f"{value!r} is not a host name", param, ctx)
+        return name.to_text(omit_final_dot=True)
+
+
 # -- flags
 
 
@@ -115,6 +170,17 @@ class Flag(NamedTuple):
 
 FLAGS = (
     Flag("tcp", "Ask over TCP from the start, as is done for ANY.", aliases=("vc",)),
+    Flag("tls", "Ask over TLS (RFC 7858), and verify the server's certificate."),
+    Flag("https", "Ask over HTTPS (RFC 8484) with POST. [default path: /dns-query]", HttpPath(), "PATH",
+         optional=True, off=True),
+    Flag("https-get", "The same with GET.", HttpPath(), "PATH", optional=True, off=True),
+    Flag("https-post", "The same as +https.", HttpPath(), "PATH", optional=True, off=True),
+    Flag("tls-hostname", "The name that the server's certificate must have. [default: that of @SERVER]",
+         HostName(), "NAME", off=True),
+    Flag("tls-ca", "Trust the certificates in FILE (PEM), not the system's; without FILE, the system's.",
+         File(), "FILE", optional=True, off=True),
+    Flag("tls-pin", "The server's certificate must have one of these public keys (SHA-256, base64).", Pins(),
+         "HASHES", off=True),
     Flag("ignore", "Accept a truncated answer, instead of asking again over TCP."),
     Flag("recurse", "Ask the server to ask other servers (RD). [default: on]", aliases=("rdflag",)),
     Flag("ad", "Ask whether the answer is authentic (AD). [default: on]", aliases=("adflag",)),
@@ -143,6 +209,8 @@ SHOWN = (
     Flag("additional", "Show the additional section."),
     Flag("comments", "Show everything except records: status, flags, EDNS, section titles."),
     Flag("stats", "Show server, time and size."),
+    Flag("explain", "Show what was asked of whom, over what, what came, and why again."),
+    Flag("idnout", "Show names in Unicode where that is safe. [default: at a terminal]"),
     Flag("ttlid", "Show the TTL of records.", aliases=("ttl",), long="show-ttl"),
     Flag("class", "Show the class of records.", aliases=("cl",), long="show-class"),
 )
@@ -161,10 +229,10 @@ _FLAGS |= {"retry": RETRY, "short": SHORT}
 _ABSENT_ON = frozenset(("cmd", "crypto", "split", "fail", "rrcomments"))
 _ABSENT = frozenset((
     "aaflag", "aaonly", "besteffort", "badcookie", "defname", "domain", "ednsflags", "ednsnegotiation",
-    "expandaaaa", "expire", "header-only", "https", "https-get", "https-post", "identify", "idnin",
-    "idnout", "keepalive", "keepopen", "mapped", "multiline", "ndots", "nssearch", "onesoa", "opcode",
-    "padding", "proxy", "qid", "qr", "raflag", "search", "showbadcookie", "showbadvers", "showsearch",
-    "tcflag", "tls", "trace", "ttlunits", "unexpected", "unknownformat", "yaml", "zflag",
+    "expandaaaa", "expire", "header-only", "identify", "idnin", "keepalive", "keepopen",
+    "mapped", "multiline", "ndots", "nssearch", "onesoa", "opcode", "padding", "proxy", "qid", "qr",
+    "raflag", "search", "showbadcookie", "showbadvers", "showsearch", "tcflag", "trace", "ttlunits",
+    "unexpected", "unknownformat", "yaml", "zflag",
 ))  # fmt: skip
 #: Many scripts use `+nocmd`. netkit never prints that line, so the flag has no effect.
 NOTHING = Flag("cmd", "")
@@ -245,7 +313,7 @@ def flag_options(function: F) -> F:
 
 
 def _options_of(flag: Flag) -> list[tuple[list[str], dict[str, Any]]]:
-    dest, long = f"flag_{flag.name}", flag.option
+    dest, long = f"flag_{flag.name.replace('-', '_')}", flag.option
     if flag.value is None:
         return [([f"--{long}/--no-{long}", dest], {"default": None, "help": flag.help})]
     how: dict[str, Any] = {"type": flag.value, "metavar": flag.metavar, "help": flag.help}
@@ -284,8 +352,8 @@ def _flags_of(params: Mapping[str, Any]) -> dict[str, Any]:
     given = {}
     for name, value in params.items():
         if name.startswith("flag_") and value not in (None, ()):
-            flag = name.removeprefix("flag_")
+            flag = name.removeprefix("flag_").replace("_", "-")
             given[flag] = [each for part in value for each in part] if _FLAGS[flag].adds else value
         elif name.startswith("no_flag_") and value:
-            given[name.removeprefix("no_flag_")] = False
+            given[name.removeprefix("no_flag_").replace("_", "-")] = False
     return given

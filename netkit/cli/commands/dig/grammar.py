@@ -18,6 +18,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netkit.cli.commands.dig.flags import NOTHING, SHORT, read_flag
+from netkit.cli.commands.dig.servers import Server, check_transport, parse_server
 from netkit.cli.frame.messages import suggest
 from netkit.cli.frame.options import WrongValue
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import NoReturn
 
+    from netkit.cli.payload.dns_tls import DnsTlsOptions
     from netkit.dns.constants import DnsClass, DnsRecordType
     from netkit.dns.message import Question
     from netkit.dns.name import Name
@@ -278,26 +280,6 @@ def parse_class(text: str) -> DnsClass:
     return found
 
 
-def parse_server(text: str) -> tuple[str | Any, int | None]:
-    """A server as host and port (None if not given): `192.0.2.53`, `ns1:5353`, `[::1]:53`, dig's `::1#53`.
-
-    Raises WrongValue.
-    """
-    from netkit.addr import AddrParseError, HostPort, parse_port
-
-    form = "write @ADDRESS or @NAME, with a port if it is not 53: @192.0.2.53:5353, @[2001:db8::53]:5353"
-    host, sign, port = text.partition("#")
-    try:
-        if sign:
-            return HostPort.parse(host, 0, "udp").host, parse_port(port, "udp")
-        without = HostPort.parse(text, 0, "udp")
-        if not without.host:
-            raise WrongValue(f"@{text}: the server's address is missing", form)
-        return without.host, without.port or None
-    except AddrParseError as error:
-        raise WrongValue(f"@{text} is not a server: {error.reason}", form) from None
-
-
 def doubt(text: str) -> tuple[str, str] | None:
     """What is odd about a query (in its one form as text) that can be asked all the same, and what may
     have been meant."""
@@ -326,7 +308,7 @@ class Query(NamedTuple):
     name: Name
     rdtype: DnsRecordType
     rdclass: DnsClass
-    servers: tuple[tuple[Any, int | None], ...]
+    servers: tuple[Server, ...]
     flags: Mapping[str, Any]
 
     @property
@@ -342,8 +324,9 @@ class Defaults(NamedTuple):
 
     rdtype: DnsRecordType | None = None
     rdclass: DnsClass | None = None
-    servers: tuple[tuple[Any, int | None], ...] = ()
+    servers: tuple[Server, ...] = ()
     flags: Mapping[str, Any] = {}
+    how: DnsTlsOptions | None = None
 
     def parse(self, text: str) -> Query:
         """Parse a query, `www.example.com MX +tcp`. Raises WrongValue and DnsError.InvalidName."""
@@ -360,7 +343,7 @@ class Defaults(NamedTuple):
         from netkit.dns.name import Name
 
         rdtype, rdclass = self.rdtype, self.rdclass
-        servers: list[tuple[Any, int | None]] = []
+        servers: list[Server] = []
         flags = dict(self.flags)
         name: Name = Name.root
         for kind, text, value in words:
@@ -381,13 +364,10 @@ class Defaults(NamedTuple):
             else:
                 raise WrongValue(f"{text!r} is not a name", FORM)
         check_edns(flags)
-        return Query(
-            name,
-            rdtype or DnsRecordType.A,
-            rdclass or DnsClass.IN,
-            tuple(servers) or self.servers,
-            flags,
-        )
+        asked = tuple(servers) or self.servers
+        rdtype = rdtype or DnsRecordType.A
+        check_transport(asked, flags, self.how, is_any=rdtype == DnsRecordType.ANY)
+        return Query(name, rdtype, rdclass or DnsClass.IN, asked, flags)
 
 
 def check_edns(flags: Mapping[str, Any]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netkit.cli.commands.dig.words import carried, name_text, rdata, steps
 from netkit.cli.frame.messages import plural
+from netkit.cli.payload.dns_history import TITLES, history_cells
 from netkit.cli.render.tables import facts, mark, table, text
 from netkit.dns.constants import RCODE_MEANINGS, DnsClass, Rcode
 from netkit.dns.message import FLAG_MEANINGS
@@ -27,18 +29,34 @@ def reply_sheet(result: Answered, env: Environment) -> Iterable[Any]:
         yield facts(_facts(result, env))
     if result.shows("question") and not result.shows("comments"):
         for question in message.question:
-            yield text(f"{question.name} {question.rdclass} {question.rdtype}", "bold")
+            name = name_text(result, question.name, env.encoding, at_terminal=True)
+            yield text(f"{name} {question.rdclass} {question.rdtype}", "bold")
     for name in ("answer", "authority", "additional"):
         records = result.section(name)
         if records:
-            yield _records(result, name, records)
+            yield _records(result, name, records, env)
     if result.shows("stats"):
         reply = result.reply
-        how = f"{reply.transport.upper()} in {reply.elapsed_s * 1000:.1f} ms"
-        yield text(f"{plural(reply.size, 'octet')} from {reply.server} over {how}", "dim")
+        name = "" if result.server_name is None else f" ({result.server_name})"
+        how = f"{reply.transport.upper()} in {reply.elapsed_s * 1000:.1f} ms{_steps(result)}"
+        yield text(f"{plural(reply.size, 'octet')} from {reply.server}{name} over {how}", "dim")
+        words = [f"{title} {found}" if title == "PROXY" else found for title, found in carried(result)]
+        if words:
+            yield text("; ".join(words), "dim")
+    if result.query.flags.get("explain"):
+        yield table(TITLES, history_cells(result.history), title="History", right=(0, 1, 7))
 
 
-def _records(result: Answered, name: str, records: Sequence[DnsRecord]) -> Any:
+def _steps(result: Answered) -> str:
+    made = result.reply.connection
+    if made is None:
+        return ""
+    if made.is_reused:
+        return ", a connection that was there"
+    return f" ({', '.join([f'{name} {seconds * 1000:.1f} ms' for name, seconds in steps(result)])})"
+
+
+def _records(result: Answered, name: str, records: Sequence[DnsRecord], env: Environment) -> Any:
     shown = result.query.flags
     kept = [0, 1, 2, 3, 4]
     if not shown.get("ttlid", True):
@@ -49,7 +67,9 @@ def _records(result: Answered, name: str, records: Sequence[DnsRecord]) -> Any:
     titles = ("name", "TTL", "class", "type", "data")
     rows = []
     for record in records:
-        cells = (record.name, record.ttl, record.rdclass, record.rdtype, record.rdata_text())
+        owner = name_text(result, record.name, env.encoding, at_terminal=True)
+        data = rdata(result, record, env.encoding, at_terminal=True)
+        cells = (owner, record.ttl, record.rdclass, record.rdtype, data)
         rows.append([cells[index] for index in kept])
     right = [kept.index(1)] if 1 in kept else []
     return table([titles[index] for index in kept], rows, title=name.capitalize(), right=right)
@@ -59,7 +79,9 @@ def _facts(result: Answered, env: Environment) -> list[tuple[str, object]]:
     message, query = result.message, result.query
     found: list[tuple[str, object]] = []
     if result.shows("question"):
-        found.append(("question", f"{query.name} {query.rdclass} {query.rdtype}"))
+        name = name_text(result, query.name, env.encoding, at_terminal=True)
+        plain = "" if name == str(query.name) else f" ({query.name})"
+        found.append(("question", f"{name} {query.rdclass} {query.rdtype}{plain}"))
     verdict, words = _status(result)
     found.append(("status", mark(verdict, words, env)))
     flags = [f"{flag} {FLAG_MEANINGS[flag]}" for flag in message.flag_names if flag in FLAG_MEANINGS]

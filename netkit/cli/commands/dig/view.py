@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, cast
 
 from netkit.cli.commands.dig.answered import Answered, Referral
+from netkit.cli.commands.dig.words import carried, name_text, rdata, steps
 from netkit.cli.frame.cells import Column
 from netkit.cli.frame.fields import Cases, Endpoint
 from netkit.cli.frame.output import b64
 from netkit.cli.frame.view import View
+from netkit.cli.payload.dns_history import (
+    QueryRow,
+    TransportName,
+    Unanswered,
+    history_lines,
+    history_rows,
+    unanswered,
+)
+from netkit.cli.payload.talking import TlsRow
 from netkit.dns.constants import DnsClass, DnsRecordType, Rcode
 from netkit.dns.errors import DnsError
 from netkit.dns.verdict import Meaning
@@ -18,7 +28,9 @@ if TYPE_CHECKING:
 
     from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
+    from netkit.cli.frame.exits import Failure
     from netkit.dns.edns import Edns
+    from netkit.dns.name import Name
     from netkit.dns.records.base import DnsRecord
 
 SECTIONS = ("answer", "authority", "additional")
@@ -56,11 +68,15 @@ def _option_cases() -> list[dict[str, Any]]:
     return [*known, {"properties": {"fields": EdnsOption.Unknown.json_schema()}}]
 
 
-QuestionRow = TypedDict("QuestionRow", {"name": str, "class": str, "type": str})
+_NAME_UNICODE = Annotated[str | None, "The name with its IDNA labels in Unicode; null if it has none"]
+QuestionRow = TypedDict(
+    "QuestionRow", {"name": str, "name_unicode": _NAME_UNICODE, "class": str, "type": str}
+)
 RecordRow = TypedDict(
     "RecordRow",
     {
         "name": str,
+        "name_unicode": _NAME_UNICODE,
         "ttl_s": Annotated[int, "Seconds it may be kept"],
         "class": str,
         "type": str,
@@ -111,13 +127,35 @@ class ComplaintRow(TypedDict):
     reason: str
 
 
+class StepRow(TypedDict):
+    """A step on the way to the answer."""
+
+    phase: Annotated[
+        Literal["connect", "proxy", "tls", "wait"],
+        "connect, proxy and tls are absent if the connection was there; wait is from the query to its answer",
+    ]
+    started_s: Annotated[float, "When it began, in seconds since the query that was answered began"]
+    ended_s: float
+
+
 class DigRow(TypedDict):
     """A server's answer to one question."""
 
     question: QuestionRow
     server: Annotated[Endpoint, "Who answered"]
-    transport: Annotated[Literal["udp", "tcp"], "The transport of the answer"]
-    elapsed_s: Annotated[float, "From sending the query to receiving the answer"]
+    server_name: Annotated[
+        str | None, "The name (or address) that its certificate was checked against; null without TLS"
+    ]
+    upstream: Annotated[str | None, "The server as it may be given to @ and --server"]
+    transport: Annotated[TransportName, "The transport of the answer"]
+    tls: Annotated[TlsRow | None, "The result of the TLS handshake"]
+    http_version: Annotated[str | None, "The version of HTTP; null if it was not over HTTPS"]
+    reused: Annotated[bool, "Whether an earlier query used the connection"]
+    proxy: Annotated[str | None, "The proxy, without its password"]
+    elapsed_s: Annotated[
+        float, "From sending the query (over TCP, TLS and HTTPS: from connecting) to receiving the answer"
+    ]
+    phases: list[StepRow]
     size: Annotated[int, "Octets of the answer"]
     id: int
     opcode: str
@@ -136,6 +174,7 @@ class DigRow(TypedDict):
         list[ComplaintRow], "What is wrong with the answer; it is shown as far as it could be read"
     ]
     wire_b64: Annotated[str | None, "The octets of an answer that something is wrong with; else null"]
+    history: Annotated[list[QueryRow], "Every query that was sent, also without +explain"]
 
 
 # -- how it is shown
@@ -145,19 +184,31 @@ class DigView(View[Answered]):
     """The reply as a table for each section, as dig's lines, as bare rdata, and as an object."""
 
     schema = DigRow
+    failed_schema = Unanswered
     columns = (Column("query", 36), Column("status", 9), Column("answer", 120))
 
     def to_json(self, result: Answered) -> DigRow:
         reply, message, query = result.reply, result.message, result.query
+        made = reply.connection
         return {
             "question": {
                 "name": str(query.name),
+                "name_unicode": _unicode(query.name),
                 "class": str(query.rdclass),
                 "type": str(query.rdtype),
             },
             "server": str(reply.server),
-            "transport": cast(Literal["udp", "tcp"], reply.transport),
+            "server_name": result.server_name,
+            "upstream": None if result.upstream is None else str(result.upstream),
+            "transport": cast(TransportName, reply.transport),
+            "tls": None
+            if made is None or not made.tls_version
+            else {"protocol": made.tls_version, "cipher": made.cipher or None, "alpn": made.alpn or None},
+            "http_version": None if made is None else made.http_version or None,
+            "reused": made is not None and made.is_reused,
+            "proxy": None if result.proxy is None else str(result.proxy),
             "elapsed_s": reply.elapsed_s,
+            "phases": _step_rows(result),
             "size": reply.size,
             "id": message.id,
             "opcode": str(message.opcode),
@@ -175,7 +226,11 @@ class DigView(View[Answered]):
                 for each in message.complaints
             ],
             "wire_b64": b64(reply.wire) if message.complaints else None,
+            "history": history_rows(result.history),
         }
+
+    def failed_json(self, failure: Failure) -> Unanswered:
+        return unanswered(failure)
 
     def plain(self, result: Answered) -> Iterable[Line]:
         comments = result.shows("comments")
@@ -185,7 +240,8 @@ class DigView(View[Answered]):
             if comments:
                 yield ";; QUESTION SECTION:"
             for question in result.message.question:
-                yield f";{question}"
+                name = name_text(result, question.name, "utf-8", at_terminal=False)
+                yield f";{name}{str(question).removeprefix(str(question.name))}"
         for name in SECTIONS:
             records = result.section(name)
             signature = [record for record in records if record.rdtype == DnsRecordType.TSIG]
@@ -198,17 +254,22 @@ class DigView(View[Answered]):
         if result.shows("stats"):
             reply = result.reply
             host, port = reply.server.ip, reply.server.port
-            yield f";; Query time: {reply.elapsed_s * 1000:.1f} msec"
-            yield f";; SERVER: {host}#{port}({host}) ({reply.transport.upper()})"
+            yield f";; Query time: {reply.elapsed_s * 1000:.1f} msec{_in_steps(result)}"
+            yield f";; SERVER: {host}#{port}({result.server_name or host}) ({reply.transport.upper()})"
+            yield from [f";; {title}: {words}" for title, words in carried(result)]
             yield f";; MSG SIZE  rcvd: {reply.size}"
+        if result.query.flags.get("explain"):
+            yield ";; HISTORY:"
+            yield from history_lines(result.history, ";; ")
 
     def is_block(self, result: Answered) -> bool:
         # As dig has it: records alone say whose they are, and a script reads them line by line.
-        return any(result.shows(part) for part in ("comments", "question", "stats"))
+        shown = any(result.shows(part) for part in ("comments", "question", "stats"))
+        return shown or bool(result.query.flags.get("explain"))
 
     def short(self, result: Answered) -> Iterable[Line]:
         for record in result.message.answer:
-            yield record.rdata_text()
+            yield rdata(result, record, "utf-8", at_terminal=False)
 
     def table(self, result: Answered, env: Environment) -> Iterable[Any]:
         from netkit.cli.commands.dig.sheet import reply_sheet
@@ -263,19 +324,44 @@ def _header_lines(result: Answered) -> Iterable[str]:
             yield f"; {each}"
 
 
+def _in_steps(result: Answered) -> str:
+    """`: connect 0.1, tls 1.2, wait 0.3`; empty over UDP, which has no steps."""
+    made = result.reply.connection
+    if made is None:
+        return ""
+    if made.is_reused:
+        return ", over a connection that was there"
+    return f" ({', '.join([f'{name} {seconds * 1000:.1f}' for name, seconds in steps(result)])})"
+
+
+def _step_rows(result: Answered) -> list[StepRow]:
+    rows: list[StepRow] = []
+    begun = 0.0
+    for name, seconds in steps(result):
+        rows.append({"phase": cast(Any, name), "started_s": begun, "ended_s": begun + seconds})
+        begun += seconds
+    return rows
+
+
+def _unicode(name: Name) -> str | None:
+    unicode = name.to_unicode()
+    return None if unicode == str(name) else unicode
+
+
 def _record_line(result: Answered, record: DnsRecord) -> str:
-    cells: list[object] = [record.name]
+    cells: list[object] = [name_text(result, record.name, "utf-8", at_terminal=False)]
     flags = result.query.flags
     if flags.get("ttlid", True):
         cells.append(record.ttl)
     if flags.get("class", True):
         cells.append(record.rdclass)
-    return "\t".join(map(str, [*cells, record.rdtype, record.rdata_text()]))
+    return "\t".join(map(str, [*cells, record.rdtype, rdata(result, record, "utf-8", at_terminal=False)]))
 
 
 def _record_row(record: DnsRecord) -> RecordRow:
     return {
         "name": str(record.name),
+        "name_unicode": _unicode(record.name),
         "ttl_s": record.ttl,
         "class": str(record.rdclass),
         "type": str(record.rdtype),

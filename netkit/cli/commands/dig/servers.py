@@ -1,0 +1,249 @@
+"""Whom `netkit dig` asks: servers as they were given, and the upstreams of the library that they become.
+
+A server is `@ADDRESS` or `@NAME`, asked over what the flags say (UDP, `+tcp`, `+tls`, `+https`), or a URL,
+which says it itself: `@tcp://`, `@tls://ADDRESS#NAME`, `@https://HOST/PATH{?dns}`. A name is looked up once,
+as this system does it, however many queries its server gets; each of its addresses is a server to ask.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from netkit.cli.frame.options import WrongValue
+from netkit.dns.constants import DNS_PORT
+from netkit.dns.errors import DnsError
+from netkit.io import SingleFlight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from netkit.addr import IpAddr, SocketAddr
+    from netkit.cli.payload.dns_tls import DnsTlsOptions
+    from netkit.dns.upstream import Transport, Upstream
+    from netkit.io import Flow
+
+FORM = "write @ADDRESS or @NAME, with a port if it is not 53: @192.0.2.53:5353, @[2001:db8::53]:5353"
+URL_FORM = "write @tls://ADDRESS#NAME, @https://HOST/dns-query, @tcp://ADDRESS or @udp://ADDRESS"
+
+
+class NoServer(DnsError):
+    """There is no server to ask: its name has no address, or no address of the family that was given."""
+
+    fault = "caller"
+    hint = "name the server by its address, as in @192.0.2.53"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Server(NamedTuple):
+    """A server as it was given: `host` is a name or an address, `port` None if there was none.
+
+    `transport` is what a URL says, None without one; `upstream` is the rest of a URL over TLS or HTTPS.
+    """
+
+    host: str | Any
+    port: int | None
+    transport: Transport | None = None
+    upstream: Upstream | None = None
+
+
+def parse_server(text: str) -> Server:
+    """A server: `192.0.2.53`, `ns1:5353`, `[::1]:53`, dig's `::1#53`, or a URL. Raises WrongValue."""
+    if "://" in text:
+        return _parse_url(text)
+    return Server(*_parse_place(text, text))
+
+
+def _parse_place(text: str, written: str) -> tuple[str | Any, int | None]:
+    from netkit.addr import AddrParseError, HostPort, parse_port
+
+    host, sign, port = text.partition("#")
+    try:
+        if sign:
+            return HostPort.parse(host, 0, "udp").host, parse_port(port, "udp")
+        without = HostPort.parse(text, 0, "udp")
+        if not without.host:
+            raise WrongValue(f"@{written}: the server's address is missing", FORM)
+        return without.host, without.port or None
+    except AddrParseError as error:
+        raise WrongValue(f"@{written} is not a server: {error.reason}", FORM) from None
+
+
+def _parse_url(text: str) -> Server:
+    from netkit.addr import AddrParseError
+    from netkit.dns.upstream import Transport, Upstream
+
+    scheme, _, rest = text.partition("://")
+    if scheme.lower() in ("udp", "tcp"):  # by name as well, which is looked up here
+        return Server(*_parse_place(rest, text), Transport(scheme.lower()))
+    try:
+        found = Upstream.parse(text)
+    except DnsError.InvalidValue as error:
+        # What is quoted is what was typed; a URL with a password in it is none of these forms.
+        reason = error.reason if "@" not in rest else "a server has no user name"
+        shown = text if "@" not in rest else f"{scheme}://..."
+        raise WrongValue(f"@{shown} is not a server: {reason}", URL_FORM) from None
+    except DnsError.InvalidName as error:
+        raise WrongValue(f"@{text} is not a server: {error}", URL_FORM) from None
+    except AddrParseError as error:
+        raise WrongValue(f"@{text} is not a server: {error.reason}", URL_FORM) from None
+    host = found.tls_name if found.addr is None else found.addr.ip
+    return Server(host, found.port, found.transport, found)
+
+
+class Servers:
+    """The upstreams of servers. `port` is in place of the transport's; `family` 4 or 6 limits addresses."""
+
+    def __init__(self, port: int | None, family: int | None) -> None:
+        self._port = port
+        self._family = family
+        self._system: list[SocketAddr] | None = None
+        self._known: dict[str, list[SocketAddr] | Exception] = {}
+        self._look_ups: SingleFlight[str, list[SocketAddr] | Exception] = SingleFlight()
+
+    def upstreams(self, servers: Sequence[Server], flags: Mapping[str, Any]) -> Flow[list[Upstream]]:
+        """Flow: whom to ask, in order; resolv.conf's servers if none is given. Raises NoServer."""
+        found: list[Upstream] = []
+        if not servers:
+            by_flags = transport_of(flags)
+            for addr in self._system_servers():
+                is_changed = by_flags.is_encrypted or self._port is not None
+                at = _at(addr, self._port or by_flags.default_port) if is_changed else addr
+                found.append(_upstream(at, by_flags, None, flags))
+            return found
+        for server in servers:
+            host = server.host
+            transport = server.transport or transport_of(flags)
+            if isinstance(host, str):
+                addresses = yield from self._look_up(host)
+            else:
+                addresses = [_at(host, 0)]
+            port = server.port or self._port or transport.default_port
+            for each in self._usable(addresses, f"the server {host}"):
+                at = _at(each, port)
+                if server.upstream is not None:
+                    found.append(_with_flags(server.upstream.replace(addr=at), flags))
+                else:
+                    found.append(_upstream(at, transport, host if isinstance(host, str) else None, flags))
+        return found
+
+    def _system_servers(self) -> list[SocketAddr]:
+        if self._system is None:
+            from netkit.dns.system import ResolvConf
+
+            self._system = self._usable(ResolvConf.load().servers, "the servers of resolv.conf")
+        return self._system
+
+    def _usable(self, addresses: Iterable[SocketAddr], whose: str) -> list[SocketAddr]:
+        found = [each for each in addresses if self._family in (None, each.ip.version)]
+        if not found:
+            raise NoServer(f"{whose}: no IPv{self._family} address")
+        return found
+
+    def _look_up(self, host: str) -> Flow[list[SocketAddr]]:
+        found = self._known.get(host)
+        if found is None:
+            found = yield from self._look_ups.do(host, lambda: self._ask_system(host))
+            self._known[host] = found
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _ask_system(self, host: str) -> Flow[list[SocketAddr] | Exception]:
+        from netkit.net.errors import ResolveError
+        from netkit.net.resolve import resolve_flow
+
+        try:
+            return (yield from resolve_flow((host, self._port or DNS_PORT)))
+        except ResolveError as error:
+            return NoServer(f"the server {host}: {error.reason}")
+        except OSError as error:
+            return error
+
+
+def transport_of(flags: Mapping[str, Any]) -> Transport:
+    """What the flags say about servers that are not given as URLs. TCP is a matter of each query."""
+    from netkit.dns.upstream import Transport
+
+    if _is_https(flags):
+        return Transport.HTTPS
+    return Transport.TLS if flags.get("tls") else Transport.UDP
+
+
+def check_transport(
+    servers: Iterable[Server], flags: Mapping[str, Any], how: DnsTlsOptions | None, *, is_any: bool
+) -> None:
+    """Raise WrongValue where flags, options, and the URLs of servers contradict each other.
+
+    `is_any` is for a query for ANY, which goes over TCP.
+    """
+    from netkit.dns.upstream import Transport
+
+    is_https = _is_https(flags)
+    if is_https and flags.get("tls"):
+        raise WrongValue("+tls and +https exclude each other", "leave one of the two out")
+    wanted = Transport.HTTPS if is_https else Transport.TLS if flags.get("tls") else None
+    over_tcp = flags.get("tcp", is_any)
+    used = wanted or (Transport.TCP if over_tcp else Transport.UDP)
+    for server in servers:
+        if wanted is not None and server.transport not in (None, wanted):
+            raise WrongValue(
+                f"+{wanted} contradicts @{server.transport}://, which says how to ask",
+                "leave one of the two out",
+            )
+    every = [server.transport or used for server in servers] or [used]
+    if not any(each.is_encrypted for each in every):
+        given = [f"+{name}" for name in ("tls-ca", "tls-hostname", "tls-pin") if flags.get(name)]
+        if how is not None:
+            given += ["--ca"] * (how.ca is not None) + ["--insecure"] * how.insecure
+        if given:
+            raise WrongValue(f"{given[0]} is for TLS", "add +tls or +https, or write @tls://ADDRESS")
+    if how is not None and how.proxy is not None and Transport.UDP in every and not over_tcp:
+        raise WrongValue(
+            "UDP does not go through a proxy", "add +tcp, +tls or +https, or write @tcp://ADDRESS"
+        )
+
+
+def _is_https(flags: Mapping[str, Any]) -> bool:
+    return any(flags.get(name) for name in ("https", "https-get", "https-post"))
+
+
+def _upstream(addr: SocketAddr, transport: Transport, host: str | None, flags: Mapping[str, Any]) -> Upstream:
+    from netkit.dns.name import Name
+    from netkit.dns.upstream import Upstream
+
+    if not transport.is_encrypted:
+        return Upstream(addr, transport)
+    name = None if host is None else Name.parse(host).to_text(omit_final_dot=True)
+    return _with_flags(Upstream(addr, transport, name), flags)
+
+
+def _with_flags(upstream: Upstream, flags: Mapping[str, Any]) -> Upstream:
+    """The upstream with what the flags say of TLS and HTTPS, besides what its URL says."""
+    from netkit.dns.upstream import Transport
+
+    changes: dict[str, Any] = {}
+    if flags.get("tls-hostname"):
+        changes["tls_name"] = flags["tls-hostname"]
+    if flags.get("tls-pin"):
+        changes["pins"] = flags["tls-pin"]
+    if upstream.transport is Transport.HTTPS:
+        for name, method in (("https", None), ("https-post", "POST"), ("https-get", "GET")):
+            value = flags.get(name)
+            if isinstance(value, str):
+                changes["path"] = value
+            if value and method is not None:
+                changes["method"] = method
+    return upstream.replace(**changes) if changes else upstream
+
+
+def _at(address: SocketAddr | IpAddr, port: int) -> SocketAddr:
+    """The same address with another port; an IPv6 address keeps its scope."""
+    from netkit.addr import SocketAddr
+
+    return SocketAddr.new(address.ip if isinstance(address, SocketAddr) else address, port)
