@@ -153,18 +153,17 @@ class Upstream(Value):
                 )
         elif "/" in rest:
             raise DnsError.InvalidValue("server", text, f"there is no path over {transport}")
-        if fragment and not transport.is_encrypted:
-            raise DnsError.InvalidValue("server", text, f"there is no certificate over {transport}")
+        if fragment:
+            if not transport.is_encrypted:
+                raise DnsError.InvalidValue("server", text, f"there is no certificate over {transport}")
+            fragment = _host_name(fragment, text)
         place = HostPort.parse(rest, transport.default_port, "udp" if transport is Transport.UDP else "tcp")
         addr = place.socket_addr
         if addr is not None:
             return cls(addr, transport, fragment or None, (), path, method)
         if not transport.is_encrypted:
             raise DnsError.InvalidValue("nameserver", text, "must be an address, such as 192.0.2.53")
-        host = str(place.host)
-        if not host or not Name.parse(host).is_hostname:
-            raise DnsError.InvalidValue("server", text, "must be an address or a host name")
-        name = Name.parse(host).to_text(omit_final_dot=True)  # as certificates have it: IDNA in ASCII
+        name = _host_name(str(place.host), text)
         if fragment and fragment.lower() != name.lower():
             raise DnsError.InvalidValue("server", text, "has two names: with #name, the host is an address")
         return cls(None, transport, name, (), path, method, place.port)
@@ -198,6 +197,17 @@ class Upstream(Value):
         template = _TEMPLATE if self.method == "GET" else ""
         name = f"#{self.tls_name}" if self.tls_name is not None and self.addr is not None else ""
         return f"{self.transport}://{host}{self.path}{template}{name}"
+
+
+def _host_name(name: str, text: str) -> str:
+    """A host name as certificates have it: IDNA in ASCII. Raises DnsError.InvalidValue, which quotes `text`."""
+    try:
+        found = Name.parse(name)
+    except DnsError.InvalidName as error:
+        raise DnsError.InvalidValue("server", text, f"{name!r} is not a host name: {error.reason}") from None
+    if not name or not found.is_hostname or found.is_root:
+        raise DnsError.InvalidValue("server", text, "must be an address or a host name")
+    return found.to_text(omit_final_dot=True)
 
 
 class Routes:

@@ -261,6 +261,7 @@ class TestForms:
             "family": 6,
             "source": "dns",
             "name": "web.example.com",
+            "name_unicode": None,
             "ttl_s": 90,
             "reached_from": "::1",
         }

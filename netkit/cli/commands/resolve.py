@@ -3,242 +3,52 @@ sources."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict, cast
+from typing import TYPE_CHECKING, Any
 
+from netkit.cli.commands.resolve_view import Named, Resolved, ResolveView, Target
 from netkit.cli.frame import inputs, options
-from netkit.cli.frame.cells import Column
 from netkit.cli.frame.command import Run, command
-from netkit.cli.frame.fields import Address
 from netkit.cli.frame.groups import FamilyOptions, option_group
 from netkit.cli.frame.options import ENDPOINT, Endpoint, File, Number, Value, WrongValue, option
-from netkit.cli.frame.view import View
+from netkit.cli.payload.dns_history import history_lines
+from netkit.cli.payload.dns_tls import DnsTlsOptions, LazyDoh
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import click
 
-    from netkit.addr import SocketAddr
-    from netkit.cli.frame.cells import Line
-    from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
-    from netkit.dns.host import FoundHost, FoundNames
+    from netkit.dns.host import FoundHost
+    from netkit.dns.message import Question
     from netkit.dns.resolver import Resolver
+    from netkit.dns.steps import Done, Step
     from netkit.dns.system import HostSource, ResolvConf
+    from netkit.dns.upstream import Upstream
     from netkit.io import Flow
 
-UNREACHABLE = "unreachable"
-#: The least width of a terminal for the column of the family, which the address shows as well.
-WIDE = 100
 
-
-class AddressRow(TypedDict):
-    """One address, in the order to try them."""
-
-    address: Address
-    family: Annotated[Literal[4, 6], "IPv4 or IPv6"]
-    source: Annotated[
-        Literal["literal", "hosts", "dns", "system"],
-        "Where it was found: written as an address, in the hosts file, by name servers, or by getaddrinfo(3)",
-    ]
-    name: Annotated[
-        str, "The name under which it was found: with the search list applied and aliases followed"
-    ]
-    ttl_s: Annotated[int | None, "Seconds it may be kept; null if the source does not say"]
-    reached_from: Annotated[
-        Address | None, "The local address that a connection would have; null if there is no route"
-    ]
-
-
-class ResolveRow(TypedDict):
-    """The addresses of a name."""
-
-    host: str
-    port: Annotated[int | None, "null if none was given"]
-    addresses: Annotated[list[AddressRow], "Best first (RFC 6724)"]
-    aliases: Annotated[list[str], "The names that are aliases of another name (CNAME), in order"]
-    problems: Annotated[list[str], "Why the addresses of one family are not known"]
-    not_asked: Annotated[list[str], "Sources of nsswitch.conf that netkit does not know"]
-    elapsed_s: float
-
-
-class NameRow(TypedDict):
-    """One name of an address."""
-
-    name: str
-    source: Annotated[Literal["hosts", "dns"], "From the hosts file, or from name servers (PTR)"]
-    ttl_s: Annotated[int | None, "Seconds it may be kept; null if the source does not say"]
-
-
-class ReverseRow(TypedDict):
-    """The names of an address (-x)."""
-
-    address: Address
-    names: Annotated[list[NameRow], "The canonical one first"]
-    not_asked: Annotated[list[str], "Sources of nsswitch.conf that netkit does not know"]
-    elapsed_s: float
-
-
-class Target(NamedTuple):
-    """A name with or without a port, as it was given; with -x, an address."""
-
-    host: str
-    port: int | None
-
-
-class Resolved(NamedTuple):
-    """The addresses of a target."""
-
-    target: Target
-    found: FoundHost
-    elapsed_s: float
-
-    @property
-    def text(self) -> str:
-        """The target in one form, whatever the form it was given in."""
-        host, port = self.target
-        if port is None:
-            return host
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-    @property
-    def aliases(self) -> list[str]:
-        """The names from the one that was asked for to the one that has the addresses."""
-        names = (alias.name.to_text(True) for answer in self.found.answers for alias in answer.aliases)
-        return list(dict.fromkeys(names))
-
-    def rows(self) -> Iterable[tuple[object, ...]]:
-        """A row for every address."""
-        for order, each in enumerate(self.found.addresses, 1):
-            yield (
-                order,
-                each.address,
-                self.target.port,
-                f"IPv{each.address.version}",
-                each.source,
-                each.name,
-                each.ttl,
-                UNREACHABLE if each.reached_from is None else each.reached_from,
-            )
-
-    def to_json(self) -> ResolveRow:
-        found = self.found
-        return {
-            "host": found.host,
-            "port": self.target.port,
-            "addresses": [
-                {
-                    "address": str(each.address),
-                    "family": 4 if each.address.version == 4 else 6,
-                    "source": cast(Any, each.source),
-                    "name": each.name,
-                    "ttl_s": each.ttl,
-                    "reached_from": None if each.reached_from is None else str(each.reached_from),
-                }
-                for each in found.addresses
-            ],
-            "aliases": self.aliases,
-            "problems": [str(problem) for problem in found.problems],
-            "not_asked": list(found.not_asked),
-            "elapsed_s": self.elapsed_s,
-        }
-
-
-class Named(NamedTuple):
-    """The names of an address (-x)."""
-
-    target: Target
-    found: FoundNames
-    elapsed_s: float
-
-    @property
-    def text(self) -> str:
-        """The address in one form, whatever the form it was given in."""
-        return str(self.found.address)
-
-    def rows(self) -> Iterable[tuple[object, ...]]:
-        """A row for every name."""
-        for order, each in enumerate(self.found.names, 1):
-            yield order, each.name, each.source, each.ttl
-
-    def to_json(self) -> ReverseRow:
-        return {
-            "address": self.text,
-            "names": [
-                {"name": each.name, "source": cast(Any, each.source), "ttl_s": each.ttl}
-                for each in self.found.names
-            ],
-            "not_asked": list(self.found.not_asked),
-            "elapsed_s": self.elapsed_s,
-        }
-
-
-class ResolveView(View["Resolved | Named"]):
-    """A row for every address, or for every name."""
-
-    schema = ResolveRow | ReverseRow
-    columns = (Column("input", 28), Column("source", 7), Column("addresses, or names", 80))
-
-    def to_json(self, result: Resolved | Named) -> ResolveRow | ReverseRow:
-        return result.to_json()
-
-    def label(self, result: Resolved | Named, text: str) -> str:  # noqa: ARG002
-        return result.text
-
-    def rows(self, result: Resolved | Named) -> Iterable[Sequence[object]]:
-        return result.rows()
-
-    def short(self, result: Resolved | Named) -> Iterable[Line]:
-        if isinstance(result, Named):
-            return [each.name for each in result.found.names]
-        return [str(each.address) for each in result.found.addresses]
-
-    def row(self, result: Resolved | Named) -> Sequence[object]:
-        if isinstance(result, Named):
-            source = result.found.names[0].source
-        else:
-            source = result.found.addresses[0].source
-        return source, ", ".join(map(str, self.short(result)))
-
-    def table(self, result: Resolved | Named, env: Environment) -> Iterable[Any]:
-        from netkit.addr import SocketAddr
-        from netkit.cli.render import table, text
-
-        rows: list[tuple[object, ...]] = list(result.rows())
-        if isinstance(result, Named):
-            yield table(("#", "name", "source", "TTL"), rows, right=(0, 3))
-            return
-        titles = ["#", "address", "family", "source", "name", "TTL", "reached from"]
-        cells: list[list[Any]] = []
-        for order, address, port, family, source, name, ttl, reached_from in rows:
-            endpoint = address if port is None else SocketAddr.new(cast(Any, address), cast(Any, port))
-            last = text(UNREACHABLE, "red") if reached_from is UNREACHABLE else reached_from
-            cells.append([order, endpoint, family, source, name, ttl, last])
-        if env.width < WIDE:  # the address shows its family too, and needs the room
-            for line in (titles, *cells):
-                del line[2]
-        yield table(titles, cells, right=(0, len(titles) - 2))
-        if result.aliases:
-            arrow = " → " if env.encoding.startswith("utf") else " -> "
-            yield text(f"aliases: {arrow.join([*result.aliases, result.found.addresses[0].name])}", "dim")
-
-
-class Server(Value["SocketAddr"]):
-    """A name server: an address, with a port if it is not 53."""
+class Server(Value["Upstream"]):
+    """A name server: an address, with a port if it is not 53, or a URL that says how to ask."""
 
     name = "server"
-    metavar = "ADDR"
-    form = "write an address, as in 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53"
+    metavar = "SERVER"
+    form = (
+        "write an address, as in 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53, or a URL: "
+        "tcp://ADDRESS, tls://ADDRESS#NAME, https://HOST/dns-query"
+    )
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> SocketAddr:
-        from netkit.dns.resolver import nameserver_addr
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Upstream:
+        from netkit.addr import AddrParseError
+        from netkit.dns.errors import DnsError
+        from netkit.dns.upstream import Upstream
 
         try:
-            return nameserver_addr(value)
-        except ValueError as error:
-            reason = getattr(error, "reason", error)
-            self.wrong(f"{value!r} is not the address of a name server: {reason}", param, ctx)
+            return Upstream.of(value)
+        except (DnsError.InvalidName, DnsError.InvalidValue, AddrParseError) as error:
+            self.wrong(f"{value!r} is not a name server: {error.reason}", param, ctx)
 
 
 _SERVICE = Endpoint(0)
@@ -268,13 +78,14 @@ def parse_address(text: str) -> Target:
 )
 @inputs.many("NAME[:PORT]", parse=parse_target, complete=ENDPOINT)
 @option("-x", "reverse", is_flag=True, help="Take the inputs as addresses, and find their names.")
-@option_group(only=FamilyOptions)
+@option_group(only=FamilyOptions, how=DnsTlsOptions)
 @option(
     "--server",
     "servers",
     type=Server(),
     multiple=True,
-    help="Ask this name server instead of resolv.conf's; may be given several times.",
+    help="Ask this name server instead of resolv.conf's; may be given several times. A URL says how: "
+    "tcp://ADDRESS, tls://ADDRESS#NAME, https://HOST/dns-query.",
 )
 @option("--system", is_flag=True, help="Ask getaddrinfo(3) instead, and keep its order.")
 @option("--hosts", type=File(), help="Read this hosts file instead of the system's.")
@@ -287,18 +98,25 @@ def parse_address(text: str) -> Target:
     show_default="resolv.conf's attempts, 2",
     help="How often to ask each name server.",
 )
+@option(
+    "--explain",
+    is_flag=True,
+    help="Show on standard error what was asked of whom, over what, what came, and why again.",
+)
 def resolve(
     run: Run[Resolved | Named],
     targets: Inputs[Target],
     reverse: bool,
     only: FamilyOptions,
-    servers: tuple[SocketAddr, ...],
+    how: DnsTlsOptions,
+    servers: tuple[Upstream, ...],
     system: bool,
     hosts: str | None,
     resolv_conf: str | None,
     nsswitch: str | None,
     timeout: float,
     tries: int | None,
+    explain: bool,
 ) -> None:
     """Show the addresses that this system would connect to for a name, in the order to try them.
 
@@ -319,11 +137,12 @@ def resolve(
         $ netkit resolve --short -4 db
         $ netkit resolve -x 192.0.2.1
         $ netkit resolve --server 192.0.2.53 -f names.txt --json
+        $ netkit resolve --server tls://192.0.2.53#dns.example --explain www.example.com
     """
-    if system and (reverse or servers or hosts or resolv_conf or nsswitch or tries):
+    if system and (reverse or servers or hosts or resolv_conf or nsswitch or tries or explain):
         raise WrongValue(
             "--system leaves the whole lookup to getaddrinfo(3)",
-            "-x, --server, --hosts, --resolv-conf, --nsswitch and --tries do not go with it",
+            "-x, --server, --hosts, --resolv-conf, --nsswitch, --tries and --explain do not go with it",
         )
     family = only.version
     if reverse:
@@ -333,20 +152,30 @@ def resolve(
     flow: Callable[[Target], Flow[Resolved | Named]]
     note = _Notes(run)
     if system:
-        flow = _by_system(family or 0)
-    else:
-        resolver = _resolver(servers, hosts, resolv_conf, nsswitch, timeout, tries)
-        flow = _names(resolver, note) if reverse else _addresses(resolver, family or 0, note)
-    run.each(targets, flow, timeout=timeout)
+        if how.proxy is not None or how.ca is not None or how.insecure:
+            raise WrongValue("--proxy, --ca and --insecure are for name servers", "leave out --system")
+        run.each(targets, _by_system(family or 0), timeout=timeout)
+        return
+    told = _Histories(run, is_shown=explain)
+    doh = LazyDoh(how.tls(run.env), how.proxy)
+    with _resolver(servers, hosts, resolv_conf, nsswitch, timeout, tries, how, doh, told, run) as resolver:
+        flow = _names(resolver, note, told) if reverse else _addresses(resolver, family or 0, note, told)
+        try:
+            run.each(targets, flow, timeout=timeout)
+        finally:
+            doh.close()
 
 
-def _addresses(resolver: Resolver, family: int, note: _Notes) -> Callable[[Target], Flow[Resolved | Named]]:
+def _addresses(
+    resolver: Resolver, family: int, note: _Notes, told: _Histories
+) -> Callable[[Target], Flow[Resolved | Named]]:
     def flow(target: Target) -> Flow[Resolved | Named]:
         begun = monotonic()
-        found = yield from resolver.find_host_flow(target.host, family)
+        with told.of(lambda: _questions(resolver, target.host)) as history:
+            found = yield from resolver.find_host_flow(target.host, family)
         note.not_asked(found.not_asked, "--system asks everything that nsswitch.conf names")
         note.problems(found)
-        return Resolved(target, found, monotonic() - begun)
+        return Resolved(target, found, monotonic() - begun, history)
 
     return flow
 
@@ -364,31 +193,104 @@ def _by_system(family: int) -> Callable[[Target], Flow[Resolved | Named]]:
     return flow
 
 
-def _names(resolver: Resolver, note: _Notes) -> Callable[[Target], Flow[Resolved | Named]]:
+def _names(resolver: Resolver, note: _Notes, told: _Histories) -> Callable[[Target], Flow[Resolved | Named]]:
     def flow(target: Target) -> Flow[Resolved | Named]:
         begun = monotonic()
-        found = yield from resolver.find_names_flow(target.host)
+        with told.of(lambda: _questions(resolver, target.host)) as history:
+            found = yield from resolver.find_names_flow(target.host)
         note.not_asked(found.not_asked)
-        return Named(target, found, monotonic() - begun)
+        return Named(target, found, monotonic() - begun, history)
 
     return flow
 
 
+def _questions(resolver: Resolver, host: str) -> list[Question]:
+    """What may be asked for a host, or for an address, in order."""
+    from netkit.addr import AddrParseError
+    from netkit.dns.constants import DnsRecordType
+    from netkit.dns.errors import DnsError
+    from netkit.dns.message import Question
+    from netkit.dns.name import Name
+
+    try:
+        return [Question(Name.reverse(host), DnsRecordType.PTR)]
+    except AddrParseError:
+        pass
+    try:
+        names = resolver.candidates(host)
+    except DnsError.InvalidName:
+        return []
+    return [Question(name, rdtype) for name in names for rdtype in (DnsRecordType.A, DnsRecordType.AAAA)]
+
+
+class _Histories:
+    """The histories of lookups, by their questions, until the row that they belong to is made."""
+
+    def __init__(self, run: Run[Any], *, is_shown: bool) -> None:
+        self._run = run
+        self._is_shown = is_shown and not run.json
+        self.is_wanted = is_shown or run.json
+        self._told: dict[Question, Done] = {}
+
+    def tell(self, question: Question, done: Done) -> None:
+        """Keep what a resolver tells."""
+        self._told[question] = done
+
+    @contextmanager
+    def of(self, questions: Callable[[], list[Question]]) -> Iterator[list[Step]]:
+        """What is asked for one input meanwhile; the list is filled at the end. An error gets it too."""
+        from netkit.dns.errors import DnsError
+
+        history: list[Step] = []
+        try:
+            yield history
+        except DnsError as error:
+            self._take(questions(), history)
+            error.history = tuple(history)
+            raise
+        else:
+            self._take(questions(), history)
+
+    def _take(self, questions: list[Question], history: list[Step]) -> None:
+        for question in questions if self.is_wanted else ():
+            done = self._told.pop(question, None)
+            history += () if done is None else done.history
+        if self._is_shown:
+            words = history_lines(history) if history else ["no name server was asked"]
+            self._run.env.say(*words)
+
+
 def _resolver(
-    servers: tuple[SocketAddr, ...],
+    servers: tuple[Upstream, ...],
     hosts: str | None,
     resolv_conf: str | None,
     nsswitch: str | None,
     timeout: float,
     tries: int | None,
+    how: DnsTlsOptions,
+    doh: LazyDoh,
+    told: _Histories,
+    run: Run[Any],
 ) -> Resolver:
-    """The resolver that the system's files describe, or the files given instead. Raises OSError."""
+    """The resolver that the system's files describe, or the files given instead.
+
+    Raises OSError, UnusableFile, and WrongValue for a proxy through which nobody can be asked.
+    """
     from netkit.dns.resolver import Resolver
     from netkit.dns.system import Hosts, ResolvConf, parse_sources
+    from netkit.dns.upstream import Transport, Upstream
 
     conf: ResolvConf = ResolvConf.load() if resolv_conf is None else ResolvConf.parse(_read(resolv_conf))
     sources: tuple[HostSource, ...] | None = None if nsswitch is None else parse_sources(_read(nsswitch))
-    asked = servers or conf.servers
+    asked = servers or tuple([Upstream(server) for server in conf.servers])
+    used = {server.transport for server in asked}
+    if how.proxy is not None and Transport.UDP in used and not conf.use_vc:
+        raise WrongValue(
+            "UDP does not go through a proxy", "name a server over TCP, TLS or HTTPS: --server tcp://ADDRESS"
+        )
+    if (how.ca is not None or how.insecure) and not any(each.is_encrypted for each in used):
+        given = "--insecure" if how.insecure else "--ca"
+        raise WrongValue(f"{given} is for TLS", "name a server over TLS: --server tls://ADDRESS#NAME")
     times = tries or conf.attempts
     # A little less than its share: then the error names the silent servers, and not just the timeout.
     share = timeout * 0.96 / (len(asked) * times)
@@ -399,6 +301,10 @@ def _resolver(
         hosts=None if hosts is None else Hosts.parse(_read(hosts)),
         sources=sources,
         resolv_conf=conf,
+        tls=how.tls(run.env),
+        https=doh.exchange,
+        connect=how.connect(),
+        tell=told.tell if told.is_wanted else None,
     )
 
 
