@@ -200,7 +200,7 @@ class Upstream(Value):
 
 
 def _host_name(name: str, text: str) -> str:
-    """A host name as certificates have it: IDNA in ASCII. Raises DnsError.InvalidValue, which quotes `text`."""
+    """A host name as certificates have it, IDNA in ASCII. Raises DnsError.InvalidValue about `text`."""
     try:
         found = Name.parse(name)
     except DnsError.InvalidName as error:

@@ -230,7 +230,8 @@ class TestReverse:
     def test_json(self, resolve: Netkit) -> None:
         (row,) = resolve("-x", "127.0.0.7", "--json").json
         assert row["address"] == row["input"] == "127.0.0.7"
-        assert row["names"][0] == {"name": "db.example.com", "source": "dns", "ttl_s": 600}
+        named = {"name": "db.example.com", "name_unicode": None, "source": "dns", "ttl_s": 600}
+        assert row["names"][0] == named
 
     def test_many(self, resolve: Netkit) -> None:
         result = resolve("-x", "-f", "-", "--ordered", stdin="127.0.0.7\n127.0.0.70\n127.0.0.99\nno\n")

@@ -13,7 +13,7 @@ from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.groups import FamilyOptions, option_group
 from netkit.cli.frame.options import ENDPOINT, Endpoint, File, Number, Value, WrongValue, option
 from netkit.cli.payload.dns_history import history_lines
-from netkit.cli.payload.dns_tls import DnsTlsOptions, LazyDoh
+from netkit.cli.payload.dns_tls import DnsTlsOptions, LazyDoh, parse_upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,20 +35,12 @@ class Server(Value["Upstream"]):
 
     name = "server"
     metavar = "SERVER"
-    form = (
-        "write an address, as in 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53, or a URL: "
-        "tcp://ADDRESS, tls://ADDRESS#NAME, https://HOST/dns-query"
-    )
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Upstream:
-        from netkit.addr import AddrParseError
-        from netkit.dns.errors import DnsError
-        from netkit.dns.upstream import Upstream
-
         try:
-            return Upstream.of(value)
-        except (DnsError.InvalidName, DnsError.InvalidValue, AddrParseError) as error:
-            self.wrong(f"{value!r} is not a name server: {error.reason}", param, ctx)
+            return parse_upstream(str(value))
+        except WrongValue as error:
+            raise WrongValue(error.message, error.hint, param=param, ctx=ctx) from None
 
 
 _SERVICE = Endpoint(0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netkit.cli.frame.groups import field
-from netkit.cli.frame.options import exclude
+from netkit.cli.frame.options import WrongValue, exclude
 from netkit.cli.payload.proxy_url import ProxyUrl
 from netkit.cli.payload.tls_files import TrustOptions
 
@@ -19,10 +19,34 @@ if TYPE_CHECKING:
     from netkit.cli.frame.context import Environment
     from netkit.dns.transports.https import HttpsExchange, HttpsQuery, HttpsReply
     from netkit.dns.transports.streams import Connect
+    from netkit.dns.upstream import Upstream
     from netkit.doh import DohClient
     from netkit.io import Flow
     from netkit.proxy.url import Proxy
     from netkit.tls.config import TlsConfig
+
+
+URL_FORM = "write tls://ADDRESS#NAME, https://HOST/dns-query, tcp://ADDRESS or udp://ADDRESS"
+ADDRESS_FORM = "write an address, as in 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53, or a URL"
+
+
+def parse_upstream(text: str, shown: str = "") -> Upstream:
+    """The name server that `text` says; `shown` is before it in messages.
+
+    Raises WrongValue, which does not repeat a user name and a password: no server has them.
+    """
+    from netkit.addr import AddrParseError
+    from netkit.dns.errors import DnsError
+    from netkit.dns.upstream import Upstream
+
+    scheme, separator, rest = text.partition("://")
+    form = URL_FORM if separator else ADDRESS_FORM
+    if separator and "@" in rest:
+        raise WrongValue(f"{shown}{scheme}://... is not a name server: it has a user name", form)
+    try:
+        return Upstream.parse(text)
+    except (DnsError.InvalidValue, AddrParseError) as error:
+        raise WrongValue(f"{shown}{text} is not a name server: {error.reason}", form) from None
 
 
 class DnsTlsOptions(TrustOptions):

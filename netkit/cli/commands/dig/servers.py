@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netkit.cli.frame.options import WrongValue
+from netkit.cli.payload.dns_tls import parse_upstream
 from netkit.dns.constants import DNS_PORT
 from netkit.dns.errors import DnsError
 from netkit.io import SingleFlight
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from netkit.io import Flow
 
 FORM = "write @ADDRESS or @NAME, with a port if it is not 53: @192.0.2.53:5353, @[2001:db8::53]:5353"
-URL_FORM = "write @tls://ADDRESS#NAME, @https://HOST/dns-query, @tcp://ADDRESS or @udp://ADDRESS"
 
 
 class NoServer(DnsError):
@@ -75,23 +75,12 @@ def _parse_place(text: str, written: str) -> tuple[str | Any, int | None]:
 
 
 def _parse_url(text: str) -> Server:
-    from netkit.addr import AddrParseError
-    from netkit.dns.upstream import Transport, Upstream
+    from netkit.dns.upstream import Transport
 
     scheme, _, rest = text.partition("://")
     if scheme.lower() in ("udp", "tcp"):  # by name as well, which is looked up here
         return Server(*_parse_place(rest, text), Transport(scheme.lower()))
-    try:
-        found = Upstream.parse(text)
-    except DnsError.InvalidValue as error:
-        # What is quoted is what was typed; a URL with a password in it is none of these forms.
-        reason = error.reason if "@" not in rest else "a server has no user name"
-        shown = text if "@" not in rest else f"{scheme}://..."
-        raise WrongValue(f"@{shown} is not a server: {reason}", URL_FORM) from None
-    except DnsError.InvalidName as error:
-        raise WrongValue(f"@{text} is not a server: {error}", URL_FORM) from None
-    except AddrParseError as error:
-        raise WrongValue(f"@{text} is not a server: {error.reason}", URL_FORM) from None
+    found = parse_upstream(text, "@")
     host = found.tls_name if found.addr is None else found.addr.ip
     return Server(host, found.port, found.transport, found)
 
