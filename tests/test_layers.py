@@ -58,6 +58,7 @@ ROOMS = {
     "netkit.dns.transports.reply": "codec",
     "netkit.dns.transports.table": "codec",
     "netkit.doh": "api",
+    "netkit.https_records": "api",
     "netkit.errors": "foundation",
     "netkit.http": "codec",
     "netkit.http.client": "api",

@@ -12,7 +12,7 @@ from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.groups import FamilyOptions, option_group
 from netkit.cli.frame.options import ENDPOINT, Endpoint, File, Number, Value, WrongValue, option
-from netkit.cli.payload.dns_history import history_lines
+from netkit.cli.payload.dns_history import explain as explain_history
 from netkit.cli.payload.dns_tls import DnsTlsOptions, LazyDoh, parse_upstream
 
 if TYPE_CHECKING:
@@ -248,8 +248,10 @@ class _Histories:
             done = self._told.pop(question, None)
             history += () if done is None else done.history
         if self._is_shown:
-            words = history_lines(history) if history else ["no name server was asked"]
-            self._run.env.say(*words)
+            if history:
+                explain_history(history, self._run.env)
+            else:
+                self._run.env.say("no name server was asked")
 
 
 def _resolver(

@@ -129,6 +129,9 @@ def _phase_lines(name: str, facts: dict[str, Any]) -> Iterator[str]:
         case "dns":
             found = ", ".join(str(addr.ip) for addr in facts["addresses"])
             yield f"* {visible(facts['target'])} is at {found}"
+        case "service":
+            alpn = ", ".join(facts["alpn"])
+            yield f"* HTTPS record: {visible(facts['target'])} at port {facts['port']}, ALPN {alpn}"
         case "connect":
             yield f"* TCP connection to {facts.get('peer') or facts.get('path')}"
         case "proxy":

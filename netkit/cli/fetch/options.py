@@ -189,6 +189,10 @@ class ConnectOptions(SourceOptions):
         metavar="H1:P1:H2:P2",
         help="Connect to host H2 and port P2 for H1 and P1; an empty part is any, or the same.",
     )
+    https_records: bool = flag(
+        "--https-records",
+        help="Ask for HTTPS records (RFC 9460) first, and connect where they say, with what they say.",
+    )
     unix_socket: str | None = field("--unix-socket", type=File(), help="Connect to this Unix-domain socket.")
     http11: bool = flag("--http1.1", help="Speak HTTP/1.1.")
     http2: bool = flag("--http2", help="Speak HTTP/2 where the server offers it (the default over TLS).")

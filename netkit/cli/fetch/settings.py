@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from netkit.cli.frame.context import Environment
     from netkit.http.auth import Auth
     from netkit.http.client.client import Client
-    from netkit.http.client.dial import DialConfig
+    from netkit.http.client.dial import DialConfig, Services
     from netkit.http.client.facts import Trace
     from netkit.http.retry import RetryPolicy
     from netkit.http.url import Url
@@ -55,7 +55,16 @@ def dial_config(connect: ConnectOptions, urls: Iterable[Url], env: Environment) 
         source=origin.source,
         deny_private=connect.deny_private,
         connect_timeout=connect.connect_timeout,
+        services=_services() if connect.https_records else None,
     )
+
+
+def _services() -> Services:
+    """What asks for HTTPS records: the servers of resolv.conf."""
+    from netkit.dns.resolver import Resolver
+    from netkit.https_records import HttpsRecords
+
+    return HttpsRecords(Resolver())
 
 
 def open_client(

@@ -12,6 +12,7 @@ from netkit.dns.steps import Step
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from netkit.cli.frame.context import Environment
     from netkit.cli.frame.exits import Failure
 
 TransportName = Literal["udp", "tcp", "tls", "https"]
@@ -100,16 +101,32 @@ def history_cells(history: Iterable[Step]) -> list[Sequence[str]]:
     ]
 
 
-def history_lines(history: Iterable[Step], prefix: str = "") -> list[str]:
-    """The same as aligned lines of text, with what came at the end, where it may be long."""
+def history_lines(history: Iterable[Step], prefix: str = "", width: int | None = None) -> list[str]:
+    """The same as aligned lines of text, with what came at the end, where it may be long.
+
+    Where they do not fit in `width` columns, two lines in words for each query.
+    """
+    rows = history_cells(history)
     order = (0, 1, 2, 3, 4, 5, 7, 6)
-    cells = [[row[index] for index in order] for row in (TITLES, *history_cells(history))]
+    cells = [[row[index] for index in order] for row in (TITLES, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     widths[-1] = 0
-    return [
-        prefix + "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=True)])
+    lines = [
+        prefix + "  ".join([cell.ljust(room) for cell, room in zip(row, widths, strict=True)])
         for row in cells
     ]
+    if width is None or max(map(len, lines)) <= width:
+        return lines
+    worded: list[str] = []
+    for number, at, asked, server, over, why, came, after in rows:
+        worded.append(f"{prefix}{number}. at {at}: {asked} of {server} over {over}: {why}")
+        worded.append(f"{prefix}   {came}" if after == "-" else f"{prefix}   {came}, after {after}")
+    return worded
+
+
+def explain(history: Iterable[Step], env: Environment) -> None:
+    """Write the history to standard error."""
+    env.say(*history_lines(history, width=env.width if env.stderr_tty else None))
 
 
 def _asked(step: Step) -> str:

@@ -18,6 +18,7 @@ from netkit.dns.transports.reply import Connection
 from netkit.net.errors import ConnectError, ResolveError
 from netkit.net.tcp import TcpStream
 from netkit.proxy.connect import tunnel_flow
+from netkit.proxy.errors import ProxyError
 from netkit.proxy.url import Proxy
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ def through(proxy: Proxy | str) -> Connect:
         stream.set_nodelay(True)
         try:
             yield from tunnel_flow(stream, via, addr)
+        except ProxyError as error:
+            stream.close()
+            made = DnsError.NetworkError.from_layer(error)
+            made.hint = made.hint or "the proxy is there, and did not reach this server"
+            raise made from error
         except BaseException:
             stream.close()
             raise

@@ -2,24 +2,28 @@
 
 A `DialConfig` says how connections are made. A `Route` is where one URL leads by it: it is the key of the
 pool, so that a connection is never used for another origin, another proxy or another event loop. `dial_flow`
-makes the connection. RFC 9110 section 4.3 (authority and origin), RFC 9113 section 3 (starting HTTP/2), RFC
-8305 (Happy Eyeballs).
+makes the connection. With `services`, an origin's HTTPS records say where, and what to offer in ALPN (RFC
+9460); the origin, its name in TLS, and so the `Route`, stay what they are. RFC 9110 section 4.3 (authority
+and origin), RFC 9113 section 3 (starting HTTP/2), RFC 8305 (Happy Eyeballs).
 """
 
 from __future__ import annotations
 
 from enum import Enum
 from time import monotonic
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from netkit._log import Log
 from netkit._value import Value, assign
 from netkit.addr import Ipv4Addr
+from netkit.addr.text import ends_in_a_number
+from netkit.errors import NetkitError
 from netkit.http.client.facts import ConnectionInfo
 from netkit.http.errors import HttpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Protocol
+    from typing import Protocol, TypeAlias
 
     from netkit.addr import IpAddr, SocketAddr
     from netkit.http.client.facts import Timing
@@ -38,8 +42,26 @@ if TYPE_CHECKING:
         def __call__(self, name: str, **facts: object) -> None: ...
 
 
+class Endpoint(NamedTuple):
+    """Another place where an origin is served: connect to `addresses`, or where there are none, to those of
+    `host`, at `port`, and offer `alpn` in TLS."""
+
+    host: str
+    port: int
+    alpn: tuple[str, ...]
+    addresses: tuple[SocketAddr, ...] = ()
+
+
+if TYPE_CHECKING:
+    #: Finds the endpoints for a host, a port, and the client's protocols, best first; none: the host itself.
+    #: It raises nothing. `netkit.https_records.HttpsRecords` is one.
+    Services: TypeAlias = Callable[[str, int, Sequence[str]], Flow[list[Endpoint]]]
+
 #: How many origins are remembered with where they lead.
 MAX_ROUTES = 1000
+
+
+log = Log("netkit.http")
 
 
 class HttpVersions(Enum):
@@ -53,6 +75,14 @@ class HttpVersions(Enum):
     HTTP2 = "2"
 
 
+#: The protocols of ALPN for each, best first.
+_PROTOCOLS = {
+    HttpVersions.AUTO: ("h2", "http/1.1"),
+    HttpVersions.HTTP11: ("http/1.1",),
+    HttpVersions.HTTP2: ("h2",),
+}
+
+
 class DialConfig(Value):
     """How a client makes connections.
 
@@ -64,7 +94,9 @@ class DialConfig(Value):
     to connect to an address that is not public. `connect_timeout` limits everything up to the end of the
     TLS handshake, in seconds. `resolver` looks up names; None is the system's. `http2_websockets`: with AUTO,
     a new connection for a WebSocket may be of HTTP/2 (RFC 8441). A server that speaks HTTP/2 but takes no
-    WebSockets there then costs a second connection, so it is off by default.
+    WebSockets there then costs a second connection, so it is off by default. `services` finds the endpoints
+    of an origin of https by its HTTPS records (RFC 9460); None does not ask. It is not called for addresses,
+    for what `resolve_to` and `connect_to` name, nor with a proxy or a Unix socket.
     """
 
     __slots__ = (
@@ -76,6 +108,7 @@ class DialConfig(Value):
         "proxy_for",
         "resolve_to",
         "resolver",
+        "services",
         "source",
         "tls",
         "unix_socket",
@@ -94,6 +127,7 @@ class DialConfig(Value):
         "connect_timeout",
         "resolver",
         "http2_websockets",
+        "services",
     )
 
     versions: HttpVersions
@@ -108,6 +142,7 @@ class DialConfig(Value):
     connect_timeout: float | None
     resolver: NameResolver | None
     http2_websockets: bool
+    services: Services | None
 
     def __init__(
         self,
@@ -123,6 +158,7 @@ class DialConfig(Value):
         connect_timeout: float | None = None,
         resolver: NameResolver | None = None,
         http2_websockets: bool = False,
+        services: Services | None = None,
     ) -> None:
         assign(self, "versions", HttpVersions(versions))
         assign(self, "tls", tls)
@@ -136,6 +172,7 @@ class DialConfig(Value):
         assign(self, "connect_timeout", connect_timeout)
         assign(self, "resolver", resolver)
         assign(self, "http2_websockets", bool(http2_websockets))
+        assign(self, "services", services)
         if unix_socket is not None and deny_private:
             raise HttpError.InvalidValue("deny_private", "a Unix socket is always of this machine")
 
@@ -216,7 +253,7 @@ class Dialer:
 
     def __init__(self, config: DialConfig) -> None:
         self.config = config
-        self._tls: dict[HttpVersions, TlsConfig] = {}
+        self._tls: dict[tuple[str, ...], TlsConfig] = {}
         self._routes: dict[tuple[str, int], Route] = {}  # those of the last origins, without a proxy
 
     def route(self, url: Url, loop: int, *, upgrades: bool = False) -> Route:
@@ -253,25 +290,59 @@ class Dialer:
         Raises the errors of the layers below: ResolveError, ConnectError, ProxyError, TlsError; and
         HttpError.ConnectionError for an address that `deny_private` forbids.
         """
+        versions = HttpVersions.HTTP11 if http11 else self.config.versions
+        for endpoint in (yield from self._endpoints(route, timing, versions)):
+            tell("service", target=endpoint.host, port=endpoint.port, alpn=endpoint.alpn)
+            try:
+                return (yield from self._dial(route, timing, tell, versions, endpoint))
+            except (OSError, NetkitError) as error:
+                # RFC 9460 section 3: the next one is tried, and in the end the origin by itself.
+                log.debug("%s: the endpoint %s:%d: %s", route.name, endpoint.host, endpoint.port, error)
+        return (yield from self._dial(route, timing, tell, versions, None))
+
+    def _endpoints(self, route: Route, timing: Timing, versions: HttpVersions) -> Flow[list[Endpoint]]:
+        """Flow: the endpoints to try before the origin by itself."""
+        config = self.config
+        find, target = config.services, route.endpoint
+        if (
+            find is None
+            or not route.is_secure
+            or route.proxy is not None
+            or config.unix_socket is not None
+            or target in config.resolve_to
+            or target in config.connect_to
+            or ends_in_a_number(route.name)
+            or ":" in route.name
+        ):
+            return []
+        timing.phase = "dns"
+        return (yield from find(route.name, route.port, _PROTOCOLS[versions]))
+
+    def _dial(
+        self, route: Route, timing: Timing, tell: Tell, versions: HttpVersions, endpoint: Endpoint | None
+    ) -> Flow[Link]:
+        """Flow: a new connection for `route`, at `endpoint` if there is one."""
         info = ConnectionInfo()
-        stream = yield from self._connect(route, timing, info, tell)
+        stream = yield from self._connect(route, timing, info, tell, endpoint)
         try:
             if route.proxy is not None and not route.is_forwarded:
                 timing.phase = "proxy"
                 yield from self._tunnel(stream, route, route.proxy)
                 timing.tunnelled = monotonic()
                 tell("proxy", proxy=info.proxy, target=route.endpoint)
-            versions = HttpVersions.HTTP11 if http11 else self.config.versions
             if not route.is_secure:
                 is_http2 = versions is HttpVersions.HTTP2 and not route.is_forwarded
                 info.version = "2" if is_http2 else "1.1"
                 return Link(stream, is_http2, info)
-            return (yield from self._secure(stream, route, timing, info, tell, versions))
+            protocols = _PROTOCOLS[versions] if endpoint is None else endpoint.alpn
+            return (yield from self._secure(stream, route, timing, info, tell, protocols))
         except BaseException:
             stream.close()
             raise
 
-    def _connect(self, route: Route, timing: Timing, info: ConnectionInfo, tell: Tell) -> Flow[ByteStream]:
+    def _connect(
+        self, route: Route, timing: Timing, info: ConnectionInfo, tell: Tell, endpoint: Endpoint | None
+    ) -> Flow[ByteStream]:
         config = self.config
         if config.unix_socket is not None:
             from netkit.net.unix import UnixStream
@@ -294,6 +365,9 @@ class Dialer:
             info.proxy = str(route.proxy)
         target = config.connect_to.get(target, target)
         addrs = list(config.resolve_to.get(target, ()))
+        if endpoint is not None:
+            target = f"{endpoint.host}:{endpoint.port}"
+            addrs = [addr for addr in endpoint.addresses if config.family in (0, addr.family)]
         if not addrs:
             timing.phase = "dns"
             addrs = yield from resolve_flow(target, family=config.family, resolver=config.resolver)
@@ -315,7 +389,9 @@ class Dialer:
     def _tunnel(self, stream: ByteStream, route: Route, proxy: Proxy) -> Flow[None]:
         from netkit.proxy.connect import tunnel_flow
 
-        yield from tunnel_flow(stream, proxy, (route.name, route.port))
+        # Where the caller says the addresses, the proxy is not asked to look the name up.
+        addrs = self.config.resolve_to.get(route.endpoint)
+        yield from tunnel_flow(stream, proxy, addrs[0] if addrs else (route.name, route.port))
 
     def _secure(
         self,
@@ -324,20 +400,20 @@ class Dialer:
         timing: Timing,
         info: ConnectionInfo,
         tell: Tell,
-        versions: HttpVersions,
+        protocols: tuple[str, ...],
     ) -> Flow[Link]:
         from netkit.io import phase
         from netkit.tls.stream import TlsStream
 
         timing.phase = "tls"
         with phase(f"in the TLS handshake with {route.name}", "tls"):
-            tls = yield from TlsStream.connect_flow(stream, route.name, self._tls_config(versions))
+            tls = yield from TlsStream.connect_flow(stream, route.name, self._tls_config(protocols))
         timing.secured = monotonic()
         info.tls_version, info.cipher, info.alpn = tls.negotiated_version, tls.cipher, tls.alpn
         info.peer_chain = tls.peer_chain
         tell("tls", version=info.tls_version, cipher=info.cipher, alpn=info.alpn, chain=info.peer_chain)
         is_http2 = tls.alpn == "h2"
-        if versions is HttpVersions.HTTP2 and not is_http2:
+        if protocols == ("h2",) and not is_http2:
             tls.close()
             raise HttpError.ConnectionError(
                 f"{route.name} does not speak HTTP/2: it chose {tls.alpn or 'no protocol'} of ALPN",
@@ -346,18 +422,13 @@ class Dialer:
         info.version = "2" if is_http2 else "1.1"
         return Link(tls, is_http2, info)
 
-    def _tls_config(self, versions: HttpVersions) -> TlsConfig:
-        config = self._tls.get(versions)
+    def _tls_config(self, protocols: tuple[str, ...]) -> TlsConfig:
+        config = self._tls.get(protocols)
         if config is None:
             from netkit.tls.config import TlsConfig
 
             given = TlsConfig.client() if self.config.tls is None else self.config.tls
-            protocols = {
-                HttpVersions.AUTO: ("h2", "http/1.1"),
-                HttpVersions.HTTP11: ("http/1.1",),
-                HttpVersions.HTTP2: ("h2",),
-            }[versions]
-            config = self._tls[versions] = given.replace(alpn_protocols=protocols)
+            config = self._tls[protocols] = given.replace(alpn_protocols=protocols)
         return config
 
 

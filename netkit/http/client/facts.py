@@ -161,6 +161,7 @@ class TraceEvent:
     | name | when | facts |
     | --- | --- | --- |
     | `dns` | the name was resolved | `target`, `addresses` |
+    | `service` | an endpoint of HTTPS records is tried | `target`, `port`, `alpn` |
     | `connect` | there is a connection | `target`, `peer`, `local`, `attempts`; or `path` |
     | `proxy` | the proxy has connected to the target | `proxy`, `target` |
     | `tls` | the handshake is over | `version`, `cipher`, `alpn`, `chain` |

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from netkit.cli.commands.dig.answered import Answered
-from netkit.cli.payload.dns_history import history_lines
+from netkit.cli.payload.dns_history import explain
 from netkit.cli.payload.dns_tls import LazyDoh
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.edns import DEFAULT_PAYLOAD_SIZE, Edns, EdnsOption
@@ -81,7 +81,7 @@ class Asker:
         error = done.error or DnsError.TryAgain(name=query.name, rdtype=query.rdtype)
         error.history = done.history
         if flags.get("explain") and self._env.mode != "json":
-            self._env.say(*history_lines(done.history))
+            explain(done.history, self._env)
         if isinstance(error, DnsError.Truncated) and isinstance(error.__cause__, DnsError):
             # The error over TCP decides what to do. The user must also learn why TCP was tried.
             over_tcp = error.__cause__

@@ -44,7 +44,9 @@ def reply_sheet(result: Answered, env: Environment) -> Iterable[Any]:
         if words:
             yield text("; ".join(words), "dim")
     if result.query.flags.get("explain"):
-        yield table(TITLES, history_cells(result.history), title="History", right=(0, 1, 7))
+        # All of them ask for the same, which stands above.
+        cells = [(*row[:2], *row[3:]) for row in history_cells(result.history)]
+        yield table((*TITLES[:2], *TITLES[3:]), cells, title="History", right=(0, 1, 6))
 
 
 def _steps(result: Answered) -> str:
