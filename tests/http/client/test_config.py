@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -30,6 +30,7 @@ from netkit.http import (
     RetryPolicy,
     Url,
 )
+from netkit.http.client.dial import Endpoint
 from netkit.http.connection.errors import ConnectionFault
 from netkit.http.connection.h2 import h2_server
 from netkit.http.connection.limits import ConnectionLimits
@@ -383,6 +384,19 @@ def test_http2_is_tried_for_a_websocket_where_that_is_asked_for(
         response = client_form.get(client, site.url(), {"Upgrade": "websocket"})
         assert (response.body, response.connection.version) == (b"x", "1.1")
         assert site.connections == (2 if may_be_http2 else 1)
+
+
+@drives(DialConfig, "services")
+def test_services(client_form: Form) -> None:
+    """More of it is in test_https_records.py."""
+
+    def services(host: str, port: int, supported: Sequence[str]) -> Flow[list[Endpoint]]:
+        return [Endpoint(host, site.port, ("http/1.1",), (SocketAddr.new("127.0.0.1", site.port),))]
+        yield
+
+    with Site(always(reply(b"x")), tls=True) as site:
+        client = client_form.client(dial=DialConfig(tls=trusting(), services=services))
+        assert client_form.get(client, "https://a.example/").body == b"x"
 
 
 @drives(DialConfig, "proxy_for")
