@@ -73,7 +73,8 @@ def ending() -> Iterator[int]:
 
 def test_port_and_hint_are_used_and_the_origin_stays(client_form: Form, records: Any) -> None:
     with Site(always(reply(b"there")), tls=True) as site:
-        record = f"{NAME}. 60 HTTPS 1 . alpn=h2 port={site.port} ipv4hint=127.0.0.1"
+        port = site.port
+        record = f"{NAME}. 60 HTTPS 1 . alpn=h2 port={port} ipv4hint=127.0.0.1"
         services, server = records(script(record))
         told: list[Any] = []
         client = client_form.client(dial=DialConfig(tls=trusting(), services=services), trace=told.append)
@@ -85,7 +86,7 @@ def test_port_and_hint_are_used_and_the_origin_stays(client_form: Form, records:
         assert client_form.get(client, f"https://{NAME}/y").connection.reused
     assert [(asked.name, asked.rdtype) for asked in server.asked] == [(f"{NAME}.", "HTTPS")]
     (event,) = [each for each in told if each.name == "service"]
-    assert event.facts == {"target": NAME, "port": site.port, "alpn": ("h2", "http/1.1")}
+    assert event.facts == {"target": NAME, "port": port, "alpn": ("h2", "http/1.1")}
 
 
 def test_alpn_is_what_both_have(client_form: Form, records: Any) -> None:
