@@ -5,6 +5,7 @@ What a line needs beside `netkit demo --keep` is started here: for a server a cl
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -316,6 +317,10 @@ def test_an_example_of_a_help_page(kept: KeptDemo, path: str, line: str) -> None
         check_background(kept, line)
     elif line == "netkit demo --keep":
         assert kept.listening  # this is what runs here
+    elif line.startswith("netkit demo"):
+        check_demo(kept, line)
+    elif line.endswith(" 8000-"):
+        check(kept, f"{line}8100")  # 57,000 ports; tests/measure/test_scan.py has ranges without an end
     elif "--upgrade" in line:
         before = serve(kept, line.replace("--upgrade", "127.0.0.1:9017"))
         try:
@@ -324,6 +329,19 @@ def test_an_example_of_a_help_page(kept: KeptDemo, path: str, line: str) -> None
             end_group(before.process)
     else:
         check(kept, line)
+
+
+def check_demo(kept: KeptDemo, line: str) -> None:
+    """Its steps are those that `netkit demo --keep` began with; what a pipe does with them runs here.
+
+    tests/cli/test_demo.py runs `netkit demo` itself, on a terminal and with --json.
+    """
+    assert [row["exit_code"] for row in kept.steps] == [row["expected_exit_code"] for row in kept.steps]
+    demo, _, filtered = line.partition(" | ")
+    assert demo in ("netkit demo", "netkit demo --json")
+    if filtered:
+        done = kept.run(filtered, "".join(f"{json.dumps(row)}\n" for row in kept.steps))
+        assert (done.returncode, done.stdout.count("\n")) == (0, len(kept.steps)), done
 
 
 def check_background(kept: KeptDemo, line: str) -> None:
