@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -152,13 +153,44 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, lambda _signum, _frame: None)
 
 
+#: A module all tests of which are run once.
+_ALL_ONCE = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.once\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not read what the marks leave out of a whole run: each test takes a millisecond to collect."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if not whole or "not once" not in str(config.getoption("markexpr")):
+        return None
+    if not collection_path.is_relative_to(TESTS):
+        return None
+    if collection_path.relative_to(TESTS).as_posix() in WITHOUT_TWINS:
+        return True
+    if collection_path.suffix == ".py" and collection_path.name.startswith("test_"):
+        return bool(_ALL_ONCE.search(collection_path.read_text(encoding="utf-8"))) or None
+    return None
+
+
 @pytest.hookimpl(tryfirst=True)  # before the marks are chosen by
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         # tests/net/..., or tests/test_addr.py
         place = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
-        if place.removeprefix("test_").removesuffix(".py") in WITHOUT_TWINS:
+        if place.removeprefix("test_").removesuffix(".py") in WITHOUT_TWINS or _chooses_its_twin(item):
             item.add_marker(pytest.mark.once)
+
+
+def _chooses_its_twin(item: pytest.Item) -> bool:
+    """Whether a test is given an implementation by name, or both: one run with Rust has each of them."""
+    if not isinstance(item, pytest.Function):
+        return False
+    if "twins" in item.fixturenames:
+        return True
+    try:
+        given = item.callspec.params.values()
+    except AttributeError:  # it has no parameters
+        return False
+    return any(isinstance(each, str) and each in ("python", "pure", "rust") for each in given)
 
 
 def pytest_report_header() -> str:

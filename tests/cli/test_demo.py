@@ -34,6 +34,7 @@ def test_every_step_ends_as_it_should(netkit: Callable[..., Result]) -> None:
         assert wanted in said
 
 
+@pytest.mark.once
 def test_a_line_is_left_between_two_steps_on_a_terminal(netkit: Callable[..., Result]) -> None:
     result = netkit("demo", tty=True)
     assert "\n\n\x1b[2m# the bare values" in result.stdout
@@ -41,6 +42,7 @@ def test_a_line_is_left_between_two_steps_on_a_terminal(netkit: Callable[..., Re
     assert "netkit demo --keep" in result.stderr
 
 
+@pytest.mark.once
 @pytest.mark.skipif(sys.platform != "linux", reason="network namespaces")
 class TestKeep:
     """In a network namespace, where the fixed ports are free."""

@@ -18,6 +18,8 @@ from netkit.dns.resolver import Resolver
 from netkit.io import Flow
 from tests.cli.helpers import Result, add_commands
 
+pytestmark = pytest.mark.once
+
 DOC = netkit.cli.__doc__ or ""
 CODE = dedent(DOC[DOC.index('    """`netkit rev`') : DOC.index("and its line in")])
 LINE = next(line.strip().rstrip(",") for line in DOC.splitlines() if line.startswith('    Entry("rev"'))

@@ -32,6 +32,8 @@ from netkit.net.errors import (
 )
 from netkit.tls.errors import TlsError
 
+pytestmark = pytest.mark.once
+
 
 def os_error(code: int, filename: str | None = None) -> OSError:
     return OSError(code, os.strerror(code), filename)

@@ -26,6 +26,8 @@ from tests.cli.helpers import Result
 from tests.cli.test_serve import ZONE, serving
 from tests.lab.test_faults import received
 
+pytestmark = pytest.mark.once
+
 GOOD: list[tuple[click.ParamType[Any], str, Any]] = [
     (faults.Size(), "1500", 1500),
     (faults.Size(), "0", 0),

@@ -18,6 +18,8 @@ from tests.cli import sample
 from tests.cli.helpers import Result
 from tests.conftest import require_peer
 
+pytestmark = pytest.mark.once
+
 PAGES = generate.pages()
 MANUALS = [name for name in PAGES if name.startswith("man/")]
 

@@ -18,6 +18,8 @@ from netkit.cli.table import Entry
 from tests.cli.helpers import Result, add_commands
 from tests.cli.sample import RawView
 
+pytestmark = pytest.mark.once
+
 
 class TunedOptions(OptionGroup):
     """How it is tuned."""

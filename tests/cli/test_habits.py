@@ -14,6 +14,8 @@ from netkit.cli.frame.habits import SPELLINGS, joined, spellings
 from netkit.cli.frame.root import load, root
 from tests.cli.helpers import Result
 
+pytestmark = pytest.mark.once
+
 PATHS = {entry.path: entry for entry in table.COMMANDS}
 
 

@@ -29,7 +29,7 @@ from tests.cli import sample
 from tests.cli.helpers import Result, netkit_argv, process_environment
 
 Netkit = Callable[..., Result]
-pytestmark = pytest.mark.usefixtures("sample")
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("sample")]
 
 
 def words(result: Result) -> list[str]:

@@ -24,6 +24,8 @@ from netkit.websocket.errors import AtOctet
 from tests.cli.helpers import ROOT
 from tests.test_errors import CLASSES, blank
 
+pytestmark = pytest.mark.once
+
 PAGE = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
 
 #: Commands that are given nothing to work on.

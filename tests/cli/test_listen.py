@@ -25,6 +25,8 @@ from netkit.proxy import ProxyHeader
 from tests.cli.helpers import Result, netkit_argv, process_environment, row_of
 from tests.waiting import until
 
+pytestmark = pytest.mark.once
+
 WAIT = 20.0
 ECHO = f"{sys.executable} -c 'import sys; [print(line, end=\"\", flush=True) for line in sys.stdin]'"
 

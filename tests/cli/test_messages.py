@@ -9,6 +9,8 @@ from hypothesis import given, strategies as st
 
 from netkit.cli.frame.messages import in_words, message_lines, plural, suggest, visible
 
+pytestmark = pytest.mark.once
+
 #: What none of may be in text that is shown: controls, separators of lines, halves of pairs.
 FORBIDDEN = {"Cc", "Zl", "Zp", "Cs"}
 

@@ -12,6 +12,8 @@ from netkit.addr import HostPort
 from netkit.cli.frame import options
 from tests.cli.helpers import Result
 
+pytestmark = pytest.mark.once
+
 GOOD: list[tuple[click.ParamType[Any], str, Any]] = [
     (options.Seconds(), "5", 5.0),
     (options.Seconds(), "0.25", 0.25),

@@ -22,7 +22,7 @@ from netkit.cli.render.columns import display_width, failed_line, row_line, titl
 from tests.cli.helpers import Result
 
 Netkit = Callable[..., Result]
-pytestmark = pytest.mark.usefixtures("sample")
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("sample")]
 
 
 def test_the_mode_follows_the_stream(netkit: Netkit) -> None:

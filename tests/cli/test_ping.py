@@ -25,6 +25,8 @@ from netkit.serve.connections import in_background, serve
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
 from tests.conftest import free_port
 
+pytestmark = pytest.mark.once
+
 Netkit = Callable[..., Result]
 
 

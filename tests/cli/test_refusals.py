@@ -12,6 +12,8 @@ import pytest
 
 from tests.cli.helpers import Result
 
+pytestmark = pytest.mark.once
+
 Netkit = Callable[..., Result]
 
 HINT = "hint: nothing listens there: is the server running, and the port right?"

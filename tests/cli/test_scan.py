@@ -13,6 +13,8 @@ import pytest
 
 from tests.cli.helpers import Result
 
+pytestmark = pytest.mark.once
+
 Netkit = Callable[..., Result]
 
 

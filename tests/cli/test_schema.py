@@ -13,6 +13,8 @@ from netkit.cli.frame.fields import Format, Pattern
 from netkit.cli.frame.view import View
 from netkit.cli.pages.schema import DIALECT, view_schema
 
+pytestmark = pytest.mark.once
+
 
 class Part(TypedDict, total=False):
     """A part.

@@ -21,6 +21,8 @@ from netkit.tls.throwaway import ThrowawayAuthority
 from tests.cli.helpers import Result, netkit_argv, process_environment, row_of, words_of
 from tests.waiting import until, until_connected
 
+pytestmark = pytest.mark.once
+
 
 class Server:
     """A running `netkit ... --json`, and what it has written."""

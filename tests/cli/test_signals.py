@@ -14,6 +14,8 @@ import pytest
 
 from tests.cli.helpers import address_of, netkit_argv, process_environment
 
+pytestmark = pytest.mark.once
+
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 
 

@@ -28,6 +28,8 @@ from tests.conftest import free_port
 from tests.tls.serving import echoing, listening
 from tests.waiting import still_waits, until, waits
 
+pytestmark = pytest.mark.once
+
 Netkit = Callable[..., Result]
 
 

@@ -18,6 +18,8 @@ import pytest
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
 from tests.conftest import free_port, require_peer
 
+pytestmark = pytest.mark.once
+
 
 @contextmanager
 def peer(serve: Callable[[socket.socket], object]) -> Iterator[str]:

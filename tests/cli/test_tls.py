@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Netkit = Callable[..., Result]
 
+pytestmark = pytest.mark.once
+
 HOST = "www.example.com"
 ROOT = issue("Root", ca=True)
 MIDDLE = issue("Middle", ROOT, ca=True)

@@ -17,6 +17,8 @@ import pytest
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment, row_of, words_of
 from tests.conftest import free_port
 
+pytestmark = pytest.mark.once
+
 Netkit = Callable[..., Result]
 
 

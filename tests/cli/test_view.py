@@ -16,6 +16,8 @@ from netkit.cli.table import Entry
 from netkit.io import Flow, sleep_until
 from tests.cli.helpers import Result, add_commands
 
+pytestmark = pytest.mark.once
+
 Netkit = Callable[..., Result]
 
 

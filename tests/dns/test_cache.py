@@ -19,6 +19,8 @@ from netkit.dns.resolver import Resolver
 from netkit.dns.transports.reply import Reply
 from tests.dns.scripted import Asked, Script, ScriptedServer, answer
 
+pytestmark = pytest.mark.once
+
 Scripted = Callable[[Script], ScriptedServer]
 
 QUESTION = Question("www.example.com", 1)

@@ -16,6 +16,8 @@ from netkit.tls.config import TlsConfig
 from netkit.tls.throwaway import ThrowawayAuthority
 from tests.dns.scripted import Asked, Script, ScriptedServer, answer
 
+pytestmark = pytest.mark.once
+
 Scripted = Callable[[Script], ScriptedServer]
 
 PLAIN = Upstream.parse("192.0.2.53")

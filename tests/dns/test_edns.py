@@ -16,6 +16,8 @@ from netkit.dns.wire import WireReader, WireWriter
 
 from .strategies import edns, options
 
+pytestmark = pytest.mark.once
+
 O = EdnsOption  # noqa: E741
 
 OPTIONS = [

@@ -13,6 +13,8 @@ from netkit.dns.errors import DnsError, DnsNetworkError, ZoneFileError
 from netkit.dns.name import Name
 from netkit.errors import NetkitError
 
+pytestmark = pytest.mark.once
+
 ASKED = {"name": Name.parse("www.example.com"), "rdtype": DnsRecordType.AAAA, "server": "192.0.2.53:53"}
 Q = "www.example.com. AAAA"
 

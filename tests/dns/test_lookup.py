@@ -16,6 +16,8 @@ from netkit.dns.system import Hosts, HostSource
 from netkit.io import CancellationError, CancellationToken, DeadlineExceeded
 from tests.dns.scripted import Asked, Script, ScriptedServer, answer
 
+pytestmark = pytest.mark.once
+
 Scripted = Callable[[Script], ScriptedServer]
 
 FOUND = [IpAddr.parse("127.0.0.1"), IpAddr.parse("127.0.0.2")]

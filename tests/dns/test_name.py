@@ -18,6 +18,8 @@ from netkit.dns.name import Name
 
 from .strategies import labels, names
 
+pytestmark = pytest.mark.once
+
 N = Name.parse
 
 TEXTS = [

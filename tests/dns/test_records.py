@@ -20,6 +20,8 @@ from netkit.dns.wire import WireReader
 
 from .strategies import records
 
+pytestmark = pytest.mark.once
+
 R = DnsRecord
 T = DnsRecordType
 N = Name.parse

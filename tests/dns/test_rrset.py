@@ -10,6 +10,8 @@ from netkit.dns.name import Name
 from netkit.dns.records import DnsRecord
 from netkit.dns.rrset import RRset
 
+pytestmark = pytest.mark.once
+
 ONE, OTHER = DnsRecord.A("a", 60, "192.0.2.1"), DnsRecord.A("A", 30, "192.0.2.2")
 
 

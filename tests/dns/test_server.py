@@ -28,6 +28,8 @@ from tests.dns.scripted import framed
 from tests.dns.strategies import messages
 from tests.waiting import until
 
+pytestmark = pytest.mark.once
+
 ZONE = (
     """
 $ORIGIN example.

@@ -22,6 +22,8 @@ from netkit.dns.system import (
     parse_sources,
 )
 
+pytestmark = pytest.mark.once
+
 OPTIONS = ("ndots", "timeout", "attempts", "rotate", "use_vc", "trust_ad", "no_aaaa", "edns0")
 
 #: Text of resolv.conf(5), and what of it is not the default.

@@ -14,6 +14,8 @@ from netkit.dns.text import GENERIC, TextReader, generic, quoted
 from netkit.dns.tokens import Place, decoded, entries
 from tests.test_layers import imports
 
+pytestmark = pytest.mark.once
+
 
 def reader(text: str, origin: str | None = "example.") -> TextReader:
     (entry,) = entries(text, "f")

@@ -18,6 +18,8 @@ from netkit.dns.transports.query import QueryEncoder
 from netkit.dns.transports.table import MAX_OUTSTANDING, Outstanding, Table
 from netkit.io import Event
 
+pytestmark = pytest.mark.once
+
 SERVER = ("192.0.2.53", 53)
 
 #: How many forged messages the table gets. NETKIT_FORGERIES=1000000 is what was promised once.

@@ -20,6 +20,8 @@ from tests.conftest import require_peer
 
 from .strategies import records
 
+pytestmark = pytest.mark.once
+
 R = DnsRecord
 T = DnsRecordType
 N = Name.parse

@@ -16,6 +16,8 @@ from netkit.dns.name import Name
 from netkit.dns.zone import MAX_CNAMES
 from netkit.dns.zonefile import parse_zone
 
+pytestmark = pytest.mark.once
+
 T = DnsRecordType
 N = Name.parse
 

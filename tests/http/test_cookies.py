@@ -22,6 +22,8 @@ from netkit.http import (
 )
 from netkit.http.cookies import MAX_AGE
 
+pytestmark = pytest.mark.once
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -12,6 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from netkit.http import Headers, HttpError
 
+pytestmark = pytest.mark.once
+
 
 def test_reading():
     headers = Headers([("Accept", "text/html"), ("HOST", "a"), ("accept", "*/*")])

@@ -20,6 +20,8 @@ from netkit.http.link_header import (
     resolve,
 )
 
+pytestmark = pytest.mark.once
+
 
 def test_the_examples_of_rfc_8288() -> None:
     (first,) = parse('<http://example.com/TheBook/chapter2>; rel="previous"; title="previous chapter"')

@@ -31,6 +31,8 @@ from netkit.http.negotiation import (
     select_best_media,
 )
 
+pytestmark = pytest.mark.once
+
 #: RFC 9110 section 12.5.1, the last example: each media type and the quality it is given there.
 PRECEDENCE = (
     "text/*;q=0.3, text/plain;q=0.7, text/plain;format=flowed, text/plain;format=fixed;q=0.4, */*;q=0.5"

@@ -19,6 +19,8 @@ from netkit.http.ranges import (
     parse_range_header,
 )
 
+pytestmark = pytest.mark.once
+
 
 def answer(wanted: RangeSet | str | bytes | None, length: int, gap: int = 0) -> RangeAnswer:
     return answer_range(wanted, length, content_type="text/plain", boundary="B", gap=gap)

@@ -36,6 +36,8 @@ from netkit.http.ranges import (
     resolve_ranges,
 )
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("header", "parts"),

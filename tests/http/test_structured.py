@@ -26,6 +26,8 @@ from netkit.http.structured import (
     serialize_list,
 )
 
+pytestmark = pytest.mark.once
+
 BARE: list[tuple[str, Any]] = [
     ("42", 42),
     ("-42", -42),

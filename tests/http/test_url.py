@@ -11,6 +11,8 @@ from hypothesis import example, given, strategies as st
 from netkit.addr import HostPort, Ipv4Addr, Ipv6Addr
 from netkit.http import HttpError, Url
 
+pytestmark = pytest.mark.once
+
 
 def test_the_parts():
     url = Url.parse("https://user:pass@host:443/path?q#frag")  # the example of core-net.txt

@@ -33,6 +33,8 @@ from netkit.http import (
 from netkit.http.message import charset_of, decode_body
 from netkit.http.types import REASON_PHRASES
 
+pytestmark = pytest.mark.once
+
 VALUES = [
     Method.Get,
     Method("BREW"),

@@ -27,6 +27,8 @@ from netkit.tls.throwaway import ThrowawayAuthority
 from tests.conftest import free_port, require_peer
 from tests.waiting import until
 
+pytestmark = pytest.mark.once
+
 NAME = "dns.peers.test"
 
 #: More than fits in a datagram of 1232 octets.

@@ -13,6 +13,8 @@ from netkit.dns.resolution import Ask, Wait
 from tests.dns.scenarios.stage import After, Stage
 from tests.dns.scripted import Asked, answer
 
+pytestmark = pytest.mark.once
+
 RECORD = "a-name.with-letters.example. 60 A 198.51.100.1"
 NAME = "a-name.with-letters.example."
 

@@ -22,6 +22,8 @@ from netkit.proxy.url import Proxy
 from tests.http.client.conftest import Form
 from tests.http.client.serving import Conn, Received, Site, always, in_turn, redirect, reply, trusting
 
+pytestmark = pytest.mark.once
+
 # The pure table
 
 

@@ -36,6 +36,8 @@ pytest.importorskip("starlette")
 
 from tests.http.gateway import flask_app, starlette_app
 
+pytestmark = pytest.mark.once
+
 FILE = bytes(range(251)) * 8000
 
 
