@@ -2,8 +2,8 @@
 # Build the Autobahn test suite, which tests WebSockets, and print where its program is.
 #
 # It is for Python 2.7 alone, and some of what it needs is compiled. It goes into build/autobahn of this tree,
-# once, which takes some minutes; so only `make autobahn` builds it, and no other test does. With --look it is
-# only looked for. Without Python 2.7 the reason is said, and the exit code is 1.
+# once, in about half a minute; `make autobahn` and .ci/run build it, no test does. With --look it is only
+# looked for. Without Python 2.7 the reason is said, and the exit code is 1.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -1,9 +1,8 @@
 """netkit's WebSocket against the Autobahn test suite: 517 cases, as server and as client.
 
 Where the suite is built, this runs the cases of its categories 1 to 7 and 10: framing, pings, reserved bits,
-opcodes, fragments, UTF-8, closing. `make autobahn` builds it and runs all of them, the limits, the speed and
-the compression too, which takes some minutes. CI does not build it, because that takes longer than everything
-else there is to install: so it runs there only on a machine that has it already.
+opcodes, fragments, UTF-8, closing. .ci/run builds it where there is a Python 2.7. `make autobahn` builds it
+and runs all of them, the limits, the speed and the compression too, which takes some minutes.
 
 Every case must be OK or INFORMATIONAL; NON-STRICT will not do.
 """
