@@ -4,9 +4,9 @@
 #   tools/test.sh PYTHON [PYTEST ARGUMENTS]
 #
 # Every run is made, whatever comes of another. What builds the distribution, and what does not depend on the
-# twins, is run once, with Rust. Where there are two processors and the whole suite is asked for, the runs are
-# made side by side, that of what is run once in a third, because much of each is waiting; what the others say
-# is shown at the end.
+# twins, is run once, with Rust. Where there are two processors and the whole suite is asked for, four runs are
+# made side by side, because much of each is waiting: each twin, and two of what is run once, that of the
+# commands and that of the rest. What the others say is shown at the end.
 set -eu
 python=$1
 shift
@@ -25,7 +25,8 @@ else
 fi
 begun=$(date +%s)
 
-pure() { NETKIT_PURE=1 "$python" -m pytest -m 'not build and not once' "$@"; }
+# None of what was asked for may depend on the twins: pytest then ends with 5.
+pure() { NETKIT_PURE=1 "$python" -m pytest -m 'not build and not once' "$@" || [ $? = 5 ]; }
 
 # Run pytest with these arguments, and let no Ctrl-C pass it by: the shell has what it starts in the background
 # ignore it, and some tests send it to themselves.
@@ -48,13 +49,18 @@ else
     trap 'rm -rf "$said"' EXIT
     (NETKIT_PURE=1 behind -m 'not build and not once') >"$said/pure" 2>&1 &
     pure=$!
-    (behind -m 'build or once') >"$said/once" 2>&1 &
+    (behind -m 'build or once' tests/cli) >"$said/commands" 2>&1 &
+    commands=$!
+    (behind -m 'build or once' --ignore=tests/cli) >"$said/once" 2>&1 &
     once=$!
-    trap 'kill "$pure" "$once" 2>/dev/null; rm -rf "$said"; exit 130' INT TERM
+    trap 'kill "$pure" "$commands" "$once" 2>/dev/null; rm -rf "$said"; exit 130' INT TERM
     "$python" -m pytest -m 'not build and not once' || status=$?
     wait "$once" || status=$?
     say "and what does not depend on the twins:"
     cat "$said/once"
+    wait "$commands" || status=$?
+    say "and the commands:"
+    cat "$said/commands"
     wait "$pure" || status=$?
     say "and with the Python twins:"
     cat "$said/pure"
