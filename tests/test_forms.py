@@ -18,6 +18,8 @@ import pytest
 import netkit
 import netkit.io.blocking
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(netkit.__file__).parent
 
 #: Flows that have no blocking form of their own, though a blocking call of another class has their name.

@@ -15,6 +15,8 @@ from netkit.net import UdpSocket
 from tests import waiting
 from tests.waiting import still_waits, until, waits, when
 
+pytestmark = pytest.mark.once
+
 TESTS = Path(__file__).parent
 
 #: What lets time pass, in Python or in the text of a program that a test starts. `asyncio.sleep(0)` is a turn

@@ -11,6 +11,8 @@ from netkit.proxy import ProxyError, ProxyHeader, Transport, receive_header_flow
 from netkit.proxy.header import SIGNATURE, V1_LONGEST, crc32c
 from tests.proxy.scripted import CUTS, ScriptedStream
 
+pytestmark = pytest.mark.once
+
 
 def addr(text: str) -> SocketAddr:
     return SocketAddr.parse(text)

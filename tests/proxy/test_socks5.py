@@ -15,6 +15,8 @@ from netkit.proxy import ProxyError, socks5_flow, socks5_tunnel
 from netkit.proxy.socks5 import Bound
 from tests.proxy.scripted import CUTS, ScriptedStream, by_byte
 
+pytestmark = pytest.mark.once
+
 Cut = Callable[[bytes], list[bytes]]
 
 NO_AUTH = bytes.fromhex("05 00")
