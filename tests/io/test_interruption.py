@@ -320,6 +320,7 @@ OWNERS = {
     "netkit/io/compose.py",
     "netkit/http/server/bridge.py",  # what a call in a thread raised is raised where it is waited for
     "netkit/http/server/brief.py",  # what is thrown in goes into the flow that was begun elsewhere
+    "netkit/websocket/place.py",  # the same, for a handler's flow that the loop continues
 }
 
 
