@@ -12,7 +12,6 @@ TTL says.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from copy import copy
 from time import monotonic
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from netkit.dns.answer import Answer
 from netkit.dns.errors import DnsError
+from netkit.io.sync import forkable_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ class Cache:
         self._entries: OrderedDict[Question, _Entry] = OrderedDict()
         self._absent: OrderedDict[tuple[Name, DnsClass], _Entry] = OrderedDict()
         self._octets = 0  # of all `_entries`
-        self._lock = threading.Lock()
+        self._lock = forkable_lock()
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -13,9 +13,10 @@ repaired, and an attacker who had luck once must not win for ever.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
+
+from netkit.io.sync import forkable_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ class Learnt:
     """What was learnt of one upstream. Made by `Knowledge.of`; every method may be called from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = forkable_lock()
         self._no_edns_until = self._no_case_until = self._no_cookies_until = 0.0
         self._client_cookie = b""
         self._client_cookie_at = 0.0
@@ -151,7 +152,7 @@ class Knowledge:
     def __init__(self, limit: int = MAX_UPSTREAMS) -> None:
         self._limit = limit
         self._learnt: OrderedDict[Upstream, Learnt] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = forkable_lock()
 
     def of(self, upstream: Upstream) -> Learnt:
         """What is known of `upstream`; empty at first."""

@@ -9,11 +9,11 @@ compared too, because two changes can fall into one tick of the file system's cl
 from __future__ import annotations
 
 import os
-import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from netkit._log import Log
+from netkit.io.sync import forkable_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ class Reloading(Generic[T]):
         self._path = path
         self._read = read
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = forkable_lock()
         self._seen = _signature(path)
         self._looked_at = clock()
         self._content = read(path)

@@ -6,14 +6,39 @@ needs that. A `threading.Lock` guards their counts; it is never held across a yi
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
+from weakref import WeakSet
 
 from netkit.io.flow import Event, Flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+
+_guards: WeakSet[threading.Lock] = WeakSet()
+
+
+def forkable_lock() -> threading.Lock:
+    """Make a lock for a few lines without a yield, that is free in a forked child.
+
+    A thread may hold it at the moment when another one forks. The child has no such thread, so that nobody
+    would release it there.
+    """
+    made = threading.Lock()
+    _guards.add(made)
+    return made
+
+
+def _freed() -> None:
+    for each in _guards:
+        if each.locked():
+            each.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_freed)
 
 T = TypeVar("T")
 K = TypeVar("K", bound="Hashable")
@@ -141,7 +166,7 @@ class SingleFlight(Generic[K, T]):
 
     def __init__(self) -> None:
         self._calls: dict[K, _Call[T]] = {}
-        self._guard = threading.Lock()
+        self._guard = forkable_lock()
 
     def do(self, key: K, make: Callable[[], Flow[T]]) -> Flow[T]:
         """Flow: the result of the flow that `make` makes, or of the flow already running for an equal

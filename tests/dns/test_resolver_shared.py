@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import threading
@@ -16,6 +17,7 @@ from netkit.dns import DnsError, Resolver
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.options import QueryOptions
 from netkit.io import driver_depth, run
+from netkit.io.sync import forkable_lock
 from tests.dns.scripted import Asked, ScriptedServer, answer
 from tests.waiting import until, until_async
 
@@ -132,6 +134,42 @@ def test_a_forked_child_does_not_wait_for_a_flow_of_its_parent(server: ScriptedS
     resolver.close()
     thread.join(10)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork(2) here")
+def test_a_lock_that_a_thread_holds_at_a_fork_is_free_in_the_child() -> None:
+    lock = forkable_lock()
+    with lock:
+        child = os.fork()
+        if not child:
+            os._exit(0 if lock.acquire(timeout=10) else 1)
+        _, status = os.waitpid(child, 0)
+        assert lock.locked()
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork(2) here")
+@pytest.mark.parametrize("ends", ["collected", "closed"])
+def test_a_forked_child_ends_nothing_of_its_parent(server: ScriptedServer, ends: str) -> None:
+    """The child's copies of the parent's sockets are closed there; the parent still hears its answers."""
+    resolver = resolver_of(server)
+    results = resolver.resolve_many((f"n{number}.example", A) for number in range(300))
+    next(results)
+    child = os.fork()
+    if not child:
+        try:
+            if ends == "closed":
+                resolver.close()
+            else:
+                del results
+                resolver.resolve("child.example", A, timeout=10)
+                gc.collect()
+            os._exit(0)
+        finally:
+            os._exit(2)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert not [each for _, each in results if isinstance(each, DnsError)]
 
 
 def test_many_questions_of_a_resolver_that_is_closed_meanwhile(server: ScriptedServer) -> None:

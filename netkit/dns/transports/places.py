@@ -20,6 +20,7 @@ from weakref import WeakSet
 
 from netkit.dns.errors import DnsError
 from netkit.io import driver_depth
+from netkit.io.sync import forkable_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +68,7 @@ class Places(Generic[P]):
         self._make = make
         self._here = _Here()
         self._all: WeakSet[P] = WeakSet()
-        self._guard = threading.Lock()
+        self._guard = forkable_lock()
         self._is_closed = False
 
     def here(self) -> P:

@@ -12,6 +12,7 @@ The ALPN protocol is `dot` (RFC 7858 section 3.1, IANA's name).
 from __future__ import annotations
 
 import hashlib
+import os
 from copy import copy
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -63,6 +64,12 @@ class Streams:
         self._channels: dict[Key, StreamChannel] = {}
         self._dialing: SingleFlight[Key, StreamChannel] = SingleFlight()
         self._is_closed = False
+        self._process = os.getpid()
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether these are connections of this process. A forked child must not end those of its parent."""
+        return self._process == os.getpid()
 
     @property
     def outstanding(self) -> int:
@@ -150,12 +157,17 @@ class Streams:
     def close(self) -> None:
         """Close all connections; their questions fail. Only in the place's own thread."""
         self._is_closed = True
+        if not self._is_ours:
+            self._channels.clear()  # its descriptors go with them
         for channel in self._channels.values():
             channel.close()
 
     def interrupt(self) -> None:
         """Close the connections from another thread: whoever waits gets to know."""
         self._is_closed = True
+        if not self._is_ours:
+            self.close()
+            return
         for channel in list(self._channels.values()):
             channel.interrupt()
 

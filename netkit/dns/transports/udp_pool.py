@@ -12,6 +12,7 @@ A pool belongs to one place (see `places`); `Waiting` says who receives.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -97,10 +98,13 @@ class UdpPool(Waiting):
     `source` is the local address of the sockets. With a port in it there is one socket for each server.
     """
 
-    __slots__ = ("_at", "_by_fd", "_chance", "_most", "_ready", "_room", "_servers", "_source", "foreign")
+    __slots__ = (
+        "_at", "_by_fd", "_chance", "_most", "_process", "_ready", "_room", "_servers", "_source", "foreign",
+    )  # fmt: skip
 
     def __init__(self, chance: Chance, source: SocketAddr | None = None) -> None:
         super().__init__()
+        self._process = os.getpid()
         self._chance = chance
         self._source = source
         self._most = 1 if source is not None and source.port else MAX_SOCKETS
@@ -110,6 +114,11 @@ class UdpPool(Waiting):
         self._at: dict[Outstanding, _Socket] = {}
         self._room = RECEIVE_SIZE
         self.foreign = 0  # datagrams that belonged to no question, of sockets that are closed now
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether these are sockets of this process, and not of one that this was forked from."""
+        return self._process == os.getpid()
 
     @property
     def outstanding(self) -> int:
@@ -308,10 +317,24 @@ class UdpPool(Waiting):
 
     def interrupt(self) -> None:
         """Make the pump close the pool. Any thread."""
+        if not self._is_ours:
+            self.close()
+            return
         self._ready.descriptor.close()
 
     def close(self) -> None:
-        """Close all sockets; those who wait get DnsError.NetworkError."""
+        """Close all sockets; those who wait get DnsError.NetworkError.
+
+        In a forked child nobody waits: those who do are in the parent, and so is the epoll. What the child
+        took out of it, the parent would no longer hear. So its descriptors are closed, and nothing else.
+        """
+        if not self._is_ours:
+            for at in self._by_fd.values():
+                at.sock.close()
+            self._by_fd.clear()
+            self._servers.clear()
+            self._at.clear()
+            return
         lost = list(self._at)
         for at in list(self._by_fd.values()):
             self._close(at)
