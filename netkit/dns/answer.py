@@ -164,6 +164,10 @@ class Lookup:
             return self._failed(part, part.error or DnsError.TryAgain())
         self._aliases += verdict.aliases
         server = reply.server
+        looped = next((alias for alias in verdict.aliases if alias.canonical in self._names), None)
+        if looped is None and len(self._aliases) > MAX_ALIASES:
+            reason = f"more than {MAX_ALIASES} aliases in a row"
+            return self._failed(part, DnsError.AliasLoop(reason, server=server))
         if verdict.records:
             private = self._private(verdict.records)
             if private is not None:
@@ -172,12 +176,8 @@ class Lookup:
             authentic = self.options.trust_ad and all(each.message.authentic_data for each in self._replies)
             answer = Answer(self.question, verdict.records, self._aliases, self._replies, authentic)
             return Done(self._history, reply, None, verdict, answer)
-        looped = next((alias for alias in verdict.aliases if alias.canonical in self._names), None)
         if looped is not None:
             reason = f"the alias of {looped.name} leads back to {looped.canonical}"
-            return self._failed(part, DnsError.AliasLoop(reason, server=server))
-        if len(self._aliases) > MAX_ALIASES:
-            reason = f"more than {MAX_ALIASES} aliases in a row"
             return self._failed(part, DnsError.AliasLoop(reason, server=server))
         self._names.update(alias.canonical for alias in verdict.aliases)
         question = Question(verdict.name, self.question.rdtype, self.question.rdclass)

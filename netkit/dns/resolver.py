@@ -172,7 +172,7 @@ class Resolver(Closing):
             within = min(plan.options.within or STALE_AFTER, STALE_AFTER)
             lookups = Lookups(plan.options.replace(within=within), self._knowledge, plan.routes)
         found = yield from lookups.flow(question, self._servers(plan, question), self._places.here())
-        return self._keep(question, found)
+        return self._keep(plan, question, found)
 
     def _find(self, question: Question) -> Answer | None:
         """What the cache has; raises the error of a negative answer."""
@@ -187,7 +187,10 @@ class Resolver(Closing):
         def servers(question: Question) -> Sequence[Upstream]:
             return self._servers(plan, question)
 
-        return Many(each, concurrency, lookups, self._places.here, servers, self._known, self._keep)
+        def keep(question: Question, found: Answer | DnsError) -> Answer | DnsError:
+            return self._keep(plan, question, found)
+
+        return Many(each, concurrency, lookups, self._places.here, servers, self._known, keep)
 
     def _known(self, question: Question) -> Answer | DnsError | None:
         """What the cache has for a question."""
@@ -196,8 +199,10 @@ class Resolver(Closing):
         except DnsError as error:
             return error
 
-    def _keep(self, question: Question, found: Answer | DnsError) -> Answer | DnsError:
+    def _keep(self, plan: Plan, question: Question, found: Answer | DnsError) -> Answer | DnsError:
         """Keep what was found as long as it says; where it is a failure, a stale answer may be better."""
+        if plan is not self._now_in_force()[0]:
+            return found  # it is from another network, whose answers were forgotten meanwhile
         if not isinstance(found, DnsError):
             self._cache.keep(question, found, found.ttl)
         elif isinstance(found, (DnsError.NotFound, DnsError.NoData)):

@@ -32,9 +32,10 @@ def forkable_lock() -> threading.Lock:
 
 
 def _freed() -> None:
+    # Not `release`: a thread of the parent may have been about to have it, when `locked` is false as yet.
+    # This is what the standard library does to its own locks.
     for each in _guards:
-        if each.locked():
-            each.release()
+        each._at_fork_reinit()  # type: ignore[attr-defined]
 
 
 if hasattr(os, "register_at_fork"):

@@ -78,6 +78,23 @@ def test_a_change_of_the_file_is_followed_and_the_cache_forgotten(tmp_path: Path
     assert len(server.asked) == 2, "in another network the name may mean something else"
 
 
+def test_an_answer_of_the_network_before_is_not_kept(tmp_path: Path, scripted: Scripted) -> None:
+    file, clock = tmp_path / "resolv.conf", Clock()
+    file.write_text("nameserver 192.0.2.1\n")
+
+    def script(asked: Asked) -> Any:
+        if len(server.asked) == 1:  # while it is asked, the machine moves
+            file.write_text("nameserver 192.0.2.2\n# another network\n")
+            clock.now += 1
+        return answer(asked, f"{asked.name} 600 A 192.0.2.7")
+
+    server = scripted(script)
+    resolver = Resolver(resolv_conf=str(file), domains={"example": [server.addr]}, clock=clock)
+    for _ in range(3):
+        resolver.lookup_a("www.example.")
+    assert len(server.asked) == 2
+
+
 class TestSplitDns:
     def test_each_name_at_its_servers(self, scripted: Scripted) -> None:
         inner = scripted(lambda asked: answer(asked, f"{asked.name} 60 A 10.0.0.7"))

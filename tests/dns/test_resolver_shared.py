@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from netkit.dns import DnsError, Resolver
+from netkit.dns.answer import MAX_ALIASES
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.options import QueryOptions
 from netkit.io import driver_depth, run
@@ -209,6 +210,19 @@ def test_a_flow_in_the_flow_of_another_call_has_a_place_of_its_own(server: Scrip
 
     inner, found = run(outer())
     assert inner.records and found.records
+
+
+def test_a_long_chain_of_aliases_in_one_answer_is_no_answer() -> None:
+    def script(asked: Asked) -> Any:
+        size = int(asked.name[1:].partition(".")[0])
+        chain = [f"n{left}.x. 60 CNAME n{left - 1}.x." for left in range(size, 0, -1)]
+        return answer(asked, *chain, "n0.x. 60 A 192.0.2.1")
+
+    with ScriptedServer(script) as server:
+        resolver = resolver_of(server)
+        assert len(resolver.resolve(f"n{MAX_ALIASES}.x", A).aliases) == MAX_ALIASES
+        with pytest.raises(DnsError.AliasLoop, match="aliases in a row"):
+            resolver.resolve(f"n{MAX_ALIASES + 1}.x", A)
 
 
 def test_the_time_that_a_silent_server_took_is_said() -> None:
