@@ -6,7 +6,11 @@ import importlib.util
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.test_layers import ORDER
+
+pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "architecture.md"

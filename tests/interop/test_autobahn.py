@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,15 @@ COUNT = 517 if ALL else 247
 #: How long all cases may take together, in seconds.
 TIME = 3600 if ALL else 120
 
+#: How many cases may be run once more.
+MOST_AGAIN = 3
+
 pytestmark = [pytest.mark.once, pytest.mark.slow, pytest.mark.timeout(TIME)]
 
 TOOL = Path(__file__).parents[2] / "tools" / "autobahn.sh"
 CONFIG = WebSocketConfig(deflate=DeflateConfig(min_size=0))
 GOOD = {"OK", "INFORMATIONAL"}
+CLOSED = WebSocketError.ConnectionClosed
 
 
 @cache
@@ -64,11 +69,7 @@ def started(path: Path, mode: str, spec: dict[str, Any]) -> subprocess.Popen[byt
     """The suite, with its report in `path`."""
     program = wstest()
     file = path / "spec.json"
-    file.write_text(
-        json.dumps(
-            {"outdir": str(path), "cases": CASES, "exclude-cases": [], "exclude-agent-cases": {}} | spec
-        )
-    )
+    file.write_text(json.dumps({"outdir": str(path), "exclude-cases": [], "exclude-agent-cases": {}} | spec))
     log = (path / "log").open("wb")
     with log:
         return subprocess.Popen(
@@ -76,37 +77,54 @@ def started(path: Path, mode: str, spec: dict[str, Any]) -> subprocess.Popen[byt
         )
 
 
-def check(path: Path) -> None:
-    """Every case ran, and none was worse than it should."""
+#: Cases that were worse than they should be: how they went, and how the connection ended.
+Faults = dict[str, tuple[str, str]]
+
+
+def faults(path: Path, count: int) -> Faults:
+    """What the report says; all cases must have run."""
     (cases,) = json.loads((path / "index.json").read_text()).values()
-    bad = {
+    assert len(cases) == count
+    return {
         name: (each["behavior"], each["behaviorClose"])
         for name, each in cases.items()
         if each["behavior"] not in GOOD or each["behaviorClose"] not in GOOD
     }
-    assert not bad
-    assert len(cases) == COUNT
+
+
+def check(path: Path, run: Callable[[Path, list[str], int], Faults]) -> None:
+    """No case fails. Some may be run once more, alone: the suite gives a connection a second to end, which is
+    little beside other tests, and a real fault is there the second time too."""
+    (first := path / "first").mkdir()
+    bad = run(first, CASES, COUNT)
+    assert len(bad) <= MOST_AGAIN, bad
+    if bad:
+        (again := path / "again").mkdir()
+        assert not run(again, [*bad], len(bad)), bad
 
 
 @pytest.mark.parametrize("form", ["blocking"] if ALL else ["blocking", "async"])
 def test_server(tmp_path: Path, form: str) -> None:
-    with Serving(WebSocketHandler(Echo(), config=CONFIG), form=form) as served:
-        url = f"ws://127.0.0.1:{served.at[1]}"
-        suite = started(tmp_path, "fuzzingclient", {"servers": [{"agent": "netkit", "url": url}]})
-        try:
-            assert suite.wait(TIME) == 0, (tmp_path / "log").read_text()
-        finally:
-            suite.kill()
-            suite.wait()
-    check(tmp_path)
+    def run(path: Path, cases: list[str], count: int) -> Faults:
+        with Serving(WebSocketHandler(Echo(), config=CONFIG), form=form) as served:
+            url = f"ws://127.0.0.1:{served.at[1]}"
+            spec = {"servers": [{"agent": "netkit", "url": url}], "cases": cases}
+            suite = started(path, "fuzzingclient", spec)
+            try:
+                assert suite.wait(TIME) == 0, (path / "log").read_text()
+            finally:
+                suite.kill()
+                suite.wait()
+        return faults(path, count)
+
+    check(tmp_path, run)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[str]:
+@contextmanager
+def site(path: Path, cases: list[str]) -> Iterator[str]:
     """The suite as a server."""
-    wstest()
     port = free_port()
-    suite = started(tmp_path, "fuzzingserver", {"url": f"ws://127.0.0.1:{port}"})
+    suite = started(path, "fuzzingserver", {"url": f"ws://127.0.0.1:{port}", "cases": cases})
     try:
         until_connected(port, suite).close()
         yield f"ws://127.0.0.1:{port}"
@@ -115,19 +133,26 @@ def site(tmp_path: Path) -> Iterator[str]:
         suite.wait()
 
 
-def test_client(tmp_path: Path, site: str) -> None:
-    with connect(f"{site}/getCaseCount") as ws:
-        count = int(ws.receive())
-    assert count == COUNT
-    for number in range(1, count + 1):
-        ws = connect(f"{site}/runCase?case={number}&agent=netkit", config=CONFIG)
-        try:
-            while True:
-                ws.send(ws.receive())
-        except WebSocketError:
-            pass
-        finally:
-            ws.close()
-    with connect(f"{site}/updateReports?agent=netkit") as ws, pytest.raises(WebSocketError.ConnectionClosed):
-        ws.receive()
-    check(tmp_path)
+def test_client(tmp_path: Path) -> None:
+    def run(path: Path, cases: list[str], count: int) -> Faults:
+        with site(path, cases) as url:
+            with connect(f"{url}/getCaseCount") as ws:
+                assert int(ws.receive()) == count
+            for number in range(1, count + 1):
+                echo_until_the_end(f"{url}/runCase?case={number}&agent=netkit")
+            with connect(f"{url}/updateReports?agent=netkit") as ws, pytest.raises(CLOSED):
+                ws.receive()
+        return faults(path, count)
+
+    check(tmp_path, run)
+
+
+def echo_until_the_end(url: str) -> None:
+    ws = connect(url, config=CONFIG)
+    try:
+        while True:
+            ws.send(ws.receive())
+    except WebSocketError:
+        pass
+    finally:
+        ws.close()
