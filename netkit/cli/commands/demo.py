@@ -158,7 +158,7 @@ def demo(run: Run[Any], keep: bool) -> Exit:
         localhost:7007         an echo server, over TCP and UDP, IPv4 and IPv6
         127.0.0.1:8443         TLS, with a certificate of netkit-demo/ca.pem
         127.0.0.1:8444         the same, but the certificate has expired
-        127.0.0.1:8008         the files of netkit-demo/site, over HTTP; uploads too;
+        127.0.0.1:8008         the files of netkit-demo/site; uploads too;
                                at /echo a WebSocket
         127.0.0.1:8009         endpoints to test HTTP clients with
         netkit-demo/echo.sock  the echo server, at a Unix-domain socket

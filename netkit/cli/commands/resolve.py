@@ -129,7 +129,7 @@ def resolve(
         $ netkit resolve --short -4 db
         $ netkit resolve -x 192.0.2.1
         $ netkit resolve --server 192.0.2.53 -f names.txt --json
-        $ netkit resolve --server tls://192.0.2.53#dns.example --explain www.example.com
+        $ netkit resolve --server tls://192.0.2.53 --explain www.example.com
     """
     if system and (reverse or servers or hosts or resolv_conf or nsswitch or tries or explain):
         raise WrongValue(

@@ -78,7 +78,7 @@ def client(
         $ netkit ws client -H 'X-Key: 1' --quiet-time 2 chat.example/ '{"ask":1}'
         $ netkit ws client --input wss://feed.example/ '{"subscribe":"prices"}'
         $ netkit ws client --record session.jsonl wss://feed.example/ < lines.txt
-        $ ssh -o ProxyCommand='netkit ws client --binary --split pieces wss://ssh.example/' host
+        $ netkit ws client --binary --split pieces wss://feed.example/ < notes.bin
     """
     hint = "a recording says what is sent"
     exclude("--replay", messages.replay, "MESSAGE", texts, hint)

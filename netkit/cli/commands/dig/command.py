@@ -197,7 +197,7 @@ def dig(
         $ netkit dig @[2001:db8::53]:5353 -x 192.0.2.1 +tcp
         $ netkit dig example.com NS example.org SOA +norec
         $ netkit dig @tls://192.0.2.53#dns.example example.com +explain
-        $ netkit dig @https://dns.example/dns-query example.com --proxy socks5://127.0.0.1:1080
+        $ netkit dig @tls://192.0.2.53 example.com --proxy socks5://127.0.0.1:1080
         $ netkit dig --json -f names.txt --concurrency 100 --rate 500/s
     """
     defaults = Defaults(
