@@ -76,7 +76,7 @@ class Cache:
         self._capacity = capacity
         self._clock = clock
         self._stale = stale
-        self._entries: OrderedDict[Question, _Entry] = OrderedDict()
+        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._absent: OrderedDict[tuple[Name, DnsClass], _Entry] = OrderedDict()
         self._octets = 0  # of all `_entries`
         self._lock = forkable_lock()
@@ -94,7 +94,7 @@ class Cache:
         """
         now = self._clock()
         with self._lock:
-            entry = self._fresh(self._entries, question, now) or self._denial(question, domain, now)
+            entry = self._fresh(self._entries, question.key, now) or self._denial(question, domain, now)
         if entry is None:
             return None
         age = int(now - entry.kept_at)
@@ -104,8 +104,10 @@ class Cache:
 
     def has_stale(self, question: Question) -> bool:
         """Whether `find_stale` would return an answer."""
+        if not self._stale:
+            return False
         with self._lock:
-            entry = self._entries.get(question)
+            entry = self._entries.get(question.key)
             return (
                 entry is not None
                 and entry.stale_until > self._clock()
@@ -120,13 +122,13 @@ class Cache:
         """
         now = self._clock()
         with self._lock:
-            entry = self._entries.get(question)
+            entry = self._entries.get(question.key)
             if entry is None or entry.stale_until <= now or isinstance(entry.what, DnsError):
                 return None
             what = entry.what
             answer = _with_ttls(what, lambda _: STALE_TTL)
             until = min(now + STALE_TTL, entry.stale_until)
-            self._entries[question] = _Entry(now, until, entry.stale_until, answer)
+            self._entries[question.key] = _Entry(now, until, entry.stale_until, answer)
         return answer
 
     def keep(self, question: Question, what: Answer | DnsError, ttl: int, *, also_below: bool = True) -> None:
@@ -141,9 +143,9 @@ class Cache:
         until = now + min(ttl, limit)
         entry = _Entry(now, until, until + self._stale, what)
         with self._lock:
-            replaced = self._entries.get(question)
+            replaced = self._entries.get(question.key)
             self._octets += entry.octets - (0 if replaced is None else replaced.octets)
-            self._store(self._entries, question, entry)
+            self._store(self._entries, question.key, entry)
             while self._octets > MAX_OCTETS:
                 self._octets -= self._entries.popitem(last=False)[1].octets
             if also_below and isinstance(what, DnsError) and what.absent is not None:

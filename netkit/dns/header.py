@@ -96,17 +96,18 @@ class Header(Value):
 class Question(Value):
     """A question: `name`, `rdtype` and `rdclass` (IN by default). RFC 1035 section 4.1.2."""
 
-    __slots__ = ("name", "rdclass", "rdtype")
+    __slots__ = ("_key", "name", "rdclass", "rdtype")
     __match_args__ = ("name", "rdtype", "rdclass")
 
     name: Name
     rdtype: DnsRecordType
     rdclass: DnsClass
+    _key: bytes
 
     def __init__(self, name: Name | str, rdtype: int, rdclass: int = DnsClass.IN) -> None:
-        assign(self, "name", Name.of(name))
-        assign(self, "rdtype", DnsRecordType(rdtype))
-        assign(self, "rdclass", DnsClass(rdclass))
+        _put_name(self, Name.of(name))
+        _put_rdtype(self, rdtype if type(rdtype) is DnsRecordType else DnsRecordType(rdtype))
+        _put_rdclass(self, rdclass if type(rdclass) is DnsClass else DnsClass(rdclass))
 
     @classmethod
     def from_wire(cls, reader: WireReader) -> Self:
@@ -118,9 +119,18 @@ class Question(Value):
         writer.name(self.name)
         writer.question_fields(self.rdtype, self.rdclass)
 
+    @property
+    def key(self) -> bytes:
+        """What equal questions have in common, for tables of many: octets are hashed once, and in C."""
+        try:
+            return self._key
+        except AttributeError:  # the first time
+            key = self.name.folded + (self.rdtype << 16 | self.rdclass).to_bytes(4, "big")
+            _put_key(self, key)
+            return key
+
     def __hash__(self) -> int:
-        # Not by way of the enumerations, whose members are hashed by their names: a lookup does it often.
-        return hash((self.name, self.rdclass << 16 | self.rdtype))
+        return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not Question:
@@ -129,6 +139,12 @@ class Question(Value):
 
     def __str__(self) -> str:
         return f"{self.name}\t{self.rdclass}\t{self.rdtype}"
+
+
+# The slots are set by their own descriptors: a lookup makes a question.
+_put_name, _put_rdtype, _put_rdclass, _put_key = (
+    vars(Question)[slot].__set__ for slot in ("name", "rdtype", "rdclass", "_key")
+)
 
 
 def checked_flags(flags: int) -> int:

@@ -153,9 +153,14 @@ class Knowledge:
         self._limit = limit
         self._learnt: OrderedDict[Upstream, Learnt] = OrderedDict()
         self._lock = forkable_lock()
+        # The one that was used last, so the last one in `_learnt`: most programs ask one server only.
+        self._last: tuple[Upstream, Learnt] | None = None
 
     def of(self, upstream: Upstream) -> Learnt:
         """What is known of `upstream`; empty at first."""
+        last = self._last
+        if last is not None and last[0] is upstream:
+            return last[1]
         with self._lock:
             found = self._learnt.get(upstream)
             if found is None:
@@ -164,6 +169,7 @@ class Knowledge:
                     self._learnt.popitem(last=False)
             else:
                 self._learnt.move_to_end(upstream)
+            self._last = upstream, found
             return found
 
     def __len__(self) -> int:

@@ -36,6 +36,8 @@ _ESCAPED = {octet: f"\\{octet:03d}" for octet in range(256) if octet not in _PLA
 _ESCAPED |= {octet: f"\\{octet:c}" for octet in b'"$().;@\\'}
 # Characters that UTS 46 maps to the full stop, so that a name typed with an input method is split correctly.
 _DOTS = ".\u3002\uff0e\uff61"
+#: The octet before a label, by the label's length.
+_LENGTHS = [bytes((length,)) for length in range(MAX_LABEL + 1)]
 _LETTERS_DIGITS_HYPHEN = b"abcdefghijklmnopqrstuvwxyz0123456789-"
 
 
@@ -78,6 +80,13 @@ class Name:
             return origin or (EMPTY if relative else cls.root)
         if text == ".":
             return cls.root
+        if origin is None and not relative and _is_simple(text):
+            # Nearly all names: no special characters. What is wrong with one, the long way says.
+            pieces = text.encode("ascii").split(b".")
+            if not pieces[-1] and len(pieces) > 1:
+                pieces.pop()
+            if b"" not in pieces and len(max(pieces, key=len)) <= MAX_LABEL and len(text) < MAX_NAME - 1:
+                return cls._trusted(b"".join([_LENGTHS[len(piece)] + piece for piece in pieces]) + b"\0")
         labels, absolute = _labels_of(text)
         if absolute or (origin is None and not relative):
             return _checked(labels, True, text)
@@ -247,6 +256,11 @@ class Name:
             raise DnsError.InvalidName(str(self), "a relative name cannot be sent: it needs an origin")
         return self._wire
 
+    @property
+    def folded(self) -> bytes:
+        """The uncompressed wire form with small letters: what equal names have in common."""
+        return self._folded
+
     def to_text(self, omit_final_dot: bool = False) -> str:
         """The name in a master file: `www.example.com.`, with special octets escaped; `@` if empty."""
         labels = self.labels
@@ -360,14 +374,18 @@ def _checked(labels: list[_Label], absolute: bool, text: str) -> Name:
     return Name._trusted(wire + b"\0" if absolute else wire, absolute)
 
 
+def _is_simple(text: str) -> bool:
+    """Whether nothing in the text has a special meaning, but dots."""
+    return text.isascii() and text.isprintable() and "\\" not in text and " " not in text
+
+
 def _labels_of(text: str) -> tuple[list[_Label], bool]:
     """Return the labels of a text, and whether the text ends with the root's dot."""
     if not text:
         raise DnsError.InvalidName(text, "nothing is there", 0)
     labels: list[_Label] = []
     at = 0
-    if text.isascii() and text.isprintable() and "\\" not in text and " " not in text:
-        # The fast path for almost all names: no special characters.
+    if _is_simple(text):
         for label in text.encode("ascii").split(b"."):
             labels.append((label, at))
             at += len(label) + 1

@@ -48,6 +48,9 @@ class Transport(Enum):
     TLS = "tls"
     HTTPS = "https"
 
+    # By identity: the hash of `Enum` is that of the member's name, by way of Python code.
+    __hash__ = object.__hash__
+
     @property
     def default_port(self) -> int:
         """RFC 1035 section 4.2, RFC 7858 section 3.1, RFC 8484 section 5 (HTTPS's own)."""

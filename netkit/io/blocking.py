@@ -223,8 +223,11 @@ class PollReactor(Reactor):
             self._bell.silent_to_signals()
         if self._many is not None:
             self._many.close()
-        elif self._cancel is None and not (self._masks or self._times or self._soon or self._posted):
-            _local.left = self  # nothing is left in it, and to make one costs as much as a system call or two
+        elif self._cancel is None and not (self._masks or self._soon or self._posted):
+            if self._times:
+                self._drop_dead_times()
+            if not self._times:
+                _local.left = self  # nothing is left in it, and to make one costs as much as some system calls
 
     def begin_again(self) -> bool:
         """Take up the work for another call, after `close`. False if it cannot: after fork(2)."""

@@ -139,7 +139,7 @@ class _Call(Generic[T]):
     __slots__ = ("error", "value", "waiting")
 
     def __init__(self) -> None:
-        self.waiting: deque[_Seat] = deque()
+        self.waiting: deque[_Seat] | None = None  # made by the first that waits: nearly always nobody does
         self.error: Exception | None = None
         self.value: T | None = None
 
@@ -179,13 +179,15 @@ class SingleFlight(Generic[K, T]):
                 call = self._calls[key] = _Call()
             else:
                 seat = _Seat()
+                if call.waiting is None:
+                    call.waiting = deque()
                 call.waiting.append(seat)
         if seat is not None:
             try:
                 yield from seat.wait()
             except BaseException:
                 with self._guard:
-                    if seat in call.waiting:
+                    if call.waiting is not None and seat in call.waiting:
                         call.waiting.remove(seat)
                 if seat.leads:  # this caller became the leader in the same turn as the interruption
                     self._hand_over(key, call)
@@ -194,9 +196,6 @@ class SingleFlight(Generic[K, T]):
                 if call.error is not None:
                     raise call.error
                 return call.value  # type: ignore[return-value]  # a call without an error has a T
-        return (yield from self._lead(key, call, make))
-
-    def _lead(self, key: K, call: _Call[T], make: Callable[[], Flow[T]]) -> Flow[T]:
         try:
             call.value = value = yield from make()
         except Exception as error:
@@ -212,9 +211,10 @@ class SingleFlight(Generic[K, T]):
     def _finish(self, key: K, call: _Call[T]) -> None:
         with self._guard:
             del self._calls[key]
-            waiting, call.waiting = call.waiting, deque()
-        for seat in waiting:
-            seat.set()
+            waiting, call.waiting = call.waiting, None
+        if waiting is not None:
+            for seat in waiting:
+                seat.set()
 
     def _hand_over(self, key: K, call: _Call[T]) -> None:
         with self._guard:
