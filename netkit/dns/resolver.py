@@ -123,7 +123,7 @@ class Resolver(Closing):
         self._knowledge = Knowledge()
         self._tell = tell
         self._in_force = plan, self._looking_up(plan)
-        self._under_way: SingleFlight[tuple[Question, object], Answer | DnsError] = SingleFlight()
+        self._under_way: SingleFlight[tuple[bytes, object], Answer | DnsError] = SingleFlight()
         settings = Settings(plan.options.source, tls, https, bootstrap, connect=connect)
         self._places = Places(lambda: Station(settings))
 
@@ -157,21 +157,22 @@ class Resolver(Closing):
         kept = self._find(question)
         if kept is not None:
             return kept
-        key = question, self._places.company()
-        found = yield from self._under_way.do(key, lambda: self._ask_flow(question))
+        here, company = self._places.here_and_company()
+        key = question.key, company
+        found = yield from self._under_way.do(key, lambda: self._ask_flow(question, here))
         if isinstance(found, DnsError):
             error = copy(found)  # others may get it too, and Python writes a traceback into it
             error.__cause__ = found.__cause__
             raise error
         return found
 
-    def _ask_flow(self, question: Question) -> Flow[Answer | DnsError]:
+    def _ask_flow(self, question: Question, here: Station) -> Flow[Answer | DnsError]:
         """Flow: ask the servers, and keep the answer."""
         plan, lookups = self._now_in_force()
         if self._cache.has_stale(question):
             within = min(plan.options.within or STALE_AFTER, STALE_AFTER)
             lookups = Lookups(plan.options.replace(within=within), self._knowledge, plan.routes)
-        found = yield from lookups.flow(question, self._servers(plan, question), self._places.here())
+        found = yield from lookups.flow(question, self._servers(plan, question), here)
         return self._keep(plan, question, found)
 
     def _find(self, question: Question) -> Answer | None:
@@ -447,52 +448,77 @@ class Resolver(Closing):
 
     # One type each.
 
-    def _records(self, name: Name | str, kind: type[R]) -> Flow[list[R]]:
-        answer = yield from self.resolve_flow(name, kind.rdtype)
-        return [record for record in answer.records if isinstance(record, kind)]
-
     def lookup_a(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[Ipv4Addr]:
         """The IPv4 addresses of a name."""
-        return [record.address for record in run(self._records(name, DnsRecord.A), cancel=cancel)]
+        return [
+            record.address
+            for record in _only(DnsRecord.A, run(self.resolve_flow(name, DnsRecord.A.rdtype), cancel=cancel))
+        ]
 
     async def lookup_a_async(
         self, name: Name | str, *, cancel: CancellationToken | None = None
     ) -> list[Ipv4Addr]:
         """The IPv4 addresses of a name."""
-        return [r.address for r in await run_async(self._records(name, DnsRecord.A), cancel=cancel)]
+        return [
+            r.address
+            for r in _only(
+                DnsRecord.A, await run_async(self.resolve_flow(name, DnsRecord.A.rdtype), cancel=cancel)
+            )
+        ]
 
     def lookup_aaaa(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[Ipv6Addr]:
         """The IPv6 addresses of a name."""
-        return [record.address for record in run(self._records(name, DnsRecord.AAAA), cancel=cancel)]
+        return [
+            record.address
+            for record in _only(
+                DnsRecord.AAAA, run(self.resolve_flow(name, DnsRecord.AAAA.rdtype), cancel=cancel)
+            )
+        ]
 
     async def lookup_aaaa_async(
         self, name: Name | str, *, cancel: CancellationToken | None = None
     ) -> list[Ipv6Addr]:
         """The IPv6 addresses of a name."""
-        return [r.address for r in await run_async(self._records(name, DnsRecord.AAAA), cancel=cancel)]
+        return [
+            r.address
+            for r in _only(
+                DnsRecord.AAAA, await run_async(self.resolve_flow(name, DnsRecord.AAAA.rdtype), cancel=cancel)
+            )
+        ]
 
     def lookup_cname(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[str]:
         """The target of the alias at a name."""
-        return [_text(r.canonical) for r in run(self._records(name, DnsRecord.CNAME), cancel=cancel)]
+        return [
+            _text(r.canonical)
+            for r in _only(
+                DnsRecord.CNAME, run(self.resolve_flow(name, DnsRecord.CNAME.rdtype), cancel=cancel)
+            )
+        ]
 
     async def lookup_cname_async(
         self, name: Name | str, *, cancel: CancellationToken | None = None
     ) -> list[str]:
         """The target of the alias at a name."""
-        records = await run_async(self._records(name, DnsRecord.CNAME), cancel=cancel)
+        records = _only(
+            DnsRecord.CNAME, await run_async(self.resolve_flow(name, DnsRecord.CNAME.rdtype), cancel=cancel)
+        )
         return [_text(record.canonical) for record in records]
 
     def lookup_mx(
         self, name: Name | str, *, cancel: CancellationToken | None = None
     ) -> list[tuple[int, str]]:
         """The mail exchanges of a domain as (priority, host), best first."""
-        return _exchanges(run(self._records(name, DnsRecord.MX), cancel=cancel))
+        return _exchanges(
+            _only(DnsRecord.MX, run(self.resolve_flow(name, DnsRecord.MX.rdtype), cancel=cancel))
+        )
 
     async def lookup_mx_async(
         self, name: Name | str, *, cancel: CancellationToken | None = None
     ) -> list[tuple[int, str]]:
         """The mail exchanges of a domain as (priority, host), best first."""
-        return _exchanges(await run_async(self._records(name, DnsRecord.MX), cancel=cancel))
+        return _exchanges(
+            _only(DnsRecord.MX, await run_async(self.resolve_flow(name, DnsRecord.MX.rdtype), cancel=cancel))
+        )
 
     def lookup_srv(
         self, service: str, proto: str, domain: Name | str, *, cancel: CancellationToken | None = None
@@ -501,37 +527,55 @@ class Resolver(Closing):
 
         RFC 2782. The caller chooses by weight among services of equal priority.
         """
-        return _by_priority(run(self._records(_srv(service, proto, domain), DnsRecord.SRV), cancel=cancel))
+        return _by_priority(
+            _only(
+                DnsRecord.SRV,
+                run(self.resolve_flow(_srv(service, proto, domain), DnsRecord.SRV.rdtype), cancel=cancel),
+            )
+        )
 
     async def lookup_srv_async(
         self, service: str, proto: str, domain: Name | str, *, cancel: CancellationToken | None = None
     ) -> list[DnsRecord.SRV]:
         """Where a service of a domain is; see `lookup_srv`."""
-        flow = self._records(_srv(service, proto, domain), DnsRecord.SRV)
-        return _by_priority(await run_async(flow, cancel=cancel))
+        flow = self.resolve_flow(_srv(service, proto, domain), DnsRecord.SRV.rdtype)
+        return _by_priority(_only(DnsRecord.SRV, await run_async(flow, cancel=cancel)))
 
     def lookup_txt(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[str]:
         """The texts of a name, each record's strings joined."""
-        return [record.data for record in run(self._records(name, DnsRecord.TXT), cancel=cancel)]
+        return [
+            record.data
+            for record in _only(
+                DnsRecord.TXT, run(self.resolve_flow(name, DnsRecord.TXT.rdtype), cancel=cancel)
+            )
+        ]
 
     async def lookup_txt_async(
         self, name: Name | str, *, cancel: CancellationToken | None = None
     ) -> list[str]:
         """The texts of a name, each record's strings joined."""
-        return [r.data for r in await run_async(self._records(name, DnsRecord.TXT), cancel=cancel)]
+        return [
+            r.data
+            for r in _only(
+                DnsRecord.TXT, await run_async(self.resolve_flow(name, DnsRecord.TXT.rdtype), cancel=cancel)
+            )
+        ]
 
     def lookup_ptr(
         self, address: IPv4Address | IPv6Address | str, *, cancel: CancellationToken | None = None
     ) -> list[str]:
         """The names of an address, from PTR records alone (`lookup_addr` knows the hosts file too)."""
-        records = run(self._records(Name.reverse(address), DnsRecord.PTR), cancel=cancel)
+        records = _only(
+            DnsRecord.PTR, run(self.resolve_flow(Name.reverse(address), DnsRecord.PTR.rdtype), cancel=cancel)
+        )
         return [_text(record.domain) for record in records]
 
     async def lookup_ptr_async(
         self, address: IPv4Address | IPv6Address | str, *, cancel: CancellationToken | None = None
     ) -> list[str]:
         """The names of an address, from PTR records alone."""
-        records = await run_async(self._records(Name.reverse(address), DnsRecord.PTR), cancel=cancel)
+        flow = self.resolve_flow(Name.reverse(address), DnsRecord.PTR.rdtype)
+        records = _only(DnsRecord.PTR, await run_async(flow, cancel=cancel))
         return [_text(record.domain) for record in records]
 
     def cache_clear(self) -> None:
@@ -564,6 +608,11 @@ def nameserver_addr(server: Nameserver) -> SocketAddr:
             raise DnsError.InvalidValue("nameserver", server, "must be an address, such as 192.0.2.53")
         return found
     return SocketAddr.new(server, DNS_PORT)
+
+
+def _only(kind: type[R], answer: Answer) -> list[R]:
+    """The records of a class in an answer."""
+    return [record for record in answer.records if isinstance(record, kind)]
 
 
 def _text(name: Name) -> str:

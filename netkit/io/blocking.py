@@ -227,7 +227,9 @@ class PollReactor(Reactor):
             if self._times:
                 self._drop_dead_times()
             if not self._times:
-                _local.left = self  # nothing is left in it, and to make one costs as much as some system calls
+                _local.left = (
+                    self  # nothing is left in it, and to make one costs as much as some system calls
+                )
 
     def begin_again(self) -> bool:
         """Take up the work for another call, after `close`. False if it cannot: after fork(2)."""

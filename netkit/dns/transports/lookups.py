@@ -114,7 +114,9 @@ class Lookups:
         addr = upstreams[0].addr
         assert addr is not None  # `Upstream` says so for UDP
         try:
-            yield from pool.begin_flow(one, addr, self.room)
+            blocked = pool.begin(one, addr, self.room)
+            if blocked is not None:
+                yield from pool.blocked_flow(one, blocked)
             yield from pool.wait_flow(one, event, may_be_miscased=True)
             answer = self.plain_answer(one)
             if answer is not None:
@@ -156,9 +158,14 @@ class Lookups:
         if wire is None or wire[4:6] != b"\x00\x01":
             return None
         end = NAME_AT + len(plain)
-        if has_copy(wire, end, one.question, plain):
+        rest = wire[end:]
+        # Where nothing is a capital, in the caller's name or in the records, no name in them can have another
+        # letter case than the caller's.
+        if (rest.lower() != rest or plain != one.asked.name.folded) and has_copy(
+            rest, 0, one.question, plain
+        ):
             return None
-        answer = _plain_answer(one, wire[:NAME_AT] + plain + wire[end:])
+        answer = _plain_answer(one, wire[:NAME_AT] + plain + rest)
         if answer is not None:
             one.learnt.answered(Transport.UDP, one.answered_at - one.sent_at, one.answered_at)
             if log.enabled:

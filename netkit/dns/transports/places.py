@@ -4,7 +4,8 @@ A resolver may be used from any thread and any event loop. Sockets may not: an e
 until another one takes it over, and a lock around every question would cost more than it saves. So the flows
 of one thread share sockets, and those of another thread have their own. A blocking call in a callback of an
 event loop has a place of its own too: it must not wait for a flow of the loop, which cannot go on meanwhile.
-For the same reason not everybody may wait for the answer to the question of somebody else: see `company`.
+For the same reason not everybody may wait for the answer to the question of somebody else: see
+`here_and_company`.
 
 After fork(2) the child uses no socket of its parent, because both would take each other's answers: its places
 are new. The parent's stay open in the child until the resolver is closed or collected there.
@@ -58,7 +59,8 @@ class _Here(threading.local):
     """A thread's places, by how many blocking calls are under way in it."""
 
     def __init__(self) -> None:
-        self.known: list[tuple[object, object, int] | None] = []
+        # The place, the loop and the count of forks that it belongs to, and its company.
+        self.known: list[tuple[object, object, int, object] | None] = []
 
 
 class Places(Generic[P]):
@@ -72,7 +74,16 @@ class Places(Generic[P]):
         self._is_closed = False
 
     def here(self) -> P:
-        """The place of the flow that runs now.
+        """The place of the flow that runs now. Raises DnsError.NetworkError after `close`."""
+        return self.here_and_company()[0]
+
+    def here_and_company(self) -> tuple[P, object]:
+        """The place of the flow that runs now, and who may wait for the flow: the flows for which this is the
+        same (hashable) thing.
+
+        Blocking calls wait for each other, because each goes on by itself. The flows of an event loop wait
+        for flows of the same loop only: another loop may have stopped, or stand still until the caller, who
+        blocks it, has an answer. A forked child has none of the flows of its parent.
 
         Raises DnsError.NetworkError after `close`, and where no descriptor is left.
         """
@@ -82,19 +93,10 @@ class Places(Generic[P]):
         if depth < len(known):
             entry = known[depth]
             if entry is not None and entry[1] is loop and entry[2] == _forks and not self._is_closed:
-                return entry[0]  # type: ignore[return-value]  # `_new` entered it
+                return entry[0], entry[3]  # type: ignore[return-value]  # `_new` entered it
         return self._new(depth, loop)
 
-    def company(self) -> object:
-        """Who may wait for a flow that runs now: the flows for which this is the same (hashable) thing.
-
-        Blocking calls wait for each other, because each goes on by itself. The flows of an event loop wait
-        for flows of the same loop only: another loop may have stopped, or stand still until the caller, who
-        blocks it, has an answer. A forked child has none of the flows of its parent.
-        """
-        return _forks if driver_depth() == 1 and _running_loop() is None else self.here()
-
-    def _new(self, depth: int, loop: object) -> P:
+    def _new(self, depth: int, loop: object) -> tuple[P, object]:
         with self._guard:
             if self._is_closed:
                 raise DnsError.NetworkError("the resolver was closed")
@@ -105,8 +107,9 @@ class Places(Generic[P]):
             self._all.add(made)
         known = self._here.known
         known.extend([None] * (depth + 1 - len(known)))
-        known[depth] = made, loop, _forks
-        return made
+        company: object = _forks if depth == 1 and loop is None else made
+        known[depth] = made, loop, _forks, company
+        return made, company
 
     def __iter__(self) -> Iterator[P]:
         """All places that are in use somewhere."""

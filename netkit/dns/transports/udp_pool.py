@@ -99,7 +99,8 @@ class UdpPool(Waiting):
     """
 
     __slots__ = (
-        "_at", "_by_fd", "_chance", "_most", "_process", "_ready", "_room", "_servers", "_source", "foreign",
+        "_at", "_by_fd", "_chance", "_last", "_most", "_process", "_ready", "_room", "_servers", "_source",
+        "foreign",
     )  # fmt: skip
 
     def __init__(self, chance: Chance, source: SocketAddr | None = None) -> None:
@@ -110,6 +111,9 @@ class UdpPool(Waiting):
         self._most = 1 if source is not None and source.port else MAX_SOCKETS
         self._ready = ReadySet()
         self._servers: dict[SocketAddr, _Server] = {}
+        self._last: _Server | None = (
+            None  # of `_servers`, the one that was asked last: nearly always the same
+        )
         self._by_fd: dict[int, _Socket] = {}
         self._at: dict[Outstanding, _Socket] = {}
         self._room = RECEIVE_SIZE
@@ -135,8 +139,22 @@ class UdpPool(Waiting):
 
         `room` is how long the answer may be, in octets. What goes wrong is in `one.error`.
         """
+        blocked = self.begin(one, addr, room)
+        if blocked is not None:
+            yield from self.blocked_flow(one, blocked)
+
+    def begin(self, one: Outstanding, addr: SocketAddr, room: int = RECEIVE_SIZE) -> Descriptor | None:
+        """The same without waiting; what `blocked_flow` is to wait for, if the system's buffer is full."""
         try:
-            blocked = self.send(one, addr, room)
+            return self.send(one, addr, room)
+        except OSError as error:
+            one.is_over = True
+            one.error = _network_error(error)
+            return None
+
+    def blocked_flow(self, one: Outstanding, blocked: Descriptor | None) -> Flow[None]:
+        """Flow: send a question for which there was no room in the system's buffer."""
+        try:
             while blocked is not None:
                 yield Want(write=blocked, until=one.until)
                 self._expire()
@@ -156,7 +174,9 @@ class UdpPool(Waiting):
         now = monotonic()
         if room > self._room:
             self._room = room
-        server = self._servers.get(addr) or self._server(addr)
+        server = self._last
+        if server is None or server.addr is not addr:
+            server = self._last = self._servers.get(addr) or self._server(addr)
         at = self._socket_for(server, now)
         at.table.add(one, self._chance.pair)
         self._at[one] = at
@@ -197,6 +217,7 @@ class UdpPool(Waiting):
         return at.writable
 
     def _server(self, addr: SocketAddr) -> _Server:
+        """A new one. Others may be forgotten for it; the caller notes which was asked last."""
         if len(self._servers) >= MAX_SERVERS:
             for other in [server for server in self._servers.values() if not server.outstanding]:
                 for at in other.sockets:
@@ -339,6 +360,7 @@ class UdpPool(Waiting):
         for at in list(self._by_fd.values()):
             self._close(at)
         self._servers.clear()
+        self._last = None
         self._at.clear()
         self._ready.descriptor.close()
         for one in lost:

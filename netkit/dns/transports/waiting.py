@@ -106,7 +106,7 @@ class Waiting:
         interrupted, or waits no longer, calls `drop`.
         """
         try:
-            while not _is_enough(one, may_be_miscased):
+            while not (one.is_over or (may_be_miscased and (one.was_miscased or one.refusal is not None))):
                 if self._is_pumped:
                     event.clear()
                     self._waiting[one] = event
@@ -114,13 +114,21 @@ class Waiting:
                     continue
                 self._is_pumped = True
                 try:
-                    while not _is_enough(one, may_be_miscased):
-                        yield from self._turn()
+                    while not (
+                        one.is_over or (may_be_miscased and (one.was_miscased or one.refusal is not None))
+                    ):
+                        try:
+                            yield self._want(self._moments.next())
+                        except ClosedError:  # from another thread
+                            self.close()
+                        else:
+                            self._take_in()
                 finally:
                     self._is_pumped = False
         finally:
-            self._waiting.pop(one, None)
-            self._pass_on()
+            if self._waiting:
+                self._waiting.pop(one, None)
+                self._pass_on()
 
     def any_flow(self, finished: list[T], event: Event) -> Flow[None]:
         """Flow: until something is in `finished`, which whoever puts it there says by `event`.
@@ -138,20 +146,20 @@ class Waiting:
                 self._is_pumped = True
                 try:
                     while not finished:
-                        yield from self._turn()
+                        try:
+                            yield self._want(self._moments.next())
+                        except ClosedError:  # from another thread
+                            self.close()
+                        else:
+                            self._take_in()
                 finally:
                     self._is_pumped = False
         finally:
             self._waiting.pop(key, None)
             self._pass_on()
 
-    def _turn(self) -> Flow[None]:
-        """Flow: the pump waits, takes in what is there, and gives up what has waited too long."""
-        try:
-            yield self._want(self._moments.next())
-        except ClosedError:  # from another thread
-            self.close()
-            return
+    def _take_in(self) -> None:
+        """The pump, which has waited, takes in what is there, and gives up what has waited too long."""
         # What has come is taken before anything is given up, however late the flow runs again.
         begun = monotonic()
         if self._step():
@@ -178,7 +186,8 @@ class Waiting:
         one.error = error
         one.is_over = True
         one.answered_at = monotonic()
-        self._waiting.pop(one, None)  # so that nobody hands it the pump
+        if self._waiting:
+            self._waiting.pop(one, None)  # so that nobody hands it the pump
         one.event.set_soon()
 
     def _expire(self) -> None:
@@ -186,7 +195,3 @@ class Waiting:
         for one in self._moments.due(now):
             self._forget(one)
             self.finish(one, None, one.refusal or DnsError.Timeout(now - one.sent_at, 1, hint=one.hint))
-
-
-def _is_enough(one: Outstanding, may_be_miscased: bool) -> bool:
-    return one.is_over or (may_be_miscased and (one.was_miscased or one.refusal is not None))
