@@ -92,9 +92,12 @@ class Cache:
         asked for this name, where not all names have the same ("split DNS"): what other servers say of the
         names above it does not count.
         """
+        key = question.key
+        if key not in self._entries and not self._absent:
+            return None  # nearly always so, where it is not found
         now = self._clock()
         with self._lock:
-            entry = self._fresh(self._entries, question.key, now) or self._denial(question, domain, now)
+            entry = self._fresh(self._entries, key, now) or self._denial(question, domain, now)
         if entry is None:
             return None
         age = int(now - entry.kept_at)

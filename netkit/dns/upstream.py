@@ -233,6 +233,8 @@ class Routes:
 
     def for_name(self, name: Name) -> Sequence[Upstream]:
         """The upstreams to ask for `name`."""
+        if not self.domains:
+            return self.upstreams
         domain = self.domain_of(name)
         return self.upstreams if domain is None else self.domains[domain]
 

@@ -224,9 +224,10 @@ class PollReactor(Reactor):
         if self._many is not None:
             self._many.close()
         elif self._cancel is None and not (self._masks or self._soon or self._posted):
-            if self._times:
-                self._drop_dead_times()
-            if not self._times:
+            times = self._times
+            while times and times[-1][2].waiter is None:
+                times.pop()  # the last one of a heap may go without further work
+            if not times:
                 _local.left = (
                     self  # nothing is left in it, and to make one costs as much as some system calls
                 )

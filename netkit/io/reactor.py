@@ -72,6 +72,12 @@ class Reactor:
                     self.soon(waiter, want)
                 return
             write, event, until = want.write, want.event, want.until
+            if event is not None and read is None and write is None and until is None:
+                # An event alone: the other frequent wait.
+                event._add(waiter)
+                if event.is_set:
+                    self.soon(waiter, want)
+                return
             if read is not None:
                 read.claim(waiter, read=True, write=read is write)
             if write is not None and write is not read:
@@ -122,10 +128,14 @@ class Reactor:
             read.release(waiter)
             waiter.reactor = None  # last, as below
             return
+        write, event = want.write, want.event
+        if event is not None and read is None and write is None and want.until is None:
+            event._discard(waiter)
+            waiter.reactor = None  # last, as below
+            return
         timer, waiter.timer = waiter.timer, None
         if timer is not None:
             timer.cancel()
-        write, event = want.write, want.event
         if read is not None:
             if read.reader is waiter and not self.lasting:
                 self.unwatch(read, write=False)

@@ -38,4 +38,8 @@ class Chance:
 
     def below(self, limit: int) -> int:
         """Return a number from 0 to `limit` - 1. Up to 256 it is near enough to uniform for a choice."""
-        return int.from_bytes(self.take(2), "big") % limit
+        at = self._at
+        if at + 2 > len(self._block):
+            return int.from_bytes(self.take(2), "big") % limit
+        self._at = at + 2
+        return (self._block[at] << 8 | self._block[at + 1]) % limit

@@ -222,8 +222,9 @@ def _plain_answer(one: FirstQuery, wire: bytes) -> Answer | None:
         return None
     question = one.asked
     name, rdtype, rdclass = question.name, question.rdtype, question.rdclass
+    folded = name.folded
     for record in records:
-        if record.rdtype != rdtype or record.rdclass != rdclass or record.name != name:
+        if record.rdtype != rdtype or record.rdclass != rdclass or record.name.folded != folded:
             return None
     server = one.upstreams[0].addr
     assert server is not None  # `Upstream` says so for UDP

@@ -106,7 +106,7 @@ class Waiting:
         interrupted, or waits no longer, calls `drop`.
         """
         try:
-            while not (one.is_over or (may_be_miscased and (one.was_miscased or one.refusal is not None))):
+            while not _is_enough(one, may_be_miscased):
                 if self._is_pumped:
                     event.clear()
                     self._waiting[one] = event
@@ -114,6 +114,7 @@ class Waiting:
                     continue
                 self._is_pumped = True
                 try:
+                    # `_is_enough`, without a call.
                     while not (
                         one.is_over or (may_be_miscased and (one.was_miscased or one.refusal is not None))
                     ):
@@ -125,6 +126,7 @@ class Waiting:
                             self._take_in()
                 finally:
                     self._is_pumped = False
+                return
         finally:
             if self._waiting:
                 self._waiting.pop(one, None)
@@ -195,3 +197,7 @@ class Waiting:
         for one in self._moments.due(now):
             self._forget(one)
             self.finish(one, None, one.refusal or DnsError.Timeout(now - one.sent_at, 1, hint=one.hint))
+
+
+def _is_enough(one: Outstanding, may_be_miscased: bool) -> bool:
+    return one.is_over or (may_be_miscased and (one.was_miscased or one.refusal is not None))
