@@ -67,7 +67,10 @@ class Answer:
         self.aliases = tuple(aliases)
         self.canonical_name = aliases[-1].canonical if aliases else question.name
         self.replies = tuple(replies)
-        self.ttl = min([record.ttl for record in (*self.records, *self.aliases)], default=0)
+        if len(self.records) == 1 and not self.aliases:  # most have one record
+            self.ttl = self.records[0].ttl
+        else:
+            self.ttl = min([record.ttl for record in (*self.records, *self.aliases)], default=0)
         self.authentic = authentic
 
     def __repr__(self) -> str:

@@ -666,3 +666,16 @@ def test_messages_are_values() -> None:
             assert name == Name.parse("example.com")
         case _:
             pytest.fail("does not match")
+
+
+def test_equal_questions_have_the_same_key() -> None:
+    key = Question("www.example", DnsRecordType.A).key
+    assert Question("WWW.Example.", 1).key == key
+    others = [
+        Question("www.example", DnsRecordType.AAAA),
+        Question("www.example", DnsRecordType.A, 3),
+        Question(Name((b"www", b"example"), absolute=False), DnsRecordType.A),
+        Question("ww.wexample", DnsRecordType.A),
+    ]
+    assert key not in {other.key for other in others}
+    assert Question.from_wire(WireReader(b"\3WWW\7example\0\0\1\0\1")).key == key
