@@ -450,41 +450,27 @@ class Resolver(Closing):
 
     def lookup_a(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[Ipv4Addr]:
         """The IPv4 addresses of a name."""
-        return [
-            record.address
-            for record in _only(DnsRecord.A, run(self.resolve_flow(name, DnsRecord.A.rdtype), cancel=cancel))
-        ]
+        answer = run(self.resolve_flow(name, DnsRecord.A.rdtype), cancel=cancel)
+        return [record.address for record in answer.records if isinstance(record, DnsRecord.A)]
 
     async def lookup_a_async(
         self, name: Name | str, *, cancel: CancellationToken | None = None
     ) -> list[Ipv4Addr]:
         """The IPv4 addresses of a name."""
-        return [
-            r.address
-            for r in _only(
-                DnsRecord.A, await run_async(self.resolve_flow(name, DnsRecord.A.rdtype), cancel=cancel)
-            )
-        ]
+        answer = await run_async(self.resolve_flow(name, DnsRecord.A.rdtype), cancel=cancel)
+        return [record.address for record in answer.records if isinstance(record, DnsRecord.A)]
 
     def lookup_aaaa(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[Ipv6Addr]:
         """The IPv6 addresses of a name."""
-        return [
-            record.address
-            for record in _only(
-                DnsRecord.AAAA, run(self.resolve_flow(name, DnsRecord.AAAA.rdtype), cancel=cancel)
-            )
-        ]
+        answer = run(self.resolve_flow(name, DnsRecord.AAAA.rdtype), cancel=cancel)
+        return [record.address for record in answer.records if isinstance(record, DnsRecord.AAAA)]
 
     async def lookup_aaaa_async(
         self, name: Name | str, *, cancel: CancellationToken | None = None
     ) -> list[Ipv6Addr]:
         """The IPv6 addresses of a name."""
-        return [
-            r.address
-            for r in _only(
-                DnsRecord.AAAA, await run_async(self.resolve_flow(name, DnsRecord.AAAA.rdtype), cancel=cancel)
-            )
-        ]
+        answer = await run_async(self.resolve_flow(name, DnsRecord.AAAA.rdtype), cancel=cancel)
+        return [record.address for record in answer.records if isinstance(record, DnsRecord.AAAA)]
 
     def lookup_cname(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[str]:
         """The target of the alias at a name."""

@@ -1,4 +1,4 @@
-"""The first query of a lookup, and which answers to it are taken without a `Lookup`: none that shows its case."""
+"""Which answers to the first query of a lookup are taken without a `Lookup`: none that shows its case."""
 
 from __future__ import annotations
 
