@@ -57,7 +57,11 @@ class _Entry(NamedTuple):
     @property
     def octets(self) -> int:
         """How long the messages are that it keeps."""
-        return 0 if isinstance(self.what, DnsError) else sum([reply.size for reply in self.what.replies])
+        what = self.what
+        if isinstance(what, DnsError):
+            return 0
+        replies = what.replies
+        return replies[0].size if len(replies) == 1 else sum([reply.size for reply in replies])
 
 
 class Cache:
