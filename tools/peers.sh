@@ -7,7 +7,7 @@ set -eu
 
 # program:package. A package's services are not started: the tests run the programs themselves.
 peers='
-nsd:nsd knotd:knot kdig:knot-dnsutils kzonecheck:knot-dnssecutils dig:bind9-dnsutils named:bind9 named-checkzone:bind9-utils unbound:unbound dnsdist:dnsdist
+nsd:nsd knotd:knot kdig:knot-dnsutils kzonecheck:knot-dnssecutils dig:bind9-dnsutils drill:ldnsutils named:bind9 named-checkzone:bind9-utils unbound:unbound dnsdist:dnsdist
 brotli:brotli nginx:nginx-light gnutls-serv:gnutls-bin openssl:openssl curl:curl
 socat:socat h2load:nghttp2-client ncat:ncat iperf3:iperf3 microsocks:microsocks tinyproxy:tinyproxy-bin haproxy:haproxy h2o:h2o node:nodejs npm:npm go:golang-go ip:iproute2 systemd-socket-activate:systemd systemd-notify:systemd tmux:tmux
 wrk:wrk ab:apache2-utils

@@ -222,7 +222,7 @@ def by_knot(port: int, question: str, *flags: str) -> Shown:
 def shown_by(client: list[str], port: int, question: str, *flags: str) -> Shown:
     command = [*client, "@127.0.0.1", "-p", str(port), *question.split(), *flags]
     text = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
-    status = re.search(r"status: (\w+)", text)
+    status = re.search(r"(?:status|rcode): (\w+)", text)  # the latter is what drill writes
     named = re.search(r"flags: ([a-z ]*);", text, re.IGNORECASE)
     edns = re.search(r"EDNS: (version: .*; udp: \d+)", text)
     assert status is not None
