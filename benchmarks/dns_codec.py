@@ -23,9 +23,9 @@ from time import process_time
 import dns.message
 import dns.rdata
 
-import netkit.dns.message
+import netkit.dns.messages.message
 from netkit import _twins
-from netkit.dns.message import Message
+from netkit.dns.messages.message import Message
 
 ROUNDS = 15
 #: How long one measurement takes, about.
@@ -165,7 +165,7 @@ def use(twin: str) -> None:
     """Let `Message.from_wire` read with this twin."""
     python = _twins.python_functions["read_message"]
     chosen = python if twin == "python" or _twins.rust is None else _twins.rust.read_message
-    vars(netkit.dns.message)["read_message"] = chosen
+    vars(netkit.dns.messages.message)["read_message"] = chosen
 
 
 def main(rounds: int) -> None:

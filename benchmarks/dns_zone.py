@@ -58,7 +58,7 @@ def lines(records: int) -> Iterator[str]:
 
 
 def netkit_reads(text: str) -> int:
-    from netkit.dns.zonefile import parse_zone
+    from netkit.dns.zones.zonefile import parse_zone
 
     return sum(map(len, parse_zone(text, ORIGIN).rrsets.values()))
 

@@ -21,7 +21,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 from netkit.dns.server import DnsServer
-from netkit.dns.zonefile import parse_zone
+from netkit.dns.zones.zonefile import parse_zone
 from netkit.serve.connections import in_background
 
 ROUNDS = 40

@@ -13,9 +13,9 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["netkit.dns"]):
-    import netkit.dns.reading
+    import netkit.dns.messages.reading
     from netkit.dns.errors import DnsError
-    from netkit.dns.message import Message
+    from netkit.dns.messages.message import Message
 
 from netkit import _twins
 from tests.dns.test_reading import outcome
@@ -23,7 +23,7 @@ from tests.dns.test_reading import outcome
 
 def test_one_input(data: bytes) -> None:
     """What libFuzzer calls."""
-    expected = outcome(netkit.dns.reading.read_parts, data)
+    expected = outcome(netkit.dns.messages.reading.read_parts, data)
     if _twins.rust is not None:
         assert outcome(_twins.rust.read_message, data) == expected, "Rust"
     try:

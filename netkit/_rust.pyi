@@ -2,9 +2,9 @@
 
 from typing import Final, Self
 
+from netkit.dns.messages.reading import Parts
 from netkit.dns.name import Name
-from netkit.dns.reading import Parts
-from netkit.dns.zonefile import PlainLines
+from netkit.dns.zones.zonefile import PlainLines
 from netkit.http.framing import Framing, Lenient, TargetForm
 from netkit.http.progress import ChunkNeedMore, NeedMore, Trailer
 from netkit.websocket.errors import WebSocketError

@@ -29,8 +29,8 @@ from netkit.io import Closing, driver_depth
 
 if TYPE_CHECKING:
     from netkit.addr import SocketAddr
+    from netkit.dns.policy.upstream import Upstream
     from netkit.dns.transports.https import HttpsQuery
-    from netkit.dns.upstream import Upstream
     from netkit.http.client.core import Answer
     from netkit.http.client.facts import Phase, Trace, TraceEvent
     from netkit.io import Flow

@@ -3,9 +3,9 @@
     with Resolver() as resolver:
         client = Client(dial=DialConfig(services=HttpsRecords(resolver)))
 
-`netkit.http` does not import DNS. What the records mean is in `netkit.dns.service`; here they are asked for,
-along aliases. A lookup that fails, or takes longer than `timeout`, is as one without records: nobody who
-reaches a server without them must be kept from it by asking.
+`netkit.http` does not import DNS. What the records mean is in `netkit.dns.policy.service`; here they are
+asked for, along aliases. A lookup that fails, or takes longer than `timeout`, is as one without records:
+nobody who reaches a server without them must be kept from it by asking.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from netkit.dns.constants import DnsRecordType
 from netkit.dns.errors import DnsError
 from netkit.dns.exchange import random_bits
 from netkit.dns.name import Name
-from netkit.dns.service import MAX_ALIASES, Service, alias_target, https_records, query_name, services
+from netkit.dns.policy.service import MAX_ALIASES, Service, alias_target, https_records, query_name, services
 from netkit.http.client.dial import Endpoint
 from netkit.io import before
 

@@ -29,13 +29,13 @@ from netkit.addr import HostPort, IpAddr, SocketAddr
 from netkit.dns import DnsError, DnsRecord, DnsRecordType
 from netkit.dns.constants import Rcode
 from netkit.dns.edns import Edns, EdnsOption
-from netkit.dns.message import Complaint, Header, Message, Question
+from netkit.dns.messages.message import Complaint, Header, Message, Question
 from netkit.dns.name import Name
-from netkit.dns.options import QueryOptions
+from netkit.dns.policy.options import QueryOptions
+from netkit.dns.policy.upstream import Upstream
 from netkit.dns.records.svcparams import SvcParams
 from netkit.dns.rrset import RRset
 from netkit.dns.tsig import TsigKey
-from netkit.dns.upstream import Upstream
 from netkit.errors import NetkitError
 from netkit.http import Cookie, Headers, Method, Request, Response, StatusCode, Url, Version
 from netkit.http.client.channel import Exchange, Reply

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from netkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from netkit.dns.answer import Answer as Answer
     from netkit.dns.constants import (
         DNS_TYPE_A as DNS_TYPE_A,
         DNS_TYPE_AAAA as DNS_TYPE_AAAA,
@@ -50,13 +49,14 @@ if TYPE_CHECKING:
         resolve as resolve,
         resolve_async as resolve_async,
     )
-    from netkit.dns.message import (
+    from netkit.dns.messages.message import (
         Message as Message,
         Question as Question,
         make_query as make_query,
         make_response as make_response,
     )
     from netkit.dns.name import Name as Name
+    from netkit.dns.policy.answer import Answer as Answer
     from netkit.dns.records import DnsRecord as DnsRecord
     from netkit.dns.resolver import Resolver as Resolver
     from netkit.dns.server import DnsServer as DnsServer
@@ -64,14 +64,14 @@ if TYPE_CHECKING:
     from netkit.dns.transports.reply import Reply as Reply
     from netkit.dns.tsig.errors import TsigError as TsigError
     from netkit.dns.tsig.keys import TsigKey as TsigKey
-    from netkit.dns.zone import Zone as Zone
-    from netkit.dns.zonefile import parse_zone as parse_zone
-    from netkit.dns.zonefolder import load_zone as load_zone
+    from netkit.dns.zones.zone import Zone as Zone
+    from netkit.dns.zones.zonefile import parse_zone as parse_zone
+    from netkit.dns.zones.zonefolder import load_zone as load_zone
 
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "answer": "Answer",
+        "policy.answer": "Answer",
         "constants": (
             "DNS_TYPE_A DNS_TYPE_AAAA DNS_TYPE_ANY DNS_TYPE_CNAME DNS_TYPE_MX DNS_TYPE_NS DNS_TYPE_PTR "
             "DNS_TYPE_SOA DNS_TYPE_SRV DNS_TYPE_TXT DnsClass DnsRecordType Opcode Rcode"
@@ -83,7 +83,7 @@ __getattr__, __dir__, __all__ = lazy(
             "is_ip_address is_valid_domain lookup_addr lookup_addr_async lookup_host lookup_host_async "
             "lookup_host_v4 lookup_host_v4_async lookup_host_v6 lookup_host_v6_async resolve resolve_async"
         ),
-        "message": "Message Question make_query make_response",
+        "messages.message": "Message Question make_query make_response",
         "name": "Name",
         "records": "DnsRecord",
         "resolver": "Resolver",
@@ -92,8 +92,8 @@ __getattr__, __dir__, __all__ = lazy(
         "transports.reply": "Reply",
         "tsig.errors": "TsigError",
         "tsig.keys": "TsigKey",
-        "zone": "Zone",
-        "zonefile": "parse_zone",
-        "zonefolder": "load_zone",
+        "zones.zone": "Zone",
+        "zones.zonefile": "parse_zone",
+        "zones.zonefolder": "load_zone",
     },
 )

@@ -17,15 +17,15 @@ from copy import copy
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from netkit.dns.answer import Answer
 from netkit.dns.errors import DnsError
+from netkit.dns.policy.answer import Answer
 from netkit.io.sync import forkable_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netkit.dns.constants import DnsClass
-    from netkit.dns.message import Question
+    from netkit.dns.messages.message import Question
     from netkit.dns.name import Name
 
 K = TypeVar("K")

@@ -47,7 +47,7 @@ class DnsError(NetkitError):
     `name` and `rdtype` are the question, `server` is the server that was asked. `negative_ttl` is how many
     seconds a negative answer is valid, or None if the server did not say it (RFC 2308 section 5). `absent` is
     the name that does not exist, at the end of the aliases, where a server said so. `history` is what was
-    asked of whom, each a `netkit.dns.steps.Step`, where whoever asked has kept it.
+    asked of whom, each a `netkit.dns.policy.steps.Step`, where whoever asked has kept it.
     """
 
     layer = "dns"

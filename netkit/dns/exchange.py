@@ -1,7 +1,7 @@
 """One question to a list of servers, over sockets of its own.
 
-Every decision (whom to ask, over what, when again, when to stop) is in `netkit.dns.resolution` and
-`netkit.dns.answer`; `netkit.dns.transports` sends and receives. A `Resolver` keeps its sockets and
+Every decision (whom to ask, over what, when again, when to stop) is in `netkit.dns.policy.resolution` and
+`netkit.dns.policy.answer`; `netkit.dns.transports` sends and receives. A `Resolver` keeps its sockets and
 connections from one question to the next; what is here closes them.
 """
 
@@ -11,24 +11,24 @@ import random
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from netkit.dns.answer import Answer, Lookup
 from netkit.dns.errors import DnsError
-from netkit.dns.options import DEFAULT_OPTIONS, QueryOptions
-from netkit.dns.resolution import Resolution
+from netkit.dns.policy.answer import Answer, Lookup
+from netkit.dns.policy.options import DEFAULT_OPTIONS, QueryOptions
+from netkit.dns.policy.resolution import Resolution
+from netkit.dns.policy.upstream import Upstream
 from netkit.dns.transports.pump import pump_flow
 from netkit.dns.transports.station import Settings, Station
-from netkit.dns.upstream import Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from netkit.addr import SocketAddr
-    from netkit.dns.knowledge import Knowledge
-    from netkit.dns.message import Question
-    from netkit.dns.steps import Done
+    from netkit.dns.messages.message import Question
+    from netkit.dns.policy.knowledge import Knowledge
+    from netkit.dns.policy.steps import Done
+    from netkit.dns.policy.upstream import Routes
     from netkit.dns.transports.pump import Machine
     from netkit.dns.transports.reply import Reply
-    from netkit.dns.upstream import Routes
     from netkit.io import Flow
 
 __all__ = [

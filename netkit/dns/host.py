@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from ipaddress import IPv4Address, IPv6Address
 
-    from netkit.dns.answer import Answer
+    from netkit.dns.policy.answer import Answer
     from netkit.dns.resolver import Resolver
     from netkit.io import Flow, Outcome
     from netkit.io.compose import Branch

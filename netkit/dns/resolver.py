@@ -3,11 +3,11 @@
     Resolver().lookup_a("www.example.com")
     Resolver(nameservers=["192.0.2.53"], timeout=3, tries=2).query("example.com", DnsRecordType.MX)
 
-It asks recursive servers (by default those of resolv.conf) as `netkit.dns.answer.Lookup` decides, and keeps
-each answer for its TTL. Host lookups also use the hosts file and the search list. One resolver may be used
-from any thread and any event loop: each has its own sockets and connections, which are kept for further
-questions until `close`, or until the resolver is collected. A question that is under way is not asked a
-second time in the same event loop, or by a second blocking call; all who ask it get its answer.
+It asks recursive servers (by default those of resolv.conf) as `netkit.dns.policy.answer.Lookup` decides,
+and keeps each answer for its TTL. Host lookups also use the hosts file and the search list. One resolver
+may be used from any thread and any event loop: each has its own sockets and connections, which are kept for
+further questions until `close`, or until the resolver is collected. A question that is under way is not
+asked a second time in the same event loop, or by a second blocking call; all who ask it get its answer.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from netkit.dns.cache import DEFAULT_CAPACITY, STALE_AFTER, Cache
 from netkit.dns.constants import DNS_PORT, DnsClass
 from netkit.dns.errors import DnsError
 from netkit.dns.host import FoundHost, FoundNames, find_addresses_flow, find_names_flow
-from netkit.dns.knowledge import Knowledge
-from netkit.dns.message import Question
+from netkit.dns.messages.message import Question
 from netkit.dns.name import Name
-from netkit.dns.plan import Plan, Planner
+from netkit.dns.policy.knowledge import Knowledge
+from netkit.dns.policy.plan import Plan, Planner
+from netkit.dns.policy.upstream import Upstream
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.system import Hosts, HostSource, load_sources
 from netkit.dns.transports.lookups import Lookups
 from netkit.dns.transports.many import Many
 from netkit.dns.transports.places import Places
 from netkit.dns.transports.station import Settings, Station
-from netkit.dns.upstream import Upstream
 from netkit.io import Closing, SingleFlight, deadline_after, run, run_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
     from ipaddress import IPv4Address, IPv6Address
 
-    from netkit.dns.answer import Answer
-    from netkit.dns.options import QueryOptions
-    from netkit.dns.steps import Done
+    from netkit.dns.policy.answer import Answer
+    from netkit.dns.policy.options import QueryOptions
+    from netkit.dns.policy.steps import Done
+    from netkit.dns.policy.upstream import UpstreamLike
     from netkit.dns.system import ResolvConf
     from netkit.dns.transports.https import HttpsExchange
     from netkit.dns.transports.streams import Connect
-    from netkit.dns.upstream import UpstreamLike
     from netkit.io import CancellationToken, Flow
     from netkit.net.resolve import NameResolver
     from netkit.tls.config import TlsConfig
@@ -399,7 +399,7 @@ class Resolver(Closing):
 
     def discover_flow(self, upstream: Upstream) -> Flow[list[Upstream]]:
         """Flow: the encrypted servers that a plain one names as its own; see `discover`."""
-        from netkit.dns.discovery import QUESTION, designated
+        from netkit.dns.policy.discovery import QUESTION, designated
 
         found = yield from self._now_in_force()[1].flow(QUESTION, [upstream], self._places.here())
         if isinstance(found, DnsError):

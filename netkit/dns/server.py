@@ -18,11 +18,11 @@ from netkit._log import Log
 from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
-from netkit.dns.message import MIN_MESSAGE, QR, TC, Header, Message, make_response
+from netkit.dns.messages.message import MIN_MESSAGE, QR, TC, Header, Message, make_response
+from netkit.dns.messages.wire import MAX_MESSAGE, WireReader
 from netkit.dns.transports.tcp import framed, receive_framed
 from netkit.dns.tsig.answering import QuerySignature, query_signature
-from netkit.dns.wire import MAX_MESSAGE, WireReader
-from netkit.dns.zone import ZoneAnswer
+from netkit.dns.zones.zone import ZoneAnswer
 from netkit.io import ClosedError, DeadlineExceeded, UnexpectedEof, all_of, before, race
 from netkit.net.same_port import bind_same_port
 from netkit.serve.connections import Served, serve
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from netkit.addr import SocketAddr, SocketAddrsLike
-    from netkit.dns.message import Question
+    from netkit.dns.messages.message import Question
     from netkit.dns.name import Name
     from netkit.dns.records.base import DnsRecord
     from netkit.dns.tsig.keys import TsigKey
-    from netkit.dns.zone import Zone
+    from netkit.dns.zones.zone import Zone
     from netkit.io import Event, Flow
     from netkit.lab.faults import Faults, FaultyStream
     from netkit.lab.faulty_udp import FaultyUdpSocket

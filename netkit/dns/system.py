@@ -13,7 +13,7 @@ from netkit.addr import AddrParseError, IpAddr, Ipv6Addr, SocketAddr
 from netkit.dns.constants import DNS_PORT
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
-from netkit.dns.options import QueryOptions
+from netkit.dns.policy.options import QueryOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

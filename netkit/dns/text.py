@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from netkit.addr import AddrParseError, Ipv4Addr, Ipv6Addr
 from netkit.dns.errors import DnsError, ZoneFileError
+from netkit.dns.messages.wire import MAX_STRING
 from netkit.dns.name import Name
 from netkit.dns.tokens import (
     MAX_U32,
@@ -25,7 +26,6 @@ from netkit.dns.tokens import (
     Token,
     shown,
 )
-from netkit.dns.wire import MAX_STRING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

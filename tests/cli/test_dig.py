@@ -16,7 +16,7 @@ from netkit import __version__
 from netkit.cli.commands.dig.grammar import Defaults, read_words
 from netkit.cli.frame.options import WrongValue
 from netkit.dns import DnsError, DnsServer, parse_zone
-from netkit.dns.message import Message
+from netkit.dns.messages.message import Message
 from netkit.serve.connections import in_background
 from tests.cli.helpers import Result, address_of, run_netkit
 from tests.conftest import free_port

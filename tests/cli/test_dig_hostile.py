@@ -17,7 +17,7 @@ import pytest
 
 from netkit.dns.constants import Rcode
 from netkit.dns.edns import Edns, EdnsOption
-from netkit.dns.message import QR, TC, Message, make_response
+from netkit.dns.messages.message import QR, TC, Message, make_response
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
 from tests.conftest import free_port
 from tests.dns.scripted import CLOSE, RESET, Asked, Elsewhere, Script, ScriptedServer, answer, changed

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from netkit.dns.message import QR, TC, Message, make_response
+from netkit.dns.messages.message import QR, TC, Message, make_response
 from netkit.tls.throwaway import ThrowawayAuthority
 from tests.cli.helpers import Result, address_of
 from tests.cli.http_servers import http_server

@@ -15,7 +15,7 @@ import pytest
 
 from netkit.cli.frame.exits import EXIT_TEXTS, Exit
 from netkit.dns import DnsError, DnsServer, parse_zone
-from netkit.dns.message import Message
+from netkit.dns.messages.message import Message
 from netkit.serve.connections import in_background
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
 from tests.conftest import free_port

@@ -18,7 +18,7 @@ from netkit.cli.frame.command import Run
 from netkit.cli.frame.options import WrongValue
 from netkit.cli.payload import faults
 from netkit.dns import DnsError, DnsRecordType, Resolver
-from netkit.dns.message import make_query
+from netkit.dns.messages.message import make_query
 from netkit.io import DeadlineExceeded
 from netkit.lab.faults import Faults
 from netkit.net import TcpStream, UdpSocket

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netkit.dns import DnsServer, TsigKey, make_query, parse_zone
-from netkit.dns.message import Message
+from netkit.dns.messages.message import Message
 from netkit.dns.tsig import sign, verify
 from netkit.serve.connections import in_background
 from tests.cli.helpers import Result, row_of, words_of

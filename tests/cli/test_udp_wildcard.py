@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from netkit.dns import DnsRecordType
-from netkit.dns.message import Message, make_query
+from netkit.dns.messages.message import Message, make_query
 from netkit.dns.name import Name
 from tests.cli.helpers import netkit_argv
 from tests.cli.test_serve_echo import Server

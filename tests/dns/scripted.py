@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 
 from netkit.addr import SocketAddr
 from netkit.dns.constants import Rcode
-from netkit.dns.message import Message, make_response
+from netkit.dns.messages.message import Message, make_response
 from netkit.dns.records import DnsRecord
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from netkit.addr import Ipv4Addr, Ipv6Addr
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.edns import Edns, EdnsOption
-from netkit.dns.message import AA, AD, CD, QR, RA, RD, TC, Message, Question, Z
+from netkit.dns.messages.message import AA, AD, CD, QR, RA, RD, TC, Message, Question, Z
 from netkit.dns.name import Name
 from netkit.dns.records import (
     DnsRecord,

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from netkit.addr import SocketAddr
-from netkit.dns.answer import Answer
 from netkit.dns.cache import MAX_NEGATIVE_TTL, MAX_OCTETS, MAX_TTL, STALE_TTL, Cache
 from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
-from netkit.dns.message import Question, make_query, make_response
+from netkit.dns.messages.message import Question, make_query, make_response
 from netkit.dns.name import Name
+from netkit.dns.policy.answer import Answer
 from netkit.dns.records import DnsRecord
 from netkit.dns.resolver import Resolver
 from netkit.dns.transports.reply import Reply

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from netkit.dns import DnsError, DnsRecord, Resolver
-from netkit.dns.discovery import QUESTION, designated
-from netkit.dns.options import QueryOptions
-from netkit.dns.upstream import Upstream
+from netkit.dns.policy.discovery import QUESTION, designated
+from netkit.dns.policy.options import QueryOptions
+from netkit.dns.policy.upstream import Upstream
 from netkit.tls.config import TlsConfig
 from netkit.tls.throwaway import ThrowawayAuthority
 from tests.dns.scripted import Asked, Script, ScriptedServer, answer

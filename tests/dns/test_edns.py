@@ -12,7 +12,7 @@ from jsonschema import validate
 from netkit.addr import AddrParseError, Ipv4Addr, Ipv6Addr
 from netkit.dns.edns import EXTENDED_ERRORS, Edns, EdnsOption
 from netkit.dns.errors import DnsError
-from netkit.dns.wire import WireReader, WireWriter
+from netkit.dns.messages.wire import WireReader, WireWriter
 
 from .strategies import edns, options
 

@@ -14,9 +14,9 @@ from netkit.dns.constants import DnsRecordType, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
 from netkit.dns.exchange import QueryOptions, ask, ask_and_tell
-from netkit.dns.message import QR, TC, Message, Question
+from netkit.dns.messages.message import QR, TC, Message, Question
 from netkit.dns.name import Name
-from netkit.dns.steps import Why
+from netkit.dns.policy.steps import Why
 from netkit.dns.transports.tcp import exchange_tcp
 from netkit.dns.transports.udp import exchange_udp
 from netkit.io import CancellationError, CancellationToken, DeadlineExceeded, Interrupted

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from netkit.dns import host
-from netkit.dns.answer import Answer
 from netkit.dns.constants import DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError
 from netkit.dns.host import FoundHost, find_addresses_flow
-from netkit.dns.message import Question
+from netkit.dns.messages.message import Question
 from netkit.dns.name import Name
+from netkit.dns.policy.answer import Answer
 from netkit.dns.records import DnsRecord
 from netkit.dns.resolver import Resolver
 from netkit.dns.system import Hosts, HostSource, ResolvConf

@@ -15,10 +15,10 @@ import pytest
 
 from netkit.addr import SocketAddr
 from netkit.dns import DnsError, QueryOptions, Resolver
-from netkit.dns.message import Message, make_response
+from netkit.dns.messages.message import Message, make_response
+from netkit.dns.policy.upstream import Upstream
 from netkit.dns.records import DnsRecord
 from netkit.dns.transports.https import MEDIA_TYPE, HttpsReply, https_answer, https_query
-from netkit.dns.upstream import Upstream
 from netkit.doh import DohClient
 from netkit.io import Flow
 from netkit.tls.config import TlsConfig

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from netkit.dns.constants import DnsRecordType, Rcode
 from netkit.dns.edns import EdnsOption
 from netkit.dns.errors import DnsError
-from netkit.dns.lenient import MAX_COMPLAINTS, Complaint
-from netkit.dns.message import Message
+from netkit.dns.messages.lenient import MAX_COMPLAINTS, Complaint
+from netkit.dns.messages.message import Message
 from netkit.dns.records import DnsRecord
 
 from .strategies import messages

@@ -7,9 +7,9 @@ from hypothesis import given, strategies as st
 
 from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
-from netkit.dns.matching import Mismatch, match, restored_name
-from netkit.dns.message import QR, TC, Message, Question, make_query, make_response
+from netkit.dns.messages.message import QR, TC, Message, Question, make_query, make_response
 from netkit.dns.name import Name
+from netkit.dns.policy.matching import Mismatch, match, restored_name
 from netkit.dns.records import DnsRecord
 
 QUESTION = Question("www.some-zone.example.", 1)

@@ -17,10 +17,22 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.errors import DnsError
-from netkit.dns.message import AA, CD, QR, RA, RD, TC, Header, Message, Question, make_query, make_response
+from netkit.dns.messages.message import (
+    AA,
+    CD,
+    QR,
+    RA,
+    RD,
+    TC,
+    Header,
+    Message,
+    Question,
+    make_query,
+    make_response,
+)
+from netkit.dns.messages.wire import WireReader
 from netkit.dns.name import Name
 from netkit.dns.records import DnsRecord
-from netkit.dns.wire import WireReader
 
 from .strategies import messages
 

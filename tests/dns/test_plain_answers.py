@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from netkit.dns.constants import DnsRecordType
-from netkit.dns.knowledge import Knowledge
-from netkit.dns.message import Question
-from netkit.dns.options import QueryOptions
+from netkit.dns.messages.message import Question
+from netkit.dns.policy.knowledge import Knowledge
+from netkit.dns.policy.options import QueryOptions
+from netkit.dns.policy.upstream import Upstream
 from netkit.dns.records import DnsRecord
 from netkit.dns.transports.lookups import Lookups
 from netkit.dns.transports.ready import ReadySet
 from netkit.dns.transports.station import Settings, Station
-from netkit.dns.upstream import Upstream
 from netkit.io import Event
 
 pytestmark = pytest.mark.skipif(not ReadySet.available, reason="every question has a socket of its own here")

@@ -11,7 +11,7 @@ import pytest
 from netkit.dns import resolver as resolver_module
 from netkit.dns.cache import STALE_TTL
 from netkit.dns.errors import DnsError
-from netkit.dns.options import QueryOptions
+from netkit.dns.policy.options import QueryOptions
 from netkit.dns.resolver import Resolver
 from netkit.dns.system import ResolvConf
 from tests.dns.scripted import Asked, Script, ScriptedServer, answer

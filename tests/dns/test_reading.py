@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from netkit.addr import Ipv4Addr, Ipv6Addr
 from netkit.dns.constants import DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError
-from netkit.dns.making import converted, ipv4, ipv6, maker_of
-from netkit.dns.message import Message
-from netkit.dns.reading import Parts
+from netkit.dns.messages.making import converted, ipv4, ipv6, maker_of
+from netkit.dns.messages.message import Message
+from netkit.dns.messages.reading import Parts
+from netkit.dns.messages.wire import WireReader
 from netkit.dns.records import DnsRecord, record_class
-from netkit.dns.wire import WireReader
 from tests.conftest import Twin
 
 from .strategies import messages, records
@@ -184,7 +184,7 @@ def test_values_by_letters_are_those_of_the_class(record: DnsRecord) -> None:
     cls = record_class(record.rdtype, record.rdclass)
     if cls is None or cls.LAYOUT is None:
         return
-    from netkit.dns.layout import compiled
+    from netkit.dns.messages.layout import compiled
 
     wire = record.rdata_wire()
     reader = WireReader(wire)

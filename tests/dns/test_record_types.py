@@ -14,12 +14,12 @@ from hypothesis import given, settings, strategies as st
 
 from netkit.dns.constants import DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError, ZoneFileError
-from netkit.dns.layout import compiled
-from netkit.dns.message import Message
+from netkit.dns.messages.layout import compiled
+from netkit.dns.messages.message import Message
+from netkit.dns.messages.wire import WireReader
 from netkit.dns.name import Name
 from netkit.dns.records import DnsRecord, record_class, record_from_wire
 from netkit.dns.records.variants import TYPES
-from netkit.dns.wire import WireReader
 
 from .strategies import records_of
 

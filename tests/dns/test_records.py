@@ -14,9 +14,9 @@ from netkit.addr import AddrParseError, Ipv4Addr, Ipv6Addr
 from netkit.dns import constants
 from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.errors import DnsError, ZoneFileError
+from netkit.dns.messages.wire import WireReader
 from netkit.dns.name import Name
 from netkit.dns.records import DnsRecord, record_class, record_from_wire
-from netkit.dns.wire import WireReader
 
 from .strategies import records
 
@@ -365,7 +365,7 @@ def _modules_after(code: str) -> set[str]:
 
 def test_types_are_loaded_when_they_are_met() -> None:
     wire = "bytes.fromhex('0001800000000001000000000000010001000000000004c0000201')"
-    loaded = _modules_after(f"from netkit.dns.message import Message; Message.from_wire({wire})")
+    loaded = _modules_after(f"from netkit.dns.messages.message import Message; Message.from_wire({wire})")
     assert {name for name in loaded if name.startswith("netkit.dns.records.")} == {
         "netkit.dns.records.base",
         "netkit.dns.records.declared",
@@ -382,7 +382,7 @@ def test_types_are_loaded_when_they_are_met() -> None:
         "asyncio",
         "logging",
         "idna",
-        "netkit.dns.masterfile",
+        "netkit.dns.zones.masterfile",
         "netkit.dns.text",
-        "netkit.dns.zonefile",
+        "netkit.dns.zones.zonefile",
     }

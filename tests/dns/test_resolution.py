@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from netkit.dns.answer import MAX_ALIASES
 from netkit.dns.constants import DnsRecordType, Rcode
 from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.errors import DnsError
 from netkit.dns.exchange import QueryOptions, resolve_question
-from netkit.dns.message import Question
+from netkit.dns.messages.message import Question
+from netkit.dns.policy.answer import MAX_ALIASES
 from tests.dns.scripted import Asked, Script, ScriptedServer, answer
 
 Scripted = Callable[[Script], ScriptedServer]

@@ -12,8 +12,8 @@ import pytest
 from netkit.addr import SocketAddr
 from netkit.dns import Answer, DnsError, Resolver
 from netkit.dns.constants import DnsRecordType, Rcode
-from netkit.dns.message import TC, Question
-from netkit.dns.options import QueryOptions
+from netkit.dns.messages.message import TC, Question
+from netkit.dns.policy.options import QueryOptions
 from netkit.io import CancellationError, CancellationToken
 from tests.conftest import free_port
 from tests.dns.scripted import Asked, Script, ScriptedServer, answer

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from netkit.dns import DnsError, Resolver
-from netkit.dns.answer import MAX_ALIASES
 from netkit.dns.constants import DnsRecordType
-from netkit.dns.options import QueryOptions
+from netkit.dns.policy.answer import MAX_ALIASES
+from netkit.dns.policy.options import QueryOptions
 from netkit.io import driver_depth, run
 from netkit.io.sync import forkable_lock
 from tests.dns.scripted import Asked, ScriptedServer, answer

@@ -14,14 +14,14 @@ from hypothesis import example, given, settings, strategies as st
 from netkit.dns import server as module
 from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns, EdnsOption
-from netkit.dns.message import QR, RD, Message, Question, make_query
+from netkit.dns.messages.message import QR, RD, Message, Question, make_query
 from netkit.dns.name import Name
 from netkit.dns.records import DnsRecord
 from netkit.dns.resolver import Resolver
 from netkit.dns.rrset import RRset
 from netkit.dns.server import MAX_UDP_PAYLOAD, DnsServer, Zones, respond
-from netkit.dns.zone import Zone
-from netkit.dns.zonefile import parse_zone
+from netkit.dns.zones.zone import Zone
+from netkit.dns.zones.zonefile import parse_zone
 from netkit.io import Event, run
 from netkit.net import ListenError
 from tests.dns.scripted import framed

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from netkit.dns import DnsError, Name
-from netkit.dns.message import Message, make_query, make_response
+from netkit.dns.messages.message import Message, make_query, make_response
+from netkit.dns.policy.service import MAX_RECORDS, alias_target, https_records, query_name, services
 from netkit.dns.records import DnsRecord
-from netkit.dns.service import MAX_RECORDS, alias_target, https_records, query_name, services
 
 OWNER = Name.parse("www.example.")
 BOTH = ("h2", "http/1.1")

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from netkit.addr import IpAddr, SocketAddr
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
-from netkit.dns.reloading import Reloading
+from netkit.dns.policy.reloading import Reloading
 from netkit.dns.system import (
     DEFAULT_SOURCES,
     Hosts,

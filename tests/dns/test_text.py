@@ -27,7 +27,7 @@ def spot(place: Place) -> tuple[str, int, int]:
 
 
 def test_it_stands_below_the_records() -> None:
-    above = ("netkit.dns.records", "netkit.dns.rrset", "netkit.dns.zone", "netkit.dns.message")
+    above = ("netkit.dns.records", "netkit.dns.rrset", "netkit.dns.zones.zone", "netkit.dns.messages.message")
     assert not [each for each in imports("netkit.dns.text") if each.module.startswith(above)]
 
 

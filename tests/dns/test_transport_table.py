@@ -12,7 +12,7 @@ import pytest
 from netkit.dns.constants import DnsRecordType, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
-from netkit.dns.message import DEFAULT_EDNS, QR, Message, Question, make_query, make_response
+from netkit.dns.messages.message import DEFAULT_EDNS, QR, Message, Question, make_query, make_response
 from netkit.dns.transports.chance import BLOCK, Chance
 from netkit.dns.transports.query import QueryEncoder
 from netkit.dns.transports.table import MAX_OUTSTANDING, Outstanding, Table

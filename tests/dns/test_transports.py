@@ -18,10 +18,11 @@ import pytest
 
 from netkit.addr import SocketAddr
 from netkit.dns.errors import DnsError
-from netkit.dns.message import Message, Question, make_query
-from netkit.dns.options import QueryOptions
-from netkit.dns.resolution import Resolution
-from netkit.dns.steps import Done
+from netkit.dns.messages.message import Message, Question, make_query
+from netkit.dns.policy.options import QueryOptions
+from netkit.dns.policy.resolution import Resolution
+from netkit.dns.policy.steps import Done
+from netkit.dns.policy.upstream import Transport, Upstream
 from netkit.dns.transports.chance import Chance
 from netkit.dns.transports.places import Places
 from netkit.dns.transports.pump import pump_flow
@@ -32,7 +33,6 @@ from netkit.dns.transports.station import Settings, Station
 from netkit.dns.transports.table import Outstanding
 from netkit.dns.transports.udp_pool import MAX_SOCKETS, SOCKET_QUESTIONS, UdpPool
 from netkit.dns.transports.waiting import FULL_SECONDS, Waiting
-from netkit.dns.upstream import Transport, Upstream
 from netkit.io import (
     PAUSE,
     CancellationError,

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.errors import DnsError
-from netkit.dns.message import Message, make_query, make_response
+from netkit.dns.messages.message import Message, make_query, make_response
 from netkit.dns.name import Name
 from netkit.dns.records import DnsRecord
 from netkit.dns.tsig import TsigError, TsigKey, TsigSigner, TsigVerifier, sign, verify

@@ -11,13 +11,13 @@ import pytest
 from netkit.dns import QueryOptions, Question, Rcode, parse_zone
 from netkit.dns.edns import Edns
 from netkit.dns.exchange import ask
-from netkit.dns.message import MIN_MESSAGE, TC, Message, make_query
+from netkit.dns.messages.message import MIN_MESSAGE, TC, Message, make_query
+from netkit.dns.policy.upstream import Upstream
 from netkit.dns.records import DnsRecord
 from netkit.dns.resolver import Resolver
 from netkit.dns.server import DnsServer, Zones, reply
 from netkit.dns.transports.ready import ReadySet
 from netkit.dns.tsig import TsigError, TsigKey, sign, verify
-from netkit.dns.upstream import Upstream
 from netkit.io import deadline_after, run
 from netkit.serve.connections import in_background
 from tests.dns.scripted import Asked, Script, ScriptedServer, answer
@@ -316,8 +316,8 @@ def test_a_server_of_ours() -> None:
 
 
 def test_padding_counts_the_signature() -> None:
-    from netkit.dns.knowledge import Knowledge
-    from netkit.dns.manner import PADDING_BLOCK, Manner
+    from netkit.dns.policy.knowledge import Knowledge
+    from netkit.dns.policy.manner import PADDING_BLOCK, Manner
 
     upstream = Upstream.parse("tls://192.0.2.1")
     manner = Manner(upstream, Knowledge().of(upstream), OPTIONS, 0.0)

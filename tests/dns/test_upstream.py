@@ -11,9 +11,9 @@ from hypothesis import given, strategies as st
 
 from netkit.addr import AddrParseError, IpAddr, SocketAddr
 from netkit.dns.errors import DnsError
-from netkit.dns.knowledge import LEARNT_FOR, Knowledge
 from netkit.dns.name import Name
-from netkit.dns.upstream import DEFAULT_PATH, Routes, Transport, Upstream
+from netkit.dns.policy.knowledge import LEARNT_FOR, Knowledge
+from netkit.dns.policy.upstream import DEFAULT_PATH, Routes, Transport, Upstream
 
 pytestmark = pytest.mark.once
 

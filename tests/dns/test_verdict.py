@@ -9,10 +9,10 @@ import pytest
 from netkit.dns.constants import DnsClass, DnsRecordType, Rcode
 from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.errors import DnsError
-from netkit.dns.message import AA, QR, RA, RD, TC, Message, Question
+from netkit.dns.messages.message import AA, QR, RA, RD, TC, Message, Question
 from netkit.dns.name import Name
+from netkit.dns.policy.verdict import Meaning, judge
 from netkit.dns.records import DnsRecord
-from netkit.dns.verdict import Meaning, judge
 
 QUESTION = Question("www.example.", DnsRecordType.A)
 SOA = "example. 300 SOA ns.example. hostmaster.example. 1 2 3 4 60"

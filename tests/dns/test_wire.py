@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from netkit.dns.errors import DnsError
+from netkit.dns.messages.wire import WireReader, WireWriter
 from netkit.dns.name import Name
-from netkit.dns.wire import WireReader, WireWriter
 
 from .strategies import names
 

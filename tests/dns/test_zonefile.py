@@ -11,11 +11,11 @@ from hypothesis import given, settings, strategies as st
 
 from netkit.dns.constants import DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError, ZoneFileError
-from netkit.dns.masterfile import MAX_DEPTH, MAX_INCLUDES
 from netkit.dns.name import Name
 from netkit.dns.records import DnsRecord
-from netkit.dns.zone import Zone, ZoneBuilder
-from netkit.dns.zonefile import parse_zone
+from netkit.dns.zones.masterfile import MAX_DEPTH, MAX_INCLUDES
+from netkit.dns.zones.zone import Zone, ZoneBuilder
+from netkit.dns.zones.zonefile import parse_zone
 from tests.conftest import require_peer
 
 from .strategies import records

@@ -13,8 +13,8 @@ from hypothesis import given, strategies as st
 
 from netkit.dns.constants import DnsRecordType, Rcode
 from netkit.dns.name import Name
-from netkit.dns.zone import MAX_CNAMES
-from netkit.dns.zonefile import parse_zone
+from netkit.dns.zones.zone import MAX_CNAMES
+from netkit.dns.zones.zonefile import parse_zone
 
 pytestmark = pytest.mark.once
 

@@ -6,9 +6,9 @@ import pytest
 
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.errors import ZoneFileError
-from netkit.dns.generate import MAX_MADE_LINE, MAX_WIDTH
 from netkit.dns.name import Name
-from netkit.dns.zonefile import parse_zone
+from netkit.dns.zones.generate import MAX_MADE_LINE, MAX_WIDTH
+from netkit.dns.zones.zonefile import parse_zone
 
 T = DnsRecordType
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from netkit import _twins
-from netkit.dns import zonefile
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.errors import ZoneFileError
 from netkit.dns.name import Name
-from netkit.dns.zonefile import parse_zone
+from netkit.dns.zones import zonefile
+from netkit.dns.zones.zonefile import parse_zone
 
 if TYPE_CHECKING:
-    from netkit.dns.zonefile import PlainLines
+    from netkit.dns.zones.zonefile import PlainLines
 
     Read = Callable[[bytes, int, Name | None, Name | None, int | None, int | None], PlainLines]
 

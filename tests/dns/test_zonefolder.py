@@ -10,7 +10,7 @@ import pytest
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.errors import ZoneFileError
 from netkit.dns.name import Name
-from netkit.dns.zonefolder import load_zone, read_included
+from netkit.dns.zones.zonefolder import load_zone, read_included
 
 T = DnsRecordType
 HEAD = "$ORIGIN e.\n@ SOA ns h 1 2 3 4 60\n"
@@ -50,7 +50,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netkit.dns.zonefolder.MAX_INCLUDED_SIZE", 10)
+    monkeypatch.setattr("netkit.dns.zones.zonefolder.MAX_INCLUDED_SIZE", 10)
     (tmp_path / "large").write_bytes(b"x" * 11)
     with pytest.raises(OSError, match="larger than 10 octets"):
         read_included(str(tmp_path / "large"))

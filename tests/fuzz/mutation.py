@@ -10,7 +10,7 @@ from netkit.addr import SocketAddr
 from netkit.dns import DnsRecordType, make_query
 from netkit.dns.constants import Opcode
 from netkit.dns.edns import Edns, EdnsOption
-from netkit.dns.message import AD, CD, QR, Message, Question
+from netkit.dns.messages.message import AD, CD, QR, Message, Question
 from netkit.proxy import ProxyHeader
 
 #: The largest payload of a datagram over IPv4.

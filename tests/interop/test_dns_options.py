@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from netkit.dns import Edns, EdnsOption, Message
-from netkit.dns.message import make_response
+from netkit.dns.messages.message import make_response
 from tests.cli.helpers import run_netkit
 from tests.conftest import require_peer
 from tests.dns.scripted import Asked, ScriptedServer

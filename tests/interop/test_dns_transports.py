@@ -18,7 +18,7 @@ import pytest
 from netkit.addr import Ipv4Addr, SocketAddr
 from netkit.dns import DnsError, QueryOptions, Resolver
 from netkit.dns.constants import DnsRecordType
-from netkit.dns.upstream import Transport, Upstream
+from netkit.dns.policy.upstream import Transport, Upstream
 from netkit.doh import DohClient
 from netkit.http.client.dial import HttpVersions
 from netkit.io import all_of, run, run_async

@@ -18,7 +18,7 @@ import pytest
 
 from netkit.addr import SocketAddr
 from netkit.dns import DnsRecord, Message, QueryOptions, Question, TsigError, TsigKey, ask, parse_zone
-from netkit.dns.message import make_query
+from netkit.dns.messages.message import make_query
 from netkit.dns.server import DnsServer
 from netkit.dns.tsig import TsigVerifier, sign
 from netkit.io import run

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import pytest
 
 from netkit.dns import DnsRecord, DnsRecordType, DnsServer, Message, parse_zone
-from netkit.dns.message import make_query
+from netkit.dns.messages.message import make_query
+from netkit.dns.messages.wire import WireReader
 from netkit.dns.records.variants import TYPES
-from netkit.dns.wire import WireReader
 from netkit.serve.connections import in_background
 from tests.conftest import free_port, require_peer
 from tests.waiting import until

@@ -13,8 +13,8 @@ import pytest
 
 from netkit.dns.errors import ZoneFileError
 from netkit.dns.records import DnsRecord
-from netkit.dns.zone import Zone
-from netkit.dns.zonefolder import load_zone
+from netkit.dns.zones.zone import Zone
+from netkit.dns.zones.zonefolder import load_zone
 from tests.conftest import require_peer
 
 pytestmark = pytest.mark.once

@@ -369,7 +369,7 @@ class TestLoopsOnAClosedSocket:
 
     def test_of_a_name_server(self, drive: Drive) -> None:
         from netkit.dns.server import DnsServer
-        from netkit.dns.zonefile import parse_zone
+        from netkit.dns.zones.zonefile import parse_zone
 
         zone = parse_zone(
             "@ 60 SOA ns hostmaster 1 2 3 4 5\n@ 60 NS ns\nns 60 A 127.0.0.1\n", origin="a.test"

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from netkit.cli.frame.inputs import Inputs
     from netkit.dns.host import FoundHost
-    from netkit.dns.message import Question
+    from netkit.dns.messages.message import Question
+    from netkit.dns.policy.steps import Done, Step
+    from netkit.dns.policy.upstream import Upstream
     from netkit.dns.resolver import Resolver
-    from netkit.dns.steps import Done, Step
     from netkit.dns.system import HostSource, ResolvConf
-    from netkit.dns.upstream import Upstream
     from netkit.io import Flow
 
 
@@ -201,7 +201,7 @@ def _questions(resolver: Resolver, host: str) -> list[Question]:
     from netkit.addr import AddrParseError
     from netkit.dns.constants import DnsRecordType
     from netkit.dns.errors import DnsError
-    from netkit.dns.message import Question
+    from netkit.dns.messages.message import Question
     from netkit.dns.name import Name
 
     try:
@@ -270,9 +270,9 @@ def _resolver(
 
     Raises OSError, UnusableFile, and WrongValue for a proxy through which nobody can be asked.
     """
+    from netkit.dns.policy.upstream import Transport, Upstream
     from netkit.dns.resolver import Resolver
     from netkit.dns.system import Hosts, ResolvConf, parse_sources
-    from netkit.dns.upstream import Transport, Upstream
 
     conf: ResolvConf = ResolvConf.load() if resolv_conf is None else ResolvConf.parse(_read(resolv_conf))
     sources: tuple[HostSource, ...] | None = None if nsswitch is None else parse_sources(_read(nsswitch))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.exits import Failure
     from netkit.dns.host import FoundHost, FoundNames
-    from netkit.dns.steps import Step
+    from netkit.dns.policy.steps import Step
 
 UNREACHABLE = "unreachable"
 #: The least width of a terminal for the column of the family, which the address shows as well.

@@ -282,7 +282,7 @@ def dns(
         $ netkit serve dns --zone netkit-demo/demo.zone --drop 20% --delay 100ms
     """
     from netkit.dns.server import DnsServer, Zones
-    from netkit.dns.zonefolder import load_zone
+    from netkit.dns.zones.zonefolder import load_zone
 
     injected = faults.injected(run.env)
     wanted = Events.wanted(run, events)

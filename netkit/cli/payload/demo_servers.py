@@ -119,7 +119,7 @@ def demo_servers(folder: str, ports: Ports) -> Iterator[DemoServers]:
     """
     from netkit.cli.payload.server_tls import handshake
     from netkit.dns.server import DnsServer
-    from netkit.dns.zonefile import parse_zone
+    from netkit.dns.zones.zonefile import parse_zone
     from netkit.http.files import FileHandler, FilesConfig, UploadConfig
     from netkit.http.inspector import Inspector
     from netkit.http.server.server import HttpServer

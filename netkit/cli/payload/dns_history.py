@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, cast
 
 from netkit.dns.errors import DnsError
-from netkit.dns.steps import Step
+from netkit.dns.policy.steps import Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

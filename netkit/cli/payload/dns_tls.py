@@ -17,9 +17,9 @@ from netkit.cli.payload.tls_files import TrustOptions
 if TYPE_CHECKING:
     from netkit.addr import SocketAddr
     from netkit.cli.frame.context import Environment
+    from netkit.dns.policy.upstream import Upstream
     from netkit.dns.transports.https import HttpsExchange, HttpsQuery, HttpsReply
     from netkit.dns.transports.streams import Connect
-    from netkit.dns.upstream import Upstream
     from netkit.doh import DohClient
     from netkit.io import Flow
     from netkit.proxy.url import Proxy
@@ -37,7 +37,7 @@ def parse_upstream(text: str, shown: str = "") -> Upstream:
     """
     from netkit.addr import AddrParseError
     from netkit.dns.errors import DnsError
-    from netkit.dns.upstream import Upstream
+    from netkit.dns.policy.upstream import Upstream
 
     scheme, separator, rest = text.partition("://")
     form = URL_FORM if separator else ADDRESS_FORM

@@ -1,7 +1,7 @@
 """`Edns`: the content of an OPT record (RFC 6891 section 6.1).
 
 If an option that netkit knows is malformed, the whole message is malformed. RFC 7871 section 6 and RFC 7873
-section 5.2 demand this for their options. (`netkit.dns.lenient` keeps the octets of such an option.)
+section 5.2 demand this for their options. (`netkit.dns.messages.lenient` keeps the octets of such an option.)
 
 On the wire the OPT record holds the eight high bits of the response code. Here `Message.rcode` holds the
 whole code, so that it is in one place; `Edns` does not have these bits.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Self
 
-    from netkit.dns.wire import WireReader, WireWriter
+    from netkit.dns.messages.wire import WireReader, WireWriter
 
 #: The largest UDP message that fits in one packet on any path, in octets (DNS Flag Day 2020).
 DEFAULT_PAYLOAD_SIZE = 1232

@@ -26,17 +26,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from netkit.dns.errors import DnsError
+from netkit.dns.messages.wire import WireWriter
 from netkit.dns.records.fields import Field
 from netkit.dns.value import Value
-from netkit.dns.wire import WireWriter
 
 if TYPE_CHECKING:
     from typing import Self, dataclass_transform
 
     from netkit.dns.edns import fields as option_fields, options
+    from netkit.dns.messages.wire import WireReader
     from netkit.dns.records import fields
     from netkit.dns.records.fields import Schema
-    from netkit.dns.wire import WireReader
 
 
 class Declared(type):

@@ -20,16 +20,16 @@ from netkit.dns.edns.fields import (
 )
 from netkit.dns.edns.option import EdnsOption
 from netkit.dns.errors import DnsError
+from netkit.dns.messages.wire import WireReader
 from netkit.dns.records.fields import U16, U32, U64, DomainName
 from netkit.dns.value import assign, checked_int
-from netkit.dns.wire import WireReader
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
     from netkit.addr import IpAddr
+    from netkit.dns.messages.wire import WireWriter
     from netkit.dns.records.fields import Schema
-    from netkit.dns.wire import WireWriter
 
 
 class LongLivedQuery(EdnsOption):

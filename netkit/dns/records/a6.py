@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from netkit.dns.constants import DnsClass
+    from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.name import Name
     from netkit.dns.text import TextReader
-    from netkit.dns.wire import WireReader, WireWriter
 
 _BITS = 128
 
@@ -57,7 +57,7 @@ class A6(DnsRecord):
         self._write(writer, lowered=False)
 
     def canonical_wire(self) -> bytes:
-        from netkit.dns.wire import WireWriter
+        from netkit.dns.messages.wire import WireWriter
 
         writer = WireWriter(compress=False)
         self._write(writer, lowered=True)

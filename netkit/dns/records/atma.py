@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from netkit.dns.constants import DnsClass
+    from netkit.dns.messages.wire import WireReader
     from netkit.dns.name import Name
     from netkit.dns.text import TextReader
-    from netkit.dns.wire import WireReader
 
 _AESA, _E164 = 0, 1
 

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from netkit.dns.constants import MAX_TTL, DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError
+from netkit.dns.messages.wire import WireReader, WireWriter
 from netkit.dns.name import Name
 from netkit.dns.records.declared import Declared, arguments_of, json_schema_of, layout_of
 from netkit.dns.records.fields import KeepAsOctets
 from netkit.dns.records.variants import Variants, variant_of
 from netkit.dns.value import Value, assign, checked_int
-from netkit.dns.wire import WireReader, WireWriter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self, dataclass_transform
 
-    from netkit.dns.masterfile import Line
     from netkit.dns.records import binary, codes, fields, gateways, positions, prefixes, strings, svcparams
     from netkit.dns.records.fields import Schema
     from netkit.dns.text import TextReader
+    from netkit.dns.zones.masterfile import Line
 
     @dataclass_transform(
         field_specifiers=(
@@ -96,7 +96,7 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
 
     #: The type; of an Unknown, that of the record and not of the class.
     rdtype: ClassVar[DnsRecordType]
-    #: What a decoder reads, one letter for each field (`netkit.dns.layout`). None: the class must read.
+    #: What a decoder reads, one letter for each field (`netkit.dns.messages.layout`). None: the class reads.
     LAYOUT: ClassVar[str | None] = None
     #: Whether fields may contradict each other; what reads by `LAYOUT` must ask `hold_rules` then.
     HAS_RULES: ClassVar[bool] = False
@@ -168,7 +168,7 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
         Relative names are completed with `origin` (by default the root), `ttl` is for a line without one.
         Raises ZoneFileError.
         """
-        from netkit.dns.masterfile import MasterReader
+        from netkit.dns.zones.masterfile import MasterReader
 
         reader = MasterReader(Name.root if origin is None else Name.of(origin), ttl)
         records = [(record_from_line(line), line.place) for line in reader.read(text, "<record>")]

@@ -15,9 +15,9 @@ from netkit.dns.text import shown
 if TYPE_CHECKING:
     from typing import ClassVar
 
+    from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.records.fields import Schema
     from netkit.dns.text import Place, TextReader
-    from netkit.dns.wire import WireReader, WireWriter
 
 _GROUP = 56
 _SCHEMA: Schema = {"type": "string", "contentEncoding": "base64"}

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import ClassVar
 
+    from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.records.fields import Schema
     from netkit.dns.text import TextReader, Token
-    from netkit.dns.wire import WireReader, WireWriter
 
 #: The mnemonics of DNSSEC algorithms that text may have for their numbers (IANA, "DNS Security Algorithm
 ALGORITHMS = {

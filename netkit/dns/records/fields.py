@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from ipaddress import IPv4Address, IPv6Address
 
+    from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.text import TextReader, Token
-    from netkit.dns.wire import WireReader, WireWriter
 
 #: A JSON Schema.
 Schema = dict[str, Any]

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
     from typing import ClassVar, TypeAlias
 
+    from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.records.fields import Schema
     from netkit.dns.text import TextReader
-    from netkit.dns.wire import WireReader, WireWriter
 
     Place: TypeAlias = Ipv4Addr | Ipv6Addr | Name | None
 

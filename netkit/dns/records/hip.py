@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from netkit.dns.constants import DnsClass
+    from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.name import Name
-    from netkit.dns.wire import WireReader, WireWriter
 
 
 class HIP(DnsRecord):

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from netkit.dns.constants import DnsClass
+    from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.name import Name
     from netkit.dns.text import TextReader
-    from netkit.dns.wire import WireReader, WireWriter
 
 _GATEWAY = Gateway()
 _GATEWAY.bind("gateway")

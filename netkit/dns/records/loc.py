@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from netkit.dns.constants import DnsClass
+    from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.name import Name
-    from netkit.dns.wire import WireReader, WireWriter
 
 _ORDER = (3, 4, 5, 0, 1, 2)  # of the fields in the RDATA
 

@@ -14,9 +14,9 @@ from netkit.dns.value import checked_int
 if TYPE_CHECKING:
     from typing import ClassVar
 
+    from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.records.fields import Schema
     from netkit.dns.text import TextReader, Token
-    from netkit.dns.wire import WireReader, WireWriter
 
 _DEGREE, _MINUTE, _SECOND = 3_600_000, 60_000, 1000
 #: What stands for the equator and the prime meridian.

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import ClassVar
 
+    from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.records.fields import Schema
     from netkit.dns.text import TextReader, Token
-    from netkit.dns.wire import WireReader, WireWriter
 
 #: IANA's numbers of address families, and the size of an address in octets.
 IPV4, IPV6 = 1, 2

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from netkit.dns.constants import DnsClass
+    from netkit.dns.messages.wire import WireReader
     from netkit.dns.name import Name
-    from netkit.dns.wire import WireReader
 
 
 class ServiceBinding(DnsRecord):

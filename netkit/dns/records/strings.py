@@ -5,16 +5,16 @@ from __future__ import annotations
 from binascii import b2a_base64
 from typing import TYPE_CHECKING
 
+from netkit.dns.messages.wire import MAX_STRING
 from netkit.dns.records.fields import Field
-from netkit.dns.wire import MAX_STRING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import ClassVar
 
+    from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.records.fields import Schema
     from netkit.dns.text import TextReader
-    from netkit.dns.wire import WireReader, WireWriter
 
 
 def string_text(octets: bytes) -> str:

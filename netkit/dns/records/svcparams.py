@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import ClassVar, TypeAlias
 
+    from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.records.fields import Schema
     from netkit.dns.text import TextReader
-    from netkit.dns.wire import WireReader, WireWriter
 
     #: Parameters by name, by number, or by both.
     Values: TypeAlias = Mapping[str, object] | Mapping[int, object] | Mapping[str | int, object]

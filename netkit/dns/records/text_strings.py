@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from netkit.dns.constants import DnsClass
 from netkit.dns.errors import DnsError
+from netkit.dns.messages.wire import MAX_STRING
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.records.strings import CharacterStrings, string_text
 from netkit.dns.value import assign
-from netkit.dns.wire import MAX_STRING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

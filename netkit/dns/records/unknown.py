@@ -14,10 +14,10 @@ from netkit.dns.records.base import DnsRecord
 from netkit.dns.value import assign
 
 if TYPE_CHECKING:
+    from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.name import Name
     from netkit.dns.records.fields import Schema
     from netkit.dns.text import TextReader
-    from netkit.dns.wire import WireReader, WireWriter
 
 
 class Unknown(DnsRecord):

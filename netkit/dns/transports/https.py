@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
-    from netkit.dns.message import Message
+    from netkit.dns.messages.message import Message
+    from netkit.dns.policy.upstream import Upstream
     from netkit.dns.records.base import DnsRecord
     from netkit.dns.transports.reply import Connection
-    from netkit.dns.upstream import Upstream
     from netkit.io import Flow
 
     #: Makes one request, and reads its whole body, MAX_BODY octets at most. Raises DnsError.NetworkError.

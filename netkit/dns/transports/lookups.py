@@ -12,31 +12,31 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from netkit.dns.answer import Answer, Lookup
 from netkit.dns.constants import Opcode, Rcode
 from netkit.dns.errors import DnsError
-from netkit.dns.matching import has_copy
-from netkit.dns.message import AD, CD, RD, TC, Message
-from netkit.dns.steps import Sent
+from netkit.dns.messages.message import AD, CD, RD, TC, Message
+from netkit.dns.messages.wire import WireWriter
+from netkit.dns.policy.answer import Answer, Lookup
+from netkit.dns.policy.matching import has_copy
+from netkit.dns.policy.steps import Sent
+from netkit.dns.policy.upstream import Transport
 from netkit.dns.transports.pump import log, log_query, log_reply, pump_flow, pump_several
 from netkit.dns.transports.ready import ReadySet
 from netkit.dns.transports.reply import Reply
 from netkit.dns.transports.station import Ticket, note_deadline
 from netkit.dns.transports.table import NAME_AT, Outstanding
-from netkit.dns.upstream import Transport
-from netkit.dns.wire import WireWriter
 from netkit.io import Event, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from netkit.dns.header import Question
-    from netkit.dns.knowledge import Knowledge, Learnt
-    from netkit.dns.options import QueryOptions
-    from netkit.dns.steps import Done
+    from netkit.dns.messages.header import Question
+    from netkit.dns.policy.knowledge import Knowledge, Learnt
+    from netkit.dns.policy.options import QueryOptions
+    from netkit.dns.policy.steps import Done
+    from netkit.dns.policy.upstream import Routes, Upstream
     from netkit.dns.transports.station import Station
     from netkit.dns.transports.table import Wakes
-    from netkit.dns.upstream import Routes, Upstream
     from netkit.io import Flow
 
 #: The bit that tells a lower-case letter from its capital, at every octet that is a letter. The length octets

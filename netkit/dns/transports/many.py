@@ -18,11 +18,11 @@ from netkit.io.compose import Join
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from netkit.dns.answer import Answer
-    from netkit.dns.message import Question
+    from netkit.dns.messages.message import Question
+    from netkit.dns.policy.answer import Answer
+    from netkit.dns.policy.upstream import Upstream
     from netkit.dns.transports.lookups import FirstQuery, Lookups
     from netkit.dns.transports.station import Station
-    from netkit.dns.upstream import Upstream
     from netkit.io import Flow
     from netkit.io.compose import Branch
 

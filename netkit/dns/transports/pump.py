@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from netkit._log import Log
-from netkit.dns.steps import Ask, Done, Wait
+from netkit.dns.policy.steps import Ask, Done, Wait
 from netkit.dns.transports.reply import Reply
 from netkit.dns.transports.station import Ticket
 from netkit.io import PAUSE, sleep_until
@@ -21,9 +21,9 @@ from netkit.io.compose import Join
 
 if TYPE_CHECKING:
     from netkit.dns.errors import DnsError
-    from netkit.dns.message import Question
+    from netkit.dns.messages.message import Question
+    from netkit.dns.policy.upstream import Transport, Upstream
     from netkit.dns.transports.station import Station
-    from netkit.dns.upstream import Transport, Upstream
     from netkit.io import Flow
     from netkit.io.compose import Branch
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netkit.dns.wire import WireWriter
+from netkit.dns.messages.wire import WireWriter
 
 if TYPE_CHECKING:
     from netkit.dns.edns import Edns
-    from netkit.dns.message import Message
+    from netkit.dns.messages.message import Message
 
 _HEADER_SIZE = 12
 _COUNTS = b"\x00\x01\x00\x00\x00\x00\x00\x00"

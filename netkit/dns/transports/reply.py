@@ -1,7 +1,7 @@
 """The answer to a query, and what was not the answer.
 
-`netkit.dns.matching` decides whether a message is the answer. netkit counts any other message and continues
-to wait. Such a message is not an error, because otherwise one forged datagram could end a lookup.
+`netkit.dns.policy.matching` decides whether a message is the answer. netkit counts any other message and
+continues to wait. Such a message is not an error, because otherwise one forged datagram could end a lookup.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from netkit.dns.errors import DnsError
-from netkit.dns.matching import Mismatch, match
-from netkit.dns.message import Message
+from netkit.dns.messages.message import Message
+from netkit.dns.policy.matching import Mismatch, match
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netkit.addr import SocketAddr
-    from netkit.dns.message import Question
+    from netkit.dns.messages.message import Question
 
 
 class Connection(NamedTuple):
@@ -141,7 +141,7 @@ def decode_reply(
     exact_case: bool = True,
     question: Question | None = None,
 ) -> Message | None:
-    """The message, if it is the answer to `query` (`netkit.dns.matching`); None if it is something else.
+    """The message, if it is the answer to `query` (`netkit.dns.policy.matching`); None if it is none.
 
     `exact_case` says whether the letters of the name must come back in the case they were sent in. `question`
     has the letter case to give it back in. Raises DnsError.InvalidResponse if the message has the query's ID

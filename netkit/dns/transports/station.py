@@ -2,7 +2,7 @@
 
 A `Station` holds the sockets and connections of one place (see `places`). `ask_flow` sends the query of an
 `Ask` and returns the reply, or the error that says why there is none. It decides nothing: what is asked of
-whom, and what follows from an answer, is `netkit.dns.resolution`'s.
+whom, and what follows from an answer, is `netkit.dns.policy.resolution`'s.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from weakref import finalize
 
 from netkit.dns.edns import EdnsOption
 from netkit.dns.errors import DnsError
-from netkit.dns.matching import Mismatch, match
+from netkit.dns.policy.matching import Mismatch, match
+from netkit.dns.policy.upstream import Transport
 from netkit.dns.transports.chance import Chance
 from netkit.dns.transports.https import aged, https_answer, https_query
 from netkit.dns.transports.query import QueryEncoder
@@ -23,7 +24,6 @@ from netkit.dns.transports.streams import Streams
 from netkit.dns.transports.table import Outstanding
 from netkit.dns.transports.udp import exchange_udp
 from netkit.dns.transports.udp_pool import UdpPool
-from netkit.dns.upstream import Transport
 from netkit.io import DeadlineExceeded, Event, Interrupted, before
 from netkit.net.resolve import system_resolver
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netkit.addr import SocketAddr
-    from netkit.dns.message import Message, Question
-    from netkit.dns.steps import Ask
+    from netkit.dns.messages.message import Message, Question
+    from netkit.dns.policy.steps import Ask
+    from netkit.dns.policy.upstream import Upstream
     from netkit.dns.transports.https import HttpsExchange
     from netkit.dns.transports.streams import Connect
     from netkit.dns.tsig.guard import Guard
-    from netkit.dns.upstream import Upstream
     from netkit.io import Flow
     from netkit.net.resolve import NameResolver
     from netkit.tls.config import TlsConfig

@@ -18,9 +18,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from netkit.dns.errors import DnsError
+from netkit.dns.policy.upstream import Transport
 from netkit.dns.transports.reply import Connection
 from netkit.dns.transports.stream_channel import StreamChannel, lost
-from netkit.dns.upstream import Transport
 from netkit.errors import NetkitError
 from netkit.io import SingleFlight, before
 from netkit.net.connect import connect_first
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from netkit.addr import SocketAddr
+    from netkit.dns.policy.upstream import Upstream
     from netkit.dns.transports.chance import Chance
     from netkit.dns.transports.table import Outstanding
-    from netkit.dns.upstream import Upstream
     from netkit.io import ByteStream, Event, Flow
     from netkit.tls.certificate import Certificate
     from netkit.tls.config import TlsConfig

@@ -14,7 +14,7 @@ from netkit.net.tcp import TcpStream
 
 if TYPE_CHECKING:
     from netkit.addr import SocketAddr
-    from netkit.dns.message import Message, Question
+    from netkit.dns.messages.message import Message, Question
     from netkit.io import ByteStream, Flow
 
 

@@ -16,7 +16,7 @@ from netkit.net.udp import UdpSocket
 
 if TYPE_CHECKING:
     from netkit.addr import SocketAddr
-    from netkit.dns.message import Message, Question
+    from netkit.dns.messages.message import Message, Question
     from netkit.dns.tsig.guard import Guard
     from netkit.io import Flow
 

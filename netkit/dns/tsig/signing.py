@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from netkit.dns.constants import DnsClass, DnsRecordType, Rcode
 from netkit.dns.errors import DnsError
+from netkit.dns.messages.wire import MAX_MESSAGE, WireReader
 from netkit.dns.records import DnsRecord
 from netkit.dns.tsig.errors import TsigError
 from netkit.dns.tsig.keys import LEAST_MAC, TsigKey, find_key
 from netkit.dns.value import checked_int
-from netkit.dns.wire import MAX_MESSAGE, WireReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,4 +1,4 @@
-//! Names: RFC 1035 sections 2.3.4 (limits) and 4.1.4 (pointers), by the rules of `netkit.dns.wire`.
+//! Names: RFC 1035 sections 2.3.4 (limits) and 4.1.4 (pointers), by the rules of `netkit.dns.messages.wire`.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! The plain lines of master files (RFC 1035 section 5.1): a record a line, without parentheses and escapes.
 //!
 //! What is not known to be right is refused, and then read by Python, which says what it is or what is wrong
-//! with it (`netkit.dns.masterfile`). So nothing here has words, and to refuse is never a mistake: only to take a
+//! with it (`netkit.dns.zones.masterfile`). So nothing here has words, and to refuse is never a mistake: only to take a
 //! line that Python refuses, or reads in another way, would be.
 
 use std::net::{Ipv4Addr, Ipv6Addr};

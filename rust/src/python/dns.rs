@@ -1,6 +1,6 @@
-//! `netkit.dns.reading.read_message`, seen from Python: a view whose records are made when they are asked for.
+//! `netkit.dns.messages.reading.read_message`, seen from Python: a view whose records are made when they are asked for.
 //!
-//! What Python has to do is called by its name in `netkit.dns.making`. No lock is held while Python runs.
+//! What Python has to do is called by its name in `netkit.dns.messages.making`. No lock is held while Python runs.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -54,7 +54,7 @@ impl AsRef<Layout> for &'static Known {
 
 type KnownShape = Shape<&'static Known>;
 
-/// What netkit has for making values, as `netkit.dns.making.TOOLS` lists it.
+/// What netkit has for making values, as `netkit.dns.messages.making.TOOLS` lists it.
 #[derive(FromPyObject)]
 pub(super) struct Tools {
     /// `object.__new__`.
@@ -82,7 +82,7 @@ pub(super) struct Tools {
 
 pub(super) fn tools(py: Python<'_>) -> PyResult<&'static Tools> {
     static TOOLS: PyOnceLock<Tools> = PyOnceLock::new();
-    TOOLS.get_or_try_init(py, || py.import("netkit.dns.making")?.call_method0("tools")?.extract())
+    TOOLS.get_or_try_init(py, || py.import("netkit.dns.messages.making")?.call_method0("tools")?.extract())
 }
 
 impl Tools {
@@ -120,7 +120,7 @@ fn shape_of(py: Python<'_>, rdtype: u16, rdclass: u16) -> PyResult<KnownShape> {
     if let Some(shape) = met(None) {
         return Ok(shape);
     }
-    let told = import(py, &SHAPE_OF, "netkit.dns.making", "slots_of")?.call1((rdtype,))?;
+    let told = import(py, &SHAPE_OF, "netkit.dns.messages.making", "slots_of")?.call1((rdtype,))?;
     let shape = match told.extract::<Option<Slots>>()? {
         None => Shape::Unknown,
         Some((letters, class, put, convert, has_rules)) => match letters.as_deref().and_then(Layout::parse) {
@@ -142,7 +142,7 @@ pub(super) fn known(py: Python<'_>, rdtype: u16) -> PyResult<Option<&'static Kno
     })
 }
 
-/// The parts of a message: `netkit.dns.reading.Parts`.
+/// The parts of a message: `netkit.dns.messages.reading.Parts`.
 #[pyclass(frozen, module = "netkit._rust")]
 pub(super) struct MessageView {
     data: Py<PyBytes>,
@@ -173,7 +173,7 @@ pub(super) fn read_message<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py,
         }
     }
     // The Python twin says what is wrong.
-    import(py, &READ, "netkit.dns.reading", "_read_message")?.call1((data,))
+    import(py, &READ, "netkit.dns.messages.reading", "_read_message")?.call1((data,))
 }
 
 impl MessageView {
@@ -201,8 +201,8 @@ impl MessageView {
         static RECORD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         static OPT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let py = data.py();
-        let reader = import(py, &READER, "netkit.dns.wire", "WireReader")?.call1((data,))?;
-        let record_at = import(py, &RECORD, "netkit.dns.reading", "record_at")?;
+        let reader = import(py, &READER, "netkit.dns.messages.wire", "WireReader")?.call1((data,))?;
+        let record_at = import(py, &RECORD, "netkit.dns.messages.reading", "record_at")?;
         let mut read = Vec::new();
         for record in self.view.records.iter().filter(|record| is_made_at_once(record)) {
             if matches!(record.shape, Shape::Known(_)) {
@@ -216,7 +216,7 @@ impl MessageView {
             read.push(record_at.call1((&reader, start, end, name, rdtype, rdclass, ttl))?.unbind());
         }
         if let Some(opt) = self.view.opt.filter(|opt| opt.start < opt.end) {
-            let edns = import(py, &OPT, "netkit.dns.reading", "opt_at")?.call1((
+            let edns = import(py, &OPT, "netkit.dns.messages.reading", "opt_at")?.call1((
                 reader,
                 opt.start,
                 opt.end,
@@ -365,7 +365,7 @@ pub(super) fn name_of<'py>(py: Python<'py>, octets: &[u8]) -> PyResult<Bound<'py
     Ok(name)
 }
 
-/// The same as `netkit.dns.making.ipv4`.
+/// The same as `netkit.dns.messages.making.ipv4`.
 pub(super) fn ipv4(py: Python<'_>, number: u32) -> PyResult<Bound<'_, PyAny>> {
     let tools = tools(py)?;
     let address = tools.new.bind(py).call1((&tools.ipv4,))?;
@@ -373,7 +373,7 @@ pub(super) fn ipv4(py: Python<'_>, number: u32) -> PyResult<Bound<'_, PyAny>> {
     Ok(address)
 }
 
-/// The same as `netkit.dns.making.ipv6`.
+/// The same as `netkit.dns.messages.making.ipv6`.
 pub(super) fn ipv6(py: Python<'_>, number: u128) -> PyResult<Bound<'_, PyAny>> {
     let tools = tools(py)?;
     let address = tools.new.bind(py).call1((&tools.ipv6,))?;

@@ -1,4 +1,4 @@
-//! `netkit.dns.zonefile.read_plain_lines`, seen from Python: records of the plain lines of a master file.
+//! `netkit.dns.zones.zonefile.read_plain_lines`, seen from Python: records of the plain lines of a master file.
 
 use std::collections::HashMap;
 

@@ -17,16 +17,16 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from typing import Any, NamedTuple, TypeAlias
 
-from netkit.dns.answer import Lookup
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.errors import DnsError
-from netkit.dns.knowledge import Knowledge
-from netkit.dns.matching import Mismatch, match
-from netkit.dns.message import Message, Question
-from netkit.dns.options import QueryOptions
-from netkit.dns.resolution import Ask, Done, Resolution, Sent
+from netkit.dns.messages.message import Message, Question
+from netkit.dns.policy.answer import Lookup
+from netkit.dns.policy.knowledge import Knowledge
+from netkit.dns.policy.matching import Mismatch, match
+from netkit.dns.policy.options import QueryOptions
+from netkit.dns.policy.resolution import Ask, Done, Resolution, Sent
+from netkit.dns.policy.upstream import Routes, Upstream
 from netkit.dns.transports.reply import Reply
-from netkit.dns.upstream import Routes, Upstream
 from tests.dns.scripted import Asked
 
 #: Seconds that a message takes to a server and back, where a script says nothing else.

@@ -10,9 +10,9 @@ from hypothesis import given, settings, strategies as st
 from netkit.dns.constants import Rcode
 from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.errors import DnsError
-from netkit.dns.message import QR, TC, Message
+from netkit.dns.messages.message import QR, TC, Message
+from netkit.dns.policy.resolution import Why
 from netkit.dns.records import DnsRecord
-from netkit.dns.resolution import Why
 from tests.dns.scenarios.stage import After, Stage
 from tests.dns.scripted import Asked
 

@@ -6,8 +6,8 @@ import pytest
 
 from netkit.dns.constants import Rcode
 from netkit.dns.edns import Edns, EdnsOption
-from netkit.dns.knowledge import COOKIE_LIFE, LEARNT_FOR
-from netkit.dns.message import QR, Message
+from netkit.dns.messages.message import QR, Message
+from netkit.dns.policy.knowledge import COOKIE_LIFE, LEARNT_FOR
 from tests.dns.scenarios.stage import Stage
 from tests.dns.scripted import Asked, answer
 

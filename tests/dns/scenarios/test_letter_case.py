@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from netkit.dns.edns import Edns
-from netkit.dns.knowledge import LEARNT_FOR
-from netkit.dns.message import QR, Message, Question
+from netkit.dns.messages.message import QR, Message, Question
 from netkit.dns.name import Name
+from netkit.dns.policy.knowledge import LEARNT_FOR
+from netkit.dns.policy.resolution import Ask, Wait
 from netkit.dns.records import DnsRecord
-from netkit.dns.resolution import Ask, Wait
 from tests.dns.scenarios.stage import After, Stage
 from tests.dns.scripted import Asked, answer
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from netkit.addr import IpAddr
-from netkit.dns.answer import MAX_ALIASES, is_private
 from netkit.dns.constants import Rcode
 from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.errors import DnsError
-from netkit.dns.message import AD, Message
-from netkit.dns.upstream import Routes
+from netkit.dns.messages.message import AD, Message
+from netkit.dns.policy.answer import MAX_ALIASES, is_private
+from netkit.dns.policy.upstream import Routes
 from tests.dns.scenarios.stage import Script, Stage
 from tests.dns.scripted import Asked, answer
 

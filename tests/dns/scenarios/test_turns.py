@@ -8,12 +8,12 @@ import pytest
 
 from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
-from netkit.dns.knowledge import FIRST_DELAY, FIRST_PAUSE, MAX_PAUSE, MIN_DELAY, Knowledge
-from netkit.dns.message import QR, TC, Message, make_query
+from netkit.dns.messages.message import QR, TC, Message, make_query
 from netkit.dns.name import Name
-from netkit.dns.options import QueryOptions
-from netkit.dns.resolution import Resolution, Sent
-from netkit.dns.upstream import Transport, Upstream
+from netkit.dns.policy.knowledge import FIRST_DELAY, FIRST_PAUSE, MAX_PAUSE, MIN_DELAY, Knowledge
+from netkit.dns.policy.options import QueryOptions
+from netkit.dns.policy.resolution import Resolution, Sent
+from netkit.dns.policy.upstream import Transport, Upstream
 from tests.dns.scenarios.stage import After, Script, Stage, question, reply
 from tests.dns.scripted import Asked, answer
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netkit.dns.errors import DnsError
-from netkit.dns.verdict import judge
+from netkit.dns.policy.verdict import judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netkit.cli.commands.dig.grammar import Query
-    from netkit.dns.message import Message
+    from netkit.dns.messages.message import Message
+    from netkit.dns.policy.steps import Step
+    from netkit.dns.policy.upstream import Upstream
+    from netkit.dns.policy.verdict import Meaning
     from netkit.dns.records.base import DnsRecord
-    from netkit.dns.steps import Step
     from netkit.dns.transports.reply import Reply
-    from netkit.dns.upstream import Upstream
-    from netkit.dns.verdict import Meaning
     from netkit.proxy.url import Proxy
 
 

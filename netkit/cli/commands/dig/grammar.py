@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from netkit.cli.payload.dns_tls import DnsTlsOptions
     from netkit.dns.constants import DnsClass, DnsRecordType
-    from netkit.dns.message import Question
+    from netkit.dns.messages.message import Question
     from netkit.dns.name import Name
 
 USAGE = "[@SERVER] NAME [TYPE] [CLASS] [+FLAGS] [OPTIONS] [NAME ...]"
@@ -314,7 +314,7 @@ class Query(NamedTuple):
     @property
     def question(self) -> Question:
         """The question, without servers and flags."""
-        from netkit.dns.message import Question
+        from netkit.dns.messages.message import Question
 
         return Question(self.name, self.rdtype, self.rdclass)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from netkit.addr import IpAddr, SocketAddr
     from netkit.cli.payload.dns_tls import DnsTlsOptions
-    from netkit.dns.upstream import Transport, Upstream
+    from netkit.dns.policy.upstream import Transport, Upstream
     from netkit.io import Flow
 
 FORM = "write @ADDRESS or @NAME, with a port if it is not 53: @192.0.2.53:5353, @[2001:db8::53]:5353"
@@ -75,7 +75,7 @@ def _parse_place(text: str, written: str) -> tuple[str | Any, int | None]:
 
 
 def _parse_url(text: str) -> Server:
-    from netkit.dns.upstream import Transport
+    from netkit.dns.policy.upstream import Transport
 
     scheme, _, rest = text.partition("://")
     if scheme.lower() in ("udp", "tcp"):  # by name as well, which is looked up here
@@ -157,7 +157,7 @@ class Servers:
 
 def transport_of(flags: Mapping[str, Any]) -> Transport:
     """What the flags say about servers that are not given as URLs. TCP is a matter of each query."""
-    from netkit.dns.upstream import Transport
+    from netkit.dns.policy.upstream import Transport
 
     if _is_https(flags):
         return Transport.HTTPS
@@ -171,7 +171,7 @@ def check_transport(
 
     `is_any` is for a query for ANY, which goes over TCP.
     """
-    from netkit.dns.upstream import Transport
+    from netkit.dns.policy.upstream import Transport
 
     is_https = _is_https(flags)
     if is_https and flags.get("tls"):
@@ -204,7 +204,7 @@ def _is_https(flags: Mapping[str, Any]) -> bool:
 
 def _upstream(addr: SocketAddr, transport: Transport, host: str | None, flags: Mapping[str, Any]) -> Upstream:
     from netkit.dns.name import Name
-    from netkit.dns.upstream import Upstream
+    from netkit.dns.policy.upstream import Upstream
 
     if not transport.is_encrypted:
         return Upstream(addr, transport)
@@ -214,7 +214,7 @@ def _upstream(addr: SocketAddr, transport: Transport, host: str | None, flags: M
 
 def _with_flags(upstream: Upstream, flags: Mapping[str, Any]) -> Upstream:
     """The upstream with what the flags say of TLS and HTTPS, besides what its URL says."""
-    from netkit.dns.upstream import Transport
+    from netkit.dns.policy.upstream import Transport
 
     changes: dict[str, Any] = {}
     if flags.get("tls-hostname"):

@@ -9,8 +9,8 @@ from netkit.cli.frame.messages import plural
 from netkit.cli.payload.dns_history import TITLES, history_cells
 from netkit.cli.render.tables import facts, mark, table, text
 from netkit.dns.constants import RCODE_MEANINGS, DnsClass, Rcode
-from netkit.dns.message import FLAG_MEANINGS
-from netkit.dns.verdict import Meaning
+from netkit.dns.messages.message import FLAG_MEANINGS
+from netkit.dns.policy.verdict import Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -21,7 +21,7 @@ from netkit.cli.payload.dns_history import (
 from netkit.cli.payload.talking import TlsRow
 from netkit.dns.constants import DnsClass, DnsRecordType, Rcode
 from netkit.dns.errors import DnsError
-from netkit.dns.verdict import Meaning
+from netkit.dns.policy.verdict import Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
-from netkit.dns.header import AA, TC
+from netkit.dns.messages.header import AA, TC
+from netkit.dns.messages.wire import MAX_MESSAGE, WireWriter
+from netkit.dns.messages.wire_writer import too_long
 from netkit.dns.records.base import DnsRecord
-from netkit.dns.wire import MAX_MESSAGE, WireWriter
-from netkit.dns.wire_writer import too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from netkit.dns.messages.reading import Parts
     from netkit.dns.name import Name
-    from netkit.dns.reading import Parts
     from netkit.dns.records.fields import Field
 
 #: RFC 1035 section 4.2.1: the largest UDP message without EDNS, in octets.

@@ -7,8 +7,9 @@ A message holds its OPT record as `edns`, not among the additional records. `rco
 code, although EDNS carries its high bits on the wire. Decoding splits the OPT record into these fields, and
 encoding builds the record again.
 
-A message that was decoded may hold its sections as a view of its octets (`netkit.dns.reading.Parts`), and
-make their records when they are first asked for. This cannot be seen from outside: all was checked before.
+A message that was decoded may hold its sections as a view of its octets
+(`netkit.dns.messages.reading.Parts`), and make their records when they are first asked for. This cannot be
+seen from outside: all was checked before.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
-from netkit.dns.header import (
+from netkit.dns.messages.header import (
     AA,
     AD,
     CD,
@@ -33,18 +34,18 @@ from netkit.dns.header import (
     Z,
     checked_flags,
 )
-from netkit.dns.lenient import Complaint, read_leniently
-from netkit.dns.reading import MadeParts, read_message, read_parts
+from netkit.dns.messages.lenient import Complaint, read_leniently
+from netkit.dns.messages.reading import MadeParts, read_message, read_parts
+from netkit.dns.messages.wire import WireReader
+from netkit.dns.messages.writing import MIN_MESSAGE, write_message
 from netkit.dns.value import Value, assign, checked_int
-from netkit.dns.wire import WireReader
-from netkit.dns.writing import MIN_MESSAGE, write_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Self
 
+    from netkit.dns.messages.reading import Parts
     from netkit.dns.name import Name
-    from netkit.dns.reading import Parts
     from netkit.dns.records.base import DnsRecord
 
 __all__ = [
@@ -133,7 +134,7 @@ class Message(Value):
         `allow_trailing` ignores octets after the last record. `question_only` stops after the question. This
         is enough to match a truncated answer, whose last record may be incomplete, to its query. `lenient`
         reads what can be read of a malformed message, and says in `complaints` what could not be
-        (`netkit.dns.lenient`); only a header and a question are needed.
+        (`netkit.dns.messages.lenient`); only a header and a question are needed.
 
         Raises DnsError.InvalidResponse with the field's path (`answer[2].rdata.exchange`) and the octet.
         """

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from netkit.addr import SocketAddr
-    from netkit.dns.message import Message, Question
+    from netkit.dns.messages.message import Message, Question
     from netkit.dns.name import Name
 
 #: Response codes that are about the server, not about the name: another server may have an answer.

@@ -13,11 +13,11 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from netkit.dns.zonefile import parse_zone
+from netkit.dns.zones.zonefile import parse_zone
 
 if TYPE_CHECKING:
     from netkit.dns.name import Name
-    from netkit.dns.zone import Zone
+    from netkit.dns.zones.zone import Zone
 
 #: The largest size of a file that a zone includes, in octets.
 MAX_INCLUDED_SIZE = 1 << 30

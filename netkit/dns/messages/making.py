@@ -1,4 +1,4 @@
-"""Making records of values that a decoder has read by letters (`netkit.dns.layout`), without checking again.
+"""Making records of values that a decoder has read by letters (`netkit.dns.messages.layout`), without checks.
 
 It is most of the time of decoding, and therefore done by hand: slots are set by their own descriptors, and
 an address gets its number without the constructor, which would look at what kind of argument it has. A test
@@ -14,10 +14,10 @@ from netkit.addr import Ipv4Addr, Ipv6Addr
 from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
-from netkit.dns.header import Question
+from netkit.dns.messages.header import Question
+from netkit.dns.messages.wire import WireReader
 from netkit.dns.name import Name
 from netkit.dns.records.base import DnsRecord, record_class
-from netkit.dns.wire import WireReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""`QueryOptions`: how questions are asked. Values only; `netkit.dns.resolution` acts on them.
+"""`QueryOptions`: how questions are asked. Values only; `netkit.dns.policy.resolution` acts on them.
 
 The defaults are those of a stub resolver that asks a recursive server: recursion is wanted, EDNS is offered
 with 1232 octets (DNS Flag Day 2020), and the name is sent in random letter case over UDP.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netkit.dns.errors import DnsError
-from netkit.dns.message import DEFAULT_EDNS
+from netkit.dns.messages.message import DEFAULT_EDNS
 from netkit.dns.name import Name
 from netkit.dns.value import Value, assign
 

@@ -16,7 +16,7 @@ from netkit.dns.value import Value, assign, checked_int
 if TYPE_CHECKING:
     from typing import Self
 
-    from netkit.dns.wire import WireReader, WireWriter
+    from netkit.dns.messages.wire import WireReader, WireWriter
 
 #: RFC 1035 section 4.1.1, RFC 4035 section 3.2: the bits of the header's second line.
 QR = 0x8000

@@ -8,7 +8,7 @@ has more than 64 KiB, the twin hands it to this one, so that errors have one sou
 
 Accepted is what has only one possible meaning: no question; a TTL with the sign bit set, which is read as 0.
 Refused is what has two: octets after the last record; a second OPT. The time is proportional to the message's
-length. `netkit.dns.lenient` reads what is refused here.
+length. `netkit.dns.messages.lenient` reads what is refused here.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from netkit import _twins
 from netkit.dns.constants import MAX_TTL, DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns
 from netkit.dns.errors import DnsError
-from netkit.dns.header import FLAGS
-from netkit.dns.layout import compiled
-from netkit.dns.making import (
+from netkit.dns.messages.header import FLAGS
+from netkit.dns.messages.layout import compiled
+from netkit.dns.messages.making import (
     OPCODES,
     RCODES,
     edns as make_edns,
     maker_of,
     question as make_question,
 )
+from netkit.dns.messages.wire import WireReader
 from netkit.dns.records.base import record_class, record_from_wire
-from netkit.dns.wire import WireReader
 
 if TYPE_CHECKING:
-    from netkit.dns.header import Question
-    from netkit.dns.layout import Layout
-    from netkit.dns.lenient import Complaint
-    from netkit.dns.making import Maker
+    from netkit.dns.messages.header import Question
+    from netkit.dns.messages.layout import Layout
+    from netkit.dns.messages.lenient import Complaint
+    from netkit.dns.messages.making import Maker
     from netkit.dns.name import Name
     from netkit.dns.records.base import DnsRecord
 

@@ -15,12 +15,12 @@ from netkit.dns.errors import DnsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from netkit.dns.answer import Answer
-    from netkit.dns.message import Message, Question
+    from netkit.dns.messages.message import Message, Question
+    from netkit.dns.policy.answer import Answer
+    from netkit.dns.policy.upstream import Transport, Upstream
+    from netkit.dns.policy.verdict import Verdict
     from netkit.dns.transports.reply import Reply
     from netkit.dns.tsig.keys import TsigKey
-    from netkit.dns.upstream import Transport, Upstream
-    from netkit.dns.verdict import Verdict
 
 
 class Why(Enum):

@@ -1,7 +1,7 @@
 """Zone files: `parse_zone` makes a `Zone` from a master file (RFC 1035 section 5).
 
-`netkit.dns.masterfile` reads the lines, the record types read their data, and `netkit.dns.zone` checks the
-zone. Every error is a ZoneFileError with the place in the file, and the first in the file's order.
+`netkit.dns.zones.masterfile` reads the lines, the record types read their data, and `netkit.dns.zones.zone`
+checks the zone. Every error is a ZoneFileError with the place in the file, and the first in the file's order.
 
 Most lines of a large zone are plain, so that the Rust twin of `read_plain_lines` makes records of runs of
 them at once. It takes only what it knows to be right, and stops before any other line, which is then read
@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING
 from netkit import _twins
 from netkit.dns.constants import DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError
-from netkit.dns.generate import MAX_GENERATED
-from netkit.dns.masterfile import MasterReader
 from netkit.dns.name import Name
 from netkit.dns.records.base import record_from_line
 from netkit.dns.tokens import Place
-from netkit.dns.zone import Zone, ZoneBuilder
+from netkit.dns.zones.generate import MAX_GENERATED
+from netkit.dns.zones.masterfile import MasterReader
+from netkit.dns.zones.zone import Zone, ZoneBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TypeAlias
 
-    from netkit.dns.masterfile import Include
     from netkit.dns.records.base import DnsRecord
     from netkit.dns.tokens import Source
+    from netkit.dns.zones.masterfile import Include
 
     # Records that follow one another, the text that they are in, and the offset of each there.
     _Run: TypeAlias = tuple[list[DnsRecord], Source, list[int]]
@@ -51,7 +51,7 @@ def parse_zone(
     `origin` is the zone's name. Without `origin`, the owner of the SOA record is the zone's name, and names
     are relative only to `$ORIGIN`. `file` is the file name for errors. `ttl`, in seconds, is the TTL of
     records before the first TTL in the file. `include` returns the content of an `$INCLUDE` file by its path,
-    which begins with the folder of `file` if it is relative (`netkit.dns.zonefolder` reads such files);
+    which begins with the folder of `file` if it is relative (`netkit.dns.zones.zonefolder` reads such files);
     without it an include is an error. `max_generated` limits the records that `$GENERATE` makes. Bytes are
     read as UTF-8; strings keep octets that are not UTF-8.
 

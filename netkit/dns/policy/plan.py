@@ -1,7 +1,7 @@
 """Whom a resolver asks, and how: what its caller said, and resolv.conf(5) for the rest.
 
-What comes from the file resolv.conf changes with it (`netkit.dns.reloading`): a `Plan` is what is in force
-now, and `Planner.current` gives another one after a change. A caller who names servers, or hands over a
+What comes from the file resolv.conf changes with it (`netkit.dns.policy.reloading`): a `Plan` is what is in
+force now, and `Planner.current` gives another one after a change. A caller who names servers, or hands over a
 `ResolvConf`, has a plan that stays.
 """
 
@@ -11,15 +11,15 @@ from copy import copy
 from typing import TYPE_CHECKING, NamedTuple
 
 from netkit.dns.name import Name
-from netkit.dns.options import QueryOptions
-from netkit.dns.reloading import Reloading
+from netkit.dns.policy.options import QueryOptions
+from netkit.dns.policy.reloading import Reloading
+from netkit.dns.policy.upstream import Routes, Upstream
 from netkit.dns.system import RESOLV_CONF, ResolvConf
-from netkit.dns.upstream import Routes, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from netkit.dns.upstream import UpstreamLike
+    from netkit.dns.policy.upstream import UpstreamLike
 
 
 class Plan(NamedTuple):

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from netkit.dns.constants import Rcode
 from netkit.dns.edns import EdnsOption
-from netkit.dns.message import make_query
-from netkit.dns.steps import Why
-from netkit.dns.upstream import Transport
+from netkit.dns.messages.message import make_query
+from netkit.dns.policy.steps import Why
+from netkit.dns.policy.upstream import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netkit.dns.edns import Edns
-    from netkit.dns.knowledge import Learnt
-    from netkit.dns.message import Message, Question
-    from netkit.dns.options import QueryOptions
-    from netkit.dns.steps import Ask
+    from netkit.dns.messages.message import Message, Question
+    from netkit.dns.policy.knowledge import Learnt
+    from netkit.dns.policy.options import QueryOptions
+    from netkit.dns.policy.steps import Ask
+    from netkit.dns.policy.upstream import Upstream
     from netkit.dns.transports.reply import Reply
-    from netkit.dns.upstream import Upstream
 
     #: `random(64)` returns 64 unpredictable bits as an integer (RFC 5452 section 4.3).
     Random: TypeAlias = Callable[[int], int]

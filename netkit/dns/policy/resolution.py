@@ -21,7 +21,7 @@ the history:
 - With `hedge`, a second upstream is asked while the first is later than its round-trip time explains.
 
 Each reason applies once to each upstream, so the number of asks is limited. No ask lasts longer than the
-deadline over all. `netkit.dns.answer.Lookup` follows aliases, with one `Resolution` for each name.
+deadline over all. `netkit.dns.policy.answer.Lookup` follows aliases, with one `Resolution` for each name.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
-from netkit.dns.knowledge import Knowledge
-from netkit.dns.manner import NEVER, Manner
-from netkit.dns.steps import Ask, Done, Sent, Step, Wait, Why
+from netkit.dns.policy.knowledge import Knowledge
+from netkit.dns.policy.manner import NEVER, Manner
+from netkit.dns.policy.steps import Ask, Done, Sent, Step, Wait, Why
+from netkit.dns.policy.upstream import Transport
+from netkit.dns.policy.verdict import judge
 from netkit.dns.tsig.errors import TsigError
-from netkit.dns.upstream import Transport
-from netkit.dns.verdict import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from netkit.dns.manner import Random
-    from netkit.dns.message import Message, Question
-    from netkit.dns.options import QueryOptions
+    from netkit.dns.messages.message import Message, Question
+    from netkit.dns.policy.manner import Random
+    from netkit.dns.policy.options import QueryOptions
+    from netkit.dns.policy.upstream import Upstream
+    from netkit.dns.policy.verdict import Verdict
     from netkit.dns.transports.reply import Reply
-    from netkit.dns.upstream import Upstream
-    from netkit.dns.verdict import Verdict
 
 __all__ = ["Ask", "Done", "Resolution", "Sent", "Step", "Wait", "Why"]
 
@@ -153,8 +153,9 @@ class Resolution:
     def heard(self, ask: Ask, what: Reply | DnsError, now: float) -> None:
         """Report the reply to `ask`, or why there is none: NetworkError, InvalidResponse, Truncated.
 
-        The reply's message is as `netkit.dns.matching.match` gives it. Truncated means that the message was
-        cut so that nothing but its header could be read. What comes for an ask that is not out is ignored.
+        The reply's message is as `netkit.dns.policy.matching.match` gives it. Truncated means that the
+        message was cut so that nothing but its header could be read. What comes for an ask that is not out
+        is ignored.
         """
         pending = self._open.pop(ask.number, None)
         if pending is None or self._done is not None:

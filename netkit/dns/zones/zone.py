@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from netkit.dns.constants import DnsClass, DnsRecordType, Rcode
 from netkit.dns.errors import DnsError
+from netkit.dns.messages.wire import MAX_MESSAGE, WireWriter
 from netkit.dns.name import Name
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.rrset import RRset
-from netkit.dns.wire import MAX_MESSAGE, WireWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

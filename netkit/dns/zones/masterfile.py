@@ -5,7 +5,7 @@ RFC 1035 section 5 (the format), RFC 2308 section 4 (`$TTL`), RFC 3597 section 5
     $ORIGIN example.com.            the name that completes relative names
     $TTL 1h                         the TTL of records without one
     $INCLUDE file [origin]          allowed only if the reader is handed an `include`
-    $GENERATE 1-9 h$ A 192.0.2.$    lines made of a template (`netkit.dns.generate`)
+    $GENERATE 1-9 h$ A 192.0.2.$    lines made of a template (`netkit.dns.zones.generate`)
     @  IN  SOA  ns1 hostmaster (    parentheses continue a line
         2024010101 1d 2h 4w 5m )
     www  300  IN  A  192.0.2.1      TTL and class in either order; both are optional
@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from netkit.dns.constants import MAX_TTL, DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError, ZoneFileError
-from netkit.dns.generate import MAX_GENERATED, Template
 from netkit.dns.text import TextReader
 from netkit.dns.tokens import Entry, Place, Source, Token, decoded, is_class, next_entry, shown
+from netkit.dns.zones.generate import MAX_GENERATED, Template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

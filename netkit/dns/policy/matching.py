@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
-from netkit.dns.message import QR, TC, Header, Message, Question
+from netkit.dns.messages.message import QR, TC, Header, Message, Question
+from netkit.dns.messages.wire import WireReader
 from netkit.dns.name import Name
 from netkit.dns.value import Value
-from netkit.dns.wire import WireReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

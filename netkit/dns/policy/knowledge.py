@@ -21,7 +21,7 @@ from netkit.io.sync import forkable_lock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from netkit.dns.upstream import Transport, Upstream
+    from netkit.dns.policy.upstream import Transport, Upstream
 
 #: How many upstreams are remembered; the one that was unused for longest is forgotten first.
 MAX_UPSTREAMS = 1024

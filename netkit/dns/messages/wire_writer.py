@@ -1,6 +1,6 @@
 """Writing octets: a buffer that compresses names (RFC 1035 sections 3.1, 3.3 and 4.1.4).
 
-`netkit.dns.wire` has the reading side, and hands these names on: most code needs both.
+`netkit.dns.messages.wire` has the reading side, and hands these names on: most code needs both.
 """
 
 from __future__ import annotations

@@ -23,15 +23,15 @@ from typing import TYPE_CHECKING
 from netkit.dns.constants import MAX_TTL, DnsClass, DnsRecordType, Rcode
 from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.errors import DnsError
-from netkit.dns.header import QR
-from netkit.dns.reading import COUNTS, MadeParts, read_message, read_parts, read_record
+from netkit.dns.messages.header import QR
+from netkit.dns.messages.reading import COUNTS, MadeParts, read_message, read_parts, read_record
+from netkit.dns.messages.wire import WireReader
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.value import Value, assign
-from netkit.dns.wire import WireReader
 
 if TYPE_CHECKING:
+    from netkit.dns.messages.reading import Parts
     from netkit.dns.name import Name
-    from netkit.dns.reading import Parts
 
 #: The most complaints that are kept about one message; the last says that there were more.
 MAX_COMPLAINTS = 64

@@ -17,14 +17,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from netkit.dns.errors import DnsError
-from netkit.dns.layout import is_bitmap
+from netkit.dns.messages.layout import is_bitmap
+from netkit.dns.messages.wire_writer import HEADER, MAX_STRING, QUESTION_FIELDS, RECORD_FIELDS, WireWriter
 from netkit.dns.name import MAX_NAME, Name
-from netkit.dns.wire_writer import HEADER, MAX_STRING, QUESTION_FIELDS, RECORD_FIELDS, WireWriter
 
 if TYPE_CHECKING:
     from typing import Any, Self
 
-    from netkit.dns.layout import Layout
+    from netkit.dns.messages.layout import Layout
 
 __all__ = ["MAX_MESSAGE", "MAX_POINTERS", "MAX_STRING", "WireReader", "WireWriter"]
 

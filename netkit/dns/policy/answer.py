@@ -15,22 +15,22 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from netkit.dns.errors import DnsError
-from netkit.dns.message import Question
+from netkit.dns.messages.message import Question
 from netkit.dns.name import Name
+from netkit.dns.policy.resolution import Ask, Done, Resolution, Step, Wait, Why
+from netkit.dns.policy.upstream import Routes
 from netkit.dns.records.base import DnsRecord
-from netkit.dns.resolution import Ask, Done, Resolution, Step, Wait, Why
-from netkit.dns.upstream import Routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from netkit.addr import IpAddr
-    from netkit.dns.knowledge import Knowledge
-    from netkit.dns.manner import Random
-    from netkit.dns.options import QueryOptions
-    from netkit.dns.resolution import Sent
+    from netkit.dns.policy.knowledge import Knowledge
+    from netkit.dns.policy.manner import Random
+    from netkit.dns.policy.options import QueryOptions
+    from netkit.dns.policy.resolution import Sent
+    from netkit.dns.policy.upstream import UpstreamLike
     from netkit.dns.transports.reply import Reply
-    from netkit.dns.upstream import UpstreamLike
 
 #: The largest number of aliases followed from one name; a longer chain counts as a loop.
 MAX_ALIASES = 16

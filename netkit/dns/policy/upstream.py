@@ -12,7 +12,7 @@ fragment it is the host. A TLS or HTTPS server may be given by name alone. Then 
 makes the upstream with an address when somebody has looked the name up ("bootstrap").
 
 An `Upstream` is identity only, immutable and hashable. What was learnt of a server is in
-`netkit.dns.knowledge`, because it changes.
+`netkit.dns.policy.knowledge`, because it changes.
 """
 
 from __future__ import annotations

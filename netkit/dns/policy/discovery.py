@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from netkit.addr import SocketAddr
 from netkit.dns.constants import DnsRecordType
-from netkit.dns.message import Question
+from netkit.dns.messages.message import Question
 from netkit.dns.name import Name
+from netkit.dns.policy.upstream import Transport, Upstream
 from netkit.dns.records.base import DnsRecord
-from netkit.dns.upstream import Transport, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -1,0 +1,1 @@
+"""How questions are asked: state machines without socket, clock or random source, and what they go by."""
