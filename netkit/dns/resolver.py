@@ -169,11 +169,16 @@ class Resolver(Closing):
     def _ask_flow(self, question: Question, here: Station) -> Flow[Answer | DnsError]:
         """Flow: ask the servers, and keep the answer."""
         plan, lookups = self._now_in_force()
-        if self._cache.has_stale(question):
-            within = min(plan.options.within or STALE_AFTER, STALE_AFTER)
-            lookups = Lookups(plan.options.replace(within=within), self._knowledge, plan.routes)
+        lookups = self._in_time(plan, lookups, question)
         found = yield from lookups.flow(question, self._servers(plan, question), here)
         return self._keep(plan, question, found)
+
+    def _in_time(self, plan: Plan, lookups: Lookups, question: Question) -> Lookups:
+        """How to ask a question: for a short time only, if there is a stale answer to give."""
+        if not self._cache.has_stale(question):
+            return lookups
+        within = min(plan.options.within or STALE_AFTER, STALE_AFTER)
+        return Lookups(plan.options.replace(within=within), self._knowledge, plan.routes, self._tell)
 
     def _find(self, question: Question) -> Answer | None:
         """What the cache has; raises the error of a negative answer."""
@@ -185,13 +190,16 @@ class Resolver(Closing):
         each = (given if isinstance(given, Question) else Question(*given) for given in questions)
         plan, lookups = self._now_in_force()
 
+        def lookups_for(question: Question) -> Lookups:
+            return self._in_time(plan, lookups, question)
+
         def servers(question: Question) -> Sequence[Upstream]:
             return self._servers(plan, question)
 
         def keep(question: Question, found: Answer | DnsError) -> Answer | DnsError:
             return self._keep(plan, question, found)
 
-        return Many(each, concurrency, lookups, self._places.here, servers, self._known, keep)
+        return Many(each, concurrency, lookups, lookups_for, self._places.here, servers, self._known, keep)
 
     def _known(self, question: Question) -> Answer | DnsError | None:
         """What the cache has for a question."""

@@ -57,8 +57,9 @@ class Many:
     """The questions of one call. Each `next_flow` waits for results; `close` gives up the rest.
 
     `here` gives the place where the first `next_flow` runs, which is the place of all of them.
-    `upstreams_for` says whom to ask; `find` looks for an answer that is known already; `keep` is given what
-    was found, and returns the result.
+    `lookups_for` says how to ask, which may be another way than that of `lookups` where `Lookups.first` has
+    no query; `upstreams_for` says whom. `find` looks for an answer that is known already; `keep` is given
+    what was found, and returns the result.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Many:
         questions: Iterator[Question],
         concurrency: int,
         lookups: Lookups,
+        lookups_for: Callable[[Question], Lookups],
         here: Callable[[], Station],
         upstreams_for: Callable[[Question], Sequence[Upstream]],
         find: Callable[[Question], Answer | DnsError | None],
@@ -76,6 +78,7 @@ class Many:
         self._questions = questions
         self._concurrency = concurrency
         self._lookups = lookups
+        self._lookups_for = lookups_for
         self._here = here
         self._place: Station | None = None
         self._upstreams_for = upstreams_for
@@ -130,7 +133,7 @@ class Many:
     def _fill(self) -> None:
         """Send queries for further questions, as many as may be outstanding."""
         room = self._concurrency - len(self._out) - len(self._join.branches)
-        pool, lookups = self._station.udp, self._lookups
+        pool = self._station.udp
         while room > 0 and not self._is_over and len(self.results) < self._concurrency:
             question = next(self._questions, None)
             if question is None:
@@ -145,11 +148,12 @@ class Many:
                 continue
             self._same[question] = 1
             room -= 1
+            lookups = self._lookups_for(question)
             upstreams = self._upstreams_for(question)
             told = _Told(self._finished)
             one = lookups.first(question, upstreams, self._station, told)
             if one is None:
-                self._join.start(self._look_up(question, upstreams))
+                self._join.start(self._look_up(lookups, question, upstreams))
                 continue
             told.one = one
             addr = upstreams[0].addr
@@ -158,11 +162,11 @@ class Many:
                 blocked = pool.send(one, addr, lookups.room)
             except OSError:
                 blocked = None  # it is over, and the flow gets the error once more
-                self._join.start(self._look_up(question, upstreams))
+                self._join.start(self._look_up(lookups, question, upstreams))
                 continue
             if blocked is not None:
                 pool.drop(one)
-                self._join.start(self._look_up(question, upstreams))
+                self._join.start(self._look_up(lookups, question, upstreams))
             else:
                 self._out.add(one)
 
@@ -171,8 +175,8 @@ class Many:
         for _ in range(self._same.pop(question, 1)):
             self.results.append((question, found))
 
-    def _look_up(self, question: Question, upstreams: Sequence[Upstream]) -> Flow[None]:
-        self._give(question, (yield from self._lookups.flow(question, upstreams, self._station)))
+    def _look_up(self, lookups: Lookups, question: Question, upstreams: Sequence[Upstream]) -> Flow[None]:
+        self._give(question, (yield from lookups.flow(question, upstreams, self._station)))
 
     def _go_on(self, one: FirstQuery) -> Flow[None]:
         if not one.is_over:
