@@ -339,6 +339,7 @@ class TestCookies:
             assert addresses(found) == ["198.51.100.1"]
         sent = [None if cookie is None else cookie.server for cookie in map(cookie_of, server.asked)]
         encrypted = stand.transport.is_encrypted
+        assert {asked.over_tcp for asked in server.asked} == {stand.transport is not UDP}
         assert sent == ([None, None] if encrypted else [b"", b"right-one", b"right-one"])
         assert not encrypted or not any(len(asked.wire) % 128 for asked in server.asked), "padded instead"
 
@@ -403,6 +404,18 @@ class TestTurns:
         (found,) = stand.look_up(resolver, "www.example.")
         assert isinstance(found, DnsError.Timeout)
         assert found.timeout is not None and found.timeout >= 0.1
+
+    def test_one_deadline_over_all_aliases(self, stand: Stand) -> None:
+        """A name that leads to another, and so on; each answer comes in time, but late."""
+        late = threading.Event()
+
+        def script(asked: Asked) -> Message:
+            late.wait(0.02)
+            return answer(asked, f"{asked.name} 60 CNAME a.{asked.name}")
+
+        (found,) = stand.look_up(stand.resolver(stand.serve(script), within=0.1), "www.example.")
+        assert isinstance(found, DnsError.Timeout)
+        assert str(found.name) == "www.example."
 
     def test_identical_questions_in_flight_are_asked_once(self, stand: Stand) -> None:
         server = stand.serve(good)
