@@ -20,18 +20,18 @@ from typing import Any, Self, TypeVar
 import pytest
 
 from netkit.dns import DnsError, QueryOptions, Resolver
-from netkit.dns.answer import Answer
 from netkit.dns.cache import STALE_TTL
 from netkit.dns.constants import DnsRecordType, Rcode
 from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.host import find_addresses_flow
-from netkit.dns.message import QR, TC, Message, Question
+from netkit.dns.messages.message import QR, TC, Message, Question
 from netkit.dns.name import Name
+from netkit.dns.policy.answer import Answer
+from netkit.dns.policy.steps import Done
+from netkit.dns.policy.upstream import Transport, Upstream
 from netkit.dns.records import DnsRecord
-from netkit.dns.steps import Done
 from netkit.dns.system import Hosts, HostSource
 from netkit.dns.transports.https import MEDIA_TYPE
-from netkit.dns.upstream import Transport, Upstream
 from netkit.doh import DohClient
 from netkit.http.message import Response
 from netkit.http.server.config import ServerConfig
