@@ -168,6 +168,9 @@ class Resolver(Closing):
 
     def _ask_flow(self, question: Question, here: Station) -> Flow[Answer | DnsError]:
         """Flow: ask the servers, and keep the answer."""
+        kept = self._known(question)
+        if kept is not None:  # another call has asked since this one looked
+            return kept
         plan, lookups = self._now_in_force()
         lookups = self._in_time(plan, lookups, question)
         found = yield from lookups.flow(question, self._servers(plan, question), here)
