@@ -4,9 +4,9 @@
 #   tools/test.sh PYTHON [PYTEST ARGUMENTS]
 #
 # Every run is made, whatever comes of another. What builds the distribution, and what does not depend on the
-# twins, is run once, with Rust. Where there are two processors and the whole suite is asked for, five runs are
-# made side by side, because much of each is waiting: each twin, and three of what is run once, that of the
-# commands, that of the peers, and that of the rest. What the others say is shown at the end.
+# twins, is run once, with Rust. Where there are two processors and the whole suite is asked for, six runs are
+# made side by side, because much of each is waiting: each twin, and four of what is run once, those of the
+# commands, of the peers, of HTTP, and of the rest. What the others say is shown at the end.
 set -eu
 python=$1
 shift
@@ -53,14 +53,19 @@ else
     commands=$!
     (behind -m 'build or once' tests/interop tests/test_packaging.py) >"$said/peers" 2>&1 &
     peers=$!
-    (behind -m 'build or once' --ignore=tests/cli --ignore=tests/interop --ignore=tests/test_packaging.py) \
-        >"$said/once" 2>&1 &
+    (behind -m 'build or once' tests/http) >"$said/http" 2>&1 &
+    http=$!
+    (behind -m 'build or once' --ignore=tests/cli --ignore=tests/interop --ignore=tests/test_packaging.py \
+        --ignore=tests/http) >"$said/once" 2>&1 &
     once=$!
-    trap 'kill "$pure" "$commands" "$peers" "$once" 2>/dev/null; rm -rf "$said"; exit 130' INT TERM
+    trap 'kill "$pure" "$commands" "$peers" "$http" "$once" 2>/dev/null; rm -rf "$said"; exit 130' INT TERM
     "$python" -m pytest -m 'not build and not once' || status=$?
     wait "$once" || status=$?
     say "and what does not depend on the twins:"
     cat "$said/once"
+    wait "$http" || status=$?
+    say "and HTTP:"
+    cat "$said/http"
     wait "$peers" || status=$?
     say "and the peers, and what builds the distribution:"
     cat "$said/peers"
