@@ -39,8 +39,6 @@ MAX_OCTETS = 8 << 20
 MAX_TTL = 604_800
 #: The longest time that a negative answer is kept, in seconds (RFC 2308 section 5: one to three hours).
 MAX_NEGATIVE_TTL = 10_800
-#: How long stale answers are worth keeping, in seconds (RFC 8767 section 5 suggests one to three days).
-STALE_FOR = 86_400
 #: How many seconds servers get where there is a stale answer to give (RFC 8767 section 5: 1.8).
 STALE_AFTER = 1.8
 #: The TTL of a stale answer, and how long it is given out before the servers are asked again (RFC 8767

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.records.fields import Schema
 
-_NO_OCTETS = b""
-
 
 class Octets(Field[bytes, bytes]):
     """`size` octets, or all that are left. May be left out with a default."""

@@ -23,11 +23,11 @@ Most messages have no options, and so the classes are loaded when the first one 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from netkit.dns.errors import DnsError
 from netkit.dns.messages.wire import WireWriter
-from netkit.dns.records.fields import Field
+from netkit.dns.records.declared import WithFields, json_schema_of
 from netkit.dns.value import Value
 
 if TYPE_CHECKING:
@@ -39,30 +39,12 @@ if TYPE_CHECKING:
     from netkit.dns.records.fields import Schema
 
 
-class Declared(type):
-    """Makes classes of options from the fields that are declared in them, as records are made."""
-
-    #: The fields of the option's data in their order.
-    FIELDS: tuple[Field[Any, Any], ...] = ()
-
-    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Declared:
-        declared = {key: value for key, value in namespace.items() if isinstance(value, Field)}
-        if declared:
-            namespace = {key: value for key, value in namespace.items() if key not in declared}
-            namespace.setdefault("__match_args__", tuple(declared))
-            namespace["FIELDS"] = tuple(declared.values())
-            namespace["__slots__"] = tuple(declared)
-        namespace.setdefault("__slots__", ())
-        made = super().__new__(mcs, name, bases, namespace)
-        for key, field in declared.items():
-            slot = made.__dict__[key]
-            field.bind(key)
-            field.get, field.put = slot.__get__, slot.__set__
-        return made
+class Declared(WithFields):
+    """Makes the classes of options; the fields are those of the option's data."""
 
     if not TYPE_CHECKING:
 
-        def __getattr__(cls, name: str) -> object:
+        def __getattr__(cls, name: str) -> object:  # noqa: N805 - this is a metaclass
             if name in _VARIANTS:
                 import_module(_OPTIONS)  # it makes the variants attributes
                 if name in vars(EdnsOption):
@@ -218,16 +200,7 @@ class EdnsOption(Value, Variants, metaclass=OptionType):
     @classmethod
     def json_schema(cls) -> Schema:
         """The JSON Schema of `json_fields`."""
-        properties: Schema = {
-            field.key: {**field.schema, **({"description": field.about} if field.about else {})}
-            for field in cls.FIELDS
-        }
-        return {
-            "type": "object",
-            "properties": properties,
-            "required": list(properties),
-            "additionalProperties": False,
-        }
+        return json_schema_of(cls)
 
     def __str__(self) -> str:
         return f"{self.title}: {self.text()}".rstrip()

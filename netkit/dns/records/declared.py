@@ -1,13 +1,13 @@
 """How a class with fields becomes a class of records: slots, the order of its arguments, its layout.
 
-`Declared` is the metaclass of `DnsRecord`. It takes the `Field`s out of a class's body, gives them slots, and
-notes them in `FIELDS`. It stands in place of the `dataclasses` module, whose import costs more time than all
-that a lookup of an address loads.
+`WithFields` takes the `Field`s out of a class's body, gives them slots, and notes them in `FIELDS`. Of its
+kind are `Declared`, the metaclass of `DnsRecord`, and that of the EDNS options. This stands in place of the
+`dataclasses` module, whose import costs more time than all that a lookup of an address loads.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from netkit.dns.constants import DnsClass
 from netkit.dns.records.fields import Field
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     from netkit.dns.records.fields import Schema
 
-#: What `DnsRecord` has in common with its variants: in the order of their arguments, the first and the last.
-_BEFORE, _AFTER = ("name", "ttl"), ("rdclass",)
 
+class WithFields(type):
+    """Makes classes from the fields that are declared in them: slots take the place of the fields."""
 
-class Declared(type):
-    """Makes the classes of records from the fields that are declared in them."""
-
-    #: The fields of the RDATA in their order.
+    #: The fields in their order.
     FIELDS: tuple[Field[Any, Any], ...] = ()
+    #: What a constructor takes before the fields, and behind them.
+    BEFORE: ClassVar[tuple[str, ...]] = ()
+    BEHIND: ClassVar[tuple[str, ...]] = ()
 
     if TYPE_CHECKING:
         __match_args__: tuple[str, ...]
@@ -37,11 +37,11 @@ class Declared(type):
         bases: tuple[type, ...],
         namespace: dict[str, Any],
         init: bool = True,  # noqa: ARG004 - off where a class has its base's constructor, for mypy to know
-    ) -> Declared:
+    ) -> WithFields:
         fields = {key: value for key, value in namespace.items() if isinstance(value, Field)}
         if fields:
             namespace = {key: value for key, value in namespace.items() if key not in fields}
-            namespace.setdefault("__match_args__", (*_BEFORE, *fields, *_AFTER))
+            namespace.setdefault("__match_args__", (*mcs.BEFORE, *fields, *mcs.BEHIND))
             namespace["FIELDS"] = tuple(fields.values())
             namespace["__slots__"] = tuple(fields)
         namespace.setdefault("__slots__", ())
@@ -61,6 +61,13 @@ class Declared(type):
     ) -> None:
         super().__init__(name, bases, namespace)
 
+
+class Declared(WithFields):
+    """Makes the classes of records; the fields are those of the RDATA."""
+
+    BEFORE = ("name", "ttl")
+    BEHIND = ("rdclass",)
+
     @property
     def __signature__(cls) -> Signature:
         """The constructor's arguments, for `help`."""
@@ -70,7 +77,7 @@ class Declared(type):
         parameters = []
         for name in cls.__match_args__:
             default: object = Parameter.empty
-            if name in _AFTER:
+            if name in cls.BEHIND:
                 default = DnsClass.IN
             elif name in fields and fields[name].optional:
                 default = fields[name].default
@@ -109,8 +116,8 @@ def layout_of(cls: Declared) -> str | None:
     return "".join(letters) if letters and all(letters) else None
 
 
-def json_schema_of(cls: Declared) -> Schema:
-    """The JSON Schema of the fields of a type's records."""
+def json_schema_of(cls: WithFields) -> Schema:
+    """The JSON Schema of the fields."""
     properties: Schema = {}
     for field in cls.FIELDS:
         schema = {**field.schema}
