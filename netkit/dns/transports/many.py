@@ -133,7 +133,6 @@ class Many:
     def _fill(self) -> None:
         """Send queries for further questions, as many as may be outstanding."""
         room = self._concurrency - len(self._out) - len(self._join.branches)
-        pool = self._station.udp
         while room > 0 and not self._is_over and len(self.results) < self._concurrency:
             question = next(self._questions, None)
             if question is None:
@@ -152,23 +151,24 @@ class Many:
             upstreams = self._upstreams_for(question)
             told = _Told(self._finished)
             one = lookups.first(question, upstreams, self._station, told)
-            if one is None:
+            if one is None or not self._is_sent(one, upstreams[0], lookups.room):
                 self._join.start(self._look_up(lookups, question, upstreams))
                 continue
             told.one = one
-            addr = upstreams[0].addr
-            assert addr is not None  # `Upstream` says so for UDP
-            try:
-                blocked = pool.send(one, addr, lookups.room)
-            except OSError:
-                blocked = None  # it is over, and the flow gets the error once more
-                self._join.start(self._look_up(lookups, question, upstreams))
-                continue
-            if blocked is not None:
-                pool.drop(one)
-                self._join.start(self._look_up(lookups, question, upstreams))
-            else:
-                self._out.add(one)
+            self._out.add(one)
+
+    def _is_sent(self, one: FirstQuery, upstream: Upstream, room: int) -> bool:
+        """Send a query at once, if that can be; otherwise it is over."""
+        addr = upstream.addr
+        assert addr is not None  # `Upstream` says so for UDP
+        pool = self._station.udp
+        try:
+            blocked = pool.send(one, addr, room)
+        except OSError:
+            return False  # the flow gets the error once more
+        if blocked is not None:
+            pool.drop(one)
+        return blocked is None
 
     def _give(self, question: Question, found: Answer | DnsError) -> None:
         found = self._keep(question, found)
