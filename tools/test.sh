@@ -60,21 +60,16 @@ else
     once=$!
     trap 'kill "$pure" "$commands" "$peers" "$http" "$once" 2>/dev/null; rm -rf "$said"; exit 130' INT TERM
     "$python" -m pytest -m 'not build and not once' || status=$?
-    wait "$once" || status=$?
-    say "and what does not depend on the twins:"
-    cat "$said/once"
-    wait "$http" || status=$?
-    say "and HTTP:"
-    cat "$said/http"
-    wait "$peers" || status=$?
-    say "and the peers, and what builds the distribution:"
-    cat "$said/peers"
-    wait "$commands" || status=$?
-    say "and the commands:"
-    cat "$said/commands"
-    wait "$pure" || status=$?
-    say "and with the Python twins:"
-    cat "$said/pure"
+    ended() {
+        wait "$1" || status=$?
+        say "and $3:"
+        cat "$said/$2"
+    }
+    ended "$once" once "what does not depend on the twins"
+    ended "$http" http "HTTP"
+    ended "$peers" peers "the peers, and what builds the distribution"
+    ended "$commands" commands "the commands"
+    ended "$pure" pure "with the Python twins"
 fi
 if [ $# -eq 0 ] && [ "$status" -eq 0 ]; then
     echo $(($(date +%s) - begun)) >"$lasted"
