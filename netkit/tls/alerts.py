@@ -72,12 +72,20 @@ _REMEDIES: Final[dict[int, Remedy]] = {
     70: "versions",
     86: "max_version",
     112: "server_name",
+    116: "identity_cert",
     120: "alpn_protocols",
 }
 
 # OpenSSL takes its names for alerts from SSL 3.0 and TLS 1.0, which spell some names differently.
 _OPENSSL_SPELLING: Final[dict[str, str]] = {"user_cancelled": "user_canceled"}
-_OPENSSL_PREFIXES: Final = ("sslv3_alert_", "tlsv13_alert_", "tlsv1_alert_", "tlsv1_", "ssl/tls_alert_")
+_OPENSSL_PREFIXES: Final = (
+    "sslv3_alert_",
+    "tlsv13_alert_",
+    "tlsv1_alert_",
+    "tlsv1_",
+    "ssl/tls_alert_",  # from OpenSSL 3.2 on
+    "tls_alert_",  # from OpenSSL 4.0 on
+)
 
 _NUMBERS: Final[dict[str, int]] = {name: number for number, name in ALERT_NAMES.items()}
 

@@ -14,13 +14,15 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netkit._log import Log
-from netkit.tls.certificate import Certificate
 from netkit.tls.errors import TlsError
-from netkit.tls.trust import Purpose, split_by_trust
+from netkit.tls.identity import Identity
 from netkit.tls.versions import TlsVersion
+from netkit.tls.x509.certificate import Certificate
+from netkit.tls.x509.trust import Purpose, split_by_trust
 
 if TYPE_CHECKING:
-    from netkit.tls.keys import PrivateKey
+    from netkit.tls.backend import IdentityResolver, SessionStore
+    from netkit.tls.x509.keys import PrivateKey
 
 log = Log("netkit.tls")
 
@@ -35,8 +37,35 @@ class CertVerifyMode(Enum):
     Full = "full"
     #: Nobody: every certificate is accepted. Use it to inspect a peer, never to send secrets.
     None_ = "none"
-    #: The `verifier` of the configuration, after a handshake that accepts anything.
+    #: The `verifier` of the configuration: inside the handshake where the backend can, else right after it.
     Custom = "custom"
+
+
+#: The settings that are lists.
+_LISTS = (
+    "root_certs",
+    "identity_chain",
+    "alpn_protocols",
+    "distrusted_certs",
+    "tls13_cipher_suites",
+    "groups",
+    "signature_algorithms",
+    "certificate_compression",
+    "crls",
+)
+
+#: The settings that only one side has.
+_OF_CLIENTS = ("session_store", "request_ocsp", "ech_config_list", "ech_grease")
+_OF_SERVERS = (
+    "client_auth_optional", "tickets", "max_early_data", "half_rtt", "resolver", "ocsp_response"
+)  # fmt: skip
+
+#: The most tickets that a server sends on a connection. A client needs one for each connection that it makes
+#: at the same time (RFC 8446 section 4.6.1).
+MOST_TICKETS = 100
+
+#: RFC 8879 section 3.
+COMPRESSIONS = ("zlib", "brotli", "zstd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +78,21 @@ class TlsConfig:
     `distrusted_certs`, and every chain that leads through it is refused.
     `identity_chain` holds the intermediates that are sent after `identity_cert`. On a server `verify_mode`
     applies to client certificates: mode None asks for no certificate, the other modes require one.
+    `client_auth_optional` lets a client without a certificate in, where the mode asks for one.
     `cipher_suites` is a cipher list in OpenSSL's notation for TLS 1.2 and older; None keeps Python's list.
+    `tls13_cipher_suites`, `groups` and `signature_algorithms` are IANA's names, preferred first; empty keeps
+    the backend's.
+
+    `backend` names one; None takes the standard one, or the first that has what these settings ask for.
+    `session_store` keeps a client's sessions, so that later connections resume them; `tickets` is how many a
+    server sends, up to 100 (None: the backend's number). `max_early_data` is how many bytes of 0-RTT a server
+    takes, 0 is none; with `half_rtt` its streams are handed out when some came, and can be written before the
+    client's Finished (see `TlsStream.confirm`). `resolver` chooses by the ClientHello what a server shows. A
+    client asks for a stapled OCSP response with `request_ocsp`; a server sends `ocsp_response` (DER).
+    `ech_config_list` is an ECHConfigList; `ech_grease` pretends to have one. `certificate_compression` holds
+    `"zlib"`, `"brotli"`, `"zstd"`. `crls` are DER. `key_log` is a file that secrets are appended to, instead
+    of the one in SSLKEYLOGFILE. `fips` demands that the cryptography is a FIPS module. A setting that no
+    backend here can honour raises `CapabilityError` when the configuration is used, before anything connects.
     """
 
     min_version: TlsVersion = TlsVersion.Tls12
@@ -65,12 +108,30 @@ class TlsConfig:
     verifier: Verifier | None = None
     cipher_suites: str | None = None
     distrusted_certs: tuple[Certificate, ...] = ()
+    client_auth_optional: bool = False
+    backend: str | None = None
+    tls13_cipher_suites: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    signature_algorithms: tuple[str, ...] = ()
+    session_store: SessionStore | None = None
+    tickets: int | None = None
+    max_early_data: int = 0
+    resolver: IdentityResolver | None = None
+    request_ocsp: bool = False
+    ocsp_response: bytes | None = None
+    ech_config_list: bytes | None = None
+    ech_grease: bool = False
+    certificate_compression: tuple[str, ...] = ()
+    crls: tuple[bytes, ...] = ()
+    key_log: str | None = None
+    fips: bool = False
+    half_rtt: bool = False
 
     def __post_init__(self) -> None:
         # The caller may pass any sequence. It is kept as a tuple, so that the configuration can be hashed.
-        for name in ("root_certs", "identity_chain", "alpn_protocols", "distrusted_certs"):
+        for name in _LISTS:
             value = getattr(self, name)
-            if isinstance(value, (str, Certificate)):
+            if isinstance(value, (str, bytes, Certificate)):
                 raise TlsError.InvalidConfig(name, f"a list is wanted, not one {type(value).__name__}")
             object.__setattr__(self, name, tuple(value))
         self._pass_over_distrusted()
@@ -78,6 +139,7 @@ class TlsConfig:
         self._check_alpn()
         self._check_identity()
         self._check_trust()
+        self._check_sides()
 
     def _pass_over_distrusted(self) -> None:
         purpose: Purpose = "clientAuth" if self.is_server else "serverAuth"
@@ -133,6 +195,53 @@ class TlsConfig:
             problem = "nothing to verify the peer against: no root_certs, and use_system_certs is off"
             raise TlsError.InvalidConfig("root_certs", problem, hint="use with_root_certs(...)")
 
+    def _check_sides(self) -> None:
+        of_the_other = _OF_CLIENTS if self.is_server else _OF_SERVERS
+        for name in of_the_other:
+            if getattr(self, name):
+                other = "a client" if self.is_server else "a server"
+                raise TlsError.InvalidConfig(name, f"only {other} has this setting")
+        if self.client_auth_optional and self.verify_mode is CertVerifyMode.None_:
+            raise TlsError.InvalidConfig("client_auth_optional", "no certificate is asked for")
+        if self.half_rtt:
+            self._check_half_rtt()
+        for size in ("max_early_data", "tickets"):
+            if (getattr(self, size) or 0) < 0:
+                raise TlsError.InvalidConfig(size, "it is negative")
+        if self.max_early_data and self.max_version < TlsVersion.Tls13:
+            raise TlsError.InvalidConfig("max_early_data", "early data needs TLS 1.3 (RFC 8446 section 2.3)")
+        if (self.tickets or 0) > MOST_TICKETS:
+            raise TlsError.InvalidConfig("tickets", f"at most {MOST_TICKETS} are sent to a client")
+        for name in self.certificate_compression:
+            if name not in COMPRESSIONS:
+                problem = f"{name!r} is none of {', '.join(COMPRESSIONS)}"
+                raise TlsError.InvalidConfig("certificate_compression", problem)
+
+    def _check_half_rtt(self) -> None:
+        if not self.max_early_data:
+            raise TlsError.InvalidConfig("half_rtt", "there is no early data to answer: max_early_data is 0")
+        # RFC 8446 section 4.4.4: before the peer's Finished there is no assurance of its identity.
+        if self.verify_mode is not CertVerifyMode.None_:
+            problem = "a client that is asked for a certificate cannot be answered before its Finished"
+            raise TlsError.InvalidConfig("half_rtt", problem)
+
+    @property
+    def identity(self) -> Identity | None:
+        """The certificate, its chain and its key as one value."""
+        if self.identity_cert is None or self.identity_key is None:
+            return None
+        return Identity((self.identity_cert, *self.identity_chain), self.identity_key)
+
+    @property
+    def trusts_system(self) -> bool:
+        """Whether the system's roots are trusted."""
+        return (
+            self.verify_mode is CertVerifyMode.Full
+            and self.use_system_certs
+            and not self.root_certs
+            and not self.is_server
+        )
+
     @classmethod
     def client(cls) -> TlsConfig:
         """Settings for a client: TLS 1.2 and 1.3, the system's roots, full verification."""
@@ -172,6 +281,8 @@ class TlsConfig:
 
     def with_alpn(self, protocols: Iterable[str | bytes]) -> TlsConfig:
         """Offer these application protocols, preferred first. A server chooses among them."""
+        if isinstance(protocols, (str, bytes)):
+            protocols = (protocols,)
         names = (name if isinstance(name, str) else name.decode("latin-1") for name in protocols)
         return self.replace(alpn_protocols=tuple(names))
 
@@ -183,6 +294,10 @@ class TlsConfig:
             raise TlsError.InvalidConfig("identity_cert", "the chain is empty")
         first, *rest = certificate
         return self.replace(identity_cert=first, identity_chain=tuple(rest), identity_key=key)
+
+    def with_backend(self, name: str | None) -> TlsConfig:
+        """Use this backend; None leaves the choice to what the settings ask for."""
+        return self.replace(backend=name)
 
     def with_verify_mode(self, mode: CertVerifyMode) -> TlsConfig:
         """Verify fully or not at all; for Custom use `with_verifier`."""

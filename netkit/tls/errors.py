@@ -1,8 +1,9 @@
-"""The errors of TLS, and the conversion of OpenSSL's errors into them.
+"""The errors of TLS: what `netkit.tls` raises, and what each says to its reader.
 
     TlsError
     ├── HandshakeFailed                  the handshake failed before there was a connection
-    │   └── NotTls                       what the peer sent is not TLS at all
+    │   ├── NotTls                       what the peer sent is not TLS at all
+    │   └── EchRejected                  the server could not decrypt the hello: the keys that it takes
     ├── AlertReceived                    the peer refused with an alert: its number and name
     ├── UnsupportedVersion               the two sides have no protocol version in common
     ├── NoCipherSuites                   the two sides have no cipher suite in common
@@ -12,15 +13,14 @@
     ├── InvalidCertificate               a certificate that cannot be read (ValueError)
     ├── InvalidKey                       local: a key that cannot be read or used (ValueError)
     ├── InvalidConfig                    usage: settings that contradict each other (ValueError)
+    │   └── CapabilityError              usage: a setting that no backend here can honour
     ├── NoTrustStore                     local: no store of trusted certificates on this machine (OSError)
+    ├── UnusableFile                     local: a file of certificates or keys that is broken, or not there
     └── IoError                          the connection below failed (OSError); connect, if it was cut off
         └── Truncated                    the connection ended without close_notify (EOFError)
 
 The drawing names the stage where it is special. Else the stage is `tls` if the peer or the network caused
-the error, and `local` if not.
-
-`from_ssl_error` converts an `ssl.SSLError` into one of these errors. OpenSSL reports a received alert with a
-reason that ends in the alert's name, and a refused chain with a verification code (`X509_V_ERR_...`).
+the error, and `local` if not. What OpenSSL says of a failure becomes one of them in `openssl_errors`.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from netkit.errors import NO_CONNECTION, Fault, NetkitError, Remedy, Stage, system_kind
-from netkit.tls.alerts import alert_hint, alert_name, alert_of_reason, alert_remedy
+from netkit.tls.alerts import alert_hint, alert_name, alert_remedy
+from netkit.tls.clear import plain_protocol_hint
 from netkit.tls.text import printable
 
 if TYPE_CHECKING:
-    import ssl
     from datetime import datetime
 
-    from netkit.tls.certificate import Certificate
     from netkit.tls.versions import TlsVersion
+    from netkit.tls.x509.certificate import Certificate
 
 
 class TlsError(NetkitError):
@@ -46,6 +46,7 @@ class TlsError(NetkitError):
 
     HandshakeFailed: ClassVar[type[HandshakeFailed_]]
     NotTls: ClassVar[type[NotTls_]]
+    EchRejected: ClassVar[type[EchRejected_]]
     AlertReceived: ClassVar[type[AlertReceived_]]
     UnsupportedVersion: ClassVar[type[UnsupportedVersion_]]
     NoCipherSuites: ClassVar[type[NoCipherSuites_]]
@@ -55,7 +56,9 @@ class TlsError(NetkitError):
     InvalidCertificate: ClassVar[type[InvalidCertificate_]]
     InvalidKey: ClassVar[type[InvalidKey_]]
     InvalidConfig: ClassVar[type[InvalidConfig_]]
+    CapabilityError: ClassVar[type[CapabilityError_]]
     NoTrustStore: ClassVar[type[NoTrustStore_]]
+    UnusableFile: ClassVar[type[UnusableFile_]]
     IoError: ClassVar[type[IoError_]]
     Truncated: ClassVar[type[Truncated_]]
 
@@ -65,9 +68,14 @@ class TlsError(NetkitError):
 
 
 class HandshakeFailed(TlsError):
-    """The handshake failed; `reason` says why, `code` is OpenSSL's name for the reason."""
+    """The handshake failed; `reason` says why, `code` is OpenSSL's name for the reason.
+
+    `established`: it had succeeded before, and the connection has failed by the same kind of cause.
+    """
 
     __qualname__ = "TlsError.HandshakeFailed"
+
+    established = False
 
     def __init__(
         self,
@@ -86,7 +94,7 @@ class HandshakeFailed(TlsError):
         self.fault = fault
 
     def __str__(self) -> str:
-        return f"TLS handshake failed: {self.reason}"
+        return f"TLS {'connection' if self.established else 'handshake'} failed: {self.reason}"
 
 
 class NotTls(HandshakeFailed):
@@ -95,7 +103,9 @@ class NotTls(HandshakeFailed):
     __qualname__ = "TlsError.NotTls"
 
     def __init__(self, received: bytes = b"", *, code: str | None = None) -> None:
-        super().__init__("the peer does not speak TLS on this port", code=code, hint=_not_tls_hint(received))
+        super().__init__(
+            "the peer does not speak TLS on this port", code=code, hint=plain_protocol_hint(received)
+        )
         self.args = (received,)  # what pickle calls the class with
         self.received = received
 
@@ -103,6 +113,26 @@ class NotTls(HandshakeFailed):
         if not self.received:
             return self.reason
         return f"{self.reason}: it sent {self.received[:40]!r}"
+
+
+class EchRejected(HandshakeFailed):
+    """The server could not decrypt the encrypted hello (RFC 9849 section 6.1.6).
+
+    `retry_configs` is the ECHConfigList that it takes now, to connect once more with; None if it gave none,
+    and so wants to be connected to without ECH. It comes from a server whose certificate for the public name
+    was accepted.
+    """
+
+    __qualname__ = "TlsError.EchRejected"
+
+    def __init__(self, retry_configs: bytes | None = None, *, code: str | None = None) -> None:
+        if retry_configs is None:
+            hint = "it has no other keys: connect without ECH, which shows the name"
+        else:
+            hint = "its keys have changed: connect again with those that it gave"
+        super().__init__("the server has refused the encrypted hello", code=code, hint=hint)
+        self.args = (retry_configs,)  # what pickle calls the class with
+        self.retry_configs = retry_configs
 
 
 class AlertReceived(TlsError):
@@ -180,18 +210,33 @@ class CertificateVerificationFailed(TlsError):
 
 
 class CertificateExpired(CertificateVerificationFailed):
-    """A certificate of the chain has expired; `not_after` is its last valid moment, if known."""
+    """A certificate of the chain has expired; `not_after` is its last valid moment, if known.
+
+    `subject` is its name, and `index` its place in what the peer sent; both are None where it is the peer's
+    own certificate, or where it is not known which one it is. A trusted certificate has no index.
+    """
 
     __qualname__ = "TlsError.CertificateExpired"
 
-    def __init__(self, not_after: datetime | None = None) -> None:
+    def __init__(
+        self, not_after: datetime | None = None, subject: str | None = None, index: int | None = None
+    ) -> None:
         super().__init__("certificate has expired", X509_V_ERR_CERT_HAS_EXPIRED)
-        self.args = (not_after,)
+        self.args = (not_after, subject, index)
         self.not_after = not_after
+        self.subject = subject
+        self.index = index
 
     def __str__(self) -> str:
         when = f" on {self.not_after:%Y-%m-%d %H:%M:%SZ}" if self.not_after else ""
-        return f"the certificate expired{when}"
+        if self.subject is None:
+            # OpenSSL does not say which one of the path it is.
+            which = "the certificate" if self.not_after else "a certificate of the chain"
+        elif self.index is None:
+            which = f"the trusted certificate {printable(self.subject)}"
+        else:
+            which = f"certificate {self.index} of the chain ({printable(self.subject)})"
+        return f"{which} expired{when}"
 
 
 class HostnameMismatch(CertificateVerificationFailed):
@@ -260,6 +305,21 @@ class InvalidConfig(TlsError, ValueError):
         return f"TLS settings: {self.setting}: {self.reason}"
 
 
+class CapabilityError(InvalidConfig):
+    """A setting that the backend cannot honour, or no backend here; nothing has connected.
+
+    `backends` are the names of those that could: empty if none here can.
+    """
+
+    __qualname__ = "TlsError.CapabilityError"
+
+    def __init__(self, setting: str, reason: str, backends: tuple[str, ...] = ()) -> None:
+        hint = f"these backends can: {', '.join(backends)}" if backends else None
+        super().__init__(setting, reason, hint=hint)
+        self.args = (setting, reason, backends)
+        self.backends = backends
+
+
 class NoTrustStore(TlsError, OSError):
     """This machine has no store of trusted certificates in the places of `searched`."""
 
@@ -275,6 +335,28 @@ class NoTrustStore(TlsError, OSError):
 
     def __str__(self) -> str:
         return f"no trusted certificates on this system (looked in {', '.join(self.searched) or 'no place'})"
+
+
+class UnusableFile(TlsError, ValueError):
+    """A file of certificates, of keys, or for secrets cannot be used; `line` is that of the bad PEM block.
+
+    `path` is the file, and `reason` the sentence without it.
+    """
+
+    __qualname__ = "TlsError.UnusableFile"
+
+    fault: Fault = "local"
+
+    def __init__(self, path: str, reason: str, line: int | None = None, *, hint: str | None = None) -> None:
+        super().__init__(path, reason, line)
+        self.path = path
+        self.reason = reason
+        self.line = line
+        self.hint = hint
+
+    def __str__(self) -> str:
+        where = "" if self.line is None else f"line {self.line}: "
+        return f"{printable(self.path)}: {where}{self.reason}"
 
 
 class IoError(TlsError, OSError):
@@ -315,6 +397,7 @@ class Truncated(IoError, EOFError):
 # Inside the class, a nested name cannot be its own annotation. These lines set the types of the names above.
 HandshakeFailed_ = HandshakeFailed
 NotTls_ = NotTls
+EchRejected_ = EchRejected
 AlertReceived_ = AlertReceived
 UnsupportedVersion_ = UnsupportedVersion
 NoCipherSuites_ = NoCipherSuites
@@ -324,12 +407,15 @@ HostnameMismatch_ = HostnameMismatch
 InvalidCertificate_ = InvalidCertificate
 InvalidKey_ = InvalidKey
 InvalidConfig_ = InvalidConfig
+CapabilityError_ = CapabilityError
 NoTrustStore_ = NoTrustStore
+UnusableFile_ = UnusableFile
 IoError_ = IoError
 Truncated_ = Truncated
 
 TlsError.HandshakeFailed = HandshakeFailed
 TlsError.NotTls = NotTls
+TlsError.EchRejected = EchRejected
 TlsError.AlertReceived = AlertReceived
 TlsError.UnsupportedVersion = UnsupportedVersion
 TlsError.NoCipherSuites = NoCipherSuites
@@ -339,7 +425,9 @@ TlsError.HostnameMismatch = HostnameMismatch
 TlsError.InvalidCertificate = InvalidCertificate
 TlsError.InvalidKey = InvalidKey
 TlsError.InvalidConfig = InvalidConfig
+TlsError.CapabilityError = CapabilityError
 TlsError.NoTrustStore = NoTrustStore
+TlsError.UnusableFile = UnusableFile
 TlsError.IoError = IoError
 TlsError.Truncated = Truncated
 
@@ -355,6 +443,8 @@ X509_V_ERR_HOSTNAME_MISMATCH: Final = 62
 X509_V_ERR_IP_ADDRESS_MISMATCH: Final = 64
 
 _VERIFY_HINTS: Final[dict[int, str]] = {
+    3: "lists of revoked certificates are checked, and its issuer's is not among them: add that one",
+    12: "get the issuer's newer list of revoked certificates",
     9: "compare this machine's clock with the certificate's dates",
     10: "renew the certificate (or set this machine's clock right)",
     18: "trust this very certificate, or have one issued by an authority",
@@ -369,155 +459,9 @@ _VERIFY_HINTS: Final[dict[int, str]] = {
 #: The codes for which it helps to name the roots to trust.
 _ABOUT_ROOTS: Final = frozenset({18, 19, 20})
 
-_NOT_TLS: Final = frozenset(
-    {
-        "WRONG_VERSION_NUMBER",
-        "HTTP_REQUEST",
-        "HTTPS_PROXY_REQUEST",
-        "UNKNOWN_PROTOCOL",
-        "PACKET_LENGTH_TOO_LONG",
-        "RECORD_LAYER_FAILURE",
-    }
-)
-_NO_VERSION: Final = frozenset(
-    {
-        "UNSUPPORTED_PROTOCOL",
-        "NO_PROTOCOLS_AVAILABLE",
-        "VERSION_TOO_LOW",
-        "VERSION_TOO_HIGH",
-        "WRONG_SSL_VERSION",
-    }
-)
-_NO_CIPHER: Final = frozenset(
-    {"NO_SHARED_CIPHER", "NO_CIPHERS_AVAILABLE", "NO_CIPHER_MATCH", "LIBRARY_HAS_NO_CIPHERS"}
-)
-_LOCAL_CIPHER: Final = _NO_CIPHER - {"NO_SHARED_CIPHER"}
-_KEY: Final = frozenset({"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "PRIVATE_KEY_MISMATCH", "BAD_DECRYPT"})
-_OWN_CERTIFICATE: Final = frozenset(
-    {"NO_START_LINE", "EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK", "NO_CERTIFICATE_ASSIGNED"}
-)
 
-#: Plain words for some of OpenSSL's reasons. The other reasons keep OpenSSL's words.
-_REASONS: Final[dict[str, str]] = {
-    "DH_KEY_TOO_SMALL": "the peer's Diffie-Hellman group is too small to be safe",
-    "BAD_SIGNATURE": "the peer's signature over the handshake is wrong",
-    "DECRYPTION_FAILED_OR_BAD_RECORD_MAC": "a record was damaged on the way",
-    "UNSAFE_LEGACY_RENEGOTIATION_DISABLED": (
-        "the peer does not know secure renegotiation (RFC 5746), so it is not talked to"
-    ),
-    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the peer sent no certificate, and one is required",
-    "NO_SUITABLE_SIGNATURE_ALGORITHM": "no signature algorithm in common",
-    "NO_SUITABLE_KEY_SHARE": "no key exchange group in common",
-    "NO_APPLICATION_PROTOCOL": "no application protocol in common",
-    "WRONG_SIGNATURE_TYPE": "the peer signed with an algorithm that is not accepted here",
-    "TLSV1_UNRECOGNIZED_NAME": "the peer does not serve that name",
-}
-#: For some of these reasons: what the user can do, and the setting for it.
-_REASON_HINTS: Final[dict[str, tuple[str, Remedy]]] = {
-    "NO_APPLICATION_PROTOCOL": ("offer another", "alpn_protocols"),
-    "TLSV1_UNRECOGNIZED_NAME": ("ask for another", "server_name"),
-}
-
-
-def from_ssl_error(
-    error: ssl.SSLError,
-    *,
-    server_name: str | None = None,
-    received: bytes = b"",
-    latest: bytes = b"",
-    version: TlsVersion | None = None,
-) -> TlsError:
-    """Convert an error of the standard `ssl` module into a TlsError.
-
-    `server_name` is the name that was verified. `received` holds the first bytes that the peer sent, and
-    `latest` the last bytes. `version` is the version that the peer chose. Each one that is known makes the
-    message better.
-    """
-    verify_code = getattr(error, "verify_code", None)
-    if verify_code is not None:
-        return from_verify_code(verify_code, getattr(error, "verify_message", ""), server_name)
-    reason = getattr(error, "reason", None) or ""
-    # Python's table of reasons lacks some alerts. In an unencrypted handshake the bytes show the alert.
-    alert = alert_of_reason(reason) if reason else fatal_alert_in(latest)
-    if alert is not None:
-        return AlertReceived(alert)
-    if reason in _NOT_TLS and not _begins_like_tls(received):
-        return NotTls(received, code=reason)
-    if reason in _NO_VERSION:
-        return UnsupportedVersion(version)
-    if reason in _NO_CIPHER:
-        words = "no cipher suite is left by the settings" if reason in _LOCAL_CIPHER else _NO_CIPHER_SHARED
-        return NoCipherSuites(words, fault="caller" if reason in _LOCAL_CIPHER else "peer")
-    if reason in _KEY:
-        return InvalidKey(
-            "it does not belong to the certificate" if "MISMATCH" in reason else "wrong password"
-        )
-    if reason in _OWN_CERTIFICATE:
-        return InvalidCertificate(_words(reason))
-    if _is_eof(error, reason):
-        closed = Truncated("the peer closed the connection in the middle of the handshake")
-        closed.hint = None if received else "it said nothing: does it speak TLS on this port?"
-        return closed
-    words = _REASONS.get(reason) or _words(reason) or str(error)
-    hint, remedy = _REASON_HINTS.get(reason, (None, None))
-    return HandshakeFailed(words, code=reason or None, hint=hint, remedy=remedy)
-
-
-def from_verify_code(
-    code: int, message: str, server_name: str | None = None
-) -> CertificateVerificationFailed:
-    """Convert an OpenSSL verification result (`X509_V_ERR_...`) other than 0 into a TlsError."""
-    if code == X509_V_ERR_CERT_HAS_EXPIRED:
-        return CertificateExpired()
-    if code in (X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH) and server_name:
-        return HostnameMismatch(server_name)
-    return CertificateVerificationFailed(message or f"verification code {code}", code)
-
-
-def fatal_alert_in(received: bytes) -> int | None:
-    """The number of the fatal alert at the end of unencrypted bytes, or None.
-
-    A plaintext alert is one record of exactly two bytes (RFC 8446 section 5.1): type 21, a version,
-    the length 2, the level 2 (fatal), the description.
-    """
-    record = received[-7:]
-    if len(record) == 7 and record[:2] == b"\x15\x03" and record[3:6] == b"\x00\x02\x02":
-        return record[6]
-    return None
-
-
-_NO_CIPHER_SHARED: Final = "no cipher suite in common"
-
-
-def _begins_like_tls(received: bytes) -> bool:
-    return len(received) >= 3 and 20 <= received[0] <= 24 and received[1] == 3 and received[2] <= 4
-
-
-def _is_eof(error: ssl.SSLError, reason: str) -> bool:
-    import ssl
-
-    return (
-        isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
-        or reason == "UNEXPECTED_EOF_WHILE_READING"
-    )
-
-
-def _words(reason: str) -> str:
-    return reason.lower().replace("_", " ")
-
-
-def _not_tls_hint(received: bytes) -> str:
-    beginnings = (
-        (b"HTTP/", "this is plain HTTP: try http:// or ws://, or the port for TLS"),
-        (b"SSH-", "this is an SSH server"),
-        (
-            b"220",
-            "a mail or FTP server greets first: TLS starts there only after STARTTLS, or on another port",
-        ),
-        (b"* OK", "an IMAP server: TLS starts there only after STARTTLS, or on port 993"),
-        (b"+OK", "a POP3 server: TLS starts there only after STLS, or on port 995"),
-    )
-    for beginning, hint in beginnings:
-        if received.startswith(beginning):
-            return hint
-    return "check the port: something answers there, but in the clear"
+def closed_in_handshake(received: bytes) -> Truncated:
+    """The error of a handshake whose peer has gone; `received` holds the first bytes that it sent."""
+    closed = Truncated("the peer closed the connection in the middle of the handshake")
+    closed.hint = None if received else "it said nothing: does it speak TLS on this port?"
+    return closed

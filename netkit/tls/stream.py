@@ -1,61 +1,46 @@
 """`TlsStream`: TLS over any byte stream, as a byte stream.
 
-A session (see `backends`) holds the TLS state and turns bytes into bytes. This module decides when bytes
-move. RFC 8446 and RFC 5246; closing as in RFC 8446 section 6.1.
-
-Rules (the details of rule 8 of `netkit.io`):
-- Ciphertext is sent in the order in which the session made it. It stays in the session's output until it is
-  sent. `_flush` waits until the peer takes it; only one `_flush` runs at a time.
-- Reading may produce ciphertext (the answer to a KeyUpdate). The reader offers it to the socket and does not
-  wait. The rest is sent with the next write, which RFC 8446 section 4.6.3 allows. If a peer causes answers
-  but does not read them, the stream fails at `OUTBOX_LIMIT`.
-- A lock protects the session, for one reader thread and one writer thread. It is never held across a yield.
-- Encryption cannot be undone. So if a write is interrupted before its ciphertext is sent, the stream is
-  marked as broken.
+A session (see `backends`) holds the TLS state and turns bytes into bytes, and `connection.moving` decides
+when bytes move. Here is how a connection begins and ends.
 """
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Self
 
 from netkit.io import (
     OPERATIONS_PER_TURN,
     PAUSE,
-    BrokenStreamError,
     BusyError,
     ByteStream,
     CancellationToken,
     ClosedError,
-    Event,
     Flow,
-    LimitExceeded,
-    Want,
     deadline_after,
     phase,
     run,
     run_async,
 )
-from netkit.io.stream import LINGER, QUIET, RECEIVE_SIZE
-from netkit.tls.backends import TlsSession, new_session
-from netkit.tls.config import CertVerifyMode, TlsConfig
+from netkit.io.stream import RECEIVE_SIZE
+from netkit.tls.backend import Capability
+from netkit.tls.backends import prepare
+from netkit.tls.backends.needs import role_of
+from netkit.tls.config import TlsConfig
+from netkit.tls.connection.early import EarlyBytes
+from netkit.tls.connection.moving import TAKE_SIZE, TlsBytes
 from netkit.tls.errors import TlsError
 
 if TYPE_CHECKING:
-    from netkit.tls.certificate import Certificate
+    from netkit.net import TcpStream
+    from netkit.tls.backend import PreparedConfig
+    from netkit.tls.connection.early import EarlyWriter
     from netkit.tls.versions import TlsVersion
 
-#: How much plaintext is encrypted before the ciphertext is sent: a few records of 16 KiB.
-SEND_SIZE = 65536
-
-#: The most ciphertext that is received at once for a large body, in bytes.
-FEED_SIZE = 1 << 20
-
-#: The limit for unsent ciphertext that reading has produced, in bytes. An answer to a KeyUpdate has about 30.
-OUTBOX_LIMIT = 262_144
+#: How long a server waits for the ClientHello where a resolver is asked, in seconds.
+HELLO_TIMEOUT = 10.0
 
 
-class TlsStream(ByteStream):
+class TlsStream(TlsBytes):
     """A TLS connection over another stream: a `ByteStream` that encrypts.
 
         config = TlsConfig.client()
@@ -68,44 +53,60 @@ class TlsStream(ByteStream):
     together with itself, also when the handshake fails.
     """
 
-    _what = "TLS stream"
-
-    def __init__(
-        self, inner: ByteStream, session: TlsSession, config: TlsConfig, server_name: str | None = None
-    ) -> None:
-        """A stream over `inner`, without a handshake yet. Use `connect` or `accept` to get a connection."""
-        super().__init__()
-        self._inner = inner
-        self._session = session
-        self._config = config
-        self._lock = threading.Lock()
-        self._leaving = memoryview(b"")  # ciphertext taken from the session and not sent yet
-        self._flushing = False
-        self._cipher = memoryview(b"")  # where ciphertext of large bodies is received
-        self._read_ahead: list[bytes] = []  # plaintext that `_finish` had to read to get past it
-        self._failure: TlsError | None = None  # what ended the reading side
-        self._established = False
-        self._finished = False
-        self._stopped = False
-        self._closed = False
-        self.server_name = server_name
-
     # Handshakes.
 
     @classmethod
-    def connect_flow(cls, inner: ByteStream, server_name: str | None, config: TlsConfig) -> Flow[Self]:
+    def connect_flow(
+        cls,
+        inner: ByteStream,
+        server_name: str | None,
+        config: TlsConfig,
+        *,
+        early_data: bytes | EarlyWriter = b"",
+    ) -> Flow[Self]:
         """Flow: `connect`, for other flows to `yield from`."""
-        session = _session_or_close(inner, config, server_name, as_server=False)
-        stream = cls(inner, session, config, server_name)
+        stream = cls._begun(inner, config, server_name, as_server=False)
+        yield from stream.handshake_flow(early_data)
+        return stream
+
+    @classmethod
+    def accept_flow(
+        cls, inner: ByteStream, config: TlsConfig, *, hello_timeout: float | None = HELLO_TIMEOUT
+    ) -> Flow[Self]:
+        """Flow: `accept`, for other flows to `yield from`.
+
+        `hello_timeout` is how long the ClientHello may take, in seconds, where it is read for a resolver.
+        """
+        if config.resolver is None:
+            stream = cls._begun(inner, config, None, as_server=True)
+        else:
+            from netkit.tls.connection.resolving import choose_flow
+
+            chosen = yield from choose_flow(inner, config, hello_timeout=hello_timeout)
+            stream = cls._begun(inner, chosen.prepared.config, None, as_server=True, prepared=chosen.prepared)
+            stream._asked_name = chosen.server_name
         yield from stream.handshake_flow()
         return stream
 
     @classmethod
-    def accept_flow(cls, inner: ByteStream, config: TlsConfig) -> Flow[Self]:
-        """Flow: `accept`, for other flows to `yield from`."""
-        stream = cls(inner, _session_or_close(inner, config, None, as_server=True), config)
-        yield from stream.handshake_flow()
-        return stream
+    def _begun(
+        cls,
+        inner: ByteStream,
+        config: TlsConfig,
+        server_name: str | None,
+        *,
+        as_server: bool,
+        prepared: PreparedConfig | None = None,
+    ) -> Self:
+        """A stream before its handshake; closes `inner` if there can be none."""
+        try:
+            if config.is_server is not as_server:
+                side, method = ("a server's", "accept") if config.is_server else ("a client's", "connect")
+                raise TlsError.InvalidConfig("is_server", f"these are {side} settings: use {method}")
+            return cls(inner, prepared or prepare(config), server_name)
+        except BaseException:
+            inner.close()
+            raise
 
     @classmethod
     def connect(
@@ -114,6 +115,7 @@ class TlsStream(ByteStream):
         server_name: str | None,
         config: TlsConfig | None = None,
         *,
+        early_data: bytes | EarlyWriter = b"",
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
     ) -> Self:
@@ -123,9 +125,16 @@ class TlsStream(ByteStream):
         SNI. None is only for configurations that verify nothing. `timeout` limits the whole handshake, in
         seconds.
 
+        `early_data` is sent as 0-RTT where a session is resumed that allows it, and the rest of it, or all
+        if the server rejects it, right after the handshake: so it is always sent once that the server takes.
+        Somebody on the path can replay 0-RTT to the server (RFC 8446 section 8): give only what may come
+        twice. `early_data_accepted` tells which way it went. A function gets an `EarlyOffer` once such a
+        session is there, and returns the bytes: they are of the application protocol of that session, and
+        where another one is agreed on, they are not sent again.
+
         Raises TlsError (see its variants), DeadlineExceeded, CancellationError. Each of them closes `inner`.
         """
-        flow = cls.connect_flow(inner, server_name, config or TlsConfig.client())
+        flow = cls.connect_flow(inner, server_name, config or TlsConfig.client(), early_data=early_data)
         with phase(_doing(server_name), "tls"):
             return run(flow, deadline=deadline_after(timeout), cancel=cancel)
 
@@ -136,11 +145,12 @@ class TlsStream(ByteStream):
         server_name: str | None,
         config: TlsConfig | None = None,
         *,
+        early_data: bytes | EarlyWriter = b"",
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
     ) -> Self:
         """Make a handshake as the client over `inner`; arguments and errors as `connect`."""
-        flow = cls.connect_flow(inner, server_name, config or TlsConfig.client())
+        flow = cls.connect_flow(inner, server_name, config or TlsConfig.client(), early_data=early_data)
         with phase(_doing(server_name), "tls"):
             return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
 
@@ -153,7 +163,11 @@ class TlsStream(ByteStream):
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
     ) -> Self:
-        """Make a handshake as the server over `inner`, an accepted stream. Errors as `connect`."""
+        """Make a handshake as the server over `inner`, an accepted stream. Errors as `connect`.
+
+        If `config` has a resolver, the ClientHello is read first, and the resolver chooses by it what the
+        client is shown. Raises what the resolver raises, too.
+        """
         with phase("in the TLS handshake with a client", "tls"):
             return run(cls.accept_flow(inner, config), deadline=deadline_after(timeout), cancel=cancel)
 
@@ -171,22 +185,33 @@ class TlsStream(ByteStream):
             flow = cls.accept_flow(inner, config)
             return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
 
-    def handshake_flow(self) -> Flow[None]:
+    def handshake_flow(self, early_data: bytes | EarlyWriter = b"") -> Flow[None]:
         """Flow: the handshake. Raises TlsError. If it does not succeed, both streams are closed.
 
         After a failure, what is already known about the peer can still be read.
         """
         try:
-            yield from self._shake_hands()
-            self._established = True
-            if self._config.verify_mode is CertVerifyMode.Custom and self._config.verifier is not None:
+            early = EarlyBytes.of(early_data, self._early_offer)
+            sent = self._session.write_early_data(memoryview(early.data)) if early.data else 0
+            if not (yield from self._shake_hands()):
+                return  # there is early data to answer
+            if self._config.verifier is not None and not self._verifier_was_asked():
                 self._config.verifier(self.peer_chain, self.server_name)
+            self._established = True
+            self._keep_sessions()
+            rest = early.rest(sent if self._session.early_data_accepted else None, self._session.alpn)
+            if rest:
+                yield from self.write_all_flow(rest)
         except TlsError as error:
             self._offer_output()  # send the alert with the reason, if the socket takes it at once
             self.close()
             raise self._session.explain(error) from None
         except OSError as error:
-            self.close()
+            try:
+                if isinstance(error, ConnectionError):
+                    self._raise_alert(error)
+            finally:
+                self.close()
             if isinstance(error, (ClosedError, TimeoutError)):
                 raise
             reason = f"the connection failed during the handshake: {error.strerror or error}"
@@ -195,267 +220,190 @@ class TlsStream(ByteStream):
             self.close()
             raise
 
-    def _shake_hands(self) -> Flow[None]:
+    def _verifier_was_asked(self) -> bool:
+        capabilities = self._prepared.backend.capabilities(role_of(self._config))
+        return Capability.VerifierInside in capabilities
+
+    def _shake_hands(self) -> Flow[bool]:
+        """Flow: the handshake. False where `half_rtt` ends it before its end, because early data has come."""
         turns = 0
+        if self._config.is_server:
+            yield from self._feed()  # the client speaks first (RFC 8446 section 2)
         while True:
             with self._lock:
                 done = self._session.handshake()
-            yield from self._flush()
-            if done:
-                return
+                self._keep_early_data()
+                self._flushing = True
+                self._leaving = self._leaving or self._session.take_output(TAKE_SIZE)
+            try:
+                if self._leaving and not self._send_at_once():
+                    yield from self._flush()
+            finally:
+                self._flushing = False
+            if done or (self._config.half_rtt and self._early_data):
+                return done
             yield from self._feed()
             turns += 1
             if turns % OPERATIONS_PER_TURN == 0:
                 yield PAUSE
 
-    # The three flows of a ByteStream.
-
-    def _receive(self) -> Flow[None]:
-        turns = 0
-        while not self._take_plaintext():
-            if not (yield from self._feed()):
-                return
-            turns += 1
-            if turns % OPERATIONS_PER_TURN == 0:
-                yield PAUSE
-
-    def _take_plaintext(self) -> bool:
-        """Put what the session can decrypt into the buffer, or note the end. False if it needs more input."""
-        self._check_open()
-        with self._lock:
-            data = self._read_session()
-        self._offer_output()
-        if data is None:
-            if self._session.pending_output > OUTBOX_LIMIT:
-                raise LimitExceeded("answers that the peer provokes without reading them", OUTBOX_LIMIT)
-            return False
-        if data:
-            self._buffer.put(data)
-        else:
-            self._eof = True
-        return True
-
-    def _send(self, data: memoryview) -> Flow[int]:
-        self._check_open()
-        if self._finished:
-            raise ClosedError(f"{self._what}'s writing side")
-        with self._lock:
-            sent = self._session.write(data[:SEND_SIZE])
-        try:
-            yield from self._flush()
-        except BaseException:
-            self._broken = BrokenStreamError(0, sent)
-            raise
-        return sent
-
-    def _finish(self) -> Flow[None]:
-        self._check_open()
-        if not self._finished:
-            self._finished = True
-            with self._lock:
-                self._put_close_notify()
-        yield from self._flush()
-        yield from self._inner.flush()  # so that a close after this loses no data in the stream below
-
-    def _put_close_notify(self) -> None:
-        # OpenSSL looks for the peer's close_notify at once, and fails if unread data comes before it.
-        while self._failure is None:
-            try:
-                data = self._session.read(RECEIVE_SIZE)
-            except TlsError as error:
-                self._failure = error
-                break
-            if data:
-                self._read_ahead.append(data)
-            else:
-                if data == b"":
-                    self._read_ahead.append(data)
-                break
-        self._session.close_notify()
-
-    def _read_session(self) -> bytes | None:
-        if self._read_ahead:
-            return self._read_ahead.pop(0)
-        if self._failure is not None:
-            raise self._failure
-        try:
-            return self._session.read(RECEIVE_SIZE)
-        except TlsError as error:
-            self._failure = error  # a TLS connection does not recover: the next read raises the same error
-            raise
-
-    def read_into_flow(self, view: memoryview) -> Flow[int]:
-        """Flow: up to `len(view)` bytes into `view`; 0 at the end of the stream.
-
-        They are decrypted directly into it, unless some are in the buffer already, and the ciphertext comes
-        in larger pieces: for large bodies.
-        """
-        if self._buffer or self._eof or self._read_ahead or self._failure is not None or not view:
-            return (yield from super().read_into_flow(view))
-        if self._reading:
-            raise BusyError(f"{self._what}'s reading side")
-        self._reading = True
-        turns = 0
-        try:
-            while (size := self._decrypt_into(view)) is None:
-                cipher = self._cipher or memoryview(bytearray(RECEIVE_SIZE))
-                count = yield from self._inner.read_into_flow(cipher)
-                if not self._take_ciphertext(cipher[:count]):
-                    return 0
-                # It grows while the peer fills it, and goes when little comes: an idle stream has none.
-                if count * 8 < len(cipher):
-                    self._cipher = memoryview(b"")
-                elif count == len(cipher) < min(FEED_SIZE, len(view)):
-                    self._cipher = memoryview(bytearray(2 * count))
-                else:
-                    self._cipher = cipher
-                turns += 1
-                if turns % OPERATIONS_PER_TURN == 0:
-                    yield PAUSE
-            return size
-        finally:
-            self._reading = False
-
-    def _decrypt_into(self, view: memoryview) -> int | None:
-        """Decrypt what there is into `view`; 0 is the end, None that more input is needed."""
-        self._check_open()
-        try:
-            with self._lock:
-                size = self._session.read_into(view)
-        except TlsError as error:
-            self._failure = error
-            raise
-        self._offer_output()
-        if size is None and self._session.pending_output > OUTBOX_LIMIT:
-            raise LimitExceeded("answers that the peer provokes without reading them", OUTBOX_LIMIT)
-        self._eof = size == 0
-        return size
-
-    # Ciphertext, in and out.
-
-    def _feed(self) -> Flow[bool]:
-        """Flow: wait for ciphertext from the peer, and give it to the session.
-
-        False if reading was stopped (`stop_reading`): the stream is at its end, and nothing is missing.
-        """
-        return self._take_ciphertext((yield from self._inner.read_flow(RECEIVE_SIZE)))
-
-    def _take_ciphertext(self, data: bytes | memoryview) -> bool:
-        """Give the session what came; `b""` is the end below. False if this stream has ended by that."""
-        if not data and self._stopped:
-            self._eof = True
-            return False
-        with self._lock:
-            if data:
-                self._session.feed(data)
-            else:
-                self._session.feed_eof()
-        return True
-
-    def stop_reading(self, quiet: float = QUIET) -> None:
-        """End the stream for its reader when the peer has sent nothing for `quiet` seconds."""
-        self._check_open()
-        if self._established:  # a handshake that is cut off counts as failed
-            self._stopped = True
-        self._inner.stop_reading(quiet)
-
-    def lingering_close(self, quiet: float = LINGER) -> Flow[int]:
-        """Flow: after `finish`, end the connection below, drop input until the peer ends it, then close.
-
-        The result is 0: the dropped input is ciphertext, and the peer's close_notify is a part of it.
-        """
-        try:
-            yield from self._inner.finish()
-            yield from self._inner.lingering_close(quiet)
-            return 0
-        finally:
-            self.close()
-
-    def _flush(self) -> Flow[None]:
-        """Flow: send all ciphertext. If it is interrupted, the next call sends the rest, in order."""
-        with self._lock:
-            self._flushing = True
-        try:
-            while True:
-                if not self._leaving:
-                    with self._lock:
-                        self._leaving = memoryview(self._session.take_output())
-                    if not self._leaving:
-                        return
-                sent = yield from self._inner.write_flow(self._leaving)
-                self._leaving = self._leaving[sent:]
-        finally:
-            self._flushing = False
-
-    def flush(self) -> Flow[None]:
-        """Flow: wait until the system has everything that was written, and what `offer` has taken."""
-        if self.unsent:
-            self._begin_writing()
-            try:
-                yield from self._flush()
-            finally:
-                self._writing = False
-        yield from self._inner.flush()
-
-    def _offer_output(self) -> None:
-        """Send the ciphertext that the socket takes at once. Do nothing if another call is sending."""
-        if not (self._session.pending_output or self._leaving):
-            return
-        with self._lock:
-            if self._flushing or self._broken is not None:
-                return
-            if not self._leaving:
-                self._leaving = memoryview(self._session.take_output())
-            while self._leaving:
-                try:
-                    sent = self._inner.try_send(self._leaving)
-                except OSError:
-                    return  # the next write raises the error
-                if not sent:
-                    return
-                self._leaving = self._leaving[sent:]
-
-    # Steps that never wait.
-
-    def try_fill(self, *, fresh: bool = False) -> bool:
-        """Receive and decrypt what is there, without waiting. True if there are bytes, or the end."""
-        if self._buffer or self._eof:
-            return True
-        if self._reading:
-            raise BusyError(f"{self._what}'s reading side")
-        self._reading = True
-        try:
-            while not self._take_plaintext():
-                if not self._inner.try_fill(fresh=fresh):
-                    return False
-                if not self._take_ciphertext(self._inner._buffer.take(RECEIVE_SIZE)):
-                    return True
-            return True
-        finally:
-            self._reading = False
-
-    def offer(self, data: bytes | memoryview) -> int:
-        """Encrypt as much of `data` as goes into one piece, and send what the socket takes at once.
-
-        Nothing is taken while ciphertext of an earlier piece is still unsent.
-        """
-        self._check_open()
-        self._offer_output()
-        if not data or self._writing or self._broken is not None or self._finished or self.unsent:
-            return 0
-        with self._lock:
-            taken = self._session.write(memoryview(data)[:SEND_SIZE])
-        self._offer_output()
-        return taken
+    # Before the client's Finished.
 
     @property
-    def unsent(self) -> int:
-        """How many bytes of ciphertext wait to be sent."""
-        return len(self._leaving) + self._session.pending_output
+    def is_confirmed(self) -> bool:
+        """Whether the handshake is over. Only with `TlsConfig.half_rtt` a server has a stream before that.
 
-    def want(self, *, write: bool = False, event: Event | None = None, until: float | None = None) -> Want:
-        """What to wait for: that of the stream below, and its writing side while ciphertext is unsent."""
-        return self._inner.want(write=write or self.unsent > 0, event=event, until=until)
+        Until then anybody can have sent the early data, who has recorded it (RFC 8446 section 4.4.4): the
+        backend takes each session once, so not twice, but maybe in place of the client.
+        """
+        return self._established
+
+    def try_confirm(self) -> bool:
+        """Go on with the handshake, without waiting. Returns `is_confirmed`; raises as `confirm`."""
+        if not self._established:
+            if self._reading:
+                raise BusyError(f"{self._what}'s reading side")
+            while not self._try_confirm() and self._inner.try_fill(fresh=True):
+                self._take_ciphertext(self._inner._buffer.take(RECEIVE_SIZE))
+        return self._established
+
+    def confirm_flow(self) -> Flow[None]:
+        """Flow: `confirm`, for other flows to `yield from`."""
+        yield from self._confirming(or_early=False)
+
+    def confirm(self, *, timeout: float | None = None, cancel: CancellationToken | None = None) -> None:
+        """Wait until the handshake is over: the client is there itself, and no recording of it.
+
+        What more comes early meanwhile is in `early_data` then. Every read, and `shutdown`, waits for this
+        first; a write does not. Raises TlsError if the client's Finished is wrong or does not come,
+        DeadlineExceeded, CancellationError; the stream stays open for the caller to close.
+        """
+        with phase("waiting for the client's Finished", "tls"):
+            run(self.confirm_flow(), deadline=self._read_deadline(timeout), cancel=cancel)
+
+    async def confirm_async(
+        self, *, timeout: float | None = None, cancel: CancellationToken | None = None
+    ) -> None:
+        """Wait until the handshake is over; arguments and errors as `confirm`."""
+        with phase("waiting for the client's Finished", "tls"):
+            await run_async(self.confirm_flow(), deadline=self._read_deadline(timeout), cancel=cancel)
+
+    def read_early_flow(self) -> Flow[bytes]:
+        """Flow: `read_early`, for other flows to `yield from`."""
+        yield from self._confirming(or_early=True)
+        return self.take_early_data()
+
+    def read_early(self, *, timeout: float | None = None, cancel: CancellationToken | None = None) -> bytes:
+        """The early data that came and was not taken yet, at least one byte; `b""` once there is no more,
+        and the handshake is over. Raises as `confirm`."""
+        with phase("reading early data", "tls"):
+            return run(self.read_early_flow(), deadline=self._read_deadline(timeout), cancel=cancel)
+
+    async def read_early_async(
+        self, *, timeout: float | None = None, cancel: CancellationToken | None = None
+    ) -> bytes:
+        """The early data that came and was not taken yet; as `read_early`."""
+        with phase("reading early data", "tls"):
+            flow = self.read_early_flow()
+            return await run_async(flow, deadline=self._read_deadline(timeout), cancel=cancel)
+
+    # Keys.
+
+    def update_keys(self) -> None:
+        """Use new keys for what is written from now on, and ask the peer to do so (RFC 8446 section 4.6.3).
+
+        This never waits: what has no room in the socket goes with the next write. Raises
+        `TlsError.CapabilityError` in TLS 1.2, and where the backend cannot.
+        """
+        self._check_open()
+        with self._lock:
+            self._session.update_keys()
+        self._offer_output()
+
+    @property
+    def kernel_tls(self) -> str | None:
+        """`"tx+rx"` if the kernel encrypts and decrypts; None if this process does."""
+        return None if self._kernel is None else "tx+rx"
+
+    def enable_ktls(self) -> None:
+        """Let the kernel encrypt and decrypt from now on (Linux, kTLS). Nothing happens if it does so.
+
+        No call may read or write meanwhile. What was known of the connection stays known, but no keys can be
+        exported or updated. If the peer updates its own (RFC 8446 section 4.6.3), reading fails. Sessions
+        that the server gives from now on are dropped.
+
+        Raises `TlsError.CapabilityError` with the reason if it cannot be, or cannot be at this moment: the
+        stream goes on as before. Raises `TlsError.IoError` if the kernel fails after it had the keys: then
+        the stream is closed.
+        """
+        if self._kernel is not None:
+            return
+        self._check_open()
+        if self._reading or self._writing:
+            raise BusyError(self._what)
+        from netkit.tls.kernel.link import KernelLink, why_not
+        from netkit.tls.kernel.session import KernelSession
+
+        tcp, version, cipher = self._for_ktls()
+        self._catch_up()
+        if problem := self._why_not_now() or why_not(version, cipher):
+            raise TlsError.CapabilityError("enable_ktls", problem)
+        try:
+            link = KernelLink(tcp)
+        except OSError as error:
+            reason = f"the kernel does not take this connection: {error.strerror or error}"
+            raise TlsError.CapabilityError("enable_ktls", reason) from error
+        with self._lock:
+            after = KernelSession(self._session)
+            secrets = self._session.extract_secrets()
+            try:
+                link.hand_over(secrets, after)
+            except OSError as error:
+                self._finished = True  # nothing can be said any more, nor a close_notify
+                self.close()
+                reason = f"the kernel has refused the keys: {error.strerror or error}"
+                raise TlsError.IoError(reason, error.errno) from error
+            self._session, self._kernel = after, link
+            self._hungry = False
+
+    def _for_ktls(self) -> tuple[TcpStream, TlsVersion, str]:
+        """The connection below, and what the kernel must have. Raises TlsError where it can never be."""
+        from netkit.net import TcpStream
+        from netkit.tls.kernel.structures import cipher_of
+
+        inner, session, problem = self._inner, self._session, None
+        if Capability.KernelTls not in self._prepared.backend.capabilities(role_of(self._config)):
+            problem = f"the backend {self.backend} does not give out its keys"
+        elif not self._established or session.version is None or session.cipher is None:
+            problem = "the handshake is not done"
+        elif (cipher := cipher_of(session.cipher)) is None:
+            problem = f"the kernel has no cipher for {session.cipher}"
+        elif isinstance(inner, TcpStream):
+            return inner, session.version, cipher
+        else:
+            problem = f"the kernel encrypts TCP, and this runs over {type(inner).__name__}"
+        raise TlsError.CapabilityError("enable_ktls", problem)
+
+    def _catch_up(self) -> None:
+        """Decrypt what was received, and send what can be: both belong to the session that ends."""
+        while self._inner._buffer:
+            self._take_ciphertext(self._inner._buffer.take(RECEIVE_SIZE))
+        with self._lock:
+            self._decrypt_ahead()
+        self._keep_sessions()
+        self._offer_output()
+
+    def _why_not_now(self) -> str | None:
+        """Why the session cannot give out its keys at this moment."""
+        if self._failure is not None or self._eof or self._read_ahead[-1:] == [b""]:
+            return "the peer sends nothing any more"
+        if self._finished or self._broken is not None:
+            return "nothing can be written any more"
+        if self.unsent:
+            return "there is ciphertext that the socket did not take yet: flush first"
+        if self._session.pending_input:
+            return "a record was received in part: read first"
+        return None
 
     # The end.
 
@@ -487,82 +435,6 @@ class TlsStream(ByteStream):
             self._say_goodbye()
         self._inner.close()
 
-    def _say_goodbye(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            return  # another thread uses the session, and closing does not wait
-        try:
-            if self._flushing or self._broken is not None:
-                return
-            self._put_close_notify()
-        finally:
-            self._lock.release()
-        self._offer_output()
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether this stream, or the one below it, was closed."""
-        return self._closed or self._inner.is_closed
-
-    # The results of the handshake.
-
-    @property
-    def negotiated_version(self) -> TlsVersion | None:
-        """The protocol version; None until the server has chosen one."""
-        return self._session.version
-
-    @property
-    def cipher(self) -> str | None:
-        """The cipher suite, by OpenSSL's name (`"TLS_AES_256_GCM_SHA384"`)."""
-        return self._session.cipher
-
-    @property
-    def alpn_protocol(self) -> str | None:
-        """The application protocol that both sides agreed on (`"h2"`), or None."""
-        return self._session.alpn
-
-    @property
-    def alpn(self) -> str | None:
-        """The same as `alpn_protocol`."""
-        return self._session.alpn
-
-    @property
-    def peer_certificate(self) -> Certificate | None:
-        """The peer's certificate, None if it sent none."""
-        chain = self.peer_chain
-        return chain[0] if chain else None
-
-    @property
-    def peer_chain(self) -> tuple[Certificate, ...]:
-        """All certificates in the order the peer sent them, the peer's own certificate first."""
-        with self._lock:
-            return self._session.peer_chain
-
-    @property
-    def tls_server_end_point(self) -> bytes | None:
-        """The channel binding of RFC 5929 section 4.1: a hash of the peer's certificate.
-
-        The hash function is the one of the certificate's signature: 32 bytes of SHA-256 for most certificates
-        (and for those signed with MD5 or SHA-1), 48 bytes for SHA-384. SCRAM-SHA-256-PLUS uses this value.
-        """
-        certificate = self.peer_certificate
-        return None if certificate is None else certificate.channel_binding_hash
-
-    @property
-    def peer_cert_hash_sha256(self) -> bytes | None:
-        """SHA-256 of the peer's certificate, 32 bytes. For channel binding use `tls_server_end_point`."""
-        certificate = self.peer_certificate
-        return None if certificate is None else bytes.fromhex(certificate.fingerprint_sha256)
-
-    @property
-    def gone(self) -> Event:
-        """Set when the stream is closed."""
-        return self._inner.gone
-
-    @property
-    def below(self) -> ByteStream:
-        """The stream that this one runs over."""
-        return self._inner
-
     def get_ref(self) -> ByteStream:
         """The stream below, to read its addresses and options. Never read or write it: that breaks TLS."""
         return self._inner
@@ -570,19 +442,6 @@ class TlsStream(ByteStream):
     def __repr__(self) -> str:
         state = "closed" if self.is_closed else str(self._session.version or "in its handshake")
         return f"<TlsStream {self.server_name or ''} {state} over {self._inner!r}>"
-
-
-def _session_or_close(
-    inner: ByteStream, config: TlsConfig, server_name: str | None, *, as_server: bool
-) -> TlsSession:
-    try:
-        if config.is_server is not as_server:
-            side, method = ("a server's", "accept") if config.is_server else ("a client's", "connect")
-            raise TlsError.InvalidConfig("is_server", f"these are {side} settings: use {method}")
-        return new_session(config, server_name)
-    except BaseException:
-        inner.close()
-        raise
 
 
 def _doing(server_name: str | None) -> str:

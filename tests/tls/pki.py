@@ -16,12 +16,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from netkit.tls.certificate import Certificate
-from netkit.tls.der import BIT_STRING, encode, join_certificate, split_certificate
-from netkit.tls.keys import PrivateKey
+from netkit.tls.x509.certificate import Certificate
+from netkit.tls.x509.der import BIT_STRING, encode, join_certificate, split_certificate
+from netkit.tls.x509.keys import PrivateKey
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
+NO_USAGE: tuple[str, ...] = ("",)  # no key usage, also for an authority
 SERVER_AUTH = (ExtendedKeyUsageOID.SERVER_AUTH,)
 
 
@@ -84,11 +85,16 @@ def issue(
     digest: hashes.HashAlgorithm | None = hashes.SHA256(),  # noqa: B008  # None with Ed25519
     key_ids: bool = True,
     issuer_name: x509.Name | None = None,
+    organization: str | None = None,
     extensions: tuple[tuple[x509.ExtensionType, bool], ...] = (),
 ) -> Issued:
-    """Issue a certificate; without `issuer` it signs itself."""
+    """Issue a certificate; without `issuer` it signs itself. An authority has its usages by default."""
+    if usages is None and ca:
+        usages = ("key_cert_sign", "crl_sign")
+    if usages is NO_USAGE:
+        usages = None
     key = key or ec.generate_private_key(ec.SECP256R1())
-    subject = named(name)
+    subject = named(name, organization)
     signer = issuer.key if issuer else key
     from_name = issuer_name or (issuer.name if issuer else subject)
     builder = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import ssl
 import subprocess
 from base64 import b64encode
 from datetime import timedelta
@@ -16,12 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 from hypothesis import given, strategies as st
 
-from netkit.tls import der
-from netkit.tls.certificate import Certificate
-from netkit.tls.der import CertificateParts, ExtensionParts, encode, join_certificate, split_certificate
 from netkit.tls.errors import TlsError
-from netkit.tls.keys import KeyType
-from netkit.tls.roots import SystemCerts, TrustLocations
+from netkit.tls.verifying.roots import SystemCerts, TrustLocations
+from netkit.tls.x509 import der
+from netkit.tls.x509.certificate import Certificate
+from netkit.tls.x509.der import CertificateParts, ExtensionParts, encode, join_certificate, split_certificate
+from netkit.tls.x509.keys import KeyType
 from tests.tls.pki import DAY, NOW, SERVER_AUTH, Issued, issue, rsa_key, with_sha1
 
 ACCESS = x509.AuthorityInformationAccess(
@@ -382,9 +383,10 @@ def test_a_directory_of_hashed_names(tmp_path, monkeypatch):
 
 
 def test_no_store(tmp_path, monkeypatch):
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nothing"))
+    nowhere = ssl.get_default_verify_paths()._replace(openssl_cafile=str(tmp_path / "nothing"))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nowhere)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-    monkeypatch.setattr("netkit.tls.roots.BUNDLES", ())
     with pytest.raises(TlsError.NoTrustStore) as caught:
         SystemCerts.load()
     assert caught.value.fault == "local"

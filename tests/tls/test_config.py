@@ -49,6 +49,7 @@ def test_changes_make_another():
     assert narrow.root_certs == (ROOT.certificate,)
     assert narrow.min_version is TlsVersion.Tls13
     assert narrow.alpn_protocols == ("h2", "http/1.1")
+    assert narrow.with_alpn("h2").alpn_protocols == ("h2",)
     assert narrow.with_system_certs().root_certs == ()
     assert hash(narrow) == hash(narrow.replace())
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -92,6 +93,12 @@ def test_the_key_is_not_shown():
         (lambda: TlsConfig.client().with_alpn(["x" * 256]), "alpn_protocols"),
         (lambda: TlsConfig.client().with_alpn(["é"]), "alpn_protocols"),
         (lambda: TlsConfig.client().with_alpn(["h2", "h2"]), "alpn_protocols"),
+        (lambda: TlsConfig.server().replace(tickets=-1), "tickets"),
+        (lambda: TlsConfig.server().replace(tickets=101), "tickets"),
+        (
+            lambda: TlsConfig.server().with_max_version(TlsVersion.Tls12).replace(max_early_data=1),
+            "max_early_data",
+        ),
     ],
 )
 def test_contradictions(change, setting):

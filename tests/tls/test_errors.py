@@ -10,22 +10,31 @@ import pytest
 
 from netkit.errors import NetkitError
 from netkit.tls.alerts import ALERT_NAMES, alert_hint, alert_name, alert_of_reason
-from netkit.tls.errors import TlsError, fatal_alert_in, from_ssl_error, from_verify_code
+from netkit.tls.clear import fatal_alert_in
+from netkit.tls.config import TlsConfig
+from netkit.tls.errors import TlsError
+from netkit.tls.openssl_errors import from_ssl_error, from_verify_code
 from netkit.tls.versions import TlsVersion
+from tests.tls.memory import refusal
+from tests.tls.pki import DAY, NOW, issue
 
 VARIANTS = [
     TlsError.HandshakeFailed("no signature algorithm in common", code="X", hint="h"),
     TlsError.NotTls(b"SSH-2.0-x\r\n"),
+    TlsError.EchRejected(),
+    TlsError.EchRejected(b"\x00\x00", code="ServerRejectedEncryptedClientHello"),
     TlsError.AlertReceived(40),
     TlsError.UnsupportedVersion(TlsVersion.Tls10),
     TlsError.NoCipherSuites(),
     TlsError.CertificateVerificationFailed("self-signed certificate", 18),
     TlsError.CertificateExpired(datetime(2024, 5, 6, tzinfo=UTC)),
+    TlsError.CertificateExpired(datetime(2024, 5, 6, tzinfo=UTC), "CN=A", 1),
     TlsError.HostnameMismatch("a.example", ("b.example",)),
     TlsError.InvalidCertificate("ends too early", "subject"),
     TlsError.InvalidKey("it is encrypted"),
     TlsError.InvalidConfig("min_version", "too new"),
     TlsError.NoTrustStore(("/etc/ssl",)),
+    TlsError.UnusableFile("roots.pem", "CERTIFICATE does not end", 7, hint="h"),
     TlsError.IoError("reset", 104),
     TlsError.Truncated(),
 ]
@@ -61,7 +70,7 @@ def test_words():
     assert (
         str(TlsError.HostnameMismatch("a", ("b", "c"))) == "the certificate is not valid for a, but for b, c"
     )
-    assert "2024-05-06" in str(VARIANTS[6])
+    assert "2024-05-06" in str(VARIANTS[8])
     assert str(TlsError.AlertReceived(112)) == "the peer sent the alert unrecognized_name (112)"
     assert "SSH" in (TlsError.NotTls(b"SSH-2.0-x").hint or "")
 
@@ -190,3 +199,26 @@ def test_versions_from_text(text, version):
 def test_no_versions(text):
     with pytest.raises(ValueError, match=r"1\.0, 1\.1, 1\.2 or 1\.3"):
         TlsVersion.parse(text)
+
+
+def test_an_expired_root_is_not_dated_by_the_certificates_that_are_valid() -> None:
+    root = issue("Old Root", ca=True, start=NOW - 9 * DAY, end=NOW - DAY)
+    leaf = issue("x.example", root, sans=("x.example",))
+    client = TlsConfig.client().with_root_certs([root.certificate])
+    server = TlsConfig.server().with_identity(leaf.certificate, leaf.private_key)
+    error = refusal(client, server, "x.example")
+    assert isinstance(error, TlsError.CertificateExpired)
+    assert (error.not_after, error.subject, error.index) == (NOW - DAY, "CN=Old Root", None)
+    assert str(error).startswith("the trusted certificate CN=Old Root expired on ")
+
+
+def test_an_expired_intermediate_is_named() -> None:
+    root = issue("Root", ca=True)
+    middle = issue("Middle", root, ca=True, start=NOW - 9 * DAY, end=NOW - DAY)
+    leaf = issue("x.example", middle, sans=("x.example",))
+    client = TlsConfig.client().with_root_certs([root.certificate])
+    server = TlsConfig.server().with_identity([leaf.certificate, middle.certificate], leaf.private_key)
+    error = refusal(client, server, "x.example")
+    assert isinstance(error, TlsError.CertificateExpired)
+    assert str(error).startswith("certificate 1 of the chain (CN=Middle) expired on ")
+    assert error.index == 1

@@ -6,10 +6,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, x25519
 
-from netkit.tls import pem
-from netkit.tls.certificate import Certificate
 from netkit.tls.errors import TlsError
-from netkit.tls.keys import KeyType, PrivateKey, PublicKeyInfo
+from netkit.tls.files.reading import read_content
+from netkit.tls.x509 import pem
+from netkit.tls.x509.certificate import Certificate
+from netkit.tls.x509.der import encode
+from netkit.tls.x509.keys import KeyType, PrivateKey, PublicKeyInfo
 from tests.tls.pki import issue, rsa_key
 
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -131,3 +133,44 @@ def test_broken_blocks(data, words):
 def test_what_is_not_base64(body):
     with pytest.raises(TlsError.InvalidCertificate, match="line 2: not base64"):
         Certificate.from_pem(f"\n-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_numbers_of_an_rsa_key_that_do_not_belong_together(part):
+    """Each number of RFC 8017's RSAPrivateKey, one bit changed."""
+    numbers = rsa_key(1024).private_numbers()
+    public = numbers.public_numbers
+    listed = [public.n, public.e, numbers.d, numbers.p, numbers.q, numbers.dmp1, numbers.dmq1, numbers.iqmp]
+    right = encode(0x30, b"\x02\x01\x00" + b"".join(map(integer, listed)))
+    assert PrivateKey.from_der(right).key_type is KeyType.Rsa
+    listed[part] ^= 2
+    wrong = encode(0x30, b"\x02\x01\x00" + b"".join(map(integer, listed)))
+    with pytest.raises(TlsError.InvalidKey):
+        PrivateKey.from_der(wrong)
+    (item,) = read_content(wrong).items
+    assert item.problem is not None
+    assert "damaged" in item.problem.reason
+
+
+def integer(number):
+    return encode(0x02, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("DEK-Info: AES-128-CBC,00AA", "4 digits where 32 should be"),
+        ("DEK-Info: DES-EDE3-CBC,", "0 digits where 16 should be"),
+        ("DEK-Info: AES-128-CBC", "no DEK-Info line"),
+        ("X: y", "no DEK-Info line"),
+    ],
+)
+def test_old_encryption_without_its_vector(header, words):
+    """The cryptography package panics at a vector that is too short."""
+    block = f"Proc-Type: 4,ENCRYPTED\n{header}\n\n{'AAAA' * 16}"
+    data = f"-----BEGIN RSA PRIVATE KEY-----\n{block}\n-----END RSA PRIVATE KEY-----\n"
+    with pytest.raises(TlsError.InvalidKey, match=words):
+        PrivateKey.from_pem(data, password="x")
+    (item,) = read_content(data.encode(), "x").items
+    assert item.problem is not None
+    assert words in item.problem.reason

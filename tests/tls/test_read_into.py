@@ -9,7 +9,10 @@ import pytest
 
 from netkit.io import run
 from netkit.tls.errors import TlsError
+from tests.tls.each_backend import each_backend  # noqa: F401 - a fixture
 from tests.tls.test_stream import Both, both  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.usefixtures("each_backend")
 
 DATA = random.Random(8446).randbytes(1_000_003)
 
@@ -96,5 +99,5 @@ def test_a_record_that_was_changed(both: Both, form: str) -> None:  # noqa: F811
 
     assert read() == b"good"
     for _ in range(2):
-        with pytest.raises(TlsError):
+        with pytest.raises(TlsError.HandshakeFailed, match=r"^TLS connection failed: "):
             read()

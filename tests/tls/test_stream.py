@@ -27,11 +27,15 @@ from netkit.io import (
     run_async,
 )
 from netkit.net import TcpListener, TcpStream
+from netkit.tls.backend import ResumableSession, TlsSession
 from netkit.tls.backends import context as contexts
+from netkit.tls.backends.standard import standard_backend
 from netkit.tls.config import CertVerifyMode, TlsConfig
+from netkit.tls.connection.moving import OUTBOX_LIMIT, TAKE_SIZE
 from netkit.tls.errors import TlsError
-from netkit.tls.stream import OUTBOX_LIMIT, TlsStream
+from netkit.tls.stream import TlsStream
 from netkit.tls.versions import TlsVersion
+from tests.tls.each_backend import each_backend  # noqa: F401 - a fixture
 from tests.tls.pki import DAY, NOW, issue
 from tests.waiting import turns, waits, when
 
@@ -100,6 +104,7 @@ def both() -> Iterator[Both]:
         yield made
 
 
+@pytest.mark.usefixtures("each_backend")
 class TestHandshake:
     def test_what_is_agreed_on(self) -> None:
         with Both(CLIENT.with_alpn(["h2", "http/1.1"]), SERVER.with_alpn(["http/1.1"])) as both:
@@ -116,6 +121,13 @@ class TestHandshake:
             assert both.server.peer_cert_hash_sha256 is None
             assert isinstance(both.client.get_ref(), TcpStream)
             assert "TLS 1.3" in repr(both.client)
+
+    @pytest.mark.parametrize(("label", "length"), [("x", 0), ("x", -1), ("x", 8161), ("x" * 250, 32)])
+    def test_what_cannot_be_exported(self, both: Both, label: str, length: int) -> None:
+        with pytest.raises(
+            TlsError.InvalidConfig, match=r"export_keying_material: .*(8,160 can|at most 249)"
+        ):
+            both.client.export_keying_material(label, None, length)
 
     @pytest.mark.parametrize("version", TlsVersion)
     def test_each_version(self, version: TlsVersion) -> None:
@@ -220,6 +232,7 @@ class TestHandshake:
             Both(name="127.0.0.2")
 
 
+@pytest.mark.usefixtures("each_backend")
 class TestRefusals:
     @pytest.mark.parametrize(
         ("server", "kind"),
@@ -417,6 +430,7 @@ class TestSettings:
         assert "CLIENT_TRAFFIC_SECRET_0" in (tmp_path / "keys").read_text()
 
 
+@pytest.mark.usefixtures("each_backend")
 class TestData:
     def test_both_directions_at_once(self, both: Both) -> None:
         data = os.urandom(1_500_000)
@@ -460,6 +474,14 @@ class TestData:
         with pytest.raises(BrokenStreamError):
             both.client.write_all(b"more", timeout=5)
 
+    def test_a_write_that_is_late_breaks_the_stream(self, both: Both) -> None:
+        with pytest.raises(DeadlineExceeded):
+            both.client.write_all(bytes(30_000_000), timeout=0)
+        with pytest.raises(BrokenStreamError) as broken:
+            both.client.write_all(b"more", timeout=5)
+        assert broken.value.sent is not None and broken.value.total == 30_000_000
+        assert broken.value.sent % 131_072 == 0
+
     def test_nothing_is_a_write_too(self, both: Both) -> None:
         both.client.write_all(b"")
         assert both.client.write(b"") == 0
@@ -467,6 +489,7 @@ class TestData:
         assert both.server.read(timeout=5) == b"abc"
 
 
+@pytest.mark.usefixtures("each_backend")
 class TestTheEnd:
     def test_a_clean_close(self, both: Both) -> None:
         both.server.write_all(b"all of it")
@@ -520,11 +543,14 @@ class TestTheEnd:
         assert b"".join(both.client) == b"a"
 
 
-class Scripted:
+class Scripted(TlsSession):
     """A session that answers as told: what the rules of waiting are tested with."""
 
     version = cipher = alpn = None
     peer_chain = ()
+
+    def read_into(self, view: memoryview) -> int | None:
+        raise NotImplementedError
 
     def __init__(self) -> None:
         self.fed: list[bytes] = []
@@ -533,9 +559,9 @@ class Scripted:
         self.answer = b""  # what every read appends to the output
         self.lock: threading.Lock | None = None
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         assert self.lock is None or self.lock.locked()
-        self.fed.append(data)
+        self.fed.append(bytes(data))
 
     def feed_eof(self) -> None:
         self.fed.append(b"")
@@ -560,13 +586,27 @@ class Scripted:
     def pending_output(self) -> int:
         return len(self.output)
 
-    def take_output(self) -> bytes:
-        taken = bytes(self.output)
-        self.output.clear()
+    def take_output(self, limit: int | None = None) -> bytes:
+        taken = bytes(self.output[:limit])
+        del self.output[:limit]
         return taken
 
     def explain(self, error: TlsError) -> TlsError:
         return error
+
+
+class Prepared:
+    """What gives the stream its scripted session."""
+
+    config = CLIENT
+    backend = standard_backend()
+
+    def __init__(self, session: Scripted) -> None:
+        self._session = session
+
+    def session(self, server_name: str | None, resume: ResumableSession | None = None) -> TlsSession:
+        del server_name, resume
+        return self._session
 
 
 class TestRule8OneOrderedOutbox:
@@ -574,7 +614,7 @@ class TestRule8OneOrderedOutbox:
         ours, theirs = sockets()
         ours = TcpStream(kind(fileno=ours.into_socket().detach()))
         session = Scripted()
-        stream = TlsStream(ours, session, CLIENT)
+        stream = TlsStream(ours, Prepared(session))
         session.lock = stream._lock
         return stream, session, theirs
 
@@ -631,7 +671,7 @@ class TestRule8OneOrderedOutbox:
             session.answer = bytes(OUTBOX_LIMIT // 4)
             theirs.write_all(b"ping" * 10)
 
-            def feed(data: bytes) -> None:
+            def feed(data: bytes | memoryview) -> None:
                 theirs.write_all(b"ping")
 
             session.feed = feed  # type: ignore[method-assign]
@@ -650,6 +690,46 @@ class TestRule8OneOrderedOutbox:
             assert not stream._lock.locked()
             writing.close()
             reading.close()
+
+    def test_much_output_is_sent_in_pieces(self) -> None:
+        stream, session, theirs = self.make()
+        with stream, theirs:
+            taken: list[int] = []
+            take = session.take_output
+
+            def counting(limit: int | None = None) -> bytes:
+                piece = take(limit)
+                taken.append(len(piece))
+                return piece
+
+            session.take_output = counting  # type: ignore[method-assign]
+            session.output += b"x" * (2 * TAKE_SIZE + 1)
+            reading = beside(lambda: theirs.read_exactly(2 * TAKE_SIZE + 5, timeout=5))
+            stream.write_all(b"done", timeout=5)
+            assert reading.result(5) == b"x" * (2 * TAKE_SIZE + 1) + b"done"
+            assert [size for size in taken if size] == [TAKE_SIZE, TAKE_SIZE, 5]
+
+    def test_a_session_that_takes_nothing_until_its_output_is_taken(self) -> None:
+        stream, session, theirs = self.make()
+        with stream, theirs:
+
+            def write(data: memoryview) -> int:
+                if session.output:
+                    return 0
+                session.output += data[:3]
+                return len(data[:3])
+
+            session.write = write  # type: ignore[method-assign]
+            session.output += b"before "
+            stream.write_all(b"written", timeout=5)
+            assert theirs.read_exactly(14, timeout=5) == b"before written"
+
+    def test_a_session_that_never_takes_anything(self) -> None:
+        stream, session, theirs = self.make()
+        with stream, theirs:
+            session.write = lambda data: 0  # type: ignore[method-assign]
+            with pytest.raises(TlsError.IoError, match="takes nothing"):
+                stream.write_all(b"written", timeout=5)
 
     def test_an_interrupted_flush_keeps_the_order(self) -> None:
         stream, _session, theirs = self.make()
@@ -709,6 +789,7 @@ def test_a_standard_server_understands_it() -> None:
         assert ssl.OPENSSL_VERSION
 
 
+@pytest.mark.usefixtures("each_backend")
 class TestFlush:
     def test_it_sends_what_offer_has_taken(self, both: Both) -> None:
         sent = bytearray()

@@ -15,21 +15,38 @@ import ssl
 import sys
 import tempfile
 import warnings
-from functools import lru_cache
-from typing import Final
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Final
 
+from netkit.tls.backends.key_log import unwritable
+from netkit.tls.backends.needs import NO_LIST, shown_identity
+from netkit.tls.backends.outside import settings_outside
 from netkit.tls.config import CertVerifyMode, TlsConfig
-from netkit.tls.errors import TlsError, from_ssl_error
-from netkit.tls.pem import TRUSTED_CERTIFICATE, encode
-from netkit.tls.roots import TrustLocations
-from netkit.tls.trust import REJECT_ALL
+from netkit.tls.errors import TlsError
+from netkit.tls.openssl_errors import from_ssl_error
+from netkit.tls.verifying.roots import TrustLocations
 from netkit.tls.versions import TlsVersion
+from netkit.tls.x509.pem import TRUSTED_CERTIFICATE, encode
+from netkit.tls.x509.trust import REJECT_ALL, split_by_trust
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+if TYPE_CHECKING:
+    from netkit.tls.backends.outside import Outside
+    from netkit.tls.identity import Identity
 
 #: Whether this platform has its own verifier. If so, truststore is used.
 PLATFORM_VERIFIES: Final = sys.platform in ("win32", "darwin")
 
 #: For how many different configurations the context is kept.
 KEPT_CONTEXTS: Final = 64
+
+#: Whether a list of groups can be set (Python 3.15).
+SETS_GROUPS: Final = hasattr(ssl.SSLContext, "set_groups")
+
+#: The groups that OpenSSL's older names are known by. The others have IANA's.
+_CURVES: Final = {"secp256r1": "prime256v1", "secp192r1": "prime192v1", "x25519": "X25519", "x448": "X448"}
 
 _OLD_CIPHERS: Final = "DEFAULT:@SECLEVEL=0"
 _OP_LEGACY_SERVER_CONNECT: Final = 0x4  # has a name in `ssl` only from Python 3.12 on
@@ -38,21 +55,22 @@ _OP_LEGACY_SERVER_CONNECT: Final = 0x4  # has a name in `ssl` only from Python 3
 def context_for(config: TlsConfig) -> ssl.SSLContext:
     """The context for these settings.
 
-    Raises `TlsError.InvalidConfig`, `InvalidKey`, `InvalidCertificate`, `NoCipherSuites`, `NoTrustStore`.
+    Raises `TlsError.InvalidConfig`, `InvalidKey`, `InvalidCertificate`, `NoCipherSuites`, `NoTrustStore`,
+    `UnusableFile` (a file that SSL_CERT_FILE or SSLKEYLOGFILE names).
     """
-    # The places of the system's roots are part of the settings, because a process can change them.
-    trust = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if _system(config) else None
-    return _kept_context(config, trust, os.environ.get("SSLKEYLOGFILE"))
+    outside = settings_outside(config)
+    # A store for sessions changes nothing in the context: clients with a store each share one.
+    if config.session_store is not None:
+        config = config.replace(session_store=None)
+    return _kept_context(config, outside)
 
 
 @lru_cache(KEPT_CONTEXTS)
-def _kept_context(config: TlsConfig, _trust: object, keylog: str | None) -> ssl.SSLContext:
+def _kept_context(config: TlsConfig, outside: Outside) -> ssl.SSLContext:
+    identity = shown_identity(config)
     if config.is_server:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        if config.identity_cert is None:
-            problem = "a server needs a certificate and its key"
-            raise TlsError.InvalidConfig("identity_cert", problem, hint="use with_identity(...)")
-    elif _system(config) and PLATFORM_VERIFIES:
+    elif config.trusts_system and PLATFORM_VERIFIES:
         import truststore
 
         context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -66,21 +84,48 @@ def _kept_context(config: TlsConfig, _trust: object, keylog: str | None) -> ssl.
     _set_trust(context, config)
     if config.alpn_protocols:
         context.set_alpn_protocols(list(config.alpn_protocols))
-    if config.identity_cert is not None:
-        _load_identity(context, config)
-    if keylog:
-        context.keylog_filename = keylog
+    if identity is not None:
+        _load_identity(context, identity)
+    if config.groups:
+        _set_groups(context, config.groups)
+    if outside.key_log:
+        _log_keys(context, outside.key_log)
+    if config.tickets is not None:
+        context.num_tickets = config.tickets
     return context
 
 
-def _system(config: TlsConfig) -> bool:
-    """Whether the system's roots are trusted."""
-    return (
-        config.verify_mode is CertVerifyMode.Full
-        and config.use_system_certs
-        and not config.root_certs
-        and not config.is_server
-    )
+@cache
+def is_settable_group(name: str) -> bool:
+    """Whether this OpenSSL knows the group, and can be told to use it alone."""
+    try:
+        _set_group(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), name)
+    except (ValueError, ssl.SSLError):
+        return False
+    return True
+
+
+def _set_group(context: ssl.SSLContext, name: str) -> None:
+    context.set_ecdh_curve(_CURVES.get(name.lower(), name))
+
+
+def _set_groups(context: ssl.SSLContext, names: tuple[str, ...]) -> None:
+    try:
+        if len(names) == 1:
+            _set_group(context, names[0])
+        else:
+            set_groups: Callable[[str], None] = getattr(context, "set_groups")  # noqa: B009 - not in 3.11
+            set_groups(":".join(names))
+    except (ValueError, ssl.SSLError):
+        raise TlsError.InvalidConfig("groups", f"OpenSSL knows no {', '.join(names)}") from None
+
+
+def _log_keys(context: ssl.SSLContext, path: str) -> None:
+    """Have the secrets of every session written to `path`. Raises `TlsError.UnusableFile` at once."""
+    try:
+        context.keylog_filename = path
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def _set_versions(context: ssl.SSLContext, config: TlsConfig) -> None:
@@ -112,7 +157,7 @@ def _set_trust(context: ssl.SSLContext, config: TlsConfig) -> None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_OPTIONAL if config.client_auth_optional else ssl.CERT_REQUIRED
     if not config.is_server:
         context.check_hostname = True
         context.hostname_checks_common_name = False  # RFC 9525
@@ -126,8 +171,23 @@ def _set_trust(context: ssl.SSLContext, config: TlsConfig) -> None:
         if config.distrusted_certs:
             _load_distrusted(context, config)
     elif not PLATFORM_VERIFIES:
-        where = TrustLocations.find()
-        context.load_verify_locations(where.cafile, where.capath)
+        _load_system(context, TrustLocations.find())
+    if config.crls:
+        _load_crls(context, config)
+
+
+def _load_system(context: ssl.SSLContext, where: TrustLocations) -> None:
+    """Have OpenSSL read the system's roots where they lie. Raises `TlsError.UnusableFile`."""
+    try:
+        if where.cafile or where.capath:
+            context.load_verify_locations(where.cafile, where.capath)
+        trusted = split_by_trust(where.extra, "serverAuth").trusted
+        if trusted:
+            context.load_verify_locations(cadata=b"".join(root.der_data for root in trusted))
+    except ssl.SSLError as error:
+        place = where.cafile or where.capath or "the trusted certificates"
+        reason = f"OpenSSL cannot read it: {error.reason or error}"
+        raise TlsError.UnusableFile(place, reason) from None
 
 
 def _load_distrusted(context: ssl.SSLContext, config: TlsConfig) -> None:
@@ -146,23 +206,32 @@ def _load_distrusted(context: ssl.SSLContext, config: TlsConfig) -> None:
             raise TlsError.InvalidCertificate(f"one of distrusted_certs: {error.reason or error}") from None
 
 
-def _load_identity(context: ssl.SSLContext, config: TlsConfig) -> None:
+def _load_crls(context: ssl.SSLContext, config: TlsConfig) -> None:
+    """Check the peer's own certificate against the list of its issuer, which must be there."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "crls.pem")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("".join(encode("X509 CRL", one) for one in config.crls))
+        try:
+            context.load_verify_locations(path)
+        except ssl.SSLError:
+            raise TlsError.InvalidConfig("crls", NO_LIST) from None
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+
+
+def _load_identity(context: ssl.SSLContext, identity: Identity) -> None:
     """Give the context its certificate chain and key.
 
     `ssl` accepts only files. On Linux the file is in memory and has no name. On other systems it is a
     temporary file with an encrypted key, so that the unencrypted key is never on a disk.
     """
-    assert config.identity_cert is not None
-    assert config.identity_key is not None
-    chain = "".join(cert.to_pem() for cert in (config.identity_cert, *config.identity_chain))
-    if config.identity_key.public_spki != config.identity_cert.spki_der:
-        raise TlsError.InvalidKey("it does not belong to the certificate")
+    chain = "".join(certificate.to_pem() for certificate in identity.chain)
     try:
         if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
-            _load_from_memory(context, config.identity_key.to_pem() + chain)
+            _load_from_memory(context, identity.key.to_pem() + chain)
         else:
             password = os.urandom(24).hex()
-            _load_from_disk(context, config.identity_key.to_pem(password=password) + chain, password)
+            _load_from_disk(context, identity.key.to_pem(password=password) + chain, password)
     except ssl.SSLError as error:
         raise from_ssl_error(error) from None
 

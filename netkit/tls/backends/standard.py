@@ -1,18 +1,33 @@
-"""The standard library's `ssl` over two memory BIOs, as a `TlsSession`."""
+"""The standard library's `ssl` over two memory BIOs, as a backend."""
 
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Any
+import threading
+from datetime import UTC, datetime
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
-from netkit.tls.backends.context import context_for
-from netkit.tls.certificate import Certificate
-from netkit.tls.config import CertVerifyMode
-from netkit.tls.errors import TlsError, from_ssl_error
-from netkit.tls.hostname import ip_reference, server_name_for
+from netkit.tls.backend import Capability, Refusal, ResumableSession, Role, TlsSession
+from netkit.tls.backends.content import ContentCount
+from netkit.tls.backends.context import (
+    KEPT_CONTEXTS,
+    PLATFORM_VERIFIES,
+    SETS_GROUPS,
+    context_for,
+    is_settable_group,
+)
+from netkit.tls.backends.needs import STANDARD, missing, role_of
+from netkit.tls.backends.outside import settings_outside
+from netkit.tls.backends.peer import FIRST, another_client, chosen_version, hostname_for, refused_version
+from netkit.tls.errors import TlsError
+from netkit.tls.openssl_errors import from_ssl_error
+from netkit.tls.verifying.explain import explain_refusal
 from netkit.tls.versions import TlsVersion
+from netkit.tls.x509.certificate import Certificate
 
 if TYPE_CHECKING:
+    from netkit.tls.backends.outside import Outside
     from netkit.tls.config import TlsConfig
 
 _VERSIONS = {
@@ -24,38 +39,166 @@ _VERSIONS = {
 
 _ENCODING_DER = 2  # `_ssl.ENCODING_DER`
 
-#: How many of the first bytes are kept, so that an error can show them if the peer does not speak TLS.
-_FIRST = 64
+#: What a message with a ticket has at least, in octets (RFC 8446 section 4.6.1); other messages that come
+#: after the handshake, and alerts, have less.
+_TICKET = 16
 
 #: The most plaintext of one record (RFC 8446 section 5.1).
 _RECORD = 16_384
 
 
-class StandardSession:
+class _Scratch(threading.local):
+    """Where one thread decrypts into."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(4 * _RECORD))
+
+
+_scratch = _Scratch()
+
+#: What the ssl module can do on both sides.
+_BOTH: Final = frozenset(
+    {
+        Capability.Tls12,
+        Capability.Tls13,
+        Capability.CipherList,
+        Capability.Resumption,
+        Capability.Crls,
+        Capability.KeyLog,
+    }
+)
+
+_SERVER: Final = frozenset({Capability.Tickets, Capability.OptionalClientAuth})
+
+
+class StandardBackend:
+    """The ssl module of the standard library, over Python's own OpenSSL."""
+
+    name = STANDARD
+    version = ssl.OPENSSL_VERSION
+
+    def capabilities(self, role: Role) -> frozenset[Capability]:
+        found = _BOTH | (_SERVER if role == "server" else frozenset())
+        if ssl.HAS_TLSv1:
+            found |= {Capability.Tls10}
+        if ssl.HAS_TLSv1_1:
+            found |= {Capability.Tls11}
+        if ssl.OPENSSL_VERSION_INFO >= (3, 5):
+            found |= {Capability.PostQuantum}
+        if is_fips_in_force():
+            found |= {Capability.Fips}
+        if role == "client" and PLATFORM_VERIFIES:
+            found |= {Capability.PlatformVerifier}
+        if SETS_GROUPS:
+            found |= {Capability.Groups}
+        return found
+
+    def refusals(self, config: TlsConfig) -> tuple[Refusal, ...]:
+        return tuple(
+            _refused_groups(config) if refusal.setting == "groups" else refusal
+            for refusal in missing(config, self.capabilities(role_of(config)))
+            if refusal.setting != "groups" or not _is_one_group(config)
+        )
+
+    def prepare(self, config: TlsConfig) -> PreparedContext:
+        return _prepared(config, settings_outside(config))
+
+
+def is_fips_in_force() -> bool:
+    """Whether OpenSSL's FIPS provider is loaded, and the default of this process (fips_module(7)).
+
+    The system's configuration decides that, not a program. Python tells it in a module without documentation,
+    so where that module lacks the function, the answer is no.
+    """
+    try:
+        import _hashlib
+
+        return _hashlib.get_fips_mode() == 1
+    except (ImportError, AttributeError, ValueError):
+        return False
+
+
+def _is_one_group(config: TlsConfig) -> bool:
+    return len(config.groups) == 1 and is_settable_group(config.groups[0])
+
+
+def _refused_groups(config: TlsConfig) -> Refusal:
+    if len(config.groups) == 1:
+        return Refusal("groups", f"OpenSSL has no group {config.groups[0]} that it can be told to use")
+    return Refusal("groups", "it can be told to use one group, not several")
+
+
+@cache
+def standard_backend() -> StandardBackend:
+    """The backend: one for the process."""
+    return StandardBackend()
+
+
+@lru_cache(KEPT_CONTEXTS)
+def _prepared(config: TlsConfig, _outside: Outside) -> PreparedContext:
+    return PreparedContext(config, context_for(config))
+
+
+class PreparedContext:
+    """A configuration as an `ssl.SSLContext`."""
+
+    def __init__(self, config: TlsConfig, context: ssl.SSLContext) -> None:
+        self.config = config
+        self.context = context
+
+    @property
+    def backend(self) -> StandardBackend:
+        return standard_backend()
+
+    def session(self, server_name: str | None, resume: ResumableSession | None = None) -> StandardSession:
+        return StandardSession(self.config, self.context, server_name, resume)
+
+
+class StandardSession(TlsSession):
     """One side of a TLS connection. It uses OpenSSL through the standard library."""
 
-    def __init__(self, config: TlsConfig, server_name: str | None) -> None:
+    def __init__(
+        self,
+        config: TlsConfig,
+        context: ssl.SSLContext,
+        server_name: str | None,
+        resume: ResumableSession | None,
+    ) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
+        self._config = config
         self._server_name = server_name
         self._is_server = config.is_server
         self._first = b""
         self._latest = b""
         self._eof = False
+        self._ended = False  # the peer's close_notify was read
         self._deferred: TlsError | None = None  # what the next read raises
-        context = context_for(config)
+        self._verifies = context.verify_mode is not ssl.CERT_NONE
+        # For who keeps sessions:
+        self._looks = config.session_store is not None  # whether there may be one to take
+        self._count: ContentCount | None = None  # of what came after a handshake of TLS 1.3
+        self._explained = 0  # how much of the content is data, and what was looked at
+        self._given: ssl.SSLSession | None = None
         if config.is_server:
             self._object = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
             return
-        hostname = _hostname(config, server_name)
-        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
+        hostname = hostname_for(config, server_name)
+        try:
+            self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=hostname)
+        except (ValueError, ssl.SSLError) as error:
+            raise TlsError.InvalidConfig("server_name", str(error)) from None
+        if resume is not None and isinstance(resume.value, ssl.SSLSession):
+            self._object.session = resume.value
 
     def feed(self, data: bytes | memoryview) -> None:
-        if len(self._first) < _FIRST:
-            self._first = (self._first + bytes(data[:_FIRST]))[:_FIRST]
+        if len(self._first) < FIRST:
+            self._first = (self._first + bytes(data[:FIRST]))[:FIRST]
         # For an alert in the clear. Views come after the handshake, where alerts are encrypted.
         self._latest = data if isinstance(data, bytes) else b""
         self._incoming.write(data)
+        if self._count is not None:
+            self._count.feed(data)
 
     def feed_eof(self) -> None:
         self._eof = True
@@ -70,50 +213,52 @@ class StandardSession:
             raise self._translated(error) from None
         except ValueError as error:  # a certificate that Python cannot turn into its own form
             raise TlsError.HandshakeFailed(str(error)) from None
+        self._demand_certificate()
+        if self._looks and self._object.version() == "TLSv1.3":
+            self._count = ContentCount()
+            left = self._incoming.pending  # of what was fed last; OpenSSL takes whole records
+            if left:
+                self._count.feed(self._latest[-left:])
         return True
 
+    def _demand_certificate(self) -> None:
+        """Refuse a server without a certificate, which OpenSSL lets in with an anonymous cipher suite."""
+        if self._verifies and not self._is_server and not self._object.getpeercert(True):
+            raise TlsError.HandshakeFailed("the peer sent no certificate, and one is required")
+
     def read(self, size: int) -> bytes | None:
-        if self._deferred is not None:
-            raise self._deferred
-        read, incoming = self._object.read, self._incoming
-        data = b""
-        pieces: list[bytes] | None = None
-        taken = 0
-        try:
-            data = read(size)
-            taken = len(data)
-            # Each call gives one record. A protocol that takes pieces apart does it once for several.
-            while incoming.pending and taken < size:
-                if pieces is None:
-                    pieces = [data]
-                data = read(min(size - taken, _RECORD))
-                pieces.append(data)
-                taken += len(data)
-        except ssl.SSLWantReadError:
-            if not taken:
-                return None
-        except ssl.SSLZeroReturnError:
-            pass
-        except ssl.SSLError as error:
-            self._failed(error, taken)
-        return data if pieces is None else b"".join(pieces)
+        # Each record is decrypted into the thread's scratch, and all of them are copied once: faster than
+        # an object for each, and a protocol that takes pieces apart does it once for several.
+        view = _scratch.view
+        if size < len(view):
+            view = view[:size]
+        taken = self.read_into(view)
+        return None if taken is None else bytes(view[:taken])
 
     def read_into(self, view: memoryview) -> int | None:
         if self._deferred is not None:
             raise self._deferred
-        read, incoming = self._object.read, self._incoming
+        found, incoming = self._object, self._incoming
+        if not (incoming.pending or self._eof or self._ended or found.pending()):
+            return None  # to ask would cost an exception
+        read = found.read
         size = len(view)
         taken = 0
         try:
+            # The stub knows bytearray only; any writable buffer will do.
             while True:
-                # The stub knows bytearray only; any writable buffer will do.
-                taken += read(size - taken, view[taken:])  # type: ignore[operator]
+                got: int = read(size - taken, view[taken:])  # type: ignore[assignment]
+                taken += got
+                self._explained += got
+                if not got:
+                    self._ended = True
+                    return taken
                 if taken == size or not incoming.pending:
                     return taken
         except ssl.SSLWantReadError:
             return taken or None
         except ssl.SSLZeroReturnError:
-            pass
+            self._ended = True
         except ssl.SSLError as error:
             self._failed(error, taken)
         return taken
@@ -135,6 +280,7 @@ class StandardSession:
     def close_notify(self) -> None:
         try:
             self._object.unwrap()
+            self._ended = True  # the peer's had come
         except ssl.SSLError:
             pass  # the alert is in the output; unwrap() now waits for input, which the reader handles
         except ValueError:
@@ -144,8 +290,8 @@ class StandardSession:
     def pending_output(self) -> int:
         return self._outgoing.pending
 
-    def take_output(self) -> bytes:
-        return self._outgoing.read()
+    def take_output(self, limit: int | None = None) -> bytes:
+        return self._outgoing.read() if limit is None else self._outgoing.read(limit)
 
     @property
     def version(self) -> TlsVersion | None:
@@ -170,67 +316,86 @@ class StandardSession:
 
     @property
     def peer_chain(self) -> tuple[Certificate, ...]:
-        # The method is public from Python 3.13 on. From 3.10 on, an inner object has the same method.
-        for owner in (self._object, getattr(self._object, "_sslobj", None)):
-            method = getattr(owner, "get_unverified_chain", None)
-            if method is not None:
-                return tuple(Certificate(_der(item)) for item in method() or ())
+        chain = self._certificates("get_unverified_chain")
+        if chain:
+            return chain
         try:
             own = self._object.getpeercert(True)
         except ValueError:  # the handshake is not done
             own = None
         return (Certificate(own),) if own else ()
 
+    @property
+    def built_path(self) -> tuple[Certificate, ...]:
+        return self._certificates("get_verified_chain")
+
+    def _certificates(self, name: str) -> tuple[Certificate, ...]:
+        """What a method of the connection lists.
+
+        It is public from Python 3.13 on. From 3.10 on, an inner object has the same method.
+        """
+        for owner in (self._object, getattr(self._object, "_sslobj", None)):
+            method = getattr(owner, name, None)
+            if method is not None:
+                # A server without a certificate of its client finds None in the list.
+                return tuple(Certificate(_der(item)) for item in method() or () if item is not None)
+        return ()
+
+    @property
+    def server_name(self) -> str | None:
+        name = self._object.server_hostname
+        return name if isinstance(name, str) else None
+
+    @property
+    def resumed(self) -> bool | None:
+        return self._object.session_reused
+
+    @property
+    def extended_master_secret(self) -> bool | None:
+        return True if self.version is TlsVersion.Tls13 else None
+
+    @property
+    def verified(self) -> bool | None:
+        if not self._verifies or self._object.version() is None or self._object.session_reused:
+            return None
+        return True if self._object.getpeercert(True) else None
+
+    def take_sessions(self) -> tuple[ResumableSession, ...]:
+        if not self._looks:
+            return ()
+        if self._count is None:
+            self._looks = False  # before TLS 1.3 there is one, and it is there with the handshake
+        elif self._count.content - self._explained - self._object.pending() < _TICKET:
+            return ()
+        elif not self._incoming.pending:  # what OpenSSL has not taken yet may be the ticket: look again then
+            self._explained = self._count.content - self._object.pending()
+        session = self._object.session
+        # Each ticket makes another session; of several that came at once, OpenSSL keeps the last.
+        if session is None or session == self._given or not (session.has_ticket or session.id):
+            return ()
+        self._given = session
+        life = session.ticket_lifetime_hint
+        if not life:
+            if self._count is not None:
+                return ()  # a ticket that is to be thrown away at once
+            life = session.timeout
+        return (ResumableSession(STANDARD, self.version, session, life),)
+
     def explain(self, error: TlsError) -> TlsError:
-        chain = self.peer_chain if isinstance(error, TlsError.CertificateVerificationFailed) else ()
-        if not chain or not isinstance(error, TlsError.CertificateVerificationFailed):
-            return error
-        error.chain = chain
-        try:
-            if isinstance(error, TlsError.HostnameMismatch):
-                names = chain[0].sans
-                error.names = (*names.dns, *names.ip)
-            elif isinstance(error, TlsError.CertificateExpired):
-                error.not_after = min(certificate.not_after for certificate in chain)
-        except TlsError:
-            pass  # the certificate cannot be read: then there is nothing to add
+        if isinstance(error, TlsError.CertificateVerificationFailed):
+            explain_refusal(error, self.peer_chain, self.built_path, datetime.now(UTC))
         return error
 
     def _translated(self, error: ssl.SSLError) -> TlsError:
-        if not self._is_server and self._first[:1] == b"\x16" and self._first[5:6] == b"\x01":
-            hint = "an echo server, or another TLS client? check the port"
-            return TlsError.HandshakeFailed("the peer sends a ClientHello, as a client does", hint=hint)
+        if not self._is_server and (mirrored := another_client(self._first)):
+            return mirrored
         return from_ssl_error(
             error,
             server_name=self._server_name,
             received=self._first,
             latest=self._latest,
-            version=chosen_version(self._first),
+            version=refused_version(self._first, self._config),
         )
-
-
-def chosen_version(first: bytes) -> TlsVersion | None:
-    """The version in a ServerHello at the beginning of what a server sent, None if there is none.
-
-    RFC 5246 section 7.4.1.3. A TLS 1.3 server writes TLS 1.2 there, and the real version in an extension.
-    """
-    if len(first) >= 11 and first[0] == 22 and first[5] == 2:
-        return TlsVersion.from_wire(first[9], first[10])
-    return None
-
-
-def _hostname(config: TlsConfig, server_name: str | None) -> str | None:
-    if server_name is None:
-        if config.verify_mode is CertVerifyMode.Full:
-            problem = "verification needs the name (or address) of the server"
-            raise TlsError.InvalidConfig("server_name", problem)
-        return None
-    try:
-        # `ssl` sends no SNI for an address, and compares it with the certificate's addresses.
-        name = server_name_for(server_name)
-    except ValueError as error:
-        raise TlsError.InvalidConfig("server_name", str(error)) from None
-    return name if name is not None else str(ip_reference(server_name))
 
 
 def _der(item: Any) -> bytes:

@@ -1,0 +1,103 @@
+"""rustls's errors as TlsError: its kind and its name for a reason become the same errors as OpenSSL's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from netkit.tls.clear import begins_like_tls
+from netkit.tls.errors import TlsError, closed_in_handshake
+from netkit.tls.openssl_errors import from_verify_code
+
+if TYPE_CHECKING:
+    from netkit.tls.versions import TlsVersion
+
+
+class _Reason(NamedTuple):
+    """Why a chain is not accepted: OpenSSL's `X509_V_ERR_` number for it, and words."""
+
+    code: int
+    words: str
+
+
+#: By rustls's name, or by webpki's inside of it.
+_REASONS: Final = {
+    "Expired": _Reason(10, "certificate has expired"),
+    "NotValidYet": _Reason(9, "certificate is not yet valid"),
+    "UnknownIssuer": _Reason(20, "no path to a trusted certificate"),
+    "NotValidForName": _Reason(62, "hostname mismatch"),
+    "BadSignature": _Reason(7, "a signature in the chain is wrong"),
+    "UnsupportedSignatureAlgorithm": _Reason(7, "a signature in the chain has an unknown algorithm"),
+    "Revoked": _Reason(23, "certificate revoked"),
+    "InvalidPurpose": _Reason(26, "the certificate is not for this purpose"),
+    "UnhandledCriticalExtension": _Reason(34, "a critical extension is not known"),
+    "UnknownRevocationStatus": _Reason(3, "no CRL is of its issuer"),
+    "ExpiredRevocationList": _Reason(12, "the CRL has expired"),
+    "BadEncoding": _Reason(1, "a certificate cannot be read"),
+    "MaximumPathDepthExceeded": _Reason(22, "the chain is too long"),
+    "MaximumPathBuildCallsExceeded": _Reason(22, "there are too many ways to build a path"),
+    "CaUsedAsEndEntity": _Reason(26, "it is an authority's (CA:TRUE), which rustls accepts of no peer"),
+    "EndEntityUsedAsCa": _Reason(24, "an issuer is no authority"),
+    "PathLenConstraintViolated": _Reason(25, "there are more authorities than one of them allows"),
+    "NameConstraintViolation": _Reason(47, "an authority may not issue for this name"),
+    "UnsupportedCertVersion": _Reason(1, "a certificate is not of version 3"),
+}
+
+_BEFORE: Final = "invalid peer certificate: "
+_CRL_SIGNATURE: Final = "invalid certificate revocation list: BadSignature"
+
+#: How rustls names that nothing is in common, and what it is about.
+_VERSIONS: Final = (
+    "Tls12NotOffered",
+    "Tls12NotOfferedOrEnabled",
+    "ServerTlsVersionIsDisabledByOurConfig",
+    "ServerDoesNotSupportTls12Or13",
+)
+_SUITES: Final = ("NoCipherSuitesInCommon",)
+
+
+def translated(
+    failure: tuple[str, str, int | None, str],
+    *,
+    is_server: bool,
+    handshaking: bool,
+    server_name: str | None,
+    received: bytes,
+    version: TlsVersion | None,
+    retry_configs: bytes | None = None,
+) -> TlsError:
+    """The TlsError for a failure: (kind, rustls's name, number of an alert, words).
+
+    `received` holds the first bytes that the peer sent, `version` what its ServerHello says. `retry_configs`
+    is what a server gave that refused the encrypted hello.
+    """
+    kind, variant, alert, words = failure
+    if kind == "alert" and alert is not None:
+        return TlsError.AlertReceived(alert)
+    if kind == "truncated":
+        return closed_in_handshake(received) if handshaking else TlsError.Truncated()
+    if kind == "certificate":
+        return _refused(variant, words.removeprefix(_BEFORE), is_server, server_name)
+    if kind == "no_certificate":
+        return TlsError.HandshakeFailed("the peer sent no certificate, and one is required")
+    if kind == "message" and not begins_like_tls(received):
+        return TlsError.NotTls(received, code=variant)
+    if variant in _SUITES:
+        return TlsError.NoCipherSuites()
+    if variant in _VERSIONS or "ProtocolVersion" in variant:
+        return TlsError.UnsupportedVersion(version)
+    if kind == "no_application_protocol":
+        return TlsError.HandshakeFailed("no application protocol in common", code=variant)
+    if kind == "ech_rejected":
+        return TlsError.EchRejected(retry_configs, code=variant)
+    return TlsError.HandshakeFailed(words, code=variant)
+
+
+def _refused(variant: str, words: str, is_server: bool, server_name: str | None) -> TlsError:
+    inner = words.rpartition("(")[2].rstrip(")") if variant == "Other" else variant
+    if words == _CRL_SIGNATURE:
+        reason = _Reason(8, "the CRL signature is wrong")
+    else:
+        reason = _REASONS.get(inner.removesuffix("Context")) or _Reason(1, words)
+    if is_server:
+        return TlsError.CertificateVerificationFailed(reason.words, reason.code)
+    return from_verify_code(reason.code, reason.words, server_name)

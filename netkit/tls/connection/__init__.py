@@ -1,0 +1,1 @@
+"""What is inside a `TlsStream`: what it tells, its flows, what a server shows, and what may go early."""

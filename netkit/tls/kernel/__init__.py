@@ -1,0 +1,1 @@
+"""TLS whose records Linux encrypts (kTLS): the structures, the socket, the session."""

@@ -1,0 +1,71 @@
+"""What servers of no good say to a hello, and what each backend makes of it: in memory, octet for octet."""
+
+from __future__ import annotations
+
+import pytest
+
+from netkit.tls.backends import new_session
+from netkit.tls.config import CertVerifyMode, TlsConfig
+from netkit.tls.errors import TlsError
+from tests.tls.each_backend import OWN
+
+CLIENT = TlsConfig.client().with_verify_mode(CertVerifyMode.None_)
+
+
+def _record(kind: int, body: bytes) -> bytes:
+    return bytes((kind, 3, 3)) + len(body).to_bytes(2, "big") + body
+
+
+def _server_hello(suite: int, extensions: bytes) -> bytes:
+    """RFC 8446 section 4.1.3: one that chooses TLS 1.2, unless `extensions` choose another version."""
+    fixed = b"\3\3" + b"R" * 32 + b"\0" + suite.to_bytes(2, "big") + b"\0"
+    body = fixed + len(extensions).to_bytes(2, "big") + extensions
+    return _record(22, b"\2" + len(body).to_bytes(3, "big") + body)
+
+
+def _error(backend: str, answer: bytes, config: TlsConfig = CLIENT) -> TlsError:
+    """The error by which a client ends the handshake with a server that gives this answer."""
+    session = new_session(config.with_backend(backend), None)
+    session.handshake()
+    session.feed(answer)
+    with pytest.raises(TlsError) as caught:
+        session.handshake()
+    return caught.value
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("backend", ["ssl", "pyopenssl"])
+def test_a_close_notify_is_the_end_of_the_connection(backend: str) -> None:
+    error = _error(backend, _record(21, b"\1\0"))
+    assert isinstance(error, TlsError.Truncated)
+    assert str(error) == "the peer closed the connection in the middle of the handshake"
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("backend", OWN)
+def test_a_version_that_nobody_knows_is_not_told_as_the_one_that_it_imitates(backend: str) -> None:
+    error = _error(backend, _server_hello(0x1301, b"\0\x2b\0\2\3\x09"))
+    assert "TLS 1.2" not in str(error)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("backend", OWN)
+def test_a_version_that_is_not_allowed_is_named(backend: str) -> None:
+    newest = TlsConfig.client().replace(verify_mode=CertVerifyMode.None_, min_version=CLIENT.max_version)
+    error = _error(backend, _server_hello(0xC02F, b"\xff\1\0\1\0"), newest)
+    assert str(error) == "TLS 1.2 is not among the protocol versions allowed here"
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("backend", ["ssl", "pyopenssl"])
+def test_a_record_that_is_too_long_is_told_alike(backend: str) -> None:
+    error = _error(backend, _record(22, b"A" * 20_000))
+    assert str(error) == "TLS handshake failed: the peer sent a record that is too long for TLS"
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("backend", ["ssl", "pyopenssl"])
+def test_a_message_that_is_too_long_is_not_taken_for_certificates(backend: str) -> None:
+    """It says of itself that it is a ServerHello of 16 MiB."""
+    error = _error(backend, _record(22, b"\2\xff\xff\xff" + bytes(100)))
+    assert "sent a message that is longer than OpenSSL accepts" in str(error)
