@@ -159,6 +159,10 @@ def _connection(answer: Answer) -> tuple[Connection, float]:
         info.alpn or "",
         info.version,
         info.reused,
+        info.group or "",
+        info.resumed,
+        info.ocsp_response,
+        info.ech_accepted,
     )
     return connection, waited
 

@@ -36,11 +36,16 @@ TIMEOUT = 1.0
 
 
 class HttpsRecords:
-    """Finds where to connect for an origin, with `resolver`, which the caller closes."""
+    """Finds where to connect for an origin, with `resolver`, which the caller closes.
 
-    def __init__(self, resolver: Resolver, timeout: float = TIMEOUT) -> None:
+    `ech`: connections to an endpoint whose record says how encrypt their hello (RFC 9848). Set `ech_grease`
+    of the client's `TlsConfig` too, so that its other hellos look alike (RFC 9849 section 6.2).
+    """
+
+    def __init__(self, resolver: Resolver, timeout: float = TIMEOUT, *, ech: bool = False) -> None:
         self._resolver = resolver
         self._timeout = timeout
+        self._ech = ech
 
     def __call__(self, host: str, port: int, supported: Sequence[str]) -> Flow[list[Endpoint]]:
         """Flow: the endpoints for `https://host:port`, best first; none: connect as without records.
@@ -60,6 +65,7 @@ class HttpsRecords:
                 service.port,
                 service.alpn,
                 tuple([SocketAddr.new(address, service.port) for address in service.hints]),
+                service.ech,
             )
             for service in found
         ]
@@ -77,7 +83,7 @@ class HttpsRecords:
             records = https_records(answer.records)
             target = alias_target(records)
             if target is None:
-                return services(records, answer.canonical_name, port, supported, _below)
+                return services(records, answer.canonical_name, port, supported, _below, ech=self._ech)
             if target.is_root:
                 return []  # "there is no service", which a client may ignore (section 2.5.1)
             name = target

@@ -16,6 +16,11 @@ from typing import TYPE_CHECKING
 from netkit._lazy import lazy
 
 if TYPE_CHECKING:
+    from netkit.dns.authority.notify_sending import (
+        send_notify as send_notify,
+        send_notify_async as send_notify_async,
+    )
+    from netkit.dns.authority.server import DnsServer as DnsServer
     from netkit.dns.constants import (
         DNS_TYPE_A as DNS_TYPE_A,
         DNS_TYPE_AAAA as DNS_TYPE_AAAA,
@@ -57,10 +62,18 @@ if TYPE_CHECKING:
     )
     from netkit.dns.name import Name as Name
     from netkit.dns.policy.answer import Answer as Answer
+    from netkit.dns.policy.form import QueryForm as QueryForm
     from netkit.dns.records import DnsRecord as DnsRecord
     from netkit.dns.resolver import Resolver as Resolver
-    from netkit.dns.server import DnsServer as DnsServer
     from netkit.dns.system import Hosts as Hosts, ResolvConf as ResolvConf
+    from netkit.dns.transfers.errors import TransferError as TransferError
+    from netkit.dns.transfers.fetching import (
+        fetch_zone as fetch_zone,
+        fetch_zone_async as fetch_zone_async,
+        refresh_zone as refresh_zone,
+        refresh_zone_async as refresh_zone_async,
+    )
+    from netkit.dns.transfers.transfer import ZoneTransfer as ZoneTransfer
     from netkit.dns.transports.reply import Reply as Reply
     from netkit.dns.tsig.errors import TsigError as TsigError
     from netkit.dns.tsig.keys import TsigKey as TsigKey
@@ -72,6 +85,9 @@ __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
         "policy.answer": "Answer",
+        "policy.form": "QueryForm",
+        "authority.notify_sending": "send_notify send_notify_async",
+        "authority.server": "DnsServer",
         "constants": (
             "DNS_TYPE_A DNS_TYPE_AAAA DNS_TYPE_ANY DNS_TYPE_CNAME DNS_TYPE_MX DNS_TYPE_NS DNS_TYPE_PTR "
             "DNS_TYPE_SOA DNS_TYPE_SRV DNS_TYPE_TXT DnsClass DnsRecordType Opcode Rcode"
@@ -87,8 +103,10 @@ __getattr__, __dir__, __all__ = lazy(
         "name": "Name",
         "records": "DnsRecord",
         "resolver": "Resolver",
-        "server": "DnsServer",
         "system": "Hosts ResolvConf",
+        "transfers.errors": "TransferError",
+        "transfers.fetching": "fetch_zone fetch_zone_async refresh_zone refresh_zone_async",
+        "transfers.transfer": "ZoneTransfer",
         "transports.reply": "Reply",
         "tsig.errors": "TsigError",
         "tsig.keys": "TsigKey",

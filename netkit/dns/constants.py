@@ -77,6 +77,11 @@ class Code(int):
             cls._what, text, "unknown", hint=f"write a mnemonic, or {cls._prefix} and the number"
         )
 
+    @classmethod
+    def mnemonics(cls) -> list[str]:
+        """The names of all numbers that have one."""
+        return list(cls._mnemonics.values())
+
     @property
     def mnemonic(self) -> str | None:
         """The name IANA gave the number, or None."""

@@ -301,7 +301,9 @@ class DnsInvalidName(DnsError, ValueError):
     def __str__(self) -> str:
         shown = self.text if len(self.text) <= 80 else self.text[:77] + "..."
         at = "" if self.offset is None else f" (at offset {self.offset})"
-        return f"not a domain name: {shown!a}: {self.reason}{at}"
+        # As it was written: a backslash is not doubled, and what can be printed is not escaped.
+        quoted = repr(shown).replace("\\\\", "\\")
+        return f"not a domain name: {quoted}: {self.reason}{at}"
 
 
 class DnsInvalidValue(DnsError, ValueError):

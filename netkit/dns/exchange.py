@@ -11,21 +11,23 @@ import random
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
 from netkit.dns.policy.answer import Answer, Lookup
 from netkit.dns.policy.options import DEFAULT_OPTIONS, QueryOptions
 from netkit.dns.policy.resolution import Resolution
+from netkit.dns.policy.steps import Why
 from netkit.dns.policy.upstream import Upstream
 from netkit.dns.transports.pump import pump_flow
 from netkit.dns.transports.station import Settings, Station
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from netkit.addr import SocketAddr
     from netkit.dns.messages.message import Question
     from netkit.dns.policy.knowledge import Knowledge
-    from netkit.dns.policy.steps import Done
+    from netkit.dns.policy.steps import Done, Step
     from netkit.dns.policy.upstream import Routes
     from netkit.dns.transports.pump import Machine
     from netkit.dns.transports.reply import Reply
@@ -39,6 +41,7 @@ __all__ = [
     "pump",
     "random_bits",
     "resolve_question",
+    "search_and_tell",
 ]
 
 _system_random = random.SystemRandom()
@@ -79,11 +82,47 @@ def ask_and_tell(
 
     `station` has the sockets and connections to use, and stays open; it belongs to one thread.
     """
-    upstreams = [Upstream.of(server) for server in servers]
-    machine = Resolution(question, upstreams, options, monotonic(), random_bits, knowledge, any_reply=True)
-    if station is not None:
-        return (yield from pump_flow(machine, station))
-    return (yield from pump(machine, options))
+    ends = yield from search_and_tell([question], servers, options, knowledge=knowledge, station=station)
+    return ends[0]
+
+
+def search_and_tell(
+    questions: Sequence[Question],
+    servers: Iterable[SocketAddr | Upstream],
+    options: QueryOptions = DEFAULT_OPTIONS,
+    *,
+    knowledge: Knowledge | None = None,
+    station: Station | None = None,
+) -> Flow[list[Done]]:
+    """Flow: ask one question after the other, such as those of a search list, while the answer is NXDOMAIN.
+
+    Returns the end of each question that was asked, as `ask_and_tell` does. The history of each has the steps
+    of those before it too.
+    """
+    upstreams = Upstream.several(servers)
+    began = monotonic()
+    history: list[Step] = []
+    ends: list[Done] = []
+    for question in questions:
+        machine = Resolution(
+            question,
+            upstreams,
+            options,
+            monotonic(),
+            random_bits,
+            knowledge,
+            any_reply=True,
+            why=Why.SEARCH if ends else Why.FIRST,
+            first_number=len(history) + 1,
+            began=began,
+        )
+        done = yield from (pump(machine, options) if station is None else pump_flow(machine, station))
+        history += done.history
+        done.history = tuple(history)
+        ends.append(done)
+        if done.reply is None or done.reply.message.rcode != Rcode.NXDOMAIN:
+            break
+    return ends
 
 
 def resolve_question(

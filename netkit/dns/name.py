@@ -461,7 +461,13 @@ def _to_ascii(text: str, start: int, end: int) -> list[bytes]:
     try:
         return idna.encode(text[start:end], uts46=True).split(b".")
     except UnicodeError as error:
-        raise DnsError.InvalidName(text, f"not an IDNA2008 label: {error}", start) from None
+        label = text[start:end]
+        reason = f"not an IDNA2008 label: {error}"
+        if any("\ud800" <= char <= "\udfff" for char in label):
+            reason = "a label with octets that are not UTF-8"
+        refused = DnsError.InvalidName(text, reason, start)
+        refused.hint = "a label that is registered all the same can be written in ASCII, as xn--..."
+        raise refused from None
 
 
 EMPTY = Name((), absolute=False)

@@ -14,19 +14,18 @@ from __future__ import annotations
 
 from copy import copy
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from netkit.addr import IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr
+from netkit.addr import IpAddr, SocketAddr
 from netkit.dns.cache import DEFAULT_CAPACITY, STALE_AFTER, Cache
 from netkit.dns.constants import DNS_PORT, DnsClass
 from netkit.dns.errors import DnsError
 from netkit.dns.host import FoundHost, FoundNames, find_addresses_flow, find_names_flow
 from netkit.dns.messages.message import Question
-from netkit.dns.name import Name
 from netkit.dns.policy.knowledge import Knowledge
 from netkit.dns.policy.plan import Plan, Planner
 from netkit.dns.policy.upstream import Upstream
-from netkit.dns.records.base import DnsRecord
+from netkit.dns.record_lookups import RecordLookups
 from netkit.dns.system import Hosts, HostSource, load_sources
 from netkit.dns.transports.lookups import Lookups
 from netkit.dns.transports.many import Many
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
     from ipaddress import IPv4Address, IPv6Address
 
+    from netkit.dns.name import Name
     from netkit.dns.policy.answer import Answer
     from netkit.dns.policy.options import QueryOptions
     from netkit.dns.policy.steps import Done
@@ -57,11 +57,8 @@ if TYPE_CHECKING:
 #: How many questions of `resolve_many` are outstanding at once.
 CONCURRENCY = 100
 
-T = TypeVar("T")
-R = TypeVar("R", bound=DnsRecord)
 
-
-class Resolver(Closing):
+class Resolver(RecordLookups, Closing):
     """A stub resolver with a cache.
 
     `nameservers` and `search` replace the values of resolv.conf(5). `hosts` replaces the hosts file.
@@ -79,9 +76,10 @@ class Resolver(Closing):
     returns; then nothing is asked over UDP. `tell` is told the end of each lookup: what was asked of whom,
     and why again (`Done.history`). It must not raise and must not wait.
 
-    The lookups return plain values (addresses, text, tuples); `query` returns records; `resolve` returns the
-    whole `Answer`. Each has an `_async` form and accepts `cancel`. All raise DnsError: NotFound if the name
-    does not exist, NoData if the name has no such records, Timeout, and the other variants.
+    The lookups (see `RecordLookups`) return plain values (addresses, text, tuples); `query` returns records;
+    `resolve` returns the whole `Answer`. Each has an `_async` form and accepts `cancel`. All raise DnsError:
+    NotFound if the name does not exist, NoData if the name has no such records, Timeout, and the other
+    variants.
     """
 
     def __init__(
@@ -445,136 +443,6 @@ class Resolver(Closing):
         flow = self.discover_flow(Upstream.of(upstream))
         return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
 
-    def query(
-        self, name: Name | str, rdtype: int, *, cancel: CancellationToken | None = None
-    ) -> list[DnsRecord]:
-        """The records of a type at a name, aliases followed."""
-        return list(self.resolve(name, rdtype, cancel=cancel).records)
-
-    async def query_async(
-        self, name: Name | str, rdtype: int, *, cancel: CancellationToken | None = None
-    ) -> list[DnsRecord]:
-        """The records of a type at a name, aliases followed."""
-        return list((await self.resolve_async(name, rdtype, cancel=cancel)).records)
-
-    # One type each.
-
-    def lookup_a(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[Ipv4Addr]:
-        """The IPv4 addresses of a name."""
-        answer = run(self.resolve_flow(name, DnsRecord.A.rdtype), cancel=cancel)
-        return [record.address for record in answer.records if isinstance(record, DnsRecord.A)]
-
-    async def lookup_a_async(
-        self, name: Name | str, *, cancel: CancellationToken | None = None
-    ) -> list[Ipv4Addr]:
-        """The IPv4 addresses of a name."""
-        answer = await run_async(self.resolve_flow(name, DnsRecord.A.rdtype), cancel=cancel)
-        return [record.address for record in answer.records if isinstance(record, DnsRecord.A)]
-
-    def lookup_aaaa(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[Ipv6Addr]:
-        """The IPv6 addresses of a name."""
-        answer = run(self.resolve_flow(name, DnsRecord.AAAA.rdtype), cancel=cancel)
-        return [record.address for record in answer.records if isinstance(record, DnsRecord.AAAA)]
-
-    async def lookup_aaaa_async(
-        self, name: Name | str, *, cancel: CancellationToken | None = None
-    ) -> list[Ipv6Addr]:
-        """The IPv6 addresses of a name."""
-        answer = await run_async(self.resolve_flow(name, DnsRecord.AAAA.rdtype), cancel=cancel)
-        return [record.address for record in answer.records if isinstance(record, DnsRecord.AAAA)]
-
-    def lookup_cname(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[str]:
-        """The target of the alias at a name."""
-        return [
-            _text(r.canonical)
-            for r in _only(
-                DnsRecord.CNAME, run(self.resolve_flow(name, DnsRecord.CNAME.rdtype), cancel=cancel)
-            )
-        ]
-
-    async def lookup_cname_async(
-        self, name: Name | str, *, cancel: CancellationToken | None = None
-    ) -> list[str]:
-        """The target of the alias at a name."""
-        records = _only(
-            DnsRecord.CNAME, await run_async(self.resolve_flow(name, DnsRecord.CNAME.rdtype), cancel=cancel)
-        )
-        return [_text(record.canonical) for record in records]
-
-    def lookup_mx(
-        self, name: Name | str, *, cancel: CancellationToken | None = None
-    ) -> list[tuple[int, str]]:
-        """The mail exchanges of a domain as (priority, host), best first."""
-        return _exchanges(
-            _only(DnsRecord.MX, run(self.resolve_flow(name, DnsRecord.MX.rdtype), cancel=cancel))
-        )
-
-    async def lookup_mx_async(
-        self, name: Name | str, *, cancel: CancellationToken | None = None
-    ) -> list[tuple[int, str]]:
-        """The mail exchanges of a domain as (priority, host), best first."""
-        return _exchanges(
-            _only(DnsRecord.MX, await run_async(self.resolve_flow(name, DnsRecord.MX.rdtype), cancel=cancel))
-        )
-
-    def lookup_srv(
-        self, service: str, proto: str, domain: Name | str, *, cancel: CancellationToken | None = None
-    ) -> list[DnsRecord.SRV]:
-        """Where a service of a domain is: `lookup_srv("_imap", "_tcp", "example.com")`, best priority first.
-
-        RFC 2782. The caller chooses by weight among services of equal priority.
-        """
-        return _by_priority(
-            _only(
-                DnsRecord.SRV,
-                run(self.resolve_flow(_srv(service, proto, domain), DnsRecord.SRV.rdtype), cancel=cancel),
-            )
-        )
-
-    async def lookup_srv_async(
-        self, service: str, proto: str, domain: Name | str, *, cancel: CancellationToken | None = None
-    ) -> list[DnsRecord.SRV]:
-        """Where a service of a domain is; see `lookup_srv`."""
-        flow = self.resolve_flow(_srv(service, proto, domain), DnsRecord.SRV.rdtype)
-        return _by_priority(_only(DnsRecord.SRV, await run_async(flow, cancel=cancel)))
-
-    def lookup_txt(self, name: Name | str, *, cancel: CancellationToken | None = None) -> list[str]:
-        """The texts of a name, each record's strings joined."""
-        return [
-            record.data
-            for record in _only(
-                DnsRecord.TXT, run(self.resolve_flow(name, DnsRecord.TXT.rdtype), cancel=cancel)
-            )
-        ]
-
-    async def lookup_txt_async(
-        self, name: Name | str, *, cancel: CancellationToken | None = None
-    ) -> list[str]:
-        """The texts of a name, each record's strings joined."""
-        return [
-            r.data
-            for r in _only(
-                DnsRecord.TXT, await run_async(self.resolve_flow(name, DnsRecord.TXT.rdtype), cancel=cancel)
-            )
-        ]
-
-    def lookup_ptr(
-        self, address: IPv4Address | IPv6Address | str, *, cancel: CancellationToken | None = None
-    ) -> list[str]:
-        """The names of an address, from PTR records alone (`lookup_addr` knows the hosts file too)."""
-        records = _only(
-            DnsRecord.PTR, run(self.resolve_flow(Name.reverse(address), DnsRecord.PTR.rdtype), cancel=cancel)
-        )
-        return [_text(record.domain) for record in records]
-
-    async def lookup_ptr_async(
-        self, address: IPv4Address | IPv6Address | str, *, cancel: CancellationToken | None = None
-    ) -> list[str]:
-        """The names of an address, from PTR records alone."""
-        flow = self.resolve_flow(Name.reverse(address), DnsRecord.PTR.rdtype)
-        records = _only(DnsRecord.PTR, await run_async(flow, cancel=cancel))
-        return [_text(record.domain) for record in records]
-
     def cache_clear(self) -> None:
         """Forget every answer kept."""
         self._cache.clear()
@@ -605,24 +473,3 @@ def nameserver_addr(server: Nameserver) -> SocketAddr:
             raise DnsError.InvalidValue("nameserver", server, "must be an address, such as 192.0.2.53")
         return found
     return SocketAddr.new(server, DNS_PORT)
-
-
-def _only(kind: type[R], answer: Answer) -> list[R]:
-    """The records of a class in an answer."""
-    return [record for record in answer.records if isinstance(record, kind)]
-
-
-def _text(name: Name) -> str:
-    return name.to_text(omit_final_dot=True)
-
-
-def _srv(service: str, proto: str, domain: Name | str) -> Name:
-    return Name.parse(f"{service}.{proto}", Name.of(domain))
-
-
-def _exchanges(records: list[DnsRecord.MX]) -> list[tuple[int, str]]:
-    return sorted((record.priority, _text(record.exchange)) for record in records)
-
-
-def _by_priority(records: list[DnsRecord.SRV]) -> list[DnsRecord.SRV]:
-    return sorted(records, key=lambda record: (record.priority, -record.weight))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from netkit.dns.constants import DnsRecordType
 from netkit.dns.errors import DnsError
 from netkit.dns.value import Value, assign
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from netkit.dns.constants import DnsClass, DnsRecordType
+    from netkit.dns.constants import DnsClass
     from netkit.dns.name import Name
     from netkit.dns.records.base import DnsRecord
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class RRset(Value):
     """The records of one name, type and class: at least one, without duplicates, all with the same TTL.
 
-    If the records have different TTLs, all get the lowest TTL (RFC 2181 section 5.2). Iterable.
+    If the records have different TTLs, all get the lowest TTL (RFC 2181 section 5.2). Only signatures keep
+    theirs, which are those of the sets that they cover (RFC 4034 section 3). Iterable.
     """
 
     __slots__ = ("records",)
@@ -30,9 +32,8 @@ class RRset(Value):
         given = list(records)
         if not given:
             raise DnsError.InvalidValue("records", given, "a record set has at least one record")
-        ttl = min(record.ttl for record in given)
         # A dict keeps the order and drops duplicates.
-        unique = dict.fromkeys(record if record.ttl == ttl else record.replace(ttl=ttl) for record in given)
+        unique = dict.fromkeys(_of_one_ttl(given))
         assign(self, "records", tuple(unique))
         if len({(record.name, record.rdtype, record.rdclass) for record in unique}) > 1:
             raise DnsError.InvalidValue("records", given, "of different names, types or classes")
@@ -42,8 +43,7 @@ class RRset(Value):
         """The same of records that are known to be distinct, and of one name, type and class."""
         given = tuple(records)
         if len(given) > 1:
-            ttl = min([record.ttl for record in given])
-            given = tuple([record if record.ttl == ttl else record.replace(ttl=ttl) for record in given])
+            given = tuple(_of_one_ttl(given))
         made = cls.__new__(cls)
         assign(made, "records", given)
         return made
@@ -73,3 +73,11 @@ class RRset(Value):
 
     def __len__(self) -> int:
         return len(self.records)
+
+
+def _of_one_ttl(records: Sequence[DnsRecord]) -> Sequence[DnsRecord]:
+    """The records with the lowest TTL of them, except signatures."""
+    if records[0].rdtype == DnsRecordType.RRSIG:
+        return records
+    ttl = min([record.ttl for record in records])
+    return [record if record.ttl == ttl else record.replace(ttl=ttl) for record in records]

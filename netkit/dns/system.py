@@ -6,6 +6,7 @@ one exception is MAXNS, because the limit of three servers comes only from the C
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,24 @@ if TYPE_CHECKING:
 RESOLV_CONF = "/etc/resolv.conf"
 HOSTS = "/etc/hosts" if os.name != "nt" else r"C:\Windows\System32\drivers\etc\hosts"
 NSSWITCH_CONF = "/etc/nsswitch.conf"
+
+#: The most octets that one of the files may have. Lists of hosts to block have some millions.
+MAX_FILE_SIZE = 1 << 26
+_PIECE = 1 << 16
+
+
+def text_of(path: str) -> str:
+    """The content of a file, or of a pipe. Raises OSError, also where there is no end of it."""
+    pieces = []
+    left = MAX_FILE_SIZE
+    # Piece by piece: Python makes room for all that it is asked for, also where the file is small.
+    with open(path, "rb") as file:
+        while piece := file.read(_PIECE):
+            left -= len(piece)
+            if left < 0:
+                raise OSError(errno.EFBIG, f"more than {MAX_FILE_SIZE:,} octets", path)
+            pieces.append(piece)
+    return b"".join(pieces).decode("utf-8", "replace")
 
 
 class ResolvConf:
@@ -63,8 +82,7 @@ class ResolvConf:
         Raises OSError if it cannot be read.
         """
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                return cls.parse(file.read(), environ)
+            return cls.parse(text_of(path), environ)
         except FileNotFoundError:
             return cls.parse("", environ)
 
@@ -125,19 +143,24 @@ class ResolvConf:
         first.
         Raises DnsError.InvalidName.
         """
-        name = Name.parse(host, relative=True)
-        if name.is_absolute:
-            return [name]
-        absolute = name.concatenate(Name.root)
-        searched = []
-        for suffix in self.search:
-            try:
-                searched.append(name.concatenate(suffix))
-            except DnsError.InvalidName:
-                continue  # too long with this one
-        if len(name.labels) - 1 >= self.ndots:
-            return [absolute, *searched]
-        return [*searched, absolute]
+        return search_names(host, self.search, self.ndots)
+
+
+def search_names(host: str, search: Iterable[Name], ndots: int) -> list[Name]:
+    """The names to try for `host`, in order, with this search list; see `ResolvConf.candidates`."""
+    name = Name.parse(host, relative=True)
+    if name.is_absolute:
+        return [name]
+    absolute = name.concatenate(Name.root)
+    searched = []
+    for suffix in search:
+        try:
+            searched.append(name.concatenate(suffix))
+        except DnsError.InvalidName:
+            continue  # too long with this one
+    if len(name.labels) - 1 >= ndots:
+        return [absolute, *searched]
+    return [*searched, absolute]
 
 
 class Hosts:
@@ -157,8 +180,7 @@ class Hosts:
     def load(cls, path: str = HOSTS) -> Hosts:
         """Read the file; an absent one is an empty one. Raises OSError if it cannot be read."""
         try:
-            with open(path, encoding="utf-8", errors="replace") as file:
-                return cls.parse(file.read())
+            return cls.parse(text_of(path))
         except FileNotFoundError:
             return cls()
 
@@ -193,8 +215,7 @@ _OUTCOMES = frozenset({"SUCCESS", "NOTFOUND", "UNAVAIL", "TRYAGAIN"})
 def load_sources(path: str = NSSWITCH_CONF) -> tuple[HostSource, ...]:
     """Where this system looks hosts up, in order; an absent file is an empty one. Raises OSError."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return parse_sources(file.read())
+        return parse_sources(text_of(path))
     except FileNotFoundError:
         return DEFAULT_SOURCES
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netkit._log import Log
 from netkit.io import OPERATIONS_PER_TURN, Descriptor, Event, Want, race, sleep_until
@@ -110,6 +110,9 @@ class FaultyUdpSocket(UdpSocket):
         if self._held[0][0] == due:
             self._descriptor.wake_reader()  # the flow that waits to receive must learn the new moment
         return size
+
+    def _send_back(self, response: Buffer, head: tuple[Any, ...]) -> None:  # noqa: ARG002
+        raise BlockingIOError  # `send_flow` decides when it leaves, and may have to wait
 
     def flush(self) -> Flow[None]:
         """Flow: wait until every kept datagram has been sent."""

@@ -89,7 +89,7 @@ def changed(wire: bytes, at: int, *octets: int) -> bytes:
 class ScriptedServer:
     """Answers by `script` until it is closed; `asked` is every query that came, in order."""
 
-    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None, address: str = "127.0.0.1") -> None:
         self.script = script
         self._tls = tls
         self.connected = 0  # how many connections there were
@@ -97,7 +97,7 @@ class ScriptedServer:
         self.errors: list[BaseException] = []
         self._closed = False
         for _ in range(50):
-            self._tcp = socket.create_server(("127.0.0.1", 0))
+            self._tcp = socket.create_server((address, 0))
             self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
                 self._udp.bind(self._tcp.getsockname())
@@ -106,8 +106,8 @@ class ScriptedServer:
                 self._tcp.close()
                 self._udp.close()
         self._elsewhere = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._elsewhere.bind(("127.0.0.1", 0))
-        self.addr = SocketAddr.new("127.0.0.1", self._tcp.getsockname()[1])
+        self._elsewhere.bind((address, 0))
+        self.addr = SocketAddr.new(address, self._tcp.getsockname()[1])
         self._connections: list[socket.socket] = []
         self._threads = [
             threading.Thread(target=self._serve_udp, daemon=True),

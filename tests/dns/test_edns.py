@@ -41,7 +41,7 @@ OPTIONS = [
     ),
     (O.Keepalive(), "000b 0000", "TCP-KEEPALIVE:"),
     (O.Keepalive(12.3), "000b 0002 007b", "TCP-KEEPALIVE: 12.3 secs"),
-    (O.Padding(0), "000c 0000", "PAD: (0 bytes)"),
+    (O.Padding(0), "000c 0000", "PAD:"),
     (O.Padding(1), "000c 0001 00", "PAD: (1 byte)"),
     (O.ExtendedError(6), "000f 0002 0006", "EDE: 6 (DNSSEC Bogus)"),
     (O.ExtendedError(15, "grün"), "000f 0007 000f 6772c3bc6e", "EDE: 15 (Blocked): (grün)"),
@@ -218,7 +218,8 @@ def test_finding_options() -> None:
 
 def test_what_dig_says_of_it() -> None:
     assert str(Edns()) == "EDNS: version: 0, flags:; udp: 1232"
-    assert str(Edns(4096, 1, True, 2)) == "EDNS: version: 1, flags: do; MBZ: 0x0002; udp: 4096"
+    assert str(Edns(4096, 1, True, 2)) == "EDNS: version: 1, flags: do; MBZ: 0x0002, udp: 4096"
+    assert str(Edns(flags=0x4000)) == "EDNS: version: 0, flags: co; udp: 1232"
 
 
 @given(edns)

@@ -285,6 +285,7 @@ class TestTcp:
             drive(ask(QUESTION, [server.addr], PATIENT))
         assert caught.value.size == len(truncated(server.asked[0]).to_wire())
         assert isinstance(caught.value.__cause__, DnsError.NetworkError)
+        assert "ask another one" in str(caught.value.hint)
 
     def test_byte_by_byte(self, scripted: Scripted, drive: Drive) -> None:
         server = scripted(lambda asked: Pieces(bytes([octet]) for octet in framed(right(asked))))

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from netkit.dns.constants import DnsRecordType, Rcode
-from netkit.dns.edns import EdnsOption
+from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.errors import DnsError
 from netkit.dns.messages.lenient import MAX_COMPLAINTS, Complaint
-from netkit.dns.messages.message import Message
+from netkit.dns.messages.message import Message, make_query
 from netkit.dns.records import DnsRecord
 
 from .strategies import messages
@@ -266,3 +266,28 @@ def test_a_malformed_record_keeps_its_ttl_rule() -> None:
     first, _ = Message.from_wire(wire, lenient=True).answer
     assert isinstance(first, DnsRecord.Unknown)
     assert (first.ttl, first.rdtype) == (0, DnsRecordType.CNAME)
+
+
+class TestQueries:
+    """`Message.from_query`: RFC 6891 section 6.1.2, who does not understand an option ignores it."""
+
+    @pytest.mark.parametrize("data", [b"x", b"12345678"])
+    def test_of_other_options_nothing_is_said(self, data: bytes) -> None:
+        edns = Edns(options=[EdnsOption.Unknown(11, data), EdnsOption.Cookie(b"12345678")])
+        wire = make_query("e.", 1, id=1, edns=edns).to_wire()
+        with pytest.raises(DnsError.InvalidResponse):
+            Message.from_wire(wire)
+        assert Message.from_query(wire, {10}).edns == edns
+
+    def test_of_one_that_is_understood_it_is(self) -> None:
+        edns = Edns(options=[EdnsOption.Unknown(11, b"x"), EdnsOption.Unknown(10, b"x")])
+        with pytest.raises(DnsError.InvalidResponse, match=r"option\[0\]"):
+            Message.from_query(make_query("e.", 1, id=1, edns=edns).to_wire(), {10})
+        assert Message.from_query(make_query("e.", 1, id=1, edns=edns).to_wire(), set()).edns == edns
+
+    def test_whatever_else_is_wrong_is(self) -> None:
+        edns = Edns(options=[EdnsOption.Unknown(11, b"x")])
+        wire = make_query("e.", 1, id=1, edns=edns).to_wire()
+        for octets in (wire + b"x", wire[:-1], wire[:20], b""):
+            with pytest.raises(DnsError.InvalidResponse):
+                Message.from_query(octets, set())

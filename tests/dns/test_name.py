@@ -88,7 +88,7 @@ BAD_TEXTS = [
     ("a.☃", 2, None, "not an IDNA2008 label"),
     ("a._ü", 2, None, "not an IDNA2008 label"),
     ("é" * 300, 0, 63, "a label too long for IDNA"),
-    ("a.\udcff", 2, None, "not an IDNA2008 label"),
+    ("a.\udcff", 2, None, "octets that are not UTF-8"),
 ]
 
 

@@ -48,6 +48,11 @@ class TestOptions:
         assert servers(resolver) == ["192.0.2.9:53", "tls://192.0.2.8:853#a.example"]
         assert resolver.options == QueryOptions()
 
+    def test_a_text_alone_is_one_server_and_one_domain(self) -> None:
+        resolver = Resolver("192.0.2.9", search="b.example", domains={"c.example": "192.0.2.8"})
+        assert servers(resolver) == ["192.0.2.9:53"]
+        assert [str(name) for name in resolver.candidates("x")] == ["x.b.example.", "x."]
+
     def test_no_aaaa(self) -> None:
         assert Resolver(resolv_conf=ResolvConf(no_aaaa=True)).no_aaaa
         assert not Resolver(resolv_conf=CONF).no_aaaa

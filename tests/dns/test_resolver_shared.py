@@ -231,4 +231,5 @@ def test_the_time_that_a_silent_server_took_is_said() -> None:
         with pytest.raises(DnsError.Timeout) as caught:
             resolver.resolve("silent.example", A)
         assert caught.value.timeout is not None
-        assert 0.2 <= caught.value.timeout < 5
+        # From the query on: a machine under load has spent some of the 0.2 seconds before it is sent.
+        assert 0.1 <= caught.value.timeout < 5

@@ -66,6 +66,16 @@ def test_a_record_that_is_passed_over(text: str) -> None:
     assert found(text, "2 other.example.") == [("other.example.", 443, ("http/1.1",), [])]
 
 
+def test_who_encrypts_hellos_understands_one_key_more() -> None:
+    """RFC 9848 section 3."""
+    texts = ("1 . mandatory=ech ech=AAAA", "2 . port=1")
+    records = https_records([DnsRecord.parse(f"www.example. 60 HTTPS {text}") for text in texts])
+    assert [each.ech for each in services(records, OWNER, 443, BOTH, lambda _: 0, ech=True)] == [
+        b"\0\0\0",
+        None,
+    ]
+
+
 def test_only_the_clients_protocols_are_offered() -> None:
     assert found("1 . alpn=h2", supported=("http/1.1",))[0][2] == ("http/1.1",)
     assert found("1 . alpn=h2", supported=("h2",))[0][2] == ("h2",)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from netkit.addr import IpAddr, SocketAddr
+from netkit.dns import system
 from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
 from netkit.dns.policy.reloading import Reloading
@@ -315,3 +316,9 @@ class TestFiles:
     def test_unreadable_ones_are_errors(self, tmp_path: Path, load: Any) -> None:
         with pytest.raises(IsADirectoryError):
             load(str(tmp_path))
+
+    @pytest.mark.parametrize("load", [ResolvConf.load, Hosts.load, load_sources])
+    def test_endless_ones_too(self, load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(system, "MAX_FILE_SIZE", 1000)
+        with pytest.raises(OSError, match="more than 1,000 octets"):
+            load("/dev/zero")

@@ -30,6 +30,8 @@ from netkit.dns.transports.query import QueryEncoder
 from netkit.dns.transports.ready import AT_ONCE, ReadySet
 from netkit.dns.transports.reply import Reply
 from netkit.dns.transports.station import Settings, Station
+from netkit.dns.transports.stream_channel import StreamChannel
+from netkit.dns.transports.streams import connect_flow
 from netkit.dns.transports.table import Outstanding
 from netkit.dns.transports.udp_pool import MAX_SOCKETS, SOCKET_QUESTIONS, UdpPool
 from netkit.dns.transports.waiting import FULL_SECONDS, Waiting
@@ -185,6 +187,14 @@ class TestUdp:
             assert Message.from_wire(one.answer).question[0] == question(number)
         pool.close()
 
+    def test_an_answer_longer_than_the_query_allows_is_taken_whole(
+        self, station: Station, drive: Drive
+    ) -> None:
+        text = f"h1.example. 60 TXT {'x' * 250}"
+        with ScriptedServer(lambda asked: answer(asked, *[text] * 30)) as server:
+            reply = drive(asks(station, [upstream_of(server)]))
+        assert (len(reply.message.answer), reply.size > 30 * 250) == (30, True)
+
     def test_a_closed_port_is_told_at_once(self, station: Station, drive: Drive) -> None:
         nobody = Upstream(SocketAddr.new("127.0.0.1", free_port()))
         with pytest.raises(DnsError.NetworkError, match="refused"):
@@ -264,8 +274,9 @@ def test_without_a_descriptor_for_many_sockets(
 
     def script(asked: Asked) -> Any:
         wire = right(asked).to_wire()
-        lowered = wire[:12] + wire[12:24].lower() + wire[24:]
-        return {"kept": wire, "lost": lowered, "silence": None}[case]
+        # Not lower case: one query in a thousand has that by chance.
+        other = wire[:12] + wire[12:24].swapcase() + wire[24:]
+        return {"kept": wire, "lost": other, "silence": None}[case]
 
     with ScriptedServer(script) as server:
         if case == "kept":
@@ -475,6 +486,27 @@ class TestStreams:
         outcomes = drive(all_of([asks(station, [upstream], number=number) for number in range(8)]))
         assert all(outcome.unwrap().message.answer for outcome in outcomes)
         assert 2 <= server.connected <= 8
+
+    def test_a_server_that_closes_without_an_answer(self, streaming: Streaming, drive: Drive) -> None:
+        station, _, upstream = streaming(lambda asked: CLOSE)
+
+        def failing(number: int) -> Flow[None]:
+            with pytest.raises(DnsError.NetworkError):
+                yield from asks(station, [upstream], number=number)
+
+        for outcome in drive(all_of([failing(number) for number in range(8)])):
+            outcome.unwrap()
+
+    def test_a_question_ends_with_the_connection_that_ended_before_it(self, drive: Drive) -> None:
+        with ScriptedServer(right) as server:
+            stream, connection = drive(connect_flow(server.addr, None))
+            channel = StreamChannel(stream, Chance(), connection)
+            channel.close()  # while another one, who waited for it too, was sent
+            event = Event()
+            one = Outstanding(*QueryEncoder().encode(make_query("example.", 1, id=1)), None, event)
+            channel.send(one)
+            drive(channel.wait_flow(one, event))
+        assert "closed" in str(one.error)
 
     def test_closed_in_the_middle_of_an_answer(self, streaming: Streaming, drive: Drive) -> None:
         def script(asked: Asked) -> Any:

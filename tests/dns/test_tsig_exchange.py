@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from netkit.dns import QueryOptions, Question, Rcode, parse_zone
+from netkit.dns.authority.answering import Came, reply
+from netkit.dns.authority.server import DnsServer
+from netkit.dns.authority.zone_set import Zones
 from netkit.dns.edns import Edns
 from netkit.dns.exchange import ask
 from netkit.dns.messages.message import MIN_MESSAGE, TC, Message, make_query
 from netkit.dns.policy.upstream import Upstream
 from netkit.dns.records import DnsRecord
 from netkit.dns.resolver import Resolver
-from netkit.dns.server import DnsServer, Zones, reply
 from netkit.dns.transports.ready import ReadySet
 from netkit.dns.tsig import TsigError, TsigKey, sign, verify
 from netkit.io import deadline_after, run
@@ -38,7 +40,7 @@ QUERY = make_query("www.t.test", 1, id=7)
 
 
 def answered(wire: bytes, now: float = NOW, *, over_tcp: bool = False) -> Message:
-    made = reply(ZONES, wire, over_tcp=over_tcp, keys=KEYS, now=now)
+    made = reply(ZONES, wire, Came("tcp" if over_tcp else "udp", now), keys=KEYS)
     assert made is not None
     return Message.from_wire(made.wire)
 
@@ -54,7 +56,7 @@ def signature(message: Message) -> DnsRecord.TSIG:
 
 def test_a_signed_answer() -> None:
     signed = sign(QUERY.to_wire(), KEY, NOW)
-    made = reply(ZONES, signed.wire, over_tcp=False, keys=KEYS, now=NOW)
+    made = reply(ZONES, signed.wire, Came("udp", NOW), keys=KEYS)
     assert made is not None
     verified = verify(made.wire, KEY, NOW, signed.mac)
     assert Message.from_wire(verified.message) == made.message
@@ -129,7 +131,7 @@ def test_an_answer_with_room_for_its_signature() -> None:
     plain = answered(query.to_wire())
     assert not plain.truncated
     signed = sign(query.to_wire(), KEY, NOW)
-    made = reply(ZONES, signed.wire, over_tcp=False, keys=KEYS, now=NOW)
+    made = reply(ZONES, signed.wire, Came("udp", NOW), keys=KEYS)
     assert made is not None
     assert len(made.wire) <= MIN_MESSAGE
     message = Message.from_wire(verify(made.wire, KEY, NOW, signed.mac).message)
@@ -140,7 +142,7 @@ def test_an_answer_with_room_for_its_signature() -> None:
 def test_a_truncated_answer_is_signed() -> None:
     query = make_query("big.t.test", 16, id=7, edns=Edns(600))
     signed = sign(query.to_wire(), KEY, NOW)
-    made = reply(ZONES, signed.wire, over_tcp=False, keys=KEYS, now=NOW)
+    made = reply(ZONES, signed.wire, Came("udp", NOW), keys=KEYS)
     assert made is not None
     assert len(made.wire) <= 600
     assert Message.from_wire(verify(made.wire, KEY, NOW, signed.mac).message).truncated

@@ -68,6 +68,7 @@ def test_a_name_in_unicode_is_the_one_of_its_certificate() -> None:
         "192.0.2.1/dns-query", "tls://192.0.2.1/dns-query", "https://dns.example/q?a=b", "https://dns.example/q{?x}",
         "https://dns.example/{?dns}/q", "https://dns.example/a b", "tls://a.example#b.example", "tls://a_b.example",
         "https://dns.example/\u00e9",
+        "192.0.2.1:0", "https://dns.example:0/dns-query",
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked(text: str) -> None:

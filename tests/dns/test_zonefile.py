@@ -13,8 +13,9 @@ from netkit.dns.constants import DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError, ZoneFileError
 from netkit.dns.name import Name
 from netkit.dns.records import DnsRecord
+from netkit.dns.zones.builder import ZoneBuilder
 from netkit.dns.zones.masterfile import MAX_DEPTH, MAX_INCLUDES
-from netkit.dns.zones.zone import Zone, ZoneBuilder
+from netkit.dns.zones.zone import Zone
 from netkit.dns.zones.zonefile import parse_zone
 from tests.conftest import require_peer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,10 +48,33 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         assert caught.value.column == 10
     with pytest.raises(FileNotFoundError):
         load_zone(tmp_path / "none")
+    with pytest.raises(IsADirectoryError) as of_a_folder:
+        load_zone(tmp_path)
+    assert of_a_folder.value.filename == str(tmp_path)
 
 
 def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netkit.dns.zones.zonefolder.MAX_INCLUDED_SIZE", 10)
+    monkeypatch.setattr("netkit.dns.zones.zonefolder.MAX_FILE_SIZE", 10)
     (tmp_path / "large").write_bytes(b"x" * 11)
     with pytest.raises(OSError, match="larger than 10 octets"):
         read_included(str(tmp_path / "large"))
+    with pytest.raises(OSError, match="larger than 10 octets"):
+        load_zone(tmp_path / "large")
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="not a regular file"):
+        load_zone("/dev/zero")
+
+
+def test_a_pipe_is_a_zone_file_while_somebody_writes_to_it(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ZoneFileError, match="SOA"):
+        load_zone(pipe)  # and nobody is waited for
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(pipe, os.O_WRONLY)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(load_zone, pipe)
+        os.write(writer, HEAD.encode())
+        os.close(writer)
+        assert reading.result(5).soa.serial == 1
+    os.close(reader)

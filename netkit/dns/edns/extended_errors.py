@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+#: The codes that netkit gives as a reason itself (RFC 8914 sections 4.19, 4.21 and 4.22).
+PROHIBITED, NOT_AUTHORITATIVE, NOT_SUPPORTED = 18, 20, 21
+
 #: RFC 8914 section 4 and the IANA registry "Extended DNS Error Codes".
 EXTENDED_ERRORS = {
     0: "Other",

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 DEFAULT_PAYLOAD_SIZE = 1232
 
 _DNSSEC_OK = 0x8000
+#: RFC 9824 section 5.1: the client takes compact denials of existence.
+COMPACT_OK = 0x4000
+
+#: The meaning of each flag, by its name (RFC 3225 section 3, RFC 9824 section 5.1).
+EDNS_FLAG_MEANINGS = {"do": "with DNSSEC records", "co": "with compact denials"}
 
 _O = TypeVar("_O", bound=EdnsOption)
 
@@ -35,7 +40,7 @@ class Edns(Value):
 
     `payload_size` is the largest UDP message that the sender accepts, in octets (a value under 512 means
     512). `version` is 0, the only version so far. `dnssec_ok` asks for DNSSEC records (RFC 3225). `flags`
-    are the other 15 flag bits; none of them is assigned. `options` are in the order of the record.
+    are the other 15 flag bits, of which only COMPACT_OK is assigned. `options` are in the record's order.
     """
 
     __slots__ = ("dnssec_ok", "flags", "options", "payload_size", "version")
@@ -110,7 +115,17 @@ class Edns(Value):
         """All extended errors; a message may have several."""
         return tuple([option for option in self.options if isinstance(option, EdnsOption.ExtendedError)])
 
+    @property
+    def flag_names(self) -> tuple[str, ...]:
+        """The names of the flags that are set, with dig's spelling and order: `("do", "co")`."""
+        return ("do",) * self.dnssec_ok + ("co",) * bool(self.flags & COMPACT_OK)
+
+    @property
+    def reserved(self) -> int:
+        """The flags without a meaning, which must be zero (RFC 6891 section 6.1.4)."""
+        return self.flags & ~COMPACT_OK
+
     def __str__(self) -> str:
-        flags = " do" * self.dnssec_ok
-        other = f"; MBZ: 0x{self.flags:04x}" if self.flags else ""
-        return f"EDNS: version: {self.version}, flags:{flags}{other}; udp: {self.payload_size}"
+        flags = "".join([f" {name}" for name in self.flag_names])
+        other = f" MBZ: 0x{self.reserved:04x}," if self.reserved else ""
+        return f"EDNS: version: {self.version}, flags:{flags};{other} udp: {self.payload_size}"

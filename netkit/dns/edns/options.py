@@ -235,7 +235,7 @@ class Padding(EdnsOption):
     length: Zeros = Zeros("How many octets")
 
     def text(self) -> str:
-        return f"({self.length} byte{'s' * (self.length != 1)})"
+        return f"({self.length} byte{'s' * (self.length != 1)})" if self.length else ""
 
 
 class Chain(EdnsOption):

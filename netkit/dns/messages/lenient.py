@@ -30,6 +30,8 @@ from netkit.dns.records.base import DnsRecord
 from netkit.dns.value import Value, assign
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from netkit.dns.messages.reading import Parts
     from netkit.dns.name import Name
 
@@ -72,6 +74,21 @@ def read_leniently(data: bytes) -> Parts:
     return with_complaints(parts, [])
 
 
+def read_query(data: bytes, understood: Container[int]) -> Parts:
+    """Read a message strictly, but for the data of options whose codes are not in `understood`.
+
+    RFC 6891 section 6.1.2: who does not understand an option ignores it. So a server cannot say that one is
+    malformed; it is `EdnsOption.Unknown` then. Raises DnsError.InvalidResponse.
+    """
+    try:
+        return read_message(data)
+    except DnsError.InvalidResponse:
+        parts = _Lenient(data, understood).read()
+        if parts.complaints:
+            raise
+        return parts
+
+
 def with_complaints(parts: Parts, complaints: list[Complaint]) -> Parts:
     """The parts with complaints, and with the one about the question if it is due."""
     if not parts.question and parts.flags & QR and parts.rcode == Rcode.NOERROR:
@@ -93,10 +110,11 @@ def with_complaints(parts: Parts, complaints: list[Complaint]) -> Parts:
 
 
 class _Lenient:
-    """One reading of a message."""
+    """One reading of a message; of options that are not `understood` nothing is said, if not of all."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, understood: Container[int] | None = None) -> None:
         self._data = data
+        self._understood = understood
         self._reader = WireReader(data)
         self._complaints: list[Complaint] = []
         self._opt: tuple[Edns, int] | None = None
@@ -216,8 +234,9 @@ class _Lenient:
                 with reader.restrict_to(4 + length, "option"):
                     options.extend(Edns.from_wire(0, 0, reader).options)
             except DnsError.InvalidResponse as error:
-                field = error.field.removeprefix("option.option[0].")
-                self._complain(error.offset, f"{where}.{field}", error.reason)
+                if self._understood is None or code in self._understood:
+                    field = error.field.removeprefix("option.option[0].")
+                    self._complain(error.offset, f"{where}.{field}", error.reason)
                 options.append(EdnsOption.Unknown(code, self._data[start + 4 : after]))
             reader.offset = after
         return options

@@ -34,14 +34,14 @@ from netkit.dns.messages.header import (
     Z,
     checked_flags,
 )
-from netkit.dns.messages.lenient import Complaint, read_leniently
+from netkit.dns.messages.lenient import Complaint, read_leniently, read_query
 from netkit.dns.messages.reading import MadeParts, read_message, read_parts
 from netkit.dns.messages.wire import WireReader
 from netkit.dns.messages.writing import MIN_MESSAGE, write_message
 from netkit.dns.value import Value, assign, checked_int
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from typing import Self
 
     from netkit.dns.messages.reading import Parts
@@ -147,6 +147,17 @@ class Message(Value):
             parts = read_message(octets)
         message = _new(cls)
         _put_parts(message, parts)
+        return message
+
+    @classmethod
+    def from_query(cls, data: bytes, understood: Container[int]) -> Self:
+        """Decode a query as a server does that understands the options of the codes `understood`: what is in
+        other options is not looked at (RFC 6891 section 6.1.2).
+
+        Raises DnsError.InvalidResponse for whatever else is malformed.
+        """
+        message = _new(cls)
+        _put_parts(message, read_query(data, understood))
         return message
 
     @classmethod

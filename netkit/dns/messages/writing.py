@@ -81,7 +81,7 @@ def write_message(message: Parts, max_size: int | None, compress: bool) -> bytes
 def _signature(record: DnsRecord) -> bytes:
     """A TSIG record, as the last of its message."""
     writer = WireWriter(compress=False)
-    _write_record(writer, record)
+    write_record(writer, record)
     return bytes(writer.data)
 
 
@@ -111,7 +111,7 @@ def _too_long(size: int, limit: int) -> DnsError.InvalidValue:
 def _write_all(writer: WireWriter, records: Iterable[DnsRecord], room: int) -> bool:
     """Write records as long as the message fits in `room` octets; whether all did."""
     for record in records:
-        _write_record(writer, record)
+        write_record(writer, record)
         if len(writer.data) > room:
             return False
     return True
@@ -164,7 +164,7 @@ def _write_sets(writer: WireWriter, records: Iterable[DnsRecord], room: int) -> 
     for rrset in _rrsets(records):
         mark = writer.mark()
         for record in rrset:
-            _write_record(writer, record)
+            write_record(writer, record)
             if len(writer.data) > room:
                 writer.rewind(mark)
                 return written
@@ -172,8 +172,14 @@ def _write_sets(writer: WireWriter, records: Iterable[DnsRecord], room: int) -> 
     return written
 
 
-def _write_record(writer: WireWriter, record: DnsRecord) -> None:
+def write_record(writer: WireWriter, record: DnsRecord) -> None:
+    """Write a record: its owner, type, class and TTL, and its data behind their length."""
     writer.name(record.name)
+    write_behind_owner(writer, record)
+
+
+def write_behind_owner(writer: WireWriter, record: DnsRecord) -> None:
+    """Write a record without its owner, which the caller has written."""
     cls = type(record)
     write = _writers.get(cls)
     if write is None:

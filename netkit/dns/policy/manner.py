@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from netkit.dns.constants import Rcode
 from netkit.dns.edns import EdnsOption
 from netkit.dns.messages.message import make_query
+from netkit.dns.policy.form import PLAIN_FORM
 from netkit.dns.policy.steps import Why
 from netkit.dns.policy.upstream import Transport
 
@@ -82,8 +83,13 @@ class Manner:
             cd=options.cd,
             edns=self._with_options(random, now),
         )
-        if options.padding and self.transport.is_encrypted:
-            message = _padded(message, 0 if options.tsig is None else options.tsig.record_size)
+        if options.form is not PLAIN_FORM:
+            message = options.form.shape(message)
+        block = options.padding_block
+        if block is None:
+            block = PADDING_BLOCK if options.padding and self.transport.is_encrypted else 0
+        if block:
+            message = _padded(message, block, 0 if options.tsig is None else options.tsig.record_size)
         return message, exact_case
 
     def _with_options(self, random: Random, now: float) -> Edns | None:
@@ -97,7 +103,8 @@ class Manner:
             if cookie is not None:
                 options.append(EdnsOption.Cookie(*cookie))
         # RFC 7828 section 3.2.1: over TCP and TLS; a connection of HTTPS is kept as HTTP says.
-        if self.transport in _STREAMS and edns.option(EdnsOption.Keepalive) is None:
+        keepalive = self._options.keepalive and self.transport in _STREAMS
+        if keepalive and edns.option(EdnsOption.Keepalive) is None:
             options.append(EdnsOption.Keepalive())
         return edns.replace(options=(*edns.options, *options)) if options else edns
 
@@ -138,13 +145,19 @@ class Manner:
     def _version(self, ask: Ask, reply: Reply) -> Why | None:
         """Whether the server refused the query's EDNS, or its version of EDNS."""
         sent, rcode = ask.message.edns, reply.message.rcode
-        if sent is None or self._edns is None:
+        if sent is None or self._edns is None or not self._options.negotiate_edns:
             return None
         if rcode == Rcode.BADVERS and sent.version:
-            self._edns = self._edns.replace(version=0)
+            # RFC 6891 section 6.1.3: the answer's version is the highest that the server knows.
+            told = reply.message.edns
+            version = told.version if told is not None and told.version < sent.version else 0
+            self._edns = self._edns.replace(version=version)
             return self._once(Why.VERSION)
         # A server that knows EDNS and finds a query malformed says so with an OPT record of its own; one that
         # does not know it may echo the whole query (RFC 6891 section 7). One more query tells them apart.
+        # Where a query is odd on purpose, the server may mean that.
+        if self._options.form is not PLAIN_FORM:
+            return None
         if rcode == Rcode.FORMERR or (rcode == Rcode.NOTIMP and reply.message.edns is None):
             self._edns = None
             return self._once(Why.NO_EDNS)
@@ -152,13 +165,13 @@ class Manner:
 
     def _cookie(self, ask: Ask, reply: Reply, now: float) -> Why | None:
         """Learn from the reply's cookie, or from its absence (RFC 7873 section 5.3)."""
-        if not self._cookies or ask.message.edns is None:
-            return None
-        sent = ask.message.edns.option(EdnsOption.Cookie)
+        sent = None if ask.message.edns is None else ask.message.edns.option(EdnsOption.Cookie)
         if sent is None:
             return None
         edns = reply.message.edns
         got = None if edns is None else edns.option(EdnsOption.Cookie)
+        if not self._cookies:
+            return self._return_cookie(ask, reply, sent, got)
         if got is not None and got.client != sent.client:
             self.learnt.lacks_cookies(now)
             self._cookies = False
@@ -176,6 +189,19 @@ class Manner:
             return None
         return self._once(Why.COOKIE) or self._over_tcp(ask, Why.COOKIE_TCP)
 
+    def _return_cookie(
+        self, ask: Ask, reply: Reply, sent: EdnsOption.Cookie, got: EdnsOption.Cookie | None
+    ) -> Why | None:
+        """Put the server's cookie into the caller's EDNS, where the server wants it."""
+        edns = self._edns
+        if reply.message.rcode != Rcode.BADCOOKIE or not self._options.return_cookie or edns is None:
+            return None
+        if got is None or not got.server or got.client != sent.client:
+            return None
+        options = [got if isinstance(each, EdnsOption.Cookie) else each for each in edns.options]
+        self._edns = edns.replace(options=options)
+        return self._once(Why.COOKIE) or self._over_tcp(ask, Why.COOKIE_TCP)
+
     def _once(self, why: Why) -> Why | None:
         """The reason, unless it has applied already."""
         if why in self.used:
@@ -190,13 +216,11 @@ class Manner:
         return why
 
 
-def _padded(message: Message, more: int) -> Message:
-    """The query with an option that makes its length a multiple of 128 octets (RFC 8467 section 4.1), with
-    `more` octets for a signature."""
+def _padded(message: Message, block: int, more: int) -> Message:
+    """The query with an option that makes its length a multiple of `block` octets (RFC 7830), with `more`
+    octets for a signature."""
     edns = message.edns
     if edns is None or edns.option(EdnsOption.Padding) is not None:
         return message
-    length = (
-        -(len(message.to_wire()) + more + 4) % PADDING_BLOCK
-    )  # 4: the code and length of the option itself
+    length = -(len(message.to_wire()) + more + 4) % block  # 4: the code and length of the option itself
     return message.replace(edns=edns.replace(options=(*edns.options, EdnsOption.Padding(length))))

@@ -58,6 +58,12 @@ def match(
     """
     if len(wire) < 2 or int.from_bytes(wire[:2], "big") != query.id:
         return Mismatch.OTHER
+    if not query.question:  # it is only a header, and then so is its answer
+        message = _decoded(wire, lenient)
+        if not message.flags & QR or message.opcode != query.opcode or message.question:
+            return Mismatch.OTHER
+        rest = [each for each in message.complaints if each.field != "question"]
+        return message.replace(complaints=rest) if message.complaints else message
     asked = query.question[0].name
     sent, plain = asked.to_wire(), question.name.to_wire()
     end = _QUESTION_AT + len(sent)

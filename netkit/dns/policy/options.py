@@ -11,18 +11,23 @@ from typing import TYPE_CHECKING
 from netkit.dns.errors import DnsError
 from netkit.dns.messages.message import DEFAULT_EDNS
 from netkit.dns.name import Name
-from netkit.dns.value import Value, assign
+from netkit.dns.policy.form import PLAIN_FORM
+from netkit.dns.value import Value, assign, checked_int
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from netkit.addr import SocketAddr
     from netkit.dns.edns import Edns
+    from netkit.dns.policy.form import QueryForm
     from netkit.dns.tsig.keys import TsigKey
 
 #: Seconds to wait for one answer, and how often each server is asked (the defaults of resolv.conf(5)).
 DEFAULT_TIMEOUT = 5.0
 DEFAULT_TRIES = 2
+
+#: The largest block that queries are padded to, in octets: more than a datagram is for.
+MAX_PADDING_BLOCK = 512
 
 
 class QueryOptions(Value):
@@ -42,17 +47,26 @@ class QueryOptions(Value):
     it; else it is an error, and another server is asked. `refuse_private` refuses private addresses for
     public names (DNS rebinding); names under `private_names` may have them. With `tsig`, queries are signed
     with this key, and only answers that are signed with it count (RFC 8945).
+
+    To look at servers rather than to resolve: `form` is what the header has beside the ordinary.
+    `padding_block` pads queries over every transport to a multiple of so many octets, in place of what
+    `padding` does; 0 pads none. `keepalive` asks over TCP and TLS how long an idle connection is kept (RFC
+    7828). `negotiate_edns` asks again, in a lower version or without EDNS, a server that does not take the
+    query's EDNS. `return_cookie` asks again with the server's own cookie after BADCOOKIE, where `edns` has a
+    cookie of the caller's. `skip_servfail` asks the next server after SERVFAIL, also where any answer counts.
     """
 
     __slots__ = (
-        "ad", "cd", "cookies", "edns", "hedge", "ignore_truncation", "lenient", "padding", "private_names",
-        "randomize_case", "rd", "refuse_private", "source", "tcp", "timeout", "tries", "trust_ad", "tsig",
-        "within",
+        "ad", "cd", "cookies", "edns", "form", "hedge", "ignore_truncation", "keepalive", "lenient",
+        "negotiate_edns", "padding", "padding_block", "private_names", "randomize_case", "rd",
+        "refuse_private", "return_cookie", "skip_servfail", "source", "tcp", "timeout", "tries", "trust_ad",
+        "tsig", "within",
     )  # fmt: skip
     __match_args__ = (
         "timeout", "tries", "tcp", "ignore_truncation", "rd", "ad", "cd", "edns", "randomize_case", "source",
         "within", "cookies", "padding", "hedge", "trust_ad", "refuse_private", "private_names",
-        "lenient", "tsig",
+        "lenient", "tsig", "form", "padding_block", "keepalive", "negotiate_edns", "return_cookie",
+        "skip_servfail",
     )  # fmt: skip
 
     timeout: float
@@ -74,6 +88,12 @@ class QueryOptions(Value):
     private_names: tuple[Name, ...]
     lenient: bool
     tsig: TsigKey | None
+    form: QueryForm
+    padding_block: int | None
+    keepalive: bool
+    negotiate_edns: bool
+    return_cookie: bool
+    skip_servfail: bool
 
     def __init__(
         self,
@@ -96,6 +116,12 @@ class QueryOptions(Value):
         private_names: Iterable[Name | str] = (),
         lenient: bool = False,
         tsig: TsigKey | None = None,
+        form: QueryForm = PLAIN_FORM,
+        padding_block: int | None = None,
+        keepalive: bool = True,
+        negotiate_edns: bool = True,
+        return_cookie: bool = True,
+        skip_servfail: bool = False,
     ) -> None:
         if not timeout > 0:
             raise DnsError.InvalidValue("timeout", timeout, "must be more than 0 seconds")
@@ -103,6 +129,8 @@ class QueryOptions(Value):
             raise DnsError.InvalidValue("tries", tries, "must be at least 1")
         if within is not None and not within > 0:
             raise DnsError.InvalidValue("within", within, "must be more than 0 seconds")
+        if padding_block is not None:
+            checked_int("padding_block", padding_block, MAX_PADDING_BLOCK)
         assign(self, "timeout", timeout)
         assign(self, "tries", tries)
         assign(self, "tcp", tcp)
@@ -122,6 +150,12 @@ class QueryOptions(Value):
         assign(self, "private_names", tuple([Name.of(name) for name in private_names]))
         assign(self, "lenient", lenient)
         assign(self, "tsig", tsig)
+        assign(self, "form", PLAIN_FORM if form == PLAIN_FORM else form)  # so that it is known by identity
+        assign(self, "padding_block", padding_block)
+        assign(self, "keepalive", keepalive)
+        assign(self, "negotiate_edns", negotiate_edns)
+        assign(self, "return_cookie", return_cookie)
+        assign(self, "skip_servfail", skip_servfail)
 
 
 DEFAULT_OPTIONS = QueryOptions()

@@ -48,10 +48,10 @@ class Planner:
         resolv_conf: ResolvConf | str | None,
         clock: Callable[[], float],
     ) -> None:
-        self._nameservers = (
-            None if nameservers is None else tuple([Upstream.of(each) for each in nameservers])
-        )
+        self._nameservers = None if nameservers is None else Upstream.several(nameservers)
         self._domains = Routes((), domains).domains
+        if isinstance(search, str):
+            search = (search,)
         self._search = None if search is None else tuple([Name.of(suffix) for suffix in search])
         self._timeout = timeout
         self._tries = tries

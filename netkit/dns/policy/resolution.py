@@ -168,6 +168,8 @@ class Resolution:
             pending.manner.learnt.answered(ask.transport, now - pending.at, now)
             self._cut(pending, what, now)
         else:
+            if isinstance(what, DnsError.Truncated) and isinstance(what.__cause__, DnsError.InvalidResponse):
+                what = what.__cause__  # a connection has room for all of a message
             self._failed(pending, what, now)
 
     def miscased(self, ask: Ask) -> None:
@@ -305,15 +307,17 @@ class Resolution:
             self._ask_again(pending, again)
             return
         reply.fell_back = Why.TRUNCATED in manner.used and ask.transport is Transport.TCP
-        if self._any_reply:
+        is_skipped = self.options.skip_servfail and reply.message.rcode == Rcode.SERVFAIL and self._turns
+        if self._any_reply and not is_skipped:
             self._finish(reply)
             return
         verdict = judge(reply.message, self.question)
         if verdict.is_settled:
-            self._finish(reply, verdict.error(ask.upstream.server), verdict)
+            over_udp = ask.transport is Transport.UDP
+            self._finish(reply, verdict.error(ask.upstream.server, over_udp=over_udp), verdict)
             return
         self._replies.append((reply, verdict))
-        if reply.message.rcode == Rcode.SERVFAIL:
+        if reply.message.rcode == Rcode.SERVFAIL and not self._any_reply:
             self._again.add(manner)
         self._advance(Why.NEXT, now, ask.number)
 
@@ -333,6 +337,7 @@ class Resolution:
         if manner.cut is not None and ask.transport is Transport.TCP:
             cause = error
             error = self._about(DnsError.Truncated(manner.cut.size), ask)
+            error.hint = "the server does not answer over TCP, which it must (RFC 7766): ask another one"
             error.__cause__ = cause
         elif isinstance(error, (DnsError.Timeout, DnsError.NetworkError)):
             manner.learnt.failed(now)
@@ -359,7 +364,7 @@ class Resolution:
         if self._replies:
             telling = [each for each in self._replies if each[0].message.rcode not in NEVER]
             reply, verdict = (telling or self._replies)[-1]
-            error = verdict.error(reply.server)
+            error = verdict.error(reply.server, over_udp=reply.transport == Transport.UDP.value)
             if not telling:
                 error = DnsError.NoRecovery(
                     reply.message.rcode,

@@ -37,15 +37,21 @@ DEFAULT_ALPN = "http/1.1"
 #: The keys that netkit acts on: mandatory, alpn, no-default-alpn, port, ipv4hint, ipv6hint (section 14.3.2).
 #: A record that makes another one mandatory is not for netkit (section 8).
 UNDERSTOOD = frozenset((0, 1, 2, 3, 4, 6))
+#: The key that only a client acts on which encrypts its hellos (RFC 9848 section 3).
+ECH = 5
 
 
 class Service(NamedTuple):
-    """An endpoint: connect to `host` at `port`, and offer `alpn`; `hints` are addresses that it had."""
+    """An endpoint: connect to `host` at `port`, and offer `alpn`; `hints` are addresses that it had.
+
+    `ech` is the ECHConfigList for encrypted hellos to it (RFC 9848 section 3).
+    """
 
     host: Name
     port: int
     alpn: tuple[str, ...]
     hints: tuple[IpAddr, ...] = ()
+    ech: bytes | None = None
 
 
 def query_name(host: Name, port: int) -> Name:
@@ -72,13 +78,16 @@ def services(
     port: int,
     supported: Sequence[str],
     random: Callable[[int], int],
+    *,
+    ech: bool = False,
 ) -> list[Service]:
     """The endpoints that `records` of the name `owner` say, in the order to try them.
 
     `port` is the origin's, for records without one. `supported` are the protocols of the client, best first;
     a record without one of them is passed over. `random(n)` gives a number below n: records of the same
-    priority are tried in random order (section 2.4.1).
+    priority are tried in random order (section 2.4.1). `ech`: the client encrypts its hellos where it can.
     """
+    understood = UNDERSTOOD | {ECH} if ech else UNDERSTOOD
     shuffled = list(records)
     for index in range(len(shuffled) - 1, 0, -1):
         other = random(index + 1)
@@ -86,7 +95,7 @@ def services(
     found: list[Service] = []
     for record in sorted(shuffled, key=lambda each: each.priority):
         params = record.params
-        if record.is_alias or params.contradiction is not None or not UNDERSTOOD.issuperset(params.mandatory):
+        if record.is_alias or params.contradiction is not None or not understood.issuperset(params.mandatory):
             continue
         offered = {protocol.decode("ascii", "replace") for protocol in params.alpn}
         if not params.no_default_alpn:
@@ -95,5 +104,5 @@ def services(
         if alpn:
             host = owner if record.target.is_root else record.target
             hints: tuple[IpAddr, ...] = (*params.ipv6hint, *params.ipv4hint)
-            found.append(Service(host, params.port or port, alpn, hints))
+            found.append(Service(host, params.port or port, alpn, hints, params.ech if ech else None))
     return found

@@ -31,6 +31,7 @@ class Why(Enum):
     ROUND = "once more, in the next round"
     HEDGE = "the one before is slower than usual"
     ALIAS = "the name is an alias, and this is the name that it leads to"
+    SEARCH = "the name before does not exist, and this is the next one of the search list"
     TRUNCATED = "the answer did not fit in a datagram"
     CASE = "the question came back in another letter case"
     NO_EDNS = "the server does not take EDNS"
@@ -76,17 +77,30 @@ class Wait(NamedTuple):
 class Step:
     """One ask in the history: what was asked of whom, when, why, and what came.
 
+    `question` is in the caller's letter case, also where the query is sent without one.
     `at` is in seconds after the start; `elapsed` is how long it took (None: not waited for to the end).
     `came` is the reply or the failure. `because` is the number of the ask whose outcome led to this one.
     """
 
-    __slots__ = ("at", "because", "came", "elapsed", "number", "query", "transport", "upstream", "why")
+    __slots__ = (
+        "at",
+        "because",
+        "came",
+        "elapsed",
+        "number",
+        "query",
+        "question",
+        "transport",
+        "upstream",
+        "why",
+    )
 
     def __init__(self, ask: Ask, why: Why, at: float, because: int | None) -> None:
         self.number = ask.number
         self.upstream = ask.upstream
         self.transport = ask.transport
         self.query = ask.message
+        self.question = ask.question
         self.why = why
         self.at = at
         self.because = because

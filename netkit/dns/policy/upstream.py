@@ -161,6 +161,8 @@ class Upstream(Value):
                 raise DnsError.InvalidValue("server", text, f"there is no certificate over {transport}")
             fragment = _host_name(fragment, text)
         place = HostPort.parse(rest, transport.default_port, "udp" if transport is Transport.UDP else "tcp")
+        if place.port == 0:
+            raise DnsError.InvalidValue("server", text, "nobody can be asked at port 0")
         addr = place.socket_addr
         if addr is not None:
             return cls(addr, transport, fragment or None, (), path, method)
@@ -181,6 +183,11 @@ class Upstream(Value):
         if isinstance(server, SocketAddr):
             return cls(server)
         return cls(SocketAddr.new(server, DNS_PORT))
+
+    @classmethod
+    def several(cls, servers: Iterable[UpstreamLike]) -> tuple[Upstream, ...]:
+        """The upstreams for servers in any form; text is one server, not one for each character."""
+        return tuple([cls.of(each) for each in ((servers,) if isinstance(servers, str) else servers)])
 
     @property
     def server(self) -> SocketAddr | str:
@@ -225,11 +232,8 @@ class Routes:
         upstreams: Iterable[UpstreamLike],
         domains: Mapping[str, Iterable[UpstreamLike]] | Mapping[Name, Iterable[UpstreamLike]] = {},
     ) -> None:
-        self.upstreams = tuple([Upstream.of(each) for each in upstreams])
-        self.domains = {
-            Name.of(domain): tuple([Upstream.of(each) for each in servers])
-            for domain, servers in domains.items()
-        }
+        self.upstreams = Upstream.several(upstreams)
+        self.domains = {Name.of(domain): Upstream.several(servers) for domain, servers in domains.items()}
 
     def for_name(self, name: Name) -> Sequence[Upstream]:
         """The upstreams to ask for `name`."""

@@ -100,11 +100,12 @@ class Verdict:
             return self.message.rcode not in _OF_THE_SERVER
         return self.meaning is not Meaning.REFERRAL
 
-    def error(self, server: SocketAddr | str | None = None) -> DnsError | None:
+    def error(self, server: SocketAddr | str | None = None, *, over_udp: bool = True) -> DnsError | None:
         """The error that says why there are no records; None if there are records.
 
         NotFound and NoData have `negative_ttl`; the others are TryAgain for a referral, AliasLoop, Truncated,
-        Refused and ServerError.
+        Refused and ServerError. `over_udp` says whether the message came over UDP: only then does TCP help
+        against Truncated.
         """
         message, question = self.message, self.question
         asked: dict[str, Any] = {"name": question.name, "rdtype": question.rdtype, "server": server}
@@ -123,7 +124,10 @@ class Verdict:
                 reason = f"the alias of {self.name} leads back to itself"
                 return DnsError.AliasLoop(reason, **asked)
             case Meaning.CUT:
-                return DnsError.Truncated(**asked)
+                cut = DnsError.Truncated(**asked)
+                if not over_udp:
+                    cut.hint = "ask another server: this one truncates over a connection too"
+                return cut
         why = () if message.edns is None else tuple([str(each) for each in message.edns.extended_errors])
         if message.rcode == Rcode.REFUSED:
             return DnsError.Refused(why, **asked)

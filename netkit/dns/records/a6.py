@@ -9,6 +9,7 @@ from netkit.dns.constants import DnsRecordType
 from netkit.dns.errors import DnsError
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.records.fields import U8, Ipv6, KeepAsOctets, OptionalName
+from netkit.dns.style import PLAIN
 
 if TYPE_CHECKING:
     from typing import Self
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from netkit.dns.constants import DnsClass
     from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.name import Name
+    from netkit.dns.style import Style
     from netkit.dns.text import TextReader
 
 _BITS = 128
@@ -84,9 +86,14 @@ class A6(DnsRecord):
         return made
 
     def rdata_text(self) -> str:
+        return self.styled_text(PLAIN)
+
+    def styled_text(self, style: Style) -> str:
+        if style.generic:
+            return super().styled_text(style)
         words = [str(self.prefix_length)]
         if self.prefix_length < _BITS:
-            words.append(type(self).FIELDS[1].text(self.suffix))
+            words.append(style.ipv6(self.suffix))
         if self.prefix is not None:
             words.append(str(self.prefix))
         return " ".join(words)

@@ -8,6 +8,7 @@ from netkit.dns.constants import DnsRecordType
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.records.fields import U8
 from netkit.dns.records.gateways import Gateway, kind_of
+from netkit.dns.style import PLAIN, shaped_text
 from netkit.dns.value import checked_int
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class AMTRELAY(DnsRecord):
     """
 
     rdtype = DnsRecordType.AMTRELAY
+    SHAPE = "precedence discovery_optional relay_type relay"
 
     precedence: U8 = U8("The lowest is tried first")
     discovery_optional: U8 = U8("1: discovery may be skipped")
@@ -64,4 +66,4 @@ class AMTRELAY(DnsRecord):
         return made
 
     def rdata_text(self) -> str:
-        return f"{self.precedence} {self.discovery_optional} {self.relay_type} {_RELAY.text(self.relay)}"
+        return shaped_text(self, PLAIN)

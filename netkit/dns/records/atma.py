@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from netkit.dns.constants import DnsClass
     from netkit.dns.messages.wire import WireReader
     from netkit.dns.name import Name
+    from netkit.dns.style import Style
     from netkit.dns.text import TextReader
 
 _AESA, _E164 = 0, 1
@@ -54,6 +55,9 @@ class ATMA(DnsRecord):
             return cls(name, ttl, _AESA, bytes.fromhex(digits), rdclass=rdclass)
         except ValueError:
             raise token.place.error(f"address: {shown(token.text)} is not an ATM address") from None
+
+    def styled_text(self, style: Style) -> str:
+        return super().styled_text(style) if style.generic else self.rdata_text()
 
     def rdata_text(self) -> str:
         return "+" + self.address.decode("ascii") if self.format == _E164 else self.address.hex()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from netkit.dns.records import binary, codes, fields, gateways, positions, prefixes, strings, svcparams
     from netkit.dns.records.fields import Schema
+    from netkit.dns.style import Style
     from netkit.dns.text import TextReader
     from netkit.dns.zones.masterfile import Line
 
@@ -100,6 +101,9 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
     LAYOUT: ClassVar[str | None] = None
     #: Whether fields may contradict each other; what reads by `LAYOUT` must ask `hold_rules` then.
     HAS_RULES: ClassVar[bool] = False
+    #: The parts of the text and where its lines end (`netkit.dns.style`). None: the fields, the last of them
+    #: on lines of its own if it is long.
+    SHAPE: ClassVar[str | None] = None
 
     if TYPE_CHECKING:
         name: fields.DomainName = fields.DomainName()
@@ -218,6 +222,19 @@ class DnsRecord(Value, Variants, metaclass=RecordType):
         """The RDATA as dig prints it: absolute names, quoted strings."""
         words = [field.text(field.get(self)) for field in type(self).FIELDS]
         return " ".join(words if all(words) else filter(None, words))
+
+    def styled_text(self, style: Style) -> str:
+        """The RDATA as `style` has it."""
+        from netkit.dns.style import shaped_text
+
+        if style.is_plain:
+            return self.rdata_text()
+        return style.generic_text(self.rdata_wire()) if style.generic else shaped_text(self, style)
+
+    @property
+    def omitted(self) -> str:
+        """What stands for a digest, a signature or a key that is not shown."""
+        return "[omitted]"
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.records.fields import Schema
+    from netkit.dns.style import Style
     from netkit.dns.text import Place, TextReader
 
 _GROUP = 56
@@ -24,13 +25,15 @@ _SCHEMA: Schema = {"type": "string", "contentEncoding": "base64"}
 
 
 class Octets(Field[bytes, bytes]):
-    """All that is left of the RDATA; `minimum` is its least size in octets."""
+    """All that is left of the RDATA; `minimum` is its least size in octets. `crypto` says that it is a
+    digest, a signature or a key of DNSSEC."""
 
     schema: ClassVar[Schema] = _SCHEMA
 
-    def __init__(self, about: str = "", minimum: int = 0) -> None:
+    def __init__(self, about: str = "", minimum: int = 0, *, crypto: bool = False) -> None:
         super().__init__(about)
         self.minimum = minimum
+        self.is_crypto = crypto
         self.layout = {0: "r", 1: "R"}.get(minimum)
 
     def check(self, value: bytes) -> bytes:
@@ -70,11 +73,16 @@ class Octets(Field[bytes, bytes]):
 class Hex(Octets):
     """All that is left of the RDATA, in hexadecimal."""
 
+    is_long = True
+
     def digits(self, reader: TextReader) -> bytes:
         return reader.hexadecimal(self.name)
 
     def text(self, value: bytes) -> str:
         return grouped(value.hex().upper())
+
+    def styled(self, value: bytes, style: Style) -> str:
+        return style.grouped(value.hex().upper())
 
 
 class PrefixedHex(Octets):
@@ -98,11 +106,16 @@ class PrefixedHex(Octets):
 class Base64(Octets):
     """All that is left of the RDATA, in base64."""
 
+    is_long = True
+
     def digits(self, reader: TextReader) -> bytes:
         return base64_digits(reader, self.name)
 
     def text(self, value: bytes) -> str:
         return grouped(base64_text(value))
+
+    def styled(self, value: bytes, style: Style) -> str:
+        return style.grouped(base64_text(value))
 
 
 class Base64Word(Octets):
@@ -271,6 +284,11 @@ class SizedBase64(Field[bytes, bytes]):
 
     def text(self, value: bytes) -> str:
         return f"{len(value)} {grouped(base64_text(value))}".rstrip()
+
+    def styled(self, value: bytes, style: Style) -> str:
+        if not (style.multiline and value):
+            return f"{len(value)} {style.grouped(base64_text(value))}".rstrip()
+        return f"{len(value)} ({style.break_}{style.grouped(base64_text(value))} )"
 
     @property
     def key(self) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from netkit.dns.constants import DnsRecordType
-from netkit.dns.records.public_key import PublicKey
+from netkit.dns.records.public_key import ZoneKey
 
 
-class CDNSKEY(PublicKey):
-    """What the DS record above the zone should be made of; see `PublicKey`."""
+class CDNSKEY(ZoneKey):
+    """What the DS record above the zone should be made of; see `ZoneKey`."""
 
     rdtype = DnsRecordType.CDNSKEY

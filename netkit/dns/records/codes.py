@@ -52,6 +52,14 @@ ALGORITHMS = {
 }
 
 
+_ALGORITHM_TEXTS = {number: name for name, number in ALGORITHMS.items()}
+
+
+def algorithm_text(number: int) -> str:
+    """The mnemonic of a DNSSEC algorithm, or its number."""
+    return _ALGORITHM_TEXTS.get(number) or str(number)
+
+
 class Algorithm(U8):
     """A DNSSEC algorithm; text may have its mnemonic."""
 

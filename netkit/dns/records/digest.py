@@ -21,7 +21,7 @@ class Digest(DnsRecord):
     key_tag: U16 = U16("The tag of the key")
     algorithm: Algorithm = Algorithm()
     digest_type: U8 = U8("1 is SHA-1, 2 is SHA-256, 4 is SHA-384")
-    digest: Hex = Hex("The digest of the key", 1)
+    digest: Hex = Hex("The digest of the key", 1, crypto=True)
 
     def _check(self) -> None:
         size = SIZES.get(self.digest_type)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from netkit.dns.constants import DnsRecordType
-from netkit.dns.records.public_key import PublicKey
+from netkit.dns.records.public_key import ZoneKey
 
 
-class DNSKEY(PublicKey):
-    """A key that the zone's signatures are verified with; see `PublicKey`."""
+class DNSKEY(ZoneKey):
+    """A key that the zone's signatures are verified with; see `ZoneKey`."""
 
     rdtype = DnsRecordType.DNSKEY

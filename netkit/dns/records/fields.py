@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
     from netkit.dns.messages.wire import WireReader, WireWriter
+    from netkit.dns.style import Style
     from netkit.dns.text import TextReader, Token
 
 #: A JSON Schema.
@@ -70,6 +71,10 @@ class Field(_Subscripted[T, G]):
     is_raw: ClassVar[bool] = False
     #: The JSON Schema of the value.
     schema: ClassVar[Schema] = {}
+    #: Whether text may break the value anywhere, so that it comes on lines of its own (`netkit.dns.style`).
+    is_long: ClassVar[bool] = False
+    #: Whether the value is a digest, a signature or a key of DNSSEC, which says nothing to a reader.
+    is_crypto: bool = False
     #: Whether a constructor may leave the field out; `default` stands for it then.
     optional: bool = False
     default: T
@@ -118,6 +123,10 @@ class Field(_Subscripted[T, G]):
     def text(self, value: T) -> str:
         """The value as dig prints it; nothing for a field that is not there."""
         return str(value)
+
+    def styled(self, value: T, style: Style) -> str:  # noqa: ARG002 - for those that override
+        """The value as `style` has it."""
+        return self.text(value)
 
     @property
     def key(self) -> str:
@@ -296,6 +305,9 @@ class Ipv6(Field[Ipv6Addr, "IPv6Address | str"]):
     def text(self, value: Ipv6Addr) -> str:
         return ipv6_text(value)
 
+    def styled(self, value: Ipv6Addr, style: Style) -> str:
+        return style.ipv6(value, expandable=True)
+
 
 def ipv6_text(address: Ipv6Addr) -> str:
     """An address as dig writes it: those that RFC 4291 section 2.5.5.1 deprecates with an IPv4 address."""
@@ -369,6 +381,9 @@ class DomainNames(Field[tuple[Name, ...], "Iterable[Name | str]"]):
 
     def text(self, value: tuple[Name, ...]) -> str:
         return " ".join(map(str, value))
+
+    def styled(self, value: tuple[Name, ...], style: Style) -> str:
+        return style.break_.join(map(str, value))
 
     def json(self, value: tuple[Name, ...]) -> object:
         return list(map(str, value))

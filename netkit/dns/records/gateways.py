@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.records.fields import Schema
+    from netkit.dns.style import Style
     from netkit.dns.text import TextReader
 
     Place: TypeAlias = Ipv4Addr | Ipv6Addr | Name | None
@@ -88,6 +89,9 @@ class Gateway(Field["Place", "Place | IPv4Address | IPv6Address | str"]):
         if value is None:
             return "."
         return ipv6_text(value) if isinstance(value, Ipv6Addr) else str(value)
+
+    def styled(self, value: Place, style: Style) -> str:
+        return style.ipv6(value) if isinstance(value, Ipv6Addr) else self.text(value)
 
     def json(self, value: Place) -> object:
         return None if value is None else self.text(value)

@@ -24,6 +24,7 @@ class HIP(DnsRecord):
     """
 
     rdtype = DnsRecordType.HIP
+    SHAPE = "( algorithm hit / key / servers )"
 
     algorithm: U8 = U8("The form of the key: 1 DSA, 2 RSA, 3 ECDSA")
     hit: SizedHex = SizedHex("The host identity tag")

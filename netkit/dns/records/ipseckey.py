@@ -9,6 +9,7 @@ from netkit.dns.records.base import DnsRecord
 from netkit.dns.records.binary import Base64
 from netkit.dns.records.fields import U8
 from netkit.dns.records.gateways import Gateway, kind_of
+from netkit.dns.style import PLAIN, shaped_text
 
 if TYPE_CHECKING:
     from typing import Self
@@ -29,6 +30,7 @@ class IPSECKEY(DnsRecord):
     """
 
     rdtype = DnsRecordType.IPSECKEY
+    SHAPE = "( precedence gateway_type algorithm gateway / key )"
 
     precedence: U8 = U8("The lowest is tried first")
     algorithm: U8 = U8("0: no key, 1: DSA, 2: RSA, 3: ECDSA")
@@ -60,5 +62,4 @@ class IPSECKEY(DnsRecord):
         return cls._made(name, ttl, rdclass, values)
 
     def rdata_text(self) -> str:
-        head = f"{self.precedence} {self.gateway_type} {self.algorithm} {_GATEWAY.text(self.gateway)}"
-        return f"{head} {type(self).FIELDS[3].text(self.key)}".rstrip()
+        return shaped_text(self, PLAIN)

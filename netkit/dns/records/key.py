@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from netkit.dns.constants import DnsRecordType
-from netkit.dns.records.public_key import PublicKey
-
-#: RFC 2535 section 3.1.2: both bits say that there is no key.
-NO_KEY = 0xC000
+from netkit.dns.records.public_key import NO_KEY, PublicKey
 
 
 class KEY(PublicKey):

@@ -18,6 +18,7 @@ class NSEC3(DnsRecord):
     """
 
     rdtype = DnsRecordType.NSEC3
+    SHAPE = "algorithm flags iterations salt ( / next / types )"
 
     algorithm: U8 = U8("The hash: 1 is SHA-1")
     flags: U8 = U8("1 is Opt-Out")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from netkit.dns.constants import DnsClass
     from netkit.dns.name import Name
+    from netkit.dns.style import Style
     from netkit.dns.text import TextReader
 
 
@@ -34,3 +35,6 @@ class NULL(DnsRecord):
 
     def rdata_text(self) -> str:
         return self.generic_text()
+
+    def styled_text(self, style: Style) -> str:
+        return style.generic_text(self.rdata_wire())

@@ -12,4 +12,4 @@ class OPENPGPKEY(DnsRecord):
 
     rdtype = DnsRecordType.OPENPGPKEY
 
-    key: Base64 = Base64("The key")
+    key: Base64 = Base64("The key", crypto=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from netkit.addr import AddrParseError, Ipv4Addr, Ipv6Addr
-from netkit.dns.records.fields import Field, KeepAsOctets, ipv6_text
+from netkit.dns.records.fields import Field, KeepAsOctets
+from netkit.dns.style import PLAIN
 from netkit.dns.text import shown
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.records.fields import Schema
+    from netkit.dns.style import Style
     from netkit.dns.text import TextReader, Token
 
 #: IANA's numbers of address families, and the size of an address in octets.
@@ -32,9 +34,13 @@ class AddressPrefix(NamedTuple):
     negated: bool = False
 
     def __str__(self) -> str:
+        return self.styled(PLAIN)
+
+    def styled(self, style: Style) -> str:
+        """The prefix as `style` has it: `1:192.0.2.0/24`."""
         family, text = IPV4, str(self.address)
         if isinstance(self.address, Ipv6Addr):
-            family, text = IPV6, ipv6_text(self.address)
+            family, text = IPV6, style.ipv6(self.address)
         return f"{'!' if self.negated else ''}{family}:{text}/{self.length}"
 
     @classmethod
@@ -117,6 +123,9 @@ class Prefixes(Field[tuple[AddressPrefix, ...], "Iterable[AddressPrefix | str]"]
 
     def text(self, value: tuple[AddressPrefix, ...]) -> str:
         return " ".join(map(str, value))
+
+    def styled(self, value: tuple[AddressPrefix, ...], style: Style) -> str:
+        return " ".join([each.styled(style) for each in value])
 
     def json(self, value: tuple[AddressPrefix, ...]) -> object:
         return list(map(str, value))

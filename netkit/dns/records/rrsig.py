@@ -17,6 +17,7 @@ class RRSIG(DnsRecord):
     """
 
     rdtype = DnsRecordType.RRSIG
+    SHAPE = "type_covered algorithm labels original_ttl ( / expiration inception key_tag signer / signature )"
 
     type_covered: TypeCode = TypeCode("The type of the records signed")
     algorithm: Algorithm = Algorithm()
@@ -26,4 +27,4 @@ class RRSIG(DnsRecord):
     inception: Time = Time("When the signature begins")
     key_tag: U16 = U16("The tag of the key")
     signer: DomainName = DomainName("The zone whose key signs", lowered=True)
-    signature: Base64 = Base64("The signature")
+    signature: Base64 = Base64("The signature", crypto=True)

@@ -17,6 +17,7 @@ class SIG(DnsRecord):
     """
 
     rdtype = DnsRecordType.SIG
+    SHAPE = "type_covered algorithm labels original_ttl expiration ( / inception key_tag signer / signature )"
 
     type_covered: TypeCode = TypeCode("The type of the records signed")
     algorithm: Algorithm = Algorithm()

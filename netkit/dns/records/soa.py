@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.records.base import DnsRecord
 from netkit.dns.records.fields import U32, DomainName, Seconds
+
+if TYPE_CHECKING:
+    from netkit.dns.style import Style
 
 
 class SOA(DnsRecord):
@@ -25,3 +30,19 @@ class SOA(DnsRecord):
     retry: Seconds = Seconds("In seconds")
     expire: Seconds = Seconds("In seconds")
     minimum: Seconds = Seconds("How long a negative answer may be kept, in seconds")
+
+    def styled_text(self, style: Style) -> str:
+        if style.generic or not style.multiline:
+            return super().styled_text(style)
+        from netkit.dns.style import time_in_words
+
+        times = type(self).FIELDS[3:]
+        if style.has_comments:
+            said = [(self.serial, "serial")]
+            said += [(each.get(self), f"{each.name} ({time_in_words(each.get(self))})") for each in times]
+            lines = [f"{value:<10} ; {words}" for value, words in said]
+            lines.append(")")
+        else:
+            lines = [str(each.get(self)) for each in type(self).FIELDS[2:]]
+            lines[-1] += ")"
+        return style.break_.join([f"{self.mname} {self.rname} (", *lines])

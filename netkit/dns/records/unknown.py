@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from netkit.dns.messages.wire import WireReader, WireWriter
     from netkit.dns.name import Name
     from netkit.dns.records.fields import Schema
+    from netkit.dns.style import Style
     from netkit.dns.text import TextReader
 
 
@@ -54,6 +55,9 @@ class Unknown(DnsRecord):
 
     def rdata_text(self) -> str:
         return self.generic_text()
+
+    def styled_text(self, style: Style) -> str:
+        return style.generic_text(self.rdata_wire())
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class ZONEMD(DnsRecord):
     serial: U32 = U32("The version of the zone")
     scheme: U8 = U8("1 is SIMPLE")
     hash_algorithm: U8 = U8("1 is SHA-384, 2 is SHA-512")
-    digest: Hex = Hex("The digest of the zone", 12)
+    digest: Hex = Hex("The digest of the zone", 12, crypto=True)
 
     def _check(self) -> None:
         size = SIZES.get(self.hash_algorithm)

@@ -17,6 +17,7 @@ from netkit.dns.errors import DnsError
 from netkit.dns.messages.message import AD, CD, RD, TC, Message
 from netkit.dns.messages.wire import WireWriter
 from netkit.dns.policy.answer import Answer, Lookup
+from netkit.dns.policy.form import PLAIN_FORM
 from netkit.dns.policy.matching import has_copy
 from netkit.dns.policy.steps import Sent
 from netkit.dns.policy.upstream import Transport
@@ -64,7 +65,7 @@ class Lookups:
     told the end of each lookup, with its history; then all of them go through the machine.
     """
 
-    __slots__ = ("_head", "_is_plain", "_knowledge", "_opt", "_options", "_routes", "_tell", "room")
+    __slots__ = ("_head", "_is_plain", "_knowledge", "_opt", "_options", "_routes", "_tell")
 
     def __init__(
         self,
@@ -82,6 +83,8 @@ class Lookups:
             options.randomize_case
             and not (options.tcp or options.cookies or options.hedge or options.trust_ad)
             and not options.refuse_private
+            and options.form is PLAIN_FORM
+            and not options.padding_block
             and options.tsig is None
             and options.within is None
             and tell is None
@@ -93,8 +96,6 @@ class Lookups:
         counts = _COUNTS + bytes([options.edns is not None])
         self._head = (flags | Opcode.QUERY << 11).to_bytes(2, "big") + counts
         self._opt = bytes(opt.data)
-        #: How long an answer over UDP may be, in octets.
-        self.room = 0 if options.edns is None else options.edns.payload_size
 
     def flow(
         self, question: Question, upstreams: Sequence[Upstream], station: Station
@@ -114,7 +115,7 @@ class Lookups:
         addr = upstreams[0].addr
         assert addr is not None  # `Upstream` says so for UDP
         try:
-            blocked = pool.begin(one, addr, self.room)
+            blocked = pool.begin(one, addr)
             if blocked is not None:
                 yield from pool.blocked_flow(one, blocked)
             yield from pool.wait_flow(one, event, may_be_miscased=True)

@@ -151,19 +151,19 @@ class Many:
             upstreams = self._upstreams_for(question)
             told = _Told(self._finished)
             one = lookups.first(question, upstreams, self._station, told)
-            if one is None or not self._is_sent(one, upstreams[0], lookups.room):
+            if one is None or not self._is_sent(one, upstreams[0]):
                 self._join.start(self._look_up(lookups, question, upstreams))
                 continue
             told.one = one
             self._out.add(one)
 
-    def _is_sent(self, one: FirstQuery, upstream: Upstream, room: int) -> bool:
+    def _is_sent(self, one: FirstQuery, upstream: Upstream) -> bool:
         """Send a query at once, if that can be; otherwise it is over."""
         addr = upstream.addr
         assert addr is not None  # `Upstream` says so for UDP
         pool = self._station.udp
         try:
-            blocked = pool.send(one, addr, room)
+            blocked = pool.send(one, addr)
         except OSError:
             return False  # the flow gets the error once more
         if blocked is not None:

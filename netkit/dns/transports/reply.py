@@ -24,8 +24,10 @@ class Connection(NamedTuple):
 
     `connect_s` is for TCP, `proxy_s` for what the proxy then did, `tls_s` for the TLS handshake, in seconds;
     None where there was no such step. `is_reused` says that an earlier query had it made: then this one did
-    not wait for these steps. `tls_version`, `cipher` and `alpn` are what TLS agreed on, `http_version` is as
-    in `"2"`; empty without.
+    not wait for these steps. `tls_version`, `cipher`, `alpn` and `group` are what TLS agreed on,
+    `http_version` is as in `"2"`; empty without. `resumed` says whether an earlier session of TLS was
+    resumed; None if that is not known. `ocsp_response` is what the server stapled, DER. `ech_accepted` says
+    whether the server decrypted the hello; None where it was not encrypted.
     """
 
     connect_s: float | None = None
@@ -36,6 +38,10 @@ class Connection(NamedTuple):
     alpn: str = ""
     http_version: str = ""
     is_reused: bool = False
+    group: str = ""
+    resumed: bool | None = None
+    ocsp_response: bytes | None = None
+    ech_accepted: bool | None = None
 
     @property
     def made_in(self) -> float:
@@ -54,6 +60,7 @@ class Reply:
 
     __slots__ = (
         "_query",
+        "_query_size",
         "connection",
         "elapsed_s",
         "fell_back",
@@ -77,6 +84,7 @@ class Reply:
         ignored: int = 0,
     ) -> None:
         self._query = query
+        self._query_size: int | None = None
         self.message = message
         self.server = server
         self.transport = transport
@@ -96,8 +104,17 @@ class Reply:
     def query(self) -> Message:
         """The query as it was sent."""
         if isinstance(self._query, bytes):
+            self._query_size = len(self._query)
             self._query = Message.from_wire(self._query)
         return self._query
+
+    @property
+    def query_size(self) -> int:
+        """The octets of the query."""
+        query = self.query  # its size is kept when it is decoded
+        if self._query_size is None:
+            self._query_size = len(query.to_wire())
+        return self._query_size
 
     def __repr__(self) -> str:
         return f"<Reply {self.message.rcode} from {self.server} over {self.transport}>"

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from netkit.dns.messages.message import Message, Question
     from netkit.dns.policy.steps import Ask
     from netkit.dns.policy.upstream import Upstream
+    from netkit.dns.transports.announced import Announced
     from netkit.dns.transports.https import HttpsExchange
     from netkit.dns.transports.streams import Connect
     from netkit.dns.tsig.guard import Guard
@@ -52,10 +53,10 @@ class Settings:
     without it, upstreams over HTTPS cannot be asked. `bootstrap` finds the addresses of upstreams that are
     given by name; None is the system's resolver. `clock` gives seconds since 1970, for signatures. `connect`
     makes the connections of TCP and TLS in place of a direct one, such as through a proxy: then nothing is
-    asked over UDP.
+    asked over UDP. `announced` says whom queries are said to come from, in a PROXY header before them.
     """
 
-    __slots__ = ("bootstrap", "clock", "connect", "https", "source", "tls")
+    __slots__ = ("announced", "bootstrap", "clock", "connect", "https", "source", "tls")
 
     def __init__(
         self,
@@ -65,7 +66,9 @@ class Settings:
         bootstrap: NameResolver | None = None,
         clock: Callable[[], float] = time,
         connect: Connect | None = None,
+        announced: Announced | None = None,
     ) -> None:
+        self.announced = announced
         self.source = source
         self.tls = tls
         self.https = https
@@ -97,8 +100,14 @@ class Station:
 
     def __init__(self, settings: Settings) -> None:
         self.chance = chance = Chance()
-        self.udp = UdpPool(chance, settings.source)
-        self.streams = Streams(chance, settings.tls, settings.connect)
+        announced, connect, inside = settings.announced, settings.connect, b""
+        self._before_datagram = b"" if announced is None else announced.datagram
+        if announced is not None and announced.before_tls:
+            connect = announced.before(connect)
+        elif announced is not None:
+            inside = announced.stream
+        self.udp = UdpPool(chance, settings.source, self._before_datagram)
+        self.streams = Streams(chance, settings.tls, connect, inside)
         self._settings = settings
         self._encoder = QueryEncoder()
         self._found: dict[Upstream, tuple[Upstream, float]] = {}  # upstreams by name, with their addresses
@@ -169,10 +178,9 @@ class Station:
                 event = Event()
                 ticket.one = one = self._outstanding(ask, event)
                 ticket.event = event
-                edns = ask.message.edns
                 addr = ask.upstream.addr
                 assert addr is not None  # `Upstream` says so for UDP
-                yield from pool.begin_flow(one, addr, 0 if edns is None else edns.payload_size)
+                yield from pool.begin_flow(one, addr)
             yield from pool.wait_flow(one, ticket.event, may_be_miscased=not ticket.is_miscased)
         except BaseException:
             if one is not None:
@@ -196,6 +204,7 @@ class Station:
                 exact_case=ask.exact_case,
                 question=ask.question,
                 guard=self._guard(ask, ask.message.to_wire()),
+                preface=self._before_datagram,
             )
         )
 

@@ -18,6 +18,7 @@ from netkit.dns.transports.table import Table
 from netkit.dns.transports.waiting import Waiting
 from netkit.errors import NetkitError
 from netkit.io import OPERATIONS_PER_TURN, Event
+from netkit.net.errors import ConnectError
 
 if TYPE_CHECKING:
     from netkit.dns.transports.chance import Chance
@@ -46,7 +47,7 @@ class StreamChannel(Waiting):
     """
 
     __slots__ = (
-        "_chance", "_outbox", "_received", "_stream", "_table", "_used_at", "_wake", "answered",
+        "_chance", "_outbox", "_received", "_stream", "_table", "_used_at", "_wake", "_why_lost", "answered",
         "begun_at", "connection", "idle_seconds", "is_lost",
     )  # fmt: skip
 
@@ -70,6 +71,7 @@ class StreamChannel(Waiting):
         self.begun_at = begun_at
         self.answered = 0
         self.is_lost = False
+        self._why_lost: tuple[OSError | NetkitError | None, str] | None = None
 
     @property
     def outstanding(self) -> int:
@@ -94,7 +96,14 @@ class StreamChannel(Waiting):
             self.close()
 
     def send(self, one: Outstanding) -> None:
-        """Send a question, at once or as soon as there is room. Raises DnsError.TryAgain if too many wait."""
+        """Send a question, at once or as soon as there is room. Raises DnsError.TryAgain if too many wait.
+
+        If the connection has ended, so has the question. Several may have waited for it to be made, and it
+        may have ended while the first of them was sent.
+        """
+        if self._why_lost is not None:
+            self.finish(one, None, lost(*self._why_lost))
+            return
         now = monotonic()
         if len(self._outbox) > OUTBOX_LIMIT:
             raise DnsError.TryAgain("the server takes no more questions for now")
@@ -184,6 +193,7 @@ class StreamChannel(Waiting):
         if self.is_lost:
             return
         self.is_lost = True
+        self._why_lost = error, reason
         self._stream.close()
         for one in self._table:
             self._table.drop(one)
@@ -199,11 +209,17 @@ class StreamChannel(Waiting):
 
 
 def lost(error: OSError | NetkitError | None, reason: str = "") -> DnsError:
-    """The error of a question whose connection has ended: `error` is the system's, or the TLS layer's."""
+    """The error of a question whose connection has ended, or was not made.
+
+    `error` is the system's, or that of a layer below.
+    """
     if error is None:
         return DnsError.NetworkError(reason or "the server closed the connection without an answer")
     if isinstance(error, EOFError):  # TLS without close_notify, which is an end like any other here
         made = DnsError.NetworkError("the server closed the connection without an answer")
+    elif isinstance(error, ConnectError):
+        reason = error.attempts[-1].outcome if error.attempts else str(error)
+        made = DnsError.NetworkError(reason, error.errno)
     elif isinstance(error, OSError):
         made = DnsError.NetworkError.from_os_error(error)
     else:

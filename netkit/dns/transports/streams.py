@@ -24,7 +24,6 @@ from netkit.dns.transports.stream_channel import StreamChannel, lost
 from netkit.errors import NetkitError
 from netkit.io import SingleFlight, before
 from netkit.net.connect import connect_first
-from netkit.net.errors import ConnectError
 from netkit.net.tcp import TcpStream
 
 if TYPE_CHECKING:
@@ -36,8 +35,8 @@ if TYPE_CHECKING:
     from netkit.dns.transports.chance import Chance
     from netkit.dns.transports.table import Outstanding
     from netkit.io import ByteStream, Event, Flow
-    from netkit.tls.certificate import Certificate
     from netkit.tls.config import TlsConfig
+    from netkit.tls.x509.certificate import Certificate
 
     #: A server, how it is asked, and the local address.
     Key = tuple[Upstream, Transport, SocketAddr | None]
@@ -55,11 +54,18 @@ MAX_CONNECTIONS = 256
 
 class Streams:
     """The connections of one place. `tls` are settings for TLS; None is `TlsConfig.client()`. `connect` makes
-    connections of TCP; None makes them directly."""
+    connections of TCP; None makes them directly. `preface` are octets before the first query of each."""
 
-    def __init__(self, chance: Chance, tls: TlsConfig | None = None, connect: Connect | None = None) -> None:
+    def __init__(
+        self,
+        chance: Chance,
+        tls: TlsConfig | None = None,
+        connect: Connect | None = None,
+        preface: bytes = b"",
+    ) -> None:
         self._chance = chance
-        self._tls = tls
+        self._preface = preface
+        self._settings = DotSettings(tls)
         self._connect = connect or connect_flow
         self._channels: dict[Key, StreamChannel] = {}
         self._dialing: SingleFlight[Key, StreamChannel] = SingleFlight()
@@ -135,10 +141,12 @@ class Streams:
         self._make_room()
         begun = monotonic()
         try:
-            stream, connection = yield from dial_flow(upstream, transport, source, self._tls, self._connect)
-        except ConnectError as error:
-            reason = error.attempts[-1].outcome if error.attempts else str(error)
-            raise DnsError.NetworkError(reason, error.errno) from error
+            stream, connection = yield from dial_flow(
+                upstream, transport, source, self._settings, self._connect
+            )
+            if self._preface:
+                # By itself, not with the first query: unbound 1.17 waits for more than the record of TLS has.
+                yield from send_first(stream, self._preface)
         except DnsError:
             raise
         except (OSError, NetkitError) as error:
@@ -172,6 +180,33 @@ class Streams:
             channel.interrupt()
 
 
+class DotSettings:
+    """The settings of TLS for each upstream. `tls` are those to begin with; None is `TlsConfig.client()`.
+
+    The sessions that servers give out are kept, and the next connection to the same upstream resumes one.
+    """
+
+    def __init__(self, tls: TlsConfig | None = None) -> None:
+        self._tls = tls
+        self._made: dict[Upstream, TlsConfig] = {}
+
+    def of(self, upstream: Upstream) -> TlsConfig:
+        """The settings for a connection to this upstream. Raises TlsError."""
+        found = self._made.get(upstream)
+        if found is None:
+            from netkit.tls.backends import resuming
+            from netkit.tls.config import TlsConfig
+            from netkit.tls.sessions import MemorySessionStore
+
+            config = (self._tls or TlsConfig.client()).with_alpn([DOT])
+            if upstream.pins and upstream.tls_name is None:
+                config = config.with_verifier(lambda chain, _: check_pins(upstream, chain))
+            if len(self._made) >= MAX_CONNECTIONS:
+                del self._made[next(iter(self._made))]
+            found = self._made[upstream] = resuming(config, MemorySessionStore(servers=1))
+        return found
+
+
 def connect_flow(addr: SocketAddr, source: SocketAddr | None) -> Flow[tuple[ByteStream, Connection]]:
     """Flow: a connection of TCP to an address, made directly. Raises ConnectError."""
     begun = monotonic()
@@ -187,7 +222,7 @@ def dial_flow(
     upstream: Upstream,
     transport: Transport,
     source: SocketAddr | None,
-    tls: TlsConfig | None,
+    settings: DotSettings,
     connect: Connect,
 ) -> Flow[tuple[ByteStream, Connection]]:
     """Flow: a connection to an upstream over TCP or TLS. Raises ConnectError, TlsError, OSError."""
@@ -195,13 +230,10 @@ def dial_flow(
     stream, connection = yield from connect(upstream.addr, source)
     if transport is not Transport.TLS:
         return stream, connection
-    from netkit.tls.config import TlsConfig
     from netkit.tls.stream import TlsStream
 
     try:
-        config = (tls or TlsConfig.client()).with_alpn([DOT])
-        if upstream.pins and upstream.tls_name is None:
-            config = config.with_verifier(lambda chain, _: check_pins(upstream, chain))
+        config = settings.of(upstream)
     except BaseException:
         stream.close()
         raise
@@ -213,6 +245,10 @@ def dial_flow(
         tls_version="" if version is None else version.as_str,
         cipher=secure.cipher or "",
         alpn=secure.alpn or "",
+        group=secure.group or "",
+        resumed=secure.resumed,
+        ocsp_response=secure.ocsp_response,
+        ech_accepted=secure.ech_accepted,
     )
     try:
         if upstream.pins:
@@ -221,6 +257,15 @@ def dial_flow(
         secure.close()
         raise
     return secure, connection
+
+
+def send_first(stream: ByteStream, octets: bytes) -> Flow[None]:
+    """Flow: send what precedes all queries; a stream that does not take it is closed."""
+    try:
+        yield from stream.write_all_flow(octets)
+    except BaseException:
+        stream.close()
+        raise
 
 
 def check_pins(upstream: Upstream, chain: tuple[Certificate, ...]) -> None:

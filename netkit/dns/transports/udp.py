@@ -31,12 +31,14 @@ def exchange_udp(
     ignored: Ignored | None = None,
     question: Question | None = None,
     guard: Guard | None = None,
+    preface: bytes = b"",
 ) -> Flow[Reply]:
     """Flow: send `query` to `server` and wait for its answer until the moment `until`.
 
-    With `guard`, the query is signed, and the answer must be. `ignored` counts the messages that are not the
-    answer, so that the caller can report them after a failure. Raises DnsError.Timeout, NetworkError, and
-    InvalidResponse for an answer that is malformed; with `guard`, its objection to the last message.
+    `preface` are octets before the query. With `guard`, the query is signed, and the answer must be.
+    `ignored` counts the messages that are not the answer, so that the caller can report them after a failure.
+    Raises DnsError.Timeout, NetworkError, and InvalidResponse for an answer that is malformed; with `guard`,
+    its objection to the last message.
     """
     asked = query.question[0] if query.question else None
     name, rdtype = (asked.name, asked.rdtype) if asked else (None, None)
@@ -55,7 +57,7 @@ def exchange_udp(
         )
 
     try:
-        yield from sock.send_flow(query.to_wire() if guard is None else guard.wire)
+        yield from sock.send_flow(preface + (query.to_wire() if guard is None else guard.wire))
         while True:
             wire, _ = yield from before(until, sock.receive_flow(), expired=silence)
             message = decode_reply(query, wire, server, exact_case=exact_case, question=question)

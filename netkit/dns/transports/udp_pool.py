@@ -18,10 +18,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from netkit.dns.errors import DnsError
+from netkit.dns.messages.wire import MAX_MESSAGE
 from netkit.dns.transports.ready import AT_ONCE, ReadySet
 from netkit.dns.transports.table import Table
 from netkit.dns.transports.waiting import Waiting
 from netkit.io import Descriptor, Want
+from netkit.net.connect import bind_source
 
 if TYPE_CHECKING:
     from netkit.addr import SocketAddr
@@ -41,8 +43,6 @@ SOCKET_SECONDS = 5.0
 MAX_SERVERS = 256
 #: Why there is no answer where the sockets were closed.
 CLOSED = "the resolver was closed"
-#: The room for an answer, in octets, unless the query allows for more.
-RECEIVE_SIZE = 4096
 
 
 class _Socket:
@@ -59,7 +59,7 @@ class _Socket:
             if source is not None:
                 if source.port:  # there may be a socket at this port for each server
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                sock.bind(source.to_sockaddr())
+                bind_source(sock, source)
             sock.connect(addr.to_sockaddr())
             self.table = Table(sock.getpeername())
         except BaseException:
@@ -96,15 +96,17 @@ class UdpPool(Waiting):
     """The sockets of one place, and the questions outstanding there.
 
     `source` is the local address of the sockets. With a port in it there is one socket for each server.
+    `preface` are octets before each query, such as a PROXY header.
     """
 
     __slots__ = (
-        "_at", "_by_fd", "_chance", "_last", "_most", "_process", "_ready", "_room", "_servers", "_source",
+        "_at", "_by_fd", "_chance", "_last", "_most", "_preface", "_process", "_ready", "_servers", "_source",
         "foreign",
     )  # fmt: skip
 
-    def __init__(self, chance: Chance, source: SocketAddr | None = None) -> None:
+    def __init__(self, chance: Chance, source: SocketAddr | None = None, preface: bytes = b"") -> None:
         super().__init__()
+        self._preface = preface
         self._process = os.getpid()
         self._chance = chance
         self._source = source
@@ -116,7 +118,6 @@ class UdpPool(Waiting):
         )
         self._by_fd: dict[int, _Socket] = {}
         self._at: dict[Outstanding, _Socket] = {}
-        self._room = RECEIVE_SIZE
         self.foreign = 0  # datagrams that belonged to no question, of sockets that are closed now
 
     @property
@@ -134,19 +135,19 @@ class UdpPool(Waiting):
         """How many sockets are open."""
         return len(self._by_fd)
 
-    def begin_flow(self, one: Outstanding, addr: SocketAddr, room: int = RECEIVE_SIZE) -> Flow[None]:
+    def begin_flow(self, one: Outstanding, addr: SocketAddr) -> Flow[None]:
         """Flow: send a question; it waits only where the system's buffer is full.
 
-        `room` is how long the answer may be, in octets. What goes wrong is in `one.error`.
+        What goes wrong is in `one.error`.
         """
-        blocked = self.begin(one, addr, room)
+        blocked = self.begin(one, addr)
         if blocked is not None:
             yield from self.blocked_flow(one, blocked)
 
-    def begin(self, one: Outstanding, addr: SocketAddr, room: int = RECEIVE_SIZE) -> Descriptor | None:
+    def begin(self, one: Outstanding, addr: SocketAddr) -> Descriptor | None:
         """The same without waiting; what `blocked_flow` is to wait for, if the system's buffer is full."""
         try:
-            return self.send(one, addr, room)
+            return self.send(one, addr)
         except OSError as error:
             one.is_over = True
             one.error = _network_error(error)
@@ -166,14 +167,12 @@ class UdpPool(Waiting):
             self.drop(one)
             raise
 
-    def send(self, one: Outstanding, addr: SocketAddr, room: int = RECEIVE_SIZE) -> Descriptor | None:
+    def send(self, one: Outstanding, addr: SocketAddr) -> Descriptor | None:
         """Send a question at once. Returns what to wait for where the system's buffer is full.
 
         Raises OSError, and DnsError.TryAgain.
         """
         now = monotonic()
-        if room > self._room:
-            self._room = room
         server = self._last
         if server is None or server.addr is not addr:
             server = self._last = self._servers.get(addr) or self._server(addr)
@@ -185,7 +184,7 @@ class UdpPool(Waiting):
         one.sent_at = now
         self._moments.add(one)
         try:
-            at.sock.send(one.wire)
+            at.sock.send(self._preface + one.wire)
         except BlockingIOError:
             return self._writable(at)
         except ConnectionRefusedError as error:
@@ -201,7 +200,7 @@ class UdpPool(Waiting):
     def _send_again(self, one: Outstanding) -> Descriptor | None:
         at = self._at[one]
         try:
-            at.sock.send(one.wire)
+            at.sock.send(self._preface + one.wire)
         except BlockingIOError:
             return self._writable(at)
         except BaseException:
@@ -315,7 +314,9 @@ class UdpPool(Waiting):
         receive = at.sock.recvfrom
         while True:
             try:
-                wire, source = receive(self._room)
+                # All that a datagram can hold: some servers ignore the size in the query, and what is cut off
+                # here would look like their malformed answer. Octets that are not used cost nothing.
+                wire, source = receive(MAX_MESSAGE)
             except BlockingIOError:
                 return taken
             except OSError as error:

@@ -122,6 +122,8 @@ class Waiting:
                             yield self._want(self._moments.next())
                         except ClosedError:  # from another thread
                             self.close()
+                            if not one.is_over:
+                                raise  # it is none of those that have just ended: it would wait for ever
                         else:
                             self._take_in()
                 finally:
@@ -152,6 +154,8 @@ class Waiting:
                             yield self._want(self._moments.next())
                         except ClosedError:  # from another thread
                             self.close()
+                            if not finished:
+                                raise
                         else:
                             self._take_in()
                 finally:

@@ -18,10 +18,12 @@ from netkit.dns.tsig.signing import (
     sign,
     verify,
 )
+from netkit.dns.tsig.transfer import TsigSigner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from netkit.dns.name import Name
     from netkit.dns.tsig.keys import TsigKey
     from netkit.dns.tsig.signing import Envelope
 
@@ -61,6 +63,16 @@ class QuerySignature:
             return sign(response, self._key, time, record.mac, error=error.code, other=other).wire
         code = 0 if error is None else error.code
         return sign(response, self._key, self._now, record.mac, error=code).wire
+
+    @property
+    def key_name(self) -> Name | None:
+        """The name of the key that signed the query; None if its signature is not accepted."""
+        return None if self._key is None or self.error is not None else self._key.name
+
+    def series(self) -> TsigSigner:
+        """What signs a response of many messages. Only for a query whose signature is accepted."""
+        assert self._key is not None
+        return TsigSigner(self._key, self._envelope.record.mac)
 
 
 def query_signature(wire: bytes, keys: Iterable[TsigKey], now: float) -> QuerySignature | None:

@@ -18,9 +18,9 @@ from netkit.dns.errors import DnsError
 from netkit.dns.name import Name
 from netkit.dns.records.base import record_from_line
 from netkit.dns.tokens import Place
+from netkit.dns.zones.builder import ZoneBuilder
 from netkit.dns.zones.generate import MAX_GENERATED
 from netkit.dns.zones.masterfile import MasterReader
-from netkit.dns.zones.zone import Zone, ZoneBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from netkit.dns.records.base import DnsRecord
     from netkit.dns.tokens import Source
     from netkit.dns.zones.masterfile import Include
+    from netkit.dns.zones.zone import Zone
 
     # Records that follow one another, the text that they are in, and the offset of each there.
     _Run: TypeAlias = tuple[list[DnsRecord], Source, list[int]]
