@@ -72,6 +72,7 @@ Remedy: TypeAlias = Literal[
     "alpn_protocols",
     "http1",
     "http2",
+    "identity_cert",
     "max_redirects",
     "max_version",
     "name_servers",

@@ -260,6 +260,14 @@ class ByteStream(Closing, Timed):
         """
         return self._buffer.take(size) if self.try_fill() else None
 
+    def try_read_into(self, view: memoryview) -> int | None:  # noqa: ARG002
+        """Receive up to `len(view)` bytes into `view`, without waiting and without a flow; 0 at the end.
+
+        None if nothing is there, or if this kind of stream cannot know: `read_into_flow` goes on from there.
+        Raises what it raises.
+        """
+        return None
+
     def offer(self, data: bytes | memoryview) -> int:
         """Take as much of `data` as there is room for, without waiting. Returns the number of bytes taken.
 
@@ -432,16 +440,24 @@ class ByteStream(Closing, Timed):
 
     # Blocking and async forms.
 
+    def _is_ready(self) -> bool:
+        """Whether there are bytes to take, or the end is known: then no flow has to be driven for them.
+
+        A kind of stream that has received bytes in another form looks into them here, without waiting.
+        """
+        return not self._reading and len(self._buffer._data) > 0
+
     def _take(self, size: int, *, exactly: bool = False) -> bytes:
         """Take the bytes that the flow waited for.
 
         Raises BusyError if a second reader took them meanwhile. If this returned no bytes, or too few, the
         caller would believe that the stream has ended.
         """
-        have = len(self._buffer)
+        buffer = self._buffer
+        have = len(buffer._data)
         if have < size if exactly else not (have or self._eof):
             raise BusyError(f"{self._what}'s reading side")
-        return self._buffer.take(size)
+        return buffer.take(size)
 
     def read(
         self,
@@ -451,8 +467,9 @@ class ByteStream(Closing, Timed):
         cancel: CancellationToken | None = None,
     ) -> bytes:
         """Up to `size` bytes, as soon as there are any; `b""` at the end of the stream."""
-        with READING:
-            run(self.fill(1), deadline=self._read_deadline(timeout), cancel=cancel)
+        if cancel is not None or not self._is_ready():
+            with READING:
+                run(self.fill(1), deadline=self._read_deadline(timeout), cancel=cancel)
         return self._take(size)
 
     async def read_async(

@@ -178,6 +178,17 @@ def connect_first(
         raise connect_error(named, attempts) from error
 
 
+def bind_source(sock: socket.SocketType, source: SocketAddr) -> None:
+    """Bind a socket to the address that it is to connect from. Raises SourceError."""
+    try:
+        if source.family != sock.family:
+            # Python's own word for it is a TypeError about the form of the address.
+            raise OSError(errno.EAFNOSUPPORT, "the address to connect to is of the other version of IP")
+        sock.bind(source.to_sockaddr())
+    except OSError as error:
+        raise SourceError(source, error) from error
+
+
 def connect_one(
     addr: SocketAddr,
     source: SocketAddr | None = None,
@@ -192,10 +203,7 @@ def connect_one(
         if configure is not None:
             configure(sock)
         if source is not None:
-            try:
-                sock.bind(source.to_sockaddr())
-            except OSError as error:
-                raise SourceError(source, error) from error
+            bind_source(sock, source)
         code = sock.connect_ex(addr.to_sockaddr())
         if code in _UNDER_WAY:
             with phase(f"connecting to {addr}"):

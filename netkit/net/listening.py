@@ -31,6 +31,7 @@ import os
 import select
 import socket
 import struct
+import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -57,6 +58,11 @@ from netkit.io import (
 )
 from netkit.net.connect import descriptor_of
 from netkit.net.sockets import SocketStream
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
 
 log = Log("netkit.net.listening")
 
@@ -90,6 +96,11 @@ PASSED_OVER_LIMIT = 1024
 #: How long who accepts persistently waits, in seconds, before it tries again after an error.
 ACCEPT_PAUSE = 0.1
 
+#: How many descriptors who accepts persistently leaves to the rest of the process (of a low limit, a
+#: quarter). Else as many idle connections as the limit allows are the end of a server that must read a file:
+#: a zone, or a module that is imported when it is first needed.
+SPARE_DESCRIPTORS = 16
+
 #: The shortest receive timeout: a timeval of one microsecond, which is rounded up to a tick.
 _TICK = struct.pack("ll", 0, 1)
 
@@ -114,6 +125,23 @@ class AcceptedSocket(socket.socket):
     _closed = False
 
 
+def _most_descriptors() -> int:
+    """The number that the descriptor of a connection must be below, so that some are left."""
+    if resource is None:
+        return sys.maxsize
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return limit - min(SPARE_DESCRIPTORS, limit // 4)
+
+
+def _first_free(sock: socket.socket) -> int:
+    """The number that the next descriptor of this process gets. Raises OSError if there is none."""
+    number = os.dup(sock.fileno())
+    os.close(number)
+    return number
+
+
 class StreamListener(Closing, Generic[S, A]):
     """A listening stream socket, whose connections are streams `S` from addresses `A`.
 
@@ -133,6 +161,7 @@ class StreamListener(Closing, Generic[S, A]):
         self._accepting = False
         self._said: set[int | None] = set()  # the errors that accepting persistently has logged
         self._left: int | None = None  # how many more are accepted, once accepting has been stopped
+        self._number = -1  # the descriptor of the last connection: those below it were taken then
 
     def _connection(self, sock: socket.socket, sockaddr: Any) -> tuple[S, A]:
         """The stream and the peer's address, for a socket from accept(2)."""
@@ -156,7 +185,8 @@ class StreamListener(Closing, Generic[S, A]):
         """Flow: the next connection and where it comes from, whatever accept(2) says before: for a server.
 
         After an error it waits for ACCEPT_PAUSE seconds and tries again. Each kind of error is logged once,
-        as a warning; `failed` is called with every one. Raises ClosedError, and BusyError.
+        as a warning; `failed` is called with every one. That the last SPARE_DESCRIPTORS are left over counts
+        as EMFILE. Raises ClosedError, and BusyError.
         """
         yield from self._arrive_persistently(failed)
         return self._first()
@@ -164,6 +194,7 @@ class StreamListener(Closing, Generic[S, A]):
     def _arrive_persistently(self, failed: Callable[[OSError], object] | None = None) -> Flow[None]:
         while True:
             try:
+                yield from self._leave_some()
                 return (yield from self._arrive())
             except ClosedError:
                 raise
@@ -174,6 +205,15 @@ class StreamListener(Closing, Generic[S, A]):
                 if failed is not None:
                     failed(error)
             yield from sleep_until(monotonic() + ACCEPT_PAUSE)
+
+    def _leave_some(self) -> Flow[None]:
+        """Flow: where few descriptors are left, wait for a connection; raise EMFILE if they still are."""
+        if self._number < (most := _most_descriptors()) or self._left is not None or self._accepted:
+            return
+        if _first_free(self._sock) >= most:
+            yield self._descriptor.want_read
+            if _first_free(self._sock) >= most and self._left is None:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     def _arrive(self) -> Flow[None]:
         """Flow: wait until a connection has been accepted, and leave it in `_accepted`."""
@@ -221,10 +261,12 @@ class StreamListener(Closing, Generic[S, A]):
         """Make a stream of what has arrived. Interrupted at any moment, it is done again."""
         sock = self._arrived_socket()
         sock.setblocking(False)
+        number = sock.fileno()
         if self._inherited and os.name == "posix":
             _without_tick(sock, self._sock)
         accepted = (self._connection(sock, self._arrived[0][1]),)
         # No call lies between: the connection is in one of the two places.
+        self._number = number
         self._accepted += accepted
         del self._arrived[0]
         del self._arrived[0]

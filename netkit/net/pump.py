@@ -132,7 +132,11 @@ def pump(
                 on_sent(data)
         done.finished_first = done.finished_first or "local"
         if at_end is not AtEnd.KEEP or peer_finished.is_set:
-            yield from stream.finish()
+            try:
+                yield from stream.finish()
+            except ConnectionError as error:
+                refused = error  # the reason may wait to be received, as above
+                return
         if at_end is AtEnd.CLOSE:
             yield from _taken(stream, peer_finished)
             raise _Over

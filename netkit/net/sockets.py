@@ -214,6 +214,31 @@ class SocketStream(ByteStream):
         finally:
             self._reading = False
 
+    def try_read_into(self, view: memoryview) -> int | None:
+        """Receive into `view`, without waiting; 0 at the end, None if nothing is there."""
+        if (
+            self._drained
+            or self._reading
+            or self._receive_into_buffer is not None
+            or self._buffer
+            or self._eof
+            or self._quiet is not None
+        ):
+            return None
+        self._check_reading()
+        try:
+            size = self._sock.recv_into(view, 0, self._flags)
+        except BlockingIOError:
+            self._drained = True
+            return None
+        except OSError as error:
+            self._note_failure(error)
+            raise
+        self._moved = monotonic()
+        self._drained = 0 < size < len(view)
+        self._eof = not size
+        return size
+
     def _check_reading(self) -> None:
         """Raise why nothing can be received, if that is so."""
         if self._descriptor.closed:
@@ -378,6 +403,22 @@ class SocketStream(ByteStream):
         return self._sock.fileno()
 
     fileno = as_raw_fd
+
+    def get_socket(self) -> socket.socket:
+        """The socket, for its options. Never receive, send or close by it: that is this object's.
+
+        Raises ClosedError.
+        """
+        self._check_open()
+        return self._sock
+
+    def receive_by(self, receive: Callable[[int, int], bytes]) -> None:
+        """Receive by `receive(size, flags)` in place of recv(2): for a socket that tells more than bytes.
+
+        It raises BlockingIOError if nothing is there, and returns `b""` at the end.
+        """
+        buffer = self._buffer
+        self._receive_into_buffer = lambda _recv, size, flags: buffer.receive(receive, size, flags)
 
     def lend(self, watch: Watch) -> socket.socket:
         """The socket, for a loop that receives and sends past this object, while no flow waits here.

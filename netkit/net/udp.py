@@ -16,6 +16,7 @@ from itertools import islice, repeat, starmap
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from netkit._log import Log
 from netkit.addr import Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrsLike
 from netkit.io import (
     OPERATIONS_PER_TURN,
@@ -31,7 +32,7 @@ from netkit.io import (
     run,
     run_async,
 )
-from netkit.net.connect import descriptor_of
+from netkit.net.connect import bind_source, descriptor_of
 from netkit.net.errors import ListenError
 from netkit.net.pktinfo import ROOM, addresses, from_source, request
 from netkit.net.resolve import listening_addrs
@@ -39,6 +40,8 @@ from netkit.net.sockets import set_ttl, ttl_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+log = Log("netkit.net.udp")
 
 #: The largest payload of a datagram: 65,535 bytes less the UDP header (IPv6); IPv4 allows 20 less.
 MAX_DATAGRAM = 65527
@@ -146,7 +149,7 @@ class UdpSocket(Closing, Timed):
         sock = socket.socket(peer.family, socket.SOCK_DGRAM)
         try:
             if source is not None:
-                sock.bind(source.to_sockaddr())
+                bind_source(sock, source)
             made = cls(sock)
             made.connect(peer)
         except BaseException:
@@ -335,6 +338,67 @@ class UdpSocket(Closing, Timed):
                     yield self._descriptor.want_write
         finally:
             self._sending = False
+
+    def answer_flow(self, answer: Callable[[bytes, object], bytes | None]) -> Flow[None]:
+        """Flow: for each datagram, send what `answer` returns back to where the datagram came from.
+
+        It never ends by itself. `answer` gets the datagram, and the source in the system's form, of which
+        `peer_of` makes an address; it must not wait, and None is no answer. An answer comes from the address
+        that was asked if `tell_destinations` was called. What arrived together is answered in one turn and
+        without an object for each datagram, so this is what a busy server calls.
+
+        An answer that the system refuses to send is logged, and one that finds no room in the system's buffer
+        waits for it. Raises ClosedError, BusyError.
+        """
+        received = self._received
+        while True:
+            try:
+                yield from self._arrive()
+                self._report()
+            except ClosedError:
+                raise
+            except OSError:
+                continue  # an ICMP error for something that was sent before
+            while received:
+                head = received.popleft()
+                response = answer(head[0], head[-1])
+                if response is None:
+                    continue
+                try:
+                    self._send_back(response, head)
+                except BlockingIOError:
+                    yield from self._answer_later(response, head)
+                except OSError as error:
+                    self._check_open()
+                    log.debug("%s: cannot be answered: %s", self.peer_of(head[-1]), error)
+            yield PAUSE  # a flood on this socket must not stop everything else
+
+    def _send_back(self, response: Buffer, head: tuple[Any, ...]) -> None:
+        """Send the answer to a received datagram now. Raises OSError."""
+        source = self._source_for(head)
+        if source is not None and (control := from_source(source)):
+            self._sock.sendmsg([response], control, self._flags, head[-1])
+        else:
+            self._sock.sendto(response, self._flags, head[-1])
+
+    def _source_for(self, head: tuple[Any, ...]) -> SocketAddr | None:
+        """What an answer to a received datagram is to come from; None is the system's choice."""
+        if self._port is None or len(head) <= 2:
+            return None
+        return self._destination_of(tuple(head[1]), self._port)[1]
+
+    def _answer_later(self, response: bytes, head: tuple[Any, ...]) -> Flow[None]:
+        peer = self.peer_of(head[-1])
+        try:
+            yield from self.send_flow(response, peer, self._source_for(head))
+        except ClosedError:
+            raise
+        except OSError as error:
+            log.debug("%s: cannot be answered: %s", peer, error)
+
+    def peer_of(self, sockaddr: object) -> SocketAddr:
+        """The address that the system wrote as `sockaddr`."""
+        return self._peers.get(sockaddr) or self._peer_at(sockaddr)
 
     def _transmit(self, data: Buffer, addr: SocketAddr | None, source: SocketAddr | None = None) -> int:
         """Send one datagram now. Raises BlockingIOError if there is no room."""

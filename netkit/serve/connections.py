@@ -3,7 +3,8 @@
 `serve` is itself a flow, so that a server runs blocking in a thread or inside an event loop alike, and
 several listeners (and UDP sockets beside them) go under one `all_of`. No error of accept(2) ends it: what is
 about one connection is passed over; where no descriptor is left, or the error is unknown, accepting is tried
-again after a pause. That is logged once, and counted in `Served`.
+again after a pause. That is logged once, and counted in `Served`. The last descriptors are left to
+what else the server opens, so that idle connections, however many, cannot end it.
 """
 
 from __future__ import annotations

@@ -61,8 +61,9 @@ class Workers:
 
     `work(stop)` is the flow that each drives, until the `Stop` it was given is set; `counts()` tells, in the
     worker, what it has done so far. `begin(place)` is called first in each, with its place among them from 0
-    on, and `reload()` when `reload` was called here. `drive` runs the flow there. `started` is an event that
-    the flow sets, in each worker for itself, when it is ready. `on_restart(pid, status)` is called
+    on, and the flow of `reload()` is driven when `reload` was called here. `drive` runs the flow there.
+    `started` is an event that the flow sets, in each worker for itself, when it is ready.
+    `on_restart(pid, status)` is called
     when a worker has ended and another one is to be started, with its exit status or, negative, the signal
     that ended it; without it, that is logged. POSIX only: fork(2) is what it is made of.
     """
@@ -73,7 +74,7 @@ class Workers:
         work: Callable[[Stop], Flow[Any]],
         counts: Callable[[], Mapping[str, int]],
         begin: Callable[[int], object] = lambda _place: None,
-        reload: Callable[[], object] = lambda: None,
+        reload: Callable[[], Flow[object]] | None = None,
         drive: Callable[[Flow[None]], object] = run,
         started: Event | None = None,
         on_restart: Callable[[int, int], object] | None = None,
@@ -236,7 +237,8 @@ class Workers:
             while True:
                 yield from reload.wait()
                 reload.clear()
-                self._reload()
+                if self._reload is not None:
+                    yield from self._reload()
 
         def orphaned() -> Flow[None]:
             yield from stream.fill()  # the parent never sends anything: this waits for the end of the stream

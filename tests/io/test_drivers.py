@@ -414,9 +414,11 @@ class TestAllOf:
                 raise OSError("cleaning up")
 
         def reading() -> Flow[None]:
+            all_wait.set()
             yield pair.descriptor.want_read
 
-        flows = (sleep_until(monotonic() + 0.01), failing(), reading())
+        all_wait = Event()
+        flows = (all_wait.wait(), failing(), reading())
         with pytest.raises(OSError, match="cleaning up"):
             drive(first_of(*flows), timeout=5)
         assert pair.descriptor.reader is None

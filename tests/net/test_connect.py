@@ -12,8 +12,9 @@ import pytest
 
 from netkit.addr import HostPort, SocketAddr
 from netkit.io import CancellationError, CancellationToken, Event, Flow, run
-from netkit.net import ConnectError, ResolveError, TcpListener, TcpStream, interleave
+from netkit.net import ConnectError, ResolveError, TcpListener, TcpStream, UdpSocket, interleave
 from netkit.net.connect import connect_first
+from netkit.net.errors import SourceError
 from tests.conftest import free_port
 from tests.waiting import waits, when
 
@@ -147,6 +148,14 @@ class TestErrors:
         assert caught.value.fault == "local"
         assert "source 192.0.2.1: " in str(caught.value)
         assert caught.value.hint == "connect from an address of this machine"
+
+    def test_a_source_of_the_other_version_of_ip(self, listener: TcpListener) -> None:
+        """Python's own word is a TypeError about the form of the address."""
+        source = SocketAddr.parse("[::1]:0")
+        with pytest.raises(ConnectError, match="the other version of IP"):
+            TcpStream.connect(listener.local_addr, source=source)
+        with pytest.raises(SourceError, match="source ::1: "):
+            UdpSocket.connected(listener.local_addr, source=source)
 
     def test_a_source_port_that_is_taken(self, listener: TcpListener) -> None:
         with pytest.raises(ConnectError.Failed, match=f"source {listener.local_addr}: ") as caught:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import resource
 import socket
 import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -25,9 +27,10 @@ from netkit.io import (
 )
 from netkit.net import AsyncIncoming, ListenError, TcpListener, TcpStream, listening
 from netkit.net.listening import StreamListener
+from netkit.net.sockets import SocketStream
 from netkit.net.unix import UnixListener
 from tests.accepting import failing_accept
-from tests.net.conftest import Call, Drive, same_socket
+from tests.net.conftest import Call, Drive, open_fds, same_socket
 from tests.waiting import turns, waits, when
 
 pytestmark = pytest.mark.usefixtures("no_leak")
@@ -137,6 +140,37 @@ class TestAccepting:
         failing_accept(monkeypatch, [errno.EMFILE])
         with pytest.raises(OSError, match="Too many open files"):
             call(listener.accept, timeout=5)
+
+    def test_a_server_leaves_some_descriptors_to_the_rest_of_its_process(
+        self, kind: Kind, listener: StreamListener[Any, Any], drive: Drive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(listening, "ACCEPT_PAUSE", 0.001)
+        accepted: list[SocketStream] = []
+        errors: list[int | None] = []
+
+        def failed(error: OSError) -> None:
+            errors.append(error.errno)
+            with open(__file__, "rb"):  # there is room for a file
+                accepted[0].close()
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with ExitStack() as clients:
+            for _ in range(3):
+                clients.enter_context(kind.connect(addr_of(listener)))
+            accepted.append(drive(listener.accept_persistently_flow(failed), timeout=5)[0])
+            highest = max(open_fds())
+            while clients.enter_context(open(os.devnull)).fileno() < highest:
+                pass  # no number below is free
+            spare = min(listening.SPARE_DESCRIPTORS, (highest + 1) // 3)  # a quarter of the limit
+            limit = highest + 1 + spare
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+            try:
+                more = [drive(listener.accept_persistently_flow(failed), timeout=5)[0] for _ in range(2)]
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert errors == [errno.EMFILE]
+        for stream in more:
+            stream.close()
 
 
 class TestAsyncIncoming:

@@ -32,9 +32,9 @@ class Exchange:
     """One request on its way, with its limits of time.
 
     `read_timeout` and `write_timeout` limit each wait for the peer, in seconds. `on_interim` gets the 1xx
-    responses. `was_sent`: some of the request may have reached the peer. `has_answer`: some of a response has
-    come. `expects_continue`: how long to wait for 100 (Continue) before the body, in seconds; None is not at
-    all.
+    responses. `was_sent`: some of the request may have reached the peer. `was_early`: it went as early data,
+    or was to. `has_answer`: some of a response has come. `expects_continue`: how long to wait for 100
+    (Continue) before the body, in seconds; None is not at all.
     """
 
     __slots__ = (
@@ -46,6 +46,7 @@ class Exchange:
         "read_timeout",
         "timing",
         "upgrade_head",
+        "was_early",
         "was_sent",
         "write_timeout",
     )
@@ -61,7 +62,7 @@ class Exchange:
         self.body = body
         self.timing = timing
         self.on_interim = on_interim
-        self.was_sent = self.has_answer = False
+        self.was_sent = self.was_early = self.has_answer = False
         self.read_timeout: float | None = None
         self.write_timeout: float | None = None
         self.expects_continue: float | None = None

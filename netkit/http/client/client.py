@@ -113,6 +113,7 @@ class _Base:
         timeout: float | None,
         follow_redirects: bool | None,
         loop: int,
+        early_data: bool | None = None,
     ) -> Call:
         made: Body | None
         if body is None:
@@ -131,6 +132,7 @@ class _Base:
             loop=loop,
             deadline=deadline_after(config.timeout if timeout is None else timeout),
             follows=config.follow_redirects if follow_redirects is None else follow_redirects,
+            early_data=early_data,
         )
 
     def answer_flow(
@@ -140,6 +142,7 @@ class _Base:
         body: BodySource | None = None,
         auth: Auth | None = None,
         follow_redirects: bool | None = None,
+        early_data: bool | None = None,
         loop: int = 0,
     ) -> Flow[Answer]:
         """Flow: send `req`, and return the answer with its head read, for other flows to `yield from`.
@@ -147,7 +150,7 @@ class _Base:
         The time limit is that of the flow's driver. `loop` is the `loop_number` of the event loop that drives
         it, 0 without one.
         """
-        call = self._call(req, body, auth, None, follow_redirects, loop)
+        call = self._call(req, body, auth, None, follow_redirects, loop, early_data)
         try:
             return (yield from self._core.answer_flow(call))
         except Interrupted as interrupted:
@@ -230,17 +233,20 @@ class Client(_Base):
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
         follow_redirects: bool | None = None,
+        early_data: bool | None = None,
     ) -> FetchedResponse:
         """Send `req`, and return the response with its whole body.
 
         `body`: octets, a binary file, or an iterable of octets, where the request itself has none. `auth` is
         for this request's origin. `timeout` is for everything, redirects and body included, in seconds; None
-        is the settings'. A response of status 400 and over is a response.
+        is the settings'. A response of status 400 and over is a response. `early_data`: with
+        `DialConfig.early_data`, whether this request may come twice, and so go early; None lets GET, HEAD and
+        OPTIONS.
 
         Raises HttpError (see its variants), ParseError for a response that is not HTTP/1.1, and
         CancellationError.
         """
-        call = self._call(req, body, auth, timeout, follow_redirects, 0)
+        call = self._call(req, body, auth, timeout, follow_redirects, 0, early_data)
         try:
             return run(self._whole_flow(call), deadline=call.deadline, cancel=cancel)
         except OSError as error:
@@ -255,12 +261,13 @@ class Client(_Base):
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
         follow_redirects: bool | None = None,
+        early_data: bool | None = None,
     ) -> ResponseStream:
         """Send `req`, and return the response as soon as its head is there; read its body piece by piece.
 
         Use it in a `with` block. Arguments and errors as for `request`; nothing limits the size of the body.
         """
-        call = self._call(req, body, auth, timeout, follow_redirects, 0)
+        call = self._call(req, body, auth, timeout, follow_redirects, 0, early_data)
         try:
             return run(self._stream_flow(call, timeout), deadline=call.deadline, cancel=cancel)
         except OSError as error:
@@ -273,11 +280,12 @@ class Client(_Base):
         body: BodySource | None = None,
         auth: Auth | None = None,
         follow_redirects: bool | None = None,
+        early_data: bool | None = None,
     ) -> Flow[ResponseStream]:
         """Flow: `stream`, for flows that `netkit.io.run` runs. The settings limit its time."""
         from netkit.io import before
 
-        call = self._call(req, body, auth, None, follow_redirects, 0)
+        call = self._call(req, body, auth, None, follow_redirects, 0, early_data)
         try:
             flow = self._stream_flow(call, None)
             return (yield from flow if call.deadline is None else before(call.deadline, flow))
@@ -332,12 +340,13 @@ class AsyncClient(_Base):
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
         follow_redirects: bool | None = None,
+        early_data: bool | None = None,
     ) -> FetchedResponse:
         """Send `req`, and return the response with its whole body; as `Client.request`.
 
         `body` may be an async iterable too.
         """
-        call = self._call(req, body, auth, timeout, follow_redirects, running_loop_number())
+        call = self._call(req, body, auth, timeout, follow_redirects, running_loop_number(), early_data)
         try:
             return await run_async(self._whole_flow(call), deadline=call.deadline, cancel=cancel)
         except OSError as error:
@@ -352,11 +361,12 @@ class AsyncClient(_Base):
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
         follow_redirects: bool | None = None,
+        early_data: bool | None = None,
     ) -> Opening[ResponseStream]:
         """Send `req`; `async with client.stream_async(req) as response`, or await it; as `Client.stream`."""
 
         async def opened() -> ResponseStream:
-            call = self._call(req, body, auth, timeout, follow_redirects, running_loop_number())
+            call = self._call(req, body, auth, timeout, follow_redirects, running_loop_number(), early_data)
             try:
                 flow = self._stream_flow(call, timeout)
                 return await run_async(flow, deadline=call.deadline, cancel=cancel)

@@ -29,6 +29,7 @@ from netkit.http.client.redirect import (
     same_origin,
 )
 from netkit.http.connection.events import FieldBlock, RequestHead, values_of
+from netkit.http.connection.h1_client import H1Client
 from netkit.http.errors import HttpError
 from netkit.http.types import Method
 from netkit.io import before, sleep_until
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from netkit.http.body import Body
     from netkit.http.client.channel import Channel, Lease, Reply
     from netkit.http.client.dial import Route
+    from netkit.http.client.early import EarlyRequest
     from netkit.http.client.facts import ConnectionInfo, Trace
     from netkit.http.config import ClientConfig
     from netkit.http.connection.events import FieldList
@@ -68,7 +70,7 @@ _OURS = frozenset(
 )
 
 #: Statuses after which the client itself may ask once more, see `_round_flow`.
-_ASK_AGAIN = (417, 421)
+_ASK_AGAIN = (417, 421, 425)
 
 #: How many times a request may go over another connection because one had been closed.
 MAX_FRESH = 3
@@ -89,6 +91,7 @@ class Call:
 
     `authority` is a Host that the caller set. `closes`: the caller wants no further request on the
     connection. `upgrade` are the protocols that the caller asks to go on with (RFC 9110 section 7.8).
+    `early_data`: whether the request may go early, None leaves it to its method (RFC 8470 section 4).
     """
 
     __slots__ = (
@@ -97,6 +100,7 @@ class Call:
         "body",
         "closes",
         "deadline",
+        "early_data",
         "fields",
         "follows",
         "history",
@@ -121,6 +125,7 @@ class Call:
         loop: int = 0,
         deadline: float | None = None,
         follows: bool = True,
+        early_data: bool | None = None,
     ) -> None:
         if url._username or url._password:
             # They are for the origin of this URL, and for no other place that shows or keeps a URL.
@@ -139,6 +144,7 @@ class Call:
         self.loop = loop
         self.deadline = deadline
         self.follows = follows
+        self.early_data = early_data
         self.origin = url  # the first URL: what the caller set is for its origin
         self.timing = Timing(monotonic())
         self.fields: Sequence[tuple[bytes, bytes]] = self._own(fields) if fields else ()
@@ -297,7 +303,7 @@ class ClientCore:
             auth = self._auth_for(call, route)
         challenges = attempts = 0
         credentials: str | None = None
-        misdirected = False
+        misdirected = is_too_early = False
         facts: RequestFacts | None = None
         expects = call.body is not None and self._expects(call.body)
         while True:
@@ -313,7 +319,12 @@ class ClientCore:
             if expects:
                 exchange.expects_continue = CONTINUE_TIME
             try:
-                reply, info = yield from self._exchange_flow(route, exchange, fresh=misdirected)
+                reply, info = yield from self._exchange_flow(
+                    route,
+                    exchange,
+                    fresh=misdirected,
+                    early=None if is_too_early else self._early(call, exchange),
+                )
             except Exception as error:
                 delay = self._retry_delay(call, attempts, exchange, None, error)
                 if delay is None:
@@ -354,6 +365,15 @@ class ClientCore:
                     call.timing = Timing(monotonic())
                     credentials = None
                     continue
+                if reply.status == 425 and exchange.was_early:
+                    # RFC 8470 section 5.2: once more, and not early. Not if it was not early: then it is
+                    # not this client's haste that the server minds.
+                    is_too_early = True
+                    yield from drop_flow(reply)
+                    self._tell("retry", status=425)
+                    call.timing = Timing(monotonic())
+                    credentials = None
+                    continue
                 if self.config.retry is None:
                     return answer
                 delay = self._retry_delay(call, attempts, exchange, reply, None)
@@ -378,8 +398,18 @@ class ClientCore:
             if timeout is not None and (left is None or timeout < left):
                 exchange.write_timeout = timeout
 
+    def _early(self, call: Call, exchange: Exchange) -> EarlyRequest | None:
+        """The request as one that goes early if a connection is made for it; None if it must not."""
+        if not self.dialer.config.early_data:
+            return None
+        from netkit.http.client.early import EarlyRequest, may_be_early
+
+        if not may_be_early(exchange, call.early_data):
+            return None
+        return EarlyRequest(exchange, self.config.limits)
+
     def _exchange_flow(
-        self, route: Route, exchange: Exchange, *, fresh: bool
+        self, route: Route, exchange: Exchange, *, fresh: bool, early: EarlyRequest | None = None
     ) -> Flow[tuple[Reply, ConnectionInfo]]:
         """Flow: one request over one connection; over another one where that can do no harm."""
         timing = exchange.timing
@@ -396,7 +426,7 @@ class ClientCore:
                 try:
                     channel, reused = yield from pool.acquire_flow(
                         route,
-                        partial(self._dial_flow, route, timing),
+                        partial(self._dial_flow, route, timing, early=early),
                         may_share=self.dialer.may_be_http2(route),
                         fresh=fresh,
                     )
@@ -424,7 +454,7 @@ class ClientCore:
                     # Of HTTP/2, one new connection is enough for all that go again; the pool knows the old
                     # one to be over.
                     fresh = not channel.is_http2
-                    exchange.was_sent = exchange.has_answer = False
+                    exchange.was_sent = exchange.was_early = exchange.has_answer = False
                     continue
                 made = as_http_error(error, timing.phase)
                 if made is error:
@@ -519,18 +549,36 @@ class ClientCore:
             reused and Method(exchange.head.method.decode("ascii")).is_idempotent
         )
 
-    def _dial_flow(self, route: Route, timing: Timing, *, http11: bool = False) -> Flow[Channel]:
-        """Flow: a new connection, with the protocol that it speaks; with `http11`, that of HTTP/1.1."""
+    def _dial_flow(
+        self, route: Route, timing: Timing, *, http11: bool = False, early: EarlyRequest | None = None
+    ) -> Flow[Channel]:
+        """Flow: a new connection, with the protocol that it speaks; with `http11`, that of HTTP/1.1.
+
+        `early` is the request that it is made for, if that may go early.
+        """
         timing.queued = monotonic()
-        timeout = self.dialer.config.connect_timeout
-        flow = self.dialer.dial_flow(route, timing, self._tell, http11=http11)
-        if timeout is None:
-            link = yield from flow
-        else:
-            link = yield from before(
-                monotonic() + timeout, flow, expired=lambda _: timed_out(timeout, timing.phase)
-            )
+        try:
+            link = yield from self._link_flow(route, timing, http11=http11, early=early)
+        except Exception as error:
+            if early is None or not early.may_have_failed_by(error):
+                raise
+            # RFC 8446 appendix D.3: the server has gone back to an older version, or something between.
+            self._tell("retry", error=error)
+            early.exchange.was_sent = early.exchange.was_early = False
+            link = yield from self._link_flow(route, timing, http11=http11, early=None)
         return self._channel(link)
+
+    def _link_flow(
+        self, route: Route, timing: Timing, *, http11: bool, early: EarlyRequest | None
+    ) -> Flow[Link]:
+        """Flow: a new connection within the time for it."""
+        timeout = self.dialer.config.connect_timeout
+        flow = self.dialer.dial_flow(route, timing, self._tell, http11=http11, early=early)
+        if timeout is None:
+            return (yield from flow)
+        return (
+            yield from before(monotonic() + timeout, flow, expired=lambda _: timed_out(timeout, timing.phase))
+        )
 
     def _channel(self, link: Link) -> Channel:
         if not link.is_http2:
@@ -538,7 +586,11 @@ class ClientCore:
         from netkit.http.client.h2_channel import H2Channel
         from netkit.http.connection.h2 import h2_client
 
-        return H2Channel(link, h2_client(self.config.limits), self.pool.call_next)
+        begun = None if link.early is None else link.early.begun
+        if begun is None:
+            return H2Channel(link, h2_client(self.config.limits), self.pool.call_next)
+        assert not isinstance(begun.conn, H1Client)  # `Dialer` has looked
+        return H2Channel(link, begun.conn, self.pool.call_next)
 
     # What a request says.
 
@@ -740,8 +792,9 @@ class ClientCore:
             self.trace(TraceEvent(name, monotonic(), facts))
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and forget the sessions of TLS."""
         self.pool.close()
+        self.dialer.close()
 
 
 class _TracedLease:

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from typing import Protocol, TypeAlias
 
     from netkit.addr import IpAddr, SocketAddr
+    from netkit.http.client.early import EarlyRequest
     from netkit.http.client.facts import Timing
     from netkit.http.url import Url
     from netkit.io import ByteStream, Flow
     from netkit.net.resolve import NameResolver
     from netkit.proxy.url import Proxy
     from netkit.tls.config import TlsConfig
+    from netkit.tls.sessions import MemorySessionStore
 
 
 if TYPE_CHECKING:
@@ -44,12 +46,13 @@ if TYPE_CHECKING:
 
 class Endpoint(NamedTuple):
     """Another place where an origin is served: connect to `addresses`, or where there are none, to those of
-    `host`, at `port`, and offer `alpn` in TLS."""
+    `host`, at `port`, and offer `alpn` in TLS. `ech` is the ECHConfigList for it; None: it has none."""
 
     host: str
     port: int
     alpn: tuple[str, ...]
     addresses: tuple[SocketAddr, ...] = ()
+    ech: bytes | None = None
 
 
 if TYPE_CHECKING:
@@ -96,18 +99,24 @@ class DialConfig(Value):
     a new connection for a WebSocket may be of HTTP/2 (RFC 8441). A server that speaks HTTP/2 but takes no
     WebSockets there then costs a second connection, so it is off by default. `services` finds the endpoints
     of an origin of https by its HTTPS records (RFC 9460); None does not ask. It is not called for addresses,
-    for what `resolve_to` and `connect_to` name, nor with a proxy or a Unix socket.
+    for what `resolve_to` and `connect_to` name, nor with a proxy or a Unix socket. `resume`: a new connection
+    resumes a TLS session of an earlier one to the same origin. The client keeps the sessions in memory, until
+    it is closed, unless `tls` has a store of its own. `early_data`: the request that such a connection is
+    made for goes as early data (0-RTT) where the server takes any and the request may come twice: see
+    `early`. It needs `resume`, and a backend that can send it, or `Client` raises `TlsError.CapabilityError`.
     """
 
     __slots__ = (
         "connect_timeout",
         "connect_to",
         "deny_private",
+        "early_data",
         "family",
         "http2_websockets",
         "proxy_for",
         "resolve_to",
         "resolver",
+        "resume",
         "services",
         "source",
         "tls",
@@ -128,6 +137,8 @@ class DialConfig(Value):
         "resolver",
         "http2_websockets",
         "services",
+        "resume",
+        "early_data",
     )
 
     versions: HttpVersions
@@ -143,6 +154,8 @@ class DialConfig(Value):
     resolver: NameResolver | None
     http2_websockets: bool
     services: Services | None
+    resume: bool
+    early_data: bool
 
     def __init__(
         self,
@@ -159,6 +172,8 @@ class DialConfig(Value):
         resolver: NameResolver | None = None,
         http2_websockets: bool = False,
         services: Services | None = None,
+        resume: bool = True,
+        early_data: bool = False,
     ) -> None:
         assign(self, "versions", HttpVersions(versions))
         assign(self, "tls", tls)
@@ -173,8 +188,12 @@ class DialConfig(Value):
         assign(self, "resolver", resolver)
         assign(self, "http2_websockets", bool(http2_websockets))
         assign(self, "services", services)
+        assign(self, "resume", bool(resume))
+        assign(self, "early_data", bool(early_data))
         if unix_socket is not None and deny_private:
             raise HttpError.InvalidValue("deny_private", "a Unix socket is always of this machine")
+        if early_data and not resume:
+            raise HttpError.InvalidValue("early_data", "only a connection that resumes a session sends any")
 
     def __hash__(self) -> int:
         raise TypeError("a DialConfig has mappings in it, and no hash")
@@ -232,14 +251,24 @@ class Route:
 
 
 class Link:
-    """A connection that is made: the stream, whether it speaks HTTP/2, and what is known of it."""
+    """A connection that is made: the stream, whether it speaks HTTP/2, and what is known of it.
 
-    __slots__ = ("info", "is_http2", "stream")
+    `early` is a request that is on its way over it already, as early data or right after the handshake.
+    """
 
-    def __init__(self, stream: ByteStream, is_http2: bool, info: ConnectionInfo) -> None:
+    __slots__ = ("early", "info", "is_http2", "stream")
+
+    def __init__(
+        self,
+        stream: ByteStream,
+        is_http2: bool,
+        info: ConnectionInfo,
+        early: EarlyRequest | None = None,
+    ) -> None:
         self.stream = stream
         self.is_http2 = is_http2
         self.info = info
+        self.early = early
 
     def close(self) -> None:
         """Close the stream."""
@@ -249,12 +278,15 @@ class Link:
 class Dialer:
     """Makes the connections of one client, by its `DialConfig`."""
 
-    __slots__ = ("_routes", "_tls", "config")
+    __slots__ = ("_routes", "_sessions", "_tls", "config")
 
     def __init__(self, config: DialConfig) -> None:
         self.config = config
-        self._tls: dict[tuple[str, ...], TlsConfig] = {}
+        self._sessions: MemorySessionStore | None = None
+        self._tls: dict[tuple[tuple[str, ...], bytes | None], TlsConfig] = {}
         self._routes: dict[tuple[str, int], Route] = {}  # those of the last origins, without a proxy
+        if config.early_data:
+            self._tls_config(_PROTOCOLS[config.versions], None)  # now, and not when something is connected
 
     def route(self, url: Url, loop: int, *, upgrades: bool = False) -> Route:
         """Where `url` leads. Raises HttpError.InvalidUri for a URL that is not one of HTTP.
@@ -282,23 +314,74 @@ class Dialer:
             return route.is_secure
         return self.config.versions is HttpVersions.HTTP2
 
-    def dial_flow(self, route: Route, timing: Timing, tell: Tell, *, http11: bool = False) -> Flow[Link]:
+    def dial_flow(
+        self,
+        route: Route,
+        timing: Timing,
+        tell: Tell,
+        *,
+        http11: bool = False,
+        early: EarlyRequest | None = None,
+    ) -> Flow[Link]:
         """Flow: a new connection for `route`. `timing` gets the moments of its phases; `tell` learns of each.
 
-        `http11`: of HTTP/1.1, whatever the settings prefer.
+        `http11`: of HTTP/1.1, whatever the settings prefer. `early`: a request that may go early.
 
         Raises the errors of the layers below: ResolveError, ConnectError, ProxyError, TlsError; and
         HttpError.ConnectionError for an address that `deny_private` forbids.
         """
         versions = HttpVersions.HTTP11 if http11 else self.config.versions
-        for endpoint in (yield from self._endpoints(route, timing, versions)):
-            tell("service", target=endpoint.host, port=endpoint.port, alpn=endpoint.alpn)
+        endpoints = yield from self._endpoints(route, timing, versions)
+        # RFC 9848 section 5.1: where every endpoint takes encrypted hellos, a connection by the origin alone
+        # would show the name to whoever makes the endpoints fail.
+        is_bound = bool(endpoints) and all(each.ech is not None for each in endpoints)
+        for index, endpoint in enumerate(endpoints, 1):
+            is_encrypted = endpoint.ech is not None
+            tell("service", target=endpoint.host, port=endpoint.port, alpn=endpoint.alpn, ech=is_encrypted)
+            if is_encrypted:
+                from netkit.tls.backends import backend_for
+
+                # That no backend encrypts hellos is no fault of the endpoint, and must be told.
+                backend_for(self._tls_config(endpoint.alpn, endpoint.ech))
             try:
-                return (yield from self._dial(route, timing, tell, versions, endpoint))
+                return (yield from self._dial_endpoint(route, timing, tell, versions, endpoint, early))
             except (OSError, NetkitError) as error:
                 # RFC 9460 section 3: the next one is tried, and in the end the origin by itself.
                 log.debug("%s: the endpoint %s:%d: %s", route.name, endpoint.host, endpoint.port, error)
-        return (yield from self._dial(route, timing, tell, versions, None))
+                if is_bound and index == len(endpoints):
+                    raise
+        return (yield from self._dial(route, timing, tell, versions, None, early))
+
+    def _dial_endpoint(
+        self,
+        route: Route,
+        timing: Timing,
+        tell: Tell,
+        versions: HttpVersions,
+        endpoint: Endpoint,
+        early: EarlyRequest | None,
+    ) -> Flow[Link]:
+        """Flow: a new connection at `endpoint`, its hello encrypted where the record says how.
+
+        A server that cannot decrypt it proves that it has the public name, and says with what to come again,
+        or that it decrypts none: then it gets a second connection, and never a third (RFC 9849 section
+        6.1.6). What no backend can use is passed over, as an unknown version is (section 6.1).
+        """
+        if endpoint.ech is None:
+            return (yield from self._dial(route, timing, tell, versions, endpoint, early))
+        from netkit.tls.errors import TlsError
+
+        again: bytes | None = None
+        try:
+            return (yield from self._dial(route, timing, tell, versions, endpoint, early, endpoint.ech))
+        except TlsError.EchRejected as refused:
+            again = refused.retry_configs
+            tell("ech", target=endpoint.host, outcome="disabled" if again is None else "other keys")
+        except TlsError.InvalidConfig as unknown:
+            if unknown.setting != "ech_config_list":
+                raise
+            tell("ech", target=endpoint.host, outcome="unknown")
+        return (yield from self._dial(route, timing, tell, versions, endpoint, early, again))
 
     def _endpoints(self, route: Route, timing: Timing, versions: HttpVersions) -> Flow[list[Endpoint]]:
         """Flow: the endpoints to try before the origin by itself."""
@@ -319,9 +402,16 @@ class Dialer:
         return (yield from find(route.name, route.port, _PROTOCOLS[versions]))
 
     def _dial(
-        self, route: Route, timing: Timing, tell: Tell, versions: HttpVersions, endpoint: Endpoint | None
+        self,
+        route: Route,
+        timing: Timing,
+        tell: Tell,
+        versions: HttpVersions,
+        endpoint: Endpoint | None,
+        early: EarlyRequest | None,
+        ech: bytes | None = None,
     ) -> Flow[Link]:
-        """Flow: a new connection for `route`, at `endpoint` if there is one."""
+        """Flow: a new connection for `route`, at `endpoint` if there is one; `ech` encrypts its hello."""
         info = ConnectionInfo()
         stream = yield from self._connect(route, timing, info, tell, endpoint)
         try:
@@ -335,7 +425,7 @@ class Dialer:
                 info.version = "2" if is_http2 else "1.1"
                 return Link(stream, is_http2, info)
             protocols = _PROTOCOLS[versions] if endpoint is None else endpoint.alpn
-            return (yield from self._secure(stream, route, timing, info, tell, protocols))
+            return (yield from self._secure(stream, route, timing, info, tell, protocols, early, ech))
         except BaseException:
             stream.close()
             raise
@@ -401,17 +491,36 @@ class Dialer:
         info: ConnectionInfo,
         tell: Tell,
         protocols: tuple[str, ...],
+        early: EarlyRequest | None,
+        ech: bytes | None,
     ) -> Flow[Link]:
         from netkit.io import phase
         from netkit.tls.stream import TlsStream
 
         timing.phase = "tls"
         with phase(f"in the TLS handshake with {route.name}", "tls"):
-            tls = yield from TlsStream.connect_flow(stream, route.name, self._tls_config(protocols))
+            tls = yield from TlsStream.connect_flow(
+                stream,
+                route.name,
+                self._tls_config(protocols, ech),
+                early_data=b"" if early is None else early.write,
+            )
         timing.secured = monotonic()
         info.tls_version, info.cipher, info.alpn = tls.negotiated_version, tls.cipher, tls.alpn
-        info.peer_chain = tls.peer_chain
-        tell("tls", version=info.tls_version, cipher=info.cipher, alpn=info.alpn, chain=info.peer_chain)
+        info.group, info.resumed, info.peer_chain = tls.group, tls.resumed, tls.peer_chain
+        info.ocsp_response, info.ech_accepted = tls.ocsp_response, tls.ech_accepted
+        info.early_data_accepted = tls.early_data_accepted
+        tell(
+            "tls",
+            version=info.tls_version,
+            cipher=info.cipher,
+            group=info.group,
+            alpn=info.alpn,
+            resumed=info.resumed,
+            ech=info.ech_accepted,
+            chain=info.peer_chain,
+            early=info.early_data_accepted,
+        )
         is_http2 = tls.alpn == "h2"
         if protocols == ("h2",) and not is_http2:
             tls.close()
@@ -420,16 +529,37 @@ class Dialer:
                 fault="peer",
             )
         info.version = "2" if is_http2 else "1.1"
-        return Link(tls, is_http2, info)
+        begun = early is not None and early.begun_for(tls.alpn)
+        return Link(tls, is_http2, info, early if begun else None)
 
-    def _tls_config(self, protocols: tuple[str, ...]) -> TlsConfig:
-        config = self._tls.get(protocols)
+    def _tls_config(self, protocols: tuple[str, ...], ech: bytes | None) -> TlsConfig:
+        config = self._tls.get((protocols, ech))
         if config is None:
             from netkit.tls.config import TlsConfig
 
             given = TlsConfig.client() if self.config.tls is None else self.config.tls
-            config = self._tls[protocols] = given.replace(alpn_protocols=protocols)
+            config = given.replace(alpn_protocols=protocols)
+            if ech is not None:
+                config = config.replace(ech_config_list=ech, ech_grease=False)
+            if self.config.resume:
+                from netkit.tls.backends import resuming
+                from netkit.tls.sessions import MemorySessionStore
+
+                self._sessions = self._sessions or MemorySessionStore()
+                config = resuming(config, self._sessions)
+            if self.config.early_data:
+                from netkit.tls.backends import sending_early
+
+                config = sending_early(config)
+            if len(self._tls) >= MAX_ROUTES:
+                self._tls.clear()
+            self._tls[protocols, ech] = config
         return config
+
+    def close(self) -> None:
+        """Forget the sessions of TLS: their secrets must not outlive the client."""
+        if self._sessions is not None:
+            self._sessions.clear()
 
 
 def _public(addrs: Sequence[SocketAddr], target: str) -> list[SocketAddr]:

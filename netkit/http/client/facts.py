@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from netkit.addr import SocketAddr
     from netkit.net.errors import Attempt
-    from netkit.tls.certificate import Certificate
     from netkit.tls.versions import TlsVersion
+    from netkit.tls.x509.certificate import Certificate
 
 #: The steps of an exchange, in their order.
 Phase: TypeAlias = Literal["queue", "dns", "connect", "proxy", "tls", "send", "wait", "receive"]
@@ -112,18 +112,27 @@ class ConnectionInfo:
 
     `local` and `peer` are addresses, None for a Unix socket, whose path is `unix_path`. `version` is the
     version of HTTP. `reused` says whether an earlier exchange used the connection. The fields of TLS are
-    None, or empty, without TLS. `proxy` is the proxy's address as text, without credentials. `attempts` are
-    the addresses that were tried to connect.
+    None, or empty, without TLS; `resumed` says whether the session of an earlier connection was resumed,
+    `ocsp_response` is what the server stapled, in DER, and `ech_accepted` says whether the server decrypted
+    the hello, None where it was not encrypted. `early_data_accepted` says whether the server took this
+    exchange's request as early data (0-RTT), None if it was not sent so.
+    `proxy` is the proxy's address as text, without credentials. `attempts` are the addresses that were tried
+    to connect.
     """
 
     __slots__ = (
         "alpn",
         "attempts",
         "cipher",
+        "early_data_accepted",
+        "ech_accepted",
+        "group",
         "local",
+        "ocsp_response",
         "peer",
         "peer_chain",
         "proxy",
+        "resumed",
         "reused",
         "tls_version",
         "unix_path",
@@ -139,6 +148,11 @@ class ConnectionInfo:
         self.alpn: str | None = None
         self.tls_version: TlsVersion | None = None
         self.cipher: str | None = None
+        self.group: str | None = None
+        self.resumed: bool | None = None
+        self.early_data_accepted: bool | None = None
+        self.ocsp_response: bytes | None = None
+        self.ech_accepted: bool | None = None
         self.peer_chain: tuple[Certificate, ...] = ()
         self.proxy: str | None = None
         self.attempts: tuple[Attempt, ...] = ()
@@ -149,6 +163,7 @@ class ConnectionInfo:
         for name in ConnectionInfo.__slots__:
             setattr(made, name, getattr(self, name))
         made.reused = True
+        made.early_data_accepted = None
         return made
 
     def __repr__(self) -> str:
@@ -161,10 +176,11 @@ class TraceEvent:
     | name | when | facts |
     | --- | --- | --- |
     | `dns` | the name was resolved | `target`, `addresses` |
-    | `service` | an endpoint of HTTPS records is tried | `target`, `port`, `alpn` |
+    | `service` | an endpoint of HTTPS records is tried | `target`, `port`, `alpn`, `ech` |
+    | `ech` | encrypted otherwise, or not | `target`, `outcome` (`other keys`, `disabled`, `unknown`) |
     | `connect` | there is a connection | `target`, `peer`, `local`, `attempts`; or `path` |
     | `proxy` | the proxy has connected to the target | `proxy`, `target` |
-    | `tls` | the handshake is over | `version`, `cipher`, `alpn`, `chain` |
+    | `tls` | it is encrypted | `version`, `cipher`, `group`, `alpn`, `resumed`, `ech`, `chain`, `early` |
     | `connected`, `reuse` | a new, or an old connection is taken | `info` |
     | `request` | the request begins | `head`, `info` |
     | `interim` | a 1xx response came | `status`, `fields` |

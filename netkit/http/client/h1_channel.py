@@ -106,7 +106,7 @@ _SETTLED.set()
 class H1Channel:
     """A connection of HTTP/1.1 with its protocol object."""
 
-    __slots__ = ("_conn", "_info_again", "_turns", "idle_since", "info", "stream")
+    __slots__ = ("_conn", "_early", "_info_again", "_turns", "idle_since", "info", "stream")
 
     is_http2 = False
     settled = _SETTLED
@@ -117,6 +117,11 @@ class H1Channel:
         self.idle_since = 0.0
         self._info_again: ConnectionInfo | None = None
         self._conn = H1Client(limits)
+        #: The exchange whose request is on its way already.
+        self._early: Exchange | None = None
+        if link.early is not None and link.early.begun is not None:
+            assert isinstance(link.early.begun.conn, H1Client)  # `Dialer` has looked
+            self._conn, self._early = link.early.begun.conn, link.early.exchange
         self._turns = 0
 
     # What the pool asks.
@@ -179,9 +184,9 @@ class H1Channel:
             if timing.sent is None:
                 timing.sent = monotonic()
             timing.phase = "wait"
-            if data is not None and exchange.read_timeout is None:
-                # Nothing was there before the request: so wait first. Only once: what TLS has received and
-                # not decrypted yet does not wake anybody.
+            if data and exchange.read_timeout is None:
+                # Nothing was there before the request: so wait first. Only once, and not if the request went
+                # early: what TLS has received and not decrypted yet does not wake anybody.
                 yield stream.want()
                 received = stream.try_take()
                 if received is not None:
@@ -199,6 +204,10 @@ class H1Channel:
     def _begin(self, exchange: Exchange) -> bytes | None:
         """The octets of a request that goes in one piece; None if its body is sent by `_send_with_body`."""
         conn, body = self._conn, exchange.body
+        if self._early is not None:
+            assert self._early is exchange  # nobody else had the channel
+            self._early = None
+            return b""
         if body is None:
             conn.request(exchange.head, end=True)
             return conn.take()

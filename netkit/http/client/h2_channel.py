@@ -76,6 +76,7 @@ class H2Channel:
         "_conn",
         "_crowded",
         "_deaf",
+        "_early",
         "_failure",
         "_going_away",
         "_has_room",
@@ -125,6 +126,13 @@ class H2Channel:
         self._deaf = False  # the server takes no more octets; what it has sent is still to be read
         self._answers = 0  # octets that the server made this side send, in the outbox
         self.settled = Signal()
+        #: The reply to the request that is on its way already.
+        self._early: H2Reply | None = None
+        if link.early is not None and link.early.begun is not None:
+            self._early = H2Reply(self, link.early.exchange, link.early.begun.stream)
+            self._early.is_sent = True
+            self._replies[self._early.stream] = self._early
+            self._count()
 
     # What the pool asks.
 
@@ -191,21 +199,11 @@ class H2Channel:
         """Flow: send the request, and return its reply when the head is there."""
         exchange.timing.phase = "send"
         body = exchange.body
-        with self._lock:
-            if not self.is_usable:
-                raise HttpError.ConnectionError("the connection takes no more requests")
-            if not self._conn.can_request:
-                self._count()
-                raise NoRoom
-            length = None if body is None else body.length
-            is_tunnel = exchange.head.protocol is not None
-            stream = self._conn.request(exchange.head, end=body is None and not is_tunnel, length=length)
-            reply = H2Reply(self, exchange, stream)
-            if is_tunnel:
-                reply.is_tunnel, reply.is_sent = True, False
-            self._replies[stream] = reply
-            self._in_flight = len(self._replies)  # first: see `_count`
-            self._count()
+        is_tunnel = exchange.head.protocol is not None
+        if self._early is not None and self._early.exchange is exchange:
+            reply, self._early, body = self._early, None, None
+        else:
+            reply = self._begin(exchange, is_tunnel)
         try:
             exchange.was_sent = True
             if body is None:
@@ -232,6 +230,25 @@ class H2Channel:
             else:
                 self.end_sending(reply)
         exchange.timing.phase = "receive"
+        return reply
+
+    def _begin(self, exchange: Exchange, is_tunnel: bool) -> H2Reply:
+        """Put the head of a request into what is to be sent. Raises NoRoom, HttpError."""
+        body = exchange.body
+        with self._lock:
+            if not self.is_usable:
+                raise HttpError.ConnectionError("the connection takes no more requests")
+            if not self._conn.can_request:
+                self._count()
+                raise NoRoom
+            length = None if body is None else body.length
+            stream = self._conn.request(exchange.head, end=body is None and not is_tunnel, length=length)
+            reply = H2Reply(self, exchange, stream)
+            if is_tunnel:
+                reply.is_tunnel, reply.is_sent = True, False
+            self._replies[stream] = reply
+            self._in_flight = len(self._replies)  # first: see `_count`
+            self._count()
         return reply
 
     def _send_body(self, exchange: Exchange, reply: H2Reply, body: Body) -> Flow[None]:

@@ -69,9 +69,9 @@ def h2_server(
 
 def implementation() -> tuple[Literal["rust", "python"], str | None]:
     """Which form is in use, and why it is not the Rust one if it is not."""
-    from netkit import _twins
+    from netkit._native import native
 
-    module, reason = _twins.native("_h2")
+    module, reason = native("_h2")
     return ("python" if module is None else "rust"), reason
 
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from netkit._version import __version__
 from netkit.addr import SocketAddr
+from netkit.http.gateway.scope import tls_variables
 
 if TYPE_CHECKING:
     from netkit.http.server.request import ServerRequest
@@ -51,7 +52,7 @@ def cgi_variables(request: ServerRequest, user: str | None = None) -> dict[str, 
     if isinstance(facts.local, SocketAddr):
         found["SERVER_PORT"] = str(facts.local.port)
     if facts.tls is not None:
-        found["HTTPS"] = "on"
+        found |= tls_variables(facts.tls)
     if user is not None:
         found |= {"AUTH_TYPE": "Basic", "REMOTE_USER": user}
     for name, values in request.headers.iter():

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
-from netkit.http.gateway.scope import request_fields, split_target
+from netkit.http.gateway.scope import request_fields, split_target, tls_variables
 
 if TYPE_CHECKING:
     from io import TextIOBase
@@ -72,7 +72,7 @@ def request_environ(
         environ["REMOTE_ADDR"] = environ["REMOTE_HOST"] = str(connection.peer.ip)
         environ["REMOTE_PORT"] = str(connection.peer.port)
     if connection.tls is not None:
-        environ["HTTPS"] = "on"
+        environ |= tls_variables(connection.tls)
     for name, value in request_fields(head, version):
         _add_field(environ, name, value.decode("latin-1"))
     return environ

@@ -8,7 +8,7 @@ that frame a message or belong to the connection are among them, as they came.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from netkit.http.connection.events import RequestHead
     from netkit.http.server.request import ConnectionFacts
     from netkit.tls.stream import TlsStream
+    from netkit.tls.x509.certificate import Certificate
 
 #: The versions of the interface that are served.
 ASGI_VERSION = {"version": "3.0", "spec_version": "2.5"}
@@ -122,13 +123,53 @@ def _host_and_port(address: SocketAddr) -> tuple[str, int]:
     return str(address.ip), address.port
 
 
+class ClientChain(NamedTuple):
+    """The certificates that a client has shown, its own first, in PEM; and whose the first is (RFC 4514)."""
+
+    pem: tuple[str, ...]
+    name: str | None
+
+
+@lru_cache(maxsize=256)
+def client_chain(certificates: tuple[Certificate, ...]) -> ClientChain:
+    """A client's certificates as text; both are empty where it showed none.
+
+    They are the same for every request of a connection, so they are written once. A subject that cannot be
+    read is None.
+    """
+    if not certificates:
+        return ClientChain((), None)
+    from netkit.tls.errors import TlsError
+
+    try:
+        name: str | None = certificates[0].subject
+    except TlsError:
+        name = None
+    return ClientChain(tuple(each.to_pem() for each in certificates), name)
+
+
+def tls_variables(tls: TlsStream) -> dict[str, str]:
+    """What a program is told of a connection over TLS, under the names of Apache's mod_ssl."""
+    found = {"HTTPS": "on"}
+    if tls.negotiated_version is not None:
+        found["SSL_PROTOCOL"] = tls.negotiated_version.as_str.replace("TLS ", "TLSv")
+    if tls.cipher is not None:
+        found["SSL_CIPHER"] = tls.cipher
+    shown = client_chain(tls.peer_chain)
+    found["SSL_CLIENT_VERIFY"] = "SUCCESS" if shown.pem else "NONE"
+    if shown.pem:
+        found |= {"SSL_CLIENT_CERT": shown.pem[0], "SSL_CLIENT_S_DN": shown.name or ""}
+    return found
+
+
 def tls_extension(tls: TlsStream) -> dict[str, Any]:
     """What ASGI's TLS extension tells of a connection: version, and the client's certificates in PEM."""
     negotiated = tls.negotiated_version
+    shown = client_chain(tls.peer_chain)
     return {
         "server_cert": None,
-        "client_cert_chain": [certificate.to_pem() for certificate in tls.peer_chain],
-        "client_cert_name": None,
+        "client_cert_chain": list(shown.pem),
+        "client_cert_name": shown.name,
         "client_cert_error": None,
         "tls_version": None if negotiated is None else int(negotiated),
         "cipher_suite": None,

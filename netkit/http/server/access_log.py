@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from netkit.http.server.exchange import Exchange
     from netkit.http.server.request import ConnectionFacts
+    from netkit.tls.identities import ShownCertificate
 
 log = Log("netkit.http.server.access_log")
 
@@ -46,6 +47,7 @@ class AccessRecord(NamedTuple):
 
     `began` is Unix time, `elapsed` in seconds. `peer` is the address with its port, `host` the address alone.
     `received` and `sent` count octets of the bodies. `error` is what went wrong, `note` the handler's remark.
+    `certificate` is the one that the client has shown over TLS.
     """
 
     began: float
@@ -65,6 +67,7 @@ class AccessRecord(NamedTuple):
     user_agent: str | None
     error: str | None
     note: str | None
+    certificate: ShownCertificate | None = None
 
     @classmethod
     def of(
@@ -96,6 +99,7 @@ class AccessRecord(NamedTuple):
             _first(head.fields, b"user-agent"),
             None if error is None else error_text(error),
             exchange.note,
+            shown_by(facts),
         )
 
     @classmethod
@@ -130,6 +134,16 @@ class AccessRecord(NamedTuple):
     def logged_status(self) -> int:
         """The status, or CLIENT_GONE."""
         return CLIENT_GONE if self.status is None else self.status
+
+
+def shown_by(facts: ConnectionFacts) -> ShownCertificate | None:
+    """The certificate that the client of a connection has shown; None without one."""
+    certificate = None if facts.tls is None else facts.tls.peer_certificate
+    if certificate is None:
+        return None
+    from netkit.tls.identities import ShownCertificate
+
+    return ShownCertificate.of(certificate)
 
 
 def common(record: AccessRecord) -> str:
@@ -181,6 +195,7 @@ def json_row(record: AccessRecord) -> dict[str, Any]:
             "referer": record.referer,
             "user_agent": record.user_agent,
             "elapsed_s": round(record.elapsed, 6),
+            "client_certificate": None if record.certificate is None else record.certificate._asdict(),
         }
     return {**row, "status": record.status, "failure": record.error, "note": record.note}
 

@@ -17,7 +17,6 @@ from netkit.http.framing import makes_tunnel
 from netkit.http.server.exchange import Exchange, plain_file
 from netkit.http.server.patience import Patience
 from netkit.io import BusyError
-from netkit.net.sockets import SocketStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -185,14 +184,15 @@ class H1Exchange(Exchange):
         """Flow: send octets of a file; see `Exchange.send_file_flow`.
 
         The system sends them where it can, which takes less than half the work (measured in
-        `benchmarks/http_files.py`): over a plain socket, of a body with a known length.
+        `benchmarks/http_files.py`): over a plain socket, or where the kernel encrypts, of a body with a known
+        length.
         """
         serving = self._serving
         conn = serving.conn
         descriptor: int | None = None
         if size >= SYSTEM_SENDS_FROM and conn.is_sized(self.stream):
             descriptor = plain_file(file)
-        if descriptor is not None and isinstance(serving.stream, SocketStream):
+        if descriptor is not None and serving.file_socket is not None:
             conn.fits(self.stream, size)
             yield from self.flush_flow()
             left = yield from serving.send_file_flow(self, descriptor, start, size, self._writing)
@@ -219,6 +219,7 @@ class H1Exchange(Exchange):
         serving = self._serving
         if status != 101 and not makes_tunnel(self.head.method, status):
             raise ValueError(f"{status} to {self.head.method.decode()} hands no connection over")
+        yield from serving.confirm_flow()
         serving.conn.respond(self.stream, status, self._standard_fields(fields), end=False)
         self.status = status
         self.is_ended = True
@@ -232,6 +233,7 @@ class H1Exchange(Exchange):
         serving = self._serving
         if self.status is not None or not self.is_read:
             raise ValueError("the response has begun" if self.is_read else "the body is to be read before")
+        yield from serving.confirm_flow()
         yield from serving.flush_flow(self._writing)
         self.is_ended = True
         serving.handed_over = True

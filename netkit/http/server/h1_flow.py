@@ -20,14 +20,15 @@ from netkit.http.connection.h1_server import H1Server
 from netkit.http.errors import HttpError
 from netkit.http.parse_errors import ParseError
 from netkit.http.server.brief import LEAVE, Begun, is_for_event, resumed
+from netkit.http.server.early import EarlyMarks
 from netkit.http.server.exchange import FirstTurn, standard_fields, unanswered
-from netkit.http.server.farewell import farewell_flow, reset
 from netkit.http.server.h1_exchange import H1Exchange
 from netkit.http.server.in_time import late_flow, too_late
 from netkit.http.server.patience import Patience
 from netkit.http.server.refusal import refusal, status_of
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, BusyError, ClosedError, Event, before, race
 from netkit.net.sockets import SENDFILE_SIZE, SocketStream
+from netkit.serve.farewell import farewell_flow, reset
 from netkit.serve.stop import LAST_LOOK
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from netkit.http.server.loop import HttpLoop, Place
     from netkit.http.server.request import ConnectionFacts
     from netkit.http.server.service import Service
-    from netkit.io import ByteStream, Flow
+    from netkit.io import ByteStream, Flow, Want
 
 #: The first octets of HTTP/2 (RFC 9113 section 3.4).
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -88,15 +89,24 @@ class H1Serving:
         self.begun: Begun | None = None
         #: Whether the loop resumes the flow of the answer, and looks after a while whether it still waits.
         self.is_brief = False
+        #: What marks the requests that came as early data, while some of that is left.
+        self._early: EarlyMarks | None = None
+        #: While the client has not finished its TLS handshake; None where it has.
+        self._unconfirmed = facts.unconfirmed
 
     def run_flow(self) -> Flow[None]:
         """Flow: serve the connection to its end. Raises ClosedError if the stream was closed meanwhile."""
         conn = self.conn
+        if self.facts.early_data:
+            early, self.facts.early_data = self.facts.early_data, b""
+            self._feed_early(early)
         while (event := (yield from self._next_request())) is not None:
             if isinstance(event, Begun):
                 yield from event.flow
             elif isinstance(event, Broken):
                 yield from self._refuse(event)
+                break
+            elif self._unconfirmed is not None and not (yield from self._may_answer(event)):
                 break
             else:
                 yield from self.answer_flow(H1Exchange(self, event))
@@ -149,7 +159,7 @@ class H1Serving:
         head_until = _later(config.head_timeout) if conn.held else None
         looked = is_last = False
         if conn.wants_turn:
-            self.events.extend(conn.feed(b""))
+            self._feed(b"", is_later=False)
         while True:
             while self.events:
                 event = self.events.popleft()
@@ -159,6 +169,12 @@ class H1Serving:
                 return None
             is_idle = not (conn.held or self._opening)
             data = stream.try_take()
+            if self._unconfirmed is not None and self._look_for_early():
+                if head_until is None:
+                    head_until = _later(config.head_timeout)
+                if data:
+                    self._feed(data)
+                continue
             if data is not None:
                 looked = False
                 if head_until is None and data:
@@ -169,7 +185,10 @@ class H1Serving:
                         return None
                     if data is None:
                         continue
-                self.events.extend(conn.feed(data) if data else conn.feed_eof())
+                if data:
+                    self._feed(data)
+                else:
+                    self.events.extend(conn.feed_eof())
                 if not (data or self.events):
                     return None  # the end of the stream would be found again and again
                 continue
@@ -181,12 +200,12 @@ class H1Serving:
                     if not self.events:
                         return None
                     continue
-                yield stream.want(until=head_until)
+                yield self._want(until=head_until)
             elif finish.is_set:
                 if looked:
                     return None
                 looked = True
-                yield stream.want(until=now + LAST_LOOK)
+                yield self._want(until=now + LAST_LOOK)
             elif idle_until is not None and now >= idle_until:
                 return None
             elif retiring.is_set:
@@ -195,7 +214,7 @@ class H1Serving:
                     is_last = True
                     soon = now + RETIRED_IDLE
                     idle_until = soon if idle_until is None else min(soon, idle_until)
-                yield stream.want(event=finish, until=idle_until)
+                yield self._want(event=finish, until=idle_until)
             elif self.place is not None:
                 if not (yield from self.place.serve_flow(self, idle_until)):
                     return None
@@ -208,7 +227,62 @@ class H1Serving:
                 if conn.wants_turn:
                     self.events.extend(conn.feed(b""))
             else:
-                yield stream.want(event=retiring, until=idle_until)
+                yield self._want(event=retiring, until=idle_until)
+
+    def _feed(self, data: bytes, *, is_later: bool = True) -> None:
+        """Note what octets say that came; `is_later`: after the TLS handshake."""
+        events = self.conn.feed(data)
+        if self._early is not None:
+            self._early.fed(events, self.conn.held, is_later=is_later)
+            if not self._early.left:
+                self._early = None
+        self.events.extend(events)
+
+    def _feed_early(self, early: bytes) -> None:
+        """Note what octets say that came early, alone."""
+        if self._early is None:
+            self._early = EarlyMarks()
+        self._early.left += len(early)
+        self._feed(early, is_later=False)
+
+    # Before the client's Finished
+
+    def _look_for_early(self) -> bool:
+        """Take in what else came as early data; whether anything did."""
+        assert self._unconfirmed is not None
+        early = self._unconfirmed.take()
+        if self._unconfirmed.is_over:
+            self._unconfirmed = None
+        if early:
+            self._feed_early(early)
+        return bool(early)
+
+    def _may_answer(self, event: RequestReceived) -> Flow[bool]:
+        """Flow: hold a request that is not to be answered before the client has finished its handshake.
+
+        False if it never does.
+        """
+        try:
+            if self._unconfirmed is not None and self._unconfirmed.holds(event.head):
+                yield from self.confirm_flow()
+        except STREAM_ERRORS as error:
+            self.failure = error
+            return False
+        return True
+
+    def _want(self, *, event: Event | None = None, until: float | None = None) -> Want:
+        """What to wait for: octets, an event, and no longer than the client has for its handshake."""
+        if self._unconfirmed is not None:
+            until = self._unconfirmed.soonest(until)
+        return self.stream.want(event=event, until=until)
+
+    def confirm_flow(self) -> Flow[None]:
+        """Flow: wait until the TLS handshake is over. Raises what the stream does."""
+        while self._unconfirmed is not None:
+            self._unconfirmed.look()
+            self._look_for_early()
+            if self._unconfirmed is not None:
+                yield self._want()
 
     def receive_flow(self, patience: Patience) -> Flow[None]:
         """Flow: take in more of the request under way. Raises HttpError.Timeout when the patience is over."""
@@ -222,7 +296,8 @@ class H1Serving:
             except STREAM_ERRORS as error:
                 self.failure = error
                 raise
-            if data is not None:
+            came_early = self._unconfirmed is not None and self._look_for_early()
+            if data is not None or came_early:
                 break
             now = monotonic()
             if begun is None:
@@ -230,13 +305,16 @@ class H1Serving:
             if until is not None and now >= until:
                 raise HttpError.Timeout(patience.timeout, "waiting for a body", fault="peer")
             try:
-                yield stream.want(until=until)
+                yield self._want(until=until)
             except ClosedError as error:
                 self.failure = error
                 raise
         if begun is not None:
             patience.spend(monotonic() - begun)
-        self.events.extend(self.conn.feed(data) if data else self.conn.feed_eof())
+        if data:
+            self._feed(data)
+        elif data is not None:
+            self.events.extend(self.conn.feed_eof())
         self._turns += 1
         if self._turns % OPERATIONS_PER_TURN == 0:
             yield PAUSE  # a client that sends without a pause leaves the others their turn
@@ -323,17 +401,30 @@ class H1Serving:
             self.failure = error
             raise
 
+    @property
+    def file_socket(self) -> SocketStream | None:
+        """The socket that the system may send files to by itself: the connection's own, and the one below
+        TLS where the kernel encrypts what goes there (kTLS); None where this process has to encrypt."""
+        stream, tls = self.stream, self.facts.tls
+        if isinstance(stream, SocketStream):
+            return stream
+        if tls is None or tls is not stream or tls.kernel_tls is None:
+            return None
+        return tls.below if isinstance(tls.below, SocketStream) else None
+
     def send_file_flow(
         self, exchange: H1Exchange, file: int, start: int, size: int, patience: Patience
     ) -> Flow[int]:
         """Flow: have the system send a file as a part of the body, when all else is sent. Raises as
         `flush_flow`. Returns how many octets it could not send: it cannot, or the file is shorter."""
-        stream, conn = self.stream, self.conn
-        assert isinstance(stream, SocketStream)
+        stream, conn = self.file_socket, self.conn
+        assert stream is not None  # the caller has looked
         if self._sending:
             raise BusyError("the response")
         self._sending = True
         try:
+            if stream is not self.stream:
+                yield from self.stream.flush()  # what the kernel is to encrypt before the file
             while size:
                 sent = stream.try_send_file(file, start, size)
                 if sent == 0:

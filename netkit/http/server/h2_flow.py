@@ -24,13 +24,14 @@ from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from netkit.errors import NetkitError
 from netkit.http.connection.errors import ErrorCode
 from netkit.http.connection.events import Broken, Data, End, PingAnswered, RequestReceived, Reset, Room
 from netkit.http.connection.h2 import WARNING, h2_server
 from netkit.http.errors import HttpError
 from netkit.http.server.brief import resumed
+from netkit.http.server.early import EarlyMarks
 from netkit.http.server.exchange import unanswered
-from netkit.http.server.farewell import LINGER
 from netkit.http.server.h2_exchange import H2Exchange
 from netkit.http.server.h2_tunnel import SEND_SIZE
 from netkit.http.server.in_time import in_time
@@ -38,6 +39,7 @@ from netkit.http.server.patience import Patience
 from netkit.http.server.refusal import refusal, status_of
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, ClosedError, Event, Want, before
 from netkit.io.compose import Join
+from netkit.serve.farewell import LINGER
 
 if TYPE_CHECKING:
     from netkit.http.connection.events import Events
@@ -114,6 +116,11 @@ class H2Serving:
         self._head_until: float | None = None
         self._leave_until: float | None = None
         self.is_leaving = self._has_left = False
+        #: What marks the requests that came as early data, while some of that is left.
+        self._early: EarlyMarks | None = None
+        # While the client has not finished its TLS handshake; and the requests that wait for that.
+        self._unconfirmed = facts.unconfirmed
+        self._held: list[H2Exchange] = []
 
     def run_flow(self) -> Flow[None]:
         """Flow: serve the connection to its end."""
@@ -145,6 +152,9 @@ class H2Serving:
     def _end_exchanges(self) -> None:
         """The connection is over, and with it what is still under way."""
         failure = self._failure or ClosedError("connection")
+        for held in self._held:
+            del self.exchanges[held.stream]  # as if nothing had come: its client was never there
+        self._held.clear()
         for exchange in self.exchanges.values():
             exchange.fail(failure)
         while self._begun:
@@ -160,6 +170,9 @@ class H2Serving:
     def _pump_flow(self) -> Flow[None]:
         """Flow: receive for all, begin exchanges, and send, until the connection is over."""
         turns = 0
+        if self.facts.early_data:
+            early, self.facts.early_data = self.facts.early_data, b""
+            self._feed_early(early)
         while True:
             while True:
                 while self._begun and self._running < self._most:
@@ -167,7 +180,10 @@ class H2Serving:
                     turns += 1
                     if turns % OPERATIONS_PER_TURN == 0:
                         yield PAUSE
-                if (data := self._received()) is None:
+                data = self._received()
+                if self._unconfirmed is not None and self._look_for_early() and data is None:
+                    continue
+                if data is None:
                     break
                 self.push()
                 self._feed(data)
@@ -185,17 +201,52 @@ class H2Serving:
             return None
         try:
             return self.stream.try_take()
-        except EOFError:
-            return b""  # TLS without close_notify: the frames say whether something is missing
-        except OSError as error:
+        except (EOFError, OSError, NetkitError) as error:
+            unconfirmed = self._unconfirmed
+            if unconfirmed is None or unconfirmed.is_over:
+                if isinstance(error, EOFError):
+                    return b""  # TLS without close_notify: the frames say whether something is missing
+                if not isinstance(error, OSError):
+                    raise
             self._lost(error)
             return None
 
-    def _feed(self, data: bytes) -> None:
-        """Tell the exchanges what the received octets mean for them."""
+    def _look_for_early(self) -> bool:
+        """Take in what else came as early data, and let go what was held, if the handshake is over now.
+
+        Returns whether there may be something to do.
+        """
+        assert self._unconfirmed is not None
+        early = self._unconfirmed.take()
+        is_over = self._unconfirmed.is_over
+        if early:
+            self._feed_early(early)
+        if is_over:
+            self._unconfirmed = None
+            now = monotonic()
+            for exchange in self._held:
+                exchange.begun = now
+            self._begun.extend(self._held)
+            self._held.clear()
+        return is_over or bool(early)
+
+    def _feed_early(self, early: bytes) -> None:
+        """Tell what octets mean that came early, alone."""
+        if self._early is None:
+            self._early = EarlyMarks()
+        self._early.left += len(early)
+        self._feed(early, is_later=False)
+
+    def _feed(self, data: bytes, *, is_later: bool = True) -> None:
+        """Tell the exchanges what the received octets mean for them; `is_later`: after the TLS handshake."""
         conn = self.conn
         if data:
             events = conn.feed(data)
+            if self._early is not None:
+                # A head that began with the octets that came early, and has not ended, is early too.
+                self._early.fed(events, int(conn.is_in_head), is_later=is_later)
+                if not self._early.left:
+                    self._early = None
         else:
             self._has_ended = True
             events = conn.feed_eof()
@@ -216,7 +267,10 @@ class H2Serving:
             if kind is RequestReceived:
                 assert isinstance(event, RequestReceived)
                 exchanges[event.stream] = exchange = H2Exchange(self, event)
-                self._begun.append(exchange)
+                if self._unconfirmed is not None and self._unconfirmed.holds(event.head):
+                    self._held.append(exchange)
+                else:
+                    self._begun.append(exchange)
             elif kind is Data:
                 assert isinstance(event, Data)
                 receiver = exchanges.get(event.stream)
@@ -267,7 +321,10 @@ class H2Serving:
             return
         exchange.fail(error)
         branch = exchange.branch
-        if branch is None:
+        if exchange in self._held:
+            self._held.remove(exchange)
+            del self.exchanges[event.stream]
+        elif branch is None:
             self._begun.remove(exchange)
             self._over(exchange, error)
         elif not exchange.is_watched or self._running >= self._most:
@@ -451,6 +508,9 @@ class H2Serving:
         self._wake.clear()
         now = monotonic()
         until = self._next_limit(now)
+        if self._unconfirmed is not None and now >= self._unconfirmed.soonest(None):
+            yield PAUSE  # who watches over that ends the connection in this turn
+            return
         if until is not None and now >= until:
             self._limit_passed(now)
             return
@@ -495,7 +555,8 @@ class H2Serving:
         if config.idle_timeout is not None and not self.is_leaving:
             # While something is under way, it only is the earliest moment at which it can matter.
             limits.append((now if self.exchanges else self._idle_since) + config.idle_timeout)
-        return min((limit for limit in limits if limit is not None), default=None)
+        until = min((limit for limit in limits if limit is not None), default=None)
+        return until if self._unconfirmed is None else self._unconfirmed.soonest(until)
 
     def _limit_passed(self, now: float) -> None:
         """A limit of time has passed: the connection ends, or is to."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from netkit.addr import SocketAddr
     from netkit.http.connection.events import FieldList, RequestHead
     from netkit.http.headers import HeadersLike
+    from netkit.http.server.half_rtt import Unconfirmed
     from netkit.http.server.stream import RequestStream
     from netkit.http.url import Url
     from netkit.tls.stream import TlsStream
@@ -45,10 +46,11 @@ class ConnectionFacts:
 
     `number` counts the connections of the server from 1. `peer` and `local` are a SocketAddr, or the path of
     a Unix-domain socket (empty for a client without one). `tls` is the TLS connection, None without TLS.
-    `requests` counts the requests so far.
+    `requests` counts the requests so far. `early_data` is what came before the TLS handshake was over, until
+    it is read; `unconfirmed` is there where that is not over yet (`TlsConfig.half_rtt`).
     """
 
-    __slots__ = ("local", "number", "peer", "requests", "tls")
+    __slots__ = ("early_data", "local", "number", "peer", "requests", "tls", "unconfirmed")
 
     def __init__(
         self, number: int, peer: SocketAddr | str, local: SocketAddr | str, tls: TlsStream | None
@@ -58,6 +60,8 @@ class ConnectionFacts:
         self.local = local
         self.tls = tls
         self.requests = 0
+        self.early_data = b""
+        self.unconfirmed: Unconfirmed | None = None
 
     @property
     def scheme(self) -> str:
@@ -171,6 +175,17 @@ class ServerRequest(Request):
         made.__class__ = ServerRequest
         request: ServerRequest = made
         return request
+
+    @property
+    def early_data(self) -> bool:
+        """Whether it came as early data (0-RTT) to this server, or to a proxy in front: `Early-Data` says so
+        (RFC 8470 section 5.1).
+
+        This server has waited for the end of its own handshake, unless `TlsConfig.half_rtt` lets it answer
+        before: then it has not for a request that is safe. Where the field is a proxy's, somebody may have
+        sent the request again, so what must not happen twice is answered with 425 (Too Early).
+        """
+        return "early-data" in self.headers
 
     @property
     def path(self) -> str:

@@ -17,7 +17,9 @@ from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from netkit._log import Log
 from netkit.http.server.config import DEFAULT_CONFIG, ServerConfig
+from netkit.http.server.early import chooser
 from netkit.http.server.flow_loop import loop_for
 from netkit.http.server.h1_flow import H1Serving
 from netkit.http.server.handlers import LastingHandler, flow_handler
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from netkit.io import ByteStream, CancellationToken, Flow
     from netkit.net.listening import StreamListener
     from netkit.tls.config import TlsConfig
+    from netkit.tls.stream import TlsStream
+
+log = Log("netkit.http.server")
 
 #: How long a client may take for the TLS handshake, in seconds.
 HANDSHAKE_TIMEOUT = 10.0
@@ -47,7 +52,11 @@ class HttpServer:
     `handler` has one of `handle` (blocking), `handle_async` or `handle_flow`. `tls` is the configuration for
     connections over TLS, or a function that returns the current one; its `alpn_protocols` are set here
     unless it has some. `watcher` is told of every exchange. `wrap` makes the stream that is served from an
-    accepted one, before TLS: faults on purpose.
+    accepted one, before TLS: faults on purpose. `kernel_tls`: let the kernel encrypt where it can (kTLS, see
+    `TlsStream.enable_ktls`), and send files by itself over HTTP/1.1; where it cannot, this process does.
+
+    With `TlsConfig.half_rtt`, requests in early data are answered before the client has finished its
+    handshake if they are safe, or as the handler's `answers_early(head)` says (`early.ChoosesEarly`).
     """
 
     def __init__(
@@ -58,18 +67,20 @@ class HttpServer:
         tls: TlsConfig | Callable[[], TlsConfig] | None = None,
         watcher: Watcher | None = None,
         wrap: Callable[[Any], ByteStream] | None = None,
+        kernel_tls: bool = False,
     ) -> None:
         self.handler = flow_handler(handler, config)
         self.config = config
         self._tls = tls
         self._wrap = wrap
+        self._kernel_tls = kernel_tls
         # The configuration as it was given, and with ALPN: one object, so that its context is found at once.
         self._offered: tuple[TlsConfig, TlsConfig] | None = None
         self.watcher = watcher
         self.numbers = count(1)
         self.max_connections = config.max_connections
         self.connections = Served()
-        self._service = Service(self.handler, config, Event(), watcher)
+        self._service = Service(self.handler, config, Event(), watcher, chooser(handler))
         #: What answers simple requests while the server runs, where there can be such a loop.
         self.loop: HttpLoop | None = None
 
@@ -163,8 +174,11 @@ class HttpServer:
             from netkit.tls.stream import TlsStream
 
             config = self._with_alpn(self._tls if not callable(self._tls) else self._tls())
+            until = _soon()
             try:
-                tls = yield from before(_soon(), TlsStream.accept_flow(stream, config), "TLS handshake")
+                tls = yield from before(until, TlsStream.accept_flow(stream, config), "TLS handshake")
+                if self._kernel_tls and tls.is_confirmed:
+                    _hand_to_kernel(tls)
             except Exception as error:
                 service.fault(facts, error)
                 if isinstance(error, ClosedError):
@@ -174,19 +188,35 @@ class HttpServer:
                 stream.close()
                 return
             facts.tls = tls
+            facts.early_data = tls.take_early_data()
+            if not tls.is_confirmed:
+                from netkit.http.server.half_rtt import Unconfirmed
+
+                facts.unconfirmed = Unconfirmed(tls, service.answers_early, until)
             stream = tls
         try:
-            is_http2 = not self.config.http1 or (tls is not None and tls.alpn_protocol == "h2")
-            if not is_http2:
-                serving = H1Serving(service, stream, facts, loop=self.loop)
-                yield from serving.run_flow()
-                is_http2 = serving.is_http2
-            if is_http2:
-                from netkit.http.server.h2_flow import H2Serving
-
-                yield from H2Serving(service, stream, facts).run_flow()
+            if facts.unconfirmed is None:
+                yield from self._serving_flow(stream, facts)
+                return
+            problem = yield from facts.unconfirmed.serve_flow(self._serving_flow(stream, facts))
+            if problem is not None:
+                service.fault(facts, problem)
+                self.connections.failed += 1
         finally:
             stream.close()
+
+    def _serving_flow(self, stream: ByteStream, facts: ConnectionFacts) -> Flow[None]:
+        """Flow: answer the requests of a connection to its end."""
+        service, tls = self._service, facts.tls
+        is_http2 = not self.config.http1 or (tls is not None and tls.alpn_protocol == "h2")
+        if not is_http2:
+            serving = H1Serving(service, stream, facts, loop=self.loop)
+            yield from serving.run_flow()
+            is_http2 = serving.is_http2
+        if is_http2:
+            from netkit.http.server.h2_flow import H2Serving
+
+            yield from H2Serving(service, stream, facts).run_flow()
 
     def _with_alpn(self, given: TlsConfig) -> TlsConfig:
         """The configuration with the protocols that this server speaks, unless it names some itself."""
@@ -195,6 +225,17 @@ class HttpServer:
             names = given.alpn_protocols or [name for name, is_spoken in spoken.items() if is_spoken]
             self._offered = given, given.with_alpn(names)
         return self._offered[1]
+
+
+def _hand_to_kernel(tls: TlsStream) -> None:
+    """Let the kernel encrypt, if it can; else the stream goes on as before. Raises `TlsError.IoError` where
+    the kernel has failed half-way: then the stream is closed."""
+    from netkit.tls.errors import TlsError
+
+    try:
+        tls.enable_ktls()
+    except TlsError.CapabilityError as error:
+        log.debug("the kernel does not encrypt: %s", error)
 
 
 def _soon() -> float:

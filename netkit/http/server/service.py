@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from netkit._log import Log
 from netkit.http.parse_errors import ParseError
+from netkit.http.server.early import is_safe
 from netkit.http.server.exchange import KeepsHeads, Refuses
 from netkit.http.server.refusal import refusal, status_of
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from netkit.http.message import Response
     from netkit.http.server.config import ServerConfig
+    from netkit.http.server.early import AnswersEarly
     from netkit.http.server.exchange import Exchange, FlowHandler
     from netkit.http.server.request import ConnectionFacts
     from netkit.io import Event, Flow
@@ -39,19 +41,36 @@ class Service:
 
     `counts` are those of the server; `stop` is set when no further request is to be read from an idle
     connection. `retiring` is set when a response is to be the last of its connection: by then, or before,
-    when another server has taken the listeners.
+    when another server has taken the listeners. `answers_early` says which requests are answered before the
+    TLS handshake is over, with `TlsConfig.half_rtt`.
     """
 
-    __slots__ = ("_endings", "config", "counts", "handler", "keeps_heads", "retiring", "stop", "watcher")
+    __slots__ = (
+        "_endings",
+        "answers_early",
+        "config",
+        "counts",
+        "handler",
+        "keeps_heads",
+        "retiring",
+        "stop",
+        "watcher",
+    )
 
     def __init__(
-        self, handler: FlowHandler, config: ServerConfig, stop: Event, watcher: Watcher | None = None
+        self,
+        handler: FlowHandler,
+        config: ServerConfig,
+        stop: Event,
+        watcher: Watcher | None = None,
+        answers_early: AnswersEarly = is_safe,
     ) -> None:
         self.handler = handler
         self.config = config
         self.stop = stop
         self.retiring = stop
         self.watcher = watcher
+        self.answers_early = answers_early
         self.counts = Counts()
         self._endings: dict[object, Callable[[], object]] = {}
         self.keeps_heads = isinstance(handler, KeepsHeads) and handler.keeps_heads

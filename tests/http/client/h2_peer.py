@@ -37,8 +37,8 @@ from netkit.http.connection.events import (
     Room,
 )
 from netkit.http.connection.limits import ConnectionLimits
-from netkit.tls.certificate import Certificate
 from netkit.tls.config import TlsConfig
+from netkit.tls.x509.certificate import Certificate
 from tests.http.connection.forms import ACK, PREFACE, RST_STREAM, SETTINGS, Form, Frame
 from tests.waiting import until
 

@@ -19,6 +19,7 @@ import pytest
 from netkit._value import Value
 from netkit.addr import SocketAddr
 from netkit.http import (
+    Client,
     ClientConfig,
     CookieJar,
     DialConfig,
@@ -38,7 +39,7 @@ from netkit.http.dates import format_http_date
 from netkit.io import Flow
 from netkit.net.errors import ConnectError
 from netkit.proxy.url import Proxy
-from netkit.tls import CertVerifyMode, TlsConfig
+from netkit.tls import CertVerifyMode, TlsConfig, TlsError
 from tests.conftest import free_port
 from tests.http.client.conftest import Form
 from tests.http.client.serving import Conn, Received, Site, always, in_turn, redirect, reply, trusting
@@ -470,6 +471,25 @@ def test_connect_to(client_form: Form) -> None:
         )
         assert client_form.get(client, "https://a.example/").body == b"x"  # verified as a.example
         assert site.requests[0].field("host") == "a.example"
+
+
+@drives(DialConfig, "resume")
+@pytest.mark.parametrize("may_resume", [True, False])
+def test_resume(client_form: Form, may_resume: bool) -> None:
+    with Site(always(reply(b"x", 200, ("Connection", "close"))), tls=True) as site:
+        dial = DialConfig(connect_to={"a.example:443": site.endpoint}, tls=trusting(), resume=may_resume)
+        client = client_form.client(dial=dial)
+        got = [client_form.get(client, "https://a.example/").connection.resumed for _ in range(2)]
+        assert got == [False, may_resume]
+
+
+@drives(DialConfig, "early_data")
+def test_early_data() -> None:
+    """What it sends is in test_early_data; a backend that cannot says so before anything connects."""
+    tls = trusting().with_backend("ssl")
+    Client(dial=DialConfig(tls=tls)).close()
+    with pytest.raises(TlsError.CapabilityError, match="early data"):
+        Client(dial=DialConfig(tls=tls, early_data=True))
 
 
 def resolver_to(*addrs: str, asked: list[tuple[str, int, int]] | None = None) -> Any:

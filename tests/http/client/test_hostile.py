@@ -18,8 +18,8 @@ from netkit.http.auth import Auth, BasicAuth, DigestAuth
 from netkit.http.connection.errors import ConnectionFault, ErrorCode
 from netkit.http.content_disposition import parse, safe_filename
 from netkit.proxy.url import Proxy
-from netkit.tls.certificate import Certificate
 from netkit.tls.config import TlsConfig
+from netkit.tls.x509.certificate import Certificate
 from tests.http.client.frames import Http2, hello
 from tests.http.client.hostile import DISPOSITIONS, SCENARIOS, Outcome, Received, Scenario, Service, serve
 from tests.http.client.scripting import Visitor, answers, response

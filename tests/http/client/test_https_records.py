@@ -90,7 +90,7 @@ def test_port_and_hint_are_used_and_the_origin_stays(client_form: Form, records:
         assert client_form.get(client, f"https://{NAME}/y").connection.reused
     assert [(asked.name, asked.rdtype) for asked in server.asked] == [(f"{NAME}.", "HTTPS")]
     (event,) = [each for each in told if each.name == "service"]
-    assert event.facts == {"target": NAME, "port": port, "alpn": ("h2", "http/1.1")}
+    assert event.facts == {"target": NAME, "port": port, "alpn": ("h2", "http/1.1"), "ech": False}
 
 
 def test_alpn_is_what_both_have(client_form: Form, records: Any) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from hpack import Encoder
 
-from netkit import _twins
+from netkit._native import native
 from netkit.http.connection.events import Event, RequestHead
 from netkit.http.connection.h2 import H2ClientConnection, H2ServerConnection
 from netkit.http.connection.limits import DEFAULT_LIMITS, ConnectionLimits
@@ -39,7 +39,7 @@ OK: FieldList = [(b":status", b"200")]
 def require_form(form: str) -> None:
     """Skip, or fail where Rust is required, a test of a form that is not there."""
     if form == "rust":
-        module, reason = _twins.native("_h2")
+        module, reason = native("_h2")
         if module is None:
             absent(f"no HTTP/2 in Rust: {reason}", "NETKIT_REQUIRE_RUST")
 

@@ -178,19 +178,25 @@ def http2_client() -> Client:
 @pytest.mark.slow
 def test_the_scope_over_tls() -> None:
     from netkit.tls import TlsConfig
+    from netkit.tls.config import CertVerifyMode
     from netkit.tls.throwaway import ThrowawayAuthority
+    from netkit.tls.throwaway.faults import Wanted
 
     authority = ThrowawayAuthority()
     certificate, key = authority.issue(["localhost"])
+    roots = (authority.certificate,)
     tls = TlsConfig.server().with_identity([certificate], key)
+    tls = tls.replace(verify_mode=CertVerifyMode.Full, root_certs=roots)
     app = Scopes()
-    trusting = DialConfig(tls=TlsConfig.client().with_root_certs([authority.certificate]))
-    with served(handler(app), "asyncio", tls=tls) as site, Client(dial=trusting) as client:
+    alice = authority.present(Wanted(("alice",), is_client=True))
+    shown = TlsConfig.client().with_root_certs(roots).with_identity(alice.chain, alice.key)
+    with served(handler(app), "asyncio", tls=tls) as site, Client(dial=DialConfig(tls=shown)) as client:
         assert client.get(f"https://localhost:{site.port}/").status == 204
     (scope,) = app.scopes
     assert scope["scheme"] == "https"
     assert scope["extensions"]["tls"]["tls_version"] in (0x0303, 0x0304)
-    assert scope["extensions"]["tls"]["client_cert_chain"] == []
+    assert scope["extensions"]["tls"]["client_cert_chain"][0] == alice.chain[0].to_pem()
+    assert scope["extensions"]["tls"]["client_cert_name"] == "CN=alice"
 
 
 # What is received

@@ -249,8 +249,8 @@ class Watched(H2Serving):
         held = sum(len(data) for each in self.exchanges.values() for data, _ in each.pieces)
         self.most_pieces = max(self.most_pieces, held)
 
-    def _feed(self, data: bytes) -> None:
-        super()._feed(data)
+    def _feed(self, data: bytes, *, is_later: bool = True) -> None:
+        super()._feed(data, is_later=is_later)
         self._look()
 
     def push(self) -> bool:

@@ -91,26 +91,31 @@ def exchange_octets(
     facts = ConnectionFacts(1, "", "", None)
     got = bytearray()
 
+    def has_ended() -> bool:
+        """Read what has come; whether the server has ended the connection."""
+        try:
+            while data := theirs.recv(65536):
+                got.extend(data)
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            pass
+        return True
+
     def client() -> Flow[None]:
+        ended = False
         for piece in pieces:
             try:
                 theirs.sendall(piece)
             except OSError:
                 break  # the server has ended the connection
             while not stream.is_closed and (unread(ours) or (settle and loop and not loop.places)):
+                # It reads meanwhile: a server whose answer is not taken does not go on reading.
+                ended = ended or has_ended()
                 yield PAUSE
         theirs.shutdown(socket.SHUT_WR)
-        while True:
-            try:
-                data = theirs.recv(65536)
-            except BlockingIOError:
-                yield PAUSE
-                continue
-            except ConnectionResetError:
-                return
-            if not data:
-                return
-            got.extend(data)
+        while not (ended or has_ended()):
+            yield PAUSE
 
     def server() -> Flow[None]:
         try:

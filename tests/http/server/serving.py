@@ -212,11 +212,13 @@ class Serving:
         over: str = "tcp",
         path: Path | None = None,
         drain: float | None = PATIENCE,
+        tls: TlsConfig | Callable[[], TlsConfig] | None = None,
     ) -> None:
         self.told = Told()
         if not hasattr(handler, "handle_flow") and not hasattr(handler, "handle"):
             handler = Flows(handler)
-        tls = server_tls() if over == "tls" else None
+        if tls is None and over == "tls":
+            tls = server_tls()
         self.server = HttpServer(handler, config or ServerConfig(), tls=tls, watcher=self.told)
         self.stop = Stop()
         self.over = over

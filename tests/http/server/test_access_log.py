@@ -92,6 +92,7 @@ class TestForms:
             "referer": "http://www.example.com/start.html",
             "user_agent": "Mozilla/4.08 [en] (Win98; I ;Nav)",
             "elapsed_s": 0.0125,
+            "client_certificate": None,
             "status": 200,
             "failure": None,
             "note": None,

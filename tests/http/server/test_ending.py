@@ -10,11 +10,11 @@ import ssl
 
 import pytest
 
-from netkit.http.server import farewell
 from netkit.http.server.config import ServerConfig
 from netkit.http.server.exchange import Exchange
 from netkit.io import Event, Flow, run
 from netkit.net import TcpStream
+from netkit.serve import farewell
 from netkit.tls import Certificate, TlsConfig, TlsError, TlsStream
 from tests.http.server.conftest import Serve
 from tests.http.server.serving import GET, MUCH, Serving, authority, echo, no_body

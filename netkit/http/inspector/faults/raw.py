@@ -7,8 +7,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from netkit.errors import NetkitError
-from netkit.http.server.farewell import reset
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, before
+from netkit.serve.farewell import reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
