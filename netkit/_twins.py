@@ -10,20 +10,14 @@ The Rust twin is used unless the extension module was not built, does not load, 
 `NETKIT_PURE=1` is set. `reason` says which of these it was, for `netkit version`. The choice is made once, at
 import.
 
-Other extension modules of netkit, which are no twins, are loaded by the same rules, when they are needed:
-`native("_h2")`.
+Other extension modules of netkit, which are no twins, are loaded by the same rules: see `netkit._native`.
 """
 
 from __future__ import annotations
 
-import os
-from importlib import import_module
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from netkit._version import __version__
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from netkit._native import native
 
 _F = TypeVar("_F")
 
@@ -49,29 +43,6 @@ def choose(name: str, python: _F) -> _F:
         return python
     twin: _F = getattr(rust, name)
     return twin
-
-
-def native(name: str) -> tuple[ModuleType | None, str | None]:
-    """An extension module of netkit by its name in the package, or None and why it is not used."""
-    if os.environ.get("NETKIT_PURE", "0") not in ("", "0"):
-        return None, "NETKIT_PURE is set"
-    try:
-        module = import_module(f"netkit.{name}")
-    except ImportError as error:
-        return None, _why_absent(name, error)
-    if __version__ != module.VERSION:
-        return None, f"netkit.{name} is of version {module.VERSION}, netkit of {__version__}"
-    return module, None
-
-
-def _why_absent(name: str, error: ImportError) -> str:
-    """Why there is no such extension module: the note of the build, else the error of the import."""
-    try:
-        from netkit._build_note import ABSENT
-    except ImportError:
-        ABSENT = {}  # noqa: N806
-    why = ABSENT.get(f"netkit.{name}")
-    return f"not built ({error})" if why is None else f"built without it: {why}"
 
 
 rust, reason = native("_rust")

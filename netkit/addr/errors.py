@@ -70,7 +70,7 @@ class UnknownZone(NetkitError, OSError):
     stage = "usage"
 
     def __init__(self, zone: str) -> None:
-        super().__init__(errno.ENODEV, zone)
+        super().__init__(errno.ENODEV, f"no interface is named {quoted(zone)}")
         self.zone = zone
         self.hint = "the zone is an interface's name or number"
         if zone.startswith("25"):
@@ -83,7 +83,7 @@ class UnknownZone(NetkitError, OSError):
         return "NoSuchInterface"
 
     def __str__(self) -> str:
-        return f"no interface is named {quoted(self.zone)}"
+        return str(self.strerror)
 
 
 def quoted(text: str) -> str:

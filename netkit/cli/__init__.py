@@ -98,7 +98,7 @@ Then `python -m netkit.cli.pages.generate` writes its pages. The rules beyond th
   commands with a payload `TalkOptions`, `ListenOptions`, `ClientTlsOptions`, `ServerTlsOptions`,
   `TrustOptions` and `FaultOptions` (`netkit.cli.payload`). For a wrong combination of other options:
   `raise WrongValue(message, right_form)`, or `exclude("--one", one, "--other", other)`.
-- A command with its own grammar (dig): `command(..., rewrite=function_of_argv, short_letters=False,
+- A command with its own grammar (dig): `command(..., rewrite=function_of_words, short_letters=False,
   usage=..., sections=[Section("Flags", rows, complete=True)])`; inputs then are `targets.of(texts, parse)`.
 - Tests: the fixture `netkit("rev", "127.0.0.1", tty=False)` returns stdout, stderr, exit_code and json,
   each object validated against the schema; `netkit_process` is the same as a real process.

@@ -38,6 +38,12 @@ COMMANDS: tuple[Entry, ...] = (
         CONNECT,
     ),
     Entry(
+        "tls inspect",
+        ".tls_inspect:inspect",
+        "Show what is in files of certificates and keys, and whether it fits together.",
+        CONNECT,
+    ),
+    Entry(
         "tcp connect",
         ".tcp:connect",
         "Connect to a TCP port; send standard input, write the data that comes back.",
@@ -127,8 +133,14 @@ COMMANDS: tuple[Entry, ...] = (
     ),
     Entry(
         "serve dns",
-        ".serve:dns",
-        "Serve the zones of zone files, over UDP and TCP: a small authoritative name server.",
+        ".serve_dns:dns",
+        "Serve the zones of zone files, over UDP, TCP, TLS and HTTPS: a small authoritative name server.",
+        SERVE,
+    ),
+    Entry(
+        "serve tls",
+        ".serve_tls:tls",
+        "Serve TLS as right or as wrong as you like, and show each handshake.",
         SERVE,
     ),
     Entry(

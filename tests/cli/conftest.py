@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.cli.helpers import Result, add_commands, run_netkit, run_netkit_process
+from tests.cli.tls_servers import Files, made_files
 
 
 @pytest.fixture
@@ -40,3 +41,9 @@ def sample(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     sample.FLIGHT.update(now=0, most=0)
     yield
     sample.EVENTS.clear()
+
+
+@pytest.fixture(scope="session")
+def tls_files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Certificates for the commands that speak TLS, in files."""
+    return made_files(tmp_path_factory.mktemp("tls"))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jsonschema
@@ -120,11 +121,22 @@ def address_of(sock: socket.socket) -> str:
 
 
 def process_environment(**more: str) -> dict[str, str]:
-    """The variables for a netkit process: this tree first on the path, nothing of the tester's taste."""
+    """The variables for a netkit process: this tree first on the path, nothing of the tester's taste.
+
+    Its home is an empty folder: a ~/.digrc of the tester would be read before each line of dig.
+    """
     kept = {
-        key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS", "NETKIT_DEBUG")
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("NO_COLOR", "COLUMNS", "NETKIT_DEBUG") and not key.startswith("XDG_")
     }
-    return {**kept, "PYTHONPATH": str(ROOT), **more}
+    return {**kept, "HOME": _home().name, "PYTHONPATH": str(ROOT), **more}
+
+
+@cache
+def _home() -> TemporaryDirectory[str]:
+    """The home of all netkit processes of a test run, which is removed at its end."""
+    return TemporaryDirectory(prefix="netkit-home-")
 
 
 def netkit_argv(*args: str, module: str = "netkit") -> list[str]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 from netkit.cli.frame import inputs, options
 from netkit.cli.frame.cells import Column, Line
 from netkit.cli.frame.command import Run, Section, command
+from netkit.cli.frame.context import Environment
 from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.groups import FamilyOptions, option_group
 from netkit.cli.frame.view import View
@@ -148,7 +149,7 @@ class RawView(View[int]):
         yield str(result)
 
 
-def _upper(arguments: list[str]) -> list[str]:
+def _upper(arguments: list[str], _env: Environment) -> list[str]:
     return [argument.removeprefix("+") if argument.startswith("+") else argument for argument in arguments]
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from netkit.cli.fetch.curl_line import from_curl, quote
+from netkit.cli.fetch.shell_words import MAX_LENGTH, ShellError, split_words
 from netkit.cli.frame.options import WrongValue
-from netkit.cli.payload.shell_words import MAX_LENGTH, ShellError, split_words
 from tests.conftest import require_peer
 
 pytestmark = pytest.mark.once

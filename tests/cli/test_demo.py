@@ -12,6 +12,9 @@ import pytest
 from tests.cli.helpers import Result, command_of
 from tests.cli.shell_lines import kept_demo
 
+# The demo shows commands, whose tests run over both twins.
+pytestmark = pytest.mark.once
+
 
 def test_every_step_ends_as_it_should(netkit: Callable[..., Result]) -> None:
     result = netkit("demo", "--json")

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from netkit import __version__
-from netkit.cli.commands.dig.grammar import Defaults, read_words
+from netkit.cli.commands.dig.grammar.queries import Defaults, read_words
 from netkit.cli.frame.options import WrongValue
-from netkit.dns import DnsError, DnsServer, parse_zone
+from netkit.dns import DnsError, DnsServer, TsigKey, parse_zone
+from netkit.dns.authority.responder import AnsweredQuery
 from netkit.dns.messages.message import Message
 from netkit.serve.connections import in_background
 from tests.cli.helpers import Result, address_of, run_netkit
@@ -111,8 +112,8 @@ def questions(words: list[str], stdin: str = "") -> list[str]:
 WORDS = """
     a.test A aaaa ANY type65280 TYPE99999 AXFR ch class32 any none mx. @ @127.0.0.1 @::1#53 + - -- -t -tMX -c
     -q -x -x10.2 -p -p53 --json -4 +tcp +notcp +norec +bufsize=1 +retry=1 +subnet=0 +noedns +do +short +nocmd
-    \\. a..b é.test 192.0.2.1
-""".split()  # noqa: SIM905 - a list of 44 is a page
+    \\. a..b é.test 192.0.2.1 -r -u +qid=1 +qid +opcode=3 +domain=a.test +padding=8 +proxy +nopadding +noidnin
+""".split()  # noqa: SIM905 - a list of 54 is a page
 
 
 class TestGrammar:
@@ -126,6 +127,10 @@ class TestGrammar:
             (["chaos", "txt", "version.bind"], ["version.bind. CH TXT"]),
             (["a.test", "type65280", "class32"], ["a.test. CLASS32 TYPE65280"]),
             (["a.test", "TYPE1"], ["a.test. IN A"]),
+            (["a.test", "TYPE0", "CLASS0"], ["a.test. CLASS0 TYPE0"]),
+            (["-c", "ANY", "a.test"], ["a.test. ANY A"]),
+            (["a.test", "MX", "-c", "any"], ["a.test. ANY MX"]),
+            (["a\\ b.test", "a\\\\.test"], ["a\\032b.test. IN A", "a\\\\.test. IN A"]),
             (["a.test", "ANY", "+notcp"], ["a.test. IN ANY"]),
             (["."], [". IN A"]),
             ([".", "NS"], [". IN NS"]),
@@ -311,18 +316,35 @@ class TestGrammar:
         ("words", "message", "hint"),
         [
             ([], "a name is missing", "write netkit dig [@SERVER] NAME [TYPE]"),
-            (["@192.0.2.1"], "a name is missing", "write netkit dig [@SERVER] NAME [TYPE]"),
             (["mx"], "a name is missing (MX was read as a type or class)", "write mx. or -q mx"),
             (["a.test", "AAAAA"], "'AAAAA' is not a record type", "did you mean AAAA"),
             (["a.test", "frob"], "'frob' is not a record type", "another name is written frob. or -q frob"),
             (["a.test", "TYPE65536"], "'TYPE65536' is not a record type", "up to 65535"),
+            (["a.test", "CLASS65536"], "'CLASS65536' is not a class", "up to 65535"),
+            (
+                ["-c", "CH", "a.test", "TXT"],
+                "'TXT' is a name, as any word without an option",
+                "write -t TXT;",
+            ),
+            (["-t", "A", "-t", "MX", "a.test"], "two types", "-q a"),
             (["-t", "MXX", "a.test"], "'MXX' is not a record type", "did you mean MX"),
             (["-t"], "-t: a value is missing", "as in -t MX"),
             (["@127.0.0.1", "a.test", "-p"], "-p: a value is missing", "[@SERVER] NAME [TYPE]"),
             (["-c", "INN", "a.test"], "'INN' is not a class", "IN, CH, HS"),
             (["a.test", "MX", "AAAA"], "two types for one query, MX and AAAA", "-q mx"),
-            (["a.test", "AXFR"], "zone transfers", "single records"),
-            (["a.test", "ixfr=1"], "zone transfers", "single records"),
+            (["a.test", "IN", "CH"], "two classes for one query, IN and CH", "-q in"),
+            (["-4", "-b", "::1", "a.test"], "-4 contradicts -b ::1", "leave one of the two out"),
+            (["a.test", "IXFR"], "IXFR: the serial is missing", "write IXFR=SERIAL"),
+            (["a.test", "ixfr=-1"], "ixfr=-1: not a serial", "a number up to 4294967295"),
+            (["a.test", "-t", "IXFR=4294967296"], "not a serial", "a number up to 4294967295"),
+            (
+                ["a.test", "AXFR", "+trace"],
+                "+trace does not go with AXFR",
+                "--json has a line for each record",
+            ),
+            (["a.test", "AXFR", "+https"], "over TCP and TLS, not over HTTPS", "use +tls"),
+            (["\\256é.test"], r"not a domain name: '\256é.test': a backslash and a digit need three", ""),
+            (["☃.test"], "not a domain name: '☃.test': not an IDNA2008 label", "as xn--"),
             (["a..test"], "not a domain name: 'a..test': an empty label (at offset 2)", ""),
             (["http://a.test/b"], "a URL is not a name", "did you mean netkit dig a.test?"),
             (["https://u:p@a.test:8443"], "a URL is not a name", "did you mean netkit dig a.test?"),
@@ -335,6 +357,11 @@ class TestGrammar:
             (["@127.0.0.1:x", "a.test"], "@127.0.0.1:x is not a server", "@192.0.2.53:5353"),
             (["@", "a.test"], "@ is not a server", "@192.0.2.53:5353"),
             (["-p", "domain99", "a.test"], "'domain99' is not a port", "0 to 65535"),
+            (["-p", "0", "a.test"], "-p: nobody can be asked at port 0", "leave it out"),
+            (["@192.0.2.1:0", "a.test"], "@192.0.2.1:0: nobody can be asked at port 0", "leave it out"),
+            (["@::1#0", "a.test"], "@::1#0: nobody can be asked at port 0", "leave it out"),
+            (["@tcp://[::1]:0", "a.test"], "@tcp://[::1]:0: nobody can be asked at port 0", "leave it out"),
+            (["@tls://192.0.2.1:0", "a.test"], "nobody can be asked at port 0", "write"),
             (["-b", "here", "a.test"], "'here' is not an address", "192.0.2.1"),
             (["-y", "hmac:k:c2VjcmV0", "a.test"], "must be one of hmac-md5", "hmac-sha256:NAME:BASE64"),
             (["-y", "k:topsecret!", "a.test"], "-y: the secret is not base64", "hmac-sha256:NAME:BASE64"),
@@ -349,19 +376,19 @@ class TestGrammar:
             (["+nodnsec", "a.test"], "there is no flag +nodnsec", "did you mean +nodnssec"),
             (["+", "a.test"], "there is no flag +", "netkit dig --help"),
             (["+t", "a.test"], "+t could be", "write more letters of it"),
-            (
-                ["+trace", "a.test"],
-                "+trace: BIND's dig has this flag, netkit dig does not",
-                "netkit dig --help",
-            ),
             (["+tcp=1", "a.test"], "+tcp takes no value", "+tcp or +notcp"),
-            (["+bufsize", "a.test"], "+bufsize: a value is missing", "+bufsize=N"),
+            (["+qid", "a.test"], "+qid: a value is missing", "+qid=N"),
             (["+bufsize=70000", "a.test"], "+bufsize=70000: '70000' is out of range", "from 0 to 65535"),
             (["a.test", "+tries=0"], "+tries=0: '0' is out of range", "from 1 to 100"),
             (["+notries", "a.test"], "+tries cannot be switched off", "+tries=N"),
             (["+time=soon", "a.test"], "'soon' is not a time", "seconds"),
             (["+subnet=192.0.2.0/33", "a.test"], "'192.0.2.0/33' is not a subnet", "192.0.2.0/24"),
-            (["+cookie=12", "a.test"], "'12' is not a cookie", "16 hexadecimal digits"),
+            (
+                ["+cookie=12", "a.test"],
+                "'12' is not a cookie: the client's part has 8",
+                "16 hexadecimal digits",
+            ),
+            (["+cookie=0g", "a.test"], "'0g' is not octets in hexadecimal", "16 hexadecimal digits"),
             (["+noedns", "+dnssec", "a.test"], "+noedns contradicts +dnssec, which needs EDNS", ""),
             (["--json", "--plain", "a.test"], "--json and --plain exclude each other", ""),
             (["-4", "-6", "a.test"], "-4 and -6 exclude each other", ""),
@@ -410,8 +437,13 @@ class TestGrammar:
             assert Defaults().parse(" ".join(word.text for word in again.queries[0])) == query
 
     @pytest.mark.parametrize(
-        "line", ["a.test b.test", "+tcp", "a.test --json", "a.test FROB", "+short a.test"]
-    )
+        "line",
+        [
+            "a.test b.test", "+tcp", "a.test --json", "a.test FROB", "a.test -f x", "a.test -y k:c2VjcmV0",
+            "a.test -k /dev/null", "a.test -p 0", "a.test -b here", "a.test -4 -6", "a.test -6 -b 192.0.2.1",
+            "a.test +yaml +json", "a.test -p",
+        ],
+    )  # fmt: skip
     def test_a_wrong_line_is_a_row_that_says_where(self, line: str, netkit: Netkit) -> None:
         result = netkit("dig", "@127.0.0.1:1", "-f", "-", "--json", stdin=f"\n{line}\n")
         assert result.exit_code == 2
@@ -441,20 +473,24 @@ class TestGrammar:
 class TestOutput:
     def test_plain_is_digs(self, netkit: Netkit, at: str) -> None:
         result = netkit("dig", at, "www.example.test")
-        header, query_time = result.lines[0], result.lines[-3]
+        header, query_time = result.lines[1], result.lines[-3]
         assert re.fullmatch(r";; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: \d+", header)
         assert re.fullmatch(r";; Query time: \d+\.\d msec", query_time)
         host, port = at[1:].split(":")
         assert [line for line in result.lines if line not in (header, query_time)] == [
+            ";; Got answer:",
             ";; flags: qr aa rd; QUERY: 1, ANSWER: 2, AUTHORITY: 0, ADDITIONAL: 1",
             ";; WARNING: recursion requested but not available",
+            "",
             ";; OPT PSEUDOSECTION:",
             "; EDNS: version: 0, flags:; udp: 1232",
             ";; QUESTION SECTION:",
-            ";www.example.test.\tIN\tA",
+            ";www.example.test.\t\tIN\tA",
+            "",
             ";; ANSWER SECTION:",
             "www.example.test.\t300\tIN\tA\t192.0.2.1",
             "www.example.test.\t300\tIN\tA\t192.0.2.2",
+            "",
             f";; SERVER: {host}#{port}({host}) (UDP)",
             ";; MSG SIZE  rcvd: 77",
         ]
@@ -463,12 +499,12 @@ class TestOutput:
     @pytest.mark.parametrize(
         ("flags", "shown"),
         [
-            (["+noall", "+authority"], ["example.test.\t60\tIN\tSOA"]),
-            (["+noall", "+question"], [";nowhere.example.test.\tIN\tA"]),
-            (["+nocomments", "+nostats", "+noquestion"], ["example.test.\t60\tIN\tSOA"]),
-            (["--no-all", "--authority"], ["example.test.\t60\tIN\tSOA"]),
-            (["+noall", "+auth", "+nottl", "+nocl"], ["example.test.\tSOA\t"]),
-            (["+noall", "+authority", "--no-show-ttl"], ["example.test.\tIN\tSOA\t"]),
+            (["+noall", "+authority"], ["example.test.\t\t60\tIN\tSOA"]),
+            (["+noall", "+question"], [";nowhere.example.test.\t\tIN\tA"]),
+            (["+nocomments", "+nostats", "+noquestion"], ["example.test.\t\t60\tIN\tSOA"]),
+            (["--no-all", "--authority"], ["example.test.\t\t60\tIN\tSOA"]),
+            (["+noall", "+auth", "+nottl", "+nocl"], ["example.test.\t\tSOA\t"]),
+            (["+noall", "+authority", "--no-show-ttl"], ["example.test.\t\tIN\tSOA\t"]),
             (["+noall", "+answer"], []),
             (["+noall"], []),
         ],
@@ -485,7 +521,7 @@ class TestOutput:
         assert result.lines == [
             "www.example.test.\tIN\tA\t192.0.2.1",
             "www.example.test.\tIN\tA\t192.0.2.2",
-            "example.test.\t300\tIN\tMX\t10 mail.example.test.",
+            "example.test.\t\t300\tIN\tMX\t10 mail.example.test.",
         ]
 
     #: Each type's fields in JSON.
@@ -531,11 +567,11 @@ class TestOutput:
 
     def test_only_the_answer(self, netkit: Netkit, at: str) -> None:
         result = netkit("dig", at, "example.test", "MX", "+noall", "+answer")
-        assert result.stdout == "example.test.\t300\tIN\tMX\t10 mail.example.test.\n"
+        assert result.stdout == "example.test.\t\t300\tIN\tMX\t10 mail.example.test.\n"
 
     def test_without_ttl(self, netkit: Netkit, at: str) -> None:
         result = netkit("dig", at, "example.test", "MX", "+noall", "+answer", "+nottlid")
-        assert result.stdout == "example.test.\tIN\tMX\t10 mail.example.test.\n"
+        assert result.stdout == "example.test.\t\tIN\tMX\t10 mail.example.test.\n"
 
     def test_json(self, netkit: Netkit, at: str) -> None:
         (row,) = netkit("dig", at, "example.test", "MX", "--json").json
@@ -738,16 +774,65 @@ def test_answers_of_several_are_set_off_and_records_alone_are_not(netkit: Netkit
     names = "www.example.test\nexample.test MX\nbad..name\nexample.test NS\n"
     args = ("dig", at, "-f", "-", "--ordered")
     whole = netkit(*args, stdin=names).stdout
-    first, second, failed, third = whole.removesuffix("\n").split("\n\n")
-    assert [text.startswith(";; ->>HEADER<<-") for text in (first, second, failed, third)] == [
-        *(True, True, False, True),
-    ]
-    assert failed.startswith("bad..name\terror\t")
+    begun, first, second, third = whole.split(";; Got answer:\n")
+    assert begun == ""
+    assert all(text.startswith(";; ->>HEADER<<-") for text in (first, second, third))
+    assert first.endswith("\n\n")
     assert "192.0.2.1" in first
+    stats, failed, end = second.split("\n\n")[-3:]
     assert "MX\t10 mail" in second
+    assert stats.startswith(";; Query time: ")
+    assert failed.startswith("bad..name\terror\t")
+    assert end == ""
     records = netkit(*args, "+noall", "+answer", stdin=names).lines
     assert "" not in records
     assert len(records) == 5
+
+
+def test_a_line_has_options_of_its_own(netkit: Netkit, at: str) -> None:
+    """They are for that line, and for no other one."""
+    server, _, port = at.rpartition(":")
+    lines = [
+        "www.example.test +short",
+        f"-4 example.test -p {port} MX +noall +answer",
+        "example.test MX +short -6",
+        f"example.test MX +yaml -r -p{port}",
+        "example.test +short NS -u +nocmd",
+    ]
+    result = netkit(
+        "dig", server, "-p", port, "-f", "-", "--ordered", "+noall", "+answer", stdin="\n".join(lines)
+    )
+    addresses, mail, absent, yaml, servers = (
+        sorted(result.lines[:2]), result.lines[2], result.lines[3], result.lines[4:-1], result.lines[-1]
+    )  # fmt: skip
+    assert (addresses, mail) == (
+        ["192.0.2.1", "192.0.2.2"],
+        "example.test.\t\t300\tIN\tMX\t10 mail.example.test.",
+    )
+    assert absent.startswith("example.test MX +short -6\terror\tdns.NoServer\t")
+    assert (yaml[0], yaml[-1]) == (
+        "- type: MESSAGE",
+        "        - 'example.test. 300 IN MX 10 mail.example.test.'",
+    )
+    assert servers == "ns1.example.test."
+    bare = netkit(
+        "dig", at, "--short", "-f", "-", stdin="example.test MX +noshort +noall +answer\nexample.test MX"
+    )
+    assert sorted(bare.lines) == ["10 mail.example.test.", mail]
+
+
+def test_a_line_has_a_source_and_a_key_of_its_own(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text('key "k.test" { algorithm hmac-sha256; secret "c2VjcmV0c2VjcmV0"; };')
+    seen: list[AnsweredQuery] = []
+    server = DnsServer.bind("127.0.0.1:0", [parse_zone(ZONE)], [TsigKey("k.test", b"secretsecret")])
+    server.on_query = seen.append
+    with in_background(server.serve):
+        lines = f"example.test NS -b 127.0.0.9 +tcp\nexample.test NS -k {key} +yaml\nexample.test NS"
+        result = run_netkit("dig", f"@{server.local_addr}", "-f", "-", "--ordered", stdin=lines)
+    assert result.exit_code == 0, result
+    assert sorted(str(each.peer).rpartition(":")[0] for each in seen) == ["127.0.0.1"] * 2 + ["127.0.0.9"]
+    assert result.stdout.count("TSIG") == 2
 
 
 def test_the_last_of_short_and_noshort_decides(netkit: Netkit, at: str) -> None:

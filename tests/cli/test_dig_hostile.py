@@ -95,6 +95,13 @@ def test_a_malformed_answer_is_6_and_says_field_and_octet(
     assert (row["error"]["layer"], row["error"]["kind"]) == ("dns", "InvalidResponse")
 
 
+def test_a_malformed_answer_over_tcp_is_none_that_was_truncated(netkit: Netkit, serving: Serving) -> None:
+    server = serving(lambda asked: asked.wire[:2] + b"\x86\x00" + asked.wire[4:20])  # with TC, and no type
+    result = netkit("dig", server, "www.example", "+tries=1", "+tcp")
+    assert (result.exit_code, "hint:" in result.stderr) == (6, False)
+    assert said(result).startswith("netkit: dig: malformed DNS message (from SERVER): question[0].")
+
+
 def test_a_malformed_answer_is_shown_as_far_as_it_could_be_read(netkit: Netkit, serving: Serving) -> None:
     good = b"\xc0\x0c" + _A + bytes((192, 0, 2, 1))
     bad = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 3) + bytes(3)
@@ -107,8 +114,10 @@ def test_a_malformed_answer_is_shown_as_far_as_it_could_be_read(netkit: Netkit, 
     assert result.exit_code == 6
     lines = result.stdout.splitlines()
     assert lines[:2] == [f";; WARNING: malformed: {each}" for each in about]
-    assert "www.example.\t60\tIN\tA\t192.0.2.1" in lines
-    assert "www.example.\t60\tIN\tA\t\\# 3 000000" in lines
+    assert "www.example.\t\t60\tIN\tA\t192.0.2.1" in lines
+    assert "www.example.\t\t60\tIN\tA\t\\# 3 000000" in lines
+    hidden = netkit("dig", server, "www.example", "+notcp", "+nobesteffort", "+tries=1")
+    assert (hidden.exit_code, hidden.stdout, about[0] in hidden.stderr) == (6, "", True)
     (row,) = netkit("dig", server, "www.example", "+notcp", "--json").json
     assert [
         f"{each['field']} at octet {each['offset']}: {each['reason']}" for each in row["complaints"]
@@ -163,7 +172,7 @@ def test_an_answer_from_another_port_is_silence(netkit: Netkit, serving: Serving
     result = netkit("dig", server, "www.example", "+time=0.05", "+tries=1")
     assert result.exit_code == 7
     assert re.match(
-        r"netkit: dig: www\.example\. A: no answer within 0\.05\d* s, 1 query \(from SERVER\)\n", said(result)
+        r"netkit: dig: www\.example\. A: no answer within 0\.\d+ s, 1 query \(from SERVER\)\n", said(result)
     )
 
 
@@ -229,6 +238,11 @@ class TestNoConnection:
         assert result.exit_code == 7
         assert "truncated at 40 octets" in result.stderr
 
+    def test_a_truncated_answer_over_tcp_too(self, netkit: Netkit, serving: Serving) -> None:
+        result = netkit("dig", serving(truncated), "www.example")
+        assert result.exit_code == 3
+        assert "hint: ask another server" in result.stderr
+
     def test_a_truncated_answer_had_whole(self, netkit: Netkit, serving: Serving) -> None:
         server = serving(lambda asked: right(asked) if asked.over_tcp else truncated(asked))
         result = netkit("dig", server, "www.example", "--json")
@@ -246,6 +260,8 @@ class TestNoConnection:
         ("words", "message"),
         [
             (["-6", "@127.0.0.1"], "the server 127.0.0.1: no IPv6 address"),
+            (["-b", "::1", "@127.0.0.1"], "the server 127.0.0.1: no IPv6 address"),
+            (["-b", "127.0.0.1", "+tcp", "@::1"], "the server ::1: no IPv4 address"),
             (["@no-such-host.invalid"], "the server no-such-host.invalid: "),
         ],
     )

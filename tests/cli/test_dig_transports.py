@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import trustme
 
 from netkit.dns.messages.message import QR, TC, Message, make_response
 from netkit.tls.throwaway import ThrowawayAuthority
@@ -394,7 +395,37 @@ def test_an_alias_that_leads_back_is_3_and_no_malformed_message(
     server = plain(lambda asked: answer(asked, *loop))
     result = netkit("dig", f"@{server.addr}", "www.example")
     assert result.exit_code == 3
-    assert "www.example.\t60\tIN\tCNAME\ta.example." in result.lines
+    assert "www.example.\t\t60\tIN\tCNAME\ta.example." in result.lines
     assert "the alias of www.example. leads back to itself" in result.stderr
     assert "malformed" not in result.stderr
     assert "that is a mistake in the zone" in result.stderr
+
+
+def test_a_server_that_wants_a_certificate_gets_that_of_the_flags(tmp_path: Path, netkit: Netkit) -> None:
+    authority = trustme.CA()
+    for name in ("server", "client"):
+        made = authority.issue_cert(NAME)
+        made.private_key_and_cert_chain_pem.write_to_path(tmp_path / f"{name}.pem")
+        made.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.crt")
+        made.private_key_pem.write_to_path(tmp_path / f"{name}.key")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    context.load_verify_locations(tmp_path / "ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    def dig(*words: str) -> Result:
+        return netkit(
+            "dig", f"@tls://{server.addr}#{NAME}", f"+tls-ca={tmp_path}/ca.pem", "www.example", *words
+        )
+
+    with ScriptedServer(right, context) as server:
+        assert dig().exit_code != 0
+        assert dig(f"+tls-certfile={tmp_path}/client.pem").exit_code == 0
+        assert (
+            dig(f"+tls-certfile={tmp_path}/client.crt", f"+tls-keyfile={tmp_path}/client.key").exit_code == 0
+        )
+        assert dig(f"+tls-certfile={tmp_path}/client.crt").exit_code == 8
+        result = dig(f"+tls-keyfile={tmp_path}/client.key")
+    assert (result.exit_code, "+tls-keyfile is for +tls-certfile" in result.stderr) == (2, True)
+    assert "+tls-certfile is for TLS" in netkit("dig", "@127.0.0.1", "a.test", "+tls-certfile=x").stderr

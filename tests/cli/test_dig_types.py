@@ -19,7 +19,9 @@ ZONE = (ROOT / "tests" / "interop" / "dns_types.zone").read_text(encoding="ascii
 RECORDS = [
     DnsRecord.parse(line)
     for line in parse_zone(ZONE, "types.test.").to_text().splitlines()
-    if not line.startswith(("$", "ds.sub.types.test.\t300\tIN\tNS"))  # a cut: asking for it gives a referral
+    # Asking at a cut gives a referral, and the names of NSEC3 records are no names of the zone (RFC 5155
+    # section 7.2.8).
+    if not line.startswith(("$", "ds.sub.types.test.\t300\tIN\tNS")) and "\tNSEC3\t" not in line
 ]
 QUESTIONS = sorted({(str(record.name), str(record.rdtype)) for record in RECORDS})
 

@@ -22,6 +22,7 @@ import pytest
 
 from netkit.cli.frame.root import load
 from netkit.cli.table import COMMANDS
+from tests.cli.helpers import ROOT
 from tests.cli.shell_lines import (
     INTERNET,
     PAGES,
@@ -52,8 +53,10 @@ ELSEWHERE = re.compile(
 
 #: The command of a line that goes on until it is told to end.
 SERVER = re.compile(
-    r"netkit (?:\w+ listen|(?:serve|tcp|udp) echo|serve (?:dns|http|ws)|ws server|demo --keep)\b"
+    r"netkit (?:\w+ listen|(?:serve|tcp|udp) echo|serve (?:dns|http|tls|ws)|ws server|demo --keep)\b"
 )
+#: What a client of such a server meets is no success.
+REFUSES = re.compile(r"--(?:deny|drop|alert|speak|truncate)\b|--client-cert required")
 #: What goes on after its input, since only the echo server could end it; and what shows the echo.
 WAITS = re.compile(
     r"netkit tcp connect (?=.*(?:--on-eof keep|--recv-only|--proxy |--tls))(?!.*--idle-timeout)"
@@ -115,6 +118,10 @@ def client_of(line: str, local: str) -> str:
         scheme = "https" if "--tls" in line else "http"
         local = local.replace("0.0.0.0", "127.0.0.1").replace("[::]", "127.0.0.1")
         return f"netkit http fetch --insecure -q -o /dev/null -u ann:secret {scheme}://{local}/"
+    if "serve tls" in line:
+        if "--echo" in line:
+            return f"netkit tcp connect --tls --insecure -N {local}"
+        return f"netkit http fetch --insecure --min-version 1.0 -q -o /dev/null https://{local}/"
     if "ws" in line.split()[1:3]:
         url = f"{'wss' if '--tls' in line else 'ws'}://{local.replace('0.0.0.0', '127.0.0.1')}"
         path = "/chat" if "--path /chat" in line else "/"
@@ -135,15 +142,19 @@ def check_server(kept: KeptDemo, line: str) -> None:
     process = running.process
     try:
         client = kept.run(client_of(line, running.local), "hello\n")
-        if "--deny" not in line and "--drop" not in line:
+        if not REFUSES.search(line):
             assert client.returncode == 0, (running.said, client)
+        shows = " listen" in line and not re.search("--exec|--deny|--json|--hexdump|--send-only|>", line)
+        # What came is shown some time after it was sent: the client may have ended before.
+        assert process.stdout is not None
+        shown = process.stdout.readline() if shows else ""
         by_itself = " listen" in line and not re.search(r" -k| --deny| udp listen", line)
         if not by_itself and "--count" not in line and "--idle-timeout" not in line:
             terminate(process)
         stdout, stderr = process.communicate(timeout=20)
         assert process.returncode in ((0,) if by_itself else (0, 143, -15)), (stdout, stderr)
-        if " listen" in line and not re.search("--exec|--deny|--json|--hexdump|--send-only|>", line):
-            assert stdout == "hello\n"
+        if shows:
+            assert shown + stdout == "hello\n"
     finally:
         end_group(process)
 
@@ -198,10 +209,10 @@ def test_a_script(kept: KeptDemo, script: Script) -> None:
         assert done.stdout == script.shown
 
 
-#: What is another each time: serial numbers, fingerprints, pins, dates, times.
+#: What is another each time, or elsewhere: serial numbers, fingerprints, pins, dates, times, sizes, versions.
 VARIES = re.compile(
     r"(?:[0-9A-F]{2}:){9,}[0-9A-F]{2}|\b[0-9a-f]{40}(?:[0-9a-f]{24})?\b|[A-Za-z0-9+/]{43}="
-    r"|\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\dZ)?|[\d.]+ ms"
+    r"|\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\dZ)?|[\d.]+ ms|[\d,]+ (?:sent|received)|OpenSSL \d[\w. ]* \d{4}"
 )
 
 
@@ -258,6 +269,21 @@ def proxies(kept: KeptDemo) -> Iterator[None]:
             end_group(each)
 
 
+@pytest.fixture(scope="module")
+def mail(kept: KeptDemo) -> Iterator[None]:
+    """A server that begins TLS when it is asked to, at the port that the page names."""
+    identity = "netkit-demo/cert.pem netkit-demo/key.pem"
+    line = f"PYTHONPATH={ROOT} exec {sys.executable} -m tests.cli.mail_server 2525 {identity}"
+    process = kept.start(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = monotonic() + 10
+        while kept.run("netkit tcp ping -q -c 1 127.0.0.1:2525").returncode:
+            assert monotonic() < until, "nobody listens at port 2525"
+        yield
+    finally:
+        end_group(process)
+
+
 #: Tables whose rows are two lines: a server, and its client.
 PAIRS = {
     first.purpose: (first, second) for first, second in pairwise(CELLS) if first.purpose == second.purpose
@@ -269,6 +295,8 @@ ALONE = [cell for cell in CELLS if cell.purpose not in PAIRS]
 def test_a_cell(kept: KeptDemo, cell: Cell, request: pytest.FixtureRequest) -> None:
     if "--proxy " in cell.text:
         request.getfixturevalue("proxies")
+    if "--starttls " in cell.text:
+        request.getfixturevalue("mail")
     check(kept, cell.text)
 
 

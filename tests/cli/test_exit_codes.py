@@ -20,6 +20,9 @@ from netkit.serve.connections import in_background
 from tests.cli.helpers import Result, address_of, netkit_argv, process_environment
 from tests.conftest import free_port
 
+# Codes and signals are those of the frame, which uses no twin.
+pytestmark = pytest.mark.once
+
 ZONE = "$ORIGIN example.test.\n@ 60 IN SOA ns1 h 1 2 3 4 5\nwww 60 A 192.0.2.1\n"
 
 

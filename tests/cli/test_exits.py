@@ -18,6 +18,7 @@ from netkit.cli.frame.exits import BUG_HINT, EXIT_TEXTS, Exit, Terminated, expla
 from netkit.cli.frame.remedies import REMEDIES
 from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
+from netkit.dns.transfers.errors import TransferRefused
 from netkit.errors import NetkitError, Remedy
 from netkit.http.errors import HttpError
 from netkit.io import CancellationError, DeadlineExceeded, LimitExceeded, NoneSucceeded, UnexpectedEof
@@ -119,6 +120,7 @@ CASES: list[tuple[BaseException, Exit, str, str, str]] = [
     (TlsError.IoError("reset", errno.ECONNRESET), Exit.NO_CONNECTION, "tls", "connect", "Reset"),
     (TlsError.Truncated(), Exit.TLS, "tls", "tls", "UnexpectedEof"),
     (TlsError.NoTrustStore(("/etc/ssl",)), Exit.LOCAL, "tls", "local", "NoTrustStore"),
+    (TlsError.UnusableFile("roots.pem", "no end", 7), Exit.LOCAL, "tls", "local", "UnusableFile"),
     (TlsError.InvalidConfig("min_version", "above max_version"), Exit.USAGE, "tls", "usage", "InvalidConfig"),
     (TlsError.InvalidKey("not a key"), Exit.LOCAL, "tls", "local", "InvalidKey"),
     (ssl.SSLError(1, "handshake failure"), Exit.TLS, "tls", "tls", "HandshakeFailed"),
@@ -311,3 +313,8 @@ def test_a_command_without_the_option_shows_the_words_alone() -> None:
     error = TlsError.AlertReceived(70)
     assert explain(error, options={"--ca"}).hint == error.hint
     assert explain(error, options={"--min-version", "--max-version"}).hint != error.hint
+
+
+def test_a_name_server_that_refuses_has_been_reached() -> None:
+    failed = explain(TransferRefused(Rcode.SERVFAIL, name="example.test"))
+    assert (failed.kind, failed.hint) == ("Refused", None)

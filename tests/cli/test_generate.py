@@ -180,6 +180,7 @@ REAL: list[tuple[str, set[str], set[str]]] = [
     ("netkit dig -p dom", {"domain", "domain-s"}, {"https"}),
     ("netkit http negotiate --field ", {"media", "encoding"}, {"gzip"}),
     ("netkit tls probe --ca some.", {"some.txt"}, {"some words"}),
+    ("netkit serve dns --zone some.", {"some.txt"}, {"some words"}),
     ("netkit tls probe --source ", set(), {"probe", "--json", "some.txt"}),
     # Arguments.
     ("netkit dig +ed", {"+edns", "+edns="}, {"+edns[=", "+noedns[=", "+noedns="}),
@@ -201,7 +202,7 @@ def test_arguments_are_completed_as_they_are_declared() -> None:
     """Whatever the usage line calls them: `serve dns --zone FILE [BIND]` takes no file as its argument."""
     kinds = {node.path: node.positional for node in completion.nodes(table.COMMANDS)}
     endpoints = {"resolve", "tls probe", "tcp connect", "tcp ping", "udp send", "udp ping"}
-    files = {"http parse", "serve http", "unix connect", "unix listen"}
+    files = {"http parse", "serve http", "tls inspect", "unix connect", "unix listen"}
     assert {path for path, kind in kinds.items() if kind == "host"} == {
         "dig",
         "http fetch",

@@ -12,8 +12,8 @@ from netkit.addr import IpAddr, SocketAddr
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.groups import FamilyOptions, OptionGroup, SourceOptions, field, flag, option_group
 from netkit.cli.frame.options import File, Number, WrongValue, exclude, option
-from netkit.cli.payload.client_tls import ClientTlsOptions
-from netkit.cli.payload.server_tls import ServerTlsOptions
+from netkit.cli.payload.tls.client import ClientTlsOptions
+from netkit.cli.payload.tls.server import ServerTlsOptions
 from netkit.cli.table import Entry
 from tests.cli.helpers import Result, add_commands
 from tests.cli.sample import RawView
@@ -144,8 +144,26 @@ def test_where_to_connect_from(given: dict[str, Any], family: int, source: Socke
         (ClientTlsOptions, {"insecure": True}, "--insecure is for --tls"),
         (ClientTlsOptions, {"tls": True, "ca": "x", "insecure": True}, "--ca and --insecure exclude"),
         (ServerTlsOptions, {"write_ca": "x"}, "--write-ca is for --tls"),
-        (ServerTlsOptions, {"tls": True, "key": "x"}, "--cert and --key belong together"),
-        (ServerTlsOptions, {"tls": True, "key": "x", "cert": "x", "write_ca": "x"}, "--cert and --write-ca"),
+        (ClientTlsOptions, {"tls": True, "key": "x"}, "--key is for --cert"),
+        (ClientTlsOptions, {"tls": True, "tls12": True, "min_version": "1.2"}, "--tls1.2 and --min-version"),
+        (
+            ClientTlsOptions,
+            {"tls": True, "tls11": True, "tls13": True},
+            "--tls1.1 and --tls1.3 leave out TLS 1.2",
+        ),
+        (ServerTlsOptions, {"tls": True, "key": ("x",)}, "--key is for --cert"),
+        (
+            ServerTlsOptions,
+            {"tls": True, "cert": ("x", "y"), "key": ("x",)},
+            "--cert is given 2 times, and --key",
+        ),
+        (
+            ServerTlsOptions,
+            {"tls": True, "key": ("x",), "cert": ("x",), "write_ca": "x"},
+            "--cert and --write-ca",
+        ),
+        (ServerTlsOptions, {"tls": True, "client_cert": "optional"}, "--client-cert is for --client-ca"),
+        (ServerTlsOptions, {"tls": True, "ocsp_staple": "x"}, "--ocsp-staple is for --cert"),
     ],
 )
 def test_what_goes_with_tls(group: type[OptionGroup], given: dict[str, Any], said: str) -> None:

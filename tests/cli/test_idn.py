@@ -1,4 +1,4 @@
-"""Names in Unicode: what is shown, and what would deceive (`netkit.cli.payload.idn`), and `dig` with them."""
+"""Names in Unicode: what is shown, and what would deceive (`netkit.cli.payload.dns.idn`), and in `dig`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from netkit.cli.payload.idn import safe_unicode
+from netkit.cli.payload.dns.idn import safe_unicode
 from netkit.dns import Name
 from tests.cli.helpers import Result
 from tests.dns.scripted import ScriptedServer, answer
@@ -55,8 +55,8 @@ def test_dig(netkit: Netkit) -> None:
         assert f"{a_label}\t60\tIN\tMX\t5 mail.{a_label}" in plain.lines
         assert "ü" not in plain.stdout
         shown = netkit(*words, "+idnout", "+noall", "+answer")
-        assert "bücher.example.\t60\tIN\tMX\t5 mail.bücher.example." in shown.lines
-        assert f'bücher.example.\t60\tIN\tTXT\t"{a_label}"' in shown.lines  # text is no name
+        assert "bücher.example.\t\t60\tIN\tMX\t5 mail.bücher.example." in shown.lines
+        assert f'bücher.example.\t\t60\tIN\tTXT\t"{a_label}"' in shown.lines  # text is no name
         table = netkit(*words, tty=True, width=120)
         assert f"bücher.example. IN ANY ({a_label})" in table.stdout
         assert "5 mail.bücher.example." in table.stdout

@@ -72,6 +72,8 @@ class Property(NamedTuple):
         return found
 
     def _kind(self, schema: dict[str, Any]) -> str:
+        if "allOf" in schema:
+            return self._kind(schema["allOf"][0])
         if "$ref" in schema:
             return str(self.definitions[schema["$ref"].rpartition("/")[2]]["type"])
         values = [schema["const"]] if "const" in schema else schema.get("enum", [])

@@ -236,7 +236,7 @@ def test_idle_timeout() -> None:
         (["-k", "--max-conns", "5", "--crlf"], "--max-conns and --crlf exclude"),
         (["-k", "--max-conns", "5", "--send-only"], "--max-conns and --send-only exclude"),
         (["--cert", "x"], "--cert is for --tls"),
-        (["--tls", "--cert", "x"], "--cert and --key belong together"),
+        (["--tls", "--key", "x"], "--key is for --cert"),
         (["--tls", "--cert", "x", "--key", "y", "--write-ca", "z"], "--cert and --write-ca exclude"),
         (["--allow", "nowhere"], "is not a network"),
         (["nonsense"], "the port is missing"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,9 @@ from netkit.cli.frame.context import Environment
 from netkit.cli.frame.root import LazyGroup, load, root
 from netkit.cli.table import Entry
 from tests.cli.helpers import Result, netkit_argv, process_environment, run_netkit_process, validator_of
+
+# A test that is about the twins names them itself.
+pytestmark = pytest.mark.once
 
 Netkit = Callable[..., Result]
 
@@ -144,6 +148,9 @@ def test_versions(netkit: Netkit, netkit_process: Netkit) -> None:
     row = netkit("version", "--json").json[0]
     assert row["netkit"] == package.__version__
     assert row["libraries"]["click"]
+    backends = {each["name"]: each for each in row["tls_backends"]}
+    assert backends["ssl"] == {"name": "ssl", "library": ssl.OPENSSL_VERSION, "reason": None}
+    assert all((each["library"] is None) is (each["reason"] is not None) for each in backends.values())
     assert netkit("version", "--short").lines == [package.__version__]
     shown = netkit("version", tty=True, env={"NO_COLOR": "1"}).stdout
     assert re.search(rf"^netkit +{re.escape(package.__version__)}$", shown, re.MULTILINE)

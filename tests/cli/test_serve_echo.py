@@ -447,7 +447,7 @@ class TestSuccessor:
         (("--upgrade",), "--control"),
         (("--upgrade", "--control", "x", "127.0.0.1:0"), "leave BIND away"),
         (("--cert", "x.pem"), "--tls"),
-        (("--tls", "--cert", "x.pem"), "belong together"),
+        (("--tls", "--key", "x.pem"), "--key is for --cert"),
         (("--udp", "--tls"), "leave out --udp or --tls"),
         (("--workers", "0"), "--workers"),
         (("--workers", "3", "--max-conns", "2"), "write --max-conns 3 or more"),

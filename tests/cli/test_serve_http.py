@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from netkit.cli.frame.options import WrongValue
-from netkit.cli.payload.http_options import is_bind, split_words
+from netkit.cli.payload.http.options import is_bind, split_words
 from netkit.tls.throwaway import ThrowawayAuthority
 from tests.cli.helpers import Result, netkit_argv, process_environment, row_of, words_of
 from tests.cli.test_serve_echo import Server, serving as serving_any
@@ -130,7 +130,7 @@ WRONG = [
     (["--upload-auth", "a:b"], "--upload-auth is for --upload", "add --upload"),
     (["--redirect-http", ":80"], "--redirect-http is for --tls", "add --tls"),
     (["--cert", "c.pem"], "--cert is for --tls", ""),
-    (["--tls", "--cert", "c.pem"], "--cert and --key belong together", ""),
+    (["--tls", "--key", "k.pem"], "--key is for --cert", "add --cert, or leave it out"),
     (["--events"], "--events without --json", "-v"),
     (["--upgrade"], "--upgrade without --control", "--control PATH --upgrade"),
     (["--upgrade", "--control", "c", ":0"], "--upgrade takes the sockets", "leave BIND away"),

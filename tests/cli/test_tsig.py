@@ -43,7 +43,7 @@ def test_a_signed_answer(netkit: Netkit, server: str, tmp_path: Path) -> None:
 def test_a_signature_is_shown(netkit: Netkit, server: str) -> None:
     plain = netkit("dig", server, NAME, "-y", TEXT).stdout
     _, _, signature = plain.partition(";; TSIG PSEUDOSECTION:\n")
-    assert signature.startswith("key.example.\t0\tANY\tTSIG\thmac-sha256. ")
+    assert signature.startswith("key.example.\t\t0\tANY\tTSIG\thmac-sha256. ")
     assert ";; ADDITIONAL SECTION" not in plain
     (row,) = netkit("dig", server, NAME, "-y", TEXT, "--json").json
     (record,) = row["additional"]

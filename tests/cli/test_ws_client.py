@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from netkit.cli.payload.tls_files import certificates, private_key
 from netkit.tls.config import TlsConfig
+from netkit.tls.files import read_certificates, read_private_key
 from netkit.websocket import Opcode, build_frame
 from tests.cli.helpers import (
     Result,
@@ -220,6 +220,14 @@ def test_a_server_that_does_not_answer() -> None:
     with played(lambda peer: peer.drain(), answer=b"") as url:
         result = client("--timeout", "0.2", url)
     assert result.exit_code == 7
+    assert "timed out while waiting for the answer" in result.stderr
+
+
+def test_a_server_that_says_nothing_of_tls() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        result = client("--timeout", "0.2", f"wss://{address_of(silent)}/")
+    assert result.exit_code == 7
+    assert "timed out while in the TLS handshake with 127.0.0.1" in result.stderr
 
 
 def test_a_dead_server_is_noticed() -> None:
@@ -369,7 +377,7 @@ def test_tls(tmp_path: Path) -> None:
     issued = ca.issue_cert("localhost")
     issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
     pem = str(tmp_path / "server.pem")
-    tls = TlsConfig.server().with_identity(certificates(pem, "--cert"), private_key(pem, "--key"))
+    tls = TlsConfig.server().with_identity(read_certificates(pem), read_private_key(pem))
     with ws_server(tls) as secure:
         url = secure.url().replace("127.0.0.1", "localhost")
         result = client("--json", "--count", "1", "--ca", str(tmp_path / "ca.pem"), url, "a")

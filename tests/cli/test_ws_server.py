@@ -23,8 +23,8 @@ import pytest
 from websockets.asyncio.client import connect as their_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from netkit.cli.payload.ws_guard import Origins
-from netkit.cli.payload.ws_page import DOCUMENT, SCRIPT, STYLE, page
+from netkit.cli.payload.ws.guard import Origins
+from netkit.cli.payload.ws.page import DOCUMENT, SCRIPT, STYLE, page
 from netkit.websocket import WebSocketError
 from netkit.websocket.client import ClientWebSocket, connect
 from tests.cli.helpers import Result, netkit_argv, process_environment
@@ -700,6 +700,7 @@ class TestOtherRequests:
         assert "default-src 'none'" in policy
         assert not re.search(r"https?://|innerHTML|\son\w+=", DOCUMENT)
 
+    @pytest.mark.skipif("NETKIT_BROWSER" not in os.environ, reason="make browser runs it")
     def test_a_browser_connects_back(self) -> None:
         """And its policy lets the script run; what a server says is text."""
         with serving("--page", "--greet", "<b>hi</b>") as server:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from netkit.cli.payload.ws_modes import Broadcast, Echo, EchoSessions, sessions_in
+from netkit.cli.payload.ws.modes import Broadcast, Echo, EchoSessions, sessions_in
 from netkit.http import Client, DialConfig, HttpVersions
 from netkit.tls import CertVerifyMode, TlsConfig
 from netkit.websocket import WebSocketConfig, WebSocketHandler

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
-    from netkit.cli.payload.demo_servers import DemoServers
+    from netkit.cli.payload.demo.servers import DemoServers
 
 #: A command that takes longer than this, in seconds, has failed.
 STEP_TIMEOUT = 20.0
@@ -155,6 +155,8 @@ def demo(run: Run[Any], keep: bool) -> Exit:
     try your own commands. Ctrl-C or SIGTERM ends the servers. These are the servers:
 
         127.0.0.1:5300         a name server for demo.test
+        127.0.0.2:5300         the root of a tree of name servers, up to
+                               127.0.0.5, some of whose zones are broken
         localhost:7007         an echo server, over TCP and UDP, IPv4 and IPv6
         127.0.0.1:8443         TLS, with a certificate of netkit-demo/ca.pem
         127.0.0.1:8444         the same, but the certificate has expired
@@ -164,9 +166,9 @@ def demo(run: Run[Any], keep: bool) -> Exit:
         netkit-demo/echo.sock  the echo server, at a Unix-domain socket
 
     The command makes the directory netkit-demo in the current directory. It also has the zone file of the
-    name server (demo.zone), a certificate and its key (cert.pem, key.pem), and sample inputs for commands:
-    names.txt, servers.txt, request.http. At the end these files are removed, and the directory too, unless
-    you have put other files there.
+    name server (demo.zone), a certificate and its key (cert.pem, key.pem), root.hints for `netkit dig
+    --root-hints`, and sample inputs for commands: names.txt, servers.txt, request.http. At the end these
+    files are removed, and the directory too, unless you have put other files there.
 
     Examples:
 
@@ -176,7 +178,7 @@ def demo(run: Run[Any], keep: bool) -> Exit:
     """
     from tempfile import TemporaryDirectory
 
-    from netkit.cli.payload.demo_servers import FOLDER, KEPT, Ports, demo_servers
+    from netkit.cli.payload.demo.servers import FOLDER, KEPT, Ports, demo_servers
 
     env = run.env
     extra = ["--color", env_color(env)] if env.mode == "table" else []
@@ -233,7 +235,7 @@ def _run(step: Step, extra: list[str], env: Environment) -> Done:
 
 def steps(servers: DemoServers) -> list[Step]:
     """What is run against the servers."""
-    from netkit.cli.payload.demo_servers import ECHO_PATH, SITE_FILE, UPLOADED
+    from netkit.cli.payload.demo.servers import ECHO_PATH, SITE_FILE, UPLOADED
 
     dns = ("@127.0.0.1", "-p", str(servers.dns.port))
     return [

@@ -14,6 +14,7 @@ from netkit.cli.fetch.options import (
     FetchOutput,
     FollowOptions,
     RequestOptions,
+    RequestTlsOptions,
     SaveOptions,
     ShowOptions,
     tag_values,
@@ -48,7 +49,7 @@ ITEMS = (
 )
 
 
-def _rewrite(words: list[str]) -> list[str]:
+def _rewrite(words: list[str], env: Environment) -> list[str]:  # noqa: ARG001
     """The words with a curl command in the place of --from-curl, and -d's values marked."""
     takes_value = {
         name
@@ -164,7 +165,7 @@ class FetchView(View[Any]):
 @option(
     "-m", "--max-time", "--timeout", "timeout", type=Seconds(), help="Give up after this time, all in all."
 )
-@option_group(connect=ConnectOptions, save=SaveOptions, show=ShowOptions)
+@option_group(connect=ConnectOptions, tls=RequestTlsOptions, save=SaveOptions, show=ShowOptions)
 def fetch(
     run: Run[Any],
     targets: Inputs[str],
@@ -173,6 +174,7 @@ def fetch(
     follow: FollowOptions,
     timeout: float | None,
     connect: ConnectOptions,
+    tls: RequestTlsOptions,
     save: SaveOptions,
     show: ShowOptions,
 ) -> Exit | None:
@@ -213,6 +215,9 @@ def fetch(
             run.input = url
             describe(run, each, curl=show.curl, is_saved=save.saves, beside=_beside(run))
         return None
+    if tls.early_data and not (many or follow.follows):
+        hint = "write it twice: the first connection leaves a session for the second"
+        run.env.warn("--early-data", "one URL resumes no session", hint)
     from netkit.cli.fetch.exchange import Fetcher
     from netkit.cli.fetch.settings import open_client
     from netkit.cli.fetch.state import State
@@ -229,7 +234,7 @@ def fetch(
             # A file is what the server has: its offsets and its checksum are of that.
             "decodes": not save.raw and (request.compressed or not save.saves),
         }
-        with open_client(env, urls, state, steps.trace, follow, connect, **how) as client:
+        with open_client(env, urls, state, steps.trace, follow, connect, tls, **how) as client:
             fetcher = Fetcher(
                 run, client, state, steps, follow=follow, save=save, show=show, compressed=request.compressed
             )

@@ -13,7 +13,7 @@ from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.options import WrongValue, option
 from netkit.cli.frame.view import View
-from netkit.cli.payload.list_members import DroppedRow, dropped_rows, warn_of_dropped
+from netkit.cli.payload.http.list_members import DroppedRow, dropped_rows, warn_of_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,7 +12,7 @@ from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.groups import option_group
 from netkit.cli.frame.options import BaseUrl, WrongValue, option
 from netkit.cli.frame.view import View
-from netkit.cli.payload.list_members import DroppedRow, dropped_rows, warn_of_dropped
+from netkit.cli.payload.http.list_members import DroppedRow, dropped_rows, warn_of_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

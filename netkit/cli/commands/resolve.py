@@ -12,8 +12,8 @@ from netkit.cli.frame import inputs, options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.groups import FamilyOptions, option_group
 from netkit.cli.frame.options import ENDPOINT, Endpoint, File, Number, Value, WrongValue, option
-from netkit.cli.payload.dns_history import explain as explain_history
-from netkit.cli.payload.dns_tls import DnsTlsOptions, LazyDoh, parse_upstream
+from netkit.cli.payload.dns.history import explain as explain_history
+from netkit.cli.payload.dns.tls import DnsTlsOptions, LazyDoh, parse_upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -144,13 +144,13 @@ def resolve(
     flow: Callable[[Target], Flow[Resolved | Named]]
     note = _Notes(run)
     if system:
-        if how.proxy is not None or how.ca is not None or how.insecure:
-            raise WrongValue("--proxy, --ca and --insecure are for name servers", "leave out --system")
+        if how.proxy is not None or how.given:
+            raise WrongValue("--proxy and the options of TLS are for name servers", "leave out --system")
         run.each(targets, _by_system(family or 0), timeout=timeout)
         return
     told = _Histories(run, is_shown=explain)
     doh = LazyDoh(how.tls(run.env), how.proxy)
-    with _resolver(servers, hosts, resolv_conf, nsswitch, timeout, tries, how, doh, told, run) as resolver:
+    with _resolver(servers, hosts, resolv_conf, nsswitch, timeout, tries, how, doh, told) as resolver:
         flow = _names(resolver, note, told) if reverse else _addresses(resolver, family or 0, note, told)
         try:
             run.each(targets, flow, timeout=timeout)
@@ -264,7 +264,6 @@ def _resolver(
     how: DnsTlsOptions,
     doh: LazyDoh,
     told: _Histories,
-    run: Run[Any],
 ) -> Resolver:
     """The resolver that the system's files describe, or the files given instead.
 
@@ -272,18 +271,18 @@ def _resolver(
     """
     from netkit.dns.policy.upstream import Transport, Upstream
     from netkit.dns.resolver import Resolver
-    from netkit.dns.system import Hosts, ResolvConf, parse_sources
+    from netkit.dns.system import Hosts, ResolvConf, parse_sources, text_of
 
-    conf: ResolvConf = ResolvConf.load() if resolv_conf is None else ResolvConf.parse(_read(resolv_conf))
-    sources: tuple[HostSource, ...] | None = None if nsswitch is None else parse_sources(_read(nsswitch))
+    conf: ResolvConf = ResolvConf.load() if resolv_conf is None else ResolvConf.parse(text_of(resolv_conf))
+    sources: tuple[HostSource, ...] | None = None if nsswitch is None else parse_sources(text_of(nsswitch))
     asked = servers or tuple([Upstream(server) for server in conf.servers])
     used = {server.transport for server in asked}
     if how.proxy is not None and Transport.UDP in used and not conf.use_vc:
         raise WrongValue(
             "UDP does not go through a proxy", "name a server over TCP, TLS or HTTPS: --server tcp://ADDRESS"
         )
-    if (how.ca is not None or how.insecure) and not any(each.is_encrypted for each in used):
-        given = "--insecure" if how.insecure else "--ca"
+    if how.given and not any(each.is_encrypted for each in used):
+        given = how.given[0]
         raise WrongValue(f"{given} is for TLS", "name a server over TLS: --server tls://ADDRESS#NAME")
     times = tries or conf.attempts
     # A little less than its share: then the error names the silent servers, and not just the timeout.
@@ -292,19 +291,14 @@ def _resolver(
         nameservers=asked,
         timeout=min(conf.timeout, share),
         tries=times,
-        hosts=None if hosts is None else Hosts.parse(_read(hosts)),
+        hosts=None if hosts is None else Hosts.parse(text_of(hosts)),
         sources=sources,
         resolv_conf=conf,
-        tls=how.tls(run.env),
+        tls=doh.tls,
         https=doh.exchange,
         connect=how.connect(),
         tell=told.tell if told.is_wanted else None,
     )
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
 
 
 class _Notes:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
 from netkit.cli.frame.cells import Column
 from netkit.cli.frame.fields import Address
 from netkit.cli.frame.view import View
-from netkit.cli.payload.dns_history import QueryRow, Unanswered, history_rows, unanswered
-from netkit.cli.payload.idn import safe_unicode
+from netkit.cli.payload.dns.history import QueryRow, Unanswered, history_rows, unanswered
+from netkit.cli.payload.dns.idn import safe_unicode
 from netkit.dns.name import Name
 
 if TYPE_CHECKING:

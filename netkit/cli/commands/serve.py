@@ -1,35 +1,30 @@
-"""`netkit serve echo` and `netkit serve dns`: servers to test against."""
+"""`netkit serve echo`, `netkit tcp echo` and `netkit udp echo`: servers to test against."""
 
 from __future__ import annotations
 
-from itertools import count
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.groups import field, option_group
-from netkit.cli.frame.options import File, Number, Seconds, WrongValue, argument, option
-from netkit.cli.frame.tsig import TsigKeyText, read_keys
+from netkit.cli.frame.options import Seconds, WrongValue, argument, option
 from netkit.cli.payload.bind import ANYWHERE, Bind, Sockets, is_unix, names_of
-from netkit.cli.payload.events import DnsView, EchoView, Events, events as events_option
-from netkit.cli.payload.faults import FaultOptions, fault_counts
-from netkit.cli.payload.server_tls import TLS_SUFFIX, CurrentTls, ServerTlsOptions
-from netkit.cli.payload.serving import ProcessOptions, drain as drain_option, serve_until_told, warn_once
-
-if TYPE_CHECKING:
-    from netkit.dns.tsig.keys import TsigKey
-
+from netkit.cli.payload.events import EchoView, Events, events as events_option
+from netkit.cli.payload.faults import FaultOptions
+from netkit.cli.payload.serving import (
+    StreamProcessOptions,
+    drain as drain_option,
+    serve_until_told,
+    warn_once,
+)
+from netkit.cli.payload.tls.server import TLS_SUFFIX, CurrentTls, ServerTlsOptions
 
 _BINDS = argument("binds", nargs=-1, metavar="[BIND]...", type=Bind(unix=True))
 
 
-class EchoOptions(ProcessOptions):
+class EchoOptions(StreamProcessOptions):
     """How an echo server serves, and how it replaces another one."""
 
-    max_conns: int | None = field(
-        "--max-conns",
-        type=Number(1, 1_000_000),
-        help="Serve this many connections at the same time, over all workers; others wait.",
-    )
     idle_timeout: float | None = field(
         "--idle-timeout", type=Seconds(), help="End a connection if no data comes for this long."
     )
@@ -39,10 +34,6 @@ class EchoOptions(ProcessOptions):
         default=60.0,
         help="End a connection if the peer does not receive its echo for this long.",
     )
-
-    def check(self) -> None:
-        super().check()
-        self.check_connections(self.max_conns)
 
 
 @command("serve echo", view=EchoView())
@@ -176,16 +167,6 @@ def _echo(
         raise WrongValue("--upgrade takes the sockets of the running server", "leave BIND away")
     injected = faults.injected(run.env)
 
-    def begin(place: int) -> None:
-        from netkit.serve.workers import share
-
-        server.numbers = count(place + 1, how.workers)
-        sockets.lend()
-        if how.max_conns is not None:
-            server.max_connections = share(how.max_conns, place, how.workers)
-        if injected is not None:
-            injected.share(place, how.workers)
-
     with ExitStack() as stack:
         sockets = Sockets.of(
             binds, tcp=over_tcp, udp=over_udp, control=how.control, upgrade=how.upgrade, protocol="echo"
@@ -193,7 +174,7 @@ def _echo(
         stack.callback(sockets.close)
         names = names_of(binds[0] if binds else ANYWHERE)
         taken = sockets.taken
-        current = CurrentTls(tls.config(names, run.env) if taken is None else tls.successor(taken))
+        current = CurrentTls(tls.config(names, run.env) if taken is None else tls.successor(taken, run.env))
         typed = dict(zip(binds, run.typed, strict=True)) or {ANYWHERE: ANYWHERE}
         sources = [None if each.bind is None else typed[each.bind] for each in sockets.served]
         server = EchoServer(
@@ -213,10 +194,10 @@ def _echo(
             lambda stop: server.serve(stop, drain=drain),
             server.counts,
             workers=how.workers,
-            begin=begin,
+            begin=partial(how.begin, server, sockets, injected),
             ready=sockets.ready,
             release=sockets.close,
-            reload=tls.reload(current),
+            reload=tls.reload(current, run.env),
             handover=(
                 sockets.handover("echo")
                 if current.config is None
@@ -224,87 +205,3 @@ def _echo(
             ),
             given=sources,
         )
-
-
-@command("serve dns", view=DnsView(), usage="[OPTIONS] --zone FILE [BIND]")
-@argument("bind", required=False, default="127.0.0.1:0", metavar="[BIND]", type=Bind(53))
-@option(
-    "--zone",
-    "zones",
-    type=File(),
-    multiple=True,
-    required=True,
-    help="A zone file (RFC 1035 section 5); may be given several times.",
-)
-@option("--tsig-key", "tsig_keys", type=TsigKeyText(), multiple=True,
-        help="A key with which clients sign their queries; may be given several times. Who lists the "
-        "processes of this machine sees it: --tsig-file hides it.")  # fmt: skip
-@option(
-    "--tsig-file",
-    "tsig_files",
-    type=File(),
-    multiple=True,
-    help="A file of such keys; may be given several times.",
-)
-@drain_option
-@events_option
-@option_group(faults=FaultOptions)
-def dns(
-    run: Run[Any],
-    bind: str,
-    zones: tuple[str, ...],
-    tsig_keys: tuple[TsigKey, ...],
-    tsig_files: tuple[str, ...],
-    drain: float,
-    events: bool,
-    faults: FaultOptions,
-) -> None:
-    """Serve the zones of zone files, over UDP and TCP: a small authoritative name server.
-
-    A zone file needs an SOA record; $ORIGIN, or the SOA's own name, is the name of the zone. $INCLUDE and
-    $GENERATE are followed; a name of a file is relative to the file that includes it, and may be that of any
-    regular file. The server does no recursion, transfers, updates or signing.
-
-    On SIGTERM, a query over TCP of which a part has arrived is answered; other connections are closed at
-    once. On SIGHUP, the files of zones and keys are read again; if one of them cannot be used, all stays as
-    it was.
-
-    A signed query (TSIG) gets a signed answer; one with an unknown key, a wrong signature or of another time
-    gets NOTAUTH. Queries without a signature are answered too.
-
-    BIND is ADDR:PORT or :PORT; the default is a free port of 127.0.0.1. -v shows every query: the client, the
-    question, and the response code; --json with --events has an event for each.
-
-    Examples:
-
-        $ netkit serve dns --zone netkit-demo/demo.zone 127.0.0.1:5353
-        $ netkit serve dns --zone example.org.zone --zone example.net.zone --json
-        $ netkit serve dns --zone netkit-demo/demo.zone --drop 20% --delay 100ms
-    """
-    from netkit.dns.server import DnsServer, Zones
-    from netkit.dns.zones.zonefolder import load_zone
-
-    injected = faults.injected(run.env)
-    wanted = Events.wanted(run, events)
-    keys = (*tsig_keys, *read_keys(tsig_files))
-    server = DnsServer.bind(bind, [load_zone(path) for path in zones], keys)
-
-    def reload() -> None:
-        keys = (*tsig_keys, *read_keys(tsig_files))
-        server.zones = Zones([load_zone(path) for path in zones])
-        server.keys = keys
-
-    server.on_query = None if wanted is None else wanted.query
-    serve_until_told(
-        run,
-        [("udp", server.local_addr), ("tcp", server.local_addr)],
-        lambda stop: server.serve(stop, drain=drain, faults=injected),
-        lambda: {
-            "queries": server.queries,
-            "responses": server.responses,
-            "connections": server.tcp.accepted,
-            "cut_off": server.tcp.cut_off,
-            **fault_counts(injected),
-        },
-        reload=reload,
-    )

@@ -9,17 +9,17 @@ from netkit.cli.frame.groups import option_group
 from netkit.cli.frame.messages import visible
 from netkit.cli.frame.options import WrongValue, argument, exclude, option
 from netkit.cli.payload.faults import FaultOptions
-from netkit.cli.payload.http_events import HttpEvents, HttpView, Spoken
-from netkit.cli.payload.http_options import (
+from netkit.cli.payload.http.events import HttpEvents, HttpView, Spoken
+from netkit.cli.payload.http.options import (
+    EarlyTlsOptions,
     FileOptions,
     HttpBind,
     HttpLimits,
     HttpProcess,
-    HttpTlsOptions,
     WhatOptions,
     split_words,
 )
-from netkit.cli.payload.http_server import Logged, Place, Serving
+from netkit.cli.payload.http.server import Logged, Place, Serving
 from netkit.cli.payload.serving import drain as drain_option
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @command("serve http", view=HttpView(), usage="[OPTIONS] [PATH] [BIND]...")
 @argument("words", nargs=-1, metavar="[PATH] [BIND]...", type=HttpBind(), complete="file")
-@option_group(what=WhatOptions, files=FileOptions, tls=HttpTlsOptions, limits=HttpLimits, how=HttpProcess)
+@option_group(what=WhatOptions, files=FileOptions, tls=EarlyTlsOptions, limits=HttpLimits, how=HttpProcess)
 @drain_option
 @option("--events", is_flag=True, help="With --json: an event for each exchange.")
 @option_group(faults=FaultOptions)
@@ -37,7 +37,7 @@ def http(
     words: tuple[str, ...],
     what: WhatOptions,
     files: FileOptions,
-    tls: HttpTlsOptions,
+    tls: EarlyTlsOptions,
     limits: HttpLimits,
     how: HttpProcess,
     drain: float,
@@ -84,7 +84,7 @@ def http(
     """
     from contextlib import ExitStack
 
-    from netkit.cli.payload.http_handlers import (
+    from netkit.cli.payload.http.handlers import (
         handler_of,
         in_loop,
         warn_if_exhausted,
@@ -106,7 +106,7 @@ def http(
     warn_if_exhausted(run, handler)
     warn_if_no_page(run, files, path)
     if what.ws:
-        from netkit.cli.payload.ws_server import mounted
+        from netkit.cli.payload.ws.server import mounted
         from netkit.http.server.handlers import flow_handler
 
         handler = mounted(run, what.ws, files.auth, flow_handler(handler, limits.config()))
@@ -122,7 +122,7 @@ def http(
         listening = place.listening("http")
         warn_if_open(run, what, files, [at.local for at in listening if at.transport == "tcp"])
         if any(each.command for each in what.ws) and not files.auth:
-            from netkit.cli.payload.ws_server import warn_if_open as warn_if_programs_are_open
+            from netkit.cli.payload.ws.server import warn_if_open as warn_if_programs_are_open
 
             warn_if_programs_are_open(run, listening)
         typed = run.typed[len(words) - len(binds) :]
@@ -135,7 +135,7 @@ def _check(
     binds: list[str],
     what: WhatOptions,
     files: FileOptions,
-    tls: HttpTlsOptions,
+    tls: EarlyTlsOptions,
     limits: HttpLimits,
     how: HttpProcess,
     events: bool,
@@ -166,7 +166,7 @@ def _watchers(
     told = HttpEvents(run, names_users=names_users) if events else None
     failures = None
     if what.app is not None:
-        from netkit.cli.payload.http_handlers import AppFailures
+        from netkit.cli.payload.http.handlers import AppFailures
 
         failures = AppFailures(run)
     return logged, Watchers.joined([logged.metrics, logged.lines, told, Spoken.wanted(run), failures])

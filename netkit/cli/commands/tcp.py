@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
@@ -15,27 +16,27 @@ from netkit.cli.frame.groups import SourceOptions, option_group
 from netkit.cli.frame.options import Network, argument, exclude, option
 from netkit.cli.frame.view import View
 from netkit.cli.payload.bind import Bind, names_of
-from netkit.cli.payload.client_tls import ClientTlsOptions
 from netkit.cli.payload.listening import Listening, ListenOptions, ListenView
 from netkit.cli.payload.proxy_url import ProxyUrl
-from netkit.cli.payload.server_tls import ServerTlsOptions
 from netkit.cli.payload.serving import drain as drain_option
 from netkit.cli.payload.talking import (
     Closed,
     Data,
     Talk,
     TalkOptions,
-    TlsRow,
     keepalive as keepalive_option,
     set_keepalive,
-    tls_row,
 )
+from netkit.cli.payload.tls.client import ClientTlsOptions
+from netkit.cli.payload.tls.early import early_bytes
+from netkit.cli.payload.tls.rows import TlsRow, tls_row
+from netkit.cli.payload.tls.server import ServerTlsOptions
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
     from netkit.addr import HostPort, SocketAddr
-    from netkit.cli.payload.client_tls import ClientTls
+    from netkit.cli.payload.tls.client import ClientTls
     from netkit.io import ByteStream, Flow
     from netkit.net.tcp import TcpStream
     from netkit.proxy.url import Proxy
@@ -124,8 +125,10 @@ def connect(
     exclude("--proxy", proxy, "--proxy-protocol", proxy_protocol, hint)
     client = tls.client(str(endpoint.host) or "localhost", run.env)
     with Talk(run, talk, stays_open=bool(proxy or client)) as talking:
+        connect = partial(_open, endpoint, source, proxy, proxy_protocol, client)
+        early = early_bytes(run, talking, client, connect, timeout)
         begun = monotonic()
-        tcp, stream = run.wait(_open(endpoint, source, proxy, proxy_protocol, client), timeout)
+        tcp, stream = run.wait(connect(early), timeout)
         elapsed = monotonic() - begun
         with stream:
             set_keepalive(tcp, keepalive)
@@ -141,8 +144,9 @@ def _open(
     proxy: Proxy | None,
     proxy_protocol: Literal["v1", "v2"] | None,
     tls: ClientTls | None,
+    early: bytes = b"",
 ) -> Flow[tuple[TcpStream, ByteStream]]:
-    """Flow: the connection, and the stream to talk over: the same, or TLS on top of it."""
+    """Flow: the connection, and the stream to talk over: the same, or TLS on top of it, with early data."""
     family, bound = source.resolve()
     if proxy is not None:
         from netkit.proxy.connect import connect_through_flow
@@ -158,7 +162,7 @@ def _open(
 
             header = ProxyHeader(tcp.local_addr, tcp.peer_addr)
             yield from tcp.write_all_flow(header.to_bytes(int(proxy_protocol[1:])))
-        return tcp, tcp if tls is None else (yield from tls.over(tcp))
+        return tcp, tcp if tls is None else (yield from tls.over(tcp, early))
     except BaseException:
         tcp.close()
         raise

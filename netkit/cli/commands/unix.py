@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
@@ -10,16 +11,18 @@ from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.groups import option_group
 from netkit.cli.frame.options import FILE, Value, WrongValue, argument, option
 from netkit.cli.frame.view import View
-from netkit.cli.payload.client_tls import ClientTlsOptions
 from netkit.cli.payload.listening import Listening, ListenOptions, ListenView
-from netkit.cli.payload.server_tls import ServerTlsOptions
 from netkit.cli.payload.serving import drain as drain_option
-from netkit.cli.payload.talking import Closed, Data, Talk, TalkOptions, TlsRow, tls_row
+from netkit.cli.payload.talking import Closed, Data, Talk, TalkOptions
+from netkit.cli.payload.tls.client import ClientTlsOptions
+from netkit.cli.payload.tls.early import early_bytes
+from netkit.cli.payload.tls.rows import TlsRow, tls_row
+from netkit.cli.payload.tls.server import ServerTlsOptions
 
 if TYPE_CHECKING:
     import click
 
-    from netkit.cli.payload.client_tls import ClientTls
+    from netkit.cli.payload.tls.client import ClientTls
     from netkit.io import ByteStream, Flow
     from netkit.net.unix import UnixAddr, UnixStream
 
@@ -106,8 +109,10 @@ def connect(run: Run[Any], path: UnixAddr, timeout: float, tls: ClientTlsOptions
     """
     client = tls.client(None, run.env)
     with Talk(run, talk, stays_open=client is not None) as talking:
+        connect = partial(_open, path, client)
+        early = early_bytes(run, talking, client, connect, timeout)
         begun = monotonic()
-        unix, stream = run.wait(_open(path, client), timeout)
+        unix, stream = run.wait(connect(early), timeout)
         elapsed = monotonic() - begun
         with stream:
             event: Connected = {
@@ -121,12 +126,12 @@ def connect(run: Run[Any], path: UnixAddr, timeout: float, tls: ClientTlsOptions
             talking.to_the_end(stream)
 
 
-def _open(path: UnixAddr, tls: ClientTls | None) -> Flow[tuple[UnixStream, ByteStream]]:
-    """Flow: the connection, and the stream to talk over: the same, or TLS on top of it."""
+def _open(path: UnixAddr, tls: ClientTls | None, early: bytes = b"") -> Flow[tuple[UnixStream, ByteStream]]:
+    """Flow: the connection, and the stream to talk over: the same, or TLS on top of it, with early data."""
     from netkit.net.unix import UnixStream
 
     unix = yield from UnixStream.connect_flow(path)
-    return unix, unix if tls is None else (yield from tls.over(unix))
+    return unix, unix if tls is None else (yield from tls.over(unix, early))
 
 
 def _credentials(stream: UnixStream) -> PeerRow | None:

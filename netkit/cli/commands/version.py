@@ -17,6 +17,14 @@ LIBRARIES = ("click", "rich", "cryptography", "truststore", "idna", "h2")
 OPTIONAL = ("pyOpenSSL", "ada-url", "aioquic", "brotli", "backports.zstd", "uvloop", "prompt_toolkit")
 
 
+class TlsBackendRow(TypedDict):
+    """A library that TLS can be done by; `--backend` of the commands chooses one."""
+
+    name: Annotated[str, "What --backend takes"]
+    library: Annotated[str | None, "The library with its version; null if it is absent"]
+    reason: Annotated[str | None, "Why it cannot be used here; null if it can"]
+
+
 class VersionRow(TypedDict):
     """The versions of netkit, of Python and of the libraries."""
 
@@ -33,6 +41,7 @@ class VersionRow(TypedDict):
     ]
     http2_reason: Annotated[str | None, "Why HTTP/2 is not done by the Rust crate; null if it is"]
     openssl: Annotated[str | None, "The OpenSSL of the standard ssl module; null if Python has none"]
+    tls_backends: Annotated[list[TlsBackendRow], "In the order in which they are tried"]
     libraries: Annotated[dict[str, str | None], "The libraries in use; null for one that is not installed"]
 
 
@@ -49,6 +58,9 @@ class VersionView(View[VersionRow]):
         for name, reason in (("twins", result["twins_reason"]), ("http2", result["http2_reason"])):
             yield name, Mark("good", "rust") if reason is None else Mark("warn", f"python, slower ({reason})")
         yield "openssl", result["openssl"] or "absent"
+        for backend in result["tls_backends"]:
+            shown = backend["library"] or f"absent ({backend['reason']})"
+            yield f"TLS {backend['name']}", shown
         yield from [(name, version or "absent") for name, version in result["libraries"].items()]
 
     def short(self, result: VersionRow) -> Iterable[str]:
@@ -61,7 +73,9 @@ def version(run: Run[VersionRow]) -> None:
 
     netkit has two versions of its performance-critical functions, one in Rust and one in Python, with the
     same results: the twins. "twins" says which of them is in use; if it is the slower Python one, also why.
-    "http2" says the same of the library for HTTP/2. NETKIT_PURE=1 chooses Python for both.
+    "http2" says the same of the library for HTTP/2. NETKIT_PURE=1 chooses Python for both. Each line of
+    "TLS" is a library that --backend of the other commands may name, or why it cannot be used here. Each
+    provider of cryptography that rustls may have is a line of its own.
 
     `netkit --version` prints only the version of netkit, and starts faster.
 
@@ -87,6 +101,7 @@ def version(run: Run[VersionRow]) -> None:
         "http2": http2,
         "http2_reason": http2_reason,
         "openssl": _openssl(),
+        "tls_backends": list(_tls_backends()),
         "libraries": dict(_library_versions()),
     }
     run.result(row)
@@ -98,6 +113,17 @@ def _openssl() -> str | None:
     except ImportError:
         return None  # a Python that was built without it
     return ssl.OPENSSL_VERSION
+
+
+def _tls_backends() -> Iterable[TlsBackendRow]:
+    try:
+        from netkit.tls.backends import find_backend, names, why_absent
+    except ImportError:
+        return  # a Python that was built without ssl
+    for name in names():
+        reason = why_absent(name)
+        version = find_backend(name).version if reason is None else None
+        yield {"name": name, "library": version, "reason": reason}
 
 
 def _library_versions() -> Iterable[tuple[str, str | None]]:

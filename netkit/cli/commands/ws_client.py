@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netkit.cli.fetch.options import AuthOptions
+from netkit.cli.fetch.options import AuthOptions, FetchTlsOptions
 from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.groups import option_group
@@ -39,7 +39,13 @@ class ClientView(View[Any]):
 @argument("url", metavar="URL", type=WsUrl())
 @argument("texts", metavar="[MESSAGE...]", nargs=-1, required=False, complete=FILE)
 @options.timeout(10.0)
-@option_group(messages=MessageOptions, handshake=HandshakeOptions, auth=AuthOptions, connect=WsConnectOptions)
+@option_group(
+    messages=MessageOptions,
+    handshake=HandshakeOptions,
+    auth=AuthOptions,
+    connect=WsConnectOptions,
+    tls=FetchTlsOptions,
+)
 def client(
     run: Run[Any],
     url: str,
@@ -49,6 +55,7 @@ def client(
     handshake: HandshakeOptions,
     auth: AuthOptions,
     connect: WsConnectOptions,
+    tls: FetchTlsOptions,
 ) -> Exit:
     """Open a WebSocket; send messages, write the replies.
 
@@ -92,7 +99,7 @@ def client(
     source = _source(run, texts, messages)
     recorder = None if messages.record is None else Recorder(messages.record)
     try:
-        with Opener(run, url, handshake, connect, auth, timeout) as opener:
+        with Opener(run, url, handshake, connect, tls, auth, timeout) as opener:
             display = Display(run, messages, recorder)
             return _talk(run, opener, display, source, handshake, messages)
     finally:

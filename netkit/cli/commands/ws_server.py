@@ -9,11 +9,11 @@ from netkit.cli.frame.groups import option_group
 from netkit.cli.frame.options import WrongValue, argument, option
 from netkit.cli.payload.bind import Bind
 from netkit.cli.payload.faults import FaultOptions
-from netkit.cli.payload.http_options import HttpProcess, HttpTlsOptions
-from netkit.cli.payload.http_server import Place
+from netkit.cli.payload.http.options import HttpProcess, HttpTlsOptions
+from netkit.cli.payload.http.server import Place
 from netkit.cli.payload.serving import drain as drain_option
-from netkit.cli.payload.ws_events import WsView
-from netkit.cli.payload.ws_options import AccessOptions, ModeOptions, WsLimits
+from netkit.cli.payload.ws.events import WsView
+from netkit.cli.payload.ws.options import AccessOptions, ModeOptions, WsLimits
 
 _BINDS = argument("binds", nargs=-1, metavar="[BIND]...", type=Bind(unix=True))
 _GROUPS = option_group(
@@ -130,7 +130,7 @@ def _serve(
 ) -> None:
     from contextlib import ExitStack
 
-    from netkit.cli.payload.ws_server import WsServing, sessions_of, warn_if_open, watchers
+    from netkit.cli.payload.ws.server import WsServing, sessions_of, warn_if_open, watchers
 
     if how.workers > 1:
         hint = "leave --workers out"

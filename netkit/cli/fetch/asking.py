@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from netkit.cli.frame.options import Value, exclude
-from netkit.cli.payload.tls_files import TrustOptions
+from netkit.cli.frame.options import Value
+from netkit.cli.payload.tls.client import ClientTlsSettings
 
 if TYPE_CHECKING:
     import click
@@ -17,13 +17,10 @@ if TYPE_CHECKING:
     from netkit.io import Flow
 
 
-class AskOptions(TrustOptions):
-    """`--ca` and `--insecure`, for a server that is asked."""
+class AskOptions(ClientTlsSettings):
+    """The options of TLS, for a server that is asked."""
 
-    section = "Where a URL is asked"
-
-    def check(self) -> None:
-        exclude("--ca", self.ca, "--insecure", self.insecure, "--insecure verifies nothing")
+    section = "Where a URL is asked over TLS"
 
 
 class Head(NamedTuple):
@@ -69,24 +66,14 @@ class AskedUrl(Value["Url"]):
 def asking_client(ask: AskOptions, env: Environment) -> Client:
     """A client that follows redirects, through the proxies of the environment.
 
-    Raises OSError, UnusableFile.
+    Raises what `ClientTlsSettings.config` raises.
     """
     from netkit.cli.fetch.settings import environment_proxies
-    from netkit.cli.payload.tls_files import trusted_certificates
     from netkit.http.client.client import Client
     from netkit.http.client.dial import DialConfig
     from netkit.http.config import ClientConfig
 
-    tls = None
-    if ask.ca is not None or ask.insecure:
-        from netkit.tls.config import CertVerifyMode, TlsConfig
-
-        tls = TlsConfig.client()
-        if ask.ca is not None:
-            tls = tls.with_root_certs(trusted_certificates(ask.ca, env))
-        else:
-            tls = tls.with_verify_mode(CertVerifyMode.None_)
-    dial = DialConfig(tls=tls, proxy_for=environment_proxies(env))
+    dial = DialConfig(tls=ask.config_or_none(env), proxy_for=environment_proxies(env))
     return Client(ClientConfig(timeout=None), dial=dial)
 
 

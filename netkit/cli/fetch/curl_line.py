@@ -14,24 +14,25 @@ import shlex
 from typing import TYPE_CHECKING
 
 from netkit.cli.fetch.plan import FORM_TYPE, FileBody, MultipartBody
+from netkit.cli.fetch.shell_words import ShellError, split_words
 from netkit.cli.frame.options import WrongValue
-from netkit.cli.payload.shell_words import ShellError, split_words
+from netkit.cli.payload.tls.options import is_of_13, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from netkit.cli.fetch.plan import RequestPlan, SettledRequest
 
 _FLAGS = """
     basic compressed create-dirs digest fail fail-with-body get head http1.1 http2 http2-prior-knowledge
     include insecure ipv4 ipv6 location location-trusted netrc no-buffer raw
-    remote-header-name remote-name show-error show-headers silent verbose
+    remote-header-name remote-name show-error show-headers silent tls-earlydata verbose
 """
 _VALUES = """
-    cacert cert connect-timeout connect-to continue-at cookie cookie-jar data data-ascii data-binary data-raw
-    data-urlencode form form-string header interface key limit-rate max-redirs max-time netrc-file noproxy
-    oauth2-bearer output output-dir proxy range referer request resolve retry retry-delay
-    unix-socket upload-file user user-agent
+    cacert cert ciphers connect-timeout connect-to continue-at cookie cookie-jar crlfile curves data
+    data-ascii data-binary data-raw data-urlencode form form-string header interface key limit-rate
+    max-redirs max-time netrc-file noproxy oauth2-bearer output output-dir proxy range referer request
+    resolve retry retry-delay sigalgs tls-max unix-socket upload-file user user-agent
 """
 #: Options that mean the same here, by curl's long names: without a value, and with one.
 FLAGS = frozenset(_FLAGS.split())
@@ -47,6 +48,7 @@ PASSED_OVER = {
     "remote-name-all": "-O is for all URLs here",
     "ssl-no-revoke": "only Windows' TLS asks about that",
     "tcp-nodelay": "it is always so",
+    "tlsv1": "nothing older than TLS 1.2 is spoken unless it is asked for",
     "tlsv1.2": "it is the least that is spoken",
     "styled-output": "headers are coloured on a terminal",
 }
@@ -92,12 +94,21 @@ LETTERS = {
     "X": "request",
 }
 #: curl's names that are others here.
-_HERE = {"ipv4": "-4", "ipv6": "-6"}
+_HERE = {
+    "ipv4": ["-4"],
+    "ipv6": ["-6"],
+    "tlsv1.0": ["--min-version", "1.0"],
+    "tlsv1.1": ["--min-version", "1.1"],
+    "tlsv1.3": ["--min-version", "1.3"],
+}
+#: The same, of options with a value.
+_VALUES_HERE = {"tls13-ciphers": "--cipher"}
 #: What helps instead of an option that is not there.
 _INSTEAD = {
     "config": "write its options on the command line",
     "retry-max-time": "--max-time is for all tries together",
     "next": "give one request at a time",
+    "pass": "--password-file FILE has the password of a key, which a command line would show",
     "proxy-user": "user and password are part of the proxy's URL",
     "socks5": "write --proxy socks5://HOST:PORT",
     "socks5-hostname": "write --proxy socks5h://HOST:PORT",
@@ -154,7 +165,7 @@ def _option(name: str, value: str | None, rest: list[str], found: list[str], url
     """One option of curl's, by its long name; `value` is what stood in the same word."""
     if name in _INSTEAD:
         raise _unknown(f"--{name}", _INSTEAD[name])
-    if name in VALUES or name in ("json", "url"):
+    if name in VALUES or name in _VALUES_HERE or name in ("json", "url"):
         if value is None:
             if not rest:
                 raise WrongValue(f"--from-curl: --{name} has no value", None)
@@ -167,9 +178,9 @@ def _option(name: str, value: str | None, rest: list[str], found: list[str], url
             found[:0] = ["-H", "Content-Type: application/json", "-H", "Accept: application/json"]
             found += ["--data-binary", value]
         else:
-            found += [f"--{name}", value]
-    elif name in FLAGS:
-        found.append(_HERE.get(name, f"--{name}"))
+            found += [_VALUES_HERE.get(name, f"--{name}"), value]
+    elif name in FLAGS or name in _HERE:
+        found += _HERE.get(name, [f"--{name}"])
     elif name not in PASSED_OVER and not (name.startswith("no-") and name[3:] in _NEGATABLE):
         raise _unknown(f"--{name}", None)
 
@@ -205,6 +216,23 @@ _BESIDE = {
 }
 
 
+#: Options of TLS that are other words of curl's: from their value to these words.
+_TLS_BESIDE: dict[str, Callable[[str], list[str]]] = {
+    "--min-version": lambda version: [f"--tlsv{version}"],
+    "--max-version": lambda version: ["--tls-max", version],
+    "--ciphers": lambda names: [
+        word
+        for option, of_13 in (("--ciphers", False), ("--tls13-ciphers", True))
+        if (chosen := [name for name in listed(names) if is_of_13(name) is of_13])
+        for word in (option, ":".join(chosen))
+    ],
+    **{
+        f"--tls{version}": lambda _, version=version: [f"--tlsv{version}", "--tls-max", version]  # type: ignore[misc]
+        for version in ("1.0", "1.1", "1.2", "1.3")
+    },
+}
+
+
 def to_curl(plan: RequestPlan, settled: SettledRequest, beside: Iterable[tuple[str, object]]) -> str:
     """The curl command that sends the same, for a POSIX shell.
 
@@ -213,6 +241,9 @@ def to_curl(plan: RequestPlan, settled: SettledRequest, beside: Iterable[tuple[s
     """
     words = ["curl"]
     for name, value in beside:
+        if name in _TLS_BESIDE:
+            words += _TLS_BESIDE[name](str(value).removeprefix("TLS "))
+            continue
         known = _BESIDE.get(name, name if name[2:] in FLAGS | VALUES else None)
         if known is None:
             continue
@@ -324,4 +355,8 @@ def _ansi(character: str) -> str:
 
 def without_counterpart(given: Sequence[tuple[str, object]]) -> list[str]:
     """The given options that curl has no counterpart of."""
-    return [name for name, _ in given if name not in _BESIDE and name[2:] not in FLAGS | VALUES]
+    return [
+        name
+        for name, _ in given
+        if name not in _BESIDE and name not in _TLS_BESIDE and name[2:] not in FLAGS | VALUES
+    ]

@@ -10,6 +10,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 from netkit.cli.frame.messages import visible
+from netkit.cli.payload.tls.rows import early_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -120,8 +121,18 @@ class Dialogue:
                 yield f"* over TLS, because the host asked for it before: {visible(facts['url'].redacted)}"
             case "retry" if "delay" in facts:
                 yield f"* {facts['why']}: again in {facts['delay']:.1f} s"
+            case "retry" if facts.get("status") == 425:
+                yield "* too early for the server: again, after the handshake"
             case "retry":
                 yield "* over another connection"
+
+
+#: What a client does about ECH that it did not mean to do at first.
+_ECH = {
+    "other keys": "ECH: the server has other keys: again with those that it gave",
+    "disabled": "ECH: the server decrypts no hello: again without",
+    "unknown": "ECH: nothing in the record that is known here: without",
+}
 
 
 def _phase_lines(name: str, facts: dict[str, Any]) -> Iterator[str]:
@@ -131,13 +142,20 @@ def _phase_lines(name: str, facts: dict[str, Any]) -> Iterator[str]:
             yield f"* {visible(facts['target'])} is at {found}"
         case "service":
             alpn = ", ".join(facts["alpn"])
-            yield f"* HTTPS record: {visible(facts['target'])} at port {facts['port']}, ALPN {alpn}"
+            ech = ", ECH" * bool(facts["ech"])
+            yield f"* HTTPS record: {visible(facts['target'])} at port {facts['port']}, ALPN {alpn}{ech}"
+        case "ech":
+            yield f"* {_ECH[facts['outcome']]}"
         case "connect":
             yield f"* TCP connection to {facts.get('peer') or facts.get('path')}"
         case "proxy":
             yield f"* the proxy is connected to {visible(facts['target'])}"
         case "tls":
-            yield f"* TLS handshake: {facts['version'].as_str}, {facts['cipher']}, ALPN {facts['alpn']}"
+            words = [facts["version"].as_str, facts["cipher"], facts["group"], f"ALPN {facts['alpn']}"]
+            words += ["resumed"] * bool(facts["resumed"])
+            words += ["ECH accepted"] * bool(facts["ech"])
+            words += early_words(facts["early"])
+            yield f"* TLS handshake: {', '.join(filter(None, words))}"
         case "end":
             yield "* the end of the answer"
 
@@ -159,6 +177,7 @@ def _connection(info: ConnectionInfo) -> str:
         words.append(f"through the proxy {info.proxy}")
     if info.tls_version is not None:
         words.append(f"with {info.tls_version.as_str}, {info.cipher}")
+        words += early_words(info.early_data_accepted)
         if info.peer_chain:
             subject = info.peer_chain[0].subject or "without a name"
             words.append(f"to {visible(subject)}")

@@ -294,6 +294,7 @@ def _version(response: Any) -> str:
 def _head_rows(response: ResponseStream | FetchedResponse, method: str) -> Iterator[dict[str, Any]]:
     """The events of a head: the redirects that led here, interim responses, and the response."""
     from netkit.cli.fetch.rows import header_rows
+    from netkit.cli.payload.tls.rows import info_tls_row
 
     urls = [*(str(each.url) for each in response.history), str(response.url)]
     for each, location in zip(response.history, urls[1:], strict=True):
@@ -306,9 +307,6 @@ def _head_rows(response: ResponseStream | FetchedResponse, method: str) -> Itera
     for status, headers in response.interim:
         yield {"event": "interim", "status": status, "headers": header_rows(headers.fields)}
     info = response.connection
-    tls = None
-    if info.tls_version is not None:
-        tls = {"protocol": info.tls_version.as_str, "cipher": info.cipher, "alpn": info.alpn}
     yield {
         "event": "response",
         "method": method,
@@ -320,5 +318,5 @@ def _head_rows(response: ResponseStream | FetchedResponse, method: str) -> Itera
         "local": None if info.local is None else str(info.local),
         "reused": info.reused,
         "proxy": info.proxy,
-        "tls": tls,
+        "tls": info_tls_row(info),
     }

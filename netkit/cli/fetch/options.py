@@ -2,6 +2,7 @@
 
     RequestOptions    what is sent          AuthOptions    who asks
     ConnectOptions    over what             FollowOptions  redirects, failures, retries
+    FetchTlsOptions   TLS; RequestTlsOptions, with early data
     SaveOptions       where bodies go       ShowOptions    what is shown beside them
 
 Short options are curl's. An option of netkit that means the same as one of curl's has both names.
@@ -9,7 +10,7 @@ Short options are curl's. An option of netkit that means the same as one of curl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,12 +18,20 @@ from netkit._value import assign
 from netkit.cli.fetch.values import ByteRanges, Checksum, Data, HeaderText, MethodName, Offset, Part, Size
 from netkit.cli.frame.groups import OptionGroup, OutputOptions, SourceOptions, field, flag
 from netkit.cli.frame.options import Address, File, Number, Seconds, WrongValue, exclude
+from netkit.cli.payload.tls.client import ClientTlsSettings, cert_field
+from netkit.cli.payload.tls.ech import ech_field
+from netkit.cli.payload.tls.files import ca_field, crl_field, insecure_field
+from netkit.cli.payload.tls.options import cipher_field, group_field, max_version_field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netkit.addr import IpAddr
     from netkit.cli.fetch.plan import DataPiece, FormPart, HeaderLine
+    from netkit.cli.frame.context import Environment
+    from netkit.cli.payload.tls.ech import Ech
+    from netkit.tls.config import TlsConfig
+    from netkit.tls.versions import TlsVersion
 
 #: Options of curl that share one list, because their order counts; `tag_values` marks the values of each.
 TAGS = {
@@ -197,14 +206,6 @@ class ConnectOptions(SourceOptions):
     http11: bool = flag("--http1.1", help="Speak HTTP/1.1.")
     http2: bool = flag("--http2", help="Speak HTTP/2 where the server offers it (the default over TLS).")
     prior: bool = flag("--http2-prior-knowledge", help="Speak HTTP/2 at once, without asking.")
-    insecure: bool = flag("-k", "--insecure", help="Continue even if the certificate does not verify.")
-    ca: str | None = field(
-        "--ca", "--cacert", type=File(), help="Trust the certificates in FILE (PEM), not the system's."
-    )
-    cert: str | None = field(
-        "-E", "--cert", type=File(), help="This client's certificate (PEM; the key may be in it)."
-    )
-    key: str | None = field("--key", type=File(), help="The key of that certificate (PEM).")
     deny_private: bool = flag(
         "--deny-private", help="Connect to no private, loopback or link-local address, also after redirects."
     )
@@ -213,9 +214,35 @@ class ConnectOptions(SourceOptions):
         super().check()
         exclude("--http1.1", self.http11, "--http2", self.http2 or self.prior)
         exclude("--unix-socket", self.unix_socket, "--proxy", self.proxy)
-        exclude("--ca", self.ca, "--insecure", self.insecure, "--insecure verifies nothing")
-        if not self.cert:
-            self.only_with("--cert", "key")
+
+
+class FetchTlsOptions(ClientTlsSettings):
+    """TLS, with curl's names beside netkit's."""
+
+    ca: tuple[str, ...] = ca_field("--cacert")
+    insecure: bool = insecure_field("-k")
+    cert: str | None = cert_field("-E")
+    crl: tuple[str, ...] = crl_field("server", "--crlfile")
+    max_version: TlsVersion | None = max_version_field("--tls-max")
+    cipher: tuple[str, ...] = cipher_field("--ciphers")
+    group: str | None = group_field("--curves")
+    ech: Ech | None = ech_field(auto=True)
+
+
+class RequestTlsOptions(FetchTlsOptions, own_first=True):
+    """TLS of whoever sends requests: early data."""
+
+    early_data: bool = flag(
+        "--early-data",
+        "--tls-earlydata",
+        help="Send GET, HEAD and OPTIONS in the first flight (0-RTT) where a session is resumed. Each URL "
+        "then has a connection of its own, and the first one leaves the session.",
+    )
+
+    def config(self, env: Environment, **more: Any) -> TlsConfig:
+        """As that of the others; with --early-data, a backend that can send it. Raises WrongValue."""
+        config = super().config(env, **more)
+        return self.sending_early(config) if self.early_data else config
 
 
 class FollowOptions(OptionGroup):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypedDict
 
 from netkit.cli.frame.fields import Endpoint, EndpointOrPath
-from netkit.cli.payload.talking import TlsRow
+from netkit.cli.payload.tls.rows import TlsRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

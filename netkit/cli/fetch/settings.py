@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from netkit.addr import SocketAddr
-    from netkit.cli.fetch.options import ConnectOptions, FollowOptions
+    from netkit.cli.fetch.options import ConnectOptions, FetchTlsOptions, FollowOptions, RequestTlsOptions
     from netkit.cli.fetch.plan import Credentials
     from netkit.cli.fetch.state import State
     from netkit.cli.frame.context import Environment
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from netkit.http.retry import RetryPolicy
     from netkit.http.url import Url
     from netkit.proxy.url import Proxy
-    from netkit.tls.config import TlsConfig
 
 #: A host in the options of curl: a name, an address, or an IPv6 address in brackets.
 _HOST = r"\[[0-9A-Fa-f:.%\w]+\]|[^:\[\]]*"
@@ -31,10 +30,17 @@ _RESOLVE = rf"\+?({_HOST}):(\d+):(.+)"
 _CONNECT_TO = rf"({_HOST}):(\d*):({_HOST}):(\d*)"
 
 
-def dial_config(connect: ConnectOptions, urls: Iterable[Url], env: Environment) -> DialConfig:
+def dial_config(
+    connect: ConnectOptions,
+    tls: FetchTlsOptions,
+    urls: Iterable[Url],
+    env: Environment,
+    *,
+    early_data: bool = False,
+) -> DialConfig:
     """How connections are made. `urls` are those that are asked for: --connect-to may mean all of them.
 
-    Raises WrongValue, OSError and UnusableFile for files of certificates.
+    Raises WrongValue, and OSError and UnusableFile for files of certificates.
     """
     from netkit.http.client.dial import DialConfig, HttpVersions
 
@@ -46,7 +52,7 @@ def dial_config(connect: ConnectOptions, urls: Iterable[Url], env: Environment) 
     origin = connect.resolve()
     return DialConfig(
         versions=versions,
-        tls=tls_config(connect, env),
+        tls=tls.config_or_none(env),
         proxy_for=proxy_choice(connect, env),
         unix_socket=connect.unix_socket,
         resolve_to=dict(map(parse_resolve, connect.resolve_to)),
@@ -55,16 +61,17 @@ def dial_config(connect: ConnectOptions, urls: Iterable[Url], env: Environment) 
         source=origin.source,
         deny_private=connect.deny_private,
         connect_timeout=connect.connect_timeout,
-        services=_services() if connect.https_records else None,
+        services=_services(tls.ech == "auto") if connect.https_records or tls.ech == "auto" else None,
+        early_data=early_data,
     )
 
 
-def _services() -> Services:
-    """What asks for HTTPS records: the servers of resolv.conf."""
+def _services(ech: bool) -> Services:
+    """What asks for HTTPS records: the servers of resolv.conf; `ech`: also for how to encrypt hellos."""
     from netkit.dns.resolver import Resolver
     from netkit.https_records import HttpsRecords
 
-    return HttpsRecords(Resolver())
+    return HttpsRecords(Resolver(), ech=ech)
 
 
 def open_client(
@@ -74,6 +81,7 @@ def open_client(
     trace: Trace | None,
     follow: FollowOptions,
     connect: ConnectOptions,
+    tls: RequestTlsOptions,
     *,
     follows: bool,
     decodes: bool,
@@ -87,12 +95,15 @@ def open_client(
         follow_redirects=follows,
         max_redirects=follow.max_redirs,
         # A stream may be silent for hours; --max-time is for whoever does not want that.
-        pool_config=PoolConfig(read_timeout=None, write_timeout=None),
+        # Early data is for new connections: with it, none is kept.
+        pool_config=PoolConfig(
+            read_timeout=None, write_timeout=None, idle_timeout=0.0 if tls.early_data else 90.0
+        ),
         user_agent=None,
         decode=decodes,
         retry=retry_policy(follow),
     )
-    dial = dial_config(connect, urls, env)
+    dial = dial_config(connect, tls, urls, env, early_data=tls.early_data)
     return Client(config, dial=dial, cookies=state.jar, netrc=state.netrc, trace=trace)
 
 
@@ -185,24 +196,6 @@ def connect_map(texts: Iterable[str], urls: Iterable[Url]) -> dict[str, str]:
         for key_host, key_port in keys:
             found.setdefault(f"{key_host}:{key_port}", f"{host or key_host}:{port or key_port}")
     return found
-
-
-def tls_config(connect: ConnectOptions, env: Environment) -> TlsConfig | None:
-    """The settings of TLS; None where no option is about them."""
-    if not (connect.insecure or connect.ca or connect.cert):
-        return None
-    from netkit.cli.payload.tls_files import certificates, private_key, trusted_certificates
-    from netkit.tls.config import CertVerifyMode, TlsConfig
-
-    config = TlsConfig.client()
-    if connect.ca is not None:
-        config = config.with_root_certs(trusted_certificates(connect.ca, env))
-    if connect.insecure:
-        config = config.with_verify_mode(CertVerifyMode.None_)
-    if connect.cert is not None:
-        key = private_key(connect.key or connect.cert, "--key")
-        config = config.with_identity(certificates(connect.cert, "--cert"), key)
-    return config
 
 
 def auth_of(credentials: Credentials | None, env: Environment) -> Auth | None:

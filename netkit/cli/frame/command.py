@@ -40,8 +40,10 @@ from netkit.cli.frame.usage import WORDS, usage_error
 from netkit.errors import NetkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from netkit.cli.frame.cells import Line
+    from netkit.cli.frame.exits import Failure
     from netkit.cli.frame.inputs import Inputs
     from netkit.cli.frame.view import View
     from netkit.io import CancellationToken, Flow
@@ -80,6 +82,13 @@ class Run(Output[R], Generic[R]):
         """Write the bare values, as --short does, unless --json was given."""
         if not self.json:
             self.env.mode = "short"
+
+    def prefer_plain(self, failed_lines: Callable[[Failure], Iterable[Line]]) -> None:
+        """Write plain text, also on a terminal, unless another form was asked for. `failed_lines` makes the
+        lines of an input without a result."""
+        if self.env.mode in ("plain", "table"):
+            self.env.mode = "plain"
+            self.failed_lines = failed_lines
 
     def each(
         self, inputs: Inputs[T], function: Callable[[T], Flow[R] | R], *, timeout: float | None = None
@@ -160,8 +169,10 @@ class Run(Output[R], Generic[R]):
         self.count(Exit.USAGE)
 
     def _interrupted(self, inputs: Inputs[Any]) -> None:
+        from netkit.cli.frame.messages import plural
+
         hint = None if inputs.how.resume is None else "the same command goes on where this ended"
-        self.env.warn(None, f"interrupted after {self.rows:,} inputs", hint)
+        self.env.warn(None, f"interrupted after {plural(self.rows, 'input')}", hint)
 
 
 class Section(NamedTuple):
@@ -218,7 +229,7 @@ class NetkitCommand(click.Command):
         doing: str | None,
         lookup: bool,
         short_letters: bool,
-        rewrite: Callable[[list[str]], list[str]] | None,
+        rewrite: Callable[[list[str], Environment], list[str]] | None,
         sections: Sequence[Section],
         see_also: Sequence[str],
         output: type[OutputOptions],
@@ -251,7 +262,7 @@ class NetkitCommand(click.Command):
         ctx.meta[WORDS] = tuple(args)  # click takes them out of the list one by one
         try:
             if self.rewrite is not None:
-                args = self.rewrite(args)
+                args = self.rewrite(args, ctx.find_root().obj)
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             raise usage_error(error, ctx) from None
@@ -399,7 +410,7 @@ def command(
     lookup: bool = False,
     modes: tuple[str, ...] = ALL_MODES,
     short_letters: bool = True,
-    rewrite: Callable[[list[str]], list[str]] | None = None,
+    rewrite: Callable[[list[str], Environment], list[str]] | None = None,
     sections: Sequence[Section] = (),
     see_also: Sequence[str] = (),
     output: type[OutputOptions] = OutputOptions,

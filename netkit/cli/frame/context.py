@@ -203,6 +203,16 @@ class Environment:
         if self.stdout is None and self._file is None:
             self._file = open(os.devnull, "wb")  # noqa: SIM115
 
+    def keep_output_private(self) -> None:
+        """Let only its owner read the file of -o: there will be a secret in it. Not for pipes and devices."""
+        if self._file is None or sys.platform == "win32":
+            return
+        import stat
+
+        number = self._file.fileno()
+        if stat.S_ISREG(os.fstat(number).st_mode):
+            os.fchmod(number, 0o600)
+
     def flush(self) -> None:
         """Let the reader see what was written so far. Raises OutputFailed."""
         stream = self._file or self.stdout
@@ -212,6 +222,21 @@ class Environment:
             _flush(stream)
         except (OSError, ValueError) as error:
             raise self._output_failed(error) from None
+
+    def check_reader(self) -> None:
+        """Raise OutputFailed if nobody reads results any more: for who may have nothing to write for long."""
+        stream = self._file or self.stdout
+        if stream is None or sys.platform == "win32":
+            return
+        import select
+
+        try:
+            looking = select.poll()
+            looking.register(stream.fileno(), 0)
+        except (OSError, ValueError):
+            return  # a stream without a descriptor
+        if any(found & select.POLLERR for _, found in looking.poll(0)):
+            raise OutputFailed(OSError(errno.EPIPE, os.strerror(errno.EPIPE)), self._where)
 
     @property
     def _where(self) -> str:

@@ -235,7 +235,7 @@ def explain(error: BaseException, *, lookup: bool = False, options: Container[st
     if isinstance(error, NetkitError):
         return _explain_own(error, lookup, options)
     if _is_from(error, "ssl"):
-        from netkit.tls.errors import from_ssl_error
+        from netkit.tls.openssl_errors import from_ssl_error
 
         own = from_ssl_error(error)  # type: ignore[arg-type]
         return _explain_own(own, lookup, options)._replace(error=error)
@@ -263,8 +263,9 @@ def _explain_own(error: NetkitError, lookup: bool, options: Container[str] | Non
         code = Exit.TIMEOUT
     elif lookup and stage == "resolve" and error.kind in _NO:
         code = Exit.NO
-    elif hint is None and stage in _REACHING:
-        # The same cause has the same advice in every command.
+    elif hint is None and stage in _REACHING and isinstance(error, OSError):
+        # The same cause has the same advice in every command. Who refuses what is asked, such as a name
+        # server, has been reached.
         hint = _HINTS_OF_CONNECTING.get(error.kind)
     return Failure(code, error.layer, stage, error.kind, str(error), hint, error)
 

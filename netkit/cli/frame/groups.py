@@ -73,11 +73,15 @@ class OptionGroup(Immutable):
     section: ClassVar[str] = "Options"
     fields: ClassVar[dict[str, Field]] = {}
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, *, own_first: bool = False) -> None:
+        """Take the fields out of the class's body. They stand behind those of the class that it extends;
+        with `own_first` before them. A field that replaces another keeps that one's place."""
         own = {name: found for name, found in vars(cls).items() if isinstance(found, Field)}
         for name in own:
             delattr(cls, name)
-        cls.fields = {**cls.fields, **own}
+        new = {name: found for name, found in own.items() if name not in cls.fields}
+        inherited = {name: own.get(name, found) for name, found in cls.fields.items()}
+        cls.fields = {**new, **inherited} if own_first else {**inherited, **new}
         cls.__match_args__ = tuple(cls.fields)  # type: ignore[misc]  # known only now
 
     def __init__(self, **values: Any) -> None:
@@ -103,9 +107,14 @@ class OptionGroup(Immutable):
 
     @classmethod
     def options(cls, argument: str, **changes: dict[str, Any]) -> list[Option]:
-        """The options; `changes` replaces parts of a field's declaration, by the name of the field."""
+        """The options; `changes` replaces parts of a field's declaration, by the name of the field.
+
+        A field may have another `section` than the group.
+        """
         return [
-            declared.option(f"{argument}__{name}", section=cls.section, **changes.get(name, {}))
+            declared.option(
+                f"{argument}__{name}", **{"section": cls.section, **declared.how, **changes.get(name, {})}
+            )
             for name, declared in cls.fields.items()
         ]
 

@@ -18,7 +18,7 @@ from netkit.cli.frame.messages import _UNSAFE, in_words, plural, visible
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from netkit.cli.frame.cells import Line
@@ -53,6 +53,8 @@ class Output(Generic[R]):
         self.columns = view.columns
         self.doing = doing
         self.lookup = lookup
+        #: What makes the plain lines of an input without a result, where they are not the usual line.
+        self.failed_lines: Callable[[Failure], Iterable[Line]] | None = None
         #: The names of the command's options, of which hints may name one; None: not known.
         self.options: Container[str] | None = None
         #: The input of rows for which the caller names none: the argument as typed, if there is just one.
@@ -127,12 +129,15 @@ class Output(Generic[R]):
         env = self.env
         if env.mode == "json":
             self.write_object(self.view.failed_json(failure), text, failure)
-        elif self.many and env.mode == "plain":
-            why = (text or "", "error", f"{failure.layer}.{failure.kind}", failure.message)
-            self._write_plain([why], block=False)
+        elif env.mode == "plain":
+            if self.failed_lines is not None:
+                self._write_plain(self.failed_lines(failure), block=False)
+            elif self.many:
+                why = (text or "", "error", f"{failure.layer}.{failure.kind}", failure.message)
+                self._write_plain([why], block=False)
         elif env.mode == "short":
             self._write_short((), failed=True)
-        elif self.many and env.mode == "table" and self.columns:
+        elif self.many and self.columns:
             from netkit.cli.render.columns import failed_line
 
             line = failed_line(env, self.columns, visible(text or ""), visible(failure.message))

@@ -19,6 +19,7 @@ REMEDIES: dict[Remedy, str] = {
     "alpn_protocols": "--alpn LIST says which are offered",
     "http1": "leave --http2-prior-knowledge out",
     "http2": "--http2-prior-knowledge speaks it at once",
+    "identity_cert": "--cert FILE shows one",
     "max_redirects": "--max-redirs N allows more",
     "max_version": "--max-version says which is the newest",
     "name_servers": "`netkit dig` shows what the name servers say",

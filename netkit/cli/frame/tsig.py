@@ -44,10 +44,10 @@ class TsigKeyText(Value["TsigKey"]):
 
 def read_keys(paths: Iterable[str], *, allow_md5: bool = False) -> list[TsigKey]:
     """The keys in files. Raises OSError, and TsigError.KeyFile with line and column."""
-    from netkit.dns.tsig.keys import TsigKey
+    from netkit.dns.tsig.keys import MAX_KEY_FILE, TsigKey
 
     keys: list[TsigKey] = []
     for path in paths:
         with open(path, encoding="utf-8", errors="replace") as file:
-            keys += TsigKey.parse_file(file.read(), path, allow_md5=allow_md5)
+            keys += TsigKey.parse_file(file.read(MAX_KEY_FILE + 1), path, allow_md5=allow_md5)
     return keys

@@ -109,7 +109,7 @@ def _options(command: click.Command, context: click.Context) -> Iterator[Value]:
         if isinstance(param, click.Option) and not param.hidden:
             metavar = option_metavar(param)
             takes: str | tuple[str, ...] | None = None
-            if metavar is not None and not metavar.startswith("["):  # a value that may be left out joins it
+            if metavar is not None and not metavar.startswith("[="):  # a value that may be left out joins it
                 kind = getattr(param, "complete", None) or ""
                 choices = getattr(param.type, "choices", None) or (kind() if callable(kind) else ())
                 takes = tuple(map(str, choices)) or kind

@@ -14,14 +14,16 @@ from netkit.cli.frame.fields import Endpoint, EndpointOrPath, Format
 from netkit.cli.frame.options import WrongValue, option
 from netkit.cli.frame.output import rfc3339
 from netkit.cli.payload.serving import Ended, Listening, Reloaded, ServeView
-from netkit.cli.payload.talking import TlsRow, tls_row
+from netkit.cli.payload.tls.rows import ServedTlsRow, served_tls_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netkit.addr import SocketAddr
     from netkit.cli.frame.command import Run
-    from netkit.dns.server import AnsweredQuery
+    from netkit.dns.authority.notify import Notified
+    from netkit.dns.authority.responder import AnsweredQuery
+    from netkit.dns.zones.findings import ZoneFinding
     from netkit.lab.echo_server import Connection
 
 
@@ -43,7 +45,7 @@ class Came(OfClient):
     """A connection was taken."""
 
     event: Literal["connected"]
-    tls: Annotated[TlsRow | None, "What TLS agreed on"]
+    tls: Annotated[ServedTlsRow | None, "What TLS agreed on"]
 
 
 class Left(OfClient):
@@ -69,11 +71,47 @@ class Queried(Happened):
     """A query was answered, or thrown away."""
 
     event: Literal["query"]
-    transport: Annotated[Literal["udp", "tcp"], "What it came over"]
+    transport: Annotated[Literal["udp", "tcp", "tls", "https"], "What it came over"]
     peer: Annotated[Endpoint, "Who asked"]
     question: Annotated[AskedRow | None, "null where there was not one question that could be read"]
     rcode: Annotated[str | None, "NOERROR, NXDOMAIN, ...; null where there is no response"]
     size: Annotated[int | None, "Octets of the response"]
+
+
+class NotifiedRow(Happened):
+    """A secondary was told that a zone has changed, and has answered, or has not."""
+
+    event: Literal["notified"]
+    name: Annotated[str, "The zone"]
+    zone_serial: Annotated[int | None, "The serial that was told"]
+    peer: Annotated[Endpoint, "The secondary"]
+    rcode: Annotated[str | None, "Its answer: NOERROR if it has heard; null if there was none"]
+    reason: Annotated[str | None, "Why there is no answer"]
+    attempts_made: Annotated[int, "How often it was told"]
+    elapsed_s: Annotated[float, "From the first time to the answer"]
+
+
+class ZoneFindingRow(TypedDict):
+    """Something is odd about a zone that is served all the same."""
+
+    event: Literal["finding"]
+    severity: Literal["warning"]
+    code: Annotated[str, "no-name-servers, serial-back or serial-unchanged"]
+    zone: str
+    file: Annotated[str, "The zone file"]
+    message: str
+
+
+def finding_row(finding: ZoneFinding) -> ZoneFindingRow:
+    """What is odd about a zone, as an object of JSON."""
+    return {
+        "event": "finding",
+        "severity": "warning",
+        "code": finding.code,
+        "zone": str(finding.zone),
+        "file": finding.file,
+        "message": finding.message,
+    }
 
 
 class EchoView(ServeView):
@@ -82,10 +120,18 @@ class EchoView(ServeView):
     schema = Listening | Came | Left | EchoedDatagram | Reloaded | Ended
 
 
+class DnsListening(TypedDict):
+    """A socket accepts connections or datagrams from now on."""
+
+    event: Literal["listening"]
+    transport: Annotated[Literal["udp", "tcp", "tls", "https"], "What queries come over"]
+    local: Annotated[Endpoint, "The address, with the port that the system chose if 0 was given"]
+
+
 class DnsView(ServeView):
     """Where a name server listens; with --events, what it is asked."""
 
-    schema = Listening | Queried | Reloaded | Ended
+    schema = DnsListening | ZoneFindingRow | Queried | NotifiedRow | Reloaded | Ended
 
 
 events = option(
@@ -117,7 +163,7 @@ class Events:
             "local": str(connection.local),
         }
         if what == "connected":
-            row["tls"] = tls_row(connection.stream)
+            row["tls"] = served_tls_row(connection.stream)
         else:
             row |= {"bytes_sent": connection.bytes, "elapsed_s": connection.elapsed}
         failure = None if connection.error is None else explain(connection.error)
@@ -147,6 +193,22 @@ class Events:
             "size": query.response_size,
         }
         self._run.write_object(row)
+
+    def notified(self, outcome: Notified) -> None:
+        """Of a secondary that was told of a zone."""
+        self._run.write_object(
+            {
+                "event": "notified",
+                "happened_at": _now(),
+                "name": str(outcome.zone),
+                "zone_serial": outcome.serial,
+                "peer": str(outcome.server),
+                "rcode": None if outcome.rcode is None else str(outcome.rcode),
+                "reason": None if outcome.error is None else str(outcome.error),
+                "attempts_made": outcome.attempts,
+                "elapsed_s": outcome.elapsed_s,
+            }
+        )
 
 
 def _now() -> str:

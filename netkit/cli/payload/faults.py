@@ -170,12 +170,16 @@ class FaultOptions(OptionGroup):
     )
 
     def check(self) -> None:
-        if self._asked().keys() == {"seed"}:
+        if self.seed is not None and not self.has_faults():
             hint = "add --delay, --drop, --reset-after, --throttle or --corrupt"
             raise WrongValue("--seed without a fault", hint)
 
+    def has_faults(self) -> bool:
+        """Whether there is anything that the seed is for."""
+        return bool(self._asked())
+
     def _asked(self) -> dict[str, Any]:
-        given = {name: getattr(self, name) for name in self.fields}
+        given = {name: getattr(self, name) for name in FaultOptions.fields if name != "seed"}
         return {name: value for name, value in given.items() if value is not None}
 
     def injected(self, env: Environment) -> Faults | None:
@@ -186,7 +190,7 @@ class FaultOptions(OptionGroup):
             return None
         from netkit.lab.faults import Faults
 
-        made = Faults(**asked)
+        made = Faults(**asked, seed=self.seed)
         env.warn(None, f"faults on purpose: {made}", f"--seed {made.seed} makes the same choices again")
         return made
 

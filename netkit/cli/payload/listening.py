@@ -26,20 +26,18 @@ from netkit.cli.frame.fields import EndpointOrPath
 from netkit.cli.frame.groups import OptionGroup, field, flag
 from netkit.cli.frame.messages import visible
 from netkit.cli.frame.options import Number, Seconds, WrongValue, exclude
-from netkit.cli.payload.server_tls import HANDSHAKE_TIMEOUT, CurrentTls
 from netkit.cli.payload.serving import Ended, Reloaded, ServeView, hangup_ends, serve_until_told
 from netkit.cli.payload.talking import (
     Closed,
     Data,
     OfConnection,
     Talk,
-    TlsRow,
     closed_row,
     tcp_row,
     tcp_words,
-    tls_row,
-    tls_words,
 )
+from netkit.cli.payload.tls.rows import ServedTlsRow, served_tls_row, served_tls_words
+from netkit.cli.payload.tls.server import HANDSHAKE_TIMEOUT, CurrentTls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,8 +45,8 @@ if TYPE_CHECKING:
 
     from netkit.cli.frame.command import Run
     from netkit.cli.frame.exits import Failure
-    from netkit.cli.payload.server_tls import ServerTlsOptions
     from netkit.cli.payload.talking import TalkOptions
+    from netkit.cli.payload.tls.server import ServerTlsOptions
     from netkit.io import ByteStream, Flow, Semaphore
     from netkit.net.listening import StreamListener
     from netkit.net.pump import Pumped
@@ -79,7 +77,7 @@ class Accepted(OfConnection):
     event: Literal["connected"]
     peer: Annotated[EndpointOrPath, "Where it comes from; with --proxy-protocol, as the header says"]
     local: Annotated[EndpointOrPath, "This end"]
-    tls: Annotated[TlsRow | None, "The result of the TLS handshake"]
+    tls: Annotated[ServedTlsRow | None, "The result of the TLS handshake"]
     pid: Annotated[int | None, "With --exec: the command's process"]
 
 
@@ -252,7 +250,7 @@ class Listening:
                 most += PREPARING
             return serve(listener, handler, stop=stop, drain=self.drain, hurry=leave, max_connections=most)
 
-        reload = self.tls_options.reload(self.tls)
+        reload = self.tls_options.reload(self.tls, self.run.env)
         serve_until_told(self.run, announced, flow_for, self._counted, reload=reload)
 
     def _counted(self) -> dict[str, int]:
@@ -400,7 +398,9 @@ class Listening:
         return None if isinstance(header.source, bytes) else header.source
 
     def _say_connected(self, taken: Taken, number: int | None, pid: int | None) -> None:
-        words = visible(f"connection from {taken.peer}{tls_words(taken.channel)}")  # a path is the peer's
+        words = visible(
+            f"connection from {taken.peer}{served_tls_words(taken.channel)}"
+        )  # a path is the peer's
         self.talk.note(words, number)
         if number is not None:
             log.debug("connection %d: %s", number, words)
@@ -409,7 +409,7 @@ class Listening:
                 "event": "connected",
                 "peer": str(taken.peer),
                 "local": str(taken.local),
-                "tls": tls_row(taken.channel),
+                "tls": served_tls_row(taken.channel),
                 "pid": pid,
             }
             self.run.write_object(_of(number, row))

@@ -19,8 +19,9 @@ import errno
 import os
 import signal
 from contextlib import contextmanager
+from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol, TypeAlias, TypedDict
 
 from netkit.cli.frame.exits import ServerEnded, Terminated, explain
 from netkit.cli.frame.fields import EndpointOrPath
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from netkit.cli.frame.command import Run
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.exits import Failure
+    from netkit.cli.payload.bind import Sockets
     from netkit.io import Event, Flow
+    from netkit.lab.faults import Faults
     from netkit.serve.handover import Handover
     from netkit.serve.stop import Stop
     from netkit.serve.workers import Workers
@@ -134,6 +137,38 @@ drain = option(
 )
 
 
+class StreamServer(Protocol):
+    """A server of connections: the numbers that it gives them, and how many it has at once at most."""
+
+    numbers: count[int]
+    max_connections: int | None
+
+
+class StreamProcessOptions(ProcessOptions):
+    """The same of a server that has a limit of connections."""
+
+    max_conns: int | None = field(
+        "--max-conns",
+        type=Number(1, 1_000_000),
+        help="Serve this many connections at the same time, over all workers; others wait.",
+    )
+
+    def check(self) -> None:
+        super().check()
+        self.check_connections(self.max_conns)
+
+    def begin(self, server: StreamServer, sockets: Sockets, faults: Faults | None, place: int) -> None:
+        """What the worker at `place` does first: it takes its part of numbers, connections and faults."""
+        from netkit.serve.workers import share
+
+        server.numbers = count(place + 1, self.workers)
+        sockets.lend()
+        if self.max_conns is not None:
+            server.max_connections = share(self.max_conns, place, self.workers)
+        if faults is not None:
+            faults.share(place, self.workers)
+
+
 def serve_until_told(
     run: Run[Any],
     listening: Sequence[object],
@@ -144,7 +179,8 @@ def serve_until_told(
     begin: Callable[[int], object] = lambda _place: None,
     ready: Callable[[], object] | None = None,
     release: Callable[[], object] = lambda: None,
-    reload: Callable[[], object] | None = None,
+    reload: Reload | None = None,
+    reload_aside: bool = False,
     handover: Handover | None = None,
     given: Sequence[str | None] | None = None,
     started: Event | None = None,
@@ -155,7 +191,8 @@ def serve_until_told(
     SIGUSR1 prints the counts so far. With several `workers`, each is a process that calls `begin` with its
     number and then runs the flow. When they stop, `release` is called in this process, and closes the shared
     sockets, because connections come as long as one process listens. On SIGHUP, `reload` is called in each
-    process, and reads all files again or none; its errors are reported. `ready` is called when connections
+    process, and reads all files again or none; its errors are reported. With `reload_aside` that is done in a
+    thread, because it takes long, and serving goes on. `ready` is called when connections
     are accepted. A successor can take `handover` at any time; then every connection continues until it ends
     by itself or is cut off. The service manager is notified, if there is one (sd_notify(3)). `given` are the
     BINDs of the sockets, as they were typed, if there may be several. `listening` are results of the view.
@@ -181,7 +218,7 @@ def serve_until_told(
             flow_for,
             counts,
             begin,
-            lambda: _reload(run, reload, quiet=True),
+            lambda: _reload_flow(run, reload, aside=reload_aside, quiet=True),
             run.wait if started is None else run_in_loop,
             started,
             lambda pid, status: run.env.warn(run.doing, replaced_words(pid, status)),
@@ -228,7 +265,8 @@ def serve_until_told(
             yield from hung_up.wait()
             hung_up.clear()
             sd_notify(reloading=True)
-            if _reload(run, reload) and server is not None:
+            of_use = yield from _reload_flow(run, reload, aside=reload_aside)
+            if of_use and server is not None:
                 server.reload()
             sd_notify(ready=True)
 
@@ -367,14 +405,41 @@ def _allow_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def _reload(run: Run[Any], reload: Callable[[], object] | None, *, quiet: bool = False) -> bool:
-    """Read the files again; whether they were of use. How that went is said, with `quiet` only if badly."""
+class Reread(NamedTuple):
+    """What came of reading files again: what was wrong with those that cannot be used, beside the others, and
+    a call that says what is odd about the others."""
+
+    problems: Sequence[Exception]
+    tell: Callable[[], object]
+
+
+#: Reads files again: all or none, and nothing is to be said but that; or each that can be used.
+Reload: TypeAlias = "Callable[[], Reread | None]"
+
+
+def _reload_flow(run: Run[Any], reload: Reload | None, *, aside: bool, quiet: bool = False) -> Flow[bool]:
+    """Flow: read the files again; whether anything of them is of use. How that went is said; with `quiet`,
+    which is for a worker, only if it went differently than in the first process."""
     if reload is None:
         return False
     failure: Failure | None = None
+    is_of_use = True
     try:
-        reload()
+        if aside:
+            from netkit.serve.aside import aside_flow
+
+            reread = yield from aside_flow(reload)
+        else:
+            reread = reload()
+        if reread is not None:
+            failures = [explain(problem) for problem in reread.problems]
+            failure = next(iter(failures), None)
+            for each in () if quiet else failures:
+                run.env.warn(run.doing, f"not reloaded, but all else is: {each.message}", each.hint)
+            if not quiet:
+                reread.tell()
     except Exception as error:
+        is_of_use = False
         failure = explain(error)
         if isinstance(error, WrongValue):
             failure = failure._replace(message=error.message, hint=error.hint)
@@ -385,7 +450,7 @@ def _reload(run: Run[Any], reload: Callable[[], object] | None, *, quiet: bool =
         run.write_object({"event": "reloaded"}, failure=failure)
     elif not quiet and failure is None:
         run.env.say("reloaded")
-    return failure is None
+    return is_of_use
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from netkit.cli.frame.groups import OptionGroup, field, flag
 from netkit.cli.frame.messages import plural
 from netkit.cli.frame.options import File, Number, Seconds, exclude, option
 from netkit.cli.frame.output import b64
+from netkit.cli.payload.tls.rows import tls_words
 
 log = Log("netkit.talk")
 
@@ -48,14 +49,6 @@ class OfConnection(TypedDict, total=False):
     """Which connection an event is about."""
 
     connection: Annotated[int, "The number of the connection, from 1 (if several are accepted)"]
-
-
-class TlsRow(TypedDict):
-    """The result of the TLS handshake."""
-
-    protocol: Annotated[str | None, "TLS 1.2, TLS 1.3"]
-    cipher: Annotated[str | None, "OpenSSL's name of the cipher suite"]
-    alpn: Annotated[str | None, "The application protocol agreed on"]
 
 
 class Data(OfConnection):
@@ -100,23 +93,6 @@ def tcp_words(row: TcpRow) -> str:
     """The same for people."""
     again = plural(row["retransmits"], "retransmit")
     return f"TCP: round trip {row['round_trip_s'] * 1000:.3f} ms, {again}, MSS {row['mss']}"
-
-
-def tls_row(stream: ByteStream) -> TlsRow | None:
-    """The result of the TLS handshake; None if `stream` is not a TLS stream."""
-    version = getattr(stream, "negotiated_version", None)
-    if version is None:
-        return None
-    tls: Any = stream
-    return {"protocol": version.as_str, "cipher": tls.cipher, "alpn": tls.alpn}
-
-
-def tls_words(stream: ByteStream) -> str:
-    """`, TLS 1.3` for messages; empty if `stream` is not a TLS stream."""
-    row = tls_row(stream)
-    if row is None:
-        return ""
-    return ", ".join(["", str(row["protocol"]), *filter(None, [row["alpn"]])])
 
 
 def closed_row(done: Pumped, elapsed: float, tcp: TcpRow | None) -> dict[str, Any]:
@@ -218,6 +194,7 @@ class Talk:
         # of the answer is then lost: see `TlsStream.shutdown`.
         self._at_end = chosen or ("close" if options.send_only else "keep" if stays_open else "half-close")
         self._stdin: Source | None = None
+        self._sent = b""  # what went before the stream was there
         self._transcript: Transcript | None = None
         if options.transcript is not None:
             from netkit.cli.payload.hexdump import Transcript
@@ -276,6 +253,17 @@ class Talk:
             if self.run.json:
                 self.run.write_object(closed_row(done, monotonic() - opened, tcp))
 
+    def first_flow(self, most: int) -> Flow[bytes]:
+        """Flow: what standard input begins with, about `most` bytes of it, for who sends it before `over`."""
+        if self.options.recv_only:
+            return b""
+        self._sent = yield from self._source().read_flow(most)
+        if not self._sent:
+            from netkit.io.files import MemorySource
+
+            self._stdin = MemorySource(b"")  # the end, which a terminal would have to be told again
+        return self._sent
+
     def over(
         self, stream: ByteStream, done: Pumped, *, number: int | None = None, ending: Event | None = None
     ) -> Flow[Pumped]:
@@ -286,6 +274,11 @@ class Talk:
         from netkit.net.pump import pump
 
         watch = self._watch(number)
+        if self._sent:
+            done.sent += len(self._sent)
+            if watch is not None:
+                watch("sent", self._sent)
+            self._sent = b""
         return pump(
             stream,
             None if self.options.recv_only else self._source(),

@@ -15,7 +15,7 @@ from netkit.cli.frame.output import b64
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from netkit.cli.fetch.options import AuthOptions, ConnectOptions
+    from netkit.cli.fetch.options import AuthOptions, ConnectOptions, FetchTlsOptions
     from netkit.cli.frame.command import Run
     from netkit.cli.ws.options import HandshakeOptions
     from netkit.http.client.client import Client
@@ -35,6 +35,7 @@ class Opener:
         url: str,
         handshake: HandshakeOptions,
         connect: ConnectOptions,
+        tls: FetchTlsOptions,
         auth: AuthOptions,
         timeout: float,
     ) -> None:
@@ -54,9 +55,9 @@ class Opener:
             if line.value is not None or line.name.lower() in ("accept", "user-agent")
         ]
         self.config = _config(handshake)
-        self._client = self._new_client(connect, auth)
+        self._client = self._new_client(connect, tls, auth)
 
-    def _new_client(self, connect: ConnectOptions, auth: AuthOptions) -> Client:
+    def _new_client(self, connect: ConnectOptions, tls: FetchTlsOptions, auth: AuthOptions) -> Client:
         from netkit.cli.fetch.settings import dial_config
         from netkit.cli.fetch.state import netrc_of
         from netkit.http.client.client import Client
@@ -65,7 +66,7 @@ class Opener:
         from netkit.http.url import Url
 
         env = self._run.env
-        dial = dial_config(connect, [Url.parse(self.url)], env)
+        dial = dial_config(connect, tls, [Url.parse(self.url)], env)
         if connect.http2:
             dial = dial.replace(http2_websockets=True)
         elif not connect.prior:
@@ -98,7 +99,7 @@ class Opener:
 
     def open_flow(self, loop: int = 0) -> Flow[ClientWebSocket]:
         """Flow: a connection, within --timeout; errors as `netkit.websocket.connect`."""
-        from netkit.io import before
+        from netkit.io import before, phase
         from netkit.websocket.client import connect_flow
 
         flow = connect_flow(
@@ -112,7 +113,8 @@ class Opener:
         )
         run, doing = self._run, self._run.doing
         run.doing = "opening {}"  # if it fails, the message says so
-        ws = yield from before(monotonic() + self.timeout, flow, "opening the connection")
+        with phase("opening the connection"):  # where no step of it says more
+            ws = yield from before(monotonic() + self.timeout, flow)
         run.doing = doing
         return ws
 
@@ -133,12 +135,10 @@ def _config(options: HandshakeOptions) -> WebSocketConfig:
 def connected_row(ws: ClientWebSocket, elapsed: float) -> dict[str, Any]:
     """The event of an open connection."""
     from netkit.cli.fetch.rows import header_rows
+    from netkit.cli.payload.tls.rows import info_tls_row
 
     response = ws.response
     info = response.connection
-    tls = None
-    if info.tls_version is not None:
-        tls = {"protocol": info.tls_version.as_str, "cipher": info.cipher, "alpn": info.alpn}
     return {
         "event": "connected",
         "url": ws_url(str(response.url)),
@@ -149,7 +149,7 @@ def connected_row(ws: ClientWebSocket, elapsed: float) -> dict[str, Any]:
         "peer": info.unix_path if info.peer is None else str(info.peer),
         "local": None if info.local is None else str(info.local),
         "proxy": info.proxy,
-        "tls": tls,
+        "tls": info_tls_row(info),
         "elapsed_s": elapsed,
         "phases": [
             {"phase": name, "started_s": begun, "ended_s": ended}

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NotRequired, TypeAlias, TypedDict
 
 from netkit.cli.fetch.rows import HeaderRow
 from netkit.cli.frame.fields import Endpoint, EndpointOrPath
-from netkit.cli.payload.talking import TlsRow
+from netkit.cli.payload.tls.rows import TlsRow
 
 Way = Annotated[Literal["sent", "received"], "Which side sent it: this one, or the peer"]
 At = Annotated[float, "When, in seconds since the connection was open"]

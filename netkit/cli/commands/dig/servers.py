@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netkit.cli.frame.options import WrongValue
-from netkit.cli.payload.dns_tls import parse_upstream
+from netkit.cli.payload.dns.tls import parse_upstream
 from netkit.dns.constants import DNS_PORT
 from netkit.dns.errors import DnsError
 from netkit.io import SingleFlight
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from netkit.addr import IpAddr, SocketAddr
-    from netkit.cli.payload.dns_tls import DnsTlsOptions
+    from netkit.cli.payload.dns.tls import DnsTlsOptions
     from netkit.dns.policy.upstream import Transport, Upstream
+    from netkit.dns.system import ResolvConf
     from netkit.io import Flow
 
 FORM = "write @ADDRESS or @NAME, with a port if it is not 53: @192.0.2.53:5353, @[2001:db8::53]:5353"
@@ -61,17 +62,30 @@ def parse_server(text: str) -> Server:
 
 def _parse_place(text: str, written: str) -> tuple[str | Any, int | None]:
     from netkit.addr import AddrParseError, HostPort, parse_port
+    from netkit.addr.text import split_port
 
-    host, sign, port = text.partition("#")
+    before, sign, behind = text.partition("#")
+    port: int | None
     try:
         if sign:
-            return HostPort.parse(host, 0, "udp").host, parse_port(port, "udp")
-        without = HostPort.parse(text, 0, "udp")
-        if not without.host:
-            raise WrongValue(f"@{written}: the server's address is missing", FORM)
-        return without.host, without.port or None
+            host, port = HostPort.parse(before, 0, "udp").host, parse_port(behind, "udp")
+        else:
+            found = HostPort.parse(text, 0, "udp")
+            if not found.host:
+                raise WrongValue(f"@{written}: the server's address is missing", FORM)
+            host, port = found.host, None if split_port(text, FORM)[1] is None else found.port
     except AddrParseError as error:
         raise WrongValue(f"@{written} is not a server: {error.reason}", FORM) from None
+    check_port(port, f"@{written}")
+    return host, port
+
+
+def check_port(port: int | None, written: str) -> None:
+    """Raise WrongValue for a port that nobody is asked at, which stands in `written`."""
+    if port == 0:
+        raise WrongValue(
+            f"{written}: nobody can be asked at port 0", "leave it out for the port of the transport"
+        )
 
 
 def _parse_url(text: str) -> Server:
@@ -86,23 +100,28 @@ def _parse_url(text: str) -> Server:
 
 
 class Servers:
-    """The upstreams of servers. `port` is in place of the transport's; `family` 4 or 6 limits addresses."""
+    """The upstreams of servers. `port` is in place of the transport's; `family` 4 or 6 limits addresses.
+
+    The flags of a query may have a `port`, a `family` and a `source` of its own.
+    """
 
     def __init__(self, port: int | None, family: int | None) -> None:
         self._port = port
         self._family = family
-        self._system: list[SocketAddr] | None = None
+        self._conf: ResolvConf | None = None
         self._known: dict[str, list[SocketAddr] | Exception] = {}
         self._look_ups: SingleFlight[str, list[SocketAddr] | Exception] = SingleFlight()
 
     def upstreams(self, servers: Sequence[Server], flags: Mapping[str, Any]) -> Flow[list[Upstream]]:
         """Flow: whom to ask, in order; resolv.conf's servers if none is given. Raises NoServer."""
         found: list[Upstream] = []
+        own_port = self.port_of(flags)
+        family = self.family_of(flags)
         if not servers:
             by_flags = transport_of(flags)
-            for addr in self._system_servers():
-                is_changed = by_flags.is_encrypted or self._port is not None
-                at = _at(addr, self._port or by_flags.default_port) if is_changed else addr
+            for addr in _usable(self.conf.servers, family, "the servers of resolv.conf"):
+                is_changed = by_flags.is_encrypted or own_port is not None
+                at = _at(addr, own_port or by_flags.default_port) if is_changed else addr
                 found.append(_upstream(at, by_flags, None, flags))
             return found
         for server in servers:
@@ -112,8 +131,10 @@ class Servers:
                 addresses = yield from self._look_up(host)
             else:
                 addresses = [_at(host, 0)]
-            port = server.port or self._port or transport.default_port
-            for each in self._usable(addresses, f"the server {host}"):
+            port = server.port or own_port or transport.default_port
+            if flags.get("mapped") and family == 6:
+                addresses = [_mapped(each) for each in addresses]
+            for each in _usable(addresses, family, f"the server {host}"):
                 at = _at(each, port)
                 if server.upstream is not None:
                     found.append(_with_flags(server.upstream.replace(addr=at), flags))
@@ -121,18 +142,24 @@ class Servers:
                     found.append(_upstream(at, transport, host if isinstance(host, str) else None, flags))
         return found
 
-    def _system_servers(self) -> list[SocketAddr]:
-        if self._system is None:
+    @property
+    def conf(self) -> ResolvConf:
+        """This system's resolv.conf. Raises OSError."""
+        if self._conf is None:
             from netkit.dns.system import ResolvConf
 
-            self._system = self._usable(ResolvConf.load().servers, "the servers of resolv.conf")
-        return self._system
+            self._conf = ResolvConf.load()
+        return self._conf
 
-    def _usable(self, addresses: Iterable[SocketAddr], whose: str) -> list[SocketAddr]:
-        found = [each for each in addresses if self._family in (None, each.ip.version)]
-        if not found:
-            raise NoServer(f"{whose}: no IPv{self._family} address")
-        return found
+    def port_of(self, flags: Mapping[str, Any]) -> int | None:
+        """The port of servers without one, for a query with these flags; None for that of the transport."""
+        port: int | None = flags.get("port", self._port)
+        return port
+
+    def family_of(self, flags: Mapping[str, Any]) -> int | None:
+        """The version of IP for a query with these flags; None for both."""
+        family: int | None = flags.get("family", self._family)
+        return family
 
     def _look_up(self, host: str) -> Flow[list[SocketAddr]]:
         found = self._known.get(host)
@@ -148,11 +175,18 @@ class Servers:
         from netkit.net.resolve import resolve_flow
 
         try:
-            return (yield from resolve_flow((host, self._port or DNS_PORT)))
+            return (yield from resolve_flow((host, DNS_PORT)))
         except ResolveError as error:
             return NoServer(f"the server {host}: {error.reason}")
         except OSError as error:
             return error
+
+
+def _usable(addresses: Iterable[SocketAddr], family: int | None, whose: str) -> list[SocketAddr]:
+    found = [each for each in addresses if family in (None, each.ip.version)]
+    if not found:
+        raise NoServer(f"{whose}: no IPv{family} address")
+    return found
 
 
 def transport_of(flags: Mapping[str, Any]) -> Transport:
@@ -164,12 +198,22 @@ def transport_of(flags: Mapping[str, Any]) -> Transport:
     return Transport.TLS if flags.get("tls") else Transport.UDP
 
 
+#: Flags that say how TLS is spoken.
+_OF_TLS = ("tls-ca", "tls-hostname", "tls-pin", "tls-certfile", "tls-keyfile")
+
+
 def check_transport(
-    servers: Iterable[Server], flags: Mapping[str, Any], how: DnsTlsOptions | None, *, is_any: bool
+    servers: Iterable[Server],
+    flags: Mapping[str, Any],
+    how: DnsTlsOptions | None,
+    *,
+    is_any: bool,
+    is_transfer: bool = False,
 ) -> None:
     """Raise WrongValue where flags, options, and the URLs of servers contradict each other.
 
-    `is_any` is for a query for ANY, which goes over TCP.
+    `is_any` is for a query that goes over TCP, such as one for ANY; `is_transfer` for one for a zone, which
+    goes over TCP or TLS.
     """
     from netkit.dns.policy.upstream import Transport
 
@@ -186,12 +230,22 @@ def check_transport(
                 "leave one of the two out",
             )
     every = [server.transport or used for server in servers] or [used]
+    if is_transfer and Transport.HTTPS in every:
+        raise WrongValue(
+            "zones are transferred over TCP and TLS, not over HTTPS", "use +tls, or no flag for TCP"
+        )
     if not any(each.is_encrypted for each in every):
-        given = [f"+{name}" for name in ("tls-ca", "tls-hostname", "tls-pin") if flags.get(name)]
+        given = [f"+{name}" for name in _OF_TLS if flags.get(name)]
         if how is not None:
-            given += ["--ca"] * (how.ca is not None) + ["--insecure"] * how.insecure
+            given += how.given
         if given:
             raise WrongValue(f"{given[0]} is for TLS", "add +tls or +https, or write @tls://ADDRESS")
+    if flags.get("tls-keyfile") and not (flags.get("tls-certfile") or (how is not None and how.cert)):
+        raise WrongValue("+tls-keyfile is for +tls-certfile", "add +tls-certfile=FILE, or leave it out")
+    if Transport.HTTPS in every:
+        for name in ("proxy", "proxy-plain"):
+            if flags.get(name):
+                raise WrongValue(f"+{name} is for UDP, TCP and TLS", "leave it out, or +https")
     if how is not None and how.proxy is not None and Transport.UDP in every and not over_tcp:
         raise WrongValue(
             "UDP does not go through a proxy", "add +tcp, +tls or +https, or write @tcp://ADDRESS"
@@ -236,3 +290,12 @@ def _at(address: SocketAddr | IpAddr, port: int) -> SocketAddr:
     from netkit.addr import SocketAddr
 
     return SocketAddr.new(address.ip if isinstance(address, SocketAddr) else address, port)
+
+
+def _mapped(address: SocketAddr) -> SocketAddr:
+    """An IPv4 address as IPv6 sockets have it (RFC 4291 section 2.5.5.2); an IPv6 address as it is."""
+    from netkit.addr import SocketAddr
+
+    if address.ip.version == 6:
+        return address
+    return SocketAddr.new(f"::ffff:{address.ip}", address.port)

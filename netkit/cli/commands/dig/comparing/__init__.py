@@ -1,0 +1,1 @@
+"""`netkit dig --compare`: what several servers say to the same question."""

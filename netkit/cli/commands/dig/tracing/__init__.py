@@ -1,0 +1,1 @@
+"""`netkit dig +trace`: a walk from the root."""

@@ -1,0 +1,1 @@
+"""`netkit dig ZONE AXFR` and `ZONE IXFR=SERIAL`: zone transfers."""

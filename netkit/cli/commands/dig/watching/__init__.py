@@ -1,0 +1,1 @@
+"""`netkit dig --watch`: the same question again and again, and what has changed."""

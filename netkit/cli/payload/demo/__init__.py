@@ -1,0 +1,1 @@
+"""The servers of `netkit demo`, and the names that they serve."""

@@ -1,0 +1,1 @@
+"""What `netkit serve tls` is made of: one certificate or fault for each name."""

@@ -1,0 +1,1 @@
+"""What `netkit ws server` and `netkit serve ws` are made of."""
