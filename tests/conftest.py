@@ -93,10 +93,13 @@ def _twin(kind: str) -> Twin:
     return Twin(kind)
 
 
-def require_peer(program: str) -> str:
-    """The path of a program that netkit is tested against; skips the test where it is not installed."""
+def require_peer(program: str, *folders: str) -> str:
+    """The path of a program that netkit is tested against; skips the test where it is not installed.
+
+    `folders` are places for programs that a package keeps out of everybody's way.
+    """
     # Servers are in sbin, which is not in everybody's PATH.
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", *folders])
     found = shutil.which(program, path=path)
     if found is None:
         absent(f"{program} is not installed (make peers)", "NETKIT_REQUIRE_PEERS")

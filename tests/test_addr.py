@@ -553,6 +553,7 @@ def test_a_zone_that_is_not_there(zone, hint):
     assert isinstance(error, UnknownZone)
     assert isinstance(error, NetkitError)
     assert (error.errno, error.zone, error.hint) == (errno.ENODEV, zone, hint)
+    assert error.strerror == str(error)  # which errors of other layers repeat
     assert (error.layer, error.fault, error.kind) == ("addr", "caller", "NoSuchInterface")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 

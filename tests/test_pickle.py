@@ -31,11 +31,13 @@ from netkit.dns.constants import Rcode
 from netkit.dns.edns import Edns, EdnsOption
 from netkit.dns.messages.message import Complaint, Header, Message, Question
 from netkit.dns.name import Name
+from netkit.dns.policy.form import QueryForm
 from netkit.dns.policy.options import QueryOptions
 from netkit.dns.policy.upstream import Upstream
 from netkit.dns.records.svcparams import SvcParams
 from netkit.dns.rrset import RRset
 from netkit.dns.tsig import TsigKey
+from netkit.dns.watching import parse_condition
 from netkit.errors import NetkitError
 from netkit.http import Cookie, Headers, Method, Request, Response, StatusCode, Url, Version
 from netkit.http.client.channel import Exchange, Reply
@@ -82,6 +84,7 @@ from netkit.websocket.extensions import Extension
 from netkit.websocket.frame import Decoded, NeedMore
 from tests.dns.test_record_types import EXAMPLES
 from tests.test_errors import CLASSES
+from tests.tls.hellos import VALUES as HELLO_VALUES
 
 ROOT = Path(netkit.__file__).parents[1]
 
@@ -102,6 +105,7 @@ SAMPLES: dict[str, object] = {
     "float | None": 2.5,
     "bool": True,
     "bytes": b"\x00\xff",
+    "bytes | None": b"\x00\xff",
     "object": "anything",
     "Response | None": Response(404, body=b"x"),
     "tuple[str, ...]": ("one", "two"),
@@ -200,6 +204,11 @@ def values() -> Iterator[object]:
     yield from (HostPort.parse("example.com:80"), Name.of("a\\.b.example"), UnixAddr.parse("@name"))
     yield from (Question("a.example", DnsRecordType.A), Header(1), QueryOptions())
     yield TsigKey("a.example", b"secret", mac_size=16)
+    yield QueryForm(id=1)
+    terms = "changed|exists|agree|answer=192.0.2.1|rcode=NXDOMAIN|serial>1|ttl<9"
+    for text in (*terms.split("|"), "not exists", "exists and agree", "exists or agree"):
+        asked = Question("a.example", DnsRecordType.A)
+        yield parse_condition(text, asked, several=True, has_serials=True)
     yield Upstream.parse("https://192.0.2.1/dns-query{?dns}#dns.example")
     records: list[DnsRecord] = [
         DnsRecord.A("a.example", 60, "192.0.2.1"),
@@ -215,6 +224,7 @@ def values() -> Iterator[object]:
     ]
     yield from records
     yield from [DnsRecord.parse(f"a.example. 60 IN {rdtype} {text}") for rdtype, text, _ in EXAMPLES]
+    yield from HELLO_VALUES
     yield SvcParams.of({"alpn": ["h2"], "port": 8443})
     yield RRset(records[:1])
     options = [
@@ -319,7 +329,8 @@ def test_there_is_an_example_of_every_value() -> None:
             yield from below(each)
 
     bases = {"DecodeResult", "DnsRecord", "EdnsOption", "_Message", "_Unfinished"}
-    bases |= {"AssociationData", "Digest", "PublicKey", "ServiceBinding", "TextStrings"}
+    bases |= {"AssociationData", "Digest", "PublicKey", "ServiceBinding", "TextStrings", "ZoneKey"}
+    bases |= {"Extension", "Fields", "Condition", "Measure", "Several"}
     missing = {
         cls.__qualname__
         for cls in below(Value)
@@ -347,6 +358,7 @@ def from_a_worker() -> None:
     print("they came back")
 
 
+@pytest.mark.once
 def test_an_error_comes_back_from_a_worker() -> None:
     program = "from tests.test_pickle import from_a_worker; from_a_worker()"
     done = subprocess.run(

@@ -26,6 +26,7 @@ from netkit.addr import SocketAddr
 from netkit.dns import Message, make_query
 from tests.cli.helpers import netkit_argv, process_environment
 from tests.fuzz.mutation import client_hello, datagram, framed, mutated, proxy_header, query
+from tests.tls.pki import issue
 from tests.waiting import until
 
 SECONDS = float(os.environ.get("NETKIT_FUZZ_SECONDS", "3"))
@@ -336,6 +337,17 @@ def test_connections_that_are_flows(tmp_path: Path) -> None:
 
 def test_tls(tmp_path: Path) -> None:
     args = ("--tcp", "--tls", "127.0.0.1:0", f"unix:{tmp_path}/echo")
+    with running("serve", "echo", *args, sockets=2) as server:
+        fed(server, feed_tls)
+
+
+def test_tls_by_name(tmp_path: Path) -> None:
+    """With two certificates the server reads the hello itself, to choose one."""
+    args = ["--tcp", "--tls", "127.0.0.1:0", f"unix:{tmp_path}/echo"]
+    for name in ("localhost", "other.example"):
+        made = issue(name, sans=(name,))
+        (tmp_path / f"{name}.pem").write_text(made.pem + made.key_pem)
+        args += ["--cert", str(tmp_path / f"{name}.pem")]
     with running("serve", "echo", *args, sockets=2) as server:
         fed(server, feed_tls)
 

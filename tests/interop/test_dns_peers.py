@@ -17,7 +17,7 @@ import pytest
 
 from netkit.addr import SocketAddr
 from netkit.dns import DnsError, QueryOptions, Question, ask, parse_zone
-from netkit.dns.server import DnsServer
+from netkit.dns.authority.server import DnsServer
 from netkit.io import run
 from netkit.serve.connections import in_background
 from tests.cli.helpers import Result, run_netkit

@@ -1,7 +1,7 @@
 """TSIG with peers: BIND's dig and Knot's kdig ask netkit's server; netkit asks named, knotd and nsd.
 
 The servers here answer for a zone, or transfer it, only to who signs with the key below. Zone transfers are
-read as octets over TCP, because `netkit dig` does not do them yet: their messages are what is verified.
+read as octets over TCP: their messages are what is verified.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import pytest
 
 from netkit.addr import SocketAddr
 from netkit.dns import DnsRecord, Message, QueryOptions, Question, TsigError, TsigKey, ask, parse_zone
+from netkit.dns.authority.server import DnsServer
 from netkit.dns.messages.message import make_query
-from netkit.dns.server import DnsServer
 from netkit.dns.tsig import TsigVerifier, sign
 from netkit.io import run
 from netkit.serve.connections import in_background

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from netkit.dns import parse_zone
-from netkit.dns.server import DnsServer
+from netkit.dns.authority.server import DnsServer
 from netkit.io import Event, Flow
 from netkit.lab.echo import Echoed, echo_stream
 from netkit.lab.faults import Faults, FaultyStream, faulty

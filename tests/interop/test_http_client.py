@@ -31,8 +31,8 @@ from netkit.http import (
 from netkit.http.auth import BasicAuth, DigestAuth
 from netkit.http.body import BodySource
 from netkit.proxy.url import Proxy
-from netkit.tls.certificate import Certificate
 from netkit.tls.config import TlsConfig
+from netkit.tls.x509.certificate import Certificate
 from tests.conftest import free_port
 from tests.interop.http_servers import PEERS, HttpPeers, combinations
 from tests.interop.proxies import ForwardProxies
@@ -227,8 +227,14 @@ def places(*names: str, version: str | None = None) -> list[tuple[str, str, bool
     return [each for each in combinations() if each[0] in names and version in (None, each[1])]
 
 
-# The same code whichever loop: with the Python twin, one loop is enough.
-@pytest.fixture(params=["blocking", pytest.param("asyncio", marks=pytest.mark.once), "uvloop"])
+# What a twin does is the same in each form: with the Python twin, the blocking one is enough.
+@pytest.fixture(
+    params=[
+        "blocking",
+        pytest.param("asyncio", marks=pytest.mark.once),
+        pytest.param("uvloop", marks=pytest.mark.once),
+    ]
+)
 def form(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -12,8 +12,8 @@ from netkit.http import AsyncClient, Client, DialConfig, HttpVersions
 from netkit.http.client.download import DownloadConfig, Downloaded, download, download_async
 from netkit.http.client.download_file import state_name
 from netkit.io import CancellationError, CancellationToken
-from netkit.tls.certificate import Certificate
 from netkit.tls.config import TlsConfig
+from netkit.tls.x509.certificate import Certificate
 from tests.interop.http_servers import HttpPeers
 from tests.interop.servers import contract
 

@@ -15,11 +15,11 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import pytest
 
 from netkit.net import TcpStream
-from netkit.tls.certificate import Certificate
 from netkit.tls.config import TlsConfig
 from netkit.tls.errors import TlsError
 from netkit.tls.stream import TlsStream
 from netkit.tls.versions import TlsVersion
+from netkit.tls.x509.certificate import Certificate
 from tests.cli.helpers import run_netkit
 from tests.conftest import free_port, require_peer
 from tests.interop.nginx import nginx as running_nginx
@@ -47,13 +47,13 @@ class Identity(NamedTuple):
 
 @cache
 def root() -> Issued:
-    return issue("Interop Root", ca=True, usages=("key_cert_sign", "crl_sign"))
+    return issue("Interop Root", ca=True, organization="Interop")
 
 
 @cache
 def identities() -> dict[str, Identity]:
     usages = ("digital_signature",)
-    middle = issue("Interop Issuing CA", root(), ca=True, usages=("key_cert_sign", "crl_sign"))
+    middle = issue("Interop Issuing CA", root(), ca=True, organization="Interop")
     stranger = issue("Unknown Issuing CA", issue("Unknown Root", ca=True), ca=True)
     good = issue(HOST, middle, sans=(HOST,), purposes=SERVER_AUTH, usages=usages)
     expired = issue(HOST, middle, sans=(HOST,), usages=usages, start=NOW - 90 * DAY, end=NOW - 2 * DAY)

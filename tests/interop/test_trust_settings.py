@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 from netkit.net import TcpStream
-from netkit.tls.certificate import Certificate
 from netkit.tls.config import CertVerifyMode, TlsConfig
-from netkit.tls.der import DerError, encode
 from netkit.tls.errors import TlsError
-from netkit.tls.roots import SystemCerts
 from netkit.tls.stream import TlsStream
-from netkit.tls.trust import TrustSettings, parse_trust
-from netkit.tls.verify import verify_chain
+from netkit.tls.verifying.roots import SystemCerts
+from netkit.tls.verifying.verify import verify_chain
+from netkit.tls.x509.certificate import Certificate
+from netkit.tls.x509.der import DerError, encode
+from netkit.tls.x509.trust import TrustSettings, parse_trust
 from tests.cli.helpers import run_netkit
 from tests.conftest import require_peer
 from tests.tls.pki import NOW, Issued, issue
