@@ -1,14 +1,17 @@
 """Which Rust extensions the wheel has, decided by building each; everything else is in pyproject.toml.
 
-There are two: the twins of hot functions (`netkit._rust`), and HTTP/2 (`netkit._h2`). Each is worth having,
-and not worth failing an installation for, and neither depends on the other. So before setuptools settles
+There are three: the twins of hot functions (`netkit._rust`), HTTP/2 (`netkit._h2`), and TLS on rustls
+(`netkit._rustls`). Each is worth having, and not worth failing an installation for, and none depends on
+another. So before setuptools settles
 what kind of wheel this will be, each crate is built alone. Where one works at least, the wheel is
 `cp311-abi3-<platform>` with what could be built in it. Where none does (no cargo, one that is too old, no way
 to the crates, no linker), the wheel is `py3-none-any`. A note in the package, `netkit/_build_note.py`, lets
 `netkit version` say what is absent and why. setuptools-rust's own `optional=True` would build a platform
 wheel with nothing in it, and no word about it.
 
-`NETKIT_REQUIRE_RUST=1` makes the absence of either an error: releases and CI set it.
+`NETKIT_REQUIRE_RUST=1` makes the absence of either of the first two an error, `NETKIT_REQUIRE_RUSTLS=1` that
+of the third: releases and CI set both. The third compiles a library in C, which takes minutes;
+`NETKIT_WITHOUT_RUSTLS=1` leaves it out.
 """
 
 from __future__ import annotations
@@ -20,8 +23,11 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from glob import glob
 from pathlib import Path
+from typing import NamedTuple
 
 from setuptools import Distribution, setup
 from setuptools.command.bdist_wheel import bdist_wheel
@@ -32,13 +38,43 @@ from setuptools_rust import RustExtension
 # setuptools has no name of its own for this one; the package is its copy, also from Python 3.12 on.
 from distutils.command.install_data import install_data  # isort: skip
 
-#: The extensions: the manifest of the crate, and what users know it by.
+
+class Crate(NamedTuple):
+    """The manifest of a crate, what users know it by, and the variables that demand it, leave it out, or name
+    features of it beside the usual ones."""
+
+    manifest: str
+    what: str
+    demanded_by: str = "NETKIT_REQUIRE_RUST"
+    left_out_by: str | None = None
+    features_by: str | None = None
+
+    @property
+    def features(self) -> list[str]:
+        """The features that the environment names, separated by commas."""
+        named = os.environ.get(self.features_by, "") if self.features_by is not None else ""
+        return [feature.strip() for feature in named.split(",") if feature.strip()]
+
+
+#: The extensions.
 CRATES = {
-    "netkit._rust": ("rust/Cargo.toml", "Rust twin"),
-    "netkit._h2": ("rust/h2/Cargo.toml", "HTTP/2 in Rust"),
+    "netkit._rust": Crate("rust/Cargo.toml", "Rust twin"),
+    "netkit._h2": Crate("rust/h2/Cargo.toml", "HTTP/2 in Rust"),
+    "netkit._rustls": Crate(
+        "rust/rustls/Cargo.toml",
+        "TLS on rustls",
+        "NETKIT_REQUIRE_RUSTLS",
+        "NETKIT_WITHOUT_RUSTLS",
+        "NETKIT_RUSTLS_FEATURES",
+    ),
 }
 NOTE = "_build_note.py"
-REQUIRED = os.environ.get("NETKIT_REQUIRE_RUST", "0") not in ("", "0")
+
+
+def is_set(variable: str | None) -> bool:
+    """Whether an environment variable says yes."""
+    return variable is not None and os.environ.get(variable, "0") not in ("", "0")
+
 
 #: CPython's stable ABI, where this interpreter has it: one wheel then serves every later CPython.
 STABLE_ABI = "cp311"
@@ -121,27 +157,44 @@ def settle(distribution: Distribution) -> None:
     # What comes after these is a machine without a network, not a slow one.
     os.environ.setdefault("CARGO_NET_RETRY", "1")
     os.environ.setdefault("CARGO_HTTP_TIMEOUT", "15")
+    build = distribution.get_command_obj("build_rust")
+    build.ensure_finalized()
     absent: dict[str, str] = {}
-    for extension in distribution.rust_extensions:
-        _manifest, what = CRATES[extension.name]
-        try:
-            build_crate(distribution, extension)
-        except NoCrate as error:
-            if REQUIRED:
-                raise PlatformError(f"NETKIT_REQUIRE_RUST is set, and there is no {what}: {error}") from error
-            print(f"netkit: no {what}, falling back to pure Python: {error}", file=sys.stderr)
-            absent[extension.name] = str(error)
+    # Side by side: each of them keeps one core busy for much of its time.
+    with ThreadPoolExecutor() as pool:
+        reasons = list(pool.map(partial(why_absent, distribution), distribution.rust_extensions))
+    for extension, reason in zip(distribution.rust_extensions, reasons, strict=True):
+        crate = CRATES[extension.name]
+        if reason is None:
+            continue
+        if is_set(crate.demanded_by):
+            raise PlatformError(f"{crate.demanded_by} is set, and there is no {crate.what}: {reason}")
+        print(f"netkit: no {crate.what}, going on without: {reason}", file=sys.stderr)
+        absent[extension.name] = reason
     distribution.absent_crates = absent
     distribution.rust_extensions = [
         extension for extension in distribution.rust_extensions if extension.name not in absent
     ]
+    build.extensions = distribution.rust_extensions  # it took the list before any was left out
     if not distribution.rust_extensions:
         distribution.has_ext_modules = lambda: False
 
 
+def why_absent(distribution: Distribution, extension: RustExtension) -> str | None:
+    """Build the crate; why that cannot be, or None."""
+    left_out_by = CRATES[extension.name].left_out_by
+    if is_set(left_out_by):
+        return f"{left_out_by} was set for the build"
+    try:
+        build_crate(distribution, extension)
+    except NoCrate as error:
+        return str(error)
+    return None
+
+
 def build_crate(distribution: Distribution, extension: RustExtension) -> None:
     """Compile the crate into cargo's target directory, from where the build proper takes it."""
-    manifest, _what = CRATES[extension.name]
+    manifest = CRATES[extension.name].manifest
     cargo = os.environ.get("CARGO", "cargo")
     if shutil.which(cargo) is None:
         raise NoCrate("cargo was not found")
@@ -152,11 +205,13 @@ def build_crate(distribution: Distribution, extension: RustExtension) -> None:
         raise NoCrate(f"rustc's version is not understood: {found.strip()!r}")
     if tuple(map(int, version.groups())) < tuple(map(int, needed.split("."))):
         raise NoCrate(f"{found.split(' (')[0].strip()} is older than the {needed} it needs")
-    output(cargo, "fetch", "--locked", "--manifest-path", manifest, why="cargo cannot reach its crates")
-    build = distribution.get_command_obj("build_rust")
-    build.ensure_finalized()
+    # Only what this build takes: `cargo fetch` would get the optional providers too, which are large.
+    wanted = ["--features", ",".join(extension.features), "--edges", "normal,build"]
+    output(
+        cargo, "tree", "--locked", "--manifest-path", manifest, *wanted, why="cargo cannot reach its crates"
+    )
     try:
-        build.build_extension(extension)
+        distribution.get_command_obj("build_rust").build_extension(extension)
     except Exception as error:
         raise NoCrate(f"the build failed: {first_error(str(error))}") from error
 
@@ -189,13 +244,14 @@ setup(
     rust_extensions=[
         RustExtension(
             name,
-            path=manifest,
+            path=crate.manifest,
             cargo_manifest_args=["--locked"],
+            features=crate.features,
             # Also in editable installations, where setuptools-rust would take a debug build.
             debug=False,
             quiet=True,
-            optional=not REQUIRED,
+            optional=not is_set(crate.demanded_by),
         )
-        for name, (manifest, _what) in CRATES.items()
+        for name, crate in CRATES.items()
     ],
 )

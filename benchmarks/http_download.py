@@ -39,7 +39,7 @@ from netkit.http.client.download import DownloadConfig, download
 url, path, ca, version, parallel = sys.argv[1:]
 tls = None
 if url.startswith("https:"):
-    from netkit.tls.certificate import Certificate
+    from netkit.tls.x509.certificate import Certificate
     from netkit.tls.config import TlsConfig
     tls = TlsConfig.client().replace(root_certs=(Certificate.from_pem(open(ca, "rb").read()),))
 moments = []

@@ -20,7 +20,7 @@ from statistics import median
 from time import perf_counter
 from typing import NamedTuple
 
-from netkit.dns.server import DnsServer
+from netkit.dns.authority.server import DnsServer
 from netkit.dns.zones.zonefile import parse_zone
 from netkit.serve.connections import in_background
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Coverage-guided fuzzing of the HTTP parsers and of reading DNS messages: the Rust kernels by cargo-fuzz, the
-# Python twins, with the Rust ones beside them, by atheris; all at once.
+# Python twins, with the Rust ones beside them, by atheris; and by atheris reading TLS hellos, and the dialogues
+# that ask for TLS. All at once.
 #
 #   tools/fuzz.sh PYTHON SECONDS
 #
@@ -33,7 +34,7 @@ begin() {
     started="$started $!:$name"
 }
 
-mkdir -p fuzz/artifacts/http_twins fuzz/artifacts/dns_twins
+mkdir -p fuzz/artifacts/http_twins fuzz/artifacts/dns_twins fuzz/artifacts/tls_hello fuzz/artifacts/starttls
 trap 'for one in $started; do kill "${one%%:*}" 2>/dev/null || true; done' INT TERM
 "$python" fuzz/seeds.py fuzz/corpus
 options="-max_total_time=$seconds -max_len=1500 -timeout=20 -print_final_stats=1"
@@ -56,6 +57,12 @@ if "$python" -c 'import atheris' 2>/dev/null; then
     # shellcheck disable=SC2086
     begin dns_twins "$python" fuzz/dns_twins.py $options \
         -artifact_prefix=fuzz/artifacts/dns_twins/ fuzz/corpus/dns_twins
+    # shellcheck disable=SC2086
+    begin tls_hello "$python" fuzz/tls_hello.py $options \
+        -artifact_prefix=fuzz/artifacts/tls_hello/ fuzz/corpus/tls_hello
+    # shellcheck disable=SC2086
+    begin starttls "$python" fuzz/starttls.py $options \
+        -artifact_prefix=fuzz/artifacts/starttls/ fuzz/corpus/starttls
 else
     absent "atheris is not installed (pip install atheris)"
 fi

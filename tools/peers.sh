@@ -12,16 +12,18 @@ brotli:brotli nginx:nginx-light gnutls-serv:gnutls-bin openssl:openssl curl:curl
 socat:socat h2load:nghttp2-client ncat:ncat iperf3:iperf3 microsocks:microsocks tinyproxy:tinyproxy-bin haproxy:haproxy h2o:h2o node:nodejs npm:npm go:golang-go ip:iproute2 systemd-socket-activate:systemd systemd-notify:systemd tmux:tmux
 wrk:wrk ab:apache2-utils
 mandoc:mandoc zsh:zsh fish:fish jq:jq
+postconf:postfix dovecot:dovecot-core imap:dovecot-imapd pop3:dovecot-pop3d lmtp:dovecot-lmtpd managesieve:dovecot-managesieved slapd:slapd initdb:postgresql mariadbd:mariadb-server-core vsftpd:vsftpd nnrpd:inn2 prosody:prosody inspircd:inspircd
 '
 # Others can be named, in the same form.
 [ $# = 0 ] || peers=$*
-PATH=$PATH:/usr/sbin:/sbin
+PATH=$PATH:/usr/sbin:/sbin:/usr/lib/dovecot:/usr/lib/news/bin
 policy=/usr/sbin/policy-rc.d
 
 say() { printf '%s\n' "netkit: $*" >&2; }
 
 # The packages of the programs that are not there.
 absent() {
+    for folder in /usr/lib/postgresql/*/bin; do PATH=$PATH:$folder; done
     for peer in $peers; do
         command -v "${peer%%:*}" >/dev/null 2>&1 || printf '%s ' "${peer#*:}"
     done

@@ -4,9 +4,9 @@
 #   tools/test.sh PYTHON [PYTEST ARGUMENTS]
 #
 # Every run is made, whatever comes of another. What builds the distribution, and what does not depend on the
-# twins, is run once, with Rust. Where there are two processors and the whole suite is asked for, six runs are
-# made side by side, because much of each is waiting: each twin, and four of what is run once, those of the
-# commands, of the peers, of HTTP, and of the rest. What the others say is shown at the end.
+# twins, is run once, with Rust. Where there are two processors and the whole suite is asked for, seven runs are
+# made side by side, because much of each is waiting: each twin, and five of what is run once, those of the
+# commands (in two halves), of the peers, of HTTP, and of the rest. What the others say is shown at the end.
 set -eu
 python=$1
 shift
@@ -49,8 +49,11 @@ else
     trap 'rm -rf "$said"' EXIT
     (NETKIT_PURE=1 behind -m 'not build and not once') >"$said/pure" 2>&1 &
     pure=$!
-    (behind -m 'build or once' tests/cli) >"$said/commands" 2>&1 &
+    # The commands take longest: the other half are those that serve, and those of TLS and WebSockets.
+    (behind -m 'build or once' tests/cli --ignore-glob='tests/cli/test_[s-z]*') >"$said/commands" 2>&1 &
     commands=$!
+    (behind -m 'build or once' tests/cli --ignore-glob='tests/cli/test_[a-r]*') >"$said/servers" 2>&1 &
+    servers=$!
     (behind -m 'build or once' tests/interop tests/test_packaging.py) >"$said/peers" 2>&1 &
     peers=$!
     (behind -m 'build or once' tests/http) >"$said/http" 2>&1 &
@@ -58,7 +61,8 @@ else
     (behind -m 'build or once' --ignore=tests/cli --ignore=tests/interop --ignore=tests/test_packaging.py \
         --ignore=tests/http) >"$said/once" 2>&1 &
     once=$!
-    trap 'kill "$pure" "$commands" "$peers" "$http" "$once" 2>/dev/null; rm -rf "$said"; exit 130' INT TERM
+    trap 'kill "$pure" "$commands" "$servers" "$peers" "$http" "$once" 2>/dev/null; rm -rf "$said"; exit 130' \
+        INT TERM
     "$python" -m pytest -m 'not build and not once' || status=$?
     ended() {
         wait "$1" || status=$?
@@ -68,6 +72,7 @@ else
     ended "$once" once "what does not depend on the twins"
     ended "$http" http "HTTP"
     ended "$peers" peers "the peers, and what builds the distribution"
+    ended "$servers" servers "the commands that serve, and those of TLS and WebSockets"
     ended "$commands" commands "the commands"
     ended "$pure" pure "with the Python twins"
 fi
