@@ -198,7 +198,7 @@ def test_out_of_descriptors_is_survived(drive: Drive) -> None:
         servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(40)]
         with socket.socket() as probe:
             highest = probe.fileno()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 12, limits[1]))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 20, limits[1]))
         try:
             drive(scanning([server.getsockname()[1] for server in servers]), timeout=55)
         finally:
