@@ -159,7 +159,7 @@ class TestAccepting:
                 clients.enter_context(kind.connect(addr_of(listener)))
             accepted.append(drive(listener.accept_persistently_flow(failed), timeout=5)[0])
             # No number below is free, and the limit is so high that all of SPARE_DESCRIPTORS is left over: an
-            # event loop, which is one of the rest, takes up to eight.
+            # event loop, which is one of the rest, takes up to ten.
             highest = max(*open_fds(), 4 * listening.SPARE_DESCRIPTORS)
             while clients.enter_context(open(os.devnull)).fileno() < highest:
                 pass
