@@ -126,6 +126,11 @@ def _remade(
     return error
 
 
+def hint_of(error: BaseException) -> str | None:
+    """One thing worth trying after an error of any kind; only netkit's own say so."""
+    return error.hint if isinstance(error, NetkitError) else None
+
+
 def system_kind(error: OSError, otherwise: str = "Other") -> str:
     """The word for what the system reported, or `otherwise` where there is none for it."""
     return SYSTEM_KINDS.get(error.errno or 0, otherwise)

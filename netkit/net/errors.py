@@ -46,7 +46,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from netkit.errors import FIREWALL_HINT, Fault, NetkitError, Stage, system_kind
+from netkit.errors import FIREWALL_HINT, Fault, NetkitError, Stage, hint_of, system_kind
 
 if TYPE_CHECKING:
     from netkit.addr import HostPort, SocketAddr
@@ -229,7 +229,7 @@ def connect_error(endpoint: HostPort | SocketAddr | str, attempts: list[Attempt]
         case _:
             kind = Unreachable if telling.errno in _NO_ROUTE else Failed
     made = kind(endpoint, attempts, telling.errno)
-    made.hint = getattr(telling, "hint", None) or made.hint
+    made.hint = hint_of(telling) or made.hint
     if telling.errno == errno.EINVAL and any(_wants_zone(attempt.addr) for attempt in attempts):
         made.hint = "a link-local address belongs to an interface: add its name, as in fe80::1%eth0"
     return made

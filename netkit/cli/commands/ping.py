@@ -169,7 +169,7 @@ _SIZE = option(
     view=PingView(),
     see_also=("netkit-tcp-scan(1)", "netkit-serve-echo(1)", "ping(8)"),
 )
-@inputs.many("HOST:PORT", parse=options.Endpoint().parse, together=True)
+@inputs.many("HOST:PORT", parse=options.Endpoint(), together=True)
 @option(
     "--echo", is_flag=True, help="Send probes over one connection to an echo server, and compare the replies."
 )
@@ -218,7 +218,7 @@ def tcp(
     view=PingView(),
     see_also=("netkit-udp-echo(1)", "ping(8)"),
 )
-@inputs.many("HOST:PORT", parse=options.Endpoint(proto="udp").parse, together=True)
+@inputs.many("HOST:PORT", parse=options.Endpoint(proto="udp"), together=True)
 @_SIZE
 @option_group(how=PingOptions, source=SourceOptions)
 def udp(

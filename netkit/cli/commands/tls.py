@@ -128,7 +128,7 @@ class JudgeOptions(OptionGroup):
     doing="probing {}",
     see_also=("netkit-tls-inspect(1)", "netkit-serve-tls(1)", "openssl-s_client(1)", "sslscan(1)"),
 )
-@inputs.many("HOST[:PORT]", parse=Endpoint(HTTPS).parse)
+@inputs.many("HOST[:PORT]", parse=Endpoint(HTTPS))
 @option_group(judge=JudgeOptions, path=ProbePath, tls=ProbeTls, source=SourceOptions)
 @options.timeout(10.0)
 def probe(
@@ -173,7 +173,7 @@ def probe(
         early = read_bytes(tls.early_data)
     family, bound = source.resolve()
     if path.starttls is not None:
-        targets = targets.of(targets.texts, Endpoint(path.starttls.port).parse)
+        targets = targets.of(targets.texts, Endpoint(path.starttls.port))
 
     def flow(target: HostPort) -> Flow[Probed]:
         from netkit.tls.backends import find_backend

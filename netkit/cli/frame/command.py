@@ -1,7 +1,7 @@
 """A command: a function with a docstring, options and a view, and the code that runs around it.
 
     @command("tls probe", view=ProbeView(), doing="probing {}")
-    @inputs.many("HOST[:PORT]", parse=Endpoint(443).parse)
+    @inputs.many("HOST[:PORT]", parse=Endpoint(443))
     @option_group(source=SourceOptions)
     @options.timeout(10.0)
     def probe(run, targets, source, timeout):

@@ -254,9 +254,10 @@ def explain(error: BaseException, *, lookup: bool = False, options: Container[st
 
 def _explain_own(error: NetkitError, lookup: bool, options: Container[str] | None) -> Failure:
     """What one of netkit's own errors means, by its stage."""
-    branches = getattr(error, "errors", None)
-    if error.kind == "NoneSucceeded" and branches:
-        return explain(branches[0], lookup=lookup, options=options)
+    from netkit.io.errors import NoneSucceeded
+
+    if isinstance(error, NoneSucceeded) and error.errors:
+        return explain(error.errors[0], lookup=lookup, options=options)
     stage, hint = _stage(error), advice(error.hint, error.remedy, options)
     code = STAGE_EXITS[stage]
     if error.kind == "Timeout":

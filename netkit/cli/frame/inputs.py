@@ -11,13 +11,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 import click
 
 from netkit.cli.frame.groups import OptionGroup, bundle, field, flag
-from netkit.cli.frame.options import Argument, Complete, F, File, Number, Rate, WrongValue
-from netkit.errors import NetkitError
+from netkit.cli.frame.options import Argument, Complete, Endpoint, F, File, Number, Rate, WrongValue
+from netkit.errors import NetkitError, hint_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,16 +27,27 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 T = TypeVar("T")
 
+#: What makes a target of a text: a function, or the type of value that an endpoint is.
+Parse: TypeAlias = "Callable[[str], Any] | Endpoint"
+
 #: The longest line of a list of inputs, in bytes; a longer line gets a row with an error.
 MAX_LINE = 16384
 
 
 class Spec(NamedTuple):
-    """How a command takes its inputs: their name in the usage line, and the function that parses one."""
+    """How a command takes its inputs: their name in the usage line, the function that parses one, and what
+    is said of the right form where an error does not say it."""
 
     metavar: str
     parse: Callable[[str], Any]
     required: bool = True
+    form: str | None = None
+
+    def parsed_by(self, parse: Parse) -> Spec:
+        """The same with another parser."""
+        if isinstance(parse, Endpoint):
+            return self._replace(parse=parse.parse, form=parse.form)
+        return self._replace(parse=parse, form=None)
 
 
 class BatchOptions(OptionGroup):
@@ -71,7 +82,7 @@ _ALL_AT_ONCE = {
 def many(
     metavar: str,
     *,
-    parse: Callable[[str], Any] = str,
+    parse: Parse = str,
     complete: Complete | None = None,
     words: Callable[[], Iterable[str]] | None = None,
     required: bool = True,
@@ -83,12 +94,14 @@ def many(
     """Take any number of inputs, as Python's `targets`, an `Inputs`.
 
     `parse` makes a target from an input's text, and raises ValueError (or a NetkitError) if the text is
-    wrong. `complete` and `words` say what a shell completes; they are not needed if `parse` is the method of
-    a value type. `help` is for -f. `together` says that all inputs are under way at once (`Run.all_inputs`):
+    wrong. `complete` and `words` say what a shell completes; they are not needed if `parse` is an
+    `Endpoint`. `help` is for -f. `together` says that all inputs are under way at once (`Run.all_inputs`):
     of the options only -f is there then. `then` is what else the command takes behind them, the last of
     `targets.texts`. Without `short_letters`, -f is the command's own, and only --file reads inputs.
     """
-    spec = Spec(metavar, parse, required)
+    spec = Spec(metavar, str, required).parsed_by(parse)
+    if isinstance(parse, Endpoint):
+        complete = complete or parse.complete
     text = help or f"Read inputs from FILE, a {metavar} a line (`-`: standard input)."
     options = BatchOptions.options("batch", file={"help": text})
     if not short_letters:
@@ -100,10 +113,9 @@ def many(
         return Inputs(spec, given["targets"], BatchOptions.of("batch", {**_ALL_AT_ONCE, **given}))
 
     def decorate(function: F) -> F:
-        known = complete or getattr(getattr(parse, "__self__", None), "complete", None)
         behind = f" {then}" if then else ""
         targets = Argument(
-            ["targets"], nargs=-1, metavar=f"{metavar}...{behind}", complete=known, words=words
+            ["targets"], nargs=-1, metavar=f"{metavar}...{behind}", complete=complete, words=words
         )
         return bundle(function, "targets", [targets, *options], make)
 
@@ -141,9 +153,9 @@ class Inputs(Generic[T]):
         self.texts = tuple(texts)
         self.how = how
 
-    def of(self, texts: Sequence[str], parse: Callable[[str], T]) -> Inputs[T]:
+    def of(self, texts: Sequence[str], parse: Callable[[str], T] | Endpoint) -> Inputs[T]:
         """The same options with other inputs, or with another parser."""
-        return Inputs(self.spec._replace(parse=parse), texts, self.how)
+        return Inputs(self.spec.parsed_by(parse), texts, self.how)
 
     @property
     def single(self) -> bool:
@@ -166,8 +178,7 @@ class Inputs(Generic[T]):
                 try:
                     self.spec.parse(text)
                 except (ValueError, NetkitError) as error:
-                    form = getattr(getattr(self.spec.parse, "__self__", None), "form", None)
-                    raise WrongValue(str(error), getattr(error, "hint", None) or form) from error
+                    raise WrongValue(str(error), hint_of(error) or self.spec.form) from error
 
     @property
     def place(self) -> str:
@@ -180,8 +191,10 @@ class Inputs(Generic[T]):
             raise BadInput(f"a line over {MAX_LINE:,} bytes", where, "a list of inputs has one on each line")
         try:
             target: T = self.spec.parse(text)
+        except WrongValue as error:
+            raise BadInput(error.message, where, error.hint) from error
         except click.UsageError as error:
-            raise BadInput(error.message, where, getattr(error, "hint", None)) from error
+            raise BadInput(error.message, where, None) from error
         except (ValueError, NetkitError) as error:
-            raise BadInput(str(error), where, getattr(error, "hint", None)) from error
+            raise BadInput(str(error), where, hint_of(error)) from error
         return target

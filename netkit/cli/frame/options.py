@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 import click
 
+from netkit.errors import hint_of
+
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
@@ -270,7 +272,7 @@ class Endpoint(Value["HostPort"]):
         try:
             return self.parse(str(value))
         except ValueError as error:
-            self.wrong(str(error), param, ctx, getattr(error, "hint", None))
+            self.wrong(str(error), param, ctx, hint_of(error))
 
     def parse(self, text: str) -> HostPort:
         """The endpoint that `text` names. Raises AddrParseError (a ValueError)."""

@@ -9,7 +9,7 @@ and in a table of several inputs).
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from netkit.cli.frame.cells import cell_text
@@ -19,7 +19,6 @@ from netkit.cli.frame.messages import _UNSAFE, in_words, plural, visible
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
@@ -239,7 +238,7 @@ def _json_escape(match: re.Match[str]) -> str:
 def _plain_value(value: Any) -> Any:
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise TypeError("bytes in JSON go through b64(), under a key that ends in _b64")
-    if hasattr(value, "astimezone"):
+    if isinstance(value, datetime):
         return rfc3339(value)
     return str(value)
 

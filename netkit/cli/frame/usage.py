@@ -147,7 +147,7 @@ def usage_message(error: click.UsageError) -> tuple[str | None, str, str | None]
     """What to say of a usage error: the command, what is wrong, and the right form if the error has it."""
     ctx = error.ctx
     doing = ctx.command_path.removeprefix("netkit").strip() or None if ctx is not None else None
-    hint = getattr(error, "hint", None)
+    hint = error.hint if isinstance(error, (WrongValue, UnknownCommand)) else None
     message = error.message
     if isinstance(error, UnknownCommand):
         doing = None  # the message has the whole of what was typed
