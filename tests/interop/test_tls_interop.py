@@ -398,16 +398,17 @@ def run_client(
         ]  # fmt: skip
         arguments += ["--x509certfile", own[0], "--x509keyfile", own[1]] if certificate else []
         arguments += ["--resume", "--waitresumption"] if times > 1 else []
-    # A client that hangs is ended, and its output says why.
+    # A client that hangs is ended, and its output says why. One that was refused may be gone before anything
+    # is said to it: without a buffer, nothing is left that closing would try to write again.
     with subprocess.Popen(
-        ["timeout", "20", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as running:
+        ["timeout", "20", *arguments],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0,
+    ) as running:  # fmt: skip
         assert running.stdin is not None
         assert running.stdout is not None
         said = b""
         try:
             running.stdin.write(b"ping\n")
-            running.stdin.flush()
             if kind != "go":
                 for line in running.stdout:
                     said += line
