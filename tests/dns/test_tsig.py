@@ -214,8 +214,14 @@ keys = st.builds(
 )
 
 
+def is_unsigned(message: Message) -> bool:
+    """Whether a message that hypothesis made has no TSIG record by chance: it may have one only (RFC 8945 section 5.2)."""
+    sections = (message.answer, message.authority, message.additional)
+    return all(record.rdtype != DnsRecordType.TSIG for section in sections for record in section)
+
+
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(messages(), keys, st.integers(0, (1 << 48) - 1), st.binary(max_size=64), st.data())
+@given(messages().filter(is_unsigned), keys, st.integers(0, (1 << 48) - 1), st.binary(max_size=64), st.data())
 def test_any_message(message: Message, key: TsigKey, time: int, mac: bytes, data: st.DataObject) -> None:
     wire = message.to_wire()
     signed = sign(wire, key, time, mac)
