@@ -29,16 +29,29 @@ has `name`, `rdtype` and `server`; a field is None if it does not apply to the e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from netkit.errors import NetkitError, Stage, system_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypedDict, Unpack
 
     from netkit.addr import SocketAddr
     from netkit.dns.constants import DnsRecordType, Rcode
     from netkit.dns.name import Name
+
+    class Asked(TypedDict, total=False):
+        """What every error of this layer is about: the question, and the server that was asked."""
+
+        name: Name | str | None
+        rdtype: DnsRecordType | None
+        server: SocketAddr | str | None
+
+    class Said(Asked, total=False):
+        """What every error of this layer takes: the same, and another hint than that of its class."""
+
+        hint: str | None
 
 
 class DnsError(NetkitError):
@@ -146,7 +159,7 @@ class DnsTryAgain(DnsError):
     fault = "network"
     hint = "try again later, or ask another server"
 
-    def __init__(self, reason: str = "no usable answer for now", **asked: Any) -> None:
+    def __init__(self, reason: str = "no usable answer for now", **asked: Unpack[Said]) -> None:
         super().__init__(**asked)
         self.reason = reason
 
@@ -157,7 +170,7 @@ class DnsTryAgain(DnsError):
 class DnsNoRecovery(DnsError):
     """No server will answer this question, now or later (FORMERR or NOTIMP from every one of them)."""
 
-    def __init__(self, rcode: Rcode | None = None, **asked: Any) -> None:
+    def __init__(self, rcode: Rcode | None = None, **asked: Unpack[Said]) -> None:
         super().__init__(**asked)
         self.rcode = rcode
 
@@ -177,7 +190,7 @@ class DnsAliasLoop(DnsError):
 
     hint = "that is a mistake in the zone: whoever keeps it must break the loop"
 
-    def __init__(self, reason: str, **asked: Any) -> None:
+    def __init__(self, reason: str, **asked: Unpack[Said]) -> None:
         super().__init__(**asked)
         self.reason = reason
 
@@ -191,7 +204,9 @@ class DnsTimeout(DnsError, TimeoutError):
     fault = "network"
     hint = "check that the server is reachable, or ask another one"
 
-    def __init__(self, timeout: float | None = None, attempts: int | None = None, **asked: Any) -> None:
+    def __init__(
+        self, timeout: float | None = None, attempts: int | None = None, **asked: Unpack[Said]
+    ) -> None:
         super().__init__(**asked)
         self.timeout = timeout
         self.attempts = attempts
@@ -207,7 +222,7 @@ class DnsTimeout(DnsError, TimeoutError):
 class DnsServerError(DnsError):
     """A server answered with the error code `rcode`; `explanations` are its extended errors (RFC 8914)."""
 
-    def __init__(self, rcode: Rcode, explanations: tuple[str, ...] = (), **asked: Any) -> None:
+    def __init__(self, rcode: Rcode, explanations: tuple[str, ...] = (), **asked: Unpack[Said]) -> None:
         super().__init__(**asked)
         self.rcode = rcode
         self.explanations = explanations
@@ -227,7 +242,7 @@ class DnsRefused(DnsError):
 
     hint = "the server may not serve this zone, or may not recurse for this client"
 
-    def __init__(self, explanations: tuple[str, ...] = (), **asked: Any) -> None:
+    def __init__(self, explanations: tuple[str, ...] = (), **asked: Unpack[Said]) -> None:
         super().__init__(**asked)
         self.rcode = 5
         self.explanations = explanations
@@ -248,7 +263,7 @@ class DnsTruncated(DnsError):
     fault = "network"
     hint = "allow TCP for this query"
 
-    def __init__(self, size: int | None = None, **asked: Any) -> None:
+    def __init__(self, size: int | None = None, **asked: Unpack[Said]) -> None:
         super().__init__(**asked)
         self.size = size
 
@@ -266,7 +281,9 @@ class DnsInvalidResponse(DnsError):
 
     stage = "protocol"
 
-    def __init__(self, field: str, offset: int, reason: str, limit: int | None = None, **asked: Any) -> None:
+    def __init__(
+        self, field: str, offset: int, reason: str, limit: int | None = None, **asked: Unpack[Said]
+    ) -> None:
         super().__init__(**asked)
         self.field = field
         self.offset = offset
@@ -290,7 +307,12 @@ class DnsInvalidName(DnsError, ValueError):
     stage = "usage"
 
     def __init__(
-        self, text: str, reason: str, offset: int | None = None, limit: int | None = None, **asked: Any
+        self,
+        text: str,
+        reason: str,
+        offset: int | None = None,
+        limit: int | None = None,
+        **asked: Unpack[Said],
     ) -> None:
         super().__init__(**asked)
         self.text = text
@@ -313,7 +335,7 @@ class DnsInvalidValue(DnsError, ValueError):
     stage = "usage"
 
     def __init__(
-        self, field: str, value: object, reason: str, limit: int | None = None, **asked: Any
+        self, field: str, value: object, reason: str, limit: int | None = None, **asked: Unpack[Said]
     ) -> None:
         super().__init__(**asked)
         self.field = field
@@ -335,19 +357,19 @@ class DnsNetworkError(DnsError, OSError):
     fault = "network"
     below: str | None = None
 
-    def __init__(self, reason: str, errno: int | None = None, **asked: Any) -> None:
+    def __init__(self, reason: str, errno: int | None = None, **asked: Unpack[Said]) -> None:
         super().__init__(**asked)
         self.reason = reason
         self.errno = errno
 
     @classmethod
-    def from_os_error(cls, error: OSError, **asked: Any) -> DnsNetworkError:
+    def from_os_error(cls, error: OSError, **asked: Unpack[Said]) -> DnsNetworkError:
         """Convert an OSError to a DnsError; raise the result `from` the OSError."""
         words = error.strerror or str(error)
         return cls(words[:1].lower() + words[1:] or type(error).__name__, error.errno, **asked)
 
     @classmethod
-    def from_layer(cls, error: NetkitError, **asked: Any) -> DnsNetworkError:
+    def from_layer(cls, error: NetkitError, **asked: Unpack[Asked]) -> DnsNetworkError:
         """Convert an error of a layer below, such as TLS, to a DnsError; raise the result `from` it.
 
         A failure of TLS, or of a protocol, is of the same stage and kind here: it is no matter of names.
@@ -369,7 +391,7 @@ class DnsNetworkError(DnsError, OSError):
 class DnsOther(DnsError):
     """Any other failure; the message describes it."""
 
-    def __init__(self, message: str, **asked: Any) -> None:
+    def __init__(self, message: str, **asked: Unpack[Said]) -> None:
         super().__init__(**asked)
         self.message = message
 
@@ -388,7 +410,13 @@ class ZoneFileError(DnsError, ValueError):
     stage = "local"
 
     def __init__(
-        self, file: str, line: int, column: int, reason: str, via: tuple[str, ...] = (), **asked: Any
+        self,
+        file: str,
+        line: int,
+        column: int,
+        reason: str,
+        via: tuple[str, ...] = (),
+        **asked: Unpack[Said],
     ) -> None:
         super().__init__(**asked)
         self.file = file

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from netkit.dns.comparing.content import Content
     from netkit.dns.comparing.heard import Heard, Server
+    from netkit.dns.errors import Asked
     from netkit.dns.messages.message import Question
     from netkit.dns.name import Name
 
@@ -120,7 +121,7 @@ class Comparison:
         """Why there is nothing to compare, as the first server has it; None if one answered."""
         if self.groups:
             return None
-        asked = {"name": self.question.name, "rdtype": self.question.rdtype}
+        asked: Asked = {"name": self.question.name, "rdtype": self.question.rdtype}
         for each in self.members:
             if each.heard.content is None:
                 return each.heard.error

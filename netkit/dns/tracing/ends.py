@@ -62,18 +62,22 @@ def unusable(servers: ZoneServers, question: Question, hops: list[Hop]) -> DnsEr
     """Why no server of a zone gave an answer of use."""
     asked = [hop for hop in hops if hop.upstream is not None]
     kinds = {hop.outcome for hop in asked}
-    about = {"name": question.name, "rdtype": question.rdtype}
     if asked and len(kinds) == 1:
         error = asked[-1].error
         if kinds == {Outcome.TIMEOUT}:
             silent = ", ".join(dict.fromkeys(str(hop.upstream) for hop in asked))
             spent = round(sum(hop.elapsed for hop in asked), 2)
             return DnsError.Timeout(
-                spent, len(asked), **about, server=silent, hint=words.all_silent(servers.zone)
+                spent,
+                len(asked),
+                name=question.name,
+                rdtype=question.rdtype,
+                server=silent,
+                hint=words.all_silent(servers.zone),
             )
         if error is not None and kinds <= {Outcome.UNREACHABLE, Outcome.MALFORMED, Outcome.TRUNCATED}:
             return error
-    return ZoneUnusable.of(servers.zone, hops, **about)
+    return ZoneUnusable.of(servers.zone, hops, name=question.name, rdtype=question.rdtype)
 
 
 def server_text(hop: Hop) -> str | None:

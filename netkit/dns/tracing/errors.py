@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netkit.dns.errors import DnsError
 from netkit.dns.tracing.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Unpack
 
+    from netkit.dns.errors import Asked, Said
     from netkit.dns.name import Name
     from netkit.dns.tracing.trace import Hop
 
@@ -36,13 +38,13 @@ class ZoneUnusable(DnsError.TryAgain):
 
     hint = "the servers of this zone, or the delegation to them, must be repaired"
 
-    def __init__(self, zone: str, told: str, **asked: Any) -> None:
+    def __init__(self, zone: str, told: str, **asked: Unpack[Said]) -> None:
         super().__init__(f"no server of {zone} gave a usable answer ({told})", **asked)
         self.zone = zone
         self.told = told
 
     @classmethod
-    def of(cls, zone: Name, hops: Sequence[Hop], **asked: Any) -> ZoneUnusable:
+    def of(cls, zone: Name, hops: Sequence[Hop], **asked: Unpack[Asked]) -> ZoneUnusable:
         """The error of a zone, by what came of asking its servers."""
         last = {(hop.server, hop.upstream): hop.outcome for hop in hops}
         counts: dict[Outcome, int] = {}

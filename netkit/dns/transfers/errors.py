@@ -15,12 +15,15 @@ the number of the record in that message's answer, both from 1; None where no me
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from netkit.dns.errors import DnsError
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from netkit.dns.constants import Rcode
+    from netkit.dns.errors import Said
     from netkit.errors import Stage
 
 
@@ -38,7 +41,7 @@ class TransferError(DnsError):
         Unfit: TypeAlias = "TransferUnfit"
 
     def __init__(
-        self, reason: str, message: int | None = None, record: int | None = None, **asked: Any
+        self, reason: str, message: int | None = None, record: int | None = None, **asked: Unpack[Said]
     ) -> None:
         super().__init__(**asked)
         self.reason = reason
@@ -71,7 +74,7 @@ class TransferRefused(TransferError):
         explanations: tuple[str, ...] = (),
         message: int | None = None,
         record: int | None = None,
-        **asked: Any,
+        **asked: Unpack[Said],
     ) -> None:
         why = "".join([f"; {text}" for text in explanations])
         verb = "refuses the transfer" if message in (None, 1) else "gave up the transfer"
@@ -128,7 +131,12 @@ class TransferTooLarge(TransferError):
     """More came than `limit`, of what `what` names: `"octets"` or `"records"`."""
 
     def __init__(
-        self, what: str, limit: int, message: int | None = None, record: int | None = None, **asked: Any
+        self,
+        what: str,
+        limit: int,
+        message: int | None = None,
+        record: int | None = None,
+        **asked: Unpack[Said],
     ) -> None:
         super().__init__(f"more than {limit:,} {what} came", message, record, **asked)
         self.what = what

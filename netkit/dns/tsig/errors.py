@@ -18,12 +18,15 @@ DnsError.InvalidResponse, to which a server answers FORMERR.
 from __future__ import annotations
 
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from netkit.dns.constants import Rcode
 from netkit.dns.errors import DnsError
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from netkit.dns.errors import Said
     from netkit.errors import Stage
 
 #: The number of BADSIG: in EDNS the same number means BADVERS (RFC 6891 section 9).
@@ -65,7 +68,7 @@ class TsigError(DnsError):
         Rejected: TypeAlias = "TsigRejected"
         KeyFile: TypeAlias = "TsigKeyFileError"
 
-    def __init__(self, key: str, **asked: Any) -> None:
+    def __init__(self, key: str, **asked: Unpack[Said]) -> None:
         super().__init__(**asked)
         self.key = key
 
@@ -92,7 +95,7 @@ class TsigUnknownKey(TsigError):
 
     code = int(Rcode.BADKEY)
 
-    def __init__(self, key: str, algorithm: str, **asked: Any) -> None:
+    def __init__(self, key: str, algorithm: str, **asked: Unpack[Said]) -> None:
         super().__init__(key, **asked)
         self.algorithm = algorithm
 
@@ -120,7 +123,7 @@ class TsigBadTime(TsigError):
     hint = _REMEDIES[Rcode.BADTIME]
     code = int(Rcode.BADTIME)
 
-    def __init__(self, key: str, signed_at: int, now: int, fudge: int, **asked: Any) -> None:
+    def __init__(self, key: str, signed_at: int, now: int, fudge: int, **asked: Unpack[Said]) -> None:
         super().__init__(key, **asked)
         self.signed_at = signed_at
         self.now = now
@@ -144,7 +147,7 @@ class TsigShortMac(TsigError):
 
     code = int(Rcode.BADTRUNC)
 
-    def __init__(self, key: str, size: int, limit: int, **asked: Any) -> None:
+    def __init__(self, key: str, size: int, limit: int, **asked: Unpack[Said]) -> None:
         super().__init__(key, **asked)
         self.size = size
         self.limit = limit
@@ -170,7 +173,7 @@ class TsigRejected(TsigError):
         is_verified: bool = False,
         signed_at: int | None = None,
         server_time: int | None = None,
-        **asked: Any,
+        **asked: Unpack[Said],
     ) -> None:
         super().__init__(key, **asked)
         self.error = error
@@ -204,7 +207,7 @@ class TsigKeyFileError(TsigError, ValueError):
     fault = "local"
     stage = "local"
 
-    def __init__(self, file: str, line: int, column: int, reason: str, **asked: Any) -> None:
+    def __init__(self, file: str, line: int, column: int, reason: str, **asked: Unpack[Said]) -> None:
         super().__init__("", **asked)
         self.file = file
         self.line = line

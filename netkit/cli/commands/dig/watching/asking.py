@@ -16,6 +16,7 @@ from netkit.io import DeadlineExceeded, before
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Unpack
 
     from netkit.cli.commands.dig.asking import Asker
     from netkit.cli.commands.dig.comparing.asking import Comparer
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from netkit.cli.frame.command import Run
     from netkit.dns.comparing.comparison import Comparison
     from netkit.dns.comparing.heard import Server as AskedServer
+    from netkit.dns.errors import Asked, Said
     from netkit.dns.watching.conditions import Condition
     from netkit.dns.watching.watcher import Round, Sleep, Watcher
     from netkit.io import Flow
@@ -49,7 +51,7 @@ class NotYet(DnsError.Timeout):
 
     hint = "a longer --timeout waits longer; --interval asks authoritative servers more often"
 
-    def __init__(self, until: str, timeout: float | None = None, **asked: Any) -> None:
+    def __init__(self, until: str, timeout: float | None = None, **asked: Unpack[Said]) -> None:
         super().__init__(timeout, **asked)
         self.until = until
 
@@ -92,7 +94,7 @@ class Watched(Shown):
         """Why it counts as failed, if it does: without a condition, that is as for the last answer."""
         if self.until is not None:
             if self.end == "timeout" and self.timeout is not None:
-                asked = {"name": self.query.name, "rdtype": self.query.rdtype}
+                asked: Asked = {"name": self.query.name, "rdtype": self.query.rdtype}
                 return NotYet(str(self.until), self.timeout, **asked)
             return None
         comparison = self.comparison
