@@ -215,7 +215,7 @@ keys = st.builds(
 
 
 def is_unsigned(message: Message) -> bool:
-    """Whether a message that hypothesis made has no TSIG record by chance: it may have one only (RFC 8945 section 5.2)."""
+    """Whether a made message has no TSIG record by chance: RFC 8945 section 5.2 allows one alone."""
     sections = (message.answer, message.authority, message.additional)
     return all(record.rdtype != DnsRecordType.TSIG for section in sections for record in section)
 
