@@ -186,6 +186,32 @@ def test_sections_are_set_off_as_in_dig(at: str) -> None:
     assert rest.partition("\n\n")[0] == "example.test.\t\t300\tIN\tNS\tns1.example.test."
 
 
+def answer_of_update(query: bytes) -> bytes:
+    asked = Message.from_wire(query)
+    new = DnsRecord.A("new.example.test", 60, "192.0.2.1")
+    return make_response(asked, answer=[new], authority=[new], additional=[new]).to_wire()
+
+
+def test_the_sections_of_update_have_their_own_names() -> None:
+    """RFC 2136 section 2."""
+    words = ("example.test", "SOA", "+opcode=UPDATE")
+    with answering(answer_of_update) as server:
+        text = run_netkit("dig", server, *words).stdout
+        yaml = run_netkit("dig", server, *words, "+yaml", "+noedns").stdout
+        at_terminal = run_netkit("dig", server, *words, "--color", "never", tty=True).stdout
+        (row,) = run_netkit("dig", server, *words, "--json").json
+    assert re.findall(r";; (\w+) SECTION:", text) == ["ZONE", "PREREQUISITE", "UPDATE", "ADDITIONAL"]
+    assert re.findall(r"^ +(\w+_SECTION|[A-Z]+: \d):?", yaml, re.MULTILINE) == [
+        "ZONE: 1", "PREREQ: 1", "UPDATE: 1", "ADDITIONAL: 1",
+        "ZONE_SECTION", "PREREQUISITE_SECTION", "UPDATE_SECTION", "ADDITIONAL_SECTION",
+    ]  # fmt: skip
+    shown = re.findall(
+        r"^ *(zone|question|Prerequisite|Update|Answer|Authority|Additional)\b", at_terminal, re.MULTILINE
+    )
+    assert shown == ["zone", "Prerequisite", "Update", "Additional"]
+    assert [len(row[name]) for name in ("answer", "authority", "additional")] == [1, 1, 1]
+
+
 class TestYaml:
     def yaml(self, *words: str) -> Result:
         return run_netkit("dig", *words, "+yaml")

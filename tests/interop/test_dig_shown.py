@@ -16,7 +16,16 @@ from typing import Any
 
 import pytest
 
-from netkit.dns import DnsRecord, Edns, EdnsOption, Message, make_response, parse_zone
+from netkit.dns import (
+    DnsClass,
+    DnsRecord,
+    DnsRecordType,
+    Edns,
+    EdnsOption,
+    Message,
+    make_response,
+    parse_zone,
+)
 from netkit.dns.lines import record_line
 from netkit.dns.style import Style
 from tests.cli.helpers import run_netkit
@@ -311,6 +320,32 @@ def test_options_are_shown_as_dig_shows_them() -> None:
                 shown = [re.sub(pattern, alike_in, text) for text in shown]
             ours, theirs = ([line for line in alike(text).splitlines() if line] for text in shown)
             assert ours == theirs
+
+
+def answer_of_update(query: bytes) -> bytes:
+    """A response with records in all sections, which RFC 2136 section 3.8 allows."""
+    asked = Message.from_wire(query)
+    old = DnsRecord.Unknown("old.test", 0, DnsRecordType.A, bytes([192, 0, 2, 2]), DnsClass.NONE)
+    empty = [
+        DnsRecord.Unknown("there.test", 0, DnsRecordType.A, b"", rdclass)
+        for rdclass in (DnsClass.ANY, DnsClass.NONE)
+    ]
+    new = DnsRecord.A("new.test", 60, "192.0.2.1")
+    more = DnsRecord.A("more.test", 60, "192.0.2.3")
+    response = make_response(asked, answer=empty, authority=[new, old], additional=[more], edns=None)
+    return response.to_wire()
+
+
+@pytest.mark.parametrize("flags", ["", "+yaml", "+noall +question +answer +authority +additional"])
+def test_the_sections_of_update_are_called_as_in_dig(flags: str) -> None:
+    with answering(answer_of_update) as server:
+        words = ("example.test", "SOA", "+opcode=UPDATE", "+noedns", "+qr", *flags.split())
+        ours = run_netkit("dig", server, *words).stdout
+        theirs = dig(int(server.rpartition(":")[2]), *words, "+nocmd")
+    assert ("UPDATE" in theirs) is ("+noall" not in flags)
+    # dig writes nothing where the data has no octets.
+    ours = ours.replace(r"\# 0", "")
+    assert alike(ours).partition(";; Query time")[0] == alike(theirs).partition(";; Query time")[0]
 
 
 #: What kdig writes otherwise in the JSON of RFC 8427, and why.

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 #: The members that are one bit of the header.
 FLAGS = {"QR": QR, "AA": AA, "TC": TC, "RD": RD, "RA": RA, "AD": AD, "CD": CD}
-SECTIONS = ("answer", "authority", "additional")
 COUNTS = {
     "QDCOUNT": "questionRRs",
     "ANCOUNT": "answerRRs",

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from netkit.dns.constants import DnsClass, DnsRecordType
 from netkit.dns.errors import DnsError, ZoneFileError
-from netkit.dns.messages.as_json import COUNTS, FLAGS, SECTIONS
+from netkit.dns.messages.as_json import COUNTS, FLAGS
+from netkit.dns.messages.header import RECORD_SECTIONS
 from netkit.dns.messages.message import Message
 from netkit.dns.messages.wire import WireReader
 from netkit.dns.name import Name
@@ -52,7 +53,7 @@ def message_octets(found: Mapping[str, Any]) -> bytes:
     if "messageOctetsHEX" in found:
         return _octets(found, "messageOctetsHEX", _MAX_MESSAGE)
     questions = _questions(found)
-    sections = {name: _records(found, f"{name}RRs") for name in SECTIONS}
+    sections = {name: _records(found, f"{name}RRs") for name in RECORD_SECTIONS}
     counts = [len(questions), *(len(each) for each in sections.values())]
     for (key, member), count in zip(COUNTS.items(), counts, strict=True):
         if _number(found, key, 0xFFFF, count) != count:

@@ -6,7 +6,7 @@ the response code; EDNS has the rest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.errors import DnsError
@@ -41,6 +41,28 @@ FLAG_MEANINGS = {
     "ad": "authentic data",
     "cd": "checking disabled",
 }
+
+
+class Sections(NamedTuple):
+    """The names of a message's four sections."""
+
+    question: str
+    answer: str
+    authority: str
+    additional: str
+
+
+#: The sections as `Message` has them: that of questions, and three of records.
+SECTIONS = Sections("question", "answer", "authority", "additional")
+RECORD_SECTIONS = SECTIONS[1:]
+
+_OF_UPDATE = Sections("zone", "prerequisite", "update", "additional")
+
+
+def section_names(opcode: int) -> Sections:
+    """What the sections are called in a message of this opcode: those of UPDATE have names of their own
+    (RFC 2136 section 2)."""
+    return _OF_UPDATE if opcode == Opcode.UPDATE else SECTIONS
 
 
 class Header(Value):

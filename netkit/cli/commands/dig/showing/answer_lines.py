@@ -24,7 +24,7 @@ from netkit.cli.commands.dig.showing.words import (
 from netkit.cli.payload.dns.history import history_lines
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.lines import question_line, record_line
-from netkit.dns.messages.header import Z
+from netkit.dns.messages.header import RECORD_SECTIONS, Z, section_names
 from netkit.dns.policy.steps import Why
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from netkit.dns.records.base import DnsRecord
     from netkit.dns.style import Style
     from netkit.dns.transports.reply import Reply
-
-SECTIONS = ("answer", "authority", "additional")
 
 #: What dig says of a query that is sent once more, by why it is.
 _AGAIN = {
@@ -136,20 +134,24 @@ def _parts(shown: Shown, message: Message, asked: Message) -> list[list[str]]:
     """The parts of a message below its header: EDNS with the question, and each section."""
     comments = shown.shows("comments")
     style = style_of(shown.query.flags)
+    titles = section_names(message.opcode)
     groups: list[list[str]] = []
     upper = list(_edns_lines(message, asked)) if comments else []
     if shown.shows("question") and message.question:
         if comments:
-            upper.append(";; QUESTION SECTION:")
+            upper.append(f";; {titles.question.upper()} SECTION:")
         for question in message.question:
             name = name_text(shown, question.name, "utf-8", at_terminal=False)
             upper.append(f";{question_line(question, style, owner=name)}")
     groups.append(upper)
-    for name in SECTIONS:
+    for name in RECORD_SECTIONS:
         records = shown.section_of(message, name)
         signature = [record for record in records if record.rdtype == DnsRecordType.TSIG]
         for words, part in (
-            (f"{name.upper()} SECTION:", [record for record in records if record not in signature]),
+            (
+                f"{getattr(titles, name).upper()} SECTION:",
+                [record for record in records if record not in signature],
+            ),
             ("TSIG PSEUDOSECTION:", signature),
         ):
             if part:

@@ -23,6 +23,7 @@ from netkit.cli.render.tables import facts, mark, table, text
 from netkit.dns.constants import RCODE_MEANINGS, DnsClass, Rcode
 from netkit.dns.edns.opt import EDNS_FLAG_MEANINGS
 from netkit.dns.lines import kind_words
+from netkit.dns.messages.header import RECORD_SECTIONS, section_names
 from netkit.dns.messages.message import FLAG_MEANINGS
 from netkit.dns.policy.verdict import Meaning
 from netkit.dns.style import GROUP, GROUP_IN_LINES, ttl_text
@@ -63,10 +64,11 @@ def _one_sheet(result: Answered, env: Environment) -> Iterable[Any]:
         for question in message.question:
             name = name_text(result, question.name, env.encoding, at_terminal=True)
             yield text(f"{name} {question.rdclass} {question.rdtype}", "bold")
-    for name in ("answer", "authority", "additional"):
+    titles = section_names(message.opcode)
+    for name in RECORD_SECTIONS:
         records = result.section(name)
         if records:
-            yield _records(result, name, records, env)
+            yield _records(result, getattr(titles, name), records, env)
     if result.shows("stats") or result.query.flags.get("identify"):
         reply = result.reply
         name = "" if result.server_name is None else f" ({result.server_name})"
@@ -92,7 +94,7 @@ def _steps(result: Answered) -> str:
     return f" ({', '.join(each)})"
 
 
-def _records(result: Answered, name: str, records: Sequence[DnsRecord], env: Environment) -> Any:
+def _records(result: Answered, title: str, records: Sequence[DnsRecord], env: Environment) -> Any:
     shown = result.query.flags
     style = style_of(shown)._replace(indent="  ")
     kept = [0, 1, 2, 3, 4]
@@ -115,7 +117,7 @@ def _records(result: Answered, name: str, records: Sequence[DnsRecord], env: Env
         for head, record in zip(heads, records, strict=True)
     ]
     right = [kept.index(1)] if 1 in kept else []
-    return table(shown_titles, rows, title=name.capitalize(), right=right)
+    return table(shown_titles, rows, title=title.capitalize(), right=right)
 
 
 #: What a table has around each cell and at its end, and what is around long data on a line of its own.
@@ -136,12 +138,14 @@ def _fitted(style: Style, heads: Sequence[Sequence[str]], width: int) -> Style:
 def _facts(result: Answered, env: Environment) -> list[tuple[str, object]]:
     message, query = result.message, result.query
     found: list[tuple[str, object]] = []
-    if result.shows("question") and not result.reply.query.question:
-        found.append(("question", "none: only a header was sent"))
+    asked = result.reply.query
+    title = section_names(asked.opcode).question
+    if result.shows("question") and not asked.question:
+        found.append((title, "none: only a header was sent"))
     elif result.shows("question"):
         name = name_text(result, query.name, env.encoding, at_terminal=True)
         plain = "" if name == str(query.name) else f" ({query.name})"
-        found.append(("question", f"{name} {query.rdclass} {query.rdtype}{plain}"))
+        found.append((title, f"{name} {query.rdclass} {query.rdtype}{plain}"))
     verdict, words = _status(result)
     found.append(("status", mark(verdict, words, env)))
     flags = [f"{flag} {FLAG_MEANINGS[flag]}" for flag in message.flag_names if flag in FLAG_MEANINGS]

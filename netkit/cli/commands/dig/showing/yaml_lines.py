@@ -14,7 +14,7 @@ from netkit.addr import SocketAddr
 from netkit.cli.commands.dig.showing.words import answer_before, name_text, option_words, rdata, sent_queries
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.edns import EdnsOption
-from netkit.dns.messages.header import QR, RA, RD, Z
+from netkit.dns.messages.header import QR, RA, RD, RECORD_SECTIONS, SECTIONS, Z, section_names
 from netkit.dns.style import Style
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from netkit.dns.transports.reply import Reply
 
 _STYLE = Style(quotable=True)
+#: The one section whose count has a shorter title in dig's YAML.
+_SHORTENED = {"PREREQUISITE": "PREREQ"}
 
 
 class Between(NamedTuple):
@@ -111,25 +113,27 @@ def _message(shown: Shown, message: Message, asked: Message) -> Iterable[str]:
     yield " ".join(["flags:", *message.flag_names])
     if message.flags & Z:
         yield "MBZ: 0x4"
-    yield f"QUESTION: {header.qdcount}"
-    yield f"ANSWER: {header.ancount}"
-    yield f"AUTHORITY: {header.nscount}"
-    yield f"ADDITIONAL: {header.arcount}"
+    titles = {
+        name: title.upper() for name, title in zip(SECTIONS, section_names(message.opcode), strict=True)
+    }
+    counts = (header.qdcount, header.ancount, header.nscount, header.arcount)
+    for title, count in zip(titles.values(), counts, strict=True):
+        yield f"{_SHORTENED.get(title, title)}: {count}"
     if message.edns is not None and shown.shows("comments"):
         yield "OPT_PSEUDOSECTION:"
         yield "  EDNS:"
         for line in _edns(message.edns, asked):
             yield f"    {line}"
     if message.question and shown.shows("question"):
-        yield "QUESTION_SECTION:"
+        yield f"{titles['question']}_SECTION:"
         for question in message.question:
             name = name_text(shown, question.name, "utf-8", at_terminal=False)
             yield f"  - {_quoted(f'{name} {question.rdclass} {question.rdtype}')}"
-    for section in ("answer", "authority", "additional"):
+    for section in RECORD_SECTIONS:
         records = shown.section_of(message, section)
         signature = [record for record in records if record.rdtype == DnsRecordType.TSIG]
         named = {
-            f"{section.upper()}_SECTION": [each for each in records if each not in signature],
+            f"{titles[section]}_SECTION": [each for each in records if each not in signature],
             "TSIG_PSEUDOSECTION": signature,
         }
         for title, part in named.items():
