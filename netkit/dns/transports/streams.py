@@ -11,7 +11,6 @@ The ALPN protocol is `dot` (RFC 7858 section 3.1, IANA's name).
 
 from __future__ import annotations
 
-import hashlib
 import os
 from copy import copy
 from time import monotonic
@@ -273,8 +272,10 @@ def check_pins(upstream: Upstream, chain: tuple[Certificate, ...]) -> None:
 
     Raises TlsError.CertificateVerificationFailed.
     """
+    from hashlib import sha256  # with the certificate, and no sooner: plain DNS starts without OpenSSL
+
     from netkit.tls.errors import TlsError
 
-    if chain and hashlib.sha256(chain[0].spki_der).digest() in upstream.pins:
+    if chain and sha256(chain[0].spki_der).digest() in upstream.pins:
         return
     raise TlsError.CertificateVerificationFailed("its public key is none of those that were pinned")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os.path
 from base64 import b64decode
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from netkit.cli.frame.groups import field
@@ -40,9 +40,8 @@ class EchConfig(Value["Ech"]):
                 return "auto"
             self.wrong("auto: this command asks for no HTTPS records, which `http fetch` does", param, ctx)
         data = _decoded(str(value))
-        path = Path(str(value))
-        if data is None and path.is_file():
-            with path.open("rb") as file:
+        if data is None and os.path.isfile(str(value)):
+            with open(str(value), "rb") as file:
                 content = file.read(2 * LONGEST_LIST)
             data = content if _is_list(content) else _decoded(content.decode("latin-1"))
         if data is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
@@ -183,7 +182,7 @@ def read_hints(path: str) -> Hints:
     from netkit.dns.errors import ZoneFileError
     from netkit.dns.tracing.hints import parse_hints
 
-    with Path(path).open("rb") as file:
+    with open(path, "rb") as file:
         text = file.read(MAX_HINTS + 1)
     if len(text) > MAX_HINTS:
         raise ZoneFileError(path, 1, 1, f"longer than {MAX_HINTS:,} octets: is it a hints file?")
