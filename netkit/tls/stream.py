@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from netkit.io import (
-    OPERATIONS_PER_TURN,
     PAUSE,
     BusyError,
     ByteStream,
@@ -198,6 +197,7 @@ class TlsStream(TlsBytes):
             if self._config.verifier is not None and not self._verifier_was_asked():
                 self._config.verifier(self.peer_chain, self.server_name)
             self._established = True
+            self._pace.found()
             self._keep_sessions()
             rest = early.rest(sent if self._session.early_data_accepted else None, self._session.alpn)
             if rest:
@@ -226,7 +226,6 @@ class TlsStream(TlsBytes):
 
     def _shake_hands(self) -> Flow[bool]:
         """Flow: the handshake. False where `half_rtt` ends it before its end, because early data has come."""
-        turns = 0
         if self._config.is_server:
             yield from self._feed()  # the client speaks first (RFC 8446 section 2)
         while True:
@@ -242,10 +241,9 @@ class TlsStream(TlsBytes):
                 self._flushing = False
             if done or (self._config.half_rtt and self._early_data):
                 return done
-            yield from self._feed()
-            turns += 1
-            if turns % OPERATIONS_PER_TURN == 0:
+            if self._pace.is_due():
                 yield PAUSE
+            yield from self._feed()
 
     # Before the client's Finished.
 

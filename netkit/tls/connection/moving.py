@@ -8,6 +8,7 @@ Rules (the details of rule 8 of `netkit.io`):
 - Reading may produce ciphertext (the answer to a KeyUpdate). The reader offers it to the socket and does not
   wait. The rest is sent with the next write, which RFC 8446 section 4.6.3 allows. If a peer causes answers
   but does not read them, the stream fails at `OUTBOX_LIMIT`.
+- A turn has an end by the octets that came, and what brings no data has a limit: see `pace`.
 - A lock protects the session, for one reader thread and one writer thread. It is never held across a yield.
 - A server's stream may be handed out before the client's Finished has come (`TlsConfig.half_rtt`). Who reads
   goes on with the handshake first: nothing is read that is not confirmed, and early data is kept apart.
@@ -38,6 +39,7 @@ from netkit.io import (
 from netkit.io.stream import LINGER, QUIET, RECEIVE_SIZE, WRITING
 from netkit.tls.connection.early import EarlyOffer
 from netkit.tls.connection.facts import TlsFacts
+from netkit.tls.connection.pace import Pace
 from netkit.tls.errors import TlsError
 
 if TYPE_CHECKING:
@@ -52,8 +54,7 @@ SEND_SIZE = 131_072
 #: How much plaintext `offer` takes at once, in bytes: its ciphertext may have to wait for the peer.
 OFFER_SIZE = 65_536
 
-#: The most ciphertext that is received at once into a caller's large buffer, in bytes; and for other reads.
-FEED_SIZE = 1 << 20
+#: The most ciphertext that is received at once, in bytes: the session works through all of it in one step.
 FILL_SIZE = 1 << 17
 
 #: The most ciphertext that leaves the session at once, in bytes: more than a piece of `SEND_SIZE` becomes.
@@ -91,6 +92,7 @@ class TlsBytes(TlsFacts):
         self._flushing = False
         self._encrypted = 0  # how much of what is being written the session has taken
         self._hungry = False  # the session has said that it needs more input, and got none since
+        self._pace = Pace()
         self._cipher = memoryview(b"")  # where ciphertext of large bodies is received
         self._read_ahead: list[bytes] = []  # plaintext that `_finish` had to read to get past it
         self._failure: TlsError | None = None  # what ended the reading side
@@ -131,17 +133,16 @@ class TlsBytes(TlsFacts):
         if len(buffer) >= size:
             return True
         self._reading = True
-        turns = 0
+        self._pace.begin()
         try:
             while not self._eof:
                 if not self._hungry and self._take_plaintext():
                     if len(buffer) >= size:
                         return True
                 else:
+                    if self._pace.is_due():
+                        yield PAUSE
                     yield from self._feed()
-                turns += 1
-                if turns % OPERATIONS_PER_TURN == 0:
-                    yield PAUSE
         finally:
             self._reading = False
         return False
@@ -191,6 +192,7 @@ class TlsBytes(TlsFacts):
             self._hungry = True
             return False
         if data:
+            self._pace.found()
             self._buffer.put(data)
         else:
             self._eof = True
@@ -207,6 +209,8 @@ class TlsBytes(TlsFacts):
                     raise self._failure
                 self._established = self._session.handshake()
                 self._keep_early_data()
+            if self._established:
+                self._pace.found()
         except TlsError as error:
             self._fail(error)
             self._offer_output()  # the alert with the reason, if the socket takes it at once
@@ -227,14 +231,13 @@ class TlsBytes(TlsFacts):
         if self._reading:
             raise BusyError(f"{self._what}'s reading side")
         self._reading = True
-        turns = 0
+        self._pace.begin()
         try:
             self._check_open()
             while not (self._try_confirm() or (or_early and self._early_data)):
-                yield from self._feed()
-                turns += 1
-                if turns % OPERATIONS_PER_TURN == 0:
+                if self._pace.is_due():
                     yield PAUSE
+                yield from self._feed()
         finally:
             self._reading = False
 
@@ -415,6 +418,9 @@ class TlsBytes(TlsFacts):
             if not data:
                 return  # the end, which the next read finds
             self._hungry = False
+            self._pace.feed(len(data))
+            if self._pace.is_flood:
+                return
             with self._lock:
                 self._session.feed(data)
 
@@ -429,14 +435,13 @@ class TlsBytes(TlsFacts):
         if self._reading:
             raise BusyError(f"{self._what}'s reading side")
         self._reading = True
-        turns = 0
+        self._pace.begin()
         try:
             while (size := self._decrypt_into(view)) is None:
-                if not (yield from self._feed(min(FEED_SIZE, max(len(view), FILL_SIZE)))):
-                    return 0
-                turns += 1
-                if turns % OPERATIONS_PER_TURN == 0:
+                if self._pace.is_due():
                     yield PAUSE
+                if not (yield from self._feed()):
+                    return 0
             return size
         finally:
             self._reading = False
@@ -457,36 +462,36 @@ class TlsBytes(TlsFacts):
         self._offer_output()
         if size is None:
             self._check_outbox()
+        else:
+            self._pace.found()
         self._eof = size == 0
         return size
 
     # Ciphertext, in and out.
 
-    def _feed(self, most: int = FILL_SIZE) -> Flow[bool]:
+    def _feed(self) -> Flow[bool]:
         """Flow: wait for ciphertext from the peer, and give it to the session.
 
         False if reading was stopped (`stop_reading`): the stream is at its end, and nothing is missing.
 
-        Where much comes, it is received into a buffer, which grows up to `most` bytes while the peer fills
-        it. It goes when little comes, so that an idle stream has none.
+        Where much comes, it is received into a buffer, which grows while the peer fills it. It goes when
+        little comes, so that an idle stream has none, and where no data comes.
         """
         inner, cipher = self._inner, self._cipher
         if not cipher:
             yield from inner.fill(1)
             data = inner._buffer.take(RECEIVE_SIZE)
-            if len(data) == RECEIVE_SIZE:
-                self._cipher = memoryview(bytearray(2 * RECEIVE_SIZE))
+            if len(data) == RECEIVE_SIZE and self._pace.barren < RECEIVE_SIZE:
+                self._cipher = memoryview(bytearray(FILL_SIZE))
             return self._take_ciphertext(data)
-        return self._take_received((yield from inner.read_into_flow(cipher)), most)
+        return self._take_received((yield from inner.read_into_flow(cipher)))
 
-    def _take_received(self, count: int, most: int = FILL_SIZE) -> bool:
+    def _take_received(self, count: int) -> bool:
         """Give the session `count` bytes that were received into the buffer for them. As `_feed`."""
         cipher = self._cipher
         taken = self._take_ciphertext(cipher[:count])
-        if count * 8 < len(cipher):
+        if count * 8 < len(cipher) or self._pace.barren > FILL_SIZE:
             self._cipher = memoryview(b"")
-        elif count == len(cipher) < most:
-            self._cipher = memoryview(bytearray(2 * count))
         return taken
 
     def _take_ciphertext(self, data: bytes | memoryview) -> bool:
@@ -495,6 +500,10 @@ class TlsBytes(TlsFacts):
             self._eof = True
             return False
         self._hungry = False
+        if data:
+            if self._established:
+                self._pace.check()
+            self._pace.feed(len(data))
         with self._lock:
             if data:
                 self._session.feed(data)
