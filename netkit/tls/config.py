@@ -91,7 +91,7 @@ class TlsConfig:
     client asks for a stapled OCSP response with `request_ocsp`; a server sends `ocsp_response` (DER).
     `ech_config_list` is an ECHConfigList; `ech_grease` pretends to have one. `certificate_compression` holds
     `"zlib"`, `"brotli"`, `"zstd"`. `crls` are DER. `key_log` is a file that secrets are appended to, instead
-    of the one in SSLKEYLOGFILE. `fips` demands that the cryptography is a FIPS module. A setting that no
+    of the one in SSLKEYLOGFILE; a handshake whose secrets cannot be written fails. `fips` demands that the cryptography is a FIPS module. A setting that no
     backend here can honour raises `CapabilityError` when the configuration is used, before anything connects.
     """
 

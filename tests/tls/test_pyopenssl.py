@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import random
-import stat
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -454,35 +452,6 @@ class TestEarlyData:
         assert ends.client.write_early_data(memoryview(b"early")) == 0
         assert ends.shake_hands().good
         assert ends.client.early_data_accepted is None
-
-
-class TestKeyLog:
-    def test_each_line_at_once_for_nobody_else(self, tmp_path: Path) -> None:
-        path = tmp_path / "keys"
-        path.write_text("# begun before\n")
-        path.unlink()
-        logging = client_config(NAME, key_log=str(path))
-        ends = connected(logging, server_config(NAME))
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        lines = path.read_text().splitlines()
-        assert len(lines) >= 5
-        assert all(len(line.split()) == 3 for line in lines)
-        connected(logging, server_config(NAME))
-        assert path.read_text().splitlines()[: len(lines)] == lines
-        assert ends.good
-
-    def test_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
-        with pytest.raises(TlsError.UnusableFile, match=r"keys: No such file"):
-            prepare(client_config(NAME, key_log=str(tmp_path / "none" / "keys")))
-
-    def test_a_file_that_goes_away(self, tmp_path: Path) -> None:
-        folder = tmp_path / "folder"
-        folder.mkdir()
-        ends = join(client_config(NAME, key_log=str(folder / "keys")), server_config(NAME))
-        (folder / "keys").unlink()
-        folder.rmdir()
-        ends.shake_hands()
-        assert isinstance(ends.client_error, TlsError.UnusableFile)
 
 
 class TestData:

@@ -15,10 +15,11 @@ import ssl
 import sys
 import tempfile
 import warnings
+import weakref
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
-from netkit.tls.backends.key_log import unwritable
+from netkit.tls.backends import key_log
 from netkit.tls.backends.needs import NO_LIST, shown_identity
 from netkit.tls.backends.outside import settings_outside
 from netkit.tls.config import CertVerifyMode, TlsConfig
@@ -120,12 +121,35 @@ def _set_groups(context: ssl.SSLContext, names: tuple[str, ...]) -> None:
         raise TlsError.InvalidConfig("groups", f"OpenSSL knows no {', '.join(names)}") from None
 
 
+#: Where the secrets of a context's sessions come out.
+_pipes: weakref.WeakKeyDictionary[ssl.SSLContext, key_log.KeyPipe] = weakref.WeakKeyDictionary()
+
+
+def key_pipe_of(context: ssl.SSLContext) -> key_log.KeyPipe | None:
+    """What a session of `context` flushes when it has made secrets; None if nobody wants them."""
+    return _pipes.get(context)
+
+
 def _log_keys(context: ssl.SSLContext, path: str) -> None:
     """Have the secrets of every session written to `path`. Raises `TlsError.UnusableFile` at once."""
+    key_log.append(path, b"")
     try:
-        context.keylog_filename = path
+        pipe = key_log.KeyPipe(path)
+    except OSError:  # then the module writes the file itself
+        _name_key_log(context, path, path)
+        return
+    try:
+        _name_key_log(context, pipe.name, path)
+    finally:
+        pipe.opened()
+    _pipes[context] = pipe
+
+
+def _name_key_log(context: ssl.SSLContext, name: str, path: str) -> None:
+    try:
+        context.keylog_filename = name
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise key_log.unwritable(path, error) from error
 
 
 def _set_versions(context: ssl.SSLContext, config: TlsConfig) -> None:

@@ -16,6 +16,7 @@ from netkit.tls.backends.context import (
     SETS_GROUPS,
     context_for,
     is_settable_group,
+    key_pipe_of,
 )
 from netkit.tls.backends.needs import STANDARD, missing, role_of
 from netkit.tls.backends.outside import settings_outside
@@ -175,6 +176,7 @@ class StandardSession(TlsSession):
         self._ended = False  # the peer's close_notify was read
         self._deferred: TlsError | None = None  # what the next read raises
         self._verifies = context.verify_mode is not ssl.CERT_NONE
+        self._secrets = key_pipe_of(context)
         # For who keeps sessions:
         self._looks = config.session_store is not None  # whether there may be one to take
         self._count: ContentCount | None = None  # of what came after a handshake of TLS 1.3
@@ -213,6 +215,9 @@ class StandardSession(TlsSession):
             raise self._translated(error) from None
         except ValueError as error:  # a certificate that Python cannot turn into its own form
             raise TlsError.HandshakeFailed(str(error)) from None
+        finally:
+            if self._secrets is not None:
+                self._secrets.flush()
         self._demand_certificate()
         if self._looks and self._object.version() == "TLSv1.3":
             self._count = ContentCount()
