@@ -12,7 +12,7 @@ from netkit.dns import DnsServer, TsigKey, make_query, parse_zone
 from netkit.dns.messages.message import Message
 from netkit.dns.tsig import sign, verify
 from netkit.serve.connections import in_background
-from tests.cli.helpers import Result, row_of, words_of
+from tests.cli.helpers import Result, row_of, run_netkit, words_of
 from tests.cli.test_serve import ZONE, serving
 from tests.dns.scripted import Asked, ScriptedServer, answer
 
@@ -112,6 +112,56 @@ def test_the_secret_is_in_no_message_of_wrong_usage(netkit: Netkit) -> None:
         assert result.exit_code == 2
         assert SECRET[:12] not in result.stderr
         result = netkit("serve", "dns", "--zone", "none", "--tsig-key", key)
+        assert result.exit_code == 2
+        assert SECRET[:12] not in result.stderr
+
+
+#: Lines of a file that are wrong, and have the secret where a message might repeat it.
+WRONG_LINES = (
+    f"{NAME} -y {TEXT} other.example", f"{NAME} -y {TEXT} MX NS", f"{NAME} -y{TEXT} +frob",
+    f"{NAME} -4y{TEXT}", f"{NAME} --tsig-key={TEXT}", f"{NAME} --tsig-key {TEXT}", f"-y {TEXT}",
+    f"{NAME} -y {TEXT} -k none", f"{NAME} -y {TEXT}!", f"{NAME} --proxy http://user:{SECRET}@127.0.0.1",
+    f"{NAME} @https://user:{SECRET}@127.0.0.1/dns-query", f"https://user:{SECRET}@example.test",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["--json", "--plain", "--short", "+yaml", "tty"])
+def test_the_key_of_a_line_is_not_repeated(form: str, server: str, tmp_path: Path) -> None:
+    """A line stands in its row, in messages and in the journal."""
+    (tmp_path / "wrong").write_text("\n".join(WRONG_LINES))
+    (tmp_path / "lines").write_text(f"{NAME} -y {TEXT}\nmissing.example.test -y{TEXT}\n")
+    words = ("dig", server, "--ordered", *([] if form == "tty" else [form]))
+    journal = tmp_path / "journal"
+    result = run_netkit(
+        *words, "-f", str(tmp_path / "lines"), "--resume", str(journal), tty=form == "tty", width=200
+    )
+    assert result.exit_code == 9
+    assert NAME in result.stdout or form == "--short"
+    wrong = run_netkit(*words, "-f", str(tmp_path / "wrong"), tty=form == "tty", width=200)
+    assert wrong.exit_code == 2
+    assert f"{len(WRONG_LINES)} of {len(WRONG_LINES)} inputs failed" in wrong.stderr
+    assert f"{NAME} -y ..." in journal.read_text()
+    for text in (result.stdout, result.stderr, wrong.stdout, wrong.stderr, journal.read_text()):
+        assert SECRET[:12] not in text
+    again = run_netkit(*words, "-f", str(tmp_path / "lines"), "--resume", str(journal))
+    assert "all 2 inputs were done before" in again.stderr
+
+
+def test_a_key_in_a_line_signs_its_query_alone(netkit: Netkit, server: str, tmp_path: Path) -> None:
+    (tmp_path / "lines").write_text(f"{NAME} -y {TEXT}\n{NAME}\n")
+    signed, plain = netkit("dig", server, "--json", "--ordered", "-f", str(tmp_path / "lines")).json
+    assert [record["type"] for record in signed["additional"]] == ["TSIG"]
+    assert plain["additional"] == []
+    assert (signed["input"], plain["input"]) == (f"{NAME} -y ...", NAME)
+
+
+def test_the_secret_of_digrc_is_in_no_message(tmp_path: Path) -> None:
+    for line in (
+        f"-y {TEXT} name.example", f"-y {TEXT}!", f"-y {TEXT} +frob", f"--tsig-kye={TEXT}",
+        f"--tsig-kye {TEXT}", f"-tsig-key={TEXT}", f"-k {TEXT}",
+    ):  # fmt: skip
+        (tmp_path / ".digrc").write_text(line)
+        result = run_netkit("dig", NAME, env={"HOME": str(tmp_path)})
         assert result.exit_code == 2
         assert SECRET[:12] not in result.stderr
 

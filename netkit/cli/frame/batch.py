@@ -110,7 +110,7 @@ class Batch(Generic[T, R]):
             item = yield from self.lines.next()
             if item is None or self.journal is None:
                 return item
-            code = self.journal.code(item.number, item.text)
+            code = self.journal.code(item.number, item.shown)
             if code is None:
                 return item
             self.lines.done(item, resumed=True)
@@ -160,7 +160,7 @@ class Batch(Generic[T, R]):
     def _write(self, item: Item, outcome: R | Failure | None) -> None:
         if outcome is None:
             return
-        text = item.text if len(item.text) <= MAX_LINE else f"{item.text[:100]}…"
+        text = item.shown if len(item.shown) <= MAX_LINE else f"{item.shown[:100]}…"
         if isinstance(outcome, Failure):
             code = self.output.failed(outcome, text)
         else:
@@ -169,6 +169,6 @@ class Batch(Generic[T, R]):
             except Exception as error:  # a view that did not expect this result costs one row, not the run
                 code = self.output.failed(error, text)
         if self.journal is not None:
-            self.journal.done(item.number, item.text, code)
+            self.journal.done(item.number, item.shown, code)
         if self._progress is not None:
             self._progress.show()

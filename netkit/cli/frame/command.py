@@ -145,7 +145,7 @@ class Run(Output[R], Generic[R]):
         inputs.check()
         if inputs.single:
             (text,) = inputs.texts
-            return [(text, inputs.parse(text))]
+            return [(inputs.spec.shown(text), inputs.parse(text))]
         self.start_many()
         lines = Lines(inputs, self.env)
         try:
@@ -157,9 +157,9 @@ class Run(Output[R], Generic[R]):
         found = []
         for item in items:
             try:
-                found.append((item.text, inputs.parse(item.text, item.where)))
+                found.append((item.shown, inputs.parse(item.text, item.where)))
             except NetkitError as error:
-                self.failed(error, item.text)
+                self.failed(error, item.shown)
         return found
 
     def no_input(self, inputs: Inputs[Any]) -> None:

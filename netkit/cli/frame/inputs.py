@@ -35,12 +35,16 @@ MAX_LINE = 16384
 
 
 class Spec(NamedTuple):
-    """How a command takes its inputs: their name in the usage line, the function that parses one, and what
-    is said of the right form where an error does not say it."""
+    """How a command takes its inputs: their name in the usage line, and the function that parses one.
+
+    `shown` makes of an input's text what may be repeated: all but the secrets in it. `form` is what is said
+    of the right form where an error does not say it.
+    """
 
     metavar: str
     parse: Callable[[str], Any]
     required: bool = True
+    shown: Callable[[str], str] = str
     form: str | None = None
 
     def parsed_by(self, parse: Parse) -> Spec:
@@ -89,6 +93,7 @@ def many(
     together: bool = False,
     then: str | None = None,
     short_letters: bool = True,
+    shown: Callable[[str], str] = str,
     help: str | None = None,  # noqa: A002 - click's own word
 ) -> Callable[[F], F]:
     """Take any number of inputs, as Python's `targets`, an `Inputs`.
@@ -97,9 +102,10 @@ def many(
     wrong. `complete` and `words` say what a shell completes; they are not needed if `parse` is an
     `Endpoint`. `help` is for -f. `together` says that all inputs are under way at once (`Run.all_inputs`):
     of the options only -f is there then. `then` is what else the command takes behind them, the last of
-    `targets.texts`. Without `short_letters`, -f is the command's own, and only --file reads inputs.
+    `targets.texts`. Without `short_letters`, -f is the command's own, and only --file reads inputs. `shown`
+    leaves out the secrets of an input's text where it is repeated: in rows, messages and the journal.
     """
-    spec = Spec(metavar, str, required).parsed_by(parse)
+    spec = Spec(metavar, str, required, shown).parsed_by(parse)
     if isinstance(parse, Endpoint):
         complete = complete or parse.complete
     text = help or f"Read inputs from FILE, a {metavar} a line (`-`: standard input)."

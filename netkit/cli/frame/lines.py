@@ -24,13 +24,14 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Item(NamedTuple):
-    """One input: its number (from 0), its text, where it stood (`hosts.txt:17`; None: an argument), and how
-    many bytes of the list it took."""
+    """One input: its number (from 0), its text, where it stood (`hosts.txt:17`; None: an argument), how many
+    bytes of the list it took, and the text without its secrets."""
 
     number: int
     text: str
     where: str | None
-    size: int = 0
+    size: int
+    shown: str
 
 
 class Lines:
@@ -41,6 +42,7 @@ class Lines:
         from netkit.io import Lock
 
         self._reading = Lock()
+        self._shown = inputs.spec.shown
         texts: list[str | None] = [*inputs.texts]  # None: the file
         if inputs.how.file is not None:
             texts.append("-" if inputs.how.file == "-" else None)
@@ -118,7 +120,7 @@ class Lines:
 
     def _item(self, text: str, where: str | None, size: int) -> Item:
         self._count += 1
-        return Item(self._count - 1, text, where, size)
+        return Item(self._count - 1, text, where, size, self._shown(text))
 
     @property
     def empty(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netkit.cli.frame.options import Value
+from netkit.cli.frame.options import Value, WrongValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,11 +43,31 @@ class TsigKeyText(Value["TsigKey"]):
 
 
 def read_keys(paths: Iterable[str], *, allow_md5: bool = False) -> list[TsigKey]:
-    """The keys in files. Raises OSError, and TsigError.KeyFile with line and column."""
+    """The keys in files. Raises OSError, TsigError.KeyFile with line and column, and WrongValue for a path
+    that is a key itself, and is not repeated."""
     from netkit.dns.tsig.keys import MAX_KEY_FILE, TsigKey
 
     keys: list[TsigKey] = []
     for path in paths:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            keys += TsigKey.parse_file(file.read(MAX_KEY_FILE + 1), path, allow_md5=allow_md5)
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                text = file.read(MAX_KEY_FILE + 1)
+        except FileNotFoundError:
+            if _is_key(path):
+                raise WrongValue(
+                    "a key, where a file with one is wanted", "write --tsig-key for it"
+                ) from None
+            raise
+        keys += TsigKey.parse_file(text, path, allow_md5=allow_md5)
     return keys
+
+
+def _is_key(text: str) -> bool:
+    from netkit.dns.errors import DnsError
+    from netkit.dns.tsig.keys import TsigKey
+
+    try:
+        TsigKey.parse(text, allow_md5=True)
+    except DnsError:
+        return False
+    return True

@@ -30,6 +30,7 @@ from netkit.cli.commands.dig.grammar.queries import (
     Defaults,
     read_words,
 )
+from netkit.cli.commands.dig.grammar.secrets import shown_line
 from netkit.cli.commands.dig.grammar.watch_options import CompareOptions, WatchOptions
 from netkit.cli.commands.dig.servers import Servers, check_port, parse_server
 from netkit.cli.commands.dig.showing.view import DigView
@@ -215,6 +216,7 @@ class DigViews(Views):
     "NAME [TYPE]",
     complete=HOST,
     words=type_names,
+    shown=shown_line,
     help="Read queries from FILE, `NAME [TYPE] [+flags]` a line (`-`: stdin).",
 )
 def dig(

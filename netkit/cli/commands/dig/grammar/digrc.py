@@ -55,7 +55,8 @@ def read_digrc(env: Environment, takes_value: Mapping[str, bool]) -> Words:
 
 def _add_line(found: Words, line: Words) -> None:
     if line.queries:
-        raise WrongValue(f"{line.queries[0][0].text} is a name to ask for", "write it on the command line")
+        # Not repeated: it may be a key behind a mistyped option.
+        raise WrongValue("there is a name to ask for", "write it on the command line")
     found.options.extend(line.options)
     found.shared.extend(line.shared)
 

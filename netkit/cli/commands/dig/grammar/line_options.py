@@ -1,17 +1,17 @@
 """The options of one line in a file of -f: they are for its query, in place of those of the command line.
 
-In BIND's dig `+short`, `+yaml`, `-p`, `-b`, `-4`, `-6` and `-k` are for the line and all after it. Here lines
-are independent of each other, because they are asked side by side. A line is repeated in the output, so that
-it has no secret: a key is in a file.
+In BIND's dig `+short`, `+yaml`, `-p`, `-b`, `-4`, `-6`, `-k` and `-y` are for the line and all after it. Here
+lines are independent of each other, because they are asked side by side.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from netkit.cli.commands.dig.grammar.secrets import SECRET_OPTIONS
 from netkit.cli.commands.dig.servers import check_port
 from netkit.cli.frame.options import Port, Value, WrongValue
-from netkit.cli.frame.tsig import read_keys
+from netkit.cli.frame.tsig import TsigKeyText, read_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from netkit.dns.tsig.keys import TsigKey
 
 #: The options that have a value, and those that are known to have none.
-TAKES_VALUE = {"-p": True, "-b": True, "-k": True, "-y": True, "-f": True}
+TAKES_VALUE = dict.fromkeys(("-p", "-b", "-k", "-y", "-f", *SECRET_OPTIONS), True)
 
 #: What these say, as the flags of a query.
 _FLAGS: dict[str, tuple[str, Any]] = {
@@ -39,8 +39,6 @@ _FLAGS: dict[str, tuple[str, Any]] = {
 
 #: What is about the whole output, or has done what it does.
 _IDLE = frozenset(("-r", "--show-command", "--no-show-command"))
-
-_WHY_NOT = {"-y": "a line is repeated in the output: write the key in a file, and -k FILE"}
 
 
 class Source(Value["SocketAddr"]):
@@ -78,15 +76,20 @@ def line_flags(given: Sequence[str], *, has_proxy: bool) -> dict[str, Any]:
             found[name] = value
             continue
         option = word[:2]
-        if option not in ("-p", "-b", "-k"):
-            shown = option if option in TAKES_VALUE else word
-            raise WrongValue(f"{shown} belongs on the command line", _WHY_NOT.get(option))
+        if option not in ("-p", "-b", "-k", "-y"):
+            # Without the value, which may be a secret.
+            shown = word.partition("=")[0] if option == "--" else option
+            raise WrongValue(f"{shown} belongs on the command line")
         text = word[2:] or rest.pop()
         if option == "-p":
             found["port"] = _converted(Port("udp"), option, text)
             check_port(found["port"], option)
         elif option == "-b":
             found["source"] = _converted(Source(), option, text)
+        elif "key" in found:
+            raise WrongValue("two keys for one query", "leave one of -y and -k out")
+        elif option == "-y":
+            found["key"] = _converted(TsigKeyText(allow_md5=True), option, text)
         else:
             found["key"] = only_key(text)
     if "source" in found and not has_proxy:

@@ -29,6 +29,7 @@ from netkit.cli.commands.dig.grammar.mnemonics import (
     parse_type,
     type_or_none,
 )
+from netkit.cli.commands.dig.grammar.secrets import shown_line
 from netkit.cli.commands.dig.grammar.watch_options import join_servers
 from netkit.cli.commands.dig.servers import Server, check_transport, parse_server
 from netkit.cli.frame.options import WrongValue
@@ -94,6 +95,8 @@ def read_words(words: Sequence[str], takes_value: Mapping[str, bool]) -> Words:
         elif word.startswith("-"):
             if word.startswith(("-type=", "-query=", "-querytype=")):  # nslookup's
                 raise WrongValue(f"there is no option {word}", f"write {word.partition('=')[2]}, or -t TYPE")
+            if word.startswith("-tsig"):
+                raise WrongValue(f"there is no option {word.partition('=')[0]}", "--tsig-key")
             option, value = _split_option(word)
             kind = _WORD_OPTIONS.get(option)
             if kind is not None:
@@ -244,7 +247,7 @@ class Query(NamedTuple):
     """A question, its servers and its flags: `servers` may be empty, `flags` has only the given ones.
 
     `relative` is the name as it was written, for a search list; None if it is of an address. `serial` is the
-    one of `IXFR=SERIAL`. `text` is the query in its one form as text.
+    one of `IXFR=SERIAL`. `text` is the query in its one form as text, without secrets.
     """
 
     name: Name
@@ -284,10 +287,10 @@ class Defaults(NamedTuple):
         found = read_words(text.split(), TAKES_VALUE)
         if len(found.queries) != 1:
             what = "two names in one query" if found.queries else "a name is missing"
-            raise WrongValue(f"{what}: {text!r}", "a line is NAME [TYPE] [CLASS] [+flags]")
+            raise WrongValue(f"{what}: {shown_line(text)!r}", "a line is NAME [TYPE] [CLASS] [+flags]")
         own = line_flags(found.options, has_proxy=self.how is not None and self.how.proxy is not None)
         query = self._query([*found.shared, *found.queries[0]], own)
-        return query._replace(text=text)
+        return query._replace(text=shown_line(text))
 
     def _query(self, words: Iterable[Word], options: Mapping[str, Any]) -> Query:
         from netkit.dns.constants import DnsClass, DnsRecordType

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netkit._version import __version__
+from netkit.cli.commands.dig.grammar.secrets import without_secrets
 from netkit.cli.payload.dns.idn import safe_unicode, shown_data
 from netkit.dns.constants import Rcode
 from netkit.dns.edns import EdnsOption
@@ -103,23 +104,10 @@ def sent_queries(result: Answered) -> list[tuple[Step | None, Message]]:
     return found or [(None, result.reply.query)]
 
 
-#: Options whose value is a secret, or may have one in it.
-_SECRET = ("-y", "--tsig-key", "--proxy")
-
-
 def command_lines(words: Sequence[str]) -> Iterable[str]:
     """What `+cmd` shows: the version of netkit, and the command line without its secrets."""
-    shown: list[str] = []
-    for word in words:
-        if shown and shown[-1] in _SECRET:
-            word = "..."
-        for option in _SECRET:
-            glue = "=" if option.startswith("--") else ""
-            if word.startswith(option + glue) and len(word) > len(option):
-                word = f"{option}{glue}..."
-        shown.append(word)
     yield ""
-    yield f"; <<>> netkit dig {__version__} <<>> {' '.join(shown)}"
+    yield f"; <<>> netkit dig {__version__} <<>> {' '.join(without_secrets(words))}"
     yield ";; global options: +cmd"
 
 

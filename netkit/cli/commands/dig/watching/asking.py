@@ -138,14 +138,14 @@ class Watching:
 
         query = parse(text)
         if self._how.until is None:
-            return Job(text, query, None)
+            return Job(query.text, query, None)
         several = self._comparer is not None
         try:
             until = parse_condition(self._how.until, query.question, several=several, has_serials=several)
         except ExpressionError as error:
             hint = "--compare asks several servers" if "agree is for" in error.reason else error.hint
             raise WrongValue(f"--until {error}", hint) from None
-        return Job(text, query, until)
+        return Job(query.text, query, until)
 
     def flow(self, job: Job) -> Flow[Watched]:
         """Flow: watch a query until it ends. Raises DnsError where there is nobody to ask, and NoServer."""
