@@ -439,7 +439,7 @@ class TestGrammar:
     @pytest.mark.parametrize(
         "line",
         [
-            "a.test b.test", "+tcp", "a.test --json", "a.test FROB", "a.test -f x", "a.test -y k:c2VjcmV0!",
+            "a.test b.test", "+tcp", "a.test --json", "a.test FROB", "a.test -f x",
             "a.test -k /dev/null", "a.test -p 0", "a.test -b here", "a.test -4 -6", "a.test -6 -b 192.0.2.1",
             "a.test +yaml +json", "a.test -p",
         ],
