@@ -27,7 +27,7 @@ import gunicorn_h1c
 import h11
 import httptools
 
-import netkit.http.parser  # noqa: F401 - the twins are known from when it is imported
+import netkit.http.parser.head  # noqa: F401 - the twins are known from when it is imported
 from netkit import _twins
 
 ROUNDS = 40

@@ -25,10 +25,10 @@ from statistics import median
 from timeit import Timer
 from typing import Any, NamedTuple
 
-import netkit.http.parser
+import netkit.http.parser.head
 from netkit import _twins
 from netkit.http import Headers, Method, Request, Response, StatusCode, Url, Version
-from netkit.http.framing import connection_persists
+from netkit.http.parser.framing import connection_persists
 
 ROUNDS = 30
 #: How long one measurement takes, about.
@@ -291,7 +291,7 @@ def heads() -> list[Operation]:
 
 def steps() -> list[Operation]:
     """The parts of the last, each alone; they have no peers."""
-    parser: Any = netkit.http.parser.HttpParser.response(request_method="GET")
+    parser: Any = netkit.http.parser.head.HttpParser.response(request_method="GET")
     names = {"parser": parser, "data": HEAD, "done": parser.feed(HEAD)}
     return [
         Operation(statement, Subject("netkit", statement, names), [])

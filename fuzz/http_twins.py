@@ -14,11 +14,11 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["netkit.http"]):
-    import netkit.http.chunked
-    import netkit.http.parser  # noqa: F401 - imported for its twins
+    import netkit.http.parser.chunked
+    import netkit.http.parser.head  # noqa: F401 - imported for its twins
 
 from netkit import _twins
-from netkit.http.framing import Lenient
+from netkit.http.parser.framing import Lenient
 from tests.http.feeding import body, head
 
 METHODS = (None, "GET", "HEAD", "CONNECT")

@@ -5,8 +5,8 @@ from typing import Final, Self
 from netkit.dns.messages.reading import Parts
 from netkit.dns.name import Name
 from netkit.dns.zones.zonefile import PlainLines
-from netkit.http.framing import Framing, Lenient, TargetForm
-from netkit.http.progress import ChunkNeedMore, NeedMore, Trailer
+from netkit.http.parser.framing import Framing, Lenient, TargetForm
+from netkit.http.parser.progress import ChunkNeedMore, NeedMore, Trailer
 from netkit.websocket.errors import WebSocketError
 from netkit.websocket.masking import Octets
 from netkit.websocket.reader import Found

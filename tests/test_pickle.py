@@ -50,20 +50,20 @@ from netkit.http.client.response import FetchedResponse
 from netkit.http.config import ClientConfig, PoolConfig
 from netkit.http.connection.events import RequestHead
 from netkit.http.connection.limits import ConnectionLimits
+from netkit.http.cookies.stored import StoredCookie
 from netkit.http.files import BasicCredentials, FilesConfig, UploadConfig
-from netkit.http.har import HarExchange
-from netkit.http.hsts import HstsHost, HstsPolicy
+from netkit.http.har.exchanges import HarExchange
 from netkit.http.inspector.config import InspectorConfig
 from netkit.http.link_header import parse as parse_link
 from netkit.http.negotiation import parse_media_type
-from netkit.http.proxies import ProxyChoice, ProxySetting
+from netkit.http.policy.proxies import ProxyChoice, ProxySetting
+from netkit.http.policy.retry import RetryPolicy, TryOutcome
 from netkit.http.ranges import parse_range_header
-from netkit.http.retry import RetryPolicy, TryOutcome
 from netkit.http.server.config import ServerConfig
 from netkit.http.server.request import ServerRequest
 from netkit.http.server.response import StreamedResponse
-from netkit.http.session_file import OriginState, Session, SessionAuth
-from netkit.http.stored_cookie import StoredCookie
+from netkit.http.state.hsts import HstsHost, HstsPolicy
+from netkit.http.state.session_file import OriginState, Session, SessionAuth
 from netkit.io import DeadlineExceeded
 from netkit.net import UnixAddr
 from netkit.net.errors import Attempt, connect_error

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-import netkit.http.chunked
-import netkit.http.parser
+import netkit.http.parser.chunked
+import netkit.http.parser.head
 import netkit.websocket.reader  # noqa: F401 - the twins are known from when their modules are imported
 from netkit import __version__, _twins
 from netkit.websocket import masking

@@ -50,16 +50,26 @@ from typing import TYPE_CHECKING
 from netkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from netkit.http.auth import (
-        Auth as Auth,
-        BasicAuth as BasicAuth,
-        BearerAuth as BearerAuth,
-        DigestAuth as DigestAuth,
-        PasswordAuth as PasswordAuth,
-        RequestFacts as RequestFacts,
+    from netkit.http.bodies.codings import (
+        BodyDecoder as BodyDecoder,
+        BodyEncoder as BodyEncoder,
+        accept_encoding as accept_encoding,
+    )
+    from netkit.http.bodies.event_stream import (
+        EventStreamParser as EventStreamParser,
+        ServerEvent as ServerEvent,
+    )
+    from netkit.http.bodies.forms import (
+        FormPart as FormPart,
+        MultipartForm as MultipartForm,
+        encode_form as encode_form,
+    )
+    from netkit.http.bodies.save import (
+        SavedFile as SavedFile,
+        create_file as create_file,
+        resume_file as resume_file,
     )
     from netkit.http.challenges import Challenge as Challenge, parse_challenges as parse_challenges
-    from netkit.http.chunked import ChunkedDecoder as ChunkedDecoder, ChunkProgress as ChunkProgress
     from netkit.http.client.client import AsyncClient as AsyncClient, Client as Client
     from netkit.http.client.dial import DialConfig as DialConfig, HttpVersions as HttpVersions
     from netkit.http.client.download import (
@@ -81,19 +91,12 @@ if TYPE_CHECKING:
         FetchedResponse as FetchedResponse,
         ResponseStream as ResponseStream,
     )
-    from netkit.http.codings import (
-        BodyDecoder as BodyDecoder,
-        BodyEncoder as BodyEncoder,
-        accept_encoding as accept_encoding,
-    )
     from netkit.http.config import ClientConfig as ClientConfig, PoolConfig as PoolConfig
     from netkit.http.content_disposition import (
         ContentDisposition as ContentDisposition,
         safe_filename as safe_filename,
     )
-    from netkit.http.cookie_file import load_cookies as load_cookies, save_cookies as save_cookies
-    from netkit.http.cookie_jar import CookieJar as CookieJar
-    from netkit.http.cookies import (
+    from netkit.http.cookies.cookie import (
         Cookie as Cookie,
         SameSite as SameSite,
         default_path as default_path,
@@ -102,56 +105,54 @@ if TYPE_CHECKING:
         parse_cookie_header as parse_cookie_header,
         path_matches as path_matches,
     )
-    from netkit.http.dates import format_http_date as format_http_date, parse_cookie_date as parse_cookie_date
+    from netkit.http.cookies.file import load_cookies as load_cookies, save_cookies as save_cookies
+    from netkit.http.cookies.jar import CookieJar as CookieJar
+    from netkit.http.cookies.stored import StoredCookie as StoredCookie
     from netkit.http.errors import HttpError as HttpError
-    from netkit.http.event_stream import EventStreamParser as EventStreamParser, ServerEvent as ServerEvent
+    from netkit.http.fields.dates import (
+        format_http_date as format_http_date,
+        parse_cookie_date as parse_cookie_date,
+    )
     from netkit.http.files.config import (
         BasicCredentials as BasicCredentials,
         FilesConfig as FilesConfig,
         UploadConfig as UploadConfig,
     )
     from netkit.http.files.handler import FileHandler as FileHandler
-    from netkit.http.forms import (
-        FormPart as FormPart,
-        MultipartForm as MultipartForm,
-        encode_form as encode_form,
-    )
-    from netkit.http.framing import Framing as Framing, Lenient as Lenient, TargetForm as TargetForm
     from netkit.http.headers import Headers as Headers, HeadersLike as HeadersLike
-    from netkit.http.hsts import (
-        HstsPolicy as HstsPolicy,
-        HstsStore as HstsStore,
-        load_hsts as load_hsts,
-        save_hsts as save_hsts,
-    )
     from netkit.http.inspector.config import InspectorConfig as InspectorConfig
     from netkit.http.inspector.inspector import Inspector as Inspector
     from netkit.http.message import Request as Request, Response as Response
-    from netkit.http.netrc import (
+    from netkit.http.parser.chunked import ChunkedDecoder as ChunkedDecoder, ChunkProgress as ChunkProgress
+    from netkit.http.parser.errors import ParseError as ParseError
+    from netkit.http.parser.framing import Framing as Framing, Lenient as Lenient, TargetForm as TargetForm
+    from netkit.http.parser.head import (
+        HeaderView as HeaderView,
+        HttpParser as HttpParser,
+        ParseProgress as ParseProgress,
+    )
+    from netkit.http.policy.auth import (
+        Auth as Auth,
+        BasicAuth as BasicAuth,
+        BearerAuth as BearerAuth,
+        DigestAuth as DigestAuth,
+        PasswordAuth as PasswordAuth,
+        RequestFacts as RequestFacts,
+    )
+    from netkit.http.policy.netrc import (
         Netrc as Netrc,
         NetrcEntry as NetrcEntry,
         find_netrc as find_netrc,
         load_netrc as load_netrc,
         parse_netrc as parse_netrc,
     )
-    from netkit.http.parse_errors import ParseError as ParseError
-    from netkit.http.parser import (
-        HeaderView as HeaderView,
-        HttpParser as HttpParser,
-        ParseProgress as ParseProgress,
-    )
+    from netkit.http.policy.proxies import ProxyChoice as ProxyChoice
+    from netkit.http.policy.retry import RetryPolicy as RetryPolicy, TryOutcome as TryOutcome
     from netkit.http.protocols import (
         AsyncHttpClient as AsyncHttpClient,
         AsyncHttpHandler as AsyncHttpHandler,
         HttpClient as HttpClient,
         HttpHandler as HttpHandler,
-    )
-    from netkit.http.proxies import ProxyChoice as ProxyChoice
-    from netkit.http.retry import RetryPolicy as RetryPolicy, TryOutcome as TryOutcome
-    from netkit.http.save import (
-        SavedFile as SavedFile,
-        create_file as create_file,
-        resume_file as resume_file,
     )
     from netkit.http.server.access_log import (
         AccessLog as AccessLog,
@@ -173,8 +174,13 @@ if TYPE_CHECKING:
     from netkit.http.server.server import HttpServer as HttpServer
     from netkit.http.server.stream import RequestStream as RequestStream
     from netkit.http.server.watchers import Watchers as Watchers
-    from netkit.http.session_file import Session as Session, SessionFile as SessionFile
-    from netkit.http.stored_cookie import StoredCookie as StoredCookie
+    from netkit.http.state.hsts import (
+        HstsPolicy as HstsPolicy,
+        HstsStore as HstsStore,
+        load_hsts as load_hsts,
+        save_hsts as save_hsts,
+    )
+    from netkit.http.state.session_file import Session as Session, SessionFile as SessionFile
     from netkit.http.types import (
         Method as Method,
         StatusCode as StatusCode,
@@ -185,9 +191,9 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "auth": "Auth BasicAuth BearerAuth DigestAuth PasswordAuth RequestFacts",
+        "policy.auth": "Auth BasicAuth BearerAuth DigestAuth PasswordAuth RequestFacts",
         "challenges": "Challenge parse_challenges",
-        "chunked": "ChunkedDecoder ChunkProgress",
+        "parser.chunked": "ChunkedDecoder ChunkProgress",
         "client.client": "AsyncClient Client",
         "client.dial": "DialConfig HttpVersions",
         "client.download": (
@@ -197,33 +203,33 @@ __getattr__, __dir__, __all__ = lazy(
         "client.download_errors": "DownloadError",
         "client.facts": "ConnectionInfo Timing TraceEvent",
         "client.response": "FetchedResponse ResponseStream",
-        "codings": "BodyDecoder BodyEncoder accept_encoding",
+        "bodies.codings": "BodyDecoder BodyEncoder accept_encoding",
         "config": "ClientConfig PoolConfig",
-        "cookie_file": "load_cookies save_cookies",
-        "cookie_jar": "CookieJar",
+        "cookies.file": "load_cookies save_cookies",
+        "cookies.jar": "CookieJar",
         "content_disposition": "ContentDisposition safe_filename",
-        "cookies": (
+        "cookies.cookie": (
             "Cookie SameSite default_path domain_matches "
             "format_cookie_header parse_cookie_header path_matches"
         ),
-        "dates": "format_http_date parse_cookie_date",
+        "fields.dates": "format_http_date parse_cookie_date",
         "errors": "HttpError",
-        "event_stream": "EventStreamParser ServerEvent",
+        "bodies.event_stream": "EventStreamParser ServerEvent",
         "files.config": "BasicCredentials FilesConfig UploadConfig",
         "files.handler": "FileHandler",
-        "forms": "FormPart MultipartForm encode_form",
-        "framing": "Framing Lenient TargetForm",
+        "bodies.forms": "FormPart MultipartForm encode_form",
+        "parser.framing": "Framing Lenient TargetForm",
         "headers": "Headers HeadersLike",
-        "hsts": "HstsPolicy HstsStore load_hsts save_hsts",
+        "state.hsts": "HstsPolicy HstsStore load_hsts save_hsts",
         "inspector.config": "InspectorConfig",
         "inspector.inspector": "Inspector",
         "message": "Request Response",
-        "netrc": "Netrc NetrcEntry find_netrc load_netrc parse_netrc",
-        "parse_errors": "ParseError",
-        "parser": "HeaderView HttpParser ParseProgress",
+        "policy.netrc": "Netrc NetrcEntry find_netrc load_netrc parse_netrc",
+        "parser.errors": "ParseError",
+        "parser.head": "HeaderView HttpParser ParseProgress",
         "protocols": "AsyncHttpClient AsyncHttpHandler HttpClient HttpHandler",
-        "proxies": "ProxyChoice",
-        "retry": "RetryPolicy TryOutcome",
+        "policy.proxies": "ProxyChoice",
+        "policy.retry": "RetryPolicy TryOutcome",
         "server.access_log": "AccessLog AccessRecord LogFile",
         "server.config": "ServerConfig",
         "server.exchange": "Exchange FlowHandler",
@@ -234,9 +240,9 @@ __getattr__, __dir__, __all__ = lazy(
         "server.server": "HttpServer",
         "server.stream": "RequestStream",
         "server.watchers": "Watchers",
-        "session_file": "Session SessionFile",
-        "stored_cookie": "StoredCookie",
-        "save": "SavedFile create_file resume_file",
+        "state.session_file": "Session SessionFile",
+        "cookies.stored": "StoredCookie",
+        "bodies.save": "SavedFile create_file resume_file",
         "types": "Method StatusCode Version",
         "url": "Url",
     },

@@ -19,8 +19,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from netkit.http.field_errors import FieldLimitExceeded, InvalidField
-from netkit.http.field_syntax import MAX_LENGTH, Cursor, lower_ascii
+from netkit.http.fields.errors import FieldLimitExceeded, InvalidField
+from netkit.http.fields.syntax import MAX_LENGTH, Cursor, lower_ascii
 
 if TYPE_CHECKING:
     from netkit.http.headers import Headers

@@ -15,7 +15,7 @@ from netkit.http.headers import Headers, checked_value
 
 if TYPE_CHECKING:
     from netkit.http.headers import HeadersLike
-    from netkit.http.retry import RetryPolicy
+    from netkit.http.policy.retry import RetryPolicy
 
 #: Times longer than this (a year) are refused: they are milliseconds, or a mistake.
 MAX_TIMEOUT = 366 * 86400.0

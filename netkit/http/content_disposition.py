@@ -18,8 +18,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from netkit.http.field_errors import FieldLimitExceeded, InvalidField
-from netkit.http.field_syntax import TOKEN, Cursor, lower_ascii
+from netkit.http.fields.errors import FieldLimitExceeded, InvalidField
+from netkit.http.fields.syntax import TOKEN, Cursor, lower_ascii
 from netkit.http.link_header import decode_ext_value, encode_ext_value
 
 if TYPE_CHECKING:

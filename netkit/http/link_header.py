@@ -22,8 +22,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from netkit.http.field_errors import FieldLimitExceeded, InvalidField
-from netkit.http.field_syntax import (
+from netkit.http.fields.errors import FieldLimitExceeded, InvalidField
+from netkit.http.fields.syntax import (
     LINK_MEMBER,
     MAX_LENGTH,
     MAX_MEMBERS,

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from netkit.http.content_disposition import parse as parse_disposition
 from netkit.http.errors import HttpInvalidRequest
-from netkit.http.field_errors import FieldError
+from netkit.http.fields.errors import FieldError
 from netkit.http.headers import is_token
 from netkit.http.negotiation import parse_media_type
 
 if TYPE_CHECKING:
-    from netkit.http.lines import Buffer
+    from netkit.http.parser.lines import Buffer
 
 #: The most parts of one body.
 MAX_PARTS: Final = 1_000

@@ -19,8 +19,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from netkit.http.field_errors import InvalidField
-from netkit.http.field_syntax import (
+from netkit.http.fields.errors import InvalidField
+from netkit.http.fields.syntax import (
     MAX_LENGTH,
     MAX_MEMBERS,
     TOKEN,

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal
 
-from netkit.http.dates import parse_http_date
+from netkit.http.fields.dates import parse_http_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable

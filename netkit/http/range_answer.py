@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from netkit.http.field_errors import FieldError, UnsatisfiableRange
+from netkit.http.fields.errors import FieldError, UnsatisfiableRange
 from netkit.http.ranges import (
     ResolvedRange,
     encode_content_range,

@@ -19,8 +19,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from netkit.http.field_errors import FieldLimitExceeded, InvalidField, UnknownRangeUnit, UnsatisfiableRange
-from netkit.http.field_syntax import MAX_LENGTH, Cursor, as_text, quote
+from netkit.http.fields.errors import FieldLimitExceeded, InvalidField, UnknownRangeUnit, UnsatisfiableRange
+from netkit.http.fields.syntax import MAX_LENGTH, Cursor, as_text, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,8 +23,8 @@ from collections.abc import Iterator, Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
-from netkit.http.field_errors import FieldLimitExceeded, InvalidField
-from netkit.http.field_syntax import MAX_LENGTH, MAX_MEMBERS, Cursor
+from netkit.http.fields.errors import FieldLimitExceeded, InvalidField
+from netkit.http.fields.syntax import MAX_LENGTH, MAX_MEMBERS, Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

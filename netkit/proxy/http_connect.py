@@ -21,7 +21,7 @@ from netkit.proxy.socks5 import ascii_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from netkit.http.parse_errors import ParseError
+    from netkit.http.parser.errors import ParseError
 
 #: The longest head that is accepted, in bytes, including interim answers.
 HEAD_LIMIT: Final = 16_384
@@ -94,8 +94,8 @@ def connect_request(
 
 def basic(username: str, password: str) -> str:
     """Return Basic credentials, in UTF-8. Raises `ProxyError.InvalidProxy` by RFC 7617 section 2."""
-    from netkit.http.auth import basic_credentials
     from netkit.http.errors import HttpError
+    from netkit.http.policy.auth import basic_credentials
 
     try:
         return basic_credentials(username, password)
@@ -110,8 +110,8 @@ class ReplyReader:
     """
 
     def __init__(self, limit: int = HEAD_LIMIT) -> None:
-        from netkit.http.framing import MAX_LIMIT, RESPONSE_DEFAULT, Lenient
-        from netkit.http.parser import HttpParser
+        from netkit.http.parser.framing import MAX_LIMIT, RESPONSE_DEFAULT, Lenient
+        from netkit.http.parser.head import HttpParser
 
         longest = min(limit, MAX_LIMIT)
         self._parser = HttpParser.response(
@@ -132,7 +132,7 @@ class ReplyReader:
         `buffer` has all bytes received after the previous answer. Raises `ProxyError.InvalidReply` and
         `ProxyError.LimitExceeded`.
         """
-        from netkit.http.parse_errors import ParseError
+        from netkit.http.parser.errors import ParseError
 
         done = None
         if self._is_begun(buffer):
@@ -174,7 +174,7 @@ class ReplyReader:
 def _refusal(error: ParseError, head: bytes, start: int) -> ConnectReply | None:
     """Return the answer if its status is a refusal and only its reason phrase is wrong; otherwise None.
     The wrong phrase does no harm, because the client gives up the connection in any case."""
-    from netkit.http.parse_errors import ParseError
+    from netkit.http.parser.errors import ParseError
 
     if not isinstance(error, ParseError.InvalidStatusLine | ParseError.BareCarriageReturn):
         return None
@@ -187,7 +187,7 @@ def _refusal(error: ParseError, head: bytes, start: int) -> ConnectReply | None:
 
 def _invalid_reply(error: ParseError, head: bytes, limit: int) -> ProxyError:
     """Convert an error of the HTTP parser to a ProxyError."""
-    from netkit.http.parse_errors import ParseError
+    from netkit.http.parser.errors import ParseError
 
     start = head.rfind(b"\n", 0, error.offset) + 1
     line = head[start:].partition(b"\n")[0].removesuffix(b"\r")

@@ -30,10 +30,10 @@ from netkit.websocket.mask_key import random_mask_key
 from netkit.websocket.protocol import WebSocketProtocol
 
 if TYPE_CHECKING:
-    from netkit.http.auth import Auth
     from netkit.http.client.core import Answer
     from netkit.http.client.response import FetchedResponse
     from netkit.http.headers import HeadersLike
+    from netkit.http.policy.auth import Auth
     from netkit.io import CancellationToken, Flow
     from netkit.websocket.config import WebSocketConfig
 

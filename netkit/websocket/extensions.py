@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from netkit._value import Value, assign
-from netkit.http.field_errors import FieldError
-from netkit.http.field_syntax import TOKEN, Cursor
+from netkit.http.fields.errors import FieldError
+from netkit.http.fields.syntax import TOKEN, Cursor
 from netkit.websocket.errors import WebSocketError
 
 if TYPE_CHECKING:

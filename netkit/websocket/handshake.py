@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from netkit._value import Value, assign
 from netkit.http.connection.events import RequestHead
-from netkit.http.field_syntax import TOKEN, lower_ascii
+from netkit.http.fields.syntax import TOKEN, lower_ascii
 from netkit.http.headers import Headers
 from netkit.websocket.deflate_offer import NAME, accept, answer, offer
 from netkit.websocket.errors import WebSocketError

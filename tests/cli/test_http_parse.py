@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from netkit.cli.commands.http_parse import TOLERANCES
 from netkit.cli.render.octets import shown, underlined
-from netkit.http.framing import Lenient
+from netkit.http.parser.framing import Lenient
 from tests.cli.helpers import Result, run_netkit, run_netkit_process
 from tests.http.finding_examples import EXAMPLES, Example
 
@@ -168,7 +168,7 @@ def test_limits(netkit: Netkit) -> None:
 
 def test_limits_are_those_there_are() -> None:
     from netkit.cli.commands.http_parse import LIMITS
-    from netkit.http.diagnose import BODY_LIMITS, HEAD_LIMITS
+    from netkit.http.diagnose.diagnosis import BODY_LIMITS, HEAD_LIMITS
 
     assert {name.replace("-", "_") for name in LIMITS} == {*HEAD_LIMITS, *BODY_LIMITS}
 

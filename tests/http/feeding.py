@@ -6,10 +6,10 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import netkit.http.chunked
-import netkit.http.parser  # noqa: F401 - the twins are known from when these are imported
-from netkit.http.framing import Lenient
-from netkit.http.parse_errors import ParseError
+import netkit.http.parser.chunked
+import netkit.http.parser.head  # noqa: F401 - the twins are known from when these are imported
+from netkit.http.parser.errors import ParseError
+from netkit.http.parser.framing import Lenient
 
 #: In what a buffer may come.
 BUFFERS: dict[str, Callable[[bytes], Any]] = {

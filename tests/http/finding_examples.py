@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from netkit.http.framing import Lenient
+from netkit.http.parser.framing import Lenient
 
 NOTHING: dict[str, Any] = {}
 

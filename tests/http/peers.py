@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from netkit.http.chunked import ChunkedDecoder, ChunkEnd
-from netkit.http.framing import Framing
-from netkit.http.parse_errors import ParseError
-from netkit.http.parser import HttpParser
+from netkit.http.parser.chunked import ChunkedDecoder, ChunkEnd
+from netkit.http.parser.errors import ParseError
+from netkit.http.parser.framing import Framing
+from netkit.http.parser.head import HttpParser
 
 
 class Content(NamedTuple):

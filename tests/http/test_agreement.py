@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from netkit.http.framing import Lenient
+from netkit.http.parser.framing import Lenient
 from tests.conftest import Twin
 from tests.http.feeding import body, head, received
 from tests.http.mutation import BODIES, REQUESTS, RESPONSES, edited, edits

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 from netkit.http import Headers, HttpError
-from netkit.http.auth import (
+from netkit.http.challenges import (
+    Challenge,
+    challenges_in,
+    parse_authentication_info,
+    parse_challenges,
+)
+from netkit.http.fields.errors import FieldError, FieldLimitExceeded, InvalidField
+from netkit.http.policy.auth import (
     Auth,
     BasicAuth,
     BearerAuth,
@@ -20,13 +27,6 @@ from netkit.http.auth import (
     RequestFacts,
     basic_credentials,
 )
-from netkit.http.challenges import (
-    Challenge,
-    challenges_in,
-    parse_authentication_info,
-    parse_challenges,
-)
-from netkit.http.field_errors import FieldError, FieldLimitExceeded, InvalidField
 
 pytestmark = pytest.mark.once
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from netkit.http.chunked import ChunkProgress
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.chunked import ChunkProgress
+from netkit.http.parser.errors import ParseError
 from tests.conftest import Twin
 from tests.http.feeding import BUFFERS, WAYS, body, events, options
 from tests.http.message_vectors import BAD_BODIES, GOOD_BODIES, Bad, Body

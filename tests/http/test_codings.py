@@ -12,8 +12,15 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, strategies as st
 
-from netkit.http import HttpError, coding_libraries, codings
-from netkit.http.codings import BodyDecoder, BodyEncoder, accept_encoding, encode, parse_content_encoding
+from netkit.http import HttpError
+from netkit.http.bodies import coding_libraries, codings
+from netkit.http.bodies.codings import (
+    BodyDecoder,
+    BodyEncoder,
+    accept_encoding,
+    encode,
+    parse_content_encoding,
+)
 
 pytestmark = pytest.mark.once
 
@@ -302,7 +309,7 @@ def test_the_other_library_for_br(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_can_be_undone_is_known_without_the_libraries() -> None:
     code = (
-        "import sys; from netkit.http.codings import BodyDecoder, accept_encoding; accept_encoding();"
+        "import sys; from netkit.http.bodies.codings import BodyDecoder, accept_encoding; accept_encoding();"
         "BodyDecoder('gzip', max_size=1);"
         "print([name for name in ('brotli', '_brotli', 'backports.zstd', 'compression', 'importlib.util')"
         " if name in sys.modules])"

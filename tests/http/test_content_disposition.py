@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from netkit.http import Headers, Url, content_disposition
 from netkit.http.content_disposition import ContentDisposition, parse, safe_filename, shortened
-from netkit.http.field_errors import FieldError, FieldLimitExceeded, InvalidField
+from netkit.http.fields.errors import FieldError, FieldLimitExceeded, InvalidField
 
 pytestmark = pytest.mark.once
 

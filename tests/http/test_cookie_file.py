@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from netkit.http import HttpError, SameSite, Url
-from netkit.http.cookie_file import format_cookie_file, load_cookies, parse_cookie_file, save_cookies
-from netkit.http.cookie_jar import CookieJar
-from netkit.http.stored_cookie import StoredCookie
+from netkit.http.cookies.file import format_cookie_file, load_cookies, parse_cookie_file, save_cookies
+from netkit.http.cookies.jar import CookieJar
+from netkit.http.cookies.stored import StoredCookie
 from tests.conftest import require_peer
 
 pytestmark = pytest.mark.once

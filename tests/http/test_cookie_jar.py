@@ -9,10 +9,10 @@ import threading
 import pytest
 
 from netkit.http import HttpError, SameSite, Url
-from netkit.http.cookie_jar import MAX_HEADER, CookieJar
-from netkit.http.cookies import MAX_AGE
+from netkit.http.cookies.cookie import MAX_AGE
+from netkit.http.cookies.jar import MAX_HEADER, CookieJar
+from netkit.http.cookies.stored import StoredCookie
 from netkit.http.hosts import canonical_host
-from netkit.http.stored_cookie import StoredCookie
 
 pytestmark = pytest.mark.once
 
@@ -419,7 +419,7 @@ def test_the_list_of_suffixes_is_loaded_when_a_domain_could_be_one() -> None:
     program = """
 import sys
 from netkit.http import Url
-from netkit.http.cookie_jar import CookieJar
+from netkit.http.cookies.jar import CookieJar
 jar, url = CookieJar(), Url.parse("https://a.b.example/")
 jar.store(url, ["n=v", "m=v; Domain=other.example", "o=v; Domain=example"], 0)
 jar.cookie_header(url, 0, initiator=url)

@@ -20,7 +20,7 @@ from netkit.http import (
     parse_cookie_header,
     path_matches,
 )
-from netkit.http.cookies import MAX_AGE
+from netkit.http.cookies.cookie import MAX_AGE
 
 pytestmark = pytest.mark.once
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from netkit.http import diagnose as module
-from netkit.http.chunked import ChunkedDecoder, ChunkEnd
-from netkit.http.diagnose import MAX_ALIKE, MAX_CHUNKS, MAX_FINDINGS, MAX_MESSAGES, diagnose
-from netkit.http.findings import KNOWN, Span, code_of
-from netkit.http.framing import Framing, Lenient, TargetForm
-from netkit.http.parse_errors import ParseError
-from netkit.http.parser import HttpParser
+from netkit.http.diagnose import diagnosis as module
+from netkit.http.diagnose.diagnosis import MAX_ALIKE, MAX_CHUNKS, MAX_FINDINGS, MAX_MESSAGES, diagnose
+from netkit.http.diagnose.findings import KNOWN, Span, code_of
+from netkit.http.parser.chunked import ChunkedDecoder, ChunkEnd
+from netkit.http.parser.errors import ParseError
+from netkit.http.parser.framing import Framing, Lenient, TargetForm
+from netkit.http.parser.head import HttpParser
 from netkit.severity import Severity
 from tests.http.finding_examples import EXAMPLES, Example
 from tests.http.mutation import WHOLE_REQUESTS, WHOLE_RESPONSES, edited, edits
@@ -56,7 +56,7 @@ def test_every_code_in_the_source_has_an_example() -> None:
     """Whatever text in it looks like one."""
     folder = Path(module.__file__).parent
     source = "".join(
-        (folder / name).read_text("utf-8") for name in ("diagnose.py", "meaning.py", "chunk_report.py")
+        (folder / name).read_text("utf-8") for name in ("diagnosis.py", "meaning.py", "chunk_report.py")
     )
     found = set(re.findall(r'(?<!b)"([a-z0-9]+(?:-[a-z0-9]+)+)"', source)) - {"latin-1"}
     assert found <= {example.code for example in EXAMPLES} | {"more-messages"}

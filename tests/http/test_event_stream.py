@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from netkit.http import HttpError
-from netkit.http.event_stream import EventStreamParser, ServerEvent
+from netkit.http.bodies.event_stream import EventStreamParser, ServerEvent
 
 pytestmark = pytest.mark.once
 

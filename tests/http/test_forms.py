@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from netkit.http import HttpError
-from netkit.http.body import SizedBody, body_of
-from netkit.http.forms import FormPart, MultipartForm, encode_form, new_boundary
+from netkit.http.bodies.body import SizedBody, body_of
+from netkit.http.bodies.forms import FormPart, MultipartForm, encode_form, new_boundary
 
 pytestmark = pytest.mark.once
 

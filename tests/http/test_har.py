@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from netkit.http.errors import HttpError
-from netkit.http.har import REDACTED, HarExchange, archive, is_text
+from netkit.http.har.exchanges import REDACTED, HarExchange, archive, is_text
 
 pytestmark = pytest.mark.once
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from netkit.http import HttpError, Url
-from netkit.http.hsts import (
+from netkit.http.state.hsts import (
     MAX_AGE,
     HstsHost,
     HstsPolicy,

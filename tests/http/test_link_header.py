@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from netkit.http import Url, link_header
-from netkit.http.field_errors import FieldError, FieldLimitExceeded, InvalidField
-from netkit.http.field_syntax import Dropped
+from netkit.http.fields.errors import FieldError, FieldLimitExceeded, InvalidField
+from netkit.http.fields.syntax import Dropped
 from netkit.http.link_header import (
     ExtValue,
     LinkEntry,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, strategies as st
 
-from netkit.http.forms import FormPart, MultipartForm
+from netkit.http.bodies.forms import FormPart, MultipartForm
 from netkit.http.multipart import (
     MAX_HEAD,
     MAX_PADDING,

@@ -8,8 +8,8 @@ from time import monotonic
 import pytest
 from hypothesis import given, strategies as st
 
-from netkit.http.field_errors import FieldError, FieldLimitExceeded, InvalidField
-from netkit.http.field_syntax import Dropped
+from netkit.http.fields.errors import FieldError, FieldLimitExceeded, InvalidField
+from netkit.http.fields.syntax import Dropped
 from netkit.http.negotiation import (
     MediaRange,
     Preference,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from netkit.http import HttpError, Url
-from netkit.http.netrc import Netrc, NetrcEntry, find_netrc, load_netrc, parse_netrc
+from netkit.http.policy.netrc import Netrc, NetrcEntry, find_netrc, load_netrc, parse_netrc
 
 pytestmark = pytest.mark.once
 

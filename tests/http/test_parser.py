@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from netkit.http import parse_errors
-from netkit.http.framing import Framing, Lenient, TargetForm
-from netkit.http.parse_errors import ParseError
-from netkit.http.parser import ParseProgress
+from netkit.http.parser import errors as parse_errors
+from netkit.http.parser.errors import ParseError
+from netkit.http.parser.framing import Framing, Lenient, TargetForm
+from netkit.http.parser.head import ParseProgress
 from tests.conftest import Twin
 from tests.http.feeding import BUFFERS, WAYS, head, options
 from tests.http.message_vectors import (

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from netkit.http.dates import format_http_date, parse_http_date
+from netkit.http.fields.dates import format_http_date, parse_http_date
 from netkit.http.preconditions import MAX_LENGTH, evaluate, matches
 
 pytestmark = pytest.mark.once

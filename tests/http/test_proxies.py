@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from netkit.http import Url
-from netkit.http.proxies import ProxyChoice
+from netkit.http.policy.proxies import ProxyChoice
 from netkit.proxy.errors import ProxyError
 from netkit.proxy.url import Proxy
 from tests.conftest import require_peer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from netkit.http.field_errors import InvalidField, UnsatisfiableRange
+from netkit.http.fields.errors import InvalidField, UnsatisfiableRange
 from netkit.http.range_answer import RangeAnswer, answer_range
 from netkit.http.ranges import (
     ClosedRange,

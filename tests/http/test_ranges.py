@@ -8,7 +8,7 @@ from time import monotonic
 import pytest
 from hypothesis import given, strategies as st
 
-from netkit.http.field_errors import (
+from netkit.http.fields.errors import (
     FieldError,
     FieldLimitExceeded,
     InvalidField,

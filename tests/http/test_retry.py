@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from netkit.http import HttpError, Method, StatusCode
-from netkit.http.retry import RetryPolicy, TryOutcome, parse_retry_after
+from netkit.http.policy.retry import RetryPolicy, TryOutcome, parse_retry_after
 
 pytestmark = pytest.mark.once
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from netkit.http import HttpError
-from netkit.http.save import SavedFile, create_file, resume_file
+from netkit.http.bodies.save import SavedFile, create_file, resume_file
 
 pytestmark = pytest.mark.once
 

@@ -8,7 +8,8 @@ import os
 import pytest
 
 from netkit.http import HttpError, SameSite, Url
-from netkit.http.session_file import (
+from netkit.http.cookies.stored import StoredCookie
+from netkit.http.state.session_file import (
     OriginState,
     Session,
     SessionAuth,
@@ -17,7 +18,6 @@ from netkit.http.session_file import (
     is_kept,
     session_directory,
 )
-from netkit.http.stored_cookie import StoredCookie
 
 pytestmark = pytest.mark.once
 

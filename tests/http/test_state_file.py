@@ -7,7 +7,7 @@ import os
 import pytest
 
 from netkit.http import HttpError
-from netkit.http.state_file import read_state, write_state
+from netkit.http.state.state_file import read_state, write_state
 
 pytestmark = pytest.mark.once
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from netkit.http.field_errors import FieldError, FieldLimitExceeded, InvalidField
+from netkit.http.fields.errors import FieldError, FieldLimitExceeded, InvalidField
 from netkit.http.structured import (
     Date,
     DisplayString,

@@ -28,8 +28,8 @@ from netkit.http import (
     PoolConfig,
     Request,
 )
-from netkit.http.auth import BasicAuth, DigestAuth
-from netkit.http.body import BodySource
+from netkit.http.bodies.body import BodySource
+from netkit.http.policy.auth import BasicAuth, DigestAuth
 from netkit.proxy.url import Proxy
 from netkit.tls.config import TlsConfig
 from netkit.tls.x509.certificate import Certificate

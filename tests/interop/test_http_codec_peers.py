@@ -9,10 +9,10 @@ from threading import Thread
 
 import pytest
 
-from netkit.http.auth import DigestAuth, PasswordAuth, RequestFacts, basic_credentials
+from netkit.http.bodies.codings import BodyDecoder, accept_encoding, encode
+from netkit.http.bodies.forms import FormPart, MultipartForm
 from netkit.http.challenges import parse_challenges
-from netkit.http.codings import BodyDecoder, accept_encoding, encode
-from netkit.http.forms import FormPart, MultipartForm
+from netkit.http.policy.auth import DigestAuth, PasswordAuth, RequestFacts, basic_credentials
 from tests.conftest import require_peer
 
 pytestmark = pytest.mark.once

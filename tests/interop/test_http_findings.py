@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from netkit.http.findings import KNOWN
+from netkit.http.diagnose.findings import KNOWN
 from tests.http.finding_examples import EXAMPLES, Example
 from tests.http.peers import by_h11, by_llhttp
 from tests.interop.nginx import nginx as running_nginx

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from netkit.http.codings import BodyDecoder
+from netkit.http.bodies.codings import BodyDecoder
 from tests.http.inspector.conftest import Served, serving
 from tests.interop.http_servers import HttpPeers
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from netkit.http.tls_page import TlsPage
+from netkit.http.server.tls_page import TlsPage
 from netkit.lab.tls_server import TlsServer
 from netkit.lab.tls_sites import BadSites, site_of
 from netkit.net import TcpListener

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from netkit.errors import NetkitError
-from netkit.http.tls_page import TlsPage
+from netkit.http.server.tls_page import TlsPage
 from netkit.io import DeadlineExceeded
 from netkit.lab.tls_conduct import Breach, Conduct, FlightFilter
 from netkit.lab.tls_server import Chooser, Handshake, Site, TlsServer, echo_flow

@@ -13,7 +13,7 @@ import pytest
 from trustme import CA
 
 from netkit.http import BasicAuth, Client, DialConfig, DigestAuth, HttpError, HttpVersions, Request
-from netkit.http.cookie_jar import CookieJar
+from netkit.http.cookies.jar import CookieJar
 from netkit.http.server.exchange import Exchange
 from netkit.http.types import Version
 from netkit.io import CancellationToken, Flow

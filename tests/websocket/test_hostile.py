@@ -31,7 +31,7 @@ from netkit.http import HttpVersions
 from netkit.http.files import BasicCredentials
 from netkit.http.files.guard import Guard
 from netkit.http.files.worker import Worker
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.errors import ParseError
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, Flow, run
 from netkit.net.connect import descriptor_of
 from netkit.net.sockets import SocketStream

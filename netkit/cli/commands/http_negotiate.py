@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from netkit.cli.frame.cells import Line
     from netkit.cli.frame.context import Environment
     from netkit.cli.frame.inputs import Inputs
-    from netkit.http.field_syntax import Dropped
+    from netkit.http.fields.syntax import Dropped
     from netkit.http.negotiation import Verdict
 
 FIELDS = {
@@ -144,7 +144,7 @@ def judge(field: str, value: str, offers: Sequence[str]) -> tuple[list[Verdict],
     from functools import partial
 
     from netkit.http import negotiation
-    from netkit.http.field_errors import InvalidField
+    from netkit.http.fields.errors import InvalidField
 
     ways: dict[str, tuple[Any, Any]] = {
         "media": (negotiation.parse_accept, negotiation.rank_media),
@@ -172,7 +172,7 @@ def judge(field: str, value: str, offers: Sequence[str]) -> tuple[list[Verdict],
 def _check_field(text: str) -> None:
     """Refuse a header without a name that is no Accept, and is one of the other fields."""
     from netkit.http import negotiation
-    from netkit.http.field_errors import FieldError
+    from netkit.http.fields.errors import FieldError
 
     if text == "-" or parse(text).field is not None:
         return

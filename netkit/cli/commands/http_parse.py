@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from netkit.cli.frame.cells import Line, Verdict as Sign
     from netkit.cli.frame.context import Environment
-    from netkit.http.findings import Finding
-    from netkit.http.framing import Lenient
-    from netkit.http.report import Diagnosis, Field, MessageReport
+    from netkit.http.diagnose.findings import Finding
+    from netkit.http.diagnose.report import Diagnosis, Field, MessageReport
+    from netkit.http.parser.framing import Lenient
 
 #: The longest input, in bytes.
 MAX_INPUT = 256 * 1024 * 1024
@@ -428,7 +428,7 @@ def _read(name: str, run: Run[Parsed]) -> bytes:
 
 
 def _lenient(names: Sequence[str], strict: bool) -> Lenient | None:
-    from netkit.http.framing import RESPONSE_DEFAULT, Lenient
+    from netkit.http.parser.framing import RESPONSE_DEFAULT, Lenient
 
     if strict:
         return Lenient.NOTHING
@@ -458,7 +458,7 @@ class Limit(Value[tuple[str, int]]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, int]:
-        from netkit.http.framing import MAX_LIMIT
+        from netkit.http.parser.framing import MAX_LIMIT
 
         if isinstance(value, tuple):
             return value
@@ -547,7 +547,7 @@ def parse(
         )
     if strict and tolerances:
         raise WrongValue("--strict and --lenient exclude each other", "choose one of them")
-    from netkit.http.diagnose import diagnose
+    from netkit.http.diagnose.diagnosis import diagnose
 
     if len(files) > 1:
         run.start_many()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from netkit.cli.frame.cells import Line
     from netkit.cli.frame.inputs import Inputs
     from netkit.http.client.client import Client
-    from netkit.http.field_syntax import Dropped
+    from netkit.http.fields.syntax import Dropped
     from netkit.http.link_header import LinkEntry, ResolvedLink
     from netkit.http.url import Url
     from netkit.io import Flow
@@ -127,7 +127,7 @@ class Parsed(NamedTuple):
 
 def parse(header: str) -> Parsed | Url:
     """The links; `Link:` may stand before them; or a URL. Raises FieldError where no member is right."""
-    from netkit.http.field_errors import FieldError
+    from netkit.http.fields.errors import FieldError
 
     url = url_of(header)
     if url is not None:

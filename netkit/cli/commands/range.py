@@ -331,7 +331,7 @@ def _ask_flow(client: Client, url: Url, wanted: RangeSet) -> Flow[tuple[int, See
     """Flow: ask a server for ranges: the length of the whole, and what it answers."""
     from netkit.cli.fetch.asking import head_flow
     from netkit.http.errors import HttpError
-    from netkit.http.field_errors import FieldError
+    from netkit.http.fields.errors import FieldError
     from netkit.http.ranges import parse_content_range
 
     head = yield from head_flow(client, url, [("Range", str(wanted)), ("Accept-Encoding", "identity")])

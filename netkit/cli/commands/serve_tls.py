@@ -103,7 +103,7 @@ def tls(
     from contextlib import ExitStack
 
     from netkit.cli.payload.tls.sites.making import Sites
-    from netkit.http.tls_page import TlsPage
+    from netkit.http.server.tls_page import TlsPage
     from netkit.lab.tls_server import TlsServer, echo_early_flow, echo_flow
 
     _check(binds, what, settings, made, wrong, conduct, how)

@@ -39,7 +39,7 @@ def defaults(*, is_whole: bool) -> dict[str, str]:
     A file is asked for as it is, and so is a part of something (not `is_whole`): a checksum is of that, and
     an offset in it. A server that compresses what it sends knows no offsets.
     """
-    from netkit.http.codings import accept_encoding
+    from netkit.http.bodies.codings import accept_encoding
 
     coding = accept_encoding() if is_whole else "identity"
     return {"User-Agent": f"netkit/{__version__}", "Accept": "*/*", "Accept-Encoding": coding}
@@ -124,7 +124,7 @@ def with_authority(request: SettledRequest, auth: Credentials | None) -> list[tu
 
 
 def _authorization(auth: Credentials) -> str:
-    from netkit.http.auth import basic_credentials
+    from netkit.http.policy.auth import basic_credentials
 
     if auth.scheme == "bearer":
         return f"Bearer {auth.password}"

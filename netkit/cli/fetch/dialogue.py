@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from netkit.http.client.channel import Reply
     from netkit.http.client.facts import ConnectionInfo, Trace, TraceEvent
     from netkit.http.connection.events import FieldList, RequestHead
-    from netkit.http.har import HarExchange
+    from netkit.http.har.exchanges import HarExchange
 
 
 #: The most octets of one body that a HAR file gets.
@@ -55,7 +55,7 @@ class Steps:
             return
         from json import dump
 
-        from netkit.http.har import archive
+        from netkit.http.har.exchanges import archive
 
         try:
             with open(self._har, "w", encoding="utf-8") as file:
@@ -269,7 +269,7 @@ class _Entry:
     def exchange(self, max_body: int) -> HarExchange:
         from datetime import UTC, datetime, timedelta
 
-        from netkit.http.har import HarExchange
+        from netkit.http.har.exchanges import HarExchange
         from netkit.http.types import StatusCode
 
         head, info, reply = self.head, self.info, self.reply

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from netkit.cli.fetch.sinks import Sink
     from netkit.cli.fetch.state import State
     from netkit.cli.frame.command import Run
-    from netkit.http.auth import Auth
-    from netkit.http.body import BodySource
+    from netkit.http.bodies.body import BodySource
+    from netkit.http.bodies.forms import MultipartForm
     from netkit.http.client.client import Client
     from netkit.http.client.response import FetchedResponse, ResponseStream
-    from netkit.http.forms import MultipartForm
+    from netkit.http.policy.auth import Auth
     from netkit.io import Flow
 
 #: How much of a body is taken at once, in octets.
@@ -276,7 +276,7 @@ class Way:
 
 def _pieces(body: bytes | MultipartForm | BinaryIO) -> Iterator[bytes]:
     """A body piece by piece, so that nobody knows its length."""
-    from netkit.http.forms import MultipartForm
+    from netkit.http.bodies.forms import MultipartForm
 
     if isinstance(body, bytes):
         yield body

@@ -20,7 +20,7 @@ from netkit.cli.fetch.items import Item, ItemError, has_scheme
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from netkit.http.forms import MultipartForm
+    from netkit.http.bodies.forms import MultipartForm
     from netkit.http.url import Url
 
 #: Reads a whole file; `-` is standard input.
@@ -391,7 +391,7 @@ def _multipart(parts: Iterable[FormPart], read: Read) -> MultipartForm:
     """
     from pathlib import Path
 
-    from netkit.http.forms import FormPart as Part, MultipartForm
+    from netkit.http.bodies.forms import FormPart as Part, MultipartForm
 
     def content(part: FormPart) -> bytes | Path:
         if part.path is None:

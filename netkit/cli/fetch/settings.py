@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from netkit.cli.fetch.plan import Credentials
     from netkit.cli.fetch.state import State
     from netkit.cli.frame.context import Environment
-    from netkit.http.auth import Auth
     from netkit.http.client.client import Client
     from netkit.http.client.dial import DialConfig, Services
     from netkit.http.client.facts import Trace
-    from netkit.http.retry import RetryPolicy
+    from netkit.http.policy.auth import Auth
+    from netkit.http.policy.retry import RetryPolicy
     from netkit.http.url import Url
     from netkit.proxy.url import Proxy
 
@@ -111,7 +111,7 @@ def retry_policy(follow: FollowOptions) -> RetryPolicy | None:
     """What --retry says; None without it."""
     if not follow.retry:
         return None
-    from netkit.http.retry import RetryPolicy
+    from netkit.http.policy.retry import RetryPolicy
 
     if follow.retry_delay is None:
         return RetryPolicy(tries=follow.retry + 1, backoff=1.0)
@@ -125,7 +125,7 @@ def proxy_choice(connect: ConnectOptions, env: Environment) -> Callable[[Url], P
         return environment_proxies(env, connect.no_proxy)
     if not connect.proxy:
         return None
-    from netkit.http.proxies import ProxyChoice, ProxySetting
+    from netkit.http.policy.proxies import ProxyChoice, ProxySetting
 
     setting = ProxySetting("-x", connect.proxy)
     setting.read()  # an error now, and not at the first request
@@ -142,7 +142,7 @@ def environment_proxies(
     variables = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
     if not any(map(env.environ.get, variables)):
         return None
-    from netkit.http.proxies import ProxyChoice
+    from netkit.http.policy.proxies import ProxyChoice
 
     choice = ProxyChoice.from_environment(env.environ)
     return (choice if no_proxy is None else choice.replace(no_proxy=no_proxy)).proxy_for
@@ -202,8 +202,8 @@ def auth_of(credentials: Credentials | None, env: Environment) -> Auth | None:
     """The credentials, ready to be used; asks for a password that was not given. Raises BadInput."""
     if credentials is None:
         return None
-    from netkit.http.auth import BasicAuth, BearerAuth, DigestAuth
     from netkit.http.errors import HttpError
+    from netkit.http.policy.auth import BasicAuth, BearerAuth, DigestAuth
 
     password = credentials.password
     try:

@@ -96,7 +96,7 @@ class ServerEvents(Sink):
     """The events of --json for a stream of server-sent events: one object for each of them."""
 
     def __init__(self, run: Run[Any], text: str) -> None:
-        from netkit.http.event_stream import EventStreamParser
+        from netkit.http.bodies.event_stream import EventStreamParser
 
         self._run = run
         self._text = text

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from netkit.cli.fetch.options import AuthOptions, FollowOptions, ShowOptions
     from netkit.cli.fetch.plan import RequestPlan
     from netkit.cli.frame.context import Environment
-    from netkit.http.cookie_jar import CookieJar
-    from netkit.http.netrc import Netrc
-    from netkit.http.session_file import Session, SessionFile
-    from netkit.http.stored_cookie import StoredCookie
+    from netkit.http.cookies.jar import CookieJar
+    from netkit.http.cookies.stored import StoredCookie
+    from netkit.http.policy.netrc import Netrc
+    from netkit.http.state.session_file import Session, SessionFile
 
 
 class State:
@@ -56,14 +56,14 @@ class State:
         with ExitStack() as stack:
             now = time()
             if self._show.session is not None:
-                from netkit.http.session_file import SessionFile, session_directory
+                from netkit.http.state.session_file import SessionFile, session_directory
 
                 directory = session_directory(self._env.environ)
                 self._file = stack.enter_context(SessionFile(self._show.session, directory))
                 self.session = self._file.load()
                 self.jar = self.session.jar(now)
             elif self._cookie_files or self._show.cookie_jar is not None or self._follow.follows:
-                from netkit.http.cookie_jar import CookieJar
+                from netkit.http.cookies.jar import CookieJar
 
                 self.jar = CookieJar()
             for path in self._cookie_files:
@@ -84,7 +84,7 @@ class State:
 
     def _write_cookies(self, jar: CookieJar, path: str, now: float) -> Sequence[StoredCookie]:
         """Write the file of -c; the cookies that it cannot hold."""
-        from netkit.http.cookie_file import format_cookie_file, save_cookies
+        from netkit.http.cookies.file import format_cookie_file, save_cookies
 
         if path != "-":
             return save_cookies(jar, path, now)
@@ -94,7 +94,7 @@ class State:
 
     def _read_cookies(self, path: str, now: float) -> None:
         """The cookies of -b FILE; as for curl, a file that is not there yet is none."""
-        from netkit.http.cookie_file import load_cookies
+        from netkit.http.cookies.file import load_cookies
 
         assert self.jar is not None  # there is a file
         try:
@@ -110,7 +110,7 @@ class State:
     def _load_netrc(self) -> Netrc | None:
         auth = self._auth
         if self._follow.location_trusted and auth.user is not None:
-            from netkit.http.netrc import Netrc, NetrcEntry
+            from netkit.http.policy.netrc import Netrc, NetrcEntry
 
             user, _, password = auth.user.partition(":")
             return Netrc({}, NetrcEntry(user, password))
@@ -120,7 +120,7 @@ class State:
         """The plan with what the session has for its origin; the session learns what the plan has."""
         if self.session is None or self.jar is None:
             return plan
-        from netkit.http.session_file import SessionAuth, cookies_of_header, is_kept
+        from netkit.http.state.session_file import SessionAuth, cookies_of_header, is_kept
         from netkit.http.url import Url
 
         url = Url.parse(plan.url)
@@ -145,7 +145,7 @@ def netrc_of(auth: AuthOptions, env: Environment) -> Netrc | None:
     """The file of -n or --netrc-file; None without either. Raises WrongValue, OSError."""
     if not auth.netrc and auth.netrc_file is None:
         return None
-    from netkit.http.netrc import find_netrc, load_netrc
+    from netkit.http.policy.netrc import find_netrc, load_netrc
 
     path = auth.netrc_file or find_netrc(env.environ)
     if path is None:

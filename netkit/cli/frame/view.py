@@ -121,7 +121,7 @@ class View(Generic[R]):
         """Lines to show under the message of a failure: the octets that break HTTP/1.1, underlined."""
         if failure.layer != "http" or failure.stage != "protocol":
             return ()
-        from netkit.http.parse_errors import ParseError
+        from netkit.http.parser.errors import ParseError
 
         if not isinstance(failure.error, ParseError):
             return ()

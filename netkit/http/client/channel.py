@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netkit.errors import NetkitError
-    from netkit.http.body import Body
+    from netkit.http.bodies.body import Body
     from netkit.http.client.facts import ConnectionInfo, Phase, Timing
     from netkit.http.connection.events import FieldList, RequestHead
     from netkit.io import Event, Flow

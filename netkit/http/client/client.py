@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 from weakref import WeakKeyDictionary, ref
 
-from netkit.http.body import Octets, body_of
+from netkit.http.bodies.body import Octets, body_of
 from netkit.http.client.core import Call, ClientCore
 from netkit.http.client.facts import DOING
 from netkit.http.client.failures import as_http_error
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
     from typing import Self
 
-    from netkit.http.auth import Auth
-    from netkit.http.body import Body, BodySource
+    from netkit.http.bodies.body import Body, BodySource
     from netkit.http.client.core import Answer
     from netkit.http.client.dial import DialConfig
     from netkit.http.client.facts import Trace
     from netkit.http.client.response import FetchedResponse
-    from netkit.http.cookie_jar import CookieJar
+    from netkit.http.cookies.jar import CookieJar
     from netkit.http.headers import HeadersLike
-    from netkit.http.hsts import HstsStore
-    from netkit.http.netrc import Netrc
+    from netkit.http.policy.auth import Auth
+    from netkit.http.policy.netrc import Netrc
+    from netkit.http.state.hsts import HstsStore
     from netkit.io import CancellationToken, Flow
 
 T = TypeVar("T")

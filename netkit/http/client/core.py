@@ -37,17 +37,17 @@ from netkit.io import before, sleep_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from netkit.http.auth import Auth, RequestFacts
-    from netkit.http.body import Body
+    from netkit.http.bodies.body import Body
     from netkit.http.client.channel import Channel, Lease, Reply
     from netkit.http.client.dial import Route
     from netkit.http.client.early import EarlyRequest
     from netkit.http.client.facts import ConnectionInfo, Trace
     from netkit.http.config import ClientConfig
     from netkit.http.connection.events import FieldList
-    from netkit.http.cookie_jar import CookieJar
-    from netkit.http.hsts import HstsStore
-    from netkit.http.netrc import Netrc
+    from netkit.http.cookies.jar import CookieJar
+    from netkit.http.policy.auth import Auth, RequestFacts
+    from netkit.http.policy.netrc import Netrc
+    from netkit.http.state.hsts import HstsStore
     from netkit.http.url import Url
     from netkit.io import Flow
     from netkit.tls.config import TlsConfig
@@ -173,7 +173,7 @@ def _auth_of(url: Url) -> Auth:
     """The user name and the password in a URL."""
     from urllib.parse import unquote
 
-    from netkit.http.auth import BasicAuth
+    from netkit.http.policy.auth import BasicAuth
 
     return BasicAuth(unquote(url.username), unquote(url.password))
 
@@ -237,7 +237,7 @@ class ClientCore:
         if "accept" not in given:
             fields.append((b"Accept", b"*/*"))
         if config.decode and "accept-encoding" not in given:
-            from netkit.http.codings import accept_encoding
+            from netkit.http.bodies.codings import accept_encoding
 
             fields.append((b"Accept-Encoding", accept_encoding().encode("ascii")))
         return FieldBlock(fields)
@@ -625,7 +625,7 @@ class ClientCore:
             # RFC 9112 section 3.2.2: to a proxy, the target is the whole URL.
             target = b"http://%b%b" % (authority, target)
             if route.proxy.username is not None:
-                from netkit.http.auth import basic_credentials
+                from netkit.http.policy.auth import basic_credentials
 
                 value = basic_credentials(route.proxy.username, route.proxy.password or "")
                 fields = [*fields, (b"Proxy-Authorization", value.encode("latin-1"))]
@@ -685,15 +685,15 @@ class ClientCore:
         if self.netrc is not None:
             found = self.netrc.lookup(route.name)
             if found is not None and found.login is not None:
-                from netkit.http.auth import BasicAuth
+                from netkit.http.policy.auth import BasicAuth
 
                 return BasicAuth(found.login, found.password or "")
         return None
 
     @staticmethod
     def _facts(call: Call, url: Url, attempt: int, method: bytes | None = None) -> RequestFacts:
-        from netkit.http.auth import RequestFacts
-        from netkit.http.body import Octets
+        from netkit.http.bodies.body import Octets
+        from netkit.http.policy.auth import RequestFacts
 
         body: bytes | None = b""
         if call.body is not None:
@@ -706,7 +706,7 @@ class ClientCore:
     def _answered(auth: Auth, facts: RequestFacts, reply: Reply) -> str | None:
         """What to answer a challenge with; None where there is none, or nothing helps."""
         from netkit.http.challenges import parse_challenges
-        from netkit.http.field_errors import FieldError
+        from netkit.http.fields.errors import FieldError
 
         if reply.status != 401:
             info = values_of(reply.fields, b"authentication-info")
@@ -765,7 +765,7 @@ class ClientCore:
             return None
         from random import random
 
-        from netkit.http.retry import TryOutcome
+        from netkit.http.policy.retry import TryOutcome
 
         status = None if reply is None else reply.status
         retry_after: str | None = None

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable
 
-    from netkit.http.auth import Auth
-    from netkit.http.body import BodySource
+    from netkit.http.bodies.body import BodySource
     from netkit.http.client.download_config import ManyProgress, Progress, Source
     from netkit.http.client.download_transfer import Fetcher
     from netkit.http.headers import HeadersLike
+    from netkit.http.policy.auth import Auth
     from netkit.io import CancellationToken, Flow, Outcome
 
 __all__ = [

@@ -13,9 +13,9 @@ from netkit.http.errors import HttpError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from netkit.http.bodies.save import OnExists as OnExistsHere
     from netkit.http.client.response import FetchedResponse
     from netkit.http.message import Request
-    from netkit.http.save import OnExists as OnExistsHere
     from netkit.http.url import Url
 
     #: As `create_file` has it; "replace" writes over what is there, and into devices and pipes.

@@ -1,11 +1,11 @@
 """The file that a download writes, and the state beside it while it is not complete.
 
-The file has its final name from the beginning, and is created where nothing is (see `netkit.http.save`).
-Beside it stands `NAME.netkit-part` until the file is complete: JSON with the entity tag, the length and, for
-a file in several parts, what of each is there. A small file and not an extended attribute: attributes do not
-exist on every file system and system, do not survive a copy, and nobody sees them. So a file that is not
-complete can be told from one that is: the state is beside it. (curl keeps nothing, and so cannot see that the
-file on the server has changed.)
+The file has its final name from the beginning, and is created where nothing is: see
+`netkit.http.bodies.save`. Beside it stands `NAME.netkit-part` until the file is complete: JSON with the
+entity tag, the length and, for a file in several parts, what of each is there. A small file and not an
+extended attribute: attributes do not exist on every file system and system, do not survive a copy, and
+nobody sees them. So a file that is not complete can be told from one that is: the state is beside it. (curl
+keeps nothing, and so cannot see that the file on the server has changed.)
 
 The state is written in place by one call, so that it needs no new room when the disk is full, and what ends
 the process leaves the old state or the new one. It is written after the octets that it speaks of. Neither is
@@ -22,15 +22,15 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
+from netkit.http.bodies.save import create_file, resume_file
 from netkit.http.client.download_errors import DownloadError, file_error
 from netkit.http.client.download_state import MAX_STATE, State
-from netkit.http.save import create_file, resume_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from netkit.http.bodies.save import SavedFile
     from netkit.http.client.download_config import OnExists
-    from netkit.http.save import SavedFile
 
 #: What follows the name of the file in that of its state.
 SUFFIX: Final = ".netkit-part"

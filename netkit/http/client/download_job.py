@@ -152,7 +152,7 @@ class Download(Transfer):
         if not self._numbers:
             self._open(name)
             return
-        from netkit.http.save import candidate_names
+        from netkit.http.bodies.save import candidate_names
 
         exists = self.config.on_exists
         assert exists != "replace"  # which has no numbers
@@ -284,7 +284,7 @@ class Download(Transfer):
         name = self.name
         if name is None:
             from netkit.http.content_disposition import parse, safe_filename
-            from netkit.http.field_errors import FieldError
+            from netkit.http.fields.errors import FieldError
 
             suggested: str | None = None
             disposition = head.get(b"content-disposition") if self.config.use_disposition else None
@@ -473,7 +473,7 @@ class Download(Transfer):
 
 def _moment(text: str | None) -> float | None:
     """A date of HTTP in seconds since 1970; None if it is none."""
-    from netkit.http.dates import parse_cookie_date
+    from netkit.http.fields.dates import parse_cookie_date
 
     found = None if text is None else parse_cookie_date(text)
     return None if found is None else found.timestamp()

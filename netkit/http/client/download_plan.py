@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from netkit._value import Value, assign
 from netkit.http.client.download_errors import DownloadError
-from netkit.http.dates import parse_cookie_date
+from netkit.http.fields.dates import parse_cookie_date
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -264,7 +264,7 @@ def judge(
 
 
 def _enclosed(head: Head, entity: Entity, first: int, last: int | None) -> Enclosed:
-    from netkit.http.field_errors import FieldError
+    from netkit.http.fields.errors import FieldError
     from netkit.http.ranges import parse_content_range
 
     text = head.get(b"content-range")
@@ -299,7 +299,7 @@ def _enclosed(head: Head, entity: Entity, first: int, last: int | None) -> Enclo
 
 def _complete_length(head: Head, entity: Entity, first: int) -> int:
     """The length that a 416 tells, which must be where the missing part would begin (section 15.5.17)."""
-    from netkit.http.field_errors import FieldError
+    from netkit.http.fields.errors import FieldError
     from netkit.http.ranges import parse_content_range
 
     text = head.get(b"content-range")

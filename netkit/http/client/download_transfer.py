@@ -38,12 +38,12 @@ from netkit.http.url import Url
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, Event, all_of, sleep_until
 
 if TYPE_CHECKING:
-    from netkit.http.auth import Auth
-    from netkit.http.body import BodySource
+    from netkit.http.bodies.body import BodySource
     from netkit.http.client.core import Answer
     from netkit.http.client.download_config import DownloadConfig, Progress, Source, Watch
     from netkit.http.client.download_file import Target
     from netkit.http.headers import HeadersLike
+    from netkit.http.policy.auth import Auth
     from netkit.io import Flow
 
 #: What one read takes, in octets. The more there is in one call, the less the system has to do for an octet

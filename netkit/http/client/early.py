@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from netkit.http.body import Octets
+from netkit.http.bodies.body import Octets
 from netkit.http.connection.h1_client import H1Client
 from netkit.http.errors import HttpError
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from netkit.http.body import Octets
+from netkit.http.bodies.body import Octets
 from netkit.http.client.channel import ContinueWatch, Exchange, Reply, timed_out
 from netkit.http.connection.events import (
     Broken,
@@ -28,7 +28,7 @@ from netkit.http.errors import HttpError
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, BrokenStreamError, Event as Signal, beside
 
 if TYPE_CHECKING:
-    from netkit.http.body import Body
+    from netkit.http.bodies.body import Body
     from netkit.http.client.dial import Link
     from netkit.http.client.facts import ConnectionInfo
     from netkit.http.connection.h1_client import WholeResponse

@@ -38,14 +38,14 @@ from netkit.http.connection.events import (
     Room,
 )
 from netkit.http.errors import HttpError
-from netkit.http.parse_errors import quoted
+from netkit.http.parser.errors import quoted
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, BusyError, ClosedError, Event as Signal, Want, race
 from netkit.io.stream import RECEIVE_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from netkit.http.body import Body, Pieces
+    from netkit.http.bodies.body import Body, Pieces
     from netkit.http.client.channel import Lease
     from netkit.http.client.dial import Link
     from netkit.http.client.facts import ConnectionInfo

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from typing import Self
 
+    from netkit.http.bodies.codings import BodyDecoder
     from netkit.http.client.channel import Reply
     from netkit.http.client.core import Answer
     from netkit.http.client.facts import ConnectionInfo, Timing
-    from netkit.http.codings import BodyDecoder
     from netkit.http.connection.events import FieldList
     from netkit.http.url import Url
     from netkit.io import CancellationToken, Flow
@@ -204,7 +204,7 @@ class Incoming:
         if decode and reply.may_be_coded and (reply.pieces or not reply.is_ended):
             codings = values_of(reply.fields, b"content-encoding")
             if codings:
-                from netkit.http.codings import BodyDecoder
+                from netkit.http.bodies.codings import BodyDecoder
 
                 decoder = BodyDecoder(b", ".join(codings), max_size=limit)
                 self._decoder = decoder if decoder.codings else None

@@ -11,14 +11,14 @@ import re
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from netkit.http.errors import HttpError
-from netkit.http.framing import TCHAR
 from netkit.http.headers import checked_name, checked_value
+from netkit.http.parser.framing import TCHAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from netkit.errors import NetkitError
-    from netkit.http.lines import Buffer
+    from netkit.http.parser.lines import Buffer
 
 #: The fields of a message, in order: names and values as octets. HTTP/2 has its names in lower case.
 FieldList: TypeAlias = "list[tuple[bytes, bytes]]"

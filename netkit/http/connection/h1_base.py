@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from netkit.http.connection.errors import ConnectionFault, ErrorCode
 from netkit.http.connection.events import UNLIMITED, Broken
 from netkit.http.connection.h1_halves import Incoming, Outgoing
-from netkit.http.framing import Framing
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.errors import ParseError
+from netkit.http.parser.framing import Framing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from netkit.http.connection.events import Events
     from netkit.http.connection.limits import ConnectionLimits
     from netkit.http.errors import HttpError
-    from netkit.http.framing import Lenient
-    from netkit.http.lines import Buffer
-    from netkit.http.parser import HttpParser
+    from netkit.http.parser.framing import Lenient
+    from netkit.http.parser.head import HttpParser
+    from netkit.http.parser.lines import Buffer
 
 
 class H1Connection:

@@ -18,14 +18,14 @@ from netkit.http.connection.events import End, Interim, RequestHead, ResponseHea
 from netkit.http.connection.h1_base import H1Connection
 from netkit.http.connection.limits import DEFAULT_LIMITS
 from netkit.http.errors import HttpError
-from netkit.http.framing import RESPONSE_DEFAULT, TCHAR, Framing, Lenient, makes_tunnel
-from netkit.http.parse_errors import ParseError
-from netkit.http.parser import HttpParser
+from netkit.http.parser.errors import ParseError
+from netkit.http.parser.framing import RESPONSE_DEFAULT, TCHAR, Framing, Lenient, makes_tunnel
+from netkit.http.parser.head import HttpParser
 
 if TYPE_CHECKING:
     from netkit.http.connection.events import Events, FieldBlock, FieldList
     from netkit.http.connection.limits import ConnectionLimits
-    from netkit.http.lines import Buffer
+    from netkit.http.parser.lines import Buffer
 
 # No "#" in a target: what follows it is never sent (RFC 9112 section 3.2).
 _START = re.compile(rb"[" + TCHAR + rb"]++ [!\"$-~]++").fullmatch

@@ -11,20 +11,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netkit.http.chunked import ChunkedDecoder, ChunkEnd
 from netkit.http.connection.errors import IncompleteMessage
 from netkit.http.connection.events import UNLIMITED, Data, End, encode_lines
-from netkit.http.framing import Framing
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.chunked import ChunkedDecoder, ChunkEnd
+from netkit.http.parser.errors import ParseError
+from netkit.http.parser.framing import Framing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netkit.http.connection.events import Events
     from netkit.http.connection.limits import ConnectionLimits
-    from netkit.http.framing import Lenient
-    from netkit.http.lines import Buffer
-    from netkit.http.parser import Done, HttpParser
+    from netkit.http.parser.framing import Lenient
+    from netkit.http.parser.head import Done, HttpParser
+    from netkit.http.parser.lines import Buffer
 
 #: More octets than this behind a message are moved only once, however many messages follow.
 _MOVED_AT_ONCE = 4096

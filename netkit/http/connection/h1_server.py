@@ -17,16 +17,16 @@ from netkit.http.connection.events import RequestHead, RequestReceived, encode_l
 from netkit.http.connection.h1_base import H1Connection
 from netkit.http.connection.limits import DEFAULT_LIMITS
 from netkit.http.errors import HttpError
-from netkit.http.framing import Framing, Lenient, connection_persists, makes_tunnel
-from netkit.http.parse_errors import ParseError
-from netkit.http.parser import HttpParser
+from netkit.http.parser.errors import ParseError
+from netkit.http.parser.framing import Framing, Lenient, connection_persists, makes_tunnel
+from netkit.http.parser.head import HttpParser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netkit.http.connection.events import Events, FieldList
     from netkit.http.connection.limits import ConnectionLimits
-    from netkit.http.lines import Buffer
+    from netkit.http.parser.lines import Buffer
 
 _HOST = re.compile(rb"[A-Za-z0-9\-._~!$&'()*+,;=%:\[\]]*+").fullmatch
 _REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+").fullmatch

@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 
     from netkit.http.connection.events import Events, FieldList
     from netkit.http.connection.limits import ConnectionLimits
-    from netkit.http.lines import Buffer
+    from netkit.http.parser.lines import Buffer
 
 #: What a client sends first (RFC 9113 section 3.4).
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

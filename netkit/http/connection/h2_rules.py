@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING
 
 from netkit.http.connection.events import RequestHead
-from netkit.http.framing import TCHAR
+from netkit.http.parser.framing import TCHAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

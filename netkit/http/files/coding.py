@@ -13,8 +13,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from netkit.http.codings import accept_encoding
-from netkit.http.field_errors import FieldError
+from netkit.http.bodies.codings import accept_encoding
+from netkit.http.fields.errors import FieldError
 from netkit.http.negotiation import parse_accept_encoding, rank_codings
 
 #: The codings that a file may lie in beside another, by what its name then ends in; the smallest first.

@@ -13,7 +13,7 @@ import hmac
 import os
 from typing import TYPE_CHECKING, Final
 
-from netkit.http.field_syntax import quote
+from netkit.http.fields.syntax import quote
 from netkit.http.files.passwords import is_hashed, is_right
 
 if TYPE_CHECKING:

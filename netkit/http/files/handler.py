@@ -20,6 +20,7 @@ from time import time
 from typing import TYPE_CHECKING, Final
 
 from netkit.addr import SocketAddr
+from netkit.http.bodies.forms import new_boundary
 from netkit.http.files.coding import SUFFIXES, coding_to_make, wanted_codings
 from netkit.http.files.guard import Guard
 from netkit.http.files.media_types import is_compressible, media_type
@@ -31,7 +32,6 @@ from netkit.http.files.sending import send_encoded, send_file
 from netkit.http.files.target import Target, encoded
 from netkit.http.files.tree import Found, Nothing, Walk
 from netkit.http.files.worker import Worker
-from netkit.http.forms import new_boundary
 
 if TYPE_CHECKING:
     from netkit.http.files.config import FilesConfig

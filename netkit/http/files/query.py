@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netkit.http.field_errors import FieldError
+from netkit.http.fields.errors import FieldError
 from netkit.http.negotiation import parse_accept, select_best_media
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from netkit.http.dates import format_http_date
+from netkit.http.fields.dates import format_http_date
 from netkit.http.preconditions import evaluate
 from netkit.http.range_answer import answer_range
 from netkit.http.ranges import if_range_matches

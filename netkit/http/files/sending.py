@@ -14,7 +14,7 @@ import os
 from io import FileIO
 from typing import TYPE_CHECKING, Final
 
-from netkit.http.codings import BodyEncoder
+from netkit.http.bodies.codings import BodyEncoder
 from netkit.http.errors import HttpError
 from netkit.http.files.coding import LEVELS
 from netkit.http.ranges import multipart_end, multipart_head

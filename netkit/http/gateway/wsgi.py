@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from netkit._log import Log
-from netkit.http.body import Closable
+from netkit.http.bodies.body import Closable
 from netkit.http.gateway.environ import request_environ
 from netkit.http.gateway.fields import HOP_BY_HOP, ResponseHead, Sender, refuse_too_long
 from netkit.http.server.bridge import Bridge, in_thread_flow

@@ -22,7 +22,7 @@ from netkit.http.inspector.secrets import Secrets
 from netkit.http.inspector.table import ENDPOINTS
 from netkit.http.message import Response
 from netkit.http.multipart import MultipartError
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.errors import ParseError
 from netkit.http.server.refusal import status_of
 
 if TYPE_CHECKING:

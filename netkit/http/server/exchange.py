@@ -21,7 +21,7 @@ from functools import lru_cache
 from time import monotonic, time
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from netkit.http.body import close_source
+from netkit.http.bodies.body import close_source
 from netkit.http.errors import HttpError
 from netkit.http.server.request import ServerRequest
 from netkit.http.server.response import StreamedResponse
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
-    from netkit.http.body import Pieces
+    from netkit.http.bodies.body import Pieces
     from netkit.http.connection.events import FieldList, RequestHead
     from netkit.http.message import Response
     from netkit.http.server.config import ServerConfig
@@ -338,7 +338,7 @@ class Exchange:
     def _respond_streamed(
         self, response: StreamedResponse, fields: FieldList, length: int | None
     ) -> Flow[None]:
-        from netkit.http.body import body_of
+        from netkit.http.bodies.body import body_of
 
         pieces: Pieces | None = None
         try:
@@ -425,6 +425,6 @@ def http_date() -> bytes:
 def _formatted(seconds: int) -> bytes:
     from datetime import datetime
 
-    from netkit.http.dates import format_http_date
+    from netkit.http.fields.dates import format_http_date
 
     return format_http_date(datetime.fromtimestamp(seconds, UTC)).encode()

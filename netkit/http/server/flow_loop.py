@@ -17,8 +17,8 @@ from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from netkit.http.framing import Framing
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.errors import ParseError
+from netkit.http.parser.framing import Framing
 from netkit.http.server.brief import LEAVE, Begun, is_for_event, rest_of
 from netkit.http.server.loop import PIPELINED, HttpLoop, Place
 from netkit.http.server.quick_exchange import Quick, QuickExchange

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from netkit.errors import NetkitError
 from netkit.http.connection.events import Broken, Data, End, values_of
 from netkit.http.errors import HttpError
-from netkit.http.framing import makes_tunnel
+from netkit.http.parser.framing import makes_tunnel
 from netkit.http.server.exchange import Exchange, plain_file
 from netkit.http.server.patience import Patience
 from netkit.io import BusyError

@@ -18,7 +18,7 @@ from netkit.errors import NetkitError
 from netkit.http.connection.events import Broken, Data, End, RequestReceived
 from netkit.http.connection.h1_server import H1Server
 from netkit.http.errors import HttpError
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.errors import ParseError
 from netkit.http.server.brief import LEAVE, Begun, is_for_event, resumed
 from netkit.http.server.early import EarlyMarks
 from netkit.http.server.exchange import FirstTurn, standard_fields, unanswered

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkabl
 
 from netkit._log import Log
 from netkit._value import assign
-from netkit.http.body import close_source
+from netkit.http.bodies.body import close_source
 from netkit.http.protocols import AsyncHttpHandler, HttpHandler
 from netkit.http.server.bridge import Bridge, given_up, gone_flow, in_thread_flow
 from netkit.http.server.brief import briefly_alone
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
-    from netkit.http.body import BodySource
+    from netkit.http.bodies.body import BodySource
     from netkit.http.message import Response
     from netkit.http.server.config import ServerConfig
     from netkit.http.server.exchange import Exchange
@@ -146,7 +146,7 @@ def send_streamed(exchange: Exchange, bridge: Bridge, response: StreamedResponse
 
     Returns the response if nothing of it waits: a slow client that is sent a file shall not keep a thread.
     """
-    from netkit.http.body import body_of
+    from netkit.http.bodies.body import body_of
 
     if is_stored(response.source):
         return response
@@ -182,8 +182,8 @@ def send_streamed(exchange: Exchange, bridge: Bridge, response: StreamedResponse
 
 def is_stored(source: BodySource) -> bool:
     """Whether a body is octets, or a file whose size is known: what is read without waiting for anybody."""
-    from netkit.http.body import BinaryFile
-    from netkit.http.forms import extent_of
+    from netkit.http.bodies.body import BinaryFile
+    from netkit.http.bodies.forms import extent_of
 
     if isinstance(source, (bytes, bytearray, memoryview)):
         return True

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 from netkit.http.connection.events import RequestHead
 from netkit.http.connection.h1_server import request_parser
 from netkit.http.errors import HttpError
-from netkit.http.framing import Framing
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.errors import ParseError
+from netkit.http.parser.framing import Framing
 from netkit.http.server.exchange import Exchange
 from netkit.http.server.handlers import InlineHandler
 from netkit.http.server.quick import CLOSES, RequestReader, ResponseWriter

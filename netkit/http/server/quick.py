@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from netkit.http.connection.events import encode_lines
 from netkit.http.connection.h1_server import status_line, take_host
 from netkit.http.errors import HttpError
-from netkit.http.framing import connection_persists
 from netkit.http.headers import Headers
 from netkit.http.message import Response
+from netkit.http.parser.framing import connection_persists
 from netkit.http.server.exchange import http_date, sendable_fields
 from netkit.http.server.request import VERSIONS
 from netkit.http.types import Version

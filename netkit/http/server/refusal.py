@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from netkit.http.connection.errors import ConnectionFault, IncompleteMessage
 from netkit.http.errors import HttpError
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.errors import ParseError
 from netkit.http.server.response import text_response
 from netkit.http.types import StatusCode
 

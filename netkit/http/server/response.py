@@ -10,7 +10,7 @@ from netkit.http.message import Response
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from netkit.http.body import BodySource
+    from netkit.http.bodies.body import BodySource
     from netkit.http.headers import HeadersLike
     from netkit.http.types import StatusCode
 

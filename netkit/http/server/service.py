@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from netkit._log import Log
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.errors import ParseError
 from netkit.http.server.early import is_safe
 from netkit.http.server.exchange import KeepsHeads, Refuses
 from netkit.http.server.refusal import refusal, status_of

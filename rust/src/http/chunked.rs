@@ -13,7 +13,7 @@ use super::tables::{is, run, HEX, TOKEN};
 /// Digits of a chunk's size, zeros before it included.
 const MAX_DIGITS: usize = 16;
 
-/// The limits; netkit/http/chunked.py says what each is.
+/// The limits; netkit/http/parser/chunked.py says what each is.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)]
 pub struct Limits {

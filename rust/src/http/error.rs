@@ -47,7 +47,7 @@ pub enum Reason {
 
 /// Which variant of `ParseError` an error is, with its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // netkit/http/parse_errors.py says what each is
+#[allow(missing_docs)] // netkit/http/parser/errors.py says what each is
 pub enum Kind {
     RequestLineTooLong { limit: u64, setting: Setting },
     HeaderTooLong { limit: u64, setting: Setting },

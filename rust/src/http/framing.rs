@@ -18,11 +18,11 @@ pub enum Framing {
     UntilClose,
 }
 
-/// What is tolerated: the bits of `netkit.http.framing.Lenient`.
+/// What is tolerated: the bits of `netkit.http.parser.framing.Lenient`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lenient(pub u32);
 
-#[allow(missing_docs)] // netkit/http/framing.py says what each is
+#[allow(missing_docs)] // netkit/http/parser/framing.py says what each is
 impl Lenient {
     pub const BARE_LF: u32 = 1;
     pub const OBS_FOLD: u32 = 2;

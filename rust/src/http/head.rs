@@ -16,7 +16,7 @@ use super::tables::{is, TOKEN};
 
 pub use super::start_line::{StartLine, TargetForm};
 
-/// The limits; netkit/http/parser.py says what each is.
+/// The limits; netkit/http/parser/head.py says what each is.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)]
 pub struct Limits {

@@ -1,6 +1,6 @@
 //! HTTP/1.1 messages (RFC 9112): the head, and the chunked transfer coding.
 //!
-//! The twins of `netkit.http.parser` and `netkit.http.chunked`, where the rules are explained. Both judge a
+//! The twins of `netkit.http.parser`, its `head` and `chunked`, where the rules are explained. Both judge a
 //! message line by line, each when its end is there; what is as it should be, which is nearly everything,
 //! is taken in one pass by `scan`, and the rest is read again the careful way.
 

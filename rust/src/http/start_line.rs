@@ -9,7 +9,7 @@ use super::tables::{run, HIGH, IN_BRACKETS, REG_NAME, TARGET, VALUE};
 /// The form of a request target (RFC 9112 section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-#[allow(missing_docs)] // netkit/http/framing.py says what each is
+#[allow(missing_docs)] // netkit/http/parser/framing.py says what each is
 pub enum TargetForm {
     Origin,
     Absolute,

@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyMemoryView, PySlice, PyString};
 use crate::http::framing::Answers;
 use crate::http::Lenient;
 
-/// The largest limit, as `netkit.http.framing.MAX_LIMIT`.
+/// The largest limit, as `netkit.http.parser.framing.MAX_LIMIT`.
 const MAX_LIMIT: i64 = 1 << 30;
 
 /// An argument as it was given, or nothing where it was left out.
@@ -47,7 +47,7 @@ impl Given<'_> {
     pub(super) fn lenient(&self, py: Python<'_>, default: u32) -> PyResult<Lenient> {
         static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let Some(given) = &self.0 else { return Ok(Lenient(default)) };
-        if !given.is_instance(&import(py, &CLASS, "netkit.http.framing", "Lenient")?)? {
+        if !given.is_instance(&import(py, &CLASS, "netkit.http.parser.framing", "Lenient")?)? {
             let name = given.get_type().name()?;
             return Err(PyTypeError::new_err(format!("lenient is a Lenient, not {name}")));
         }

@@ -1,4 +1,4 @@
-//! `netkit.http.chunked`, seen from Python.
+//! `netkit.http.parser.chunked`, seen from Python.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -14,7 +14,7 @@ use crate::http::Error;
 const FIRST_COPY: usize = 32;
 
 /// Data: so many octets from a place in the buffer; of their chunk, `remaining` are to follow.
-#[pyclass(frozen, get_all, eq, hash, module = "netkit.http.chunked")]
+#[pyclass(frozen, get_all, eq, hash, module = "netkit.http.parser.chunked")]
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct ChunkOutput {
     data_start: usize,
@@ -45,7 +45,7 @@ impl ChunkOutput {
 }
 
 /// The body is complete.
-#[pyclass(frozen, get_all, eq, hash, module = "netkit.http.chunked")]
+#[pyclass(frozen, get_all, eq, hash, module = "netkit.http.parser.chunked")]
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct ChunkEnd {
     consumed: i64,
@@ -70,7 +70,7 @@ impl ChunkEnd {
 }
 
 /// Finds the data in a chunked body, and its end.
-#[pyclass(module = "netkit.http.chunked")]
+#[pyclass(module = "netkit.http.parser.chunked")]
 pub(super) struct ChunkedDecoder {
     kernel: Decoder,
     /// Where in the buffer the body begins; negative when that part of it was discarded.
@@ -241,7 +241,7 @@ impl ChunkedDecoder {
             let step = self.step(py, &source).map_err(|error| self.keep(py, error))?;
             match step {
                 Step::NeedMore => {
-                    return import(py, &NEED_MORE, "netkit.http.progress", "CHUNK_NEED_MORE");
+                    return import(py, &NEED_MORE, "netkit.http.parser.progress", "CHUNK_NEED_MORE");
                 }
                 Step::Advance(octets) | Step::Trailer(_, _, octets) => self.advance(octets),
                 Step::Data(length, remaining) => {
@@ -294,7 +294,7 @@ impl ChunkedDecoder {
     #[getter]
     fn trailers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let make = import(py, &MAKE, "netkit.http.progress", "make_trailer")?;
+        let make = import(py, &MAKE, "netkit.http.parser.progress", "make_trailer")?;
         let mut trailers = Vec::with_capacity(self.trailers.len());
         for (name, value) in &self.trailers {
             trailers.push(make.call1((PyBytes::new(py, name), PyBytes::new(py, value)))?);

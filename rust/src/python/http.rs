@@ -1,4 +1,4 @@
-//! `netkit.http.parser`, seen from Python.
+//! `netkit.http.parser.head`, seen from Python.
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -18,7 +18,7 @@ const KEPT_FIELDS: usize = 32;
 const KEPT_OCTETS: usize = 256;
 
 /// Where a header field is in the buffer: the octets of its name, and of its value.
-#[pyclass(frozen, get_all, eq, hash, module = "netkit.http.parser")]
+#[pyclass(frozen, get_all, eq, hash, module = "netkit.http.parser.head")]
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct HeaderView {
     key_start: usize,
@@ -58,7 +58,7 @@ impl HeaderView {
 }
 
 /// The head of the message is complete.
-#[pyclass(frozen, get_all, eq, hash, module = "netkit.http.parser")]
+#[pyclass(frozen, get_all, eq, hash, module = "netkit.http.parser.head")]
 #[derive(PartialEq, Eq, Hash)]
 pub(super) struct Done {
     consumed: usize,
@@ -107,7 +107,7 @@ fn members<const N: usize>(
     names: [&str; N],
 ) -> PyResult<&'static [Py<PyAny>; N]> {
     cell.get_or_try_init(py, || {
-        let class = py.import("netkit.http.framing")?.getattr(class)?;
+        let class = py.import("netkit.http.parser.framing")?.getattr(class)?;
         let mut found = Vec::with_capacity(N);
         for name in names {
             found.push(class.getattr(name)?.unbind());
@@ -157,7 +157,7 @@ impl FromPyObject<'_, '_> for Framing {
 }
 
 /// Reads the heads of requests, or of responses, one after another.
-#[pyclass(module = "netkit.http.parser")]
+#[pyclass(module = "netkit.http.parser.head")]
 pub(super) struct HttpParser {
     kernel: Parser,
     /// Where in the buffer the message begins.
@@ -372,7 +372,7 @@ impl HttpParser {
         self.size = source.len();
         let head = self.parse(py, &source).map_err(|error| self.keep(py, error))?;
         let Some(head) = head else {
-            return import(py, &NEED_MORE, "netkit.http.progress", "NEED_MORE");
+            return import(py, &NEED_MORE, "netkit.http.parser.progress", "NEED_MORE");
         };
         let done = Bound::new(
             py,

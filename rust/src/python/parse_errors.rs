@@ -71,7 +71,7 @@ fn build(py: Python<'_>, error: &Error, octets: &[u8], base: usize) -> PyResult<
 
 fn variant<'py>(py: Python<'py>, name: &str, arguments: impl pyo3::call::PyCallArgs<'py>) -> PyResult<PyErr> {
     static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let class = import(py, &CLASS, "netkit.http.parse_errors", "ParseError")?;
+    let class = import(py, &CLASS, "netkit.http.parser.errors", "ParseError")?;
     Ok(PyErr::from_value(class.getattr(name)?.call1(arguments)?.into_bound_py_any(py)?))
 }
 

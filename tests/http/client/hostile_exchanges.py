@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from netkit.http.connection.errors import IncompleteMessage
 from netkit.http.errors import HttpError
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.errors import ParseError
 from tests.http.client.hostile_framing import CUT, GONE, OK
 from tests.http.client.scripting import (
     CLOSE,

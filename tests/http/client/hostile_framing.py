@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netkit.http.connection.errors import ConnectionFault, IncompleteMessage
 from netkit.http.errors import HttpError
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.errors import ParseError
 from tests.http.client.scripting import (
     CLOSE,
     RESET,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from netkit.http.connection.errors import ConnectionFault, ErrorCode, IncompleteMessage, StreamFault
 from netkit.http.errors import HttpError
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.errors import ParseError
 from tests.http.client.frames import (
     CONTINUATION,
     DATA,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from netkit.http.errors import HttpError
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.errors import ParseError
 from tests.http.client.scripting import (
     Answer,
     Ask,

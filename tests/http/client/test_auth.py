@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from netkit.http import DialConfig, HttpError, Request
-from netkit.http.auth import Auth, BasicAuth, BearerAuth, DigestAuth, PasswordAuth
-from netkit.http.netrc import parse_netrc
+from netkit.http.policy.auth import Auth, BasicAuth, BearerAuth, DigestAuth, PasswordAuth
+from netkit.http.policy.netrc import parse_netrc
 from tests.http.client.conftest import Form
 from tests.http.client.serving import Conn, Received, Site, always, in_turn, reply, trusting
 
@@ -292,7 +292,7 @@ def test_credentials_that_answered_a_challenge_stay_with_the_origin(client_form:
 def test_one_turn_each(client_form: Form) -> None:
     """A retry after 503 does not use a nonce count twice."""
     from netkit.http import ClientConfig
-    from netkit.http.retry import RetryPolicy
+    from netkit.http.policy.retry import RetryPolicy
 
     server = Digest()
     client = client_form.client(

@@ -25,7 +25,7 @@ from netkit.http import (
     ParseError,
     Request,
 )
-from netkit.http.codings import accept_encoding, encode
+from netkit.http.bodies.codings import accept_encoding, encode
 from netkit.http.connection.errors import IncompleteMessage
 from tests.conftest import free_port
 from tests.http.client.conftest import Form

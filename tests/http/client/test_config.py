@@ -35,7 +35,7 @@ from netkit.http.client.dial import Endpoint
 from netkit.http.connection.errors import ConnectionFault
 from netkit.http.connection.h2 import h2_server
 from netkit.http.connection.limits import ConnectionLimits
-from netkit.http.dates import format_http_date
+from netkit.http.fields.dates import format_http_date
 from netkit.io import Flow
 from netkit.net.errors import ConnectError
 from netkit.proxy.url import Proxy

@@ -14,9 +14,9 @@ import pytest
 
 from netkit.addr import SocketAddr
 from netkit.http import AsyncClient, Client, ClientConfig, CookieJar, DialConfig, HttpVersions, Request
-from netkit.http.auth import Auth, BasicAuth, DigestAuth
 from netkit.http.connection.errors import ConnectionFault, ErrorCode
 from netkit.http.content_disposition import parse, safe_filename
+from netkit.http.policy.auth import Auth, BasicAuth, DigestAuth
 from netkit.proxy.url import Proxy
 from netkit.tls.config import TlsConfig
 from netkit.tls.x509.certificate import Certificate

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import pytest
 
 from netkit.http import ClientConfig, CookieJar, DialConfig, HttpError, Request, Url
-from netkit.http.auth import Auth, BasicAuth, BearerAuth
 from netkit.http.client.redirect import (
     MAX_LOCATION,
     fields_for_other_origin,
@@ -17,7 +16,8 @@ from netkit.http.client.redirect import (
     redirect_of,
     same_origin,
 )
-from netkit.http.netrc import parse_netrc
+from netkit.http.policy.auth import Auth, BasicAuth, BearerAuth
+from netkit.http.policy.netrc import parse_netrc
 from netkit.proxy.url import Proxy
 from tests.http.client.conftest import Form
 from tests.http.client.serving import Conn, Received, Site, always, in_turn, redirect, reply, trusting

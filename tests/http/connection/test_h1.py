@@ -22,7 +22,7 @@ from netkit.http.connection.events import (
 )
 from netkit.http.connection.h1 import H1Client
 from netkit.http.connection.limits import ConnectionLimits
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.errors import ParseError
 from tests.http.connection.dialogues import WAYS, asked, cut, described, fed, get, kinds, pieces
 from tests.http.mutation import RESPONSES, edited, edits
 

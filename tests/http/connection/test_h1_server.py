@@ -13,7 +13,7 @@ from netkit.http.connection.errors import IncompleteMessage
 from netkit.http.connection.events import UNLIMITED, Broken, Data, End, RequestHead, RequestReceived
 from netkit.http.connection.h1 import H1Client, H1Server
 from netkit.http.connection.limits import ConnectionLimits
-from netkit.http.parse_errors import ParseError
+from netkit.http.parser.errors import ParseError
 from tests.http.connection.dialogues import WAYS, answered, cut, described, fed, get, kinds
 from tests.http.mutation import REQUESTS, edited, edits
 

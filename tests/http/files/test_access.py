@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from netkit.http.auth import basic_credentials
 from netkit.http.errors import HttpError
 from netkit.http.files import BasicCredentials, FilesConfig, UploadConfig, passwords
 from netkit.http.files.guard import pair_of
 from netkit.http.files.origins import host_of, is_ours
 from netkit.http.files.passwords import hash_password, is_right
+from netkit.http.policy.auth import basic_credentials
 from tests.http.files.tree import ask, get, serving
 from tests.http.server.serving import Client
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from netkit.http import BodyDecoder, encode_form
-from netkit.http.codings import encode
+from netkit.http.bodies.codings import encode
 from netkit.http.errors import HttpError
 from netkit.http.files.coding import coding_to_make, wanted_codings
 from netkit.http.files.media_types import is_compressible, media_type

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from netkit.http import BasicAuth, Client as HttpClient, FormPart, MultipartForm, Request
-from netkit.http.auth import basic_credentials
 from netkit.http.files import BasicCredentials, UploadConfig
 from netkit.http.files.target import UPLOADING
+from netkit.http.policy.auth import basic_credentials
 from tests.http.files.tree import SECRET, ask, get, serving, write
 from tests.http.server.serving import Client, Reply, Serving
 from tests.waiting import until

@@ -12,8 +12,8 @@ import pytest
 from netkit.addr import SocketAddr
 from netkit.http.connection.events import RequestHead
 from netkit.http.errors import HttpError
-from netkit.http.parse_errors import ParseError
-from netkit.http.parser import HttpParser
+from netkit.http.parser.errors import ParseError
+from netkit.http.parser.head import HttpParser
 from netkit.http.server.access_log import (
     AccessLog,
     AccessRecord,

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netkit.cli.frame.context import Environment
-    from netkit.http.field_syntax import Dropped
+    from netkit.http.fields.syntax import Dropped
 
 
 class DroppedRow(TypedDict):

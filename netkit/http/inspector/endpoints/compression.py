@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netkit.http.codings import encode
+from netkit.http.bodies.codings import encode
 from netkit.http.errors import HttpError
 from netkit.http.inspector.call import JSON, json_octets
 from netkit.http.inspector.endpoint import Group

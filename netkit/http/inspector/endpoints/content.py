@@ -11,7 +11,7 @@ from html import escape
 from random import Random
 from typing import TYPE_CHECKING
 
-from netkit.http.field_errors import FieldError
+from netkit.http.fields.errors import FieldError
 from netkit.http.inspector.call import OCTETS, json_octets
 from netkit.http.inspector.endpoint import Group
 from netkit.http.inspector.endpoints import images

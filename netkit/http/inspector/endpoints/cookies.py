@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from netkit.http.cookies import Cookie, parse_cookie_header
+from netkit.http.cookies.cookie import Cookie, parse_cookie_header
 from netkit.http.errors import HttpError
 from netkit.http.inspector.endpoint import Group
 

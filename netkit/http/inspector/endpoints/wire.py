@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netkit.http.diagnose import diagnose
+from netkit.http.diagnose.diagnosis import diagnose
 from netkit.http.inspector.endpoint import ANY_METHOD, Group
 from netkit.http.inspector.facts import shown_octets
 

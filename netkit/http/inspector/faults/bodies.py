@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netkit.http.codings import BodyEncoder, encode
+from netkit.http.bodies.codings import BodyEncoder, encode
 from netkit.http.errors import HttpError
 from netkit.http.inspector.endpoint import Group
 from netkit.io import PAUSE

@@ -1,0 +1,1 @@
+"""Bodies of messages: where their octets come from, how they are coded, and forms and events in them."""
