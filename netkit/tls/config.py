@@ -91,8 +91,9 @@ class TlsConfig:
     client asks for a stapled OCSP response with `request_ocsp`; a server sends `ocsp_response` (DER).
     `ech_config_list` is an ECHConfigList; `ech_grease` pretends to have one. `certificate_compression` holds
     `"zlib"`, `"brotli"`, `"zstd"`. `crls` are DER. `key_log` is a file that secrets are appended to, instead
-    of the one in SSLKEYLOGFILE; a handshake whose secrets cannot be written fails. `fips` demands that the cryptography is a FIPS module. A setting that no
-    backend here can honour raises `CapabilityError` when the configuration is used, before anything connects.
+    of the one in SSLKEYLOGFILE; a handshake whose secrets cannot be written fails. `fips` demands that the
+    cryptography is a FIPS module. A setting that no backend here can honour raises `CapabilityError` when the
+    configuration is used, before anything connects.
     """
 
     min_version: TlsVersion = TlsVersion.Tls12
@@ -208,8 +209,8 @@ class TlsConfig:
         for size in ("max_early_data", "tickets"):
             if (getattr(self, size) or 0) < 0:
                 raise TlsError.InvalidConfig(size, "it is negative")
-        if self.max_early_data and self.max_version < TlsVersion.Tls13:
-            raise TlsError.InvalidConfig("max_early_data", "early data needs TLS 1.3 (RFC 8446 section 2.3)")
+        if self.max_early_data:
+            self.demand_early_data("max_early_data")
         if (self.tickets or 0) > MOST_TICKETS:
             raise TlsError.InvalidConfig("tickets", f"at most {MOST_TICKETS} are sent to a client")
         for name in self.certificate_compression:
@@ -224,6 +225,11 @@ class TlsConfig:
         if self.verify_mode is not CertVerifyMode.None_:
             problem = "a client that is asked for a certificate cannot be answered before its Finished"
             raise TlsError.InvalidConfig("half_rtt", problem)
+
+    def demand_early_data(self, setting: str) -> None:
+        """Raise `TlsError.InvalidConfig` for `setting` if no version is allowed that has early data."""
+        if self.max_version < TlsVersion.Tls13:
+            raise TlsError.InvalidConfig(setting, "early data needs TLS 1.3 (RFC 8446 section 2.3)")
 
     @property
     def identity(self) -> Identity | None:

@@ -28,6 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from netkit.errors import NO_CONNECTION, Fault, NetkitError, Remedy, Stage, system_kind
+from netkit.tls import verify_codes as codes
 from netkit.tls.alerts import alert_hint, alert_name, alert_remedy
 from netkit.tls.clear import plain_protocol_hint
 from netkit.tls.text import printable
@@ -221,7 +222,7 @@ class CertificateExpired(CertificateVerificationFailed):
     def __init__(
         self, not_after: datetime | None = None, subject: str | None = None, index: int | None = None
     ) -> None:
-        super().__init__("certificate has expired", X509_V_ERR_CERT_HAS_EXPIRED)
+        super().__init__("certificate has expired", codes.CERT_HAS_EXPIRED)
         self.args = (not_after, subject, index)
         self.not_after = not_after
         self.subject = subject
@@ -245,7 +246,7 @@ class HostnameMismatch(CertificateVerificationFailed):
     __qualname__ = "TlsError.HostnameMismatch"
 
     def __init__(self, host: str, names: tuple[str, ...] = ()) -> None:
-        super().__init__(f"it is not valid for {host}", X509_V_ERR_HOSTNAME_MISMATCH)
+        super().__init__(f"it is not valid for {host}", codes.HOSTNAME_MISMATCH)
         self.host = host
         self.names = names
 
@@ -432,32 +433,32 @@ TlsError.IoError = IoError
 TlsError.Truncated = Truncated
 
 
-X509_V_ERR_UNSPECIFIED: Final = 1
-X509_V_ERR_CERT_NOT_YET_VALID: Final = 9
-X509_V_ERR_CERT_HAS_EXPIRED: Final = 10
-X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: Final = 18
-X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: Final = 19
-X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY: Final = 20
-X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: Final = 21
-X509_V_ERR_HOSTNAME_MISMATCH: Final = 62
-X509_V_ERR_IP_ADDRESS_MISMATCH: Final = 64
-
 _VERIFY_HINTS: Final[dict[int, str]] = {
-    3: "lists of revoked certificates are checked, and its issuer's is not among them: add that one",
-    12: "get the issuer's newer list of revoked certificates",
-    9: "compare this machine's clock with the certificate's dates",
-    10: "renew the certificate (or set this machine's clock right)",
-    18: "trust this very certificate, or have one issued by an authority",
-    19: "the chain ends in a root that is not trusted here: trust it, if it should be",
-    20: "the issuer is neither sent by the peer nor trusted here: add the intermediate on the server, "
-    "or trust the root",
-    21: "the peer sent its own certificate only: add the intermediate on the server",
-    62: "ask for a name that the certificate is for, or have it issued for this one",
-    64: "ask for an address that the certificate is for, or have it issued for this one",
+    codes.UNABLE_TO_GET_CRL: "lists of revoked certificates are checked, and its issuer's is not among them: "
+    "add that one",
+    codes.CRL_HAS_EXPIRED: "get the issuer's newer list of revoked certificates",
+    codes.CERT_NOT_YET_VALID: "compare this machine's clock with the certificate's dates",
+    codes.CERT_HAS_EXPIRED: "renew the certificate (or set this machine's clock right)",
+    codes.DEPTH_ZERO_SELF_SIGNED_CERT: "trust this very certificate, or have one issued by an authority",
+    codes.SELF_SIGNED_CERT_IN_CHAIN: "the chain ends in a root that is not trusted here: trust it, if it "
+    "should be",
+    codes.UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the issuer is neither sent by the peer nor trusted here: add "
+    "the intermediate on the server, or trust the root",
+    codes.UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the peer sent its own certificate only: add the intermediate on "
+    "the server",
+    codes.HOSTNAME_MISMATCH: "ask for a name that the certificate is for, or have it issued for this one",
+    codes.IP_ADDRESS_MISMATCH: "ask for an address that the certificate is for, or have it issued for this "
+    "one",
 }
 
 #: The codes for which it helps to name the roots to trust.
-_ABOUT_ROOTS: Final = frozenset({18, 19, 20})
+_ABOUT_ROOTS: Final = frozenset(
+    {
+        codes.DEPTH_ZERO_SELF_SIGNED_CERT,
+        codes.SELF_SIGNED_CERT_IN_CHAIN,
+        codes.UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+    }
+)
 
 
 def closed_in_handshake(received: bytes) -> Truncated:

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from netkit.tls import verify_codes as codes
 from netkit.tls.alerts import alert_of_reason
 from netkit.tls.clear import begins_like_tls, fatal_alert_in
 from netkit.tls.errors import (
-    X509_V_ERR_CERT_HAS_EXPIRED,
-    X509_V_ERR_HOSTNAME_MISMATCH,
-    X509_V_ERR_IP_ADDRESS_MISMATCH,
     TlsError,
     closed_in_handshake,
 )
@@ -167,9 +165,9 @@ def from_verify_code(
     code: int, message: str, server_name: str | None = None
 ) -> CertificateVerificationFailed:
     """Convert an OpenSSL verification result (`X509_V_ERR_...`) other than 0 into a TlsError."""
-    if code == X509_V_ERR_CERT_HAS_EXPIRED:
+    if code == codes.CERT_HAS_EXPIRED:
         return TlsError.CertificateExpired()
-    if code in (X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH) and server_name:
+    if code in (codes.HOSTNAME_MISMATCH, codes.IP_ADDRESS_MISMATCH) and server_name:
         return TlsError.HostnameMismatch(server_name)
     return TlsError.CertificateVerificationFailed(message or f"verification code {code}", code)
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netkit.tls.backends import new_session
+from netkit.tls.backends import prepare
 from netkit.tls.errors import TlsError
 
 if TYPE_CHECKING:
     from netkit.tls.backend import TlsSession
     from netkit.tls.config import TlsConfig
+
+
+def new_session(config: TlsConfig, name: str | None) -> TlsSession:
+    """A session of the configuration's backend, before its handshake."""
+    return prepare(config).session(name)
 
 
 def shake_hands(client: TlsConfig, server: TlsConfig, name: str | None) -> tuple[TlsSession, TlsSession]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from netkit.tls.backends import new_session
 from netkit.tls.config import CertVerifyMode, TlsConfig
 from netkit.tls.errors import TlsError
 from tests.tls.each_backend import OWN
+from tests.tls.memory import new_session
 
 CLIENT = TlsConfig.client().with_verify_mode(CertVerifyMode.None_)
 

@@ -9,13 +9,14 @@ import pytest
 
 from netkit.io import PAUSE, ByteStream, Event, LimitExceeded, run
 from netkit.tls import TlsError, TlsStream, TlsVersion
-from netkit.tls.backends import new_session, why_absent
+from netkit.tls.backends import why_absent
 from netkit.tls.connection.moving import FILL_SIZE
 from netkit.tls.connection.pace import BARREN_LIMIT, TURN_SIZE
 from netkit.tls.kernel.structures import APPLICATION_DATA, HANDSHAKE, crypto_info
 from tests.tls.conformance.ends import HOST, client_config, server_config
 from tests.tls.direction import Direction, settings
 from tests.tls.each_backend import OWN
+from tests.tls.memory import new_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from netkit.io import deadline_after, run
 from netkit.net import TcpListener, TcpStream
 from netkit.tls import TlsError, TlsStream, TlsVersion
 from netkit.tls.backend import KernelSecret
-from netkit.tls.backends import new_session, why_absent
+from netkit.tls.backends import why_absent
 from netkit.tls.kernel import link
 from netkit.tls.kernel.structures import (
     ALERT,
@@ -34,6 +34,7 @@ from netkit.tls.kernel.structures import (
 )
 from tests.tls.conformance.ends import HOST, Ends, client_config, server_config
 from tests.tls.direction import CIPHERS, Direction, settings
+from tests.tls.memory import new_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,11 +11,11 @@ import pytest
 from netkit.net import TcpListener, TcpStream
 from netkit.tls import TlsConfig, TlsError, TlsStream
 from netkit.tls.backend import Capability
-from netkit.tls.backends import find_backend, new_session, why_absent
+from netkit.tls.backends import find_backend, why_absent
 from netkit.tls.identity import Identity
 from netkit.tls.versions import TlsVersion
 from tests.tls.conformance.ends import HOST, Ends, client_config, client_identity, server_config
-from tests.tls.memory import refusal
+from tests.tls.memory import new_session, refusal
 from tests.tls.pki import issue
 
 if TYPE_CHECKING:

@@ -24,10 +24,9 @@ from netkit.tls.backend import Capability
 from netkit.tls.backends.needs import STANDARD, refusals_of
 from netkit.tls.backends.outside import settings_outside
 from netkit.tls.errors import TlsError
-from netkit.tls.versions import TlsVersion
 
 if TYPE_CHECKING:
-    from netkit.tls.backend import Backend, PreparedConfig, SessionStore, TlsSession
+    from netkit.tls.backend import Backend, PreparedConfig, SessionStore
     from netkit.tls.backends.outside import Outside
     from netkit.tls.config import TlsConfig
 
@@ -36,7 +35,6 @@ __all__ = [
     "backend_for",
     "find_backend",
     "names",
-    "new_session",
     "prepare",
     "resuming",
     "sending_early",
@@ -154,8 +152,7 @@ def sending_early(config: TlsConfig) -> TlsConfig:
     Raises `TlsError.CapabilityError` where the named backend, or every backend, cannot with these settings,
     and `TlsError.InvalidConfig` where no version is allowed that has early data.
     """
-    if config.max_version < TlsVersion.Tls13:
-        raise TlsError.InvalidConfig("early_data", "early data needs TLS 1.3 (RFC 8446 section 2.3)")
+    config.demand_early_data("early_data")
     named = config.backend
     able = [
         backend.name
@@ -201,8 +198,3 @@ def prepare(config: TlsConfig) -> PreparedConfig:
         _latest.clear()
     _latest[id(config)] = _Latest(config, outside, made)
     return made
-
-
-def new_session(config: TlsConfig, server_name: str | None) -> TlsSession:
-    """A session of the configuration's backend. Raises TlsError if the settings are impossible."""
-    return prepare(config).session(server_name)

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from netkit.tls.hello.client_hello import ClientHello
 
 #: How many settings are kept ready: each name has its own. One takes about 20 KiB, and a millisecond to make.
+#: A backend keeps some itself, but fewer: those of a program, which has no more than a few configurations.
 KEPT: Final = 1024
 
 _INTERNAL_ERROR: Final = 80

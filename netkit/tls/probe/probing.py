@@ -18,10 +18,10 @@ from netkit._log import Log
 from netkit.errors import NetkitError
 from netkit.io import CancellationToken, Flow, before, deadline_after, run, run_async
 from netkit.severity import Severity
+from netkit.tls import verify_codes as codes
 from netkit.tls.backends import prepare
 from netkit.tls.config import CertVerifyMode
 from netkit.tls.errors import (
-    X509_V_ERR_UNSPECIFIED,
     AlertReceived,
     CertificateVerificationFailed,
     HandshakeFailed,
@@ -35,7 +35,7 @@ from netkit.tls.probe.report import (
 )
 from netkit.tls.verifying.checks.staple import staple_findings
 from netkit.tls.verifying.findings import Finding
-from netkit.tls.verifying.oracle import X509_V_OK, Verdict
+from netkit.tls.verifying.oracle import Verdict
 from netkit.tls.verifying.verify import verify_chain
 from netkit.tls.versions import TlsVersion
 from netkit.tls.x509.names import name_text_of
@@ -194,13 +194,13 @@ def _judged(
     if options.now is not None or config.verify_mode is CertVerifyMode.Custom:
         pass  # the handshake was judged by another clock, or by the caller's verifier
     elif isinstance(first.refusal, CertificateVerificationFailed):
-        code = first.refusal.code or X509_V_ERR_UNSPECIFIED
+        code = first.refusal.code or codes.UNSPECIFIED
         verdict = Verdict(code, first.refusal.reason, judge, session.built_path)
     elif first.ended and config.min_version >= TlsVersion.Tls12:
         # Settings for old protocols relax the limits of the handshake, and the verdict must not be relaxed.
-        verdict = Verdict(X509_V_OK, "ok", judge, session.built_path)
+        verdict = Verdict(codes.OK, "ok", judge, session.built_path)
     elif isinstance(first.error, HandshakeFailed) and not first.stream.peer_chain:
-        verdict = Verdict(X509_V_ERR_UNSPECIFIED, first.error.reason, judge, unread=True)
+        verdict = Verdict(codes.UNSPECIFIED, first.error.reason, judge, unread=True)
     stapled = None
     if config.request_ocsp and first.ended:
         stapled = first.staple is not None

@@ -13,6 +13,7 @@ import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from netkit.tls import verify_codes as codes
 from netkit.tls.errors import TlsError
 from netkit.tls.verifying.roots import TrustLocations
 from netkit.tls.x509.certificate import Certificate
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from OpenSSL import crypto
 
     from netkit.tls.x509.trust import Purpose
-
-#: OpenSSL's result for a chain without fault.
-X509_V_OK: Final = 0
 
 
 class Verdict(NamedTuple):
@@ -52,7 +50,7 @@ class Verdict(NamedTuple):
     @property
     def accepted(self) -> bool:
         """Whether no fault was found in what was judged."""
-        return self.code == X509_V_OK
+        return self.code == codes.OK
 
     @property
     def library(self) -> str:
@@ -101,7 +99,7 @@ def store_verdict(
         except crypto.X509StoreContextError as error:
             code, depth, message = error.errors
             return verdict(code, message, [], depth)
-    return verdict(X509_V_OK, "ok", verified, None)
+    return verdict(codes.OK, "ok", verified, None)
 
 
 #: OpenSSL's numbers of the purposes (X509_PURPOSE_SSL_CLIENT, X509_PURPOSE_SSL_SERVER).

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from netkit.severity import Severity
-from netkit.tls import errors
+from netkit.tls import verify_codes as codes
 from netkit.tls.errors import TlsError
 from netkit.tls.verifying.explain import explain_refusal
 
@@ -89,7 +89,7 @@ class Verification:
             return error
         if first.code == "wrong-host" and self.server_name is not None:
             return TlsError.HostnameMismatch(self.server_name, self._names())
-        code = self.openssl_code or errors.X509_V_ERR_UNSPECIFIED
+        code = self.openssl_code or codes.UNSPECIFIED
         return TlsError.CertificateVerificationFailed(
             first.message, code, hint=first.hint, remedy=first.remedy
         )

@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from netkit.tls import verify_codes as codes
 from netkit.tls.config import CertVerifyMode
-from netkit.tls.errors import X509_V_ERR_UNSPECIFIED, CertificateVerificationFailed, TlsError
-from netkit.tls.verifying.chain_store import X509_V_OK, Verdict, set_purpose, store_verdict
+from netkit.tls.errors import CertificateVerificationFailed, TlsError
+from netkit.tls.verifying.chain_store import Verdict, set_purpose, store_verdict
 from netkit.tls.verifying.flight import certificate_flight
 from netkit.tls.versions import TlsVersion
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from netkit.tls.config import TlsConfig
     from netkit.tls.x509.certificate import Certificate
 
-__all__ = ["X509_V_OK", "Verdict", "client_verdict", "set_purpose", "store_verdict"]
+__all__ = ["Verdict", "client_verdict", "set_purpose", "store_verdict"]
 
 
 def client_verdict(
@@ -58,12 +59,12 @@ def client_verdict(
     try:
         session.handshake()
     except CertificateVerificationFailed as error:
-        return Verdict(error.code or X509_V_ERR_UNSPECIFIED, error.reason, judge, session.built_path)
+        return Verdict(error.code or codes.UNSPECIFIED, error.reason, judge, session.built_path)
     except TlsError as error:
         reason = getattr(error, "reason", None) or str(error)
-        return Verdict(X509_V_ERR_UNSPECIFIED, reason, judge, unread=True)
+        return Verdict(codes.UNSPECIFIED, reason, judge, unread=True)
     path = session.built_path
-    return Verdict(X509_V_OK, "ok", judge, path) if path else None
+    return Verdict(codes.OK, "ok", judge, path) if path else None
 
 
 def _settings_to_judge_with(config: TlsConfig) -> TlsConfig:

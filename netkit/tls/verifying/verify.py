@@ -17,15 +17,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from netkit.severity import Severity
+from netkit.tls import verify_codes as codes
 from netkit.tls.config import TlsConfig
-from netkit.tls.errors import (
-    X509_V_ERR_HOSTNAME_MISMATCH,
-    X509_V_ERR_IP_ADDRESS_MISMATCH,
-    X509_V_ERR_UNSPECIFIED,
-    TlsError,
-)
+from netkit.tls.errors import TlsError
 from netkit.tls.verifying.checks import CHECKS
-from netkit.tls.verifying.checks.constraints import VIOLATIONS
 from netkit.tls.verifying.checks.subject import Subject
 from netkit.tls.verifying.findings import Finding, Verification
 from netkit.tls.verifying.hostname import server_name_for
@@ -83,36 +78,45 @@ _NO_PATH: Final = frozenset(
     {"unknown-issuer", "missing-intermediate", "bad-signature", "self-signed", "unknown-algorithm"}
 )
 
-#: The codes of a path that does not lead to a trusted certificate, and of one with a wrong signature.
-_NO_PATH_CODES: Final = frozenset({2, 18, 19, 20, 21})
-_FALSE_SIGNATURE: Final = 7
+#: The codes of a path that does not lead to a trusted certificate.
+_NO_PATH_CODES: Final = frozenset(
+    {
+        codes.UNABLE_TO_GET_ISSUER_CERT,
+        codes.DEPTH_ZERO_SELF_SIGNED_CERT,
+        codes.SELF_SIGNED_CERT_IN_CHAIN,
+        codes.UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+        codes.UNABLE_TO_VERIFY_LEAF_SIGNATURE,
+    }
+)
 
 # OpenSSL's X509_V_ERR_ codes, and the finding with the same meaning.
 _CODES_TOLD: Final[dict[int, frozenset[str]]] = {
-    X509_V_ERR_UNSPECIFIED: frozenset({"malformed"}),
-    2: _NO_PATH,
-    6: frozenset({"unknown-algorithm"}),
-    7: frozenset({"bad-signature", "unknown-algorithm", "weak-signature", "weak-key"}),  # rustls has one word
-    9: frozenset({"not-yet-valid"}),
-    10: frozenset({"expired"}),
-    18: frozenset({"self-signed"}),
-    19: _NO_PATH,
-    20: _NO_PATH,
-    21: _NO_PATH,
-    24: frozenset({"not-a-ca"}),
-    25: frozenset({"path-too-long"}),
-    26: frozenset({"wrong-purpose", "wrong-key-usage"}),
-    27: frozenset({"distrusted"}),
-    28: frozenset({"distrusted"}),
-    32: frozenset({"not-a-ca"}),
-    34: frozenset({"critical-extension"}),
-    **dict.fromkeys(VIOLATIONS, frozenset({"name-constraints"})),
-    X509_V_ERR_HOSTNAME_MISMATCH: frozenset({"wrong-host"}),
-    X509_V_ERR_IP_ADDRESS_MISMATCH: frozenset({"wrong-host"}),
-    66: frozenset({"weak-key", "unknown-algorithm"}),
-    67: frozenset({"weak-key", "unknown-algorithm"}),
-    68: frozenset({"weak-signature"}),
-    79: frozenset({"not-a-ca"}),
+    codes.UNSPECIFIED: frozenset({"malformed"}),
+    codes.UNABLE_TO_GET_ISSUER_CERT: _NO_PATH,
+    codes.UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: frozenset({"unknown-algorithm"}),
+    codes.CERT_SIGNATURE_FAILURE: frozenset(
+        {"bad-signature", "unknown-algorithm", "weak-signature", "weak-key"}
+    ),  # rustls has one word
+    codes.CERT_NOT_YET_VALID: frozenset({"not-yet-valid"}),
+    codes.CERT_HAS_EXPIRED: frozenset({"expired"}),
+    codes.DEPTH_ZERO_SELF_SIGNED_CERT: frozenset({"self-signed"}),
+    codes.SELF_SIGNED_CERT_IN_CHAIN: _NO_PATH,
+    codes.UNABLE_TO_GET_ISSUER_CERT_LOCALLY: _NO_PATH,
+    codes.UNABLE_TO_VERIFY_LEAF_SIGNATURE: _NO_PATH,
+    codes.NO_ISSUER_PUBLIC_KEY: frozenset({"not-a-ca"}),
+    codes.PATH_LENGTH_EXCEEDED: frozenset({"path-too-long"}),
+    codes.INVALID_PURPOSE: frozenset({"wrong-purpose", "wrong-key-usage"}),
+    codes.CERT_UNTRUSTED: frozenset({"distrusted"}),
+    codes.CERT_REJECTED: frozenset({"distrusted"}),
+    codes.KEYUSAGE_NO_CERTSIGN: frozenset({"not-a-ca"}),
+    codes.UNHANDLED_CRITICAL_EXTENSION: frozenset({"critical-extension"}),
+    **dict.fromkeys(codes.VIOLATIONS, frozenset({"name-constraints"})),
+    codes.HOSTNAME_MISMATCH: frozenset({"wrong-host"}),
+    codes.IP_ADDRESS_MISMATCH: frozenset({"wrong-host"}),
+    codes.EE_KEY_TOO_SMALL: frozenset({"weak-key", "unknown-algorithm"}),
+    codes.CA_KEY_TOO_SMALL: frozenset({"weak-key", "unknown-algorithm"}),
+    codes.CA_MD_TOO_WEAK: frozenset({"weak-signature"}),
+    codes.INVALID_CA: frozenset({"not-a-ca"}),
 }
 
 
@@ -251,7 +255,7 @@ def _verdict(
         return store_verdict(chain, trust.anchors, now, trust.purpose)
     except TlsError as error:
         return Verdict(
-            X509_V_ERR_UNSPECIFIED,
+            codes.UNSPECIFIED,
             str(error),
             "OpenSSL (pyOpenSSL)",
             name_judged=False,
@@ -302,14 +306,14 @@ def _path(chain: tuple[Certificate, ...], verdict: Verdict, trusted: Callable[[]
     ended_early = verdict.code not in _NO_PATH_CODES and found.certificates[: len(built)] == built
     if not built or found.certificates == built or ended_early:
         return found
-    return as_built(verdict.path, trusted(), has_false_signature=verdict.code == _FALSE_SIGNATURE)
+    return as_built(verdict.path, trusted(), has_false_signature=verdict.code == codes.CERT_SIGNATURE_FAILURE)
 
 
 def _name_accepted(verdict: Verdict) -> bool | None:
     """What OpenSSL says of the name, which it looks at before the dates and after the path."""
     if not verdict.name_judged:
         return None
-    if verdict.code in (X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH):
+    if verdict.code in (codes.HOSTNAME_MISMATCH, codes.IP_ADDRESS_MISMATCH):
         return False
     return True if verdict.accepted else None
 
@@ -354,12 +358,12 @@ def _reconciled(findings: list[Finding], verdict: Verdict) -> list[Finding]:
     told = _CODES_TOLD.get(verdict.code, frozenset())
     if verdict.code in _NO_PATH_CODES:
         told |= {"malformed"}
-    if verdict.code == X509_V_ERR_UNSPECIFIED and not verdict.unread:
+    if verdict.code == codes.UNSPECIFIED and not verdict.unread:
         told = reasons  # a library without a number for its reason
     if told & reasons:
         return findings
     message = f"{verdict.library} refuses the chain: {verdict.message}"
-    if verdict.code != X509_V_ERR_UNSPECIFIED:
+    if verdict.code != codes.UNSPECIFIED:
         depth = "" if verdict.depth is None else f", depth {verdict.depth}"
         message += f" (code {verdict.code}{depth})"
     return [*findings, Finding(Severity.ERROR, verdict.library.lower(), message)]

@@ -11,6 +11,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
+from netkit.tls import verify_codes as codes
 from netkit.tls.backends.pyopenssl.bindings import ffi, lib
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from netkit.tls.heard import Heard
 
 _HANDSHAKE: Final = 22  # the content type of handshake messages (RFC 8446 section 5.1)
-
-X509_V_OK: Final = 0
 
 
 class InHandshake(Protocol):
@@ -86,7 +85,7 @@ def _verify(_accepted: int, store: Pointer) -> int:
         session.judge()
     finally:
         lib.X509_STORE_CTX_set_error(store, session.verdict)
-    return int(session.verdict == X509_V_OK)
+    return int(session.verdict == codes.OK)
 
 
 #: Shows each message; it is also called for each record, for which it does nothing.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from OpenSSL import SSL
 
+from netkit.tls import verify_codes as codes
 from netkit.tls.backend import Capability
 from netkit.tls.backends.peer import FIRST, another_client, hostname_for, refused_version
 from netkit.tls.backends.pyopenssl.bindings import (
@@ -18,12 +19,12 @@ from netkit.tls.backends.pyopenssl.bindings import (
     lib,
     outgoing_of,
 )
-from netkit.tls.backends.pyopenssl.callbacks import X509_V_OK, turn
+from netkit.tls.backends.pyopenssl.callbacks import turn
 from netkit.tls.backends.pyopenssl.failures import taken_failure, verify_failure
 from netkit.tls.backends.pyopenssl.known import NAME, KnownSession
 from netkit.tls.backends.pyopenssl.resumption import from_octets
 from netkit.tls.config import CertVerifyMode
-from netkit.tls.errors import X509_V_ERR_UNSPECIFIED, TlsError
+from netkit.tls.errors import TlsError
 from netkit.tls.openssl_errors import from_openssl
 from netkit.tls.verifying.explain import explain_refusal
 from netkit.tls.verifying.hostname import ip_reference
@@ -209,7 +210,7 @@ class PyopensslSession(KnownSession):
         assert verifier is not None
         try:
             verifier(self.peer_chain, self._asked_name or self.server_name)
-            self._verdict = X509_V_OK
+            self._verdict = codes.OK
         except BaseException as error:
             self._verdict = _code_of(error)
             raise
@@ -221,7 +222,7 @@ class PyopensslSession(KnownSession):
         refused = lib.SSL_get_verify_result(self._ssl)
         # A close_notify in the middle ends the handshake as the end of the connection does.
         failure = taken_failure(is_eof=code in (lib.SSL_ERROR_SYSCALL, lib.SSL_ERROR_ZERO_RETURN))
-        if failure.reason == "CERTIFICATE_VERIFY_FAILED" and refused != X509_V_OK:
+        if failure.reason == "CERTIFICATE_VERIFY_FAILED" and refused != codes.OK:
             failure = verify_failure(refused)
         return self._translated(failure)
 
@@ -378,4 +379,4 @@ class PyopensslSession(KnownSession):
 def _code_of(refusal: BaseException) -> int:
     """The `X509_V_ERR_` code by which OpenSSL chooses the alert for a refusal."""
     code = refusal.code if isinstance(refusal, TlsError.CertificateVerificationFailed) else None
-    return code if code is not None and code > X509_V_ERR_UNSPECIFIED else _REFUSED
+    return code if code is not None and code > codes.UNSPECIFIED else _REFUSED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from netkit.tls import verify_codes as codes
 from netkit.tls.clear import begins_like_tls
 from netkit.tls.errors import TlsError, closed_in_handshake
 from netkit.tls.openssl_errors import from_verify_code
@@ -21,25 +22,35 @@ class _Reason(NamedTuple):
 
 #: By rustls's name, or by webpki's inside of it.
 _REASONS: Final = {
-    "Expired": _Reason(10, "certificate has expired"),
-    "NotValidYet": _Reason(9, "certificate is not yet valid"),
-    "UnknownIssuer": _Reason(20, "no path to a trusted certificate"),
-    "NotValidForName": _Reason(62, "hostname mismatch"),
-    "BadSignature": _Reason(7, "a signature in the chain is wrong"),
-    "UnsupportedSignatureAlgorithm": _Reason(7, "a signature in the chain has an unknown algorithm"),
-    "Revoked": _Reason(23, "certificate revoked"),
-    "InvalidPurpose": _Reason(26, "the certificate is not for this purpose"),
-    "UnhandledCriticalExtension": _Reason(34, "a critical extension is not known"),
-    "UnknownRevocationStatus": _Reason(3, "no CRL is of its issuer"),
-    "ExpiredRevocationList": _Reason(12, "the CRL has expired"),
-    "BadEncoding": _Reason(1, "a certificate cannot be read"),
-    "MaximumPathDepthExceeded": _Reason(22, "the chain is too long"),
-    "MaximumPathBuildCallsExceeded": _Reason(22, "there are too many ways to build a path"),
-    "CaUsedAsEndEntity": _Reason(26, "it is an authority's (CA:TRUE), which rustls accepts of no peer"),
-    "EndEntityUsedAsCa": _Reason(24, "an issuer is no authority"),
-    "PathLenConstraintViolated": _Reason(25, "there are more authorities than one of them allows"),
-    "NameConstraintViolation": _Reason(47, "an authority may not issue for this name"),
-    "UnsupportedCertVersion": _Reason(1, "a certificate is not of version 3"),
+    "Expired": _Reason(codes.CERT_HAS_EXPIRED, "certificate has expired"),
+    "NotValidYet": _Reason(codes.CERT_NOT_YET_VALID, "certificate is not yet valid"),
+    "UnknownIssuer": _Reason(codes.UNABLE_TO_GET_ISSUER_CERT_LOCALLY, "no path to a trusted certificate"),
+    "NotValidForName": _Reason(codes.HOSTNAME_MISMATCH, "hostname mismatch"),
+    "BadSignature": _Reason(codes.CERT_SIGNATURE_FAILURE, "a signature in the chain is wrong"),
+    "UnsupportedSignatureAlgorithm": _Reason(
+        codes.CERT_SIGNATURE_FAILURE, "a signature in the chain has an unknown algorithm"
+    ),
+    "Revoked": _Reason(codes.CERT_REVOKED, "certificate revoked"),
+    "InvalidPurpose": _Reason(codes.INVALID_PURPOSE, "the certificate is not for this purpose"),
+    "UnhandledCriticalExtension": _Reason(
+        codes.UNHANDLED_CRITICAL_EXTENSION, "a critical extension is not known"
+    ),
+    "UnknownRevocationStatus": _Reason(codes.UNABLE_TO_GET_CRL, "no CRL is of its issuer"),
+    "ExpiredRevocationList": _Reason(codes.CRL_HAS_EXPIRED, "the CRL has expired"),
+    "BadEncoding": _Reason(codes.UNSPECIFIED, "a certificate cannot be read"),
+    "MaximumPathDepthExceeded": _Reason(codes.CERT_CHAIN_TOO_LONG, "the chain is too long"),
+    "MaximumPathBuildCallsExceeded": _Reason(
+        codes.CERT_CHAIN_TOO_LONG, "there are too many ways to build a path"
+    ),
+    "CaUsedAsEndEntity": _Reason(
+        codes.INVALID_PURPOSE, "it is an authority's (CA:TRUE), which rustls accepts of no peer"
+    ),
+    "EndEntityUsedAsCa": _Reason(codes.INVALID_CA, "an issuer is no authority"),
+    "PathLenConstraintViolated": _Reason(
+        codes.PATH_LENGTH_EXCEEDED, "there are more authorities than one of them allows"
+    ),
+    "NameConstraintViolation": _Reason(codes.PERMITTED_VIOLATION, "an authority may not issue for this name"),
+    "UnsupportedCertVersion": _Reason(codes.UNSPECIFIED, "a certificate is not of version 3"),
 }
 
 _BEFORE: Final = "invalid peer certificate: "
@@ -95,9 +106,9 @@ def translated(
 def _refused(variant: str, words: str, is_server: bool, server_name: str | None) -> TlsError:
     inner = words.rpartition("(")[2].rstrip(")") if variant == "Other" else variant
     if words == _CRL_SIGNATURE:
-        reason = _Reason(8, "the CRL signature is wrong")
+        reason = _Reason(codes.CRL_SIGNATURE_FAILURE, "the CRL signature is wrong")
     else:
-        reason = _REASONS.get(inner.removesuffix("Context")) or _Reason(1, words)
+        reason = _REASONS.get(inner.removesuffix("Context")) or _Reason(codes.UNSPECIFIED, words)
     if is_server:
         return TlsError.CertificateVerificationFailed(reason.words, reason.code)
     return from_verify_code(reason.code, reason.words, server_name)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from netkit.tls import verify_codes as codes
 from netkit.tls.backends.standard import standard_backend
 from netkit.tls.config import TlsConfig
 from netkit.tls.errors import TlsError
 from netkit.tls.openssl_errors import from_verify_code
-from netkit.tls.verifying.chain_store import X509_V_OK, store_verdict
+from netkit.tls.verifying.chain_store import store_verdict
 from netkit.tls.verifying.flight import certificate_flight
 from netkit.tls.verifying.roots import SystemCerts
 
@@ -65,7 +66,7 @@ def _judge_clients(config: TlsConfig) -> Verifier:
 
     def verify(chain: tuple[Certificate, ...], _server_name: str | None) -> None:
         verdict = store_verdict(chain, roots, datetime.now(UTC), "clientAuth")
-        if verdict.code != X509_V_OK:
+        if verdict.code != codes.OK:
             raise from_verify_code(verdict.code, verdict.message)
         if not verdict.purpose_judged:
             raise TlsError.CertificateVerificationFailed("OpenSSL has not judged for what the certificate is")

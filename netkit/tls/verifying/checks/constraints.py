@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from netkit.severity import Severity
 from netkit.tls.errors import TlsError
 from netkit.tls.text import printable
+from netkit.tls.verify_codes import VIOLATIONS
 from netkit.tls.verifying.checks.subject import is_self_issued
 from netkit.tls.verifying.findings import Finding
 from netkit.tls.x509.extensions import Subtree
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from netkit.tls.verifying.checks.subject import Subject
     from netkit.tls.x509.certificate import Certificate
     from netkit.tls.x509.extensions import NameConstraints
-
-#: OpenSSL's X509_V_ERR_PERMITTED_VIOLATION, _EXCLUDED_VIOLATION and the others about constraints.
-VIOLATIONS: Final = frozenset(range(47, 54))
 
 
 def check_name_constraints(subject: Subject) -> Iterator[Finding]:
