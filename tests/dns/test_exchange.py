@@ -112,7 +112,9 @@ class TestWhatCounts:
         assert (reply.message.rcode, reply.ignored) == (rcode, 0)
 
     def test_over_tcp_too(self, scripted: Scripted, drive: Drive) -> None:
-        server = scripted(lambda asked: [FORGERIES["wrong ID"](asked), asked.wire, right(asked)])
+        server = scripted(
+            lambda asked: [FORGERIES["wrong ID"](asked), FORGERIES["another opcode"](asked), right(asked)]
+        )
         reply = drive(ask(QUESTION, [server.addr], PATIENT.replace(tcp=True)))
         assert (reply.transport, reply.ignored) == ("tcp", 2)
 
@@ -292,7 +294,7 @@ class TestTcp:
         assert drive(ask(QUESTION, [server.addr], PATIENT.replace(tcp=True))).message.answer
 
     def test_two_messages_in_one_segment(self, scripted: Scripted, drive: Drive) -> None:
-        server = scripted(lambda asked: Pieces([framed(asked.wire) + framed(right(asked))]))
+        server = scripted(lambda asked: Pieces([framed(asked.wire[::-1]) + framed(right(asked))]))
         assert drive(ask(QUESTION, [server.addr], PATIENT.replace(tcp=True))).ignored == 1
 
     @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -107,7 +108,7 @@ class TestRequests:
 
         with (
             Resolver(["https://192.0.2.1"], options=PATIENT, https=https) as resolver,
-            pytest.raises(DnsError.NetworkError, match="another question"),
+            pytest.raises(DnsError.InvalidResponse, match="question at octet 12: not the one that was asked"),
         ):
             resolver.lookup_a("www.example")
 
@@ -245,6 +246,41 @@ class TestClient:
             https, resolver = self.resolver(port, authority)
             with https, resolver, pytest.raises(DnsError.NetworkError, match=reason):
                 drive(resolver.resolve_flow("www.example", 1))
+
+    @pytest.mark.parametrize(
+        ("notify", "stage", "reason"),
+        [
+            (True, "protocol", "ended after 2 of 100 octets"),
+            (False, "resolve", "broke while receiving the body"),
+        ],
+    )
+    def test_a_body_that_is_cut_off(
+        self,
+        context: ssl.SSLContext,
+        authority: ThrowawayAuthority,
+        drive: Callable[..., Any],
+        *,
+        notify: bool,
+        stage: str,
+        reason: str,
+    ) -> None:
+        """With close_notify the server broke HTTP; without it the connection was lost. TLS did not fail."""
+
+        def script(_: Message, handler: BaseHTTPRequestHandler) -> Any:
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/dns-message\r\n")
+            handler.wfile.write(b"Content-Length: 100\r\n\r\nab")
+            secure = handler.connection
+            assert isinstance(secure, ssl.SSLSocket)
+            with suppress(OSError):
+                if notify:
+                    secure.unwrap()
+                secure.shutdown(socket.SHUT_RDWR)
+
+        with serving(context, script) as port:
+            https, resolver = self.resolver(port, authority)
+            with https, resolver, pytest.raises(DnsError.NetworkError, match=reason) as caught:
+                drive(resolver.resolve_flow("www.example", 1))
+        assert caught.value.stage == stage
 
     def test_octets_that_are_no_message(
         self, context: ssl.SSLContext, authority: ThrowawayAuthority, drive: Callable[..., Any]

@@ -536,13 +536,21 @@ class TestStreams:
 
     def test_byte_by_byte_and_foreign_messages(self, streaming: Streaming, drive: Drive) -> None:
         def script(asked: Asked) -> Any:
-            stray = framed(asked.wire) + framed(b"") + framed(b"\x00\x01")
+            stray = framed(bytes([asked.wire[0] ^ 1]) + asked.wire[1:]) + framed(b"") + framed(b"\x00\x01")
             return Pieces(bytes([octet]) for octet in stray + framed(right(asked).to_wire()))
 
         station, _, upstream = streaming(script)
         reply = drive(asks(station, [upstream]))
         assert reply.message.answer
         assert reply.ignored == 3
+
+    def test_the_query_sent_back_ends_the_question(self, streaming: Streaming, drive: Drive) -> None:
+        """Nobody but the server can have sent it, and an echo service has nothing else to say."""
+        station, server, upstream = streaming(lambda asked: asked.wire)
+        with pytest.raises(DnsError.InvalidResponse, match="QR is 0: it is a query, not") as caught:
+            drive(asks(station, [upstream]))
+        assert caught.value.server == upstream.addr
+        assert server.connected == 1
 
     def test_a_flood_of_foreign_messages_ends_it(self, streaming: Streaming, drive: Drive) -> None:
         station, _, upstream = streaming(lambda asked: Pieces([framed(b"\x00\x01" * 8) * 500] * 3))

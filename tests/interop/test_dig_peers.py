@@ -70,13 +70,14 @@ class Place(NamedTuple):
     """A server that both ask, and the home directory of BIND's dig.
 
     Nothing listens on the port `closed`. The server on the port `old` does not know EDNS, that on the port
-    `secure` speaks TLS.
+    `secure` speaks TLS, that on the port `echo` sends back what it gets.
     """
 
     port: int
     closed: int
     old: int
     secure: int
+    echo: int
     folder: Path
 
     def words(self, line: str) -> list[str]:
@@ -87,6 +88,7 @@ class Place(NamedTuple):
             "CLOSED": self.closed,
             "OLD": self.old,
             "SECURE": self.secure,
+            "ECHO": self.echo,
         }
         for word, place in places.items():
             given = given.replace(word, str(place))
@@ -128,15 +130,16 @@ def at_named(folder: Path) -> Iterator[Place]:
         named(folder) as port,
         ScriptedServer(without_edns) as old,
         ScriptedServer(lambda asked: answer(asked, RECORD), context) as secure,
+        ScriptedServer(lambda asked: asked.wire) as echo,
     ):
-        yield Place(port, free_port(), old.addr.port, secure.addr.port, folder)
+        yield Place(port, free_port(), old.addr.port, secure.addr.port, echo.addr.port, folder)
 
 
 @pytest.fixture(scope="module")
 def at_netkit(folder: Path) -> Iterator[Place]:
     server = DnsServer.bind("127.0.0.1:0", [parse_zone(text, file=name) for name, text in ZONES.items()])
     with in_background(server.serve):
-        yield Place(server.local_addr.port, 0, 0, 0, folder)
+        yield Place(server.local_addr.port, 0, 0, 0, 0, folder)
 
 
 @pytest.fixture(params=["named", "netkit"])

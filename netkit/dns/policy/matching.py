@@ -84,6 +84,20 @@ def match(
     return message
 
 
+def mismatch_error(wire: bytes, query: Message) -> DnsError.InvalidResponse:
+    """What is wrong with a message that came where only the answer to `query` can come, and is not it."""
+    if len(wire) < _QUESTION_AT:
+        return DnsError.InvalidResponse("", len(wire), "ends within the header")
+    header = Header.from_wire(WireReader(wire))
+    if not header.flags & QR:
+        return DnsError.InvalidResponse("flags", 2, "QR is 0: it is a query, not a response")
+    if header.opcode != query.opcode:
+        return DnsError.InvalidResponse(
+            "opcode", 2, f"{header.opcode}, and that of the query is {query.opcode}"
+        )
+    return DnsError.InvalidResponse("question", _QUESTION_AT, "not the one that was asked")
+
+
 def has_copy(wire: bytes, start: int, sent: bytes, plain: bytes) -> bool:
     """Whether a label that is in another letter case in the query than in the caller's name is in `wire`."""
     at = 0

@@ -13,7 +13,7 @@ from weakref import finalize
 
 from netkit.dns.edns import EdnsOption
 from netkit.dns.errors import DnsError
-from netkit.dns.policy.matching import Mismatch, match
+from netkit.dns.policy.matching import Mismatch, match, mismatch_error
 from netkit.dns.policy.upstream import Transport
 from netkit.dns.transports.chance import Chance
 from netkit.dns.transports.https import aged, https_answer, https_query
@@ -302,7 +302,9 @@ class Station:
             error.server = server
             return error
         if isinstance(message, Mismatch):
-            return DnsError.NetworkError("the server answered another question")
+            found = mismatch_error(wire, query)
+            found.server = server
+            return found
         return Reply(
             query,
             message,

@@ -6,6 +6,9 @@ question that were sent, in the same letter case, because an attacker must guess
 bits). The port is the table's own socket; all else is compared here. Any other message is counted and has no
 effect, because otherwise one forged datagram could end a lookup.
 
+One message is the end of a question all the same: the query itself, if it comes back over a connection. There
+only the server speaks, and one that sends back what it gets, such as an echo service, will not answer.
+
 The question is compared as octets: it is the first thing after the header, so nothing in it can be
 compressed, and the message need not be decoded to see that it is not the answer. No I/O, no clock and no
 randomness.
@@ -156,6 +159,7 @@ class Table:
 
     def hear(self, wire: bytes, source: object) -> Outstanding | None:
         """The question that this message answers, which is then no longer under way; None if there is none.
+        So is one whose query has come back over a connection.
 
         A message that ends before its question does, or whose records are malformed, counts as the answer:
         who decodes it finds out. An attacker who can send it knows the ID and the port.
@@ -172,6 +176,9 @@ class Table:
         end = _HEADER_SIZE + len(question)
         if len(wire) >= _HEADER_SIZE:
             if wire[2] & _QR_AND_OPCODE != asked[2] & _QR_AND_OPCODE | _QR:
+                if self.source is None and wire == asked:
+                    del self._by_id[wire[:2]]
+                    return one
                 one.ignored += 1
                 return None
             if wire[_HEADER_SIZE:end] != question or wire[4:6] != asked[4:6]:
