@@ -22,6 +22,7 @@ from netkit.dns.transports.streams import check_pins
 from netkit.errors import NetkitError
 from netkit.http.client.client import Client, running_loop_number
 from netkit.http.client.dial import DialConfig, HttpVersions
+from netkit.http.client.failures import as_http_error
 from netkit.http.client.response import Incoming, fetched
 from netkit.http.config import ClientConfig, PoolConfig
 from netkit.http.message import Request
@@ -74,8 +75,11 @@ class DohClient(Closing):
             answer = yield from client.answer_flow(request, loop=_loop())
             try:
                 body = yield from Incoming(answer, decode=False, limit=MAX_BODY).whole_flow()
-            except BaseException:
+            except BaseException as error:
                 answer.reply.close()
+                if isinstance(error, (OSError, NetkitError)):
+                    # A connection that ends in the midst of a body is no failure of TLS.
+                    raise as_http_error(error, answer.timing.phase) from error
                 raise
         except DnsError:
             raise
