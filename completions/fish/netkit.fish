@@ -1281,6 +1281,7 @@ complete -c netkit -n '__netkit_at \'serve dns\'' -l cookie-secret -x -d 'What t
 complete -c netkit -n '__netkit_at \'serve dns\'' -l allow-transfer -x -d 'Who may transfer the zones'
 complete -c netkit -n '__netkit_at \'serve dns\'' -l notify -x -d 'Tell this server at the start, and when the serial of a zone has risen after SIGHUP'
 complete -c netkit -n '__netkit_at \'serve dns\'' -l notify-key -x -d 'Sign what is told with the key of this name, and take only answers that are signed with it'
+complete -c netkit -n '__netkit_at \'serve dns\'' -l max-transfers -x -d 'Give this many transfers over TCP and TLS at the same time, over all workers'
 complete -c netkit -n '__netkit_at \'serve dns\'' -l tls-port -x -d 'Answer over TLS too, at this port of the same address'
 complete -c netkit -n '__netkit_at \'serve dns\'' -l https-port -x -d 'Answer over HTTPS too, at this port of the same address'
 complete -c netkit -n '__netkit_at \'serve dns\'' -l https-path -x -d 'The path of the URL for queries over HTTPS'

@@ -100,7 +100,7 @@ class Code(int):
 def _numbers(cls: type[Code]) -> dict[str, int]:
     """Mnemonic to number: made when first something is parsed."""
     if cls not in _NUMBERS:
-        _NUMBERS[cls] = {mnemonic: number for number, mnemonic in cls._mnemonics.items()}
+        _NUMBERS[cls] = {mnemonic.upper(): number for number, mnemonic in cls._mnemonics.items()}
     return _NUMBERS[cls]
 
 

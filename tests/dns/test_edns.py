@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from jsonschema import validate
 
 from netkit.addr import AddrParseError, Ipv4Addr, Ipv6Addr
-from netkit.dns.edns import EXTENDED_ERRORS, Edns, EdnsOption
+from netkit.dns.edns import Edns, EdnsOption, ExtendedErrorCode
 from netkit.dns.errors import DnsError
 from netkit.dns.messages.wire import WireReader, WireWriter
 
@@ -194,7 +194,10 @@ def test_options_over_64_kib_are_refused() -> None:
 
 def test_an_extended_error_in_words() -> None:
     error = O.ExtendedError(18, "no\0")
-    assert error.purpose == EXTENDED_ERRORS[18] == "Prohibited"
+    assert error.info_code == ExtendedErrorCode.PROHIBITED
+    assert error.purpose == str(ExtendedErrorCode.PROHIBITED) == "Prohibited"
+    assert ExtendedErrorCode.parse("prohibited") is ExtendedErrorCode.PROHIBITED
+    assert (str(ExtendedErrorCode(4000)), ExtendedErrorCode(4000).mnemonic) == ("EDE4000", None)
     assert error.extra_text == "no"
     assert error.octets == b"no\0"
     assert O.ExtendedError(4711).purpose is None

@@ -107,6 +107,7 @@ def dns(
         responder.options = who.server_options()
         responder.on_query = None if wanted is None else wanted.query
         responder.transfers = out.policy(keys)
+        responder.max_transfers = out.max_transfers
         place = Place(run, binds, tls, how, stack)
         check_sources(script, [sock.local_addr for sock in place.of("udp")])
         server = Serving(place, responder, how, injected, script, tls.https_path, drain)

@@ -16,7 +16,7 @@ from netkit._log import Log
 from netkit.dns.authority.options import ServerOptions
 from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns, EdnsOption
-from netkit.dns.edns.extended_errors import NOT_AUTHORITATIVE, PROHIBITED
+from netkit.dns.edns.extended_errors import ExtendedErrorCode
 from netkit.dns.errors import DnsError
 from netkit.dns.messages.message import MIN_MESSAGE, QR, TC, Message, make_response
 from netkit.dns.messages.wire import MAX_MESSAGE
@@ -211,7 +211,7 @@ def _answer(zones: Zones, asked: _Asked, options: ServerOptions, *, over_tcp: bo
     if options.cookie_needed and asked.cookie is not None and not (asked.cookie_known or over_tcp):
         return _response(query, Rcode.BADCOOKIE)
     if options.signed_only and signature is None:
-        return _response(query, Rcode.REFUSED, reason=PROHIBITED)
+        return _response(query, Rcode.REFUSED, reason=ExtendedErrorCode.PROHIBITED)
     question = query.question[0]
     if question.rdtype in _TRANSFERS:
         # An empty answer would say that the zone has no such record.
@@ -220,7 +220,7 @@ def _answer(zones: Zones, asked: _Asked, options: ServerOptions, *, over_tcp: bo
     if zone is None:
         about_itself = options.about_itself(question)
         if about_itself is None:
-            return _response(query, Rcode.REFUSED, reason=NOT_AUTHORITATIVE)
+            return _response(query, Rcode.REFUSED, reason=ExtendedErrorCode.NOT_AUTHORITATIVE)
         return _response(query, Rcode.NOERROR, ZoneAnswer("answer", False, (about_itself,)))
     found = zone.find(question.name, question.rdtype, dnssec=edns is not None and edns.dnssec_ok)
     if question.rdclass == DnsClass.ANY:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from netkit.dns.authority.answering import Reply
 from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns, EdnsOption
-from netkit.dns.edns.extended_errors import PROHIBITED
+from netkit.dns.edns.extended_errors import ExtendedErrorCode
 from netkit.dns.errors import DnsError
 from netkit.dns.messages.message import AA, Message, make_response
 from netkit.dns.tsig.answering import query_signature
@@ -117,7 +117,7 @@ def answer_notify(
             return None
         if signed_only and signature is None:
             rcode = Rcode.REFUSED
-            edns = Edns(options=[EdnsOption.ExtendedError(PROHIBITED)])
+            edns = Edns(options=[EdnsOption.ExtendedError(ExtendedErrorCode.PROHIBITED)])
         else:
             rcode = _rcode(journals, query)
     response = make_response(query, rcode=rcode, aa=rcode == Rcode.NOERROR, edns=edns)

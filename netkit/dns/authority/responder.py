@@ -16,8 +16,9 @@ from netkit.dns.authority.journal import Journals
 from netkit.dns.authority.notify import answer_notify, is_notification
 from netkit.dns.authority.plain_answers import PlainAnswers
 from netkit.dns.authority.ready_answers import ReadyAnswers
-from netkit.dns.authority.transfers_out import THIS_MACHINE, may_ask_transfer, transfer_out
+from netkit.dns.authority.transfers_out import MAX_TRANSFERS, THIS_MACHINE, may_ask_transfer, transfer_out
 from netkit.dns.authority.zone_set import Zones
+from netkit.dns.constants import Rcode
 from netkit.dns.messages.message import Message
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from netkit.dns.authority.answering import Over
     from netkit.dns.authority.options import ServerOptions
     from netkit.dns.authority.transfers_out import Outgoing
-    from netkit.dns.constants import Rcode
     from netkit.dns.messages.message import Question
     from netkit.dns.tsig.keys import TsigKey
     from netkit.dns.zones.zone import Zone
@@ -70,6 +70,9 @@ class Responder:
         self.keys = tuple(keys)
         #: Who may transfer the zones.
         self.transfers = THIS_MACHINE
+        #: How many transfers over TCP and TLS may be under way at once.
+        self.max_transfers = MAX_TRANSFERS
+        self._transfers_under_way = 0
         #: Is called with the zones that have become newer, when `zones` are replaced.
         self.on_newer: Callable[[list[Zone]], object] | None = None
         self._journals = Journals()
@@ -179,14 +182,22 @@ class Responder:
             keys=self.keys,
             clock=self._clock,
             signed_only=self._options.signed_only,
+            has_room=self._transfers_under_way < self.max_transfers,
         )
 
     def _given(self, made: Outgoing, wire: bytes, peer: SocketAddr | str, over: Over) -> Generator[bytes]:
         self.queries += 1
+        given = made.rcode == Rcode.NOERROR
+        self._transfers_under_way += given
+        if made.rcode == Rcode.SERVFAIL:
+            log.warning(
+                "%s: no transfer of %s: %d are under way", peer, made.question.name, self.max_transfers
+            )
         try:
             yield from made
             self.responses += 1
         finally:
+            self._transfers_under_way -= given
             if self.on_query is not None or log.enabled:
                 self._tell(AnsweredQuery(peer, over, made.question, made.rcode, len(wire), made.size))
 

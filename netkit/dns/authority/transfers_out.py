@@ -20,7 +20,7 @@ from netkit.addr import SocketAddr
 from netkit.dns.authority.journal import in_order
 from netkit.dns.constants import DnsClass, DnsRecordType, Opcode, Rcode
 from netkit.dns.edns import Edns, EdnsOption
-from netkit.dns.edns.extended_errors import NOT_SUPPORTED, PROHIBITED
+from netkit.dns.edns.extended_errors import ExtendedErrorCode
 from netkit.dns.errors import DnsError
 from netkit.dns.messages.message import MIN_MESSAGE, Message, make_response
 from netkit.dns.messages.series import Blocks, frame_blocks, write_series
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 _TYPES = (DnsRecordType.AXFR, DnsRecordType.IXFR)
 # The types as they stand behind a name in a question; a query without them is for no transfer.
 _MARKS = tuple([b"\0" + int(rdtype).to_bytes(2, "big") for rdtype in _TYPES])
+#: How many transfers over TCP and TLS are under way at once, if nothing else is said; as in BIND.
+MAX_TRANSFERS = 10
 #: The largest response over UDP.
 _MAX_UDP_PAYLOAD = 1232
 
@@ -106,10 +108,13 @@ def transfer_out(
     keys: Sequence[TsigKey] = (),
     clock: Callable[[], float],
     signed_only: bool = False,
+    has_room: bool = True,
 ) -> Outgoing | None:
     """The response to a query for a transfer; None for any other query, and one that cannot be accepted.
 
     `peer` is who asks, and `over` what it asks over; with `signed_only`, who does not sign is not accepted.
+    Without `has_room` nothing is given over TCP and TLS, because too many transfers are under way: SERVFAIL,
+    upon which a secondary asks again later.
     `clock` gives seconds since 1970, for signatures.
     """
     if not may_ask_transfer(wire):
@@ -129,7 +134,7 @@ def transfer_out(
         return None
     asked = _Asked(query, signature, clock, over)
     if over == "https":
-        return asked.refuse(Rcode.REFUSED, NOT_SUPPORTED)
+        return asked.refuse(Rcode.REFUSED, ExtendedErrorCode.NOT_SUPPORTED)
     if asked.question.rdtype == DnsRecordType.AXFR and over == "udp":
         return asked.refuse(Rcode.NOTIMP)
     if asked.question.rdclass == DnsClass.ANY:
@@ -138,7 +143,9 @@ def transfer_out(
     if journal is None:
         return asked.refuse(Rcode.NOTAUTH)
     if not policy.allows(peer, None if signature is None else signature.key_name):
-        return asked.refuse(Rcode.REFUSED, PROHIBITED)
+        return asked.refuse(Rcode.REFUSED, ExtendedErrorCode.PROHIBITED)
+    if not (has_room or over == "udp"):
+        return asked.refuse(Rcode.SERVFAIL, ExtendedErrorCode.OTHER, "too many transfers are under way")
     if asked.question.rdtype == DnsRecordType.AXFR:
         return asked.give_whole(journal)
     known = asked.known_serial()
@@ -170,11 +177,11 @@ class _Asked:
             return told[0].serial
         return None
 
-    def refuse(self, rcode: Rcode, reason: int | None = None) -> Outgoing:
-        """An error code, with an extended error for who can read it."""
+    def refuse(self, rcode: Rcode, reason: int | None = None, words: str = "") -> Outgoing:
+        """An error code, with an extended error for who can read it, and words of our own in that."""
         edns = Edns(_MAX_UDP_PAYLOAD)
         if reason is not None:
-            edns = edns.replace(options=[EdnsOption.ExtendedError(reason)])
+            edns = edns.replace(options=[EdnsOption.ExtendedError(reason, words)])
         head = make_response(self.query, rcode=rcode, edns=edns)
         return Outgoing(self.question, rcode, self._signed([head.to_wire()]))
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from netkit._lazy import lazy
 
 if TYPE_CHECKING:
-    from netkit.dns.edns.extended_errors import EXTENDED_ERRORS as EXTENDED_ERRORS
+    from netkit.dns.edns.extended_errors import ExtendedErrorCode as ExtendedErrorCode
     from netkit.dns.edns.opt import DEFAULT_PAYLOAD_SIZE as DEFAULT_PAYLOAD_SIZE, Edns as Edns
     from netkit.dns.edns.option import EdnsOption as EdnsOption
 
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {
-        "extended_errors": "EXTENDED_ERRORS",
+        "extended_errors": "ExtendedErrorCode",
         "opt": "DEFAULT_PAYLOAD_SIZE Edns",
         "option": "EdnsOption",
     },

@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
-#: The codes that netkit gives as a reason itself (RFC 8914 sections 4.19, 4.21 and 4.22).
-PROHIBITED, NOT_AUTHORITATIVE, NOT_SUPPORTED = 18, 20, 21
+from typing import ClassVar
 
-#: RFC 8914 section 4 and the IANA registry "Extended DNS Error Codes".
-EXTENDED_ERRORS = {
-    0: "Other",
-    1: "Unsupported DNSKEY Algorithm",
-    2: "Unsupported DS Digest Type",
-    3: "Stale Answer",
-    4: "Forged Answer",
-    5: "DNSSEC Indeterminate",
-    6: "DNSSEC Bogus",
-    7: "Signature Expired",
-    8: "Signature Not Yet Valid",
-    9: "DNSKEY Missing",
-    10: "RRSIGs Missing",
-    11: "No Zone Key Bit Set",
-    12: "NSEC Missing",
-    13: "Cached Error",
-    14: "Not Ready",
-    15: "Blocked",
-    16: "Censored",
-    17: "Filtered",
-    18: "Prohibited",
-    19: "Stale NXDOMAIN Answer",
-    20: "Not Authoritative",
-    21: "Not Supported",
-    22: "No Reachable Authority",
-    23: "Network Error",
-    24: "Invalid Data",
-    25: "Signature Expired before Valid",
-    26: "Too Early",
-    27: "Unsupported NSEC3 Iterations Value",
-    28: "Unable to conform to policy",
-    29: "Synthesized",
-    30: "Invalid Query Type",
-}
+from netkit.dns.constants import Assigned, Code
+
+
+class ExtendedErrorCode(Code):
+    """Why an answer is what it is (RFC 8914): `str` is IANA's purpose of the code, such as "Prohibited"."""
+
+    __slots__ = ()
+    _members: ClassVar[dict[int, Code]] = {}
+    _mnemonics: ClassVar[dict[int, str]] = {}
+    _prefix = "EDE"
+    _what = "extended error code"
+
+    OTHER = Assigned(0, "Other")
+    UNSUPPORTED_DNSKEY_ALGORITHM = Assigned(1, "Unsupported DNSKEY Algorithm")
+    UNSUPPORTED_DS_DIGEST_TYPE = Assigned(2, "Unsupported DS Digest Type")
+    STALE_ANSWER = Assigned(3, "Stale Answer")
+    FORGED_ANSWER = Assigned(4, "Forged Answer")
+    DNSSEC_INDETERMINATE = Assigned(5, "DNSSEC Indeterminate")
+    DNSSEC_BOGUS = Assigned(6, "DNSSEC Bogus")
+    SIGNATURE_EXPIRED = Assigned(7, "Signature Expired")
+    SIGNATURE_NOT_YET_VALID = Assigned(8, "Signature Not Yet Valid")
+    DNSKEY_MISSING = Assigned(9, "DNSKEY Missing")
+    RRSIGS_MISSING = Assigned(10, "RRSIGs Missing")
+    NO_ZONE_KEY_BIT_SET = Assigned(11, "No Zone Key Bit Set")
+    NSEC_MISSING = Assigned(12, "NSEC Missing")
+    CACHED_ERROR = Assigned(13, "Cached Error")
+    NOT_READY = Assigned(14, "Not Ready")
+    BLOCKED = Assigned(15, "Blocked")
+    CENSORED = Assigned(16, "Censored")
+    FILTERED = Assigned(17, "Filtered")
+    PROHIBITED = Assigned(18, "Prohibited")
+    STALE_NXDOMAIN_ANSWER = Assigned(19, "Stale NXDOMAIN Answer")
+    NOT_AUTHORITATIVE = Assigned(20, "Not Authoritative")
+    NOT_SUPPORTED = Assigned(21, "Not Supported")
+    NO_REACHABLE_AUTHORITY = Assigned(22, "No Reachable Authority")
+    NETWORK_ERROR = Assigned(23, "Network Error")
+    INVALID_DATA = Assigned(24, "Invalid Data")
+    SIGNATURE_EXPIRED_BEFORE_VALID = Assigned(25, "Signature Expired before Valid")
+    TOO_EARLY = Assigned(26, "Too Early")
+    UNSUPPORTED_NSEC3_ITERATIONS_VALUE = Assigned(27, "Unsupported NSEC3 Iterations Value")
+    UNABLE_TO_CONFORM_TO_POLICY = Assigned(28, "Unable to conform to policy")
+    SYNTHESIZED = Assigned(29, "Synthesized")
+    INVALID_QUERY_TYPE = Assigned(30, "Invalid Query Type")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from netkit.dns.edns.extended_errors import EXTENDED_ERRORS
+from netkit.dns.edns.extended_errors import ExtendedErrorCode
 from netkit.dns.edns.fields import (
     Numbers,
     Octets,
@@ -275,7 +275,8 @@ class ExtendedError(EdnsOption):
         def octets(self) -> bytes: ...
 
     def __init__(self, info_code: int, extra_text: str | bytes = "") -> None:
-        assign(self, "info_code", checked_int("info_code", info_code, 0xFFFF))
+        # A plain number: it is one in text and in JSON.
+        assign(self, "info_code", int(checked_int("info_code", info_code, 0xFFFF)))
         assign(self, "octets", extra_text.encode() if isinstance(extra_text, str) else bytes(extra_text))
 
     @classmethod
@@ -295,7 +296,7 @@ class ExtendedError(EdnsOption):
     @property
     def purpose(self) -> str | None:
         """IANA's purpose for the code, such as "DNSSEC Bogus"; None for an unassigned code."""
-        return EXTENDED_ERRORS.get(self.info_code)
+        return ExtendedErrorCode(self.info_code).mnemonic
 
     def text(self) -> str:
         purpose = f" ({self.purpose})" if self.purpose else ""

@@ -9,7 +9,7 @@ from netkit.dns.authority.options import ServerOptions
 from netkit.dns.authority.responder import Responder
 from netkit.dns.authority.zone_set import Zones
 from netkit.dns.constants import DnsClass, DnsRecordType as T, Rcode
-from netkit.dns.edns import Edns, EdnsOption
+from netkit.dns.edns import Edns, EdnsOption, ExtendedErrorCode
 from netkit.dns.messages.message import Message, make_query
 from netkit.dns.tsig import TsigKey, sign
 from netkit.dns.zones.zonefile import parse_zone
@@ -148,7 +148,7 @@ class TestRefused:
     def test_the_reason(self) -> None:
         edns = asked("www.f", edns=Edns()).edns
         assert edns is not None
-        assert [error.info_code for error in edns.extended_errors] == [20]
+        assert [error.info_code for error in edns.extended_errors] == [ExtendedErrorCode.NOT_AUTHORITATIVE]
 
     def test_not_to_who_cannot_read_it(self) -> None:
         response = asked("www.f", edns=None)
@@ -158,7 +158,7 @@ class TestRefused:
         options = ServerOptions(signed_only=True)
         response = asked("www.e", options=options)
         assert response.edns is not None
-        assert [error.info_code for error in response.edns.extended_errors] == [18]
+        assert [error.info_code for error in response.edns.extended_errors] == [ExtendedErrorCode.PROHIBITED]
         assert (response.rcode, response.answer) == (Rcode.REFUSED, ())
         signed = sign(make_query("www.e", T.A, id=7).to_wire(), KEY, 1e9)
         wire = respond(ZONES, signed.wire, Came("udp", 1e9), keys=[KEY], options=options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from ipaddress import ip_network
 from weakref import ref
 
@@ -13,6 +13,7 @@ from netkit.addr import SocketAddr
 from netkit.dns import DnsError, DnsRecord, Message, Name, Question, TsigKey, parse_zone
 from netkit.dns.authority.answering import Over
 from netkit.dns.authority.journal import Journals, in_order
+from netkit.dns.authority.responder import Responder
 from netkit.dns.authority.transfers_out import THIS_MACHINE, TransferPolicy, may_ask_transfer, transfer_out
 from netkit.dns.constants import Opcode, Rcode
 from netkit.dns.edns import Edns
@@ -221,6 +222,46 @@ def test_why_it_is_refused() -> None:
     edns = Message.from_wire(given[0][0]).edns
     assert edns is not None
     assert [each.info_code for each in edns.extended_errors] == [18]
+
+
+def test_no_more_than_so_many_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Who comes next is told so, also in the log, until one of them is over or given up."""
+    responder = Responder([NEW], [KEY], lambda: NOW)
+    responder.max_transfers = 2
+    whole = make_transfer_query(transfer_question(ORIGIN, None), ID, None, edns=Edns()).to_wire()
+    newer = make_transfer_query(transfer_question(ORIGIN, 1), ID, 1, edns=Edns()).to_wire()
+
+    def answer(wire: bytes, over: Over = "tcp") -> Message:
+        messages = responder.transfer(wire, LOCAL, over)
+        assert messages is not None
+        first, *_ = messages
+        return Message.from_wire(first)
+
+    def begin() -> Generator[bytes]:
+        messages = responder.transfer(whole, LOCAL, "tcp")
+        assert messages is not None
+        assert Message.from_wire(next(messages)).rcode == Rcode.NOERROR
+        return messages
+
+    first, second = begin(), begin()
+    for wire in (whole, newer):
+        refused = answer(wire)
+        assert refused.rcode == Rcode.SERVFAIL
+        assert refused.edns is not None
+        assert [str(each) for each in refused.edns.extended_errors] == [
+            "EDE: 0 (Other): (too many transfers are under way)"
+        ]
+    assert caplog.messages.count("127.0.0.1:5: no transfer of example.test.: 2 are under way") == 2
+    udp = responder.answer(newer, LOCAL, "udp")
+    assert udp is not None
+    assert Message.from_wire(udp).rcode == Rcode.NOERROR, "one datagram holds nothing"
+    list(first)
+    assert answer(whole).rcode == Rcode.NOERROR
+    begun = begin()
+    assert answer(whole).rcode == Rcode.SERVFAIL
+    second.close()
+    assert answer(whole).rcode == Rcode.NOERROR
+    begun.close()
 
 
 def test_what_is_no_matter_of_transfers() -> None:

@@ -159,6 +159,8 @@ class Serving:
         self._place.sockets.lend()
         if place:
             self.dns.notifier = None  # the first one tells
+        responder = self._responder
+        responder.max_transfers = max(1, share(responder.max_transfers, place, workers))
         if self._how.max_conns is not None:
             self.dns.max_connections = share(self._how.max_conns, place, workers)
         if self._https is not None:

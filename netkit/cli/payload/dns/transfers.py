@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from netkit.cli.frame.groups import OptionGroup, field
-from netkit.cli.frame.options import Value, WrongValue
+from netkit.cli.frame.options import Number, Value, WrongValue
 
 if TYPE_CHECKING:
     import click
@@ -90,6 +90,14 @@ class SecondaryOptions(OptionGroup):
         "--notify-key",
         metavar="NAME",
         help="Sign what is told with the key of this name, and take only answers that are signed with it.",
+    )
+
+    max_transfers: int = field(
+        "--max-transfers",
+        type=Number(1, 100_000),
+        default=10,
+        help="Give this many transfers over TCP and TLS at the same time, over all workers (one each at "
+        "least). Others get SERVFAIL, and may ask again.",
     )
 
     def policy(self, keys: tuple[TsigKey, ...]) -> TransferPolicy:
