@@ -202,7 +202,7 @@ class CertificateVerificationFailed(TlsError):
         self.hint, self.remedy = hint, remedy
         if hint is None:
             self.hint = _VERIFY_HINTS.get(code or 0)
-            self.remedy = "root_certs" if code in _ABOUT_ROOTS else None
+            self.remedy = _VERIFY_REMEDIES.get(code or 0)
         #: The certificates that the peer sent, if the error comes from a handshake.
         self.chain: tuple[Certificate, ...] = ()
 
@@ -451,14 +451,14 @@ _VERIFY_HINTS: Final[dict[int, str]] = {
     "one",
 }
 
-#: The codes for which it helps to name the roots to trust.
-_ABOUT_ROOTS: Final = frozenset(
-    {
-        codes.DEPTH_ZERO_SELF_SIGNED_CERT,
-        codes.SELF_SIGNED_CERT_IN_CHAIN,
-        codes.UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
-    }
-)
+#: The settings that help.
+_VERIFY_REMEDIES: Final[dict[int, Remedy]] = {
+    codes.DEPTH_ZERO_SELF_SIGNED_CERT: "root_certs",
+    codes.SELF_SIGNED_CERT_IN_CHAIN: "root_certs",
+    codes.UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "root_certs",
+    codes.HOSTNAME_MISMATCH: "server_name",
+    codes.IP_ADDRESS_MISMATCH: "server_name",
+}
 
 
 def closed_in_handshake(received: bytes) -> Truncated:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from tests.cli.helpers import address_of
 
@@ -115,6 +116,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def page_go(self, _: bytes) -> None:
         self.reply(302, Location="/json", Set_Cookie="seen=1; Path=/")
+
+    def page_to(self, _: bytes) -> None:
+        self.reply(302, Location=unquote(self.path.removeprefix("/to/")))
 
     def page_loop(self, _: bytes) -> None:
         self.reply(302, Location="/loop")

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 import trustme
@@ -68,6 +69,55 @@ def test_the_name_is_verified(fetch: Netkit, place: Place) -> None:
     url = f"https://wrong.example:{port}/"
     done = fetch("--ca", place.ca, "--resolve", f"wrong.example:{port}:127.0.0.1", url)
     assert (done.exit_code, "wrong.example" in done.stderr) == (5, True)
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str, list[str | None]]]:
+    """A server on 127.0.0.1 whose certificate is for www.example only; its root, and the names asked for."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("www.example").configure_cert(context)
+    asked: list[str | None] = []
+    context.sni_callback = lambda _sock, name, _context: asked.append(name)
+    ca = tmp_path_factory.mktemp("named") / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca))
+    with http_server(tls=context) as server:
+        yield server, str(ca), asked
+
+
+def test_another_name_is_asked_for_and_verified(
+    fetch: Netkit, named: tuple[Server, str, list[str | None]]
+) -> None:
+    server, ca, asked = named
+    asked.clear()
+    done = fetch("-f", "--ca", ca, "--servername", "www.example", server.url())
+    assert (done.exit_code, asked) == (0, ["www.example"])
+    assert server.requests[-1].headers["Host"] == server.address  # the request is for the URL
+    refused = fetch("--ca", ca, server.url())
+    assert refused.exit_code == 5
+    assert "--servername NAME" in refused.stderr
+    wrong = fetch("--ca", ca, "--servername", "else.example", server.url())
+    assert wrong.exit_code == 5
+    assert "not valid for else.example" in wrong.stderr
+
+
+def test_another_name_is_not_that_of_a_host_that_a_redirect_leads_to(
+    fetch: Netkit, named: tuple[Server, str, list[str | None]], place: Place, tmp_path: Path
+) -> None:
+    server, ca, _ = named
+    both = tmp_path / "both.pem"
+    both.write_text(Path(ca).read_text() + Path(place.ca).read_text())
+    there = place.server.url("/json").replace("127.0.0.1", "localhost")
+    url = server.url(f"/to/{quote(there, safe='')}")
+    done = fetch("-L", "-f", "--ca", str(both), "--servername", "www.example", url)
+    assert done.exit_code == 0, done.stderr
+    assert place.server.requests[-1].path == "/json"
+
+
+def test_a_name_needs_a_url_that_it_is_asked_for_at(fetch: Netkit) -> None:
+    refused = fetch("--servername", "a.example", "http://127.0.0.1:1/")
+    assert refused.exit_code == 2
+    assert "--servername is for a URL with https or wss" in refused.stderr
 
 
 def test_a_certificate_of_the_client(fetch: Netkit, place: Place) -> None:

@@ -485,9 +485,26 @@ def test_settings_that_do_not_go_together(tls_files: Files) -> None:
         serving_config("--cert", tls_files.cert, "--backend", "ssl", "--group", "x25519:secp384r1")
 
 
-@pytest.mark.parametrize("command", [["tcp", "connect", "--tls"], ["tls", "probe"]])
-def test_an_empty_name_is_no_wish_for_the_hosts(netkit: Netkit, command: list[str]) -> None:
-    """A script whose variable is empty must not verify another name than it meant."""
-    result = netkit(*command, "--servername", "", "127.0.0.1:1")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["tcp", "connect", "--tls", "127.0.0.1:1"],
+        ["tls", "probe", "127.0.0.1:1"],
+        ["http", "fetch", "https://127.0.0.1:1/"],
+        ["ws", "client", "wss://127.0.0.1:1/"],
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        # A script whose variable is empty must not verify another name than it meant.
+        ("", "--servername is empty"),
+        ("a b", "--servername: 'a b' is not a host name"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_before_anything_connects(
+    netkit: Netkit, command: list[str], name: str, words: str
+) -> None:
+    result = netkit(*command, "--servername", name)
     assert result.exit_code == 2
-    assert "--servername is empty" in result.stderr
+    assert words in result.stderr

@@ -385,6 +385,9 @@ def test_tls(tmp_path: Path) -> None:
         assert result.json[0]["tls"]["protocol"] == "TLS 1.3"
         assert client("--count", "1", url, "a").exit_code == 5
         assert client("--count", "1", "--insecure", url, "a").stdout == "a\n"
+        name = ("--ca", str(tmp_path / "ca.pem"), "--servername", "localhost")
+        assert client("--count", "1", *name, secure.url(), "a").stdout == "a\n"
+        assert client("--count", "1", *name[:2], secure.url(), "a").exit_code == 5
 
 
 # -- events, frames

@@ -18,18 +18,19 @@ from netkit._value import assign
 from netkit.cli.fetch.values import ByteRanges, Checksum, Data, HeaderText, MethodName, Offset, Part, Size
 from netkit.cli.frame.groups import OptionGroup, OutputOptions, SourceOptions, field, flag
 from netkit.cli.frame.options import Address, File, Number, Seconds, WrongValue, exclude
-from netkit.cli.payload.tls.client import ClientTlsSettings, cert_field
+from netkit.cli.payload.tls.client import ClientTlsSettings, cert_field, check_servername, servername_field
 from netkit.cli.payload.tls.ech import ech_field
 from netkit.cli.payload.tls.files import ca_field, crl_field, insecure_field
 from netkit.cli.payload.tls.options import cipher_field, group_field, max_version_field
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from netkit.addr import IpAddr
     from netkit.cli.fetch.plan import DataPiece, FormPart, HeaderLine
     from netkit.cli.frame.context import Environment
     from netkit.cli.payload.tls.ech import Ech
+    from netkit.http.url import Url
     from netkit.tls.config import TlsConfig
     from netkit.tls.versions import TlsVersion
 
@@ -219,6 +220,7 @@ class ConnectOptions(SourceOptions):
 class FetchTlsOptions(ClientTlsSettings):
     """TLS, with curl's names beside netkit's."""
 
+    servername: str | None = servername_field()
     ca: tuple[str, ...] = ca_field("--cacert")
     insecure: bool = insecure_field("-k")
     cert: str | None = cert_field("-E")
@@ -227,6 +229,26 @@ class FetchTlsOptions(ClientTlsSettings):
     cipher: tuple[str, ...] = cipher_field("--ciphers")
     group: str | None = group_field("--curves")
     ech: Ech | None = ech_field(auto=True)
+
+    def check(self) -> None:
+        super().check()
+        check_servername(self.servername)
+
+    def server_names(self, urls: Iterable[Url]) -> dict[str, str]:
+        """The name that --servername says, for the hosts and ports of `urls`: another host that a redirect
+        leads to has its own. Raises WrongValue where it is for none of them.
+        """
+        if self.servername is None:
+            return {}
+        from netkit.http.client.dial import endpoint_of
+
+        secure = [(url.host, url.effective_port) for url in urls if url.is_secure]
+        if not secure:
+            raise WrongValue(
+                "--servername is for a URL with https or wss on this line",
+                "leave it out, or write such a URL",
+            )
+        return {endpoint_of(host, port): self.servername for host, port in secure if host and port}
 
 
 class RequestTlsOptions(FetchTlsOptions, own_first=True):

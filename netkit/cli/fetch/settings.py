@@ -63,6 +63,7 @@ def dial_config(
         connect_timeout=connect.connect_timeout,
         services=_services(tls.ech == "auto") if connect.https_records or tls.ech == "auto" else None,
         early_data=early_data,
+        server_names=tls.server_names(urls),
     )
 
 

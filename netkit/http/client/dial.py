@@ -93,6 +93,7 @@ class DialConfig(Value):
     from `versions`. `proxy_for(url)` gives the proxy for a URL, or None. `unix_socket`: every connection
     goes to that path instead. `resolve_to` maps `"host:port"` to addresses, in place of a lookup.
     `connect_to` maps `"host:port"` to another `"host:port"` to connect to, while the request stays the same.
+    `server_names` maps `"host:port"` to the name that TLS asks for and verifies there, instead of the host's.
     `family` is 0, `socket.AF_INET` or `socket.AF_INET6`; `source` the local address. `deny_private`: refuse
     to connect to an address that is not public. `connect_timeout` limits everything up to the end of the
     TLS handshake, in seconds. `resolver` looks up names; None is the system's. `http2_websockets`: with AUTO,
@@ -117,6 +118,7 @@ class DialConfig(Value):
         "resolve_to",
         "resolver",
         "resume",
+        "server_names",
         "services",
         "source",
         "tls",
@@ -139,6 +141,7 @@ class DialConfig(Value):
         "services",
         "resume",
         "early_data",
+        "server_names",
     )
 
     versions: HttpVersions
@@ -156,6 +159,7 @@ class DialConfig(Value):
     services: Services | None
     resume: bool
     early_data: bool
+    server_names: Mapping[str, str]
 
     def __init__(
         self,
@@ -174,6 +178,7 @@ class DialConfig(Value):
         services: Services | None = None,
         resume: bool = True,
         early_data: bool = False,
+        server_names: Mapping[str, str] | None = None,
     ) -> None:
         assign(self, "versions", HttpVersions(versions))
         assign(self, "tls", tls)
@@ -190,6 +195,7 @@ class DialConfig(Value):
         assign(self, "services", services)
         assign(self, "resume", bool(resume))
         assign(self, "early_data", bool(early_data))
+        assign(self, "server_names", dict(server_names or {}))
         if unix_socket is not None and deny_private:
             raise HttpError.InvalidValue("deny_private", "a Unix socket is always of this machine")
         if early_data and not resume:
@@ -197,6 +203,12 @@ class DialConfig(Value):
 
     def __hash__(self) -> int:
         raise TypeError("a DialConfig has mappings in it, and no hash")
+
+
+def endpoint_of(host: str, port: int) -> str:
+    """Host and port as the mappings of a `DialConfig` have them: `example.com:443`, `[2001:db8::1]:443`."""
+    name = host.strip("[]").removesuffix(".")
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
 
 
 class Route:
@@ -230,8 +242,7 @@ class Route:
     @property
     def endpoint(self) -> str:
         """Host and port as text, `example.com:443`."""
-        host = f"[{self.name}]" if ":" in self.name else self.name
-        return f"{host}:{self.port}"
+        return endpoint_of(self.host, self.port)
 
     @property
     def is_forwarded(self) -> bool:
@@ -498,10 +509,11 @@ class Dialer:
         from netkit.tls.stream import TlsStream
 
         timing.phase = "tls"
-        with phase(f"in the TLS handshake with {route.name}", "tls"):
+        name = self.config.server_names.get(route.endpoint, route.name)
+        with phase(f"in the TLS handshake with {name}", "tls"):
             tls = yield from TlsStream.connect_flow(
                 stream,
-                route.name,
+                name,
                 self._tls_config(protocols, ech),
                 early_data=b"" if early is None else early.write,
             )

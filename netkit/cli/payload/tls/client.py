@@ -43,10 +43,25 @@ def cert_field(*more: str) -> str | None:
     )
 
 
-def refuse_empty(servername: str | None) -> None:
-    """Refuse `--servername ''`: the host's name is not what was meant. Raises WrongValue."""
-    if servername == "":
-        raise WrongValue("--servername is empty", "write the name that the certificate is to be for")
+def servername_field() -> str | None:
+    """The field of a group that is `--servername NAME`."""
+    return field("--servername", metavar="NAME", help="Ask for, and verify, this name instead of the host's.")
+
+
+def check_servername(servername: str | None) -> None:
+    """Refuse what can be no certificate's name, before anything connects; `''` too: the host's name is not
+    what was meant. Raises WrongValue."""
+    if servername is None:
+        return
+    hint = "write the name that the certificate is to be for"
+    if not servername:
+        raise WrongValue("--servername is empty", hint)
+    from netkit.tls.verifying.hostname import server_name_for
+
+    try:
+        server_name_for(servername)
+    except ValueError as error:
+        raise WrongValue(f"--servername: {error}", hint) from None
 
 
 class ClientTlsSettings(TlsOptions, own_first=True):
@@ -124,9 +139,7 @@ class ClientTlsOptions(ClientTlsSettings, own_first=True):
     """`--tls` and what goes with it, on the side that connects."""
 
     tls: bool = flag("--tls", help="Talk TLS, and verify the server.")
-    servername: str | None = field(
-        "--servername", metavar="NAME", help="Ask for, and verify, this name instead of the host's."
-    )
+    servername: str | None = servername_field()
     alpn: str | None = field(
         "--alpn", metavar="LIST", help="Offer these application protocols, separated by commas."
     )
@@ -139,7 +152,7 @@ class ClientTlsOptions(ClientTlsSettings, own_first=True):
     def check(self) -> None:
         if not self.tls:
             self.only_with("--tls")
-        refuse_empty(self.servername)
+        check_servername(self.servername)
         super().check()
 
     def client(self, host: str | None, env: Environment) -> ClientTls | None:

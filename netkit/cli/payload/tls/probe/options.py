@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from netkit.cli.frame.groups import OptionGroup, SourceOptions, field, flag
 from netkit.cli.frame.options import File, Value
 from netkit.cli.payload.proxy_url import ProxyUrl
-from netkit.cli.payload.tls.client import ClientTlsSettings, refuse_empty
+from netkit.cli.payload.tls.client import ClientTlsSettings, check_servername
 from netkit.cli.payload.tls.files import protocols
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class ProbeTls(ClientTlsSettings, own_first=True):
 
     def check(self) -> None:
         super().check()
-        refuse_empty(self.servername)
+        check_servername(self.servername)
         if not self.resumption:
             self.only_with("--resumption", "early_data")
 
