@@ -55,7 +55,7 @@ def netkit_sendfile(port: int, root: str) -> None:
 
 
 def netkit_reading(port: int, root: str) -> None:
-    from netkit.http.server import h1_exchange
+    from netkit.http.server.h1 import exchange as h1_exchange
 
     h1_exchange.SYSTEM_SENDS_FROM = 1 << 62
     netkit_sendfile(port, root)

@@ -84,7 +84,7 @@ def netkit_loop(port: int, threads: int = 0) -> None:
 
 
 def netkit_flow(port: int) -> None:
-    from netkit.http.server.loop import HttpLoop
+    from netkit.http.server.h1.loop import HttpLoop
 
     HttpLoop.available = False
     netkit_loop(port)

@@ -18,9 +18,9 @@ from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from netkit.http.server.bridge import Bridge, in_thread_flow
-from netkit.http.server.handlers import LastingHandler, running_loop
-from netkit.http.server.threads import ThreadPool
+from netkit.http.server.handling.bridge import Bridge, in_thread_flow
+from netkit.http.server.handling.handlers import LastingHandler, running_loop
+from netkit.http.server.handling.threads import ThreadPool
 from netkit.io import ClosedError, Event, before, beside, deadline_after, race, sleep_until
 from netkit.websocket.close import CloseCode
 from netkit.websocket.config import DEFAULT_CONFIG

@@ -15,7 +15,7 @@ from typing import Any
 import h11
 import pytest
 
-from netkit.http.server.h1_flow import PREFACE
+from netkit.http.server.h1.flow import PREFACE
 from tests.fuzz.test_servers import Server, fed, pytestmark, rest_of, talk  # noqa: F401  # the marks are ours too
 from tests.http.mutation import REQUESTS, WHOLE_REQUESTS, mutated
 from tests.http.server.serving import GET

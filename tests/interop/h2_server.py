@@ -18,8 +18,8 @@ import pytest
 import trustme
 
 from netkit.http.message import Response
-from netkit.http.server import h2_flow
 from netkit.http.server.config import ServerConfig
+from netkit.http.server.h2 import flow as h2_flow
 from netkit.http.server.request import ServerRequest
 from netkit.http.server.server import HttpServer
 from netkit.net import TcpListener

@@ -318,8 +318,8 @@ OWNERS = {
     "netkit/io/blocking.py",
     "netkit/io/interruption.py",
     "netkit/io/compose.py",
-    "netkit/http/server/bridge.py",  # what a call in a thread raised is raised where it is waited for
-    "netkit/http/server/brief.py",  # what is thrown in goes into the flow that was begun elsewhere
+    "netkit/http/server/handling/bridge.py",  # what a thread raised is raised where it is waited for
+    "netkit/http/server/handling/brief.py",  # what is thrown in goes into the flow that was begun elsewhere
     "netkit/tls/backends/rustls/session.py",  # what a verifier raised is raised when rustls has returned
     "netkit/websocket/place.py",  # the same, for a handler's flow that the loop continues
 }

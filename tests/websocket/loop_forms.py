@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from netkit.http.server.config import ServerConfig
 from netkit.http.server.exchange import Exchange
-from netkit.http.server.h1_flow import H1Serving
+from netkit.http.server.h1.flow import H1Serving
 from netkit.http.server.request import ConnectionFacts
 from netkit.http.server.service import Service
 from netkit.io import PAUSE, Event, Flow, all_of, run

@@ -12,7 +12,7 @@ import pytest
 
 from netkit.http import Request, Response
 from netkit.http.server.config import ServerConfig
-from netkit.http.server.handlers import flow_handler
+from netkit.http.server.handling.handlers import flow_handler
 from netkit.websocket import (
     CloseCode,
     DeflateConfig,

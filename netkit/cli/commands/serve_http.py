@@ -107,7 +107,7 @@ def http(
     warn_if_no_page(run, files, path)
     if what.ws:
         from netkit.cli.payload.ws.server import mounted
-        from netkit.http.server.handlers import flow_handler
+        from netkit.http.server.handling.handlers import flow_handler
 
         handler = mounted(run, what.ws, files.auth, flow_handler(handler, limits.config()))
     with ExitStack() as stack:

@@ -23,8 +23,8 @@ from netkit.http.gateway.errors import ClientGone
 from netkit.http.gateway.fields import refuse_too_long
 from netkit.http.gateway.lifespan import Lifespan, LifespanMode
 from netkit.http.gateway.scope import Scope, http_scope, websocket_scope
-from netkit.http.server.bridge import given_up
-from netkit.http.server.handlers import begun_task, first_turn_flow, running_loop
+from netkit.http.server.handling.bridge import given_up
+from netkit.http.server.handling.handlers import begun_task, first_turn_flow, running_loop
 from netkit.io import Event, race, sleep_until
 
 if TYPE_CHECKING:

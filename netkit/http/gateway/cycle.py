@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from netkit.http.errors import HttpError
 from netkit.http.gateway.errors import ClientGone
 from netkit.http.gateway.fields import ResponseHead, Sender, checked_fields
-from netkit.http.server.bridge import Bridge, gone_flow
+from netkit.http.server.handling.bridge import Bridge, gone_flow
 from netkit.http.server.stream import RequestStream
 from netkit.io import PAUSE, Event, Lock, beside, run_async
 

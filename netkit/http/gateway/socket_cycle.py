@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netkit.http.gateway.errors import ClientGone
 from netkit.http.gateway.fields import ResponseHead, Sender, checked_fields
-from netkit.http.server.bridge import Bridge, gone_flow
+from netkit.http.server.handling.bridge import Bridge, gone_flow
 from netkit.io import ClosedError, Event, race
 from netkit.websocket.close import CloseCode
 from netkit.websocket.errors import WebSocketError

@@ -19,9 +19,9 @@ from netkit._log import Log
 from netkit.http.bodies.body import Closable
 from netkit.http.gateway.environ import request_environ
 from netkit.http.gateway.fields import HOP_BY_HOP, ResponseHead, Sender, refuse_too_long
-from netkit.http.server.bridge import Bridge, in_thread_flow
+from netkit.http.server.handling.bridge import Bridge, in_thread_flow
+from netkit.http.server.handling.threads import ThreadPool
 from netkit.http.server.stream import BodyFile, RequestStream
-from netkit.http.server.threads import ThreadPool
 from netkit.io import Event, beside
 
 if TYPE_CHECKING:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from netkit.http.connection.events import FieldList, RequestHead
     from netkit.http.message import Response
     from netkit.http.server.config import ServerConfig
+    from netkit.http.server.handling.threads import ThreadPool
     from netkit.http.server.request import ConnectionFacts
-    from netkit.http.server.threads import ThreadPool
     from netkit.io import ByteStream, Flow
     from netkit.io.protocols import Buffer
 

@@ -20,7 +20,7 @@ from netkit.addr import SocketAddr
 from netkit.http.hosts import is_loopback
 from netkit.http.message import Response
 from netkit.http.server.exchange import KeepsHeads, Refuses
-from netkit.http.server.handlers import LastingHandler
+from netkit.http.server.handling.handlers import LastingHandler
 from netkit.http.server.redirect import redirect_host
 from netkit.http.server.refusal import refusal, status_of
 from netkit.http.server.response import text_response

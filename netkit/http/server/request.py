@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from netkit.addr import SocketAddr
     from netkit.http.connection.events import FieldList, RequestHead
     from netkit.http.headers import HeadersLike
-    from netkit.http.server.half_rtt import Unconfirmed
+    from netkit.http.server.early.half_rtt import Unconfirmed
     from netkit.http.server.stream import RequestStream
     from netkit.http.url import Url
     from netkit.tls.stream import TlsStream

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from netkit._log import Log
 from netkit.http.server.config import DEFAULT_CONFIG, ServerConfig
-from netkit.http.server.early import chooser
-from netkit.http.server.flow_loop import loop_for
-from netkit.http.server.h1_flow import H1Serving
-from netkit.http.server.handlers import LastingHandler, flow_handler
+from netkit.http.server.early.requests import chooser
+from netkit.http.server.h1.flow import H1Serving
+from netkit.http.server.h1.flow_loop import loop_for
+from netkit.http.server.handling.handlers import LastingHandler, flow_handler
 from netkit.http.server.request import ConnectionFacts
 from netkit.http.server.service import Service
 from netkit.io import ClosedError, Event, Semaphore, all_of, before, beside, run, run_async
@@ -32,8 +32,8 @@ from netkit.serve.stop import Stop, finishing, leave
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from netkit.http.server.handlers import AnyHandler
-    from netkit.http.server.loop import HttpLoop
+    from netkit.http.server.h1.loop import HttpLoop
+    from netkit.http.server.handling.handlers import AnyHandler
     from netkit.http.server.service import Watcher
     from netkit.io import ByteStream, CancellationToken, Flow
     from netkit.net.listening import StreamListener
@@ -190,7 +190,7 @@ class HttpServer:
             facts.tls = tls
             facts.early_data = tls.take_early_data()
             if not tls.is_confirmed:
-                from netkit.http.server.half_rtt import Unconfirmed
+                from netkit.http.server.early.half_rtt import Unconfirmed
 
                 facts.unconfirmed = Unconfirmed(tls, service.answers_early, until)
             stream = tls
@@ -214,7 +214,7 @@ class HttpServer:
             yield from serving.run_flow()
             is_http2 = serving.is_http2
         if is_http2:
-            from netkit.http.server.h2_flow import H2Serving
+            from netkit.http.server.h2.flow import H2Serving
 
             yield from H2Serving(service, stream, facts).run_flow()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from netkit._log import Log
 from netkit.http.parser.errors import ParseError
-from netkit.http.server.early import is_safe
+from netkit.http.server.early.requests import is_safe
 from netkit.http.server.exchange import KeepsHeads, Refuses
 from netkit.http.server.refusal import refusal, status_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from netkit.http.message import Response
     from netkit.http.server.config import ServerConfig
-    from netkit.http.server.early import AnswersEarly
+    from netkit.http.server.early.requests import AnswersEarly
     from netkit.http.server.exchange import Exchange, FlowHandler
     from netkit.http.server.request import ConnectionFacts
     from netkit.io import Event, Flow

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from netkit.http.connection.events import FieldList
-    from netkit.http.server.bridge import Bridge
     from netkit.http.server.exchange import Exchange
+    from netkit.http.server.handling.bridge import Bridge
     from netkit.io import Flow
 
 #: Read to the end: more than any body has.

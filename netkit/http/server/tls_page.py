@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from netkit.http.message import Response
 from netkit.http.server.config import DEFAULT_CONFIG
-from netkit.http.server.h1_flow import H1Serving
-from netkit.http.server.handlers import flow_handler
+from netkit.http.server.h1.flow import H1Serving
+from netkit.http.server.handling.handlers import flow_handler
 from netkit.http.server.request import ConnectionFacts
 from netkit.http.server.service import Service
 from netkit.lab.tls_told import negotiated
@@ -71,7 +71,7 @@ class TlsPage:
         self._known[handshake.number] = handshake
         try:
             if handshake.tls is not None and handshake.tls.alpn_protocol == "h2":
-                from netkit.http.server.h2_flow import H2Serving
+                from netkit.http.server.h2.flow import H2Serving
 
                 yield from H2Serving(service, stream, facts).run_flow()
             else:

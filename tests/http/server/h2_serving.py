@@ -32,10 +32,10 @@ from netkit.http.connection.events import (
     ResponseHead,
 )
 from netkit.http.connection.limits import ConnectionLimits
-from netkit.http.server import h2_flow
 from netkit.http.server.config import ServerConfig
 from netkit.http.server.exchange import Exchange
-from netkit.http.server.h2_flow import H2Serving
+from netkit.http.server.h2 import flow as h2_flow
+from netkit.http.server.h2.flow import H2Serving
 from netkit.http.server.request import ConnectionFacts
 from netkit.http.server.server import HttpServer
 from netkit.io import Flow

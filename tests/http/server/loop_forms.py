@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from netkit.http import Request, Response
 from netkit.http.server.config import ServerConfig
 from netkit.http.server.exchange import Exchange
-from netkit.http.server.flow_loop import loop_for
-from netkit.http.server.h1_flow import H1Serving
-from netkit.http.server.handlers import flow_handler
+from netkit.http.server.h1.flow import H1Serving
+from netkit.http.server.h1.flow_loop import loop_for
+from netkit.http.server.handling.handlers import flow_handler
 from netkit.http.server.request import ConnectionFacts
 from netkit.http.server.service import Service
 from netkit.io import PAUSE, Event, Flow, beside, run, run_async

@@ -13,8 +13,8 @@ from hypothesis import given, settings, strategies as st
 from netkit.http import Request, Response
 from netkit.http.server.config import ServerConfig
 from netkit.http.server.exchange import Exchange
-from netkit.http.server.handlers import received_request
-from netkit.http.server.loop import HttpLoop
+from netkit.http.server.h1.loop import HttpLoop
+from netkit.http.server.handling.handlers import received_request
 from netkit.http.server.server import HttpServer
 from netkit.io import PAUSE, Event, Flow
 from netkit.net.tcp import TcpListener

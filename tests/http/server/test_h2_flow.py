@@ -16,10 +16,10 @@ from netkit.http.connection.errors import ErrorCode, StreamFault
 from netkit.http.connection.limits import ConnectionLimits
 from netkit.http.errors import HttpError
 from netkit.http.message import Request, Response
-from netkit.http.server import h2_flow
 from netkit.http.server.config import ServerConfig
 from netkit.http.server.exchange import Exchange
-from netkit.http.server.h2_flow import OUTBOX_LIMIT
+from netkit.http.server.h2 import flow as h2_flow
+from netkit.http.server.h2.flow import OUTBOX_LIMIT
 from netkit.http.server.response import StreamedResponse
 from netkit.io import Event, Flow, beside
 from netkit.websocket.server import ServerWebSocket, WebSocketHandler

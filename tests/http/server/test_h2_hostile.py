@@ -17,10 +17,10 @@ from hpack import Encoder
 from netkit.http.connection.errors import ConnectionFault, ErrorCode
 from netkit.http.connection.limits import DEFAULT_LIMITS
 from netkit.http.errors import HttpError
-from netkit.http.server import h2_flow
 from netkit.http.server.config import ServerConfig
 from netkit.http.server.exchange import Exchange
-from netkit.http.server.h2_flow import DEAF_LIMIT, OUTBOX_LIMIT
+from netkit.http.server.h2 import flow as h2_flow
+from netkit.http.server.h2.flow import DEAF_LIMIT, OUTBOX_LIMIT
 from netkit.io import Event, Flow
 from tests.http.connection.forms import (
     CONTINUATION,

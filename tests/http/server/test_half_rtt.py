@@ -13,8 +13,8 @@ import pytest
 from netkit.http import Response
 from netkit.http.connection.events import RequestHead
 from netkit.http.connection.h2 import h2_client
-from netkit.http.server import half_rtt
-from netkit.http.server.early import is_safe
+from netkit.http.server.early import half_rtt
+from netkit.http.server.early.requests import is_safe
 from netkit.io import DeadlineExceeded, Event, Flow
 from netkit.net import TcpStream
 from netkit.tls.backends import prepare

@@ -27,9 +27,9 @@ from netkit.http import (
     StreamedResponse,
     text_response,
 )
-from netkit.http.server.bridge import Bridge
-from netkit.http.server.handlers import AsyncHandler, InlineHandler, PoolHandler, flow_handler
-from netkit.http.server.threads import ThreadPool
+from netkit.http.server.handling.bridge import Bridge
+from netkit.http.server.handling.handlers import AsyncHandler, InlineHandler, PoolHandler, flow_handler
+from netkit.http.server.handling.threads import ThreadPool
 from netkit.io import ClosedError, Flow, run
 from netkit.net import TcpListener
 from tests.http.gateway.served import (

@@ -14,8 +14,8 @@ import pytest
 from netkit.http import HttpError, Request, Response
 from netkit.http.server.config import ServerConfig
 from netkit.http.server.exchange import Exchange
-from netkit.http.server.flow_loop import FlowLoop
-from netkit.http.server.loop import HttpLoop
+from netkit.http.server.h1.flow_loop import FlowLoop
+from netkit.http.server.h1.loop import HttpLoop
 from netkit.http.server.request import ConnectionFacts
 from netkit.http.server.server import HttpServer
 from netkit.io import Event

@@ -6,8 +6,8 @@ import pytest
 
 from netkit.http import HttpError, Method, Response, Version
 from netkit.http.headers import Headers
-from netkit.http.server import quick
-from netkit.http.server.quick import LONGEST_REMEMBERED, REMEMBERED, STAYS, RequestReader, ResponseWriter
+from netkit.http.server.h1 import quick
+from netkit.http.server.h1.quick import LONGEST_REMEMBERED, REMEMBERED, STAYS, RequestReader, ResponseWriter
 from netkit.http.server.request import ConnectionFacts, ServerRequest
 
 V11 = (1, 1)

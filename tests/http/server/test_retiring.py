@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from netkit.http import HttpServer, Request, Response, ServerConfig, text_response
-from netkit.http.server.h1_flow import RETIRED_IDLE
+from netkit.http.server.h1.flow import RETIRED_IDLE
 from netkit.net import TcpListener
 from netkit.serve import Stop
 

@@ -14,7 +14,7 @@ import pytest
 
 from netkit.http.server.config import DEFAULT_CONFIG, ServerConfig
 from netkit.http.server.exchange import Exchange, plain_file
-from netkit.http.server.h1_exchange import SYSTEM_SENDS_FROM
+from netkit.http.server.h1.exchange import SYSTEM_SENDS_FROM
 from netkit.http.server.response import StreamedResponse
 from netkit.http.server.server import HttpServer
 from netkit.io import ClosedError, Flow

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from netkit.http.server.exchange import Exchange
-from netkit.http.server.h1_exchange import SYSTEM_SENDS_FROM
+from netkit.http.server.h1.exchange import SYSTEM_SENDS_FROM
 from netkit.http.server.server import HttpServer
 from netkit.net import TcpListener, TcpStream
 from netkit.serve.connections import in_background

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from netkit.cli.frame.command import Run
     from netkit.http.gateway import AsgiHandler
     from netkit.http.server.exchange import Exchange
-    from netkit.http.server.handlers import AnyHandler
+    from netkit.http.server.handling.handlers import AnyHandler
     from netkit.http.server.request import ConnectionFacts
     from netkit.io import Flow
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from netkit.http.gateway import AsgiHandler
     from netkit.http.server.access_log import AccessLog, LogFile
     from netkit.http.server.config import ServerConfig
-    from netkit.http.server.handlers import AnyHandler
+    from netkit.http.server.handling.handlers import AnyHandler
     from netkit.http.server.metrics import Metrics
     from netkit.http.server.server import HttpServer
     from netkit.http.server.service import Watcher
@@ -52,7 +52,7 @@ class Serving:
         drain: float,
         app: AsgiHandler | None = None,
     ) -> None:
-        from netkit.http.server.handlers import flow_handler
+        from netkit.http.server.handling.handlers import flow_handler
         from netkit.http.server.server import HttpServer
 
         self._sockets = sockets = place.sockets

@@ -127,7 +127,7 @@ class Gate:
 
     def around_flow(self, serving: Flow[object]) -> Flow[None]:
         """Flow: serve, and end afterwards what that needed."""
-        from netkit.http.server.handlers import LastingHandler
+        from netkit.http.server.handling.handlers import LastingHandler
 
         if isinstance(self._beside, LastingHandler):
             serving = self._beside.around_flow(serving)

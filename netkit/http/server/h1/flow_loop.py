@@ -19,19 +19,19 @@ from typing import TYPE_CHECKING
 
 from netkit.http.parser.errors import ParseError
 from netkit.http.parser.framing import Framing
-from netkit.http.server.brief import LEAVE, Begun, is_for_event, rest_of
-from netkit.http.server.loop import PIPELINED, HttpLoop, Place
-from netkit.http.server.quick_exchange import Quick, QuickExchange
+from netkit.http.server.h1.loop import PIPELINED, HttpLoop, Place
+from netkit.http.server.h1.quick_exchange import Quick, QuickExchange
+from netkit.http.server.handling.brief import LEAVE, Begun, is_for_event, rest_of
 from netkit.io import PAUSE, Event, Flow, Want, sleep_until
 from netkit.io.flow import Waiter
 from netkit.net.sockets import SocketStream
 
 if TYPE_CHECKING:
     from netkit.http.message import Response
-    from netkit.http.server.h1_flow import H1Serving
+    from netkit.http.server.h1.flow import H1Serving
+    from netkit.http.server.handling.threads import ThreadPool
     from netkit.http.server.request import ConnectionFacts, ServerRequest
     from netkit.http.server.service import Service
-    from netkit.http.server.threads import ThreadPool
     from netkit.io import ByteStream
     from netkit.io.flow import AnyWant
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from netkit.http.connection.events import RequestHead, RequestReceived
 from netkit.http.server.exchange import Exchange
-from netkit.http.server.h1_exchange import SYSTEM_SENDS_FROM, H1Exchange
-from netkit.http.server.quick import CLOSES, LARGEST_BODY
+from netkit.http.server.h1.exchange import SYSTEM_SENDS_FROM, H1Exchange
+from netkit.http.server.h1.quick import CLOSES, LARGEST_BODY
 from netkit.http.server.request import ServerRequest
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from netkit.http.message import Response
-    from netkit.http.server.h1_flow import H1Serving
-    from netkit.http.server.quick import RequestFacts, ResponseWriter
+    from netkit.http.server.h1.flow import H1Serving
+    from netkit.http.server.h1.quick import RequestFacts, ResponseWriter
     from netkit.io import ByteStream, Flow
     from netkit.io.protocols import Buffer
 

@@ -19,11 +19,11 @@ from netkit.http.connection.events import Broken, Data, End, RequestReceived
 from netkit.http.connection.h1_server import H1Server
 from netkit.http.errors import HttpError
 from netkit.http.parser.errors import ParseError
-from netkit.http.server.brief import LEAVE, Begun, is_for_event, resumed
-from netkit.http.server.early import EarlyMarks
+from netkit.http.server.early.requests import EarlyMarks
 from netkit.http.server.exchange import FirstTurn, standard_fields, unanswered
-from netkit.http.server.h1_exchange import H1Exchange
-from netkit.http.server.in_time import late_flow, too_late
+from netkit.http.server.h1.exchange import H1Exchange
+from netkit.http.server.handling.brief import LEAVE, Begun, is_for_event, resumed
+from netkit.http.server.handling.in_time import late_flow, too_late
 from netkit.http.server.patience import Patience
 from netkit.http.server.refusal import refusal, status_of
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, BusyError, ClosedError, Event, before, race
@@ -34,7 +34,7 @@ from netkit.serve.stop import LAST_LOOK
 if TYPE_CHECKING:
     from netkit.http.connection.events import Event as HttpEvent
     from netkit.http.server.exchange import FlowHandler
-    from netkit.http.server.loop import HttpLoop, Place
+    from netkit.http.server.h1.loop import HttpLoop, Place
     from netkit.http.server.request import ConnectionFacts
     from netkit.http.server.service import Service
     from netkit.io import ByteStream, Flow, Want

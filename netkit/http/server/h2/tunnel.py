@@ -15,8 +15,8 @@ from netkit.io import ByteStream, Event, Want
 from netkit.io.stream import LINGER, QUIET
 
 if TYPE_CHECKING:
-    from netkit.http.server.h2_exchange import H2Exchange
-    from netkit.http.server.h2_flow import H2Serving
+    from netkit.http.server.h2.exchange import H2Exchange
+    from netkit.http.server.h2.flow import H2Serving
     from netkit.io import Flow
 
 #: How much of a body, or of a tunnel, is given to the protocol object at once, in octets.

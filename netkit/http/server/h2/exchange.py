@@ -20,7 +20,7 @@ from netkit.http.connection.events import MANAGED_FIELDS, values_of
 from netkit.http.connection.h2_rules import CONNECTION_FIELDS
 from netkit.http.errors import HttpError
 from netkit.http.server.exchange import BODILESS, Exchange, http_date, sendable
-from netkit.http.server.h2_tunnel import SEND_SIZE, H2Tunnel
+from netkit.http.server.h2.tunnel import SEND_SIZE, H2Tunnel
 from netkit.http.server.patience import Patience
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, Event, Want
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from netkit.http.connection.events import FieldList, RequestReceived
     from netkit.http.message import Response
-    from netkit.http.server.h2_flow import H2Serving
+    from netkit.http.server.h2.flow import H2Serving
     from netkit.io import ByteStream, Flow
     from netkit.io.compose import Branch
     from netkit.io.protocols import Buffer

@@ -18,13 +18,13 @@ from netkit._log import Log
 from netkit._value import assign
 from netkit.http.bodies.body import close_source
 from netkit.http.protocols import AsyncHttpHandler, HttpHandler
-from netkit.http.server.bridge import Bridge, given_up, gone_flow, in_thread_flow
-from netkit.http.server.brief import briefly_alone
 from netkit.http.server.exchange import FirstTurn, FlowHandler, sendable
+from netkit.http.server.handling.bridge import Bridge, given_up, gone_flow, in_thread_flow
+from netkit.http.server.handling.brief import briefly_alone
+from netkit.http.server.handling.threads import ThreadPool
 from netkit.http.server.request import ServerRequest
 from netkit.http.server.response import StreamedResponse
 from netkit.http.server.stream import RequestStream
-from netkit.http.server.threads import ThreadPool
 from netkit.io import Event, Want, run
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from netkit.http.errors import HttpError
-from netkit.http.server.brief import briefly_alone
+from netkit.http.server.handling.brief import briefly_alone
 from netkit.io import ClosedError, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netkit.http.server.exchange import Exchange
-    from netkit.http.server.threads import ThreadPool
+    from netkit.http.server.handling.threads import ThreadPool
     from netkit.io import Flow
 
 T = TypeVar("T")

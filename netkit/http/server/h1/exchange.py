@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from netkit.http.connection.events import RequestReceived
-    from netkit.http.server.h1_flow import H1Serving
-    from netkit.http.server.quick_exchange import Quick
-    from netkit.http.server.threads import ThreadPool
+    from netkit.http.server.h1.flow import H1Serving
+    from netkit.http.server.h1.quick_exchange import Quick
+    from netkit.http.server.handling.threads import ThreadPool
     from netkit.io import ByteStream, Flow
     from netkit.io.protocols import Buffer
 

@@ -29,12 +29,12 @@ from netkit.http.connection.errors import ErrorCode
 from netkit.http.connection.events import Broken, Data, End, PingAnswered, RequestReceived, Reset, Room
 from netkit.http.connection.h2 import WARNING, h2_server
 from netkit.http.errors import HttpError
-from netkit.http.server.brief import resumed
-from netkit.http.server.early import EarlyMarks
+from netkit.http.server.early.requests import EarlyMarks
 from netkit.http.server.exchange import unanswered
-from netkit.http.server.h2_exchange import H2Exchange
-from netkit.http.server.h2_tunnel import SEND_SIZE
-from netkit.http.server.in_time import in_time
+from netkit.http.server.h2.exchange import H2Exchange
+from netkit.http.server.h2.tunnel import SEND_SIZE
+from netkit.http.server.handling.brief import resumed
+from netkit.http.server.handling.in_time import in_time
 from netkit.http.server.patience import Patience
 from netkit.http.server.refusal import refusal, status_of
 from netkit.io import OPERATIONS_PER_TURN, PAUSE, ClosedError, Event, Want, before

@@ -9,7 +9,7 @@ measured in `benchmarks/http_server.py`).
 A connection is here between two requests. Its own flow waits meanwhile, in `Place.serve_flow`. What is not
 simple (see `quick`) goes back to that flow with the octets so far: a request that is not there as a whole, a
 client that takes nothing, an error. The flow serves on, and comes back when the connection is idle again. So
-both forms behave alike, and every rule for hard cases stands once, in `h1_flow`.
+both forms behave alike, and every rule for hard cases stands once, in `flow`.
 
 A handler that was called is not called again: what it returned or raised goes along, in `Prepared`.
 """
@@ -26,8 +26,8 @@ from netkit.http.errors import HttpError
 from netkit.http.parser.errors import ParseError
 from netkit.http.parser.framing import Framing
 from netkit.http.server.exchange import Exchange
-from netkit.http.server.handlers import InlineHandler
-from netkit.http.server.quick import CLOSES, RequestReader, ResponseWriter
+from netkit.http.server.h1.quick import CLOSES, RequestReader, ResponseWriter
+from netkit.http.server.handling.handlers import InlineHandler
 from netkit.http.server.request import ServerRequest
 from netkit.io import PAUSE, ClosedError, Descriptor, Event, Flow, sleep_until
 from netkit.io.stream import RECEIVE_SIZE
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from netkit.http.message import Response
-    from netkit.http.server.h1_flow import H1Serving
+    from netkit.http.server.h1.flow import H1Serving
+    from netkit.http.server.handling.threads import ThreadPool
     from netkit.http.server.request import ConnectionFacts
     from netkit.http.server.service import Service
-    from netkit.http.server.threads import ThreadPool
     from netkit.io import ByteStream
 
 #: How many connections are served before the driver's other work gets a turn.

@@ -14,7 +14,7 @@ from netkit.tls.errors import TlsError
 
 if TYPE_CHECKING:
     from netkit.http.connection.events import RequestHead
-    from netkit.http.server.early import AnswersEarly
+    from netkit.http.server.early.requests import AnswersEarly
     from netkit.io import Flow
     from netkit.tls.stream import TlsStream
 

@@ -1,0 +1,1 @@
+"""Handlers of every kind, made into handlers of flows, and the threads in which blocking ones run."""
