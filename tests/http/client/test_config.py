@@ -473,6 +473,17 @@ def test_connect_to(client_form: Form) -> None:
         assert site.requests[0].field("host") == "a.example"
 
 
+@drives(DialConfig, "server_names")
+def test_server_names(client_form: Form) -> None:
+    with Site(always(reply(b"x")), tls=True) as site:
+        here = {f"c.test:{site.port}": [SocketAddr.new("127.0.0.1", site.port)]}
+        named = DialConfig(resolve_to=here, server_names={f"c.test:{site.port}": "a.example"}, tls=trusting())
+        url = f"https://c.test:{site.port}/"
+        assert client_form.get(client_form.client(dial=named), url).body == b"x"
+        with pytest.raises(HttpError.TlsError, match=r"not valid for c\.test"):
+            client_form.get(client_form.client(dial=named.replace(server_names={})), url)
+
+
 @drives(DialConfig, "resume")
 @pytest.mark.parametrize("may_resume", [True, False])
 def test_resume(client_form: Form, may_resume: bool) -> None:
