@@ -26,7 +26,7 @@ for crate in "$rust" "$rust/h2" "$rust/rustls"; do
     if [ "$crate" = "$rust/rustls" ]; then
         [ "${NETKIT_WITHOUT_RUSTLS:-0}" != 1 ] || continue
         kernel='--no-default-features --features aws-lc'
-        profile=--release
+        profile="--profile ${SETUPTOOLS_RUST_CARGO_PROFILE:-release}"
     fi
     if has "cargo fmt" cargo fmt --version; then
         cargo fmt --check
