@@ -64,7 +64,6 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(python) -m mypy
-	$(python) -m mypy tests benchmarks
 
 rust:
 	tools/rust.sh
