@@ -13,12 +13,14 @@ out unnoticed where everything should be: `NETKIT_REQUIRE_RUST=1` for the Rust t
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import re
 import shutil
 import signal
 import socket
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -175,6 +177,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if collection_path.suffix == ".py" and collection_path.name.startswith("test_"):
         return bool(_ALL_ONCE.search(collection_path.read_text(encoding="utf-8"))) or None
     return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no cycles among all that is collected: neither now nor where a test calls gc.collect()."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)  # before the marks are chosen by

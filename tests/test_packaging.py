@@ -18,6 +18,7 @@ import tarfile
 import tomllib
 import venv
 import zipfile
+from collections.abc import Iterator
 from email.message import Message
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -45,14 +46,29 @@ MADE = shutil.ignore_patterns(
     *("corpus", "artifacts"),  # what the fuzzers learn and find
 )
 
+#: What no build reads, and nearly half of all files.
+UNREAD = {"benchmarks", "docs", "fuzz", "tests"}
+
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """A copy of the working tree, as a clone would have it."""
-    copy = tmp_path / "tree"
-    shutil.copytree(ROOT, copy, ignore=MADE)
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """`copied` for one test.
+
+    Each copy is where the last one was: cargo knows a crate by its place, and compiles it again where a file
+    is newer than what it made of it.
+    """
+    copy = copied(tmp_path_factory.getbasetemp() / "tree")
+    yield copy
+    shutil.rmtree(copy)
+
+
+def copied(copy: Path) -> Path:
+    """A copy of the working tree, as a clone would have it, but for what no build reads."""
+    shutil.copytree(
+        ROOT, copy, ignore=lambda at, names: MADE(at, names) | (UNREAD if at == str(ROOT) else set())
+    )
     for crate in CRATES.values():
-        shutil.copy(ROOT / crate / ".rustfmt.toml", copy / crate)
+        shutil.copy2(ROOT / crate / ".rustfmt.toml", copy / crate)
     return copy
 
 
@@ -133,25 +149,31 @@ def targets(tree: Path) -> dict[str, str]:
     return {"CARGO_NET_OFFLINE": "true", "NETKIT_WITHOUT_RUSTLS": "1"}
 
 
-def test_without_cargo_the_wheel_is_pure_and_says_why(tree: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def pure_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that is built without cargo."""
+    tree = copied(tmp_path_factory.mktemp("pure") / "tree")
     # What earlier builds left in the tree must not get into this one.
     for stale in ("_rust.abi3.so", "_h2.abi3.so", "_rustls.abi3.so"):
         (tree / "netkit" / stale).write_bytes(b"stale")
-    path = wheel(tree, PATH=without_cargo(tmp_path))
-    assert path.name == f"netkit_cli-{__version__}-py3-none-any.whl"
-    files = contents(path)
+    return wheel(tree, PATH=without_cargo(tree.parent))
+
+
+def test_without_cargo_the_wheel_is_pure_and_says_why(pure_wheel: Path) -> None:
+    assert pure_wheel.name == f"netkit_cli-{__version__}-py3-none-any.whl"
+    files = contents(pure_wheel)
     assert metadata(files, "WHEEL")["Tag"] == "py3-none-any"
     assert metadata(files, "WHEEL")["Root-Is-Purelib"] == "true"
     assert the_note(files) == all_of_them("cargo was not found")
     assert not [name for name in files if name.endswith((".so", ".pyd"))]
 
-    sources = {file.relative_to(tree).as_posix() for file in (tree / "netkit").rglob("*")}
+    sources = {file.relative_to(ROOT).as_posix() for file in (ROOT / "netkit").rglob("*")}
     sources = {name for name in sources if name.endswith((".py", ".pyi", "/py.typed"))}
     assert {name for name in files if name.startswith("netkit/")} == sources | {"netkit/_build_note.py"}
 
 
-def test_the_metadata(tree: Path, tmp_path: Path) -> None:
-    files = contents(wheel(tree, PATH=without_cargo(tmp_path)))
+def test_the_metadata(pure_wheel: Path) -> None:
+    files = contents(pure_wheel)
     about = metadata(files, "METADATA")
     assert (about["Name"], about["Version"]) == ("netkit-cli", __version__)
     assert (about["License-Expression"], about["Requires-Python"]) == ("MIT", ">=3.11")
@@ -172,8 +194,8 @@ def shared() -> dict[str, bytes]:
     return found
 
 
-def test_the_wheel_has_pages_where_the_system_looks_for_them(tree: Path, tmp_path: Path) -> None:
-    files = contents(wheel(tree, PATH=without_cargo(tmp_path)))
+def test_the_wheel_has_pages_where_the_system_looks_for_them(pure_wheel: Path) -> None:
+    files = contents(pure_wheel)
     data = f"netkit_cli-{__version__}.data/data/"
     assert {name.removeprefix(data): text for name, text in files.items() if data in name} == shared()
     assert "share/man/man1/netkit.1" in shared()
@@ -197,7 +219,7 @@ def test_make_install(tree: Path, tmp_path: Path) -> None:
         name: value for name, value in os.environ.items() if not name.startswith(("NETKIT_", "MAKE", "PIP_"))
     }
     done = subprocess.run(
-        ["make", "install", f"PREFIX={prefix}", "PIP=--no-index --no-deps --no-build-isolation"],
+        ["make", "install", f"PREFIX={prefix}", "PIP=--no-index --no-deps --no-build-isolation --no-compile"],
         cwd=tree,
         env={**kept, "CARGO": "/nonexistent/cargo"},
         capture_output=True,
@@ -221,13 +243,14 @@ def test_make_install(tree: Path, tmp_path: Path) -> None:
     assert ran.stdout == f"netkit {__version__}\n"
 
 
-def test_the_pure_wheel_installs_and_runs(tree: Path, tmp_path: Path) -> None:
-    path = wheel(tree, PATH=without_cargo(tmp_path))
+def test_the_pure_wheel_installs_and_runs(pure_wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "venv"
     venv.create(home, with_pip=False)
     python = home / "bin" / "python"
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-index", "--no-deps"]
-    subprocess.run([*install, "--quiet", "--disable-pip-version-check", str(path)], check=True)
+    # Two commands are run from it: it is not worth compiling all of it.
+    options = ["--quiet", "--disable-pip-version-check", "--no-compile"]
+    subprocess.run([*install, *options, str(pure_wheel)], check=True)
     # Its dependencies are those of the environment that the tests run in, behind the installed netkit.
     [site] = home.glob("lib/python*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
