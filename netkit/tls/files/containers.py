@@ -16,6 +16,7 @@ from netkit.tls.files.stored_keys import stored_key, too_costly, too_many
 from netkit.tls.x509.certificate import Certificate
 from netkit.tls.x509.der import INTEGER, OBJECT_IDENTIFIER, SEQUENCE, DerError, element_at, elements
 from netkit.tls.x509.keys import panics_are_errors
+from netkit.tls.x509.unreadable import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,9 +91,9 @@ def _open(data: bytes, password: bytes | None) -> Any:
             with quiet(), panics_are_errors():
                 return pkcs12.load_pkcs12(data, secret)
         except ValueError as error:
-            reason = str(error)
+            reason = reason_of(error)
         except Exception as error:  # UnsupportedAlgorithm and others
-            return Problem(f"the PKCS #12 file cannot be read ({str(error) or type(error).__name__})")
+            return Problem(f"the PKCS #12 file cannot be read ({reason_of(error)})")
     if "password" not in reason.lower() and "mac" not in reason.lower():
         return Problem(f"the PKCS #12 file cannot be read: {reason}")
     if password:

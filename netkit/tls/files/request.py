@@ -104,7 +104,7 @@ def split_request(data: bytes) -> RequestParts:
         for attribute in elements(data, element.content, element.end):
             oid = element_at(data, attribute.content, attribute.end, OBJECT_IDENTIFIER)
             values = element_at(data, oid.end, attribute.end, _SET)
-            attributes.append(oid_text(data[oid.content : oid.end]))
+            attributes.append(oid_text(data[oid.content : oid.end], oid.start))
             if attributes[-1] in _EXTENSION_REQUESTS:
                 extensions += extensions_in(data, values)
     return RequestParts(

@@ -22,6 +22,7 @@ from netkit.tls.x509.der import (
     element_at,
     hexadecimal,
     oid_text,
+    part_offset,
     split_certificate,
     with_only,
 )
@@ -41,6 +42,7 @@ from netkit.tls.x509.keys import PublicKeyInfo, public_key_info, same_key
 from netkit.tls.x509.names import comparable_name, name_text
 from netkit.tls.x509.signature import SIGNATURE_ALGORITHMS, verifies
 from netkit.tls.x509.trust import parse_trust
+from netkit.tls.x509.unreadable import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -550,7 +552,7 @@ class Certificate:
             with quiet():
                 return x509.load_der_x509_certificate(data)
         except Exception as error:  # ValueError, InvalidVersion and others
-            self._load_failure = str(error) or type(error).__name__
+            self._load_failure = reason_of(error)
             return None
 
     _load_failure = ""
@@ -573,7 +575,7 @@ class Certificate:
         except TlsError:
             raise
         except Exception as error:  # cryptography raises many kinds; each means an unreadable part
-            reason = str(error) or type(error).__name__
+            reason = reason_of(error, part_offset(self.der_data, self._parts, part))
             raise TlsError.InvalidCertificate(reason, field or part) from None
 
     def _name_object(self, part: str) -> x509.Name:
@@ -609,9 +611,11 @@ class Certificate:
         try:
             outer = element_at(data, 0, len(data))
             oid = element_at(data, outer.content, outer.end, OBJECT_IDENTIFIER)
-            return oid_text(data[oid.content : oid.end])
+            return oid_text(data[oid.content : oid.end], oid.start)
         except DerError as error:
-            raise TlsError.InvalidCertificate(str(error), "signature algorithm") from None
+            start = part_offset(self.der_data, self._parts, "signature_algorithm")
+            reason = str(DerError(error.reason, start + error.offset))
+            raise TlsError.InvalidCertificate(reason, "signature algorithm") from None
 
     @staticmethod
     def _or_none(take: Callable[[], T]) -> T | None:

@@ -87,12 +87,12 @@ def encode(tag: int, content: bytes) -> bytes:
     return bytes((tag, 0x80 | size)) + length.to_bytes(size, "big") + content
 
 
-def oid_text(content: bytes) -> str:
-    """An object identifier's content octets in dotted form. Raises DerError."""
+def oid_text(content: bytes, offset: int = 0) -> str:
+    """An object identifier's content octets, which stand at `offset`, in dotted form. Raises DerError."""
     if not content or content[-1] & 0x80:
-        raise DerError("an object identifier that ends inside a number", 0)
+        raise DerError("an object identifier that ends inside a number", offset)
     if len(content) > MAX_OID:
-        raise DerError(f"an object identifier of {len(content)} bytes", 0)
+        raise DerError(f"an object identifier of {len(content)} bytes", offset)
     numbers: list[int] = []
     value = 0
     for byte in content:
@@ -125,12 +125,14 @@ def hexadecimal(number: int) -> str:
 
 
 class ExtensionParts(NamedTuple):
-    """One extension: its identifier, whether it is critical, its value's DER, and all of it as it stands."""
+    """One extension: its identifier, whether it is critical, its value's DER, all of it as it stands, and
+    where it stands."""
 
     oid: str
     critical: bool
     value: bytes
     raw: bytes
+    offset: int
 
 
 class CertificateParts(NamedTuple):
@@ -186,6 +188,16 @@ def split_certificate(data: bytes) -> CertificateParts:
     )
 
 
+def part_offset(data: bytes, parts: CertificateParts, part: str) -> int:
+    """Where a part of the certificate `data` begins, which has been split into `parts`."""
+    outer = element_at(data, 0, len(data))
+    tbs = element_at(data, outer.content, outer.end)
+    if part == "signature_algorithm":
+        return tbs.end
+    before = parts._fields[: parts._fields.index(part)]
+    return tbs.content + sum(len(getattr(parts, name)) for name in before)
+
+
 def extensions_in(data: bytes, wrapper: Element) -> Iterator[ExtensionParts]:
     """The extensions of the list that `wrapper` holds (RFC 5280 section 4.1). Raises DerError."""
     sequence = element_at(data, wrapper.content, wrapper.end, SEQUENCE)
@@ -198,10 +210,11 @@ def extensions_in(data: bytes, wrapper: Element) -> Iterator[ExtensionParts]:
         if following.tag != OCTET_STRING:
             raise DerError("an extension without a value", following.start)
         yield ExtensionParts(
-            oid_text(data[oid.content : oid.end]),
+            oid_text(data[oid.content : oid.end], oid.start),
             critical,
             data[following.content : following.end],
             data[extension.start : extension.end],
+            extension.start,
         )
 
 

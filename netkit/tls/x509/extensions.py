@@ -24,6 +24,7 @@ from netkit.tls.x509.der import (
     oid_text,
     with_only,
 )
+from netkit.tls.x509.unreadable import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,8 +154,18 @@ class NameConstraints(NamedTuple):
     excluded: tuple[Subtree, ...] = ()
 
 
-def read_subject_alt_names(value: bytes) -> SubjectAltNames:
-    """Read a subjectAltName extension's value. Raises DerError if it is not a sequence of names."""
+def read_subject_alt_names(value: bytes, offset: int = 0) -> SubjectAltNames:
+    """Read a subjectAltName extension's value. Raises DerError if it is not a sequence of names.
+
+    `offset` is where the value stands in its certificate: what is malformed is told with its place there.
+    """
+    try:
+        return _names_in(value, offset)
+    except DerError as error:
+        raise DerError(error.reason, error.offset + offset) from None
+
+
+def _names_in(value: bytes, offset: int) -> SubjectAltNames:
     sequence = element_at(value, 0, len(value), SEQUENCE)
     dns: list[str] = []
     ip: list[str] = []
@@ -172,10 +183,10 @@ def read_subject_alt_names(value: bytes) -> SubjectAltNames:
             if len(content) in (4, 16):
                 ip.append(str(ipaddress.ip_address(content)))
             else:
-                malformed.append(f"an IP address of {len(content)} bytes")
+                malformed.append(f"an IP address of {len(content)} bytes at octet {offset + name.start}")
         elif name.tag == 0x88:
             try:
-                other.append(f"ID:{oid_text(content)}")
+                other.append(f"ID:{oid_text(content, offset + name.start)}")
             except DerError as error:
                 malformed.append(str(error))
         elif name.tag == 0xA4:
@@ -183,7 +194,8 @@ def read_subject_alt_names(value: bytes) -> SubjectAltNames:
         elif name.tag == 0xA0:
             other.append(f"other:{_other_name(content)}")
         else:
-            malformed.append(f"a name of an unknown kind (tag {name.tag:#04x})")
+            where = offset + name.start
+            malformed.append(f"a name of an unknown kind (tag {name.tag:#04x}) at octet {where}")
     return SubjectAltNames(tuple(dns), tuple(ip), tuple(email), tuple(uri), tuple(other), tuple(malformed))
 
 
@@ -251,7 +263,8 @@ class Extensions:
                 alone = x509.load_der_x509_certificate(with_only(extensions=(raw,)))
                 return next(iter(alone.extensions)).value
         except Exception as error:  # cryptography raises many kinds; each means an unreadable extension
-            return TlsError.InvalidCertificate(_reason(error), f"{extension_name(raw.oid)} extension")
+            reason = reason_of(error, raw.offset)
+            return TlsError.InvalidCertificate(reason, f"{extension_name(raw.oid)} extension")
 
     def subject_alt_names(self) -> SubjectAltNames:
         """The certificate's names. Raises InvalidCertificate if the extension is not a list of names."""
@@ -259,7 +272,7 @@ class Extensions:
         if raw is None:
             return SubjectAltNames()
         try:
-            return read_subject_alt_names(raw.value)
+            return read_subject_alt_names(raw.value, raw.offset + len(raw.raw) - len(raw.value))
         except DerError as error:
             name = extension_name(SUBJECT_ALTERNATIVE_NAME)
             raise TlsError.InvalidCertificate(str(error), f"{name} extension") from None
@@ -324,7 +337,3 @@ def _subtree(name: x509.GeneralName) -> Subtree:
     value = name.value
     text = value.rfc4514_string() if isinstance(value, x509.Name) else str(value)
     return Subtree(kinds.get(type(name), "other"), text)
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from netkit.tls.x509.extensions import quiet
+from netkit.tls.x509.unreadable import reason_of
 
 #: What an OCSP response says of a certificate.
 CertificateStatus: TypeAlias = Literal["good", "revoked", "unknown"]
@@ -66,7 +67,7 @@ def read_staple(der: bytes) -> OcspStaple:
                 response.revocation_time_utc,
             )
     except ValueError as error:
-        return OcspStaple(None, problem=f"it cannot be read: {error}")
+        return OcspStaple(None, problem=f"it cannot be read: {reason_of(error)}")
 
 
 def read_sct(data: bytes) -> Sct:

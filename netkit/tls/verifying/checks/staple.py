@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from netkit.severity import Severity
 from netkit.tls.verifying.findings import Finding
+from netkit.tls.x509.unreadable import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,8 @@ def staple_findings(response: bytes, now: datetime) -> Iterator[Finding]:
         status, until, since = read.certificate_status, read.next_update_utc, read.this_update_utc
         revoked_at = read.revocation_time_utc if status is ocsp.OCSPCertStatus.REVOKED else None
     except Exception as error:  # cryptography raises many kinds for a malformed response
-        yield Finding(Severity.WARNING, "bad-staple", f"the stapled OCSP response cannot be read: {error}", 0)
+        message = f"the stapled OCSP response cannot be read: {reason_of(error)}"
+        yield Finding(Severity.WARNING, "bad-staple", message, 0)
         return
     if revoked_at is not None:
         message = (
