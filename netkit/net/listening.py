@@ -126,7 +126,11 @@ class AcceptedSocket(socket.socket):
 
 
 def _most_descriptors() -> int:
-    """The number that the descriptor of a connection must be below, so that some are left."""
+    """The number that the descriptor of a connection must be below, so that some are left.
+
+    The system is asked for the limit each time, which takes a microsecond: prlimit(1) raises that of a server
+    that has run out of descriptors, and it goes on at once.
+    """
     if resource is None:
         return sys.maxsize
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -19,7 +19,7 @@ from netkit.http.connection.events import Broken, Data, End, RequestReceived
 from netkit.http.connection.h1_server import H1Server
 from netkit.http.errors import HttpError
 from netkit.http.parser.errors import ParseError
-from netkit.http.server.early.requests import EarlyMarks
+from netkit.http.server.early.serving import EarlyServing
 from netkit.http.server.exchange import FirstTurn, standard_fields, unanswered
 from netkit.http.server.h1.exchange import H1Exchange
 from netkit.http.server.handling.brief import LEAVE, Begun, is_for_event, resumed
@@ -49,7 +49,7 @@ STREAM_ERRORS = (OSError, EOFError, NetkitError)
 RETIRED_IDLE = 1.0
 
 
-class H1Serving:
+class H1Serving(EarlyServing):
     """One connection, while it is served."""
 
     def __init__(
@@ -61,10 +61,10 @@ class H1Serving:
         *,
         loop: HttpLoop | None = None,
     ) -> None:
+        super().__init__(facts)
         self.service = service
         self.config = service.config
         self.stream = stream
-        self.facts = facts
         scheme = facts.scheme.encode()
         self.conn = H1Server(self.config.limits, scheme=scheme) if conn is None else conn
         self.conn.keeps_heads = service.keeps_heads
@@ -89,17 +89,11 @@ class H1Serving:
         self.begun: Begun | None = None
         #: Whether the loop resumes the flow of the answer, and looks after a while whether it still waits.
         self.is_brief = False
-        #: What marks the requests that came as early data, while some of that is left.
-        self._early: EarlyMarks | None = None
-        #: While the client has not finished its TLS handshake; None where it has.
-        self._unconfirmed = facts.unconfirmed
 
     def run_flow(self) -> Flow[None]:
         """Flow: serve the connection to its end. Raises ClosedError if the stream was closed meanwhile."""
         conn = self.conn
-        if self.facts.early_data:
-            early, self.facts.early_data = self.facts.early_data, b""
-            self._feed_early(early)
+        self._feed_first_early()
         while (event := (yield from self._next_request())) is not None:
             if isinstance(event, Begun):
                 yield from event.flow
@@ -233,29 +227,10 @@ class H1Serving:
         """Note what octets say that came; `is_later`: after the TLS handshake."""
         events = self.conn.feed(data)
         if self._early is not None:
-            self._early.fed(events, self.conn.held, is_later=is_later)
-            if not self._early.left:
-                self._early = None
+            self._mark(events, self.conn.held, is_later=is_later)
         self.events.extend(events)
 
-    def _feed_early(self, early: bytes) -> None:
-        """Note what octets say that came early, alone."""
-        if self._early is None:
-            self._early = EarlyMarks()
-        self._early.left += len(early)
-        self._feed(early, is_later=False)
-
     # Before the client's Finished
-
-    def _look_for_early(self) -> bool:
-        """Take in what else came as early data; whether anything did."""
-        assert self._unconfirmed is not None
-        early = self._unconfirmed.take()
-        if self._unconfirmed.is_over:
-            self._unconfirmed = None
-        if early:
-            self._feed_early(early)
-        return bool(early)
 
     def _may_answer(self, event: RequestReceived) -> Flow[bool]:
         """Flow: hold a request that is not to be answered before the client has finished its handshake.

@@ -29,7 +29,7 @@ from netkit.http.connection.errors import ErrorCode
 from netkit.http.connection.events import Broken, Data, End, PingAnswered, RequestReceived, Reset, Room
 from netkit.http.connection.h2 import WARNING, h2_server
 from netkit.http.errors import HttpError
-from netkit.http.server.early.requests import EarlyMarks
+from netkit.http.server.early.serving import EarlyServing
 from netkit.http.server.exchange import unanswered
 from netkit.http.server.h2.exchange import H2Exchange
 from netkit.http.server.h2.tunnel import SEND_SIZE
@@ -79,7 +79,7 @@ class Unwanted:
         self.dropped = 0
 
 
-class H2Serving:
+class H2Serving(EarlyServing):
     """One connection, while it is served.
 
     `exchanges` are those that are not over, by their streams; `crowd` are those that wait for the outbox.
@@ -87,10 +87,10 @@ class H2Serving:
     """
 
     def __init__(self, service: Service, stream: ByteStream, facts: ConnectionFacts) -> None:
+        super().__init__(facts)
         self.service = service
         self.config = config = service.config
         self.stream = stream
-        self.facts = facts
         self.conn = h2_server(config.limits)
         self.server_name = None if config.server_name is None else config.server_name.encode("latin-1")
         self.exchanges: dict[int, H2Exchange] = {}
@@ -116,10 +116,7 @@ class H2Serving:
         self._head_until: float | None = None
         self._leave_until: float | None = None
         self.is_leaving = self._has_left = False
-        #: What marks the requests that came as early data, while some of that is left.
-        self._early: EarlyMarks | None = None
-        # While the client has not finished its TLS handshake; and the requests that wait for that.
-        self._unconfirmed = facts.unconfirmed
+        # The requests that wait until the client has finished its TLS handshake.
         self._held: list[H2Exchange] = []
 
     def run_flow(self) -> Flow[None]:
@@ -170,9 +167,7 @@ class H2Serving:
     def _pump_flow(self) -> Flow[None]:
         """Flow: receive for all, begin exchanges, and send, until the connection is over."""
         turns = 0
-        if self.facts.early_data:
-            early, self.facts.early_data = self.facts.early_data, b""
-            self._feed_early(early)
+        self._feed_first_early()
         while True:
             while True:
                 while self._begun and self._running < self._most:
@@ -181,8 +176,10 @@ class H2Serving:
                     if turns % OPERATIONS_PER_TURN == 0:
                         yield PAUSE
                 data = self._received()
-                if self._unconfirmed is not None and self._look_for_early() and data is None:
-                    continue
+                if self._unconfirmed is not None:
+                    came_early = self._look_for_early()
+                    if data is None and (came_early or self._unconfirmed is None):
+                        continue
                 if data is None:
                     break
                 self.push()
@@ -211,31 +208,13 @@ class H2Serving:
             self._lost(error)
             return None
 
-    def _look_for_early(self) -> bool:
-        """Take in what else came as early data, and let go what was held, if the handshake is over now.
-
-        Returns whether there may be something to do.
-        """
-        assert self._unconfirmed is not None
-        early = self._unconfirmed.take()
-        is_over = self._unconfirmed.is_over
-        if early:
-            self._feed_early(early)
-        if is_over:
-            self._unconfirmed = None
-            now = monotonic()
-            for exchange in self._held:
-                exchange.begun = now
-            self._begun.extend(self._held)
-            self._held.clear()
-        return is_over or bool(early)
-
-    def _feed_early(self, early: bytes) -> None:
-        """Tell what octets mean that came early, alone."""
-        if self._early is None:
-            self._early = EarlyMarks()
-        self._early.left += len(early)
-        self._feed(early, is_later=False)
+    def _confirmed(self) -> None:
+        """Let go what was held until the TLS handshake was over."""
+        now = monotonic()
+        for exchange in self._held:
+            exchange.begun = now
+        self._begun.extend(self._held)
+        self._held.clear()
 
     def _feed(self, data: bytes, *, is_later: bool = True) -> None:
         """Tell the exchanges what the received octets mean for them; `is_later`: after the TLS handshake."""
@@ -244,9 +223,7 @@ class H2Serving:
             events = conn.feed(data)
             if self._early is not None:
                 # A head that began with the octets that came early, and has not ended, is early too.
-                self._early.fed(events, int(conn.is_in_head), is_later=is_later)
-                if not self._early.left:
-                    self._early = None
+                self._mark(events, int(conn.is_in_head), is_later=is_later)
         else:
             self._has_ended = True
             events = conn.feed_eof()
