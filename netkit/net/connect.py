@@ -36,6 +36,17 @@ from netkit.net.resolve import NameResolver, resolve_flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TypedDict
+
+    class ConnectOptions(TypedDict, total=False):
+        """What `TcpStream.connect` can be told, for those who make their connections by it."""
+
+        family: int
+        prefer: int
+        source: SocketAddr | None
+        attempt_delay: float
+        resolver: NameResolver | None
+
 
 log = Log("netkit.net")
 

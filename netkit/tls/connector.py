@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from netkit.io import CancellationToken, Flow, deadline_after, phase, run, run_async
-from netkit.net import ATTEMPT_DELAY, TcpStream
+from netkit.net import TcpStream
 from netkit.tls.backends import prepare, resuming
 from netkit.tls.config import TlsConfig
 from netkit.tls.errors import TlsError
@@ -18,9 +18,9 @@ from netkit.tls.stream import TlsStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Unpack
 
-    from netkit.addr import SocketAddr
-    from netkit.net import NameResolver
+    from netkit.net.connect import ConnectOptions
     from netkit.tls.connection.early import EarlyWriter
 
 
@@ -67,22 +67,11 @@ class TlsConnector:
         *,
         server_name: str | None = None,
         early_data: bytes | EarlyWriter = b"",
-        family: int = 0,
-        prefer: int = 0,
-        source: SocketAddr | None = None,
-        attempt_delay: float = ATTEMPT_DELAY,
-        resolver: NameResolver | None = None,
+        **how: Unpack[ConnectOptions],
     ) -> Flow[TlsStream]:
         """Flow: `connect`, for other flows to `yield from`."""
         name = server_name or host
-        tcp = yield from TcpStream.connect_flow(
-            (host, port),
-            family=family,
-            prefer=prefer,
-            source=source,
-            attempt_delay=attempt_delay,
-            resolver=resolver,
-        )
+        tcp = yield from TcpStream.connect_flow((host, port), **how)
         with phase(f"in the TLS handshake with {name}", "tls"):
             return (yield from TlsStream.connect_flow(tcp, name, self.config, early_data=early_data))
 
@@ -93,34 +82,20 @@ class TlsConnector:
         *,
         server_name: str | None = None,
         early_data: bytes | EarlyWriter = b"",
-        family: int = 0,
-        prefer: int = 0,
-        source: SocketAddr | None = None,
-        attempt_delay: float = ATTEMPT_DELAY,
-        resolver: NameResolver | None = None,
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
+        **how: Unpack[ConnectOptions],
     ) -> TlsStream:
         """Connect to `host`, a name or an address, and make the handshake.
 
         The server's certificate has to be valid for `server_name`, which is also sent as SNI; it is `host`
-        unless it is given. `family`, `prefer`, `source`, `attempt_delay` and `resolver` are those of
-        `TcpStream.connect`, `early_data` is that of `TlsStream.connect`. `timeout` covers everything, the
-        lookup of the name included, in seconds.
+        unless it is given. `early_data` is that of `TlsStream.connect`. `timeout` covers everything, the
+        lookup of the name included, in seconds. `how` are those of `TcpStream.connect`: `family`, `prefer`,
+        `source`, `attempt_delay`, `resolver`.
 
         Raises ResolveError, ConnectError, TlsError, DeadlineExceeded, CancellationError.
         """
-        flow = self.connect_flow(
-            host,
-            port,
-            server_name=server_name,
-            early_data=early_data,
-            family=family,
-            prefer=prefer,
-            source=source,
-            attempt_delay=attempt_delay,
-            resolver=resolver,
-        )
+        flow = self.connect_flow(host, port, server_name=server_name, early_data=early_data, **how)
         return run(flow, deadline=deadline_after(timeout), cancel=cancel)
 
     async def connect_async(
@@ -130,26 +105,12 @@ class TlsConnector:
         *,
         server_name: str | None = None,
         early_data: bytes | EarlyWriter = b"",
-        family: int = 0,
-        prefer: int = 0,
-        source: SocketAddr | None = None,
-        attempt_delay: float = ATTEMPT_DELAY,
-        resolver: NameResolver | None = None,
         timeout: float | None = None,
         cancel: CancellationToken | None = None,
+        **how: Unpack[ConnectOptions],
     ) -> TlsStream:
         """Connect to `host`, and make the handshake; arguments and errors as `connect`."""
-        flow = self.connect_flow(
-            host,
-            port,
-            server_name=server_name,
-            early_data=early_data,
-            family=family,
-            prefer=prefer,
-            source=source,
-            attempt_delay=attempt_delay,
-            resolver=resolver,
-        )
+        flow = self.connect_flow(host, port, server_name=server_name, early_data=early_data, **how)
         return await run_async(flow, deadline=deadline_after(timeout), cancel=cancel)
 
     def __repr__(self) -> str:
