@@ -52,19 +52,32 @@ _OWN_CERTIFICATE: Final = frozenset(
     {"NO_START_LINE", "EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK", "NO_CERTIFICATE_ASSIGNED"}
 )
 
+# What a peer has done, in the words of every backend.
+NO_RECORD: Final = "the peer sent something that is no record of TLS"
+LONG_RECORD: Final = "the peer sent a record that is too long for TLS"
+DAMAGED: Final = "a record was damaged on the way"
+EMPTY_RECORDS: Final = "the peer sent too many records without content"
+WARNINGS: Final = "the peer sent too many warnings"
+BAD_CERTIFICATE: Final = "the peer sent a certificate that cannot be read"
+BAD_SIGNATURE: Final = "the peer's signature over the handshake is wrong"
+
 #: Plain words for some of OpenSSL's reasons. The other reasons keep OpenSSL's words.
 _REASONS: Final[dict[str, str]] = {
     # Where the peer had begun as TLS does; else it is no TLS at all.
-    "WRONG_VERSION_NUMBER": "the peer sent something that is no record of TLS (wrong version number)",
-    "PACKET_LENGTH_TOO_LONG": "the peer sent a record that is too long for TLS",
-    "DATA_LENGTH_TOO_LONG": "the peer sent a record that is too long for TLS",
-    "ASN1_LIB": "the peer sent a certificate that cannot be read",
+    "WRONG_VERSION_NUMBER": f"{NO_RECORD} (wrong version number)",
+    "PACKET_LENGTH_TOO_LONG": LONG_RECORD,
+    "DATA_LENGTH_TOO_LONG": LONG_RECORD,
+    "ENCRYPTED_LENGTH_TOO_LONG": LONG_RECORD,
+    "BAD_RECORD_TYPE": NO_RECORD,
+    "RECORD_TOO_SMALL": EMPTY_RECORDS,
+    "TOO_MANY_WARN_ALERTS": WARNINGS,
+    "ASN1_LIB": BAD_CERTIFICATE,
     "EXCESSIVE_MESSAGE_SIZE": (
         "the peer sent a message that is longer than OpenSSL accepts (certificates: 100 KiB)"
     ),
     "DH_KEY_TOO_SMALL": "the peer's Diffie-Hellman group is too small to be safe",
-    "BAD_SIGNATURE": "the peer's signature over the handshake is wrong",
-    "DECRYPTION_FAILED_OR_BAD_RECORD_MAC": "a record was damaged on the way",
+    "BAD_SIGNATURE": BAD_SIGNATURE,
+    "DECRYPTION_FAILED_OR_BAD_RECORD_MAC": DAMAGED,
     "UNSAFE_LEGACY_RENEGOTIATION_DISABLED": (
         "the peer does not know secure renegotiation (RFC 5746), so it is not talked to"
     ),

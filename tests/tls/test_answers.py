@@ -57,7 +57,7 @@ def test_a_version_that_is_not_allowed_is_named(backend: str) -> None:
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("backend", ["ssl", "pyopenssl"])
+@pytest.mark.parametrize("backend", OWN)
 def test_a_record_that_is_too_long_is_told_alike(backend: str) -> None:
     error = _error(backend, _record(22, b"A" * 20_000))
     assert str(error) == "TLS handshake failed: the peer sent a record that is too long for TLS"
@@ -69,3 +69,39 @@ def test_a_message_that_is_too_long_is_not_taken_for_certificates(backend: str) 
     """It says of itself that it is a ServerHello of 16 MiB."""
     error = _error(backend, _record(22, b"\2\xff\xff\xff" + bytes(100)))
     assert "sent a message that is longer than OpenSSL accepts" in str(error)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("backend", OWN)
+def test_what_is_no_record_is_told_alike(backend: str) -> None:
+    """After a record of TLS; else it is another protocol."""
+    error = _error(backend, _server_hello(0x1301, b"") + b"\xee\xee\xee\xee\xee" * 20)
+    assert isinstance(error, TlsError.HandshakeFailed)
+    words = str(error)
+    assert "corrupt" not in words
+    assert "misbehaved" not in words
+
+
+@pytest.mark.once
+@pytest.mark.skipif("rustls" not in OWN, reason="rustls is not here")
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (("message", "InvalidContentType", None, "x"), "the peer sent something that is no record of TLS"),
+        (("message", "InvalidKeyUpdate", None, "x"), "sent a message that is malformed: invalid key update"),
+        (("misbehaved", "MissingKeyShare", None, "x"), "the peer broke a rule of TLS: missing key share"),
+        (("incompatible", "NullCompressionRequired", None, "x"), "not go together: null compression required"),
+        (("decrypt", "DecryptError", None, "x"), "a record was damaged on the way"),
+        (("other", "General", None, "as it says"), "as it says"),
+        (("certificate", "Other", None, "invalid peer certificate: Other(OtherError(ExtensionValueInvalid))"),
+         "a certificate has an extension twice, or with a value that is not allowed"),
+        (("certificate", "Other", None, "invalid peer certificate: Other(OtherError(MalformedExtensions))"),
+         "malformed extensions"),
+    ],
+)  # fmt: skip
+def test_names_of_rustls_are_words(failure: tuple[str, str, int | None, str], words: str) -> None:
+    from netkit.tls.backends.rustls.failures import translated
+
+    told = {"is_server": False, "handshaking": True, "server_name": None, "version": None}
+    error = translated(failure, received=b"\x16\x03\x03", **told)  # type: ignore[arg-type]
+    assert str(error).endswith(words)

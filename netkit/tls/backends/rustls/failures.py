@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from netkit.tls import verify_codes as codes
 from netkit.tls.clear import begins_like_tls
 from netkit.tls.errors import TlsError, closed_in_handshake
-from netkit.tls.openssl_errors import from_verify_code
+from netkit.tls.openssl_errors import (
+    BAD_SIGNATURE,
+    DAMAGED,
+    EMPTY_RECORDS,
+    LONG_RECORD,
+    NO_RECORD,
+    WARNINGS,
+    from_verify_code,
+)
 
 if TYPE_CHECKING:
     from netkit.tls.versions import TlsVersion
@@ -50,7 +59,38 @@ _REASONS: Final = {
         codes.PATH_LENGTH_EXCEEDED, "there are more authorities than one of them allows"
     ),
     "NameConstraintViolation": _Reason(codes.PERMITTED_VIOLATION, "an authority may not issue for this name"),
+    "ExtensionValueInvalid": _Reason(
+        codes.UNSPECIFIED, "a certificate has an extension twice, or with a value that is not allowed"
+    ),
     "UnsupportedCertVersion": _Reason(codes.UNSPECIFIED, "a certificate is not of version 3"),
+}
+
+#: What the peer has done, by rustls's name for it. The other names are their own words.
+_WORDS: Final = {
+    "InvalidContentType": NO_RECORD,
+    "UnknownProtocolVersion": f"{NO_RECORD} (wrong version number)",
+    "MessageTooLarge": LONG_RECORD,
+    "PeerSentOversizedRecord": LONG_RECORD,
+    "HandshakePayloadTooLarge": "the peer sent a message that is longer than rustls accepts (64 KiB)",
+    "CertificatePayloadTooLarge": "the peer sent more certificates than rustls accepts (64 KiB)",
+    "DecryptError": DAMAGED,
+    "InvalidEmptyPayload": EMPTY_RECORDS,
+    "TooManyEmptyFragments": EMPTY_RECORDS,
+    "TooManyWarningAlertsReceived": WARNINGS,
+    "TooManyKeyUpdateRequests": "the peer sent too many key updates",
+    "TooManyRenegotiationRequests": "the peer asked for a renegotiation too often",
+    "InappropriateMessage": "the peer sent a message that has no place there",
+    "InappropriateHandshakeMessage": "the peer sent a message that has no place there",
+    "BadSignature": BAD_SIGNATURE,
+    "NoKxGroupsInCommon": "no key exchange group in common",
+    "NoSignatureSchemesInCommon": "no signature algorithm in common",
+}
+
+#: What each kind of the others is, before rustls's name for the reason.
+_ABOUT: Final = {
+    "misbehaved": "the peer broke a rule of TLS",
+    "message": "the peer sent a message that is malformed",
+    "incompatible": "the two sides do not go together",
 }
 
 _BEFORE: Final = "invalid peer certificate: "
@@ -100,7 +140,14 @@ def translated(
         return TlsError.HandshakeFailed("no application protocol in common", code=variant)
     if kind == "ech_rejected":
         return TlsError.EchRejected(retry_configs, code=variant)
-    return TlsError.HandshakeFailed(words, code=variant)
+    about = _ABOUT.get(kind)
+    said = words if about is None else f"{about}: {_spaced(variant)}"
+    return TlsError.HandshakeFailed(_WORDS.get(variant, said), code=variant)
+
+
+def _spaced(name: str) -> str:
+    """A name of Rust's as words: `DuplicateServerHelloExtensions`, duplicate server hello extensions."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
 
 
 def _refused(variant: str, words: str, is_server: bool, server_name: str | None) -> TlsError:
@@ -108,7 +155,8 @@ def _refused(variant: str, words: str, is_server: bool, server_name: str | None)
     if words == _CRL_SIGNATURE:
         reason = _Reason(codes.CRL_SIGNATURE_FAILURE, "the CRL signature is wrong")
     else:
-        reason = _REASONS.get(inner.removesuffix("Context")) or _Reason(codes.UNSPECIFIED, words)
+        told = _spaced(inner) if inner.isalnum() else words
+        reason = _REASONS.get(inner.removesuffix("Context")) or _Reason(codes.UNSPECIFIED, told)
     if is_server:
         return TlsError.CertificateVerificationFailed(reason.words, reason.code)
     return from_verify_code(reason.code, reason.words, server_name)
