@@ -90,7 +90,7 @@ def test_what_is_no_record_is_told_alike(backend: str) -> None:
         (("message", "InvalidContentType", None, "x"), "the peer sent something that is no record of TLS"),
         (("message", "InvalidKeyUpdate", None, "x"), "sent a message that is malformed: invalid key update"),
         (("misbehaved", "MissingKeyShare", None, "x"), "the peer broke a rule of TLS: missing key share"),
-        (("incompatible", "NullCompressionRequired", None, "x"), "not go together: null compression required"),
+        (("incompatible", "NullCompressionRequired", None, "x"), "together: null compression required"),
         (("decrypt", "DecryptError", None, "x"), "a record was damaged on the way"),
         (("other", "General", None, "as it says"), "as it says"),
         (("certificate", "Other", None, "invalid peer certificate: Other(OtherError(ExtensionValueInvalid))"),

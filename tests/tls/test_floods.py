@@ -11,7 +11,7 @@ from netkit.io import PAUSE, ByteStream, Event, LimitExceeded, run
 from netkit.tls import TlsError, TlsStream, TlsVersion
 from netkit.tls.backends import why_absent
 from netkit.tls.connection.moving import FILL_SIZE
-from netkit.tls.connection.pace import BARREN_LIMIT, TURN_SIZE
+from netkit.tls.connection.pace import BARREN_LIMIT, HANDSHAKE_LIMIT, TURN_SIZE
 from netkit.tls.kernel.structures import APPLICATION_DATA, HANDSHAKE, crypto_info
 from tests.tls.conformance.ends import HOST, client_config, server_config
 from tests.tls.direction import Direction, settings
@@ -182,3 +182,25 @@ def test_a_hundred_tickets_in_between_are_no_flood(backend: str) -> None:
         flooded.peer.coming += b"".join(direction.encrypt(HANDSHAKE, TICKET) for _ in range(1000))
         flooded.peer.coming += b"".join(direction.encrypt(APPLICATION_DATA, b"data") for _ in range(3))
     assert run(flooded.stream.read_exactly_flow(48)) == b"data" * 12
+
+
+class Requesting(Peer):
+    """A server that asks for a handshake without end, before it has one (RFC 5246 section 7.4.1.1)."""
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        return len(data)
+
+    def _receive(self) -> Flow[None]:
+        self._buffer.put(b"\x16\x03\x03\x00\x04\x00\x00\x00\x00" * 7281)
+        return
+        yield
+
+
+@pytest.mark.parametrize("backend", OWN)
+def test_a_handshake_without_end_is_given_up(backend: str) -> None:
+    below = Requesting(new_session(server_config("rustls"), None))
+    with pytest.raises((LimitExceeded, TlsError.HandshakeFailed)) as caught:
+        run(TlsStream.connect_flow(below, HOST, client_config(backend)))
+    if backend != "rustls":  # which knows that no server of its time asks
+        assert isinstance(caught.value, LimitExceeded)
+        assert caught.value.limit == HANDSHAKE_LIMIT

@@ -503,6 +503,8 @@ class TlsBytes(TlsFacts):
         if data:
             if self._established:
                 self._pace.check()
+            else:
+                self._pace.check_handshake(self._config.max_early_data)
             self._pace.feed(len(data))
         with self._lock:
             if data:

@@ -22,6 +22,9 @@ BARREN_TURN: Final = RECEIVE_SIZE
 #: The most ciphertext after the handshake that brings no data, in bytes. A hundred large tickets have less.
 BARREN_LIMIT: Final = 262_144
 
+#: The most ciphertext of a handshake, in bytes; early data that the server did not want comes on top.
+HANDSHAKE_LIMIT: Final = 4_194_304
+
 
 class Pace:
     """Counts what a stream gives its session."""
@@ -66,3 +69,8 @@ class Pace:
         if self.is_flood:
             what = "what the peer sends without any data (tickets, key updates)"
             raise LimitExceeded(what, BARREN_LIMIT)
+
+    def check_handshake(self, early: int) -> None:
+        """Raise LimitExceeded in a handshake that does not end; `early` is how much early data may come."""
+        if self.barren > HANDSHAKE_LIMIT + 2 * early:
+            raise LimitExceeded("what the peer sends in its handshake", HANDSHAKE_LIMIT + 2 * early)
