@@ -10,7 +10,7 @@
 #   make browser  netkit serve http as Chromium sees it, with pictures in PICTURES (a temporary directory)
 #   make peers    the programs that the interoperability tests talk to
 #   make bench    the benchmarks, each beside the peer it is measured against
-#   make load     what the suite does for twenty seconds, for ten minutes: connections idle and busy, compared byte by byte
+#   make load     what the suite does for two seconds, for ten minutes: connections idle and busy, compared byte by byte
 #   make rustls-libcrux  TLS on rustls with the provider libcrux, into this working copy: experimental
 #   make rustls-fips     the same with AWS-LC's FIPS module in place of AWS-LC; needs cmake, Go and a C++ compiler
 #   make fuzz     coverage-guided fuzzing of both twins, for DURATION seconds (an hour)

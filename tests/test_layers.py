@@ -18,10 +18,13 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import tokenize
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import NamedTuple
 
@@ -385,3 +388,20 @@ def test_a_rule_of_a_protocol_is_in_no_command(module: str) -> None:
 def test_every_room_is_there() -> None:
     """The table above names nothing that has moved or gone."""
     assert not set(ROOMS) - set(MODULES)
+
+
+def test_every_library_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
+    declared = {
+        re.split(r"[^\w.-]", requirement)[0].lower() for requirement in [*project["dependencies"], *extras]
+    }
+    homes = packages_distributions()
+    undeclared = {
+        (module, imported.module)
+        for module in MODULES
+        for imported in imports(module)
+        if (top := imported.module.partition(".")[0]) not in sys.stdlib_module_names | {"netkit", "_typeshed"}
+        and declared.isdisjoint(home.lower() for home in homes.get(top, [top]))
+    }
+    assert not undeclared

@@ -20,14 +20,12 @@ import venv
 import zipfile
 from collections.abc import Iterator
 from email.message import Message
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pip
 import pytest
 
 from netkit import __version__
-from tests.test_layers import MODULES, imports
 
 ROOT = Path(__file__).parent.parent
 pytestmark = [pytest.mark.build, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -390,23 +388,6 @@ def test_the_source_distribution_builds_with_and_without_rust(tree: Path, tmp_pa
     ):
         assert (source / file).read_bytes() == (ROOT / file).read_bytes()
     assert wheel(source, PATH=without_cargo(tmp_path)).name.endswith("-py3-none-any.whl")
-
-
-def test_every_library_that_is_imported_is_declared() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
-    declared = {
-        re.split(r"[^\w.-]", requirement)[0].lower() for requirement in [*project["dependencies"], *extras]
-    }
-    homes = packages_distributions()
-    undeclared = {
-        (module, imported.module)
-        for module in MODULES
-        for imported in imports(module)
-        if (top := imported.module.partition(".")[0]) not in sys.stdlib_module_names | {"netkit", "_typeshed"}
-        and declared.isdisjoint(home.lower() for home in homes.get(top, [top]))
-    }
-    assert not undeclared
 
 
 @pytest.mark.parametrize("crate", CRATES.values())

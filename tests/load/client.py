@@ -90,7 +90,7 @@ class Load:
 
     def run(self, seconds: float, *, replace: bool = False) -> None:
         """Send and compare for so long. With `replace`, a connection that the server has ended, and every
-        hundredth that is whole, is followed by another. Raises ConnectionError where one was reset."""
+        thirtieth that is whole, is followed by another. Raises ConnectionError where one was reset."""
         until = monotonic() + seconds
         while monotonic() < until:
             for fd, _ in self.epoll.poll(0.1):
@@ -102,7 +102,7 @@ class Load:
                     self.ended += 1
                     self.drop(connection)
                     self.connect()
-                elif replace and connection.received == connection.sent and self.random.random() < 0.01:
+                elif replace and connection.received == connection.sent and self.random.random() < 0.03:
                     self.drop(connection)
                     self.connect()
                 else:

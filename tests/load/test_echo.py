@@ -1,6 +1,6 @@
 """`netkit serve echo` under load: idle connections beside busy ones, the end in the middle, a successor.
 
-NETKIT_LOAD_SECONDS says how long the first takes: six, unless `make load` asks for ten minutes.
+NETKIT_LOAD_SECONDS says how long the first takes: two, unless `make load` asks for ten minutes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.cli.helpers import netkit_argv, process_environment
 from tests.load.client import Load, allow_descriptors
 from tests.waiting import when
 
-SECONDS = float(os.environ.get("NETKIT_LOAD_SECONDS", "6"))
+SECONDS = float(os.environ.get("NETKIT_LOAD_SECONDS", "2"))
 
 IDLE = 2000
 BUSY = 64
