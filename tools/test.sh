@@ -54,9 +54,10 @@ else
     commands=$!
     (behind -m 'build or once' tests/cli --ignore-glob='tests/cli/test_[a-r]*') >"$said/servers" 2>&1 &
     servers=$!
-    (behind -m 'build or once' tests/interop tests/test_packaging.py) >"$said/peers" 2>&1 &
+    (behind -m 'build or once' tests/interop) >"$said/peers" 2>&1 &
     peers=$!
-    (behind -m 'build or once' tests/http) >"$said/http" 2>&1 &
+    # HTTP waits least, so that it has time for what builds the distribution.
+    (behind -m 'build or once' tests/http tests/test_packaging.py) >"$said/http" 2>&1 &
     http=$!
     (behind -m 'build or once' --ignore=tests/cli --ignore=tests/interop --ignore=tests/test_packaging.py \
         --ignore=tests/http) >"$said/once" 2>&1 &
@@ -70,8 +71,8 @@ else
         cat "$said/$2"
     }
     ended "$once" once "what does not depend on the twins"
-    ended "$http" http "HTTP"
-    ended "$peers" peers "the peers, and what builds the distribution"
+    ended "$http" http "HTTP, and what builds the distribution"
+    ended "$peers" peers "the peers"
     ended "$servers" servers "the commands that serve, and those of TLS and WebSockets"
     ended "$commands" commands "the commands"
     ended "$pure" pure "with the Python twins"

@@ -611,19 +611,25 @@ class TestRule7CancelTakesNoLock:
         """Many times a child sends one while this process goes in and out of its wait."""
         stop = [Event()]
         previous = signal.signal(signal.SIGUSR1, lambda number, frame: stop[0].set())
+        delays, tell = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(tell)
+            while told := os.read(delays, 1):
+                until = monotonic() + told[0] * 2e-6
+                while monotonic() < until:
+                    pass
+                os.kill(os.getppid(), signal.SIGUSR1)
+            os._exit(0)
         try:
             for delay in range(200):
                 stop[0] = Event()
-                child = os.fork()
-                if child == 0:
-                    until = monotonic() + delay * 2e-6
-                    while monotonic() < until:
-                        pass
-                    os.kill(os.getppid(), signal.SIGUSR1)
-                    os._exit(0)
+                os.write(tell, bytes([delay]))
                 run(stop[0].wait(), deadline=monotonic() + 5)
-                os.waitpid(child, 0)
         finally:
+            os.close(tell)
+            os.close(delays)
+            os.waitpid(child, 0)
             signal.signal(signal.SIGUSR1, previous)
 
     def test_one_token_many_threads(self) -> None:

@@ -33,7 +33,7 @@ pytestmark = [
 ]
 
 #: How many interruptions each test has, and how long it may take to come to them, in seconds.
-INTERRUPTIONS = 2000
+INTERRUPTIONS = 1000
 PATIENCE = 20.0
 
 
