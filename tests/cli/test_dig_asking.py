@@ -391,8 +391,8 @@ class TestDigrc:
         ("text", "message"),
         [
             ("\n+nonsense\n", ".digrc, line 2: there is no flag +nonsense"),
-            ("www.x.test\n", ".digrc, line 1: www.x.test is a name to ask for"),
-            ("-x 192.0.2.1\n", ".digrc, line 1: -x 192.0.2.1 is a name to ask for"),
+            ("www.x.test\n", ".digrc, line 1: there is a name to ask for"),
+            ("-x 192.0.2.1\n", ".digrc, line 1: there is a name to ask for"),
             ("+qid=a b\n", ".digrc, line 1: +qid=a: 'a' is not a number"),
             ("-t\n", ".digrc, line 1: -t: a value is missing"),
             ("#" * 70000, ".digrc is over 65,536 octets"),

@@ -192,6 +192,13 @@ def test_a_silent_server_is_given_up_within_the_time_limit(port: str) -> None:
     assert result.json[0]["servers"][1]["reason"].startswith("no answer within ")
 
 
+def test_the_same_server_twice_is_nothing_to_compare() -> None:
+    result = run_netkit("dig", "@127.0.0.1:1", "www.example.test", "--compare", "127.0.0.1:1")
+    assert result.exit_code == 3
+    assert "nothing to compare: only one server is given, with one address" in result.stderr
+    assert "hint: name a second server" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

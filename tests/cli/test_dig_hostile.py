@@ -269,6 +269,7 @@ class TestNoConnection:
         result = netkit("dig", *words, "www.example")
         assert result.exit_code == 3
         assert result.stderr.startswith(f"netkit: dig: {message}")
+        assert ("leave out what asks for IPv" in result.stderr) is ("no IPv" in message)
         many = netkit("dig", *words, "www.example", "mail.example", "--json")
         assert [row["error"]["kind"] for row in many.json] == ["NoServer", "NoServer"]
         assert many.exit_code == 3

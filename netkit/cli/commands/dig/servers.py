@@ -33,9 +33,10 @@ class NoServer(DnsError):
     fault = "caller"
     hint = "name the server by its address, as in @192.0.2.53"
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, hint: str | None = None) -> None:
         super().__init__()
         self.reason = reason
+        self.hint = hint or self.hint
 
     def __str__(self) -> str:
         return self.reason
@@ -185,7 +186,10 @@ class Servers:
 def _usable(addresses: Iterable[SocketAddr], family: int | None, whose: str) -> list[SocketAddr]:
     found = [each for each in addresses if family in (None, each.ip.version)]
     if not found:
-        raise NoServer(f"{whose}: no IPv{family} address")
+        raise NoServer(
+            f"{whose}: no IPv{family} address",
+            f"name one that has, or leave out what asks for IPv{family}: -{family}, or the address of -b",
+        )
     return found
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 #: Why there is nothing to compare.
 _ONE = "only one server is given, with one address"
+_MORE = "name a second server behind a comma, or write --compare auth for all authoritative ones"
 
 
 class Compared(Shown):
@@ -140,7 +141,7 @@ class Comparer:
         for each in found:
             known.setdefault(each.upstreams, each)
         if not self._auth and len(known) < 2:
-            raise NoServer(f"there is nothing to compare: {_ONE}")
+            raise NoServer(f"there is nothing to compare: {_ONE}", _MORE)
         return Party(tuple(known.values()), tuple(absent), zone)
 
     def _authorities(self, query: Query) -> Flow[Authorities]:
