@@ -20,6 +20,7 @@ import re
 import shutil
 import signal
 import socket
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -28,6 +29,11 @@ import pytest
 from hypothesis import settings
 
 from netkit import _twins
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
 
 pytest_plugins = [
     "tests.leftovers",
@@ -151,12 +157,31 @@ def _state() -> str:
     return "Rust" if _twins.rust is not None else f"Python ({_twins.reason})"
 
 
+#: The longest path that the folder of temporary files may have, in octets. An address of a Unix socket holds
+#: 103 or more, of which pytest takes up to 60 for the folder of a test.
+_LONGEST_TMPDIR = 20
+
+
+#: How many descriptors tests may need: one sends 253 in one message, others fill what there is.
+_DESCRIPTORS = 1024
+
+
 def pytest_configure() -> None:
-    """Let the programs that tests start be interrupted where the suite itself may not be.
+    """Make the suite independent of how it was started, and of where temporary files are kept.
 
     A shell ignores SIGINT for what it starts in the background, and children ignore what a parent ignores.
-    A handler that does nothing ignores it just as well, and is not inherited.
+    A handler that does nothing ignores it just as well, and is not inherited: so programs that tests start
+    can be interrupted. Sockets stand beside other temporary files: under a long TMPDIR (macOS has one for
+    each user), their paths would be too long for an address. And where few descriptors are allowed (macOS
+    allows 256), there may be more.
     """
+    if resource is not None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+        if soft != resource.RLIM_INFINITY and soft < most:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if len(os.fsencode(tempfile.gettempdir())) > _LONGEST_TMPDIR and os.access("/tmp", os.W_OK | os.X_OK):
+        os.environ["TMPDIR"] = tempfile.tempdir = "/tmp"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda _signum, _frame: None)
 

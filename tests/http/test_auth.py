@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64decode
 from collections.abc import Callable
-from time import monotonic
+from time import process_time
 
 import pytest
 from hypothesis import given, strategies as st
@@ -140,12 +140,12 @@ def test_any_text_is_challenges_or_an_error(value: str) -> None:
 @pytest.mark.parametrize("piece", ["a=", "A ", 'A b="', '\\"', "A b = ", "A b=c,", ",", "=", "\t"])
 def test_long_values_take_no_long_time(piece: str) -> None:
     value = "A " + piece * (60_000 // len(piece))
-    begun = monotonic()
+    begun = process_time()
     try:
         parse_challenges(value, max_challenges=100_000, max_params=100_000)
     except FieldError:
         pass
-    assert monotonic() - begun < 2
+    assert process_time() - begun < 2
 
 
 def test_a_wrong_field_does_not_hide_the_others() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import monotonic
+from time import process_time
 
 import pytest
 from hypothesis import given, strategies as st
@@ -93,13 +93,13 @@ def test_limits(value: str, limit: str) -> None:
 
 @pytest.mark.parametrize("piece", [";", "a=b;", "a =", '"', '\\"', " ", "\t;"])
 def test_long_values_take_no_long_time(piece: str) -> None:
-    begun = monotonic()
+    begun = process_time()
     for start in ("a; ", 'a; b="'):
         try:
             parse(start + piece * (100_000 // len(piece)), max_length=200_000, max_params=100_000)
         except FieldError:
             pass
-    assert monotonic() - begun < 2
+    assert process_time() - begun < 2
 
 
 @pytest.mark.parametrize(
@@ -241,10 +241,10 @@ def test_every_name_becomes_safe(name: str, max_octets: int) -> None:
 
 
 def test_long_names_take_no_long_time() -> None:
-    begun = monotonic()
+    begun = process_time()
     for piece in ("a/", ". ", " x", ".tar", "\u202e", "-", "con."):
         safe_filename(piece * 500_000)
-    assert monotonic() - begun < 2
+    assert process_time() - begun < 2
 
 
 def test_it_is_a_value() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import monotonic
+from time import process_time
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -144,11 +144,11 @@ def test_pieces_do_not_matter(parts: list[bytes]) -> None:
 
 
 def test_long_streams_take_no_long_time() -> None:
-    begun = monotonic()
+    begun = process_time()
     parser = EventStreamParser()
     for _ in range(20_000):
         parser.feed(b"0123456789")  # one line, in small pieces
     parser = EventStreamParser()
     parser.feed(b"\n" * 100_000)
     parser.feed(b":" + b"\r\n:" * 30_000)
-    assert monotonic() - begun < 4
+    assert process_time() - begun < 4

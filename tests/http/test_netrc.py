@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from time import monotonic
+from time import process_time
 
 import pytest
 from hypothesis import given, strategies as st
@@ -120,12 +120,12 @@ def test_any_text_is_a_file_or_an_error(words: list[str]) -> None:
     "piece", ['"', '\\"', "machine a ", "# ", "macdef a\n", "macdef a\n\n", "\n ", "default\t"]
 )
 def test_long_files_take_no_long_time(piece: str) -> None:
-    begun = monotonic()
+    begun = process_time()
     try:
         parse_netrc(piece * (200_000 // len(piece)), max_machines=1_000_000)
     except HttpError.InvalidValue:
         pass
-    assert monotonic() - begun < 2
+    assert process_time() - begun < 2
 
 
 def test_secrets_are_not_shown() -> None:

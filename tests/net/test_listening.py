@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -159,11 +160,18 @@ class TestAccepting:
                 clients.enter_context(kind.connect(addr_of(listener)))
             accepted.append(drive(listener.accept_persistently_flow(failed), timeout=5)[0])
             # No number below is free, and the limit is so high that all of SPARE_DESCRIPTORS is left over: an
-            # event loop, which is one of the rest, takes up to ten.
-            highest = max(*open_fds(), 4 * listening.SPARE_DESCRIPTORS)
+            # event loop, which is one of the rest, takes up to ten. None of these is taken: whoever started
+            # the suite may have left a descriptor with a high number, near the limit.
+            spare = listening.SPARE_DESCRIPTORS
+            taken = open_fds().keys()
+            highest = next(
+                number
+                for number in count(4 * spare)
+                if taken.isdisjoint(range(number + 1, number + 1 + spare))
+            )
             while clients.enter_context(open(os.devnull)).fileno() < highest:
                 pass
-            limit = highest + 1 + listening.SPARE_DESCRIPTORS
+            limit = highest + 1 + spare
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
             try:
                 more = [drive(listener.accept_persistently_flow(failed), timeout=5)[0] for _ in range(2)]

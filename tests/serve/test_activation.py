@@ -209,11 +209,13 @@ class TestListenFds:
     def test_one_that_is_not_open(
         self, environment: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(activation, "LISTEN_FDS_START", 9000)
+        closed = os.dup(0)
+        os.close(closed)
+        monkeypatch.setattr(activation, "LISTEN_FDS_START", closed)
         environment(LISTEN_PID=os.getpid(), LISTEN_FDS=1)
         with pytest.raises(AdoptError.BadDescriptor) as caught:
             listen_fds()
-        assert caught.value.fd == 9000
+        assert caught.value.fd == closed
         assert listen_fds() == []
 
     @pytest.mark.parametrize(
