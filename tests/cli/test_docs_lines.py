@@ -111,13 +111,13 @@ def terminate(process: subprocess.Popen[str]) -> None:
 
 
 def client_of(line: str, local: str) -> str:
-    """A line that talks to the server of `line`."""
+    """A line that talks to the server of `line`: by curl where it can, which starts in no time."""
     if "udp" in line.split()[1:3] or "--udp" in line:
         return f"netkit udp send --data 'hello\n' {local}"
     if "serve http" in line:
         scheme = "https" if "--tls" in line else "http"
         local = local.replace("0.0.0.0", "127.0.0.1").replace("[::]", "127.0.0.1")
-        return f"netkit http fetch --insecure -q -o /dev/null -u ann:secret {scheme}://{local}/"
+        return f"{require_peer('curl')} --insecure --silent --output /dev/null --user ann:secret {scheme}://{local}/"
     if "serve tls" in line:
         if "--echo" in line:
             return f"netkit tcp connect --tls --insecure -N {local}"
