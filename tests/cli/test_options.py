@@ -157,3 +157,19 @@ def test_a_command_may_keep_letters_and_read_its_own_grammar(netkit: Callable[..
     assert netkit("raw", "count", "-q").exit_code == 2, "the short letters are not the frame's here"
     assert netkit("raw", "count", "--quiet").exit_code == 0
     assert netkit("raw", "count", "--plain").exit_code == 2, "a mode that the command does not offer"
+
+
+@pytest.mark.parametrize("text", ["0102030405060708", "01:02:03:04:05:06:07:08", "0102 0304:05060708"])
+def test_octets_are_written_in_one_form_everywhere(text: str) -> None:
+    from netkit.cli.commands.dig.grammar.flag_values import Cookie
+    from netkit.cli.commands.udp import Hex
+    from netkit.cli.payload.dns.identity import Secret
+    from netkit.dns.edns import EdnsOption
+
+    octets = bytes(range(1, 9))
+    assert Hex().convert(text, None, None) == options.parse_hex(text) == octets
+    assert Cookie().convert(text, None, None) == EdnsOption.Cookie(octets)
+    assert Secret().convert(f"{text} {text}", None, None) == octets * 2
+    for wrong in ("0", "0x01", "zz"):
+        with pytest.raises(ValueError, match="hex"):
+            options.parse_hex(wrong)

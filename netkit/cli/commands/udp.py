@@ -11,7 +11,7 @@ from netkit.cli.frame import options
 from netkit.cli.frame.command import Run, command
 from netkit.cli.frame.fields import Endpoint
 from netkit.cli.frame.groups import SourceOptions, option_group
-from netkit.cli.frame.options import File, Number, Seconds, Value, WrongValue, argument, option
+from netkit.cli.frame.options import File, Number, Seconds, Value, WrongValue, argument, option, parse_hex
 from netkit.cli.frame.output import b64
 from netkit.cli.frame.view import View
 from netkit.cli.payload.bind import ANYWHERE, Bind
@@ -101,7 +101,7 @@ class Hex(Value[bytes]):
         if isinstance(value, bytes):
             return value
         try:
-            return bytes.fromhex(str(value).replace(":", " "))
+            return parse_hex(str(value))
         except ValueError:
             self.wrong(f"{value!r} is not hexadecimal", param, ctx)
 

@@ -190,6 +190,11 @@ def services() -> list[str]:
     return known_services()
 
 
+def parse_hex(text: str) -> bytes:
+    """Octets in hexadecimal, with blanks or colons between them where there are any. Raises ValueError."""
+    return bytes.fromhex(text.replace(":", " "))
+
+
 class Port(Value[int]):
     """A port number, or a service's name."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from netkit.cli.frame.exits import Exit, Failure, Terminated
 from netkit.cli.frame.messages import suggest
+from netkit.cli.frame.options import parse_hex
 from netkit.cli.ws.exits import end_of, failure_of, is_transient
 from netkit.cli.ws.sending import Outgoing
 from netkit.cli.ws.session import FIRST_DELAY, MAX_DELAY, Watched
@@ -315,6 +316,6 @@ class Console:
 
 def _octets(text: str) -> bytes:
     try:
-        return bytes.fromhex(text.replace(":", " "))
+        return parse_hex(text)
     except ValueError:
         raise Wrong("write octets in hexadecimal, as in /binary 00 ff 10") from None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from time import time
 from typing import TYPE_CHECKING
 
-from netkit.dns.constants import DnsRecordType, Opcode
+from netkit.dns.constants import DnsRecordType, Opcode, Rcode
 from netkit.dns.errors import DnsError
 from netkit.dns.policy.verdict import judge
+from netkit.dns.transports.reply import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from netkit.dns.policy.upstream import Upstream
     from netkit.dns.policy.verdict import Meaning
     from netkit.dns.records.base import DnsRecord
-    from netkit.dns.transports.reply import Reply
     from netkit.proxy.url import Proxy
+
+
+#: Answers that are shown only where a flag asks for them: each led to another query.
+_ON_DEMAND = {"showbadcookie": Rcode.BADCOOKIE, "showbadvers": Rcode.BADVERS}
 
 
 class Shown:
@@ -148,6 +152,43 @@ class Answered(Shown):
         if upstream is None or not upstream.transport.is_encrypted:
             return None
         return upstream.tls_name or str(self.reply.server.ip)
+
+    @property
+    def sent(self) -> list[tuple[Step | None, Message]]:
+        """The queries that led to the answer, in the order in which they were sent, each with its step."""
+        found: list[tuple[Step | None, Message]] = [
+            (step, self.reply.query if step.came is self.reply else step.query) for step in self.history
+        ]
+        return found or [(None, self.reply.query)]
+
+    def reply_before(self, step: Step | None) -> Reply | None:
+        """What came of a query before the one that was answered, if it is to be shown."""
+        if step is None or not isinstance(step.came, Reply) or step.came is self.reply:
+            return None
+        rcode, flags = step.came.message.rcode, self.query.flags
+        wanted = any(flags.get(flag) and rcode == each for flag, each in _ON_DEMAND.items())
+        return step.came if wanted else None
+
+    @property
+    def steps(self) -> list[tuple[str, float]]:
+        """The steps on the way to the answer, with how long each took, in seconds."""
+        reply, made = self.reply, self.reply.connection
+        found: list[tuple[str, float]] = []
+        if made is not None and not made.is_reused:
+            timed = (("connect", made.connect_s), ("proxy", made.proxy_s), ("tls", made.tls_s))
+            found = [(name, seconds) for name, seconds in timed if seconds is not None]
+        return [*found, ("wait", max(reply.elapsed_s - sum([seconds for _, seconds in found]), 0.0))]
+
+    def spent(self, seconds: float) -> str:
+        """A time in milliseconds, with -u in microseconds."""
+        if self.query.flags.get("microseconds"):
+            return f"{seconds * 1_000_000:.0f}"
+        return f"{seconds * 1000:.1f}"
+
+    @property
+    def unit(self) -> str:
+        """The unit of `spent`."""
+        return "us" if self.query.flags.get("microseconds") else "ms"
 
     @property
     def shown_before(self) -> tuple[Answered, ...]:

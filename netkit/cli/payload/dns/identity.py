@@ -8,7 +8,7 @@ import click
 
 from netkit._version import __version__
 from netkit.cli.frame.groups import OptionGroup, field, flag
-from netkit.cli.frame.options import Value, WrongValue
+from netkit.cli.frame.options import Value, WrongValue, parse_hex
 
 if TYPE_CHECKING:
     from netkit.dns.authority.options import ServerOptions
@@ -45,7 +45,7 @@ class Secret(Value[bytes]):
         if isinstance(value, bytes):
             return value
         try:
-            secret = bytes.fromhex(str(value))
+            secret = parse_hex(str(value))
         except ValueError:
             secret = b""
         if len(secret) != SECRET_SIZE:

@@ -10,7 +10,7 @@ from netkit.cli.commands.dig.comparing.words import (
     flags_that_count,
     summary,
 )
-from netkit.cli.commands.dig.showing.words import name_text, rdata
+from netkit.cli.commands.dig.showing.words import Wording
 from netkit.cli.payload.dns.history import TITLES, history_cells
 from netkit.cli.render.tables import facts, mark, table, text
 from netkit.dns.comparing.comparison import Standing
@@ -34,7 +34,7 @@ _VERDICTS: dict[Standing, Verdict] = {
 def compared_sheet(result: Compared, env: Environment) -> Iterable[Any]:
     """The renderables of a comparison."""
     comparison, query = result.comparison, result.query
-    name = name_text(result, query.name, env.encoding, at_terminal=True)
+    name = Wording.at_terminal(result, env).name(query.name)
     found: list[tuple[str, object]] = [("question", f"{name} {query.rdclass} {query.rdtype}")]
     if result.zone is not None:
         found.append(("servers of", result.zone))
@@ -103,8 +103,8 @@ def _server_row(member: Member, env: Environment) -> Sequence[object]:
 
 
 def _record_cells(result: Compared, record: DnsRecord, env: Environment) -> Sequence[object]:
-    owner = name_text(result, record.name, env.encoding, at_terminal=True)
-    return owner, record.ttl, record.rdtype, rdata(result, record, env.encoding, at_terminal=True)
+    owner = Wording.at_terminal(result, env).name(record.name)
+    return owner, record.ttl, record.rdtype, Wording.at_terminal(result, env).data(record)
 
 
 def _differences(result: Compared, found: Any) -> Iterator[tuple[str, str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netkit.cli.commands.dig.showing.words import name_text, rdata
+from netkit.cli.commands.dig.showing.words import Wording
 from netkit.cli.frame.messages import plural
 from netkit.dns.comparing.comparison import Standing
 
@@ -52,8 +52,8 @@ def flags_that_count(member: Member) -> str:
 
 def record_cells(result: Shown, record: DnsRecord) -> Sequence[object]:
     """A record as the cells of a line."""
-    name = name_text(result, record.name, "utf-8", at_terminal=False)
-    return name, record.ttl, record.rdclass, record.rdtype, rdata(result, record, "utf-8", at_terminal=False)
+    name = Wording(result).name(record.name)
+    return name, record.ttl, record.rdclass, record.rdtype, Wording(result).data(record)
 
 
 def difference_lines(result: Shown, found: Difference) -> Iterator[Sequence[object]]:

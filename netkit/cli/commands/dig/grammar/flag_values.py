@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netkit.cli.frame.options import Value
+from netkit.cli.frame.options import Value, parse_hex
 
 if TYPE_CHECKING:
     import click
@@ -52,7 +52,7 @@ class Cookie(Value["EdnsOption"]):
         if not isinstance(value, str):
             return value  # type: ignore[no-any-return]  # converted before
         try:
-            octets = bytes.fromhex(value)
+            octets = parse_hex(value)
         except ValueError:
             self.wrong(f"{value!r} is not octets in hexadecimal", param, ctx)
         if len(octets) < 8:

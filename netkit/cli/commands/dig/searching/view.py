@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from netkit.cli.commands.dig.comparing.view import ComparedView
 from netkit.cli.commands.dig.comparing.words import behind_words, summary
 from netkit.cli.commands.dig.searching.asking import SearchedServers
-from netkit.cli.commands.dig.showing.words import rdata
+from netkit.cli.commands.dig.showing.words import Wording
 from netkit.cli.payload.dns.history import history_lines
 from netkit.dns.records.base import DnsRecord
 
@@ -35,7 +35,7 @@ class SearchView(ComparedView):
                 who = member.server if member.server.address else member.server.name
                 yield f";; {who}: {member.standing}: {member.reason}"
                 continue
-            text = rdata(result, soa, "utf-8", at_terminal=False)
+            text = Wording(result).data(soa)
             yield f"SOA {text} from server {reply.server.ip} in {reply.elapsed_s * 1000:.1f} ms."
         if not comparison.agree:
             for serial in comparison.serials:
@@ -84,7 +84,7 @@ class SearchView(ComparedView):
         if comparison.groups:
             soas = {soa.rdata_text(): soa for member in comparison.members if (soa := soa_of(member))}
             for soa in soas.values():
-                yield text(f"SOA {rdata(result, soa, env.encoding, at_terminal=True)}", "dim")
+                yield text(f"SOA {Wording.at_terminal(result, env).data(soa)}", "dim")
         servers = plural(len(comparison.members), "server")
         yield text(f"{servers} in {result.elapsed_s * 1000:.1f} ms", "dim")
 

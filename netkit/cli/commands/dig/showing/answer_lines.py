@@ -10,17 +10,7 @@ from typing import TYPE_CHECKING
 
 from netkit.cli.commands.dig.answered import Answered, Shown
 from netkit.cli.commands.dig.grammar.styles import style_of
-from netkit.cli.commands.dig.showing.words import (
-    answer_before,
-    carried,
-    name_text,
-    option_words,
-    rdata,
-    sent_queries,
-    spent,
-    steps,
-    unit,
-)
+from netkit.cli.commands.dig.showing.words import Wording, carried, option_words
 from netkit.cli.payload.dns.history import history_lines
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.lines import question_line, record_line
@@ -50,13 +40,13 @@ def answer_lines(result: Answered) -> Iterable[str]:
     """The lines of an answer, with the queries and the answers before it that flags ask for."""
     reply, comments = result.reply, result.shows("comments")
     groups: list[list[str]] = []
-    for step, query in sent_queries(result):
+    for step, query in result.sent:
         if comments and step is not None and step.why in _AGAIN:
             version = 0 if query.edns is None else query.edns.version
             groups.append([_AGAIN[step.why].format(version=version)])
         if result.query.flags.get("qr"):
             groups += _query_groups(result, query)
-        before = answer_before(result, step)
+        before = result.reply_before(step)
         if before is not None:
             groups += _answer_groups(result, before)
             if result.shows("stats"):
@@ -141,7 +131,7 @@ def _parts(shown: Shown, message: Message, asked: Message) -> list[list[str]]:
         if comments:
             upper.append(f";; {titles.question.upper()} SECTION:")
         for question in message.question:
-            name = name_text(shown, question.name, "utf-8", at_terminal=False)
+            name = Wording(shown).name(question.name)
             upper.append(f";{question_line(question, style, owner=name)}")
     groups.append(upper)
     for name in RECORD_SECTIONS:
@@ -190,7 +180,7 @@ def _edns_lines(message: Message, asked: Message) -> Iterable[str]:
 def _stats(result: Answered) -> Iterable[str]:
     reply = result.reply
     host, port = reply.server.ip, reply.server.port
-    yield f";; Query time: {spent(result, reply.elapsed_s)} {unit(result)}ec{_in_steps(result)}"
+    yield f";; Query time: {result.spent(reply.elapsed_s)} {result.unit}ec{_in_steps(result)}"
     yield f";; SERVER: {host}#{port}({result.server_name or host}) ({reply.transport.upper()})"
     yield from [f";; {title}: {words}" for title, words in carried(result)]
     yield f";; MSG SIZE  rcvd: {reply.size}"
@@ -203,14 +193,10 @@ def _in_steps(result: Answered) -> str:
         return ""
     if made.is_reused:
         return ", over a connection that was there"
-    return f" ({', '.join([f'{name} {spent(result, seconds)}' for name, seconds in steps(result)])})"
+    return f" ({', '.join([f'{name} {result.spent(seconds)}' for name, seconds in result.steps])})"
 
 
 def shown_record(shown: Shown, record: DnsRecord, style: Style) -> str:
     """A record as dig prints it, with names in Unicode where that is wanted."""
-    return record_line(
-        record,
-        style,
-        owner=name_text(shown, record.name, "utf-8", at_terminal=False),
-        rdata=rdata(shown, record, "utf-8", at_terminal=False, style=style),
-    )
+    wording = Wording(shown)
+    return record_line(record, style, owner=wording.name(record.name), rdata=wording.data(record, style))

@@ -6,17 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netkit.cli.commands.dig.answered import Answered
 from netkit.cli.commands.dig.grammar.styles import style_of
-from netkit.cli.commands.dig.showing.words import (
-    answer_before,
-    carried,
-    name_text,
-    option_words,
-    rdata,
-    sent_queries,
-    spent,
-    steps,
-    unit,
-)
+from netkit.cli.commands.dig.showing.words import Wording, carried, option_words
 from netkit.cli.frame.messages import plural
 from netkit.cli.payload.dns.history import TITLES, history_cells
 from netkit.cli.render.tables import facts, mark, table, text
@@ -50,11 +40,11 @@ def reply_sheet(result: Answered, env: Environment) -> Iterable[Any]:
 
 def _one_sheet(result: Answered, env: Environment) -> Iterable[Any]:
     message = result.message
-    for step, query in sent_queries(result):
+    for step, query in result.sent:
         if result.query.flags.get("qr"):
             yield facts(_query_facts(result, step, query, env))
             yield text(" ")
-        before = answer_before(result, step)
+        before = result.reply_before(step)
         if before is not None and result.shows("comments"):
             yield facts(_facts(Answered(result.query, before), env))
             yield text(" ")
@@ -62,7 +52,7 @@ def _one_sheet(result: Answered, env: Environment) -> Iterable[Any]:
         yield facts(_facts(result, env))
     if result.shows("question") and not result.shows("comments"):
         for question in message.question:
-            name = name_text(result, question.name, env.encoding, at_terminal=True)
+            name = Wording.at_terminal(result, env).name(question.name)
             yield text(f"{name} {question.rdclass} {question.rdtype}", "bold")
     titles = section_names(message.opcode)
     for name in RECORD_SECTIONS:
@@ -72,7 +62,7 @@ def _one_sheet(result: Answered, env: Environment) -> Iterable[Any]:
     if result.shows("stats") or result.query.flags.get("identify"):
         reply = result.reply
         name = "" if result.server_name is None else f" ({result.server_name})"
-        how = f"{reply.transport.upper()} in {spent(result, reply.elapsed_s)} {unit(result)}{_steps(result)}"
+        how = f"{reply.transport.upper()} in {result.spent(reply.elapsed_s)} {result.unit}{_steps(result)}"
         yield text(f"{plural(reply.size, 'octet')} from {reply.server}{name} over {how}", "dim")
         words = [f"{title} {found}" if title == "PROXY" else found for title, found in carried(result)]
         if words:
@@ -90,7 +80,7 @@ def _steps(result: Answered) -> str:
         return ""
     if made.is_reused:
         return ", a connection that was there"
-    each = [f"{name} {spent(result, seconds)} {unit(result)}" for name, seconds in steps(result)]
+    each = [f"{name} {result.spent(seconds)} {result.unit}" for name, seconds in result.steps]
     return f" ({', '.join(each)})"
 
 
@@ -106,14 +96,14 @@ def _records(result: Answered, title: str, records: Sequence[DnsRecord], env: En
     titles = ("name", "TTL", "class", "type", "data")
     heads = []
     for record in records:
-        owner = name_text(result, record.name, env.encoding, at_terminal=True)
+        owner = Wording.at_terminal(result, env).name(record.name)
         ttl = ttl_text(record.ttl) if style.ttl_units else str(record.ttl)
         cells = (owner, ttl, *kind_words(record.rdclass, record.rdtype, style), "")
         heads.append([cells[index] for index in kept])
     shown_titles = [titles[index] for index in kept]
     style = _fitted(style, [[*shown_titles[:-1], ""], *heads], env.width)
     rows = [
-        [*head[:-1], rdata(result, record, env.encoding, at_terminal=True, style=style)]
+        [*head[:-1], Wording.at_terminal(result, env).data(record, style)]
         for head, record in zip(heads, records, strict=True)
     ]
     right = [kept.index(1)] if 1 in kept else []
@@ -143,7 +133,7 @@ def _facts(result: Answered, env: Environment) -> list[tuple[str, object]]:
     if result.shows("question") and not asked.question:
         found.append((title, "none: only a header was sent"))
     elif result.shows("question"):
-        name = name_text(result, query.name, env.encoding, at_terminal=True)
+        name = Wording.at_terminal(result, env).name(query.name)
         plain = "" if name == str(query.name) else f" ({query.name})"
         found.append((title, f"{name} {query.rdclass} {query.rdtype}{plain}"))
     verdict, words = _status(result)
@@ -164,7 +154,7 @@ def _query_facts(
     """A query as it was sent."""
     found: list[tuple[str, object]] = []
     for question in query.question:
-        name = name_text(result, question.name, env.encoding, at_terminal=True)
+        name = Wording.at_terminal(result, env).name(question.name)
         found.append(("query", f"{name} {question.rdclass} {question.rdtype}"))
     flags = " ".join(query.flag_names) or "none"
     size = plural(len(query.to_wire()), "octet")

@@ -17,7 +17,7 @@ from netkit.cli.commands.dig.showing.rows import (
     question_row,
     record_row,
 )
-from netkit.cli.commands.dig.showing.words import rdata, steps
+from netkit.cli.commands.dig.showing.words import Wording
 from netkit.cli.frame.cells import Column
 from netkit.cli.frame.fields import Endpoint
 from netkit.cli.frame.output import b64
@@ -193,7 +193,7 @@ class DigView(View[Answered]):
         if flags.get("identify"):
             source = f" from server {reply.server.ip} in {reply.elapsed_s * 1000:.0f} ms."
         for record in result.message.answer:
-            yield rdata(result, record, "utf-8", at_terminal=False, style=style) + source
+            yield Wording(result).data(record, style) + source
 
     def table(self, result: Answered, env: Environment) -> Iterable[Any]:
         from netkit.cli.commands.dig.showing.sheet import reply_sheet
@@ -229,7 +229,7 @@ class DigView(View[Answered]):
 def _step_rows(result: Answered) -> list[StepRow]:
     rows: list[StepRow] = []
     begun = 0.0
-    for name, seconds in steps(result):
+    for name, seconds in result.steps:
         rows.append({"phase": cast(Any, name), "started_s": begun, "ended_s": begun + seconds})
         begun += seconds
     return rows

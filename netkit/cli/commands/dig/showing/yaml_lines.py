@@ -11,7 +11,7 @@ from json import dumps
 from typing import TYPE_CHECKING, NamedTuple
 
 from netkit.addr import SocketAddr
-from netkit.cli.commands.dig.showing.words import answer_before, name_text, option_words, rdata, sent_queries
+from netkit.cli.commands.dig.showing.words import Wording, option_words
 from netkit.dns.constants import DnsRecordType
 from netkit.dns.edns import EdnsOption
 from netkit.dns.messages.header import QR, RA, RD, RECORD_SECTIONS, SECTIONS, Z, section_names
@@ -42,7 +42,7 @@ class Between(NamedTuple):
 
 def yaml_lines(result: Answered) -> Iterable[str]:
     """The entry of an answer, after those of its queries with +qr."""
-    reply, history = result.reply, sent_queries(result)
+    reply, history = result.reply, result.sent
     began = result.came_at - reply.elapsed_s
     last = history[-1][0]
     for step, query in history:
@@ -52,7 +52,7 @@ def yaml_lines(result: Answered) -> Iterable[str]:
             over = reply.transport if step is None else str(step.transport)
             between = Between(server, over, result.source)
             yield from entry_lines(result, query, query, len(query.to_wire()), between, (at,))
-        before = answer_before(result, step)
+        before = result.reply_before(step)
         if before is not None:
             yield from _reply(result, before, at)
     yield from _reply(result, reply, began)
@@ -127,7 +127,7 @@ def _message(shown: Shown, message: Message, asked: Message) -> Iterable[str]:
     if message.question and shown.shows("question"):
         yield f"{titles['question']}_SECTION:"
         for question in message.question:
-            name = name_text(shown, question.name, "utf-8", at_terminal=False)
+            name = Wording(shown).name(question.name)
             yield f"  - {_quoted(f'{name} {question.rdclass} {question.rdtype}')}"
     for section in RECORD_SECTIONS:
         records = shown.section_of(message, section)
@@ -177,6 +177,6 @@ def _quoted(text: str) -> str:
 
 
 def _record(shown: Shown, record: DnsRecord) -> str:
-    owner = name_text(shown, record.name, "utf-8", at_terminal=False)
-    data = rdata(shown, record, "utf-8", at_terminal=False, style=_STYLE)
+    owner = Wording(shown).name(record.name)
+    data = Wording(shown).data(record, _STYLE)
     return f"{owner} {record.ttl} {record.rdclass} {record.rdtype} {data}"

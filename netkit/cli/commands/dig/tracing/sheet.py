@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from netkit.cli.commands.dig.showing.words import name_text, rdata
+from netkit.cli.commands.dig.showing.words import Wording
 from netkit.cli.commands.dig.tracing.words import asked_for, on_the_way
 from netkit.cli.frame.messages import plural
 from netkit.cli.payload.dns.history import TITLES, history_cells
@@ -26,7 +26,7 @@ _SEVERITIES: dict[str, Verdict] = {"error": "bad", "warning": "warn", "note": "n
 def trace_sheet(result: Traced, env: Environment) -> Iterable[Any]:
     """The renderables for a walk."""
     trace, query = result.trace, result.query
-    name = name_text(result, query.name, env.encoding, at_terminal=True)
+    name = Wording.at_terminal(result, env).name(query.name)
     rows = [_row(result, hop, env) for hop in on_the_way(result)]
     title = f"{name} {query.rdtype} from the root"
     yield table(("#", "zone", "server", "time", "what came"), rows, title=title, right=(0, 3))
@@ -34,10 +34,10 @@ def trace_sheet(result: Traced, env: Environment) -> Iterable[Any]:
     if records and trace.error is None:
         cells = [
             (
-                name_text(result, record.name, env.encoding, at_terminal=True),
+                Wording.at_terminal(result, env).name(record.name),
                 record.ttl,
                 record.rdtype,
-                rdata(result, record, env.encoding, at_terminal=True),
+                Wording.at_terminal(result, env).data(record),
             )
             for record in records
         ]
@@ -51,7 +51,7 @@ def trace_sheet(result: Traced, env: Environment) -> Iterable[Any]:
 
 
 def _row(result: Traced, hop: Hop, env: Environment) -> Sequence[object]:
-    zone = name_text(result, hop.zone, env.encoding, at_terminal=True)
+    zone = Wording.at_terminal(result, env).name(hop.zone)
     # A search for the address of a name server is indented under the zone that needs it.
     indented = f"{'  ' * hop.depth}{zone}"
     verdict = _verdict(hop)

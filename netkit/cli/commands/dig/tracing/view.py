@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from netkit.cli.commands.dig.answered import Answered
 from netkit.cli.commands.dig.grammar.styles import short_style
 from netkit.cli.commands.dig.showing.view import message_lines, record_lines
-from netkit.cli.commands.dig.showing.words import rdata
+from netkit.cli.commands.dig.showing.words import Wording
 from netkit.cli.commands.dig.tracing.asking import Traced
 from netkit.cli.commands.dig.tracing.rows import TraceRow, trace_row
 from netkit.cli.commands.dig.tracing.words import asked_for, on_the_way
@@ -73,7 +73,7 @@ class TraceView(View[Traced]):
     def short(self, result: Traced) -> Iterable[Line]:
         style = short_style(result.query.flags)
         for record in asked_for(result):
-            yield rdata(result, record, "utf-8", at_terminal=False, style=style)
+            yield Wording(result).data(record, style)
 
     def table(self, result: Traced, env: Environment) -> Iterable[Any]:
         from netkit.cli.commands.dig.tracing.sheet import trace_sheet

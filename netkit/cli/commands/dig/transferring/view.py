@@ -8,7 +8,7 @@ from netkit.cli.commands.dig.answered import ShownTransfer
 from netkit.cli.commands.dig.grammar.styles import short_style, style_of
 from netkit.cli.commands.dig.showing.answer_lines import shown_record
 from netkit.cli.commands.dig.showing.rows import AnyRecord, QuestionRow, question_row, record_row
-from netkit.cli.commands.dig.showing.words import connection_words, rdata
+from netkit.cli.commands.dig.showing.words import Wording, connection_words
 from netkit.cli.frame.fields import Endpoint
 from netkit.cli.frame.messages import plural
 from netkit.cli.frame.view import View
@@ -79,7 +79,7 @@ def sent_lines(shown: ShownTransfer, batch: Iterable[Sent], form: str) -> list[s
     wanted = [sent for sent in batch if not (shown.has_one_soa and str(sent.part) == "last")]
     if form == "short":
         style = short_style(shown.query.flags)
-        return [rdata(shown, sent.record, "utf-8", at_terminal=False, style=style) for sent in wanted]
+        return [Wording(shown).data(sent.record, style) for sent in wanted]
     style = style_of(shown.query.flags)
     marks = {} if form == "plain" else _MARKS
     return [

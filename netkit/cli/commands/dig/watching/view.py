@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from netkit.cli.commands.dig.comparing.words import behind_words, difference_lines, summary
-from netkit.cli.commands.dig.showing.words import name_text, rdata
+from netkit.cli.commands.dig.showing.words import Wording
 from netkit.cli.commands.dig.watching.asking import Watched
 from netkit.cli.commands.dig.watching.rows import (
     WatchedRow,
@@ -202,11 +202,11 @@ def _where(news: News) -> str:
 
 
 def _data(job: Job, record: DnsRecord) -> str:
-    return rdata(job.shown, record, "utf-8", at_terminal=False)
+    return Wording(job.shown).data(record)
 
 
 def _record(job: Job, record: DnsRecord) -> str:
-    name = name_text(job.shown, record.name, "utf-8", at_terminal=False)
+    name = Wording(job.shown).name(record.name)
     return f"{name} {record.ttl} {record.rdtype} {_data(job, record)}"
 
 
