@@ -189,3 +189,10 @@ def test_what_https_does_not_import(place: Place) -> None:
     allowed = {"ssl", "truststore", "dataclasses"}
     found = forbidden_among(modules - imported("-c", "pass")[0], FETCHING - allowed)
     assert not found, sorted(found)
+
+
+@pytest.mark.parametrize("option", ["--early-data", "--tls-earlydata"])
+def test_an_option_is_told_by_netkit_s_name(fetch: Netkit, option: str) -> None:
+    refused = fetch(option, "--backend", "ssl", "https://127.0.0.1:1/", "https://127.0.0.1:1/")
+    assert refused.exit_code == 2
+    assert "http fetch: --early-data: ssl cannot send early data" in refused.stderr

@@ -102,8 +102,10 @@ class OptionGroup(Immutable):
 
     @classmethod
     def spelled(cls, name: str) -> str:
-        """How a field is written on the command line: its longest name."""
-        return max(cls.fields[name].names, key=len)
+        """How a field is written on the command line: netkit's name for it, which is the field's; else the
+        longest (`--cacert` is curl's name for `--ca`)."""
+        names, own = cls.fields[name].names, f"--{name.replace('_', '-')}"
+        return own if own in names else max(names, key=len)
 
     @classmethod
     def options(cls, argument: str, **changes: dict[str, Any]) -> list[Option]:
