@@ -672,6 +672,8 @@ def test_the_head_is_shown_once(fetch: Netkit, server: Server) -> None:
         (["--from-curl", "wget x"], "this is no curl command"),
         (["--from-curl"], "requires an argument"),
         (["a", "-C", "5"], "-C is for files"),
+        (["a", "--resume", "journal"], "--resume is for what is saved"),
+        (["a", "--rate", "1/s"], "--rate is for what is saved"),
         (["a", "-r", "x"], "-r: 'x' is no range"),
         (["a", "--range=1"], "--range: '1' is no range"),
         (["a", "-F", "x"], "-F: 'x' is no part of a form"),

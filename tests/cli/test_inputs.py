@@ -27,6 +27,7 @@ from netkit.errors import NetkitError
 from netkit.io import Event, Flow, Want, all_of, run
 from tests.cli import sample
 from tests.cli.helpers import Result, netkit_argv, process_environment
+from tests.conftest import free_port
 
 Netkit = Callable[..., Result]
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("sample")]
@@ -34,6 +35,43 @@ pytestmark = [pytest.mark.once, pytest.mark.usefixtures("sample")]
 
 def words(result: Result) -> list[str]:
     return [row["input"] for row in result.json]
+
+
+# -- what is repeated of them
+
+#: Commands that take a URL for an endpoint, or that ask for it.
+TAKE_URLS = [
+    "http fetch URL",
+    "link URL",
+    "tcp connect URL",
+    "tcp ping -c 1 URL",
+    "tcp scan URL 1",
+    "tls probe URL",
+    "udp ping -c 1 -w 0.1 URL",
+    "ws client WS hello",
+]
+
+
+@pytest.mark.parametrize("port", [None, 99999])
+@pytest.mark.parametrize("line", TAKE_URLS)
+def test_no_password_is_repeated(netkit: Netkit, line: str, port: int | None, tmp_path: Path) -> None:
+    url = f"http://ann:s3cret@127.0.0.1:{port or free_port()}/"
+    words = line.replace("URL", url).replace("WS", url.replace("http", "ws")).split()
+    for form in ("--json", "--plain"):
+        result = netkit(*words, form)
+        assert "s3cret" not in result.stdout + result.stderr
+    if line in ("http fetch URL", "link URL", "tls probe URL") and port is None:
+        urls, journal = tmp_path / "urls", tmp_path / "journal"
+        urls.write_text(f"{url}\n")
+        words = line.replace("URL", f"-o {tmp_path / 'body'}" if line == "http fetch URL" else "").split()
+        result = netkit(*words, "--file", str(urls), "--resume", str(journal), "--json")
+        assert "s3cret" not in result.stdout + result.stderr + journal.read_text()
+
+
+def test_the_place_of_a_password_is_shown(netkit: Netkit) -> None:
+    rest = f"127.0.0.1:{free_port()}/x"
+    (row,) = netkit("tls", "probe", f"https://ann:s3cret@{rest}", "--json").json
+    assert row["input"] == f"https://ann:***@{rest}"
 
 
 # -- where inputs come from

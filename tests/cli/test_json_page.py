@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, get_args
 
 import pytest
 
-from netkit.cli.frame.exits import STAGE_EXITS, Failure, Layer
+from netkit.cli.frame.exits import STAGE_EXITS, Exit, Failure, Layer
 from netkit.cli.frame.fields import Address, Endpoint, EndpointOrPath
 from netkit.cli.frame.output import json_line
 from netkit.cli.frame.root import load
@@ -286,4 +286,4 @@ def test_kinds() -> None:
 
 def test_the_error_object_of_the_page_is_as_they_are() -> None:
     shown = json.loads(re.search(r"```json\n(.*?)```", PAGE, re.DOTALL)[1])  # type: ignore[index]
-    assert list(shown) == list(Failure(*[None] * 5).to_json())  # type: ignore[arg-type]
+    assert list(shown) == list(Failure(Exit.OK, "", "usage", "", "").to_json())

@@ -26,7 +26,7 @@ from netkit.cli.frame.cells import Column
 from netkit.cli.frame.command import Run, Section, command
 from netkit.cli.frame.exits import Exit
 from netkit.cli.frame.groups import option_group
-from netkit.cli.frame.messages import plural
+from netkit.cli.frame.messages import plural, without_password
 from netkit.cli.frame.options import HOST, Seconds, WrongValue, option
 from netkit.cli.frame.view import View
 
@@ -210,9 +210,15 @@ def fetch(
         raise WrongValue(
             "standard input can be sent to one URL only", "-d @- reads it before, for all of them"
         )
+    for name, given in (("--resume", targets.how.resume), ("--rate", targets.how.rate)):
+        if given is not None and not save.saves:
+            raise WrongValue(
+                f"{name} is for what is saved",
+                "add -O, or -o FILE: without them bodies come one after the other on standard output",
+            )
     if show.offline or show.curl:
         for url, each in plans_of(words, plan):
-            run.input = url
+            run.input = without_password(url)
             describe(run, each, curl=show.curl, is_saved=save.saves, beside=_beside(run))
         return None
     if tls.early_data and not (many or follow.follows):
@@ -266,9 +272,9 @@ def _one_by_one(
     try:
         while (item := run.wait(lines.next())) is not None:
             try:
-                run.result(run.wait(fetched(item.text), timeout), item.text)
+                run.result(run.wait(fetched(item.text), timeout), item.shown)
             except Exception as error:
-                run.failed(error, item.text)
+                run.failed(error, item.shown)
         if lines.empty:
             run.no_input(urls)
     finally:

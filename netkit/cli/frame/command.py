@@ -34,6 +34,7 @@ import click
 from netkit.cli.frame.context import Environment
 from netkit.cli.frame.exits import Exit, explain
 from netkit.cli.frame.groups import Bundle, OutputOptions
+from netkit.cli.frame.messages import without_password
 from netkit.cli.frame.options import TYPED, Option
 from netkit.cli.frame.output import Output
 from netkit.cli.frame.usage import WORDS, usage_error
@@ -101,11 +102,12 @@ class Run(Output[R], Generic[R]):
         inputs.check()
         if inputs.single:
             (text,) = inputs.texts
+            shown = inputs.spec.shown(text)
             try:
                 found = function(inputs.parse(text))
-                self.result(self.wait(found, timeout) if isinstance(found, Generator) else found, text)
+                self.result(self.wait(found, timeout) if isinstance(found, Generator) else found, shown)
             except Exception as error:
-                self.failed(error, text)
+                self.failed(error, shown)
             return
         from netkit.cli.frame.batch import Batch
 
@@ -285,7 +287,7 @@ class NetkitCommand(click.Command):
         run.options = {name for param in self.params for name in param.opts}
         run.given = ctx.params
         run.typed = tuple(ctx.meta.get(TYPED, ()))
-        run.input = run.typed[0] if len(run.typed) == 1 else None
+        run.input = without_password(run.typed[0]) if len(run.typed) == 1 else None
         try:
             env.configure(
                 mode=output.mode,

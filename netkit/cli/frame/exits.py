@@ -22,6 +22,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, NotRequired, TypeAlias, TypedDict, cast
 
 from netkit.cli.frame.fields import Endpoint
+from netkit.cli.frame.messages import without_password
 from netkit.cli.frame.remedies import advice
 from netkit.errors import FIREWALL_HINT, NO_CONNECTION, SYSTEM_KINDS, NetkitError, Stage, system_kind
 
@@ -165,7 +166,7 @@ class Failure(NamedTuple):
             "layer": cast(Layer, self.layer),
             "stage": self.stage,
             "kind": self.kind,
-            "message": self.message,
+            "message": without_password(self.message),
             "hint": self.hint,
         }
         if self.layer == "tcp":

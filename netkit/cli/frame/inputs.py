@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 import click
 
 from netkit.cli.frame.groups import OptionGroup, bundle, field, flag
+from netkit.cli.frame.messages import without_password
 from netkit.cli.frame.options import Argument, Complete, Endpoint, F, File, Number, Rate, WrongValue
 from netkit.errors import NetkitError, hint_of
 
@@ -44,7 +45,7 @@ class Spec(NamedTuple):
     metavar: str
     parse: Callable[[str], Any]
     required: bool = True
-    shown: Callable[[str], str] = str
+    shown: Callable[[str], str] = without_password
     form: str | None = None
 
     def parsed_by(self, parse: Parse) -> Spec:
@@ -93,7 +94,7 @@ def many(
     together: bool = False,
     then: str | None = None,
     short_letters: bool = True,
-    shown: Callable[[str], str] = str,
+    shown: Callable[[str], str] = without_password,
     help: str | None = None,  # noqa: A002 - click's own word
 ) -> Callable[[F], F]:
     """Take any number of inputs, as Python's `targets`, an `Inputs`.

@@ -17,6 +17,9 @@ _UNSAFE = re.compile(
 )
 _UNSAFE_BUT_TAB = re.compile(_UNSAFE.pattern.replace("\x00-\x1f", "\x00-\x08\x0a-\x1f"))
 
+#: The password of a URL, also of one without its scheme, and what is before it.
+_PASSWORD = re.compile(r"((?:^|://)[^/?#\\\s:@]*:)[^/?#\\\s]*(?=@)")
+
 _ABBREVIATIONS = frozenset(("dns", "fd", "http", "io", "ip", "sni", "tls", "uri", "url"))
 
 
@@ -40,12 +43,23 @@ def visible(text: str, *, tabs: bool = False) -> str:
     return (_UNSAFE_BUT_TAB if tabs else _UNSAFE).sub(_escape, text)
 
 
+def without_password(text: str) -> str:
+    """`text` as it may be repeated in rows, messages and journals: of a URL's password it has `***`.
+
+    >>> without_password("https://ann:secret@example.com:8443/")
+    'https://ann:***@example.com:8443/'
+    >>> without_password("ann:secret@example.com")
+    'ann:***@example.com'
+    """
+    return _PASSWORD.sub(r"\1***", text) if "@" in text else text
+
+
 def message_lines(doing: str | None, happened: str, hint: str | None = None) -> list[str]:
     """`netkit: <what was being done>: <what happened>`, and `hint: <what to do>` where there is one."""
     if doing:
         doing, happened = _said_once(doing, happened)
     words = f"{doing}: {happened}" if doing else happened
-    lines = [f"netkit: {visible(words)}"]
+    lines = [f"netkit: {visible(without_password(words))}"]
     if hint:
         lines.append(f"hint: {visible(hint)}")
     return lines

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from netkit.cli.frame.messages import without_password
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
 SECRET_OPTIONS = ("--tsig-key", "--proxy")
 #: -y, with its value glued to it or not, also behind the letters of options without a value.
 _KEY = re.compile(r"-[46imnruv]*y")
-#: The user and the password in a URL.
-_USER = re.compile(r"(?<=://).+(?=@)")
 _HIDDEN = "..."
 
 
@@ -38,7 +38,7 @@ def without_secrets(words: Iterable[str]) -> list[str]:
             is_secret = key[0] == word
             shown.append(word if is_secret else f"{key[0]}{_HIDDEN}")
         else:
-            shown.append(_USER.sub(_HIDDEN, word))
+            shown.append(without_password(word))
     return shown
 
 
