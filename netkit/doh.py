@@ -167,6 +167,7 @@ def _connection(answer: Answer) -> tuple[Connection, float]:
         info.resumed,
         info.ocsp_response,
         info.ech_accepted,
+        info.tls_backend or "",
     )
     return connection, waited
 

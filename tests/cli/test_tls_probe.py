@@ -277,6 +277,8 @@ def test_resumption(netkit: Netkit, good: str, tls_files: Files) -> None:
     assert found["early_data_accepted"] is None
     shown = netkit("tls", "probe", good, "--ca", tls_files.ca, "--resumption").stdout
     assert ", resumed in " in shown
+    for more in ([], ["--insecure"]):  # refused, and a look at what it shows all the same
+        assert probed(netkit, good, "--resumption", *more)["resumption"]["resumed"] is True
 
 
 @needs_pyopenssl
@@ -287,9 +289,14 @@ def test_early_data(netkit: Netkit, tls_files: Files, tmp_path: Path) -> None:
     with listening(echoing(config)) as port:
         asked = (f"127.0.0.1:{port}", "--ca", tls_files.ca, "--resumption", "--early-data", str(data))
         row = probed(netkit, *asked)
+        refused = probed(netkit, asked[0], *asked[3:])
+        insecure = probed(netkit, asked[0], "--insecure", *asked[3:])
     assert row["backend"] == "pyopenssl"
     assert row["resumption"]["max_early_data"] == 1024
     assert row["resumption"]["early_data_accepted"] is True
+    assert refused["resumption"]["max_early_data"] == 1024
+    assert refused["resumption"]["early_data_accepted"] is None, "no data for a server that was refused"
+    assert insecure["resumption"]["early_data_accepted"] is True
 
 
 @needs_pyopenssl

@@ -176,7 +176,7 @@ def _connection(info: ConnectionInfo) -> str:
     if info.proxy is not None:
         words.append(f"through the proxy {info.proxy}")
     if info.tls_version is not None:
-        words.append(f"with {info.tls_version.as_str}, {info.cipher}")
+        words.append(f"with {info.tls_version.as_str}, {info.cipher} ({info.tls_backend})")
         words += early_words(info.early_data_accepted)
         if info.peer_chain:
             subject = info.peer_chain[0].subject or "without a name"

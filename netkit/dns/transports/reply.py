@@ -27,7 +27,7 @@ class Connection(NamedTuple):
     not wait for these steps. `tls_version`, `cipher`, `alpn` and `group` are what TLS agreed on,
     `http_version` is as in `"2"`; empty without. `resumed` says whether an earlier session of TLS was
     resumed; None if that is not known. `ocsp_response` is what the server stapled, DER. `ech_accepted` says
-    whether the server decrypted the hello; None where it was not encrypted.
+    whether the server decrypted the hello; None where it was not encrypted. `tls_backend` names the backend.
     """
 
     connect_s: float | None = None
@@ -42,6 +42,7 @@ class Connection(NamedTuple):
     resumed: bool | None = None
     ocsp_response: bytes | None = None
     ech_accepted: bool | None = None
+    tls_backend: str = ""
 
     @property
     def made_in(self) -> float:

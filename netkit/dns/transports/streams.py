@@ -248,6 +248,7 @@ def dial_flow(
         resumed=secure.resumed,
         ocsp_response=secure.ocsp_response,
         ech_accepted=secure.ech_accepted,
+        tls_backend=secure.backend,
     )
     try:
         if upstream.pins:

@@ -521,7 +521,7 @@ class Dialer:
         info.tls_version, info.cipher, info.alpn = tls.negotiated_version, tls.cipher, tls.alpn
         info.group, info.resumed, info.peer_chain = tls.group, tls.resumed, tls.peer_chain
         info.ocsp_response, info.ech_accepted = tls.ocsp_response, tls.ech_accepted
-        info.early_data_accepted = tls.early_data_accepted
+        info.early_data_accepted, info.tls_backend = tls.early_data_accepted, tls.backend
         tell(
             "tls",
             version=info.tls_version,

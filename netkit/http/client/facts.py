@@ -115,7 +115,8 @@ class ConnectionInfo:
     None, or empty, without TLS; `resumed` says whether the session of an earlier connection was resumed,
     `ocsp_response` is what the server stapled, in DER, and `ech_accepted` says whether the server decrypted
     the hello, None where it was not encrypted. `early_data_accepted` says whether the server took this
-    exchange's request as early data (0-RTT), None if it was not sent so.
+    exchange's request as early data (0-RTT), None if it was not sent so. `tls_backend` is the name of the
+    backend (`"ssl"`).
     `proxy` is the proxy's address as text, without credentials. `attempts` are the addresses that were tried
     to connect.
     """
@@ -134,6 +135,7 @@ class ConnectionInfo:
         "proxy",
         "resumed",
         "reused",
+        "tls_backend",
         "tls_version",
         "unix_path",
         "version",
@@ -147,6 +149,7 @@ class ConnectionInfo:
         self.reused = False
         self.alpn: str | None = None
         self.tls_version: TlsVersion | None = None
+        self.tls_backend: str | None = None
         self.cipher: str | None = None
         self.group: str | None = None
         self.resumed: bool | None = None

@@ -75,10 +75,11 @@ def probe_flow(host: str, port: int = 443, options: ProbeOptions | None = None) 
     line = Line(host, port, name, asked)
     first = yield from attempt_flow(line, prepared)
     chain = first.chain
-    shown = first
+    shown, shown_by = first, prepared
     if first.refusal is not None:
-        again = yield from _second_look(line, config, look_until(monotonic(), began, asked.timeout))
-        shown = again or first
+        again = yield from _second_look(line, config, tickets, look_until(monotonic(), began, asked.timeout))
+        if again is not None:
+            shown, shown_by = again
     moment = asked.now or datetime.now(UTC)
     verification = _judged(first, chain, prepared, name, moment, asked) if chain or first.ended else None
     accepted = first.error is None and first.refusal is None
@@ -88,9 +89,12 @@ def probe_flow(host: str, port: int = 443, options: ProbeOptions | None = None) 
     if wanted == "required" and isinstance(first.error, AlertReceived) and config.identity_cert is None:
         first.error.hint, first.error.remedy = "the peer wants a client certificate", "identity_cert"
     resumption = None
-    if tickets is not None and first.ended and first.error is None:
+    if tickets is not None and shown.ended and shown.error is None and shown.refusal is None:
         until = look_until(monotonic(), began, asked.timeout)
-        resumption = yield from _resumed(line, prepared, tickets, asked.early_data, until)
+        # A server that was refused gets no data, unless none is ever refused.
+        trusts = shown is first or asked.config.verify_mode is CertVerifyMode.None_
+        early = asked.early_data if trusts else b""
+        resumption = yield from _resumed(line, shown_by, tickets, early, until)
     return ProbeReport(
         host=host,
         port=port,
@@ -168,11 +172,14 @@ def look_until(now: float, began: float, timeout: float | None) -> float:
     return longest if timeout is None else min(longest, began + _SHARE * timeout)
 
 
-def _second_look(line: Line, config: TlsConfig, until: float) -> Flow[Attempt | None]:
-    """Flow: a connection that accepts anything; None if there is none by the moment `until`."""
-    open_to_all = config.replace(verify_mode=CertVerifyMode.None_, verifier=None, session_store=None)
+def _second_look(
+    line: Line, config: TlsConfig, tickets: _Tickets | None, until: float
+) -> Flow[tuple[Attempt, PreparedConfig] | None]:
+    """Flow: a connection that accepts anything, and its settings; None if there is none by then."""
+    open_to_all = config.replace(verify_mode=CertVerifyMode.None_, verifier=None, session_store=tickets)
     try:
-        return (yield from before(until, attempt_flow(line, prepare(open_to_all))))
+        prepared = prepare(open_to_all)
+        return (yield from before(until, attempt_flow(line, prepared))), prepared
     except (NetkitError, OSError) as error:
         log.debug("no second connection: %s", error)
         return None

@@ -23,6 +23,7 @@ class TlsRow(TypedDict):
     ocsp_response_b64: Annotated[str | None, "What the server stapled, with --ocsp; null without"]
     ech_accepted: Annotated[bool | None, "null if the ClientHello was not encrypted"]
     early_data_accepted: Annotated[bool | None, "null if no early data (0-RTT) was sent"]
+    backend: Annotated[str, "The TLS backend: ssl, pyopenssl, rustls, ..."]
 
 
 class ClientCertificateRow(TypedDict):
@@ -47,7 +48,7 @@ def tls_row(stream: ByteStream) -> TlsRow | None:
     if version is None:
         return None
     tls: Any = stream
-    return _row(version.as_str, tls, tls.early_data_accepted)
+    return _row(version.as_str, tls, tls.early_data_accepted, tls.backend)
 
 
 def served_tls_row(stream: ByteStream) -> ServedTlsRow | None:
@@ -68,14 +69,15 @@ def info_tls_row(info: ConnectionInfo) -> TlsRow | None:
     """The same, of a connection of HTTP; None without TLS."""
     if info.tls_version is None:
         return None
-    return _row(info.tls_version.as_str, info, info.early_data_accepted)
+    return _row(info.tls_version.as_str, info, info.early_data_accepted, info.tls_backend or "")
 
 
 def dns_tls_row(made: Connection | None) -> TlsRow | None:
     """The same, of a connection to a name server; None without TLS, and over UDP."""
     if made is None or not made.tls_version:
         return None
-    return _row(made.tls_version, made, None)  # a query has the resolver's own connections
+    # A query has the resolver's own connections: nothing was sent early.
+    return _row(made.tls_version, made, None, made.tls_backend)
 
 
 class _Agreed(Protocol):
@@ -95,7 +97,7 @@ class _Agreed(Protocol):
     def ech_accepted(self) -> bool | None: ...
 
 
-def _row(protocol: str, agreed: _Agreed, early_data_accepted: bool | None) -> TlsRow:
+def _row(protocol: str, agreed: _Agreed, early_data_accepted: bool | None, backend: str) -> TlsRow:
     from netkit.cli.frame.output import b64
 
     stapled = agreed.ocsp_response
@@ -108,6 +110,7 @@ def _row(protocol: str, agreed: _Agreed, early_data_accepted: bool | None) -> Tl
         "ocsp_response_b64": None if stapled is None else b64(stapled),
         "ech_accepted": agreed.ech_accepted,
         "early_data_accepted": early_data_accepted,
+        "backend": backend,
     }
 
 
