@@ -197,7 +197,7 @@ class TlsStream(TlsBytes):
             if self._config.verifier is not None and not self._verifier_was_asked():
                 self._config.verifier(self.peer_chain, self.server_name)
             self._established = True
-            self._pace.found()
+            self._intake.found()
             self._keep_sessions()
             rest = early.rest(sent if self._session.early_data_accepted else None, self._session.alpn)
             if rest:
@@ -241,7 +241,7 @@ class TlsStream(TlsBytes):
                 self._flushing = False
             if done or (self._config.half_rtt and self._early_data):
                 return done
-            if self._pace.is_due():
+            if self._intake.is_due():
                 yield PAUSE
             yield from self._feed()
 
@@ -261,8 +261,11 @@ class TlsStream(TlsBytes):
         if not self._established:
             if self._reading:
                 raise BusyError(f"{self._what}'s reading side")
-            while not self._try_confirm() and self._inner.try_fill(fresh=True):
-                self._take_ciphertext(self._inner._buffer.take(RECEIVE_SIZE))
+            while not self._try_confirm() and (self._intake.unfed or self._inner.try_fill(fresh=True)):
+                if self._intake.unfed:
+                    self._take_step()
+                else:
+                    self._take_ciphertext(self._inner._buffer.take(RECEIVE_SIZE))
         return self._established
 
     def confirm_flow(self) -> Flow[None]:
@@ -384,6 +387,8 @@ class TlsStream(TlsBytes):
 
     def _catch_up(self) -> None:
         """Decrypt what was received, and send what can be: both belong to the session that ends."""
+        while self._intake.unfed:
+            self._take_step()
         while self._inner._buffer:
             self._take_ciphertext(self._inner._buffer.take(RECEIVE_SIZE))
         with self._lock:

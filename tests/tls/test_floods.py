@@ -10,8 +10,7 @@ import pytest
 from netkit.io import PAUSE, ByteStream, Event, LimitExceeded, run
 from netkit.tls import TlsError, TlsStream, TlsVersion
 from netkit.tls.backends import why_absent
-from netkit.tls.connection.moving import FILL_SIZE
-from netkit.tls.connection.pace import BARREN_LIMIT, HANDSHAKE_LIMIT, TURN_SIZE
+from netkit.tls.connection.intake import BARREN_LIMIT, FILL_SIZE, HANDSHAKE_LIMIT, STEP_SIZE, TURN_SIZE
 from netkit.tls.kernel.structures import APPLICATION_DATA, HANDSHAKE, crypto_info
 from tests.tls.conformance.ends import HOST, client_config, server_config
 from tests.tls.direction import Direction, settings
@@ -71,11 +70,11 @@ class Peer(ByteStream):
 class Flooded:
     """A client's stream, and its peer."""
 
-    def __init__(self, backend: str, version: TlsVersion) -> None:
+    def __init__(self, backend: str, version: TlsVersion, kind: type[Peer] = Peer) -> None:
         self._version = version
         one = settings(version, "AES-128-GCM")
         self.session = new_session(server_config("rustls", **one), None)
-        self.peer = Peer(self.session)
+        self.peer = kind(self.session)
         config = client_config(backend, min_version=version, max_version=version)
         self.stream = run(TlsStream.connect_flow(self.peer, HOST, config))
         self.peer.coming += self.session.take_output()
@@ -148,7 +147,7 @@ def test_a_flood_without_data_ends_soon_and_in_short_turns(
     # rustls refuses these two by itself: the 33rd of one kind.
     refuses = backend == "rustls" and flood is not tickets
     assert isinstance(caught.value, TlsError.HandshakeFailed if refuses else LimitExceeded)
-    assert max(flooded.fed) <= FILL_SIZE
+    assert max(flooded.fed) <= STEP_SIZE
     assert sum(flooded.fed) <= BARREN_LIMIT + 2 * FILL_SIZE
     with pytest.raises(type(caught.value)):
         run(stream.fill())
@@ -204,3 +203,94 @@ def test_a_handshake_without_end_is_given_up(backend: str) -> None:
     if backend != "rustls":  # which knows that no server of its time asks
         assert isinstance(caught.value, LimitExceeded)
         assert caught.value.limit == HANDSHAKE_LIMIT
+
+
+# -- much data at once
+
+
+class Generous(Peer):
+    """One whose octets come all at once."""
+
+    def _receive(self) -> Flow[None]:
+        assert self.coming, "it waits for more"
+        self._buffer.put(bytes(self.coming))
+        self.coming.clear()
+        return
+        yield
+
+
+DATA = bytes(range(251)) * 16_710  # four MiB
+
+
+def sent(flooded: Flooded) -> bytearray:
+    """What the peer sends with DATA in it, in records of 16 KiB."""
+    made = bytearray()
+    rest = memoryview(DATA)
+    while rest:
+        rest = rest[flooded.session.write(rest) :]
+        made += flooded.session.take_output()
+    return made
+
+
+def read_into(stream: TlsStream, sizes: list[int], found: bytearray) -> None:
+    """Read to the end with buffers of 1 MiB; `sizes` are those of the reads, and `found` what they gave."""
+    view = memoryview(bytearray(1 << 20))
+    while len(found) < len(DATA):
+        sizes.append(run(stream.read_into_flow(view)))
+        found += view[: sizes[-1]]
+
+
+@pytest.mark.parametrize("backend", OWN)
+def test_a_large_read_is_one_call_of_many_steps(backend: str) -> None:
+    flooded = Flooded(backend, TlsVersion.Tls13, Generous)
+    flooded.peer.coming += sent(flooded)
+    fed: list[int] = []
+    feed = flooded.stream.session.feed
+
+    def counting(data: bytes | memoryview) -> None:
+        fed.append(len(data))
+        feed(data)
+
+    flooded.stream.session.feed = counting  # type: ignore[method-assign]
+    sizes: list[int] = []
+    found = bytearray()
+    read_into(flooded.stream, sizes, found)
+    assert found == DATA
+    assert max(sizes) > 4 * STEP_SIZE
+    assert max(fed) <= STEP_SIZE
+
+
+@pytest.mark.parametrize("backend", OWN)
+def test_what_came_before_a_damaged_record_is_read_before_the_error(backend: str) -> None:
+    flooded = Flooded(backend, TlsVersion.Tls13, Generous)
+    flooded.peer.coming += sent(flooded)
+    flooded.peer.coming[2_500_000] ^= 1
+    found = bytearray()
+    with pytest.raises(TlsError):
+        read_into(flooded.stream, [], found)
+    assert 2_400_000 < len(found) < 2_500_000
+    assert DATA.startswith(found)
+    with pytest.raises(TlsError):
+        flooded.stream.read()
+
+
+@pytest.mark.parametrize("backend", OWN)
+def test_small_reads_go_on_in_what_a_large_one_received(backend: str) -> None:
+    flooded = Flooded(backend, TlsVersion.Tls13, Generous)
+    flooded.peer.coming += sent(flooded)
+    stream = flooded.stream
+    found = bytearray()
+    view = memoryview(bytearray(600_000))
+    for _ in range(3):
+        found += view[: run(stream.read_into_flow(view))]
+    found += stream.read_exactly(100_000)
+    while stream.try_fill():
+        found += stream.try_take() or b""
+        if len(found) == len(DATA):
+            break
+    assert found == DATA
+
+
+def test_the_attributes_of_streams_share_their_keys() -> None:
+    """From the 30th on each stream has a dictionary with keys of its own, of 2 KiB."""
+    assert len(vars(Flooded("ssl", TlsVersion.Tls13).stream)) < 30

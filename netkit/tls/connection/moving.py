@@ -8,7 +8,7 @@ Rules (the details of rule 8 of `netkit.io`):
 - Reading may produce ciphertext (the answer to a KeyUpdate). The reader offers it to the socket and does not
   wait. The rest is sent with the next write, which RFC 8446 section 4.6.3 allows. If a peer causes answers
   but does not read them, the stream fails at `OUTBOX_LIMIT`.
-- A turn has an end by the octets that came, and what brings no data has a limit: see `pace`.
+- A turn has an end by the octets that came, and what brings no data has a limit: see `intake`.
 - A lock protects the session, for one reader thread and one writer thread. It is never held across a yield.
 - A server's stream may be handed out before the client's Finished has come (`TlsConfig.half_rtt`). Who reads
   goes on with the handshake first: nothing is read that is not confirmed, and early data is kept apart.
@@ -39,7 +39,7 @@ from netkit.io import (
 from netkit.io.stream import LINGER, QUIET, RECEIVE_SIZE, WRITING
 from netkit.tls.connection.early import EarlyOffer
 from netkit.tls.connection.facts import TlsFacts
-from netkit.tls.connection.pace import Pace
+from netkit.tls.connection.intake import FILL_SIZE, Intake
 from netkit.tls.errors import TlsError
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ SEND_SIZE = 131_072
 #: How much plaintext `offer` takes at once, in bytes: its ciphertext may have to wait for the peer.
 OFFER_SIZE = 65_536
 
-#: The most ciphertext that is received at once, in bytes: the session works through all of it in one step.
-FILL_SIZE = 1 << 17
+#: The most ciphertext that is received at once into a caller's large buffer, in bytes.
+FEED_SIZE = 1 << 20
 
 #: The most ciphertext that leaves the session at once, in bytes: more than a piece of `SEND_SIZE` becomes.
 TAKE_SIZE = 140_000
@@ -92,8 +92,7 @@ class TlsBytes(TlsFacts):
         self._flushing = False
         self._encrypted = 0  # how much of what is being written the session has taken
         self._hungry = False  # the session has said that it needs more input, and got none since
-        self._pace = Pace()
-        self._cipher = memoryview(b"")  # where ciphertext of large bodies is received
+        self._intake = Intake()
         self._read_ahead: list[bytes] = []  # plaintext that `_finish` had to read to get past it
         self._failure: TlsError | None = None  # what ended the reading side
         self._established = False  # the handshake is over: the peer's Finished was right
@@ -133,14 +132,14 @@ class TlsBytes(TlsFacts):
         if len(buffer) >= size:
             return True
         self._reading = True
-        self._pace.begin()
+        self._intake.begin()
         try:
             while not self._eof:
                 if not self._hungry and self._take_plaintext():
                     if len(buffer) >= size:
                         return True
                 else:
-                    if self._pace.is_due():
+                    if self._intake.is_due():
                         yield PAUSE
                     yield from self._feed()
         finally:
@@ -155,10 +154,15 @@ class TlsBytes(TlsFacts):
         self._reading = True
         try:
             for _ in range(OPERATIONS_PER_TURN):
-                if not self._hungry and self._take_plaintext():
-                    return True
+                while True:  # of what was received nothing is left: who goes on waits for the socket
+                    if not self._hungry and self._take_plaintext():
+                        return True
+                    if not self._intake.unfed:
+                        break
+                    self._take_step()
                 # Where much comes, the next piece has often come.
-                count = self._inner.try_read_into(self._cipher) if self._cipher else None
+                cipher = self._intake.buffer
+                count = self._inner.try_read_into(cipher) if cipher else None
                 if count is None or not self._take_received(count):
                     break
             return False
@@ -192,7 +196,7 @@ class TlsBytes(TlsFacts):
             self._hungry = True
             return False
         if data:
-            self._pace.found()
+            self._intake.found()
             self._buffer.put(data)
         else:
             self._eof = True
@@ -210,7 +214,7 @@ class TlsBytes(TlsFacts):
                 self._established = self._session.handshake()
                 self._keep_early_data()
             if self._established:
-                self._pace.found()
+                self._intake.found()
         except TlsError as error:
             self._fail(error)
             self._offer_output()  # the alert with the reason, if the socket takes it at once
@@ -231,11 +235,11 @@ class TlsBytes(TlsFacts):
         if self._reading:
             raise BusyError(f"{self._what}'s reading side")
         self._reading = True
-        self._pace.begin()
+        self._intake.begin()
         try:
             self._check_open()
             while not (self._try_confirm() or (or_early and self._early_data)):
-                if self._pace.is_due():
+                if self._intake.is_due():
                     yield PAUSE
                 yield from self._feed()
         finally:
@@ -412,14 +416,18 @@ class TlsBytes(TlsFacts):
                         self._fail(error)
                 elif not self._decrypt_ahead():
                     return
-            if self._failure is not None or not self._inner.try_fill(fresh=True):
+            if self._failure is not None:
                 return
-            data = self._inner._buffer.take(RECEIVE_SIZE)
+            data: bytes | memoryview = self._intake.step()
+            if not data:
+                if not self._inner.try_fill(fresh=True):
+                    return
+                data = self._inner._buffer.take(RECEIVE_SIZE)
             if not data:
                 return  # the end, which the next read finds
             self._hungry = False
-            self._pace.feed(len(data))
-            if self._pace.is_flood:
+            self._intake.feed(len(data))
+            if self._intake.is_flood:
                 return
             with self._lock:
                 self._session.feed(data)
@@ -435,16 +443,33 @@ class TlsBytes(TlsFacts):
         if self._reading:
             raise BusyError(f"{self._what}'s reading side")
         self._reading = True
-        self._pace.begin()
+        self._intake.begin()
         try:
             while (size := self._decrypt_into(view)) is None:
-                if self._pace.is_due():
+                if self._intake.is_due():
                     yield PAUSE
-                if not (yield from self._feed()):
+                if not (yield from self._feed(min(FEED_SIZE, max(len(view), FILL_SIZE)))):
                     return 0
-            return size
+            return size + self._decrypt_more(view[size:]) if size and self._intake.unfed else size
         finally:
             self._reading = False
+
+    def _decrypt_more(self, view: memoryview) -> int:
+        """Decrypt into `view` the rest of what was received, as long as it is data: one call for many steps.
+
+        What ends or fails the stream there is for the next call.
+        """
+        got = 0
+        try:
+            while self._intake.unfed and got < len(view):
+                self._take_step()
+                size = self._decrypt_into(view[got:])
+                if not size:
+                    break
+                got += size
+        except NetkitError:
+            pass  # the stream keeps it: a failure, what waits to be sent, that it was closed
+        return got
 
     def _decrypt_into(self, view: memoryview) -> int | None:
         """Decrypt what there is into `view`; 0 is the end, None that more input is needed."""
@@ -463,36 +488,39 @@ class TlsBytes(TlsFacts):
         if size is None:
             self._check_outbox()
         else:
-            self._pace.found()
+            self._intake.found()
         self._eof = size == 0
         return size
 
     # Ciphertext, in and out.
 
-    def _feed(self) -> Flow[bool]:
-        """Flow: wait for ciphertext from the peer, and give it to the session.
+    def _feed(self, most: int = FILL_SIZE) -> Flow[bool]:
+        """Flow: wait for ciphertext from the peer, and give a step of it to the session.
 
         False if reading was stopped (`stop_reading`): the stream is at its end, and nothing is missing.
 
-        Where much comes, it is received into a buffer, which grows while the peer fills it. It goes when
-        little comes, so that an idle stream has none, and where no data comes.
+        Where much comes, it is received into a buffer, which grows up to `most` bytes while the peer fills
+        it. It goes when little comes, so that an idle stream has none, and where no data comes.
         """
-        inner, cipher = self._inner, self._cipher
+        if self._intake.unfed:
+            return self._take_step()
+        inner, cipher = self._inner, self._intake.buffer
         if not cipher:
             yield from inner.fill(1)
             data = inner._buffer.take(RECEIVE_SIZE)
-            if len(data) == RECEIVE_SIZE and self._pace.barren < RECEIVE_SIZE:
-                self._cipher = memoryview(bytearray(FILL_SIZE))
+            if len(data) == RECEIVE_SIZE and self._intake.barren < RECEIVE_SIZE:
+                self._intake.buffer = memoryview(bytearray(FILL_SIZE))
             return self._take_ciphertext(data)
-        return self._take_received((yield from inner.read_into_flow(cipher)))
+        return self._take_received((yield from inner.read_into_flow(cipher)), most)
 
-    def _take_received(self, count: int) -> bool:
-        """Give the session `count` bytes that were received into the buffer for them. As `_feed`."""
-        cipher = self._cipher
-        taken = self._take_ciphertext(cipher[:count])
-        if count * 8 < len(cipher) or self._pace.barren > FILL_SIZE:
-            self._cipher = memoryview(b"")
-        return taken
+    def _take_received(self, count: int, most: int = FILL_SIZE) -> bool:
+        """Give the session a step of the `count` bytes that were received. As `_feed`."""
+        self._intake.received(count, most)
+        return self._take_step()
+
+    def _take_step(self) -> bool:
+        """Give the session the next step of what was received. As `_feed`."""
+        return self._take_ciphertext(self._intake.step())
 
     def _take_ciphertext(self, data: bytes | memoryview) -> bool:
         """Give the session what came; `b""` is the end below. False if this stream has ended by that."""
@@ -502,10 +530,10 @@ class TlsBytes(TlsFacts):
         self._hungry = False
         if data:
             if self._established:
-                self._pace.check()
+                self._intake.check()
             else:
-                self._pace.check_handshake(self._config.max_early_data)
-            self._pace.feed(len(data))
+                self._intake.check_handshake(self._config.max_early_data)
+            self._intake.feed(len(data))
         with self._lock:
             if data:
                 self._session.feed(data)
@@ -601,6 +629,9 @@ class TlsBytes(TlsFacts):
         self._reading = True
         try:
             while not self._take_plaintext():
+                if self._intake.unfed:
+                    self._take_step()
+                    continue
                 if not self._inner.try_fill(fresh=fresh):
                     return False
                 if not self._take_ciphertext(self._inner._buffer.take(RECEIVE_SIZE)):
