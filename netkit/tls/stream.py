@@ -261,11 +261,8 @@ class TlsStream(TlsBytes):
         if not self._established:
             if self._reading:
                 raise BusyError(f"{self._what}'s reading side")
-            while not self._try_confirm() and (self._intake.unfed or self._inner.try_fill(fresh=True)):
-                if self._intake.unfed:
-                    self._take_step()
-                else:
-                    self._take_ciphertext(self._inner._buffer.take(RECEIVE_SIZE))
+            while not self._try_confirm() and self._take_what_came(fresh=True) is not None:
+                pass
         return self._established
 
     def confirm_flow(self) -> Flow[None]:

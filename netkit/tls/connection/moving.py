@@ -518,6 +518,14 @@ class TlsBytes(TlsFacts):
         self._intake.received(count, most)
         return self._take_step()
 
+    def _take_what_came(self, *, fresh: bool) -> bool | None:
+        """Give the session a step of what has come, without waiting. None if nothing has; else as `_feed`."""
+        if self._intake.unfed:
+            return self._take_step()
+        if not self._inner.try_fill(fresh=fresh):
+            return None
+        return self._take_ciphertext(self._inner._buffer.take(RECEIVE_SIZE))
+
     def _take_step(self) -> bool:
         """Give the session the next step of what was received. As `_feed`."""
         return self._take_ciphertext(self._intake.step())
@@ -629,13 +637,9 @@ class TlsBytes(TlsFacts):
         self._reading = True
         try:
             while not self._take_plaintext():
-                if self._intake.unfed:
-                    self._take_step()
-                    continue
-                if not self._inner.try_fill(fresh=fresh):
-                    return False
-                if not self._take_ciphertext(self._inner._buffer.take(RECEIVE_SIZE)):
-                    return True
+                came = self._take_what_came(fresh=fresh)
+                if not came:
+                    return came is False
             return True
         finally:
             self._reading = False
